@@ -1,0 +1,135 @@
+#include "engine/autograd.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "engine/backend.h"
+#include "engine/ops.h"
+
+namespace voxgrad {
+namespace {
+
+thread_local bool enabled = true;
+std::atomic<std::uint64_t> next_number{1};
+
+std::shared_ptr<Node> make_node(const Shape& shape, bool leaf) {
+  auto node = std::make_shared<Node>();
+  node->number = next_number.fetch_add(1, std::memory_order_relaxed);
+  node->shape = shape;
+  node->leaf = leaf;
+  return node;
+}
+
+// Adds `gradient` to what has arrived at `node`. A leaf with a buffer keeps its buffer.
+void accumulate(Node& node, Tensor gradient) {
+  if (!(gradient.shape() == node.shape)) gradient = sum_to(gradient, node.shape);
+  if (!node.grad.defined()) {
+    // A gradient that is still referenced elsewhere must not be overwritten by later additions: a leaf copies it.
+    node.grad = node.leaf && !gradient.unique() ? gradient.clone() : std::move(gradient);
+  } else if (node.leaf || node.grad.unique()) {
+    node.grad.backend().binary(BinaryOp::add, node.grad, gradient, node.grad);
+  } else {
+    node.grad = add(node.grad, gradient);
+  }
+}
+
+struct Older {
+  bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
+    return a->number < b->number;
+  }
+};
+
+}  // namespace
+
+Node::~Node() {
+  std::vector<std::shared_ptr<Node>> doomed;
+  const auto take = [&doomed](Node& node) {
+    for (Edge& edge : node.edges)
+      if (edge.input && edge.input.use_count() == 1) doomed.push_back(std::move(edge.input));
+    node.edges.clear();
+  };
+  take(*this);
+  while (!doomed.empty()) {
+    const std::shared_ptr<Node> node = std::move(doomed.back());
+    doomed.pop_back();
+    take(*node);
+  }
+}
+
+NoGrad::NoGrad() : before_(enabled) { enabled = false; }
+NoGrad::~NoGrad() { enabled = before_; }
+bool grad_enabled() { return enabled; }
+
+bool recording(std::initializer_list<const Tensor*> inputs) {
+  return enabled && std::any_of(inputs.begin(), inputs.end(), [](const Tensor* x) { return x->requires_grad(); });
+}
+
+Tensor record(Tensor output, std::vector<Input> inputs) {
+  if (!enabled) return output;
+  std::shared_ptr<Node> node;
+  for (Input& input : inputs) {
+    if (!input.tensor.requires_grad()) continue;
+    if (!node) node = make_node(output.shape(), false);
+    node->edges.push_back({input.tensor.node(), std::move(input.gradient)});
+  }
+  return node ? attach(std::move(output), std::move(node)) : output;
+}
+
+Tensor record(Tensor output, std::initializer_list<Input> inputs) {
+  return record(std::move(output), std::vector<Input>(inputs));
+}
+
+Tensor& Tensor::set_requires_grad(bool on) {
+  check(defined(), "set_requires_grad: undefined tensor");
+  check(!on || is_float(dtype_), "set_requires_grad: only f32, f64 and bf16 have gradients, this is ", *this);
+  check(!node_ || node_->leaf, "set_requires_grad: only a leaf can be switched; detach() it first");
+  node_ = on ? make_node(shape_, true) : nullptr;
+  return *this;
+}
+
+Tensor Tensor::grad() const { return node_ ? node_->grad : Tensor(); }
+
+void Tensor::set_grad(Tensor gradient) const {
+  check(node_ && node_->leaf, "set_grad: needs a leaf that requires a gradient");
+  check(!gradient.defined() || gradient.shape() == shape_, "set_grad: gradient ", gradient, " for ", *this);
+  node_->grad = std::move(gradient);
+}
+
+void Tensor::backward() const {
+  check(numel() == 1, "backward: needs one number to start from, this is ", *this);
+  backward(full(shape_, 1.0, dtype_, device()));
+}
+
+void Tensor::backward(const Tensor& gradient) const {
+  check(node_ != nullptr, "backward: nothing was recorded: no input requires a gradient, or NoGrad is active");
+  check(gradient.shape() == shape_, "backward: gradient ", gradient, " for ", *this);
+  const NoGrad guard;
+  std::vector<std::shared_ptr<Node>> heap;  // newest on top; a node enters with its first gradient
+  const auto arrive = [&heap](const std::shared_ptr<Node>& node, Tensor arriving) {
+    if (!node->leaf) {
+      check(!node->swept, "backward: this graph was swept already and its saved tensors are gone; run forward again");
+      if (!node->grad.defined()) {
+        heap.push_back(node);
+        std::push_heap(heap.begin(), heap.end(), Older{});
+      }
+    }
+    accumulate(*node, std::move(arriving));
+  };
+  arrive(node_, gradient);
+  while (!heap.empty()) {
+    std::pop_heap(heap.begin(), heap.end(), Older{});
+    const std::shared_ptr<Node> node = std::move(heap.back());
+    heap.pop_back();
+    Tensor output_gradient = std::move(node->grad);
+    node->grad = Tensor();
+    node->swept = true;
+    for (Edge& edge : node->edges) {
+      Tensor input_gradient = edge.gradient(output_gradient);
+      edge.gradient = nullptr;  // frees what only this closure saved
+      arrive(edge.input, std::move(input_gradient));
+    }
+    node->edges.clear();
+  }
+}
+
+}  // namespace voxgrad

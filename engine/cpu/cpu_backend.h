@@ -1,0 +1,72 @@
+// The CPU backend of one instruction set. Which file implements what:
+//   cpu_backend.cpp  memory, casts, boxes      elementwise.cpp  unary, binary, random, dropout
+//   reduce.cpp       reductions, softmax       norm.cpp         normalisation
+//   gemm.cpp         matrix products           conv.cpp         convolution: the plan, im2col + GEMM
+//   pool.cpp         pooling, upsampling       integrals.cpp    the integrals of the losses
+//   step.cpp         optimiser steps
+#pragma once
+
+#include "engine/backend.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(Pool& pool) : pool_(pool) {}
+  Device device() const override { return Device::cpu; }
+  std::string description() const override;
+  Pool& pool() override { return pool_; }
+
+  void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) override;
+  void fill(const Tensor& y, double value) override;
+  void cast(const Tensor& x, const Tensor& y) override;
+  void copy_box(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin, const Shape& extents,
+                bool add) override;
+  void unary(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y) override;
+  void unary_gradient(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y, const Tensor& dy,
+                      const Tensor& dx) override;
+  void binary(BinaryOp op, const Tensor& p, const Tensor& q, const Tensor& y) override;
+  void binary_gradient(BinaryOp op, int side, const Tensor& p, const Tensor& q, const Tensor& dy,
+                       const Tensor& d) override;
+  void reduce(ReduceOp op, const Tensor& x, const Tensor& y) override;
+  void argmax(const Tensor& x, const Tensor& y) override;
+  std::int64_t largest_label(const Tensor& labels, int ignore) override;
+  double sum_of_squares(const Tensor& x) override;
+  void softmax(bool logarithm, const Tensor& x, const Tensor& y) override;
+  void softmax_gradient(bool logarithm, const Tensor& y, const Tensor& dy, const Tensor& dx) override;
+  void matmul(const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b, const Tensor& y) override;
+  void conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
+            const Tensor& y) override;
+  void conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
+                           const Tensor& dx) override;
+  void conv_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry,
+                            const Tensor& dweight) override;
+  void bias_gradient(const Tensor& dy, const Tensor& dbias) override;
+  void max_pool(const Tensor& x, const Extents& window, const Tensor& y, const Tensor& index) override;
+  void max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) override;
+  void upsample(const Tensor& x, Upsampling kind, const Extents& scale, const Tensor& y) override;
+  void upsample_gradient(const Tensor& dy, Upsampling kind, const Extents& scale, const Tensor& dx) override;
+  void norm_statistics(const Tensor& x, double eps, const Tensor& mean, const Tensor& rstd) override;
+  void norm(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma, const Tensor& beta,
+            const NormActivation& activation, const Tensor& y) override;
+  void norm_gradient(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma, const Tensor& beta,
+                     const NormActivation& activation, const Tensor& dy, bool constant_statistics, const Tensor& dx,
+                     const Tensor& dgamma, const Tensor& dbeta) override;
+  void random(Distribution distribution, std::uint64_t key, double a, double b, const Tensor& y) override;
+  void dropout(const Tensor& x, double probability, bool channelwise, std::uint64_t key, const Tensor& y) override;
+  void integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
+                 const IntegrateOptions& options, const Tensor& sums) override;
+  void integrate_gradient(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
+                          const IntegrateOptions& options, const Tensor& dsums, const Tensor& dlogits) override;
+  void sgd_step(const SgdStep& step, const Tensor& gradient, const Tensor& momentum, const Tensor& w) override;
+  void adam_step(const AdamStep& step, const Tensor& gradient, const Tensor& first, const Tensor& second,
+                 const Tensor& w) override;
+  void lerp(const Tensor& x, double weight, const Tensor& y) override;
+
+ private:
+  Pool& pool_;
+};
+
+std::unique_ptr<Backend> make_backend(Pool& pool);
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA

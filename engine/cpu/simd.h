@@ -1,0 +1,44 @@
+// Vectors of the instruction set that this file is compiled for, through the compiler's vector extensions:
+// + - * / and comparisons work as on numbers. Vec<float> holds kLanes<float> numbers. Only included by isa.h.
+#pragma once
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+
+inline constexpr int kVectorBytes = VOXGRAD_ISA_LEVEL == 2 ? 64 : VOXGRAD_ISA_LEVEL == 1 ? 32 : 16;
+
+template <class T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(kVectorBytes)));
+};
+template <class T>
+using Vec = typename VectorOf<T>::type;
+template <class T>
+inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
+
+template <class T>
+inline Vec<T> load(const T* p) {
+  Vec<T> v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class T>
+inline void store(T* p, Vec<T> v) {
+  std::memcpy(p, &v, sizeof v);
+}
+template <class T>
+inline Vec<T> splat(T value) {
+  return value - Vec<T>{};
+}
+// The first `count` (< kLanes) elements, zeros behind them.
+template <class T>
+inline Vec<T> load_part(const T* p, int count) {
+  Vec<T> v{};
+  std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(T));
+  return v;
+}
+template <class T>
+inline void store_part(T* p, Vec<T> v, int count) {
+  std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(T));
+}
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -1,0 +1,45 @@
+// Errors. Every failure of the library is one exception type that says what, where, the value seen, what was expected
+// and, where there is a likely one, the remedy. Libraries never print, abort or exit.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace voxgrad {
+
+// The kind decides the exit code of the program (apps/main.cpp): usage 2, data 3, model 4, io 5, memory 6,
+// diverged 7, check 8. `argument` is a call that breaks the contract of a function: a bug of the caller, code 1.
+enum class ErrorKind { argument, usage, data, model, io, memory, diverged, check };
+
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& message, std::string hint = {})
+      : std::runtime_error(message), kind_(kind), hint_(std::move(hint)) {}
+  ErrorKind kind() const { return kind_; }
+  // One sentence with the remedy; empty if there is no likely one.
+  const std::string& hint() const { return hint_; }
+
+ private:
+  ErrorKind kind_;
+  std::string hint_;
+};
+
+// Concatenates anything that can be written to a stream: text("conv: x ", shape, " has ", 4, " channels").
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return std::move(out).str();
+}
+
+// Throws Error(argument) with the concatenated parts unless `ok`. Name the public function, the rule and the values:
+//   check(a == b, "conv: weight ", w, " takes ", a, " channels, x ", x, " has ", b);
+template <class... Parts>
+void check(bool ok, const Parts&... parts) {
+  if (!ok) [[unlikely]]
+    throw Error(ErrorKind::argument, text(parts...));
+}
+
+}  // namespace voxgrad

@@ -1,0 +1,69 @@
+// Memory of a device: a pool of size classes over the device's allocator, with statistics and a limit.
+// Thread-safe. A block is 64-byte aligned and keeps its class for life; released blocks are kept for reuse.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace voxgrad {
+
+class Backend;
+
+struct MemoryStatistics {
+  std::size_t in_use = 0;       // bytes handed out now
+  std::size_t peak = 0;         // largest in_use since start or reset_peak()
+  std::size_t cached = 0;       // bytes kept for reuse
+  std::size_t allocations = 0;  // requests since the start
+};
+
+class Pool {
+ public:
+  // `allocate` returns nullptr when the device has no memory left.
+  Pool(std::function<void*(std::size_t)> allocate, std::function<void(void*)> release);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // Memory for `bytes` (0 gives a valid pointer). Error(memory) with the numbers if there is none or the limit is met;
+  // the cache is given back and the request tried once more before that.
+  void* allocate(std::size_t bytes);
+  void release(void* pointer, std::size_t bytes);
+  MemoryStatistics statistics() const;
+  void reset_peak();
+  void trim();                        // gives the cached blocks back to the device
+  void set_limit(std::size_t bytes);  // 0: none
+  static std::size_t size_class(std::size_t bytes);
+
+ private:
+  void* from_device(std::size_t bytes);
+  void trim_locked();
+  std::function<void*(std::size_t)> allocate_;
+  std::function<void(void*)> release_;
+  mutable std::mutex mutex_;
+  std::map<std::size_t, std::vector<void*>> free_;
+  MemoryStatistics statistics_;
+  std::size_t limit_ = 0;
+};
+
+// A block owned by tensors; returns to its pool with the last of them.
+class Storage {
+ public:
+  Storage(Backend& backend, std::size_t bytes);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  Backend& backend() const { return backend_; }
+
+ private:
+  Backend& backend_;
+  std::size_t bytes_;
+  void* data_;
+};
+
+}  // namespace voxgrad

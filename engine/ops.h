@@ -1,0 +1,128 @@
+// The operations on tensors: free functions, eager, differentiable unless said otherwise.
+// Shapes: feature maps are [N, *S, C] with one to three spatial axes; C is contiguous. Both operands of an operation
+// have the same dtype and device. Every function checks its arguments and throws Error(argument) with the values.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/autograd.h"
+#include "engine/backend.h"
+#include "engine/tensor.h"
+
+namespace voxgrad {
+
+// --- Elementwise (engine/functors.h has the formulas and derivatives) ---
+Tensor affine(const Tensor& x, double scale, double shift);  // scale * x + shift
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor log1p(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor square(const Tensor& x);
+Tensor abs(const Tensor& x);  // gradient 0 at 0
+Tensor reciprocal(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor softplus(const Tensor& x);  // log(1 + e^x), no overflow
+Tensor relu(const Tensor& x);      // gradient 0 at 0
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);
+Tensor pow(const Tensor& x, double exponent);
+Tensor safe_pow(const Tensor& x, double exponent);  // max(x, 0)^exponent with gradient 0 where x <= 0
+Tensor clamp(const Tensor& x, double low, double high);
+Tensor log_cosh(const Tensor& x);
+
+// Two operands, broadcast by the numpy rule.
+Tensor add(const Tensor& p, const Tensor& q);
+Tensor subtract(const Tensor& p, const Tensor& q);
+Tensor multiply(const Tensor& p, const Tensor& q);
+Tensor divide(const Tensor& p, const Tensor& q);
+Tensor minimum(const Tensor& p, const Tensor& q);  // at a tie the gradient goes to p
+Tensor maximum(const Tensor& p, const Tensor& q);
+
+inline Tensor operator+(const Tensor& p, const Tensor& q) { return add(p, q); }
+inline Tensor operator-(const Tensor& p, const Tensor& q) { return subtract(p, q); }
+inline Tensor operator*(const Tensor& p, const Tensor& q) { return multiply(p, q); }
+inline Tensor operator/(const Tensor& p, const Tensor& q) { return divide(p, q); }
+inline Tensor operator+(const Tensor& x, double s) { return affine(x, 1, s); }
+inline Tensor operator+(double s, const Tensor& x) { return affine(x, 1, s); }
+inline Tensor operator-(const Tensor& x, double s) { return affine(x, 1, -s); }
+inline Tensor operator-(double s, const Tensor& x) { return affine(x, -1, s); }
+inline Tensor operator*(const Tensor& x, double s) { return affine(x, s, 0); }
+inline Tensor operator*(double s, const Tensor& x) { return affine(x, s, 0); }
+inline Tensor operator/(const Tensor& x, double s) { return affine(x, 1 / s, 0); }
+inline Tensor operator/(double s, const Tensor& x) { return affine(reciprocal(x), s, 0); }
+inline Tensor operator-(const Tensor& x) { return affine(x, -1, 0); }
+
+// --- Reductions. No axes: all of them. keep: reduced axes stay with extent 1. Sums accumulate in f64. ---
+Tensor sum(const Tensor& x, std::vector<int> axes = {}, bool keep = false);
+Tensor mean(const Tensor& x, std::vector<int> axes = {}, bool keep = false);
+Tensor max(const Tensor& x, std::vector<int> axes = {}, bool keep = false);  // gradient shared equally among ties
+Tensor min(const Tensor& x, std::vector<int> axes = {}, bool keep = false);
+Tensor sum_to(const Tensor& x, const Shape& shape);  // undoes a broadcast: sums x to `shape`
+Tensor argmax(const Tensor& x);                      // last axis, u8, first maximum; no gradient
+
+// --- Shape ---
+Tensor reshape(const Tensor& x, const Shape& shape);  // same number of elements
+Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end);
+Tensor concat(const std::vector<Tensor>& parts, int axis);
+
+// --- Products ---
+// [m, k] x [k, n] -> [m, n]; a transposed operand is stored the other way round.
+struct MatmulOptions {
+  bool transpose_a = false;
+  bool transpose_b = false;
+};
+Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
+
+// --- Convolution ---
+// x [N, *S, Cin], weight [Cout, *K, Cin], bias [Cout] or undefined -> [N, *S', Cout],
+// S' = (S + 2 padding - dilation (K - 1) - 1) / stride + 1, rounded down. A cross-correlation, as in every framework.
+struct ConvOptions {
+  Extents stride = 1;
+  Extents padding = 0;
+  Extents dilation = 1;
+};
+Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+// The transpose of conv with the same options: x [N, *S, Cin], weight [Cin, *K, Cout] -> [N, *S', Cout],
+// S' = (S - 1) stride - 2 padding + dilation (K - 1) + 1.
+Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+
+// Maximum over windows with stride = window; a rest at the end is dropped. Gradient to the first maximum.
+Tensor max_pool(const Tensor& x, const Extents& window = 2);
+Tensor upsample(const Tensor& x, Upsampling kind, const Extents& scale = 2);
+
+// --- Normalisation, with an activation in the same pass. gamma, beta [C] or undefined (1, 0) ---
+struct NormOptions {
+  double eps = 1e-5;
+  Activation activation = Activation::none;
+  double slope = 0.01;
+};
+// Statistics per sample over space and over C / groups channels: groups = C is instance norm, 1 is layer norm.
+Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& gamma = {}, const Tensor& beta = {},
+                  const NormOptions& options = {});
+// Statistics per channel over batch and space. training: uses them and moves running_mean and running_var [C] by
+// `momentum` (unbiased variance, as PyTorch); else uses the running ones.
+Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, bool training,
+                  double momentum = 0.1, const Tensor& gamma = {}, const Tensor& beta = {},
+                  const NormOptions& options = {});
+
+// --- Random ---
+// Zeroes elements (or whole channels of a sample) with `probability`, scales the rest by 1 / (1 - probability).
+Tensor dropout(const Tensor& x, double probability, std::uint64_t key, bool channelwise = false);
+Tensor random_uniform(const Shape& shape, std::uint64_t key, double low = 0, double high = 1, DType dtype = DType::f32,
+                      Device device = Device::cpu);
+Tensor random_normal(const Shape& shape, std::uint64_t key, double mean = 0, double deviation = 1,
+                     DType dtype = DType::f32, Device device = Device::cpu);
+
+// --- Probabilities: rows of the last axis ---
+Tensor softmax(const Tensor& x);
+Tensor log_softmax(const Tensor& x);
+
+// --- Integrals of a loss ---
+// sums[k, n, c] = sum over the voxels i of f_k(p[n,i,c], t[n,i,c], w_k[n,i,c]), p = softmax(logits), sigmoid if C = 1.
+// logits f32|f64 [N, *S, C]; labels u8 [N, *S]; result f64 [rows.size(), N, C]. One pass forward, one backward.
+// Weights and fields get no gradient. Error if a label is neither < max(C, 2) nor options.ignore.
+Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
+                 const IntegrateOptions& options = {});
+
+}  // namespace voxgrad

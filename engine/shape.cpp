@@ -1,0 +1,100 @@
+#include "engine/shape.h"
+
+#include <algorithm>
+
+namespace voxgrad {
+
+std::size_t size_of(DType type) {
+  switch (type) {
+    case DType::f32: return 4;
+    case DType::f64: return 8;
+    case DType::bf16: return 2;
+    case DType::i32: return 4;
+    case DType::u8: return 1;
+  }
+  return 0;
+}
+
+const char* name_of(DType type) {
+  switch (type) {
+    case DType::f32: return "f32";
+    case DType::f64: return "f64";
+    case DType::bf16: return "bf16";
+    case DType::i32: return "i32";
+    case DType::u8: return "u8";
+  }
+  return "?";
+}
+
+Shape::Shape(std::initializer_list<std::int64_t> extents) {
+  for (std::int64_t extent : extents) push_back(extent);
+}
+
+Shape Shape::filled(int dims, std::int64_t extent) {
+  Shape shape;
+  for (int i = 0; i < dims; ++i) shape.push_back(extent);
+  return shape;
+}
+
+std::int64_t Shape::numel() const {
+  std::int64_t count = 1;
+  for (std::int64_t extent : *this) count *= extent;
+  return count;
+}
+
+std::int64_t Shape::spatial_numel() const {
+  std::int64_t count = 1;
+  for (int i = 1; i + 1 < dims_; ++i) count *= (*this)[i];
+  return count;
+}
+
+void Shape::push_back(std::int64_t extent) {
+  check(dims_ < kMaxDims, "shape: at most ", kMaxDims, " extents, a further one (", extent, ") after ", *this);
+  check(extent >= 0, "shape: negative extent ", extent, " after ", *this);
+  extents_[static_cast<std::size_t>(dims_++)] = extent;
+}
+
+Shape Shape::with(int axis, std::int64_t extent) const {
+  Shape shape = *this;
+  shape[axis] = extent;
+  return shape;
+}
+
+bool Shape::operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
+
+std::size_t Shape::normalise(int axis) const {
+  const int positive = axis < 0 ? axis + dims_ : axis;
+  check(positive >= 0 && positive < dims_, "shape: axis ", axis, " outside ", *this);
+  return static_cast<std::size_t>(positive);
+}
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+  out << '[';
+  const char* separator = "";
+  for (std::int64_t extent : shape) {
+    out << separator << extent;
+    separator = ", ";
+  }
+  return out << ']';
+}
+
+Shape broadcast(const Shape& a, const Shape& b, const char* op) {
+  const Shape& longer = a.dims() >= b.dims() ? a : b;
+  const Shape& shorter = a.dims() >= b.dims() ? b : a;
+  Shape result = longer;
+  for (int i = 1; i <= shorter.dims(); ++i) {
+    const std::int64_t m = longer[-i];
+    const std::int64_t n = shorter[-i];
+    check(m == n || m == 1 || n == 1, op, ": shapes ", a, " and ", b, " do not broadcast: extents ", m, " and ", n);
+    result[-i] = m == 1 ? n : m;
+  }
+  return result;
+}
+
+Extents::Extents(std::initializer_list<std::int64_t> values) {
+  check(values.size() >= 1 && values.size() <= 3, "extents: 1 to 3 values, got ", values.size());
+  dims = static_cast<int>(values.size());
+  std::copy(values.begin(), values.end(), value.begin());
+}
+
+}  // namespace voxgrad

@@ -1,0 +1,91 @@
+// Extents of a tensor and element types. A Shape holds at most six extents inline; the last axis is the channel,
+// the first the sample: [N, *S, C] with *S = H, W or D, H, W.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <ostream>
+
+#include "engine/error.h"
+
+namespace voxgrad {
+
+enum class DType : std::uint8_t { f32, f64, bf16, i32, u8 };
+
+std::size_t size_of(DType type);
+const char* name_of(DType type);
+inline std::ostream& operator<<(std::ostream& out, DType type) { return out << name_of(type); }
+inline bool is_float(DType type) { return type == DType::f32 || type == DType::f64 || type == DType::bf16; }
+
+template <class T>
+struct dtype_of;
+template <>
+struct dtype_of<float> {
+  static constexpr DType value = DType::f32;
+};
+template <>
+struct dtype_of<double> {
+  static constexpr DType value = DType::f64;
+};
+template <>
+struct dtype_of<std::int32_t> {
+  static constexpr DType value = DType::i32;
+};
+template <>
+struct dtype_of<std::uint8_t> {
+  static constexpr DType value = DType::u8;
+};
+template <class T>
+inline constexpr DType dtype_v = dtype_of<T>::value;
+
+class Shape {
+ public:
+  static constexpr int kMaxDims = 6;
+  Shape() = default;  // a scalar: no extents, one element
+  Shape(std::initializer_list<std::int64_t> extents);
+  static Shape filled(int dims, std::int64_t extent);
+
+  int dims() const { return dims_; }
+  std::int64_t numel() const;  // product of the extents; 1 for a scalar
+  // Axis in [-dims, dims): -1 is the last.
+  std::int64_t operator[](int axis) const { return extents_[normalise(axis)]; }
+  std::int64_t& operator[](int axis) { return extents_[normalise(axis)]; }
+  const std::int64_t* begin() const { return extents_.data(); }
+  const std::int64_t* end() const { return extents_.data() + dims_; }
+  void push_back(std::int64_t extent);
+  // Shape with one axis replaced, for messages and results: shape.with(-1, 64).
+  Shape with(int axis, std::int64_t extent) const;
+
+  // [N, *S, C]: how many spatial axes, and the product of their extents.
+  int spatial_dims() const { return dims_ - 2; }
+  std::int64_t spatial_numel() const;
+
+  bool operator==(const Shape& other) const;
+  std::size_t normalise(int axis) const;  // checked: Error if out of range
+
+ private:
+  std::array<std::int64_t, kMaxDims> extents_{};
+  int dims_ = 0;
+};
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
+
+// The numpy rule: align at the last axis, extents equal or 1. Error, naming `op`, if they do not fit.
+Shape broadcast(const Shape& a, const Shape& b, const char* op);
+
+// One value per spatial axis (kernel, stride, padding, scale). A single number means "the same on every axis";
+// {1, 3, 3} is a plane kernel of a volume.
+struct Extents {
+  std::array<std::int64_t, 3> value{1, 1, 1};
+  int dims = 0;  // 0: uniform, value[0] counts for every axis
+  Extents() = default;
+  Extents(std::int64_t uniform) : value{uniform, uniform, uniform} {}    // NOLINT: implicit on purpose
+  Extents(int uniform) : Extents(static_cast<std::int64_t>(uniform)) {}  // NOLINT
+  Extents(std::initializer_list<std::int64_t> values);
+  std::int64_t operator[](int axis) const { return value[static_cast<std::size_t>(axis)]; }
+  bool operator==(const Extents& other) const { return value == other.value; }
+};
+
+}  // namespace voxgrad

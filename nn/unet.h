@@ -1,0 +1,48 @@
+// U-Net for images and volumes (Ronneberger 2015, Cicek 2016), with the options that nnU-Net made standard.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/random.h"
+#include "nn/layers.h"
+
+namespace voxgrad::nn {
+
+struct UNetConfig {
+  int dims = 2;  // 2: [N, H, W, C], 3: [N, D, H, W, C]
+  std::int64_t in_channels = 1;
+  std::int64_t classes = 2;  // output channels (logits); 1 means one sigmoid channel
+  std::int64_t base = 32;    // channels of the first level; doubled per level, at most max_channels
+  std::int64_t max_channels = 320;
+  int depth = 4;  // levels, the bottleneck included; depth - 1 poolings
+  Norm norm = Norm::instance;
+  Activation activation = Activation::leaky_relu;
+  bool residual = false;  // x + block(x), with a 1x1 convolution where the channels change
+  double dropout = 0;     // channelwise, after each block
+  Upsampling upsampling = Upsampling::linear;
+  bool transposed = true;  // upsample by a transposed convolution; false: by `upsampling`, then a 1x1 convolution
+  bool deep_supervision = false;
+  // Pooling of each of the depth - 1 steps; empty: 2 on every axis. {1, 2, 2} keeps thick slices.
+  std::vector<Extents> strides;
+};
+
+class UNet final : public Module {
+ public:
+  UNet(const UNetConfig& config, const Random& random);
+  // Logits [N, *S, classes]. Extents of x must be multiples of divisor().
+  Tensor forward(const Tensor& x) override;
+  // All resolutions, finest first; one element without deep supervision or in evaluation. Element k has the extents of
+  // x divided by the first k strides.
+  std::vector<Tensor> outputs(const Tensor& x);
+  const UNetConfig& config() const;
+  // What every spatial extent must be a multiple of, per axis.
+  Extents divisor() const;
+
+ private:
+  struct Parts;
+  std::shared_ptr<Parts> parts_;
+};
+
+}  // namespace voxgrad::nn

@@ -1,0 +1,2 @@
+#define VOXGRAD_TEST_MAIN
+#include "tests/test.h"

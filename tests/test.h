@@ -1,0 +1,35 @@
+// What a test file includes: doctest, or a small stand-in where there is only a compiler (`cmake --preset minimal`).
+// Tests use TEST_CASE, CHECK, CHECK_MESSAGE, REQUIRE, CHECK_THROWS_AS, INFO and MESSAGE only, and no SUBCASE.
+#pragma once
+
+#include <string>
+
+#include "engine/error.h"
+
+#if __has_include(<doctest/doctest.h>)
+#ifdef VOXGRAD_TEST_MAIN
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#endif
+#include <doctest/doctest.h>
+#else
+#include "tests/minitest.h"
+#endif
+
+namespace voxgrad::test {
+
+// The message of the Error that f throws, with its hint on a second line; "" if it throws none.
+template <class F>
+std::string error_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return std::string(error.what()) + (error.hint().empty() ? "" : "\nhint: " + error.hint());
+  }
+  return "";
+}
+
+inline bool contains(const std::string& whole, const std::string& part) {
+  return whole.find(part) != std::string::npos;
+}
+
+}  // namespace voxgrad::test
