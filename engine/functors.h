@@ -40,7 +40,8 @@
   ROW(multiply,    p * q,            q,                p)                         \
   ROW(divide,      p / q,            T(1) / q,         -p / (q * q))              \
   ROW(minimum,     fmin(p, q),       T(p <= q),        T(p > q))                  \
-  ROW(maximum,     fmax(p, q),       T(p >= q),        T(p < q))
+  ROW(maximum,     fmax(p, q),       T(p >= q),        T(p < q))                  \
+  ROW(equal,       T(p == q),        T(0),             T(0))
 // clang-format on
 
 namespace voxgrad {
