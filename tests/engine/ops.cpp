@@ -1,0 +1,123 @@
+// What operations check before they compute, and values known by hand. Their gradients: gradients.cpp.
+#include "engine/ops.h"
+
+#include <cmath>
+#include <limits>
+
+#include "tests/test.h"
+
+using namespace voxgrad;
+using test::contains;
+using test::error_of;
+
+namespace {
+using Values = std::vector<double>;
+Tensor row(Values list) { return from_vector({static_cast<std::int64_t>(list.size())}, list); }
+Values of(const Tensor& x) { return x.to_vector<double>(); }
+}  // namespace
+
+TEST_CASE("stable where the plain formula overflows") {
+  CHECK(of(softplus(row({-1e4, 0, 1e4}))) == Values({0, std::log(2.0), 1e4}));
+  CHECK(of(sigmoid(row({-1e4, 0, 1e4}))) == Values({0, 0.5, 1}));
+  CHECK(of(log_cosh(row({-1e4, 0, 1e4})))[2] == 1e4 - std::log(2.0));
+  CHECK(of(log_softmax(row({1e4, 0})))[1] == -1e4);
+  CHECK(of(softmax(row({1e4, -1e4}))) == Values({1, 0}));
+}
+
+TEST_CASE("safe_pow is the power of the positive part, with slope 0 at and below zero") {
+  Tensor x = row({-1, 0, 4}).set_requires_grad();
+  const Tensor y = safe_pow(x, 0.5);
+  CHECK(of(y) == Values({0, 0, 2}));
+  sum(y).backward();
+  CHECK(of(x.grad()) == Values({0, 0, 0.25}));
+}
+
+TEST_CASE("reductions over axes, kept or not, and ties") {
+  const Tensor x = from_vector<double>({2, 3}, {1, 5, 5, 4, 2, 4});
+  CHECK(of(sum(x, {0})) == Values({5, 7, 9}));
+  CHECK(of(sum(x, {-1})) == Values({11, 10}));
+  CHECK(sum(x, {1}, true).shape() == Shape({2, 1}));
+  CHECK(sum(x).shape() == Shape());
+  CHECK(of(mean(x)) == Values({3.5}));
+  CHECK(of(max(x, {1})) == Values({5, 4}));
+  CHECK(of(argmax(x)) == Values({1, 0}));
+  Tensor leaf = x.clone().set_requires_grad();
+  sum(max(leaf, {1})).backward();
+  CHECK(of(leaf.grad()) == Values({0, 0.5, 0.5, 0.5, 0, 0.5}));
+  CHECK(contains(error_of([&] { sum(x, {0, -2}); }), "named twice"));
+  CHECK(contains(error_of([&] { mean(zeros({0, 2}, DType::f64)); }), "no elements"));
+}
+
+TEST_CASE("slices and concatenations are inverse") {
+  const Tensor x = from_vector<double>({2, 3}, {1, 2, 3, 4, 5, 6});
+  CHECK(of(slice(x, 1, 1, 3)) == Values({2, 3, 5, 6}));
+  CHECK(of(concat({slice(x, 1, 0, 1), slice(x, 1, 1, 3)}, 1)) == of(x));
+  CHECK(of(concat({slice(x, 0, 0, 1), slice(x, 0, 1, 2)}, 0)) == of(x));
+  CHECK(contains(error_of([&] { slice(x, 1, 2, 4); }), "[2, 4) outside axis 1 of [2, 3]"));
+  CHECK(contains(error_of([&] { concat({x, zeros({3, 3}, DType::f64)}, 1); }), "differ outside of axis 1"));
+}
+
+TEST_CASE("a convolution known by hand, and its messages") {
+  // Cross-correlation: the kernel is not flipped.
+  const Tensor x = from_vector<double>({1, 4, 1}, {1, 2, 3, 4});
+  const Tensor weight = from_vector<double>({1, 3, 1}, {1, 10, 100});
+  CHECK(of(conv(x, weight)) == Values({321, 432}));
+  CHECK(of(conv(x, weight, row({0.5}), {.stride = 2, .padding = 1})) == Values({210.5, 432.5}));
+  CHECK(of(conv_transpose(x, from_vector<double>({1, 2, 1}, {1, 10}), {}, {.stride = 2})) ==
+        Values({1, 10, 2, 20, 3, 30, 4, 40}));
+  const Tensor image = zeros({1, 8, 8, 4});
+  CHECK(contains(error_of([&] {
+                   conv(image, zeros({64, 3, 3, 3}));
+                 }),
+                 "conv: weight [64, 3, 3, 3] takes 3 channels, x [1, 8, 8, 4] has 4"));
+  CHECK(contains(error_of([&] { conv(image, zeros({2, 9, 9, 4})); }), "spans 9 voxels"));
+  CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 4})); }), "as many axes"));
+  CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}), zeros({3})); }), "for 2 output channels"));
+  CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}, DType::f64)); }), "one dtype"));
+  CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}), {}, {.stride = {1, 1, 1}}); }), "3 values for 2"));
+  CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}), {}, {.stride = 0}); }), "stride 0 is below 1"));
+}
+
+TEST_CASE("max_pool hands NaN on and drops the rest at the end") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Tensor y = max_pool(from_vector<double>({1, 5, 1}, {1, 3, nan, 2, 9}), 2);
+  CHECK(y.extent(1) == 2);
+  CHECK(of(y)[0] == 3);
+  CHECK(std::isnan(of(y)[1]));
+}
+
+TEST_CASE("batch norm moves its running statistics as PyTorch does") {
+  // x = 1, 3 per channel: mean 2, biased variance 1, unbiased 2. momentum 0.1 from (0, 1).
+  const Tensor x = from_vector<double>({2, 1, 1}, {1, 3});
+  const Tensor mean = zeros({1}, DType::f64), variance = full({1}, 1, DType::f64);
+  const Tensor y = batch_norm(x, mean, variance, true, 0.1, {}, {}, {.eps = 0});
+  CHECK(std::fabs(mean.item() - 0.2) < 1e-12);
+  CHECK(std::fabs(variance.item() - 1.1) < 1e-12);
+  CHECK(std::fabs(of(y)[1] - 1) < 1e-12);
+  const Tensor z = batch_norm(x, mean, variance, false);
+  CHECK(std::fabs(of(z)[0] - 0.8 / std::sqrt(1.1 + 1e-5)) < 1e-12);
+  CHECK(mean.item() == 0.2 * 1.0);
+}
+
+TEST_CASE("group norm refuses channels that do not divide") {
+  CHECK(contains(error_of([] { group_norm(zeros({1, 2, 6}), 4); }), "6 channels do not divide into 4 groups"));
+}
+
+TEST_CASE("dropout keeps the mean, is a function of its key, and probability 0 is the identity") {
+  const Tensor x = full({4, 50, 50, 8}, 1);
+  const Tensor y = dropout(x, 0.3, 7);
+  CHECK(std::fabs(mean(y).item() - 1) < 0.01);
+  CHECK(of(y) == of(dropout(x, 0.3, 7)));
+  CHECK(of(y) != of(dropout(x, 0.3, 8)));
+  CHECK(dropout(x, 0, 7).raw() == x.raw());
+  for (double value : of(sum(dropout(x, 0.5, 7, true), {1, 2}))) CHECK((value == 0 || value == 5000));
+  CHECK(contains(error_of([&] { dropout(x, 1, 7); }), "outside [0, 1)"));
+}
+
+TEST_CASE("operands of different type or shape are refused with both") {
+  CHECK(contains(error_of([] { add(zeros({2}), zeros({2}, DType::f64)); }), "f64 [2]"));
+  CHECK(contains(error_of([] { add(zeros({2, 3}), zeros({2, 4})); }), "[2, 3] and [2, 4] do not broadcast"));
+  CHECK(contains(error_of([] { exp(zeros({2}, DType::u8)); }), "takes floats"));
+  CHECK(contains(error_of([] { matmul(zeros({2, 3}), zeros({4, 5})); }), "inner extents 3 and 4"));
+  CHECK(contains(error_of([] { reshape(zeros({2, 3}), {4}); }), "6 elements"));
+}
