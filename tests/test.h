@@ -1,4 +1,5 @@
-// What a test file includes: doctest, or a small stand-in where there is only a compiler (`cmake --preset minimal`).
+// What a test file includes: doctest, or a small stand-in where there is only a compiler; -DVOXGRAD_MINITEST (preset
+// minimal) takes the stand-in even so.
 // Tests use TEST_CASE, CHECK, CHECK_MESSAGE, REQUIRE, CHECK_THROWS_AS, INFO and MESSAGE only, and no SUBCASE.
 #pragma once
 
@@ -6,7 +7,7 @@
 
 #include "engine/error.h"
 
-#if __has_include(<doctest/doctest.h>)
+#if __has_include(<doctest/doctest.h>) && !defined(VOXGRAD_MINITEST)
 #ifdef VOXGRAD_TEST_MAIN
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #endif
