@@ -7,12 +7,18 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/random.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::nn {
+
+// The stream of random numbers that belongs to a name. What `encoder.0` draws depends on the key of `random` and on
+// the name alone, so a further layer changes nothing for the others.
+Random stream(const Random& random, std::string_view name);
 
 class Module {
  public:
@@ -33,17 +39,26 @@ class Module {
   void train(bool on = true);
   bool training() const { return training_; }
 
-  // Moves parameters and buffers; the module is flat afterwards.
+  // What is random in a step (dropout) is a function of (seed, step, name of the layer, number of the call in this
+  // step) and of nothing else. Call it before every step: a run resumed at `step` then continues with the same bits.
+  void set_step(std::uint64_t seed, std::int64_t step);
+
+  // Moves parameters and buffers, to a device or to f32 or f64; the module is flat afterwards, its gradients are zero.
   void to(Device device);
+  void to(DType dtype);
   // Lays all parameters into one f32 or f64 buffer and gives them one gradient buffer of zeros. Idempotent.
+  // For the root of a tree: flattening a child later takes its parameters out of the buffer of the parent.
   void flatten();
   Tensor flat_parameters();  // [parameter_count()], no graph; flattens if need be
   Tensor flat_gradients();
   void zero_grad();
 
   // Parameters and buffers on the host, in PyTorch's axis order: a convolution [out, *K, in] is saved as [out, in, *K].
+  // Own memory: training on does not change what was returned.
   std::vector<NamedTensor> state() const;
-  // Takes what state() gave. Error(model) that names the first tensor missing, left over, or of another shape.
+  // Takes what state() gave, in any order and in any float type. Error(model) that names the first tensor missing,
+  // left over, given twice, or of another shape; the module is then unchanged. `num_batches_tracked`, a counter of
+  // PyTorch's batch norm that has no counterpart here, may be present.
   void load_state(const std::vector<NamedTensor>& state);
 
  protected:
@@ -51,15 +66,23 @@ class Module {
   void add_parameter(std::string name, Tensor& parameter);
   void add_buffer(std::string name, Tensor& buffer);
   void add_module(std::string name, Module& child);
+  // The next random key of this module: a new one at each call, the same sequence after each set_step(seed, step).
+  std::uint64_t next_key() { return stream_.fork(draws_++).key(); }
 
  private:
   template <class Visit>
-  void visit(const std::string& prefix, Visit&& f);
+  void visit(const std::string& prefix, Visit&& f) const;  // f(prefix, module), parents first
+  void check_name(const std::string& name) const;
+  bool is_flat() const;
+  void lay_out(DType dtype, Device device);
+  void set_stream(const Random& random);
   std::vector<std::pair<std::string, Tensor*>> parameters_;
   std::vector<std::pair<std::string, Tensor*>> buffers_;
   std::vector<std::pair<std::string, Module*>> children_;
   Tensor flat_parameters_;
   Tensor flat_gradients_;
+  Random stream_;
+  std::uint64_t draws_ = 0;
   bool training_ = true;
 };
 
