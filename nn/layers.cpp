@@ -1,0 +1,154 @@
+#include "nn/layers.h"
+
+#include <numeric>
+
+namespace voxgrad::nn {
+namespace {
+
+constexpr std::int64_t kGroups = 8;
+
+void check_layer(const char* layer, int dims, std::int64_t in, std::int64_t out, const Extents& kernel) {
+  check(dims >= 1 && dims <= 3, layer, ": 1 to 3 spatial axes, got ", dims);
+  check(in >= 1 && out >= 1, layer, ": channels must be at least 1, got ", in, " -> ", out);
+  check(kernel.dims == 0 || kernel.dims == dims, layer, ": a kernel or scale of ", kernel.dims, " extents for ", dims,
+        " spatial axes");
+  for (int axis = 0; axis < dims; ++axis)
+    check(kernel[axis] >= 1, layer, ": extent ", kernel[axis], " of kernel or scale, must be at least 1");
+}
+
+Shape weight_shape(int dims, std::int64_t first, const Extents& kernel, std::int64_t last) {
+  Shape shape{first};
+  for (int axis = 0; axis < dims; ++axis) shape.push_back(kernel[axis]);
+  shape.push_back(last);
+  return shape;
+}
+
+Tensor initial_weight(const Shape& shape, std::int64_t fan_in, Init init, double slope, const Random& random) {
+  Tensor weight = empty(shape);
+  initialise(weight, init, fan_in, gain_of(slope), stream(random, "weight"));
+  return weight;
+}
+
+ConvLayerOptions block_conv(const ConvBlockOptions& options) {
+  return {
+      .bias = options.norm == Norm::none, .init = options.init, .slope = slope_of(options.activation, options.slope)};
+}
+
+NormLayerOptions block_norm(const ConvBlockOptions& options, bool activated) {
+  return {
+      .kind = options.norm, .activation = activated ? options.activation : Activation::none, .slope = options.slope};
+}
+
+}  // namespace
+
+const char* name_of(Norm norm) {
+  switch (norm) {
+    case Norm::batch: return "batch";
+    case Norm::instance: return "instance";
+    case Norm::group: return "group";
+    case Norm::none: break;
+  }
+  return "none";
+}
+
+Tensor activate(const Tensor& x, Activation activation, double slope) {
+  if (activation == Activation::none) return x;
+  return activation == Activation::relu ? relu(x) : leaky_relu(x, slope);
+}
+
+double slope_of(Activation activation, double slope) {
+  if (activation == Activation::none) return 1;
+  return activation == Activation::relu ? 0 : slope;
+}
+
+Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& options, const Random& random) {
+  check_layer("conv layer", dims, in, out, options.kernel);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const std::int64_t extent = options.kernel.value[axis];
+    check(extent % 2 == 1, "conv layer: an even kernel (", extent, ") cannot keep the extents");
+    options_.padding.value[axis] = extent / 2;
+  }
+  options_.padding.dims = options.kernel.dims;
+  const Shape shape = weight_shape(dims, out, options.kernel, in);
+  weight_ = initial_weight(shape, shape.numel() / out, options.init, options.slope, random);
+  add_parameter("weight", weight_);
+  if (!options.bias) return;
+  bias_ = zeros({out});
+  add_parameter("bias", bias_);
+}
+
+Tensor Conv::forward(const Tensor& x) { return conv(x, weight_, bias_, options_); }
+
+ConvTranspose::ConvTranspose(int dims, std::int64_t in, std::int64_t out, const Extents& scale, Init init,
+                             const Random& random) {
+  check_layer("conv_transpose layer", dims, in, out, scale);
+  options_.stride = scale;
+  // Windows do not overlap: an output voxel is a sum over the input channels of one voxel.
+  weight_ = initial_weight(weight_shape(dims, in, scale, out), in, init, 1, random);
+  bias_ = zeros({out});
+  add_parameter("weight", weight_);
+  add_parameter("bias", bias_);
+}
+
+Tensor ConvTranspose::forward(const Tensor& x) { return conv_transpose(x, weight_, bias_, options_); }
+
+NormLayer::NormLayer(std::int64_t channels, const NormLayerOptions& options)
+    : options_(options), groups_(options.kind == Norm::group ? std::gcd(channels, kGroups) : channels) {
+  check(channels >= 1, "norm layer: channels must be at least 1, got ", channels);
+  if (options.kind == Norm::none) return;
+  weight_ = full({channels}, 1);
+  bias_ = zeros({channels});
+  add_parameter("weight", weight_);
+  add_parameter("bias", bias_);
+  if (options.kind != Norm::batch) return;
+  running_mean_ = zeros({channels});
+  running_var_ = full({channels}, 1);
+  add_buffer("running_mean", running_mean_);
+  add_buffer("running_var", running_var_);
+}
+
+Tensor NormLayer::forward(const Tensor& x) {
+  const NormOptions options{options_.eps, options_.activation, options_.slope};
+  if (options_.kind == Norm::none) return activate(x, options_.activation, options_.slope);
+  if (options_.kind == Norm::batch)
+    return batch_norm(x, running_mean_, running_var_, training(), options_.momentum, weight_, bias_, options);
+  if (options_.kind == Norm::instance && x.shape().spatial_numel() == 1)
+    throw Error(ErrorKind::argument, text("norm layer: instance norm of a single voxel, x is ", x.shape()),
+                "take larger images or patches, fewer levels, or group norm");
+  return group_norm(x, groups_, weight_, bias_, options);
+}
+
+Dropout::Dropout(double probability) : probability_(probability) {
+  check(probability >= 0 && probability < 1, "dropout layer: probability ", probability, " outside [0, 1)");
+}
+
+Tensor Dropout::forward(const Tensor& x) {
+  if (!training() || probability_ == 0) return x;
+  return dropout(x, probability_, next_key(), true);
+}
+
+ConvBlock::ConvBlock(int dims, std::int64_t in, std::int64_t out, const ConvBlockOptions& options, const Random& random)
+    : options_(options),
+      conv1_(dims, in, out, block_conv(options), stream(random, "conv1")),
+      norm1_(out, block_norm(options, true)),
+      conv2_(dims, out, out, block_conv(options), stream(random, "conv2")),
+      norm2_(out, block_norm(options, !options.residual)),
+      dropout_(options.dropout) {
+  add_module("conv1", conv1_);
+  add_module("norm1", norm1_);
+  add_module("conv2", conv2_);
+  add_module("norm2", norm2_);
+  if (options.residual && in != out) {
+    shortcut_.emplace(dims, in, out, ConvLayerOptions{.kernel = 1, .init = options.init}, stream(random, "shortcut"));
+    add_module("shortcut", *shortcut_);
+  }
+  add_module("dropout", dropout_);
+}
+
+Tensor ConvBlock::forward(const Tensor& x) {
+  Tensor y = norm2_(conv2_(norm1_(conv1_(x))));
+  if (options_.residual) y = activate(y + (shortcut_ ? (*shortcut_)(x) : x), options_.activation, options_.slope);
+  return dropout_(y);
+}
+
+}  // namespace voxgrad::nn
