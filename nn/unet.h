@@ -19,19 +19,26 @@ struct UNetConfig {
   int depth = 4;  // levels, the bottleneck included; depth - 1 poolings
   Norm norm = Norm::instance;
   Activation activation = Activation::leaky_relu;
-  bool residual = false;  // x + block(x), with a 1x1 convolution where the channels change
+  bool residual = false;  // x + block(x), with a 1x1 convolution where the channels change; see ConvBlock
   double dropout = 0;     // channelwise, after each block
   Upsampling upsampling = Upsampling::linear;
   bool transposed = true;  // upsample by a transposed convolution; false: by `upsampling`, then a 1x1 convolution
   bool deep_supervision = false;
   // Pooling of each of the depth - 1 steps; empty: 2 on every axis. {1, 2, 2} keeps thick slices.
   std::vector<Extents> strides;
+  Init init = Init::he;
 };
 
+// Parameters, level 0 being the finest and level depth - 1 the bottleneck:
+//   encoder.<level>.{conv1,norm1,conv2,norm2,shortcut}.*     a ConvBlock per level, max pooling between them
+//   up.<level>.{weight,bias}                                 brings level + 1 to the extents and channels of level
+//   decoder.<level>.*                                        a ConvBlock on [skip, up], concatenated in this order
+//   heads.<level>.{weight,bias}                              1x1 convolution to the classes
 class UNet final : public Module {
  public:
+  // Error(usage) with the value and its range if the configuration is impossible.
   UNet(const UNetConfig& config, const Random& random);
-  // Logits [N, *S, classes]. Extents of x must be multiples of divisor().
+  // Logits [N, *S, classes]. Extents of x must be multiples of divisor(): Error(argument) with the axis and the value.
   Tensor forward(const Tensor& x) override;
   // All resolutions, finest first; one element without deep supervision or in evaluation. Element k has the extents of
   // x divided by the first k strides.

@@ -1,0 +1,184 @@
+#include "nn/unet.h"
+
+#include <algorithm>
+
+namespace voxgrad::nn {
+namespace {
+
+constexpr int kMostLevels = 10;
+constexpr std::int64_t kMostChannels = 65536;
+
+template <class... Parts>
+void expect(bool ok, const char* hint, const Parts&... parts) {
+  if (!ok) throw Error(ErrorKind::usage, text("unet: ", parts...), hint);
+}
+
+template <class T>
+void expect_range(const char* name, T value, T low, T high) {
+  expect(value >= low && value <= high, "", name, " is ", value, ", must be ", low, " .. ", high);
+}
+
+// The configuration with strides written out, one Extents of `dims` values per step.
+UNetConfig checked(UNetConfig config) {
+  expect(config.dims == 2 || config.dims == 3, "images have 2 axes, volumes 3", "dims is ", config.dims,
+         ", must be 2 or 3");
+  expect_range<std::int64_t>("in_channels", config.in_channels, 1, kMostChannels);
+  expect_range<std::int64_t>("classes", config.classes, 1, 255);
+  expect_range<std::int64_t>("base", config.base, 1, kMostChannels);
+  expect_range<std::int64_t>("max_channels", config.max_channels, config.base, kMostChannels);
+  expect_range("depth", config.depth, 1, kMostLevels);
+  expect(config.dropout >= 0 && config.dropout < 1, "", "dropout is ", config.dropout, ", must be in [0, 1)");
+  const std::size_t steps = static_cast<std::size_t>(config.depth - 1);
+  if (config.strides.empty()) config.strides.assign(steps, Extents(2));
+  expect(config.strides.size() == steps, "give one stride for each pooling, depth - 1 in all, or none for 2 everywhere",
+         config.strides.size(), " strides for depth ", config.depth, ", must be ", steps);
+  for (Extents& stride : config.strides) {
+    expect(stride.dims == 0 || stride.dims == config.dims, "write {1, 2, 2} for a volume, {2, 2} for an image",
+           "a stride of ", stride.dims, " values for ", config.dims, " axes");
+    stride.dims = config.dims;
+    for (int axis = 0; axis < config.dims; ++axis) expect_range<std::int64_t>("stride", stride[axis], 1, 6);
+  }
+  return config;
+}
+
+std::int64_t width(const UNetConfig& config, int level) { return std::min(config.base << level, config.max_channels); }
+
+ConvBlockOptions block_options(const UNetConfig& config) {
+  return {.norm = config.norm,
+          .activation = config.activation,
+          .residual = config.residual,
+          .dropout = config.dropout,
+          .init = config.init};
+}
+
+const char* axis_name(int dims, int axis) {
+  constexpr const char* kNames[] = {"depth", "height", "width"};
+  return kNames[axis + 3 - dims];
+}
+
+// From level + 1 to level: extents times the stride, channels of level + 1 to those of level.
+struct Up {
+  std::unique_ptr<Module> layer;
+  bool transposed;
+  Upsampling upsampling;
+  Extents scale;
+
+  Up(const UNetConfig& config, int level, const Random& random)
+      : transposed(config.transposed),
+        upsampling(config.upsampling),
+        scale(config.strides[static_cast<std::size_t>(level)]) {
+    const std::int64_t in = width(config, level + 1);
+    const std::int64_t out = width(config, level);
+    if (transposed)
+      layer = std::make_unique<ConvTranspose>(config.dims, in, out, scale, config.init, random);
+    else
+      layer = std::make_unique<Conv>(config.dims, in, out, ConvLayerOptions{.kernel = 1, .init = config.init}, random);
+  }
+  // A 1x1 convolution and an interpolation, whose weights sum to 1, commute: the coarse side is the cheaper one.
+  Tensor operator()(const Tensor& x) const {
+    const Tensor y = (*layer)(x);
+    return transposed ? y : upsample(y, upsampling, scale);
+  }
+};
+
+}  // namespace
+
+struct UNet::Parts {
+  UNetConfig config;
+  std::vector<std::unique_ptr<ConvBlock>> encoder, decoder;  // by level
+  std::vector<std::unique_ptr<Up>> up;
+  std::vector<std::unique_ptr<Conv>> heads;
+
+  void check_input(const Tensor& x, const Extents& divisor) const;
+  std::vector<Tensor> run(const Tensor& x, std::size_t outputs) const;
+};
+
+UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_shared<Parts>()) {
+  Parts& parts = *parts_;
+  parts.config = checked(config);
+  const UNetConfig& c = parts.config;
+  const auto name = [](const char* part, int level) { return text(part, '.', level); };
+  const auto add_block = [&](auto& blocks, const char* part, int level, std::int64_t in) {
+    blocks[static_cast<std::size_t>(level)] =
+        std::make_unique<ConvBlock>(c.dims, in, width(c, level), block_options(c), stream(random, name(part, level)));
+    add_module(name(part, level), *blocks[static_cast<std::size_t>(level)]);
+  };
+  const int steps = c.depth - 1;
+  parts.encoder.resize(static_cast<std::size_t>(c.depth));
+  parts.decoder.resize(static_cast<std::size_t>(steps));
+  parts.up.resize(static_cast<std::size_t>(steps));
+  for (int level = 0; level < c.depth; ++level)
+    add_block(parts.encoder, "encoder", level, level == 0 ? c.in_channels : width(c, level - 1));
+  for (int level = steps - 1; level >= 0; --level) {
+    auto& up = parts.up[static_cast<std::size_t>(level)];
+    up = std::make_unique<Up>(c, level, stream(random, name("up", level)));
+    add_module(name("up", level), *up->layer);
+    add_block(parts.decoder, "decoder", level, 2 * width(c, level));
+  }
+  for (int level = 0; level < (c.deep_supervision ? std::max(steps, 1) : 1); ++level) {
+    parts.heads.push_back(std::make_unique<Conv>(c.dims, width(c, level), c.classes,
+                                                 ConvLayerOptions{.kernel = 1, .init = c.init},
+                                                 stream(random, name("heads", level))));
+    add_module(name("heads", level), *parts.heads.back());
+  }
+  set_step(random.key(), 0);
+}
+
+const UNetConfig& UNet::config() const { return parts_->config; }
+
+Extents UNet::divisor() const {
+  Extents product(1);
+  product.dims = parts_->config.dims;
+  for (const Extents& stride : parts_->config.strides)
+    for (std::size_t axis = 0; axis < static_cast<std::size_t>(product.dims); ++axis)
+      product.value[axis] *= stride.value[axis];
+  return product;
+}
+
+void UNet::Parts::check_input(const Tensor& x, const Extents& divisor) const {
+  check(x.defined() && x.dims() == config.dims + 2, "unet: a network with ", config.dims, " spatial axes takes ",
+        config.dims == 2 ? "[N, H, W, C]" : "[N, D, H, W, C]", ", got ", x);
+  check(x.extent(-1) == config.in_channels, "unet: takes ", config.in_channels, " channels, x ", x.shape(), " has ",
+        x.extent(-1));
+  for (int axis = 0; axis < config.dims; ++axis) {
+    const std::int64_t extent = x.extent(axis + 1);
+    const std::int64_t rest = extent % divisor[axis];
+    if (extent > 0 && rest == 0) continue;
+    const std::int64_t above = extent - rest + divisor[axis];
+    throw Error(ErrorKind::argument,
+                text("unet: ", axis_name(config.dims, axis), ' ', extent, " of x ", x.shape(), " is not a multiple of ",
+                     divisor[axis], " (the product of the strides of depth ", config.depth, ')'),
+                text("pad to ", above, extent > divisor[axis] ? text(", crop to ", extent - rest) : std::string(),
+                     ", or take fewer levels"));
+  }
+}
+
+std::vector<Tensor> UNet::Parts::run(const Tensor& x, std::size_t outputs) const {
+  std::vector<Tensor> skips;
+  Tensor y = x;
+  for (std::size_t level = 0; level < encoder.size(); ++level) {
+    if (level > 0) y = max_pool(y, config.strides[level - 1]);
+    y = (*encoder[level])(y);
+    if (level + 1 < encoder.size()) skips.push_back(y);
+  }
+  std::vector<Tensor> logits(outputs);
+  if (decoder.empty()) logits[0] = (*heads[0])(y);
+  for (std::size_t level = decoder.size(); level-- > 0;) {
+    y = (*decoder[level])(concat({skips[level], (*up[level])(y)}, -1));
+    skips.pop_back();  // not needed any more in evaluation, where nothing else holds it
+    if (level < outputs) logits[level] = (*heads[level])(y);
+  }
+  return logits;
+}
+
+Tensor UNet::forward(const Tensor& x) {
+  parts_->check_input(x, divisor());
+  return parts_->run(x, 1)[0];
+}
+
+std::vector<Tensor> UNet::outputs(const Tensor& x) {
+  parts_->check_input(x, divisor());
+  return parts_->run(x, training() ? parts_->heads.size() : 1);
+}
+
+}  // namespace voxgrad::nn
