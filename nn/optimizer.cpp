@@ -1,0 +1,176 @@
+#include "nn/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/backend.h"
+#include "nn/names.h"
+
+namespace voxgrad::nn {
+namespace {
+
+void expect(bool ok, const char* name, double value, const char* range) {
+  if (!ok) throw Error(ErrorKind::usage, text("optimizer: ", name, " is ", value, ", must be ", range));
+}
+
+void expect_fraction(const char* name, double value) { expect(value >= 0 && value < 1, name, value, "in [0, 1)"); }
+
+// Where and in what type `w` lives.
+void follow(Tensor& tensor, const Tensor& w) { tensor = tensor.to(w.dtype()).to(w.device()); }
+
+std::vector<NamedTensor> on_host(std::vector<NamedTensor> tensors) {
+  for (NamedTensor& entry : tensors) entry.tensor = entry.tensor.clone().to(Device::cpu);
+  return tensors;
+}
+
+// Replaces `own` by the tensors of the same names in `state`, on the devices and in the types they have now.
+void restore(const char* what, std::vector<NamedTensor>& own, const std::vector<NamedTensor>& state) {
+  const auto refuse = [&](const std::string& message) {
+    throw Error(ErrorKind::model, text(what, ": ", message), "the checkpoint belongs to another network or optimizer");
+  };
+  std::vector<NamedTensor> loaded;
+  for (const NamedTensor& entry : own) {
+    const auto found = std::find_if(state.begin(), state.end(), [&](const auto& s) { return s.name == entry.name; });
+    if (found == state.end()) refuse(text('"', entry.name, "\" is missing"));
+    if (!(found->tensor.shape() == entry.tensor.shape()) || !is_float(found->tensor.dtype()))
+      refuse(text('"', entry.name, "\" is ", found->tensor, ", expected ", entry.tensor));
+    loaded.push_back({entry.name, found->tensor.clone().to(entry.tensor.dtype()).to(entry.tensor.device())});
+  }
+  if (state.size() != own.size()) refuse(text(state.size(), " tensors, expected ", own.size()));
+  own = std::move(loaded);
+}
+
+class Sgd final : public Optimizer {
+ public:
+  Sgd(Module& module, const OptimizerOptions& options) : Optimizer(module, names(options)), options_(options) {
+    expect_fraction("momentum", options.momentum);
+    expect(!options.nesterov || options.momentum > 0, "momentum", options.momentum, "above 0 for nesterov");
+  }
+
+ private:
+  static std::vector<std::string> names(const OptimizerOptions& options) {
+    if (options.momentum == 0) return {};
+    return {"momentum"};
+  }
+  void update(double lr, double gradient_scale, const Tensor& gradient, const Tensor& w) override {
+    const SgdStep step{.lr = lr,
+                       .momentum = options_.momentum,
+                       .weight_decay = options_.weight_decay,
+                       .gradient_scale = gradient_scale,
+                       .nesterov = options_.nesterov,
+                       .first = steps() == 1};
+    w.backend().sgd_step(step, gradient, options_.momentum == 0 ? Tensor() : buffer(0), w);
+  }
+  OptimizerOptions options_;
+};
+
+class Adam final : public Optimizer {
+ public:
+  Adam(Module& module, const OptimizerOptions& options, bool decoupled)
+      : Optimizer(module, {"first", "second"}), options_(options), decoupled_(decoupled) {
+    expect_fraction("beta1", options.beta1);
+    expect_fraction("beta2", options.beta2);
+    expect(options.eps > 0, "eps", options.eps, "above 0");
+  }
+
+ private:
+  void update(double lr, double gradient_scale, const Tensor& gradient, const Tensor& w) override {
+    const AdamStep step{.lr = lr,
+                        .beta1 = options_.beta1,
+                        .beta2 = options_.beta2,
+                        .eps = options_.eps,
+                        .weight_decay = options_.weight_decay,
+                        .gradient_scale = gradient_scale,
+                        .decoupled = decoupled_,
+                        .count = steps()};
+    w.backend().adam_step(step, gradient, buffer(0), buffer(1), w);
+  }
+  OptimizerOptions options_;
+  bool decoupled_;
+};
+
+}  // namespace
+
+Optimizer::Optimizer(Module& module, const std::vector<std::string>& buffers) : module_(module) {
+  const Tensor w = module.flat_parameters();
+  for (const std::string& name : buffers) buffers_.push_back({name, zeros_like(w)});
+}
+
+void Optimizer::step(double lr, double gradient_scale) {
+  check(lr >= 0, "optimizer: the learning rate is ", lr, ", must be 0 or above");
+  const Tensor w = module_.flat_parameters();
+  for (NamedTensor& entry : buffers_) follow(entry.tensor, w);
+  ++steps_;
+  update(lr, gradient_scale, module_.flat_gradients(), w);
+}
+
+std::vector<NamedTensor> Optimizer::state() const { return on_host(buffers_); }
+
+void Optimizer::load_state(const std::vector<NamedTensor>& state, std::int64_t steps) {
+  check(steps >= 0, "optimizer: a step count of ", steps);
+  restore("optimizer", buffers_, state);
+  steps_ = steps;
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const std::string& name, Module& module, const OptimizerOptions& options) {
+  const std::size_t kind = choose("optimizer", name, {"sgd", "adam", "adamw"});
+  expect(options.weight_decay >= 0, "weight_decay", options.weight_decay, "0 or above");
+  if (kind == 0) return std::make_unique<Sgd>(module, options);
+  return std::make_unique<Adam>(module, options, kind == 2);
+}
+
+double clip_gradients(Module& module, double max_norm) {
+  check(max_norm > 0, "clip_gradients: max_norm is ", max_norm, ", must be above 0");
+  const Tensor gradient = module.flat_gradients();
+  const double norm = std::sqrt(gradient.backend().sum_of_squares(gradient));
+  if (std::isfinite(norm) && norm > max_norm) {
+    const Tensor scale = full({1}, max_norm / norm, gradient.dtype(), gradient.device());
+    gradient.backend().binary(BinaryOp::multiply, gradient, scale, gradient);
+  }
+  return norm;
+}
+
+Ema::Ema(Module& module, double decay) : module_(module), decay_(decay) {
+  expect_fraction("decay of the moving average", decay);
+  average_ = live();
+  for (NamedTensor& entry : average_) entry.tensor = entry.tensor.clone();
+}
+
+std::vector<NamedTensor> Ema::live() const {
+  std::vector<NamedTensor> all{{"parameters", module_.flat_parameters()}};
+  for (NamedTensor& entry : module_.buffers()) all.push_back({"buffers." + entry.name, std::move(entry.tensor)});
+  return all;
+}
+
+void Ema::update() {
+  ++updates_;
+  const double t = static_cast<double>(updates_);
+  const double decay = std::min(decay_, (1 + t) / (10 + t));
+  const std::vector<NamedTensor> values = live();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Tensor& value = values[i].tensor;
+    follow(average_[i].tensor, value);
+    value.backend().lerp(value, 1 - decay, average_[i].tensor);
+  }
+}
+
+void Ema::swap() {
+  const std::vector<NamedTensor> values = live();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Tensor& value = values[i].tensor;
+    const Tensor before = value.clone();
+    follow(average_[i].tensor, value);
+    value.backend().copy(value.raw(), value.device(), average_[i].tensor.raw(), value.device(), value.bytes());
+    average_[i].tensor = before;
+  }
+}
+
+std::vector<NamedTensor> Ema::state() const { return on_host(average_); }
+
+void Ema::load_state(const std::vector<NamedTensor>& state, std::int64_t updates) {
+  check(updates >= 0, "moving average: an update count of ", updates);
+  restore("moving average", average_, state);
+  updates_ = updates;
+}
+
+}  // namespace voxgrad::nn
