@@ -1,9 +1,10 @@
 // The CPU backend of one instruction set. Which file implements what:
-//   cpu_backend.cpp  memory, casts, boxes      elementwise.cpp  unary, binary, random, dropout
-//   reduce.cpp       reductions, softmax       norm.cpp         normalisation
+//   cpu_backend.cpp  memory, casts, boxes      elementwise.cpp  unary, binary
+//   reduce.cpp       reductions                softmax.cpp      softmax
+//   norm.cpp         normalisation             random.cpp       random tensors, dropout
 //   gemm.cpp         matrix products           conv.cpp         convolution: the plan, im2col + GEMM
 //   pool.cpp         pooling, upsampling       integrals.cpp    the integrals of the losses
-//   step.cpp         optimiser steps
+//   step.cpp         optimiser steps           stream.h         a feature map as a stream of full vectors
 #pragma once
 
 #include "engine/backend.h"

@@ -1,0 +1,317 @@
+// Normalisation: statistics, y = activation((x - mean) * rstd * gamma + beta) in one pass, and the gradient in two.
+// x is read as M streams of [R, C] (stream.h). Statistics and sums are f64: a piece of the stream is summed around
+// its own first row, and pieces are merged in order by the rule of Chan, Golub and LeVeque 1983, so a mean far from
+// zero costs no digits.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "engine/cpu/isa.h"
+
+#include "engine/cpu/stream.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+namespace {
+
+struct Layout {
+  std::int64_t maps, rows, channels, groups;  // M, R, C, G
+  Stream stream;
+
+  Layout(const Tensor& x, const Tensor& mean)
+      : maps(mean.extent(0)),
+        rows(x.numel() / std::max<std::int64_t>(1, mean.extent(0) * x.extent(-1))),
+        channels(x.extent(-1)),
+        groups(mean.extent(1)),
+        stream(rows, channels) {}
+
+  std::int64_t group_of(std::int64_t c) const { return c / (channels / groups); }
+  std::int64_t statistic(std::int64_t m, std::int64_t c) const { return m * groups + group_of(c); }
+
+  // value(m, c) over the period of each map.
+  template <class T, class F>
+  std::vector<T> lay_out(F&& value) const {
+    std::vector<T> all(static_cast<std::size_t>(maps * stream.period));
+    for (std::int64_t m = 0; m < maps; ++m)
+      stream.lay_out(all.data() + m * stream.period, [&](std::int64_t c) { return value(m, c); });
+    return all;
+  }
+
+  // body(m, b): block b of map m.
+  template <class F>
+  void for_blocks(const F& body) const {
+    const std::int64_t grain = std::max<std::int64_t>(1, stream.block / std::max<std::int64_t>(1, stream.numel));
+    parallel_for(maps * stream.blocks, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) body(i / stream.blocks, i % stream.blocks);
+    });
+  }
+};
+
+// Count, mean and sum of squared deviations.
+struct Moments {
+  double n = 0, mean = 0, m2 = 0;
+  void merge(const Moments& other) {
+    if (other.n == 0) return;
+    const double total = n + other.n, delta = other.mean - mean;
+    m2 += other.m2 + delta * delta * n * other.n / total;
+    mean += delta * other.n / total;
+    n = total;
+  }
+};
+
+// Two sums per position of the period; terms(i, j, count, first, second) adds to them.
+template <class F>
+inline void collect(std::int64_t length, const Stream& stream, double* sums, const F& terms) {
+  std::fill(sums, sums + 2 * stream.period, 0.0);
+  double* other = sums + stream.period;
+  for_vectors<double>(length, stream.period, [&](std::int64_t i, std::int64_t j, int count) {
+    Vec<double> first = load(sums + j), second = load(other + j);
+    terms(i, j, count, first, second);
+    store(sums + j, first);
+    store(other + j, second);
+  });
+}
+
+template <class T>
+void block_moments(const T* x, std::int64_t length, const Stream& stream, Moments* result) {
+  const auto period = static_cast<std::size_t>(stream.period), channels = static_cast<std::size_t>(stream.channels);
+  std::vector<double> scratch(3 * period + 2 * channels);
+  double *sums = scratch.data(), *origin = sums + 2 * period, *folded = origin + period;
+  stream.lay_out(origin, [&](std::int64_t c) { return static_cast<double>(x[c]); });
+  collect(length, stream, sums,
+          [&](std::int64_t i, std::int64_t j, int count, Vec<double>& first, Vec<double>& second) {
+            Vec<double> d = load_wide(x + i, count) - load(origin + j);
+            for (int k = count; k < kLanes<double>; ++k) d[k] = 0;
+            first += d;
+            second += d * d;
+          });
+  stream.fold(sums, folded);
+  stream.fold(sums + period, folded + channels);
+  const double n = static_cast<double>(length / stream.channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double mean = folded[c] / n;
+    result[c] = {n, origin[c] + mean, std::max(0.0, folded[channels + c] - folded[c] * mean)};
+  }
+}
+
+// How the normalised value becomes the output, and which part of an upstream gradient comes back.
+template <Activation kKind, class T>
+struct Act {
+  T slope;
+  Vec<T> value(Vec<T> z) const {
+    if constexpr (kKind == Activation::none) return z;
+    if constexpr (kKind == Activation::relu) return z < Vec<T>{} ? Vec<T>{} : z;  // a NaN stays
+    if constexpr (kKind == Activation::leaky_relu) return z < Vec<T>{} ? z * slope : z;
+  }
+  Vec<T> back(Vec<T> z, Vec<T> dy) const {
+    if constexpr (kKind == Activation::none) return dy;
+    if constexpr (kKind == Activation::relu) return z > Vec<T>{} ? dy : Vec<T>{};
+    if constexpr (kKind == Activation::leaky_relu) return z > Vec<T>{} ? dy : dy * slope;
+  }
+};
+
+template <class T, class F>
+void for_activation(const NormActivation& activation, const F& run) {
+  switch (activation.kind) {
+    case Activation::none: return run.template operator()<Activation::none>();
+    case Activation::relu: return run.template operator()<Activation::relu>();
+    case Activation::leaky_relu: return run.template operator()<Activation::leaky_relu>();
+  }
+}
+
+template <class T>
+double value_or(const Tensor& parameter, std::int64_t c, double otherwise) {
+  return parameter.defined() ? static_cast<double>(parameter.data<T>()[c]) : otherwise;
+}
+
+template <class T>
+struct Problem {
+  Layout layout;
+  const T *mean, *rstd;
+  const Tensor &gamma, &beta;
+
+  Problem(const Tensor& x, const Tensor& mu, const Tensor& r, const Tensor& g, const Tensor& b)
+      : layout(x, mu), mean(mu.data<T>()), rstd(r.data<T>()), gamma(g), beta(b) {}
+
+  double mean_at(std::int64_t m, std::int64_t c) const { return static_cast<double>(mean[layout.statistic(m, c)]); }
+  double rstd_at(std::int64_t m, std::int64_t c) const { return static_cast<double>(rstd[layout.statistic(m, c)]); }
+  double scale_at(std::int64_t m, std::int64_t c) const { return rstd_at(m, c) * value_or<T>(gamma, c, 1); }
+  template <class U>
+  std::vector<U> means() const {
+    return layout.template lay_out<U>([&](std::int64_t m, std::int64_t c) { return mean_at(m, c); });
+  }
+  template <class U>
+  std::vector<U> scales() const {
+    return layout.template lay_out<U>([&](std::int64_t m, std::int64_t c) { return scale_at(m, c); });
+  }
+  template <class U>
+  std::vector<U> betas() const {
+    return layout.template lay_out<U>([&](std::int64_t, std::int64_t c) { return value_or<T>(beta, c, 0); });
+  }
+};
+
+template <class T, Activation kKind>
+void forward(const Problem<T>& problem, T slope, const T* x, T* y) {
+  const Stream& stream = problem.layout.stream;
+  const std::vector<T> mean = problem.template means<T>(), scale = problem.template scales<T>(),
+                       beta = problem.template betas<T>();
+  const Act<kKind, T> act{slope};
+  problem.layout.for_blocks([&](std::int64_t m, std::int64_t b) {
+    const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
+    for_vectors<T>(stream.length(b), stream.period, [&](std::int64_t i, std::int64_t j, int count) {
+      const Vec<T> z = (load_first(x + at + i, count) - load(mean.data() + p + j)) * load(scale.data() + p + j) +
+                       load(beta.data() + p + j);
+      store_first(y + at + i, act.value(z), count);
+    });
+  });
+}
+
+// sums [M, 2, C]: of dz and of dz (x - mean), dz the gradient before the activation.
+template <class T, Activation kKind>
+std::vector<double> gradient_sums(const Problem<T>& problem, double slope, const T* x, const T* dy) {
+  const Layout& layout = problem.layout;
+  const Stream& stream = layout.stream;
+  const std::vector<double> mean = problem.template means<double>(), scale = problem.template scales<double>(),
+                            beta = problem.template betas<double>();
+  const Act<kKind, double> act{slope};
+  const std::int64_t width = 2 * layout.channels;
+  std::vector<double> partial(static_cast<std::size_t>(layout.maps * stream.blocks * width));
+  layout.for_blocks([&](std::int64_t m, std::int64_t b) {
+    const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
+    std::vector<double> sums(static_cast<std::size_t>(2 * stream.period));
+    collect(stream.length(b), stream, sums.data(),
+            [&](std::int64_t i, std::int64_t j, int count, Vec<double>& first, Vec<double>& second) {
+              const Vec<double> d = load_wide(x + at + i, count) - load(mean.data() + p + j);
+              const Vec<double> z = d * load(scale.data() + p + j) + load(beta.data() + p + j);
+              const Vec<double> dz = act.back(z, load_wide(dy + at + i, count));
+              first += dz;
+              second += dz * d;
+            });
+    double* to = partial.data() + (m * stream.blocks + b) * width;
+    stream.fold(sums.data(), to);
+    stream.fold(sums.data() + stream.period, to + layout.channels);
+  });
+  std::vector<double> total(static_cast<std::size_t>(layout.maps * width));
+  for (std::int64_t unit = 0; unit < layout.maps * stream.blocks; ++unit)
+    for (std::int64_t c = 0; c < width; ++c)
+      total[static_cast<std::size_t>(unit / stream.blocks * width + c)] +=
+          partial[static_cast<std::size_t>(unit * width + c)];
+  return total;
+}
+
+// dgamma = sum of dz (x - mean) rstd, dbeta = sum of dz, over the maps in order.
+template <class T>
+void parameter_gradients(const Problem<T>& problem, const std::vector<double>& sums, const Tensor& dgamma,
+                         const Tensor& dbeta) {
+  const Layout& layout = problem.layout;
+  for (std::int64_t c = 0; c < layout.channels; ++c) {
+    double by_gamma = 0, by_beta = 0;
+    for (std::int64_t m = 0; m < layout.maps; ++m) {
+      const auto at = static_cast<std::size_t>(m * 2 * layout.channels + c);
+      by_beta += sums[at];
+      by_gamma += sums[at + static_cast<std::size_t>(layout.channels)] * problem.rstd_at(m, c);
+    }
+    if (dgamma.defined()) dgamma.data<T>()[c] = static_cast<T>(by_gamma);
+    if (dbeta.defined()) dbeta.data<T>()[c] = static_cast<T>(by_beta);
+  }
+}
+
+// What the statistics send back: dx = scale dz - constant - (x - mean) linear, both [M, G].
+struct Feedback {
+  std::vector<double> constant, linear;
+
+  template <class T>
+  Feedback(const Problem<T>& problem, const std::vector<double>& sums) {
+    const Layout& layout = problem.layout;
+    const auto size = static_cast<std::size_t>(layout.maps * layout.groups);
+    constant.assign(size, 0.0);
+    linear.assign(size, 0.0);
+    if (sums.empty()) return;  // constant statistics
+    const double count = static_cast<double>(layout.rows * (layout.channels / layout.groups));
+    for (std::int64_t m = 0; m < layout.maps; ++m)
+      for (std::int64_t c = 0; c < layout.channels; ++c) {
+        const auto to = static_cast<std::size_t>(layout.statistic(m, c));
+        const auto from = static_cast<std::size_t>(m * 2 * layout.channels + c);
+        const double scale = problem.scale_at(m, c), rstd = problem.rstd_at(m, c);
+        constant[to] += scale * sums[from] / count;
+        linear[to] += scale * sums[from + static_cast<std::size_t>(layout.channels)] * rstd * rstd / count;
+      }
+  }
+};
+
+template <class T, Activation kKind>
+void input_gradient(const Problem<T>& problem, T slope, const T* x, const T* dy, const Feedback& feedback, T* dx) {
+  const Layout& layout = problem.layout;
+  const Stream& stream = layout.stream;
+  const auto spread = [&](const std::vector<double>& values) {
+    return layout.template lay_out<T>(
+        [&](std::int64_t m, std::int64_t c) { return values[static_cast<std::size_t>(layout.statistic(m, c))]; });
+  };
+  const std::vector<T> mean = problem.template means<T>(), scale = problem.template scales<T>(),
+                       beta = problem.template betas<T>(), constant = spread(feedback.constant),
+                       linear = spread(feedback.linear);
+  const Act<kKind, T> act{slope};
+  layout.for_blocks([&](std::int64_t m, std::int64_t b) {
+    const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
+    for_vectors<T>(stream.length(b), stream.period, [&](std::int64_t i, std::int64_t j, int count) {
+      const Vec<T> d = load_first(x + at + i, count) - load(mean.data() + p + j), s = load(scale.data() + p + j);
+      const Vec<T> dz = act.back(d * s + load(beta.data() + p + j), load_first(dy + at + i, count));
+      store_first(dx + at + i, s * dz - load(constant.data() + p + j) - d * load(linear.data() + p + j), count);
+    });
+  });
+}
+
+}  // namespace
+
+void CpuBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mean, const Tensor& rstd) {
+  const Layout layout(x, mean);
+  const Stream& stream = layout.stream;
+  dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
+    const T* from = x.data<T>();
+    std::vector<Moments> partial(static_cast<std::size_t>(layout.maps * stream.blocks * layout.channels));
+    layout.for_blocks([&](std::int64_t m, std::int64_t b) {
+      block_moments(from + m * stream.numel + stream.begin(b), stream.length(b), stream,
+                    partial.data() + (m * stream.blocks + b) * layout.channels);
+    });
+    const std::int64_t size = layout.channels / layout.groups;
+    for (std::int64_t k = 0; k < layout.maps * layout.groups; ++k) {
+      Moments all;
+      const std::int64_t m = k / layout.groups, first = k % layout.groups * size;
+      for (std::int64_t b = 0; b < stream.blocks; ++b)
+        for (std::int64_t c = first; c < first + size; ++c)
+          all.merge(partial[static_cast<std::size_t>((m * stream.blocks + b) * layout.channels + c)]);
+      mean.data<T>()[k] = static_cast<T>(all.mean);
+      rstd.data<T>()[k] = static_cast<T>(1 / std::sqrt(all.m2 / std::max(all.n, 1.0) + eps));
+    }
+  });
+}
+
+void CpuBackend::norm(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma, const Tensor& beta,
+                      const NormActivation& activation, const Tensor& y) {
+  dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
+    const Problem<T> problem(x, mean, rstd, gamma, beta);
+    for_activation<T>(activation, [&]<Activation kKind>() {
+      forward<T, kKind>(problem, static_cast<T>(activation.slope), x.data<T>(), y.data<T>());
+    });
+  });
+}
+
+void CpuBackend::norm_gradient(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma,
+                               const Tensor& beta, const NormActivation& activation, const Tensor& dy,
+                               bool constant_statistics, const Tensor& dx, const Tensor& dgamma, const Tensor& dbeta) {
+  dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
+    const Problem<T> problem(x, mean, rstd, gamma, beta);
+    for_activation<T>(activation, [&]<Activation kKind>() {
+      std::vector<double> sums;
+      const bool feeds_back = dx.defined() && !constant_statistics;
+      if (feeds_back || dgamma.defined() || dbeta.defined())
+        sums = gradient_sums<T, kKind>(problem, activation.slope, x.data<T>(), dy.data<T>());
+      parameter_gradients(problem, sums, dgamma, dbeta);
+      if (!dx.defined()) return;
+      const Feedback feedback(problem, feeds_back ? sums : std::vector<double>{});
+      input_gradient<T, kKind>(problem, static_cast<T>(activation.slope), x.data<T>(), dy.data<T>(), feedback,
+                               dx.data<T>());
+    });
+  });
+}
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -1,0 +1,227 @@
+// Reductions. Adjacent axes that are reduced together count as one; groups of them are reduced one after another,
+// the last one first, through f64. Each is [A, R, B] -> [A, B], cut into pieces that are combined in order.
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <vector>
+
+#include "engine/cpu/isa.h"
+
+#include "engine/cpu/stream.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+namespace {
+
+constexpr std::int64_t kGrain = 32768;
+
+struct Sum {
+  static constexpr double kStart = 0;
+  static double combine(double a, double b) { return a + b; }
+  static Vec<double> combine(Vec<double> a, Vec<double> b) { return a + b; }
+};
+struct Max {
+  static constexpr double kStart = -std::numeric_limits<double>::infinity();
+  static double combine(double a, double b) { return b > a || b != b ? b : a; }  // a NaN stays
+  static Vec<double> combine(Vec<double> a, Vec<double> b) { return (b > a) | (b != b) ? b : a; }
+};
+struct Min {
+  static constexpr double kStart = std::numeric_limits<double>::infinity();
+  static double combine(double a, double b) { return b < a || b != b ? b : a; }
+  static Vec<double> combine(Vec<double> a, Vec<double> b) { return (b < a) | (b != b) ? b : a; }
+};
+
+// Four running results of a vector each, combined at the end.
+template <class Op, class T>
+double reduce_run(const T* x, std::int64_t count) {
+  constexpr int kStep = kLanes<double>;
+  Vec<double> part[4];
+  for (Vec<double>& p : part) p = splat(Op::kStart);
+  std::int64_t i = 0;
+  for (; i + 4 * kStep <= count; i += 4 * kStep)
+    for (int k = 0; k < 4; ++k) part[k] = Op::combine(part[k], load_wide(x + i + k * kStep));
+  for (; i + kStep <= count; i += kStep) part[0] = Op::combine(part[0], load_wide(x + i));
+  const Vec<double> all = Op::combine(Op::combine(part[0], part[1]), Op::combine(part[2], part[3]));
+  double result = Op::kStart;
+  for (int k = 0; k < kStep; ++k) result = Op::combine(result, all[k]);
+  for (; i < count; ++i) result = Op::combine(result, static_cast<double>(x[i]));
+  return result;
+}
+
+// result [width] of the rows of a strip of columns; row r starts at x + r * stride.
+template <class Op, class T>
+void reduce_rows(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t width, double* result) {
+  constexpr int kStep = kLanes<double>;
+  std::fill(result, result + width, Op::kStart);
+  for (std::int64_t r = 0; r < rows; ++r, x += stride) {
+    std::int64_t c = 0;
+    for (; c + kStep <= width; c += kStep) store(result + c, Op::combine(load(result + c), load_wide(x + c)));
+    for (; c < width; ++c) result[c] = Op::combine(result[c], static_cast<double>(x[c]));
+  }
+}
+
+// How [A, R, B] is cut: strips of columns, pieces of rows.
+struct Pieces {
+  std::int64_t strip, strips, rows, pieces;
+  Pieces(std::int64_t r, std::int64_t b)
+      : strip(std::min<std::int64_t>(b, 4096)),
+        strips(block_count(b, std::max<std::int64_t>(strip, 1))),
+        rows(std::max<std::int64_t>(32, kGrain / std::max<std::int64_t>(strip, 1))),
+        pieces(std::max<std::int64_t>(1, block_count(r, rows))) {}
+};
+
+template <class Op, class T>
+void reduce_piece(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t width, double* result) {
+  if (stride == 1)
+    *result = reduce_run<Op>(x, rows);
+  else
+    reduce_rows<Op>(x, rows, stride, width, result);
+}
+
+template <class Op, class T, class To>
+void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To* y) {
+  if (a * b == 0) return;
+  const Pieces cut(r, b);
+  std::vector<double> partial(static_cast<std::size_t>(a * cut.pieces * b));
+  const std::int64_t grain =
+      std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, std::min(r, cut.rows) * cut.strip));
+  parallel_for(a * cut.pieces * cut.strips, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t unit = begin; unit < end; ++unit) {
+      const std::int64_t piece = unit / cut.strips, column = unit % cut.strips * cut.strip;
+      const std::int64_t row = piece % cut.pieces * cut.rows;
+      reduce_piece<Op>(x + (piece / cut.pieces * r + row) * b + column, std::min(cut.rows, r - row), b,
+                       std::min(cut.strip, b - column), partial.data() + piece * b + column);
+    }
+  });
+  parallel_for(a * b, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const double* from = partial.data() + i / b * cut.pieces * b + i % b;
+      double result = *from;
+      for (std::int64_t k = 1; k < cut.pieces; ++k) result = Op::combine(result, from[k * b]);
+      y[i] = static_cast<To>(result);
+    }
+  });
+}
+
+// Groups of adjacent axes of x that are all reduced or all kept.
+struct Groups {
+  int count = 0;
+  std::array<std::int64_t, Shape::kMaxDims> extent{};
+  std::array<bool, Shape::kMaxDims> reduced{};
+
+  Groups(const Shape& x, const Shape& y) {
+    for (int axis = 0; axis < x.dims(); ++axis) {
+      if (x[axis] == 1) continue;
+      const bool gone = y[axis] == 1;
+      if (count == 0 || reduced[static_cast<std::size_t>(count - 1)] != gone) {
+        reduced[static_cast<std::size_t>(count)] = gone;
+        extent[static_cast<std::size_t>(count++)] = 1;
+      }
+      extent[static_cast<std::size_t>(count - 1)] *= x[axis];
+    }
+  }
+  std::int64_t product(int begin, int end) const {
+    std::int64_t n = 1;
+    for (int i = begin; i < end; ++i) n *= extent[static_cast<std::size_t>(i)];
+    return n;
+  }
+  // The last reduced group, -1 if there is none.
+  int last() const {
+    int i = count - 1;
+    while (i >= 0 && !reduced[static_cast<std::size_t>(i)]) --i;
+    return i;
+  }
+};
+
+template <class Op, class T, class To>
+void reduce_groups(const T* x, Groups groups, To* y) {
+  const int last = groups.last();
+  if (last < 0) {
+    for (std::int64_t i = 0; i < groups.product(0, groups.count); ++i) y[i] = static_cast<To>(x[i]);
+    return;
+  }
+  const std::int64_t a = groups.product(0, last), b = groups.product(last + 1, groups.count);
+  const std::int64_t r = groups.extent[static_cast<std::size_t>(last)];
+  groups.extent[static_cast<std::size_t>(last)] = 1;
+  groups.reduced[static_cast<std::size_t>(last)] = false;
+  if (groups.last() < 0) return reduce_axis<Op>(x, a, r, b, y);
+  std::vector<double> middle(static_cast<std::size_t>(a * b));
+  reduce_axis<Op>(x, a, r, b, middle.data());
+  reduce_groups<Op, double, To>(middle.data(), groups, y);
+}
+
+}  // namespace
+
+void CpuBackend::reduce(ReduceOp op, const Tensor& x, const Tensor& y) {
+  const Groups groups(x.shape(), y.shape());
+  dispatch_float(x.dtype(), "reduce", [&]<class T>(T) {
+    const T* from = x.data<T>();
+    T* to = y.data<T>();
+    switch (op) {
+      case ReduceOp::sum: return reduce_groups<Sum>(from, groups, to);
+      case ReduceOp::max: return reduce_groups<Max>(from, groups, to);
+      case ReduceOp::min: return reduce_groups<Min>(from, groups, to);
+    }
+  });
+}
+
+void CpuBackend::bias_gradient(const Tensor& dy, const Tensor& dbias) {
+  const std::int64_t channels = dy.extent(-1);
+  dispatch_float(dy.dtype(), "bias_gradient", [&]<class T>(T) {
+    reduce_axis<Sum>(dy.data<T>(), 1, channels == 0 ? 0 : dy.numel() / channels, channels, dbias.data<T>());
+  });
+}
+
+double CpuBackend::sum_of_squares(const Tensor& x) {
+  std::vector<double> partial(static_cast<std::size_t>(block_count(x.numel(), kGrain)));
+  dispatch_float(x.dtype(), "sum_of_squares", [&]<class T>(T) {
+    const T* from = x.data<T>();
+    parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      constexpr int kStep = kLanes<double>;
+      Vec<double> sum{};
+      std::int64_t i = begin;
+      for (; i + kStep <= end; i += kStep) {
+        const Vec<double> v = load_wide(from + i);
+        sum += v * v;
+      }
+      double total = 0;
+      for (int k = 0; k < kStep; ++k) total += sum[k];
+      for (; i < end; ++i) total += static_cast<double>(from[i]) * static_cast<double>(from[i]);
+      partial[static_cast<std::size_t>(begin / kGrain)] = total;
+    });
+  });
+  double total = 0;
+  for (const double part : partial) total += part;
+  return total;
+}
+
+void CpuBackend::argmax(const Tensor& x, const Tensor& y) {
+  const std::int64_t channels = x.extent(-1);
+  std::uint8_t* to = y.data<std::uint8_t>();
+  dispatch_float(x.dtype(), "argmax", [&]<class T>(T) {
+    const T* from = x.data<T>();
+    parallel_for(y.numel(), std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(channels, 1)),
+                 [=](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t row = begin; row < end; ++row) {
+                     const T* values = from + row * channels;
+                     std::int64_t best = 0;
+                     for (std::int64_t c = 1; c < channels; ++c)
+                       if (values[c] > values[best] || (values[c] != values[c] && values[best] == values[best]))
+                         best = c;
+                     to[row] = static_cast<std::uint8_t>(best);
+                   }
+                 });
+  });
+}
+
+std::int64_t CpuBackend::largest_label(const Tensor& labels, int ignore) {
+  const std::uint8_t* from = labels.data<std::uint8_t>();
+  std::vector<int> partial(static_cast<std::size_t>(block_count(labels.numel(), kGrain)), -1);
+  parallel_for(labels.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    int largest = -1;
+    for (std::int64_t i = begin; i < end; ++i) largest = std::max(largest, from[i] == ignore ? -1 : int{from[i]});
+    partial[static_cast<std::size_t>(begin / kGrain)] = largest;
+  });
+  return partial.empty() ? -1 : *std::max_element(partial.begin(), partial.end());
+}
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -1,0 +1,80 @@
+// A feature map [R, C] as a flat stream. What belongs to a channel (scale, shift, a sum) repeats with period C; laid
+// out once over a `period`, a multiple of C and of the vector width, it lines up with the stream, so every vector is
+// full whatever C is: no remainder per row, one at the very end. Include after engine/cpu/isa.h.
+#pragma once
+
+#include <numeric>
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+
+struct Stream {
+  std::int64_t channels, numel;
+  std::int64_t period;  // elements
+  std::int64_t block;   // elements per unit of parallel work, a multiple of period
+  std::int64_t blocks;
+
+  Stream(std::int64_t rows, std::int64_t c) : channels(c), numel(rows * c) {
+    constexpr std::int64_t kShortest = 64, kBlock = 32768;
+    const std::int64_t fit = std::lcm(std::max<std::int64_t>(c, 1), std::int64_t{kLanes<float>});
+    period = (kShortest + fit - 1) / fit * fit;
+    block = std::max<std::int64_t>(1, kBlock / period) * period;
+    blocks = block_count(numel, block);
+  }
+
+  std::int64_t begin(std::int64_t b) const { return b * block; }
+  std::int64_t length(std::int64_t b) const { return std::min(block, numel - b * block); }
+  std::int64_t rows(std::int64_t b) const { return length(b) / channels; }
+
+  // value(c) for every position of the period, behind `to`.
+  template <class T, class F>
+  void lay_out(T* to, F&& value) const {
+    for (std::int64_t c = 0; c < channels; ++c) to[c] = static_cast<T>(value(c));
+    for (std::int64_t j = channels; j < period; ++j) to[j] = to[j - channels];
+  }
+  // The other way round: adds up what was collected over the period, per channel.
+  void fold(const double* from, double* sums) const {
+    for (std::int64_t c = 0; c < channels; ++c) sums[c] = from[c];
+    for (std::int64_t j = channels; j < period; j += channels)
+      for (std::int64_t c = 0; c < channels; ++c) sums[c] += from[j + c];
+  }
+};
+
+// The first `count` elements, zeros behind them; a constant count costs nothing.
+template <class T>
+inline Vec<T> load_first(const T* p, int count) {
+  return count == kLanes<T> ? load(p) : load_part(p, count);
+}
+template <class T>
+inline void store_first(T* p, Vec<T> v, int count) {
+  if (count == kLanes<T>)
+    store(p, v);
+  else
+    store_part(p, v, count);
+}
+
+// As many numbers as a vector of f64 holds, converted to f64.
+template <class T>
+inline Vec<double> load_wide(const T* p, int count = kLanes<double>) {
+  typedef T Narrow __attribute__((vector_size(kLanes<double> * sizeof(T))));
+  Narrow v{};
+  if (count == kLanes<double>)
+    std::memcpy(&v, p, sizeof v);
+  else
+    std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(T));
+  return __builtin_convertvector(v, Vec<double>);
+}
+
+// Calls f(i, j, count) for the vectors of type T of a stretch of the stream that starts at the start of a period:
+// elements i .. i + count of the stretch, position j in the period.
+template <class T, class F>
+inline void for_vectors(std::int64_t length, std::int64_t period, F&& f) {
+  constexpr int kStep = kLanes<T>;
+  std::int64_t i = 0;
+  for (; i + period <= length; i += period)
+    for (std::int64_t j = 0; j < period; j += kStep) f(i + j, j, kStep);
+  std::int64_t j = 0;
+  for (; i + kStep <= length; i += kStep, j += kStep) f(i, j, kStep);
+  if (i < length) f(i, j, static_cast<int>(length - i));
+}
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA
