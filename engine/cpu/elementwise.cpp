@@ -11,29 +11,26 @@ namespace {
 
 constexpr std::int64_t kGrain = 32768;
 
+// clang-format off
+#define VOXGRAD_UNARY_CASE(name, ...) \
+  case UnaryOp::name: return run(T{}, functors::unary_##name<T>{static_cast<T>(a), static_cast<T>(b)});
+#define VOXGRAD_BINARY_CASE(name, ...) \
+  case BinaryOp::name: return run(T{}, functors::binary_##name<T>{});
+
 template <class F>
 void for_unary(UnaryOp op, DType dtype, double a, double b, const F& run) {
   dispatch_float(dtype, "unary", [&]<class T>(T) {
-    switch (op) {
-#define VOXGRAD_CASE(name, ...) \
-  case UnaryOp::name:           \
-    return run(T{}, functors::unary_##name<T>{static_cast<T>(a), static_cast<T>(b)});
-      VOXGRAD_UNARY_TABLE(VOXGRAD_CASE)
-#undef VOXGRAD_CASE
-    }
+    switch (op) { VOXGRAD_UNARY_TABLE(VOXGRAD_UNARY_CASE) }
   });
 }
 
 template <class F>
 void for_binary(BinaryOp op, DType dtype, const F& run) {
   dispatch_float(dtype, "binary", [&]<class T>(T) {
-    switch (op) {
-#define VOXGRAD_CASE(name, ...) \
-  case BinaryOp::name: return run(T{}, functors::binary_##name<T>{});
-      VOXGRAD_BINARY_TABLE(VOXGRAD_CASE) #undef VOXGRAD_CASE
-    }
+    switch (op) { VOXGRAD_BINARY_TABLE(VOXGRAD_BINARY_CASE) }
   });
 }
+// clang-format on
 
 // The broadcast of p and q with as few axes as possible: along the last one each of them either advances or stays.
 struct Broadcast {
