@@ -1,0 +1,32 @@
+// A small U-Net learns to find a bright square, with a loss chosen by name.
+#include <cstdint>
+#include <iostream>
+#include <vector>
+
+#include "losses/core/loss.h"
+#include "nn/optimizer.h"
+#include "nn/unet.h"
+
+int main() {
+  using namespace voxgrad;
+  std::vector<float> pixels(16 * 16, 0.0f);
+  std::vector<std::uint8_t> truth(16 * 16, 0);
+  for (std::size_t row = 4; row < 10; ++row)
+    for (std::size_t column = 4; column < 12; ++column) pixels[row * 16 + column] = truth[row * 16 + column] = 1;
+  const Tensor image = from_vector<float>({1, 16, 16, 1}, pixels);
+  const Tensor label = from_vector<std::uint8_t>({1, 16, 16}, truth);
+
+  nn::UNet net({.base = 8, .depth = 2}, Random(1));
+  const auto optimizer = nn::make_optimizer("adam", net);
+  const losses::Loss loss = losses::make_loss("dice+ce");
+  std::vector<double> values;
+  for (int step = 0; step < 3; ++step) {
+    const Tensor value = loss(net(image), label);
+    value.backward();
+    optimizer->step(0.01);
+    net.zero_grad();
+    values.push_back(value.item());
+    std::cout << "step " << step << ": " << values.back() << '\n';
+  }
+  return values.back() < values.front() ? 0 : 1;
+}
