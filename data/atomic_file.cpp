@@ -1,0 +1,133 @@
+#include "data/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "engine/error.h"
+
+namespace voxgrad::data {
+namespace {
+
+constexpr std::size_t kBlock = std::size_t{1} << 20;  // bytes read back at a time
+
+[[noreturn]] void fail(const std::string& path, const char* step, int code) {
+  std::string hint;
+  if (code == ENOSPC || code == EDQUOT || code == EFBIG) hint = "free some space, or write to another disk";
+  if (code == ENOENT) hint = "create the folder first";
+  if (code == EACCES || code == EROFS) hint = "choose a folder that may be written to";
+  throw Error(ErrorKind::io, text("cannot write ", path, ": ", step, ": ", std::generic_category().message(code)),
+              hint);
+}
+
+// Owns the open temporary, and removes it unless it was renamed.
+class Temporary {
+ public:
+  explicit Temporary(const std::string& target) : target_(target), path_(target + ".tmp") {
+    while (!open_and_lock()) {
+    }
+    if (::ftruncate(file_, 0) != 0) give_up("empty the temporary", errno);
+  }
+  ~Temporary() {
+    if (!path_.empty()) ::unlink(path_.c_str());  // before close: while the lock is held, the name is ours
+    ::close(file_);
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+  void write(Bytes bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(file_, bytes.data(), std::min(bytes.size(), std::size_t{1} << 30));
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) fail(target_, "write", count < 0 ? errno : EIO);
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+  }
+
+  void sync() {
+    if (::fsync(file_) != 0) fail(target_, "fsync", errno);
+#ifdef POSIX_FADV_DONTNEED
+    ::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED);  // a wish only: compare with the disk, not with the cache
+#endif
+  }
+
+  void compare(const std::vector<Bytes>& pieces) {
+    std::vector<std::byte> block(kBlock);
+    off_t offset = 0;
+    for (Bytes piece : pieces) {
+      while (!piece.empty()) {
+        const ssize_t count = ::pread(file_, block.data(), std::min(piece.size(), kBlock), offset);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail(target_, "read back", errno);
+        const std::size_t size = static_cast<std::size_t>(count);
+        if (size == 0 || std::memcmp(block.data(), piece.data(), size) != 0)
+          throw Error(ErrorKind::io, text("cannot write ", target_, ": other bytes are read back at ", offset),
+                      "the disk or the memory of this machine is faulty");
+        piece = piece.subspan(size);
+        offset += count;
+      }
+    }
+  }
+
+  void rename_to_target() {
+    if (::rename(path_.c_str(), target_.c_str()) != 0) fail(target_, "rename", errno);
+    path_.clear();
+  }
+
+ private:
+  // False if the name was renamed or removed by its owner between open and lock: then the file is not ours.
+  bool open_and_lock() {
+    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file_ < 0) fail(target_, "open the temporary", errno);
+    if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      ::close(file_);
+      throw Error(ErrorKind::io, text("cannot write ", target_, ": it is being written by somebody else"),
+                  "let every run write to a folder of its own");
+    }
+    struct stat mine, named;
+    if (::fstat(file_, &mine) != 0) give_up("stat", errno);
+    if (::stat(path_.c_str(), &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) return true;
+    ::close(file_);
+    return false;
+  }
+  // For the constructor, where the destructor does not run.
+  [[noreturn]] void give_up(const char* step, int code) {
+    ::unlink(path_.c_str());
+    ::close(file_);
+    fail(target_, step, code);
+  }
+
+  std::string target_, path_;
+  int file_ = -1;
+};
+
+void sync_directory_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const int file = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) fail(path, "open the folder", errno);
+  const int code = ::fsync(file) == 0 ? 0 : errno;
+  ::close(file);
+  if (code != 0 && code != EINVAL) fail(path, "fsync the folder", code);  // EINVAL: this file system has none
+}
+
+}  // namespace
+
+void write_atomically(const std::string& path, const std::vector<Bytes>& pieces) {
+  {
+    Temporary temporary(path);
+    for (const Bytes& piece : pieces) temporary.write(piece);
+    temporary.sync();
+    temporary.compare(pieces);
+    temporary.rename_to_target();
+  }
+  sync_directory_of(path);
+}
+
+}  // namespace voxgrad::data

@@ -1,0 +1,384 @@
+#include "data/checkpoint.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <system_error>
+#include <tuple>
+
+#include "data/atomic_file.h"
+
+namespace voxgrad::data {
+namespace {
+
+using nlohmann::json;
+static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
+
+constexpr std::uint64_t kLargestHeader = std::uint64_t{16} << 20;
+constexpr std::size_t kLengthBytes = 8;
+constexpr const char* kMetadata = "__metadata__";
+constexpr const char* kPayloadCrc = "crc32";
+constexpr const char* kHeaderCrc = "header_crc32";
+constexpr const char* kFormat = "voxgrad_format";
+constexpr const char* kFormatVersion = "1";
+constexpr const char* kNoCrc = "00000000";
+
+struct ElementType {
+  const char* name;
+  DType dtype;            // in memory
+  std::uint64_t in_file;  // bytes of an element in the file
+};
+constexpr std::array<ElementType, 6> kTypes{{{"F32", DType::f32, 4},
+                                             {"F64", DType::f64, 8},
+                                             {"BF16", DType::bf16, 2},
+                                             {"I32", DType::i32, 4},
+                                             {"U8", DType::u8, 1},
+                                             {"I64", DType::i32, 8}}};
+
+std::string hexadecimal(unsigned long crc) {
+  std::array<char, 9> digits{};
+  std::snprintf(digits.data(), digits.size(), "%08lx", crc & 0xFFFFFFFFul);
+  return digits.data();
+}
+
+unsigned long add_crc(unsigned long crc, const void* bytes, std::size_t count) {
+  return ::crc32_z(crc, static_cast<const Bytef*>(bytes), count);
+}
+
+// The header's text with the digits of its own crc32 set to zeros. Nothing else in a header can look like the key: a
+// quote inside a JSON string has a backslash before it.
+std::optional<std::size_t> position_of_header_crc(const std::string& header) {
+  const std::string start = text('"', kHeaderCrc, "\":\"");
+  const std::size_t at = header.find(start);
+  if (at == std::string::npos || at + start.size() + 8 > header.size()) return std::nullopt;
+  return at + start.size();
+}
+
+// For messages: the file decides how long a value is.
+std::string brief(const json& value) {
+  const std::string whole = value.dump();
+  return whole.size() <= 80 ? whole : whole.substr(0, 77) + "...";
+}
+
+Bytes bytes_of(const Tensor& tensor) { return {static_cast<const std::byte*>(tensor.raw()), tensor.bytes()}; }
+
+// ---- writing
+
+std::vector<NamedTensor> in_payload_order(const std::vector<NamedTensor>& tensors) {
+  std::vector<NamedTensor> sorted;
+  std::set<std::string> names;
+  for (const NamedTensor& entry : tensors) {
+    check(entry.tensor.defined(), "save_tensors: \"", entry.name, "\" is an undefined tensor");
+    check(entry.name != kMetadata, "save_tensors: a tensor must not be called \"", kMetadata, "\"");
+    check(names.insert(entry.name).second, "save_tensors: two tensors are called \"", entry.name, "\"");
+    sorted.push_back({entry.name, entry.tensor.detach().to(Device::cpu)});
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const NamedTensor& a, const NamedTensor& b) {
+    const std::size_t size_a = size_of(a.tensor.dtype()), size_b = size_of(b.tensor.dtype());
+    return size_a != size_b ? size_a > size_b : a.name < b.name;
+  });
+  return sorted;
+}
+
+std::string make_header(const std::vector<NamedTensor>& tensors, std::map<std::string, std::string> metadata) {
+  unsigned long crc = 0;
+  std::uint64_t offset = 0;
+  json header = json::object();
+  for (const auto& [name, tensor] : tensors) {
+    const auto type = std::find_if(kTypes.begin(), kTypes.end(),
+                                   [&, wanted = tensor.dtype()](const auto& t) { return t.dtype == wanted; });
+    const std::uint64_t end = offset + tensor.bytes();
+    header[name] = {{"dtype", type->name},
+                    {"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())},
+                    {"data_offsets", {offset, end}}};
+    crc = add_crc(crc, tensor.raw(), tensor.bytes());
+    offset = end;
+  }
+  metadata[kPayloadCrc] = hexadecimal(crc);
+  metadata[kHeaderCrc] = kNoCrc;
+  metadata[kFormat] = kFormatVersion;
+  header[kMetadata] = metadata;
+  std::string result;
+  try {
+    result = header.dump();
+  } catch (const json::exception& error) {
+    throw Error(ErrorKind::argument, text("save_tensors: a name or a metadata string is no UTF-8: ", error.what()));
+  }
+  result.append((8 - result.size() % 8) % 8, ' ');
+  check(result.size() <= kLargestHeader, "save_tensors: the header takes ", result.size(), " bytes, at most ",
+        kLargestHeader, " can be read: shorten the metadata");
+  const std::string digits = hexadecimal(add_crc(0, result.data(), result.size()));
+  return result.replace(*position_of_header_crc(result), digits.size(), digits);
+}
+
+// ---- reading
+
+// Reads `count` bytes from `offset` on; throws Error if there are fewer.
+using ReadAt = std::function<void(std::uint64_t offset, void* to, std::size_t count)>;
+
+struct Entry {
+  std::string name;
+  ElementType type;
+  Shape shape;
+  std::uint64_t begin, end;  // in the payload
+};
+
+class Reader {
+ public:
+  Reader(std::string name, std::uint64_t size, ReadAt read)
+      : name_(std::move(name)), size_(size), read_(std::move(read)) {}
+
+  TensorFile run() {
+    read_header();
+    TensorFile file;
+    read_metadata(file.metadata);
+    const std::optional<std::string> expected = take(file.metadata, kPayloadCrc);
+    verify_header(file.metadata, expected.has_value());
+    const std::vector<Entry> entries = read_entries();
+    unsigned long crc = 0;
+    for (const Entry& entry : entries) file.tensors.push_back({entry.name, read_tensor(entry, crc)});
+    if (expected && *expected != hexadecimal(crc))
+      refuse("the crc32 of its values is ", hexadecimal(crc), ", written was ", *expected);
+    std::sort(file.tensors.begin(), file.tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return file;
+  }
+
+ private:
+  template <class... Parts>
+  [[noreturn]] void refuse(const Parts&... parts) const {
+    throw Error(ErrorKind::model, text("checkpoint ", name_, ": ", parts...),
+                "the file is damaged or no safetensors file; use another copy or an earlier checkpoint");
+  }
+
+  static std::optional<std::string> take(std::map<std::string, std::string>& metadata, const char* key) {
+    const auto node = metadata.extract(key);
+    return node ? std::optional(node.mapped()) : std::nullopt;
+  }
+
+  void read_header() {
+    if (size_ < kLengthBytes) refuse("has ", size_, " bytes, too few for a header");
+    std::uint64_t length = 0;
+    read_(0, &length, kLengthBytes);
+    if (length > kLargestHeader) refuse("its header claims ", length, " bytes, at most ", kLargestHeader, " are read");
+    if (length > size_ - kLengthBytes) refuse("its header claims ", length, " bytes, the file has ", size_);
+    text_.resize(static_cast<std::size_t>(length));
+    read_(kLengthBytes, text_.data(), text_.size());
+    payload_ = kLengthBytes + length;
+    if (text_.empty() || text_[0] != '{') refuse("its header does not begin with {");
+    try {
+      header_ = json::parse(text_, [this](int depth, json::parse_event_t event, const json& value) {
+        return check_event(depth, event, value);
+      });
+    } catch (const json::exception& error) {
+      refuse("its header is no JSON: ", error.what());
+    }
+    if (!header_.is_object()) refuse("its header is no JSON object");
+  }
+
+  // nlohmann::json keeps the last of equal keys silently, and would nest as deep as the file wants.
+  bool check_event(int depth, json::parse_event_t event, const json& value) {
+    const std::size_t level = static_cast<std::size_t>(depth);
+    if (level > 3) refuse("its header is nested too deep");
+    if (event == json::parse_event_t::object_start) keys_[level].clear();
+    if (event == json::parse_event_t::key && !keys_[level - 1].insert(value.get<std::string>()).second)
+      refuse("its header has the key ", brief(value), " twice");
+    return true;
+  }
+
+  void read_metadata(std::map<std::string, std::string>& metadata) {
+    const auto found = header_.find(kMetadata);
+    if (found == header_.end()) return;
+    if (!found->is_object()) refuse(kMetadata, " is no object");
+    for (const auto& [key, value] : found->items()) {
+      if (!value.is_string()) refuse("metadata \"", key, "\" is no string: ", brief(value));
+      metadata[key] = value.get<std::string>();
+    }
+    header_.erase(found);
+  }
+
+  // Either all three keys of the format or, in files of other programs, at most a crc32.
+  void verify_header(std::map<std::string, std::string>& metadata, bool has_payload_crc) {
+    const std::optional<std::string> format = take(metadata, kFormat);
+    const std::optional<std::string> expected = take(metadata, kHeaderCrc);
+    if (!format && !expected) return;
+    if (!format || !expected || !has_payload_crc)
+      refuse("its metadata has only some of ", kPayloadCrc, ", ", kHeaderCrc, ", ", kFormat);
+    const std::optional<std::size_t> at = position_of_header_crc(text_);
+    if (!at) refuse("its metadata has no legible ", kHeaderCrc);
+    std::string zeroed = text_;
+    zeroed.replace(*at, 8, kNoCrc);
+    const std::string found = hexadecimal(add_crc(0, zeroed.data(), zeroed.size()));
+    if (found != *expected || text_.compare(*at, 8, *expected) != 0)
+      refuse("the crc32 of its header is ", found, ", written was ", *expected);
+    if (*format != kFormatVersion)
+      throw Error(ErrorKind::model,
+                  text("checkpoint ", name_, ": format ", *format, ", this program reads format ", kFormatVersion),
+                  "use a newer version of the program");
+  }
+
+  // All tensors in the order of the payload, which they cover exactly.
+  std::vector<Entry> read_entries() {
+    std::vector<Entry> entries;
+    for (const auto& [name, value] : header_.items()) entries.push_back(read_entry(name, value));
+    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+      return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+    });
+    std::uint64_t offset = 0;
+    for (const Entry& entry : entries) {
+      if (entry.begin != offset)
+        refuse("\"", entry.name, "\" begins at ", entry.begin, entry.begin > offset ? ": a hole after " : ": overlaps ",
+               offset);
+      offset = entry.end;
+    }
+    const std::uint64_t present = size_ - payload_;
+    if (offset > present) refuse("its tensors take ", offset, " bytes, the file has ", present, ": it was cut off");
+    if (offset < present) refuse(present - offset, " bytes follow the last tensor");
+    return entries;
+  }
+
+  Entry read_entry(const std::string& name, const json& value) const {
+    if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
+        !value.contains("data_offsets"))
+      refuse("\"", name, "\" needs dtype, shape and data_offsets, and nothing else");
+    const json& dtype = value["dtype"];
+    const auto type = std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& t) { return dtype == t.name; });
+    if (type == kTypes.end())
+      throw Error(
+          ErrorKind::model,
+          text("checkpoint ", name_, ": \"", name, "\" has type ", brief(dtype), ", known are F32, F64, BF16, I32, U8"),
+          "save it as F32");
+    const std::vector<std::uint64_t> offsets = numbers(name, value["data_offsets"], 2);
+    const std::vector<std::uint64_t> extents = numbers(name, value["shape"], Shape::kMaxDims);
+    if (offsets.size() != 2 || offsets[0] > offsets[1])
+      refuse("\"", name, "\": offsets ", brief(value["data_offsets"]));
+    Entry entry{name, *type, {}, offsets[0], offsets[1]};
+    const std::uint64_t bytes = offsets[1] - offsets[0];
+    std::uint64_t wanted = type->in_file;
+    bool fits = true;
+    for (std::uint64_t extent : extents) {
+      fits = fits && extent <= std::uint64_t{std::numeric_limits<std::int64_t>::max()} &&
+             !__builtin_mul_overflow(wanted, extent, &wanted);
+      if (fits) entry.shape.push_back(static_cast<std::int64_t>(extent));
+    }
+    if (!fits) refuse("\"", name, "\": the size of shape ", value["shape"], " overflows");
+    if (wanted != bytes) refuse("\"", name, "\": shape ", value["shape"], " takes ", wanted, " bytes, given ", bytes);
+    return entry;
+  }
+
+  std::vector<std::uint64_t> numbers(const std::string& name, const json& list, std::size_t most) const {
+    const bool good = list.is_array() && list.size() <= most &&
+                      std::all_of(list.begin(), list.end(), [](const json& x) { return x.is_number_unsigned(); });
+    if (!good) refuse("\"", name, "\": expected up to ", most, " whole numbers, got ", brief(list));
+    return list.get<std::vector<std::uint64_t>>();
+  }
+
+  Tensor read_tensor(const Entry& entry, unsigned long& crc) const {
+    Tensor tensor = empty(entry.shape, entry.type.dtype);
+    const std::size_t count = static_cast<std::size_t>(entry.end - entry.begin);
+    if (size_of(entry.type.dtype) == entry.type.in_file) {
+      read_(payload_ + entry.begin, tensor.raw(), count);
+      crc = add_crc(crc, tensor.raw(), count);
+      return tensor;
+    }
+    std::vector<std::int64_t> wide(count / sizeof(std::int64_t));
+    read_(payload_ + entry.begin, wide.data(), count);
+    crc = add_crc(crc, wide.data(), count);
+    std::int32_t* narrow = tensor.data<std::int32_t>();
+    for (std::int64_t value : wide) {
+      if (value != static_cast<std::int32_t>(value))
+        refuse("\"", entry.name, "\": the I64 value ", value, " does not fit into 32 bits");
+      *narrow++ = static_cast<std::int32_t>(value);
+    }
+    return tensor;
+  }
+
+  std::string name_;
+  std::uint64_t size_;
+  ReadAt read_;
+  std::string text_;  // the header as it stands in the file
+  json header_;
+  std::uint64_t payload_ = 0;  // where it begins
+  std::array<std::set<std::string>, 4> keys_;
+};
+
+[[noreturn]] void cannot_read(const std::string& path, const std::string& reason) {
+  throw Error(ErrorKind::io, text("cannot read checkpoint ", path, ": ", reason));
+}
+
+// A file that is open for reading, closed at the end.
+class InputFile {
+ public:
+  explicit InputFile(const std::string& path) : path_(path) {
+    file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
+    if (file_ < 0) cannot_read(path_, std::generic_category().message(errno));
+    struct stat status;
+    const bool known = ::fstat(file_, &status) == 0;
+    if (!known || !S_ISREG(status.st_mode)) {
+      const std::string reason = known ? "it is no regular file" : std::generic_category().message(errno);
+      ::close(file_);
+      cannot_read(path_, reason);
+    }
+    size_ = static_cast<std::uint64_t>(status.st_size);
+  }
+  ~InputFile() { ::close(file_); }
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  std::uint64_t size() const { return size_; }
+  void read(std::uint64_t offset, void* to, std::size_t count) const {
+    for (std::size_t done = 0; done < count;) {
+      const ssize_t got = ::pread(file_, static_cast<std::byte*>(to) + done,
+                                  std::min(count - done, std::size_t{1} << 30), static_cast<off_t>(offset + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) cannot_read(path_, std::generic_category().message(errno));
+      if (got == 0) cannot_read(path_, text("it became shorter while it was read, at byte ", offset + done));
+      done += static_cast<std::size_t>(got);
+    }
+  }
+
+ private:
+  std::string path_;
+  int file_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace
+
+void save_tensors(const std::string& path, const TensorFile& file) {
+  const std::vector<NamedTensor> tensors = in_payload_order(file.tensors);
+  const std::string header = make_header(tensors, file.metadata);
+  const std::uint64_t length = header.size();
+  std::vector<Bytes> pieces{std::as_bytes(std::span(&length, 1)), std::as_bytes(std::span(header))};
+  for (const NamedTensor& entry : tensors) pieces.push_back(bytes_of(entry.tensor));
+  write_atomically(path, pieces);
+}
+
+TensorFile load_tensors(const std::string& path) {
+  const InputFile input(path);
+  return Reader(path, input.size(),
+                [&](std::uint64_t offset, void* to, std::size_t count) { input.read(offset, to, count); })
+      .run();
+}
+
+TensorFile parse_tensors(std::span<const std::byte> bytes, const std::string& name) {
+  return Reader(name, bytes.size(),
+                [&](std::uint64_t offset, void* to, std::size_t count) {
+                  if (count > 0) std::memcpy(to, bytes.data() + offset, count);
+                })
+      .run();
+}
+
+}  // namespace voxgrad::data
