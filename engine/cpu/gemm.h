@@ -1,0 +1,28 @@
+// Matrix products on one thread: C [m, n] = A [m, k] B [k, n], row-major, written over C or added to it. Callers cut
+// their work into blocks and call this inside parallel_for. Two implementations: OpenBLAS, if the build found it, and
+// the built-in one (gemm.cpp). The environment variable VOXGRAD_GEMM=builtin|openblas forces one.
+#pragma once
+
+#include <cstdint>
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+
+enum class Blas { builtin, openblas };
+
+// What VOXGRAD_GEMM says, else what the build has. Error(usage) if the value is unknown or not in this build.
+Blas chosen_blas();
+
+// An operand: element (row, column) is data[row * ld + column], or data[column * ld + row] if transposed.
+template <class T>
+struct Matrix {
+  const T* data;
+  std::int64_t ld;
+  bool transposed = false;
+};
+
+// T is float or double. add: C += A B.
+template <class T>
+void gemm(Blas blas, std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, bool add, T* c,
+          std::int64_t ldc);
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -1,0 +1,28 @@
+// Working memory of a kernel, from the pool of the backend: counted in its statistics and reused by the next kernel.
+// Uninitialised. Reserve it inside the body of a parallel_for for memory per thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/backend.h"
+
+namespace voxgrad::cpu {
+
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t count)
+      : bytes_(static_cast<std::size_t>(count) * sizeof(T)),
+        data_(static_cast<T*>(cpu_backend().pool().allocate(bytes_))) {}
+  ~Scratch() { cpu_backend().pool().release(data_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  T* data() const { return data_; }
+
+ private:
+  std::size_t bytes_;
+  T* data_;
+};
+
+}  // namespace voxgrad::cpu
