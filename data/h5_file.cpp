@@ -103,6 +103,9 @@ void Array::check_storage(Id creation, std::uint64_t file_bytes) const {
   for (std::int64_t extent : extents_)
     if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes) || bytes > INT64_MAX)
       fail(where(), "claims more than 2^63 bytes");
+  std::uint64_t chunk = chunked_ ? H5Tget_size(type.id()) : 0;  // below 4 GiB, HDF5 sees to that
+  for (const std::int64_t extent : chunk_) chunk *= static_cast<std::uint64_t>(extent);
+  bytes = std::max(bytes, chunk);
   const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(id()), file_bytes);
   if (bytes > stored * (filters > 0 ? kLargestRatio : 1) + (filters > 0 ? 4096 : 0))
     fail(where(), text("claims ", bytes, " bytes, the file holds only ", stored, " for it"),

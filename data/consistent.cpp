@@ -1,0 +1,123 @@
+// The rules of format 1 that hold for what is read and for what is written: require_consistent of data/format.h.
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "data/format.h"
+#include "engine/error.h"
+
+namespace voxgrad::data {
+namespace {
+
+[[noreturn]] void fail(const std::string& where, const std::string& problem, const std::string& hint = {}) {
+  throw Error(ErrorKind::data, text(where, ": ", problem), hint);
+}
+
+// Valid UTF-8 without control characters: names are printed, and written as JSON and HTML.
+bool printable(const std::string& name) {
+  for (std::size_t i = 0; i < name.size();) {
+    const auto byte = [&](std::size_t k) { return k < name.size() ? static_cast<unsigned char>(name[k]) : 0u; };
+    const unsigned lead = byte(i);
+    const std::size_t length = lead < 0x80   ? 1
+                               : lead < 0xC2 ? 0
+                               : lead < 0xE0 ? 2
+                               : lead < 0xF0 ? 3
+                               : lead < 0xF5 ? 4
+                                             : 0;
+    if (length == 0 || lead < 0x20 || lead == 0x7F) return false;
+    for (std::size_t k = 1; k < length; ++k)
+      if ((byte(i + k) & 0xC0u) != 0x80u) return false;
+    if ((lead == 0xE0 && byte(i + 1) < 0xA0) || (lead == 0xED && byte(i + 1) > 0x9F) ||
+        (lead == 0xF0 && byte(i + 1) < 0x90) || (lead == 0xF4 && byte(i + 1) > 0x8F))
+      return false;  // overlong, a surrogate, or beyond the last code point
+    i += length;
+  }
+  return true;
+}
+
+void require_names(const std::vector<std::string>& names, const char* what, const std::string& where) {
+  std::map<std::string, std::size_t> first;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i].empty() || !printable(names[i]))
+      fail(where, text(what, " ", i, " is ", names[i].empty() ? "empty" : "no printable UTF-8"));
+    const auto [other, is_new] = first.emplace(names[i], i);
+    if (!is_new) fail(where, text(what, " ", other->second, " and ", i, " are both \"", names[i], "\""));
+  }
+}
+
+void require_classes(const DatasetInfo& info, const std::string& where) {
+  const std::int64_t classes = static_cast<std::int64_t>(info.class_names.size());
+  if (classes < 2 || classes > 255)
+    fail(where, text("class_names has ", classes, " names, expected 2..255, the background first"));
+  require_names(info.class_names, "class name", where);
+  if (info.ignore_label >= 0 && info.ignore_label < classes)
+    fail(where, text("ignore_label ", info.ignore_label,
+                     " is a class: ", info.class_names[static_cast<std::size_t>(info.ignore_label)]));
+}
+
+void require_groups(const DatasetInfo& info, const std::string& where) {
+  if (info.groups.empty()) return;
+  if (info.groups.size() != info.case_ids.size())
+    fail(where, text("groups has ", info.groups.size(), " entries for ", info.case_ids.size(), " cases"));
+  for (std::size_t i = 0; i < info.groups.size(); ++i)
+    if (info.groups[i].empty() || !printable(info.groups[i]))
+      fail(where, text("the group of case ", i, " is empty or no printable UTF-8"));
+}
+
+// No case and no group may be in two of the splits that are used together.
+void require_apart(const DatasetInfo& info, const std::vector<std::string>& names, const std::string& where) {
+  std::map<std::int64_t, std::string> owner;
+  std::map<std::string, std::string> group_owner;
+  for (const std::string& name : names) {
+    const auto found = info.splits.find(name);
+    if (found == info.splits.end()) continue;
+    for (const std::int64_t index : found->second) {
+      const std::size_t i = static_cast<std::size_t>(index);
+      const auto [other, is_new] = owner.emplace(index, name);
+      if (!is_new)
+        fail(where,
+             text("splits: case ", index, " (\"", info.case_ids[i], "\") is ",
+                  other->second == name ? "twice in " + name : "in " + other->second + " and in " + name),
+             "what is tested must not have been trained on");
+      if (info.groups.empty()) continue;
+      const auto [group, is_new_group] = group_owner.emplace(info.groups[i], name);
+      if (group->second != name)
+        fail(where, text("splits: group \"", info.groups[i], "\" is in ", group->second, " and in ", name),
+             "all cases of a group belong to one split, or the test is not independent");
+    }
+  }
+}
+
+void require_splits(const DatasetInfo& info, const std::string& where) {
+  const std::int64_t cases = static_cast<std::int64_t>(info.case_ids.size());
+  std::set<std::string> folds;
+  for (const auto& [name, indices] : info.splits) {
+    for (const std::int64_t index : indices)
+      if (index < 0 || index >= cases)
+        fail(where, text("splits: ", name, " names case ", index, ", there are 0..", cases - 1));
+    const std::size_t slash = name.find('/');
+    if (slash != std::string::npos) folds.insert(name.substr(0, slash));
+    require_apart(info, {name}, where);
+  }
+  require_apart(info, {"train", "val", "test"}, where);
+  for (const std::string& fold : folds) require_apart(info, {fold + "/train", fold + "/val"}, where);
+}
+
+}  // namespace
+
+void require_consistent(const DatasetInfo& info, const std::string& where) {
+  require_classes(info, where);
+  if (info.case_ids.empty()) fail(where, "has no cases");
+  require_names(info.case_ids, "case id", where);
+  for (std::size_t i = 0; i < info.spacings.size(); ++i) {
+    const std::vector<double>& spacing = info.spacings[i];
+    const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
+    if (spacing.size() != static_cast<std::size_t>(info.dims) || !good)
+      fail(where, text("case ", i, " (\"", info.case_ids[i], "\"): spacing must be ", info.dims,
+                       " positive numbers, millimetres per axis ", info.dims == 2 ? "y, x" : "z, y, x"));
+  }
+  require_groups(info, where);
+  require_splits(info, where);
+}
+
+}  // namespace voxgrad::data
