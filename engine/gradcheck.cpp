@@ -33,6 +33,38 @@ std::vector<std::int64_t> chosen(std::int64_t numel, std::int64_t most, Random& 
   return all;
 }
 
+struct Comparison {
+  double error, numeric;
+  bool kink;
+};
+
+// Central differences with Richardson extrapolation, error O(h^4). A step that reaches over a kink nearby disagrees,
+// a smaller one does not, so up to three steps are tried; a wrong derivative disagrees with all of them. Where the
+// last step's slopes to the left and to the right differ by a jump that does not shrink with h, there is no derivative.
+Comparison compare(const std::function<double()>& value, double middle, double& x, double backward, double scale,
+                   const GradcheckOptions& options) {
+  const double kept = x;
+  Comparison result{0, 0, false};
+  double h = options.step * std::max(1.0, std::fabs(kept));
+  for (int attempt = 0; attempt < 3; ++attempt, h /= 10) {
+    const auto at = [&](double offset) {
+      x = kept + offset;
+      return value();
+    };
+    const double right = at(h), left = at(-h), right_half = at(h / 2), left_half = at(-h / 2);
+    x = kept;
+    const double wide = (right - left) / (2 * h);
+    const double narrow = (right_half - left_half) / h;
+    result.numeric = (4 * narrow - wide) / 3;
+    result.error = std::fabs(result.numeric - backward) / scale;
+    if (result.error <= options.tolerance) return result;
+    const double bend = std::fabs((right - middle) - (middle - left)) / h;
+    const double bend_half = std::fabs((right_half - middle) - (middle - left_half)) / (h / 2);
+    result.kink = bend > 1e-3 * scale && bend_half > 0.75 * bend;
+  }
+  return result;
+}
+
 }  // namespace
 
 GradcheckResult gradcheck(const Function& f, std::vector<Tensor> inputs, const GradcheckOptions& options) {
@@ -61,31 +93,16 @@ GradcheckResult gradcheck(const Function& f, std::vector<Tensor> inputs, const G
     for (double g : analytic) scale = std::max(scale, std::fabs(g));
     double* x = inputs[k].data<double>();
     for (std::int64_t i : chosen(inputs[k].numel(), options.most, random)) {
-      const double kept = x[i];
-      const double h = options.step * std::max(1.0, std::fabs(kept));
-      const auto at = [&](double offset) {
-        x[i] = kept + offset;
-        return value();
-      };
-      const double right = at(h), left = at(-h), right_half = at(h / 2), left_half = at(-h / 2);
-      x[i] = kept;
-      // Richardson extrapolation of the central difference: error O(h^4).
-      const double wide = (right - left) / (2 * h);
-      const double narrow = (right_half - left_half) / h;
-      const double numeric = (4 * narrow - wide) / 3;
-      // At a kink the one-sided slopes differ by a jump that does not shrink with h.
-      const double bend = std::fabs((right - middle) - (middle - left)) / h;
-      const double bend_half = std::fabs((right_half - middle) - (middle - left_half)) / (h / 2);
-      const double here = analytic[static_cast<std::size_t>(i)];
-      const double error = std::fabs(numeric - here) / scale;
-      if (error > options.tolerance && bend > 1e-3 * scale && bend_half > 0.75 * bend) {
+      const Comparison met = compare(value, middle, x[i], analytic[static_cast<std::size_t>(i)], scale, options);
+      if (met.kink) {
         ++result.kinks;
         continue;
       }
       ++result.checked;
-      if (!(error <= result.worst)) {  // NaN counts as worst
-        result.worst = error;
-        result.where = text("input ", k, ", element ", i, ": backward ", here, ", differences ", numeric);
+      if (!(met.error <= result.worst)) {  // NaN counts as worst
+        result.worst = met.error;
+        result.where = text("input ", k, ", element ", i, ": backward ", analytic[static_cast<std::size_t>(i)],
+                            ", differences ", met.numeric);
       }
     }
   }

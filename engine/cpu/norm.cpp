@@ -305,7 +305,7 @@ void CpuBackend::norm_gradient(const Tensor& x, const Tensor& mean, const Tensor
       const bool feeds_back = dx.defined() && !constant_statistics;
       if (feeds_back || dgamma.defined() || dbeta.defined())
         sums = gradient_sums<T, kKind>(problem, activation.slope, x.data<T>(), dy.data<T>());
-      parameter_gradients(problem, sums, dgamma, dbeta);
+      if (dgamma.defined() || dbeta.defined()) parameter_gradients(problem, sums, dgamma, dbeta);
       if (!dx.defined()) return;
       const Feedback feedback(problem, feeds_back ? sums : std::vector<double>{});
       input_gradient<T, kKind>(problem, static_cast<T>(activation.slope), x.data<T>(), dy.data<T>(), feedback,

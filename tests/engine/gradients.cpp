@@ -20,7 +20,7 @@ struct Problem {
 };
 
 struct Operation {
-  const char* name;
+  std::string name;
   std::function<Problem(Random&)> draw;
 };
 
@@ -266,7 +266,7 @@ std::vector<Operation> operations() {
 TEST_CASE("every operation has the gradient that finite differences give") {
   std::int64_t checked = 0, kinks = 0;
   double worst = 0;
-  const char* worst_name = "";
+  std::string worst_name;
   for (const Operation& operation : operations()) {
     double worst_here = 0;
     std::int64_t kinks_here = 0, checked_here = 0;
