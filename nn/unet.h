@@ -25,7 +25,7 @@ struct UNetConfig {
   bool transposed = true;  // upsample by a transposed convolution; false: by `upsampling`, then a 1x1 convolution
   bool deep_supervision = false;
   // Pooling of each of the depth - 1 steps; empty: 2 on every axis. {1, 2, 2} keeps thick slices.
-  std::vector<Extents> strides;
+  std::vector<Extents> strides = {};
   Init init = Init::he;
 };
 

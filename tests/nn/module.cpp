@@ -1,0 +1,207 @@
+#include "nn/module.h"
+
+#include "engine/backend.h"
+#include "tests/nn/common.h"
+
+using namespace voxgrad;
+using test::contains;
+using test::error_of;
+
+namespace {
+
+struct Scale final : nn::Module {
+  Tensor weight = from_vector<float>({2}, {2, 3});
+  Tensor seen = full({2}, 0);
+  Scale() {
+    add_parameter("weight", weight);
+    add_buffer("seen", seen);
+  }
+  Tensor forward(const Tensor& x) override { return x * weight; }
+  std::uint64_t draw() { return next_key(); }
+};
+
+// [2, 3, 4]: two filters of three taps over four channels.
+struct Pair final : nn::Module {
+  Tensor filter = test::wave({2, 3, 4}, 0, DType::f32);
+  Scale a, b;
+  explicit Pair(bool swapped = false) {
+    add_parameter("filter", filter);
+    add_module(swapped ? "b" : "a", swapped ? b : a);
+    add_module(swapped ? "a" : "b", swapped ? a : b);
+  }
+  Tensor forward(const Tensor& x) override { return b(a(x)); }
+};
+
+struct Twice final : nn::Module {
+  Tensor weight = full({1}, 1), other = full({1}, 1);
+  Twice() {
+    add_parameter("weight", weight);
+    add_buffer("weight", other);
+  }
+  Tensor forward(const Tensor& x) override { return x; }
+};
+
+std::string names(const std::vector<NamedTensor>& tensors) {
+  std::string all;
+  for (const NamedTensor& entry : tensors) all += entry.name + ' ';
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("names join with dots in the order of registration") {
+  const Pair net;
+  CHECK(names(net.parameters()) == "filter a.weight b.weight ");
+  CHECK(names(net.buffers()) == "a.seen b.seen ");
+  CHECK(names(net.state()) == "filter a.weight b.weight a.seen b.seen ");
+  CHECK(net.parameter_count() == 28);
+  CHECK(contains(error_of([] { Twice(); }), "name \"weight\" is taken already"));
+}
+
+TEST_CASE("a parameter is a leaf, a buffer is not") {
+  const Pair net;
+  CHECK(net.parameters()[0].tensor.requires_grad());
+  CHECK(!net.buffers()[0].tensor.requires_grad());
+}
+
+TEST_CASE("the flat buffers alias the parameters and their gradients, both ways") {
+  Pair net;
+  const Tensor flat = net.flat_parameters();
+  REQUIRE(flat.numel() == 28);
+  CHECK(flat.data<float>()[24] == 2);
+  CHECK(!flat.requires_grad());
+  flat.data<float>()[24] = 7;  // a.weight[0]
+  CHECK(net.parameters()[1].tensor.to_vector<float>() == std::vector<float>{7, 3});
+  const Tensor y = net(from_vector<float>({1, 2}, {1, 10}));
+  CHECK(y.to_vector<float>() == std::vector<float>{14, 90});
+  sum(y).backward();
+  // d/da = x b, d/db = x a; the filter is not used.
+  const std::vector<float> gradients = net.flat_gradients().to_vector<float>();
+  CHECK(std::vector<float>(gradients.begin() + 24, gradients.end()) == std::vector<float>{2, 30, 7, 30});
+  CHECK(gradients[0] == 0);
+  CHECK(net.parameters()[1].tensor.grad().raw() == net.flat_gradients().data<float>() + 24);
+  sum(net(from_vector<float>({1, 2}, {1, 10}))).backward();
+  CHECK(net.flat_gradients().data<float>()[24] == 4);  // added up
+  net.zero_grad();
+  CHECK(net.flat_gradients().to_vector<float>() == std::vector<float>(28, 0.0f));
+}
+
+TEST_CASE("flatten is idempotent, and repairs what a child has flattened for itself") {
+  Pair net;
+  const void* where = net.flat_parameters().raw();
+  net.flatten();
+  CHECK(net.flat_parameters().raw() == where);
+  CHECK(net.a.flat_parameters().numel() == 2);  // takes a.weight out of the buffer of net
+  net.a.flat_parameters().data<float>()[0] = 5;
+  CHECK(net.flat_parameters().numel() == 28);
+  CHECK(net.flat_parameters().data<float>()[24] == 5);
+}
+
+TEST_CASE("a module without parameters has empty flat buffers") {
+  struct Nothing final : nn::Module {
+    Tensor forward(const Tensor& x) override { return x; }
+  } nothing;
+  CHECK(nothing.flat_parameters().numel() == 0);
+  nothing.zero_grad();
+  CHECK(nothing.state().empty());
+}
+
+TEST_CASE("to() changes the element type of parameters, gradients and buffers and keeps the values") {
+  Pair net;
+  const std::vector<float> before = net.flat_parameters().to_vector<float>();
+  net.to(DType::f64);
+  CHECK(net.flat_gradients().dtype() == DType::f64);
+  CHECK(net.buffers()[1].tensor.dtype() == DType::f64);
+  CHECK(net.flat_parameters().dtype() == DType::f64);
+  CHECK(net.flat_parameters().to_vector<float>() == before);
+  CHECK(net(from_vector<double>({1, 2}, {1, 10})).dtype() == DType::f64);
+  net.to(DType::f32);
+  net.to(Device::cpu);
+  CHECK(net.flat_parameters().to_vector<float>() == before);
+  CHECK(contains(error_of([&] { net.to(DType::i32); }), "f32 or f64, not i32"));
+}
+
+TEST_CASE("state has PyTorch's axis order: the last axis moves to the second place") {
+  Pair net;
+  const Tensor saved = net.state()[0].tensor;
+  REQUIRE(saved.shape() == Shape({2, 4, 3}));
+  bool right = true;
+  for (std::size_t filter = 0; filter < 2; ++filter)
+    for (std::size_t channel = 0; channel < 4; ++channel)
+      for (std::size_t tap = 0; tap < 3; ++tap)
+        right &= saved.data<float>()[(filter * 4 + channel) * 3 + tap] ==
+                 net.filter.data<float>()[(filter * 3 + tap) * 4 + channel];
+  CHECK(right);
+  // The copy is its own: training on does not change it.
+  net.flat_parameters().backend().fill(net.flat_parameters(), 0);
+  CHECK(saved.data<float>()[1] != 0);
+}
+
+TEST_CASE("state goes round through load_state, in any order and type, flat or not") {
+  Pair source;
+  source.a.seen.data<float>()[1] = 42;
+  std::vector<NamedTensor> state = source.state();
+  std::swap(state[0], state[4]);
+  for (NamedTensor& entry : state) entry.tensor = entry.tensor.to(DType::f64);
+  state.push_back({"a.norm.num_batches_tracked", full({1}, 3)});
+  for (const bool flat : {false, true}) {
+    Pair target;
+    for (const NamedTensor& entry : target.parameters()) entry.tensor.backend().fill(entry.tensor, -1);
+    if (flat) target.flatten();
+    target.load_state(state);
+    CHECK(test::same_bits(target.flat_parameters(), source.flat_parameters()));
+    CHECK(target.a.seen.to_vector<float>() == std::vector<float>{0, 42});
+  }
+}
+
+TEST_CASE("load_state names what does not fit and leaves the module as it was") {
+  Pair net;
+  const Tensor before = net.flat_parameters().clone();
+  const auto message = [&](auto&& change) {
+    std::vector<NamedTensor> state = Pair().state();
+    for (NamedTensor& entry : state) entry.tensor.backend().fill(entry.tensor, 9);
+    change(state);
+    return error_of([&] { net.load_state(state); });
+  };
+  CHECK(contains(message([](auto& s) { s.erase(s.begin() + 1); }), "\"a.weight\" is missing\nhint: "));
+  CHECK(contains(message([](auto& s) { s.push_back({"c.weight", full({1}, 0)}); }), "\"c.weight\" is left over"));
+  CHECK(contains(message([](auto& s) { s.push_back(s[2]); }), "\"b.weight\" is given twice"));
+  CHECK(contains(message([](auto& s) {
+                   s[0].tensor = full({2, 3, 4}, 0);
+                 }),
+                 "\"filter\" is f32 [2, 3, 4], this network has f32 [2, 4, 3]"));
+  CHECK(contains(message([](auto& s) { s[1].tensor = full({2}, 0, DType::i32); }), "\"a.weight\" is i32 [2]"));
+  CHECK(contains(message([](auto& s) { s[1].tensor = Tensor(); }), "\"a.weight\" is undefined tensor"));
+  CHECK(test::same_bits(net.flat_parameters(), before));
+  try {
+    net.load_state({});
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::model);
+  }
+}
+
+TEST_CASE("train reaches every child") {
+  Pair net;
+  CHECK(net.b.training());
+  net.train(false);
+  CHECK(!net.b.training());
+  CHECK(!net.training());
+}
+
+TEST_CASE("keys follow seed, step, name and call, not the order of the layers") {
+  Pair net, swapped(true);
+  net.set_step(1, 5);
+  swapped.set_step(1, 5);
+  const std::uint64_t a0 = net.a.draw(), a1 = net.a.draw(), b0 = net.b.draw();
+  CHECK(a0 != a1);
+  CHECK(a0 != b0);
+  CHECK(swapped.b.draw() == b0);
+  CHECK(swapped.a.draw() == a0);
+  net.set_step(1, 6);
+  CHECK(net.a.draw() != a0);
+  net.set_step(2, 5);
+  CHECK(net.a.draw() != a0);
+  net.set_step(1, 5);
+  CHECK(net.a.draw() == a0);
+  CHECK(net.a.draw() == a1);
+}
