@@ -1,0 +1,92 @@
+// Generated inputs for the tests of kernels, and what they are compared with.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "engine/backend.h"
+#include "engine/parallel.h"
+#include "engine/random.h"
+#include "engine/tensor.h"
+#include "tests/test.h"
+
+namespace voxgrad::test {
+
+inline Tensor noise(const Shape& shape, DType dtype, Random& random, double mean = 0, double deviation = 1) {
+  const Tensor x = empty(shape, dtype);
+  cpu_backend().random(Distribution::normal, random.bits64(), mean, deviation, x);
+  return x;
+}
+
+// [N, *S, C]: 1 to 3 samples, 1 to 3 spatial axes, 1 to 70 channels; sometimes a single voxel, sometimes enough
+// elements for several blocks of parallel work.
+inline Shape odd_shape(Random& random, int dims = 0) {
+  if (dims == 0) dims = static_cast<int>(1 + random.below(3));
+  const std::int64_t kind = random.below(6);
+  const std::int64_t most = kind == 0 ? 1 : kind == 1 ? (dims == 1 ? 3000 : dims == 2 ? 60 : 16) : 9;
+  Shape shape{1 + random.below(3)};
+  for (int i = 0; i < dims; ++i) shape.push_back(1 + random.below(most));
+  shape.push_back(1 + random.below(70));
+  return shape;
+}
+
+inline DType float_type(Random& random) { return random.chance(0.7) ? DType::f32 : DType::f64; }
+
+inline std::vector<double> values(const Tensor& x) { return x.to_vector<double>(); }
+
+// Largest |a - b| / (1 + |b|); infinite if a NaN stands against a number.
+inline double difference(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() != b.size()) return INFINITY;
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (std::isnan(a[i]) != std::isnan(b[i])) return INFINITY;
+    if (std::isnan(a[i]) || a[i] == b[i]) continue;
+    worst = std::max(worst, std::fabs(a[i] - b[i]) / (1 + std::fabs(b[i])));
+  }
+  return worst;
+}
+
+inline double tolerance(DType dtype) { return dtype == DType::f32 ? 2e-6 : 1e-12; }
+
+inline bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+// The tensors that run() returns have the same bits with 1, 2 and 3 threads.
+template <class F>
+bool same_for_threads(const F& run) {
+  const int before = threads();
+  std::vector<std::vector<Tensor>> results;
+  for (const int count : {1, 2, 3}) {
+    set_threads(count);
+    results.push_back(run());
+  }
+  set_threads(before);
+  bool same = true;
+  for (std::size_t i = 0; i < results[0].size(); ++i)
+    same = same && same_bits(results[0][i], results[1][i]) && same_bits(results[0][i], results[2][i]);
+  return same;
+}
+
+// Multi-index of an element, and the element of a tensor at an index (axes of extent 1 are broadcast).
+inline std::vector<std::int64_t> index_of(const Shape& shape, std::int64_t element) {
+  std::vector<std::int64_t> index(static_cast<std::size_t>(shape.dims()));
+  for (int axis = shape.dims() - 1; axis >= 0; --axis) {
+    index[static_cast<std::size_t>(axis)] = element % shape[axis];
+    element /= shape[axis];
+  }
+  return index;
+}
+inline std::int64_t element_at(const Shape& shape, const std::vector<std::int64_t>& index) {
+  std::int64_t element = 0;
+  const auto missing = index.size() - static_cast<std::size_t>(shape.dims());
+  for (int axis = 0; axis < shape.dims(); ++axis) {
+    const std::int64_t i = index[missing + static_cast<std::size_t>(axis)];
+    element = element * shape[axis] + (shape[axis] == 1 ? 0 : i);
+  }
+  return element;
+}
+
+}  // namespace voxgrad::test

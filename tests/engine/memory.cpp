@@ -1,0 +1,147 @@
+// The pool: size classes, reuse, statistics, the limit and what its message says.
+#include "tests/test.h"
+
+#include <cstdint>
+#include <new>
+#include <thread>
+
+#include "engine/backend.h"
+#include "engine/memory.h"
+#include "engine/random.h"
+#include "engine/tensor.h"
+
+using namespace voxgrad;
+using test::contains;
+using test::error_of;
+
+namespace {
+
+// A device with a capacity, which counts.
+struct FakeDevice {
+  std::size_t capacity = SIZE_MAX, used = 0;
+  int blocks = 0;
+  std::map<void*, std::size_t> sizes;
+  Pool pool{[this](std::size_t bytes) -> void* {
+              if (used + bytes > capacity) return nullptr;
+              void* block = ::operator new (bytes, std::align_val_t{64});
+              sizes[block] = bytes;
+              used += bytes;
+              ++blocks;
+              return block;
+            },
+            [this](void* block) {
+              used -= sizes.at(block);
+              sizes.erase(block);
+              ::operator delete (block, std::align_val_t{64});
+            }};
+};
+
+}  // namespace
+
+TEST_CASE("a size class holds its request, wastes at most a quarter, and is its own class") {
+  Random random(61);
+  for (int i = 0; i < 2000; ++i) {
+    const auto bytes = static_cast<std::size_t>(1 + random.below(std::int64_t{1} << (1 + random.below(40))));
+    const std::size_t size = Pool::size_class(bytes);
+    CHECK(size >= bytes);
+    CHECK(Pool::size_class(size) == size);
+    CHECK(size % 64 == 0);
+    if (bytes > 256) CHECK(static_cast<double>(size - bytes) < 0.25 * static_cast<double>(bytes));
+  }
+  CHECK(Pool::size_class(0) > 0);
+}
+
+TEST_CASE("a released block is used again, whatever its class was asked for, and counted") {
+  FakeDevice device;
+  void* a = device.pool.allocate(1000);
+  const std::size_t size = Pool::size_class(1000);
+  CHECK(reinterpret_cast<std::uintptr_t>(a) % 64 == 0);
+  CHECK(device.pool.statistics().in_use == size);
+  device.pool.release(a, 1000);
+  CHECK(device.pool.statistics().in_use == 0);
+  CHECK(device.pool.statistics().cached == size);
+  void* b = device.pool.allocate(size);
+  CHECK(a == b);
+  CHECK(device.blocks == 1);
+  CHECK(device.pool.statistics().allocations == 2);
+  CHECK(device.pool.statistics().cached == 0);
+  void* c = device.pool.allocate(10 * size);
+  device.pool.release(b, size);
+  CHECK(device.pool.statistics().peak == size + Pool::size_class(10 * size));
+  device.pool.reset_peak();
+  CHECK(device.pool.statistics().peak == Pool::size_class(10 * size));
+  device.pool.release(c, 10 * size);
+  device.pool.trim();
+  CHECK(device.used == 0);
+  CHECK(device.pool.statistics().cached == 0);
+}
+
+TEST_CASE("beyond the limit: the cache is given back first, then an error with the numbers and a remedy") {
+  FakeDevice device;
+  device.pool.set_limit(10000);
+  device.pool.release(device.pool.allocate(6144), 6144);
+  void* a = device.pool.allocate(8192);  // only fits after the cached block is gone
+  CHECK(device.used == 8192);
+  const std::string message = error_of([&] { device.pool.allocate(4096); });
+  CHECK(contains(message, "4096 bytes asked for"));
+  CHECK(contains(message, "8192 in use"));
+  CHECK(contains(message, "the limit is 10000"));
+  CHECK(contains(message, "hint: "));
+  try {
+    device.pool.allocate(4096);
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::memory);
+  }
+  device.pool.set_limit(0);
+  void* b = device.pool.allocate(4096);
+  device.pool.release(a, 8192);
+  device.pool.release(b, 4096);
+}
+
+TEST_CASE("a device that is full says so, and works again once something is released") {
+  FakeDevice device;
+  device.capacity = 11000;
+  void* a = device.pool.allocate(8192);
+  CHECK(contains(error_of([&] { device.pool.allocate(4096); }), "the device has none left"));
+  CHECK(device.pool.statistics().in_use == 8192);
+  device.pool.release(a, 8192);
+  void* b = device.pool.allocate(9000);
+  device.pool.release(b, 9000);
+}
+
+TEST_CASE("tensors return their memory with the last handle") {
+  Pool& pool = cpu_backend().pool();
+  const std::size_t before = pool.statistics().in_use;
+  {
+    const Tensor x = empty({1000, 1000});
+    const Tensor y = x, part = x.alias(10, {5});
+    CHECK(pool.statistics().in_use == before + Pool::size_class(4000000));
+    CHECK(!x.unique());
+  }
+  CHECK(pool.statistics().in_use == before);
+}
+
+TEST_CASE("threads may allocate and release at the same time") {
+  FakeDevice device;
+  std::vector<std::thread> workers;
+  for (std::uint64_t id = 0; id < 4; ++id)
+    workers.emplace_back([&device, id] {
+      Random random(id);
+      std::vector<std::pair<void*, std::size_t>> held;
+      for (int i = 0; i < 3000; ++i) {
+        if (held.size() > 20 || (!held.empty() && random.chance(0.5))) {
+          device.pool.release(held.back().first, held.back().second);
+          held.pop_back();
+        } else {
+          const auto bytes = static_cast<std::size_t>(1 + random.below(5000));
+          void* block = device.pool.allocate(bytes);
+          *static_cast<std::uint64_t*>(block) = id;
+          held.emplace_back(block, bytes);
+        }
+      }
+      for (const auto& [block, bytes] : held) device.pool.release(block, bytes);
+    });
+  for (std::thread& worker : workers) worker.join();
+  CHECK(device.pool.statistics().in_use == 0);
+  CHECK(device.pool.statistics().cached == device.used);
+}

@@ -1,0 +1,62 @@
+// Shapes, broadcasting and extents.
+#include "tests/test.h"
+
+#include "engine/shape.h"
+
+using namespace voxgrad;
+using test::contains;
+using test::error_of;
+
+TEST_CASE("extents, axes from both ends, products") {
+  const Shape s{2, 3, 4, 5};
+  CHECK(s.dims() == 4);
+  CHECK(s.numel() == 120);
+  CHECK(s[-1] == 5);
+  CHECK(s[0] == 2);
+  CHECK(s.spatial_dims() == 2);
+  CHECK(s.spatial_numel() == 12);
+  CHECK(s.with(-1, 7) == Shape{2, 3, 4, 7});
+  CHECK(Shape{}.numel() == 1);
+  CHECK(Shape{3, 0}.numel() == 0);
+  CHECK(Shape::filled(3, 2) == Shape{2, 2, 2});
+  CHECK(text(s) == "[2, 3, 4, 5]");
+  CHECK(text(Shape{}) == "[]");
+  CHECK(Shape{2, 3} != Shape{2, 3, 1});
+}
+
+TEST_CASE("wrong axes and extents are refused with the values") {
+  const Shape s{2, 3};
+  CHECK(contains(error_of([&] { static_cast<void>(s[2]); }), "axis 2 outside [2, 3]"));
+  CHECK(contains(error_of([&] { static_cast<void>(s[-3]); }), "axis -3"));
+  CHECK(contains(error_of([] { Shape{2, -1}; }), "-1"));
+  CHECK_THROWS_AS((Shape{1, 1, 1, 1, 1, 1, 1}), Error);
+}
+
+TEST_CASE("broadcasting follows the numpy rule") {
+  CHECK(broadcast({2, 3}, {3}, "add") == Shape{2, 3});
+  CHECK(broadcast({3}, {2, 1}, "add") == Shape{2, 3});
+  CHECK(broadcast({2, 1, 4}, {1, 3, 1}, "add") == Shape{2, 3, 4});
+  CHECK(broadcast({}, {5}, "add") == Shape{5});
+  CHECK(broadcast({1, 0}, {7, 1}, "add") == Shape{7, 0});
+  const std::string message = error_of([] { broadcast({2, 3}, {4, 3}, "add"); });
+  CHECK(contains(message, "add: shapes [2, 3] and [4, 3] do not broadcast"));
+  CHECK(contains(message, "2 and 4"));
+}
+
+TEST_CASE("one number of an Extents counts for every axis") {
+  const Extents uniform = 3, plane{1, 3, 3};
+  CHECK(uniform[0] == 3);
+  CHECK(uniform[2] == 3);
+  CHECK(plane[0] == 1);
+  CHECK(plane[2] == 3);
+  CHECK_THROWS_AS((Extents{1, 2, 3, 4}), Error);
+}
+
+TEST_CASE("element types have sizes and names") {
+  CHECK(size_of(DType::bf16) == 2);
+  CHECK(size_of(DType::f64) == 8);
+  CHECK(size_of(DType::u8) == 1);
+  CHECK(text(DType::f32) == "f32");
+  CHECK(is_float(DType::bf16));
+  CHECK(!is_float(DType::i32));
+}
