@@ -1,13 +1,19 @@
+// A pool of threads that hands out the blocks of one parallel_for at a time.
+//
+// Why not OpenMP: its threads spin at the end of every region and wait for every team member. When the cores are
+// shared with another process, that made a suite of small operations 30 times slower than one thread. Here the caller
+// works too, and returns as soon as all blocks are done: a worker that was not scheduled in time is not waited for.
 #include "engine/parallel.h"
 
 #include <atomic>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
-#ifdef _OPENMP
-#include <omp.h>
+#if defined(__linux__)
+#include <sched.h>
 #endif
 
 #include "engine/error.h"
@@ -15,14 +21,22 @@
 namespace voxgrad {
 namespace {
 
+constexpr int kMaxThreads = 1024;
+// How often to look before going to sleep: some 20 microseconds, less than the time between two kernels.
+constexpr int kSpins = 1000;
+
+int available_cores() {
+#if defined(__linux__)
+  cpu_set_t set;  // respects taskset and containers
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
 int default_threads() {
   if (const char* wish = std::getenv("VOXGRAD_THREADS"))
-    if (const int count = std::atoi(wish); count > 0) return count;
-#ifdef _OPENMP
-  return omp_get_num_procs();
-#else
-  return 1;
-#endif
+    if (const int count = std::atoi(wish); count > 0) return std::min(count, kMaxThreads);
+  return available_cores();
 }
 
 std::atomic<int>& thread_count() {
@@ -30,12 +44,103 @@ std::atomic<int>& thread_count() {
   return count;
 }
 
+thread_local bool inside = false;  // a block is being run by this thread
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Waits until `value` differs from `seen`: spins first, then sleeps.
+template <class T>
+void wait_while(const std::atomic<T>& value, T seen) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (value.load(std::memory_order_acquire) != seen) return;
+    pause();
+  }
+  value.wait(seen, std::memory_order_acquire);
+}
+
+class Workers {
+ public:
+  // False if another job is running: the caller then works alone.
+  bool run(std::int64_t count, const std::function<void(std::int64_t)>& body) {
+    const std::unique_lock lock(callers_, std::try_to_lock);
+    if (!lock || count >= kClosed) return false;
+    start_workers();
+    const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
+    // Closed while the job is described, so that a late worker of the last job can take nothing of this one.
+    ticket_.store(std::uint64_t{generation} << 32 | kClosed, std::memory_order_release);
+    count_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
+    body_.store(&body, std::memory_order_relaxed);
+    done_.store(0, std::memory_order_relaxed);
+    ticket_.store(std::uint64_t{generation} << 32, std::memory_order_release);
+    generation_.store(generation, std::memory_order_release);
+    generation_.notify_all();
+    work(generation);
+    for (std::uint32_t done = done_.load(std::memory_order_acquire); done != static_cast<std::uint32_t>(count);
+         done = done_.load(std::memory_order_acquire))
+      wait_while(done_, done);
+    return true;
+  }
+
+ private:
+  static constexpr std::uint32_t kClosed = 0xFFFFFFFFu;
+
+  void start_workers() {
+    try {
+      for (; started_ < threads() - 1; ++started_) std::thread([this, index = started_] { serve(index); }).detach();
+    } catch (const std::system_error&) {
+      // The system gives no more threads: those that are there share the work.
+    }
+  }
+
+  // Takes blocks of the job `generation` until there are none left. A ticket is generation << 32 | next block, so
+  // taking a block and making sure that it belongs to this job is one compare-and-swap.
+  void work(std::uint32_t generation) {
+    inside = true;
+    std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    while (ticket >> 32 == generation) {
+      const auto block = static_cast<std::uint32_t>(ticket);
+      const std::uint32_t count = count_.load(std::memory_order_relaxed);
+      if (block >= count) break;
+      if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+      (*body_.load(std::memory_order_relaxed))(block);
+      if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) done_.notify_all();
+      ticket = ticket_.load(std::memory_order_acquire);
+    }
+    inside = false;
+  }
+
+  void serve(int index) {
+    for (std::uint32_t seen = 0;;) {
+      wait_while(generation_, seen);
+      seen = generation_.load(std::memory_order_acquire);
+      if (index < threads() - 1) work(seen);
+    }
+  }
+
+  std::mutex callers_;
+  int started_ = 0;
+  std::atomic<std::uint32_t> generation_{0};
+  std::atomic<std::uint64_t> ticket_{kClosed};
+  std::atomic<std::uint32_t> count_{0};
+  std::atomic<std::uint32_t> done_{0};
+  std::atomic<const std::function<void(std::int64_t)>*> body_{nullptr};
+};
+
+Workers& workers() {
+  static Workers& pool = *new Workers;  // never destroyed: its threads live as long as the process
+  return pool;
+}
+
 }  // namespace
 
 int threads() { return thread_count().load(std::memory_order_relaxed); }
 
 void set_threads(int count) {
-  check(count >= 1 && count <= 1024, "set_threads: 1 to 1024, got ", count);
+  check(count >= 1 && count <= kMaxThreads, "set_threads: 1 to ", kMaxThreads, ", got ", count);
   thread_count().store(count, std::memory_order_relaxed);
 }
 
@@ -44,7 +149,7 @@ namespace detail {
 void run_blocks(std::int64_t count, const std::function<void(std::int64_t)>& body) {
   std::exception_ptr failure;
   std::mutex mutex;
-  const auto guarded = [&](std::int64_t block) {
+  const std::function<void(std::int64_t)> guarded = [&](std::int64_t block) {
     try {
       body(block);
     } catch (...) {
@@ -52,10 +157,8 @@ void run_blocks(std::int64_t count, const std::function<void(std::int64_t)>& bod
       if (!failure) failure = std::current_exception();
     }
   };
-#ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads()) if (!omp_in_parallel() && threads() > 1)
-#endif
-  for (std::int64_t block = 0; block < count; ++block) guarded(block);
+  if (inside || threads() == 1 || !workers().run(count, guarded))
+    for (std::int64_t block = 0; block < count; ++block) guarded(block);
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -50,7 +50,7 @@ function(check_rules)
   # What people embed needs a compiler and nothing else.
   forbid("${include}<[^>]*[./]" "^engine/(cuda/|cpu/gemm.cpp|parallel.cpp)"
          "only the standard library here; a BLAS in engine/cpu/gemm.cpp alone" engine nn losses)
-  forbid("${include}<omp.h>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^engine/parallel.cpp$"
+  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/loader).cpp$"
          "threads start in engine/parallel.cpp only: use parallel_for" engine nn losses data apps)
   forbid("std::(cout|cerr|clog)|(^|[^A-Za-z0-9_.>])(v?f?printf|f?puts|putchar|exit|abort|terminate)[ \t]*\\(" ${nowhere}
          "libraries never print, abort or exit: throw an Error" engine nn losses data)
@@ -106,7 +106,7 @@ expect(1 engine/a.h "#include <nlohmann/json.hpp>\n")
 expect(0 engine/cpu/gemm.cpp "#include <cblas.h>\n")
 expect(2 engine/cpu/conv.cpp "#include <omp.h>\n")
 expect(1 data/a.cpp "#pragma omp parallel for\n")
-expect(0 engine/parallel.cpp "#include <omp.h>\n#pragma omp parallel for\n")
+expect(0 engine/parallel.cpp "#include <thread>\n")
 expect(1 losses/a.cpp "void f() { std::cerr << 1\; }\n")
 expect(1 engine/a.cpp "void f() { exit(1)\; }\n")
 expect(1 data/a.cpp "void f() { std::abort()\; }\n")
