@@ -1,16 +1,24 @@
 // The pointwise functions that losses integrate (engine/ops.h, integrate), once, for all backends.
 //
-// A row is: name, scope, f, h = p * df/dp. In a row
-//   p   probability: of channel c (scope channel), of the true class (scope truth)
-//   q   1 - p, without cancellation          l   -log p, without cancellation
-//   t   1 if the voxel's label is c, else 0  (scope channel)
-//   w   class weight times field value       a   the parameter of the row
+// A row is: name, scope, which of p, q, l it reads, f, h = p * df/dp. In a row
+//   p   a probability, see scope               q   1 - p, without cancellation
+//   l   -log p, without cancellation           t   1 if p is the probability of what the label says, else 0
+//   w   class weight times field value         a   the parameter of the row
 //
-// scope channel: evaluated for every channel c, added to I[n, c].
-// scope truth:   evaluated once per voxel at its true class y, added to I[n, y] (I[n, 0] for one sigmoid channel,
-//                where p is the probability of the label that is there, 0 or 1, and w has two class weights).
-// h is finite at p = 0 and p = 1. The gradient with respect to the logits is dz_c = H_c - p_c * sum_k H_k (softmax),
-// H the sum of h over the rows with their upstream gradients, and dz = +-q * H (one sigmoid channel).
+// scope channel:    for every channel c, added to I[n, c]: p is the probability of class c.
+// scope complement: for every channel c, added to I[n, c]: p is the probability of everything but class c, so l is
+//                   -log(1 - p_c) and t is 1 unless the label is c.
+// scope truth:      once per voxel, at its true class y, added to I[n, y] (I[n, 0] for one sigmoid channel).
+//
+// One sigmoid channel z is the second of two channels with logits (0, z); the first has no integrals of its own. So
+// class weights are two, label 0 and label 1, of which the scopes channel and complement use the second.
+//
+// f is linear in w, and h is finite at p = 0 and p = 1. The gradient with respect to the logits, H_c being the sum of
+// h over the rows with their upstream gradients and m the channel with the largest logit, loses no digits when it is
+// summed as
+//   dz_m = q_m H_m - p_m sum_(k != m) H_k,      dz_c = H_c - p_c sum_k H_k   for c != m.
+// A complement row enters as H_c -= h p_c / q_c for c != m. For c = m that ratio may overflow; the row adds
+// -p_m h to dz_m and p_m h r_c to the other dz_c, where r_c = p_c / q_m is the softmax without channel m.
 #pragma once
 
 #include <cmath>
@@ -18,21 +26,22 @@
 #include "engine/functors.h"
 
 // clang-format off
-//      name           scope     f                       h = p df/dp
-#define VOXGRAD_INTEGRAND_TABLE(ROW)                                                                     \
-  ROW(overlap,       channel,  w * p * t,              w * p * t)                                        \
-  ROW(mass,          channel,  w * p,                  w * p)                                            \
-  ROW(square,        channel,  w * p * p,              T(2) * w * p * p)                                 \
-  ROW(present,       channel,  w * t,                  T(0))                                             \
-  ROW(voxels,        channel,  w,                      T(0))                                             \
-  ROW(miss_square,   channel,  w * q * q * t,          T(-2) * w * p * q * t)                            \
-  ROW(alarm_square,  channel,  w * p * p * (T(1) - t), T(2) * w * p * p * (T(1) - t))                    \
-  ROW(error_square,  channel,  w * (p - t) * (p - t),  T(2) * w * p * (p - t))                           \
-  ROW(log_loss,      channel,  w * l,                  -w)                                               \
-  ROW(nll,           truth,    w * l,                  -w)                                               \
-  ROW(focal,         truth,    w * power(q, a) * l,    -w * (power(q, a) + focal_slope(p, q, l, a)))     \
-  ROW(nll_power,     truth,    w * power(l, a),        l > T(0) ? -w * a * power(l, a) / l : T(0))       \
-  ROW(weight,        truth,    w,                      T(0))
+//      name           scope       reads  f                       h = p df/dp
+#define VOXGRAD_INTEGRAND_TABLE(ROW)                                                                              \
+  ROW(overlap,       channel,    "p",   w * p * t,              w * p * t)                                        \
+  ROW(mass,          channel,    "p",   w * p,                  w * p)                                            \
+  ROW(square,        channel,    "p",   w * p * p,              T(2) * w * p * p)                                 \
+  ROW(present,       channel,    "",    w * t,                  T(0))                                             \
+  ROW(voxels,        channel,    "",    w,                      T(0))                                             \
+  ROW(miss_square,   channel,    "pq",  w * q * q * t,          T(-2) * w * p * q * t)                            \
+  ROW(alarm_square,  channel,    "p",   w * p * p * (T(1) - t), T(2) * w * p * p * (T(1) - t))                    \
+  ROW(error_square,  channel,    "pq",  w * sq(t > 0 ? q : p),  T(2) * w * p * (t > 0 ? -q : p))                  \
+  ROW(log_loss,      channel,    "l",   w * l,                  -w)                                               \
+  ROW(alarm_log,     complement, "l",   w * t * l,              -w * t)                                           \
+  ROW(nll,           truth,      "l",   w * l,                  -w)                                               \
+  ROW(focal,         truth,      "pql", w * power(q, a) * l,    -w * (power(q, a) + focal_slope(p, q, l, a)))     \
+  ROW(nll_power,     truth,      "l",   w * power(l, a),        l > T(0) ? -w * a * power(l, a) / l : T(0))       \
+  ROW(weight,        truth,      "",    w,                      T(0))
 // clang-format on
 
 namespace voxgrad {
@@ -43,7 +52,12 @@ enum class Integrand { VOXGRAD_INTEGRAND_TABLE(VOXGRAD_NAME) };
 
 namespace integrands {
 
-enum class Scope { channel, truth };
+enum class Scope { channel, complement, truth };
+
+template <class T>
+VOXGRAD_HOST_DEVICE inline T sq(T x) {
+  return x * x;
+}
 
 // x^a for x >= 0 with 0^0 = 1; the exponents that occur most are products.
 template <class T>
@@ -60,10 +74,19 @@ VOXGRAD_HOST_DEVICE inline T focal_slope(T p, T q, T l, T a) {
   return q > T(0) ? a * p * power(q, a) / q * l : T(0);
 }
 
-#define VOXGRAD_INTEGRAND(name, reach, formula, slope_formula)                                             \
+constexpr bool contains(const char* letters, char letter) {
+  for (; *letters != '\0'; ++letters)
+    if (*letters == letter) return true;
+  return false;
+}
+
+// reads('q'): whether f or h needs q. A row that reads nothing has no gradient.
+#define VOXGRAD_INTEGRAND(name, reach, letters, formula, slope_formula)                                    \
   template <class T>                                                                                       \
   struct name {                                                                                            \
     static constexpr Scope scope = Scope::reach;                                                           \
+    static constexpr bool reads(char letter) { return contains(letters, letter); }                         \
+    static constexpr bool constant = letters[0] == '\0';                                                   \
     VOXGRAD_HOST_DEVICE static T value([[maybe_unused]] T p, [[maybe_unused]] T q, [[maybe_unused]] T l,   \
                                        [[maybe_unused]] T t, T w, [[maybe_unused]] T a) {                  \
       return formula;                                                                                      \

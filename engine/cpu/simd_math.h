@@ -1,0 +1,74 @@
+// exp and log of vectors. f32: polynomials of Moshier's Cephes, about 1 ulp; f64: the C library, lane by lane.
+// NaN stays NaN. Include after engine/cpu/isa.h.
+#pragma once
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+
+typedef VectorOf<std::int32_t>::type IntVec;
+
+inline Vec<float> as_float(IntVec bits) {
+  Vec<float> v;
+  std::memcpy(&v, &bits, sizeof v);
+  return v;
+}
+inline IntVec as_int(Vec<float> v) {
+  IntVec bits;
+  std::memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+
+// 0 below -87.3, where the result would be denormal; x <= 88.
+inline Vec<float> exp_of(Vec<float> x) {
+  const Vec<float> round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
+  const auto underflow = x < -87.3f;
+  x = underflow ? splat(-87.3f) : x;
+  const Vec<float> shifted = x * 1.44269504088896341f + round;
+  const Vec<float> n = shifted - round;
+  const Vec<float> r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  Vec<float> y = splat(1.9875691500e-4f);
+  y = y * r + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * r * r + r + 1.0f;
+  y = y * as_float((as_int(shifted) << 23) + 0x3f800000);
+  return underflow ? Vec<float>{} : y;
+}
+
+// x > 0 and normal.
+inline Vec<float> log_of(Vec<float> x) {
+  const IntVec bits = as_int(x) - 0x3f3504f3;  // sqrt(1/2): the mantissa comes out between sqrt(1/2) and sqrt(2)
+  const Vec<float> e = __builtin_convertvector(bits >> 23, Vec<float>);
+  const Vec<float> f = as_float((bits & 0x007fffff) + 0x3f3504f3) - 1.0f;
+  Vec<float> y = splat(7.0376836292e-2f);
+  y = y * f - 1.1514610310e-1f;
+  y = y * f + 1.1676998740e-1f;
+  y = y * f - 1.2420140846e-1f;
+  y = y * f + 1.4249322787e-1f;
+  y = y * f - 1.6668057665e-1f;
+  y = y * f + 2.0000714765e-1f;
+  y = y * f - 2.4999993993e-1f;
+  y = y * f + 3.3333331174e-1f;
+  const Vec<float> square = f * f;
+  y = y * f * square + e * -2.12194440e-4f - 0.5f * square;
+  return f + y + e * 0.693359375f + (x - x);  // x - x: NaN and infinity become NaN
+}
+
+inline Vec<double> exp_of(Vec<double> x) {
+  for (int i = 0; i < kLanes<double>; ++i) x[i] = std::exp(x[i]);
+  return x;
+}
+inline Vec<double> log_of(Vec<double> x) {
+  for (int i = 0; i < kLanes<double>; ++i) x[i] = std::log(x[i]);
+  return x;
+}
+
+// log(1 + x) for x >= -1/2, to the last digits for small x: the rounding of 1 + x is put back.
+template <class T>
+inline Vec<T> log1p_of(Vec<T> x) {
+  const Vec<T> u = T(1) + x;
+  return log_of(u) + (x - (u - T(1))) / u;
+}
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -1,0 +1,72 @@
+// The integrals of a loss: engine/integrands.h has the functions, engine/ops.h the contract.
+#include <cmath>
+
+#include "engine/ops/common.h"
+
+namespace voxgrad {
+namespace {
+
+void check_labels(const Tensor& logits, const Tensor& labels, int ignore) {
+  check(labels.defined(), "integrate: labels are undefined");
+  Shape space;
+  for (int i = 0; i + 1 < logits.dims(); ++i) space.push_back(logits.extent(i));
+  check(labels.dtype() == DType::u8 && labels.shape() == space && labels.device() == logits.device(),
+        "integrate: labels must be u8 ", space, " on ", logits.device(), " for logits ", logits, ", got ", labels,
+        " on ", labels.device());
+  const std::int64_t classes = std::max<std::int64_t>(logits.extent(-1), 2);
+  const std::int64_t largest = labels.backend().largest_label(labels, ignore);
+  if (largest >= classes)
+    throw Error(ErrorKind::data,
+                text("integrate: label ", largest, " outside 0..", classes - 1, " (logits ", logits.shape(), ")"),
+                text("if ", largest, " marks voxels without a label, set ignore=", largest, "; else the network needs ",
+                     largest + 1, " output channels"));
+}
+
+void check_row(const Tensor& logits, const Integral& row, std::size_t index) {
+  const std::int64_t channels = logits.extent(-1);
+  const Tensor &w = row.weights, &field = row.field;
+  check(std::isfinite(row.a), "integrate: row ", index, " has the parameter ", row.a);
+  if (w.defined())
+    check(w.dtype() == DType::f64 && w.shape() == Shape{std::max<std::int64_t>(channels, 2)} &&
+              w.device() == logits.device(),
+          "integrate: weights of row ", index, " must be f64 [", std::max<std::int64_t>(channels, 2), "] on ",
+          logits.device(), ", got ", w, " on ", w.device());
+  if (field.defined()) {
+    const Shape single = logits.shape().with(-1, 1);
+    check((field.shape() == logits.shape() || field.shape() == single) && field.dtype() == logits.dtype() &&
+              field.device() == logits.device(),
+          "integrate: the field of row ", index, " must be ", logits.dtype(), " ", logits.shape(), " or ", single,
+          " on ", logits.device(), ", got ", field, " on ", field.device());
+  }
+}
+
+}  // namespace
+
+Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
+                 const IntegrateOptions& options) {
+  detail::check_feature_map(logits, "integrate");
+  check(logits.dtype() != DType::bf16, "integrate: takes f32 or f64 logits, got ", logits, "; convert them to f32");
+  check(logits.extent(-1) >= 1 && logits.extent(-1) <= 256, "integrate: 1 to 256 channels, got ", logits.shape());
+  check(options.ignore >= -1 && options.ignore <= 255, "integrate: ignore must be -1 (none) or a label 0..255, got ",
+        options.ignore);
+  check(options.temperature > 0 && std::isfinite(options.temperature), "integrate: the temperature must be positive, ",
+        "got ", options.temperature);
+  check(!rows.empty(), "integrate: no rows were asked for");
+  check_labels(logits, labels, options.ignore);
+  std::vector<Integral> saved = rows;
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    check_row(logits, saved[i], i);
+    saved[i].weights = saved[i].weights.detach();
+    saved[i].field = saved[i].field.detach();
+  }
+  Tensor sums =
+      empty({static_cast<std::int64_t>(rows.size()), logits.extent(0), logits.extent(-1)}, DType::f64, logits.device());
+  logits.backend().integrate(logits, labels, saved, options, sums);
+  return record(sums, {{logits, [logits = logits.detach(), labels, saved, options](const Tensor& dsums) {
+                          Tensor dlogits = empty_like(logits);
+                          logits.backend().integrate_gradient(logits, labels, saved, options, dsums, dlogits);
+                          return dlogits;
+                        }}});
+}
+
+}  // namespace voxgrad
