@@ -1,0 +1,204 @@
+#include "data/fingerprint.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+
+#include "data/moments.h"
+
+namespace voxgrad::data {
+namespace {
+
+constexpr std::int64_t kSampledVoxels = 1'000'000;  // per channel, for the percentiles
+
+Summary summarise(std::vector<double> values) {
+  if (values.empty()) return {};
+  std::sort(values.begin(), values.end());
+  const std::size_t n = values.size();
+  const double median = 0.5 * (values[(n - 1) / 2] + values[n / 2]);
+  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
+  return {values.front(), median, sum / static_cast<double>(n), values.back()};
+}
+
+// The value below which `share` of the sample lies.
+double percentile(std::vector<float>& sample, double share) {
+  if (sample.empty()) return 0;
+  const auto nth = sample.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(sample.size() - 1) + 0.5);
+  std::nth_element(sample.begin(), nth, sample.end());
+  return *nth;
+}
+
+// Collects what one case after the other adds.
+class Collector {
+ public:
+  Collector(const DatasetInfo& info, std::int64_t cases);
+  void add(const Case& one);
+  Fingerprint finish();
+
+ private:
+  void add_geometry(const Case& one);
+  void add_labels(const Case& one);
+  void add_intensities(const Case& one);
+
+  const DatasetInfo& info_;
+  Fingerprint result_;
+  std::int64_t budget_;  // voxels sampled per case, for the percentiles
+  std::int64_t ignored_ = 0;
+  std::set<std::string> groups_;
+  std::vector<std::vector<double>> extents_, spacings_;            // per axis
+  std::vector<std::vector<double>> object_voxels_, object_sizes_;  // per class
+  std::vector<Moments> all_, foreground_;                          // per channel
+  std::vector<std::vector<float>> samples_;                        // per channel
+};
+
+Collector::Collector(const DatasetInfo& info, std::int64_t cases)
+    : info_(info),
+      budget_(std::max<std::int64_t>(1, kSampledVoxels / cases)),
+      extents_(static_cast<std::size_t>(info.dims)),
+      spacings_(extents_),
+      object_voxels_(info.class_names.size()),
+      object_sizes_(object_voxels_),
+      all_(static_cast<std::size_t>(info.channels)),
+      foreground_(all_),
+      samples_(all_.size()) {
+  result_.cases = cases;
+  result_.dims = info.dims;
+  for (const std::string& name : info.class_names) result_.classes.emplace_back().name = name;
+  result_.channels.resize(all_.size());
+  for (ChannelFingerprint& channel : result_.channels) {
+    channel.min = std::numeric_limits<double>::infinity();
+    channel.max = -channel.min;
+  }
+}
+
+void Collector::add(const Case& one) {
+  add_geometry(one);
+  add_labels(one);
+  add_intensities(one);
+}
+
+void Collector::add_geometry(const Case& one) {
+  if (!one.group.empty()) groups_.insert(one.group);
+  result_.voxels += one.label.numel();
+  for (std::size_t axis = 0; axis < extents_.size(); ++axis) {
+    extents_[axis].push_back(static_cast<double>(one.label.extent(static_cast<int>(axis))));
+    spacings_[axis].push_back(one.spacing[axis]);
+  }
+}
+
+void Collector::add_labels(const Case& one) {
+  std::array<std::int64_t, 256> counts{};
+  const std::uint8_t* labels = one.label.data<std::uint8_t>();
+  for (std::int64_t i = 0; i < one.label.numel(); ++i) ++counts[labels[i]];
+  if (info_.ignore_label >= 0) ignored_ += counts[static_cast<std::size_t>(info_.ignore_label)];
+  const double voxel = std::accumulate(one.spacing.begin(), one.spacing.end(), 1.0, std::multiplies<double>());
+  bool foreground = false;
+  for (std::size_t c = 0; c < result_.classes.size(); ++c) {
+    if (counts[c] == 0) continue;
+    result_.classes[c].voxels += counts[c];
+    ++result_.classes[c].cases;
+    if (c == 0) continue;
+    foreground = true;
+    for (const std::int64_t size : component_sizes(one.label, static_cast<std::uint8_t>(c))) {
+      object_voxels_[c].push_back(static_cast<double>(size));
+      object_sizes_[c].push_back(static_cast<double>(size) * voxel);
+    }
+  }
+  if (!foreground) ++result_.empty_cases;
+}
+
+void Collector::add_intensities(const Case& one) {
+  const std::int64_t channels = info_.channels, voxels = one.label.numel();
+  const float* values = one.image.data<float>();
+  const std::uint8_t* labels = one.label.data<std::uint8_t>();
+  std::vector<float> inside;  // the foreground's voxels
+  for (std::int64_t v = 0; v < voxels; ++v)
+    if (labels[v] != 0 && labels[v] != info_.ignore_label)
+      inside.insert(inside.end(), values + v * channels, values + (v + 1) * channels);
+  const std::vector<Moments> all = channel_moments(values, voxels, channels);
+  const std::vector<Moments> foreground =
+      channel_moments(inside.data(), static_cast<std::int64_t>(inside.size()) / channels, channels);
+  const std::int64_t step = std::max<std::int64_t>(1, voxels / budget_);
+  for (std::size_t c = 0; c < all_.size(); ++c) {
+    const std::int64_t first = static_cast<std::int64_t>(c);
+    all_[c].merge(all[c]);
+    foreground_[c].merge(foreground[c]);
+    ChannelFingerprint& channel = result_.channels[c];
+    for (std::int64_t i = first; i < voxels * channels; i += channels) {
+      channel.min = std::min(channel.min, static_cast<double>(values[i]));
+      channel.max = std::max(channel.max, static_cast<double>(values[i]));
+    }
+    for (std::int64_t v = 0; v < voxels; v += step) samples_[c].push_back(values[v * channels + first]);
+  }
+}
+
+Fingerprint Collector::finish() {
+  result_.groups = static_cast<std::int64_t>(groups_.size());
+  for (const auto& values : extents_) result_.shape.push_back(summarise(values));
+  for (const auto& values : spacings_) result_.spacing.push_back(summarise(values));
+  const double valid = static_cast<double>(result_.voxels - ignored_);
+  result_.ignored_fraction = static_cast<double>(ignored_) / static_cast<double>(result_.voxels);
+  for (std::size_t c = 0; c < result_.classes.size(); ++c) {
+    ClassFingerprint& one = result_.classes[c];
+    one.fraction = valid > 0 ? static_cast<double>(one.voxels) / valid : 0;
+    if (c > 0) result_.foreground_fraction += one.fraction;
+    one.objects = static_cast<std::int64_t>(object_voxels_[c].size());
+    one.object_voxels = summarise(std::move(object_voxels_[c]));
+    one.object_size = summarise(std::move(object_sizes_[c]));
+  }
+  for (std::size_t c = 0; c < result_.channels.size(); ++c) {
+    ChannelFingerprint& channel = result_.channels[c];
+    channel.mean = all_[c].mean;
+    channel.deviation = all_[c].deviation();
+    channel.foreground_mean = foreground_[c].mean;
+    channel.foreground_deviation = foreground_[c].deviation();
+    channel.percentile_0_5 = percentile(samples_[c], 0.005);
+    channel.median = percentile(samples_[c], 0.5);
+    channel.percentile_99_5 = percentile(samples_[c], 0.995);
+  }
+  return std::move(result_);
+}
+
+}  // namespace
+
+std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t value) {
+  std::vector<std::uint8_t> open(label.data<std::uint8_t>(), label.data<std::uint8_t>() + label.numel());
+  for (std::uint8_t& voxel : open) voxel = voxel == value;
+  std::vector<std::int64_t> sizes, stack;
+  for (std::int64_t first = 0; first < label.numel(); ++first) {
+    if (open[static_cast<std::size_t>(first)] == 0) continue;
+    std::int64_t size = 0;
+    const auto visit = [&](std::int64_t voxel) {
+      if (open[static_cast<std::size_t>(voxel)] == 0) return;
+      open[static_cast<std::size_t>(voxel)] = 0;
+      stack.push_back(voxel);
+      ++size;
+    };
+    visit(first);
+    while (!stack.empty()) {
+      const std::int64_t voxel = stack.back();
+      stack.pop_back();
+      std::int64_t stride = 1;
+      for (int axis = label.dims() - 1; axis >= 0; --axis) {
+        const std::int64_t extent = label.extent(axis), at = voxel / stride % extent;
+        if (at > 0) visit(voxel - stride);
+        if (at + 1 < extent) visit(voxel + stride);
+        stride *= extent;
+      }
+    }
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases) {
+  const std::vector<std::int64_t> chosen = cases.empty() ? dataset.split("all") : cases;
+  Collector collector(dataset.info(), static_cast<std::int64_t>(chosen.size()));
+  for (const std::int64_t index : chosen) collector.add(dataset.read(index));
+  return collector.finish();
+}
+
+}  // namespace voxgrad::data

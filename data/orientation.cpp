@@ -1,0 +1,72 @@
+// Flips and rotations by right angles: Orientation of data/augment.h.
+#include <utility>
+
+#include "data/augment.h"
+
+namespace voxgrad::data {
+namespace {
+
+struct Walk {  // a three-dimensional loop over the result, and the steps it takes in the input
+  std::array<std::int64_t, 3> extent{1, 1, 1}, step{};
+  std::int64_t first = 0;
+};
+
+// One value, or the `channels` values of a voxel, per step.
+template <class T>
+void gather(const T* source, T* target, const Walk& walk, std::int64_t channels) {
+  for (std::int64_t i = 0; i < walk.extent[0]; ++i)
+    for (std::int64_t j = 0; j < walk.extent[1]; ++j) {
+      const T* row = source + (walk.first + i * walk.step[0] + j * walk.step[1]) * channels;
+      for (std::int64_t k = 0; k < walk.extent[2]; ++k, row += walk.step[2] * channels)
+        for (std::int64_t c = 0; c < channels; ++c) *target++ = row[c];
+    }
+}
+
+}  // namespace
+
+Orientation::Orientation(int dims) : dims_(dims) {
+  check(dims == 2 || dims == 3, "orientation: ", dims, " spatial axes, expected 2 or 3");
+}
+
+void Orientation::flip(int axis) {
+  check(axis >= 0 && axis < dims_, "orientation: axis ", axis, " of ", dims_);
+  flipped_[static_cast<std::size_t>(axis)] ^= true;
+}
+
+void Orientation::rotate(int a, int b, int turns) {
+  check(a != b && a >= 0 && a < dims_, "orientation: a turn from axis ", a, " to ", b);
+  for (int turn = ((turns % 4) + 4) % 4; turn > 0; --turn) {
+    flip(b);
+    std::swap(axis_[static_cast<std::size_t>(a)], axis_[static_cast<std::size_t>(b)]);
+    std::swap(flipped_[static_cast<std::size_t>(a)], flipped_[static_cast<std::size_t>(b)]);
+  }
+}
+
+bool Orientation::identity() const { return axis_ == std::array<int, 3>{0, 1, 2} && flipped_ == std::array<bool, 3>{}; }
+
+void Orientation::apply(const Tensor& x) const {
+  check(x.dims() == dims_ || x.dims() == dims_ + 1, "orientation: of ", dims_, " axes on ", x);
+  std::array<std::int64_t, 3> stride{};
+  std::int64_t voxels = 1;
+  for (int axis = dims_ - 1; axis >= 0; --axis) {
+    stride[static_cast<std::size_t>(axis)] = voxels;
+    voxels *= x.extent(axis);
+  }
+  Walk walk;
+  for (int i = 0; i < dims_; ++i) {
+    const std::size_t from = static_cast<std::size_t>(axis_[static_cast<std::size_t>(i)]);
+    const std::int64_t extent = x.extent(static_cast<int>(from));
+    check(extent == x.extent(i), "orientation: axes ", i, " and ", from, " of ", x, " change places");
+    const std::size_t slot = static_cast<std::size_t>(3 - dims_ + i);
+    const bool backwards = flipped_[static_cast<std::size_t>(i)];
+    walk.extent[slot] = extent;
+    walk.step[slot] = backwards ? -stride[from] : stride[from];
+    if (backwards) walk.first += (extent - 1) * stride[from];
+  }
+  dispatch(x.dtype(), [&]<class T>(T) {
+    const std::vector<T> source(x.data<T>(), x.data<T>() + x.numel());
+    gather(source.data(), x.data<T>(), walk, x.dims() == dims_ ? 1 : x.extent(-1));
+  });
+}
+
+}  // namespace voxgrad::data
