@@ -2,10 +2,12 @@
 // padding, dilation and number of channels; f32 and f64.
 #include <algorithm>
 
+#include "engine/cpu/conv_plan.h"
 #include "engine/cpu/conv_shape.h"
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/im2col.h"
 #include "engine/cpu/scratch.h"
+#include "engine/cpu/winograd.h"
 
 #include "engine/cpu/isa.h"
 
@@ -102,6 +104,9 @@ void accumulate_weights(Blas blas, const ConvShape& s, const T* x, const T* dy, 
 void CpuBackend::conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
                       const Tensor& y) {
   const ConvShape s = conv_shape(x.shape(), weight.shape(), y.shape(), geometry);
+  if (plan_conv(ConvPass::forward, x.dtype(), s).kernel == ConvKernel::winograd)
+    return winograd::convolve(s, x.data<float>(), winograd::forward_weights(s, weight.data<float>()),
+                              bias.defined() ? bias.data<float>() : nullptr, y.data<float>());
   dispatch_float(x.dtype(), "conv", [&]<class T>(T) {
     const PatchGrid grid = forward_grid(s);
     convolve_grid<T>(chosen_blas(), grid, x.data<T>(), {weight.data<T>(), grid.depth(), true},
@@ -112,6 +117,9 @@ void CpuBackend::conv(const Tensor& x, const Tensor& weight, const Tensor& bias,
 void CpuBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
                                      const Tensor& dx) {
   const ConvShape s = conv_shape(dx.shape(), weight.shape(), dy.shape(), geometry);
+  if (plan_conv(ConvPass::input_gradient, dy.dtype(), s).kernel == ConvKernel::winograd)
+    return winograd::convolve(input_gradient_shape(s), dy.data<float>(),
+                              winograd::gradient_weights(s, weight.data<float>()), nullptr, dx.data<float>());
   dispatch_float(dy.dtype(), "conv_input_gradient", [&]<class T>(T) {
     for (const PatchGrid& grid : input_gradient_grids(s)) {
       const Scratch<T> matrix(grid.depth() * s.cin);

@@ -3,12 +3,15 @@
 
 #include <array>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include "engine/backend.h"
 #include "engine/parallel.h"
 #include "engine/random.h"
+#include "tests/test.h"
 
 namespace voxgrad::test {
 
@@ -27,6 +30,7 @@ struct ConvCase {
       if (in[axis] + 2 * padding[axis] < dilation[axis] * (kernel[axis] - 1) + 1) return false;
     return true;
   }
+  double products() const { return static_cast<double>(y().numel()) * static_cast<double>(weight().numel() / cout); }
   Shape shape(std::int64_t first, const std::array<std::int64_t, 3>& extents, std::int64_t last) const {
     Shape result{first};
     for (std::size_t axis = static_cast<std::size_t>(3 - dims); axis < 3; ++axis) result.push_back(extents[axis]);
@@ -51,6 +55,11 @@ struct ConvCase {
     return result;
   }
 };
+
+// A convolution of one voxel and one channel, to be changed.
+inline ConvCase point_case(int dims, std::int64_t batch) {
+  return {dims, batch, 1, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}};
+}
 
 // Calls term(x index, weight index, y index) for every product of the convolution.
 template <class F>
@@ -132,6 +141,34 @@ inline ConvResults define_conv(const ConvCase& c, const ConvTensors& t, bool wit
   return {from_vector<double>(c.y(), y), from_vector<double>(c.x(), dx), from_vector<double>(c.weight(), dw)};
 }
 
+inline ConvTensors to_type(const ConvTensors& t, DType type) {
+  return {t.x.to(type), t.weight.to(type), t.bias.to(type), t.dy.to(type)};
+}
+
+// An environment variable that is set as long as the object lives.
+class Setting {
+ public:
+  Setting(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Setting() { unsetenv(name_); }
+  Setting(const Setting&) = delete;
+  Setting& operator=(const Setting&) = delete;
+
+ private:
+  const char* name_;
+};
+
+// Runs f with so many threads.
+template <class F>
+auto with_threads(int count, F&& f) {
+  const int before = threads();
+  set_threads(count);
+  auto result = f();
+  set_threads(before);
+  return result;
+}
+
+inline bool same_bits(const Tensor& a, const Tensor& b) { return std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
+
 // Largest difference over the largest value of the reference; NaN counts as infinite.
 inline double normalised_error(const Tensor& value, const Tensor& reference) {
   const std::vector<double> a = value.to_vector<double>(), b = reference.to_vector<double>();
@@ -141,6 +178,16 @@ inline double normalised_error(const Tensor& value, const Tensor& reference) {
     largest = std::max(largest, std::abs(b[i]));
   }
   return error == 0 ? 0 : error / std::max(largest, 1e-30);
+}
+
+inline void check_same_bits(const ConvCase& c, const ConvTensors& tensors) {
+  const ConvResults one = with_threads(1, [&] { return run_conv(c, tensors); });
+  for (const int count : {2, 3}) {
+    const ConvResults more = with_threads(count, [&] { return run_conv(c, tensors); });
+    CHECK_MESSAGE(same_bits(one.y, more.y), count, " threads, forward ", c.name());
+    CHECK_MESSAGE(same_bits(one.dx, more.dx), count, " threads, input gradient ", c.name());
+    CHECK_MESSAGE(same_bits(one.dweight, more.dweight), count, " threads, weight gradient ", c.name());
+  }
 }
 
 }  // namespace voxgrad::test

@@ -1,0 +1,23 @@
+// Which kernel computes a convolution. Decided per layer from its shape; the thresholds are measured (README.md).
+#pragma once
+
+#include "engine/cpu/conv_shape.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+
+enum class ConvKernel {
+  gemm,      // patches times weights: any layer
+  winograd,  // winograd.h: f32, 3x3 kernels with stride 1
+};
+enum class ConvPass { forward, input_gradient, weight_gradient };
+
+struct ConvPlan {
+  ConvKernel kernel;
+  const char* reason;
+};
+
+// The environment variable VOXGRAD_CONV=gemm|winograd forces a kernel on every layer that it can compute; the others
+// take the general path. Error(usage) for any other value.
+ConvPlan plan_conv(ConvPass pass, DType dtype, const ConvShape& s);
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA

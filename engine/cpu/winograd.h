@@ -1,0 +1,65 @@
+// Winograd's convolution F(4x4, 3x3), f32: kernels [.., 3, 3] with stride 1 and dilation 1, any padding, any extents
+// and channels, planes and volumes. The explanation is in engine/cpu/README.md.
+//
+// Words: a *tile* is a square of 4 x 4 outputs of one plane, computed from 6 x 6 inputs. A tile *column* is the stack
+// of tiles at one place (sample, row, column) through the depth of the volume. A *row* is one tile of one plane in a
+// transformed matrix; *xi* counts the 36 elements of a transformed tile; a *panel* is a group of output channels as
+// wide as the register tile.
+#pragma once
+
+#include "engine/cpu/conv_shape.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
+
+// True if the kernels below can compute this layer.
+bool fits(const ConvShape& s);
+
+// How the weights of a convolution lie in memory: element (output channel, tap, input channel) is
+// data[output * output_stride + tap * tap_stride + input * input_stride], the taps counted backwards if flipped.
+struct Weights {
+  const float* data;
+  std::int64_t output_stride, tap_stride, input_stride;
+  bool flipped;
+};
+// weight [Cout, *K, Cin] as it serves the convolution, and the convolution that is its input gradient.
+Weights forward_weights(const ConvShape& s, const float* weight);
+Weights gradient_weights(const ConvShape& s, const float* weight);
+
+// y = convolution + bias (may be null).
+void convolve(const ConvShape& s, const float* x, const Weights& weights, const float* bias, float* y);
+
+// dweight [Cout, *K, Cin].
+void weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dweight);
+
+// --- Shared by the two ---
+
+inline constexpr std::int64_t kTile = 4, kInputs = 6, kPoints = 36;
+
+// A part of the work: some tile columns and some planes of the output.
+struct Block {
+  std::int64_t column, columns, plane, planes;
+};
+
+// A matrix per xi: element (xi, row, channel) is data[xi * xi_stride + row * row_stride + channel].
+struct Transformed {
+  float* data;
+  std::int64_t row_stride, xi_stride;
+};
+
+struct Layout {
+  std::int64_t row_stride, xi_stride;
+  std::int64_t size() const { return kPoints * xi_stride; }
+};
+// Strides for `rows` rows of `channels` channels, chosen so that neighbours in no direction share a cache set.
+Layout layout(std::int64_t rows, std::int64_t channels);
+
+std::int64_t tile_columns(const ConvShape& s);  // of the layer
+// Rows of the transformed input of a block: its planes and those that the kernel's depth adds.
+inline std::int64_t input_rows(const ConvShape& s, const Block& block) {
+  return (block.planes + s.kernel[0] - 1) * block.columns;
+}
+// The rows [begin, end) of the transformed input of a block. Row = plane * columns + column.
+void transform_input(const ConvShape& s, const float* x, const Block& block, std::int64_t begin, std::int64_t end,
+                     const Transformed& to);
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA::winograd

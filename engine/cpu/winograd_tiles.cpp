@@ -1,0 +1,70 @@
+// What the Winograd kernels share: where tiles lie, and the transform of the input.
+#include "engine/cpu/winograd.h"
+
+#include "engine/cpu/isa.h"
+#include "engine/cpu/winograd_transforms.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
+namespace {
+
+constexpr std::int64_t kWidth = kLanes<float>;
+
+// A tile that leaves the image, or channels that do not fill a vector: its elements, zeros elsewhere.
+void copy_tile(const ConvShape& s, const float* plane, std::int64_t top, std::int64_t left, std::int64_t channel,
+               float* tile) {
+  const int count = static_cast<int>(std::min(kWidth, s.cin - channel));
+  for (std::int64_t i = 0; i < kInputs; ++i)
+    for (std::int64_t j = 0; j < kInputs; ++j, tile += kWidth) {
+      const std::int64_t y = top + i, x = left + j;
+      const bool inside = y >= 0 && y < s.in[1] && x >= 0 && x < s.in[2];
+      const float* from = plane + (y * s.in[2] + x) * s.cin + channel;
+      store(tile, !inside ? V{} : count == kWidth ? load(from) : load_part(from, count));
+    }
+}
+
+}  // namespace
+
+bool fits(const ConvShape& s) {
+  return s.kernel[1] == 3 && s.kernel[2] == 3 && s.stride == Extents3{1, 1, 1} && s.dilation == Extents3{1, 1, 1};
+}
+
+Layout layout(std::int64_t rows, std::int64_t channels) {
+  constexpr std::int64_t kLine = 16;                                                     // floats
+  const std::int64_t row_stride = block_count(channels, kLine) / 2 * 2 * kLine + kLine;  // an odd number of lines
+  return {row_stride, (rows * row_stride / kLine / 2 * 2 + 1) * kLine + kLine * 2};
+}
+
+std::int64_t tile_columns(const ConvShape& s) {
+  return s.batch * block_count(s.out[1], kTile) * block_count(s.out[2], kTile);
+}
+
+void transform_input(const ConvShape& s, const float* x, const Block& block, std::int64_t begin, std::int64_t end,
+                     const Transformed& to) {
+  const std::int64_t high = block_count(s.out[1], kTile), wide = block_count(s.out[2], kTile);
+  alignas(64) float copy[kPoints * kWidth];
+  for (std::int64_t row = begin; row < end; ++row) {
+    const std::int64_t column = block.column + row % block.columns;
+    const std::int64_t z = block.plane + row / block.columns - s.padding[0];
+    const std::int64_t top = column / wide % high * kTile - s.padding[1], left = column % wide * kTile - s.padding[2];
+    const std::int64_t sample = column / (wide * high);
+    float* const out = to.data + row * to.row_stride;
+    if (z < 0 || z >= s.in[0]) {
+      for (std::int64_t xi = 0; xi < kPoints; ++xi)
+        std::fill(out + xi * to.xi_stride, out + xi * to.xi_stride + to.row_stride, 0.0f);
+      continue;
+    }
+    const float* const plane = x + (sample * s.in[0] + z) * s.in[1] * s.in[2] * s.cin;
+    const bool interior = top >= 0 && left >= 0 && top + kInputs <= s.in[1] && left + kInputs <= s.in[2];
+    for (std::int64_t c = 0; c < s.cin; c += kWidth) {
+      const bool direct = interior && c + kWidth <= s.cin;
+      if (!direct) copy_tile(s, plane, top, left, c, copy);
+      const float* const from = direct ? plane + (top * s.in[2] + left) * s.cin + c : copy;
+      const std::int64_t line = direct ? s.in[2] * s.cin : kInputs * kWidth, step = direct ? s.cin : kWidth;
+      transform_tile<InputTransform>(
+          [&](int i, int j) { return load(from + i * line + j * step); },
+          [&](int i, int j, V value) { store(out + (i * 6 + j) * to.xi_stride + c, value); });
+    }
+  }
+}
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA::winograd

@@ -1,0 +1,79 @@
+// Winograd's convolution in f32 against the general path in f64 (which conv_kernels.cpp compares with the definition).
+#include "tests/test.h"
+
+#include "tests/engine/conv_reference.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+
+namespace {
+
+constexpr double kTolerance = 5e-5;  // largest error over largest value
+
+// Planes and volumes with 3x3 kernels of any depth, extents around the tile of 4 and below, any channel count.
+ConvCase generate(Random& random) {
+  while (true) {
+    ConvCase c = point_case(random.chance(0.5) ? 2 : 3, 1 + random.below(3));
+    c.kernel = {c.dims == 3 ? 1 + random.below(4) : 1, 3, 3};
+    c.cin = 1 + random.below(70);
+    c.cout = 1 + random.below(70);
+    c.in = {c.dims == 3 ? 1 + random.below(8) : 1, 1 + random.below(19), 1 + random.below(19)};
+    c.padding = {c.dims == 3 ? random.below(3) : 0, random.below(3), random.below(3)};
+    if (c.valid()) return c;
+  }
+}
+
+void compare(const ConvCase& c, const Random& random, bool with_bias) {
+  const ConvTensors tensors = uniform_conv_tensors(c, random);
+  const ConvResults reference = run_conv(c, tensors, with_bias);
+  const ConvResults result = run_conv(c, to_type(tensors, DType::f32), with_bias);
+  CHECK_MESSAGE(normalised_error(result.y, reference.y) <= kTolerance, "forward ", c.name());
+  CHECK_MESSAGE(normalised_error(result.dx, reference.dx) <= kTolerance, "input gradient ", c.name());
+  CHECK_MESSAGE(normalised_error(result.dweight, reference.dweight) <= kTolerance, "weight gradient ", c.name());
+}
+
+ConvCase layer(int dims, std::int64_t batch, std::int64_t cin, std::int64_t cout, std::int64_t extent) {
+  ConvCase c = point_case(dims, batch);
+  c.cin = cin;
+  c.cout = cout;
+  for (std::size_t axis = static_cast<std::size_t>(3 - dims); axis < 3; ++axis) {
+    c.in[axis] = extent;
+    c.kernel[axis] = 3;
+    c.padding[axis] = 1;
+  }
+  return c;
+}
+
+// Layers whose sizes choose each of the ways in which the work is cut: few channels, many, many tiles, deep volumes.
+std::vector<ConvCase> layers() {
+  return {layer(2, 2, 32, 32, 50), layer(2, 1, 200, 180, 21), layer(2, 3, 300, 270, 8), layer(2, 1, 520, 70, 33),
+          layer(3, 1, 16, 24, 35), layer(3, 2, 96, 80, 9),    layer(3, 1, 150, 140, 6)};
+}
+
+}  // namespace
+
+TEST_CASE("winograd: generated shapes") {
+  const Setting kernel("VOXGRAD_CONV", "winograd");
+  Random random(1);
+  for (std::uint64_t i = 0; i < 300; ++i) compare(generate(random), random.fork(i), i % 2 == 0);
+}
+
+TEST_CASE("winograd: layers of every size class") {
+  const Setting kernel("VOXGRAD_CONV", "winograd");
+  for (const ConvCase& c : layers()) compare(c, Random(2), true);
+}
+
+TEST_CASE("winograd: the same bits for 1, 2 and 3 threads") {
+  const Setting kernel("VOXGRAD_CONV", "winograd");
+  for (const ConvCase& c : layers()) check_same_bits(c, to_type(uniform_conv_tensors(c, Random(3)), DType::f32));
+}
+
+TEST_CASE("winograd: NaN and infinity reach the outputs that they touch") {
+  const Setting kernel("VOXGRAD_CONV", "winograd");
+  const ConvCase c = layer(2, 1, 3, 5, 12);
+  ConvTensors tensors = to_type(uniform_conv_tensors(c, Random(4)), DType::f32);
+  tensors.x.data<float>()[(5 * 12 + 6) * 3] = INFINITY;
+  const std::vector<float> y = run_conv(c, tensors).y.to_vector<float>();
+  CHECK(!std::isfinite(y[(5 * 12 + 6) * 5]));
+  CHECK(std::isfinite(y[0]));
+}
