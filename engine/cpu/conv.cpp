@@ -132,6 +132,8 @@ void CpuBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, con
 void CpuBackend::conv_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry,
                                       const Tensor& dweight) {
   const ConvShape s = conv_shape(x.shape(), dweight.shape(), dy.shape(), geometry);
+  if (plan_conv(ConvPass::weight_gradient, x.dtype(), s).kernel == ConvKernel::winograd)
+    return winograd::weight_gradient(s, x.data<float>(), dy.data<float>(), dweight.data<float>());
   dispatch_float(x.dtype(), "conv_weight_gradient", [&]<class T>(T) {
     accumulate_weights<T>(chosen_blas(), s, x.data<T>(), dy.data<T>(), dweight.data<T>());
   });

@@ -22,10 +22,10 @@ std::optional<ConvKernel> wish() {
 
 }  // namespace
 
-ConvPlan plan_conv(ConvPass pass, DType dtype, const ConvShape& s) {
+ConvPlan plan_conv(ConvPass, DType dtype, const ConvShape& s) {
   const std::optional<ConvKernel> forced = wish();
   if (dtype != DType::f32) return {ConvKernel::gemm, "f64 is the reference"};
-  const bool winograd = winograd::fits(s) && pass != ConvPass::weight_gradient;
+  const bool winograd = winograd::fits(s);
   if (forced == ConvKernel::winograd && winograd) return {ConvKernel::winograd, "VOXGRAD_CONV"};
   if (forced) return {ConvKernel::gemm, "VOXGRAD_CONV"};
   if (!winograd) return {ConvKernel::gemm, "not a 3x3 kernel with stride and dilation 1"};

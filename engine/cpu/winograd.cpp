@@ -81,11 +81,8 @@ void multiply(const ConvShape& s, const Block& block, const Transformed& input, 
 // The products of a block and a panel to 4 x 4 outputs each, plus bias; what lies outside of y is dropped.
 void transform_output(const ConvShape& s, const Block& block, const Transformed& product, const Panel& panel,
                       const float* bias, float* y) {
-  const std::int64_t high = block_count(s.out[1], kTile), wide = block_count(s.out[2], kTile);
   for (std::int64_t row = 0; row < block.planes * block.columns; ++row) {
-    const std::int64_t column = block.column + row % block.columns, z = block.plane + row / block.columns;
-    const std::int64_t top = column / wide % high * kTile, left = column % wide * kTile;
-    const std::int64_t sample = column / (wide * high);
+    const auto [sample, z, top, left] = place_of(s, block, row);
     const int rows = static_cast<int>(std::min(kTile, s.out[1] - top));
     const int columns = static_cast<int>(std::min(kTile, s.out[2] - left));
     float* const out = y + (((sample * s.out[0] + z) * s.out[1] + top) * s.out[2] + left) * s.cout + panel.first;
@@ -104,23 +101,6 @@ void transform_output(const ConvShape& s, const Block& block, const Transformed&
                                       });
     }
   }
-}
-
-// A block of about `rows` rows: as many planes as keep the planes that are transformed twice few, then columns.
-struct Cut {
-  std::int64_t planes, columns;    // of a block
-  std::int64_t layers, stretches;  // blocks along the depth and along the columns
-  std::int64_t blocks() const { return layers * stretches; }
-  Block block(const ConvShape& s, std::int64_t index) const {
-    const std::int64_t column = index / layers * columns, plane = index % layers * planes;
-    return {column, std::min(columns, tile_columns(s) - column), plane, std::min(planes, s.out[0] - plane)};
-  }
-};
-Cut cut(const ConvShape& s, std::int64_t rows) {
-  constexpr std::int64_t kPlanes = 16;
-  const std::int64_t layers = block_count(s.out[0], kPlanes), planes = block_count(s.out[0], layers);
-  const std::int64_t columns = std::clamp<std::int64_t>(rows / planes, 1, tile_columns(s));
-  return {planes, columns, layers, block_count(tile_columns(s), columns)};
 }
 
 void convolve_few_channels(const ConvShape& s, const float* x, const Weights& w, const float* bias, float* y) {

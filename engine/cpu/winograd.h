@@ -40,6 +40,22 @@ struct Block {
   std::int64_t column, columns, plane, planes;
 };
 
+// How a layer is cut into blocks.
+struct Cut {
+  std::int64_t planes, columns;    // of a block
+  std::int64_t layers, stretches;  // blocks along the depth and along the columns
+  std::int64_t blocks() const { return layers * stretches; }
+  Block block(const ConvShape& s, std::int64_t index) const;
+};
+// Blocks of about `rows` rows: as many planes as keep the planes that are transformed twice few, then columns.
+Cut cut(const ConvShape& s, std::int64_t rows);
+
+// Where a row of a block lies in the output.
+struct Place {
+  std::int64_t sample, plane, top, left;
+};
+Place place_of(const ConvShape& s, const Block& block, std::int64_t row);
+
 // A matrix per xi: element (xi, row, channel) is data[xi * xi_stride + row * row_stride + channel].
 struct Transformed {
   float* data;

@@ -38,22 +38,38 @@ std::int64_t tile_columns(const ConvShape& s) {
   return s.batch * block_count(s.out[1], kTile) * block_count(s.out[2], kTile);
 }
 
+Cut cut(const ConvShape& s, std::int64_t rows) {
+  constexpr std::int64_t kPlanes = 16;
+  const std::int64_t layers = block_count(s.out[0], kPlanes), planes = block_count(s.out[0], layers);
+  const std::int64_t columns = std::clamp<std::int64_t>(rows / planes, 1, tile_columns(s));
+  return {planes, columns, layers, block_count(tile_columns(s), columns)};
+}
+
+Block Cut::block(const ConvShape& s, std::int64_t index) const {
+  const std::int64_t column = index / layers * columns, plane = index % layers * planes;
+  return {column, std::min(columns, tile_columns(s) - column), plane, std::min(planes, s.out[0] - plane)};
+}
+
+Place place_of(const ConvShape& s, const Block& block, std::int64_t row) {
+  const std::int64_t high = block_count(s.out[1], kTile), wide = block_count(s.out[2], kTile);
+  const std::int64_t column = block.column + row % block.columns;
+  return {column / (wide * high), block.plane + row / block.columns, column / wide % high * kTile,
+          column % wide * kTile};
+}
+
 void transform_input(const ConvShape& s, const float* x, const Block& block, std::int64_t begin, std::int64_t end,
                      const Transformed& to) {
-  const std::int64_t high = block_count(s.out[1], kTile), wide = block_count(s.out[2], kTile);
   alignas(64) float copy[kPoints * kWidth];
   for (std::int64_t row = begin; row < end; ++row) {
-    const std::int64_t column = block.column + row % block.columns;
-    const std::int64_t z = block.plane + row / block.columns - s.padding[0];
-    const std::int64_t top = column / wide % high * kTile - s.padding[1], left = column % wide * kTile - s.padding[2];
-    const std::int64_t sample = column / (wide * high);
+    const Place place = place_of(s, block, row);
+    const std::int64_t z = place.plane - s.padding[0], top = place.top - s.padding[1], left = place.left - s.padding[2];
     float* const out = to.data + row * to.row_stride;
     if (z < 0 || z >= s.in[0]) {
       for (std::int64_t xi = 0; xi < kPoints; ++xi)
         std::fill(out + xi * to.xi_stride, out + xi * to.xi_stride + to.row_stride, 0.0f);
       continue;
     }
-    const float* const plane = x + (sample * s.in[0] + z) * s.in[1] * s.in[2] * s.cin;
+    const float* const plane = x + (place.sample * s.in[0] + z) * s.in[1] * s.in[2] * s.cin;
     const bool interior = top >= 0 && left >= 0 && top + kInputs <= s.in[1] && left + kInputs <= s.in[2];
     for (std::int64_t c = 0; c < s.cin; c += kWidth) {
       const bool direct = interior && c + kWidth <= s.cin;
