@@ -28,7 +28,7 @@ Shape to_pytorch(const Shape& shape) {  // [A, *K, B] to [A, B, *K]
 // Elements of x, seen as [blocks, rows, columns], in the order [blocks, columns, rows], on the host.
 Tensor transposed(const Tensor& x, std::int64_t blocks, std::int64_t rows, const Shape& shape) {
   const Tensor host = x.detach().to(Device::cpu);
-  const Tensor result = empty(shape, x.dtype());
+  Tensor result = empty(shape, x.dtype());
   const std::int64_t columns = blocks * rows == 0 ? 0 : x.numel() / (blocks * rows);
   const std::size_t bytes = size_of(x.dtype());
   const auto* from = static_cast<const std::byte*>(host.raw());

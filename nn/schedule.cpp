@@ -38,10 +38,11 @@ double Schedule::rate(std::int64_t step) const {
   if (step < o.warmup) return o.lr * static_cast<double>(step + 1) / static_cast<double>(o.warmup);
   const std::int64_t s = std::min(step, o.total) - o.warmup;
   const double x = static_cast<double>(s) / static_cast<double>(o.total - o.warmup);
+  const std::int64_t drops = s / o.period;
   double rate = o.lr;
   switch (decay_) {
     case Decay::constant: break;
-    case Decay::step: rate *= std::pow(o.factor, static_cast<double>(s / o.period)); break;
+    case Decay::step: rate *= std::pow(o.factor, static_cast<double>(drops)); break;
     case Decay::poly: rate *= std::pow(1 - x, o.power); break;
     case Decay::cosine: rate = o.lowest + (o.lr - o.lowest) * (1 + std::cos(std::numbers::pi * x)) / 2; break;
     case Decay::plateau: rate *= std::pow(o.factor, drops_); break;
