@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The PyTorch twin of nn/unet, and the numbers that unet.cpp and optimizer.cpp compare with.
 
-Not part of the test run: `python3 reference.py` needs PyTorch and prints the constants of the tests. The class UNet loads
-the weights of a run: net.load_state_dict(safetensors.torch.load_file("best.safetensors"), strict=False).
+Not part of the test run: `python3 reference.py` needs PyTorch and prints the constants of the tests. The class UNet
+loads the weights of a run: net.load_state_dict(safetensors.torch.load_file("best.safetensors")).
 """
 import math
 
@@ -101,7 +101,8 @@ def unet(name, extents, batch, **config):
     square = sum((p.grad**2).sum() for _, p in parameters)
     first = last(outputs[0]).flatten()
     print(f"// {name}: {sum(p.numel() for p in net.parameters())} parameters, {len(parameters)} tensors")
-    print("  " + ", ".join(f"{torch.as_tensor(v).item():.15g}" for v in (value, first[0], first[-1], gradient, square.sqrt())))
+    numbers = torch.stack([value, first[0], first[-1], gradient, square.sqrt()])
+    print("  " + ", ".join(f"{v:.15g}" for v in numbers.tolist()))
     for key, b in sorted(net.named_buffers()):
         if key in ("decoder.0.norm2.running_mean", "decoder.0.norm2.running_var"):
             print(f"  // {key}: " + ", ".join(f"{v.item():.15g}" for v in b[:2]))
