@@ -36,25 +36,6 @@ void pack_panel(Matrix<T> b, std::int64_t k_begin, std::int64_t k_count, std::in
   }
 }
 
-// The rows of C at a panel that is narrower than the register tile go through a small copy.
-template <class T, int V>
-void multiply_narrow(std::int64_t rows, std::int64_t columns, Product<T> p) {
-  T copy[kTileRows * kTileColumns<T>];
-  T* const c = p.c;
-  const std::int64_t ldc = p.ldc;
-  p.c = copy;
-  p.ldc = V * kLanes<T>;
-  const std::size_t bytes = static_cast<std::size_t>(columns) * sizeof(T);
-  for (std::int64_t first = 0; first < rows; first += kTileRows) {
-    const std::int64_t height = std::min<std::int64_t>(kTileRows, rows - first);
-    if (p.add)
-      for (std::int64_t r = 0; r < height; ++r) std::memcpy(copy + r * p.ldc, c + (first + r) * ldc, bytes);
-    multiply_strip<T, V>(height, p);
-    for (std::int64_t r = 0; r < height; ++r) std::memcpy(c + (first + r) * ldc, copy + r * p.ldc, bytes);
-    p.a += height * p.row_stride;
-  }
-}
-
 template <class T>
 void builtin(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, bool add, T* c,
              std::int64_t ldc) {
@@ -71,22 +52,16 @@ void builtin(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix
       for (std::int64_t j = column; j < end; j += kWidth)
         pack_panel(b, first, count, j, n, kWidth, packed.data() + (j - column) * depth);
       for (std::int64_t j = column; j < end; j += kWidth) {
-        Product<T> p{.a = a.data + first * (a.transposed ? a.ld : 1),
-                     .row_stride = a.transposed ? 1 : a.ld,
-                     .k_stride = a.transposed ? a.ld : 1,
-                     .b = packed.data() + (j - column) * depth,
-                     .ldb = kWidth,
-                     .k = count,
-                     .c = c + j,
-                     .ldc = ldc,
-                     .add = add || first > 0};
-        const std::int64_t columns = std::min<std::int64_t>(kWidth, n - j);
-        if (columns == kWidth)
-          multiply_strip<T, kTileVectors>(m, p);
-        else if (columns <= kLanes<T>)
-          multiply_narrow<T, 1>(m, columns, p);
-        else
-          multiply_narrow<T, kTileVectors>(m, columns, p);
+        const Product<T> p{.a = a.data + first * (a.transposed ? a.ld : 1),
+                           .row_stride = a.transposed ? 1 : a.ld,
+                           .k_stride = a.transposed ? a.ld : 1,
+                           .b = packed.data() + (j - column) * depth,
+                           .ldb = kWidth,
+                           .k = count,
+                           .c = c + j,
+                           .ldc = ldc,
+                           .add = add || first > 0};
+        multiply_columns(m, std::min<std::int64_t>(kWidth, n - j), p);
       }
     }
   }
@@ -116,14 +91,14 @@ void by_openblas(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Ma
 
 Blas chosen_blas() {
 #ifdef VOXGRAD_OPENBLAS
-  constexpr Blas kDefault = Blas::openblas;
+  constexpr bool kHasOpenblas = true;
 #else
-  constexpr Blas kDefault = Blas::builtin;
+  constexpr bool kHasOpenblas = false;
 #endif
   const char* wish = std::getenv("VOXGRAD_GEMM");
-  if (wish == nullptr || *wish == '\0') return kDefault;
+  if (wish == nullptr || *wish == '\0') return kHasOpenblas && VOXGRAD_ISA_LEVEL == 0 ? Blas::openblas : Blas::builtin;
   if (std::string(wish) == "builtin") return Blas::builtin;
-  if (std::string(wish) == "openblas" && kDefault == Blas::openblas) return Blas::openblas;
+  if (std::string(wish) == "openblas" && kHasOpenblas) return Blas::openblas;
   throw Error(ErrorKind::usage, text("VOXGRAD_GEMM=", wish, " is unknown or not in this build"),
               "use builtin, or openblas in a build with -DVOXGRAD_BLAS=openblas, or unset it");
 }

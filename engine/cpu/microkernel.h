@@ -66,4 +66,30 @@ inline void multiply_strip(std::int64_t rows, Product<T> p) {
   }
 }
 
+// The same for a C of `columns` columns, at most the width of the register tile: a C that is narrower than whole
+// vectors goes through a small copy, so that nothing outside of it is touched. B must have whole vectors.
+template <class T>
+inline void multiply_columns(std::int64_t rows, std::int64_t columns, Product<T> p) {
+  if (columns == kTileColumns<T>) return multiply_strip<T, kTileVectors>(rows, p);
+  if (columns == kLanes<T>) return multiply_strip<T, 1>(rows, p);
+  T copy[kTileRows * kTileColumns<T>];
+  T* c = p.c;
+  const std::int64_t ldc = p.ldc;
+  p.c = copy;
+  p.ldc = kTileColumns<T>;
+  const std::size_t bytes = static_cast<std::size_t>(columns) * sizeof(T);
+  while (rows > 0) {
+    const std::int64_t height = std::min<std::int64_t>(kTileRows, rows);
+    for (std::int64_t r = 0; r < height && p.add; ++r) std::memcpy(copy + r * p.ldc, c + r * ldc, bytes);
+    if (columns < kLanes<T>)
+      multiply_strip<T, 1>(height, p);
+    else
+      multiply_strip<T, kTileVectors>(height, p);
+    for (std::int64_t r = 0; r < height; ++r) std::memcpy(c + r * ldc, copy + r * p.ldc, bytes);
+    p.a += height * p.row_stride;
+    c += height * ldc;
+    rows -= height;
+  }
+}
+
 }  // namespace voxgrad::cpu::VOXGRAD_ISA
