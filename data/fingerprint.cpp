@@ -92,7 +92,8 @@ void Collector::add_geometry(const Case& one) {
 void Collector::add_labels(const Case& one) {
   std::array<std::int64_t, 256> counts{};
   const std::uint8_t* labels = one.label.data<std::uint8_t>();
-  for (std::int64_t i = 0; i < one.label.numel(); ++i) ++counts[labels[i]];
+  const std::int64_t voxels = one.label.numel();
+  for (std::int64_t i = 0; i < voxels; ++i) ++counts[labels[i]];
   if (info_.ignore_label >= 0) ignored_ += counts[static_cast<std::size_t>(info_.ignore_label)];
   const double voxel = std::accumulate(one.spacing.begin(), one.spacing.end(), 1.0, std::multiplies<double>());
   bool foreground = false;
@@ -168,7 +169,9 @@ std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t valu
   std::vector<std::uint8_t> open(label.data<std::uint8_t>(), label.data<std::uint8_t>() + label.numel());
   for (std::uint8_t& voxel : open) voxel = voxel == value;
   std::vector<std::int64_t> sizes, stack;
-  for (std::int64_t first = 0; first < label.numel(); ++first) {
+  const std::int64_t voxels = label.numel();
+  const Shape shape = label.shape();
+  for (std::int64_t first = 0; first < voxels; ++first) {
     if (open[static_cast<std::size_t>(first)] == 0) continue;
     std::int64_t size = 0;
     const auto visit = [&](std::int64_t voxel) {
@@ -182,8 +185,8 @@ std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t valu
       const std::int64_t voxel = stack.back();
       stack.pop_back();
       std::int64_t stride = 1;
-      for (int axis = label.dims() - 1; axis >= 0; --axis) {
-        const std::int64_t extent = label.extent(axis), at = voxel / stride % extent;
+      for (int axis = shape.dims() - 1; axis >= 0; --axis) {
+        const std::int64_t extent = shape[axis], at = voxel / stride % extent;
         if (at > 0) visit(voxel - stride);
         if (at + 1 < extent) visit(voxel + stride);
         stride *= extent;

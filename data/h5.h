@@ -43,6 +43,7 @@ class Handle {
     return *this;
   }
   Id id() const { return id_; }
+  Id release() { return std::exchange(id_, -1); }  // to be closed by the caller
 
  private:
   Id id_ = -1;

@@ -1,6 +1,8 @@
 #include "data/h5_writer.h"
 
 #include <cstddef>
+#include <cstdlib>
+#include <cstring>
 
 #include "data/atomic_file.h"
 #include "data/h5_detail.h"
@@ -43,12 +45,41 @@ std::vector<const char*> pointers(const std::vector<std::string>& values) {
 
 }  // namespace
 
-Writer::Writer() {
+// Takes over the memory in which HDF5 kept the file when that is closed. (H5Fget_file_image would copy it while the
+// file is open, with a superblock whose checksum is wrong: it clears a flag and does not compute it again.)
+struct Writer::Memory {
+  void* bytes = nullptr;
+
+  Memory() = default;
+  ~Memory() { std::free(bytes); }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  static void* allocate(std::size_t size, H5FD_file_image_op_t, void*) { return std::malloc(size); }
+  static void* copy(void* target, const void* source, std::size_t size, H5FD_file_image_op_t, void*) {
+    return std::memcpy(target, source, size);
+  }
+  static void* resize(void* block, std::size_t size, H5FD_file_image_op_t, void*) { return std::realloc(block, size); }
+  static herr_t release(void* block, H5FD_file_image_op_t operation, void* self) {
+    if (operation == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
+      static_cast<Memory*>(self)->bytes = block;
+    else
+      std::free(block);
+    return 0;
+  }
+  H5FD_file_image_callbacks_t callbacks() {
+    return {allocate, copy, resize, release, [](void* self) { return self; }, [](void*) -> herr_t { return 0; }, this};
+  }
+};
+
+Writer::Writer() : memory_(std::make_shared<Memory>()) {
   const Guard guard;
   const Handle creation = properties(H5P_FILE_CREATE), access = properties(H5P_FILE_ACCESS);
   done(H5Pset_obj_track_times(creation.id(), false), "file");
   done(H5Pset_libver_bounds(access.id(), H5F_LIBVER_V18, H5F_LIBVER_V18), "file");
   done(H5Pset_fapl_core(access.id(), std::size_t{1} << 20, false), "file");
+  H5FD_file_image_callbacks_t callbacks = memory_->callbacks();
+  done(H5Pset_file_image_callbacks(access.id(), &callbacks), "file");
   file_ = Handle(made(H5Fcreate("in memory", H5F_ACC_TRUNC, creation.id(), access.id()), "file"), H5Fclose);
 }
 
@@ -136,10 +167,9 @@ void Writer::save(const std::string& path) {
   done(H5Fflush(file_.id(), H5F_SCOPE_GLOBAL), path);
   const ssize_t bytes = H5Fget_file_image(file_.id(), nullptr, 0);
   made(bytes, path);
-  std::vector<std::byte> image(static_cast<std::size_t>(bytes));
-  made(H5Fget_file_image(file_.id(), image.data(), image.size()), path);
-  file_ = Handle();
-  write_atomically(path, {image});
+  done(H5Fclose(file_.release()), path);
+  check(memory_->bytes != nullptr, "h5: ", path, " is still open");
+  write_atomically(path, {{static_cast<const std::byte*>(memory_->bytes), static_cast<std::size_t>(bytes)}});
 }
 
 }  // namespace voxgrad::data::h5

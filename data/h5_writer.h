@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,10 @@ class Writer {
   void save(const std::string& path);
 
  private:
+  struct Memory;  // of the file
   void put_attribute(const std::string& path, const std::string& name, Id type, const Handle& space,
                      const void* values);
+  std::shared_ptr<Memory> memory_;  // outlives the file
   Handle file_;
   std::map<std::string, Handle> arrays_;  // closed before the file
 };

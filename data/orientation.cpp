@@ -1,4 +1,6 @@
 // Flips and rotations by right angles: Orientation of data/augment.h.
+#include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "data/augment.h"
@@ -11,15 +13,21 @@ struct Walk {  // a three-dimensional loop over the result, and the steps it tak
   std::int64_t first = 0;
 };
 
-// One value, or the `channels` values of a voxel, per step.
-template <class T>
-void gather(const T* source, T* target, const Walk& walk, std::int64_t channels) {
-  for (std::int64_t i = 0; i < walk.extent[0]; ++i)
-    for (std::int64_t j = 0; j < walk.extent[1]; ++j) {
-      const T* row = source + (walk.first + i * walk.step[0] + j * walk.step[1]) * channels;
-      for (std::int64_t k = 0; k < walk.extent[2]; ++k, row += walk.step[2] * channels)
-        for (std::int64_t c = 0; c < channels; ++c) *target++ = row[c];
-    }
+// Copies voxels of `channels` values. In tiles, because a step along the last axis of the result may be a step along
+// the first of the input: a tile's cache lines are used up before they are lost.
+template <class T, class Channels>
+void gather(const T* source, T* target, const Walk& walk, Channels channels) {
+  constexpr std::int64_t kTile = 16;
+  const auto [depth, height, width] = walk.extent;
+  for (std::int64_t i = 0; i < depth; ++i)
+    for (std::int64_t j0 = 0; j0 < height; j0 += kTile)
+      for (std::int64_t k0 = 0; k0 < width; k0 += kTile)
+        for (std::int64_t j = j0; j < std::min(height, j0 + kTile); ++j) {
+          const T* from = source + (walk.first + i * walk.step[0] + j * walk.step[1] + k0 * walk.step[2]) * channels;
+          T* to = target + ((i * height + j) * width + k0) * channels;
+          for (std::int64_t k = k0; k < std::min(width, k0 + kTile); ++k, from += walk.step[2] * channels)
+            for (std::int64_t c = 0; c < channels; ++c) *to++ = from[c];
+        }
 }
 
 }  // namespace
@@ -65,7 +73,11 @@ void Orientation::apply(const Tensor& x) const {
   }
   dispatch(x.dtype(), [&]<class T>(T) {
     const std::vector<T> source(x.data<T>(), x.data<T>() + x.numel());
-    gather(source.data(), x.data<T>(), walk, x.dims() == dims_ ? 1 : x.extent(-1));
+    const std::int64_t channels = x.dims() == dims_ ? 1 : x.extent(-1);
+    if (channels == 1)
+      gather(source.data(), x.data<T>(), walk, std::integral_constant<std::int64_t, 1>{});
+    else
+      gather(source.data(), x.data<T>(), walk, channels);
   });
 }
 

@@ -56,20 +56,23 @@ void crop(const Tensor& from, const std::vector<std::int64_t>& corner, const std
   std::array<std::int64_t, 3> extent{1, 1, 1}, size{1, 1, 1}, first{};
   const std::size_t lead = 3 - patch.size();
   std::int64_t voxels = 1;
+  bool inside = true;
   for (std::size_t i = 0; i < patch.size(); ++i) {
     extent[lead + i] = from.extent(static_cast<int>(i));
     size[lead + i] = patch[i];
     first[lead + i] = corner[i];
     voxels *= patch[i];
+    inside = inside && corner[i] >= 0 && corner[i] + patch[i] <= extent[lead + i];
   }
+  if (!inside) std::fill_n(target, voxels * channels, T{});
+  const T* source = from.data<T>();
   const std::int64_t begin = std::max<std::int64_t>(0, -first[2]);
   const std::int64_t end = std::min(size[2], extent[2] - first[2]);
-  std::fill_n(target, voxels * channels, T{});
   for (std::int64_t z = 0; z < size[0]; ++z)
     for (std::int64_t y = 0; y < size[1]; ++y) {
       const std::int64_t from_z = first[0] + z, from_y = first[1] + y;
       if (from_z < 0 || from_z >= extent[0] || from_y < 0 || from_y >= extent[1] || end <= begin) continue;
-      const T* row = from.data<T>() + ((from_z * extent[1] + from_y) * extent[2] + first[2] + begin) * channels;
+      const T* row = source + ((from_z * extent[1] + from_y) * extent[2] + first[2] + begin) * channels;
       std::copy_n(row, (end - begin) * channels, target + ((z * size[1] + y) * size[2] + begin) * channels);
     }
 }
