@@ -4,6 +4,7 @@
 
 #include "engine/cpu/conv_plan.h"
 #include "engine/cpu/conv_shape.h"
+#include "engine/cpu/direct.h"
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/im2col.h"
 #include "engine/cpu/scratch.h"
@@ -104,13 +105,15 @@ void accumulate_weights(Blas blas, const ConvShape& s, const T* x, const T* dy, 
 void CpuBackend::conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
                       const Tensor& y) {
   const ConvShape s = conv_shape(x.shape(), weight.shape(), y.shape(), geometry);
-  if (plan_conv(ConvPass::forward, x.dtype(), s).kernel == ConvKernel::winograd)
+  const ConvKernel kernel = plan_conv(ConvPass::forward, x.dtype(), s).kernel;
+  if (kernel == ConvKernel::winograd)
     return winograd::convolve(s, x.data<float>(), winograd::forward_weights(s, weight.data<float>()),
                               bias.defined() ? bias.data<float>() : nullptr, y.data<float>());
   dispatch_float(x.dtype(), "conv", [&]<class T>(T) {
+    const T* const b = bias.defined() ? bias.data<T>() : nullptr;
+    if (kernel == ConvKernel::direct) return direct::convolve(s, x.data<T>(), weight.data<T>(), b, y.data<T>());
     const PatchGrid grid = forward_grid(s);
-    convolve_grid<T>(chosen_blas(), grid, x.data<T>(), {weight.data<T>(), grid.depth(), true},
-                     bias.defined() ? bias.data<T>() : nullptr, s.cout, y.data<T>());
+    convolve_grid<T>(chosen_blas(), grid, x.data<T>(), {weight.data<T>(), grid.depth(), true}, b, s.cout, y.data<T>());
   });
 }
 
@@ -132,9 +135,11 @@ void CpuBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, con
 void CpuBackend::conv_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry,
                                       const Tensor& dweight) {
   const ConvShape s = conv_shape(x.shape(), dweight.shape(), dy.shape(), geometry);
-  if (plan_conv(ConvPass::weight_gradient, x.dtype(), s).kernel == ConvKernel::winograd)
+  const ConvKernel kernel = plan_conv(ConvPass::weight_gradient, x.dtype(), s).kernel;
+  if (kernel == ConvKernel::winograd)
     return winograd::weight_gradient(s, x.data<float>(), dy.data<float>(), dweight.data<float>());
   dispatch_float(x.dtype(), "conv_weight_gradient", [&]<class T>(T) {
+    if (kernel == ConvKernel::direct) return direct::weight_gradient(s, x.data<T>(), dy.data<T>(), dweight.data<T>());
     accumulate_weights<T>(chosen_blas(), s, x.data<T>(), dy.data<T>(), dweight.data<T>());
   });
 }

@@ -8,6 +8,7 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 enum class ConvKernel {
   gemm,      // patches times weights: any layer
   winograd,  // winograd.h: f32, 3x3 kernels with stride 1
+  direct,    // direct.h: few input channels; forward and weight gradient
 };
 enum class ConvPass { forward, input_gradient, weight_gradient };
 
@@ -16,8 +17,8 @@ struct ConvPlan {
   const char* reason;
 };
 
-// The environment variable VOXGRAD_CONV=gemm|winograd forces a kernel on every layer that it can compute; the others
-// take the general path. Error(usage) for any other value.
+// The environment variable VOXGRAD_CONV=direct|winograd|gemm forces a kernel on every layer that it can compute; the
+// others take the general path. Error(usage) for any other value.
 ConvPlan plan_conv(ConvPass pass, DType dtype, const ConvShape& s);
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -52,10 +52,36 @@ TEST_CASE("convolution, general path: generated shapes are exact in f64") {
   for (std::uint64_t i = 0; i < 150; ++i) compare<double>(generate(random, 2e6), random.fork(i), i % 2 == 0);
 }
 
-TEST_CASE("convolution, general path: the same bits for 1, 2 and 3 threads") {
-  const Setting kernel("VOXGRAD_CONV", "gemm");
+TEST_CASE("convolution, direct kernel: generated shapes are exact") {
+  const Setting kernel("VOXGRAD_CONV", "direct");
+  Random random(6);
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    ConvCase c = generate(random, 3e6);
+    if (random.chance(0.7)) c.cin = 1 + random.below(4);
+    if (i % 4 == 0)
+      compare<double>(c, random.fork(i), i % 8 == 0);
+    else
+      compare<float>(c, random.fork(i), i % 2 == 0);
+  }
+}
+
+TEST_CASE("convolution: the kernel of the plan is right for the layers of a network") {
+  Random random(7);
+  for (std::uint64_t i = 0; i < 60; ++i) {
+    ConvCase c = generate(random, 2e6);
+    if (i % 3 == 0) c.cin = 1 + random.below(6);
+    const ConvTensors tensors = uniform_conv_tensors(c, random.fork(i));
+    const ConvResults reference = define_conv(c, tensors), result = run_conv(c, to_type(tensors, DType::f32));
+    CHECK_MESSAGE(normalised_error(result.y, reference.y) <= 5e-5, "forward ", c.name());
+    CHECK_MESSAGE(normalised_error(result.dx, reference.dx) <= 5e-5, "input gradient ", c.name());
+    CHECK_MESSAGE(normalised_error(result.dweight, reference.dweight) <= 5e-5, "weight gradient ", c.name());
+  }
+}
+
+TEST_CASE("convolution, general path and direct kernel: the same bits for 1, 2 and 3 threads") {
   Random random(3);
   for (std::uint64_t i = 0; i < 20; ++i) {
+    const Setting kernel("VOXGRAD_CONV", i % 2 == 0 ? "gemm" : "direct");
     // Large enough for several blocks and slices.
     ConvCase c = point_case(2, 2);
     c.in = {1, 40 + random.below(30), 33 + random.below(30)};
