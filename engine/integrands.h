@@ -38,6 +38,7 @@
   ROW(error_square,  channel,    "pq",  w * sq(t > 0 ? q : p),  T(2) * w * p * (t > 0 ? -q : p))                  \
   ROW(log_loss,      channel,    "l",   w * l,                  -w)                                               \
   ROW(alarm_log,     complement, "l",   w * t * l,              -w * t)                                           \
+  ROW(rest_log,      complement, "l",   w * l,                  -w)                                               \
   ROW(nll,           truth,      "l",   w * l,                  -w)                                               \
   ROW(focal,         truth,      "pql", w * power(q, a) * l,    -w * (power(q, a) + focal_slope(p, q, l, a)))     \
   ROW(nll_power,     truth,      "l",   w * power(l, a),        l > T(0) ? -w * a * power(l, a) / l : T(0))       \

@@ -1,0 +1,50 @@
+// Cross entropy, optionally with class weights and smoothed labels.
+//
+//   L = 1/M sum_i w_y l_i        l_i = -log p of the true class y of voxel i
+//
+// M is the number of voxels (Ma 2020, Eq. 2 and, with weights, Eq. 3) or, weight_norm=weights, the sum of the w_y (as
+// PyTorch). Label smoothing e (Szegedy et al., CVPR 2016) replaces w_y l_i by
+// (1 - e) w_y l_i + e/C sum_c w_c l_ic, l_ic = -log p of class c.
+#include "losses/core/inputs.h"
+
+namespace voxgrad::losses {
+namespace {
+
+// sum over voxels and classes of -w_c log p_c. One sigmoid channel stands for two classes.
+Tensor log_losses(const LossInput& in, const Tensor& w) {
+  if (in.channels() > 1) return in.integrals(row(Integrand::log_loss, 0, w))[0];
+  const Tensor swapped = w.defined() ? concat({slice(w, 0, 1, 2), slice(w, 0, 0, 1)}, 0) : w;
+  const auto [yes, no] = in.integrals(row(Integrand::log_loss, 0, w), row(Integrand::rest_log, 0, swapped));
+  return yes + no;
+}
+
+Function build(const Parameters& with) {
+  const bool by_weights = with.is("weight_norm", "weights");
+  const double e = with.number("smoothing");
+  return [=](const LossInput& in) {
+    const Tensor w = in.class_weights();
+    const auto [L, M] = in.integrals(row(Integrand::nll, 0, w), row(Integrand::weight, 0, by_weights ? w : Tensor()));
+    const Tensor hard = in.mean_of_voxels(L, M);
+    if (e == 0) return hard;
+    const double classes = std::max(in.channels(), 2);
+    return (1 - e) * hard + e / classes * in.mean_of_voxels(log_losses(in, w), M);
+  };
+}
+
+}  // namespace
+
+Spec spec_ce() {
+  return {.name = "ce",
+          .family = Family::distribution,
+          .summary = "Cross entropy, with class weights and label smoothing",
+          .formula = "mean_i w_y (-log p_y)",
+          .source = "Ma 2020, Eq. 2 and 3",
+          .parameters = {common::weights("weight of a voxel by its true class"),
+                         choice("weight_norm", {"voxels", "weights"}, "divisor: number of voxels, or sum of weights"),
+                         number("smoothing", 0, 0, 0.999, "share of the label spread evenly over all classes")},
+          .helps = "calibrated probabilities and stable gradients, also for absent classes",
+          .fails = "rare classes are lost in the mean over voxels; large weights give false positives instead",
+          .build = build};
+}
+
+}  // namespace voxgrad::losses

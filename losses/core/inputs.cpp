@@ -1,0 +1,147 @@
+#include "losses/core/inputs.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace voxgrad::losses {
+namespace common {
+
+Parameter background(bool standard) {
+  return flag("background", standard, "whether channel 0 counts (one sigmoid channel always does)");
+}
+Parameter batch(bool standard) {
+  return flag("batch", standard, "1: sums run over the whole batch, so a class absent from one image is fine");
+}
+Parameter pool_classes() {
+  return flag("pool_classes", false, "1: sums run over the classes inside the ratio, as the survey's equations read");
+}
+Parameter absent() {
+  return choice("absent", {"keep", "ignore", "zero"},
+                "a class without truth: keep its loss, leave it out of the mean, or count it as 0");
+}
+Parameter weights(const std::string& meaning) {
+  return list("weights", "none", {"none", "inverse", "sqrt", "median"}, 0, 1e12,
+              meaning +
+                  ": one number per class (2 for one sigmoid channel), or from the class fractions f of the "
+                  "training set: inverse 1/f, sqrt 1/sqrt(f) (both with mean 1 over the voxels), median median(f)/f");
+}
+std::vector<Parameter> everywhere() {
+  return {integer("ignore", -1, -1, 255, "label that is left out of everything; -1: the one the data names, if any")};
+}
+
+}  // namespace common
+
+namespace {
+
+std::vector<double> weights_from(const std::string& weighting, const std::vector<double>& f) {
+  std::vector<double> seen, w;
+  std::copy_if(f.begin(), f.end(), std::back_inserter(seen), [](double x) { return x > 0; });
+  std::sort(seen.begin(), seen.end());
+  if (seen.empty()) return std::vector<double>(f.size(), 0.0);
+  const std::size_t half = seen.size() / 2;
+  const double median = seen.size() % 2 == 1 ? seen[half] : (seen[half - 1] + seen[half]) / 2;
+  double mean = 0;
+  for (double x : f) {  // a class that never occurs has the weight 0
+    w.push_back(x <= 0 ? 0 : weighting == "sqrt" ? 1 / std::sqrt(x) : 1 / x);
+    mean += x * w.back();
+  }
+  for (double& x : w) x *= weighting == "median" ? median : 1 / mean;
+  return w;
+}
+
+std::vector<double> weights_of(const CommonOptions& options, const Context& context, int channels) {
+  if (options.weighting == "none") return {};
+  const std::size_t classes = static_cast<std::size_t>(std::max(channels, 2));
+  const bool given = options.weighting.empty();
+  const std::vector<double>& source = given ? options.weights : context.class_fractions;
+  if (source.size() != classes)
+    throw Error(ErrorKind::usage,
+                given ? text(options.loss, ": weights has ", source.size(), " values for ", classes, " classes")
+                      : text(options.loss, ": weights=", options.weighting, " needs the fractions of ", classes,
+                             " classes in the training set, ", source.size(), " are known"));
+  return given ? source : weights_from(options.weighting, source);
+}
+
+integrands::Scope scope_of(Integrand kind) {
+  switch (kind) {
+#define VOXGRAD_CASE(name, scope, ...) \
+  case Integrand::name: return integrands::Scope::scope;
+    VOXGRAD_INTEGRAND_TABLE(VOXGRAD_CASE)
+#undef VOXGRAD_CASE
+  }
+  return integrands::Scope::channel;
+}
+
+}  // namespace
+
+CommonOptions::CommonOptions(const std::string& loss_name, const Parameters& parameters) : loss(loss_name) {
+  if (parameters.has("background")) background = parameters.on("background");
+  if (parameters.has("batch")) batch = parameters.on("batch");
+  if (parameters.has("pool_classes")) pool_classes = parameters.on("pool_classes");
+  if (parameters.has("absent")) absent = parameters.choice("absent");
+  if (parameters.has("weights")) {
+    weighting = parameters.list_word("weights");
+    weights = parameters.list("weights");
+  }
+  ignore = parameters.integer("ignore");
+  if (pool_classes && weighting != "none")
+    throw Error(ErrorKind::usage,
+                text(loss, ": weights have no meaning with pool_classes=1, no class is left to weigh"));
+}
+
+LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& context, const CommonOptions& options)
+    : logits_(logits), labels_(labels), options_(options) {
+  check(logits.defined() && logits.dims() >= 3, options.loss, ": logits must be [N, *S, C], got ", logits);
+  integrate_.ignore = options.ignore >= 0 ? options.ignore : context.ignore;
+  weights_ = weights_of(options, context, channels());
+}
+
+LossInput LossInput::at_temperature(double temperature) const {
+  LossInput result = *this;
+  result.integrate_.temperature = temperature;
+  return result;
+}
+
+std::vector<Tensor> LossInput::integrate_rows(const std::vector<Integral>& rows) const {
+  Tensor sums = integrate(logits_, labels_, rows, integrate_);
+  if (options_.batch) sums = sum(sums, {1}, true);
+  const std::int64_t samples = sums.extent(1), channels = sums.extent(2);
+  std::vector<Tensor> result;
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    const auto first = static_cast<std::int64_t>(k);
+    Tensor one = reshape(slice(sums, 0, first, first + 1), {samples, channels});
+    if (scope_of(rows[k].kind) != integrands::Scope::truth) {
+      if (drops_background()) one = slice(one, 1, 1, channels);
+      if (options_.pool_classes) one = sum(one, {1}, true);
+    }
+    result.push_back(std::move(one));
+  }
+  return result;
+}
+
+Tensor LossInput::constant(const Shape& shape, const std::vector<double>& values) const {
+  return from_vector(shape, values).to(logits_.device());
+}
+
+Tensor LossInput::class_weights() const {
+  return weights_.empty() ? Tensor() : constant({std::ssize(weights_)}, weights_);
+}
+
+Tensor LossInput::mean_of_classes(const Tensor& f, const Tensor& G) const {
+  Tensor weighted = f;
+  if (!weights_.empty()) {
+    std::vector<double> w = weights_;
+    if (channels() == 1 || drops_background()) w.erase(w.begin());
+    weighted = f * constant({1, std::ssize(w)}, w);
+  }
+  if (options_.absent == "keep") return mean(weighted);
+  const Tensor present = clamp(G.detach(), 0, 1);  // G counts voxels
+  const Tensor total = sum(weighted * present);
+  return options_.absent == "zero" ? total / static_cast<double>(f.numel()) : mean_of_voxels(total, present);
+}
+
+Tensor LossInput::mean_of_voxels(const Tensor& total, const Tensor& count) const {
+  return sum(total) / clamp(sum(count.detach()), 1e-30, kInfinity);
+}
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,85 @@
+// What a loss function receives. The options that mean the same in every loss are obeyed here, once: which label is
+// ignored, whether the background counts, whether sums run over the batch or over the classes, class weights, and
+// what an absent class does. A loss only declares them (namespace common) and never asks for their values.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "engine/ops.h"
+#include "losses/core/loss.h"
+#include "losses/core/registry.h"
+
+namespace voxgrad::losses {
+
+// Declarations of the common options.
+namespace common {
+Parameter background(bool standard = true);
+Parameter batch(bool standard = false);
+Parameter pool_classes();
+Parameter absent();
+Parameter weights(const std::string& meaning);
+std::vector<Parameter> everywhere();  // ignore; the registry appends it to every loss
+}  // namespace common
+
+// Their values.
+struct CommonOptions {
+  explicit CommonOptions(const std::string& loss_name, const Parameters& parameters);
+  std::string loss;  // for messages
+  bool background = true;
+  bool batch = false;
+  bool pool_classes = false;
+  std::string absent = "keep";
+  std::string weighting = "none";  // word of `weights`, empty if `weights` has numbers
+  std::vector<double> weights;
+  int ignore = -1;
+};
+
+inline Integral to_row(Integrand kind) { return {.kind = kind, .a = 0, .weights = {}, .field = {}}; }
+inline Integral to_row(Integral row) { return row; }
+inline Integral row(Integrand kind, double a, Tensor weights = {}) {
+  return {.kind = kind, .a = a, .weights = std::move(weights), .field = {}};
+}
+
+class LossInput {
+ public:
+  LossInput(const Tensor& logits, const Tensor& labels, const Context& context, const CommonOptions& options);
+
+  // Integrals over the voxels (engine/integrands.h), one tensor for each of `rows` (Integrand or Integral), all in one
+  // pass. N' is the number of samples, 1 with batch=1.
+  //   scopes channel and complement: [N', C'], C' without the background if background=0, 1 with pool_classes=1
+  //   scope truth: [N', C], every class; [N', 1] for one sigmoid channel
+  //   auto [I, P] = in.integrals(Integrand::overlap, Integrand::mass);
+  template <class... Rows>
+  std::array<Tensor, sizeof...(Rows)> integrals(const Rows&... rows) const {
+    const std::vector<Tensor> sums = integrate_rows({to_row(rows)...});
+    std::array<Tensor, sizeof...(Rows)> result;
+    std::copy(sums.begin(), sums.end(), result.begin());
+    return result;
+  }
+
+  // Mean of f [N', C'] over samples and classes, times the class weight; entries without truth (G = 0) as `absent`
+  // says. A scalar.
+  Tensor mean_of_classes(const Tensor& f, const Tensor& G) const;
+  // sum / count, each added up over everything; 0 if nothing is counted. A scalar.
+  Tensor mean_of_voxels(const Tensor& sum, const Tensor& count) const;
+
+  // f64 [C], [2] for one sigmoid channel: the weights of label 0 and label 1. Undefined without weights.
+  Tensor class_weights() const;
+  int channels() const { return static_cast<int>(logits_.extent(-1)); }
+  // The same input with p = softmax(temperature * logits).
+  LossInput at_temperature(double temperature) const;
+
+ private:
+  std::vector<Tensor> integrate_rows(const std::vector<Integral>& rows) const;
+  bool drops_background() const { return !options_.background && channels() > 1; }
+  Tensor constant(const Shape& shape, const std::vector<double>& values) const;
+  const Tensor& logits_;
+  const Tensor& labels_;
+  const CommonOptions& options_;
+  IntegrateOptions integrate_;
+  std::vector<double> weights_;  // empty: none
+};
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,41 @@
+#include "losses/core/loss.h"
+
+#include "losses/core/grammar.h"
+#include "losses/core/inputs.h"
+
+namespace voxgrad::losses {
+
+struct Loss::Term {
+  double weight;
+  CommonOptions options;
+  Function function;
+};
+
+Loss::Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
+    : terms_(std::move(terms)), text_(std::move(text)) {}
+
+Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Context& context) const {
+  Tensor total;
+  for (const auto& term : terms_) {
+    const Tensor value = term->function(LossInput(logits, labels, context, term->options));
+    const Tensor weighted = term->weight == 1 ? value : term->weight * value;
+    total = total.defined() ? total + weighted : weighted;
+  }
+  return total;
+}
+
+Loss make_loss(const std::string& text) {
+  std::vector<std::shared_ptr<const Loss::Term>> terms;
+  std::string canonical;
+  for (const TermText& term : parse_terms(text)) {
+    const Spec& spec = find_spec(term.name);
+    const Parameters parameters(spec.name, spec.parameters, term.settings);
+    terms.push_back(std::make_shared<Loss::Term>(
+        Loss::Term{term.weight, CommonOptions(spec.name, parameters), spec.build(parameters)}));
+    if (!canonical.empty()) canonical += '+';
+    canonical += term_text(term.weight, spec.name, parameters);
+  }
+  return Loss(std::move(terms), std::move(canonical));
+}
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,43 @@
+// Soft Dice.
+//
+//   D[n, c] = (2 I + nr) / (P + G + dr)      I = sum p t, P = sum p, G = sum t over the voxels of sample n
+//   L = mean over n, c of 1 - D
+//
+// denominator=squared: P = sum p^2 (Milletari et al., V-Net, 3DV 2016; Ma 2020, Eq. 8). linear: Drozdzal et al. 2016,
+// what today's libraries compute. Eq. 8 sums over the classes inside the ratio: pool_classes=1. transform=neg_log is
+// log-Dice, log_cosh is Jadon 2020.
+#include "losses/core/region.h"
+
+namespace voxgrad::losses {
+namespace {
+
+Function build(const Parameters& with) {
+  const Integrand denominator = with.is("denominator", "squared") ? Integrand::square : Integrand::mass;
+  const bool neg_log = with.is("transform", "neg_log"), rounded = with.is("transform", "log_cosh");
+  const Smoothing s = smoothing(with);
+  return [=](const LossInput& in) {
+    const auto [I, P, G] = in.integrals(Integrand::overlap, denominator, Integrand::present);
+    const Tensor D = dice_coefficient(I, P, G, s);
+    return in.mean_of_classes(neg_log ? -log(D) : rounded ? log_cosh(1 - D) : 1 - D, G);
+  };
+}
+
+}  // namespace
+
+Spec spec_dice() {
+  return {.name = "dice",
+          .family = Family::region,
+          .summary = "Soft Dice, one ratio per sample and class",
+          .formula = "mean_nc 1 - (2 I + nr) / (P + G + dr)",
+          .source = "Milletari et al., 3DV 2016; Drozdzal et al. 2016; Ma 2020, Eq. 8",
+          .parameters =
+              std::vector<Parameter>{choice("denominator", {"linear", "squared"}, "P = sum p, or sum p^2 (V-Net)")} +
+              region_parameters() +
+              std::vector<Parameter>{choice("transform", {"one_minus", "neg_log", "log_cosh"},
+                                            "of D to a loss: 1 - D, -log D, log cosh(1 - D)")},
+          .helps = "class imbalance: every class weighs the same, and the measure is the one that is reported",
+          .fails = "confidently wrong voxels have no gradient; ambiguous borders are decided all-or-nothing",
+          .build = build};
+}
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,37 @@
+// Soft Jaccard index (IoU).
+//
+//   J[n, c] = (I + nr) / (P + G - I + dr)    I = sum p t, P = sum p, G = sum t over the voxels of sample n
+//   L = mean over n, c of 1 - J
+//
+// Rahman and Wang, ISVC 2016; Ma 2020, Eq. 9 (which sums over the classes inside the ratio: pool_classes=1).
+// denominator=squared: P = sum p^2. Without smoothing L = 2 L_dice / (1 + L_dice).
+#include "losses/core/region.h"
+
+namespace voxgrad::losses {
+namespace {
+
+Function build(const Parameters& with) {
+  const Integrand denominator = with.is("denominator", "squared") ? Integrand::square : Integrand::mass;
+  const Smoothing s = smoothing(with);
+  return [=](const LossInput& in) {
+    const auto [I, P, G] = in.integrals(Integrand::overlap, denominator, Integrand::present);
+    return in.mean_of_classes(1 - (I + s.nr) / (P + G - I + s.dr), G);
+  };
+}
+
+}  // namespace
+
+Spec spec_jaccard() {
+  return {.name = "jaccard",
+          .family = Family::region,
+          .summary = "Soft Jaccard index (IoU), one ratio per sample and class",
+          .formula = "mean_nc 1 - (I + nr) / (P + G - I + dr)",
+          .source = "Rahman and Wang, ISVC 2016; Ma 2020, Eq. 9",
+          .parameters = std::vector<Parameter>{choice("denominator", {"linear", "squared"}, "P = sum p, or sum p^2")} +
+                        region_parameters(),
+          .helps = "as dice; the same ranking of segmentations, errors weigh up to twice as much",
+          .fails = "as dice",
+          .build = build};
+}
+
+}  // namespace voxgrad::losses

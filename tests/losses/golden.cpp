@@ -1,0 +1,97 @@
+// Every loss of the registry against values and gradients of an independent implementation (tests/golden).
+#include "tests/test.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "losses/core/grammar.h"
+#include "losses/core/loss.h"
+#include "losses/core/registry.h"
+#include "tests/golden/golden.h"
+
+using namespace voxgrad;
+
+namespace {
+
+struct Result {
+  double value;
+  std::vector<double> gradient;
+};
+
+Result evaluate(const losses::Loss& loss, const Tensor& logits, const Tensor& labels, const losses::Context& context) {
+  Tensor z = logits.clone();
+  z.set_requires_grad();
+  const Tensor value = loss(z, labels, context);
+  value.backward();
+  return {value.item(), z.grad().to_vector<double>()};
+}
+
+double largest(const std::vector<double>& values) {
+  double result = 0;
+  for (double v : values) result = std::max(result, std::fabs(v));
+  return result;
+}
+
+double difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double result = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double d = std::fabs(a[i] - b[i]);
+    if (!(d <= result)) result = d;  // NaN stays
+  }
+  return result;
+}
+
+bool registered(const std::string& spec) {
+  std::set<std::string> names;
+  for (const losses::Spec& one : losses::registry()) names.insert(one.name);
+  for (const losses::TermText& term : losses::parse_terms(spec))
+    if (names.count(term.name) == 0) return false;
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("values and gradients are those of the reference implementation, in f64 and f32") {
+  const test::Golden golden = test::read_golden(VOXGRAD_SOURCE_DIR "/tests/golden/losses.golden");
+  int compared = 0, skipped = 0;
+  double worst[4] = {};
+  for (const test::GoldenCase& one : golden.cases) {
+    if (!registered(one.spec)) {
+      ++skipped;
+      continue;
+    }
+    ++compared;
+    const test::GoldenInput& input = golden.inputs.at(one.input);
+    const losses::Loss loss = losses::make_loss(one.spec);
+    losses::Context context;
+    context.spacing = one.spacing;
+    const std::string where = one.input + " " + one.spec;
+
+    const Result f64 = evaluate(loss, input.logits, input.labels, context);
+    const double value_error = std::fabs(f64.value - one.value) / std::max(1.0, std::fabs(one.value));
+    const double gradient_error = difference(f64.gradient, one.gradient);
+    CHECK_MESSAGE(value_error <= 1e-10, where << ": " << f64.value << ", expected " << one.value);
+    CHECK_MESSAGE(gradient_error <= 1e-10, where << ": gradient off by " << gradient_error);
+
+    // The logits are rounded to f32 first, so that only the computation is compared.
+    const Tensor rounded = input.logits.to(DType::f32);
+    const Result reference = evaluate(loss, rounded.to(DType::f64), input.labels, context);
+    const Result f32 = evaluate(loss, rounded, input.labels, context);
+    const double value_error_32 = std::fabs(f32.value - reference.value) / std::max(1.0, std::fabs(reference.value));
+    const double gradient_error_32 = difference(f32.gradient, reference.gradient);
+    const double scale = largest(reference.gradient);
+    CHECK_MESSAGE(value_error_32 <= 1e-6, where << " f32: " << f32.value << ", expected " << reference.value);
+    CHECK_MESSAGE(gradient_error_32 <= 1e-5 * scale + 1e-9,
+                  where << " f32: gradient off by " << gradient_error_32 << " of " << scale);
+    worst[0] = std::max(worst[0], value_error);
+    worst[1] = std::max(worst[1], gradient_error);
+    worst[2] = std::max(worst[2], value_error_32);
+    if (scale > 1e-4) worst[3] = std::max(worst[3], gradient_error_32 / scale);
+  }
+  MESSAGE(compared << " cases compared, " << skipped << " of losses that are not there; worst: f64 value " << worst[0]
+                   << ", gradient " << worst[1] << "; f32 value " << worst[2] << ", gradient " << worst[3]
+                   << " of the largest");
+  CHECK(compared > 0);
+}
