@@ -1,6 +1,7 @@
 // Elementwise operations: the formulas are those of functors.h, here are the loops.
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "engine/functors.h"
 
@@ -10,25 +11,86 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
 constexpr std::int64_t kGrain = 32768;
+constexpr std::int64_t kShort = 256;  // elements; a shorter repeated row is laid out several times
 
-// clang-format off
-#define VOXGRAD_UNARY_CASE(name, ...) \
-  case UnaryOp::name: return run(T{}, functors::unary_##name<T>{static_cast<T>(a), static_cast<T>(b)});
-#define VOXGRAD_BINARY_CASE(name, ...) \
-  case BinaryOp::name: return run(T{}, functors::binary_##name<T>{});
+// One loop per formula and type, called through a pointer for each stretch of a tensor.
+template <class T>
+struct UnaryStretch {
+  T a, b;
+  std::int64_t n;
+  const T *x, *y, *dy;
+  T* to;
+};
+template <class T>
+struct BinaryStretch {
+  std::int64_t n, p_step, q_step;
+  const T *p, *q, *dy;
+  T* to;
+};
+template <class T>
+using UnaryKernel = void (*)(const UnaryStretch<T>&);
+template <class T>
+using BinaryKernel = void (*)(const BinaryStretch<T>&);
 
-template <class F>
-void for_unary(UnaryOp op, DType dtype, double a, double b, const F& run) {
-  dispatch_float(dtype, "unary", [&]<class T>(T) {
-    switch (op) { VOXGRAD_UNARY_TABLE(VOXGRAD_UNARY_CASE) }
+enum class Part { value, slope, slope_p, slope_q };
+
+template <Part kPart, class T, class Functor>
+void unary_kernel(const UnaryStretch<T>& s) {
+  const Functor f{s.a, s.b};
+  const T *x = s.x, *y = s.y, *dy = s.dy;
+  T* to = s.to;
+  if constexpr (kPart == Part::value) {
+    VOXGRAD_INDEPENDENT for (std::int64_t i = 0; i < s.n; ++i) to[i] = f.value(x[i]);
+  } else {
+    VOXGRAD_INDEPENDENT for (std::int64_t i = 0; i < s.n; ++i) to[i] = dy[i] * f.slope(x[i], y[i]);
+  }
+}
+
+// to[i] = f(i, p, q) with the steps as constants, so that the loop can be vectorised.
+template <class T, class F>
+inline void along(const BinaryStretch<T>& s, const F& f) {
+  const T *p = s.p, *q = s.q;
+  T* to = s.to;
+  if (s.p_step == 1 && s.q_step == 1) {
+    VOXGRAD_INDEPENDENT for (std::int64_t i = 0; i < s.n; ++i) to[i] = f(i, p[i], q[i]);
+  } else if (s.p_step == 1) {
+    const T b = *q;
+    VOXGRAD_INDEPENDENT for (std::int64_t i = 0; i < s.n; ++i) to[i] = f(i, p[i], b);
+  } else if (s.q_step == 1) {
+    const T a = *p;
+    VOXGRAD_INDEPENDENT for (std::int64_t i = 0; i < s.n; ++i) to[i] = f(i, a, q[i]);
+  } else {  // y is larger than both
+    const T a = *p, b = *q;
+    VOXGRAD_INDEPENDENT for (std::int64_t i = 0; i < s.n; ++i) to[i] = f(i, a, b);
+  }
+}
+
+template <Part kPart, class T, class Functor>
+void binary_kernel(const BinaryStretch<T>& s) {
+  const T* dy = s.dy;
+  along(s, [=](std::int64_t i, T p, T q) {
+    if constexpr (kPart == Part::value) return Functor::value(p, q);
+    if constexpr (kPart == Part::slope_p) return dy[i] * Functor::slope_p(p, q);
+    if constexpr (kPart == Part::slope_q) return dy[i] * Functor::slope_q(p, q);
   });
 }
 
-template <class F>
-void for_binary(BinaryOp op, DType dtype, const F& run) {
-  dispatch_float(dtype, "binary", [&]<class T>(T) {
-    switch (op) { VOXGRAD_BINARY_TABLE(VOXGRAD_BINARY_CASE) }
-  });
+// clang-format off
+#define VOXGRAD_UNARY_CASE(name, ...) \
+  case UnaryOp::name: return unary_kernel<kPart, T, functors::unary_##name<T>>;
+#define VOXGRAD_BINARY_CASE(name, ...) \
+  case BinaryOp::name: return binary_kernel<kPart, T, functors::binary_##name<T>>;
+
+template <Part kPart, class T>
+UnaryKernel<T> kernel_of(UnaryOp op) {
+  switch (op) { VOXGRAD_UNARY_TABLE(VOXGRAD_UNARY_CASE) }
+  throw Error(ErrorKind::argument, "unary: no such operation");
+}
+
+template <Part kPart, class T>
+BinaryKernel<T> kernel_of(BinaryOp op) {
+  switch (op) { VOXGRAD_BINARY_TABLE(VOXGRAD_BINARY_CASE) }
+  throw Error(ErrorKind::argument, "binary: no such operation");
 }
 // clang-format on
 
@@ -52,6 +114,21 @@ struct Broadcast {
     for (std::size_t i = 1; i < static_cast<std::size_t>(axes); ++i) rows *= extent[i];
   }
 
+  // Where a row of y begins in p and q, and how many rows are left before any axis but the last two advances.
+  struct Row {
+    std::int64_t p, q, left;
+  };
+  Row at(std::int64_t row) const {
+    Row result{0, 0, extent[1] - row % extent[1]};
+    for (std::size_t axis = 1; axis < static_cast<std::size_t>(axes); ++axis) {
+      const std::int64_t index = row % extent[axis];
+      row /= extent[axis];
+      result.p += index * p_stride[axis];
+      result.q += index * q_stride[axis];
+    }
+    return result;
+  }
+
  private:
   void push(std::int64_t n, std::int64_t p, std::int64_t q) {
     if (axes > 0) {
@@ -68,95 +145,87 @@ struct Broadcast {
   }
 };
 
-// body(i, p, q, n, p_step, q_step): n elements from i of y on, from p and q of the operands on.
-template <class Body>
-void for_rows(const Broadcast& map, const Body& body) {
-  const std::int64_t n = map.extent[0], p_step = map.p_stride[0], q_step = map.q_stride[0];
-  if (map.axes == 1) {
-    parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-      body(begin, begin * p_step, begin * q_step, end - begin, p_step, q_step);
-    });
-    return;
+// What one operand contributes to consecutive rows of y: its own rows, or one row that is repeated for all of them.
+// A short repeated row is laid out once for many rows, so that those become one long row.
+template <class T>
+class Repeated {
+ public:
+  explicit Repeated(std::int64_t n) : n_(n), rows_(n < kShort ? std::max<std::int64_t>(1, 4 * kShort / n) : 1) {}
+  std::int64_t rows() const { return rows_; }  // that fit
+  const T* of(const T* row) {
+    if (rows_ == 1) return row;
+    if (row == source_) return copies_.data();
+    source_ = row;
+    copies_.resize(static_cast<std::size_t>(n_ * rows_));
+    std::copy(row, row + n_, copies_.begin());
+    for (auto i = static_cast<std::size_t>(n_); i < copies_.size(); ++i)
+      copies_[i] = copies_[i - static_cast<std::size_t>(n_)];
+    return copies_.data();
   }
+
+ private:
+  std::int64_t n_, rows_;
+  const T* source_ = nullptr;
+  std::vector<T> copies_;
+};
+
+template <class T>
+void run(BinaryKernel<T> kernel, const Tensor& p, const Tensor& q, const T* dy, const Tensor& y) {
+  const Broadcast map(p.shape(), q.shape(), y.shape());
+  const std::int64_t n = map.extent[0], p_step = map.p_stride[0], q_step = map.q_stride[0];
+  const T *left = p.data<T>(), *right = q.data<T>();
+  T* to = y.data<T>();
+  // count elements from element i of y, and a and b of the operands, on
+  const auto stretch = [=](std::int64_t i, const T* a, const T* b, std::int64_t count) {
+    kernel({count, p_step, q_step, a, b, dy ? dy + i : nullptr, to + i});
+  };
+  if (map.axes == 1)
+    return parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+      stretch(begin, left + begin * p_step, right + begin * q_step, end - begin);
+    });
   if (n == 0) return;
+  const bool p_repeats = p_step == 1 && map.p_stride[1] == 0 && map.q_stride[1] == n;
+  const bool q_repeats = q_step == 1 && map.q_stride[1] == 0 && map.p_stride[1] == n;
   parallel_for(map.rows, std::max<std::int64_t>(1, kGrain / n), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      std::int64_t p = 0, q = 0, rest = row;
-      for (std::size_t axis = 1; axis < static_cast<std::size_t>(map.axes); ++axis) {
-        const std::int64_t index = rest % map.extent[axis];
-        rest /= map.extent[axis];
-        p += index * map.p_stride[axis];
-        q += index * map.q_stride[axis];
-      }
-      body(row * n, p, q, n, p_step, q_step);
+    Repeated<T> repeated(n);
+    for (std::int64_t row = begin, count = 0; row < end; row += count) {
+      const auto [p_row, q_row, rest] = map.at(row);
+      count = p_repeats || q_repeats ? std::min({repeated.rows(), rest, end - row}) : 1;
+      stretch(row * n, p_repeats ? repeated.of(left + p_row) : left + p_row,
+              q_repeats ? repeated.of(right + q_row) : right + q_row, count * n);
     }
   });
 }
 
-// f(i, p, q) over a row, with the steps as constants where that lets the loop be vectorised.
-template <class F>
-inline void along(std::int64_t n, std::int64_t p_step, std::int64_t q_step, const F& f) {
-  if (p_step == 1 && q_step == 1) {
-    for (std::int64_t i = 0; i < n; ++i) f(i, i, i);
-  } else if (p_step == 1) {
-    for (std::int64_t i = 0; i < n; ++i) f(i, i, 0);
-  } else if (q_step == 1) {
-    for (std::int64_t i = 0; i < n; ++i) f(i, 0, i);
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) f(i, 0, 0);
-  }
+template <class T>
+void run(UnaryKernel<T> kernel, double a, double b, const Tensor& x, const T* y, const T* dy, const Tensor& to) {
+  parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    kernel({static_cast<T>(a), static_cast<T>(b), end - begin, x.data<T>() + begin, y ? y + begin : nullptr,
+            dy ? dy + begin : nullptr, to.data<T>() + begin});
+  });
 }
 
 }  // namespace
 
 void CpuBackend::unary(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y) {
-  for_unary(op, x.dtype(), a, b, [&]<class T>(T, auto f) {
-    const T* from = x.data<T>();
-    T* to = y.data<T>();
-    parallel_for(x.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) to[i] = f.value(from[i]);
-    });
-  });
+  dispatch_float(x.dtype(), "unary",
+                 [&]<class T>(T) { run<T>(kernel_of<Part::value, T>(op), a, b, x, nullptr, nullptr, y); });
 }
 
 void CpuBackend::unary_gradient(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y, const Tensor& dy,
                                 const Tensor& dx) {
-  for_unary(op, x.dtype(), a, b, [&]<class T>(T, auto f) {
-    const T *in = x.data<T>(), *out = y.data<T>(), *upstream = dy.data<T>();
-    T* to = dx.data<T>();
-    parallel_for(x.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) to[i] = upstream[i] * f.slope(in[i], out[i]);
-    });
-  });
+  dispatch_float(x.dtype(), "unary",
+                 [&]<class T>(T) { run<T>(kernel_of<Part::slope, T>(op), a, b, x, y.data<T>(), dy.data<T>(), dx); });
 }
 
 void CpuBackend::binary(BinaryOp op, const Tensor& p, const Tensor& q, const Tensor& y) {
-  const Broadcast map(p.shape(), q.shape(), y.shape());
-  for_binary(op, y.dtype(), [&]<class T>(T, auto f) {
-    const T *left = p.data<T>(), *right = q.data<T>();
-    T* to = y.data<T>();
-    for_rows(map, [=](std::int64_t i, std::int64_t l, std::int64_t r, std::int64_t n, std::int64_t l_step,
-                      std::int64_t r_step) {
-      along(n, l_step, r_step, [=](std::int64_t k, std::int64_t kl, std::int64_t kr) {
-        to[i + k] = f.value(left[l + kl], right[r + kr]);
-      });
-    });
-  });
+  dispatch_float(y.dtype(), "binary", [&]<class T>(T) { run<T>(kernel_of<Part::value, T>(op), p, q, nullptr, y); });
 }
 
 void CpuBackend::binary_gradient(BinaryOp op, int side, const Tensor& p, const Tensor& q, const Tensor& dy,
                                  const Tensor& d) {
-  const Broadcast map(p.shape(), q.shape(), d.shape());
-  for_binary(op, d.dtype(), [&]<class T>(T, auto f) {
-    const T *left = p.data<T>(), *right = q.data<T>(), *upstream = dy.data<T>();
-    T* to = d.data<T>();
-    for_rows(map, [=](std::int64_t i, std::int64_t l, std::int64_t r, std::int64_t n, std::int64_t l_step,
-                      std::int64_t r_step) {
-      along(n, l_step, r_step, [=](std::int64_t k, std::int64_t kl, std::int64_t kr) {
-        const T a = left[l + kl], b = right[r + kr];
-        to[i + k] = upstream[i + k] * (side == 0 ? f.slope_p(a, b) : f.slope_q(a, b));
-      });
-    });
+  dispatch_float(d.dtype(), "binary", [&]<class T>(T) {
+    run<T>(side == 0 ? kernel_of<Part::slope_p, T>(op) : kernel_of<Part::slope_q, T>(op), p, q, dy.data<T>(), d);
   });
 }
 

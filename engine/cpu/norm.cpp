@@ -58,27 +58,14 @@ struct Moments {
   }
 };
 
-// Two sums per position of the period; terms(i, j, count, first, second) adds to them.
-template <class F>
-inline void collect(std::int64_t length, const Stream& stream, double* sums, const F& terms) {
-  std::fill(sums, sums + 2 * stream.period, 0.0);
-  double* other = sums + stream.period;
-  for_vectors<double>(length, stream.period, [&](std::int64_t i, std::int64_t j, int count) {
-    Vec<double> first = load(sums + j), second = load(other + j);
-    terms(i, j, count, first, second);
-    store(sums + j, first);
-    store(other + j, second);
-  });
-}
-
 template <class T>
 void block_moments(const T* x, std::int64_t length, const Stream& stream, Moments* result) {
   const auto period = static_cast<std::size_t>(stream.period), channels = static_cast<std::size_t>(stream.channels);
   std::vector<double> scratch(3 * period + 2 * channels);
   double *sums = scratch.data(), *origin = sums + 2 * period, *folded = origin + period;
   stream.lay_out(origin, [&](std::int64_t c) { return static_cast<double>(x[c]); });
-  collect(length, stream, sums,
-          [&](std::int64_t i, std::int64_t j, int count, Vec<double>& first, Vec<double>& second) {
+  collect(length, stream.period, sums,
+          [&](std::int64_t i, std::int64_t j, auto count, Vec<double>& first, Vec<double>& second) {
             Vec<double> d = load_wide(x + i, count) - load(origin + j);
             for (int k = count; k < kLanes<double>; ++k) d[k] = 0;
             first += d;
@@ -157,7 +144,7 @@ void forward(const Problem<T>& problem, T slope, const T* x, T* y) {
   const Act<kKind, T> act{slope};
   problem.layout.for_blocks([&](std::int64_t m, std::int64_t b) {
     const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
-    for_vectors<T>(stream.length(b), stream.period, [&](std::int64_t i, std::int64_t j, int count) {
+    for_vectors<T>(stream.length(b), stream.period, [&](std::int64_t i, std::int64_t j, auto count) {
       const Vec<T> z = (load_first(x + at + i, count) - load(mean.data() + p + j)) * load(scale.data() + p + j) +
                        load(beta.data() + p + j);
       store_first(y + at + i, act.value(z), count);
@@ -178,8 +165,8 @@ std::vector<double> gradient_sums(const Problem<T>& problem, double slope, const
   layout.for_blocks([&](std::int64_t m, std::int64_t b) {
     const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
     std::vector<double> sums(static_cast<std::size_t>(2 * stream.period));
-    collect(stream.length(b), stream, sums.data(),
-            [&](std::int64_t i, std::int64_t j, int count, Vec<double>& first, Vec<double>& second) {
+    collect(stream.length(b), stream.period, sums.data(),
+            [&](std::int64_t i, std::int64_t j, auto count, Vec<double>& first, Vec<double>& second) {
               const Vec<double> d = load_wide(x + at + i, count) - load(mean.data() + p + j);
               const Vec<double> z = d * load(scale.data() + p + j) + load(beta.data() + p + j);
               const Vec<double> dz = act.back(z, load_wide(dy + at + i, count));
@@ -252,7 +239,7 @@ void input_gradient(const Problem<T>& problem, T slope, const T* x, const T* dy,
   const Act<kKind, T> act{slope};
   layout.for_blocks([&](std::int64_t m, std::int64_t b) {
     const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
-    for_vectors<T>(stream.length(b), stream.period, [&](std::int64_t i, std::int64_t j, int count) {
+    for_vectors<T>(stream.length(b), stream.period, [&](std::int64_t i, std::int64_t j, auto count) {
       const Vec<T> d = load_first(x + at + i, count) - load(mean.data() + p + j), s = load(scale.data() + p + j);
       const Vec<T> dz = act.back(d * s + load(beta.data() + p + j), load_first(dy + at + i, count));
       store_first(dx + at + i, s * dz - load(constant.data() + p + j) - d * load(linear.data() + p + j), count);

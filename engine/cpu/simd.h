@@ -2,6 +2,14 @@
 // + - * / and comparisons work as on numbers. Vec<float> holds kLanes<float> numbers. Only included by isa.h.
 #pragma once
 
+// Before a loop whose iterations do not depend on each other, though an output may be an input: without it the
+// compiler takes the slow way when the two are the same memory.
+#ifdef __clang__
+#define VOXGRAD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define VOXGRAD_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
 inline constexpr int kVectorBytes = VOXGRAD_ISA_LEVEL == 2 ? 64 : VOXGRAD_ISA_LEVEL == 1 ? 32 : 16;
