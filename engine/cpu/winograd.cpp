@@ -10,6 +10,7 @@
 
 #include "engine/cpu/isa.h"
 #include "engine/cpu/microkernel.h"
+#include "engine/cpu/transpose.h"
 #include "engine/cpu/winograd_transforms.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
@@ -32,25 +33,47 @@ Panel panel_of(const ConvShape& s, std::int64_t index) {
   return {index * kPanel, std::min(kPanel, s.cout - index * kPanel)};
 }
 
+// One tap of up to kWidth input channels from `input` on: to[input channel][panel width], zeros behind the channels.
+// Whole squares are transposed in registers, where the input channels are neighbours in memory.
+void copy_tap(const Weights& w, const Panel& panel, std::int64_t tap, std::int64_t input, std::int64_t inputs,
+              float* to) {
+  const std::int64_t width = panel.width();
+  const float* const from = w.data + panel.first * w.output_stride + tap * w.tap_stride + input * w.input_stride;
+  for (std::int64_t v = 0; v < width; v += kWidth) {
+    const std::int64_t outputs = std::clamp<std::int64_t>(panel.channels - v, 0, kWidth);
+    const float* const square = from + v * w.output_stride;
+    if (outputs == kWidth && inputs == kWidth && w.input_stride == 1) {
+      V rows[kWidth];
+      for (std::int64_t i = 0; i < kWidth; ++i) rows[i] = load(square + i * w.output_stride);
+      transpose<float>(rows);
+      for (std::int64_t i = 0; i < kWidth; ++i) store(to + i * width + v, rows[i]);
+    } else if (outputs == kWidth && w.output_stride == 1) {
+      for (std::int64_t ci = 0; ci < inputs; ++ci) store(to + ci * width + v, load(square + ci * w.input_stride));
+    } else {
+      for (std::int64_t ci = 0; ci < inputs; ++ci)
+        for (std::int64_t co = 0; co < kWidth; ++co)
+          to[ci * width + v + co] = co < outputs ? square[co * w.output_stride + ci * w.input_stride] : 0.0f;
+    }
+  }
+}
+
 // Transformed weights of a panel for the input channels [begin, end): [xi][depth tap][input channel][width].
 void transform_weights(const ConvShape& s, const Weights& w, const Panel& panel, std::int64_t begin, std::int64_t end,
                        float* to) {
   const std::int64_t width = panel.width(), taps = 9 * s.kernel[0], inputs = end - begin;
-  const int count = static_cast<int>(panel.channels);
-  alignas(64) float taps_of[9 * kPanel];
+  const std::int64_t xi_stride = s.kernel[0] * inputs * width;
+  alignas(64) float square[9 * kWidth * kPanel];  // [tap of the plane][input channel][width]
   for (std::int64_t z = 0; z < s.kernel[0]; ++z)
-    for (std::int64_t ci = 0; ci < inputs; ++ci) {
-      for (std::int64_t t = 0; t < 9; ++t) {
-        const std::int64_t tap = w.flipped ? taps - 1 - (z * 9 + t) : z * 9 + t;
-        const float* from = w.data + panel.first * w.output_stride + tap * w.tap_stride + (begin + ci) * w.input_stride;
-        for (int co = 0; co < count; ++co) taps_of[t * width + co] = from[co * w.output_stride];
-        for (std::int64_t co = count; co < width; ++co) taps_of[t * width + co] = 0;
-      }
-      float* const out = to + (z * inputs + ci) * width;
-      for (std::int64_t v = 0; v < width; v += kWidth)
+    for (std::int64_t first = 0; first < inputs; first += kWidth) {
+      const std::int64_t count = std::min(kWidth, inputs - first);
+      for (std::int64_t t = 0; t < 9; ++t)
+        copy_tap(w, panel, w.flipped ? taps - 1 - (z * 9 + t) : z * 9 + t, begin + first, count,
+                 square + t * kWidth * width);
+      float* const out = to + (z * inputs + first) * width;
+      for (std::int64_t at = 0; at < count * width; at += kWidth)
         transform_tile<WeightTransform>(
-            [&](int i, int j) { return load(taps_of + (i * 3 + j) * width + v); },
-            [&](int i, int j, V value) { store(out + (i * 6 + j) * s.kernel[0] * inputs * width + v, value); });
+            [&](int i, int j) { return load(square + (i * 3 + j) * kWidth * width + at); },
+            [&](int i, int j, V value) { store(out + (i * 6 + j) * xi_stride + at, value); });
     }
 }
 

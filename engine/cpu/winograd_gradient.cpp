@@ -117,7 +117,13 @@ void transform_weight_gradient(const ConvShape& s, const Sums& sums, std::int64_
                   sum += load(sums.at(s, slice, i * 6 + j, tap) + co * sums.stride + c);
                 return sum;
               },
-              [&](int i, int j, V value) { store_part(to + (i * 3 + j) * s.cin, value, count); });
+              [&](int i, int j, V value) {
+                float* const at = to + (i * 3 + j) * s.cin;
+                if (count == kWidth)
+                  store(at, value);
+                else
+                  store_part(at, value, count);
+              });
         }
   });
 }

@@ -1,0 +1,25 @@
+// The transpose of a square of numbers in registers: kLanes vectors of kLanes numbers. Include it after isa.h.
+#pragma once
+
+#include <utility>
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+
+// Of two rows that are Step apart, exchanges the off-diagonal Step x Step squares:
+//   (a A)      (a b)        lane l of the first row is a[l] or b[l - Step], of the second A[l + Step] or B[l],
+//   (b B)  to  (A B)        for the two values of the bit Step of l.
+template <int Step, class T, std::size_t... l>
+inline void exchange(Vec<T>& first, Vec<T>& second, std::index_sequence<l...>) {
+  const Vec<T> a = first, b = second;
+  first = __builtin_shufflevector(a, b, (l & Step ? static_cast<int>(l) - Step + kLanes<T> : static_cast<int>(l))...);
+  second = __builtin_shufflevector(a, b, (l & Step ? static_cast<int>(l) + kLanes<T> : static_cast<int>(l) + Step)...);
+}
+
+template <class T, int Step = 1>
+inline void transpose(Vec<T> (&rows)[kLanes<T>]) {
+  for (int i = 0; i < kLanes<T>; ++i)
+    if ((i & Step) == 0) exchange<Step, T>(rows[i], rows[i + Step], std::make_index_sequence<kLanes<T>>());
+  if constexpr (2 * Step < kLanes<T>) transpose<T, 2 * Step>(rows);
+}
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA
