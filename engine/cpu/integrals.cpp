@@ -2,6 +2,8 @@
 // and channel over the block.
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <type_traits>
 #include <utility>
 
 #include "engine/cpu/scratch.h"
@@ -9,6 +11,7 @@
 #include "engine/cpu/isa.h"
 
 #include "engine/cpu/simd_math.h"
+#include "engine/cpu/stream.h"
 #include "engine/cpu/voxel_block.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
@@ -45,17 +48,21 @@ inline void for_voxels(const VoxelBlock<T>& b, int c, F&& f) {
 // Sum of b.values over the voxels whose label is c, or over all of them if c < 0: a few vectors in T, then f64.
 template <class T>
 inline double sum(const VoxelBlock<T>& b, int c = -1) {
-  double lanes[kLanes<T>] = {};
+  constexpr int kHalves = kLanes<T> / kLanes<double>;
+  Vec<double> halves[kHalves] = {};
   for (int i = 0; i < b.padded; i += VoxelBlock<T>::kStep) {
     Vec<T> part{};
     for (int j = i; j < i + VoxelBlock<T>::kStep; j += kLanes<T>) {
       const Vec<T> value = load(b.values + j);
       part += c < 0 ? value : load(b.label + j) == splat(static_cast<T>(c)) ? value : Vec<T>{};
     }
-    for (int lane = 0; lane < kLanes<T>; ++lane) lanes[lane] += static_cast<double>(part[lane]);
+    T lanes[kLanes<T>];
+    store(lanes, part);
+    for (int half = 0; half < kHalves; ++half) halves[half] += load_wide(lanes + half * kLanes<double>);
   }
   double total = 0;
-  for (double lane : lanes) total += lane;
+  for (const Vec<double>& half : halves)
+    for (int lane = 0; lane < kLanes<double>; ++lane) total += half[lane];
   return total;
 }
 

@@ -5,40 +5,34 @@
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-// to[c * stride + i] = from[i * channels + c]. A constant number of channels makes it shuffles of vectors.
-template <int kChannels, class T>
-inline void split(const T* __restrict from, int count, T* __restrict to, std::int64_t stride) {
-  for (int i = 0; i < count; ++i)
-    for (int c = 0; c < kChannels; ++c) to[c * stride + i] = from[i * kChannels + c];
-}
-template <class T>
-inline void split(const T* from, int channels, int count, T* to, std::int64_t stride) {
+// Calls f with the number of channels, as a constant if it is small: transposing becomes shuffles of vectors.
+template <class F>
+inline void with_channels(int channels, F&& f) {
   switch (channels) {
-    case 1: return split<1>(from, count, to, stride);
-    case 2: return split<2>(from, count, to, stride);
-    case 3: return split<3>(from, count, to, stride);
-    case 4: return split<4>(from, count, to, stride);
-    default:
-      for (int c = 0; c < channels; ++c)
-        for (int i = 0; i < count; ++i) to[c * stride + i] = from[i * channels + c];
+    case 1: return f(std::integral_constant<int, 1>{});
+    case 2: return f(std::integral_constant<int, 2>{});
+    case 3: return f(std::integral_constant<int, 3>{});
+    case 4: return f(std::integral_constant<int, 4>{});
+    case 5: return f(std::integral_constant<int, 5>{});
+    case 8: return f(std::integral_constant<int, 8>{});
+    default: return f(channels);
   }
 }
-template <int kChannels, class T>
-inline void join(const T* __restrict from, std::int64_t stride, int count, T* __restrict to) {
-  for (int i = 0; i < count; ++i)
-    for (int c = 0; c < kChannels; ++c) to[i * kChannels + c] = from[c * stride + i];
+
+// rows [count, channels] -> columns, `stride` apart, and back. The long side is walked in the order of memory.
+template <class T>
+inline void split(const T* __restrict rows, int channels, int count, T* __restrict columns, std::int64_t stride) {
+  with_channels(channels, [=](auto n) {
+    for (int i = 0; i < count; ++i)
+      for (int c = 0; c < n; ++c) columns[c * stride + i] = rows[i * n + c];
+  });
 }
 template <class T>
-inline void join(const T* from, std::int64_t stride, int channels, int count, T* to) {
-  switch (channels) {
-    case 1: return join<1>(from, stride, count, to);
-    case 2: return join<2>(from, stride, count, to);
-    case 3: return join<3>(from, stride, count, to);
-    case 4: return join<4>(from, stride, count, to);
-    default:
-      for (int c = 0; c < channels; ++c)
-        for (int i = 0; i < count; ++i) to[i * channels + c] = from[c * stride + i];
-  }
+inline void join(const T* __restrict columns, std::int64_t stride, int channels, int count, T* __restrict rows) {
+  with_channels(channels, [=](auto n) {
+    for (int i = 0; i < count; ++i)
+      for (int c = 0; c < n; ++c) rows[i * n + c] = columns[c * stride + i];
+  });
 }
 
 // What softmax() fills besides p.
@@ -113,8 +107,10 @@ struct VoxelBlock {
         rest += where == splat(T(c)) ? Vec<T>{} : e;
         store(at(p, c) + i, e);
       }
-      const Vec<T> scale = T(1) / (T(1) + rest);
-      const Vec<T> log_sum = needs.l || needs.truth || needs.complement ? log1p_of<T>(rest) : Vec<T>{};
+      const Vec<T> sum = T(1) + rest, scale = T(1) / sum;
+      // log1p(rest): what the rounding of the sum lost is put back.
+      const Vec<T> log_sum =
+          needs.l || needs.truth || needs.complement ? log_of(sum) + (rest - (sum - T(1))) * scale : Vec<T>{};
       const Vec<T> wanted = load(label + i);
       Vec<T> pt = splat(T(1)), qt{}, lt{};  // of the true class; a voxel without label costs nothing
       for (int c = 0; c < classes; ++c) {
