@@ -38,18 +38,18 @@ void dispatch_any(DType dtype, F&& f) {
 
 // Integers saturate and NaN becomes 0: the plain conversion of a number that does not fit is undefined.
 template <class To, class From>
-To converted(From value) {
+inline To converted(From value) {
   if constexpr (std::is_same_v<To, From> || (std::is_floating_point_v<To> && !std::is_same_v<From, Bf16>)) {
     return static_cast<To>(value);
+  } else if constexpr (std::is_integral_v<To>) {
+    constexpr double kLow = std::numeric_limits<To>::lowest(), kHigh = std::numeric_limits<To>::max();
+    double number = static_cast<double>(value);
+    number = number == number ? number : 0.0;
+    number = number > kLow ? number : kLow;
+    number = number < kHigh ? number : kHigh;
+    return static_cast<To>(static_cast<std::int32_t>(number));
   } else {
-    const double number = static_cast<double>(value);
-    if constexpr (std::is_integral_v<To>) {
-      constexpr double kLow = std::numeric_limits<To>::lowest(), kHigh = std::numeric_limits<To>::max();
-      return number >= kLow ? static_cast<To>(number <= kHigh ? number : kHigh)
-                            : static_cast<To>(number < kLow ? kLow : 0);
-    } else {
-      return static_cast<To>(number);
-    }
+    return static_cast<To>(static_cast<double>(value));
   }
 }
 
@@ -60,62 +60,68 @@ void convert(const From* x, To* y, std::int64_t count) {
   });
 }
 
-// A box as runs of contiguous elements: the trailing axes that are taken whole, and one more.
+// A box as runs of contiguous elements: the trailing axes that are taken whole, and one more. The axis before that
+// counts the runs of a row, the others the rows.
 struct Runs {
-  Shape outer;  // what counts the runs
-  std::int64_t length = 1;
+  std::int64_t length = 1, count = 1;
+  Shape rows;
 
   Runs(const Shape& x, const Shape& y, const Shape& extents) {
     int axis = extents.dims() - 1;
     while (axis >= 0 && extents[axis] == x[axis] && extents[axis] == y[axis]) length *= extents[axis--];
     if (axis >= 0) length *= extents[axis--];
-    for (int i = 0; i <= axis; ++i) outer.push_back(extents[i]);
+    if (axis >= 0) count = extents[axis--];
+    for (int i = 0; i <= axis; ++i) rows.push_back(extents[i]);
   }
 };
 
-// Walks the start of each run in a tensor.
-class Walk {
- public:
-  Walk(const Shape& shape, const Shape& begin, const Shape& outer, std::int64_t run) : outer_(outer), index_(outer) {
+// Where the rows lie in a tensor, and how far apart their runs are.
+struct Place {
+  std::int64_t origin = 0, step = 0;
+  Shape rows, strides;
+
+  Place(const Shape& shape, const Shape& begin, const Shape& outer) : rows(outer), strides(outer) {
     std::int64_t stride = 1;
-    for (int axis = shape.dims() - 1; axis >= 0; --axis) {
-      offset_ += begin[axis] * stride;
-      if (axis < outer.dims()) strides_[static_cast<std::size_t>(axis)] = stride;
-      stride *= shape[axis];
-    }
-    for (int axis = outer.dims() - 1; axis >= 0; --axis) {
-      index_[axis] = run % outer[axis];
-      run /= outer[axis];
-      offset_ += index_[axis] * strides_[static_cast<std::size_t>(axis)];
+    for (int axis = shape.dims() - 1; axis >= 0; stride *= shape[axis--]) {
+      origin += begin[axis] * stride;
+      if (axis == rows.dims()) step = stride;
+      if (axis < rows.dims()) strides[axis] = stride;
     }
   }
-  std::int64_t offset() const { return offset_; }
-  void next() {
-    for (int axis = outer_.dims() - 1; axis >= 0; --axis) {
-      const std::int64_t stride = strides_[static_cast<std::size_t>(axis)];
-      offset_ += stride;
-      if (++index_[axis] < outer_[axis]) return;
-      offset_ -= stride * outer_[axis];
-      index_[axis] = 0;
-    }
+  std::int64_t row(std::int64_t index) const {
+    std::int64_t offset = origin;
+    for (int axis = rows.dims() - 1; axis >= 0; index /= rows[axis--]) offset += index % rows[axis] * strides[axis];
+    return offset;
   }
-
- private:
-  Shape outer_, index_;
-  std::array<std::int64_t, Shape::kMaxDims> strides_{};
-  std::int64_t offset_ = 0;
 };
 
+// move(from, to, length) for every run of a box, in elements.
 template <class Move>
 void for_runs(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin, const Shape& extents,
               const Move& move) {
   const Runs runs(x.shape(), y.shape(), extents);
-  if (runs.length == 0) return;
+  if (extents.numel() == 0) return;
+  const Place from(x.shape(), x_begin, runs.rows), to(y.shape(), y_begin, runs.rows);
   const std::int64_t grain = std::max<std::int64_t>(1, kGrain / runs.length);
-  parallel_for(runs.outer.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-    Walk from(x.shape(), x_begin, runs.outer, begin), to(y.shape(), y_begin, runs.outer, begin);
-    for (std::int64_t i = begin; i < end; ++i, from.next(), to.next()) move(from.offset(), to.offset(), runs.length);
+  parallel_for(runs.rows.numel() * runs.count, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end;) {
+      const std::int64_t row = i / runs.count, first = i % runs.count, last = std::min(runs.count, first + end - i);
+      const std::int64_t source = from.row(row), target = to.row(row);
+      for (std::int64_t k = first; k < last; ++k) move(source + k * from.step, target + k * to.step, runs.length);
+      i += last - first;
+    }
   });
+}
+
+// memcpy, without its call for the few bytes that the channels of one voxel have.
+inline void copy_bytes(const char* from, char* to, std::size_t bytes) {
+  constexpr std::size_t kStep = 16;
+  if (bytes < kStep || bytes > 32 * kStep) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  for (std::size_t i = 0; i + kStep <= bytes; i += kStep) std::memcpy(to + i, from + i, kStep);
+  std::memcpy(to + bytes - kStep, from + bytes - kStep, kStep);  // the rest, over a part that is there already
 }
 
 }  // namespace
@@ -158,8 +164,8 @@ void CpuBackend::copy_box(const Tensor& x, const Shape& x_begin, const Tensor& y
     const char* from = static_cast<const char*>(x.raw());
     char* to = static_cast<char*>(y.raw());
     return for_runs(x, x_begin, y, y_begin, extents, [=](std::int64_t i, std::int64_t j, std::int64_t length) {
-      std::memcpy(to + static_cast<std::size_t>(j) * size, from + static_cast<std::size_t>(i) * size,
-                  static_cast<std::size_t>(length) * size);
+      copy_bytes(from + static_cast<std::size_t>(i) * size, to + static_cast<std::size_t>(j) * size,
+                 static_cast<std::size_t>(length) * size);
     });
   }
   dispatch_float(x.dtype(), "copy_box", [&]<class T>(T) {

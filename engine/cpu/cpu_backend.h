@@ -3,8 +3,9 @@
 //   reduce.cpp       reductions                softmax.cpp      softmax
 //   norm.cpp         normalisation             random.cpp       random tensors, dropout
 //   gemm.cpp         matrix products           conv.cpp         convolution: the plan, im2col + GEMM
-//   pool.cpp         pooling, upsampling       integrals.cpp    the integrals of the losses
-//   step.cpp         optimiser steps           stream.h         a feature map as a stream of full vectors
+//   pool.cpp         maximum pooling           upsample.cpp     upsampling
+//   step.cpp         optimiser steps           integrals.cpp    the integrals of the losses
+//   stream.h         a feature map as a stream of full vectors
 #pragma once
 
 #include "engine/backend.h"

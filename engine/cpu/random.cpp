@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <vector>
 
 #include "engine/random.h"
 
@@ -12,14 +11,43 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;  // a multiple of 4
+constexpr std::int64_t kGrain = 16384;
 
-// write(i, block, count): the words of the elements i .. i + count.
+// The words of the elements [first, first + kBatch): philox() of random.h for many counters at once.
+constexpr std::int64_t kBatch = 256, kBlocks = kBatch / 4;
+
+void philox_batch(std::uint64_t key, std::uint64_t counter, std::uint32_t* words) {
+  std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks] = {}, c3[kBlocks] = {};
+  for (std::uint32_t i = 0; i < kBlocks; ++i) {
+    c0[i] = static_cast<std::uint32_t>(counter + i);
+    c1[i] = static_cast<std::uint32_t>((counter + i) >> 32);
+  }
+  auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
+  for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+    for (int i = 0; i < kBlocks; ++i) {
+      const std::uint64_t a = std::uint64_t{0xD2511F53u} * c0[i], b = std::uint64_t{0xCD9E8D57u} * c2[i];
+      c0[i] = static_cast<std::uint32_t>(b >> 32) ^ c1[i] ^ k0;
+      c1[i] = static_cast<std::uint32_t>(b);
+      c2[i] = static_cast<std::uint32_t>(a >> 32) ^ c3[i] ^ k1;
+      c3[i] = static_cast<std::uint32_t>(a);
+    }
+  for (int i = 0; i < kBlocks; ++i) {
+    words[4 * i] = c0[i];
+    words[4 * i + 1] = c1[i];
+    words[4 * i + 2] = c2[i];
+    words[4 * i + 3] = c3[i];
+  }
+}
+
+// write(i, words, count): the words of the elements i .. i + count.
 template <class F>
-void for_blocks(std::uint64_t key, std::int64_t numel, const F& write) {
+void for_words(std::uint64_t key, std::int64_t numel, const F& write) {
   parallel_for(numel, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; i += 4)
-      write(i, philox(key, static_cast<std::uint64_t>(i / 4)), std::min<std::int64_t>(4, end - i));
+    std::uint32_t words[kBatch];
+    for (std::int64_t i = begin; i < end; i += kBatch) {
+      philox_batch(key, static_cast<std::uint64_t>(i / 4), words);
+      write(i, words, std::min(kBatch, end - i));
+    }
   });
 }
 
@@ -28,20 +56,21 @@ void uniform(std::uint64_t key, double a, double b, T* y, std::int64_t numel) {
   // Rounding to T must not reach the ends, which to_unit() never does.
   const T low = static_cast<T>(a), high = static_cast<T>(b);
   const T smallest = std::nextafter(low, high), largest = std::nextafter(high, low);
-  for_blocks(key, numel, [=](std::int64_t i, const PhiloxBlock& words, std::int64_t count) {
+  for_words(key, numel, [=](std::int64_t i, const std::uint32_t* words, std::int64_t count) {
+    T* to = y + i;
     for (std::int64_t k = 0; k < count; ++k) {
-      const T value = static_cast<T>(a + (b - a) * to_unit(words[static_cast<std::size_t>(k)]));
-      y[i + k] = value == low ? smallest : value == high ? largest : value;
+      const T value = static_cast<T>(a + (b - a) * to_unit(words[k]));
+      to[k] = value == low ? smallest : value == high ? largest : value;
     }
   });
 }
 
 template <class T>
 void normal(std::uint64_t key, double mean, double deviation, T* y, std::int64_t numel) {
-  for_blocks(key, numel, [=](std::int64_t i, const PhiloxBlock& words, std::int64_t count) {
+  for_words(key, numel, [=](std::int64_t i, const std::uint32_t* words, std::int64_t count) {
     for (std::int64_t k = 0; k < count; k += 2) {
-      const double radius = std::sqrt(-2.0 * std::log(to_unit(words[static_cast<std::size_t>(k)])));
-      const double angle = 2.0 * std::numbers::pi * to_unit(words[static_cast<std::size_t>(k) + 1]);
+      const double radius = std::sqrt(-2.0 * std::log(to_unit(words[k])));
+      const double angle = 2.0 * std::numbers::pi * to_unit(words[k + 1]);
       y[i + k] = static_cast<T>(mean + deviation * radius * std::cos(angle));
       if (k + 1 < count) y[i + k + 1] = static_cast<T>(mean + deviation * radius * std::sin(angle));
     }
@@ -60,34 +89,22 @@ void CpuBackend::random(Distribution distribution, std::uint64_t key, double a, 
 }
 
 void CpuBackend::dropout(const Tensor& x, double probability, bool channelwise, std::uint64_t key, const Tensor& y) {
+  if (channelwise) {
+    Shape shape = Shape::filled(x.dims(), 1);
+    shape[0] = x.extent(0);
+    shape[-1] = x.extent(-1);
+    const Tensor mask = full(shape, 1, x.dtype());
+    dropout(mask, probability, false, key, mask);
+    return binary(BinaryOp::multiply, x, mask, y);
+  }
   dispatch_float(x.dtype(), "dropout", [&]<class T>(T) {
     const T* from = x.data<T>();
     T* to = y.data<T>();
     const T scale = probability < 1 ? static_cast<T>(1 / (1 - probability)) : T(0);
-    if (!channelwise) {
-      for_blocks(key, x.numel(), [=](std::int64_t i, const PhiloxBlock& words, std::int64_t count) {
-        for (std::int64_t k = 0; k < count; ++k)
-          to[i + k] = to_unit(words[static_cast<std::size_t>(k)]) < probability ? T(0) : from[i + k] * scale;
-      });
-      return;
-    }
-    const std::int64_t samples = x.extent(0), channels = x.extent(-1);
-    if (x.numel() == 0) return;
-    std::vector<T> factor(static_cast<std::size_t>(samples * channels));
-    for_blocks(key, samples * channels, [&](std::int64_t i, const PhiloxBlock& words, std::int64_t count) {
+    for_words(key, x.numel(), [=](std::int64_t i, const std::uint32_t* words, std::int64_t count) {
       for (std::int64_t k = 0; k < count; ++k)
-        factor[static_cast<std::size_t>(i + k)] =
-            to_unit(words[static_cast<std::size_t>(k)]) < probability ? T(0) : scale;
+        to[i + k] = from[i + k] * (to_unit(words[k]) < probability ? T(0) : scale);
     });
-    const std::int64_t rows = x.numel() / (samples * channels);
-    parallel_for(samples * rows, std::max<std::int64_t>(1, kGrain / channels),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t row = begin; row < end; ++row) {
-                     const T* mask = factor.data() + row / rows * channels;
-                     for (std::int64_t c = 0; c < channels; ++c)
-                       to[row * channels + c] = mask[c] == T(0) ? T(0) : from[row * channels + c] * mask[c];
-                   }
-                 });
   });
 }
 

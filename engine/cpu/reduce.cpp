@@ -34,6 +34,11 @@ struct Min {
 template <class Op, class T>
 double reduce_run(const T* x, std::int64_t count) {
   constexpr int kStep = kLanes<double>;
+  if (count < 4 * kStep) {
+    double result = Op::kStart;
+    for (std::int64_t i = 0; i < count; ++i) result = Op::combine(result, static_cast<double>(x[i]));
+    return result;
+  }
   Vec<double> part[4];
   for (Vec<double>& p : part) p = splat(Op::kStart);
   std::int64_t i = 0;
@@ -47,20 +52,40 @@ double reduce_run(const T* x, std::int64_t count) {
   return result;
 }
 
-// result [width] of the rows of a strip of columns; row r starts at x + r * stride.
+// result [width] of the rows of a strip of columns; row r starts at x + r * stride. Several rows at a time, so that
+// the results stay in registers.
 template <class Op, class T>
 void reduce_rows(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t width, double* result) {
-  constexpr int kStep = kLanes<double>;
+  constexpr std::int64_t kStep = kLanes<double>, kRows = 8;
   std::fill(result, result + width, Op::kStart);
-  for (std::int64_t r = 0; r < rows; ++r, x += stride) {
+  for (std::int64_t r = 0; r < rows; r += kRows, x += kRows * stride) {
+    const std::int64_t some = std::min(kRows, rows - r);
     std::int64_t c = 0;
-    for (; c + kStep <= width; c += kStep) store(result + c, Op::combine(load(result + c), load_wide(x + c)));
-    for (; c < width; ++c) result[c] = Op::combine(result[c], static_cast<double>(x[c]));
+    for (; c + kStep <= width; c += kStep) {
+      Vec<double> v = load(result + c);
+      for (std::int64_t k = 0; k < some; ++k) v = Op::combine(v, load_wide(x + k * stride + c));
+      store(result + c, v);
+    }
+    for (; c < width; ++c)
+      for (std::int64_t k = 0; k < some; ++k)
+        result[c] = Op::combine(result[c], static_cast<double>(x[k * stride + c]));
   }
+}
+
+// The same for all columns, few and next to each other: read as longer rows, several of the true ones each.
+template <class Op, class T>
+void reduce_narrow(const T* x, std::int64_t rows, std::int64_t width, double* result) {
+  const std::int64_t period = Stream::period_of(width), fold = period / width;
+  std::vector<double> wide(static_cast<std::size_t>(period));
+  reduce_rows<Op>(x, rows / fold, period, period, wide.data());
+  reduce_rows<Op>(x + rows / fold * period, rows % fold, width, width, result);
+  for (std::int64_t j = 0; j < period; ++j)
+    result[j % width] = Op::combine(result[j % width], wide[static_cast<std::size_t>(j)]);
 }
 
 // How [A, R, B] is cut: strips of columns, pieces of rows.
 struct Pieces {
+  static constexpr std::int64_t kNarrow = 256;
   std::int64_t strip, strips, rows, pieces;
   Pieces(std::int64_t r, std::int64_t b)
       : strip(std::min<std::int64_t>(b, 4096)),
@@ -73,6 +98,8 @@ template <class Op, class T>
 void reduce_piece(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t width, double* result) {
   if (stride == 1)
     *result = reduce_run<Op>(x, rows);
+  else if (width == stride && width < Pieces::kNarrow && rows * width >= 4 * Pieces::kNarrow)
+    reduce_narrow<Op>(x, rows, width, result);
   else
     reduce_rows<Op>(x, rows, stride, width, result);
 }
@@ -81,17 +108,25 @@ template <class Op, class T, class To>
 void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To* y) {
   if (a * b == 0) return;
   const Pieces cut(r, b);
-  std::vector<double> partial(static_cast<std::size_t>(a * cut.pieces * b));
-  const std::int64_t grain =
-      std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, std::min(r, cut.rows) * cut.strip));
-  parallel_for(a * cut.pieces * cut.strips, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t unit = begin; unit < end; ++unit) {
-      const std::int64_t piece = unit / cut.strips, column = unit % cut.strips * cut.strip;
-      const std::int64_t row = piece % cut.pieces * cut.rows;
-      reduce_piece<Op>(x + (piece / cut.pieces * r + row) * b + column, std::min(cut.rows, r - row), b,
-                       std::min(cut.strip, b - column), partial.data() + piece * b + column);
-    }
-  });
+  const std::int64_t work = std::max<std::int64_t>(1, std::min(r, cut.rows) * cut.strip);
+  // Results of the pieces, kept only where there are several.
+  std::vector<double> partial(static_cast<std::size_t>(cut.pieces > 1 ? a * cut.pieces * b : 0));
+  parallel_for(a * cut.pieces * cut.strips, std::max<std::int64_t>(1, kGrain / work),
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::vector<double> result(static_cast<std::size_t>(cut.strip));
+                 for (std::int64_t unit = begin; unit < end; ++unit) {
+                   const std::int64_t piece = unit / cut.strips, column = unit % cut.strips * cut.strip;
+                   const std::int64_t row = piece % cut.pieces * cut.rows, width = std::min(cut.strip, b - column);
+                   reduce_piece<Op>(x + (piece / cut.pieces * r + row) * b + column, std::min(cut.rows, r - row), b,
+                                    width, result.data());
+                   for (std::int64_t c = 0; c < width; ++c)
+                     if (cut.pieces > 1)
+                       partial[static_cast<std::size_t>(piece * b + column + c)] = result[static_cast<std::size_t>(c)];
+                     else
+                       y[piece * b + column + c] = static_cast<To>(result[static_cast<std::size_t>(c)]);
+                 }
+               });
+  if (cut.pieces == 1) return;
   parallel_for(a * b, kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const double* from = partial.data() + i / b * cut.pieces * b + i % b;
