@@ -1,0 +1,68 @@
+// The program: its verbs, and the one place where an error becomes a message and an exit code.
+#include <signal.h>
+
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "apps/training/signals.h"
+#include "apps/verbs/program.h"
+#include "engine/error.h"
+
+namespace {
+
+using voxgrad::ErrorKind;
+
+int exit_code(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::argument: return 1;
+    case ErrorKind::usage: return 2;
+    case ErrorKind::data: return 3;
+    case ErrorKind::model: return 4;
+    case ErrorKind::io: return 5;
+    case ErrorKind::memory: return 6;
+    case ErrorKind::diverged: return 7;
+    case ErrorKind::check: return 8;
+  }
+  return 1;
+}
+
+int report(const std::string& message, const std::string& hint, int code) {
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  if (!hint.empty()) std::fprintf(stderr, "hint: %s\n", hint.c_str());
+  return code;
+}
+
+void run(int argc, const char* const* argv) {
+  namespace apps = voxgrad::apps;
+  apps::Program program;
+  apps::add_info(program);
+  apps::add_synth(program);
+  apps::add_inspect(program);
+  apps::add_train(program);
+  apps::add_evaluate(program);
+  apps::add_predict(program);
+  apps::add_metrics(program);
+  apps::add_losses(program);
+  apps::add_compare(program);
+  program.run(argc, argv);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
+  try {
+    run(argc, argv);
+    return 0;
+  } catch (const voxgrad::apps::Interrupted& interrupted) {
+    return 128 + interrupted.signal;
+  } catch (const voxgrad::Error& error) {
+    return report(error.what(), error.hint(), exit_code(error.kind()));
+  } catch (const std::bad_alloc&) {
+    return report("out of memory", "use a smaller --batch or --patch", exit_code(ErrorKind::memory));
+  } catch (const std::exception& error) {
+    return report(std::string("internal: ") + error.what(), "", 1);
+  }
+}

@@ -1,0 +1,66 @@
+#include "apps/training/config.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+
+Json to_json(const TrainConfig& config) {
+  Json json;
+  visit_settings(config, [&](const char* name, const auto& value, const char*) { json[name] = value; });
+  json["seed"] = config.seed;
+  return json;
+}
+
+TrainConfig config_from_json(const Json& json) {
+  TrainConfig config;
+  const auto take = [&](const char* name, auto& value, const char* = "") {
+    try {
+      json.at(name).get_to(value);
+    } catch (const nlohmann::json::exception& error) {
+      throw Error(ErrorKind::model, text("configuration: setting `", name, "`: ", error.what()));
+    }
+  };
+  visit_settings(config, take);
+  take("seed", config.seed);
+  return config;
+}
+
+std::string to_toml(const TrainConfig& config) {
+  std::string result = "# The settings of this run; `voxgrad train --config FILE` takes them.\n";
+  const Json json = to_json(config);
+  for (const auto& [name, value] : json.items()) result += name + " = " + value.dump() + "\n";
+  return result;
+}
+
+std::vector<std::int64_t> parse_sizes(const std::string& text, int dims, const std::string& flag) {
+  std::vector<std::int64_t> sizes;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  bool ok = !text.empty();
+  while (ok && at < end) {
+    std::int64_t value = 0;
+    const auto [next, code] = std::from_chars(at, end, value);
+    ok = code == std::errc{} && value >= 1 && value <= 65536 &&
+         (next == end || ((*next == 'x' || *next == ',') && next + 1 < end));
+    sizes.push_back(value);
+    at = next == end ? end : next + 1;
+  }
+  const std::size_t axes = static_cast<std::size_t>(dims);
+  if (ok && sizes.size() == 1) sizes.resize(axes, sizes[0]);
+  if (!ok || sizes.size() != axes)
+    throw Error(ErrorKind::usage,
+                flag + ": cannot read \"" + text + "\" as the extents of " + std::to_string(dims) + " axes",
+                dims == 2 ? "write 128 or 128x96" : "write 64 or 96x96x32");
+  return sizes;
+}
+
+std::string sizes_text(const std::vector<std::int64_t>& sizes) {
+  std::string result;
+  for (const std::int64_t size : sizes) result.append(result.empty() ? "" : "x").append(std::to_string(size));
+  return result;
+}
+
+}  // namespace voxgrad::apps

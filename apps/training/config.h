@@ -1,0 +1,73 @@
+// The settings of a training: what flags, a TOML file and a checkpoint all say in the same words. 0 or an empty text
+// means "from the data": training/plan.h fills those in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/training/json.h"
+
+namespace voxgrad::apps {
+
+struct TrainConfig {
+  std::string data, label_map;
+  std::string loss = "dice_ce";
+  std::int64_t dims = 0, base = 0, depth = 0;
+  std::string norm = "instance";
+  bool residual = false;
+  double dropout = 0;
+  bool deep_supervision = false;
+  std::string patch;
+  std::int64_t batch = 0, epochs = 0, steps = 0;
+  double lr = 0;
+  std::string optimizer = "adamw", schedule = "cosine";
+  double weight_decay = 0.01, clip = 12, ema = 0;
+  std::string augment = "default";
+  double foreground = 0.33;
+  std::int64_t validate_every = 1;
+  std::string on_nan = "stop";
+  std::uint64_t seed = 1;
+};
+
+// Calls f(name, member, help) for every setting but `seed`, which is a common flag. The names are those of the flags
+// with - for _.
+template <class Config, class F>
+void visit_settings(Config& c, F&& f) {
+  f("data", c.data, "dataset file (HDF5, format 1)");
+  f("label_map", c.label_map, "stored label:class pairs, e.g. 0:0,255:1");
+  f("loss", c.loss, "the loss as text, e.g. dice_ce or 0.7*dice+1.3*ce:weights=1/5 (see `voxgrad losses`)");
+  f("dims", c.dims, "spatial axes, 2 or 3; 0: from the data");
+  f("base", c.base, "channels of the first level; 0: 16");
+  f("depth", c.depth, "levels of the U-Net; 0: until the bottleneck has 4 voxels, at most 5 in 2-D, 4 in 3-D");
+  f("norm", c.norm, "batch, instance, group or none");
+  f("residual", c.residual, "residual blocks");
+  f("dropout", c.dropout, "share of channels dropped after each block, 0 .. 1");
+  f("deep_supervision", c.deep_supervision, "the loss at every resolution, weights 2^-k");
+  f("patch", c.patch, "size of a training patch, 128 or 96x96x64; empty: the case, at most 256^2 or 64^3 voxels");
+  f("batch", c.batch, "patches per step; 0: by voxels");
+  f("epochs", c.epochs, "length of the training; 0: see --steps");
+  f("steps", c.steps, "length of the training in optimiser steps; 0: a default budget");
+  f("lr", c.lr, "largest learning rate; 0: the default of the optimiser");
+  f("optimizer", c.optimizer, "adamw, adam or sgd");
+  f("schedule", c.schedule, "of the learning rate: cosine, poly or constant");
+  f("weight_decay", c.weight_decay, "weight decay");
+  f("clip", c.clip, "largest norm of the gradient; 0: no clipping");
+  f("ema", c.ema, "decay of the moving average of the weights that is validated and tested; 0: none");
+  f("augment", c.augment, "of the training patches: none, geometry (flips and rotations) or default (intensities too)");
+  f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
+  f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
+  f("on_nan", c.on_nan, "when loss or gradient is not finite: stop, skip (the step) or rollback (to the checkpoint)");
+}
+
+Json to_json(const TrainConfig& config);
+// Error(model) for a setting that is absent or of another type.
+TrainConfig config_from_json(const Json& json);
+// Flat TOML that `train --config` reads.
+std::string to_toml(const TrainConfig& config);
+
+// "128" or "96x96x64" (or with commas) to one value per axis. Error(usage) that names `flag`.
+std::vector<std::int64_t> parse_sizes(const std::string& text, int dims, const std::string& flag);
+std::string sizes_text(const std::vector<std::int64_t>& sizes);
+
+}  // namespace voxgrad::apps

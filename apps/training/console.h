@@ -1,0 +1,54 @@
+// What a person sees while the program works, on stderr; results go to stdout elsewhere.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace voxgrad::apps {
+
+class Console {
+ public:
+  // verbosity: -1 quiet (warnings only), 0 normal, 1 verbose.
+  explicit Console(int verbosity = 0);
+  ~Console();
+
+  void say(const std::string& line);
+  void detail(const std::string& line);  // -v only
+  void warn(const std::string& line);
+  // True if stderr is a terminal that can redraw a line (not TERM=dumb) and nobody asked for quiet.
+  bool live() const { return live_; }
+  // One line that is drawn over itself, ten times a second at most; nothing unless live().
+  void bar(double fraction, const std::string& text);
+
+ private:
+  void print(const std::string& line);
+  int verbosity_;
+  bool live_;
+  bool colour_;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point last_{};
+};
+
+// "3.2 s", "4 min 10 s", "2 h 05 min".
+std::string duration(double seconds);
+// "812 MiB", "1.4 GiB".
+std::string size_text(double bytes);
+// Fixed number of digits; "-" for NaN.
+std::string fixed(double value, int digits);
+// Largest resident set of this process so far.
+double peak_memory_bytes();
+
+// Columns of text, each as wide as its widest cell; the first `left` columns are flush left, the rest right.
+class Table {
+ public:
+  Table(std::vector<std::string> header, std::size_t left);
+  void row(std::vector<std::string> cells);
+  std::string str() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+  std::size_t left_;
+};
+
+}  // namespace voxgrad::apps

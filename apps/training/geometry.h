@@ -1,0 +1,32 @@
+// The shape of a training from the shapes of the cases: patch, levels, poolings.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/shape.h"
+
+namespace voxgrad::apps {
+
+struct Geometry {
+  std::vector<std::int64_t> patch;
+  int depth = 1;                 // levels
+  std::vector<Extents> strides;  // depth - 1 poolings
+  std::vector<std::int64_t> divisor() const;
+};
+
+struct GeometryWish {
+  std::vector<std::int64_t> patch;  // empty: from the cases
+  int depth = 0;                    // 0: from the patch
+};
+
+// The rules:
+//  1. The patch is the largest case if that has at most 256^2 pixels or 64^3 voxels; else the median case, its longest
+//     axis cut until it has. It is rounded up (cut axes: down) to what the poolings divide.
+//  2. An axis is pooled by 2 while 4 voxels are left of it and its spacing is less than twice that of the finest axis
+//     still pooled, so that voxels become cubes first (Isensee et al. 2021). At most 5 levels in 2-D, 4 in 3-D.
+// Shapes and spacings are per case and spatial axis. Error(usage) if a wished patch does not fit the poolings.
+Geometry plan_geometry(const std::vector<std::vector<std::int64_t>>& shapes,
+                       const std::vector<std::vector<double>>& spacings, const GeometryWish& wish = {});
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,51 @@
+#include "apps/training/history.h"
+
+namespace voxgrad::apps {
+
+Json to_json(const std::vector<EpochRecord>& history) {
+  Json list = Json::array();
+  for (const EpochRecord& record : history) {
+    Json classes = Json::array();
+    for (const double value : record.val_classes) classes.push_back(number(value));
+    list.push_back({{"epoch", record.epoch},
+                    {"step", record.step},
+                    {"loss", number(record.loss)},
+                    {"lr", number(record.lr)},
+                    {"val_dice", number(record.val_dice)},
+                    {"val_classes", classes}});
+  }
+  return list;
+}
+
+std::vector<EpochRecord> history_from_json(const Json& json) {
+  std::vector<EpochRecord> history;
+  for (const Json& entry : json) {
+    EpochRecord record{entry.at("epoch"),
+                       entry.at("step"),
+                       to_number(entry.at("loss")),
+                       to_number(entry.at("lr")),
+                       to_number(entry.at("val_dice")),
+                       {}};
+    for (const Json& value : entry.at("val_classes")) record.val_classes.push_back(to_number(value));
+    history.push_back(record);
+  }
+  return history;
+}
+
+std::string to_csv(const std::vector<EpochRecord>& history, const std::vector<std::string>& class_names) {
+  const auto cell = [](double value) { return std::isfinite(value) ? number(value).dump() : std::string(); };
+  std::string csv = "epoch,step,lr,loss,val_dice";
+  for (std::size_t label = 1; label < class_names.size(); ++label) csv.append(",val_dice_").append(class_names[label]);
+  csv += "\n";
+  for (const EpochRecord& record : history) {
+    csv += std::to_string(record.epoch) + "," + std::to_string(record.step);
+    std::vector<double> values{record.lr, record.loss, record.val_dice};
+    values.insert(values.end(), record.val_classes.begin(), record.val_classes.end());
+    values.resize(2 + class_names.size(), std::nan(""));  // an epoch without validation has empty cells
+    for (const double value : values) csv.append(",").append(cell(value));
+    csv += "\n";
+  }
+  return csv;
+}
+
+}  // namespace voxgrad::apps

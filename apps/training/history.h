@@ -1,0 +1,25 @@
+// The epochs of a training, as records, JSON and CSV.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/training/json.h"
+
+namespace voxgrad::apps {
+
+struct EpochRecord {
+  std::int64_t epoch, step;         // how many are done
+  double loss;                      // mean over the steps of the epoch
+  double lr;                        // of its last step; NaN if that was skipped
+  double val_dice;                  // foreground mean; NaN if it was not validated
+  std::vector<double> val_classes;  // per foreground class
+};
+
+Json to_json(const std::vector<EpochRecord>& history);
+std::vector<EpochRecord> history_from_json(const Json& json);
+// epoch,step,lr,loss,val_dice,val_dice_<class>,..
+std::string to_csv(const std::vector<EpochRecord>& history, const std::vector<std::string>& class_names);
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,191 @@
+#include "apps/training/inference.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/autograd.h"
+#include "engine/backend.h"
+#include "engine/ops.h"
+
+namespace voxgrad::apps {
+namespace {
+
+void copy_box(const Tensor& x, const Shape& from, const Tensor& y, const Shape& to, const Shape& extents, bool add) {
+  x.backend().copy_box(x, from, y, to, extents, add);
+}
+
+// [*W, 1], largest at the centre (1), nowhere so small that a division would suffer.
+Tensor gaussian(const std::vector<std::int64_t>& window, Device device) {
+  Tensor weights = full(Shape(), 1);
+  for (const std::int64_t extent : window) {
+    std::vector<float> line;
+    const double sigma = static_cast<double>(extent) / 8, centre = static_cast<double>(extent - 1) / 2;
+    for (std::int64_t i = 0; i < extent; ++i)
+      line.push_back(static_cast<float>(std::exp(-std::pow((static_cast<double>(i) - centre) / sigma, 2) / 2)));
+    Shape shape = weights.shape();
+    shape.push_back(1);
+    weights = reshape(weights, shape) * from_vector<float>({extent}, line);
+  }
+  Shape shape = weights.shape();
+  shape.push_back(1);
+  return maximum(reshape(weights, shape), full(Shape(), 1e-4)).to(device);
+}
+
+// The sums over the windows that reach the rows from `first` on: as many rows as a window has.
+class Slab {
+ public:
+  Slab(const Shape& rows, Device device)
+      : logits_(zeros(rows, DType::f32, device)), weights_(zeros(rows.with(-1, 1), DType::f32, device)) {}
+
+  void add(const Shape& begin, const Tensor& logits, const Tensor& weights) {
+    const Shape zero = Shape::filled(begin.dims(), 0);
+    Shape at = begin;
+    at[0] -= first_;
+    copy_box(logits * weights, zero, logits_, at, logits.shape(), true);
+    copy_box(weights, zero, weights_, at, weights.shape(), true);
+  }
+
+  // Averages of the rows up to `row`, which no further window reaches; the rest moves up. [rows, *S', C]
+  Tensor finish(std::int64_t row) {
+    const std::int64_t rows = row - first_, rest = logits_.extent(0) - rows;
+    const Tensor mean = slice(logits_, 0, 0, rows) / slice(weights_, 0, 0, rows);
+    for (Tensor* sums : {&logits_, &weights_}) {
+      const Tensor moved = zeros_like(*sums);
+      const Shape zero = Shape::filled(moved.dims(), 0);
+      Shape from = zero;
+      from[0] = rows;
+      if (rest > 0) copy_box(*sums, from, moved, zero, moved.shape().with(0, rest), false);
+      *sums = moved;
+    }
+    first_ = row;
+    return mean;
+  }
+
+ private:
+  Tensor logits_, weights_;  // [W0, *S', C] and [W0, *S', 1]
+  std::int64_t first_ = 0;
+};
+
+// Positions of all windows, those of the first axis in the outermost loop.
+std::vector<Shape> window_corners(const Shape& extents, const std::vector<std::int64_t>& window) {
+  std::vector<Shape> corners{Shape()};
+  for (std::size_t axis = 0; axis < window.size(); ++axis) {
+    std::vector<Shape> longer;
+    for (const Shape& corner : corners)
+      for (const std::int64_t start : window_starts(extents[static_cast<int>(axis)], window[axis])) {
+        longer.push_back(corner);
+        longer.back().push_back(start);
+      }
+    corners = std::move(longer);
+  }
+  for (Shape& corner : corners) corner.push_back(0);
+  return corners;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> window_starts(std::int64_t extent, std::int64_t window) {
+  std::vector<std::int64_t> starts{0};
+  if (extent <= window) return starts;
+  const std::int64_t room = extent - window, step = std::max<std::int64_t>(1, window / 2);
+  const std::int64_t gaps = (room + step - 1) / step;
+  for (std::int64_t i = 1; i <= gaps; ++i) starts.push_back((i * room + gaps / 2) / gaps);
+  return starts;
+}
+
+void sliding_window(nn::UNet& net, const Tensor& image, const std::vector<std::int64_t>& window, const SlabSink& sink) {
+  const NoGrad no_grad;
+  const int dims = image.dims() - 1;
+  check(static_cast<std::size_t>(dims) == window.size(), "sliding_window: window of ", window.size(), " axes, image ",
+        image);
+  // A case that is smaller than the window lies in the middle of zeros, as in training.
+  Shape padded = image.shape(), offset = Shape::filled(dims + 1, 0), box = image.shape(), batch{1};
+  for (int axis = 0; axis < dims; ++axis) {
+    box[axis] = window[static_cast<std::size_t>(axis)];
+    padded[axis] = std::max(padded[axis], box[axis]);
+    offset[axis] = (padded[axis] - image.extent(axis)) / 2;
+  }
+  for (const std::int64_t extent : box) batch.push_back(extent);
+  Tensor x = image;
+  if (padded != image.shape()) {
+    x = zeros(padded);
+    copy_box(image, Shape::filled(dims + 1, 0), x, offset, image.shape(), false);
+  }
+  const auto emit = [&](std::int64_t row, const Tensor& logits) {
+    const std::int64_t begin = std::max(row, offset[0]),
+                       end = std::min(row + logits.extent(0), offset[0] + image.extent(0));
+    if (begin >= end) return;
+    Tensor inside = slice(logits, 0, begin - row, end - row);
+    for (int axis = 1; axis < dims; ++axis)
+      if (inside.extent(axis) != image.extent(axis))
+        inside = slice(inside, axis, offset[axis], offset[axis] + image.extent(axis));
+    sink(begin - offset[0], softmax(inside));
+  };
+
+  const Device device = net.flat_parameters().device();
+  const std::vector<Shape> corners = window_corners(padded, window);
+  const std::int64_t classes = net.config().classes;
+  const Tensor weights = gaussian(window, device);
+  Slab slab(padded.with(0, window[0]).with(-1, classes), device);
+  std::int64_t done = 0;
+  for (const Shape& corner : corners) {
+    if (corner[0] > done) {
+      emit(done, slab.finish(corner[0]));
+      done = corner[0];
+    }
+    const Tensor patch = empty(box);
+    copy_box(x, corner, patch, Shape::filled(dims + 1, 0), box, false);
+    const Tensor logits = net(reshape(patch, batch).to(device));
+    slab.add(corner, reshape(logits, box.with(-1, classes)), weights);
+  }
+  emit(done, slab.finish(padded[0]));
+}
+
+namespace {
+
+// Runs the window over a normalised copy of the image; `sink` gets slabs on the host.
+void predict(const Model& model, const Tensor& image, const SlabSink& sink) {
+  const std::int64_t channels = model.spec.net.in_channels;
+  if (image.dims() != model.spec.net.dims + 1 || image.extent(-1) != channels)
+    throw Error(ErrorKind::data, text("predict: image ", image.shape(), "; the model takes ", model.spec.net.dims,
+                                      " spatial axes and ", channels, " channels"));
+  const Tensor input = image.clone();
+  model.spec.normalisation.apply(input);
+  model.net->train(false);
+  sliding_window(*model.net, input, model.spec.patch, sink);
+}
+
+Shape without_channels(const Shape& shape) {
+  Shape result;
+  for (int axis = 0; axis + 1 < shape.dims(); ++axis) result.push_back(shape[axis]);
+  return result;
+}
+
+// Puts a slab where it belongs in the whole, along the first axis.
+void place(const Tensor& slab, std::int64_t row, const Tensor& whole) {
+  const Tensor host = slab.to(Device::cpu);
+  Shape at = Shape::filled(whole.dims(), 0);
+  at[0] = row;
+  copy_box(host, Shape::filled(whole.dims(), 0), whole, at, host.shape(), false);
+}
+
+}  // namespace
+
+Tensor predict_labels(const Model& model, const Tensor& image) {
+  const Tensor labels = empty(without_channels(image.shape()), DType::u8);
+  predict(model, image,
+          [&](std::int64_t row, const Tensor& probabilities) { place(argmax(probabilities), row, labels); });
+  return labels;
+}
+
+Prediction predict_probabilities(const Model& model, const Tensor& image) {
+  Prediction result{empty(without_channels(image.shape()), DType::u8),
+                    empty(image.shape().with(-1, model.spec.net.classes))};
+  predict(model, image, [&](std::int64_t row, const Tensor& probabilities) {
+    place(argmax(probabilities), row, result.labels);
+    place(probabilities, row, result.probabilities);
+  });
+  return result;
+}
+
+}  // namespace voxgrad::apps

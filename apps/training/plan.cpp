@@ -1,0 +1,201 @@
+#include "apps/training/plan.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "apps/training/console.h"
+#include "apps/training/geometry.h"
+#include "apps/training/suggest.h"
+#include "data/fingerprint.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+// The rules for what nobody asked for. Measured on two real data sets (apps/README.md); not tuned to either.
+constexpr std::int64_t kBase = 16;                  // channels of the first level
+constexpr std::int64_t kVoxelsPerStep = 2 * 65536;  // aim for the batch, 2 .. 16 patches
+constexpr std::int64_t kSteps = 400;                // default budget
+constexpr double kRate = 2e-3, kRateSgd = 1e-2;     // for Adam and AdamW, for SGD with momentum
+constexpr double kWarmup = 0.03;                    // share of the steps
+
+void require(bool ok, const std::string& flag, double value, const char* range) {
+  if (!ok) throw Error(ErrorKind::usage, text("--", flag, " ", value, " outside ", range));
+}
+
+// Index of `name` in `known`.
+std::size_t choose(const std::string& flag, const std::string& name, const std::vector<std::string>& known) {
+  const auto found = std::find(known.begin(), known.end(), name);
+  if (found == known.end())
+    throw Error(ErrorKind::usage, text("--", flag, ": unknown value `", name, "`"), suggestion(name, known));
+  return static_cast<std::size_t>(found - known.begin());
+}
+
+void check_ranges(const TrainConfig& c, int dims) {
+  if (c.dims != 0 && c.dims != dims)
+    throw Error(ErrorKind::usage, text("--dims ", c.dims, ": the cases of this dataset have ", dims, " spatial axes"));
+  const auto at_least = [](const char* flag, std::int64_t value, std::int64_t least) {
+    require(value >= least, flag, static_cast<double>(value), least == 0 ? "0.." : "1..");
+  };
+  at_least("base", c.base, 0);
+  at_least("depth", c.depth, 0);
+  at_least("batch", c.batch, 0);
+  at_least("epochs", c.epochs, 0);
+  at_least("steps", c.steps, 0);
+  at_least("validate-every", c.validate_every, 0);
+  require(c.lr >= 0 && std::isfinite(c.lr), "lr", c.lr, "0..");
+  require(c.dropout >= 0 && c.dropout < 1, "dropout", c.dropout, "[0, 1)");
+  require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "[0, 1)");
+  require(c.foreground >= 0 && c.foreground <= 1, "foreground", c.foreground, "[0, 1]");
+  require(c.clip >= 0 && std::isfinite(c.clip), "clip", c.clip, "0..");
+  if (c.steps > 0 && c.epochs > 0)
+    throw Error(ErrorKind::usage, "--steps and --epochs both say how long the training is", "give one of them");
+}
+
+// A split of the file, empty if the file has others but not this one.
+std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std::string& name) {
+  const auto& splits = dataset.info().splits;
+  if (!splits.empty() && !splits.contains(name)) return {};
+  return dataset.split(name);
+}
+
+Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases, const TrainConfig& config) {
+  std::vector<std::vector<std::int64_t>> shapes;
+  std::vector<std::vector<double>> spacings;
+  for (const std::int64_t index : cases) {
+    const Shape& shape = info.shapes[static_cast<std::size_t>(index)];
+    shapes.emplace_back(shape.begin(), shape.end());
+    spacings.push_back(info.spacings[static_cast<std::size_t>(index)]);
+  }
+  GeometryWish wish;
+  wish.depth = static_cast<int>(config.depth);
+  if (!config.patch.empty()) wish.patch = parse_sizes(config.patch, info.dims, "--patch");
+  return plan_geometry(shapes, spacings, wish);
+}
+
+void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
+  TrainConfig& c = plan.config;
+  plan.model.patch = geometry.patch;
+  plan.model.class_names = info.class_names;
+  nn::UNetConfig& net = plan.model.net;
+  net.dims = info.dims;
+  net.in_channels = info.channels;
+  net.classes = static_cast<std::int64_t>(info.class_names.size());
+  net.base = c.base;
+  net.depth = geometry.depth;
+  net.strides = geometry.strides;
+  constexpr nn::Norm kNorms[]{nn::Norm::batch, nn::Norm::instance, nn::Norm::group, nn::Norm::none};
+  net.norm = kNorms[choose("norm", c.norm, {"batch", "instance", "group", "none"})];
+  net.residual = c.residual;
+  net.dropout = c.dropout;
+  net.deep_supervision = c.deep_supervision;
+}
+
+void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train) {
+  using Kind = data::Normalisation::Kind;
+  const TrainConfig& c = plan.config;
+  // Hounsfield units mean the same in every scan; other intensities are comparable within a case only.
+  const auto modality = dataset.info().attributes.find("modality");
+  const bool ct = modality != dataset.info().attributes.end() && modality->second == "CT";
+  plan.model.normalisation = data::Normalisation::derive(ct ? Kind::zscore_dataset : Kind::zscore_case, dataset, train);
+  data::LoaderOptions& loader = plan.loader;
+  loader.cases = train;
+  loader.patch = plan.model.patch;
+  loader.batch = c.batch;
+  loader.foreground = c.foreground;
+  loader.normalisation = plan.model.normalisation;
+  loader.augment = data::augment_options(c.augment);
+  loader.seed = c.seed;
+}
+
+void plan_steps(Plan& plan) {
+  TrainConfig& c = plan.config;
+  const std::int64_t cases = static_cast<std::int64_t>(plan.loader.cases.size());
+  plan.steps_per_epoch = std::clamp<std::int64_t>((cases + c.batch - 1) / c.batch, 20, 250);
+  plan.steps = c.steps > 0 ? c.steps : c.epochs > 0 ? c.epochs * plan.steps_per_epoch : kSteps;
+  c.steps = plan.steps;
+  c.epochs = 0;
+  if (c.lr == 0) c.lr = c.optimizer == "sgd" ? kRateSgd : kRate;
+  plan.schedule.lr = c.lr;
+  plan.schedule.total = plan.steps;
+  plan.schedule.warmup = static_cast<std::int64_t>(kWarmup * static_cast<double>(plan.steps));
+  plan.optimizer.weight_decay = c.weight_decay;
+  if (c.optimizer == "sgd") plan.optimizer.nesterov = true;
+}
+
+}  // namespace
+
+const char* name_of(OnNan what) { return what == OnNan::stop ? "stop" : what == OnNan::skip ? "skip" : "rollback"; }
+
+Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
+  const data::DatasetInfo& info = dataset.info();
+  Plan plan;
+  plan.config = wish;
+  TrainConfig& c = plan.config;
+  check_ranges(c, info.dims);
+  const std::vector<std::int64_t> train = split_or_none(dataset, "train");
+  if (train.empty()) throw Error(ErrorKind::data, info.path + ": no cases in the split `train`");
+  plan.val = split_or_none(dataset, "val");
+  plan.test = split_or_none(dataset, "test");
+  const Geometry geometry = geometry_of(info, train, c);
+  std::int64_t voxels = 1;
+  for (const std::int64_t extent : geometry.patch) voxels *= extent;
+  c.dims = info.dims;
+  c.depth = geometry.depth;
+  c.patch = sizes_text(geometry.patch);
+  if (c.base == 0) c.base = kBase;
+  if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
+  plan_network(plan, info, geometry);
+  plan_loader(plan, dataset, train);
+  plan_steps(plan);
+  plan.context.ignore = info.ignore_label;
+  // Reading every label takes time: only where a loss may ask for class frequencies.
+  if (c.loss.find("weights=") != std::string::npos)
+    for (const data::ClassFingerprint& entry : data::take_fingerprint(dataset, train).classes)
+      plan.context.class_fractions.push_back(entry.fraction);
+  plan.on_nan = static_cast<OnNan>(choose("on-nan", c.on_nan, {"stop", "skip", "rollback"}));
+  return plan;
+}
+
+std::map<int, int> parse_label_map(const std::string& text) {
+  std::map<int, int> map;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto label = [&](char stop) {
+    int value = -1;
+    const auto [next, code] = std::from_chars(at, end, value);
+    const bool ok = code == std::errc{} && value >= 0 && value <= 255 && (next == end ? stop == ',' : *next == stop);
+    if (!ok)
+      throw Error(ErrorKind::usage, "--label-map: cannot read \"" + text + "\"",
+                  "write stored:class pairs, e.g. 0:0,255:1");
+    at = next == end ? end : next + 1;
+    return value;
+  };
+  while (at < end) {
+    const int stored = label(':');
+    map[stored] = label(',');
+  }
+  return map;
+}
+
+std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters) {
+  const TrainConfig& c = plan.config;
+  std::vector<std::int64_t> input{c.batch};
+  input.insert(input.end(), plan.model.patch.begin(), plan.model.patch.end());
+  std::string strides;
+  for (const Extents& stride : plan.model.net.strides) {
+    std::vector<std::int64_t> axes;
+    for (int axis = 0; axis < info.dims; ++axis) axes.push_back(stride[axis]);
+    strides.append(" ").append(sizes_text(axes));
+  }
+  return text("data      ", info.path, ": ", plan.loader.cases.size(), " training, ", plan.val.size(), " validation, ",
+              plan.test.size(), " test cases; classes ", join(info.class_names, ", "), "\n", "network   ", info.dims,
+              "-D U-Net, base ", c.base, ", depth ", c.depth, ", poolings", strides, ", ", c.norm, " norm, ",
+              parameters, " parameters\n", "input     [", sizes_text(input), "x", info.channels, "], output [",
+              sizes_text(input), "x", plan.model.net.classes, "]\n", "loss      ", losses::make_loss(c.loss).text(),
+              "\n", "training  ", plan.steps, " steps in ", plan.epoch_of(plan.steps), " epochs, ", c.optimizer,
+              ", rate ", c.lr, ", ", c.schedule, ", seed ", c.seed, "\n");
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,47 @@
+// Complete settings of a training: what was asked for, and for the rest rules over the training cases. No search, no
+// tuning per data set; every rule is in plan.cpp and geometry.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/training/config.h"
+#include "apps/training/model.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "losses/core/loss.h"
+#include "nn/optimizer.h"
+#include "nn/schedule.h"
+
+namespace voxgrad::apps {
+
+enum class OnNan { stop, skip, rollback };
+const char* name_of(OnNan what);
+
+struct Plan {
+  TrainConfig config;  // no 0 and no empty text left where that means "from the data"
+  ModelSpec model;
+  std::int64_t steps = 0;            // of the whole training
+  std::int64_t steps_per_epoch = 0;  // one pass over the cases, between 20 and 250
+  data::LoaderOptions loader;
+  nn::OptimizerOptions optimizer;
+  nn::ScheduleOptions schedule;
+  losses::Context context;  // ignore label, class fractions
+  std::vector<std::int64_t> val, test;
+  OnNan on_nan = OnNan::stop;
+
+  // Epochs that `done` steps have completed; the last one may be shorter.
+  std::int64_t epoch_of(std::int64_t done) const { return (done + steps_per_epoch - 1) / steps_per_epoch; }
+};
+
+// Error(usage) for a setting that is impossible, with its range or what it has to fit.
+Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish);
+
+// "0:0,255:1" to a map. Error(usage).
+std::map<int, int> parse_label_map(const std::string& text);
+
+// What a person wants to know of a plan before a long wait, one fact per line.
+std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters);
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,134 @@
+#include "apps/training/run_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <sstream>
+#include <utility>
+
+#include "data/atomic_file.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const std::string& what, const std::string& path, int code) {
+  throw Error(ErrorKind::io, what + " " + path + ": " + std::strerror(code));
+}
+
+void write_all(int descriptor, const std::string& bytes, const std::string& path) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::write(descriptor, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("cannot write", path, errno);
+    done += static_cast<std::size_t>(n);
+  }
+}
+
+void rename_file(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) fail("cannot replace", to, errno);
+}
+
+int open_log(const std::string& directory, int flags) {
+  const std::string path = directory + "/log.jsonl";
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0666);
+  if (descriptor < 0) fail("cannot open", path, errno);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    const int code = errno;
+    ::close(descriptor);
+    if (code != EWOULDBLOCK) fail("cannot lock", path, code);
+    throw Error(ErrorKind::usage, "run directory " + directory + ": another process is training there",
+                "wait for it, or give this run a directory of its own with -o");
+  }
+  return descriptor;
+}
+
+}  // namespace
+
+RunDirectory::RunDirectory(std::string path, int log) : path_(std::move(path)), log_(log) {}
+RunDirectory::RunDirectory(RunDirectory&& other) noexcept
+    : path_(std::move(other.path_)), log_(std::exchange(other.log_, -1)) {}
+RunDirectory::~RunDirectory() {
+  if (log_ >= 0) ::close(log_);
+}
+
+bool RunDirectory::exists(const std::string& path) { return fs::exists(path + "/log.jsonl"); }
+
+RunDirectory RunDirectory::create(const std::string& path) {
+  std::error_code code;
+  fs::create_directories(path, code);
+  if (code) fail("cannot make the run directory", path, code.value());
+  // The lock first: of two processes that start at once, one makes the run and the other is refused.
+  const bool fresh = !exists(path);
+  RunDirectory run(path, open_log(path, O_CREAT));
+  if (!fresh)
+    throw Error(ErrorKind::usage, "run directory " + path + ": a run is in it already",
+                "continue it with `voxgrad train --resume " + path + "`, or choose another directory with -o");
+  return run;
+}
+
+RunDirectory RunDirectory::reopen(const std::string& path) {
+  if (!exists(path))
+    throw Error(ErrorKind::io, "no run in " + path + ": " + path + "/log.jsonl does not exist",
+                "`voxgrad train FILE.h5 -o " + path + "` starts one");
+  return RunDirectory(path, open_log(path, 0));
+}
+
+void RunDirectory::log(const Json& line) {
+  const off_t size = ::lseek(log_, 0, SEEK_END);
+  try {
+    write_all(log_, line.dump() + "\n", file("log.jsonl"));
+  } catch (const Error&) {
+    if (size >= 0 && ::ftruncate(log_, size) != 0)
+      fail("cannot take a broken line back from", file("log.jsonl"), errno);
+    throw;
+  }
+}
+
+void RunDirectory::save_last(const data::TensorFile& checkpoint) {
+  // At every instant `last` or `previous` is a whole checkpoint: the new one is complete before a name moves.
+  const std::string next = file("next.safetensors"), last = file("last.safetensors");
+  data::save_tensors(next, checkpoint);
+  if (fs::exists(last)) rename_file(last, file("previous.safetensors"));
+  rename_file(next, last);
+}
+
+void RunDirectory::save_best(const data::TensorFile& checkpoint) {
+  data::save_tensors(file("best.safetensors"), checkpoint);
+}
+
+data::TensorFile RunDirectory::load_last(std::string& warning) const {
+  const std::string last = file("last.safetensors"), previous = file("previous.safetensors");
+  warning.clear();
+  if (!fs::exists(previous)) return data::load_tensors(last);
+  try {
+    return data::load_tensors(last);
+  } catch (const Error& error) {
+    data::TensorFile older = data::load_tensors(previous);
+    warning = std::string(error.what()) + "; going on from " + previous;
+    return older;
+  }
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail("cannot read", path, errno);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+
+void write_text(const std::string& path, const std::string& contents) {
+  data::write_atomically(path, {std::as_bytes(std::span(contents))});
+}
+
+}  // namespace voxgrad::apps

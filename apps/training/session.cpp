@@ -1,0 +1,281 @@
+#include "apps/training/session.h"
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <utility>
+
+#include "apps/report/curves.h"
+#include "apps/training/console.h"
+#include "apps/training/manifest.h"
+#include "apps/training/signals.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+constexpr int kMostRollbacks = 10, kMostSkipped = 20;  // beyond that it is no accident
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+std::string checksum(const data::DatasetInfo& info) { return text(info.images_crc32, "/", info.labels_crc32); }
+
+}  // namespace
+
+Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& directory, Observer& observer,
+                 Device device, const std::string& command)
+    : dataset_(dataset),
+      plan_(plan),
+      directory_(directory),
+      observer_(observer),
+      device_(device),
+      command_(command),
+      trainer_(dataset, plan, device) {}
+
+double Session::seconds() const {
+  return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+template <class F>
+bool Session::attempt(F&& write) {
+  try {
+    write();
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::io) throw;
+    observer_.on_warning(std::string(error.what()) + "; training goes on");
+    return false;
+  }
+}
+
+void Session::event(Json line) {
+  attempt([&] { directory_.log(line); });
+}
+
+// --- The loop ---
+
+TrainResult Session::run() {
+  const SignalGuard guard;
+  const std::string manifest_file = directory_.file("run.json");
+  if (std::filesystem::exists(manifest_file))
+    seconds_before_ = Json::parse(read_text(manifest_file)).value("seconds", 0.0);
+  attempt([&] { directory_.write("config.toml", to_toml(plan_.config)); });
+  write_manifest("running", {});
+  event({{"event", "start"}, {"step", trainer_.steps_done()}, {"command", command_}});
+  try {
+    if (trainer_.steps_done() == 0) save_last();
+    train();
+    return finish();
+  } catch (const Interrupted& interrupted) {
+    event({{"event", "interrupted"}, {"step", trainer_.steps_done()}, {"signal", interrupted.signal}});
+    write_manifest("interrupted", {});
+    throw;
+  } catch (const Error& error) {
+    event({{"event", "error"}, {"step", trainer_.steps_done()}, {"message", error.what()}});
+    write_manifest(error.kind() == ErrorKind::diverged ? "diverged" : "error", {});
+    throw;
+  }
+}
+
+void Session::train() {
+  while (trainer_.steps_done() < plan_.steps) {
+    double lr = kUndefined;
+    try {
+      const StepReport report = trainer_.step();
+      loss_sum_ += report.loss;
+      ++loss_count_;
+      skipped_in_a_row_ = 0;
+      lr = report.lr;
+      observer_.on_step(report, plan_);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::diverged) throw;
+      survive(error);
+    }
+    const std::int64_t done = trainer_.steps_done(), recorded = history_.empty() ? 0 : history_.back().step;
+    if (done > recorded && (done % plan_.steps_per_epoch == 0 || done == plan_.steps)) end_epoch(lr);
+    if (const int signal = pending_signal()) {
+      save_last();
+      throw Interrupted{signal};
+    }
+  }
+}
+
+// Called where an Error(diverged) is being handled; throws it on if it cannot be survived.
+void Session::survive(const Error& error) {
+  const std::string what = error.what();
+  if (plan_.on_nan == OnNan::stop) throw;
+  if (plan_.on_nan == OnNan::skip) {
+    if (++skipped_in_a_row_ > kMostSkipped)
+      throw Error(ErrorKind::diverged, text(what, ", as in the ", kMostSkipped, " steps before"), error.hint());
+    trainer_.skip();
+    ++skipped_;
+    observer_.on_warning(what + "; this step is left out");
+  } else {
+    if (++rollbacks_ > kMostRollbacks)
+      throw Error(ErrorKind::diverged, text(what, ", after ", kMostRollbacks, " rollbacks"), error.hint());
+    std::string warning;
+    restore(directory_.load_last(warning));
+    trainer_.scale_rate(0.5);
+    save_last();
+    observer_.on_warning(text(what, "; back to step ", trainer_.steps_done(), " with half the learning rate"));
+  }
+  event({{"event", name_of(plan_.on_nan)}, {"step", trainer_.steps_done()}, {"message", what}});
+}
+
+void Session::end_epoch(double lr) {
+  const std::int64_t done = trainer_.steps_done(), epoch = plan_.epoch_of(done), every = plan_.config.validate_every;
+  EpochRecord record{epoch, done,       loss_count_ > 0 ? loss_sum_ / static_cast<double>(loss_count_) : kUndefined,
+                     lr,    kUndefined, {}};
+  loss_sum_ = 0;
+  loss_count_ = 0;
+  const bool last = done == plan_.steps;
+  if (last || (every > 0 && epoch % every == 0)) {
+    const std::vector<CaseResult> cases = evaluate_cases(trainer_.evaluated(), dataset_, plan_.val);
+    record.val_dice = foreground_mean(cases);
+    for (std::size_t label = 1; label < plan_.model.class_names.size(); ++label)
+      record.val_classes.push_back(losses::summarise(over_cases(cases, label)).mean);
+    trainer_.end_validation(record.val_dice);
+  }
+  history_.push_back(record);
+  const double best = best_ > 0 ? history_[static_cast<std::size_t>(best_ - 1)].val_dice : kUndefined;
+  if (record.val_dice > best || (std::isnan(best) && (last || !std::isnan(record.val_dice)))) {
+    best_ = static_cast<std::int64_t>(history_.size());
+    best_weights_ = trainer_.weights();
+    best_saved_ = attempt([&] { directory_.save_best(best_model()); });
+  }
+  save_last();
+  event({{"event", "epoch"},
+         {"epoch", epoch},
+         {"step", done},
+         {"loss", number(record.loss)},
+         {"lr", number(lr)},
+         {"val_dice", number(record.val_dice)},
+         {"seconds", seconds()}});
+  attempt([&] {
+    directory_.write("metrics.csv", to_csv(history_, plan_.model.class_names));
+    directory_.write("curves.svg", curves_svg(history_));
+  });
+  observer_.on_epoch(record, plan_);
+}
+
+TrainResult Session::finish() {
+  TrainResult result;
+  result.run = directory_.path();
+  result.epochs = plan_.epoch_of(trainer_.steps_done());
+  const EpochRecord& best = history_.at(static_cast<std::size_t>(best_ - 1));
+  result.best_epoch = best.epoch;
+  result.val_dice = best.val_dice;
+  result.parameters = trainer_.parameter_count();
+  result.class_names = plan_.model.class_names;
+  if (!plan_.test.empty()) {
+    Model model{plan_.model, std::make_unique<nn::UNet>(plan_.model.net, Random(0)), ""};
+    model.net->load_state(best_weights_);
+    model.net->to(device_);
+    result.test = evaluate_cases(model, dataset_, plan_.test);
+  }
+  result.seconds = seconds();
+  result.peak_memory = peak_memory_bytes();
+  event({{"event", "finished"}, {"step", trainer_.steps_done()}, {"test_dice", number(foreground_mean(result.test))}});
+  Json results = to_json(result);
+  results["test_cases"] = to_json(result.test, result.class_names).at("cases");
+  write_manifest("finished", results);
+  // What a full disk kept from being written gets a last chance; if it is not there now the run is not whole.
+  if (!best_saved_) directory_.save_best(best_model());
+  if (!last_saved_) directory_.save_last(checkpoint());
+  return result;
+}
+
+// --- What stays ---
+
+void Session::describe(data::TensorFile& file, const EpochRecord* record) const {
+  file.metadata["config"] = to_json(plan_.config).dump();
+  file.metadata["model"] = to_json(plan_.model).dump();
+  file.metadata["dataset_crc32"] = checksum(dataset_.info());
+  file.metadata["versions"] = Json{{"voxgrad", version()}}.dump();
+  if (record == nullptr) return;
+  file.metadata["best"] =
+      Json{{"epoch", record->epoch}, {"step", record->step}, {"val_dice", number(record->val_dice)}}.dump();
+}
+
+data::TensorFile Session::checkpoint() const {
+  data::TensorFile file = trainer_.state();
+  describe(file, best_ > 0 ? &history_[static_cast<std::size_t>(best_ - 1)] : nullptr);
+  file.metadata["epoch"] = std::to_string(plan_.epoch_of(trainer_.steps_done()));
+  file.metadata["history"] = to_json(history_).dump();
+  file.metadata["running"] = Json{
+      {"loss_sum", number(loss_sum_)},
+      {"loss_count", loss_count_},
+      {"skipped", skipped_},
+      {"best_record", best_}}.dump();
+  return file;
+}
+
+data::TensorFile Session::best_model() const {
+  data::TensorFile file;
+  file.tensors = best_weights_;
+  describe(file, &history_[static_cast<std::size_t>(best_ - 1)]);
+  return file;
+}
+
+void Session::save_last() {
+  last_saved_ = attempt([&] { directory_.save_last(checkpoint()); });
+}
+
+void Session::restore(const data::TensorFile& file) {
+  const std::string where = directory_.file("last.safetensors");
+  trainer_.load_state(file);
+  history_ = history_from_json(metadata_json(file, "history", where));
+  const Json running = metadata_json(file, "running", where);
+  loss_sum_ = to_number(running.at("loss_sum"));
+  running.at("loss_count").get_to(loss_count_);
+  running.at("skipped").get_to(skipped_);
+  running.at("best_record").get_to(best_);
+  if (best_ > 0) best_weights_ = network_tensors(data::load_tensors(directory_.file("best.safetensors")));
+}
+
+void Session::resume() {
+  std::string warning;
+  const data::TensorFile file = directory_.load_last(warning);
+  if (!warning.empty()) observer_.on_warning(warning);
+  const auto crc = file.metadata.find("dataset_crc32");
+  if (crc == file.metadata.end() || crc->second != checksum(dataset_.info()))
+    throw Error(ErrorKind::data,
+                dataset_.info().path + ": its content is not what " + directory_.path() + " was trained on",
+                "give the original file, or start a new run");
+  restore(file);
+}
+
+void Session::write_manifest(const std::string& exit_reason, const Json& results) {
+  const data::DatasetInfo& info = dataset_.info();
+  Json json = manifest();
+  json["command"] = command_;
+  json["exit_reason"] = exit_reason;
+  json["dataset"] = {{"path", info.path}, {"images_crc32", info.images_crc32}, {"labels_crc32", info.labels_crc32}};
+  json["config"] = to_json(plan_.config);
+  json["device"] = name_of(device_);
+  json["parameters"] = trainer_.parameter_count();
+  json["steps"] = trainer_.steps_done();
+  json["skipped_steps"] = skipped_;
+  json["seconds"] = seconds();
+  json["peak_memory_bytes"] = peak_memory_bytes();
+  if (!results.is_null()) json["results"] = results;
+  attempt([&] { directory_.write("run.json", json.dump(2) + "\n"); });
+}
+
+Json to_json(const TrainResult& result) {
+  Json test = Json::object();
+  if (!result.test.empty()) {
+    test["dice_mean"] = number(foreground_mean(result.test));
+    for (std::size_t label = 1; label < result.class_names.size(); ++label)
+      test["dice"][std::to_string(label)] = number(losses::summarise(over_cases(result.test, label)).mean);
+  }
+  return {{"run", result.run},
+          {"epochs", result.epochs},
+          {"best_epoch", result.best_epoch},
+          {"val", {{"dice_mean", number(result.val_dice)}}},
+          {"test", test},
+          {"seconds", result.seconds},
+          {"peak_memory_bytes", result.peak_memory},
+          {"parameters", result.parameters}};
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,33 @@
+// An observer that shows a training on the console: a bar on a terminal, else one line an epoch.
+#pragma once
+
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "apps/training/console.h"
+#include "apps/training/session.h"
+
+namespace voxgrad::apps {
+
+class Watch final : public Observer {
+ public:
+  // `prefix` begins every line. Without `lines` epochs are reported to those who asked for more messages only.
+  explicit Watch(Console& console, std::string prefix = "", bool lines = true)
+      : console_(console), prefix_(std::move(prefix)), lines_(lines && !console.live()) {}
+  void on_step(const StepReport& report, const Plan& plan) override;
+  void on_epoch(const EpochRecord& record, const Plan& plan) override;
+  void on_warning(const std::string& message) override { console_.warn(prefix_ + message); }
+
+ private:
+  double rate(std::int64_t done);  // steps per second since the first one that was seen
+  Console& console_;
+  std::string prefix_;
+  bool lines_;
+  std::int64_t first_ = -1;
+  double val_dice_ = std::nan("");
+  std::chrono::steady_clock::time_point start_;
+};
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,117 @@
+#include "apps/training/plan.h"
+#include "apps/verbs/program.h"
+#include "data/fingerprint.h"
+
+namespace voxgrad::apps {
+namespace {
+
+struct InspectOptions {
+  std::string data, split = "all", label_map;
+};
+
+Json to_json(const data::Summary& s) {
+  return {{"min", number(s.min)}, {"median", number(s.median)}, {"mean", number(s.mean)}, {"max", number(s.max)}};
+}
+
+Json to_json(const std::vector<data::Summary>& axes) {
+  Json list = Json::array();
+  for (const data::Summary& axis : axes) list.push_back(to_json(axis));
+  return list;
+}
+
+Json to_json(const data::Fingerprint& print) {
+  Json classes = Json::array(), channels = Json::array();
+  for (const data::ClassFingerprint& entry : print.classes)
+    classes.push_back({{"name", entry.name},
+                       {"voxels", entry.voxels},
+                       {"fraction", number(entry.fraction)},
+                       {"cases", entry.cases},
+                       {"objects", entry.objects},
+                       {"object_voxels", to_json(entry.object_voxels)},
+                       {"object_size", to_json(entry.object_size)}});
+  for (const data::ChannelFingerprint& entry : print.channels)
+    channels.push_back({{"min", number(entry.min)},
+                        {"max", number(entry.max)},
+                        {"mean", number(entry.mean)},
+                        {"deviation", number(entry.deviation)},
+                        {"percentile_0_5", number(entry.percentile_0_5)},
+                        {"median", number(entry.median)},
+                        {"percentile_99_5", number(entry.percentile_99_5)},
+                        {"foreground_mean", number(entry.foreground_mean)},
+                        {"foreground_deviation", number(entry.foreground_deviation)}});
+  return {{"cases", print.cases},
+          {"groups", print.groups},
+          {"voxels", print.voxels},
+          {"dims", print.dims},
+          {"shape", to_json(print.shape)},
+          {"spacing", to_json(print.spacing)},
+          {"foreground_fraction", number(print.foreground_fraction)},
+          {"ignored_fraction", number(print.ignored_fraction)},
+          {"empty_cases", print.empty_cases},
+          {"classes", classes},
+          {"channels", channels}};
+}
+
+// "40 x 56 x 40", with a range where cases differ.
+std::string axes_text(const std::vector<data::Summary>& axes, int digits) {
+  std::string result;
+  for (const data::Summary& axis : axes)
+    result += (result.empty() ? "" : " x ") + fixed(axis.min, digits) +
+              (axis.max > axis.min ? ".." + fixed(axis.max, digits) : "");
+  return result;
+}
+
+std::string describe(const data::DatasetInfo& info, const data::Fingerprint& print) {
+  std::string result = text("file        ", info.path, "\n", "cases       ", print.cases);
+  if (print.groups > 0) result += text(" of ", print.groups, " groups");
+  for (const auto& [name, cases] : info.splits) result += text(", ", name, " ", cases.size());
+  result += text("\nshape       ", axes_text(print.shape, 0), ", ", info.channels, " channels\nspacing     ",
+                 axes_text(print.spacing, 2), " mm\nforeground  ", fixed(100 * print.foreground_fraction, 2), " %, ",
+                 print.empty_cases, " cases without any\n");
+  if (print.ignored_fraction > 0) result += text("ignored     ", fixed(100 * print.ignored_fraction, 2), " %\n");
+  for (const auto& [name, value] : info.attributes)
+    result += name + std::string(12 - std::min<std::size_t>(11, name.size()), ' ') + value + "\n";
+  Table classes({"class", "voxels %", "cases", "objects", "object voxels: min", "median", "max"}, 1);
+  for (const data::ClassFingerprint& entry : print.classes)
+    classes.row({entry.name, fixed(100 * entry.fraction, 3), std::to_string(entry.cases), std::to_string(entry.objects),
+                 fixed(entry.object_voxels.min, 0), fixed(entry.object_voxels.median, 0),
+                 fixed(entry.object_voxels.max, 0)});
+  Table channels({"channel", "min", "0.5 %", "median", "99.5 %", "max", "mean", "SD", "foreground mean", "SD"}, 1);
+  for (std::size_t i = 0; i < print.channels.size(); ++i) {
+    const data::ChannelFingerprint& c = print.channels[i];
+    std::vector<std::string> row{std::to_string(i)};
+    for (const double value : {c.min, c.percentile_0_5, c.median, c.percentile_99_5, c.max, c.mean, c.deviation,
+                               c.foreground_mean, c.foreground_deviation})
+      row.push_back(fixed(value, 2));
+    channels.row(row);
+  }
+  return result + "\n" + classes.str() + "\n" + channels.str();
+}
+
+void inspect(const InspectOptions& options, const Common& common) {
+  data::DatasetOptions dataset_options;
+  dataset_options.label_map = parse_label_map(options.label_map);
+  const data::Dataset dataset = data::Dataset::open(options.data, dataset_options);
+  const data::Fingerprint print = data::take_fingerprint(dataset, dataset.split(options.split));
+  if (!common.json) return print_text(describe(dataset.info(), print));
+  Json json{{"path", options.data}, {"name", dataset.info().name}, {"class_names", dataset.info().class_names}};
+  Json splits = Json::object();
+  for (const auto& [name, cases] : dataset.info().splits) splits[name] = cases.size();
+  json["splits"] = splits;
+  json["attributes"] = dataset.info().attributes;
+  json.update(to_json(print));
+  print_json(json);
+}
+
+}  // namespace
+
+void add_inspect(Program& program) {
+  const auto options = std::make_shared<InspectOptions>();
+  CLI::App& verb = program.verb("inspect", "what a dataset looks like: shapes, classes, objects, intensities",
+                                [options, &program] { inspect(*options, program.common()); });
+  verb.add_option("data", options->data, "dataset file")->required();
+  verb.add_option("--split", options->split, "train, val, test or all");
+  verb.add_option("--label-map", options->label_map, "stored label:class pairs, e.g. 0:0,255:1");
+}
+
+}  // namespace voxgrad::apps

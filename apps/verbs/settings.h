@@ -1,0 +1,35 @@
+// The settings of a training as flags of a verb.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "apps/training/config.h"
+#include "apps/verbs/program.h"
+
+namespace voxgrad::apps {
+
+// "weight_decay" -> "--weight-decay"; the dataset is the argument without a flag.
+inline std::string option_name(const std::string& setting) {
+  if (setting == "data") return setting;
+  std::string flag = "--" + setting;
+  for (char& c : flag)
+    if (c == '_') c = '-';
+  return flag;
+}
+
+// Adds every setting but those in `without`.
+inline void add_settings(CLI::App& verb, TrainConfig& config, const std::vector<std::string>& without = {}) {
+  visit_settings(config, [&](const std::string& name, auto& member, const char* help) {
+    if (std::find(without.begin(), without.end(), name) != without.end()) return;
+    const std::string flag = option_name(name);
+    if constexpr (std::is_same_v<std::decay_t<decltype(member)>, bool>)
+      verb.add_flag(flag + ",!--no-" + flag.substr(2), member, help);
+    else
+      verb.add_option(flag, member, help);
+  });
+}
+
+}  // namespace voxgrad::apps

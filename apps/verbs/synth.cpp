@@ -1,0 +1,78 @@
+#include <filesystem>
+
+#include "apps/training/config.h"
+#include "apps/training/suggest.h"
+#include "apps/verbs/program.h"
+#include "data/phantoms.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+struct SynthOptions {
+  std::string task, out, size;
+  std::int64_t cases = 0;
+  bool list = false;
+};
+
+void list(const Common& common) {
+  Json json = Json::array();
+  Table table({"task", "size", "cases", "classes", ""}, 1);
+  for (const data::Phantom& phantom : data::phantoms()) {
+    json.push_back({{"name", phantom.name},
+                    {"summary", phantom.summary},
+                    {"dims", phantom.dims},
+                    {"class_names", phantom.class_names},
+                    {"size", phantom.size},
+                    {"cases", phantom.cases}});
+    table.row({phantom.name, sizes_text(phantom.size), std::to_string(phantom.cases),
+               std::to_string(phantom.class_names.size()), phantom.summary});
+  }
+  if (common.json) return print_json(json);
+  print_text(table.str());
+}
+
+void write(const data::Phantom& phantom, const std::string& path, const SynthOptions& options, const Common& common) {
+  data::PhantomOptions wish;
+  wish.cases = options.cases;
+  wish.seed = common.seed;
+  if (!options.size.empty()) wish.size = parse_sizes(options.size, phantom.dims, "--size");
+  data::write_dataset(path, data::make_phantom(phantom.name, wish));
+  common.console().say("wrote " + path);
+}
+
+void synth(const SynthOptions& options, const Common& common) {
+  if (options.list) return list(common);
+  if (options.cases < 0) throw Error(ErrorKind::usage, text("--cases ", options.cases, " outside 1.."));
+  if (options.task.empty())
+    throw Error(ErrorKind::usage, "synth: no task given", "`voxgrad synth --list` lists the tasks; `all` makes each");
+  Json written = Json::array();
+  std::vector<std::string> names{"all"};
+  for (const data::Phantom& phantom : data::phantoms()) {
+    names.push_back(phantom.name);
+    if (options.task != "all" && options.task != phantom.name) continue;
+    const std::string file = phantom.name + ".h5", folder = options.out.empty() ? VOXGRAD_BUNDLED_DIR : options.out;
+    if (options.task == "all") std::filesystem::create_directories(folder);
+    const std::string path = options.task == "all" ? folder + "/" + file : options.out.empty() ? file : options.out;
+    write(phantom, path, options, common);
+    written.push_back(path);
+  }
+  if (written.empty())
+    throw Error(ErrorKind::usage, "synth: unknown task `" + options.task + "`", suggestion(options.task, names));
+  if (common.json) print_json({{"written", written}});
+}
+
+}  // namespace
+
+void add_synth(Program& program) {
+  const auto options = std::make_shared<SynthOptions>();
+  CLI::App& verb =
+      program.verb("synth", "write a phantom dataset", [options, &program] { synth(*options, program.common()); });
+  verb.add_option("task", options->task, "name of the phantom, or `all`");
+  verb.add_option("-o,--out", options->out, "file (default TASK.h5); for `all` a directory (default: the bundled one)");
+  verb.add_option("--cases", options->cases, "number of cases; 0: as many as the task has by default");
+  verb.add_option("--size", options->size, "extents, e.g. 128x128; empty: those of the task");
+  verb.add_flag("--list", options->list, "list the tasks");
+}
+
+}  // namespace voxgrad::apps

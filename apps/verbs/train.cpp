@@ -1,0 +1,139 @@
+#include <chrono>
+#include <filesystem>
+
+#include "apps/training/session.h"
+#include "apps/training/watch.h"
+#include "apps/verbs/program.h"
+#include "apps/verbs/settings.h"
+#include "engine/backend.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+struct TrainOptions {
+  TrainConfig config;
+  std::string out, resume;
+  bool dry_run = false;
+  CLI::App* verb = nullptr;
+};
+
+data::Dataset open_dataset(const TrainConfig& config) {
+  data::DatasetOptions options;
+  options.label_map = parse_label_map(config.label_map);
+  return data::Dataset::open(config.data, options);
+}
+
+// runs/<dataset>-<loss>, with a number if that is taken.
+std::string default_directory(const TrainConfig& config) {
+  std::string name = std::filesystem::path(config.data).stem().string() + "-" + config.loss;
+  for (char& c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_' && c != '.') c = '_';
+  std::string path = "runs/" + name;
+  for (int i = 2; RunDirectory::exists(path); ++i) path = text("runs/", name, "-", i);
+  return path;
+}
+
+void show(const TrainResult& result, const Common& common) {
+  if (common.json) return print_json(to_json(result));
+  if (!result.test.empty()) print_text(table(result.test, result.class_names));
+  print_text(text("best epoch ", result.best_epoch, " of ", result.epochs, ", validation Dice ",
+                  fixed(result.val_dice, 4), "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ",
+                  result.run, "\n"));
+}
+
+// Two steps and one prediction for real: what they took is what the whole will take.
+void dry_run(const data::Dataset& dataset, const Plan& plan, const Common& common) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_of = [](auto&& work) {
+    const auto start = Clock::now();
+    work();
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const Device device = common.get_device();
+  Trainer trainer(dataset, plan, device);
+  trainer.step();  // the first one allocates
+  const double step = seconds_of([&] { trainer.step(); });
+  double validation = 0;
+  if (!plan.val.empty())
+    validation = seconds_of([&] { evaluate_cases(trainer.evaluated(), dataset, {plan.val.front()}); }) *
+                 static_cast<double>(plan.val.size());
+  const std::int64_t every = plan.config.validate_every, epochs = plan.epoch_of(plan.steps);
+  const double validations = every == 0 ? 1 : static_cast<double>((epochs + every - 1) / every);
+  const double total = step * static_cast<double>(plan.steps) + validation * validations;
+  const double pool = static_cast<double>(backend_of(device).pool().statistics().peak);
+  if (common.json)
+    return print_json({{"parameters", trainer.parameter_count()},
+                       {"patch", plan.model.patch},
+                       {"batch", plan.config.batch},
+                       {"steps", plan.steps},
+                       {"epochs", epochs},
+                       {"step_seconds", step},
+                       {"validation_seconds", validation},
+                       {"seconds", total},
+                       {"tensor_memory_bytes", pool},
+                       {"peak_memory_bytes", peak_memory_bytes()},
+                       {"config", to_json(plan.config)}});
+  print_text(summary(plan, dataset.info(), trainer.parameter_count()) +
+             text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
+                  "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(step, 3), " s, validations of ",
+                  duration(validation), "\n"));
+}
+
+void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory, bool resume, const Program& program) {
+  const Common& common = program.common();
+  Console console = common.console();
+  Watch watch(console);
+  Session session(dataset, plan, directory, watch, common.get_device(), program.command());
+  if (resume) session.resume();
+  console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) + "run       " +
+              directory.path());
+  const TrainResult result = session.run();
+  show(result, common);
+}
+
+// A run goes on with the settings that it began with.
+void resume(const TrainOptions& options, const Program& program) {
+  visit_settings(options.config, [&](const std::string& name, const auto&, const char*) {
+    const CLI::Option* option = options.verb->get_option_no_throw(option_name(name));
+    if (name != "data" && option != nullptr && option->count() > 0)
+      throw Error(ErrorKind::usage, "train: " + option_name(name) + " cannot be changed when a run is resumed",
+                  "the settings are in " + options.resume + "/config.toml; start a new run to change them");
+  });
+  RunDirectory directory = RunDirectory::reopen(options.resume);
+  std::string warning;
+  TrainConfig config =
+      config_from_json(metadata_json(directory.load_last(warning), "config", directory.file("last.safetensors")));
+  if (!options.config.data.empty()) config.data = options.config.data;
+  const data::Dataset dataset = open_dataset(config);
+  run(dataset, make_plan(dataset, config), std::move(directory), true, program);
+}
+
+void train(TrainOptions& options, const Program& program) {
+  if (!options.resume.empty()) return resume(options, program);
+  TrainConfig& config = options.config;
+  if (config.data.empty())
+    throw Error(ErrorKind::usage, "train: no dataset given", "voxgrad train FILE.h5 --loss dice_ce -o RUN");
+  losses::make_loss(config.loss);  // a misspelt loss is found before the file is read
+  config.seed = program.common().seed;
+  const data::Dataset dataset = open_dataset(config);
+  const Plan plan = make_plan(dataset, config);
+  if (options.dry_run) return dry_run(dataset, plan, program.common());
+  run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false,
+      program);
+}
+
+}  // namespace
+
+void add_train(Program& program) {
+  const auto options = std::make_shared<TrainOptions>();
+  CLI::App& verb = program.verb("train", "train a U-Net", [options, &program] { train(*options, program); });
+  options->verb = &verb;
+  add_settings(verb, options->config);
+  verb.add_option("-o,--out", options->out, "run directory (default: runs/DATASET-LOSS)");
+  verb.add_option("--resume", options->resume, "go on with the run in this directory")->configurable(false);
+  verb.add_flag("--dry-run", options->dry_run, "print shapes, parameters, memory and a time estimate, and stop")
+      ->configurable(false);
+}
+
+}  // namespace voxgrad::apps
