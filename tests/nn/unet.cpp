@@ -358,7 +358,7 @@ TEST_CASE("training has the same bits for one, two and three threads") {
                 .deep_supervision = true},
                Random(1));
       const auto optimizer = nn::make_optimizer("sgd", net);
-      train(net, *optimizer, wave(dims == 2 ? Shape{2, 48, 40, 1} : Shape{1, 12, 20, 16, 1}, 0, DType::f32), 0, 4);
+      train(net, *optimizer, wave(dims == 2 ? Shape{2, 96, 80, 1} : Shape{1, 16, 32, 24, 1}, 0, DType::f32), 0, 4);
       if (count == 1) first = net.flat_parameters().clone();
       CHECK_MESSAGE(test::same_bits(net.flat_parameters(), first), dims << "-D, " << count << " threads");
     }
