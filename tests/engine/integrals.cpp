@@ -55,8 +55,14 @@ Real log_sum_exp(const std::vector<Real>& z, std::size_t without) {
 
 Real softplus(Real x) { return std::max(x, Real{0}) + std::log1p(std::exp(-std::fabs(x))); }
 
-// Adds voxel `v` of sample `n` to sums [rows, N, C], or the gradient with upstream `sums` to dz.
-void add_voxel(const Call& call, std::int64_t n, std::int64_t v, std::vector<Real>& sums, std::vector<Real>* dz) {
+// What integrate() and its gradient should give. Errors are measured against the sum of the absolute summands.
+struct Reference {
+  std::vector<Real> sums, magnitudes;  // [rows, N, C]
+  std::vector<Real> dz, dz_magnitudes;
+};
+
+void add_voxel(const Call& call, const std::vector<double>& upstream, std::int64_t n, std::int64_t v,
+               Reference& result) {
   const std::int64_t channels = call.logits.extent(-1), samples = call.logits.extent(0);
   const std::int64_t voxel = n * call.logits.shape().spatial_numel() + v;
   const auto y = static_cast<std::size_t>(call.labels.data<std::uint8_t>()[voxel]);
@@ -87,27 +93,34 @@ void add_voxel(const Call& call, std::int64_t n, std::int64_t v, std::vector<Rea
           });
         const Real t = (c == y) != complement ? 1 : 0, a = row.a;
         const std::int64_t out = std::max<std::int64_t>(0, static_cast<std::int64_t>(c) - first);
-        Real& sum = sums[static_cast<std::size_t>((static_cast<std::int64_t>(k) * samples + n) * channels + out)];
-        if (dz == nullptr) {
-          sum += Row::value(p, q, complement ? k_log : l, t, w, a);
-          continue;
-        }
-        const Real h = sum * Row::slope(p, q, complement ? k_log : l, t, w, a) * Real{call.options.temperature};
+        const auto entry = static_cast<std::size_t>((static_cast<std::int64_t>(k) * samples + n) * channels + out);
+        const Real f = Row::value(p, q, complement ? k_log : l, t, w, a);
+        result.sums[entry] += f;
+        result.magnitudes[entry] += std::fabs(f);
+        const Real h = Row::slope(p, q, complement ? k_log : l, t, w, a) * upstream[entry] * call.options.temperature;
         for (std::int64_t j = 0; j < channels; ++j) {
           const auto at = static_cast<std::size_t>(j + first);
           const Real share = at == c ? 0 : std::exp(z[at] - rivals[c]);  // of the rest: p_j = share * (1 - p_c)
           // d log p_c / dz_j, or d log(1 - p_c) / dz_j
           const Real slope = complement ? (at == c ? -q : q * share) : (at == c ? q : -q * share);
-          (*dz)[static_cast<std::size_t>(voxel * channels + j)] += h * slope;
+          result.dz[static_cast<std::size_t>(voxel * channels + j)] += h * slope;
+          result.dz_magnitudes[static_cast<std::size_t>(voxel * channels + j)] += std::fabs(h * slope);
         }
       }
     });
   }
 }
 
-void for_voxels(const Call& call, std::vector<Real>& sums, std::vector<Real>* dz) {
+Reference reference_of(const Call& call, const std::vector<double>& upstream) {
+  const auto logits = static_cast<std::size_t>(call.logits.numel());
+  Reference result;
+  result.sums.assign(upstream.size(), 0);
+  result.magnitudes.assign(upstream.size(), 0);
+  result.dz.assign(logits, 0);
+  result.dz_magnitudes.assign(logits, 0);
   for (std::int64_t n = 0; n < call.logits.extent(0); ++n)
-    for (std::int64_t v = 0; v < call.logits.shape().spatial_numel(); ++v) add_voxel(call, n, v, sums, dz);
+    for (std::int64_t v = 0; v < call.logits.shape().spatial_numel(); ++v) add_voxel(call, upstream, n, v, result);
+  return result;
 }
 
 Call draw(Random& random, const Shape& shape, DType dtype, double spread, bool decorated) {
@@ -135,36 +148,24 @@ struct Errors {
   double sums = 0, gradient = 0;
 };
 
-// Errors relative to what is added up, so that cancelling sums are not counted against the kernel.
+double worst_error(const std::vector<double>& got, const std::vector<Real>& expected, const std::vector<Real>& scale) {
+  double worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double error = static_cast<double>(std::fabs(got[i] - expected[i]) / std::max(scale[i], Real{1e-9}));
+    if (!(error <= worst)) worst = error;  // NaN stays
+  }
+  return worst;
+}
+
 Errors errors_of(const Call& call, std::uint64_t seed) {
   Tensor logits = call.logits.clone();
   logits.set_requires_grad();
   const Tensor sums = integrate(logits, call.labels, call.rows, call.options);
   const Tensor upstream = random_normal(sums.shape(), seed, 0, 1, DType::f64);
   sums.backward(upstream);
-  std::vector<Real> expected(static_cast<std::size_t>(sums.numel()), 0);
-  std::vector<Real> dz(static_cast<std::size_t>(logits.numel()), 0);
-  for_voxels(call, expected, nullptr);
-  Errors errors;
-  const std::vector<double> got = sums.to_vector<double>();
-  Real scale = 1;
-  for (std::size_t i = 0; i < got.size(); ++i) scale = std::max(scale, std::fabs(expected[i]));
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const double error =
-        static_cast<double>(std::fabs(got[i] - expected[i]) / std::max(std::fabs(expected[i]), scale * Real{0.01}));
-    if (!(error <= errors.sums)) errors.sums = error;
-  }
-  std::vector<Real> weights;
-  for (double u : upstream.to_vector<double>()) weights.push_back(u);
-  for_voxels(call, weights, &dz);
-  const std::vector<double> dlogits = logits.grad().to_vector<double>();
-  Real largest = 0;
-  for (Real d : dz) largest = std::max(largest, std::fabs(d));
-  for (std::size_t i = 0; i < dz.size(); ++i) {
-    const double error = static_cast<double>(std::fabs(dlogits[i] - dz[i]) / largest);
-    if (!(error <= errors.gradient)) errors.gradient = error;
-  }
-  return errors;
+  const Reference expected = reference_of(call, upstream.to_vector<double>());
+  return {worst_error(sums.to_vector<double>(), expected.sums, expected.magnitudes),
+          worst_error(logits.grad().to_vector<double>(), expected.dz, expected.dz_magnitudes)};
 }
 
 }  // namespace
