@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/backend.h"
-#include "nn/names.h"
+#include "engine/names.h"
 
 namespace voxgrad::nn {
 namespace {

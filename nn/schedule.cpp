@@ -6,7 +6,7 @@
 #include <numbers>
 
 #include "engine/error.h"
-#include "nn/names.h"
+#include "engine/names.h"
 
 namespace voxgrad::nn {
 namespace {
