@@ -4,6 +4,9 @@
 //   dg = sum over tiles A'^T [(G' e G'^T) * (B^T d B)] A' = A'^T [sum over tiles ..] A'
 //
 // so the sum runs in the transformed domain, as 36 products Y^T V [Cout, rows] [rows, Cin], and is transformed once.
+//   few channels:  the tiles are cut into slices, each with a sum of its own; a task takes blocks of tiles of a slice
+//                  through its L2 cache. The slices are added in order.
+//   many channels: the tiles are transformed; a task takes a rectangle of the [Cout, Cin] plane whose sum fits in L2.
 #include "engine/cpu/winograd.h"
 
 #include "engine/cpu/scratch.h"
@@ -16,34 +19,33 @@ namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 namespace {
 
 constexpr std::int64_t kWidth = kLanes<float>;
-constexpr std::int64_t kSlices = 16;                 // sums of their own, at most
-constexpr std::int64_t kSliceBytes = 1 << 20;        // a sum that fits the L2 cache beside its tiles
-constexpr std::int64_t kSumBytes = 16 << 20;         // a sum that all threads share
-constexpr std::int64_t kBlockBytes = 3 << 18;        // transformed tiles of a block, per slice
-constexpr std::int64_t kSharedBlockBytes = 4 << 20;  // the same, shared by all threads
 constexpr std::int64_t kRowBytes = kPoints * sizeof(float);
+constexpr std::int64_t kSlices = 16;             // at most
+constexpr std::int64_t kSliceBytes = 1 << 20;    // a larger sum counts as many channels
+constexpr std::int64_t kBlockBytes = 3 << 18;    // transformed tiles of a block
+constexpr std::int64_t kKeptBytes = 10 << 20;    // transformed tiles that are kept for all rectangles
+constexpr std::int64_t kStoredBytes = 16 << 20;  // sums that wait for more tiles
+constexpr std::int64_t kDepth = 256;             // rows that the innermost loop adds up before it changes the panel
 
-// The sums of some output channels: [slice][xi][depth tap][output channel][input channel].
-struct Sums {
-  float* data;
-  std::int64_t first, channels;  // output channels
-  std::int64_t stride, slice_stride;
-  float* at(const ConvShape& s, std::int64_t slice, std::int64_t xi, std::int64_t tap) const {
-    return data + slice * slice_stride + (xi * s.kernel[0] + tap) * channels * stride;
+// A part of the [Cout, Cin] plane, and its sum [xi][depth tap][output][input].
+struct Rectangle {
+  std::int64_t output, outputs, input, inputs;
+  std::int64_t stride() const { return block_count(inputs, kTileColumns<float>) * kTileColumns<float>; }
+  std::int64_t index(const ConvShape& s, std::int64_t xi, std::int64_t tap) const {
+    return (xi * s.kernel[0] + tap) * outputs * stride();
   }
+  std::int64_t size(const ConvShape& s) const { return index(s, kPoints, 0); }
 };
 
 // The rows [begin, end) of the transformed output gradient of a block.
-void transform_output_gradient(const ConvShape& s, const float* dy, const Block& block, std::int64_t begin,
-                               std::int64_t end, const Sums& sums, const Transformed& to) {
+void transform_gradient(const ConvShape& s, const float* dy, const Block& block, std::int64_t begin, std::int64_t end,
+                        const Transformed& to) {
   for (std::int64_t row = begin; row < end; ++row) {
-    const Place place = place_of(s, block, row);
-    const float* const from =
-        dy + s.cout * (place.left + s.out[2] * (place.top + s.out[1] * (place.plane + s.out[0] * place.sample))) +
-        sums.first;
-    const std::int64_t high = s.out[1] - place.top, wide = s.out[2] - place.left;
-    for (std::int64_t c = 0; c < sums.channels; c += kWidth) {
-      const int count = static_cast<int>(std::min(kWidth, sums.channels - c));
+    const auto [sample, plane, top, left] = place_of(s, block, row);
+    const float* const from = dy + (((sample * s.out[0] + plane) * s.out[1] + top) * s.out[2] + left) * s.cout;
+    const std::int64_t high = s.out[1] - top, wide = s.out[2] - left;
+    for (std::int64_t c = 0; c < s.cout; c += kWidth) {
+      const int count = static_cast<int>(std::min(kWidth, s.cout - c));
       float* const out = to.data + row * to.row_stride + c;
       const auto keep = [&](int i, int j, V value) { store(out + (i * 6 + j) * to.xi_stride, value); };
       if (count == kWidth && high >= kTile && wide >= kTile)
@@ -59,95 +61,154 @@ void transform_output_gradient(const ConvShape& s, const float* dy, const Block&
   }
 }
 
-// Adds the products of a block to the sums of a slice.
+// sum (+)= the product of a block at one of the 36 points.
 void multiply(const ConvShape& s, const Block& block, const Transformed& input, const Transformed& gradient,
-              const Sums& sums, std::int64_t slice, bool first) {
-  parallel_for(kPoints * s.kernel[0], 1, [&](std::int64_t task, std::int64_t) {
-    const std::int64_t xi = task / s.kernel[0], tap = task % s.kernel[0];
-    for (std::int64_t c = 0; c < s.cin; c += kTileColumns<float>) {
-      const Product<float> p{.a = gradient.data + xi * gradient.xi_stride,
-                             .row_stride = 1,
-                             .k_stride = gradient.row_stride,
-                             .b = input.data + xi * input.xi_stride + tap * block.columns * input.row_stride + c,
-                             .ldb = input.row_stride,
-                             .k = block.planes * block.columns,
-                             .c = sums.at(s, slice, xi, tap) + c,
-                             .ldc = sums.stride,
-                             .add = !first};
-      if (s.cin - c <= kWidth)
-        multiply_strip<float, 1>(sums.channels, p);
-      else
-        multiply_strip<float, kTileVectors>(sums.channels, p);
+              const Rectangle& part, std::int64_t xi, float* sum, bool add) {
+  const std::int64_t rows = block.planes * block.columns;
+  for (std::int64_t tap = 0; tap < s.kernel[0]; ++tap)
+    for (std::int64_t first = 0; first < rows; first += kDepth) {
+      const float* const v =
+          input.data + xi * input.xi_stride + part.input + (tap * block.columns + first) * input.row_stride;
+      for (std::int64_t c = 0; c < part.inputs; c += kTileColumns<float>) {
+        const Product<float> p{.a = gradient.data + xi * gradient.xi_stride + first * gradient.row_stride + part.output,
+                               .row_stride = 1,
+                               .k_stride = gradient.row_stride,
+                               .b = v + c,
+                               .ldb = input.row_stride,
+                               .k = std::min(kDepth, rows - first),
+                               .c = sum + part.index(s, xi, tap) + c,
+                               .ldc = part.stride(),
+                               .add = add || first > 0};
+        if (part.inputs - c <= kWidth)
+          multiply_strip<float, 1>(part.outputs, p);
+        else
+          multiply_strip<float, kTileVectors>(part.outputs, p);
+      }
+    }
+}
+
+// Adds up slices in order and transforms back, for the outputs [begin, end) of a rectangle.
+void transform_sum(const ConvShape& s, const Rectangle& part, const float* sum, std::int64_t slices, std::int64_t begin,
+                   std::int64_t end, float* dweight) {
+  for (std::int64_t output = begin; output < end; ++output)
+    for (std::int64_t tap = 0; tap < s.kernel[0]; ++tap)
+      for (std::int64_t c = 0; c < part.inputs; c += kWidth) {
+        const int count = static_cast<int>(std::min(kWidth, part.inputs - c));
+        float* const to = dweight + ((part.output + output) * s.kernel[0] + tap) * 9 * s.cin + part.input + c;
+        const float* const from = sum + output * part.stride() + c;
+        transform_tile<WeightGradientTransform>(
+            [&](int i, int j) {
+              const float* const at = from + part.index(s, i * 6 + j, tap);
+              V total = load(at);
+              for (std::int64_t slice = 1; slice < slices; ++slice) total += load(at + slice * part.size(s));
+              return total;
+            },
+            [&](int i, int j, V value) {
+              float* const at = to + (i * 3 + j) * s.cin;
+              if (count == kWidth)
+                store(at, value);
+              else
+                store_part(at, value, count);
+            });
+      }
+}
+
+// The transformed tiles of one block.
+struct Tiles {
+  Layout in, out;
+  Scratch<float> input, gradient;
+
+  Tiles(const ConvShape& s, const Block& largest)
+      : in(layout(input_rows(s, largest), s.cin)),
+        out(layout(largest.planes * largest.columns, s.cout)),
+        input(in.size()),
+        gradient(out.size()) {}
+  Transformed inputs() const { return {input.data(), in.row_stride, in.xi_stride}; }
+  Transformed gradients() const { return {gradient.data(), out.row_stride, out.xi_stride}; }
+
+  void fill(const ConvShape& s, const Block& block, const float* x, const float* dy) const {
+    constexpr std::int64_t kRows = 8;
+    parallel_for(input_rows(s, block), kRows,
+                 [&](std::int64_t begin, std::int64_t end) { transform_input(s, x, block, begin, end, inputs()); });
+    parallel_for(block.planes * block.columns, kRows, [&](std::int64_t begin, std::int64_t end) {
+      transform_gradient(s, dy, block, begin, end, gradients());
+    });
+  }
+};
+
+void few_channels(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+  const Rectangle whole{0, s.cout, 0, s.cin};
+  const Cut cuts = cut(s, std::max<std::int64_t>(32, kBlockBytes / kRowBytes / (s.cin + s.cout)));
+  const std::int64_t slices = std::min(kSlices, block_count(cuts.blocks(), 2));
+  const Scratch<float> sums(slices * whole.size(s));
+  parallel_for(slices, 1, [&](std::int64_t slice, std::int64_t) {
+    const Tiles tiles(s, cuts.block(s, 0));
+    const std::int64_t begin = cuts.blocks() * slice / slices, end = cuts.blocks() * (slice + 1) / slices;
+    for (std::int64_t index = begin; index < end; ++index) {
+      const Block block = cuts.block(s, index);
+      tiles.fill(s, block, x, dy);
+      for (std::int64_t xi = 0; xi < kPoints; ++xi)
+        multiply(s, block, tiles.inputs(), tiles.gradients(), whole, xi, sums.data() + slice * whole.size(s),
+                 index > begin);
     }
   });
-}
-
-// The blocks [begin, end) of the layer into one slice.
-void accumulate(const ConvShape& s, const float* x, const float* dy, const Cut& cuts, std::int64_t begin,
-                std::int64_t end, const Sums& sums, std::int64_t slice) {
-  const Block largest = cuts.block(s, 0);
-  const Layout in = layout(input_rows(s, largest), s.cin);
-  const Layout out = layout(largest.planes * largest.columns, sums.channels);
-  const Scratch<float> input(in.size()), gradient(out.size());
-  const Transformed v{input.data(), in.row_stride, in.xi_stride};
-  const Transformed y{gradient.data(), out.row_stride, out.xi_stride};
-  for (std::int64_t index = begin; index < end; ++index) {
-    const Block block = cuts.block(s, index);
-    parallel_for(input_rows(s, block), 8,
-                 [&](std::int64_t first, std::int64_t last) { transform_input(s, x, block, first, last, v); });
-    parallel_for(block.planes * block.columns, 8, [&](std::int64_t first, std::int64_t last) {
-      transform_output_gradient(s, dy, block, first, last, sums, y);
-    });
-    multiply(s, block, v, y, sums, slice, index == begin);
-  }
-}
-
-// Adds up the slices in order and transforms back.
-void transform_weight_gradient(const ConvShape& s, const Sums& sums, std::int64_t slices, float* dweight) {
-  parallel_for(sums.channels, 4, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t co = begin; co < end; ++co)
-      for (std::int64_t tap = 0; tap < s.kernel[0]; ++tap)
-        for (std::int64_t c = 0; c < s.cin; c += kWidth) {
-          const int count = static_cast<int>(std::min(kWidth, s.cin - c));
-          float* const to = dweight + ((sums.first + co) * s.kernel[0] + tap) * 9 * s.cin + c;
-          transform_tile<WeightGradientTransform>(
-              [&](int i, int j) {
-                V sum = load(sums.at(s, 0, i * 6 + j, tap) + co * sums.stride + c);
-                for (std::int64_t slice = 1; slice < slices; ++slice)
-                  sum += load(sums.at(s, slice, i * 6 + j, tap) + co * sums.stride + c);
-                return sum;
-              },
-              [&](int i, int j, V value) {
-                float* const at = to + (i * 3 + j) * s.cin;
-                if (count == kWidth)
-                  store(at, value);
-                else
-                  store_part(at, value, count);
-              });
-        }
+  parallel_for(s.cout, 4, [&](std::int64_t begin, std::int64_t end) {
+    transform_sum(s, whole, sums.data(), slices, begin, end, dweight);
   });
+}
+
+void many_channels(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+  const std::int64_t wide = std::min(s.cin, block_count(128 / s.kernel[0], kTileColumns<float>) * kTileColumns<float>);
+  const std::int64_t high = std::min<std::int64_t>(s.cout, 4 * kTileRows);
+  const std::int64_t across = block_count(s.cin, wide), parts = across * block_count(s.cout, high);
+  const std::int64_t size = Rectangle{0, high, 0, wide}.size(s);
+  const auto part_of = [&](std::int64_t index) {
+    const std::int64_t output = index / across * high, input = index % across * wide;
+    return Rectangle{output, std::min(high, s.cout - output), input, std::min(wide, s.cin - input)};
+  };
+  const Cut cuts = cut(s, std::max<std::int64_t>(32, kKeptBytes / kRowBytes / (s.cin + s.cout)));
+  const Tiles tiles(s, cuts.block(s, 0));
+  if (cuts.blocks() == 1) {  // all tiles at once: the sum of a rectangle begins and ends in the cache of its task
+    const Block block = cuts.block(s, 0);
+    tiles.fill(s, block, x, dy);
+    parallel_for(parts, 1, [&](std::int64_t index, std::int64_t) {
+      const Scratch<float> sum(size);
+      const Rectangle part = part_of(index);
+      for (std::int64_t xi = 0; xi < kPoints; ++xi)
+        multiply(s, block, tiles.inputs(), tiles.gradients(), part, xi, sum.data(), false);
+      transform_sum(s, part, sum.data(), 1, 0, part.outputs, dweight);
+    });
+    return;
+  }
+  const std::int64_t group = std::clamp<std::int64_t>(kStoredBytes / 4 / size, 1, parts);
+  const Scratch<float> sums(group * size);
+  for (std::int64_t first = 0; first < parts; first += group) {
+    const std::int64_t count = std::min(group, parts - first);
+    for (std::int64_t index = 0; index < cuts.blocks(); ++index) {
+      const Block block = cuts.block(s, index);
+      tiles.fill(s, block, x, dy);
+      parallel_for(kPoints, 1, [&](std::int64_t xi, std::int64_t) {
+        for (std::int64_t i = 0; i < count; ++i)
+          multiply(s, block, tiles.inputs(), tiles.gradients(), part_of(first + i), xi, sums.data() + i * size,
+                   index > 0);
+      });
+    }
+    parallel_for(count, 1, [&](std::int64_t i, std::int64_t) {
+      const Rectangle part = part_of(first + i);
+      transform_sum(s, part, sums.data() + i * size, 1, 0, part.outputs, dweight);
+    });
+  }
 }
 
 }  // namespace
 
 void weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dweight) {
-  if (s.batch == 0) return static_cast<void>(std::fill(dweight, dweight + s.cout * volume(s.kernel) * s.cin, 0.0f));
-  const std::int64_t stride = block_count(s.cin, kTileColumns<float>) * kTileColumns<float>;
-  const std::int64_t channel_bytes = kRowBytes * s.kernel[0] * stride;  // of the sum of one output channel
-  const bool many = s.cout * channel_bytes > kSliceBytes;
-  const std::int64_t channels = many ? std::clamp<std::int64_t>(kSumBytes / channel_bytes, 32, s.cout) : s.cout;
-  const Cut cuts =
-      cut(s, std::max<std::int64_t>(32, (many ? kSharedBlockBytes : kBlockBytes) / kRowBytes / (s.cin + channels)));
-  const std::int64_t slices = many ? 1 : std::min(kSlices, block_count(cuts.blocks(), 2));
-  const std::int64_t slice_stride = kPoints * s.kernel[0] * channels * stride;
-  const Scratch<float> memory(slices * slice_stride);
-  for (std::int64_t first = 0; first < s.cout; first += channels) {
-    const Sums sums{memory.data(), first, std::min(channels, s.cout - first), stride, slice_stride};
-    parallel_for(slices, 1, [&](std::int64_t slice, std::int64_t) {
-      accumulate(s, x, dy, cuts, cuts.blocks() * slice / slices, cuts.blocks() * (slice + 1) / slices, sums, slice);
-    });
-    transform_weight_gradient(s, sums, slices, dweight);
-  }
+  if (s.batch == 0)
+    std::fill(dweight, dweight + s.cout * volume(s.kernel) * s.cin, 0.0f);
+  else if (Rectangle{0, s.cout, 0, s.cin}.size(s) * static_cast<std::int64_t>(sizeof(float)) <= kSliceBytes)
+    few_channels(s, x, dy, dweight);
+  else
+    many_channels(s, x, dy, dweight);
 }
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA::winograd
