@@ -248,18 +248,17 @@ Picture make(const View& view, Draw group, Draw own) { return Abdomen(view, grou
 }  // namespace
 
 Recipe organs2d() {
-  return {
-      .info = {.name = "organs2d",
-               .summary =
-                   "four organs in CT slices, of 0.5 to 15 % of the picture and alike in brightness; some are absent",
-               .dims = 2,
-               .class_names = {"background", "liver", "spleen", "kidney", "pancreas"},
-               .size = {96, 96},
-               .cases = 80},
-      .modality = "CT",
-      .field_of_view = {0, 324, 324},
-      .cases_per_group = 2,
-      .make = make};
+  return {.info = {.name = "organs2d",
+                   .summary =
+                       "four organs in CT slices, 0.6 to 8 % of the picture and alike in brightness; some are absent",
+                   .dims = 2,
+                   .class_names = {"background", "liver", "spleen", "kidney", "pancreas"},
+                   .size = {96, 96},
+                   .cases = 80},
+          .modality = "CT",
+          .field_of_view = {0, 324, 324},
+          .cases_per_group = 2,
+          .make = make};
 }
 
 }  // namespace voxgrad::data::phantom

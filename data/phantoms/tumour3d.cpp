@@ -19,7 +19,7 @@ Look draw_look(Draw draw) {
   Look look{};
   look.white = draw.uniform(0.34, 0.42);
   look.grey = look.white + draw.uniform(0.05, 0.1);
-  look.oedema = look.white + draw.uniform(0.14, 0.34);
+  look.oedema = look.white + draw.uniform(0.18, 0.36);
   look.rim_t1 = draw.uniform(0.62, 0.95);
   look.rim_flair = draw.uniform(0.5, 0.66);
   look.necrosis_t1 = draw.uniform(0.2, 0.36);
@@ -40,7 +40,7 @@ Tumour draw_tumour(Draw& draw, const Brain& brain, const View& view) {
   for (int attempt = 0; attempt < 20000 && !suits(voxel); ++attempt) voxel = draw.below(view.extent.count());
   const std::int64_t row = voxel / view.extent.width;
   const Point place = view.at(row / view.extent.height, row % view.extent.height, voxel % view.extent.width);
-  const double radius = draw.log_uniform(12, 25);
+  const double radius = draw.log_uniform(14, 26);
   const auto radii = [&](double size) {
     return size * Point{draw.uniform(0.8, 1.2), draw.uniform(0.8, 1.25), draw.uniform(0.8, 1.2)};
   };
