@@ -56,7 +56,9 @@ inline To converted(From value) {
 template <class To, class From>
 void convert(const From* x, To* y, std::int64_t count) {
   parallel_for(count, kGrain, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) y[i] = converted<To>(x[i]);
+    const From* from = x;  // not through the closure, which a byte of y might be part of
+    To* to = y;
+    for (std::int64_t i = begin; i < end; ++i) to[i] = converted<To>(from[i]);
   });
 }
 

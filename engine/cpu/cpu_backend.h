@@ -1,6 +1,6 @@
 // The CPU backend of one instruction set. Which file implements what:
 //   cpu_backend.cpp  memory, casts, boxes      elementwise.cpp  unary, binary
-//   reduce.cpp       reductions                softmax.cpp      softmax
+//   reduce.cpp       reductions                softmax.cpp      softmax, argmax
 //   norm.cpp         normalisation             random.cpp       random tensors, dropout
 //   gemm.cpp         matrix products           conv.cpp         convolution: the plan, im2col + GEMM
 //   pool.cpp         maximum pooling           upsample.cpp     upsampling

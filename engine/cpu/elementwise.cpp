@@ -11,7 +11,7 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
 constexpr std::int64_t kGrain = 32768;
-constexpr std::int64_t kShort = 256;  // elements; a shorter repeated row is laid out several times
+constexpr std::int64_t kShort = 256;  // elements
 
 // One loop per formula and type, called through a pointer for each stretch of a tensor.
 template <class T>
@@ -145,28 +145,30 @@ struct Broadcast {
   }
 };
 
-// What one operand contributes to consecutive rows of y: its own rows, or one row that is repeated for all of them.
-// A short repeated row is laid out once for many rows, so that those become one long row.
+// One operand of a map with short rows, laid out for many rows of y, so that those become one long row.
 template <class T>
-class Repeated {
+class LaidOut {
  public:
-  explicit Repeated(std::int64_t n) : n_(n), rows_(n < kShort ? std::max<std::int64_t>(1, 4 * kShort / n) : 1) {}
-  std::int64_t rows() const { return rows_; }  // that fit
-  const T* of(const T* row) {
-    if (rows_ == 1) return row;
-    if (row == source_) return copies_.data();
+  // row: where the first of `count` rows begins; step, stride: along a row, and from row to row.
+  const T* of(const T* row, std::int64_t n, std::int64_t step, std::int64_t stride, std::int64_t count) {
+    if (step == 1 && stride == n) return row;
+    if (stride == 0 && row == source_ && count <= count_) return memory_.data();
+    memory_.resize(static_cast<std::size_t>(n * count));
+    T* to = memory_.data();
+    for (std::int64_t r = 0; r < count; ++r, to += n)
+      if (step == 1)
+        std::copy(row + r * stride, row + r * stride + n, to);
+      else
+        std::fill(to, to + n, row[r * stride]);
     source_ = row;
-    copies_.resize(static_cast<std::size_t>(n_ * rows_));
-    std::copy(row, row + n_, copies_.begin());
-    for (auto i = static_cast<std::size_t>(n_); i < copies_.size(); ++i)
-      copies_[i] = copies_[i - static_cast<std::size_t>(n_)];
-    return copies_.data();
+    count_ = count;
+    return memory_.data();
   }
 
  private:
-  std::int64_t n_, rows_;
   const T* source_ = nullptr;
-  std::vector<T> copies_;
+  std::int64_t count_ = 0;
+  std::vector<T> memory_;
 };
 
 template <class T>
@@ -175,24 +177,24 @@ void run(BinaryKernel<T> kernel, const Tensor& p, const Tensor& q, const T* dy, 
   const std::int64_t n = map.extent[0], p_step = map.p_stride[0], q_step = map.q_stride[0];
   const T *left = p.data<T>(), *right = q.data<T>();
   T* to = y.data<T>();
-  // count elements from element i of y, and a and b of the operands, on
-  const auto stretch = [=](std::int64_t i, const T* a, const T* b, std::int64_t count) {
-    kernel({count, p_step, q_step, a, b, dy ? dy + i : nullptr, to + i});
-  };
+  if (n == 0) return;
   if (map.axes == 1)
     return parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-      stretch(begin, left + begin * p_step, right + begin * q_step, end - begin);
+      kernel({end - begin, p_step, q_step, left + begin * p_step, right + begin * q_step, dy ? dy + begin : nullptr,
+              to + begin});
     });
-  if (n == 0) return;
-  const bool p_repeats = p_step == 1 && map.p_stride[1] == 0 && map.q_stride[1] == n;
-  const bool q_repeats = q_step == 1 && map.q_stride[1] == 0 && map.p_stride[1] == n;
   parallel_for(map.rows, std::max<std::int64_t>(1, kGrain / n), [&](std::int64_t begin, std::int64_t end) {
-    Repeated<T> repeated(n);
-    for (std::int64_t row = begin, count = 0; row < end; row += count) {
+    LaidOut<T> p_rows, q_rows;
+    for (std::int64_t row = begin, count = 1; row < end; row += count) {
       const auto [p_row, q_row, rest] = map.at(row);
-      count = p_repeats || q_repeats ? std::min({repeated.rows(), rest, end - row}) : 1;
-      stretch(row * n, p_repeats ? repeated.of(left + p_row) : left + p_row,
-              q_repeats ? repeated.of(right + q_row) : right + q_row, count * n);
+      const T* d = dy ? dy + row * n : nullptr;
+      if (n >= kShort) {
+        kernel({n, p_step, q_step, left + p_row, right + q_row, d, to + row * n});
+        continue;
+      }
+      count = std::min({4 * kShort / n, rest, end - row});
+      kernel({count * n, 1, 1, p_rows.of(left + p_row, n, p_step, map.p_stride[1], count),
+              q_rows.of(right + q_row, n, q_step, map.q_stride[1], count), d, to + row * n});
     }
   });
 }

@@ -1,44 +1,40 @@
 // Maximum pooling. SIMD lanes run over the channels of one window.
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <vector>
 
 #include "engine/cpu/isa.h"
 
-#include "engine/cpu/stream.h"
 #include "engine/cpu/volume.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// Numbers of the width of T, and one byte per lane: the result of a comparison, and how an index is stored.
-template <class T>
-using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-template <class T>
-using Integers = Vec<Integer<T>>;
-template <class T>
-struct Bytes {
-  typedef std::uint8_t type __attribute__((vector_size(kLanes<T>)));
+// Vectors of kN channels; a voxel is taken in full vectors, then in ever smaller ones, so there is no remainder.
+template <class T, int kN>
+struct Lanes {
+  using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  typedef T Values __attribute__((vector_size(kN * sizeof(T))));
+  typedef Integer Integers __attribute__((vector_size(kN * sizeof(T))));  // also the result of a comparison
+  typedef std::uint8_t Bytes __attribute__((vector_size(kN)));            // how an index is stored
 };
-
-template <class T>
-inline void store_index(std::uint8_t* p, Integers<T> index, int count) {
-  const auto bytes = __builtin_convertvector(index, typename Bytes<T>::type);
-  std::memcpy(p, &bytes, static_cast<std::size_t>(count));
+template <class V, class T>
+inline V read(const T* p) {
+  V v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
 }
-template <class T>
-inline Integers<T> load_index(const std::uint8_t* p, int count) {
-  typename Bytes<T>::type bytes{};
-  std::memcpy(&bytes, p, static_cast<std::size_t>(count));
-  return __builtin_convertvector(bytes, Integers<T>);
+template <class V, class T>
+inline void write(T* p, V v) {
+  std::memcpy(p, &v, sizeof v);
 }
 
-// f(c, count) for the vectors of one voxel's channels.
-template <class T, class F>
-inline void for_channels(std::int64_t channels, const F& f) {
-  std::int64_t c = 0;
-  for (; c + kLanes<T> <= channels; c += kLanes<T>) f(c, Full<T>{});
-  if (c < channels) f(c, static_cast<int>(channels - c));
+// f.operator()<Lanes>(c) for the vectors of one voxel's channels.
+template <class T, int kN, class F>
+inline void for_channels(std::int64_t c, std::int64_t channels, const F& f) {
+  for (; c + kN <= channels; c += kN) f.template operator()<Lanes<T, kN>>(c);
+  if constexpr (kN > 1) for_channels<T, kN / 2>(c, channels, f);
 }
 
 // Where the voxels of a window lie, from its first one on, in elements.
@@ -52,20 +48,30 @@ std::vector<std::int64_t> offsets_of(const Volume& in, const std::array<std::int
 }
 
 // The first maximum of the voxels at x + offsets; a NaN is larger than any number.
-template <class T, class Count>
-inline void window_maximum(const T* x, const std::vector<std::int64_t>& offsets, Count count, T* y,
-                           std::uint8_t* index) {
-  Vec<T> best = load_first(x + offsets[0], count);
-  Integers<T> which{}, k{};
+template <class L, class T>
+inline void window_maximum(const T* x, const std::vector<std::int64_t>& offsets, T* y, std::uint8_t* index) {
+  auto best = read<typename L::Values>(x + offsets[0]);
+  typename L::Integers which{}, k{};
   for (std::size_t i = 1; i < offsets.size(); ++i) {
-    const Vec<T> value = load_first(x + offsets[i], count);
-    const auto better = (value > best) | ((value != value) & (best == best));
+    const auto value = read<typename L::Values>(x + offsets[i]);
+    const typename L::Integers better = (value > best) | ((value != value) & (best == best));
     k += 1;
     best = better ? value : best;
     which = better ? k : which;
   }
-  store_first(y, best, count);
-  store_index<T>(index, which, count);
+  write(y, best);
+  write(index, __builtin_convertvector(which, typename L::Bytes));
+}
+
+// dx of the voxels of one line of a window, `stride` apart: the first has the index `first`.
+template <class L, class T>
+inline void window_gradient(const T* dy, const std::uint8_t* index, std::int64_t first, std::int64_t voxels,
+                            std::int64_t stride, T* dx) {
+  const auto gradient = read<typename L::Values>(dy);
+  auto k = __builtin_convertvector(read<typename L::Bytes>(index), typename L::Integers) -
+           static_cast<typename L::Integer>(first);
+  for (std::int64_t i = 0; i < voxels; ++i, k -= 1)
+    write<typename L::Values>(dx + i * stride, k == 0 ? gradient : typename L::Values{});
 }
 
 }  // namespace
@@ -80,9 +86,8 @@ void CpuBackend::max_pool(const Tensor& x, const Extents& window, const Tensor& 
       T* to = y.data<T>() + line * out.line();
       std::uint8_t* which = index.data<std::uint8_t>() + line * out.line();
       for (std::int64_t w = 0; w < out.extent[2]; ++w) {
-        for_channels<T>(out.channels, [&](std::int64_t c, auto count) {
-          window_maximum(from + c, offsets, count, to + c, which + c);
-        });
+        for_channels<T, kLanes<T>>(
+            0, out.channels, [&]<class L>(std::int64_t c) { window_maximum<L>(from + c, offsets, to + c, which + c); });
         from += size[2] * in.channels;
         to += out.channels;
         which += out.channels;
@@ -101,13 +106,10 @@ void CpuBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const 
         const std::int64_t row = ((n * out.extent[0] + z / size[0]) * out.extent[1] + h / size[1]) * out.line();
         const T* from = dy.data<T>() + row;
         const std::uint8_t* which = index.data<std::uint8_t>() + row;
-        const auto first = static_cast<Integer<T>>((z % size[0] * size[1] + h % size[1]) * size[2]);
+        const std::int64_t first = (z % size[0] * size[1] + h % size[1]) * size[2];
         for (std::int64_t w = 0; w < out.extent[2]; ++w) {
-          for_channels<T>(out.channels, [&](std::int64_t c, auto count) {
-            const Vec<T> gradient = load_first(from + c, count);
-            Integers<T> k = load_index<T>(which + c, count) - first;  // 0: the first voxel of this line's part
-            for (std::int64_t l = 0; l < size[2]; ++l, k -= 1)
-              store_first(to + l * in.channels + c, k == 0 ? gradient : Vec<T>{}, count);
+          for_channels<T, kLanes<T>>(0, out.channels, [&]<class L>(std::int64_t c) {
+            window_gradient<L>(from + c, which + c, first, size[2], in.channels, to + c);
           });
           from += out.channels;
           which += out.channels;

@@ -65,15 +65,61 @@ void uniform(std::uint64_t key, double a, double b, T* y, std::int64_t numel) {
   });
 }
 
+// log, sine and cosine as polynomials, so that the loop over them is vectorised: those of fdlibm (Sun Microsystems
+// 1993), within 1 ulp. They also give the same numbers with every C library.
+inline double log_of_unit(double u) {  // u > 0 and normal
+  std::int64_t bits;
+  std::memcpy(&bits, &u, sizeof bits);
+  const std::int32_t exponent = (static_cast<std::int32_t>(bits >> 32) - 0x3fe6a09e) >> 20;
+  bits -= static_cast<std::int64_t>(exponent) << 52;  // between sqrt(1/2) and sqrt(2)
+  double m;
+  std::memcpy(&m, &bits, sizeof m);
+  const double f = m - 1, s = f / (2 + f), z = s * s, half = 0.5 * f * f;
+  const double r = z * (6.666666666666735130e-01 +
+                        z * (3.999999999940941908e-01 +
+                             z * (2.857142874366239149e-01 +
+                                  z * (2.222219843214978396e-01 +
+                                       z * (1.818357216161805012e-01 +
+                                            z * (1.531383769920937332e-01 + z * 1.479819860511658591e-01))))));
+  return exponent * std::numbers::ln2 + (f - (half - s * (half + r)));
+}
+
+// Of 2 pi u, u in 0 .. 1.
+inline void sine_cosine(double u, double& sine, double& cosine) {
+  const std::int32_t quarter = static_cast<std::int32_t>(4 * u + 0.5);
+  const double r = (4 * u - quarter) * (std::numbers::pi / 2), z = r * r;
+  const double s = r + r * z *
+                           (-1.66666666666666324348e-01 +
+                            z * (8.33333333332248946124e-03 +
+                                 z * (-1.98412698298579493134e-04 +
+                                      z * (2.75573137070700676789e-06 +
+                                           z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))));
+  const double c = 1 - 0.5 * z +
+                   z * z *
+                       (4.16666666666666019037e-02 +
+                        z * (-1.38888888888741095749e-03 +
+                             z * (2.48015872894767294178e-05 +
+                                  z * (-2.75573143513906633035e-07 +
+                                       z * (2.08757232129817482790e-09 - z * 1.13596475577881948265e-11)))));
+  const bool odd = (quarter & 1) != 0;
+  const double a = odd ? c : s, b = odd ? s : c;
+  sine = (quarter & 2) != 0 ? -a : a;
+  cosine = ((quarter + 1) & 2) != 0 ? -b : b;
+}
+
 template <class T>
 void normal(std::uint64_t key, double mean, double deviation, T* y, std::int64_t numel) {
   for_words(key, numel, [=](std::int64_t i, const std::uint32_t* words, std::int64_t count) {
-    for (std::int64_t k = 0; k < count; k += 2) {
-      const double radius = std::sqrt(-2.0 * std::log(to_unit(words[k])));
-      const double angle = 2.0 * std::numbers::pi * to_unit(words[k + 1]);
-      y[i + k] = static_cast<T>(mean + deviation * radius * std::cos(angle));
-      if (k + 1 < count) y[i + k + 1] = static_cast<T>(mean + deviation * radius * std::sin(angle));
+    double numbers[kBatch];
+    for (std::int64_t k = 0; k < kBatch; k += 2) {
+      const double radius = std::sqrt(-2 * log_of_unit(to_unit(words[k])));
+      double sine, cosine;
+      sine_cosine(to_unit(words[k + 1]), sine, cosine);
+      numbers[k] = radius * cosine;
+      numbers[k + 1] = radius * sine;
     }
+    T* to = y + i;
+    for (std::int64_t k = 0; k < count; ++k) to[k] = static_cast<T>(mean + deviation * numbers[k]);
   });
 }
 
@@ -102,8 +148,11 @@ void CpuBackend::dropout(const Tensor& x, double probability, bool channelwise, 
     T* to = y.data<T>();
     const T scale = probability < 1 ? static_cast<T>(1 / (1 - probability)) : T(0);
     for_words(key, x.numel(), [=](std::int64_t i, const std::uint32_t* words, std::int64_t count) {
-      for (std::int64_t k = 0; k < count; ++k)
-        to[i + k] = from[i + k] * (to_unit(words[k]) < probability ? T(0) : scale);
+      const T *in = from + i, kept = scale;
+      T* out = to + i;
+      const double limit = probability;
+      VOXGRAD_INDEPENDENT for (std::int64_t k = 0; k < count; ++k) out[k] =
+          in[k] * (to_unit(words[k]) < limit ? T(0) : kept);
     });
   });
 }

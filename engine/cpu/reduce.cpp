@@ -229,25 +229,6 @@ double CpuBackend::sum_of_squares(const Tensor& x) {
   return total;
 }
 
-void CpuBackend::argmax(const Tensor& x, const Tensor& y) {
-  const std::int64_t channels = x.extent(-1);
-  std::uint8_t* to = y.data<std::uint8_t>();
-  dispatch_float(x.dtype(), "argmax", [&]<class T>(T) {
-    const T* from = x.data<T>();
-    parallel_for(y.numel(), std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(channels, 1)),
-                 [=](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t row = begin; row < end; ++row) {
-                     const T* values = from + row * channels;
-                     std::int64_t best = 0;
-                     for (std::int64_t c = 1; c < channels; ++c)
-                       if (values[c] > values[best] || (values[c] != values[c] && values[best] == values[best]))
-                         best = c;
-                     to[row] = static_cast<std::uint8_t>(best);
-                   }
-                 });
-  });
-}
-
 std::int64_t CpuBackend::largest_label(const Tensor& labels, int ignore) {
   const std::uint8_t* from = labels.data<std::uint8_t>();
   std::vector<int> partial(static_cast<std::size_t>(block_count(labels.numel(), kGrain)), -1);

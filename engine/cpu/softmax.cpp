@@ -1,4 +1,4 @@
-// Softmax over the rows of the last axis, stable: the largest element is subtracted first.
+// The rows of the last axis: softmax, stable because the largest element is subtracted first, and argmax.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -17,32 +17,52 @@ namespace {
 constexpr std::int64_t kGrain = 16384;
 
 // The rows [begin, end) of a map, some at a time, transposed to one array per channel: lanes run over rows, whatever
-// the number of channels is.
-template <class T>
-void softmax_rows(const T* x, std::int64_t begin, std::int64_t end, int channels, bool logarithm, T* y) {
+// the number of channels is. body(first row, count, z, stride); zeros or old rows behind the last one.
+template <class T, class F>
+void transposed_rows(const T* x, std::int64_t begin, std::int64_t end, int channels, const F& body) {
   constexpr std::int64_t kStep = 64;  // rows; a whole number of vectors of every instruction set
   const std::int64_t block = std::clamp<std::int64_t>(4096 / channels / kStep, 1, 16) * kStep;
   const Scratch<T> memory(block * channels);
-  T* z = memory.data();
-  std::fill(z, z + block * channels, T(0));  // behind the last row
+  std::fill(memory.data(), memory.data() + block * channels, T(0));
   for (std::int64_t row = begin; row < end; row += block) {
     const int count = static_cast<int>(std::min(block, end - row));
-    split(x + row * channels, channels, count, z, block);
-    for (std::int64_t i = 0; i < count; i += kLanes<T>) {
-      Vec<T> largest = load(z + i), sum{};
-      for (int c = 1; c < channels; ++c) {
-        const Vec<T> zc = load(z + c * block + i);
-        largest = zc > largest ? zc : largest;
-      }
-      for (int c = 0; c < channels; ++c) {
-        const Vec<T> d = load(z + c * block + i) - largest, e = exp_of(d);
-        store(z + c * block + i, logarithm ? d : e);
-        sum += e;
-      }
-      const Vec<T> shift = logarithm ? log_of(sum) : Vec<T>{}, scale = logarithm ? splat(T(1)) : T(1) / sum;
-      for (int c = 0; c < channels; ++c) store(z + c * block + i, (load(z + c * block + i) - shift) * scale);
+    split(x + row * channels, channels, count, memory.data(), block);
+    body(row, count, memory.data(), block);
+  }
+}
+
+// In place: channel c of row i is z[c * stride + i].
+template <class T>
+void softmax_block(T* z, std::int64_t stride, int count, int channels, bool logarithm) {
+  for (int i = 0; i < count; i += kLanes<T>, z += kLanes<T>) {
+    Vec<T> largest = load(z), sum{};
+    for (int c = 1; c < channels; ++c) {
+      const Vec<T> zc = load(z + c * stride);
+      largest = zc > largest ? zc : largest;
     }
-    join(z, block, channels, count, y + row * channels);
+    for (int c = 0; c < channels; ++c) {
+      const Vec<T> d = load(z + c * stride) - largest, e = exp_of(d);
+      store(z + c * stride, logarithm ? d : e);
+      sum += e;
+    }
+    const Vec<T> shift = logarithm ? log_of(sum) : Vec<T>{}, scale = logarithm ? splat(T(1)) : T(1) / sum;
+    for (int c = 0; c < channels; ++c) store(z + c * stride, (load(z + c * stride) - shift) * scale);
+  }
+}
+
+// The first channel with the largest value; a NaN is larger than any number.
+template <class T>
+void argmax_block(const T* z, std::int64_t stride, int count, int channels, std::uint8_t* y) {
+  constexpr int kStep = kLanes<T>;
+  for (int i = 0; i < count; i += kStep) {
+    Vec<T> largest = load(z + i), where{};
+    for (int c = 1; c < channels; ++c) {
+      const Vec<T> zc = load(z + c * stride + i);
+      const auto better = (zc > largest) | ((zc != zc) & (largest == largest));
+      largest = better ? zc : largest;
+      where = better ? splat(static_cast<T>(c)) : where;
+    }
+    for (int k = 0; k < std::min(kStep, count - i); ++k) y[i + k] = static_cast<std::uint8_t>(where[k]);
   }
 }
 
@@ -68,7 +88,11 @@ void for_rows(const Tensor& x, const F& body) {
 void CpuBackend::softmax(bool logarithm, const Tensor& x, const Tensor& y) {
   dispatch_float(x.dtype(), "softmax", [&]<class T>(T) {
     for_rows(x, [&](std::int64_t begin, std::int64_t end, std::int64_t channels) {
-      softmax_rows(x.data<T>(), begin, end, static_cast<int>(channels), logarithm, y.data<T>());
+      const int width = static_cast<int>(channels);
+      transposed_rows(x.data<T>(), begin, end, width, [&](std::int64_t row, int count, T* z, std::int64_t stride) {
+        softmax_block(z, stride, count, width, logarithm);
+        join(z, stride, width, count, y.data<T>() + row * channels);
+      });
     });
   });
 }
@@ -78,6 +102,18 @@ void CpuBackend::softmax_gradient(bool logarithm, const Tensor& y, const Tensor&
     for_rows(y, [&](std::int64_t begin, std::int64_t end, std::int64_t channels) {
       for (std::int64_t i = begin * channels; i < end * channels; i += channels)
         gradient_row(y.data<T>() + i, dy.data<T>() + i, channels, logarithm, dx.data<T>() + i);
+    });
+  });
+}
+
+void CpuBackend::argmax(const Tensor& x, const Tensor& y) {
+  dispatch_float(x.dtype(), "argmax", [&]<class T>(T) {
+    for_rows(x, [&](std::int64_t begin, std::int64_t end, std::int64_t channels) {
+      const int width = static_cast<int>(channels);
+      transposed_rows(x.data<T>(), begin, end, width,
+                      [&](std::int64_t row, int count, const T* z, std::int64_t stride) {
+                        argmax_block(z, stride, count, width, y.data<std::uint8_t>() + row);
+                      });
     });
   });
 }
