@@ -37,6 +37,7 @@
   ROW(alarm_square,  channel,    "p",   w * p * p * (T(1) - t), T(2) * w * p * p * (T(1) - t))                    \
   ROW(error_square,  channel,    "pq",  w * sq(t > 0 ? q : p),  T(2) * w * p * (t > 0 ? -q : p))                  \
   ROW(log_loss,      channel,    "l",   w * l,                  -w)                                               \
+  ROW(miss_log,      channel,    "l",   w * t * l,              -w * t)                                           \
   ROW(alarm_log,     complement, "l",   w * t * l,              -w * t)                                           \
   ROW(rest_log,      complement, "l",   w * l,                  -w)                                               \
   ROW(nll,           truth,      "l",   w * l,                  -w)                                               \

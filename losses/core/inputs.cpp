@@ -119,20 +119,18 @@ std::vector<Tensor> LossInput::integrate_rows(const std::vector<Integral>& rows)
   return result;
 }
 
-Tensor LossInput::constant(const Shape& shape, const std::vector<double>& values) const {
-  return from_vector(shape, values).to(logits_.device());
+Tensor LossInput::constant(const std::vector<double>& values) const {
+  return from_vector({std::ssize(values)}, values).to(logits_.device());
 }
 
-Tensor LossInput::class_weights() const {
-  return weights_.empty() ? Tensor() : constant({std::ssize(weights_)}, weights_);
-}
+Tensor LossInput::class_weights() const { return weights_.empty() ? Tensor() : constant(weights_); }
 
 Tensor LossInput::mean_of_classes(const Tensor& f, const Tensor& G) const {
   Tensor weighted = f;
   if (!weights_.empty()) {
     std::vector<double> w = weights_;
     if (channels() == 1 || drops_background()) w.erase(w.begin());
-    weighted = f * constant({1, std::ssize(w)}, w);
+    weighted = f * constant(w);
   }
   if (options_.absent == "keep") return mean(weighted);
   const Tensor present = clamp(G.detach(), 0, 1);  // G counts voxels

@@ -67,6 +67,7 @@ class LossInput {
 
   // f64 [C], [2] for one sigmoid channel: the weights of label 0 and label 1. Undefined without weights.
   Tensor class_weights() const;
+  Tensor constant(const std::vector<double>& values) const;  // f64 [values], where the logits are
   int channels() const { return static_cast<int>(logits_.extent(-1)); }
   // The same input with p = softmax(temperature * logits).
   LossInput at_temperature(double temperature) const;
@@ -74,7 +75,6 @@ class LossInput {
  private:
   std::vector<Tensor> integrate_rows(const std::vector<Integral>& rows) const;
   bool drops_background() const { return !options_.background && channels() > 1; }
-  Tensor constant(const Shape& shape, const std::vector<double>& values) const;
   const Tensor& logits_;
   const Tensor& labels_;
   const CommonOptions& options_;

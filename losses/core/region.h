@@ -21,6 +21,13 @@ inline std::vector<Parameter> region_parameters() {
                                                          common::absent(), common::weights("factor of a class's loss")};
 }
 
+// I, P, G of both classes where there is one sigmoid channel: a column for its complement in front. M: voxels.
+inline std::array<Tensor, 3> with_complement(const LossInput& in, const Tensor& I, const Tensor& P, const Tensor& G,
+                                             const Tensor& M) {
+  if (in.channels() > 1) return {I, P, G};
+  return {concat({M - P - G + I, I}, 1), concat({M - P, P}, 1), concat({M - G, G}, 1)};
+}
+
 // (2 I + nr) / (P + G + dr)
 inline Tensor dice_coefficient(const Tensor& I, const Tensor& P, const Tensor& G, const Smoothing& s) {
   return (2 * I + s.nr) / (P + G + s.dr);

@@ -1,0 +1,35 @@
+// Focal loss: cross entropy in which a voxel counts the less, the better it is.
+//
+//   L = 1/M sum_i w_y (1 - p_y)^gamma (-log p_y)      M voxels, p_y the probability of the true class y of voxel i
+//
+// Lin et al., ICCV 2017 (who divide by the number of positive anchors, not of voxels, and call the weights alpha);
+// Ma 2020, Eq. 5. gamma = 0 is the cross entropy.
+#include "losses/core/inputs.h"
+
+namespace voxgrad::losses {
+namespace {
+
+Function build(const Parameters& with) {
+  const double gamma = with.number("gamma");
+  return [=](const LossInput& in) {
+    const auto [L, M] = in.integrals(row(Integrand::focal, gamma, in.class_weights()), Integrand::weight);
+    return in.mean_of_voxels(L, M);
+  };
+}
+
+}  // namespace
+
+Spec spec_focal() {
+  return {.name = "focal",
+          .family = Family::distribution,
+          .summary = "Cross entropy that fades for voxels that are already right",
+          .formula = "mean_i w_y (1 - p_y)^gamma (-log p_y)",
+          .source = "Lin et al., ICCV 2017; Ma 2020, Eq. 5",
+          .parameters = {number("gamma", 2, 0, 100, "how fast easy voxels fade; 0 is the cross entropy"),
+                         common::weights("weight of a voxel by its true class (alpha of the paper)")},
+          .helps = "many easy voxels: the mean is no longer theirs",
+          .fails = "underconfident probabilities; wrong labels get the most attention",
+          .build = build};
+}
+
+}  // namespace voxgrad::losses

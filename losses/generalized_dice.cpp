@@ -1,0 +1,25 @@
+// Generalised Dice: one ratio for all classes, in which rare classes have large weights.
+//
+//   L = mean over n of 1 - (2 sum_c w_c I_c + nr) / (sum_c w_c (P_c + G_c) + dr)      w_c = 1 / G_c^2
+//
+// Sudre et al., DLMIA 2017; Ma 2020, Eq. 11. The weights are constants. A class without truth has an infinite weight;
+// `absent` says what happens, and decides whether the loss trains at all: with `clamp` such a class swamps the others.
+#include "losses/core/generalized_dice.h"
+
+namespace voxgrad::losses {
+
+Spec spec_generalized_dice() {
+  return {.name = "generalized_dice",
+          .family = Family::region,
+          .summary = "One Dice ratio for all classes, weighted by inverse size",
+          .formula = "mean_n 1 - (2 sum_c w I + nr) / (sum_c w (P + G) + dr), w = 1/G^2",
+          .source = "Sudre et al., DLMIA 2017; Ma 2020, Eq. 11",
+          .parameters = GeneralizedDice::parameters(),
+          .helps = "several classes of very different size in every image",
+          .fails = "classes absent from an image; smoothing is not small against w G in large volumes",
+          .build = [](const Parameters& with) -> Function {
+            return [gd = GeneralizedDice(with)](const LossInput& in) { return mean(gd(in)); };
+          }};
+}
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,36 @@
+// Matthews correlation coefficient with soft counts.
+//
+//   L = mean over c of 1 - (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN))
+//
+// TP = I, FP = P - I, FN = G - I, TN = M - P - G + I over the batch, each plus eps. Abhishek and Hamarneh, ISBI 2021.
+#include "losses/core/region.h"
+
+namespace voxgrad::losses {
+namespace {
+
+Function build(const Parameters& with) {
+  const double eps = with.number("eps");
+  return [=](const LossInput& in) {
+    const auto [I, P, G, M] = in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, Integrand::voxels);
+    const Tensor TP = I + eps, FP = P - I + eps, FN = G - I + eps, TN = M - P - G + I + eps;
+    const Tensor scale = sqrt((TP + FP) * (TP + FN) * ((TN + FP) * (TN + FN)));
+    return in.mean_of_classes(1 - (TP * TN - FP * FN) / scale, G);
+  };
+}
+
+}  // namespace
+
+Spec spec_mcc() {
+  return {.name = "mcc",
+          .family = Family::region,
+          .summary = "Matthews correlation coefficient: all four cells of the confusion matrix",
+          .formula = "mean_c 1 - (TP TN - FP FN) / sqrt((TP+FP) (TP+FN) (TN+FP) (TN+FN))",
+          .source = "Abhishek and Hamarneh, ISBI 2021",
+          .parameters = {number("eps", 1e-5, 1e-300, 1e12, "added to each cell"), common::batch(true),
+                         common::background(), common::absent(), common::weights("factor of a class's loss")},
+          .helps = "true negatives count too, where Dice ignores them",
+          .fails = "the correlation of an absent class is near 0, so its loss stays near 1",
+          .build = build};
+}
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,37 @@
+// Weighted Hamming: the mean error on the object and off it.
+//
+//   L = mean over n, c of  gamma FN / (G + eps) + (1 - gamma) FP / (M - G + eps)
+//
+// Bertels et al., MICCAI 2019; Eelbode et al., TMI 2020: what weighted cross entropy is a surrogate of, for the claim
+// that no choice of gamma approximates Dice. Linear in p.
+#include "losses/core/region.h"
+
+namespace voxgrad::losses {
+namespace {
+
+Function build(const Parameters& with) {
+  const double gamma = with.number("gamma"), eps = with.number("eps");
+  return [=](const LossInput& in) {
+    const auto [I, P, G, M] = in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, Integrand::voxels);
+    return in.mean_of_classes(gamma * ((G - I) / (G + eps)) + (1 - gamma) * ((P - I) / (M - G + eps)), G);
+  };
+}
+
+}  // namespace
+
+Spec spec_weighted_hamming() {
+  return {
+      .name = "weighted_hamming",
+      .family = Family::region,
+      .summary = "Mean error on the object and off it, weighted",
+      .formula = "mean_nc gamma FN / (G + eps) + (1 - gamma) FP / (M - G + eps)",
+      .source = "Bertels et al., MICCAI 2019; Eelbode et al., TMI 2020",
+      .parameters = {number("gamma", 0.5, 0, 1, "weight of the error on the object"),
+                     number("eps", 1e-5, 0, 1e12, "added to both denominators"), common::batch(), common::background(),
+                     common::pool_classes(), common::absent(), common::weights("factor of a class's loss")},
+      .helps = "as a reference for theory: the region form of weighted cross entropy",
+      .fails = "no gamma approximates Dice for objects of any size",
+      .build = build};
+}
+
+}  // namespace voxgrad::losses
