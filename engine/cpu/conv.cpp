@@ -25,24 +25,28 @@ std::int64_t block_rows(const PatchGrid& grid, std::size_t element_bytes) {
   return std::clamp<std::int64_t>(std::min(kPatchBytes / bytes, block_count(grid.rows(), kTasks)), 48, 2048);
 }
 
-// destination = bias + patches * matrix [taps * channels, cout].
+// destination = bias + patches * matrix [taps * channels, cout], for the rows [begin, end) of a grid.
 template <class T>
-void convolve_grid(Blas blas, const PatchGrid& grid, const T* source, Matrix<T> matrix, const T* bias,
-                   std::int64_t cout, T* destination) {
-  const bool gather = !grid.is_identity();
-  const bool scatter = !grid.fills_target();
-  const std::int64_t depth = grid.depth();
-  const std::int64_t block = block_rows(grid, sizeof(T));
-  parallel_for(grid.rows(), block, [&](std::int64_t begin, std::int64_t end) {
-    const Scratch<T> patches(gather ? block * depth : 0);
-    const Scratch<T> result(scatter ? block * cout : 0);
-    if (gather) gather_patches(grid, source, begin, end, 0, grid.taps.size(), patches.data());
-    T* const rows = scatter ? result.data() : destination + begin * cout;
-    if (bias != nullptr)
-      for (std::int64_t row = 0; row < end - begin; ++row) std::copy(bias, bias + cout, rows + row * cout);
-    gemm<T>(blas, end - begin, cout, depth, {gather ? patches.data() : source + begin * depth, depth}, matrix,
-            bias != nullptr, rows, cout);
-    if (scatter) scatter_rows(grid, rows, begin, end, cout, destination);
+void convolve_rows(Blas blas, const PatchGrid& grid, const T* source, Matrix<T> matrix, const T* bias,
+                   std::int64_t cout, T* destination, std::int64_t begin, std::int64_t end) {
+  const bool gather = !grid.is_identity(), scatter = !grid.fills_target();
+  const std::int64_t depth = grid.depth(), count = end - begin;
+  const Scratch<T> patches(gather ? count * depth : 0), result(scatter ? count * cout : 0);
+  if (gather) gather_patches(grid, source, begin, end, 0, grid.taps.size(), patches.data());
+  T* const rows = scatter ? result.data() : destination + begin * cout;
+  if (bias != nullptr)
+    for (std::int64_t row = 0; row < count; ++row) std::copy(bias, bias + cout, rows + row * cout);
+  gemm<T>(blas, count, cout, depth, {gather ? patches.data() : source + begin * depth, depth}, matrix, bias != nullptr,
+          rows, cout);
+  if (scatter) scatter_rows(grid, rows, begin, end, cout, destination);
+}
+
+template <class T>
+void convolve_forward(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y) {
+  const PatchGrid grid = forward_grid(s);
+  const Blas blas = chosen_blas();
+  parallel_for(grid.rows(), block_rows(grid, sizeof(T)), [&](std::int64_t begin, std::int64_t end) {
+    convolve_rows<T>(blas, grid, x, {weight, grid.depth(), true}, bias, s.cout, y, begin, end);
   });
 }
 
@@ -50,12 +54,33 @@ void convolve_grid(Blas blas, const PatchGrid& grid, const T* source, Matrix<T> 
 template <class T>
 void select_taps(const PatchGrid& grid, const ConvShape& s, const T* weight, T* matrix) {
   const std::int64_t kernel = volume(s.kernel);
-  parallel_for(static_cast<std::int64_t>(grid.taps.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t tap = begin; tap < end; ++tap)
-      for (std::int64_t co = 0; co < s.cout; ++co) {
-        const T* row = weight + (co * kernel + grid.taps[static_cast<std::size_t>(tap)].kernel) * s.cin;
-        std::copy(row, row + s.cin, matrix + (tap * s.cout + co) * s.cin);
-      }
+  parallel_for(static_cast<std::int64_t>(grid.taps.size()), 1, [&](std::int64_t tap, std::int64_t) {
+    for (std::int64_t co = 0; co < s.cout; ++co) {
+      const T* row = weight + (co * kernel + grid.taps[static_cast<std::size_t>(tap)].kernel) * s.cin;
+      std::copy(row, row + s.cin, matrix + (tap * s.cout + co) * s.cin);
+    }
+  });
+}
+
+// A task takes the same part of every grid: it reads dy once, and its voxels of dx are neighbours.
+template <class T>
+void convolve_backward(const ConvShape& s, const T* dy, const T* weight, T* dx) {
+  const std::vector<PatchGrid> grids = input_gradient_grids(s);
+  const Blas blas = chosen_blas();
+  const Scratch<T> matrices(volume(s.kernel) * s.cout * s.cin);  // every tap belongs to at most one grid
+  std::vector<T*> matrix_of;
+  std::int64_t blocks = 1;
+  T* next = matrices.data();
+  for (const PatchGrid& grid : grids) {
+    select_taps(grid, s, weight, next);
+    matrix_of.push_back(next);
+    next += grid.depth() * s.cin;
+    blocks = std::max(blocks, block_count(grid.rows(), block_rows(grid, sizeof(T))));
+  }
+  parallel_for(blocks, 1, [&](std::int64_t block, std::int64_t) {
+    for (std::size_t i = 0; i < grids.size(); ++i)
+      convolve_rows<T>(blas, grids[i], dy, {matrix_of[i], s.cin}, nullptr, s.cin, dx, grids[i].rows() * block / blocks,
+                       grids[i].rows() * (block + 1) / blocks);
   });
 }
 
@@ -112,8 +137,7 @@ void CpuBackend::conv(const Tensor& x, const Tensor& weight, const Tensor& bias,
   dispatch_float(x.dtype(), "conv", [&]<class T>(T) {
     const T* const b = bias.defined() ? bias.data<T>() : nullptr;
     if (kernel == ConvKernel::direct) return direct::convolve(s, x.data<T>(), weight.data<T>(), b, y.data<T>());
-    const PatchGrid grid = forward_grid(s);
-    convolve_grid<T>(chosen_blas(), grid, x.data<T>(), {weight.data<T>(), grid.depth(), true}, b, s.cout, y.data<T>());
+    convolve_forward<T>(s, x.data<T>(), weight.data<T>(), b, y.data<T>());
   });
 }
 
@@ -123,13 +147,8 @@ void CpuBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, con
   if (plan_conv(ConvPass::input_gradient, dy.dtype(), s).kernel == ConvKernel::winograd)
     return winograd::convolve(input_gradient_shape(s), dy.data<float>(),
                               winograd::gradient_weights(s, weight.data<float>()), nullptr, dx.data<float>());
-  dispatch_float(dy.dtype(), "conv_input_gradient", [&]<class T>(T) {
-    for (const PatchGrid& grid : input_gradient_grids(s)) {
-      const Scratch<T> matrix(grid.depth() * s.cin);
-      select_taps(grid, s, weight.data<T>(), matrix.data());
-      convolve_grid<T>(chosen_blas(), grid, dy.data<T>(), {matrix.data(), s.cin}, nullptr, s.cin, dx.data<T>());
-    }
-  });
+  dispatch_float(dy.dtype(), "conv_input_gradient",
+                 [&]<class T>(T) { convolve_backward<T>(s, dy.data<T>(), weight.data<T>(), dx.data<T>()); });
 }
 
 void CpuBackend::conv_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry,

@@ -12,7 +12,13 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kFewChannels = 4;
+// Thresholds: README.md, decision 5.
+constexpr std::int64_t kSmallPatch = 128;            // numbers that one output needs
+constexpr std::int64_t kFewTiles = 4;                // of all samples and planes
+constexpr std::int64_t kOutputsOfTile = 4;           // of 16 that a tile can have
+constexpr std::int64_t kLongLine = 16;               // outputs
+constexpr std::int64_t kDirectWeights = 512 << 10;   // bytes
+constexpr std::int64_t kDirectGradient = 128 << 10;  // bytes
 
 std::optional<ConvKernel> wish() {
   const char* value = std::getenv("VOXGRAD_CONV");
@@ -40,9 +46,20 @@ ConvPlan plan_conv(ConvPass pass, DType dtype, const ConvShape& s) {
     return can(*forced, pass, dtype, s) ? ConvPlan{*forced, "VOXGRAD_CONV asks for it"}
                                         : ConvPlan{ConvKernel::gemm, "VOXGRAD_CONV asks for another, which cannot"};
   if (dtype != DType::f32) return {ConvKernel::gemm, "f64 is the reference"};
-  if (s.cin <= kFewChannels && volume(s.kernel) > 1 && can(ConvKernel::direct, pass, dtype, s))
+  const std::int64_t patch = volume(s.kernel) * s.cin;
+  if (can(ConvKernel::direct, pass, dtype, s) && volume(s.kernel) > 1 && patch <= kSmallPatch)
     return {ConvKernel::direct, "few input channels"};
-  if (can(ConvKernel::winograd, pass, dtype, s)) return {ConvKernel::winograd, "4 times fewer multiplications"};
+  if (can(ConvKernel::winograd, pass, dtype, s)) {
+    const ConvShape w = pass == ConvPass::input_gradient ? input_gradient_shape(s) : s;
+    const std::int64_t tiles = w.out[0] * winograd::tile_columns(w), outputs = w.batch * volume(w.out);
+    if (tiles < kFewTiles) return {ConvKernel::gemm, "so few tiles that the transform of the weights does not pay"};
+    if (outputs <= kOutputsOfTile * tiles) return {ConvKernel::gemm, "tiles that lie mostly outside of the image"};
+    return {ConvKernel::winograd, "4 times fewer multiplications"};
+  }
+  const std::int64_t limit = pass == ConvPass::forward ? kDirectWeights : kDirectGradient;
+  if (can(ConvKernel::direct, pass, dtype, s) && volume(s.kernel) > 1 && s.out[2] >= kLongLine &&
+      patch * s.cout * static_cast<std::int64_t>(sizeof(float)) <= limit)
+    return {ConvKernel::direct, "weights that stay in cache from line to line"};
   return {ConvKernel::gemm, "the general path"};
 }
 

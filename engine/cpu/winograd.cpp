@@ -19,9 +19,10 @@ namespace {
 constexpr std::int64_t kWidth = kLanes<float>;
 constexpr std::int64_t kPanel = kTileColumns<float>;  // output channels of a panel
 constexpr std::int64_t kWeightBytes = 5 << 20;        // transformed weights: more than this counts as many channels
-constexpr std::int64_t kBlockBytes = 1 << 20;         // transformed input of a block of tiles
-constexpr std::int64_t kSlabBytes = 640 << 10;        // transformed weights of a slab of input channels
-constexpr std::int64_t kKeptBytes = 16 << 20;         // transformed input that is kept for all panels
+constexpr std::int64_t kBlockRows = 48;
+constexpr std::int64_t kBlockBytes = 1 << 20;   // transformed input of a block of tiles
+constexpr std::int64_t kSlabBytes = 640 << 10;  // transformed weights of a slab of input channels
+constexpr std::int64_t kKeptBytes = 16 << 20;   // transformed input that is kept for all panels
 constexpr std::int64_t kRowBytes = kPoints * sizeof(float);
 
 struct Panel {
@@ -132,9 +133,8 @@ void convolve_few_channels(const ConvShape& s, const float* x, const Weights& w,
   parallel_for(panels, 1, [&](std::int64_t panel, std::int64_t) {
     transform_weights(s, w, panel_of(s, panel), 0, s.cin, weights.data() + panel * panel_size);
   });
-  const std::int64_t all = s.out[0] * tile_columns(s);
-  const Cut cuts = cut(s, std::clamp<std::int64_t>(kBlockBytes / kRowBytes / layout(1, s.cin).row_stride, 12,
-                                                   std::max<std::int64_t>(12, all / 16)));
+  const Cut cuts =
+      cut(s, std::clamp<std::int64_t>(kBlockBytes / kRowBytes / layout(1, s.cin).row_stride, kTileRows, kBlockRows));
   parallel_for(cuts.blocks(), 1, [&](std::int64_t index, std::int64_t) {
     const Block block = cuts.block(s, index);
     const std::int64_t rows = input_rows(s, block);
