@@ -9,37 +9,26 @@
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <string_view>
 
 #include "data/atomic_file.h"
 #include "engine/random.h"
+#include "tests/data/support.h"
 #include "tests/test.h"
 
 using namespace voxgrad;
 using namespace voxgrad::data;
+using voxgrad::test::bytes_of;
 using voxgrad::test::contains;
 using voxgrad::test::error_of;
+using voxgrad::test::Folder;
 
 namespace {
 
-// A folder of its own that goes away with the object.
-struct Folder {
-  std::filesystem::path path;
-  Folder() {
-    static int count = 0;
-    path = std::filesystem::temp_directory_path() / text("voxgrad_checkpoint_", ::getpid(), "_", count++);
-    std::filesystem::create_directories(path);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-  int count() const { return static_cast<int>(std::distance(std::filesystem::directory_iterator(path), {})); }
-};
-
-std::string contents(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
+int count(const Folder& folder) {
+  const auto files = std::filesystem::directory_iterator(std::filesystem::path(folder.file("x")).parent_path());
+  return static_cast<int>(std::distance(files, {}));
 }
 
 TensorFile parse(const std::string& bytes) { return parse_tensors(std::as_bytes(std::span(bytes)), "test"); }
@@ -99,8 +88,8 @@ TEST_CASE("every type and shape comes back bit for bit, sorted by name") {
     CHECK(found);
   }
   save_tensors(folder.file("b"), read);
-  CHECK(contents(folder.file("a")) == contents(folder.file("b")));
-  CHECK(folder.count() == 2);
+  CHECK(bytes_of(folder.file("a")) == bytes_of(folder.file("b")));
+  CHECK(count(folder) == 2);
 }
 
 TEST_CASE("an empty file of tensors is a file") {
@@ -112,7 +101,7 @@ TEST_CASE("an empty file of tensors is a file") {
 TEST_CASE("the file is what the format says: length, header, aligned payload with its crc32") {
   const Folder folder;
   save_tensors(folder.file("a"), small_file());
-  const std::string bytes = contents(folder.file("a"));
+  const std::string bytes = bytes_of(folder.file("a"));
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);
   CHECK(length % 8 == 0);
@@ -137,13 +126,13 @@ TEST_CASE("the order in which tensors are given does not matter") {
   save_tensors(folder.file("a"), file);
   Random(3).shuffle(file.tensors);
   save_tensors(folder.file("b"), file);
-  CHECK(contents(folder.file("a")) == contents(folder.file("b")));
+  CHECK(bytes_of(folder.file("a")) == bytes_of(folder.file("b")));
 }
 
 TEST_CASE("every truncation is detected") {
   const Folder folder;
   save_tensors(folder.file("a"), small_file());
-  const std::string bytes = contents(folder.file("a"));
+  const std::string bytes = bytes_of(folder.file("a"));
   REQUIRE(bytes.size() > 300);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     INFO("cut to ", size, " of ", bytes.size(), " bytes");
@@ -156,7 +145,7 @@ TEST_CASE("every truncation is detected") {
 TEST_CASE("every flipped bit is detected, in the length, in the header and in the payload") {
   const Folder folder;
   save_tensors(folder.file("a"), small_file());
-  std::string bytes = contents(folder.file("a"));
+  std::string bytes = bytes_of(folder.file("a"));
   std::string missed;
   for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     const char mask = static_cast<char>(1 << bit % 8);
@@ -171,7 +160,7 @@ TEST_CASE("every flipped bit is detected, in the length, in the header and in th
 TEST_CASE("random damage gives an Error or the same tensors, never anything else") {
   const Folder folder;
   save_tensors(folder.file("a"), small_file());
-  const std::string bytes = contents(folder.file("a"));
+  const std::string bytes = bytes_of(folder.file("a"));
   const TensorFile truth = parse(bytes);
   Random random(11);
   int refused = 0;
@@ -276,7 +265,7 @@ TEST_CASE("header lengths beyond 16 MiB or the file are refused before anything 
   file.metadata["config"] = std::string(std::size_t{16} << 20, 'x');
   const Folder folder;
   CHECK(contains(error_of([&] { save_tensors(folder.file("a"), file); }), "shorten the metadata"));
-  CHECK(folder.count() == 0);
+  CHECK(count(folder) == 0);
 }
 
 TEST_CASE("wrong arguments are named before a file is touched") {
@@ -288,14 +277,14 @@ TEST_CASE("wrong arguments are named before a file is touched") {
   CHECK(contains(message({{{"__metadata__", one}}, {}}), "must not be called"));
   CHECK(contains(message({{{"\xFF", one}}, {}}), "no UTF-8"));
   CHECK(contains(message({{}, {{"x", "\xC3"}}}), "no UTF-8"));
-  CHECK(folder.count() == 0);
+  CHECK(count(folder) == 0);
 }
 
 TEST_CASE("files that cannot be opened give the system's reason") {
   const Folder folder;
   const auto load = [](const std::string& path) { return error_of([&] { load_tensors(path); }); };
   CHECK(contains(load(folder.file("none")), "No such file or directory"));
-  CHECK(contains(load(folder.path.string()), "no regular file"));
+  CHECK(contains(load(folder.file("")), "no regular file"));
   REQUIRE(::mkfifo(folder.file("pipe").c_str(), 0600) == 0);
   CHECK(contains(load(folder.file("pipe")), "no regular file"));
   const auto save = [](const std::string& path) { return error_of([&] { save_tensors(path, small_file()); }); };
@@ -314,7 +303,7 @@ TEST_CASE("a full disk at any byte leaves the old file and no temporary") {
   const std::string path = folder.file("last.safetensors");
   TensorFile file = small_file();
   save_tensors(path, file);
-  const std::string before = contents(path);
+  const std::string before = bytes_of(path);
   file.metadata["epoch"] = "13";
   rlimit unlimited;
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &unlimited) == 0);
@@ -328,7 +317,7 @@ TEST_CASE("a full disk at any byte leaves the old file and no temporary") {
     const std::string message = error_of([&] { save_tensors(path, file); });
     ::setrlimit(RLIMIT_FSIZE, &unlimited);
     if (contains(message, "write: File too large")) ++failures;
-    if (contents(path) != before || folder.count() != 1) wrong += text(" ", limit);
+    if (bytes_of(path) != before || count(folder) != 1) wrong += text(" ", limit);
   }
   ::signal(SIGXFSZ, old_handler);
   CHECK(failures == static_cast<int>(before.size()));
@@ -361,7 +350,7 @@ TEST_CASE("a kill at any moment leaves a whole file, and the next save clears up
   }
   CHECK(advanced > 0);
   save_tensors(path, make(7));
-  CHECK(folder.count() == 1);
+  CHECK(count(folder) == 1);
 }
 
 TEST_CASE("the second of two writers of one path is refused") {
