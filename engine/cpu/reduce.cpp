@@ -34,20 +34,17 @@ struct Min {
 template <class Op, class T>
 double reduce_run(const T* x, std::int64_t count) {
   constexpr int kStep = kLanes<double>;
-  if (count < 4 * kStep) {
-    double result = Op::kStart;
-    for (std::int64_t i = 0; i < count; ++i) result = Op::combine(result, static_cast<double>(x[i]));
-    return result;
-  }
-  Vec<double> part[4];
-  for (Vec<double>& p : part) p = splat(Op::kStart);
-  std::int64_t i = 0;
-  for (; i + 4 * kStep <= count; i += 4 * kStep)
-    for (int k = 0; k < 4; ++k) part[k] = Op::combine(part[k], load_wide(x + i + k * kStep));
-  for (; i + kStep <= count; i += kStep) part[0] = Op::combine(part[0], load_wide(x + i));
-  const Vec<double> all = Op::combine(Op::combine(part[0], part[1]), Op::combine(part[2], part[3]));
   double result = Op::kStart;
-  for (int k = 0; k < kStep; ++k) result = Op::combine(result, all[k]);
+  std::int64_t i = 0;
+  if (count >= kStep) {
+    Vec<double> part[4];
+    for (Vec<double>& p : part) p = splat(Op::kStart);
+    for (; i + 4 * kStep <= count; i += 4 * kStep)
+      for (int k = 0; k < 4; ++k) part[k] = Op::combine(part[k], load_wide(x + i + k * kStep));
+    for (; i + kStep <= count; i += kStep) part[0] = Op::combine(part[0], load_wide(x + i));
+    const Vec<double> all = Op::combine(Op::combine(part[0], part[1]), Op::combine(part[2], part[3]));
+    for (int k = 0; k < kStep; ++k) result = Op::combine(result, all[k]);
+  }
   for (; i < count; ++i) result = Op::combine(result, static_cast<double>(x[i]));
   return result;
 }
@@ -108,6 +105,12 @@ template <class Op, class T, class To>
 void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To* y) {
   if (a * b == 0) return;
   const Pieces cut(r, b);
+  if (b == 1 && cut.pieces == 1)
+    return parallel_for(a, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(r, 1)),
+                        [&](std::int64_t begin, std::int64_t end) {
+                          for (std::int64_t i = begin; i < end; ++i)
+                            y[i] = static_cast<To>(reduce_run<Op>(x + i * r, r));
+                        });
   const std::int64_t work = std::max<std::int64_t>(1, std::min(r, cut.rows) * cut.strip);
   // Results of the pieces, kept only where there are several.
   std::vector<double> partial(static_cast<std::size_t>(cut.pieces > 1 ? a * cut.pieces * b : 0));

@@ -67,11 +67,14 @@ void argmax_block(const T* z, std::int64_t stride, int count, int channels, std:
 }
 
 // softmax: dx = y (dy - sum(y dy)); log_softmax: dx = dy - e^y sum(dy).
-template <class T>
-void gradient_row(const T* y, const T* dy, std::int64_t channels, bool logarithm, T* dx) {
-  T sum = 0;
-  for (std::int64_t c = 0; c < channels; ++c) sum += logarithm ? dy[c] : y[c] * dy[c];
-  for (std::int64_t c = 0; c < channels; ++c) dx[c] = logarithm ? dy[c] - std::exp(y[c]) * sum : y[c] * (dy[c] - sum);
+template <bool kLogarithm, class T>
+void gradient_rows(const T* y, const T* dy, std::int64_t rows, std::int64_t channels, T* dx) {
+  for (std::int64_t i = 0; i < rows; ++i, y += channels, dy += channels, dx += channels) {
+    T sum = 0;
+    for (std::int64_t c = 0; c < channels; ++c) sum += kLogarithm ? dy[c] : y[c] * dy[c];
+    for (std::int64_t c = 0; c < channels; ++c)
+      dx[c] = kLogarithm ? dy[c] - std::exp(y[c]) * sum : y[c] * (dy[c] - sum);
+  }
 }
 
 // body(begin, end, channels) over the rows of x.
@@ -99,9 +102,10 @@ void CpuBackend::softmax(bool logarithm, const Tensor& x, const Tensor& y) {
 
 void CpuBackend::softmax_gradient(bool logarithm, const Tensor& y, const Tensor& dy, const Tensor& dx) {
   dispatch_float(y.dtype(), "softmax", [&]<class T>(T) {
+    const auto rows = logarithm ? gradient_rows<true, T> : gradient_rows<false, T>;
     for_rows(y, [&](std::int64_t begin, std::int64_t end, std::int64_t channels) {
-      for (std::int64_t i = begin * channels; i < end * channels; i += channels)
-        gradient_row(y.data<T>() + i, dy.data<T>() + i, channels, logarithm, dx.data<T>() + i);
+      const std::int64_t at = begin * channels;
+      rows(y.data<T>() + at, dy.data<T>() + at, end - begin, channels, dx.data<T>() + at);
     });
   });
 }
