@@ -63,11 +63,11 @@ std::vector<Tube> grow_tree(Draw draw, Point limit) {
 // Broad bands of bone with brighter edges, at one slope: attenuation per pixel.
 void add_ribs(Grid& attenuation, Draw draw, const View& view) {
   const Grid bend = smooth_noise(draw.fork(1), view, 120);
-  const auto [s, c] = exact_sin_cos(draw.uniform(-0.08, 0.08));
+  const SinCos slope = exact_sin_cos(draw.uniform(-0.08, 0.08));
   const double period = draw.uniform(38, 60), width = draw.uniform(6, 10), phase = draw.uniform(0, 60);
   const double strength = draw.uniform(0.04, 0.13);
   for_each_voxel(view, [&](std::int64_t i, Point p) {
-    const double across = c * p.y + s * p.x + 8.0 * bend[i] + phase + 10.0 * period;
+    const double across = slope.cos * p.y + slope.sin * p.x + 8.0 * bend[i] + phase + 10.0 * period;
     const double distance = std::abs(across - period * (std::floor(across / period) + 0.5)) - width;
     const double body = coverage(distance, 3.0), edge = coverage(std::abs(distance + 1.5) - 1.0, 2.0);
     attenuation[i] += strength * (body + 0.7 * edge);
