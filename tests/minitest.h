@@ -17,6 +17,20 @@ struct Case {
 };
 struct Failed {};  // thrown by REQUIRE
 
+// Parts of a message are joined by << or by commas, as in doctest.
+struct Message {
+  std::ostringstream out;
+  template <class T>
+  Message& operator<<(const T& part) {
+    out << part;
+    return *this;
+  }
+  template <class T>
+  Message& operator,(const T& part) {
+    return *this << part;
+  }
+};
+
 inline std::vector<Case>& cases() {
   static std::vector<Case> all;
   return all;
@@ -52,11 +66,11 @@ inline bool report(bool ok, const char* file, int line, const std::string& what)
   static void function()
 #define TEST_CASE(name) MINITEST_CASE(name, MINITEST_JOIN(minitest_case_, __LINE__))
 #define CHECK(...) minitest::report(static_cast<bool>(__VA_ARGS__), __FILE__, __LINE__, #__VA_ARGS__)
-#define CHECK_MESSAGE(condition, ...)                                                       \
-  do {                                                                                      \
-    std::ostringstream minitest_out;                                                        \
-    minitest_out << #condition << ": " << __VA_ARGS__;                                      \
-    minitest::report(static_cast<bool>(condition), __FILE__, __LINE__, minitest_out.str()); \
+#define CHECK_MESSAGE(condition, ...)                                                           \
+  do {                                                                                          \
+    minitest::Message minitest_out;                                                             \
+    minitest_out << #condition << ": " << __VA_ARGS__;                                          \
+    minitest::report(static_cast<bool>(condition), __FILE__, __LINE__, minitest_out.out.str()); \
   } while (false)
 #define REQUIRE(...)                                   \
   do {                                                 \
@@ -73,11 +87,11 @@ inline bool report(bool ok, const char* file, int line, const std::string& what)
     minitest::report(minitest_thrown, __FILE__, __LINE__, #expression " throws " #type); \
   } while (false)
 #define INFO(...) static_cast<void>(0)
-#define MESSAGE(...)                                 \
-  do {                                               \
-    std::ostringstream minitest_out;                 \
-    minitest_out << __VA_ARGS__;                     \
-    std::printf("%s\n", minitest_out.str().c_str()); \
+#define MESSAGE(...)                                     \
+  do {                                                   \
+    minitest::Message minitest_out;                      \
+    minitest_out << __VA_ARGS__;                         \
+    std::printf("%s\n", minitest_out.out.str().c_str()); \
   } while (false)
 
 #ifdef VOXGRAD_TEST_MAIN
