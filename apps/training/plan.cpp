@@ -6,9 +6,9 @@
 
 #include "apps/training/console.h"
 #include "apps/training/geometry.h"
-#include "apps/training/suggest.h"
 #include "data/fingerprint.h"
 #include "engine/error.h"
+#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <filesystem>
 
-#include "apps/training/suggest.h"
 #include "apps/verbs/program.h"
 #include "apps/verbs/settings.h"
 #include "engine/error.h"
+#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {

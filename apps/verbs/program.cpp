@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "apps/training/manifest.h"
-#include "apps/training/suggest.h"
 #include "engine/backend.h"
 #include "engine/error.h"
+#include "engine/names.h"
 #include "engine/parallel.h"
 
 namespace voxgrad::apps {

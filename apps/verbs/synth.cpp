@@ -1,10 +1,10 @@
 #include <filesystem>
 
 #include "apps/training/config.h"
-#include "apps/training/suggest.h"
 #include "apps/verbs/program.h"
 #include "data/phantoms.h"
 #include "engine/error.h"
+#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {
