@@ -37,16 +37,31 @@ template <class T>
 inline Vec<T> splat(T value) {
   return value - Vec<T>{};
 }
-// The first `count` (< kLanes) elements, zeros behind them.
+// memcpy of less than 2 * Size elements. With a size that is only known at run time GCC makes a string instruction of a
+// plain memcpy, which costs as much as a hundred multiplications.
+template <int Size, class T>
+inline void copy_few(T* to, const T* from, int count) {
+  if (count & Size) {
+    std::memcpy(to, from, Size * sizeof(T));
+    to += Size;
+    from += Size;
+  }
+  if constexpr (Size > 1) copy_few<Size / 2>(to, from, count);
+}
+// The first `count` (<= kLanes) elements, zeros behind them.
 template <class T>
 inline Vec<T> load_part(const T* p, int count) {
-  Vec<T> v{};
-  std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(T));
-  return v;
+  if (count >= kLanes<T>) return load(p);
+  T part[kLanes<T>] = {};
+  copy_few<kLanes<T> / 2>(part, p, count);
+  return load(part);
 }
 template <class T>
 inline void store_part(T* p, Vec<T> v, int count) {
-  std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(T));
+  if (count >= kLanes<T>) return store(p, v);
+  T part[kLanes<T>];
+  store(part, v);
+  copy_few<kLanes<T> / 2>(p, part, count);
 }
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA
