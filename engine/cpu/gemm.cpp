@@ -1,70 +1,111 @@
 // Matrix products: the built-in GEMM and OpenBLAS behind one function.
 //
-// Built in: B is copied, a block of kDepth rows at a time, into panels as wide as the register tile (microkernel.h), so
-// that the innermost loop reads it in order; A is read where it is. The panels of a block stay in the L2 cache.
+// Built in: kDepth rows of B are copied to a panel as wide as the register tile (microkernel.h), which stays in the L1
+// cache while all rows of A pass over it; A is read where it is.
 #include "engine/cpu/gemm.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <string>
 
-#include "engine/cpu/scratch.h"
 #ifdef VOXGRAD_OPENBLAS
 #include <cblas.h>
 #endif
 
 #include "engine/cpu/isa.h"
 #include "engine/cpu/microkernel.h"
+#include "engine/cpu/transpose.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kDepth = 256;            // rows of B per block
-constexpr std::int64_t kPackedBytes = 1 << 19;  // bytes of B per block
+constexpr std::int64_t kDepth = 256;  // rows of a panel
 
-// panel[k][column] of the columns [first, first + width) of B, zeros behind column n.
+// panel[k][column] of `columns` columns of B from `first` on, zeros behind them.
 template <class T>
-void pack_panel(Matrix<T> b, std::int64_t k_begin, std::int64_t k_count, std::int64_t first, std::int64_t n, int width,
+void pack_panel(Matrix<T> b, std::int64_t k_begin, std::int64_t k_count, std::int64_t first, std::int64_t columns,
                 T* panel) {
-  const int columns = static_cast<int>(std::min<std::int64_t>(width, n - first));
-  for (std::int64_t k = 0; k < k_count; ++k, panel += width) {
-    if (b.transposed)
-      for (int j = 0; j < columns; ++j) panel[j] = b.data[(first + j) * b.ld + k_begin + k];
-    else
-      std::memcpy(panel, b.data + (k_begin + k) * b.ld + first, static_cast<std::size_t>(columns) * sizeof(T));
-    std::fill(panel + columns, panel + width, T{0});
+  constexpr std::int64_t kWidth = kTileColumns<T>, kSide = kLanes<T>;
+  if (b.transposed) {
+    for (std::int64_t k = 0; k < k_count; k += kSide)
+      for (std::int64_t j = 0; j < kWidth; j += kSide)
+        transpose_square(b.data + (first + j) * b.ld + k_begin + k, b.ld,
+                         std::clamp<std::int64_t>(columns - j, 0, kSide), std::min(kSide, k_count - k),
+                         panel + k * kWidth + j, kWidth);
+    return;
   }
+  const T* from = b.data + k_begin * b.ld + first;
+  for (std::int64_t k = 0; k < k_count; ++k, from += b.ld, panel += kWidth)
+    if (columns == kWidth)
+      for (std::int64_t j = 0; j < kWidth; j += kSide) store(panel + j, load(from + j));
+    else
+      for (std::int64_t j = 0; j < kWidth; ++j) panel[j] = j < columns ? from[j] : T{0};
+}
+
+// C [m, N] (+)= A B^T for a few columns: dot products of rows of A and rows of B. As many rows of A at once as fill a
+// vector with results; a transpose adds up the lanes of all of them.
+template <class T, int N>
+void multiply_dots(std::int64_t m, std::int64_t k, Matrix<T> a, Matrix<T> b, bool add, T* c) {
+  constexpr int kRows = kLanes<T> / N, kResults = kRows * N;
+  for (std::int64_t row = 0; row < m; row += kRows, c += kResults) {
+    const std::int64_t rows = std::min<std::int64_t>(kRows, m - row);
+    Vec<T> sums[kLanes<T>] = {};
+    const auto add_products = [&](const auto& load_at) {
+      Vec<T> right[N];
+      for (int n = 0; n < N; ++n) right[n] = load_at(b.data + n * b.ld);
+      for (int r = 0; r < kRows; ++r) {
+        const Vec<T> left = load_at(a.data + (row + std::min<std::int64_t>(r, rows - 1)) * a.ld);
+        for (int n = 0; n < N; ++n) sums[r * N + n] += left * right[n];
+      }
+    };
+    std::int64_t i = 0;
+    for (; i + kLanes<T> <= k; i += kLanes<T>) add_products([i](const T* p) { return load(p + i); });
+    if (i < k) add_products([i, rest = static_cast<int>(k - i)](const T* p) { return load_part(p + i, rest); });
+    transpose<T>(sums);
+    Vec<T> total{};
+    for (const Vec<T>& sum : sums) total += sum;
+    if (rows * N == kLanes<T>) {
+      store(c, add ? load(c) + total : total);
+    } else {
+      const int count = static_cast<int>(rows * N);
+      store_part(c, add ? load_part(c, count) + total : total, count);
+    }
+  }
+}
+
+// True if it did: C is dense, has at most `N` columns, and A and B are read along their rows.
+template <class T, int N = std::min(4, kLanes<T>)>
+bool multiply_few_columns(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, bool add, T* c,
+                          std::int64_t ldc) {
+  if (n > N || a.transposed || !b.transposed || ldc != n) return false;
+  if (n == N) return multiply_dots<T, N>(m, k, a, b, add, c), true;
+  if constexpr (N > 1) return multiply_few_columns<T, N - 1>(m, n, k, a, b, add, c, ldc);
+  return false;
 }
 
 template <class T>
 void builtin(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, bool add, T* c,
              std::int64_t ldc) {
-  constexpr int kWidth = kTileColumns<T>;
-  const std::int64_t depth = std::min(k, kDepth);
-  const std::int64_t wide =
-      std::clamp(kPackedBytes / (depth * static_cast<std::int64_t>(sizeof(T)) * kWidth), std::int64_t{1},
-                 (n + kWidth - 1) / kWidth);  // panels per block
-  const Scratch<T> packed(wide * kWidth * depth);
-  for (std::int64_t column = 0; column < n; column += wide * kWidth) {
-    const std::int64_t end = std::min(n, column + wide * kWidth);
-    for (std::int64_t first = 0; first < k; first += depth) {
-      const std::int64_t count = std::min(depth, k - first);
-      for (std::int64_t j = column; j < end; j += kWidth)
-        pack_panel(b, first, count, j, n, kWidth, packed.data() + (j - column) * depth);
-      for (std::int64_t j = column; j < end; j += kWidth) {
-        const Product<T> p{.a = a.data + first * (a.transposed ? a.ld : 1),
+  if (multiply_few_columns<T>(m, n, k, a, b, add, c, ldc)) return;
+  constexpr std::int64_t kWidth = kTileColumns<T>;
+  alignas(64) T panel[kDepth * kWidth];
+  for (std::int64_t first = 0; first < k; first += kDepth)
+    for (std::int64_t j = 0; j < n; j += kWidth) {
+      const std::int64_t count = std::min(kDepth, k - first), columns = std::min(kWidth, n - j);
+      // B is read in place if few rows of A pass over it.
+      const bool in_place = !b.transposed && m <= 2 * kTileRows && columns % kLanes<T> == 0;
+      if (!in_place) pack_panel(b, first, count, j, columns, panel);
+      multiply_columns<T>(m, columns,
+                          {.a = a.data + first * (a.transposed ? a.ld : 1),
                            .row_stride = a.transposed ? 1 : a.ld,
                            .k_stride = a.transposed ? a.ld : 1,
-                           .b = packed.data() + (j - column) * depth,
-                           .ldb = kWidth,
+                           .b = in_place ? b.data + first * b.ld + j : panel,
+                           .ldb = in_place ? b.ld : kWidth,
                            .k = count,
                            .c = c + j,
                            .ldc = ldc,
-                           .add = add || first > 0};
-        multiply_columns(m, std::min<std::int64_t>(kWidth, n - j), p);
-      }
+                           .add = add || first > 0});
     }
-  }
 }
 
 #ifdef VOXGRAD_OPENBLAS

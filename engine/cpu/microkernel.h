@@ -26,13 +26,15 @@ struct Product {
   std::int64_t terms = 1, a_term = 0, b_term = 0;
 };
 
+// The functions below take the product by reference and the moving pointers beside it: a copy of the struct per tile
+// would cost as much as a small tile.
 template <class T, int R, int V>
-inline void multiply_tile(const Product<T>& p) {
+inline void multiply_tile(const Product<T>& p, const T* a_rows, T* c, std::int64_t ldc) {
   Vec<T> sum[R][V];
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v) sum[r][v] = p.add ? load(p.c + r * p.ldc + v * kLanes<T>) : Vec<T>{};
+    for (int v = 0; v < V; ++v) sum[r][v] = p.add ? load(c + r * ldc + v * kLanes<T>) : Vec<T>{};
   for (std::int64_t term = 0; term < p.terms; ++term) {
-    const T* a = p.a + term * p.a_term;
+    const T* a = a_rows + term * p.a_term;
     const T* b = p.b + term * p.b_term;
     for (std::int64_t k = 0; k < p.k; ++k, a += p.k_stride, b += p.ldb) {
       Vec<T> row[V];
@@ -44,52 +46,57 @@ inline void multiply_tile(const Product<T>& p) {
     }
   }
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v) store(p.c + r * p.ldc + v * kLanes<T>, sum[r][v]);
+    for (int v = 0; v < V; ++v) store(c + r * ldc + v * kLanes<T>, sum[r][v]);
 }
 
 template <class T, int V, int R = kTileRows>
-inline void multiply_rows(int rows, const Product<T>& p) {
-  if (rows == R) return multiply_tile<T, R, V>(p);
-  if constexpr (R > 1) multiply_rows<T, V, R - 1>(rows, p);
+inline void multiply_rows(std::int64_t rows, const Product<T>& p, const T* a, T* c, std::int64_t ldc) {
+  if (rows == R) return multiply_tile<T, R, V>(p, a, c, ldc);
+  if constexpr (R > 1) multiply_rows<T, V, R - 1>(rows, p, a, c, ldc);
 }
 
-// Any number of rows: cut into tiles of nearly equal height.
+// Any number of rows: cut into tiles of nearly equal height. V vectors of columns, all of them written.
 template <class T, int V>
-inline void multiply_strip(std::int64_t rows, Product<T> p) {
+inline void multiply_strip(std::int64_t rows, const Product<T>& p) {
+  const T* a = p.a;
+  T* c = p.c;
   while (rows > 0) {
     const std::int64_t tiles = (rows + kTileRows - 1) / kTileRows;
     const std::int64_t height = (rows + tiles - 1) / tiles;
-    multiply_rows<T, V>(static_cast<int>(height), p);
-    p.a += height * p.row_stride;
-    p.c += height * p.ldc;
+    multiply_rows<T, V>(height, p, a, c, p.ldc);
+    a += height * p.row_stride;
+    c += height * p.ldc;
     rows -= height;
   }
 }
 
-// The same for a C of `columns` columns, at most the width of the register tile: a C that is narrower than whole
-// vectors goes through a small copy, so that nothing outside of it is touched. B must have whole vectors.
-template <class T>
-inline void multiply_columns(std::int64_t rows, std::int64_t columns, Product<T> p) {
-  if (columns == kTileColumns<T>) return multiply_strip<T, kTileVectors>(rows, p);
-  if (columns == kLanes<T>) return multiply_strip<T, 1>(rows, p);
-  T copy[kTileRows * kTileColumns<T>];
+// The same for a C whose `columns` columns do not fill V vectors: through a small copy, so that nothing outside of C is
+// touched. B must have whole vectors.
+template <class T, int V>
+inline void multiply_narrow(std::int64_t rows, std::int64_t columns, const Product<T>& p) {
+  constexpr std::int64_t kWidth = V * kLanes<T>;
+  T copy[kTileRows * kWidth] = {};
+  const int count = static_cast<int>(columns);
+  const T* a = p.a;
   T* c = p.c;
-  const std::int64_t ldc = p.ldc;
-  p.c = copy;
-  p.ldc = kTileColumns<T>;
-  const std::size_t bytes = static_cast<std::size_t>(columns) * sizeof(T);
   while (rows > 0) {
     const std::int64_t height = std::min<std::int64_t>(kTileRows, rows);
-    for (std::int64_t r = 0; r < height && p.add; ++r) std::memcpy(copy + r * p.ldc, c + r * ldc, bytes);
-    if (columns < kLanes<T>)
-      multiply_strip<T, 1>(height, p);
-    else
-      multiply_strip<T, kTileVectors>(height, p);
-    for (std::int64_t r = 0; r < height; ++r) std::memcpy(c + r * ldc, copy + r * p.ldc, bytes);
-    p.a += height * p.row_stride;
-    c += height * ldc;
+    for (std::int64_t r = 0; r < height && p.add; ++r) copy_few<kWidth / 2>(copy + r * kWidth, c + r * p.ldc, count);
+    multiply_rows<T, V>(height, p, a, copy, kWidth);
+    for (std::int64_t r = 0; r < height; ++r) copy_few<kWidth / 2>(c + r * p.ldc, copy + r * kWidth, count);
+    a += height * p.row_stride;
+    c += height * p.ldc;
     rows -= height;
   }
+}
+
+// Any number of rows and up to kTileColumns columns.
+template <class T>
+inline void multiply_columns(std::int64_t rows, std::int64_t columns, const Product<T>& p) {
+  if (columns == kTileColumns<T>) return multiply_strip<T, kTileVectors>(rows, p);
+  if (columns == kLanes<T>) return multiply_strip<T, 1>(rows, p);
+  if (columns < kLanes<T>) return multiply_narrow<T, 1>(rows, columns, p);
+  multiply_narrow<T, kTileVectors>(rows, columns, p);
 }
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA

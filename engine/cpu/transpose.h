@@ -22,4 +22,21 @@ inline void transpose(Vec<T> (&rows)[kLanes<T>]) {
   if constexpr (2 * Step < kLanes<T>) transpose<T, 2 * Step>(rows);
 }
 
+// to[column][row] = from[row][column] for `rows` by `columns` (both at most kLanes) numbers; the rest of the square of
+// `to` becomes zero in the direction of the rows.
+template <class T>
+inline void transpose_square(const T* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, T* to,
+                             std::int64_t to_stride) {
+  if (rows == kLanes<T> && columns == kLanes<T>) {
+    Vec<T> square[kLanes<T>];
+    for (int i = 0; i < kLanes<T>; ++i) square[i] = load(from + i * from_stride);
+    transpose<T>(square);
+    for (int i = 0; i < kLanes<T>; ++i) store(to + i * to_stride, square[i]);
+    return;
+  }
+  for (std::int64_t column = 0; column < columns; ++column)
+    for (std::int64_t row = 0; row < kLanes<T>; ++row)
+      to[column * to_stride + row] = row < rows ? from[row * from_stride + column] : T{0};
+}
+
 }  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -35,7 +35,6 @@ Panel panel_of(const ConvShape& s, std::int64_t index) {
 }
 
 // One tap of up to kWidth input channels from `input` on: to[input channel][panel width], zeros behind the channels.
-// Whole squares are transposed in registers, where the input channels are neighbours in memory.
 void copy_tap(const Weights& w, const Panel& panel, std::int64_t tap, std::int64_t input, std::int64_t inputs,
               float* to) {
   const std::int64_t width = panel.width();
@@ -43,11 +42,8 @@ void copy_tap(const Weights& w, const Panel& panel, std::int64_t tap, std::int64
   for (std::int64_t v = 0; v < width; v += kWidth) {
     const std::int64_t outputs = std::clamp<std::int64_t>(panel.channels - v, 0, kWidth);
     const float* const square = from + v * w.output_stride;
-    if (outputs == kWidth && inputs == kWidth && w.input_stride == 1) {
-      V rows[kWidth];
-      for (std::int64_t i = 0; i < kWidth; ++i) rows[i] = load(square + i * w.output_stride);
-      transpose<float>(rows);
-      for (std::int64_t i = 0; i < kWidth; ++i) store(to + i * width + v, rows[i]);
+    if (w.input_stride == 1) {
+      transpose_square(square, w.output_stride, outputs, inputs, to + v, width);
     } else if (outputs == kWidth && w.output_stride == 1) {
       for (std::int64_t ci = 0; ci < inputs; ++ci) store(to + ci * width + v, load(square + ci * w.input_stride));
     } else {
@@ -117,11 +113,7 @@ void transform_output(const ConvShape& s, const Block& block, const Transformed&
       transform_tile<OutputTransform>([&](int i, int j) { return load(from + (i * 6 + j) * product.xi_stride + v); },
                                       [&](int i, int j, V value) {
                                         if (i >= rows || j >= columns) return;
-                                        float* const to = out + (i * s.out[2] + j) * s.cout + v;
-                                        if (count == kWidth)
-                                          store(to, value + offset);
-                                        else
-                                          store_part(to, value + offset, count);
+                                        store_part(out + (i * s.out[2] + j) * s.cout + v, value + offset, count);
                                       });
     }
   }

@@ -103,13 +103,7 @@ void transform_sum(const ConvShape& s, const Rectangle& part, const float* sum, 
               for (std::int64_t slice = 1; slice < slices; ++slice) total += load(at + slice * part.size(s));
               return total;
             },
-            [&](int i, int j, V value) {
-              float* const at = to + (i * 3 + j) * s.cin;
-              if (count == kWidth)
-                store(at, value);
-              else
-                store_part(at, value, count);
-            });
+            [&](int i, int j, V value) { store_part(to + (i * 3 + j) * s.cin, value, count); });
       }
 }
 

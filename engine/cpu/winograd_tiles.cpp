@@ -18,7 +18,7 @@ void copy_tile(const ConvShape& s, const float* plane, std::int64_t top, std::in
       const std::int64_t y = top + i, x = left + j;
       const bool inside = y >= 0 && y < s.in[1] && x >= 0 && x < s.in[2];
       const float* from = plane + (y * s.in[2] + x) * s.cin + channel;
-      store(tile, !inside ? V{} : count == kWidth ? load(from) : load_part(from, count));
+      store(tile, inside ? load_part(from, count) : V{});
     }
 }
 
