@@ -42,7 +42,7 @@
   ROW(rest_log,      complement, "l",   w * l,                  -w)                                               \
   ROW(nll,           truth,      "l",   w * l,                  -w)                                               \
   ROW(focal,         truth,      "pql", w * power(q, a) * l,    -w * (power(q, a) + focal_slope(p, q, l, a)))     \
-  ROW(nll_power,     truth,      "l",   w * power(l, a),        l > T(0) ? -w * a * power(l, a) / l : T(0))       \
+  ROW(nll_power,     truth,      "l",   w * power(l, a),        -w * power_slope(l, a))                          \
   ROW(weight,        truth,      "",    w,                      T(0))
 // clang-format on
 
@@ -74,6 +74,13 @@ VOXGRAD_HOST_DEVICE inline T power(T x, T a) {
 template <class T>
 VOXGRAD_HOST_DEVICE inline T focal_slope(T p, T q, T l, T a) {
   return q > T(0) ? a * p * power(q, a) / q * l : T(0);
+}
+
+// a x^(a-1). For a < 1 it is infinite at x = 0; -log p has vanished with the softmax there, so 0 is the limit.
+template <class T>
+VOXGRAD_HOST_DEVICE inline T power_slope(T x, T a) {
+  constexpr T kLeast = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-300);  // the quotient stays finite
+  return x > kLeast ? a * power(x, a) / x : T(0);
 }
 
 constexpr bool contains(const char* letters, char letter) {

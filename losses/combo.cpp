@@ -32,7 +32,7 @@ Spec spec_combo() {
           .source = "Taghanaki et al., CMIG 2019; Ma 2020, Eq. 15",
           .parameters = {number("alpha", 0.5, 0, 1, "share of the cross entropy"),
                          number("beta", 0.5, 0, 1, "above 1/2 misses cost more than false alarms"),
-                         number("smooth", 1, 1e-300, 1e12, "e, in numerator and denominator of D"),
+                         number("smooth", 1, 1e-12, 1e12, "e, in numerator and denominator of D"),
                          flag("shift", false, "1: adds 1 - alpha, so that the least value is 0"), common::batch(true),
                          common::background()},
           .helps = "imbalance, with a handle on misses against false alarms",

@@ -5,7 +5,7 @@
 //
 // denominator=squared: P = sum p^2 (Milletari et al., V-Net, 3DV 2016; Ma 2020, Eq. 8). linear: Drozdzal et al. 2016,
 // what today's libraries compute. Eq. 8 sums over the classes inside the ratio: pool_classes=1. transform=neg_log is
-// log-Dice, log_cosh is Jadon 2020.
+// log-Dice (D is kept above 1e-12, which matters without smooth_nr only), log_cosh is Jadon 2020.
 #include "losses/core/region.h"
 
 namespace voxgrad::losses {
@@ -18,7 +18,7 @@ Function build(const Parameters& with) {
   return [=](const LossInput& in) {
     const auto [I, P, G] = in.integrals(Integrand::overlap, denominator, Integrand::present);
     const Tensor D = dice_coefficient(I, P, G, s);
-    return in.mean_of_classes(neg_log ? -log(D) : rounded ? log_cosh(1 - D) : 1 - D, G);
+    return in.mean_of_classes(neg_log ? -log(clamp(D, 1e-12, kInfinity)) : rounded ? log_cosh(1 - D) : 1 - D, G);
   };
 }
 

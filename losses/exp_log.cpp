@@ -48,7 +48,7 @@ Spec spec_exp_log() {
                          number("w_ce", 0.2, 0, 1e6, "weight of the cross entropy part"),
                          number("gamma_dice", 0.3, 0.01, 10, "power of -ln D; below 1 it flattens large losses"),
                          number("gamma_ce", 0.3, 0.01, 10, "power of -ln p"),
-                         number("smooth", 1, 1e-300, 1e12, "e, in numerator and denominator of D"), common::batch(),
+                         number("smooth", 1, 1e-12, 1e12, "e, in numerator and denominator of D"), common::batch(),
                          common::background(),
                          common::weights("weight of a voxel by its true class; none: sqrt(sum f / f_c) of the batch")},
           .helps = "very unequal class sizes; bounded growth on gross errors",

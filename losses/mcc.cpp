@@ -26,7 +26,7 @@ Spec spec_mcc() {
           .summary = "Matthews correlation coefficient: all four cells of the confusion matrix",
           .formula = "mean_c 1 - (TP TN - FP FN) / sqrt((TP+FP) (TP+FN) (TN+FP) (TN+FN))",
           .source = "Abhishek and Hamarneh, ISBI 2021",
-          .parameters = {number("eps", 1e-5, 1e-300, 1e12, "added to each cell"), common::batch(true),
+          .parameters = {number("eps", 1e-5, 1e-12, 1e12, "added to each cell"), common::batch(true),
                          common::background(), common::absent(), common::weights("factor of a class's loss")},
           .helps = "true negatives count too, where Dice ignores them",
           .fails = "the correlation of an absent class is near 0, so its loss stays near 1",

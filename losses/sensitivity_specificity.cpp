@@ -21,18 +21,18 @@ Function build(const Parameters& with) {
 }  // namespace
 
 Spec spec_sensitivity_specificity() {
-  return {
-      .name = "sensitivity_specificity",
-      .family = Family::region,
-      .summary = "Squared error on the object and off it, weighted",
-      .formula = "mean_nc w sum (1-p)^2 t / (G + eps) + (1 - w) sum p^2 (1-t) / (M - G + eps)",
-      .source = "Brosch et al., MICCAI 2015; Ma 2020, Eq. 7",
-      .parameters = {number("w", 0.05, 0, 1, "weight of the error on the object (sensitivity)"),
-                     number("eps", 1e-5, 0, 1e12, "added to both denominators"), common::batch(), common::background(),
-                     common::pool_classes(), common::absent(), common::weights("factor of a class's loss")},
-      .helps = "very small lesions, with a handle on the kind of error",
-      .fails = "squared errors saturate; w has to be tuned to the size of the objects",
-      .build = build};
+  return {.name = "sensitivity_specificity",
+          .family = Family::region,
+          .summary = "Squared error on the object and off it, weighted",
+          .formula = "mean_nc w sum (1-p)^2 t / (G + eps) + (1 - w) sum p^2 (1-t) / (M - G + eps)",
+          .source = "Brosch et al., MICCAI 2015; Ma 2020, Eq. 7",
+          .parameters = {number("w", 0.05, 0, 1, "weight of the error on the object (sensitivity)"),
+                         number("eps", 1e-5, 1e-12, 1e12, "added to both denominators"), common::batch(),
+                         common::background(), common::pool_classes(), common::absent(),
+                         common::weights("factor of a class's loss")},
+          .helps = "very small lesions, with a handle on the kind of error",
+          .fails = "squared errors saturate; w has to be tuned to the size of the objects",
+          .build = build};
 }
 
 }  // namespace voxgrad::losses

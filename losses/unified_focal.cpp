@@ -44,7 +44,7 @@ Spec spec_unified_focal() {
           .parameters = {number("lambda", 0.5, 0, 1, "share of the cross entropy"),
                          number("delta", 0.6, 0, 1, "weight of the foreground, and of false negatives in T"),
                          number("gamma", 0.5, 0, 0.999, "suppresses easy background, enhances the foreground"),
-                         number("eps", 1e-7, 1e-300, 1, "added to both sides of T"),
+                         number("eps", 1e-7, 1e-12, 1, "added to both sides of T"),
                          flag("asymmetric", true, "0: both exponents on every class")},
           .helps = "strong imbalance: suppresses easy background without losing rare foreground",
           .fails = "three parameters that act in both parts at once",

@@ -20,18 +20,18 @@ Function build(const Parameters& with) {
 }  // namespace
 
 Spec spec_weighted_hamming() {
-  return {
-      .name = "weighted_hamming",
-      .family = Family::region,
-      .summary = "Mean error on the object and off it, weighted",
-      .formula = "mean_nc gamma FN / (G + eps) + (1 - gamma) FP / (M - G + eps)",
-      .source = "Bertels et al., MICCAI 2019; Eelbode et al., TMI 2020",
-      .parameters = {number("gamma", 0.5, 0, 1, "weight of the error on the object"),
-                     number("eps", 1e-5, 0, 1e12, "added to both denominators"), common::batch(), common::background(),
-                     common::pool_classes(), common::absent(), common::weights("factor of a class's loss")},
-      .helps = "as a reference for theory: the region form of weighted cross entropy",
-      .fails = "no gamma approximates Dice for objects of any size",
-      .build = build};
+  return {.name = "weighted_hamming",
+          .family = Family::region,
+          .summary = "Mean error on the object and off it, weighted",
+          .formula = "mean_nc gamma FN / (G + eps) + (1 - gamma) FP / (M - G + eps)",
+          .source = "Bertels et al., MICCAI 2019; Eelbode et al., TMI 2020",
+          .parameters = {number("gamma", 0.5, 0, 1, "weight of the error on the object"),
+                         number("eps", 1e-5, 1e-12, 1e12, "added to both denominators"), common::batch(),
+                         common::background(), common::pool_classes(), common::absent(),
+                         common::weights("factor of a class's loss")},
+          .helps = "as a reference for theory: the region form of weighted cross entropy",
+          .fails = "no gamma approximates Dice for objects of any size",
+          .build = build};
 }
 
 }  // namespace voxgrad::losses

@@ -11,7 +11,7 @@ struct Smoothing {
 };
 inline std::vector<Parameter> smoothing_parameters() {
   return {number("smooth_nr", 1e-5, 0, 1e12, "added to the numerator"),
-          number("smooth_dr", 1e-5, 0, 1e12, "added to the denominator; 0 can give 0/0 on empty masks")};
+          number("smooth_dr", 1e-5, 1e-12, 1e12, "added to the denominator")};
 }
 inline Smoothing smoothing(const Parameters& with) { return {with.number("smooth_nr"), with.number("smooth_dr")}; }
 

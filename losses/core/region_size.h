@@ -11,7 +11,7 @@ inline Parameter temperature_parameter() {
   return number("temperature", 1, 1e-3, 1e6,
                 "of the softmax in the sizes; 10 in all published experiments: sizes of nearly hard regions");
 }
-inline Parameter size_eps_parameter() { return number("eps", 1e-10, 1e-300, 1, "added to the proportions"); }
+inline Parameter size_eps_parameter() { return number("eps", 1e-10, 1e-12, 1, "added to the proportions"); }
 
 // p and q, true and predicted proportion [N, C], from P = sum softmax(temperature * z), G and M voxels.
 //   l1: mean_nc |q - p|      kl: mean_n sum_c p ln(p / q)      db: mean_nc ln(p + q + eps)

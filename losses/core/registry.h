@@ -88,6 +88,7 @@ struct Spec {
   std::string fails;  // how it fails
   // Reads the parameters once and returns the function.
   std::function<Function(const Parameters&)> build;
+  bool geometric = false;  // depends on where voxels are (distances), not only on which values occur how often
 };
 
 // All losses, sorted by family and name; `ignore` is appended to the parameters of each.

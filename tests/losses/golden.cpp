@@ -3,45 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <set>
 
 #include "losses/core/grammar.h"
-#include "losses/core/loss.h"
-#include "losses/core/registry.h"
 #include "tests/golden/golden.h"
+#include "tests/losses/samples.h"
 
 using namespace voxgrad;
 
 namespace {
-
-struct Result {
-  double value;
-  std::vector<double> gradient;
-};
-
-Result evaluate(const losses::Loss& loss, const Tensor& logits, const Tensor& labels, const losses::Context& context) {
-  Tensor z = logits.clone();
-  z.set_requires_grad();
-  const Tensor value = loss(z, labels, context);
-  value.backward();
-  return {value.item(), z.grad().to_vector<double>()};
-}
-
-double largest(const std::vector<double>& values) {
-  double result = 0;
-  for (double v : values) result = std::max(result, std::fabs(v));
-  return result;
-}
-
-double difference(const std::vector<double>& a, const std::vector<double>& b) {
-  double result = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = std::fabs(a[i] - b[i]);
-    if (!(d <= result)) result = d;  // NaN stays
-  }
-  return result;
-}
 
 bool registered(const std::string& spec) {
   std::set<std::string> names;
@@ -69,19 +39,19 @@ TEST_CASE("values and gradients are those of the reference implementation, in f6
     context.spacing = one.spacing;
     const std::string where = one.input + " " + one.spec;
 
-    const Result f64 = evaluate(loss, input.logits, input.labels, context);
+    const test::Result f64 = test::evaluate(loss, input.logits, input.labels, context);
     const double value_error = std::fabs(f64.value - one.value) / std::max(1.0, std::fabs(one.value));
-    const double gradient_error = difference(f64.gradient, one.gradient);
+    const double gradient_error = test::difference(f64.gradient, one.gradient);
     CHECK_MESSAGE(value_error <= 1e-10, where << ": " << f64.value << ", expected " << one.value);
     CHECK_MESSAGE(gradient_error <= 1e-10, where << ": gradient off by " << gradient_error);
 
     // The logits are rounded to f32 first, so that only the computation is compared.
     const Tensor rounded = input.logits.to(DType::f32);
-    const Result reference = evaluate(loss, rounded.to(DType::f64), input.labels, context);
-    const Result f32 = evaluate(loss, rounded, input.labels, context);
+    const test::Result reference = test::evaluate(loss, rounded.to(DType::f64), input.labels, context);
+    const test::Result f32 = test::evaluate(loss, rounded, input.labels, context);
     const double value_error_32 = std::fabs(f32.value - reference.value) / std::max(1.0, std::fabs(reference.value));
-    const double gradient_error_32 = difference(f32.gradient, reference.gradient);
-    const double scale = largest(reference.gradient);
+    const double gradient_error_32 = test::difference(f32.gradient, reference.gradient);
+    const double scale = test::largest(reference.gradient);
     CHECK_MESSAGE(value_error_32 <= 1e-6, where << " f32: " << f32.value << ", expected " << reference.value);
     CHECK_MESSAGE(gradient_error_32 <= 1e-5 * scale + 1e-9,
                   where << " f32: gradient off by " << gradient_error_32 << " of " << scale);

@@ -1,0 +1,194 @@
+// What every loss of the registry promises, whatever it computes.
+#include "tests/test.h"
+
+#include <numeric>
+
+#include "tests/losses/samples.h"
+
+using namespace voxgrad;
+using test::Result;
+using test::Sample;
+
+namespace {
+
+const std::vector<Shape>& shapes() {
+  static const std::vector<Shape> all = {{2, 4, 5, 1}, {2, 4, 5, 2}, {2, 3, 2, 4, 3}};
+  return all;
+}
+
+bool finite(const Result& result) {
+  return std::isfinite(result.value) &&
+         std::all_of(result.gradient.begin(), result.gradient.end(), [](double g) { return std::isfinite(g); });
+}
+
+// Calls f(text, loss, shape, sample, context) for every loss, with its defaults and with every other choice.
+template <class F>
+void for_losses(std::uint64_t seed, F&& f) {
+  Random random(seed);
+  int calls = 0;
+  for (const losses::Spec& spec : losses::registry())
+    for (const Shape& shape : shapes())
+      for (const std::string& text : test::variants(spec, std::max<std::int64_t>(shape[-1], 2))) {
+        f(spec, text, losses::make_loss(text), test::draw_sample(random, shape), test::context_for(shape));
+        ++calls;
+      }
+  CHECK(calls > 0);
+}
+
+Tensor filled_labels(const Sample& sample, int label) { return full(sample.labels.shape(), label, DType::u8); }
+
+// The rows of `x` (all of its axes but the last `kept`) in another order.
+template <class T>
+Tensor permuted(const Tensor& x, std::int64_t width, const std::vector<std::int64_t>& order) {
+  const std::vector<T> from = x.to_vector<T>();
+  std::vector<T> to(from.size());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    std::copy_n(from.begin() + order[i] * width, width, to.begin() + static_cast<std::int64_t>(i) * width);
+  return from_vector(x.shape(), to);
+}
+
+}  // namespace
+
+TEST_CASE("logits of +-1e4 give finite values and gradients") {
+  for_losses(41, [](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                    const losses::Context& context) {
+    const std::vector<double> z = sample.logits.to_vector<double>();
+    std::vector<double> extreme;
+    for (double x : z) extreme.push_back(x > 0 ? 1e4 : x > -0.5 ? -1e4 : 0);
+    const Tensor logits = from_vector(sample.logits.shape(), extreme);
+    for (DType dtype : {DType::f64, DType::f32})
+      CHECK_MESSAGE(finite(test::evaluate(loss, logits.to(dtype), sample.labels, context)), text << " " << dtype);
+  });
+}
+
+TEST_CASE("empty, full, single-voxel and all-ignored masks give finite values and gradients") {
+  for_losses(42, [](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                    const losses::Context& context) {
+    const int last = static_cast<int>(std::max<std::int64_t>(sample.logits.extent(-1), 2)) - 1;
+    Tensor single = filled_labels(sample, 0);
+    single.data<std::uint8_t>()[7] = static_cast<std::uint8_t>(last);
+    for (double scale : {1.0, 30.0, 1000.0})  // unsure, sure, saturated
+      for (const Tensor& labels : {filled_labels(sample, 0), filled_labels(sample, last), single})
+        CHECK_MESSAGE(finite(test::evaluate(loss, sample.logits * scale, labels, context)), text << " " << scale);
+    losses::Context ignoring = context;
+    ignoring.ignore = last;
+    if (test::contains(text, "ignore=")) return;  // then the text decides
+    const Result nothing = test::evaluate(loss, sample.logits, filled_labels(sample, last), ignoring);
+    CHECK_MESSAGE(finite(nothing), text);
+    CHECK_MESSAGE(test::largest(nothing.gradient) == 0, text << ": a gradient without any voxel that counts");
+  });
+}
+
+TEST_CASE("volumes of one voxel work") {
+  Random random(43);
+  for (const losses::Spec& spec : losses::registry())
+    for (const Shape& shape : {Shape{1, 1, 1}, Shape{1, 1, 1, 2}, Shape{1, 1, 1, 1, 3}}) {
+      const Sample sample = test::draw_sample(random, shape);
+      const Result result =
+          test::evaluate(losses::make_loss(spec.name), sample.logits, sample.labels, test::context_for(shape));
+      CHECK_MESSAGE(finite(result), spec.name << " " << shape);
+    }
+}
+
+TEST_CASE("the order of the samples does not matter, nor that of the voxels unless the loss is geometric") {
+  Random random(44);
+  for_losses(44, [&](const losses::Spec& spec, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                     const losses::Context& context) {
+    const std::int64_t voxels = sample.logits.shape().spatial_numel(), samples = sample.logits.extent(0);
+    std::vector<std::int64_t> order(static_cast<std::size_t>(voxels));
+    std::iota(order.begin(), order.end(), 0);
+    if (!spec.geometric) random.shuffle(order);
+    std::vector<std::int64_t> rows;  // samples from the last to the first, the same voxels of each
+    for (std::int64_t n = samples - 1; n >= 0; --n)
+      for (std::int64_t v : order) rows.push_back(n * voxels + v);
+    const std::int64_t channels = sample.logits.extent(-1);
+    const Result plain = test::evaluate(loss, sample.logits, sample.labels, context);
+    const Result moved = test::evaluate(loss, permuted<double>(sample.logits, channels, rows),
+                                        permuted<std::uint8_t>(sample.labels, 1, rows), context);
+    CHECK_MESSAGE(std::fabs(plain.value - moved.value) <= 1e-12 * std::max(1.0, std::fabs(plain.value)), text);
+    const Tensor gradient = from_vector(sample.logits.shape(), plain.gradient);
+    CHECK_MESSAGE(test::difference(permuted<double>(gradient, channels, rows).to_vector<double>(), moved.gradient) <=
+                      1e-12 * std::max(1.0, test::largest(plain.gradient)),
+                  text);
+  });
+}
+
+TEST_CASE("ignored voxels influence neither value nor gradient") {
+  Random random(45);
+  for_losses(45, [&](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                     losses::Context context) {
+    if (test::contains(text, "ignore=")) return;
+    context.ignore = 200;
+    std::vector<std::uint8_t> labels = sample.labels.to_vector<std::uint8_t>();
+    std::vector<double> z = sample.logits.to_vector<double>(), other = z;
+    const auto channels = static_cast<std::size_t>(sample.logits.extent(-1));
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      if (!random.chance(0.3)) continue;
+      labels[i] = 200;
+      for (std::size_t c = 0; c < channels; ++c) other[i * channels + c] += 10 * random.normal();
+    }
+    const Tensor truth = from_vector(sample.labels.shape(), labels);
+    const Result a = test::evaluate(loss, from_vector(sample.logits.shape(), z), truth, context);
+    const Result b = test::evaluate(loss, from_vector(sample.logits.shape(), other), truth, context);
+    CHECK_MESSAGE(a.value == b.value, text);
+    CHECK_MESSAGE(a.gradient == b.gradient, text);
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      for (std::size_t c = 0; c < channels; ++c)
+        if (labels[i] == 200) CHECK_MESSAGE(a.gradient[i * channels + c] == 0, text << " voxel " << i);
+  });
+}
+
+TEST_CASE("the label to ignore may stand in the text or come with the data") {
+  Random random(46);
+  for (const losses::Spec& spec : losses::registry()) {
+    Sample sample = test::draw_sample(random, {2, 4, 5, 2});
+    for (std::int64_t i : {3, 8, 21}) sample.labels.data<std::uint8_t>()[i] = 255;
+    losses::Context context = test::context_for(sample.logits.shape());
+    const Result text =
+        test::evaluate(losses::make_loss(spec.name + ":ignore=255"), sample.logits, sample.labels, context);
+    context.ignore = 255;
+    const Result data = test::evaluate(losses::make_loss(spec.name), sample.logits, sample.labels, context);
+    CHECK_MESSAGE(text.value == data.value, spec.name);
+    CHECK_MESSAGE(text.gradient == data.gradient, spec.name);
+  }
+}
+
+TEST_CASE("steps against the gradient make the value smaller") {
+  for_losses(47, [](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                    const losses::Context& context) {
+    Tensor z = sample.logits;
+    const Result first = test::evaluate(loss, z, sample.labels, context);
+    Result now = first;
+    for (int step = 0; step < 10; ++step) {
+      const double longest = test::largest(now.gradient);
+      if (longest == 0) break;
+      z = z - from_vector(z.shape(), now.gradient) * (0.05 / longest);
+      now = test::evaluate(loss, z, sample.labels, context);
+    }
+    const bool constant = test::largest(first.gradient) == 0;
+    CHECK_MESSAGE((constant ? now.value == first.value : now.value < first.value),
+                  text << ": " << first.value << " became " << now.value);
+  });
+}
+
+TEST_CASE("f32 logits give the value of f64 to 1e-6") {
+  for_losses(48, [](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                    const losses::Context& context) {
+    const Tensor narrow = sample.logits.to(DType::f32);
+    const double f32 = loss(narrow, sample.labels, context).item();
+    const double f64 = loss(narrow.to(DType::f64), sample.labels, context).item();
+    CHECK_MESSAGE(std::fabs(f32 - f64) <= 1e-6 * std::max(1.0, std::fabs(f64)), text << ": " << f32 << " " << f64);
+  });
+}
+
+TEST_CASE("the same constant added to all logits of a voxel changes nothing") {
+  for_losses(49, [](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                    const losses::Context& context) {
+    if (sample.logits.extent(-1) == 1) return;
+    const Tensor shift = random_normal(sample.logits.shape().with(-1, 1), 5, 0, 3, DType::f64);
+    const Result a = test::evaluate(loss, sample.logits, sample.labels, context);
+    const Result b = test::evaluate(loss, sample.logits + shift, sample.labels, context);
+    CHECK_MESSAGE(std::fabs(a.value - b.value) <= 1e-11 * std::max(1.0, std::fabs(a.value)), text);
+    CHECK_MESSAGE(test::difference(a.gradient, b.gradient) <= 1e-11 * std::max(1.0, test::largest(a.gradient)), text);
+  });
+}
