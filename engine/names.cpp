@@ -39,7 +39,7 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
   std::size_t least = 0;
   for (const std::string& candidate : candidates) {
     const std::size_t d = distance(word, candidate);
-    if (d > std::max<std::size_t>(1, candidate.size() / 3) || d >= candidate.size()) continue;
+    if (d > std::max<std::size_t>(1, (candidate.size() + 1) / 3) || d >= candidate.size()) continue;
     if (best.empty() || d < least) best = candidate, least = d;
   }
   return best;

@@ -11,7 +11,7 @@ namespace voxgrad {
 std::size_t choose(const std::string& what, const std::string& name, const std::vector<std::string>& known);
 
 // The candidate with the smallest edit distance (insert, delete, replace, swap of neighbours), if it is close enough
-// to be a slip of the hand: at most a third of its letters, at least one. Empty otherwise.
+// to be a slip of the hand: at most about a third of its letters, at least one. Empty otherwise.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
 
 // "did you mean `x`?", or "known: a, b, c" if nothing is near.

@@ -112,8 +112,13 @@ void Optimizer::load_state(const std::vector<NamedTensor>& state, std::int64_t s
   steps_ = steps;
 }
 
+const std::vector<std::string>& optimizer_names() {
+  static const std::vector<std::string> names{"sgd", "adam", "adamw"};
+  return names;
+}
+
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, Module& module, const OptimizerOptions& options) {
-  const std::size_t kind = choose("optimizer", name, {"sgd", "adam", "adamw"});
+  const std::size_t kind = choose("optimizer", name, optimizer_names());
   expect(options.weight_decay >= 0, "weight_decay", options.weight_decay, "0 or above");
   if (kind == 0) return std::make_unique<Sgd>(module, options);
   return std::make_unique<Adam>(module, options, kind == 2);

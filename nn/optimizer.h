@@ -53,6 +53,7 @@ class Optimizer {
 // Error(usage) with a did-you-mean for another name, or with the range for an option outside it.
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, Module& module,
                                           const OptimizerOptions& options = {});
+const std::vector<std::string>& optimizer_names();
 
 // Scales the gradients so that their common L2 norm is at most max_norm (> 0; infinity only measures) and returns the
 // norm before, summed in f64. If that is NaN or infinite the gradients are left alone: it is for the caller to stop.

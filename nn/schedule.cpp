@@ -80,8 +80,13 @@ void Schedule::load_state(const std::vector<double>& state) {
   drops_ = state[2];
 }
 
+const std::vector<std::string>& schedule_names() {
+  static const std::vector<std::string> names{"constant", "step", "poly", "cosine", "plateau"};
+  return names;
+}
+
 Schedule make_schedule(const std::string& name, const ScheduleOptions& options) {
-  const std::size_t kind = choose("schedule", name, {"constant", "step", "poly", "cosine", "plateau"});
+  const std::size_t kind = choose("schedule", name, schedule_names());
   return {static_cast<Schedule::Decay>(kind), options};
 }
 

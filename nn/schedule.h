@@ -54,5 +54,6 @@ class Schedule {
 
 // "constant", "step", "poly", "cosine", "plateau"; Error(usage) with a did-you-mean for another name.
 Schedule make_schedule(const std::string& name, const ScheduleOptions& options);
+const std::vector<std::string>& schedule_names();
 
 }  // namespace voxgrad::nn

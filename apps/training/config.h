@@ -23,7 +23,7 @@ struct TrainConfig {
   double lr = 0;
   std::string optimizer = "adamw", schedule = "cosine";
   double weight_decay = 0.01, clip = 12, ema = 0;
-  std::string augment = "default";
+  std::string augment;
   double foreground = 0.33;
   std::int64_t validate_every = 1;
   std::string on_nan = "stop";
@@ -54,7 +54,9 @@ void visit_settings(Config& c, F&& f) {
   f("weight_decay", c.weight_decay, "weight decay");
   f("clip", c.clip, "largest norm of the gradient; 0: no clipping");
   f("ema", c.ema, "decay of the moving average of the weights that is validated and tested; 0: none");
-  f("augment", c.augment, "of the training patches: none, geometry (flips and rotations) or default (intensities too)");
+  f("augment", c.augment,
+    "of the patches: none, geometry (flips, rotations), intensity or default (both); empty: 3-D intensity, 2-D "
+    "default");
   f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
   f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
   f("on_nan", c.on_nan, "when loss or gradient is not finite: stop, skip (the step) or rollback (to the checkpoint)");

@@ -16,7 +16,7 @@ namespace {
 // The rules for what nobody asked for. Measured on two real data sets (apps/README.md); not tuned to either.
 constexpr std::int64_t kBase = 16;                  // channels of the first level
 constexpr std::int64_t kVoxelsPerStep = 2 * 65536;  // aim for the batch, 2 .. 16 patches
-constexpr std::int64_t kSteps = 400;                // default budget
+constexpr std::int64_t kSteps = 600;                // default budget
 constexpr double kRate = 2e-3, kRateSgd = 1e-2;     // for Adam and AdamW, for SGD with momentum
 constexpr double kWarmup = 0.03;                    // share of the steps
 
@@ -92,6 +92,14 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.deep_supervision = c.deep_supervision;
 }
 
+// The names of data/augment.h, and "intensity": the default without flips and rotations.
+data::AugmentOptions augmentation(const std::string& name) {
+  choose("augment", name, {"none", "geometry", "intensity", "default"});
+  data::AugmentOptions options = data::augment_options(name == "intensity" ? "default" : name);
+  if (name == "intensity") options.flip = options.rotate = 0;
+  return options;
+}
+
 void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train) {
   using Kind = data::Normalisation::Kind;
   const TrainConfig& c = plan.config;
@@ -105,12 +113,14 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   loader.batch = c.batch;
   loader.foreground = c.foreground;
   loader.normalisation = plan.model.normalisation;
-  loader.augment = data::augment_options(c.augment);
+  loader.augment = augmentation(c.augment);
   loader.seed = c.seed;
 }
 
 void plan_steps(Plan& plan) {
   TrainConfig& c = plan.config;
+  choose("optimizer", c.optimizer, nn::optimizer_names());
+  choose("schedule", c.schedule, nn::schedule_names());
   const std::int64_t cases = static_cast<std::int64_t>(plan.loader.cases.size());
   plan.steps_per_epoch = std::clamp<std::int64_t>((cases + c.batch - 1) / c.batch, 20, 250);
   plan.steps = c.steps > 0 ? c.steps : c.epochs > 0 ? c.epochs * plan.steps_per_epoch : kSteps;
@@ -145,6 +155,8 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   c.depth = geometry.depth;
   c.patch = sizes_text(geometry.patch);
   if (c.base == 0) c.base = kBase;
+  // A scanner fixes the orientation of a volume, and which end is which can be what tells the classes apart.
+  if (c.augment.empty()) c.augment = info.dims == 3 ? "intensity" : "default";
   if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
   plan_network(plan, info, geometry);
   plan_loader(plan, dataset, train);

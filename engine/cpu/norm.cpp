@@ -51,10 +51,10 @@ struct Moments {
   double n = 0, mean = 0, m2 = 0;
   void merge(const Moments& other) {
     if (other.n == 0) return;
-    const double total = n + other.n, delta = other.mean - mean;
-    m2 += other.m2 + delta * delta * n * other.n / total;
-    mean += delta * other.n / total;
-    n = total;
+    const double delta = other.mean - mean, share = other.n / (n + other.n);
+    m2 += other.m2 + delta * delta * n * share;
+    mean += delta * share;
+    n += other.n;
   }
 };
 
@@ -260,15 +260,18 @@ void CpuBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mean
                     partial.data() + (m * stream.blocks + b) * layout.channels);
     });
     const std::int64_t size = layout.channels / layout.groups;
-    for (std::int64_t k = 0; k < layout.maps * layout.groups; ++k) {
-      Moments all;
-      const std::int64_t m = k / layout.groups, first = k % layout.groups * size;
-      for (std::int64_t b = 0; b < stream.blocks; ++b)
-        for (std::int64_t c = first; c < first + size; ++c)
-          all.merge(partial[static_cast<std::size_t>((m * stream.blocks + b) * layout.channels + c)]);
-      mean.data<T>()[k] = static_cast<T>(all.mean);
-      rstd.data<T>()[k] = static_cast<T>(1 / std::sqrt(all.m2 / std::max(all.n, 1.0) + eps));
-    }
+    const std::int64_t grain = std::max<std::int64_t>(1, 1024 / std::max<std::int64_t>(1, stream.blocks * size));
+    parallel_for(layout.maps * layout.groups, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t k = begin; k < end; ++k) {
+        Moments all;
+        const std::int64_t m = k / layout.groups, first = k % layout.groups * size;
+        for (std::int64_t b = 0; b < stream.blocks; ++b)
+          for (std::int64_t c = first; c < first + size; ++c)
+            all.merge(partial[static_cast<std::size_t>((m * stream.blocks + b) * layout.channels + c)]);
+        mean.data<T>()[k] = static_cast<T>(all.mean);
+        rstd.data<T>()[k] = static_cast<T>(1 / std::sqrt(all.m2 / std::max(all.n, 1.0) + eps));
+      }
+    });
   });
 }
 

@@ -1,0 +1,146 @@
+// The command line as scripts see it: JSON, configuration files, help, lists, losses eval.
+#include <cmath>
+
+#include "apps/training/json.h"
+#include "data/h5.h"
+#include "data/h5_writer.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using apps::Json;
+
+namespace {
+
+// Exactly one JSON document on stdout, and nothing else.
+Json json_of(std::vector<std::string> arguments) {
+  arguments.push_back("--json");
+  const Outcome outcome = program(arguments);
+  INFO(arguments.front(), ": ", outcome.err);
+  REQUIRE(outcome.code == 0);
+  REQUIRE(Json::accept(outcome.out));
+  return Json::parse(outcome.out);
+}
+
+}  // namespace
+
+TEST_CASE("--json is one well-formed document, for every verb that has results") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "organs2d", 10, {48, 48}), run = folder.file("run");
+  CHECK(json_of({"info"})["threads"] >= 1);
+  CHECK(json_of({"synth", "--list"}).size() >= 6);
+  CHECK(json_of({"synth", "nuclei2d", "--cases", "8", "--size", "32", "-o", folder.file("x.h5")})["written"][0] ==
+        folder.file("x.h5"));
+  const Json inspected = json_of({"inspect", data});
+  CHECK(inspected["cases"] == 10);
+  CHECK(inspected["class_names"].size() == 5);
+  CHECK(inspected["classes"][1]["fraction"] > 0);
+  CHECK(json_of(small_training(data, run))["epochs"] == 3);
+  CHECK(json_of({"evaluate", run, data})["cases"].size() == json_of({"inspect", data})["splits"]["test"]);
+  CHECK(json_of({"predict", run, data, "-o", folder.file("p.h5")})["written"].size() == 1);
+  // organs are absent from some cases: what is undefined must still be JSON
+  CHECK(json_of({"metrics", folder.file("p.h5"), data})["mean"]["classes"]["4"].contains("dice"));
+  CHECK(json_of({"losses"}).size() >= 5);
+  CHECK(json_of({"losses", "dice"})["parameters"][0].contains("default"));
+}
+
+TEST_CASE("progress goes to stderr, one line an epoch without a terminal; -q leaves results only") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
+  const Outcome loud = program(small_training(data, folder.file("a")));
+  CHECK(contains(loud.err, "epoch 1/3  loss "));
+  CHECK(contains(loud.err, "epoch 3/3  loss "));
+  CHECK(!contains(loud.err, "\r"));
+  CHECK(!contains(loud.err, "\033"));
+  CHECK(contains(loud.out, "Dice"));
+  const Outcome quiet = program(small_training(data, folder.file("b"), {"-q"}));
+  CHECK(quiet.err.empty());
+  CHECK(contains(quiet.out, "Dice"));
+}
+
+TEST_CASE("a configuration file sets what flags do not; a run's own file repeats it; unknown keys are refused") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), file = folder.file("c.toml");
+  write_bytes(
+      file,
+      "# small\nbase = 4\ndepth = 2\npatch = \"32\"\nsteps = 44\nloss = \"tversky:alpha=0.4,beta=0.6\"\nseed = 7\n"
+      "weight_decay = 0.5\nresidual = true\n");
+  REQUIRE(program({"train", data, "--config", file, "-o", folder.file("a"), "--weight-decay", "0.25"}).code == 0);
+  const Json config = Json::parse(bytes_of(folder.file("a/run.json")))["config"];
+  CHECK(config["loss"] == "tversky:alpha=0.4,beta=0.6");
+  CHECK(config["seed"] == 7);
+  CHECK(config["weight_decay"] == 0.25);
+  CHECK(config["residual"] == true);
+  REQUIRE(program({"train", "--config", folder.file("a/config.toml"), "-o", folder.file("b")}).code == 0);
+  CHECK(bytes_of(folder.file("a/best.safetensors")) == bytes_of(folder.file("b/best.safetensors")));
+  write_bytes(file, "bse = 4\n");
+  const Outcome unknown = program({"train", data, "--config", file});
+  CHECK(unknown.code == 2);
+  CHECK_MESSAGE(contains(unknown.err, "bse"), unknown.err);
+}
+
+TEST_CASE("--dump-config prints what --config takes") {
+  const Folder folder;
+  const Outcome first = program({"train", "x.h5", "--loss", "ce:weights=1/2", "--seed", "3", "--dump-config"});
+  REQUIRE(first.code == 0);
+  CHECK_MESSAGE(contains(first.out, "loss = \"ce:weights=1/2\"\n"), first.out);
+  CHECK(contains(first.out, "seed = 3\n"));
+  CHECK(contains(first.out, "weight_decay = 0.01\n"));
+  write_bytes(folder.file("c.toml"), first.out);
+  const Outcome second = program({"train", "--config", folder.file("c.toml"), "--dump-config"});
+  CHECK_MESSAGE(second.out == first.out, second.out, second.err);
+}
+
+TEST_CASE("help and version") {
+  CHECK(contains(program({"--version"}).out, "voxgrad "));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--help"}, {"train", "--help"}, {"losses", "eval", "-h"}}) {
+    const Outcome help = program(words);
+    CHECK(help.code == 0);
+    CHECK(contains(help.out, "Usage:"));
+  }
+  CHECK(contains(program({"train", "--help"}).out, "--deep-supervision"));
+}
+
+TEST_CASE("the losses are listed, explained, and written as Markdown") {
+  CHECK(contains(program({"losses"}).out, "dice_ce"));
+  const std::string explained = program({"losses", "tversky"}).out;
+  for (const char* word : {"formula", "source", "helps", "fails", "alpha", "0.3"})
+    CHECK_MESSAGE(contains(explained, word), word);
+  const std::string markdown = program({"losses", "--markdown"}).out;
+  CHECK(contains(markdown, "| `tversky` | region |"));
+}
+
+TEST_CASE("losses eval: value and gradient on given logits") {
+  const Folder folder;
+  const std::string file = folder.file("in.h5"), gradient = folder.file("out.h5");
+  const std::vector<double> logits{0, 0, 1, -1, 2, 0.5, -3, 3};  // four voxels, two classes
+  const std::vector<std::uint8_t> labels{0, 1, 0, 1};
+  data::h5::Writer writer;
+  writer.create("/logits", data::h5::Element::f64, {1, 2, 2, 2});
+  writer.write("/logits", {0, 0, 0, 0}, {1, 2, 2, 2}, data::h5::Element::f64, logits.data());
+  writer.create("/labels", data::h5::Element::i32, {1, 2, 2});
+  writer.write("/labels", {0, 0, 0}, {1, 2, 2}, data::h5::Element::u8, labels.data());
+  writer.save(file);
+  double expected = 0;
+  std::vector<double> slopes;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double difference = logits[2 * i + 1 - labels[i]] - logits[2 * i + labels[i]];
+    expected += std::log1p(std::exp(difference)) / 4;
+    const double wrong = 1 / (1 + std::exp(-difference)) / 4;
+    slopes.push_back(labels[i] == 0 ? -wrong : wrong);
+    slopes.push_back(-slopes.back());
+  }
+  const Json f64 = json_of({"losses", "eval", "ce", file, "--gradient", gradient});
+  CHECK(f64["dtype"] == "f64");
+  CHECK(f64["device"] == "cpu");
+  CHECK(contains(f64["loss"].get<std::string>(), "ce"));
+  CHECK(std::abs(f64["value"].get<double>() - expected) < 1e-14);
+  std::vector<double> found(8);
+  const data::h5::Array array = data::h5::File::open(gradient).array("/gradient");
+  array.read({0, 0, 0, 0}, {1, 2, 2, 2}, data::h5::Element::f64, found.data());
+  for (std::size_t i = 0; i < 8; ++i) CHECK(std::abs(found[i] - slopes[i]) < 1e-14);
+  const Json f32 = json_of({"losses", "eval", "ce", file, "--dtype", "f32"});
+  CHECK(f32["dtype"] == "f32");
+  CHECK(std::abs(f32["value"].get<double>() - expected) < 1e-6);
+}

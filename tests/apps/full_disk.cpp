@@ -1,0 +1,52 @@
+// A disk that is full during a training: a warning, the old checkpoint stays, the training goes on; exit code 5 at the
+// end, because the result is not whole. Played with a limit on the size of files, which write() reports like one.
+#include "data/checkpoint.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+
+TEST_CASE("a disk that is full from the start: nothing is saved, and that is said") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), run = folder.file("run");
+  const auto limit = [] {
+    const rlimit bytes{1000, 1000};
+    ::setrlimit(RLIMIT_FSIZE, &bytes);
+  };
+  const Outcome outcome = program(small_training(data, run), limit);
+  CHECK_MESSAGE(outcome.code == 5, outcome.code, "\n", outcome.err);
+  CHECK_MESSAGE(contains(outcome.err, "warning: "), outcome.err);
+  CHECK(contains(outcome.err, "training goes on"));
+  CHECK(contains(outcome.err, "epoch 3/3"));
+  CHECK(contains(outcome.err, "error: "));
+  CHECK_MESSAGE(contains(outcome.err, "File too large"), outcome.err);
+  for (const auto& entry : std::filesystem::directory_iterator(run))
+    CHECK_MESSAGE(!contains(entry.path().filename().string(), "safetensors"), entry.path().string());
+}
+
+#ifdef __linux__
+TEST_CASE("a disk that fills up later: the checkpoint from before stays, and the run can be resumed to the same bits") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48});
+  const std::string whole = folder.file("whole"), run = folder.file("run");
+  std::vector<std::string> words = small_training(data, whole), other = small_training(data, run);
+  for (std::vector<std::string>* training : {&words, &other})
+    *std::find(training->begin(), training->end(), "44") = "100";
+  REQUIRE(program(words).code == 0);
+  Running process(other);
+  REQUIRE(process.saw("epoch 1/"));
+  process.limit_file_size(200);
+  const Outcome outcome = process.wait();
+  CHECK_MESSAGE(outcome.code == 5, outcome.code, "\n", outcome.err);
+  CHECK(contains(outcome.err, "epoch 5/5"));
+  const data::TensorFile last = data::load_tensors(run + "/last.safetensors");
+  CHECK(std::stoi(last.metadata.at("step")) >= 20);
+  CHECK(std::stoi(last.metadata.at("step")) < 100);
+  CHECK(!std::filesystem::exists(run + "/next.safetensors"));
+  const std::string log = bytes_of(run + "/log.jsonl");
+  CHECK_MESSAGE(log.ends_with("}\n"), log);  // whole lines only
+  REQUIRE(program({"train", "--resume", run}).code == 0);
+  CHECK(bytes_of(run + "/last.safetensors") == bytes_of(whole + "/last.safetensors"));
+  CHECK(bytes_of(run + "/best.safetensors") == bytes_of(whole + "/best.safetensors"));
+}
+#endif

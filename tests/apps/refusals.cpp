@@ -1,0 +1,152 @@
+// Bad input: the exit code, what the message names, and the remedy. What the user typed is wrong: 2; the data: 3; a
+// model: 4; files: 5; numbers: 7.
+#include <cmath>
+#include <functional>
+
+#include "apps/training/json.h"
+#include "data/checkpoint.h"
+#include "engine/ops.h"
+#include "tests/apps/support.h"
+#include "tests/data/recipe.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+
+namespace {
+
+// The program fails with this code, and stderr has "error: " first and all of these words.
+void check_refused(const std::vector<std::string>& arguments, int code, const std::vector<std::string>& words) {
+  const Outcome outcome = program(arguments);
+  std::string command;
+  for (const std::string& word : arguments) command += " " + word;
+  INFO("voxgrad", command, "\n", outcome.err);
+  CHECK(outcome.code == code);
+  CHECK(outcome.out.empty());
+  CHECK(contains("\n" + outcome.err, "\nerror: "));
+  for (const std::string& word : words) CHECK_MESSAGE(contains(outcome.err, word), "missing: ", word);
+}
+
+// The same for training on a file that has been made wrong.
+void check_data_refused(const std::function<void(Recipe&)>& change, const std::vector<std::string>& words) {
+  const Folder folder;
+  Recipe recipe;
+  recipe.splits = {{"train", {0}}, {"val", {1}}, {"test", {}}};
+  change(recipe);
+  recipe.write(folder.file("cells.h5"));
+  check_refused({"train", folder.file("cells.h5"), "-o", folder.file("run"), "-q"}, 3, words);
+}
+
+}  // namespace
+
+TEST_CASE("data that is not what it should be: exit code 3, naming object, case and value") {
+  check_data_refused([](Recipe& r) { r.label_values = {0, 255, 255, 0, 0, 255, 0, 0, 0, 0, 255, 255}; },
+                     {"255", "img_000", "/labels of cells.h5", "hint: ", "--label-map 0:0,255:1"});
+  check_data_refused([](Recipe& r) { r.label_values[7] = 4; },
+                     {"value 4 outside 0..1", "case 1 (\"img_001\")", "/labels"});
+  check_data_refused([](Recipe& r) { r.axes = "XYNC"; }, {"XYNC", "/images of cells.h5"});
+  check_data_refused(
+      [](Recipe& r) {
+        r.image_element = h5::Element::f32;
+        r.image_values.assign(24, 1.0f);
+        r.image_values[13] = std::nanf("");
+      },
+      {"nan", "img_001", "/images"});
+  check_data_refused([](Recipe& r) { r.without = "/labels"; }, {"/labels"});
+}
+
+TEST_CASE("a truncated file: exit code 3") {
+  const Folder folder;
+  const std::string path = phantom_file(folder, "nuclei2d", 10, {32, 32}), bytes = bytes_of(path);
+  for (const double share : {0.0, 0.1, 0.5, 0.99}) {
+    write_bytes(path, bytes.substr(0, static_cast<std::size_t>(share * static_cast<double>(bytes.size()))));
+    check_refused({"train", path, "-o", folder.file("run")}, 3, {"nuclei2d.h5"});
+    check_refused({"inspect", path}, 3, {"nuclei2d.h5"});
+  }
+}
+
+TEST_CASE("files that are not there or cannot be made: exit code 5, with the reason of the system") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32});
+  check_refused({"train", folder.file("none.h5")}, 5, {"none.h5", "No such file"});
+  check_refused({"evaluate", folder.file("none"), data}, 5, {"none", "No such file"});
+  check_refused({"train", data, "-o", data + "/run"}, 5, {"/run", "Not a directory"});
+  check_refused({"synth", "nuclei2d", "--cases", "8", "-o", folder.file("none/x.h5")}, 5,
+                {"none/x.h5", "No such file"});
+  check_refused({"train", data, "--config", folder.file("none.toml")}, 5, {"none.toml"});
+}
+
+TEST_CASE("losses and settings that are misspelt or out of range: exit code 2, with a did-you-mean") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), run = folder.file("run");
+  check_refused({"train", data, "--loss", "dicee"}, 2, {"dicee", "hint: ", "dice"});
+  check_refused({"train", data, "--loss", "tversky:alfa=0.3"}, 2, {"alfa", "hint: ", "alpha"});
+  check_refused({"train", data, "--loss", "dice:smooth_nr=-1"}, 2, {"smooth_nr", "-1", "0.."});
+  check_refused({"train", data, "--optimizer", "adm", "-o", run}, 2, {"adm", "adam"});
+  check_refused({"train", data, "--norm", "bach", "-o", run}, 2,
+                {"--norm: unknown value `bach`", "did you mean `batch`?"});
+  check_refused({"train", data, "--augment", "defualt", "-o", run}, 2, {"defualt", "default"});
+  check_refused({"train", data, "--schedule", "cosin", "-o", run}, 2, {"cosin", "cosine"});
+  check_refused({"train", data, "--on-nan", "stp", "-o", run}, 2, {"--on-nan", "did you mean `stop`?"});
+  check_refused({"train", data, "--lr", "-1", "-o", run}, 2, {"--lr -1 outside 0.."});
+  check_refused({"train", data, "--dropout", "1", "-o", run}, 2, {"--dropout 1 outside [0, 1)"});
+  check_refused({"train", data, "--patch", "33", "-o", run}, 2, {"--patch 33x33", "multiples of", "hint: use --patch"});
+  check_refused({"train", data, "--patch", "1x2x3", "-o", run}, 2, {"--patch: cannot read \"1x2x3\""});
+  check_refused({"train", data, "--dims", "3", "-o", run}, 2, {"--dims 3", "2 spatial axes"});
+  check_refused({"train", data, "--steps", "3", "--epochs", "2", "-o", run}, 2, {"--steps and --epochs"});
+  check_refused({"train", data, "--label-map", "0=1"}, 2, {"--label-map: cannot read"});
+  check_refused({"train"}, 2, {"no dataset given"});
+  check_refused({"evaluate", run, data, "--split", "tets"}, 5, {run});  // the model is looked for first
+  check_refused({"compare", data, "-o", run, "--losses", "ce,dicee"}, 2, {"dicee"});
+  check_refused({"compare", data, data, "-o", run}, 2, {"two datasets are named nuclei2d"});
+  check_refused({"compare", data, "-o", run, "--preset", "quik"}, 2, {"quik", "did you mean `quick`?"});
+  CHECK(!std::filesystem::exists(run));  // nothing was begun
+}
+
+TEST_CASE("words of the command line that are unknown: exit code 2") {
+  check_refused({"trian", "x.h5"}, 2, {"unknown verb `trian`", "did you mean `train`?"});
+  check_refused({}, 2, {"no verb given", "info, synth"});
+  check_refused({"train", "x.h5", "--epoch", "3"}, 2, {"train: unknown flag `--epoch`", "did you mean `--epochs`?"});
+  check_refused({"train", "x.h5", "--thread=3"}, 2, {"unknown flag `--thread`", "did you mean `--threads`?"});
+  check_refused({"train", "x.h5", "y.h5"}, 2, {"unexpected argument `y.h5`"});
+  check_refused({"train", "x.h5", "--steps", "many"}, 2, {"--steps", "many"});
+  check_refused({"evaluate", "run"}, 2, {"data", "required"});
+  check_refused({"losses", "jacard"}, 2, {"jacard", "jaccard"});
+  check_refused({"synth", "lesion2d"}, 2, {"lesion2d", "did you mean `lesions2d`?"});
+  check_refused({"synth"}, 2, {"no task given", "--list"});
+  check_refused({"info", "--device", "cpuu"}, 2, {"--device", "cpuu"});
+}
+
+TEST_CASE("a file that is no model: exit code 4") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), model = folder.file("model.safetensors");
+  write_bytes(model, "not a model");
+  check_refused({"evaluate", model, data}, 4, {model});
+  data::save_tensors(model, {{{"w", zeros({2})}}, {}});
+  check_refused({"evaluate", model, data}, 4, {model, "no `model` in its metadata", "hint: "});
+  REQUIRE(program(small_training(data, folder.file("run"))).code == 0);
+  data::TensorFile file = data::load_tensors(folder.file("run/best.safetensors"));
+  file.tensors.pop_back();
+  data::save_tensors(model, file);
+  check_refused({"evaluate", model, data}, 4, {model});
+  // A good model, but other data.
+  const std::string other = phantom_file(folder, "organs2d", 10, {32, 32});
+  check_refused({"evaluate", folder.file("run"), other}, 3, {"5 classes", "2"});
+  check_refused({"evaluate", folder.file("run"), data, "--split", "tets"}, 2, {"tets"});
+}
+
+TEST_CASE("numbers that are not finite: exit code 7, naming step and epoch; skip and rollback go on for a while") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
+  // A rate that throws the weights out of range at once.
+  const std::vector<std::string> wild{"--lr", "1e38",       "--norm",   "none",   "--optimizer",
+                                      "sgd",  "--schedule", "constant", "--clip", "0"};
+  const auto with = [&](const std::string& run, std::vector<std::string> more) {
+    more.insert(more.end(), wild.begin(), wild.end());
+    return small_training(data, folder.file(run), more);
+  };
+  check_refused(with("stop", {"-q"}), 7, {"step ", "(epoch 1)", "hint: "});
+  CHECK(apps::Json::parse(bytes_of(folder.file("stop/run.json")))["exit_reason"] == "diverged");
+  check_refused(with("skip", {"--on-nan", "skip"}), 7, {"this step is left out", "as in the 20 steps before"});
+  check_refused(with("rollback", {"--on-nan", "rollback"}), 7,
+                {"back to step 0 with half the learning rate", "after 10 rollbacks"});
+}

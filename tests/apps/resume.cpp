@@ -1,0 +1,118 @@
+// Interrupted and resumed trainings: signals, bits, damaged files.
+#include "apps/training/json.h"
+#include "data/checkpoint.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using apps::Json;
+
+namespace {
+
+Json manifest(const std::string& run) { return Json::parse(bytes_of(run + "/run.json")); }
+
+int step_of(const std::string& run) {
+  return std::stoi(data::load_tensors(run + "/last.safetensors").metadata.at("step"));
+}
+
+// Options whose state is easy to forget: moments, moving average, dropout, batch norm, plateau.
+const std::vector<std::string> kStateful{"--ema", "0.9",        "--dropout", "0.2",     "--norm",
+                                         "batch", "--schedule", "plateau",   "--steps", "120"};
+
+std::vector<std::string> long_training(const std::string& data, const std::string& run) {
+  std::vector<std::string> words = small_training(data, run);
+  words.resize(words.size() - 4);  // its --steps and --loss
+  words.insert(words.end(), kStateful.begin(), kStateful.end());
+  return words;
+}
+
+void check_same(const std::string& a, const std::string& b) {
+  for (const char* name : {"last.safetensors", "best.safetensors", "metrics.csv", "curves.svg"})
+    CHECK_MESSAGE(bytes_of(a + "/" + name) == bytes_of(b + "/" + name), name, " differs");
+  CHECK(!bytes_of(a + "/last.safetensors").empty());
+  CHECK(manifest(a)["results"]["test_cases"] == manifest(b)["results"]["test_cases"]);
+}
+
+}  // namespace
+
+TEST_CASE("a run that was interrupted in the middle of an epoch, twice, ends with the bits of one that was not") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48});
+  const std::string whole = folder.file("whole"), parts = folder.file("parts");
+  REQUIRE(program(long_training(data, whole)).code == 0);
+  Running first(long_training(data, parts));
+  REQUIRE(first.saw("epoch 1/"));
+  first.send(SIGINT);
+  const Outcome stopped = first.wait();
+  CHECK_MESSAGE(stopped.code == 130, stopped.code, " ", stopped.err);
+  CHECK(manifest(parts)["exit_reason"] == "interrupted");
+  const int reached = step_of(parts);
+  CHECK(reached >= 20);
+  CHECK(reached < 120);
+  Running second({"train", "--resume", parts});
+  REQUIRE(second.saw("epoch 3/"));
+  second.send(SIGTERM);
+  CHECK(second.wait().code == 143);
+  CHECK(step_of(parts) > reached);
+  REQUIRE(program({"train", "--resume", parts, "--threads", "1"}).code == 0);
+  check_same(whole, parts);
+  // A run that is complete is tested again, not trained again.
+  const Outcome again = program({"train", "--resume", parts, "--json", "-q"});
+  REQUIRE(again.code == 0);
+  CHECK(Json::parse(again.out)["test"] == manifest(whole)["results"]["test"]);
+  check_same(whole, parts);
+}
+
+TEST_CASE("a run that was killed goes on from its last checkpoint, even if that one was damaged, to the same bits") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48});
+  const std::string whole = folder.file("whole"), parts = folder.file("parts");
+  REQUIRE(program(long_training(data, whole)).code == 0);
+  Running first(long_training(data, parts));
+  REQUIRE(first.saw("epoch 2/"));
+  first.send(SIGKILL);
+  CHECK(first.wait().code == 256 + SIGKILL);
+  std::string bytes = bytes_of(parts + "/last.safetensors");
+  bytes.resize(bytes.size() / 2);
+  write_bytes(parts + "/last.safetensors", bytes);
+  const Outcome resumed = program({"train", "--resume", parts});
+  REQUIRE_MESSAGE(resumed.code == 0, resumed.err);
+  CHECK_MESSAGE(contains(resumed.err, "warning: "), resumed.err);
+  CHECK(contains(resumed.err, "going on from"));
+  check_same(whole, parts);
+}
+
+TEST_CASE("a second process on the same run directory is refused") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48}), run = folder.file("run");
+  Running first(long_training(data, run));
+  REQUIRE(first.saw("epoch 1/"));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"train", "--resume", run}, long_training(data, run)}) {
+    const Outcome second = program(words);
+    CHECK(second.code == 2);
+    CHECK_MESSAGE(contains(second.err, "another process is training there"), second.err);
+    CHECK(contains(second.err, "hint: "));
+  }
+  first.send(SIGINT);
+  CHECK(first.wait().code == 130);
+}
+
+TEST_CASE("a run is resumed with its own settings and its own data") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), run = folder.file("run");
+  REQUIRE(program(small_training(data, run)).code == 0);
+  const Outcome changed = program({"train", "--resume", run, "--lr", "0.1"});
+  CHECK(changed.code == 2);
+  CHECK_MESSAGE(contains(changed.err, "--lr cannot be changed when a run is resumed"), changed.err);
+  const std::string other = phantom_file(folder, "lesions2d", 12, {32, 32});
+  const Outcome foreign = program({"train", "--resume", run, other});
+  CHECK(foreign.code == 3);
+  CHECK_MESSAGE(contains(foreign.err, "its content is not what"), foreign.err);
+  const Outcome missing = program({"train", "--resume", folder.file("none")});
+  CHECK(missing.code == 5);
+  CHECK_MESSAGE(contains(missing.err, "no run in"), missing.err);
+  const Outcome taken = program(small_training(data, run));
+  CHECK(taken.code == 2);
+  CHECK_MESSAGE(contains(taken.err, "a run is in it already"), taken.err);
+}

@@ -1,0 +1,68 @@
+// The run directory: one writer, whole checkpoints, a readable log.
+#include "apps/training/run_directory.h"
+
+#include "engine/ops.h"
+#include "tests/data/support.h"
+#include "tests/test.h"
+
+using namespace voxgrad;
+using namespace voxgrad::apps;
+using test::contains;
+using test::error_of;
+
+namespace {
+
+data::TensorFile checkpoint(double value) { return {{{"w", full({4}, value)}}, {{"step", std::to_string(value)}}}; }
+
+double value_of(const data::TensorFile& file) { return file.tensors.at(0).tensor.to_vector<double>().at(0); }
+
+}  // namespace
+
+TEST_CASE("a second writer is refused while the first one lives, and may go on afterwards") {
+  const test::Folder folder;
+  const std::string path = folder.file("a/run");
+  {
+    const RunDirectory first = RunDirectory::create(path);
+    const std::string again = error_of([&] { RunDirectory::reopen(path); });
+    CHECK_MESSAGE(contains(again, "another process is training there"), again);
+    CHECK(contains(error_of([&] { RunDirectory::create(path); }), "another process"));
+  }
+  CHECK(error_of([&] { RunDirectory::reopen(path); }).empty());
+  const std::string taken = error_of([&] { RunDirectory::create(path); });
+  CHECK_MESSAGE(contains(taken, "a run is in it already"), taken);
+  CHECK(contains(taken, "--resume"));
+  CHECK(contains(error_of([&] { RunDirectory::reopen(folder.file("none")); }), "no run in"));
+}
+
+TEST_CASE("a directory that cannot be made is an error with the reason") {
+  const test::Folder folder;
+  test::write_bytes(folder.file("file"), "x");
+  const std::string message = error_of([&] { RunDirectory::create(folder.file("file/run")); });
+  CHECK_MESSAGE(contains(message, "Not a directory"), message);
+}
+
+TEST_CASE("checkpoints: the last, the one before, and what happens when the last is damaged") {
+  const test::Folder folder;
+  RunDirectory run = RunDirectory::create(folder.file("run"));
+  std::string warning;
+  run.save_last(checkpoint(1));
+  CHECK(value_of(run.load_last(warning)) == 1);
+  run.save_last(checkpoint(2));
+  run.save_last(checkpoint(3));
+  CHECK(value_of(run.load_last(warning)) == 3);
+  CHECK(warning.empty());
+  CHECK(value_of(data::load_tensors(run.file("previous.safetensors"))) == 2);
+  std::string bytes = test::bytes_of(run.file("last.safetensors"));
+  bytes[bytes.size() - 3] ^= 1;
+  test::write_bytes(run.file("last.safetensors"), bytes);
+  CHECK(value_of(run.load_last(warning)) == 2);
+  CHECK_MESSAGE(contains(warning, "going on from"), warning);
+}
+
+TEST_CASE("the log has one JSON document a line and is appended to") {
+  const test::Folder folder;
+  const std::string path = folder.file("run");
+  RunDirectory::create(path).log({{"event", "start"}, {"loss", number(std::nan(""))}});
+  RunDirectory::reopen(path).log({{"event", "end"}});
+  CHECK(test::bytes_of(path + "/log.jsonl") == "{\"event\":\"start\",\"loss\":\"NaN\"}\n{\"event\":\"end\"}\n");
+}

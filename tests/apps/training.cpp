@@ -1,0 +1,115 @@
+// Trainings with the real program: they learn, they are repeatable to the last bit, and they leave what they promise.
+#include "apps/training/json.h"
+#include "data/checkpoint.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using apps::Json;
+namespace fs = std::filesystem;
+
+namespace {
+
+void check_same_files(const std::string& a, const std::string& b) {
+  for (const char* name : {"last.safetensors", "best.safetensors", "metrics.csv", "curves.svg"}) {
+    const std::string left = bytes_of(a + "/" + name), right = bytes_of(b + "/" + name);
+    CHECK(!left.empty());
+    CHECK_MESSAGE(left == right, name, " of ", a, " and ", b, " differ");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a training on a phantom learns to segment it") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48});
+  const Outcome trained = program({"train", data, "-o", folder.file("run"), "--base", "8", "--depth", "3", "--steps",
+                                   "120", "--batch", "4", "--json", "-q"});
+  REQUIRE(trained.code == 0);
+  const Json json = Json::parse(trained.out);
+  CHECK_MESSAGE(json["test"]["dice_mean"] > 0.8, trained.out);
+  CHECK(json["test"]["dice"]["1"] == json["test"]["dice_mean"]);
+  CHECK(json["val"]["dice_mean"] > 0.7);  // four cases
+  CHECK(json["parameters"] > 1000);
+  CHECK(json["seconds"] > 0);
+  CHECK(json["peak_memory_bytes"] > 1e6);
+  for (const char* name : {"config.toml", "run.json", "log.jsonl", "metrics.csv", "curves.svg", "last.safetensors",
+                           "previous.safetensors", "best.safetensors"})
+    CHECK_MESSAGE(fs::exists(folder.file(std::string("run/") + name)), name);
+  const Json manifest = Json::parse(bytes_of(folder.file("run/run.json")));
+  CHECK(manifest["exit_reason"] == "finished");
+  CHECK(manifest["results"]["test"] == json["test"]);
+
+  // The model that was saved is the one that was tested; evaluate, predict and metrics say the same.
+  const Json evaluated = Json::parse(program({"evaluate", folder.file("run"), data, "--json"}).out);
+  CHECK(evaluated["mean"]["dice"] == json["test"]["dice_mean"]);
+  CHECK(evaluated["interval"]["dice"][0] <= evaluated["mean"]["dice"]);
+  const std::string predicted = folder.file("prediction.h5");
+  REQUIRE(program({"predict", folder.file("run"), data, "-o", predicted, "--split", "test", "--probabilities"}).code ==
+          0);
+  const Json compared = Json::parse(program({"metrics", predicted, data, "--json"}).out);
+  CHECK(compared["cases"] == evaluated["cases"]);
+  CHECK(compared["mean"] == evaluated["mean"]);
+}
+
+TEST_CASE("the same seed gives the same bits for any number of threads") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "organs2d", 12, {48, 48});
+  for (const char* threads : {"1", "2", "3"})
+    REQUIRE(program(small_training(data, folder.file(threads), {"--threads", threads, "--dropout", "0.2"})).code == 0);
+  check_same_files(folder.file("1"), folder.file("2"));
+  check_same_files(folder.file("1"), folder.file("3"));
+  REQUIRE(program(small_training(data, folder.file("other"), {"--seed", "2", "--dropout", "0.2"})).code == 0);
+  CHECK(bytes_of(folder.file("1/last.safetensors")) != bytes_of(folder.file("other/last.safetensors")));
+}
+
+TEST_CASE("every option of the network and the optimiser trains") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "organs2d", 12, {48, 48});
+  const std::vector<std::vector<std::string>> variants{
+      {"--norm", "batch", "--residual", "--optimizer", "sgd"},
+      {"--norm", "group", "--deep-supervision", "--depth", "3", "--schedule", "poly"},
+      {"--norm", "none", "--lr", "0.0005", "--clip", "1", "--augment", "none"},
+      {"--ema", "0.9", "--foreground", "1", "--validate-every", "2", "--schedule", "plateau"}};
+  for (std::size_t i = 0; i < variants.size(); ++i) {
+    std::vector<std::string> words = small_training(data, folder.file(std::to_string(i)), {"--json", "-q"});
+    words.insert(words.end(), variants[i].begin(), variants[i].end());
+    if (i == 1)
+      words.erase(std::find(words.begin(), words.end(), "--depth"),
+                  std::find(words.begin(), words.end(), "--depth") + 2);
+    const Outcome outcome = program(words);
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    CHECK(Json::parse(outcome.out)["val"]["dice_mean"].is_number());
+    // What was saved can be loaded again, with the same result.
+    const Json evaluated = Json::parse(program({"evaluate", folder.file(std::to_string(i)), data, "--json"}).out);
+    CHECK(evaluated["mean"]["dice"] == Json::parse(outcome.out)["test"]["dice_mean"]);
+  }
+}
+
+TEST_CASE("a volume with thick slices trains, larger cases than the patch are tested by windows") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "organ3d", 8, {12, 32, 32});
+  const Outcome outcome = program(
+      {"train", data, "-o", folder.file("run"), "--base", "4", "--patch", "8x16x16", "--steps", "24", "--json", "-q"});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(Json::parse(outcome.out)["test"]["dice_mean"].is_number());
+  const data::TensorFile model = data::load_tensors(folder.file("run/best.safetensors"));
+  CHECK(Json::parse(model.metadata.at("model"))["strides"][0] == Json::array({1, 2, 2}));
+}
+
+TEST_CASE("a dry run trains nothing and foretells memory and time") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {48, 48});
+  const Outcome outcome = program(small_training(data, folder.file("run"), {"--dry-run", "--json"}));
+  REQUIRE(outcome.code == 0);
+  const Json json = Json::parse(outcome.out);
+  for (const char* name :
+       {"parameters", "step_seconds", "seconds", "peak_memory_bytes", "tensor_memory_bytes", "steps"})
+    CHECK_MESSAGE(json[name] > 0, name);
+  CHECK(!fs::exists(folder.file("run")));
+  const Json trained = Json::parse(program(small_training(data, folder.file("run"), {"--json", "-q"})).out);
+  CHECK(trained["parameters"] == json["parameters"]);
+  const double ratio = trained["peak_memory_bytes"].get<double>() / json["peak_memory_bytes"].get<double>();
+  CHECK_MESSAGE(ratio > 0.8, "peak memory ", ratio, " of what was planned");
+  CHECK_MESSAGE(ratio < 1.2, "peak memory ", ratio, " of what was planned");
+}
