@@ -13,7 +13,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// The rules for what nobody asked for. Measured on two real data sets (apps/README.md); not tuned to either.
+// The rules for what nobody asked for (apps/README.md).
 constexpr std::int64_t kBase = 16;                  // channels of the first level
 constexpr std::int64_t kVoxelsPerStep = 2 * 65536;  // aim for the batch, 2 .. 16 patches
 constexpr std::int64_t kSteps = 600;                // default budget
