@@ -1,0 +1,196 @@
+// Losses that must agree where their formulas say so, and with the masks they count.
+#include "tests/test.h"
+
+#include "tests/losses/samples.h"
+
+using namespace voxgrad;
+using losses::make_loss;
+using test::Result;
+using test::Sample;
+
+namespace {
+
+const std::vector<Shape> kShapes = {{2, 4, 5, 1}, {2, 4, 5, 2}, {2, 3, 2, 4, 3}};
+
+// Values and gradients of two texts are equal on random inputs of one, two and three channels.
+void check_equal(const std::string& left, const std::string& right, const std::vector<Shape>& shapes = kShapes) {
+  Random random(61);
+  for (const Shape& shape : shapes) {
+    const Sample sample = test::draw_sample(random, shape);
+    const Result a = test::evaluate(make_loss(left), sample.logits, sample.labels);
+    const Result b = test::evaluate(make_loss(right), sample.logits, sample.labels);
+    CHECK_MESSAGE(std::fabs(a.value - b.value) <= 1e-12, left << " = " << right << ": " << a.value << " " << b.value);
+    CHECK_MESSAGE(test::difference(a.gradient, b.gradient) <= 1e-12, left << " = " << right << " " << shape);
+  }
+}
+
+double value_of(const std::string& text, const Sample& sample) {
+  return make_loss(text)(sample.logits, sample.labels).item();
+}
+
+// Logits of +-1000 for a random mask: probabilities are exactly 0 and 1.
+struct HardMasks {
+  Sample sample;
+  double tp = 0, fp = 0, fn = 0, tn = 0;
+};
+HardMasks draw_masks(Random& random) {
+  HardMasks masks;
+  masks.sample = test::draw_sample(random, {1, 9, 11, 1});
+  std::vector<double> z;
+  for (std::uint8_t y : masks.sample.labels.to_vector<std::uint8_t>()) {
+    const bool s = random.chance(y == 1 ? 0.7 : 0.2);
+    z.push_back(s ? 1000 : -1000);
+    (y == 1 ? s ? masks.tp : masks.fn : s ? masks.fp : masks.tn) += 1;
+  }
+  masks.sample.logits = from_vector(masks.sample.logits.shape(), z);
+  return masks;
+}
+
+const std::string kExact = "smooth_nr=0,smooth_dr=1e-12";
+
+}  // namespace
+
+TEST_CASE("Tversky contains Dice, Jaccard and the asymmetric loss") {
+  check_equal("tversky:alpha=0.5,beta=0.5," + kExact, "dice:" + kExact);
+  check_equal("tversky:alpha=1,beta=1", "jaccard");
+  check_equal("tversky:alpha=0.2,beta=0.8", "asymmetric:beta=2");
+  check_equal("asymmetric:beta=1," + kExact, "dice:" + kExact);
+  check_equal("focal_tversky:gamma=1", "tversky");
+}
+
+TEST_CASE("cross entropy is the limit of what extends it") {
+  check_equal("focal:gamma=0", "ce");
+  check_equal("ce:weights=1/1", "ce", {{2, 4, 5, 1}, {2, 4, 5, 2}});
+  check_equal("ce:weights=3/3,weight_norm=weights", "ce", {{2, 4, 5, 1}, {2, 4, 5, 2}});
+  check_equal("ce_l1:lambda=0", "ce");
+  check_equal("ce_kl:lambda=0", "ce");
+  check_equal("ce_db:lambda=0", "ce");
+  check_equal("exp_log:w_dice=0,w_ce=1,gamma_ce=1,weights=0.5/2", "ce:weights=0.5/2", {{2, 4, 5, 1}, {2, 4, 5, 2}});
+  check_equal("unified_focal:lambda=1,gamma=0,delta=0.3", "ce:weights=0.7/0.3", {{2, 4, 5, 1}, {2, 4, 5, 2}});
+  check_equal("combo:alpha=1,beta=0.5", "0.5*ce", {{2, 4, 5, 1}});
+}
+
+TEST_CASE("compounds are the sums they claim to be") {
+  check_equal("dice_ce:lambda_dice=0.7,lambda_ce=1.3", "0.7*dice+1.3*ce");
+  check_equal("dice_ce:background=0,batch=1", "dice:background=0,batch=1+ce");
+  check_equal("dice_focal:lambda_dice=0.7,lambda_focal=1.3,gamma=3", "0.7*dice+1.3*focal:gamma=3");
+  check_equal("dice_focal:gamma=0", "dice_ce");
+  check_equal("combo:alpha=0,shift=1", "dice:batch=1,smooth_nr=1,smooth_dr=1");
+  for (const char* kind : {"l1", "kl", "db"})
+    check_equal(text("ce_", kind, ":lambda=0.4,temperature=3"), text("ce+0.4*region_size:temperature=3,kind=", kind));
+}
+
+TEST_CASE("generalised Dice: no penalty, equal weights") {
+  check_equal("penalty_gd:k=0", "generalized_dice");
+  check_equal("penalty_gd:k=0,form=coefficient", "generalized_dice");
+  check_equal("generalized_dice:weighting=uniform", "dice:pool_classes=1", {{2, 4, 5, 2}, {2, 3, 2, 4, 3}});
+}
+
+TEST_CASE("two channels without background are one sigmoid channel on the difference of the logits") {
+  Random random(62);
+  const Sample two = test::draw_sample(random, {2, 4, 5, 2});
+  const Tensor z = slice(two.logits, 3, 1, 2) - slice(two.logits, 3, 0, 1);
+  for (const char* name : {"dice", "jaccard", "tversky", "focal_tversky", "asymmetric", "sensitivity_specificity",
+                           "weighted_hamming", "mcc", "combo", "exp_log", "dice_ce", "dice_focal"}) {
+    const double pair = value_of(std::string(name) + ":background=0", two);
+    CHECK_MESSAGE(std::fabs(value_of(name, {z, two.labels}) - pair) <= 1e-12, name << ": " << pair);
+  }
+  for (const char* same : {"ce", "ce:smoothing=0.2", "ce:weights=0.3/2,smoothing=0.2", "focal", "ce_l1", "ce_kl",
+                           "generalized_dice", "penalty_gd", "unified_focal", "unified_focal:asymmetric=0"})
+    CHECK_MESSAGE(std::fabs(value_of(same, {z, two.labels}) - value_of(same, two)) <= 1e-12, same);
+}
+
+TEST_CASE("the Jaccard loss is 2 L / (1 + L) of the Dice loss, and between it and twice it") {
+  Random random(63);
+  for (int i = 0; i < 50; ++i) {
+    const Sample sample = test::draw_sample(random, {1, 4, 5, 1});
+    const double dice = value_of("dice:" + kExact, sample), jaccard = value_of("jaccard:" + kExact, sample);
+    CHECK(std::fabs(jaccard - 2 * dice / (1 + dice)) <= 1e-12);
+    CHECK(dice <= jaccard);
+    CHECK(jaccard <= 2 * dice);
+  }
+}
+
+// losses.md and the survey: with the sums over the classes inside the ratio only the mean of p_y is left.
+TEST_CASE("pooled over the classes, overlap losses see only the mean probability of the truth") {
+  Random random(64);
+  for (const Shape& shape : {Shape{1, 4, 5, 2}, Shape{1, 3, 2, 4, 3}}) {
+    const Sample sample = test::draw_sample(random, shape);
+    const Tensor I =
+        integrate(sample.logits, sample.labels, {{.kind = Integrand::overlap, .a = 0, .weights = {}, .field = {}}});
+    const double t = sum(I).item() / static_cast<double>(sample.labels.numel());
+    const std::string pooled = "pool_classes=1," + kExact;
+    CHECK(std::fabs(value_of("dice:" + pooled, sample) - (1 - t)) <= 1e-12);
+    CHECK(std::fabs(value_of("jaccard:" + pooled, sample) - (1 - t / (2 - t))) <= 1e-12);
+    const double tversky = 1 - t / (t + (0.2 + 0.5) * (1 - t));
+    CHECK(std::fabs(value_of("tversky:alpha=0.2,beta=0.5," + pooled, sample) - tversky) <= 1e-12);
+  }
+}
+
+TEST_CASE("on masks of zeros and ones the losses are the counts") {
+  Random random(65);
+  for (int i = 0; i < 20; ++i) {
+    const HardMasks m = draw_masks(random);
+    const double mismatch = m.fp + m.fn;
+    const auto equal = [&](const std::string& text, double expected) {
+      const double got = value_of(text, m.sample);
+      CHECK_MESSAGE(std::fabs(got - expected) <= 1e-12, text << ": " << got << ", expected " << expected);
+    };
+    equal("dice:" + kExact, mismatch / (2 * m.tp + mismatch));
+    equal("dice:denominator=squared," + kExact, mismatch / (2 * m.tp + mismatch));
+    equal("jaccard:" + kExact, mismatch / (m.tp + mismatch));
+    const double missed = m.fn / (m.tp + m.fn), alarmed = m.fp / (m.fp + m.tn);
+    equal("sensitivity_specificity:w=0.3,eps=1e-12", 0.3 * missed + 0.7 * alarmed);
+    equal("weighted_hamming:gamma=0.3,eps=1e-12", 0.3 * missed + 0.7 * alarmed);
+    const double scale = std::sqrt((m.tp + m.fp) * (m.tp + m.fn) * (m.tn + m.fp) * (m.tn + m.fn));
+    equal("mcc:eps=1e-12", 1 - (m.tp * m.tn - m.fp * m.fn) / scale);
+    const double voxels = m.tp + m.fp + m.fn + m.tn;
+    CHECK(std::fabs(value_of("region_size", m.sample) - std::fabs(m.fp - m.fn) / voxels) <= 1e-9);
+  }
+}
+
+// CE = KL(p || q) + sum_c p_c KL(U_c || r_c): proportions p true, q predicted; U_c uniform on class c; r_c the map of
+// p_ic over the image, normalised.
+TEST_CASE("cross entropy is the divergence of the sizes plus that of the places") {
+  Random random(66);
+  const Sample sample = test::draw_sample(random, {1, 4, 5, 2});
+  const std::vector<double> p = softmax(sample.logits).to_vector<double>();
+  const std::vector<std::uint8_t> y = sample.labels.to_vector<std::uint8_t>();
+  const double M = static_cast<double>(y.size());
+  std::vector<double> G(2, 0), P(2, 0);
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    G[y[i]] += 1;
+    for (std::size_t c = 0; c < 2; ++c) P[c] += p[2 * i + c];
+  }
+  double places = 0;  // sum_c p_c sum_(i in c) 1/G_c ln((1/G_c) / (p_ic / P_c))
+  for (std::size_t i = 0; i < y.size(); ++i) places += std::log(P[y[i]] / (G[y[i]] * p[2 * i + y[i]])) / M;
+  CHECK(std::fabs(value_of("ce", sample) - value_of("region_size:kind=kl", sample) - places) <= 1e-9);
+}
+
+TEST_CASE("weights from class fractions: the numbers, the mean, and an absent class") {
+  Random random(67);
+  const Sample sample = test::draw_sample(random, {2, 3, 2, 4, 3});
+  losses::Context context;
+  context.class_fractions = {0.8, 0.2, 0};
+  const auto with = [&](const std::string& weights) {
+    return make_loss("ce:weights=" + weights)(sample.logits, sample.labels, context).item();
+  };
+  // mean over the voxels 0.8 w_0 + 0.2 w_1 = 1; the median of {0.8, 0.2} is 0.5
+  CHECK(std::fabs(with("inverse") - with("0.625/2.5/0")) <= 1e-12);
+  CHECK(std::fabs(with("median") - with("0.625/2.5/0")) <= 1e-12);
+  const double a = 1 / std::sqrt(0.8), b = 1 / std::sqrt(0.2), mean = 0.8 * a + 0.2 * b;
+  const std::string list = losses::shortest_text(a / mean) + "/" + losses::shortest_text(b / mean) + "/0";
+  CHECK(std::fabs(with("sqrt") - with(list)) <= 1e-12);
+}
+
+TEST_CASE("an absent class is kept, left out, or counted as zero") {
+  Random random(68);
+  Sample sample = test::draw_sample(random, {1, 4, 5, 3});  // class 2 is absent from the first half; from all of it now
+  for (std::int64_t i = 0; i < 20; ++i) sample.labels.data<std::uint8_t>()[i] &= 1;
+  for (const char* name : {"dice", "jaccard", "tversky"}) {
+    const std::string loss = name;
+    const double ignored = value_of(loss + ":absent=ignore", sample), zero = value_of(loss + ":absent=zero", sample);
+    CHECK(std::fabs(2 * ignored - 3 * zero) <= 1e-12);
+    CHECK(value_of(loss, sample) > zero + 0.3);  // its loss is nearly 1, as nothing of it is found
+  }
+}
