@@ -20,9 +20,9 @@ ComparedRun run(const std::string& dataset, const std::string& loss, std::uint64
 
 std::vector<std::string> comparison(const std::vector<std::string>& data, const std::string& out,
                                     const std::vector<std::string>& more = {}) {
-  std::vector<std::string> words{"compare", "-o",      out,  "--losses",         "ce,dice", "--seeds",
-                                 "2",       "--base",  "4",  "--depth",          "2",       "--patch",
-                                 "32",      "--steps", "25", "--validate-every", "0"};
+  std::vector<std::string> words{"compare", "-o",      out,   "--losses",         "ce,dice", "--seeds",
+                                 "2",       "--base",  "4",   "--depth",          "2",       "--patch",
+                                 "32",      "--steps", "100", "--validate-every", "0"};
   words.insert(words.end(), data.begin(), data.end());
   words.insert(words.end(), more.begin(), more.end());
   return words;
@@ -66,7 +66,7 @@ TEST_CASE("a comparison trains, tests, ranks, and does nothing twice") {
     CHECK_MESSAGE(contains(first.out, word), word, " is missing in\n", first.out);
   const Json results = Json::parse(bytes_of(out + "/results.json"));
   REQUIRE(results["runs"].size() == 8);
-  CHECK(results["protocol"]["settings"]["steps"] == 25);
+  CHECK(results["protocol"]["settings"]["steps"] == 100);
   CHECK(results["datasets"][1]["ranking"].size() == 2);
   const std::string csv = bytes_of(out + "/results.csv");
   CHECK(csv.starts_with("dataset,loss,seed,case,class,dice,jaccard"));
