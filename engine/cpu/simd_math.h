@@ -32,7 +32,7 @@ inline Vec<float> exp_of(Vec<float> x) {
   y = y * r + 1.6666665459e-1f;
   y = y * r + 5.0000001201e-1f;
   y = y * r * r + r + 1.0f;
-  y = y * as_float((as_int(shifted) << 23) + 0x3f800000);
+  y = y * as_float((as_int(shifted) + 127) << 23);
   return underflow ? Vec<float>{} : y;
 }
 
