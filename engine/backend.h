@@ -134,6 +134,29 @@ class Backend {
   virtual void integrate_gradient(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
                                   const IntegrateOptions& options, const Tensor& dsums, const Tensor& dlogits) = 0;
 
+  // One row before it is added up: y [N, *S, C] ([N, *S, 1] in scope truth), 0 at ignored voxels. Its gradient is
+  // integrate_gradient with the upstream gradient as the field of the row: a row is linear in its field.
+  virtual void integrand(const Tensor& logits, const Tensor& labels, const Integral& row,
+                         const IntegrateOptions& options, const Tensor& y) = 0;
+
+  // Labels u8 [N, *S]. y [N, *S, K] = table[label], table f64 [L, K]; zeros for a label >= L.
+  virtual void lookup(const Tensor& table, const Tensor& labels, const Tensor& y) = 0;
+  // y f32|f64 [N, *S, K]: the exact Euclidean distance of every voxel to the nearest one on the other side of class
+  // classes[k], 0 everywhere if there is no other side. No classes: K = 1, to the nearest voxel with another label.
+  virtual void distance(const Tensor& labels, const std::vector<int>& classes, const std::vector<double>& spacing,
+                        const Tensor& y) = 0;
+  // The minimum or maximum of a voxel and its two neighbours along a spatial axis of [N, *S, C].
+  virtual void neighbours(ReduceOp op, int axis, const Tensor& x, const Tensor& y) = 0;
+  // To the first of equal ones.
+  virtual void neighbours_gradient(ReduceOp op, int axis, const Tensor& x, const Tensor& dy, const Tensor& dx) = 0;
+
+  // Ranks. y = 1 at the `count` largest elements of x, else 0; of equal ones the first are taken.
+  virtual void select_largest(const Tensor& x, std::int64_t count, const Tensor& y) = 0;
+  // y: the slope of the Lovasz extension of the Jaccard loss at errors [N, *S, C], per class over the batch, or
+  // per_image. C = 1: of label 1. Ignored voxels: 0.
+  virtual void lovasz_slope(const Tensor& errors, const Tensor& labels, bool per_image, int ignore,
+                            const Tensor& y) = 0;
+
   // Optimiser steps, in place, over a flat buffer. The gradient is multiplied by gradient_scale first.
   virtual void sgd_step(const SgdStep& step, const Tensor& gradient, const Tensor& momentum, const Tensor& w) = 0;
   virtual void adam_step(const AdamStep& step, const Tensor& gradient, const Tensor& first, const Tensor& second,

@@ -36,6 +36,7 @@
   ROW(miss_square,   channel,    "pq",  w * q * q * t,          T(-2) * w * p * q * t)                            \
   ROW(alarm_square,  channel,    "p",   w * p * p * (T(1) - t), T(2) * w * p * p * (T(1) - t))                    \
   ROW(error_square,  channel,    "pq",  w * sq(t > 0 ? q : p),  T(2) * w * p * (t > 0 ? -q : p))                  \
+  ROW(error,         channel,    "pq",  w * (t > 0 ? q : p),    w * p * (t > 0 ? T(-1) : T(1)))                   \
   ROW(log_loss,      channel,    "l",   w * l,                  -w)                                               \
   ROW(miss_log,      channel,    "l",   w * t * l,              -w * t)                                           \
   ROW(alarm_log,     complement, "l",   w * t * l,              -w * t)                                           \
@@ -43,6 +44,8 @@
   ROW(nll,           truth,      "l",   w * l,                  -w)                                               \
   ROW(focal,         truth,      "pql", w * power(q, a) * l,    -w * (power(q, a) + focal_slope(p, q, l, a)))     \
   ROW(nll_power,     truth,      "l",   w * power(l, a),        -w * power_slope(l, a))                          \
+  ROW(nll_above,     truth,      "l",   l > a ? w * l : T(0),   l > a ? -w : T(0))                                \
+  ROW(weight_above,  truth,      "l",   l > a ? w : T(0),       T(0))                                             \
   ROW(weight,        truth,      "",    w,                      T(0))
 // clang-format on
 

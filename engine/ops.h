@@ -124,5 +124,31 @@ Tensor log_softmax(const Tensor& x);
 // Weights and fields get no gradient. Error if a label is neither < max(C, 2) nor options.ignore.
 Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
                  const IntegrateOptions& options = {});
+// The integrand itself, for losses that rank voxels: [N, *S, C], or [N, *S, 1] in scope truth, of the dtype of the
+// logits; 0 at ignored voxels.
+Tensor integrand(const Tensor& logits, const Tensor& labels, const Integral& row, const IntegrateOptions& options = {});
+
+// --- Labels u8 [N, *S]. No gradient ---
+// table f64 [L, K] -> [N, *S, K], the row of each voxel's label; zeros for a label >= L. A unit matrix gives one-hot.
+Tensor lookup(const Tensor& table, const Tensor& labels, DType dtype = DType::f32);
+// The exact Euclidean distance from the centre of a voxel to that of the nearest one on the other side of a class:
+// with that label for a voxel outside, with another for one inside. [N, *S, K] for K classes, in the unit of `spacing`
+// (per spatial axis; empty: 1); 0 everywhere if there is no other side. Without classes [N, *S, 1]: to the nearest
+// voxel with any other label. The border of the image is no other side. Linear in the number of voxels.
+Tensor distance_transform(const Tensor& labels, const std::vector<int>& classes,
+                          const std::vector<double>& spacing = {}, DType dtype = DType::f32);
+
+// --- Neighbourhoods: the maximum or minimum of a voxel and its two neighbours along each of the axes, one after the
+// other; axes count as in x [N, *S, C]. All spatial axes make a cube, one a line. Gradient to the first of equals. ---
+Tensor dilate(const Tensor& x, const std::vector<int>& axes);
+Tensor erode(const Tensor& x, const std::vector<int>& axes);
+
+// --- Ranks. No gradient ---
+// 1 at the `count` largest elements, else 0; the first of equal ones are taken. NaN counts as largest.
+Tensor select_largest(const Tensor& x, std::int64_t count);
+// With the errors of a class in decreasing order, sum_i errors_i slope_i is the Lovasz extension of the Jaccard loss
+// (Berman et al., CVPR 2018, Eq. 9) and `slope` its derivative. errors [N, *S, C], classes one against the rest over
+// the whole batch or per image; C = 1 is label 1. 0 at ignored voxels.
+Tensor lovasz_slope(const Tensor& errors, const Tensor& labels, bool per_image = false, int ignore = -1);
 
 }  // namespace voxgrad

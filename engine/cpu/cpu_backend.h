@@ -5,6 +5,8 @@
 //   gemm.cpp         matrix products           conv.cpp         convolution: the plan, im2col + GEMM
 //   pool.cpp         maximum pooling           upsample.cpp     upsampling
 //   step.cpp         optimiser steps           integrals.cpp    the integrals of the losses
+//   distance.cpp     distance transform        rank.cpp         selection and sorting
+//   label.cpp        tables over labels        morphology.cpp   minimum and maximum of neighbours
 //   stream.h         a feature map as a stream of full vectors
 #pragma once
 
@@ -60,6 +62,15 @@ class CpuBackend final : public Backend {
                  const IntegrateOptions& options, const Tensor& sums) override;
   void integrate_gradient(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
                           const IntegrateOptions& options, const Tensor& dsums, const Tensor& dlogits) override;
+  void integrand(const Tensor& logits, const Tensor& labels, const Integral& row, const IntegrateOptions& options,
+                 const Tensor& y) override;
+  void lookup(const Tensor& table, const Tensor& labels, const Tensor& y) override;
+  void distance(const Tensor& labels, const std::vector<int>& classes, const std::vector<double>& spacing,
+                const Tensor& y) override;
+  void neighbours(ReduceOp op, int axis, const Tensor& x, const Tensor& y) override;
+  void neighbours_gradient(ReduceOp op, int axis, const Tensor& x, const Tensor& dy, const Tensor& dx) override;
+  void select_largest(const Tensor& x, std::int64_t count, const Tensor& y) override;
+  void lovasz_slope(const Tensor& errors, const Tensor& labels, bool per_image, int ignore, const Tensor& y) override;
   void sgd_step(const SgdStep& step, const Tensor& gradient, const Tensor& momentum, const Tensor& w) override;
   void adam_step(const AdamStep& step, const Tensor& gradient, const Tensor& first, const Tensor& second,
                  const Tensor& w) override;

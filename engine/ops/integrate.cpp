@@ -40,10 +40,9 @@ void check_row(const Tensor& logits, const Integral& row, std::size_t index) {
   }
 }
 
-}  // namespace
-
-Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
-                 const IntegrateOptions& options) {
+// The rows without what could carry a gradient.
+std::vector<Integral> checked(const Tensor& logits, const Tensor& labels, std::vector<Integral> rows,
+                              const IntegrateOptions& options) {
   detail::check_feature_map(logits, "integrate");
   check(logits.dtype() != DType::bf16, "integrate: takes f32 or f64 logits, got ", logits, "; convert them to f32");
   check(logits.extent(-1) >= 1 && logits.extent(-1) <= 256, "integrate: 1 to 256 channels, got ", logits.shape());
@@ -53,12 +52,29 @@ Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<I
         "got ", options.temperature);
   check(!rows.empty(), "integrate: no rows were asked for");
   check_labels(logits, labels, options.ignore);
-  std::vector<Integral> saved = rows;
-  for (std::size_t i = 0; i < saved.size(); ++i) {
-    check_row(logits, saved[i], i);
-    saved[i].weights = saved[i].weights.detach();
-    saved[i].field = saved[i].field.detach();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    check_row(logits, rows[i], i);
+    rows[i].weights = rows[i].weights.detach();
+    rows[i].field = rows[i].field.detach();
   }
+  return rows;
+}
+
+bool has_scope_truth(Integrand kind) {
+  switch (kind) {
+#define VOXGRAD_CASE(name, scope, ...) \
+  case Integrand::name: return integrands::Scope::scope == integrands::Scope::truth;
+    VOXGRAD_INTEGRAND_TABLE(VOXGRAD_CASE)
+#undef VOXGRAD_CASE
+  }
+  return false;
+}
+
+}  // namespace
+
+Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
+                 const IntegrateOptions& options) {
+  const std::vector<Integral> saved = checked(logits, labels, rows, options);
   Tensor sums =
       empty({static_cast<std::int64_t>(rows.size()), logits.extent(0), logits.extent(-1)}, DType::f64, logits.device());
   logits.backend().integrate(logits, labels, saved, options, sums);
@@ -67,6 +83,22 @@ Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<I
                           logits.backend().integrate_gradient(logits, labels, saved, options, dsums, dlogits);
                           return dlogits;
                         }}});
+}
+
+Tensor integrand(const Tensor& logits, const Tensor& labels, const Integral& row, const IntegrateOptions& options) {
+  const Integral saved = checked(logits, labels, {row}, options).front();
+  Tensor y =
+      empty(has_scope_truth(row.kind) ? logits.shape().with(-1, 1) : logits.shape(), logits.dtype(), logits.device());
+  logits.backend().integrand(logits, labels, saved, options, y);
+  return record(y,
+                {{logits, [logits = logits.detach(), labels, saved, options](const Tensor& dy) {
+                    Integral weighted = saved;
+                    weighted.field = saved.field.defined() ? multiply(saved.field, dy) : dy;
+                    const Tensor ones = full({1, logits.extent(0), logits.extent(-1)}, 1, DType::f64, logits.device());
+                    Tensor dlogits = empty_like(logits);
+                    logits.backend().integrate_gradient(logits, labels, {weighted}, options, ones, dlogits);
+                    return dlogits;
+                  }}});
 }
 
 }  // namespace voxgrad
