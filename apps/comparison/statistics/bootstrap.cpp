@@ -1,0 +1,70 @@
+#include "apps/comparison/statistics/bootstrap.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engine/error.h"
+#include "engine/random.h"
+
+namespace voxgrad::apps {
+
+std::vector<std::vector<double>> bootstrap_means(const std::vector<Stratum>& datasets, int resamples) {
+  const std::size_t losses = datasets.empty() ? 0 : datasets.front().size();
+  std::vector<std::vector<double>> means(losses, std::vector<double>(static_cast<std::size_t>(resamples), 0.0));
+  const Random seed(kResamplingSeed);
+  for (std::size_t d = 0; d < datasets.size() && losses > 0; ++d) {
+    const Stratum& values = datasets[d];
+    const std::size_t cases = values.front().size();
+    check(values.size() == losses && cases > 0, "bootstrap: dataset ", d, " has ", values.size(), " losses and ", cases,
+          " cases");
+    Random random = seed.fork(d);
+    std::vector<std::size_t> drawn(cases);
+    for (std::size_t b = 0; b < static_cast<std::size_t>(resamples); ++b) {
+      for (std::size_t& index : drawn) index = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(cases)));
+      for (std::size_t k = 0; k < losses; ++k) {
+        double total = 0;
+        for (const std::size_t index : drawn) total += values[k][index];
+        means[k][b] += total / static_cast<double>(cases * datasets.size());
+      }
+    }
+  }
+  return means;
+}
+
+double quantile(const std::vector<double>& sorted, double share) {
+  if (sorted.empty()) return std::numeric_limits<double>::quiet_NaN();
+  const double position = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+Span percentile_span(std::vector<double> values, double level) {
+  std::sort(values.begin(), values.end());
+  return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
+}
+
+Span percentile_span(const std::vector<double>& a, const std::vector<double>& b, double level) {
+  std::vector<double> differences(a.size());
+  std::transform(a.begin(), a.end(), b.begin(), differences.begin(), std::minus<>());
+  return percentile_span(std::move(differences), level);
+}
+
+const char* name_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::larger: return "larger";
+    case Verdict::smaller: return "smaller";
+    case Verdict::equal: return "equal";
+    case Verdict::open: break;
+  }
+  return "open";
+}
+
+Verdict verdict_of(const Span& span95, const Span& span90, double margin) {
+  if (span90.low > -margin && span90.high < margin) return Verdict::equal;
+  if (span95.low > 0) return Verdict::larger;
+  return span95.high < 0 ? Verdict::smaller : Verdict::open;
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,39 @@
+// Intervals by resampling cases (Efron, 1979), and what may be said about a difference. All losses share the resampled
+// cases, so a difference is resampled in pairs. Cases of several datasets are resampled within their dataset, and a
+// mean over datasets is the mean of their means: a large dataset does not outvote a small one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace voxgrad::apps {
+
+inline constexpr int kResamples = 10000;
+inline constexpr std::uint64_t kResamplingSeed = 20240229;  // fixed: the same results give the same report
+
+// For every dataset: values[loss][case], no NaN. The same losses in every dataset.
+using Stratum = std::vector<std::vector<double>>;
+
+// Means of every loss over resampled cases: [loss][resample].
+std::vector<std::vector<double>> bootstrap_means(const std::vector<Stratum>& datasets, int resamples = kResamples);
+
+struct Span {
+  double low, high;
+};
+// The part of the values between the shares (1 - level) / 2 and (1 + level) / 2, linear between neighbours
+// (percentile bootstrap). NaN for no values.
+Span percentile_span(std::vector<double> values, double level);
+Span percentile_span(const std::vector<double>& a, const std::vector<double>& b, double level);  // of a - b
+// The quantile of sorted values, linear between neighbours.
+double quantile(const std::vector<double>& sorted, double share);
+
+// What may be said of a difference of means: `larger`, `smaller` if the 95 % interval excludes 0; `equal` if the 90 %
+// interval lies within +-margin (two one-sided tests at 5 %, Schuirmann 1987); both can hold: then the difference is
+// real and too small to matter, and it is called equal. Else `open`: no difference was found, and none was excluded.
+enum class Verdict { larger, smaller, equal, open };
+const char* name_of(Verdict verdict);
+inline constexpr double kMargin = 0.01;  // of Dice
+Verdict verdict_of(const Span& span95, const Span& span90, double margin = kMargin);
+
+}  // namespace voxgrad::apps
