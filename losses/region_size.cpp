@@ -32,7 +32,8 @@ Spec spec_region_size() {
                          size_eps_parameter()},
           .helps = "with a second loss: predictions of the right size",
           .fails = "alone it says nothing about where a region is",
-          .build = build};
+          .build = build,
+          .objective = false};
 }
 
 }  // namespace voxgrad::losses

@@ -89,6 +89,7 @@ struct Spec {
   // Reads the parameters once and returns the function.
   std::function<Function(const Parameters&)> build;
   bool geometric = false;  // depends on where voxels are (distances), not only on which values occur how often
+  bool objective = true;   // can be trained with on its own; false: a term for the side of another loss
 };
 
 // All losses, sorted by family and name; `ignore` is appended to the parameters of each.
