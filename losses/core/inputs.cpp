@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "losses/core/fields.h"
+
 namespace voxgrad::losses {
 namespace common {
 
@@ -90,10 +92,21 @@ CommonOptions::CommonOptions(const std::string& loss_name, const Parameters& par
 }
 
 LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& context, const CommonOptions& options)
-    : logits_(logits), labels_(labels), options_(options) {
+    : logits_(logits), labels_(labels), context_(context), options_(options) {
   check(logits.defined() && logits.dims() >= 3, options.loss, ": logits must be [N, *S, C], got ", logits);
   integrate_.ignore = options.ignore >= 0 ? options.ignore : context.ignore;
   weights_ = weights_of(options, context, channels());
+}
+
+Tensor LossInput::field(const std::string& key) const {
+  const auto given = context_.fields.find(key);
+  if (given == context_.fields.end())
+    return make_field(key, labels_, logits_.extent(-1), context_.spacing, logits_.dtype());
+  const Tensor& field = given->second;
+  check(field.defined() && field.dims() == logits_.dims() && field.shape().with(-1, 1) == logits_.shape().with(-1, 1) &&
+            field.device() == logits_.device(),
+        options_.loss, ": field ", key, " of the context is ", field, ", the logits are ", logits_);
+  return field.to(logits_.dtype());
 }
 
 LossInput LossInput::at_temperature(double temperature) const {

@@ -69,6 +69,9 @@ class LossInput {
   Tensor class_weights() const;
   Tensor constant(const std::vector<double>& values) const;  // f64 [values], where the logits are
   int channels() const { return static_cast<int>(logits_.extent(-1)); }
+  // The field `key` (losses/core/fields.h), [N, *S, K] in the type of the logits: from the context, else made from the
+  // labels. Name it in Spec::fields, so that it is made once per case and not once per step.
+  Tensor field(const std::string& key) const;
   // The same input with p = softmax(temperature * logits).
   LossInput at_temperature(double temperature) const;
 
@@ -77,6 +80,7 @@ class LossInput {
   bool drops_background() const { return !options_.background && channels() > 1; }
   const Tensor& logits_;
   const Tensor& labels_;
+  const Context& context_;
   const CommonOptions& options_;
   IntegrateOptions integrate_;
   std::vector<double> weights_;  // empty: none

@@ -1,5 +1,7 @@
 #include "losses/core/loss.h"
 
+#include <set>
+
 #include "losses/core/grammar.h"
 #include "losses/core/inputs.h"
 
@@ -9,6 +11,7 @@ struct Loss::Term {
   double weight;
   CommonOptions options;
   Function function;
+  std::vector<std::string> fields;
 };
 
 Loss::Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
@@ -24,6 +27,12 @@ Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Contex
   return total;
 }
 
+std::vector<std::string> Loss::fields() const {
+  std::set<std::string> keys;
+  for (const auto& term : terms_) keys.insert(term->fields.begin(), term->fields.end());
+  return {keys.begin(), keys.end()};
+}
+
 Loss make_loss(const std::string& text) {
   std::vector<std::shared_ptr<const Loss::Term>> terms;
   std::string canonical;
@@ -31,7 +40,8 @@ Loss make_loss(const std::string& text) {
     const Spec& spec = find_spec(term.name);
     const Parameters parameters(spec.name, spec.parameters, term.settings);
     terms.push_back(std::make_shared<Loss::Term>(
-        Loss::Term{term.weight, CommonOptions(spec.name, parameters), spec.build(parameters)}));
+        Loss::Term{term.weight, CommonOptions(spec.name, parameters), spec.build(parameters),
+                   spec.fields ? spec.fields(parameters) : std::vector<std::string>{}}));
     if (!canonical.empty()) canonical += '+';
     canonical += term_text(term.weight, spec.name, parameters);
   }

@@ -3,6 +3,7 @@
 //   Tensor value = loss(logits, labels);  value.backward();
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ struct Context {
   int ignore = -1;                      // label that is left out of everything; -1: none. `ignore=` in the text wins.
   std::vector<double> class_fractions;  // of the training set, for weights=inverse|sqrt|median; empty: unknown
   double epoch = 0;                     // for scheduled losses
+  // Maps that were made of the labels of the whole case and cut out with the patch: key -> [N, *S, K] as make_field
+  // gives it (losses/core/fields.h). A loss makes what is missing here from the labels it gets.
+  std::map<std::string, Tensor> fields;
 };
 
 class Loss {
@@ -28,6 +32,8 @@ class Loss {
   Tensor operator()(const Tensor& logits, const Tensor& labels, const Context& context = {}) const;
   // The text in canonical form: every parameter, default or not.
   const std::string& text() const { return text_; }
+  // Keys of the fields that its terms will ask for, each once, sorted.
+  std::vector<std::string> fields() const;
 
  private:
   std::vector<std::shared_ptr<const Term>> terms_;

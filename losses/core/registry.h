@@ -90,6 +90,8 @@ struct Spec {
   std::function<Function(const Parameters&)> build;
   bool geometric = false;  // depends on where voxels are (distances), not only on which values occur how often
   bool objective = true;   // can be trained with on its own; false: a term for the side of another loss
+  // Keys of the fields that the loss will ask for (losses/core/fields.h); none if it is not set.
+  std::function<std::vector<std::string>(const Parameters&)> fields = {};
 };
 
 // All losses, sorted by family and name; `ignore` is appended to the parameters of each.
