@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <utility>
 
 namespace voxgrad::apps {
@@ -96,6 +97,14 @@ std::string fixed(double value, int digits) {
 }
 
 double peak_memory_bytes() {
+#ifdef __linux__
+  // Not getrusage: that begins with the size of the process that started this one.
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double kilobytes = 0;
+    if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+  }
+#endif
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
 #ifdef __APPLE__

@@ -55,6 +55,7 @@ void print_json(const Json& document);
 // Text on stdout. Error(io) if it cannot be written.
 void print_text(const std::string& text);
 
+void add_bench(Program& program);
 void add_compare(Program& program);
 void add_evaluate(Program& program);
 void add_info(Program& program);

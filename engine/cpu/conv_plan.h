@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/cpu/conv_shape.h"
+#include "engine/cpu/inspect.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
@@ -10,7 +11,6 @@ enum class ConvKernel {
   winograd,  // winograd.h: f32, 3x3 kernels with stride 1
   direct,    // direct.h: few input channels; forward and weight gradient
 };
-enum class ConvPass { forward, input_gradient, weight_gradient };
 
 struct ConvPlan {
   ConvKernel kernel;

@@ -5,15 +5,18 @@
 #include <string>
 #include <vector>
 
-#include "engine/backend.h"
+#include "engine/cpu/inspect.h"
 
 namespace voxgrad {
 namespace cpu {
 
-#define VOXGRAD_DECLARE(isa)                    \
-  namespace isa {                               \
-  std::unique_ptr<Backend> make_backend(Pool&); \
+#define VOXGRAD_DECLARE(isa)                                                                       \
+  namespace isa {                                                                                  \
+  std::unique_ptr<Backend> make_backend(Pool&);                                                    \
+  ConvChoice conv_choice(ConvPass, const Shape&, const Shape&, const Shape&, const ConvGeometry&); \
+  double peak_gflops();                                                                            \
   }
+#define VOXGRAD_FUNCTIONS(isa) &isa::make_backend, &isa::conv_choice, &isa::peak_gflops
 VOXGRAD_DECLARE(baseline)
 #ifdef VOXGRAD_X86
 VOXGRAD_DECLARE(avx2)
@@ -24,7 +27,9 @@ VOXGRAD_DECLARE(avx512)
 struct Level {
   const char* name;
   bool supported;
-  std::unique_ptr<Backend> (*make)(Pool&);
+  decltype(&baseline::make_backend) make_backend;
+  decltype(&baseline::conv_choice) conv_choice;
+  decltype(&baseline::peak_gflops) peak_gflops;
 };
 
 std::vector<Level> levels() {  // best first
@@ -33,22 +38,33 @@ std::vector<Level> levels() {  // best first
       {"avx512",
        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl"),
-       &avx512::make_backend},
-      {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), &avx2::make_backend},
+       VOXGRAD_FUNCTIONS(avx512)},
+      {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), VOXGRAD_FUNCTIONS(avx2)},
 #endif
-      {"baseline", true, &baseline::make_backend},
+      {"baseline", true, VOXGRAD_FUNCTIONS(baseline)},
   };
 }
 
-std::unique_ptr<Backend> choose(Pool& pool) {
+Level choose() {
   const char* wish = std::getenv("VOXGRAD_SIMD");
   for (const Level& level : levels()) {
     if (wish != nullptr && *wish != '\0' && std::string(wish) != level.name) continue;
-    if (level.supported) return level.make(pool);
+    if (level.supported) return level;
   }
   throw Error(ErrorKind::usage, text("VOXGRAD_SIMD=", wish, " is not available on this processor or in this build"),
               "use baseline, avx2 or avx512, or unset it");
 }
+
+const Level& chosen() {
+  static const Level level = choose();
+  return level;
+}
+
+ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y,
+                       const ConvGeometry& geometry) {
+  return chosen().conv_choice(pass, x, weight, y, geometry);
+}
+double peak_gflops() { return chosen().peak_gflops(); }
 
 }  // namespace cpu
 
@@ -57,7 +73,7 @@ Backend& cpu_backend() {
   static Pool& pool =
       *new Pool([](std::size_t bytes) { return ::operator new (bytes, std::align_val_t{64}, std::nothrow); },
                 [](void* block) { ::operator delete (block, std::align_val_t{64}); });
-  static Backend& backend = *cpu::choose(pool).release();
+  static Backend& backend = *cpu::chosen().make_backend(pool).release();
   return backend;
 }
 

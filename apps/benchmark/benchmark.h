@@ -1,0 +1,85 @@
+// The subjects of `voxgrad bench`, one file each. All take synthetic inputs, made from `seed`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/benchmark/timing.h"
+#include "nn/unet.h"
+
+namespace voxgrad::apps {
+
+struct BenchOptions {
+  Device device = Device::cpu;
+  std::uint64_t seed = 1;
+  int repeats = 0;   // see measure()
+  std::string dump;  // file to write the inputs to, so that another program can be given the same
+};
+
+struct NetworkOptions : BenchOptions {
+  int dims = 2;
+  std::int64_t base = 32;
+  int depth = 4;
+  std::int64_t max_channels = 0;  // 0: doubled at every level, without a limit
+  std::string norm = "instance";
+  bool residual = false;
+  std::int64_t channels = 1, classes = 2;
+  std::int64_t batch = 0;  // 0: 4 images or 1 volume
+  std::string patch;       // empty: 128 or 48
+  std::string loss = "dice_ce", optimizer = "adamw";
+  std::string weights;  // file to start from
+};
+
+// A network with a batch for it.
+struct BenchNetwork {
+  std::unique_ptr<nn::UNet> net;
+  Tensor x;       // f32 [N, *S, channels]
+  Tensor labels;  // u8 [N, *S]
+};
+// Error(usage) for options that make no network; Error(model) for weights that do not fit.
+BenchNetwork make_network(const NetworkOptions& options);
+
+// One convolution of the network, as the backend sees it: x, weight, y are those of a convolution. A transposed one
+// goes from y to x.
+struct ConvLayer {
+  std::string name;
+  Shape x, weight, y;
+  ConvGeometry geometry;
+  bool transposed;
+  bool on_input;         // reads the input of the network: nobody asks for the gradient of that
+  double flops() const;  // multiplications and additions of one pass by the definition
+};
+// In the order of the parameters; x is the input of the network.
+std::vector<ConvLayer> conv_layers(const nn::UNet& net, const Shape& x);
+
+// {median_ms, min_ms, repeats, voxels_per_s, peak_memory_bytes, gflops_effective, ..}. A step is forward, loss,
+// backward and optimiser; inference is one forward pass without a graph. gflops_effective counts the convolutions by
+// their definition, so a kernel that saves multiplications exceeds the peak of the machine.
+Json bench_train(const NetworkOptions& options);
+Json bench_infer(const NetworkOptions& options);
+
+// Weights, inputs and results of one training step before the weights change, for a twin in another framework: the
+// state under PyTorch's names, `bench.x` and `bench.labels` channels last, `bench.logits`, `bench.loss`,
+// `gradient.<parameter>`.
+void write_dump(const NetworkOptions& options);
+
+// An object per layer and pass: {layer, pass, x, weight, kernel, reason} and, unless explain, median_ms .. as above and
+// peak_share, gflops_effective / (threads * the peak of a core).
+Json bench_conv(const NetworkOptions& options, bool explain);
+
+// [{loss, forward_ms, backward_ms, gb_per_s, ..}] for logits [*shape, classes]; shape is N, *S. gb_per_s is the traffic
+// that cannot be avoided over the time of both: logits and labels are read twice, the gradient is written. The dump has
+// `bench.logits` and `bench.labels`.
+Json bench_losses(const BenchOptions& options, const std::vector<std::string>& losses, const Shape& shape,
+                  std::int64_t classes);
+
+// {median_ms, min_ms, repeats, voxels_per_s, ..} of the distance to each of the classes 1 .. classes - 1. The
+// dump has `bench.labels` and `bench.distance`.
+Json bench_distance(const BenchOptions& options, const Shape& extents, std::int64_t classes,
+                    const std::vector<double>& spacing);
+
+// Labels u8 of that shape [N, *S]: smooth regions, most of it background.
+Tensor smooth_labels(const Shape& shape, std::int64_t classes);
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,42 @@
+#include "apps/benchmark/benchmark.h"
+#include "data/checkpoint.h"
+#include "engine/ops.h"
+#include "engine/random.h"
+#include "losses/core/loss.h"
+
+namespace voxgrad::apps {
+
+Json bench_losses(const BenchOptions& options, const std::vector<std::string>& losses, const Shape& shape,
+                  std::int64_t classes) {
+  Shape logit_shape = shape;
+  logit_shape.push_back(classes);
+  Tensor logits = random_normal(logit_shape, options.seed, 0, 2).to(options.device);
+  logits.set_requires_grad();
+  const Tensor labels = smooth_labels(shape, std::max<std::int64_t>(classes, 2)).to(options.device);
+  if (!options.dump.empty())
+    data::save_tensors(options.dump,
+                       {{{"bench.logits", logits.to(Device::cpu)}, {"bench.labels", labels.to(Device::cpu)}}, {}});
+  const double bytes = static_cast<double>(3 * logits.bytes() + 2 * labels.bytes());
+  Json rows = Json::array();
+  for (const std::string& name : losses) {
+    const losses::Loss loss = losses::make_loss(name);
+    const std::vector<Timing> stages =
+        measure_stages(options.device, options.repeats, [&](const std::function<void()>& stage_done) {
+          const Tensor value = loss(logits, labels);
+          stage_done();
+          logits.set_grad({});
+          if (value.requires_grad()) value.backward();
+          stage_done();
+        });
+    const double ms = stages[0].median_ms + stages[1].median_ms;
+    rows.push_back({{"loss", name},
+                    {"forward_ms", stages[0].median_ms},
+                    {"backward_ms", stages[1].median_ms},
+                    {"gb_per_s", bytes / ms / 1e6},
+                    {"value", number(loss(logits, labels).item())},
+                    {"repeats", stages[0].repeats}});
+  }
+  return rows;
+}
+
+}  // namespace voxgrad::apps

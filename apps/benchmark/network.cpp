@@ -1,0 +1,165 @@
+// Training steps and inference of a whole network.
+#include <cmath>
+#include <numbers>
+
+#include "apps/benchmark/benchmark.h"
+#include "apps/training/config.h"
+#include "apps/training/console.h"
+#include "data/checkpoint.h"
+#include "engine/backend.h"
+#include "engine/error.h"
+#include "engine/names.h"
+#include "engine/parallel.h"
+#include "losses/core/loss.h"
+#include "nn/optimizer.h"
+
+namespace voxgrad::apps {
+namespace {
+
+enum Stream : std::uint64_t { kWeights = 1, kInput = 2 };
+
+constexpr double kRate = 1e-4;  // of the optimiser: it costs the same whatever it is
+
+nn::UNetConfig config_of(const NetworkOptions& options) {
+  constexpr nn::Norm kNorms[]{nn::Norm::batch, nn::Norm::instance, nn::Norm::group, nn::Norm::none};
+  nn::UNetConfig config;
+  config.dims = options.dims;
+  config.in_channels = options.channels;
+  config.classes = options.classes;
+  config.base = options.base;
+  config.max_channels = options.max_channels > 0 ? options.max_channels : options.base << (options.depth - 1);
+  config.depth = options.depth;
+  config.norm = kNorms[choose("norm", options.norm, {"batch", "instance", "group", "none"})];
+  config.residual = options.residual;
+  return config;
+}
+
+Shape label_shape(const NetworkOptions& options) {
+  const bool planes = options.dims == 2;
+  Shape shape{options.batch > 0 ? options.batch : planes ? 4 : 1};
+  const std::string patch = options.patch.empty() ? planes ? "128" : "48" : options.patch;
+  for (const std::int64_t extent : parse_sizes(patch, options.dims, "--patch")) shape.push_back(extent);
+  return shape;
+}
+
+void load_weights(nn::UNet& net, const std::string& path) {
+  std::vector<NamedTensor> state;
+  for (NamedTensor& entry : data::load_tensors(path).tensors)
+    if (!entry.name.starts_with("bench.") && !entry.name.starts_with("gradient.")) state.push_back(std::move(entry));
+  try {
+    net.load_state(state);
+  } catch (const Error& error) {
+    throw Error(error.kind(), path + ": " + error.what(), error.hint());
+  }
+}
+
+// Of all convolutions. A training step computes two gradients as well, but none for the input of the network.
+double flops_of(const BenchNetwork& network, bool training) {
+  double total = 0;
+  for (const ConvLayer& layer : conv_layers(*network.net, network.x.shape()))
+    total += layer.flops() * (!training ? 1 : layer.on_input ? 2 : 3);
+  return total;
+}
+
+Json report(const NetworkOptions& options, const BenchNetwork& network, const Timing& timing, bool training) {
+  Json json = to_json(timing);
+  const double seconds = timing.median_ms / 1000;
+  const double pool = static_cast<double>(backend_of(options.device).pool().statistics().peak);
+  json["voxels_per_s"] = static_cast<double>(network.labels.numel()) / seconds;
+  json["peak_memory_bytes"] = options.device == Device::cpu ? peak_memory_bytes() : pool;
+  json["tensor_memory_bytes"] = pool;
+  json["gflops_effective"] = flops_of(network, training) / seconds / 1e9;
+  json["parameters"] = network.net->parameter_count();
+  json["threads"] = threads();
+  json["device"] = backend_of(options.device).description();
+  return json;
+}
+
+}  // namespace
+
+Tensor smooth_labels(const Shape& shape, std::int64_t classes) {
+  const Tensor labels = empty(shape, DType::u8);
+  std::uint8_t* const to = labels.data<std::uint8_t>();
+  constexpr double kWaves = 3;
+  for (std::int64_t i = 0; i < labels.numel(); ++i) {
+    double height = 0;  // -1 .. 1
+    std::int64_t rest = i;
+    for (int axis = shape.dims() - 1; axis > 0; --axis) {
+      const double at = static_cast<double>(rest % shape[axis]) / static_cast<double>(shape[axis]);
+      height += std::sin(2 * std::numbers::pi * kWaves * at + axis) / (shape.dims() - 1);
+      rest /= shape[axis];
+    }
+    const double level = std::max(0.0, height) * static_cast<double>(classes);
+    to[i] = static_cast<std::uint8_t>(std::min<std::int64_t>(static_cast<std::int64_t>(level), classes - 1));
+  }
+  return labels;
+}
+
+BenchNetwork make_network(const NetworkOptions& options) {
+  if (options.depth < 1 || options.depth > 10)
+    throw Error(ErrorKind::usage, text("--depth ", options.depth, " outside 1..10"));
+  const Random random(options.seed);
+  BenchNetwork network;
+  network.net = std::make_unique<nn::UNet>(config_of(options), random.fork(kWeights));
+  if (!options.weights.empty()) load_weights(*network.net, options.weights);
+  network.net->to(options.device);
+  network.net->flatten();
+  const Shape shape = label_shape(options);
+  Shape image = shape;
+  image.push_back(options.channels);
+  network.x = random_normal(image, random.fork(kInput).key()).to(options.device);
+  network.labels = smooth_labels(shape, std::max<std::int64_t>(options.classes, 2)).to(options.device);
+  return network;
+}
+
+Json bench_train(const NetworkOptions& options) {
+  const BenchNetwork network = make_network(options);
+  nn::UNet& net = *network.net;
+  const losses::Loss loss = losses::make_loss(options.loss);
+  const auto optimizer = nn::make_optimizer(options.optimizer, net);
+  std::int64_t step = 0;
+  const Timing timing = measure(options.device, options.repeats, [&] {
+    net.set_step(options.seed, step++);
+    loss(net(network.x), network.labels).backward();
+    optimizer->step(kRate);
+    net.zero_grad();
+  });
+  return report(options, network, timing, true);
+}
+
+Json bench_infer(const NetworkOptions& options) {
+  const BenchNetwork network = make_network(options);
+  const NoGrad guard;
+  network.net->train(false);
+  const Timing timing = measure(options.device, options.repeats, [&] { (*network.net)(network.x); });
+  return report(options, network, timing, false);
+}
+
+void write_dump(const NetworkOptions& options) {
+  const BenchNetwork network = make_network(options);
+  nn::UNet& net = *network.net;
+  data::TensorFile file;
+  file.tensors = net.state();
+  const Tensor logits = net(network.x);
+  const Tensor value = losses::make_loss(options.loss)(logits, network.labels);
+  value.backward();
+  for (const auto& [name, tensor] : {std::pair{"bench.x", network.x},
+                                     {"bench.labels", network.labels},
+                                     {"bench.logits", logits.detach()},
+                                     {"bench.loss", value.detach()}})
+    file.tensors.push_back({name, tensor.to(Device::cpu)});
+  // A second network with the gradients for weights: its state has them in PyTorch's axis order.
+  nn::UNet gradients(net.config(), Random(0));
+  gradients.to(options.device);
+  const Tensor source = net.flat_gradients(), target = gradients.flat_parameters();
+  target.backend().copy(target.raw(), options.device, source.raw(), options.device, source.bytes());
+  const std::size_t parameters = net.parameters().size();
+  std::vector<NamedTensor> state = gradients.state();
+  for (const NamedTensor& parameter : net.parameters())
+    for (NamedTensor& entry : state)
+      if (entry.name == parameter.name) file.tensors.push_back({"gradient." + entry.name, entry.tensor});
+  check(file.tensors.size() >= 2 * parameters + 4, "bench: the dump lacks gradients");
+  data::save_tensors(options.dump, file);
+}
+
+}  // namespace voxgrad::apps

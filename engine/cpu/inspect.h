@@ -1,0 +1,23 @@
+// What the CPU backend does, for people who want to know: which kernel computes a convolution, how fast a core can be.
+// The answers are those of the instruction set in use (select.cpp).
+#pragma once
+
+#include "engine/backend.h"
+
+namespace voxgrad::cpu {
+
+enum class ConvPass { forward, input_gradient, weight_gradient };
+
+struct ConvChoice {
+  const char* kernel;  // "winograd", "direct", "gemm"
+  const char* reason;
+};
+// For f32 and the convolution x [N, *S, Cin], weight [Cout, *K, Cin] -> y.
+ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y,
+                       const ConvGeometry& geometry);
+
+// f32 multiplications and additions per second of one core, measured for some 30 ms with all operands in registers: the
+// ceiling of every kernel, in GFLOP/s.
+double peak_gflops();
+
+}  // namespace voxgrad::cpu

@@ -1,0 +1,148 @@
+// `voxgrad bench` on tiny inputs: the keys that scripts read, and that what it writes belongs together.
+#include <cmath>
+
+#include "apps/benchmark/benchmark.h"
+#include "data/checkpoint.h"
+#include "engine/ops.h"
+#include "losses/core/loss.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using apps::Json;
+
+namespace {
+
+Json json_of(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "bench");
+  arguments.push_back("--json");
+  const Outcome outcome = program(arguments);
+  INFO(arguments[1], ": ", outcome.err);
+  REQUIRE(outcome.code == 0);
+  return Json::parse(outcome.out);
+}
+
+bool has(const Json& json, const std::vector<std::string>& keys) {
+  for (const std::string& key : keys)
+    if (!json.contains(key) || (json[key].is_number() && !(json[key] > 0))) return false;
+  return true;
+}
+
+// Base 4, depth 2.
+std::vector<std::string> tiny(const std::string& verb, const std::vector<std::string>& more = {},
+                              const std::string& patch = "16") {
+  std::vector<std::string> words{verb,      "--base", "4",         "--depth", "2",         "--batch", "2",
+                                 "--patch", patch,    "--repeats", "2",       "--threads", "1"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+Tensor tensor_of(const data::TensorFile& file, const std::string& name) {
+  for (const NamedTensor& entry : file.tensors)
+    if (entry.name == name) return entry.tensor;
+  throw std::runtime_error("no " + name);
+}
+
+}  // namespace
+
+TEST_CASE("train and infer report the keys of the contract, in both dimensions") {
+  const std::vector<std::string> keys{"median_ms", "min_ms", "voxels_per_s", "peak_memory_bytes", "gflops_effective"};
+  for (const char* verb : {"train", "infer"}) {
+    const Json planes = json_of(tiny(verb, {"--norm", "batch"}));
+    CHECK(has(planes, keys));
+    CHECK(planes["repeats"] == 2);
+    CHECK(planes["threads"] == 1);
+    const double seconds = planes["median_ms"].get<double>() / 1000;
+    CHECK(std::abs(planes["voxels_per_s"].get<double>() * seconds - 2 * 16 * 16) < 1e-3);
+    CHECK(has(json_of(tiny(verb, {"--dims", "3"}, "8x16x8")), keys));
+  }
+}
+
+TEST_CASE("the network of bench has doubling channels without a limit") {
+  apps::NetworkOptions options;
+  options.base = 64;
+  options.depth = 5;
+  options.patch = "16";
+  std::int64_t widest = 0;
+  const apps::BenchNetwork network = apps::make_network(options);
+  for (const apps::ConvLayer& layer : apps::conv_layers(*network.net, network.x.shape()))
+    widest = std::max(widest, layer.weight[0]);
+  CHECK(widest == 1024);
+}
+
+TEST_CASE("layers of a network: extents follow the poolings, operations are counted by the definition") {
+  apps::NetworkOptions options;
+  options.base = 4;
+  options.depth = 2;
+  options.batch = 1;
+  options.patch = "16";
+  const apps::BenchNetwork network = apps::make_network(options);
+  const std::vector<apps::ConvLayer> layers = apps::conv_layers(*network.net, network.x.shape());
+  CHECK(layers.size() == 8);
+  CHECK(layers[0].name == "encoder.0.conv1");
+  CHECK(layers[0].on_input);
+  CHECK(layers[0].x == network.x.shape());
+  CHECK(layers[0].flops() == 2.0 * 16 * 16 * 9 * 1 * 4);
+  for (const apps::ConvLayer& layer : layers) {
+    if (layer.name == "encoder.1.conv1") CHECK(layer.x == Shape({1, 8, 8, 4}));
+    if (layer.name == "decoder.0.conv1") CHECK(layer.x == Shape({1, 16, 16, 8}));
+    if (layer.name != "up.0") continue;
+    CHECK(layer.transposed);
+    CHECK(layer.y == Shape({1, 8, 8, 8}));
+    CHECK(layer.x == Shape({1, 16, 16, 4}));
+    CHECK(layer.flops() == 2.0 * 8 * 8 * 8 * 4 * 4);
+  }
+}
+
+TEST_CASE("conv: every layer in its passes; --explain says the kernel without a time") {
+  const Json timed = json_of(tiny("conv")), explained = json_of(tiny("conv", {"--explain"}));
+  CHECK(timed.size() == 8 * 3 - 1);  // nobody asks for the gradient of the image
+  REQUIRE(explained.size() == timed.size());
+  for (std::size_t i = 0; i < timed.size(); ++i) {
+    CHECK(
+        has(timed[i], {"median_ms", "min_ms", "voxels_per_s", "peak_memory_bytes", "gflops_effective", "peak_share"}));
+    CHECK(explained[i]["kernel"] == timed[i]["kernel"]);
+    CHECK(!explained[i]["reason"].get<std::string>().empty());
+    CHECK(!explained[i].contains("median_ms"));
+  }
+  CHECK(contains(program({"bench", "conv", "--explain"}).out, "winograd"));
+}
+
+TEST_CASE("losses and distance report the keys of the contract") {
+  const Json losses = json_of(
+      {"losses", "--losses", "ce,tversky:alpha=0.3,beta=0.7", "--shape", "2,9,7", "--classes", "3", "--repeats", "1"});
+  REQUIRE(losses.size() == 2);
+  CHECK(losses[1]["loss"] == "tversky:alpha=0.3,beta=0.7");
+  for (const Json& row : losses) CHECK(has(row, {"forward_ms", "backward_ms", "gb_per_s"}));
+  CHECK(has(json_of({"distance", "--shape", "9,8,7", "--spacing", "3,1,1", "--repeats", "1"}),
+            {"median_ms", "voxels_per_s"}));
+}
+
+TEST_CASE("a dump holds one step: its loss belongs to its logits, its weights can be loaded again") {
+  const Folder folder;
+  const std::string path = folder.file("dump.safetensors");
+  json_of(tiny("train", {"--dump", path, "--seed", "5"}));
+  const data::TensorFile file = data::load_tensors(path);
+  const Tensor value = losses::make_loss("dice_ce")(tensor_of(file, "bench.logits"), tensor_of(file, "bench.labels"));
+  CHECK(std::abs(value.item() - tensor_of(file, "bench.loss").item()) < 1e-6);
+  CHECK(tensor_of(file, "gradient.encoder.0.conv1.weight").shape() == Shape({4, 1, 3, 3}));  // PyTorch's order
+  // Another seed, but the same weights: with the image of this seed the logits would be those of the dump.
+  apps::NetworkOptions options;
+  options.base = 4;
+  options.depth = 2;
+  options.patch = "16";
+  options.seed = 6;
+  options.weights = path;
+  const apps::BenchNetwork network = apps::make_network(options);
+  const Tensor logits = (*network.net)(tensor_of(file, "bench.x"));
+  CHECK(logits.to_vector<float>() == tensor_of(file, "bench.logits").to_vector<float>());
+}
+
+TEST_CASE("what cannot be measured is refused with the reason") {
+  CHECK(program({"bench"}).code == 2);
+  CHECK(contains(program({"bench", "train", "--norm", "layer"}).err, "norm"));
+  CHECK(program({"bench", "train", "--patch", "x"}).code == 2);
+  CHECK(program({"bench", "losses", "--shape", "4"}).code == 2);
+  CHECK(program({"bench", "distance", "--spacing", "1,2"}).code == 2);
+  CHECK(program({"bench", "train", "--weights", "/nonexistent"}).code == 5);
+}
