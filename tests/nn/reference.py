@@ -32,11 +32,11 @@ class ConvBlock(nn.Module):
             self.shortcut = conv(in_channels, out, 1)
 
     def forward(self, x):
-        y = F.leaky_relu(self.norm1(self.conv1(x)), self.slope)
+        y = F.leaky_relu(self.norm1(self.conv1(x)), self.slope, inplace=True)
         y = self.norm2(self.conv2(y))
         if self.residual:
             y = y + (self.shortcut(x) if hasattr(self, "shortcut") else x)
-        return F.leaky_relu(y, self.slope)
+        return F.leaky_relu(y, self.slope, inplace=True)
 
 
 class UNet(nn.Module):

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""All CPU benchmarks against their peers, in turns on this machine: results/<name>.md and .json.
+
+  python3 -m venv /tmp/bench && /tmp/bench/bin/pip install torch monai scipy edt
+  /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [--only networks,layers,losses,distance]
+
+Needs a Release build of the program (VOXGRAD=<path> for another than build/release/voxgrad) and an idle machine.
+"""
+import argparse
+import json
+import sys
+
+import distance
+import losses
+import networks
+import torch
+from common import ROOT, machine, markdown, ours
+
+TINY = {"3,32,32": "3,32,32"}
+
+
+def layers(repeats):
+    """Every convolution of two of the networks, ours alone."""
+    results = []
+    for name in ("2-D base 32 depth 4, 4x128^2", "3-D base 32 depth 4, 64^3"):
+        words = networks.flags(dict(networks.NETWORKS[name], threads=1))
+        results += [dict(network=name, **row) for row in ours("conv", *words, "--repeats", repeats)]
+    return results
+
+
+def layer_table(rows):
+    size = lambda extents: "x".join(map(str, extents))
+    cells = [[r["network"].split(",")[0], r["layer"], r["pass"], size(r["x"]), size(r["weight"]), r["kernel"],
+              f"{r['median_ms']:.2f}", f"{r['gflops_effective']:.0f}", f"{100 * r['peak_share']:.0f} %"] for r in rows]
+    return markdown(["network", "layer", "pass", "input", "weight", "kernel", "ms", "effective GFLOP/s",
+                     "of the core's peak"], cells)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=3, help="runs per round; their median counts")
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--only", default="networks,layers,losses,distance")
+    parser.add_argument("--tiny", action="store_true", help="small inputs, to try the scripts")
+    parser.add_argument("--name", default="cpu")
+    a = parser.parse_args()
+    threads = [int(count) for count in a.threads.split(",")]
+    subjects = {
+        "networks": (lambda: networks.run(a.rounds, a.repeats, threads, networks.SMALL if a.tiny else None), networks.table,
+                     "Networks: a training step (forward, dice_ce, backward, AdamW) and inference"),
+        "layers": (lambda: layers(a.repeats), layer_table, "Convolutions, one thread"),
+        "losses": (lambda: losses.run(a.rounds, a.repeats, threads, TINY if a.tiny else None), losses.table,
+                   "Losses: value and gradient"),
+        "distance": (lambda: distance.run(a.rounds, a.repeats, {"64^2": ("64,64", "1,1")} if a.tiny else None),
+                     distance.table, "Distance transform, one thread"),
+    }
+    about = dict(machine(), torch=torch.__version__, command="python " + " ".join(sys.argv))
+    results = {"machine": about}
+    text = (f"# Speed against peers\n\n{about['cpu']}, {about['cores']} cores; voxgrad {about['commit']} "
+            f"({about['voxgrad']['cpu']}), PyTorch {about['torch']}. `{about['command']}`\n\n"
+            f"Medians of {a.rounds} rounds in turns. PyTorch runs in the faster of its two layouts.\n")
+    for subject in a.only.split(","):
+        run, table, title = subjects[subject]
+        results[subject] = run()
+        text += f"\n## {title}\n\n{table(results[subject])}"
+    folder = ROOT / "tests/benchmarks/results"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{a.name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / f"{a.name}.md").write_text(text)
+    print(text)
+
+
+main()
