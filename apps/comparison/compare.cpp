@@ -1,20 +1,30 @@
 #include "apps/comparison/compare.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <set>
 
+#include "apps/comparison/analysis.h"
+#include "apps/comparison/live.h"
+#include "apps/comparison/workers.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
 #include "apps/training/session.h"
 #include "apps/training/signals.h"
 #include "apps/training/watch.h"
+#include "data/fingerprint.h"
 #include "engine/error.h"
+#include "engine/parallel.h"
 #include "losses/core/registry.h"
 
 namespace voxgrad::apps {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr double kRateFactors[]{1, 1.0 / 3, 3};  // of --tune; the first wins a tie
 
 // As a name of a folder.
 std::string folder_name(std::string name) {
@@ -32,92 +42,216 @@ std::string difference(const Json& there, const Json& here) {
   return "";
 }
 
+// What is known of the cases without a prediction.
+std::vector<TestCase> describe(const data::Dataset& dataset, const std::vector<std::int64_t>& cases) {
+  std::vector<TestCase> found;
+  for (const std::int64_t index : cases) {
+    const data::Case one = dataset.read(index);
+    const std::uint8_t* labels = one.label.data<std::uint8_t>();
+    const int ignore = dataset.info().ignore_label;
+    std::int64_t known = 0, foreground = 0;
+    std::vector<double> sizes;
+    for (std::int64_t i = 0; i < one.label.numel(); ++i) {
+      known += labels[i] != ignore ? 1 : 0;
+      foreground += labels[i] != ignore && labels[i] != 0 ? 1 : 0;
+    }
+    double voxel = 1;
+    for (const double extent : one.spacing) voxel *= extent;
+    const double dims = dataset.info().dims;
+    for (std::int64_t label = 1; label < dataset.classes(); ++label)
+      for (const std::int64_t voxels : data::component_sizes(one.label, static_cast<std::uint8_t>(label)))
+        // Diameter of the disc or ball of this area or volume.
+        sizes.push_back(2 *
+                        std::pow(static_cast<double>(voxels) * voxel / (dims == 2 ? M_PI : 4 * M_PI / 3), 1 / dims));
+    std::sort(sizes.begin(), sizes.end());
+    found.push_back({one.id, static_cast<double>(foreground) / static_cast<double>(std::max<std::int64_t>(known, 1)),
+                     quantile(sizes, 0.5)});
+  }
+  return found;
+}
+
+// One training of the protocol.
+struct Task {
+  std::size_t dataset;
+  std::string loss;
+  int fold;  // -1: the split of the file
+  std::uint64_t seed;
+  double lr;  // 0: as the settings say
+};
+
 class Comparer {
  public:
   Comparer(const CompareOptions& options, Device device, Console& console)
       : options_(options), device_(device), console_(console) {}
 
+  // Trains and reads the tasks of this shard; all of them without shards.
   Comparison run() {
     const SignalGuard guard;
     prepare();
-    for (std::size_t d = 0; d < options_.datasets.size(); ++d)
-      for (const std::string& loss : options_.losses)
-        for (int k = 0; k < options_.seeds; ++k) {
-          comparison_.runs.push_back(one(d, loss, options_.config.seed + static_cast<std::uint64_t>(k)));
-          const ComparedRun& run = comparison_.runs.back();
-          console_.say(text(done_ + 1, "/", total_, "  ", run.dataset, "  ", loss, "  seed ", run.seed, "  ",
-                            run.diverged ? "diverged" : "test Dice " + fixed(foreground_mean(run.cases), 4), "  ",
-                            duration(run.seconds)));
-          ++done_;
-          write();
-          if (const int signal = pending_signal()) throw Interrupted{signal};
-        }
+    const bool whole = options_.of_shards == 1;
+    const std::vector<Task> tasks = own_tasks();
+    if (options_.merge) refuse_gaps(tasks);
+    Live live(console_, tasks.size());
+    try {
+      for (const Task& task : tasks) {
+        bool trained = false;
+        comparison_.runs.push_back(one(options_.tune ? tuned(task) : task, trained));
+        live.show(comparison_, trained);
+        if (const int signal = pending_signal()) throw Interrupted{signal};
+      }
+    } catch (const Interrupted&) {
+      if (whole && !comparison_.runs.empty()) write_comparison(comparison_, options_.out);
+      throw;
+    }
+    if (whole) write_comparison(comparison_, options_.out);
     return comparison_;
   }
 
  private:
   // Everything that can be wrong with the question is found before the first long answer.
   void prepare() {
-    std::set<std::string> names;
-    for (const std::string& loss : options_.losses) losses::make_loss(loss);
+    std::set<std::string> names, folders;
+    for (const std::string& loss : options_.losses) {
+      losses::make_loss(loss);
+      if (!folders.insert(folder_name(loss)).second)
+        throw Error(ErrorKind::usage,
+                    "--losses: " + loss + " is named twice, or like another loss in the same letters");
+    }
+    if (!options_.baseline.empty() && !folders.contains(folder_name(options_.baseline)))
+      throw Error(ErrorKind::usage, "--baseline " + options_.baseline + " is not one of --losses");
     for (const std::string& path : options_.datasets) {
-      const data::Dataset dataset = open(path);
+      data::DatasetOptions label_map;
+      label_map.label_map = parse_label_map(options_.config.label_map);
+      const data::Dataset dataset = data::Dataset::open(path, label_map);
       const data::DatasetInfo& info = dataset.info();
       if (!names.insert(info.name).second)
         throw Error(ErrorKind::usage, "compare: two datasets are named " + info.name, "rename one of the files");
-      const Plan plan = make_plan(dataset, config_of(path, options_.losses.front(), options_.config.seed));
-      if (plan.test.empty()) throw Error(ErrorKind::data, path + ": no cases in the split `test`");
-      comparison_.datasets.push_back({info.name, path, info.class_names, static_cast<std::int64_t>(plan.test.size())});
+      opened_.push_back(dataset);
+      std::vector<std::int64_t> tested;
+      for (int fold = options_.folds > 0 ? 0 : -1; fold < std::max(options_.folds, 0); ++fold) {
+        const Plan plan = plan_of({opened_.size() - 1, options_.losses.front(), fold, options_.config.seed, 0});
+        if (plan.test.empty()) throw Error(ErrorKind::data, path + ": no cases in the split `test`");
+        tested.insert(tested.end(), plan.test.begin(), plan.test.end());
+      }
+      std::sort(tested.begin(), tested.end());
+      comparison_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested)});
     }
-    total_ = options_.datasets.size() * options_.losses.size() * static_cast<std::size_t>(options_.seeds);
     Json settings = to_json(options_.config);
-    for (const char* name : {"data", "loss", "seed"}) settings.erase(name);
-    comparison_.protocol = {{"command", options_.command},
+    for (const char* name : {"data", "loss", "fold", "seed"}) settings.erase(name);
+    const bool usual = std::find(options_.losses.begin(), options_.losses.end(), "dice_ce") != options_.losses.end();
+    comparison_.protocol = {{"command", command_of(options_)},
                             {"losses", options_.losses},
+                            {"baseline", !options_.baseline.empty() ? options_.baseline
+                                         : usual                    ? "dice_ce"
+                                                                    : options_.losses.front()},
                             {"first_seed", options_.config.seed},
                             {"seeds", options_.seeds},
+                            {"folds", options_.folds},
+                            {"tune", options_.tune},
                             {"settings", settings}};
   }
 
-  TrainConfig config_of(const std::string& path, const std::string& loss, std::uint64_t seed) const {
+  Plan plan_of(const Task& task) const {
     TrainConfig config = options_.config;
-    config.data = path;
-    config.loss = loss;
-    config.seed = seed;
-    return config;
+    config.data = options_.datasets[task.dataset];
+    config.loss = task.loss;
+    config.seed = task.seed;
+    if (task.fold >= 0) config.fold = text(task.fold, "/", options_.folds);
+    if (task.lr > 0) config.lr = task.lr;
+    return make_plan(opened_[task.dataset], config);
   }
 
-  data::Dataset open(const std::string& path) const {
-    data::DatasetOptions options;
-    options.label_map = parse_label_map(options_.config.label_map);
-    return data::Dataset::open(path, options);
+  std::string path_of(const Task& task) const {
+    return text(folder_name(comparison_.datasets[task.dataset].name), "/", folder_name(task.loss), "/",
+                task.lr > 0 ? text("lr_", task.lr, "_") : "", task.fold >= 0 ? text("fold_", task.fold, "_") : "",
+                "seed_", task.seed);
   }
 
-  ComparedRun one(std::size_t d, const std::string& loss, std::uint64_t seed) {
-    const std::string& name = comparison_.datasets[d].name;
-    const std::string path = text(options_.out, "/", folder_name(name), "/", folder_name(loss), "/seed_", seed);
-    const data::Dataset dataset = open(options_.datasets[d]);
-    const Plan plan = make_plan(dataset, config_of(options_.datasets[d], loss, seed));
-    ComparedRun result{name, loss, seed, false, {}, 0, 0};
-    if (complete(path, plan, dataset, result)) return result;
-    Watch watch(console_, text(done_ + 1, "/", total_, " ", name, " ", loss, "  "), false);
+  // In the order of the results. With --tune a shard has all runs of a loss on a dataset, because they need the rate
+  // that the first ones find.
+  std::vector<Task> own_tasks() const {
+    std::vector<Task> tasks;
+    int number = 0, pair = 0;
+    for (std::size_t d = 0; d < options_.datasets.size(); ++d)
+      for (const std::string& loss : options_.losses) {
+        for (int fold = options_.folds > 0 ? 0 : -1; fold < std::max(options_.folds, 0); ++fold)
+          for (int k = 0; k < options_.seeds; ++k)
+            if ((options_.tune ? pair : number++) % options_.of_shards == options_.shard)
+              tasks.push_back({d, loss, fold, options_.config.seed + static_cast<std::uint64_t>(k), 0});
+        ++pair;
+      }
+    return tasks;
+  }
+
+  // The task with the learning rate that is best in validation.
+  Task tuned(Task task) {
+    const auto key = std::make_pair(task.dataset, task.loss);
+    const auto known = rates_.find(key);
+    if (known != rates_.end()) {
+      task.lr = known->second;
+      return task;
+    }
+    Task trial{task.dataset, task.loss, options_.folds > 0 ? 0 : -1, options_.config.seed, 0};
+    const double usual = plan_of(trial).config.lr;
+    double best = -1, rate = usual;
+    for (const double factor : kRateFactors) {
+      trial.lr = usual * factor;
+      bool trained = false;
+      const ComparedRun run = one(trial, trained);
+      const double dice = run.diverged || std::isnan(run.val_dice) ? -0.5 : run.val_dice;
+      if (dice > best) {
+        best = dice;
+        rate = trial.lr;
+      }
+    }
+    rates_[key] = task.lr = rate;
+    return task;
+  }
+
+  void refuse_gaps(const std::vector<Task>& tasks) {
+    std::vector<std::string> missing;
+    for (const Task& task : tasks) {
+      ComparedRun result;
+      if (!options_.tune && !complete(path_of(task), plan_of(task), opened_[task.dataset], result))
+        missing.push_back(path_of(task));
+    }
+    if (!missing.empty())
+      throw Error(ErrorKind::usage,
+                  text("--merge: ", missing.size(), " of ", tasks.size(), " runs are not complete, the first is ",
+                       options_.out, "/", missing.front()),
+                  "run the shards that are missing; without --merge this process trains what is left");
+  }
+
+  ComparedRun one(const Task& task, bool& trained) {
+    const std::string below = path_of(task), path = options_.out + "/" + below;
+    const data::Dataset& dataset = opened_[task.dataset];
+    const Plan plan = plan_of(task);
+    const std::string& name = comparison_.datasets[task.dataset].name;
+    ComparedRun result{name, task.loss, task.seed, task.fold, false, {}, 0, plan.config.lr, 0, 0, {}, below};
+    if (complete(below, plan, dataset, result)) return result;
+    if (options_.merge)
+      throw Error(ErrorKind::usage, "--merge: the run " + path + " is not complete",
+                  "run the shard that it belongs to");
+    trained = true;
+    Watch watch(console_, text(name, " ", task.loss, "  "), false);
     try {
       const bool begun = RunDirectory::exists(path) && fs::exists(path + "/last.safetensors");
       RunDirectory directory = RunDirectory::exists(path) ? RunDirectory::reopen(path) : RunDirectory::create(path);
-      Session session(dataset, plan, directory, watch, device_, options_.command);
+      Session session(dataset, plan, directory, watch, device_, text("train --loss ", task.loss, " -o ", path));
       if (begun) session.resume();
       session.run();
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::diverged) throw;
-      console_.warn(text(name, " ", loss, " seed ", seed, ": ", error.what()));
+      console_.warn(text(name, " ", task.loss, " seed ", task.seed, ": ", error.what()));
     }
-    if (!complete(path, plan, dataset, result))
+    if (!complete(below, plan, dataset, result))
       throw Error(ErrorKind::io, path + "/run.json: the result was not written");
     return result;
   }
 
-  // True if the run in `path` has ended; then `result` is filled from it.
-  bool complete(const std::string& path, const Plan& plan, const data::Dataset& dataset, ComparedRun& result) const {
+  // True if the run has ended; then `result` is filled from its directory.
+  bool complete(const std::string& below, const Plan& plan, const data::Dataset& dataset, ComparedRun& result) {
+    const std::string path = options_.out + "/" + below;
     if (!fs::exists(path + "/run.json")) return false;
     const Json json = Json::parse(read_text(path + "/run.json"));
     const std::string differs = difference(json.at("config"), to_json(plan.config));
@@ -129,35 +263,49 @@ class Comparer {
     const std::string reason = json.at("exit_reason");
     if (reason != "finished" && reason != "diverged") return false;
     result.seconds = json.at("seconds");
+    result.memory = json.at("peak_tensor_bytes");
     result.diverged = reason == "diverged";
     if (result.diverged) return true;
-    result.val_dice = to_number(json.at("results").at("val").at("dice_mean"));
-    result.cases = cases_from_json(json.at("results").at("test_cases"));
+    const Json& results = json.at("results");
+    result.val_dice = to_number(results.at("val").at("dice_mean"));
+    result.history = history_from_json(results.at("history"));
+    result.cases = cases_from(results.at("test_cases"), comparison_.numbers);
     return true;
-  }
-
-  void write() const {
-    write_text(options_.out + "/results.json", to_json(comparison_).dump(1) + "\n");
-    write_text(options_.out + "/results.csv", to_csv(comparison_));
   }
 
   const CompareOptions& options_;
   Device device_;
   Console& console_;
+  std::vector<data::Dataset> opened_;
+  std::map<std::pair<std::size_t, std::string>, double> rates_;
   Comparison comparison_;
-  std::size_t done_ = 0, total_ = 0;
 };
 
 }  // namespace
 
 Comparison compare(const CompareOptions& options, Device device, Console& console) {
+  if (options.jobs > 1 && !options.merge) {
+    if (device == Device::cuda)
+      throw Error(ErrorKind::usage, "--jobs with --device cuda: a card is not shared by processes of one program",
+                  "start them by hand with --shard i/n");
+    in_processes(options.jobs, [&](int job) {
+      CompareOptions own = options;
+      own.shard = options.shard + job * options.of_shards;
+      own.of_shards = options.of_shards * options.jobs;
+      set_threads(std::max(1, threads() / options.jobs));
+      Comparer(own, device, console).run();
+    });
+    // What a process could not do is tried again below, where its error is seen.
+    if (const int signal = pending_signal()) throw Interrupted{signal};
+  }
   return Comparer(options, device, console).run();
 }
 
 std::vector<std::string> parse_losses(const std::string& text) {
   std::vector<std::string> result;
   if (text == "all") {
-    for (const losses::Spec& spec : losses::registry()) result.push_back(spec.name);
+    for (const losses::Spec& spec : losses::registry())
+      if (spec.objective) result.push_back(spec.name);
     return result;
   }
   std::size_t begin = 0;
@@ -172,6 +320,50 @@ std::vector<std::string> parse_losses(const std::string& text) {
       result.push_back(piece);
   }
   return result;
+}
+
+std::string command_of(const CompareOptions& options) {
+  std::string command = "voxgrad compare";
+  for (const std::string& path : options.datasets) command += " " + path;
+  command += " --losses ";
+  if (options.losses == parse_losses("all"))
+    command += "all";
+  else
+    for (std::size_t i = 0; i < options.losses.size(); ++i) command += (i > 0 ? "," : "") + options.losses[i];
+  const Json usual = to_json(TrainConfig{}), own = to_json(options.config);
+  for (const auto& [name, value] : own.items()) {
+    if (value == usual.at(name)) continue;
+    std::string flag = name;
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    if (value.is_boolean())
+      command += value.get<bool>() ? " --" + flag : " --no-" + flag;
+    else
+      command += " --" + flag + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  if (options.seeds != 1) command += text(" --seeds ", options.seeds);
+  if (options.folds != 0) command += text(" --folds ", options.folds);
+  if (options.tune) command += " --tune";
+  if (!options.baseline.empty()) command += " --baseline " + options.baseline;
+  return command + " -o AGAIN";
+}
+
+Comparison read_comparison(const std::string& directory) {
+  const std::string path = directory + "/results.json";
+  if (!fs::exists(path))
+    throw Error(ErrorKind::io, "no results in " + directory + ": " + path + " does not exist",
+                "`voxgrad compare .. -o " + directory + "` writes them, with --merge from the runs of shards");
+  try {
+    return comparison_from_json(Json::parse(read_text(path)));
+  } catch (const nlohmann::json::parse_error& error) {
+    throw Error(ErrorKind::data, path + ": " + error.what(), "`voxgrad compare` writes it anew from the runs");
+  }
+}
+
+void write_comparison(const Comparison& comparison, const std::string& directory) {
+  Json json = to_json(comparison);
+  for (const Analysis& analysis : analyse(comparison)) json["analyses"].push_back(to_json(analysis));
+  write_text(directory + "/results.json", json.dump(1) + "\n");
+  write_text(directory + "/results.csv", to_csv(comparison));
 }
 
 }  // namespace voxgrad::apps

@@ -2,184 +2,160 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <utility>
 
-#include "apps/training/console.h"
 #include "apps/training/manifest.h"
 #include "engine/error.h"
+#include "losses/core/metrics.h"
 
 namespace voxgrad::apps {
 namespace {
 
-using losses::summarise;
+// A cell of a CSV file (RFC 4180).
+std::string quoted(const std::string& word) {
+  if (word.find_first_of(",\"\n") == std::string::npos) return word;
+  std::string result = "\"";
+  for (const char c : word) result += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return result + '"';
+}
 
-// In the order of their first appearance.
-std::vector<std::string> losses_of(const std::vector<ComparedRun>& runs) {
+Json to_json(const ComparedRun& run, const std::vector<std::string>& numbers) {
+  Json cases = Json::array();
+  for (const CaseNumbers& one : run.cases) {
+    Json classes = Json::object();
+    for (std::size_t c = 0; c < one.classes.size(); ++c)
+      for (std::size_t i = 0; i < numbers.size(); ++i)
+        classes[std::to_string(c + 1)][numbers[i]] = number(one.classes[c][i]);
+    cases.push_back({{"id", one.id}, {"classes", classes}});
+  }
+  return {{"dataset", run.dataset},
+          {"loss", run.loss},
+          {"fold", run.fold},
+          {"seed", run.seed},
+          {"diverged", run.diverged},
+          {"lr", run.lr},
+          {"val_dice", number(run.val_dice)},
+          {"seconds", number(run.seconds)},
+          {"peak_tensor_bytes", number(run.memory)},
+          {"path", run.path},
+          {"history", to_json(run.history)},
+          {"cases", cases}};
+}
+
+ComparedRun run_from_json(const Json& json, std::vector<std::string>& numbers) {
+  ComparedRun run;
+  json.at("dataset").get_to(run.dataset);
+  json.at("loss").get_to(run.loss);
+  json.at("fold").get_to(run.fold);
+  json.at("seed").get_to(run.seed);
+  json.at("diverged").get_to(run.diverged);
+  json.at("path").get_to(run.path);
+  run.lr = to_number(json.at("lr"));
+  run.val_dice = to_number(json.at("val_dice"));
+  run.seconds = to_number(json.at("seconds"));
+  run.memory = to_number(json.at("peak_tensor_bytes"));
+  run.history = history_from_json(json.at("history"));
+  run.cases = cases_from(json.at("cases"), numbers);
+  return run;
+}
+
+Json to_json(const ComparedDataset& dataset) {
+  Json cases = Json::array();
+  for (const TestCase& one : dataset.cases)
+    cases.push_back({{"id", one.id}, {"foreground", number(one.foreground)}, {"object_size", number(one.object_size)}});
+  return {{"name", dataset.name},
+          {"path", dataset.path},
+          {"dims", dataset.dims},
+          {"class_names", dataset.class_names},
+          {"test_cases", cases}};
+}
+
+ComparedDataset dataset_from_json(const Json& json) {
+  ComparedDataset dataset;
+  json.at("name").get_to(dataset.name);
+  json.at("path").get_to(dataset.path);
+  json.at("dims").get_to(dataset.dims);
+  json.at("class_names").get_to(dataset.class_names);
+  for (const Json& one : json.at("test_cases"))
+    dataset.cases.push_back({one.at("id"), to_number(one.at("foreground")), to_number(one.at("object_size"))});
+  return dataset;
+}
+
+}  // namespace
+
+std::vector<std::string> Comparison::losses() const {
   std::vector<std::string> names;
   for (const ComparedRun& run : runs)
     if (std::find(names.begin(), names.end(), run.loss) == names.end()) names.push_back(run.loss);
   return names;
 }
 
-Standing standing_of(const std::string& loss, const std::vector<const ComparedRun*>& runs) {
-  Standing standing{0, loss, 0, 0, 0, {}, 0, 0};
-  std::vector<double> seeds, times;
-  std::map<std::string, std::vector<double>> per_case;  // over the seeds
-  std::vector<std::vector<double>> per_class;           // over the seeds
-  for (const ComparedRun* run : runs) {
-    times.push_back(run->seconds);
-    standing.diverged += run->diverged ? 1 : 0;
-    const double dice = foreground_mean(run->cases);
-    seeds.push_back(run->diverged || std::isnan(dice) ? 0 : dice);
-    const std::vector<double> means = case_means(run->cases);
-    for (std::size_t i = 0; i < means.size(); ++i) per_case[run->cases[i].id].push_back(means[i]);
-    const std::size_t classes = run->cases.empty() ? 1 : run->cases.front().classes.size();
-    per_class.resize(std::max(per_class.size(), classes - 1));
-    for (std::size_t label = 1; label < classes; ++label)
-      per_class[label - 1].push_back(summarise(over_cases(run->cases, label)).mean);
-  }
-  std::vector<double> cases;
-  for (const auto& [id, values] : per_case) cases.push_back(summarise(values).mean);
-  standing.dice = summarise(seeds).mean;
-  standing.sd_seeds = summarise(seeds).deviation;
-  standing.sd_cases = summarise(cases).deviation;
-  for (const std::vector<double>& values : per_class) standing.classes.push_back(summarise(values).mean);
-  standing.seconds = summarise(times).mean;
-  return standing;
-}
-
-Json to_json(const Standing& standing) {
-  Json classes = Json::object();
-  for (std::size_t i = 0; i < standing.classes.size(); ++i)
-    classes[std::to_string(i + 1)] = number(standing.classes[i]);
-  return {{"rank", standing.rank},
-          {"loss", standing.loss},
-          {"dice_mean", number(standing.dice)},
-          {"dice_sd_cases", number(standing.sd_cases)},
-          {"dice_sd_seeds", number(standing.sd_seeds)},
-          {"dice", classes},
-          {"seconds", number(standing.seconds)},
-          {"diverged", standing.diverged}};
-}
-
-std::vector<std::vector<Standing>> all_rankings(const Comparison& comparison) {
-  std::vector<std::vector<Standing>> rankings;
-  for (const ComparedDataset& dataset : comparison.datasets)
-    rankings.push_back(rank_losses(comparison.runs, dataset.name));
-  return rankings;
-}
-
-std::string quoted(const std::string& word) { return word.find(',') == std::string::npos ? word : '"' + word + '"'; }
-
-}  // namespace
-
-std::vector<Standing> rank_losses(const std::vector<ComparedRun>& runs, const std::string& dataset) {
-  std::vector<Standing> ranking;
-  for (const std::string& loss : losses_of(runs)) {
-    std::vector<const ComparedRun*> own;
-    for (const ComparedRun& run : runs)
-      if (run.dataset == dataset && run.loss == loss) own.push_back(&run);
-    if (!own.empty()) ranking.push_back(standing_of(loss, own));
-  }
-  std::stable_sort(ranking.begin(), ranking.end(),
-                   [](const Standing& a, const Standing& b) { return a.dice > b.dice; });
-  for (std::size_t i = 0; i < ranking.size(); ++i)
-    ranking[i].rank = i > 0 && ranking[i].dice == ranking[i - 1].dice ? ranking[i - 1].rank : static_cast<int>(i) + 1;
-  return ranking;
-}
-
-std::vector<OverallStanding> rank_overall(const std::vector<std::vector<Standing>>& datasets) {
-  std::map<std::string, std::pair<std::vector<double>, std::vector<double>>> found;  // ranks, Dice
-  for (const std::vector<Standing>& ranking : datasets)
-    for (const Standing& standing : ranking) {
-      found[standing.loss].first.push_back(standing.rank);
-      found[standing.loss].second.push_back(standing.dice);
+std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& numbers) {
+  std::vector<CaseNumbers> cases;
+  for (const Json& entry : list) {
+    CaseNumbers one{entry.at("id"), {}};
+    const Json& classes = entry.at("classes");
+    for (std::size_t label = 1; label <= classes.size(); ++label) {
+      const Json& values = classes.at(std::to_string(label));
+      if (numbers.empty())
+        for (const auto& [name, value] : values.items()) numbers.push_back(name);
+      std::vector<double>& row = one.classes.emplace_back();
+      for (const std::string& name : numbers) row.push_back(to_number(values.at(name)));
     }
-  std::vector<OverallStanding> overall;
-  for (const auto& [loss, values] : found)
-    overall.push_back({summarise(values.first).mean, loss, summarise(values.second).mean});
-  std::stable_sort(overall.begin(), overall.end(), [](const OverallStanding& a, const OverallStanding& b) {
-    return a.mean_rank != b.mean_rank ? a.mean_rank < b.mean_rank : a.dice > b.dice;
-  });
-  return overall;
+    cases.push_back(std::move(one));
+  }
+  return cases;
+}
+
+std::vector<double> number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name) {
+  const auto found = std::find(comparison.numbers.begin(), comparison.numbers.end(), name);
+  check(found != comparison.numbers.end(), "results: no number is named ", name);
+  const auto index = static_cast<std::size_t>(found - comparison.numbers.begin());
+  std::vector<double> values;
+  for (const std::vector<double>& row : numbers.classes) values.push_back(row[index]);
+  return values;
+}
+
+double mean_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name) {
+  return losses::summarise(number_of(comparison, numbers, name)).mean;
 }
 
 Json to_json(const Comparison& comparison) {
-  Json datasets = Json::array(), runs = Json::array(), overall = Json::array();
-  const std::vector<std::vector<Standing>> rankings = all_rankings(comparison);
-  for (std::size_t i = 0; i < rankings.size(); ++i) {
-    const ComparedDataset& dataset = comparison.datasets[i];
-    Json ranking = Json::array();
-    for (const Standing& standing : rankings[i]) ranking.push_back(to_json(standing));
-    datasets.push_back({{"name", dataset.name},
-                        {"path", dataset.path},
-                        {"class_names", dataset.class_names},
-                        {"test_cases", dataset.test_cases},
-                        {"ranking", ranking}});
+  Json datasets = Json::array(), runs = Json::array();
+  for (const ComparedDataset& dataset : comparison.datasets) datasets.push_back(to_json(dataset));
+  for (const ComparedRun& run : comparison.runs) runs.push_back(to_json(run, comparison.numbers));
+  return {{"protocol", comparison.protocol}, {"versions", manifest()}, {"datasets", datasets}, {"runs", runs}};
+}
+
+Comparison comparison_from_json(const Json& json) {
+  try {
+    Comparison comparison;
+    comparison.protocol = json.at("protocol");
+    for (const Json& dataset : json.at("datasets")) comparison.datasets.push_back(dataset_from_json(dataset));
+    for (const Json& run : json.at("runs")) comparison.runs.push_back(run_from_json(run, comparison.numbers));
+    return comparison;
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::data, text("results of a comparison: ", error.what()),
+                "`voxgrad compare .. -o DIR` writes them anew from the runs in DIR");
   }
-  for (const ComparedRun& run : comparison.runs)
-    runs.push_back({{"dataset", run.dataset},
-                    {"loss", run.loss},
-                    {"seed", run.seed},
-                    {"diverged", run.diverged},
-                    {"val_dice", number(run.val_dice)},
-                    {"seconds", number(run.seconds)},
-                    {"cases", to_json(run.cases, {}).at("cases")}});
-  for (const OverallStanding& standing : rank_overall(rankings))
-    overall.push_back(
-        {{"loss", standing.loss}, {"mean_rank", standing.mean_rank}, {"dice_mean", number(standing.dice)}});
-  return {{"protocol", comparison.protocol},
-          {"versions", manifest()},
-          {"datasets", datasets},
-          {"overall", overall},
-          {"runs", runs}};
 }
 
 std::string to_csv(const Comparison& comparison) {
-  std::string csv = "dataset,loss,seed,case,class";
-  for (const losses::OverlapMetric& metric : losses::overlap_metrics()) csv.append(",").append(metric.name);
+  std::string csv = "dataset,loss,fold,seed,case,class";
+  for (const std::string& name : comparison.numbers) csv.append(",").append(name);
   csv += "\n";
   for (const ComparedRun& run : comparison.runs)
-    for (const CaseResult& result : run.cases)
-      for (std::size_t label = 1; label < result.classes.size(); ++label) {
-        csv += text(quoted(run.dataset), ",", quoted(run.loss), ",", run.seed, ",", quoted(result.id), ",", label);
-        for (const losses::OverlapMetric& metric : losses::overlap_metrics()) {
-          const double value = metric.value(result.classes[label]);
-          csv.append(",").append(std::isnan(value) ? "" : number(value).dump());
-        }
+    for (const CaseNumbers& one : run.cases)
+      for (std::size_t c = 0; c < one.classes.size(); ++c) {
+        csv += text(quoted(run.dataset), ",", quoted(run.loss), ",", run.fold < 0 ? "" : std::to_string(run.fold), ",",
+                    run.seed, ",", quoted(one.id), ",", c + 1);
+        for (const double value : one.classes[c])
+          csv.append(",").append(std::isnan(value)   ? ""
+                                 : std::isinf(value) ? (value > 0 ? "inf" : "-inf")
+                                                     : number(value).dump());
         csv += "\n";
       }
   return csv;
-}
-
-std::string ranking_text(const Comparison& comparison) {
-  constexpr std::size_t kMostClasses = 4;  // beyond that the table grows too wide; results.json has them all
-  const std::vector<std::vector<Standing>> rankings = all_rankings(comparison);
-  std::string result;
-  for (std::size_t i = 0; i < rankings.size(); ++i) {
-    const ComparedDataset& dataset = comparison.datasets[i];
-    const std::size_t foreground = dataset.class_names.size() - 1;
-    std::vector<std::string> header{"rank", "loss", "mean Dice", "SD cases", "SD seeds"};
-    const bool show_classes = foreground > 1 && foreground <= kMostClasses;
-    if (show_classes) header.insert(header.end(), dataset.class_names.begin() + 1, dataset.class_names.end());
-    header.push_back("seconds");
-    Table table(header, 2);
-    for (const Standing& standing : rankings[i]) {
-      std::vector<std::string> row{std::to_string(standing.rank), standing.loss, fixed(standing.dice, 4),
-                                   fixed(standing.sd_cases, 4), fixed(standing.sd_seeds, 4)};
-      for (std::size_t c = 0; show_classes && c < foreground; ++c)
-        row.push_back(c < standing.classes.size() ? fixed(standing.classes[c], 4) : "-");
-      row.push_back(fixed(standing.seconds, 1));
-      if (standing.diverged > 0) row.push_back(text(standing.diverged, " diverged"));
-      table.row(row);
-    }
-    result += text(i > 0 ? "\n" : "", dataset.name, ", ", dataset.test_cases, " test cases\n", table.str());
-  }
-  if (rankings.size() < 2) return result;
-  Table table({"loss", "mean rank", "mean Dice"}, 1);
-  for (const OverallStanding& standing : rank_overall(rankings))
-    table.row({standing.loss, fixed(standing.mean_rank, 2), fixed(standing.dice, 4)});
-  return result + text("\nover ", rankings.size(), " datasets\n", table.str());
 }
 
 }  // namespace voxgrad::apps

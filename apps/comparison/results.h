@@ -1,60 +1,66 @@
-// What a comparison found: the tested runs, the ranking made of them, and how both are written.
+// What a comparison found: every tested run with every number per case and class, and how that is written and read.
+// results.json and results.csv are functions of the runs: whatever order or process made them, the bytes are the same
+// but for times, memory and the description of the machine.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "apps/training/evaluation.h"
+#include "apps/training/history.h"
 #include "apps/training/json.h"
 
 namespace voxgrad::apps {
 
+// The numbers of one case: [foreground class - 1][number], in the order of Comparison::numbers.
+struct CaseNumbers {
+  std::string id;
+  std::vector<std::vector<double>> classes;
+};
+
 struct ComparedRun {
   std::string dataset, loss;  // the loss as it was asked for
-  std::uint64_t seed;
-  bool diverged = false;          // no test results then
-  std::vector<CaseResult> cases;  // of the test split
-  double val_dice = 0, seconds = 0;
+  std::uint64_t seed = 1;
+  int fold = -1;                                         // -1: the split of the file
+  bool diverged = false;                                 // no test results then
+  std::vector<CaseNumbers> cases;                        // of the test split or the fold
+  double val_dice = 0, lr = 0, seconds = 0, memory = 0;  // memory: largest sum of all tensors, bytes
+  std::vector<EpochRecord> history;
+  std::string path;  // of the run directory, below that of the comparison
 };
 
-// A loss on one dataset. A diverged run counts with Dice 0.
-struct Standing {
-  int rank;  // 1 is best; equal means share the better rank
-  std::string loss;
-  double dice;                  // mean over seeds of the foreground mean over cases
-  double sd_cases;              // over the test cases, each averaged over seeds and classes
-  double sd_seeds;              // of the mean; NaN for one seed
-  std::vector<double> classes;  // mean Dice per foreground class
-  double seconds;               // mean per run, test included
-  int diverged;                 // runs
+// What is known of a tested case without any prediction.
+struct TestCase {
+  std::string id;
+  double foreground = 0;   // share of the voxels that are any class but the background
+  double object_size = 0;  // median equivalent diameter of its connected objects, mm; NaN without foreground
 };
-
-struct OverallStanding {
-  double mean_rank;  // over the datasets
-  std::string loss;
-  double dice;  // mean over the datasets
-};
-
-// Sorted by rank. The runs of the dataset, in any order.
-std::vector<Standing> rank_losses(const std::vector<ComparedRun>& runs, const std::string& dataset);
-std::vector<OverallStanding> rank_overall(const std::vector<std::vector<Standing>>& datasets);
 
 struct ComparedDataset {
   std::string name, path;
-  std::vector<std::string> class_names;
-  std::int64_t test_cases;
+  int dims = 2;
+  std::vector<std::string> class_names;  // [0] is the background
+  std::vector<TestCase> cases;           // tested, over all folds
 };
 
 struct Comparison {
-  Json protocol;
+  Json protocol = Json::object();
+  std::vector<std::string> numbers;  // names of the metrics per case and class, and counts: dice, .., tp, fp, fn, tn
   std::vector<ComparedDataset> datasets;
   std::vector<ComparedRun> runs;
+  std::vector<std::string> losses() const;  // of the runs, in the order of their first appearance
 };
 
-Json to_json(const Comparison& comparison);        // results.json
-std::string to_csv(const Comparison& comparison);  // one line per dataset, loss, seed, case and class
-// The tables for a person: one per dataset, and one over all.
-std::string ranking_text(const Comparison& comparison);
+// Takes the cases of run.json, and the names of their numbers from the first of them.
+std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& numbers);
+// One number of all foreground classes of a case. NaN where it is undefined. Error(internal) for an unknown name.
+std::vector<double> number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
+// Mean over the foreground classes in which it is defined; NaN if there is none.
+double mean_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
+
+Json to_json(const Comparison& comparison);
+// The inverse. Error(data) if something is missing or of another type.
+Comparison comparison_from_json(const Json& json);
+std::string to_csv(const Comparison& comparison);  // one line per dataset, loss, fold, seed, case and class
 
 }  // namespace voxgrad::apps

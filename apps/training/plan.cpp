@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 #include "apps/training/console.h"
 #include "apps/training/geometry.h"
@@ -53,11 +54,43 @@ void check_ranges(const TrainConfig& c, int dims) {
     throw Error(ErrorKind::usage, "--steps and --epochs both say how long the training is", "give one of them");
 }
 
+struct Split {
+  std::vector<std::int64_t> train, val, test;
+};
+
+// Fold k of n is tested, the next one validates, the others train. Folds of the file if it has n of them, else seeded
+// ones that never split a group and are the same for every seed of a training.
+Split fold_split(const data::Dataset& dataset, const std::string& wish) {
+  constexpr std::uint64_t kFoldSeed = 5;
+  const auto& stored = dataset.info().splits;
+  int k = -1, n = 0, used = 0;
+  if (std::sscanf(wish.c_str(), "%d/%d%n", &k, &n, &used) != 2 || static_cast<std::size_t>(used) != wish.size() ||
+      n < 3 || k < 0 || k >= n)
+    throw Error(ErrorKind::usage, "--fold " + wish + ": not a fold", "write k/n with n from 3 and k from 0 to n - 1");
+  const auto name = [](int fold) { return text("fold_", fold, "/val"); };
+  const bool file_has_them = stored.contains(name(n - 1)) && !stored.contains(name(n));
+  Split split;
+  for (int fold = 0; fold < n; ++fold) {
+    const std::vector<std::int64_t> cases =
+        file_has_them ? dataset.split(name(fold))
+                      : data::make_fold(dataset.info(), dataset.split("all"), n, fold, kFoldSeed).val;
+    std::vector<std::int64_t>& part = fold == k ? split.test : fold == (k + 1) % n ? split.val : split.train;
+    part.insert(part.end(), cases.begin(), cases.end());
+  }
+  std::sort(split.train.begin(), split.train.end());
+  return split;
+}
+
 // A split of the file, empty if the file has others but not this one.
 std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std::string& name) {
   const auto& splits = dataset.info().splits;
   if (!splits.empty() && !splits.contains(name)) return {};
   return dataset.split(name);
+}
+
+Split split_of(const data::Dataset& dataset, const std::string& fold) {
+  if (!fold.empty()) return fold_split(dataset, fold);
+  return {split_or_none(dataset, "train"), split_or_none(dataset, "val"), split_or_none(dataset, "test")};
 }
 
 Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases, const TrainConfig& config) {
@@ -144,10 +177,10 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   plan.config = wish;
   TrainConfig& c = plan.config;
   check_ranges(c, info.dims);
-  const std::vector<std::int64_t> train = split_or_none(dataset, "train");
+  const auto [train, val, test] = split_of(dataset, c.fold);
   if (train.empty()) throw Error(ErrorKind::data, info.path + ": no cases in the split `train`");
-  plan.val = split_or_none(dataset, "val");
-  plan.test = split_or_none(dataset, "test");
+  plan.val = val;
+  plan.test = test;
   const Geometry geometry = geometry_of(info, train, c);
   std::int64_t voxels = 1;
   for (const std::int64_t extent : geometry.patch) voxels *= extent;

@@ -9,6 +9,7 @@
 #include "apps/training/console.h"
 #include "apps/training/manifest.h"
 #include "apps/training/signals.h"
+#include "engine/backend.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -29,7 +30,9 @@ Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& d
       observer_(observer),
       device_(device),
       command_(command),
-      trainer_(dataset, plan, device) {}
+      trainer_(dataset, plan, device) {
+  backend_of(device).pool().reset_peak();
+}
 
 double Session::seconds() const {
   return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
@@ -176,6 +179,7 @@ TrainResult Session::finish() {
   result.peak_memory = peak_memory_bytes();
   event({{"event", "finished"}, {"step", trainer_.steps_done()}, {"test_dice", number(foreground_mean(result.test))}});
   Json results = to_json(result);
+  results["history"] = to_json(history_);
   results["test_cases"] = to_json(result.test, result.class_names).at("cases");
   write_manifest("finished", results);
   // What a full disk kept from being written gets a last chance; if it is not there now the run is not whole.
@@ -257,6 +261,7 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
   json["skipped_steps"] = skipped_;
   json["seconds"] = seconds();
   json["peak_memory_bytes"] = peak_memory_bytes();
+  json["peak_tensor_bytes"] = backend_of(device_).pool().statistics().peak;
   if (!results.is_null()) json["results"] = results;
   attempt([&] { directory_.write("run.json", json.dump(2) + "\n"); });
 }

@@ -1,7 +1,10 @@
 #include "apps/comparison/compare.h"
 
-#include <filesystem>
+#include <algorithm>
+#include <cstdio>
 
+#include "apps/comparison/analysis.h"
+#include "apps/training/run_directory.h"
 #include "apps/verbs/program.h"
 #include "apps/verbs/settings.h"
 #include "engine/error.h"
@@ -10,27 +13,71 @@
 namespace voxgrad::apps {
 namespace {
 
+// A protocol by name. 0 as in the settings: from the data.
+struct Preset {
+  const char *name, *meaning;
+  std::int64_t base, depth, batch, steps;
+  double lr;
+  int seeds, folds;
+};
+constexpr Preset kPresets[]{
+    {"quick", "a small net and few steps: a first look in minutes", 8, 3, 4, 100, 0.01, 1, 0},
+    {"standard", "the usual training, three seeds", 0, 0, 0, 600, 0, 3, 0},
+    {"paper", "five folds and three seeds of long trainings", 0, 0, 0, 2000, 0, 3, 5},
+};
+
 struct CompareArguments {
   CompareOptions options;
-  std::string losses = "ce,dice,jaccard,tversky,dice_ce", preset;
+  std::string losses = "all", preset, shard;
   CLI::App* verb = nullptr;
 };
 
-// What a preset sets, unless a flag says otherwise.
+// What a preset sets, unless a flag or a TOML file says otherwise.
 void apply_preset(CompareArguments& arguments) {
   if (arguments.preset.empty()) return;
-  if (arguments.preset != "quick")
+  std::vector<std::string> names;
+  for (const Preset& preset : kPresets) names.push_back(preset.name);
+  const auto found = std::find(names.begin(), names.end(), arguments.preset);
+  if (found == names.end())
     throw Error(ErrorKind::usage, "compare: unknown preset `" + arguments.preset + "`",
-                suggestion(arguments.preset, {"quick"}));
+                suggestion(arguments.preset, names));
+  const Preset& preset = kPresets[found - names.begin()];
   TrainConfig& config = arguments.options.config;
-  const auto set = [&](const char* setting, std::int64_t& member, std::int64_t value) {
+  const auto set = [&](const char* setting, auto& member, auto value) {
     if (arguments.verb->get_option(option_name(setting))->count() == 0) member = value;
   };
-  set("base", config.base, 8);
-  set("depth", config.depth, 3);
-  set("batch", config.batch, 4);
-  set("steps", config.steps, 150);
-  set("validate_every", config.validate_every, 0);
+  set("base", config.base, preset.base);
+  set("depth", config.depth, preset.depth);
+  set("batch", config.batch, preset.batch);
+  if (config.epochs == 0) set("steps", config.steps, preset.steps);
+  set("lr", config.lr, preset.lr);
+  set("seeds", arguments.options.seeds, preset.seeds);
+  set("folds", arguments.options.folds, preset.folds);
+}
+
+void parse_shard(const std::string& words, CompareOptions& options) {
+  if (words.empty()) return;
+  int used = 0;
+  if (std::sscanf(words.c_str(), "%d/%d%n", &options.shard, &options.of_shards, &used) != 2 ||
+      static_cast<std::size_t>(used) != words.size() || options.shard < 0 || options.of_shards < 1 ||
+      options.shard >= options.of_shards)
+    throw Error(ErrorKind::usage, "--shard " + words + ": not a part of a whole",
+                "write i/n with i from 0 to n - 1, one of n jobs");
+}
+
+void check_ranges(const CompareArguments& arguments) {
+  const CompareOptions& options = arguments.options;
+  if (options.datasets.empty())
+    throw Error(ErrorKind::usage, "compare: no dataset given", "voxgrad compare FILE.h5.. --losses ce,dice -o DIR");
+  if (options.losses.empty())
+    throw Error(ErrorKind::usage, "compare: no loss given", "--losses all, or --losses ce,dice");
+  if (options.seeds < 1) throw Error(ErrorKind::usage, text("--seeds ", options.seeds, " outside 1.."));
+  if (options.folds < 0 || options.folds == 1 || options.folds == 2)
+    throw Error(ErrorKind::usage, text("--folds ", options.folds, " outside 3.."),
+                "one fold is tested, one validates, the others train; 0: the splits of the file");
+  if (options.jobs < 1) throw Error(ErrorKind::usage, text("--jobs ", options.jobs, " outside 1.."));
+  if (options.merge && !arguments.shard.empty())
+    throw Error(ErrorKind::usage, "--merge and --shard: the whole is merged", "leave --shard away");
 }
 
 void run(CompareArguments& arguments, const Program& program) {
@@ -39,16 +86,15 @@ void run(CompareArguments& arguments, const Program& program) {
   apply_preset(arguments);
   options.losses = parse_losses(arguments.losses);
   options.config.seed = common.seed;
-  options.command = program.command();
-  if (options.datasets.empty())
-    throw Error(ErrorKind::usage, "compare: no dataset given", "voxgrad compare FILE.h5.. --losses ce,dice -o DIR");
-  if (options.losses.empty())
-    throw Error(ErrorKind::usage, "compare: no loss given", "--losses all, or --losses ce,dice");
-  if (options.seeds < 1) throw Error(ErrorKind::usage, text("--seeds ", options.seeds, " outside 1.."));
+  parse_shard(arguments.shard, options);
+  check_ranges(arguments);
   Console console = common.console();
   const Comparison comparison = compare(options, common.get_device(), console);
-  if (common.json) return print_json(to_json(comparison));
-  print_text(ranking_text(comparison) + "\nresults: " + options.out + "/results.json and results.csv\n");
+  if (options.of_shards > 1)
+    return print_text(text("shard ", options.shard, "/", options.of_shards, ": ", comparison.runs.size(),
+                           " runs are complete in ", options.out, "; --merge makes the report of all shards\n"));
+  if (common.json) return print_text(read_text(options.out + "/results.json"));
+  print_text(ranking_text(analyse(comparison)) + "\nresults: " + options.out + "/results.json and results.csv\n");
 }
 
 }  // namespace
@@ -57,13 +103,23 @@ void add_compare(Program& program) {
   const auto arguments = std::make_shared<CompareArguments>();
   CLI::App& verb = program.verb("compare", "train several losses under one protocol, test and rank them",
                                 [arguments, &program] { run(*arguments, program); });
+  CompareOptions& options = arguments->options;
+  std::string presets;
+  for (const Preset& preset : kPresets)
+    presets += std::string(presets.empty() ? "" : "; ") + preset.name + ": " + preset.meaning;
   arguments->verb = &verb;
-  verb.add_option("files", arguments->options.datasets, "dataset files");
+  verb.add_option("files", options.datasets, "dataset files");
   verb.add_option("--losses", arguments->losses, "losses as text, separated by commas, or `all`");
-  verb.add_option("--seeds", arguments->options.seeds, "runs per loss and dataset, with seeds --seed, --seed + 1, ..");
-  verb.add_option("--preset", arguments->preset, "quick: a small net and few steps, for a first look");
-  verb.add_option("-o,--out", arguments->options.out, "directory of the runs and results")->required();
-  add_settings(verb, arguments->options.config, {"data", "loss"});
+  verb.add_option("--seeds", options.seeds, "runs per loss and dataset, with seeds --seed, --seed + 1, ..");
+  verb.add_option("--folds", options.folds, "cross-validation, from 3; 0: the splits of the file");
+  verb.add_flag("--tune", options.tune, "the best of three learning rates for every loss");
+  verb.add_option("--baseline", options.baseline, "the loss the others are compared with; empty: dice_ce");
+  verb.add_option("--preset", arguments->preset, presets);
+  verb.add_option("--jobs", options.jobs, "processes at the same time, which share --threads");
+  verb.add_option("--shard", arguments->shard, "i/n: do part i (0 ..) of n, for the array jobs of a cluster");
+  verb.add_flag("--merge", options.merge, "train nothing: results and report of what all shards have done");
+  verb.add_option("-o,--out", options.out, "directory of the runs and results")->required();
+  add_settings(verb, options.config, {"data", "loss", "fold"});
 }
 
 }  // namespace voxgrad::apps

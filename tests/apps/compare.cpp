@@ -1,104 +1,133 @@
-// Comparisons: the ranking, the protocol, resuming, the files.
+// Comparisons: the protocol, what is written, who is refused.
 #include "apps/comparison/compare.h"
 
-#include <cmath>
-
 #include "apps/training/trainer.h"
-#include "tests/apps/support.h"
+#include "losses/core/registry.h"
+#include "tests/apps/comparison.h"
 
 using namespace voxgrad;
 using namespace voxgrad::test;
 using namespace voxgrad::apps;
-
-namespace {
-
-// A run on one dataset with one foreground class and two cases of these Dice values (as tp of 10 voxels each).
-ComparedRun run(const std::string& dataset, const std::string& loss, std::uint64_t seed, std::int64_t a,
-                std::int64_t b) {
-  return {dataset, loss, seed, false, {{"a", {{}, {a, 10 - a, 10 - a, 0}}}, {"b", {{}, {b, 10 - b, 10 - b, 0}}}}, 0, 2};
-}
-
-std::vector<std::string> comparison(const std::vector<std::string>& data, const std::string& out,
-                                    const std::vector<std::string>& more = {}) {
-  std::vector<std::string> words{"compare", "-o",      out,   "--losses",         "ce,dice", "--seeds",
-                                 "2",       "--base",  "4",   "--depth",          "2",       "--patch",
-                                 "32",      "--steps", "100", "--validate-every", "0"};
-  words.insert(words.end(), data.begin(), data.end());
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
-}  // namespace
-
-TEST_CASE("ranking: means over seeds and cases, both spreads, ties, diverged runs last") {
-  std::vector<ComparedRun> runs{run("d", "ce", 1, 5, 7),   run("d", "ce", 2, 7, 9),    // 0.6, 0.8
-                                run("d", "dice", 1, 8, 8), run("d", "dice", 2, 9, 9),  // 0.8, 0.9
-                                run("d", "twin", 1, 8, 8), run("d", "twin", 2, 9, 9),
-                                run("d", "wild", 1, 9, 9), {"d", "wild", 2, true, {}, 0, 1}};
-  const std::vector<Standing> ranking = rank_losses(runs, "d");
-  REQUIRE(ranking.size() == 4);
-  CHECK(ranking[0].loss == "dice");
-  CHECK(std::abs(ranking[0].dice - 0.85) < 1e-15);
-  CHECK(std::abs(ranking[0].sd_seeds - std::sqrt(0.005)) < 1e-15);
-  CHECK(std::abs(ranking[0].sd_cases) < 1e-15);
-  CHECK(ranking[0].rank == 1);
-  CHECK(ranking[1].rank == 1);
-  CHECK(ranking[2].rank == 3);
-  CHECK(ranking[2].loss == "ce");
-  CHECK(std::abs(ranking[2].sd_cases - std::sqrt(0.02)) < 1e-15);  // cases 0.6 and 0.8 over the seeds
-  CHECK(ranking[3].loss == "wild");
-  CHECK(std::abs(ranking[3].dice - 0.45) < 1e-15);
-  CHECK(ranking[3].diverged == 1);
-  const auto overall = rank_overall({ranking, rank_losses({run("e", "ce", 1, 9, 9), run("e", "dice", 1, 1, 1)}, "e")});
-  CHECK(overall[0].loss == "twin");  // never anything but first
-  CHECK(overall[1].mean_rank == 1.5);
-}
 
 TEST_CASE("a comparison trains, tests, ranks, and does nothing twice") {
   const Folder folder;
   const std::string a = phantom_file(folder, "nuclei2d", 12, {32, 32}),
                     b = phantom_file(folder, "organs2d", 12, {48, 48});
   const std::string out = folder.file("out");
-  const Outcome first = program(comparison({a, b}, out));
+  const Outcome first = program(comparison_of({a, b}, out));
   REQUIRE_MESSAGE(first.code == 0, first.err);
-  for (const char* word :
-       {"nuclei2d", "organs2d", "rank", "mean Dice", "SD cases", "SD seeds", "over 2 datasets", "mean rank"})
+  for (const char* word : {"nuclei2d", "organs2d", "rank", "mean Dice", "95 % interval", "SD cases", "SD seeds",
+                           "over 2 datasets", "mean rank", "p (Holm)"})
     CHECK_MESSAGE(contains(first.out, word), word, " is missing in\n", first.out);
   const Json results = Json::parse(bytes_of(out + "/results.json"));
   REQUIRE(results["runs"].size() == 8);
   CHECK(results["protocol"]["settings"]["steps"] == 100);
-  CHECK(results["datasets"][1]["ranking"].size() == 2);
-  const std::string csv = bytes_of(out + "/results.csv");
-  CHECK(csv.starts_with("dataset,loss,seed,case,class,dice,jaccard"));
-  // Same weights and patches for every loss: the first loss value of both is computed from the same logits, so the
-  // checkpoints before the first step are equal but for the name of the loss.
+  CHECK(results["protocol"]["baseline"] == "ce");
+  REQUIRE(results["analyses"].size() == 3);
+  CHECK(results["analyses"][2]["ranking"].size() == 2);
+  CHECK(results["runs"][0]["history"].size() == 5);
+  CHECK(results["runs"][0]["peak_tensor_bytes"] > 100000);
+  CHECK(bytes_of(out + "/results.csv").starts_with("dataset,loss,fold,seed,case,class,dice,jaccard"));
   const std::string before = bytes_of(out + "/nuclei2d/ce/seed_2/run.json");
-  const Outcome second = program(comparison({a, b}, out, {"--json", "-q"}));
+  const Outcome second = program(comparison_of({a, b}, out, {"--json", "-q"}));
   REQUIRE(second.code == 0);
   CHECK(bytes_of(out + "/nuclei2d/ce/seed_2/run.json") == before);  // was not run again
   CHECK(Json::parse(second.out)["datasets"] == results["datasets"]);
   CHECK(Json::parse(second.out)["runs"] == results["runs"]);
-  const Outcome other = program(comparison({a, b}, out, {"--lr", "0.01"}));
+  const Outcome other = program(comparison_of({a, b}, out, {"--lr", "0.01"}));
   CHECK(other.code == 2);
   CHECK_MESSAGE(contains(other.err, "a run of another protocol: lr 0.002 there, 0.01 here"), other.err);
 }
 
-TEST_CASE("an interrupted comparison goes on where it stopped, to the same results") {
+TEST_CASE("the command in the results makes the same comparison") {
+  CompareOptions options;
+  options.datasets = {"a.h5", "b.h5"};
+  options.losses = {"ce", "dice:batch=1"};
+  options.seeds = 3;
+  options.config.steps = 50;
+  options.config.residual = true;
+  CHECK(command_of(options) ==
+        "voxgrad compare a.h5 b.h5 --losses ce,dice:batch=1 --residual --steps 50 --seeds 3 -o AGAIN");
+  options.losses = parse_losses("all");
+  CHECK(contains(command_of(options), "--losses all"));
+}
+
+TEST_CASE("all losses: those of the registry that can be trained with alone") {
+  const std::vector<std::string> all = parse_losses("all");
+  std::size_t objectives = 0;
+  for (const losses::Spec& spec : losses::registry()) objectives += spec.objective ? 1 : 0;
+  CHECK(all.size() == objectives);
+  CHECK(all.size() > 15);
+  CHECK(std::find(all.begin(), all.end(), "region_size") == all.end());
+  CHECK(parse_losses("a,b:x=1,y=2,c") == std::vector<std::string>{"a", "b:x=1,y=2", "c"});
+}
+
+TEST_CASE("folds: every case is tested once, by models that did not see its group") {
   const Folder folder;
-  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
-  REQUIRE(program(comparison({data}, folder.file("whole"))).code == 0);
-  Running process(comparison({data}, folder.file("parts")));
-  REQUIRE(process.saw("2/4"));
-  process.send(SIGINT);
-  CHECK(process.wait().code == 130);
-  CHECK(Json::parse(bytes_of(folder.file("parts/results.json")))["runs"].size() < 4);
-  REQUIRE(program(comparison({data}, folder.file("parts"))).code == 0);
-  for (const char* loss : {"ce", "dice"})
-    for (const char* seed : {"1", "2"}) {
-      const std::string file = std::string("/nuclei2d/") + loss + "/seed_" + seed + "/best.safetensors";
-      CHECK(!bytes_of(folder.file("whole") + file).empty());
-      CHECK(bytes_of(folder.file("whole") + file) == bytes_of(folder.file("parts") + file));
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("out");
+  const Outcome outcome =
+      program(comparison_of({data}, out, {"--folds", "3", "--seeds", "1", "--losses", "dice", "--steps", "20"}));
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  const Comparison comparison = read_comparison(out);
+  REQUIRE(comparison.runs.size() == 3);
+  CHECK(comparison.datasets[0].cases.size() == 12);
+  std::vector<std::string> tested;
+  for (const ComparedRun& run : comparison.runs)
+    for (const CaseNumbers& one : run.cases) tested.push_back(one.id);
+  std::sort(tested.begin(), tested.end());
+  CHECK(tested.size() == 12);
+  CHECK(std::unique(tested.begin(), tested.end()) == tested.end());
+  const data::Dataset dataset = data::Dataset::open(data);
+  for (const char* fold : {"0/3", "1/3", "2/3"}) {
+    TrainConfig config;
+    config.data = data;
+    config.fold = fold;
+    const Plan plan = make_plan(dataset, config);
+    CHECK(plan.loader.cases.size() + plan.val.size() + plan.test.size() == 12);
+    for (const std::int64_t test : plan.test)
+      for (const std::int64_t train : plan.loader.cases)
+        CHECK(dataset.info().groups[static_cast<std::size_t>(test)] !=
+              dataset.info().groups[static_cast<std::size_t>(train)]);
+  }
+}
+
+TEST_CASE("--tune trains every loss with three rates and goes on with the best") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("out");
+  const Outcome outcome = program(comparison_of({data}, out, {"--tune", "--steps", "20", "--losses", "dice"}));
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  const Comparison comparison = read_comparison(out);
+  REQUIRE(comparison.runs.size() == 2);
+  double best = -1, rate = 0;
+  for (const char* run : {"lr_0.000666667_seed_1", "lr_0.002_seed_1", "lr_0.006_seed_1"}) {
+    const Json json = Json::parse(bytes_of(out + "/nuclei2d/dice/" + run + "/run.json"));
+    const double dice = to_number(json["results"]["val"]["dice_mean"]);
+    if (dice > best) {
+      best = dice;
+      rate = json["config"]["lr"];
     }
+  }
+  for (const ComparedRun& run : comparison.runs) CHECK(run.lr == rate);
+}
+
+TEST_CASE("what cannot be compared is refused before anything is trained") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("out");
+  const auto refused = [&](const std::vector<std::string>& more, const std::string& words) {
+    const Outcome outcome = program(comparison_of({data}, out, more));
+    CHECK(outcome.code == 2);
+    CHECK_MESSAGE(contains(outcome.err, words), outcome.err);
+  };
+  refused({"--losses", "dcie"}, "did you mean \"dice\"?");
+  refused({"--losses", "ce,ce"}, "named twice");
+  refused({"--preset", "quik"}, "did you mean `quick`?");
+  refused({"--baseline", "jaccard"}, "is not one of --losses");
+  refused({"--folds", "2"}, "outside 3..");
+  refused({"--folds", "50"}, "choose 2..");
+  refused({"--shard", "2/2"}, "not a part of a whole");
+  refused({"--shard", "0/2", "--merge"}, "leave --shard away");
+  refused({"--merge"}, "4 of 4 runs are not complete");
+  CHECK(error_of([&] { read_comparison(out); }).find("no results in") == 0);
 }
 
 TEST_CASE("for a seed every loss starts from the same weights and sees the same patches") {

@@ -209,11 +209,12 @@ TEST_CASE("bootstrap: paired, reproducible, covers the mean as often as it says"
 }
 
 TEST_CASE("verdicts: no difference is only claimed where one is excluded") {
-  CHECK(verdict_of({0.001, 0.009}, {0.002, 0.008}) == Verdict::equal);
-  CHECK(verdict_of({-0.011, 0.008}, {-0.009, 0.006}) == Verdict::equal);
-  CHECK(verdict_of({0.02, 0.04}, {0.025, 0.035}) == Verdict::larger);
-  CHECK(verdict_of({-0.04, -0.02}, {-0.035, -0.025}) == Verdict::smaller);
-  CHECK(verdict_of({-0.02, 0.04}, {-0.01, 0.03}) == Verdict::open);
+  CHECK(verdict_of({0.001, 0.009}, {0.002, 0.008}, 0.01) == Verdict::equal);
+  CHECK(verdict_of({-0.011, 0.008}, {-0.009, 0.006}, 1) == Verdict::equal);
+  CHECK(verdict_of({0.02, 0.04}, {0.025, 0.035}, 0.01) == Verdict::larger);
+  CHECK(verdict_of({0.02, 0.04}, {0.025, 0.035}, 0.2) == Verdict::open);  // one of many that were tried
+  CHECK(verdict_of({-0.04, -0.02}, {-0.035, -0.025}, 0.049) == Verdict::smaller);
+  CHECK(verdict_of({-0.02, 0.04}, {-0.01, 0.03}, 0.04) == Verdict::open);
 }
 
 TEST_CASE("rank stability: certain where losses are far apart, wide where they are the same") {

@@ -61,8 +61,9 @@ const char* name_of(Verdict verdict) {
   return "open";
 }
 
-Verdict verdict_of(const Span& span95, const Span& span90, double margin) {
+Verdict verdict_of(const Span& span95, const Span& span90, double p, double margin) {
   if (span90.low > -margin && span90.high < margin) return Verdict::equal;
+  if (p >= 0.05) return Verdict::open;
   if (span95.low > 0) return Verdict::larger;
   return span95.high < 0 ? Verdict::smaller : Verdict::open;
 }

@@ -28,12 +28,13 @@ Span percentile_span(const std::vector<double>& a, const std::vector<double>& b,
 // The quantile of sorted values, linear between neighbours.
 double quantile(const std::vector<double>& sorted, double share);
 
-// What may be said of a difference of means: `larger`, `smaller` if the 95 % interval excludes 0; `equal` if the 90 %
-// interval lies within +-margin (two one-sided tests at 5 %, Schuirmann 1987); both can hold: then the difference is
-// real and too small to matter, and it is called equal. Else `open`: no difference was found, and none was excluded.
+// What may be said of a difference of means. `equal`: the 90 % interval lies within +-margin (two one-sided tests at
+// 5 %, Schuirmann, 1987), whether or not the rest of the difference is real. `larger`, `smaller`: the paired test, p
+// adjusted for all that was tested beside it, is below 5 % and the 95 % interval excludes 0. Else `open`: no difference
+// was found, and none was excluded.
 enum class Verdict { larger, smaller, equal, open };
 const char* name_of(Verdict verdict);
 inline constexpr double kMargin = 0.01;  // of Dice
-Verdict verdict_of(const Span& span95, const Span& span90, double margin = kMargin);
+Verdict verdict_of(const Span& span95, const Span& span90, double p, double margin = kMargin);
 
 }  // namespace voxgrad::apps

@@ -1,0 +1,99 @@
+// How an analysis is written: as JSON and as tables.
+#include <cmath>
+
+#include "apps/comparison/analysis.h"
+#include "apps/training/console.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+Json to_json(const Span& span) { return {number(span.low), number(span.high)}; }
+
+Json to_json(const Contrast& contrast) {
+  return {{"difference", number(contrast.difference)},
+          {"interval_95", to_json(contrast.span)},
+          {"hodges_lehmann", number(contrast.hodges_lehmann)},
+          {"rank_biserial", number(contrast.rank_biserial)},
+          {"p_wilcoxon", number(contrast.p)},
+          {"p_holm", number(contrast.p_holm)},
+          {"verdict", name_of(contrast.verdict)}};
+}
+
+Json to_json(const LossStatistics& loss) {
+  return {{"rank", loss.rank},
+          {"loss", loss.loss},
+          {"dice_mean", number(loss.mean)},
+          {"interval_95", to_json(loss.span)},
+          {"dice_sd_cases", number(loss.sd_cases)},
+          {"dice_sd_seeds", number(loss.sd_seeds)},
+          {"median", number(loss.median)},
+          {"quartiles", {number(loss.low_quartile), number(loss.high_quartile)}},
+          {"percentile_5", number(loss.low_5)},
+          {"failures", loss.failures},
+          {"rank_interval_95", to_json(loss.ranks)},
+          {"mean_rank", number(loss.mean_rank)},
+          {"rank_by_mean_rank", loss.rank_by_mean_rank},
+          {"wins", loss.wins},
+          {"rank_by_wins", loss.rank_by_wins},
+          {"to_baseline", to_json(loss.to_baseline)},
+          {"to_best", to_json(loss.to_best)},
+          {"seconds", number(loss.seconds)},
+          {"peak_tensor_bytes", number(loss.memory)},
+          {"diverged", loss.diverged}};
+}
+
+}  // namespace
+
+Json to_json(const Analysis& analysis) {
+  Json ranking = Json::array(), pairs = Json::array();
+  for (const LossStatistics& loss : analysis.losses) ranking.push_back(to_json(loss));
+  for (const std::vector<double>& row : analysis.p_pairs) {
+    Json line = Json::array();
+    for (const double p : row) line.push_back(number(p));
+    pairs.push_back(line);
+  }
+  return {{"name", analysis.name},
+          {"cases", analysis.cases},
+          {"cases_left_out", analysis.left_out},
+          {"baseline", analysis.baseline},
+          {"friedman", {{"chi2", number(analysis.friedman.chi2)}, {"p", number(analysis.friedman.p)}}},
+          {"critical_difference", number(analysis.friedman.critical_difference)},
+          {"kendall_tau_b", {{"median", number(analysis.tau_median)}, {"percentile_5", number(analysis.tau_low)}}},
+          {"ranking", ranking},
+          {"p_holm_pairs", pairs}};
+}
+
+std::string ranking_text(const std::vector<Analysis>& analyses) {
+  std::string result;
+  for (const Analysis& analysis : analyses) {
+    Table table({"rank", "loss", "mean Dice", "95 % interval", "SD cases", "SD seeds", "mean rank", "ranks",
+                 "to " + analysis.baseline, "p (Holm)", "seconds"},
+                2);
+    for (const LossStatistics& loss : analysis.losses) {
+      const bool self = loss.loss == analysis.baseline;
+      const std::string sign = loss.to_baseline.difference < 0 ? "" : "+";
+      std::vector<std::string> row{std::to_string(loss.rank),
+                                   loss.loss,
+                                   fixed(loss.mean, 4),
+                                   fixed(loss.span.low, 3) + " .. " + fixed(loss.span.high, 3),
+                                   fixed(loss.sd_cases, 4),
+                                   fixed(loss.sd_seeds, 4),
+                                   fixed(loss.mean_rank, 2),
+                                   fixed(loss.ranks.low, 0) + " .. " + fixed(loss.ranks.high, 0),
+                                   self ? "" : sign + fixed(loss.to_baseline.difference, 4),
+                                   self ? "" : fixed(loss.to_baseline.p_holm, 3),
+                                   fixed(loss.seconds, 1)};
+      if (loss.diverged > 0) row.push_back(text(loss.diverged, " diverged"));
+      table.row(row);
+    }
+    const bool several = &analysis == &analyses.back() && analyses.size() > 1;
+    result += text(result.empty() ? "" : "\n", several ? "over " + analysis.name.substr(4) : analysis.name, ", ",
+                   analysis.cases, " test cases",
+                   analysis.left_out > 0 ? text(" (", analysis.left_out, " without foreground left out)") : "", "\n",
+                   table.str());
+  }
+  return result;
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,66 @@
+#include "apps/comparison/live.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "engine/error.h"
+#include "losses/core/metrics.h"
+
+namespace voxgrad::apps {
+namespace {
+
+constexpr std::size_t kRows = 12;  // fits every terminal
+
+double dice_of(const Comparison& comparison, const ComparedRun& run) {
+  std::vector<double> values;
+  for (const CaseNumbers& one : run.cases) values.push_back(mean_of(comparison, one, "dice"));
+  return losses::summarise(values).mean;
+}
+
+}  // namespace
+
+std::string Live::eta() const {
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+  if (trained_ == 0 || done_ == total_) return "";
+  return "ETA " + duration(elapsed.count() / static_cast<double>(trained_) * static_cast<double>(total_ - done_));
+}
+
+// The best so far, over the datasets that each loss has been tested on.
+std::string Live::table(const Comparison& comparison) const {
+  struct Row {
+    std::string loss;
+    double dice;
+    std::size_t runs;
+  };
+  std::vector<Row> rows;
+  for (const std::string& loss : comparison.losses()) {
+    std::vector<double> dice;
+    for (const ComparedRun& run : comparison.runs)
+      if (run.loss == loss) dice.push_back(run.diverged ? 0 : dice_of(comparison, run));
+    rows.push_back({loss, losses::summarise(dice).mean, dice.size()});
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.dice > b.dice; });
+  Table table({"loss", "runs", "test Dice"}, 1);
+  for (std::size_t i = 0; i < std::min(kRows, rows.size()); ++i)
+    table.row({rows[i].loss, std::to_string(rows[i].runs), fixed(rows[i].dice, 4)});
+  return text(table.str(), rows.size() > kRows ? text("and ", rows.size() - kRows, " more\n") : "", done_, "/", total_,
+              " runs  ", eta());
+}
+
+void Live::show(const Comparison& comparison, bool trained) {
+  ++done_;
+  if (trained) ++trained_;
+  const ComparedRun& run = comparison.runs.back();
+  if (!console_.live()) {
+    const std::string fold = run.fold < 0 ? "" : text("  fold ", run.fold);
+    console_.say(text(done_, "/", total_, "  ", run.dataset, "  ", run.loss, fold, "  seed ", run.seed, "  ",
+                      run.diverged ? "diverged" : "test Dice " + fixed(dice_of(comparison, run), 4), "  ",
+                      duration(run.seconds), "  ", eta()));
+    return;
+  }
+  const std::string words = table(comparison);
+  console_.say((drawn_ > 0 ? text("\033[", drawn_, "A\033[J") : "") + words);
+  drawn_ = static_cast<std::size_t>(std::count(words.begin(), words.end(), '\n')) + 1;
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,94 @@
+// From runs to rankings: what counts as a case, what a diverged run is worth, and that results survive their file.
+#include "apps/comparison/analysis.h"
+
+#include <cmath>
+
+#include "tests/apps/comparison.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using namespace voxgrad::apps;
+
+TEST_CASE("means over seeds and cases, both spreads, ties, diverged runs count as 0") {
+  std::vector<ComparedRun> runs{
+      tested_run("d", "ce", 1, {0.5, 0.7}),   tested_run("d", "ce", 2, {0.7, 0.9}),    // means 0.6, 0.8
+      tested_run("d", "dice", 1, {0.8, 0.8}), tested_run("d", "dice", 2, {0.9, 0.9}),  // 0.8, 0.9
+      tested_run("d", "twin", 1, {0.8, 0.8}), tested_run("d", "twin", 2, {0.9, 0.9}),
+      tested_run("d", "wild", 1, {0.9, 0.9}), tested_run("d", "wild", 2, {})};
+  runs.back().diverged = true;
+  Comparison comparison = made_up(runs);
+  comparison.protocol["baseline"] = "ce";
+  const std::vector<Analysis> analyses = analyse(comparison);
+  REQUIRE(analyses.size() == 1);
+  const std::vector<LossStatistics>& ranking = analyses[0].losses;
+  REQUIRE(ranking.size() == 4);
+  CHECK(ranking[0].loss == "dice");
+  CHECK(std::abs(ranking[0].mean - 0.85) < 1e-15);
+  CHECK(std::abs(ranking[0].sd_seeds - std::sqrt(0.005)) < 1e-15);
+  CHECK(std::abs(ranking[0].sd_cases) < 1e-15);
+  CHECK(ranking[0].rank == 1);
+  CHECK(ranking[1].rank == 1);
+  CHECK(ranking[2].rank == 3);
+  CHECK(ranking[2].loss == "ce");
+  CHECK(std::abs(ranking[2].sd_cases - std::sqrt(0.02)) < 1e-15);  // cases 0.6 and 0.8 over the seeds
+  CHECK(ranking[3].loss == "wild");
+  CHECK(std::abs(ranking[3].mean - 0.45) < 1e-15);
+  CHECK(ranking[3].diverged == 1);
+  CHECK(std::abs(ranking[0].to_baseline.difference - 0.15) < 1e-15);
+  CHECK(ranking[1].to_best.verdict == Verdict::equal);
+  CHECK(ranking[0].seconds == 2);
+}
+
+TEST_CASE("a loss without all its runs is not ranked; cases that nobody can find anything in are left out") {
+  const double nan = std::nan("");
+  const Comparison comparison =
+      made_up({tested_run("d", "a", 1, {0.5, nan, 0.7}), tested_run("d", "b", 1, {0.4, 0, 0.6}),
+               tested_run("e", "a", 1, {0.9, 0.8}), tested_run("e", "b", 1, {0.7, 0.9}),
+               tested_run("d", "half", 1, {0.9, 0.9, 0.9})});
+  const std::vector<Analysis> analyses = analyse(comparison);
+  REQUIRE(analyses.size() == 3);
+  CHECK(analyses[0].losses.size() == 2);
+  CHECK(analyses[0].cases == 2);
+  CHECK(analyses[0].left_out == 1);
+  CHECK(analyses[2].cases == 4);
+  CHECK(analyses[2].losses[0].loss == "a");
+  CHECK(std::abs(analyses[2].losses[0].mean - (0.6 + 0.85) / 2) < 1e-15);  // of the means of the datasets
+  CHECK(contains(ranking_text(analyses), "over 2 datasets"));
+}
+
+TEST_CASE("a better loss is found better, and the same loss under two names is not") {
+  std::vector<double> low, high, twin;
+  for (int i = 0; i < 20; ++i) {
+    low.push_back(0.5 + 0.01 * ((i * 7) % 20));
+    high.push_back(low.back() + 0.05 + 0.001 * (i % 3));
+    twin.push_back(low.back() + (i % 2 == 0 ? 0.002 : -0.002));
+  }
+  Comparison comparison =
+      made_up({tested_run("d", "low", 1, low), tested_run("d", "high", 1, high), tested_run("d", "twin", 1, twin)});
+  comparison.protocol["baseline"] = "low";
+  const Analysis analysis = analyse(comparison).front();
+  CHECK(analysis.losses[0].loss == "high");
+  CHECK(analysis.losses[0].to_baseline.verdict == Verdict::larger);
+  CHECK(analysis.losses[0].to_baseline.p_holm < 0.001);
+  CHECK(analysis.losses[0].to_baseline.rank_biserial == 1);
+  CHECK(analysis.losses[0].wins == 2);
+  CHECK(analysis.losses[0].ranks.high == 1);
+  for (const LossStatistics& loss : analysis.losses)
+    if (loss.loss == "twin") CHECK(loss.to_baseline.verdict == Verdict::equal);
+  CHECK(analysis.friedman.p < 0.001);
+}
+
+TEST_CASE("results are the same after they were written and read") {
+  std::vector<ComparedRun> runs{tested_run("d", "ce", 1, {0.5, std::nan(""), 1.0 / 3}),
+                                tested_run("d", "dice", 1, {1, 0, 1})};
+  runs[0].history = {{1, 20, 0.5, 1e-3, std::nan(""), {}}, {2, 40, 0.25, 1e-4, 0.75, {0.75}}};
+  runs[1].path = "d/dice/seed_1";
+  const Comparison comparison = made_up(runs);
+  const Json json = to_json(comparison);
+  CHECK(to_json(comparison_from_json(json)) == json);
+  CHECK(to_csv(comparison_from_json(json)) == to_csv(comparison));
+  CHECK(contains(to_csv(comparison), "d,ce,,1,1,1,,\n"));  // undefined is an empty cell
+  Json broken = json;
+  broken["runs"][0].erase("seed");
+  CHECK(contains(error_of([&] { comparison_from_json(broken); }), "seed"));
+}
