@@ -30,6 +30,7 @@ Tensor pow(const Tensor& x, double exponent);
 Tensor safe_pow(const Tensor& x, double exponent);  // max(x, 0)^exponent with gradient 0 where x <= 0
 Tensor clamp(const Tensor& x, double low, double high);
 Tensor log_cosh(const Tensor& x);
+Tensor cast(const Tensor& x, DType dtype);  // between types of floats
 
 // Two operands, broadcast by the numpy rule.
 Tensor add(const Tensor& p, const Tensor& q);

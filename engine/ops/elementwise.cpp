@@ -73,4 +73,10 @@ Tensor divide(const Tensor& p, const Tensor& q) { return binary(BinaryOp::divide
 Tensor minimum(const Tensor& p, const Tensor& q) { return binary(BinaryOp::minimum, "minimum", p, q); }
 Tensor maximum(const Tensor& p, const Tensor& q) { return binary(BinaryOp::maximum, "maximum", p, q); }
 
+Tensor cast(const Tensor& x, DType dtype) {
+  detail::check_float(x, "cast");
+  check(is_float(dtype), "cast: gives floats, not ", dtype);
+  return record(x.to(dtype).detach(), {{x, [from = x.dtype()](const Tensor& dy) { return dy.to(from); }}});
+}
+
 }  // namespace voxgrad

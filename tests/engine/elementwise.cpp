@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/functors.h"
+#include "engine/ops.h"
 #include "tests/engine/kernel_cases.h"
 
 using namespace voxgrad;
@@ -232,4 +233,15 @@ TEST_CASE("copies of many bytes are complete") {
     for (std::int64_t i = 0; i < n; ++i) x.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * 7);
     CHECK(same_bits(x, x.clone()));
   }
+}
+
+TEST_CASE("cast carries the gradient back in the type it came in") {
+  Tensor x = from_vector<float>({2}, {1, 2});
+  x.set_requires_grad();
+  const Tensor y = cast(x, DType::f64);
+  CHECK(y.dtype() == DType::f64);
+  sum(square(y)).backward();
+  CHECK(x.grad().dtype() == DType::f32);
+  CHECK(x.grad().to_vector<int>() == std::vector<int>{2, 4});
+  CHECK_THROWS_AS(cast(x, DType::u8), Error);
 }

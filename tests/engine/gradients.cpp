@@ -178,7 +178,7 @@ Problem draw_dropout(Random& random) {
   return {[=](const Inputs& in) { return dropout(in[0], probability, key, channelwise); }, {normal(random, x)}};
 }
 
-Problem draw_integrate(Random& random) {
+Problem draw_integrate(Random& random, bool as_map) {
   const Shape x = random_feature_map(random, 1, 4);
   Shape space;
   for (int i = 0; i + 1 < x.dims(); ++i) space.push_back(x[i]);
@@ -197,7 +197,19 @@ Problem draw_integrate(Random& random) {
   }
   const IntegrateOptions options{ignoring ? 255 : -1, random.chance(0.3) ? 3.0 : 1.0};
   const Tensor truth = from_vector(space, labels);
-  return {[=](const Inputs& in) { return integrate(in[0], truth, rows, options); }, {normal(random, x)}};
+  const Integral one = rows[static_cast<std::size_t>(random.below(std::ssize(rows)))];
+  return {[=](const Inputs& in) {
+            return as_map ? integrand(in[0], truth, one, options) : integrate(in[0], truth, rows, options);
+          },
+          {normal(random, x)}};
+}
+
+Problem draw_neighbours(Random& random, Tensor (*f)(const Tensor&, const std::vector<int>&)) {
+  const Shape x = random_feature_map(random, 1, 4);
+  std::vector<int> axes;
+  for (int axis = 1; axis <= x.spatial_dims(); ++axis)
+    if (random.chance(0.7)) axes.push_back(axis);
+  return {[=](const Inputs& in) { return f(in[0], axes); }, {normal(random, x)}};
 }
 
 std::vector<Operation> operations() {
@@ -257,7 +269,10 @@ std::vector<Operation> operations() {
       {"group_norm", draw_group_norm},
       {"batch_norm", draw_batch_norm},
       {"dropout", draw_dropout},
-      {"integrate", draw_integrate},
+      {"dilate", [](Random& random) { return draw_neighbours(random, dilate); }},
+      {"erode", [](Random& random) { return draw_neighbours(random, erode); }},
+      {"integrate", [](Random& random) { return draw_integrate(random, false); }},
+      {"integrand", [](Random& random) { return draw_integrate(random, true); }},
   };
 }
 

@@ -303,3 +303,29 @@ TEST_CASE("wrong arguments are refused with the values in the message") {
   row = row_of(Integrand::focal, NAN);
   CHECK(contains(error_of([&] { integrate(logits, zero, {row}); }), "parameter"));
 }
+
+TEST_CASE("the map of an integrand adds up to its integral, and is zero at ignored voxels") {
+  Random random(97);
+  for (const Shape& shape : {Shape{2, 300, 1}, Shape{2, 40, 50, 2}, Shape{1, 5, 6, 7, 4}}) {
+    const std::int64_t channels = shape[-1], classes = std::max<std::int64_t>(channels, 2);
+    Shape space;
+    for (int i = 0; i + 1 < shape.dims(); ++i) space.push_back(shape[i]);
+    std::vector<std::uint8_t> labels(static_cast<std::size_t>(space.numel()));
+    for (auto& y : labels)
+      y = random.chance(0.2) ? std::uint8_t{255} : static_cast<std::uint8_t>(random.below(classes));
+    const Tensor logits = random_normal(shape, random.bits64(), 0, 3, DType::f64), truth = from_vector(space, labels);
+    for (Integral row : every_row()) {
+      row.weights = random_uniform({classes}, random.bits64(), 0.5, 2, DType::f64);
+      row.field = random_normal(shape.with(-1, random.chance(0.5) ? 1 : channels), random.bits64(), 0, 1, DType::f64);
+      const IntegrateOptions options{255, 1.5};
+      const Tensor map = integrand(logits, truth, row, options);
+      const double total = sum(integrate(logits, truth, {row}, options)).item(), added = sum(map).item();
+      const double scale = sum(abs(map)).item();
+      CHECK_MESSAGE(std::fabs(total - added) <= 1e-13 * scale, static_cast<int>(row.kind) << " " << shape);
+      for (std::size_t v = 0; v < labels.size(); ++v)
+        for (std::int64_t c = 0; c < map.extent(-1); ++c)
+          if (labels[v] == 255 && map.data<double>()[static_cast<std::int64_t>(v) * map.extent(-1) + c] != 0)
+            CHECK_MESSAGE(false, "an ignored voxel has a value");
+    }
+  }
+}
