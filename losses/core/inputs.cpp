@@ -123,13 +123,79 @@ std::vector<Tensor> LossInput::integrate_rows(const std::vector<Integral>& rows)
   for (std::size_t k = 0; k < rows.size(); ++k) {
     const auto first = static_cast<std::int64_t>(k);
     Tensor one = reshape(slice(sums, 0, first, first + 1), {samples, channels});
-    if (scope_of(rows[k].kind) != integrands::Scope::truth) {
-      if (drops_background()) one = slice(one, 1, 1, channels);
-      if (options_.pool_classes) one = sum(one, {1}, true);
-    }
-    result.push_back(std::move(one));
+    result.push_back(scope_of(rows[k].kind) == integrands::Scope::truth ? one : by_class(one));
   }
   return result;
+}
+
+// [N', C] without what does not count.
+Tensor LossInput::by_class(Tensor sums) const {
+  if (drops_background()) sums = slice(sums, 1, 1, sums.extent(1));
+  return options_.pool_classes ? sum(sums, {1}, true) : sums;
+}
+
+Tensor LossInput::foreground(const Tensor& f) const {
+  return channels() > 1 && f.extent(1) == channels() ? slice(f, 1, 1, channels()) : f;
+}
+
+Tensor LossInput::map(const Integral& row) const { return integrand(logits_, labels_, row, integrate_); }
+
+Tensor LossInput::probabilities() const {
+  const Tensor p = channels() == 1 ? sigmoid(logits_) : softmax(logits_);
+  if (integrate_.ignore < 0 || labels_.dtype() != DType::u8) return p;
+  std::vector<double> valid(256, 1.0);
+  valid[static_cast<std::size_t>(integrate_.ignore)] = 0;
+  return p * voxgrad::lookup(reshape(constant(valid), {256, 1}), labels_, logits_.dtype());
+}
+
+Tensor LossInput::truth(double smoothing) const {
+  if (labels_.dtype() != DType::u8) {
+    check(labels_.dtype() == logits_.dtype() && labels_.shape() == logits_.shape(), options_.loss,
+          ": soft labels must be like the logits, ", logits_, ", got ", labels_);
+    return labels_;
+  }
+  const std::int64_t width = channels(), classes = std::max<std::int64_t>(width, 2);
+  std::vector<double> table(static_cast<std::size_t>(classes * width), smoothing / static_cast<double>(classes));
+  for (std::int64_t c = 0; c < width; ++c)
+    table[static_cast<std::size_t>((c + classes - width) * width + c)] += 1 - smoothing;
+  return lookup(std::move(table), width);
+}
+
+Tensor LossInput::sums(const Tensor& map) const {
+  std::vector<int> space;
+  for (int axis = 1; axis <= map.dims() - 2; ++axis) space.push_back(axis);
+  Tensor total = cast(sum(map, space), DType::f64);
+  if (options_.batch) total = sum(total, {0}, true);
+  return by_class(std::move(total));
+}
+
+Tensor LossInput::lookup(std::vector<double> table, std::int64_t width) const {
+  const std::int64_t classes = std::max(channels(), 2);
+  if (integrate_.ignore >= 0 && integrate_.ignore < classes)
+    std::fill_n(table.begin() + integrate_.ignore * width, width, 0.0);
+  return voxgrad::lookup(reshape(constant(table), {classes, width}), labels_, logits_.dtype());
+}
+
+Tensor LossInput::lovasz_slope(const Tensor& errors, bool per_image) const {
+  return voxgrad::lovasz_slope(errors.detach(), labels_, per_image, integrate_.ignore);
+}
+
+// Channel 0 of what is compared stands for "none of them": it wins where no probability exceeds it, and where a voxel
+// is ignored.
+LossInput::Prediction LossInput::prediction(bool threshold) const {
+  const NoGrad constants;
+  const double least = threshold || channels() == 1 ? 0.5 : 0;
+  const Tensor p = probabilities(), none = full(p.shape().with(-1, 1), least, p.dtype(), p.device());
+  const Tensor chosen = argmax(concat({none, p}, -1));
+  const std::int64_t width = channels();
+  std::vector<double> table(static_cast<std::size_t>((width + 1) * width), 0.0);
+  std::vector<int> classes;
+  for (int c = 0; c < channels(); ++c) {
+    table[static_cast<std::size_t>((c + 1) * width + c)] = 1;
+    classes.push_back(c + 1);
+  }
+  return {voxgrad::lookup(reshape(constant(table), {width + 1, width}), chosen, p.dtype()),
+          distance_transform(chosen, classes, context_.spacing, p.dtype())};
 }
 
 Tensor LossInput::constant(const std::vector<double>& values) const {

@@ -72,11 +72,33 @@ class LossInput {
   // The field `key` (losses/core/fields.h), [N, *S, K] in the type of the logits: from the context, else made from the
   // labels. Name it in Spec::fields, so that it is made once per case and not once per step.
   Tensor field(const std::string& key) const;
+  // f [N', C'] without the background, also where the option `background` counts it.
+  Tensor foreground(const Tensor& f) const;
+  double epoch() const { return context_.epoch; }
+
+  // --- Maps, for losses that are more than integrals. All are 0 at ignored voxels. ---
+  // A row before it is added up: [N, *S, C], [N, *S, 1] in scope truth. Differentiable.
+  Tensor map(const Integral& row) const;
+  Tensor probabilities() const;  // [N, *S, C]. Differentiable.
+  // t, with `smoothing` of it spread evenly over the classes; soft labels as they were given. [N, *S, C]
+  Tensor truth(double smoothing = 0) const;
+  // A map [N, *S, C] added up over space, f64 [N', C'] like integrals().
+  Tensor sums(const Tensor& map) const;
+  // [N, *S, width]: the row of each voxel's label in a table of max(C, 2) rows.
+  Tensor lookup(std::vector<double> table, std::int64_t width) const;
+  Tensor lovasz_slope(const Tensor& errors, bool per_image) const;  // engine/ops.h
+  // The predicted mask of every class, p > 0.5 or the likeliest class, and the distance to its border. [N, *S, C]
+  struct Prediction {
+    Tensor mask, distance;
+  };
+  Prediction prediction(bool threshold) const;
+
   // The same input with p = softmax(temperature * logits).
   LossInput at_temperature(double temperature) const;
 
  private:
   std::vector<Tensor> integrate_rows(const std::vector<Integral>& rows) const;
+  Tensor by_class(Tensor sums) const;
   bool drops_background() const { return !options_.background && channels() > 1; }
   const Tensor& logits_;
   const Tensor& labels_;

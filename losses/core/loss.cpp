@@ -12,6 +12,7 @@ struct Loss::Term {
   CommonOptions options;
   Function function;
   std::vector<std::string> fields;
+  bool soft_labels;
 };
 
 Loss::Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
@@ -20,6 +21,9 @@ Loss::Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
 Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Context& context) const {
   Tensor total;
   for (const auto& term : terms_) {
+    if (labels.defined() && labels.dtype() != DType::u8 && !term->soft_labels)
+      throw Error(ErrorKind::argument, voxgrad::text(term->options.loss, ": labels must be u8 [N, *S], got ", labels),
+                  "only dml and jml take soft labels");
     const Tensor value = term->function(LossInput(logits, labels, context, term->options));
     const Tensor weighted = term->weight == 1 ? value : term->weight * value;
     total = total.defined() ? total + weighted : weighted;
@@ -41,7 +45,7 @@ Loss make_loss(const std::string& text) {
     const Parameters parameters(spec.name, spec.parameters, term.settings);
     terms.push_back(std::make_shared<Loss::Term>(
         Loss::Term{term.weight, CommonOptions(spec.name, parameters), spec.build(parameters),
-                   spec.fields ? spec.fields(parameters) : std::vector<std::string>{}}));
+                   spec.fields ? spec.fields(parameters) : std::vector<std::string>{}, spec.soft_labels}));
     if (!canonical.empty()) canonical += '+';
     canonical += term_text(term.weight, spec.name, parameters);
   }

@@ -88,8 +88,11 @@ struct Spec {
   std::string fails;  // how it fails
   // Reads the parameters once and returns the function.
   std::function<Function(const Parameters&)> build;
-  bool geometric = false;  // depends on where voxels are (distances), not only on which values occur how often
-  bool objective = true;   // can be trained with on its own; false: a term for the side of another loss
+  bool geometric = false;    // depends on where voxels are (distances), not only on which values occur how often
+  bool objective = true;     // can be trained with on its own; false: a term for the side of another loss
+  bool soft_labels = false;  // also takes labels [N, *S, C] of the dtype of the logits
+  // The setting under which the gradient is the slope of the value, if by default a part is held constant.
+  std::string exact_with = {};
   // Keys of the fields that the loss will ask for (losses/core/fields.h); none if it is not set.
   std::function<std::vector<std::string>(const Parameters&)> fields = {};
 };

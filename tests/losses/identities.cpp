@@ -1,54 +1,11 @@
 // Losses that must agree where their formulas say so, and with the masks they count.
 #include "tests/test.h"
 
-#include "tests/losses/samples.h"
+#include "tests/losses/identity.h"
 
 using namespace voxgrad;
 using losses::make_loss;
-using test::Result;
-using test::Sample;
-
-namespace {
-
-const std::vector<Shape> kShapes = {{2, 4, 5, 1}, {2, 4, 5, 2}, {2, 3, 2, 4, 3}};
-
-// Values and gradients of two texts are equal on random inputs of one, two and three channels.
-void check_equal(const std::string& left, const std::string& right, const std::vector<Shape>& shapes = kShapes) {
-  Random random(61);
-  for (const Shape& shape : shapes) {
-    const Sample sample = test::draw_sample(random, shape);
-    const Result a = test::evaluate(make_loss(left), sample.logits, sample.labels);
-    const Result b = test::evaluate(make_loss(right), sample.logits, sample.labels);
-    CHECK_MESSAGE(std::fabs(a.value - b.value) <= 1e-12, left << " = " << right << ": " << a.value << " " << b.value);
-    CHECK_MESSAGE(test::difference(a.gradient, b.gradient) <= 1e-12, left << " = " << right << " " << shape);
-  }
-}
-
-double value_of(const std::string& text, const Sample& sample) {
-  return make_loss(text)(sample.logits, sample.labels).item();
-}
-
-// Logits of +-1000 for a random mask: probabilities are exactly 0 and 1.
-struct HardMasks {
-  Sample sample;
-  double tp = 0, fp = 0, fn = 0, tn = 0;
-};
-HardMasks draw_masks(Random& random) {
-  HardMasks masks;
-  masks.sample = test::draw_sample(random, {1, 9, 11, 1});
-  std::vector<double> z;
-  for (std::uint8_t y : masks.sample.labels.to_vector<std::uint8_t>()) {
-    const bool s = random.chance(y == 1 ? 0.7 : 0.2);
-    z.push_back(s ? 1000 : -1000);
-    (y == 1 ? s ? masks.tp : masks.fn : s ? masks.fp : masks.tn) += 1;
-  }
-  masks.sample.logits = from_vector(masks.sample.logits.shape(), z);
-  return masks;
-}
-
-const std::string kExact = "smooth_nr=0,smooth_dr=1e-12";
-
-}  // namespace
+using namespace test;
 
 TEST_CASE("Tversky contains Dice, Jaccard and the asymmetric loss") {
   check_equal("tversky:alpha=0.5,beta=0.5," + kExact, "dice:" + kExact);
@@ -90,13 +47,33 @@ TEST_CASE("two channels without background are one sigmoid channel on the differ
   Random random(62);
   const Sample two = test::draw_sample(random, {2, 4, 5, 2});
   const Tensor z = slice(two.logits, 3, 1, 2) - slice(two.logits, 3, 0, 1);
-  for (const char* name : {"dice", "jaccard", "tversky", "focal_tversky", "asymmetric", "sensitivity_specificity",
-                           "weighted_hamming", "mcc", "combo", "exp_log", "dice_ce", "dice_focal"}) {
+  for (const char* name : {"dice",
+                           "jaccard",
+                           "tversky",
+                           "focal_tversky",
+                           "asymmetric",
+                           "sensitivity_specificity",
+                           "weighted_hamming",
+                           "mcc",
+                           "combo",
+                           "exp_log",
+                           "dice_ce",
+                           "dice_focal",
+                           "dice_topk",
+                           "dml",
+                           "jml",
+                           "lovasz_softmax",
+                           "lovasz_hinge",
+                           "boundary",
+                           "hausdorff_dt",
+                           "dice_hd",
+                           "cldice"}) {
     const double pair = value_of(std::string(name) + ":background=0", two);
     CHECK_MESSAGE(std::fabs(value_of(name, {z, two.labels}) - pair) <= 1e-12, name << ": " << pair);
   }
   for (const char* same : {"ce", "ce:smoothing=0.2", "ce:weights=0.3/2,smoothing=0.2", "focal", "ce_l1", "ce_kl",
-                           "generalized_dice", "penalty_gd", "unified_focal", "unified_focal:asymmetric=0"})
+                           "generalized_dice", "penalty_gd", "unified_focal", "unified_focal:asymmetric=0", "topk",
+                           "topk_threshold", "dpce", "gd_boundary", "generalized_wasserstein_dice"})
     CHECK_MESSAGE(std::fabs(value_of(same, {z, two.labels}) - value_of(same, two)) <= 1e-12, same);
 }
 

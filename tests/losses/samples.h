@@ -91,8 +91,23 @@ inline std::vector<std::string> other_values(const losses::Parameter& parameter,
     for (std::int64_t c = 1; c < classes; ++c) list += "/" + losses::shortest_text(0.5 + 0.75 * static_cast<double>(c));
     values.push_back(list);
   }
+  if (parameter.name == "distances") {  // C x C, row by row
+    std::string list;
+    for (std::int64_t i = 0; i < classes * classes; ++i)
+      list +=
+          (i == 0 ? "" : "/") + losses::shortest_text(i % (classes + 1) == 0 ? 0 : 0.25 + 0.5 * static_cast<double>(i));
+    values.push_back(list);
+  }
   values.erase(std::remove(values.begin(), values.end(), parameter.standard), values.end());
   return values;
+}
+
+// The text of a variant with the setting under which its gradient is the slope of its value.
+inline std::string exact(const losses::Spec& spec, const std::string& variant) {
+  if (spec.exact_with.empty() || contains(variant, spec.exact_with)) return variant;
+  const std::string name = spec.exact_with.substr(0, spec.exact_with.find('='));
+  if (contains(variant, name + "=")) return spec.name + ":" + spec.exact_with;
+  return variant + (contains(variant, ":") ? "," : ":") + spec.exact_with;
 }
 
 // The loss with its defaults, then with one parameter changed.

@@ -1,0 +1,34 @@
+// Boundary loss: the probability weighed by the signed distance to the border of the truth.
+//
+//   L = mean over samples, classes and voxels of phi_c(i) p_ic
+//
+// Kervadec et al., MIDL 2019, Eq. 5; Ma 2020, section 4.1. phi is negative inside and positive outside. Three versions
+// are in use (parameter sdf): kervadec, the authors' code, -(d - 1) inside, so that the voxels on the border have 0;
+// plain, -d inside, as the survey writes; zero_inner, as plain with 0 on those voxels. A class that is absent or fills
+// the image has 0 everywhere. Distances are in millimetres where the spacing is known, of whole cases in training.
+#include "losses/core/boundary.h"
+
+namespace voxgrad::losses {
+namespace {
+
+Function build(const Parameters& with) {
+  return [term = BoundaryTerm(with)](const LossInput& in) { return mean(term(in)); };
+}
+
+}  // namespace
+
+Spec spec_boundary() {
+  return {.name = "boundary",
+          .family = Family::boundary,
+          .summary = "Probability times signed distance to the true border",
+          .formula = "mean_(n,c,i) phi p, phi the signed distance, negative inside",
+          .source = "Kervadec et al., MIDL 2019, Eq. 5; Ma 2020, section 4.1",
+          .parameters = {BoundaryTerm::parameter(), common::background(false)},
+          .helps = "with a region loss, where distant false positives hurt most",
+          .fails = "alone: an empty prediction is nearly stationary, and small objects are given up; can be negative",
+          .build = build,
+          .geometric = true,
+          .fields = BoundaryTerm::fields};
+}
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,70 @@
+// Dice that knows how bad it is to take one class for another.
+//
+//   W_i = sum_c D[y_i, c] p_ic                    D: distances of the classes, 0 .. 1
+//   L = 1 - (2 sum_fg (1 - W) + nr) / (2 sum_fg (1 - W) + sum W + dr)
+//
+// Fidon et al., BrainLes 2017, Eq. 5 and 6; fg: the voxels whose label is not 0. Per sample, then the mean; a public
+// implementation mixes the samples of a batch. With all distances 1 (`equal`) it is a Dice pooled over the foreground.
+#include "losses/core/region.h"
+
+namespace voxgrad::losses {
+namespace {
+
+// [C, C], largest element 1.
+std::vector<double> matrix(const std::vector<double>& given, std::int64_t classes) {
+  std::vector<double> D(static_cast<std::size_t>(classes * classes), 1.0);
+  if (!given.empty()) {
+    if (given.size() != D.size())
+      throw Error(ErrorKind::usage,
+                  text("generalized_wasserstein_dice: distances has ", given.size(), " values, ", classes,
+                       " classes need ", D.size()),
+                  "write the matrix row by row: distances=0/1/1/0 for two classes");
+    const double most = *std::max_element(given.begin(), given.end());
+    check(most > 0, "generalized_wasserstein_dice: all distances are 0");
+    for (std::size_t i = 0; i < D.size(); ++i) D[i] = given[i] / most;
+  }
+  for (std::int64_t c = 0; c < classes; ++c) D[static_cast<std::size_t>(c * (classes + 1))] = 0;
+  return D;
+}
+
+Function build(const Parameters& with) {
+  const Smoothing s = smoothing(with);
+  return [=, given = with.list("distances")](const LossInput& in) {
+    const std::int64_t channels = in.channels(), classes = std::max<std::int64_t>(channels, 2);
+    const std::vector<double> D = matrix(given, classes);
+    // A voxel contributes D[y, c] p_c to W. One sigmoid channel: the probability of the wrong label.
+    std::vector<double> table = D, foreground = D;
+    if (channels == 1) table = {D[1], D[2]};
+    foreground = table;
+    std::fill_n(foreground.begin(), channels, 0.0);
+    const auto row_of = [&](const std::vector<double>& values) {
+      Integral row = to_row(channels == 1 ? Integrand::error : Integrand::mass);
+      row.field = in.lookup(values, channels);
+      return row;
+    };
+    const auto [all, fg, G] = in.integrals(row_of(table), row_of(foreground), Integrand::present);
+    const Tensor W = sum(all, {1}), W_fg = sum(fg, {1});
+    const Tensor size = sum(channels == 1 ? G : slice(G, 1, 1, channels), {1});
+    const Tensor right = 2 * (size - W_fg);
+    return mean(1 - (right + s.nr) / (right + W + s.dr));
+  };
+}
+
+}  // namespace
+
+Spec spec_generalized_wasserstein_dice() {
+  return {.name = "generalized_wasserstein_dice",
+          .family = Family::region,
+          .summary = "Dice that weighs a confusion by the distance of the two classes",
+          .formula = "1 - (2 sum_fg (1 - W) + nr) / (2 sum_fg (1 - W) + sum W + dr), W_i = sum_c D[y, c] p_c",
+          .source = "Fidon et al., BrainLes 2017, Eq. 5 and 6",
+          .parameters = std::vector<Parameter>{list("distances", "equal", {"equal"}, 0, 1e12,
+                                                    "distance of label y (row) to class c (column), row by row, scaled "
+                                                    "to a largest of 1; the diagonal is 0; equal: 1")} +
+                        smoothing_parameters() + std::vector<Parameter>{common::batch()},
+          .helps = "nested or related classes, where some confusions are harmless",
+          .fails = "one ratio for all foreground classes: small ones are lost as in pooled Dice",
+          .build = build};
+}
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,35 @@
+// Jaccard metric loss: Jaccard that is right for soft labels too.
+//
+//   L = 1 - (I' + nr) / (P + G - I' + dr)        I' = (P + G - |p - t|_1) / 2
+//
+// Wang et al., NeurIPS 2023. For labels of 0 and 1 it is `jaccard`; see dml.cpp.
+#include "losses/core/semimetric.h"
+
+namespace voxgrad::losses {
+namespace {
+
+Function build(const Parameters& with) {
+  const double smoothing_share = with.number("smoothing");
+  const Smoothing s = smoothing(with);
+  return [=](const LossInput& in) {
+    const auto [I, P, G] = soft_overlap(in, smoothing_share);
+    return in.mean_of_classes(1 - tversky_index(I, P, G, 1, 1, s), G);
+  };
+}
+
+}  // namespace
+
+Spec spec_jml() {
+  return {.name = "jml",
+          .family = Family::region,
+          .summary = "Jaccard metric loss: Jaccard for soft labels",
+          .formula = "1 - (P + G - |p - t|_1 + 2 nr) / (P + G + |p - t|_1 + 2 dr)",
+          .source = "Wang et al., NeurIPS 2023",
+          .parameters = semimetric_parameters(),
+          .helps = "soft labels: smoothed, averaged over raters, or from a teacher",
+          .fails = "as jaccard on empty images",
+          .build = build,
+          .soft_labels = true};
+}
+
+}  // namespace voxgrad::losses

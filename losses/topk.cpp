@@ -1,0 +1,34 @@
+// Cross entropy of the hardest voxels.
+//
+//   L = mean of the m largest l_i of the batch, m = max(1, floor(percent / 100 M))        l_i = -log p_y
+//
+// Wu et al. 2016 (online bootstrapping), as in nnU-Net. Ignored voxels do not count for M. The voxels are found by
+// selection, not by sorting; of equal losses the first are taken.
+#include "losses/core/topk.h"
+
+namespace voxgrad::losses {
+namespace {
+
+Function build(const Parameters& with) {
+  const double percent = with.number("percent");
+  return [=](const LossInput& in) {
+    const HardestVoxels hardest = hardest_voxels(in, percent);
+    return sum(in.integrals(hardest.losses)[0]) / hardest.count;
+  };
+}
+
+}  // namespace
+
+Spec spec_topk() {
+  return {.name = "topk",
+          .family = Family::distribution,
+          .summary = "Cross entropy of the hardest percent of the voxels",
+          .formula = "mean of the floor(percent / 100 M) largest -log p_y of the batch",
+          .source = "Wu et al. 2016; Isensee et al. 2021",
+          .parameters = {percent_parameter()},
+          .helps = "imbalance and thin borders: the easy background gets no gradient at all",
+          .fails = "wrong labels are the hardest voxels; probabilities are not calibrated",
+          .build = build};
+}
+
+}  // namespace voxgrad::losses

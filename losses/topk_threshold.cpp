@@ -1,0 +1,35 @@
+// Cross entropy of the voxels that are not yet right.
+//
+//   L = mean of l_i over the voxels with p_y < threshold        l_i = -log p of the true class y
+//
+// Wu et al. 2016 (online bootstrapping); Ma 2020, Eq. 4, whose text speaks of a threshold on the loss: it is one on the
+// probability of the true class, p_y < t or l > -log t. Without any such voxel the loss is 0.
+#include "losses/core/inputs.h"
+
+namespace voxgrad::losses {
+namespace {
+
+Function build(const Parameters& with) {
+  const double least = -std::log(with.number("threshold"));
+  return [=](const LossInput& in) {
+    const auto [L, count] = in.integrals(row(Integrand::nll_above, least), row(Integrand::weight_above, least));
+    return in.mean_of_voxels(L, count);
+  };
+}
+
+}  // namespace
+
+Spec spec_topk_threshold() {
+  return {
+      .name = "topk_threshold",
+      .family = Family::distribution,
+      .summary = "Cross entropy of the voxels whose true class is below a probability",
+      .formula = "mean of -log p_y over the voxels with p_y < threshold",
+      .source = "Wu et al. 2016; Ma 2020, Eq. 4",
+      .parameters = {number("threshold", 0.7, 1e-6, 1, "probability from which on a voxel is left out; 1 is ce")},
+      .helps = "many easy voxels: they stop drowning the hard ones",
+      .fails = "wrong labels are the hardest voxels of all; the number of voxels that count changes from step to step",
+      .build = build};
+}
+
+}  // namespace voxgrad::losses

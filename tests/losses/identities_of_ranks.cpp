@@ -1,0 +1,195 @@
+// Identities of the losses that rank voxels, measure distances, or take soft labels.
+#include "tests/test.h"
+
+#include "tests/losses/identity.h"
+
+using namespace voxgrad;
+using losses::make_loss;
+using namespace test;
+
+namespace {
+
+Result result_of(const std::string& text, const Sample& sample, const losses::Context& context = {}) {
+  return evaluate(make_loss(text), sample.logits, sample.labels, context);
+}
+
+}  // namespace
+
+TEST_CASE("all voxels are the hardest hundred percent") {
+  check_equal("topk:percent=100", "ce");
+  check_equal("topk_threshold:threshold=1", "ce");
+  check_equal("dice_topk:percent=100", "dice_ce");
+  check_equal("dice_topk:lambda_dice=0.7,lambda_topk=1.3,percent=35", "0.7*dice+1.3*topk:percent=35");
+}
+
+TEST_CASE("topk falls with the share of the voxels, and takes at least one") {
+  Random random(71);
+  const Sample sample = draw_sample(random, {2, 4, 5, 3});
+  double before = losses::kInfinity;
+  for (double percent : {0.01, 2.5, 10.0, 35.0, 80.0, 100.0}) {
+    const double value = value_of(text("topk:percent=", percent), sample);
+    CHECK(value <= before);
+    before = value;
+  }
+  const Tensor l = -1 * log_softmax(sample.logits);
+  double most = 0;  // the largest -log p of a true class
+  for (std::int64_t i = 0; i < sample.labels.numel(); ++i)
+    most = std::max(most, l.data<double>()[i * 3 + sample.labels.data<std::uint8_t>()[i]]);
+  CHECK(std::fabs(value_of("topk:percent=0.01", sample) - most) <= 1e-12);
+}
+
+TEST_CASE("the threshold is on the probability of the true class") {
+  Random random(72);
+  const Sample sample = draw_sample(random, {2, 4, 5, 3});
+  const Tensor p = softmax(sample.logits);
+  double sum = 0, count = 0;
+  for (std::int64_t i = 0; i < sample.labels.numel(); ++i) {
+    const double truth = p.data<double>()[i * 3 + sample.labels.data<std::uint8_t>()[i]];
+    if (truth >= 0.4) continue;
+    sum -= std::log(truth);
+    count += 1;
+  }
+  CHECK(std::fabs(value_of("topk_threshold:threshold=0.4", sample) - sum / count) <= 1e-12);
+}
+
+TEST_CASE("Lovasz: below the soft Jaccard loss, and equal to it on masks") {
+  Random random(73);
+  for (int i = 0; i < 30; ++i) {
+    const Sample sample = draw_sample(random, {1, 4, 5, 1});
+    CHECK(value_of("lovasz_softmax", sample) <= value_of("jaccard:" + kExact, sample) + 1e-12);
+    const HardMasks m = draw_masks(random);
+    CHECK(std::fabs(value_of("lovasz_softmax", m.sample) - (m.fp + m.fn) / (m.tp + m.fp + m.fn)) <= 1e-12);
+  }
+  check_equal("lovasz_softmax:per_image=1", "lovasz_softmax", {{1, 4, 5, 2}, {1, 3, 2, 4, 3}});
+}
+
+TEST_CASE("the hinge of right voxels with a margin of one is zero") {
+  const Tensor logits = from_vector<double>({1, 4, 1}, {1, 3, -1, -7});
+  CHECK(make_loss("lovasz_hinge")(logits, from_vector<std::uint8_t>({1, 4}, {1, 1, 0, 0})).item() <= 1e-15);
+  // one wrong voxel, margin 1 + 3, alone in its class: the slope of the largest error of one true voxel is 1
+  CHECK(make_loss("lovasz_hinge")(logits, from_vector<std::uint8_t>({1, 4}, {0, 0, 0, 1})).item() > 4);
+}
+
+TEST_CASE("compounds with distances are the sums they claim to be") {
+  check_equal("dice_hd:balance=fixed,lambda_hd=0.3,alpha=1.5", "dice:background=0+0.3*hausdorff_dt:alpha=1.5");
+  check_equal("gd_boundary:alpha=0", "generalized_dice");
+  check_equal("gd_boundary:alpha=1,schedule=rebalance", "boundary");
+  check_equal("gd_boundary:alpha=0.3,sdf=plain", "generalized_dice+0.3*boundary:sdf=plain");
+  check_equal("gd_boundary:alpha=0.3,schedule=rebalance", "0.7*generalized_dice+0.3*boundary");
+}
+
+TEST_CASE("the share of the boundary loss grows with the epoch, up to one") {
+  Random random(74);
+  const Sample sample = draw_sample(random, {2, 4, 5, 2});
+  losses::Context later;
+  later.epoch = 9;
+  const auto at = [&](const std::string& text, const losses::Context& context) {
+    return make_loss(text)(sample.logits, sample.labels, context).item();
+  };
+  CHECK(std::fabs(at("gd_boundary", later) - at("gd_boundary:alpha=0.1", {})) <= 1e-12);
+  CHECK(at("gd_boundary:growth=0", later) == at("gd_boundary", {}));
+  later.epoch = 500;
+  CHECK(std::fabs(at("gd_boundary:schedule=rebalance", later) - at("boundary", {})) <= 1e-12);
+}
+
+TEST_CASE("the automatic balance of dice_hd weighs both terms alike and holds the weight constant") {
+  Random random(75);
+  for (const Shape& shape : {Shape{2, 4, 5, 1}, Shape{2, 3, 2, 4, 3}}) {
+    const Sample sample = draw_sample(random, shape);
+    const Result both = result_of("dice_hd", sample), dice = result_of("dice:background=0", sample),
+                 hd = result_of("hausdorff_dt", sample);
+    const double ratio = hd.value / (dice.value + 1e-5);
+    CHECK(std::fabs(both.value - (ratio * dice.value + hd.value)) <= 1e-12);
+    for (std::size_t i = 0; i < both.gradient.size(); ++i)
+      CHECK(std::fabs(both.gradient[i] - (ratio * dice.gradient[i] + hd.gradient[i])) <= 1e-12);
+  }
+}
+
+// Boundary loss of a mask minus that of the truth: the distances of the voxels on which they differ.
+TEST_CASE("on masks the boundary loss is the mismatch weighed by its distance") {
+  Random random(76);
+  for (int i = 0; i < 20; ++i) {
+    const HardMasks m = draw_masks(random);
+    const Tensor d = distance_transform(m.sample.labels, {1}, {}, DType::f64);
+    double mismatch = 0;
+    for (std::int64_t v = 0; v < d.numel(); ++v)
+      if ((m.sample.logits.data<double>()[v] > 0) != (m.sample.labels.data<std::uint8_t>()[v] == 1))
+        mismatch += d.data<double>()[v] / static_cast<double>(d.numel());
+    Sample truth = m.sample;
+    truth.logits = (2 * m.sample.labels.to(DType::f64) - 1) * 1000.0;
+    truth.logits = reshape(truth.logits, m.sample.logits.shape());
+    const double gap = value_of("boundary:sdf=plain", m.sample) - value_of("boundary:sdf=plain", truth);
+    CHECK(std::fabs(gap - mismatch) <= 1e-12 * std::max(1.0, mismatch));
+    // on masks (p - t)^2 is the mismatch
+    CHECK(std::fabs(value_of("hausdorff_dt:one_sided=1,alpha=1", m.sample) - mismatch) <= 1e-12);
+  }
+}
+
+TEST_CASE("without a border nothing is weighed") {
+  Random random(77);
+  Sample sample = draw_sample(random, {1, 4, 5, 2});
+  sample.labels = zeros(sample.labels.shape(), DType::u8);
+  CHECK(std::fabs(value_of("dpce", sample) - value_of("ce", sample)) <= 1e-12);
+  CHECK(value_of("boundary", sample) == 0);
+}
+
+TEST_CASE("spacing scales distances") {
+  Random random(78);
+  const Sample sample = draw_sample(random, {2, 4, 5, 2});
+  losses::Context twice;
+  twice.spacing = {2, 2};
+  for (const auto& [text, factor] : {std::pair("boundary:sdf=plain", 2.0), std::pair("hausdorff_dt", 4.0)}) {
+    const double value = make_loss(text)(sample.logits, sample.labels, twice).item();
+    CHECK_MESSAGE(std::fabs(value - factor * value_of(text, sample)) <= 1e-12 * std::fabs(value), text);
+  }
+  CHECK(std::fabs(result_of("dpce", sample, twice).value - value_of("dpce", sample)) <= 1e-12);
+}
+
+TEST_CASE("with equal distances the Wasserstein Dice of two classes is Dice") {
+  check_equal("generalized_wasserstein_dice", "dice:background=0", {{2, 4, 5, 1}, {2, 4, 5, 2}});
+  check_equal("generalized_wasserstein_dice:distances=0/3/3/0", "generalized_wasserstein_dice",
+              {{2, 4, 5, 1}, {2, 4, 5, 2}});
+  CHECK_THROWS_AS(value_of("generalized_wasserstein_dice:distances=0/1/1",
+                           {zeros({1, 4, 2}, DType::f64), zeros({1, 4}, DType::u8)}),
+                  Error);
+}
+
+TEST_CASE("the semimetric losses are Dice and Jaccard on hard labels") {
+  check_equal("dml", "dice");
+  check_equal("jml", "jaccard");
+  check_equal("dml:background=0,batch=1,absent=ignore", "dice:background=0,batch=1,absent=ignore");
+}
+
+TEST_CASE("soft labels: one-hot ones are labels, and the minimum is where p = t") {
+  Random random(79);
+  const Sample sample = draw_sample(random, {2, 4, 5, 3});
+  const std::vector<double> unit = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  const Tensor one_hot = lookup(from_vector<double>({3, 3}, unit), sample.labels, DType::f64);
+  for (const char* name : {"dml", "jml"}) {
+    const losses::Loss loss = make_loss(name);
+    CHECK(loss(sample.logits, one_hot).item() == loss(sample.logits, sample.labels).item());
+    CHECK(std::fabs(loss(sample.logits, softmax(sample.logits)).item()) <= 1e-12);
+    CHECK(loss(sample.logits * 3.0, softmax(sample.logits)).item() > 0.01);
+  }
+  CHECK(std::fabs(value_of("dml:smoothing=0.3", sample) -
+                  make_loss("dml")(sample.logits, 0.7 * one_hot + 0.1).item()) <= 1e-12);
+  CHECK_THROWS_AS(make_loss("dice")(sample.logits, one_hot), Error);
+}
+
+TEST_CASE("centreline Dice: zero for the truth, and a gap costs more than a thin wall") {
+  std::vector<std::uint8_t> line(9 * 12, 0);
+  for (std::size_t y = 3; y < 6; ++y)
+    for (std::size_t x = 1; x < 11; ++x) line[y * 12 + x] = 1;
+  const Tensor labels = from_vector({1, 9, 12}, line);
+  const auto value = [&](const std::vector<std::uint8_t>& mask) {
+    std::vector<double> z;
+    for (std::uint8_t m : mask) z.push_back(m != 0 ? 1000 : -1000);
+    return make_loss("cldice:smooth=1e-6")(from_vector({1, 9, 12, 1}, z), labels).item();
+  };
+  std::vector<std::uint8_t> gap = line, thin = line;
+  for (std::size_t y = 3; y < 6; ++y) gap[y * 12 + 5] = 0;
+  for (std::size_t x = 1; x < 11; ++x) thin[3 * 12 + x] = thin[5 * 12 + x] = 0;
+  CHECK(std::fabs(value(line)) <= 1e-6);
+  CHECK(value(thin) < 0.02);
+  CHECK(value(gap) > 0.03);
+}
