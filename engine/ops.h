@@ -135,7 +135,8 @@ Tensor lookup(const Tensor& table, const Tensor& labels, DType dtype = DType::f3
 // The exact Euclidean distance from the centre of a voxel to that of the nearest one on the other side of a class:
 // with that label for a voxel outside, with another for one inside. [N, *S, K] for K classes, in the unit of `spacing`
 // (per spatial axis; empty: 1); 0 everywhere if there is no other side. Without classes [N, *S, 1]: to the nearest
-// voxel with any other label. The border of the image is no other side. Linear in the number of voxels.
+// voxel with any other label. The border of the image is no other side. Linear in the number of voxels. Exact if the
+// spacings are multiples of one length, else to the last two digits of the type.
 Tensor distance_transform(const Tensor& labels, const std::vector<int>& classes,
                           const std::vector<double>& spacing = {}, DType dtype = DType::f32);
 

@@ -1,9 +1,18 @@
-// The exact Euclidean distance transform: one pass per axis (Felzenszwalb and Huttenlocher, Theory of Computing 2012),
-// for both sides of a class at once. A line falls into runs of one side; the nearest voxel of the other side is next to
-// a run or in another line, so every run is a problem of its own.
+// The exact Euclidean distance transform, for both sides of a class at once. Squares add up over the axes, so one axis
+// after the other is worked through (Saito and Toriwaki, Pattern Recognition 1994). The first pass measures along the
+// rows. Every further pass turns f, the squared distance along the axes done, into
+//
+//     d[i] = min over j of f[j] + (s (i - j))^2      with f[j] = 0 for a voxel j on the other side of i.
+//
+// As soon as d[i] <= (s k)^2, nothing k voxels away can make it smaller. Two things follow. What lies behind the first
+// voxel of the other side needs no care: that voxel is nearer than all of it. And a search outwards from i ends early,
+// so that the lines of kLanes neighbouring columns are searched together, with vectors. Where distances are so large
+// that this takes too long, every line gets the lower envelope of parabolas instead (Felzenszwalb and Huttenlocher,
+// Theory of Computing 2012), whose time is linear.
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "engine/cpu/scratch.h"
@@ -13,101 +22,348 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr double kFar = std::numeric_limits<double>::infinity();
+constexpr std::int64_t kGrain = 16384;  // voxels per task
+// Steps of a search per row that take as long as an envelope of all the lanes does.
+template <class T>
+constexpr std::int64_t kFairSteps = 4 * kLanes<T>;
 
-// min over j of (s (i - j))^2 + f[j] for the run [begin, end) of a line of n: the lower envelope of parabolas. Voxels
-// just outside the run are on the other side, f = 0.
-struct Envelope {
-  std::vector<std::int64_t> at;
-  std::vector<double> height, from;
+// Squares are integers, in squares of a unit of length, if the spacing allows it, else of the type of the result. kFar
+// is more than any square, and a square can be added to it.
+template <class T>
+constexpr T kFar = std::numeric_limits<T>::infinity();
+template <>
+constexpr std::int32_t kFar<std::int32_t> = 1 << 30;
 
-  explicit Envelope(std::int64_t n) {
-    const auto size = static_cast<std::size_t>(n + 2);
-    at.resize(size);
-    height.resize(size);
-    from.resize(size + 1);
+template <class V>
+inline V smaller(V a, V b) {
+  return a < b ? a : b;
+}
+// The upper half of v against its lower half, and so on. Size: the lanes that still differ.
+template <class T, int Size = kLanes<T>, std::size_t... lane>
+inline Vec<T> folded(Vec<T> v, std::index_sequence<lane...>) {
+  return __builtin_shufflevector(v, v, static_cast<int>(lane ^ (Size / 2))...);
+}
+template <class T, int Size = kLanes<T>>
+inline T largest(Vec<T> v) {
+  if constexpr (Size == 1) {
+    return v[0];
+  } else {
+    const Vec<T> other = folded<T, Size>(v, std::make_index_sequence<kLanes<T>>());
+    return largest<T, Size / 2>(v > other ? v : other);
   }
-  void run(double* f, std::int64_t begin, std::int64_t end, std::int64_t n, double s) {
-    std::size_t count = 0;
-    const double s2 = s * s;
-    const auto push = [&](std::int64_t j, double value) {
-      if (value == kFar) return;
-      double start = -kFar;
-      while (count > 0) {
-        const std::int64_t k = at[count - 1];
-        start =
-            ((value - height[count - 1]) / s2 + static_cast<double>(j * j - k * k)) / static_cast<double>(2 * (j - k));
-        if (start > from[count - 1]) break;
-        --count;
-        start = -kFar;
-      }
-      at[count] = j;
-      height[count] = value;
-      from[count++] = start;
-    };
-    if (begin > 0) push(begin - 1, 0);
-    for (std::int64_t j = begin; j < end; ++j) push(j, f[j]);
-    if (end < n) push(end, 0);
-    if (count == 0) return;
-    from[count] = kFar;
-    std::size_t k = 0;
-    for (std::int64_t i = begin; i < end; ++i) {
-      while (from[k + 1] < static_cast<double>(i)) ++k;
-      const double d = static_cast<double>(i - at[k]) * s;
-      f[i] = d * d + height[k];
+}
+
+// Index of the first one after `begin` that is not like it, or n.
+inline std::int32_t end_of_run(const std::uint8_t* side, std::int32_t begin, std::int32_t n) {
+  const std::uint64_t eight = side[begin] * 0x0101010101010101u;
+  std::int32_t end = begin + 1;
+  for (std::uint64_t next; end + 8 <= n; end += 8) {
+    std::memcpy(&next, side + end, sizeof next);
+    if (next != eight) break;
+  }
+  while (end < n && side[end] == side[begin]) ++end;
+  return end;
+}
+
+// Along the rows, which lie dense: from voxel i of a run [begin, end) it is i - begin + 1 and end - i steps to the
+// voxels at its ends, unless the row ends there too.
+template <class T>
+void measure_row(const std::uint8_t* side, std::int32_t n, T weight, T* square) {
+  for (std::int32_t begin = 0, end = 0; begin < n; begin = end) {
+    end = end_of_run(side, begin, n);
+    if (begin == 0 && end == n) {
+      std::fill_n(square, n, kFar<T>);
+      return;
     }
+    const std::int32_t before = begin > 0 ? begin - 1 : -n, behind = end < n ? end : 2 * n;
+    for (std::int32_t i = begin; i < end; ++i) {
+      const T steps = static_cast<T>(std::min(i - before, behind - i));
+      square[i] = weight * steps * steps;
+    }
+  }
+}
+
+// The lines of neighbouring columns, solved kLanes at a time: up to kGroups groups of n rows of lanes each. Several
+// groups, because memory is read and written faster in longer pieces.
+template <class T>
+class Lines {
+ public:
+  static constexpr int kWidth = kLanes<T>, kGroups = 4, kColumns = kGroups * kWidth;
+
+  Lines(std::int64_t n, double weight)
+      : n_(n),
+        weight_(static_cast<T>(weight)),
+        f_(n * kColumns),
+        d_(n * kColumns),
+        side_(n * kWidth),
+        label_(n * kColumns),
+        square_(n),
+        at_(n),
+        from_(n + 1) {
+    for (std::int64_t k = 0; k < n; ++k) square_.data()[k] = static_cast<T>(weight * static_cast<double>(k * k));
+  }
+
+  // Solves `count` columns, whose rows are `stride` apart.
+  void solve(const T* square, const std::uint8_t* side, std::int64_t stride, int count) {
+    for (std::int64_t i = 0; i < n_; ++i)
+      for (int first = 0; first < count; first += kWidth) {
+        const std::int64_t from = i * stride + first, to = first * n_ + i * kWidth;
+        store(f_.data() + to, load_part(square + from, count - first));
+        if (first + kWidth <= count)
+          std::memcpy(label_.data() + to, side + from, kWidth);
+        else
+          for (int lane = 0; lane < kWidth; ++lane)
+            label_.data()[to + lane] = first + lane < count ? side[from + lane] : std::uint8_t{0};
+      }
+    for (int first = 0; first < count; first += kWidth) solve_group(first * n_);
+  }
+  std::int64_t rows() const { return n_; }
+  // Squares of kWidth columns from column `first` on, [n, kWidth].
+  const T* squares(int first) const { return d_.data() + first * n_; }
+
+ private:
+  void solve_group(std::int64_t offset) {
+    T *f = f_.data() + offset, *d = d_.data() + offset, *side = side_.data();
+    const std::uint8_t* label = label_.data() + offset;
+    for (std::int64_t i = 0; i < n_ * kWidth; ++i) side[i] = static_cast<T>(label[i]);
+    measure(f, side, d);
+    if (search(f, d)) return;
+    for (int lane = 0; lane < kWidth; ++lane) envelope(f + lane, d + lane);
+  }
+
+  // d = the smaller one of f and the distance along the line alone.
+  void measure(const T* f, const T* side, T* d) const {
+    const Vec<T> none = splat(static_cast<T>(n_));  // so many steps: there is no other side
+    Vec<T> steps = none;
+    for (std::int64_t i = n_ - 1; i >= 0; --i) {
+      if (i < n_ - 1) steps = next(steps, none, load(side + i * kWidth), load(side + (i + 1) * kWidth));
+      store(d + i * kWidth, steps);
+    }
+    steps = none;
+    for (std::int64_t i = 0; i < n_; ++i) {
+      if (i > 0) steps = next(steps, none, load(side + i * kWidth), load(side + (i - 1) * kWidth));
+      const Vec<T> least = smaller(steps, load(d + i * kWidth));
+      const Vec<T> along = least < none ? weight_ * least * least : splat(kFar<T>);
+      store(d + i * kWidth, smaller(load(f + i * kWidth), along));
+    }
+  }
+  // Steps to the other side from a voxel, given those from the voxel before it.
+  static Vec<T> next(Vec<T> steps, Vec<T> none, Vec<T> side, Vec<T> before) {
+    return side == before ? smaller(steps + T(1), none) : splat(T(1));
+  }
+
+  // False if it is given up. Beyond `reach` steps nothing is nearer; from one row to the next the distance, and with
+  // it the reach, grows by one step at most.
+  bool search(const T* f, T* d) const {
+    const T* square = square_.data();
+    std::int64_t reach = n_, budget = kFairSteps<T> * n_ / 4;
+    for (std::int64_t i = 0; i < n_; ++i) {
+      const std::int64_t before = i, behind = n_ - 1 - i;
+      const std::int64_t both = std::min({reach + 1, before, behind});
+      const std::int64_t either = std::min(reach + 1, std::max(before, behind));
+      const std::int64_t outwards = before < behind ? kWidth : -kWidth;
+      const T* here = f + i * kWidth;
+      Vec<T> best = nearest(1, both, load(d + i * kWidth), [&](std::int64_t k) {
+        return smaller(load(here - k * kWidth), load(here + k * kWidth)) + square[k];
+      });
+      best = nearest(both + 1, either, best, [&](std::int64_t k) { return load(here + k * outwards) + square[k]; });
+      store(d + i * kWidth, best);
+      const T furthest = largest<T>(best);
+      reach = either;
+      while (reach > 0 && square[reach - 1] >= furthest) --reach;
+      budget += kFairSteps<T> - reach;
+      if (budget < 0) return false;
+    }
+    return true;
+  }
+  // The smallest one of `best` and candidate(first .. last); four at a time, because a minimum has to wait for the one
+  // before it.
+  template <class F>
+  static Vec<T> nearest(std::int64_t first, std::int64_t last, Vec<T> best, const F& candidate) {
+    std::int64_t k = first;
+    for (; k + 3 <= last; k += 4)
+      best =
+          smaller(best, smaller(smaller(candidate(k), candidate(k + 1)), smaller(candidate(k + 2), candidate(k + 3))));
+    for (; k <= last; ++k) best = smaller(best, candidate(k));
+    return best;
+  }
+
+  // One line: which parabola is the lowest from where on, then d along it.
+  void envelope(const T* f, T* d) const {
+    std::int64_t count = 0;
+    std::int32_t* at = at_.data();
+    double* from = from_.data();
+    for (std::int64_t j = 0; j < n_; ++j) {
+      const T height = f[j * kWidth];
+      if (height >= kFar<T>) continue;
+      double start = -std::numeric_limits<double>::infinity();
+      for (; count > 0; --count) {
+        const std::int64_t k = at[count - 1];
+        const double rise = static_cast<double>(height - f[k * kWidth]) / static_cast<double>(weight_);
+        const double meet = (rise + static_cast<double>(j * j - k * k)) / static_cast<double>(2 * (j - k));
+        if (meet > from[count - 1]) {
+          start = meet;
+          break;
+        }
+      }
+      at[count] = static_cast<std::int32_t>(j);
+      from[count++] = start;
+    }
+    if (count == 0) return;
+    from[count] = std::numeric_limits<double>::infinity();
+    for (std::int64_t i = 0, k = 0; i < n_; ++i) {
+      while (from[k + 1] < static_cast<double>(i)) ++k;
+      d[i * kWidth] = smaller(d[i * kWidth], f[at[k] * kWidth] + square_.data()[std::abs(i - at[k])]);
+    }
+  }
+
+  std::int64_t n_;
+  T weight_;
+  Scratch<T> f_, d_, side_;
+  Scratch<std::uint8_t> label_;
+  Scratch<T> square_;  // of k steps
+  Scratch<std::int32_t> at_;
+  Scratch<double> from_;
+};
+
+// A pass along an axis of n voxels that are `inner` apart. keep(lines, first, count) takes the results of `count`
+// columns, `first` being the first voxel.
+template <class T, class Keep>
+void pass(const T* square, const std::uint8_t* side, std::int64_t outer, std::int64_t n, std::int64_t inner,
+          double weight, const Keep& keep) {
+  constexpr std::int64_t kColumns = Lines<T>::kColumns;
+  const std::int64_t blocks = block_count(inner, kColumns);
+  parallel_for(outer * blocks, std::max<std::int64_t>(1, kGrain / (n * std::min(kColumns, inner))),
+               [&](std::int64_t begin, std::int64_t end) {
+                 Lines<T> lines(n, weight);
+                 for (std::int64_t block = begin; block < end; ++block) {
+                   const std::int64_t column = block % blocks * kColumns, first = block / blocks * n * inner + column;
+                   const int count = static_cast<int>(std::min(kColumns, inner - column));
+                   lines.solve(square + first, side + first, inner, count);
+                   keep(lines, first, count);
+                 }
+               });
+}
+
+template <class T>
+void keep_squares(const Lines<T>& lines, T* to, std::int64_t stride, int count) {
+  for (std::int64_t i = 0; i < lines.rows(); ++i)
+    for (int column = 0; column < count; column += kLanes<T>)
+      store_part(to + i * stride + column, load(lines.squares(column) + i * kLanes<T>), count - column);
+}
+
+// unit times the root, every `width`-th element of y; 0 if no voxel has another side.
+template <class T, class Y>
+void keep_roots(const Lines<T>& lines, Y unit, Y* y, std::int64_t stride, std::int64_t width, int count) {
+  constexpr int kWidth = kLanes<T>;
+  const Scratch<Y> memory(lines.rows() * kWidth);
+  for (int column = 0; column < count; column += kWidth) {
+    const T* square = lines.squares(column);
+    Y* root = memory.data();
+    if (square[0] < kFar<T>)
+      for (std::int64_t i = 0; i < lines.rows() * kWidth; ++i) root[i] = unit * std::sqrt(static_cast<Y>(square[i]));
+    else
+      std::fill_n(root, lines.rows() * kWidth, Y(0));
+    for (std::int64_t i = 0; i < lines.rows(); ++i, root += kWidth) {
+      Y* to = y + i * stride + column * width;
+      if (width == 1 && column + kWidth <= count)
+        std::memcpy(to, root, kWidth * sizeof(Y));
+      else
+        for (int lane = 0; lane < std::min(kWidth, count - column); ++lane) to[lane * width] = root[lane];
+    }
+  }
+}
+
+// A map as a volume. A picture is one whose middle axis has a single voxel, so that the last pass is always along axis
+// 0.
+struct Grid {
+  std::int64_t samples;
+  std::array<std::int64_t, 3> extent{1, 1, 1};
+  std::array<double, 3> step{};  // spacing; 0 for an axis of one voxel
+  double unit = 1;
+  std::array<double, 3> weight{};  // squared spacing, in squares of the unit
+  bool whole = false;              // all squares are integers of 32 bits
+
+  Grid(const Shape& shape, const std::vector<double>& spacing) : samples(shape[0]) {
+    double finest = std::numeric_limits<double>::infinity();
+    for (int axis = 1; axis < shape.dims(); ++axis) {
+      if (shape[axis] == 1) continue;
+      check(shape[axis] < 1 << 30, "distance_transform: an axis of ", shape, " has 2^30 voxels or more");
+      const std::size_t slot = axis + 1 == shape.dims() ? 2 : static_cast<std::size_t>(axis - 1);
+      extent[slot] = shape[axis];
+      step[slot] = spacing[static_cast<std::size_t>(axis - 1)];
+      finest = std::min(finest, step[slot]);
+    }
+    if (measure_in(1)) return;
+    for (int part = 1; part <= 8; ++part)
+      if (measure_in(finest / part)) return;
+    measure_in(finest);
+  }
+
+ private:
+  bool measure_in(double length) {
+    unit = length;
+    double most = 0;
+    whole = true;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const double multiple = step[i] / unit, n = static_cast<double>(extent[i]);
+      weight[i] = multiple * multiple;
+      most += weight[i] * n * n;
+      whole = whole && multiple == std::round(multiple) && multiple * unit == step[i];
+    }
+    return whole = whole && most < kFar<std::int32_t>;
   }
 };
 
-// Squared distances of one image to the other side of `wanted`, or of any label if it is negative.
-void transform(const std::uint8_t* label, const std::vector<std::int64_t>& extents, const std::vector<double>& spacing,
-               int wanted, double* squared) {
-  std::int64_t voxels = 1;
-  for (std::int64_t extent : extents) voxels *= extent;
-  std::fill_n(squared, voxels, kFar);
-  std::int64_t inner = 1;
-  for (std::size_t axis = extents.size(); axis-- > 0; inner *= extents[axis]) {
-    const std::int64_t n = extents[axis];
-    parallel_for(voxels / n, std::max<std::int64_t>(1, 16384 / n), [&](std::int64_t first, std::int64_t last) {
-      Envelope envelope(n);
-      std::vector<double> f(static_cast<std::size_t>(n));
-      std::vector<int> side(static_cast<std::size_t>(n));
-      for (std::int64_t line = first; line < last; ++line) {
-        const std::int64_t start = line / inner * inner * n + line % inner;
-        for (std::int64_t i = 0; i < n; ++i) {
-          const auto k = static_cast<std::size_t>(i);
-          f[k] = squared[start + i * inner];
-          side[k] = wanted < 0 ? label[start + i * inner] : label[start + i * inner] == wanted;
-        }
-        for (std::int64_t begin = 0, end = 0; begin < n; begin = end) {
-          while (end < n && side[static_cast<std::size_t>(end)] == side[static_cast<std::size_t>(begin)]) ++end;
-          envelope.run(f.data(), begin, end, n, spacing[axis]);
-        }
-        for (std::int64_t i = 0; i < n; ++i) squared[start + i * inner] = f[static_cast<std::size_t>(i)];
-      }
-    });
-  }
+// side u8 [samples, *extent] to every `width`-th element of y.
+template <class T, class Y>
+void transform(const Grid& grid, const std::uint8_t* side, Y* y, std::int64_t width) {
+  const auto [depth, height, row] = grid.extent;
+  const std::int64_t rows = grid.samples * depth * height;
+  const Scratch<T> memory(rows * row);
+  T* square = memory.data();
+  parallel_for(rows, std::max<std::int64_t>(1, kGrain / row), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      measure_row(side + i * row, static_cast<std::int32_t>(row), static_cast<T>(grid.weight[2]), square + i * row);
+  });
+  if (height > 1)
+    pass(
+        square, side, grid.samples * depth, height, row, grid.weight[1],
+        [=](const Lines<T>& lines, std::int64_t first, int count) { keep_squares(lines, square + first, row, count); });
+  pass(square, side, grid.samples, depth, height * row, grid.weight[0],
+       [=, unit = static_cast<Y>(grid.unit)](const Lines<T>& lines, std::int64_t first, int count) {
+         keep_roots(lines, unit, y + first * width, height * row * width, width, count);
+       });
+}
+
+void tell_sides(const std::uint8_t* label, std::int64_t voxels, int wanted, std::uint8_t* side) {
+  parallel_for(voxels, kGrain, [=](std::int64_t begin, std::int64_t end) {
+    const std::uint8_t* from = label;
+    std::uint8_t* to = side;
+    VOXGRAD_INDEPENDENT
+    for (std::int64_t i = begin; i < end; ++i) to[i] = from[i] == wanted;
+  });
 }
 
 }  // namespace
 
 void CpuBackend::distance(const Tensor& labels, const std::vector<int>& classes, const std::vector<double>& spacing,
                           const Tensor& y) {
-  const std::int64_t samples = labels.extent(0), width = y.extent(-1);
   if (labels.numel() == 0) return;
-  const std::int64_t voxels = labels.numel() / samples;
-  std::vector<std::int64_t> extents;
-  for (int i = 1; i < labels.dims(); ++i) extents.push_back(labels.extent(i));
-  const Scratch<double> squared(voxels);
-  for (std::int64_t i = 0; i < samples * width; ++i) {
-    const std::int64_t first = i / width * voxels, channel = i % width;
-    transform(labels.data<std::uint8_t>() + first, extents, spacing,
-              classes.empty() ? -1 : classes[static_cast<std::size_t>(channel)], squared.data());
-    dispatch_float(y.dtype(), "distance", [&]<class T>(T) {
-      for (std::int64_t v = 0; v < voxels; ++v) {
-        const double d = squared.data()[v];
-        y.data<T>()[(first + v) * width + channel] = d == kFar ? T(0) : static_cast<T>(std::sqrt(d));
-      }
+  const Grid grid(labels.shape(), spacing);
+  const std::int64_t voxels = labels.numel(), width = y.extent(-1);
+  const Scratch<std::uint8_t> sides(classes.empty() ? 0 : voxels);
+  for (std::int64_t k = 0; k < width; ++k) {
+    const std::uint8_t* side = labels.data<std::uint8_t>();
+    if (!classes.empty()) {
+      tell_sides(side, voxels, classes[static_cast<std::size_t>(k)], sides.data());
+      side = sides.data();
+    }
+    dispatch_float(y.dtype(), "distance", [&]<class Y>(Y) {
+      if (grid.whole)
+        transform<std::int32_t>(grid, side, y.data<Y>() + k, width);
+      else
+        transform<Y>(grid, side, y.data<Y>() + k, width);
     });
   }
 }
