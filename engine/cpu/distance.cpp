@@ -318,7 +318,7 @@ struct Grid {
 // side u8 [samples, *extent] to every `width`-th element of y.
 template <class T, class Y>
 void transform(const Grid& grid, const std::uint8_t* side, Y* y, std::int64_t width) {
-  const auto [depth, height, row] = grid.extent;
+  const std::int64_t depth = grid.extent[0], height = grid.extent[1], row = grid.extent[2];
   const std::int64_t rows = grid.samples * depth * height;
   const Scratch<T> memory(rows * row);
   T* square = memory.data();
