@@ -79,6 +79,12 @@ Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& 
 
 Tensor Conv::forward(const Tensor& x) { return conv(x, weight_, bias_, options_); }
 
+Tensor Conv::forward(const std::vector<Pending>& inputs) const { return conv(inputs, weight_, bias_, options_); }
+
+Pending Conv::forward(const std::vector<Pending>& inputs, const PendingNorm& norm) const {
+  return conv_norm(inputs, weight_, bias_, options_, norm);
+}
+
 ConvTranspose::ConvTranspose(int dims, std::int64_t in, std::int64_t out, const Extents& scale, Init init,
                              const Random& random) {
   check_layer("conv_transpose layer", dims, in, out, scale);
@@ -91,6 +97,8 @@ ConvTranspose::ConvTranspose(int dims, std::int64_t in, std::int64_t out, const 
 }
 
 Tensor ConvTranspose::forward(const Tensor& x) { return conv_transpose(x, weight_, bias_, options_); }
+
+Tensor ConvTranspose::forward(const Pending& x) const { return conv_transpose(x, weight_, bias_, options_); }
 
 NormLayer::NormLayer(std::int64_t channels, const NormLayerOptions& options)
     : options_(options), groups_(options.kind == Norm::group ? std::gcd(channels, kGroups) : channels) {
@@ -112,10 +120,29 @@ Tensor NormLayer::forward(const Tensor& x) {
   if (options_.kind == Norm::none) return activate(x, options_.activation, options_.slope);
   if (options_.kind == Norm::batch)
     return batch_norm(x, running_mean_, running_var_, training(), options_.momentum, weight_, bias_, options);
-  if (options_.kind == Norm::instance && x.shape().spatial_numel() == 1)
-    throw Error(ErrorKind::argument, text("norm layer: instance norm of a single voxel, x is ", x.shape()),
-                "take larger images or patches, fewer levels, or group norm");
+  check_extents(x.shape());
   return group_norm(x, groups_, weight_, bias_, options);
+}
+
+void NormLayer::check_extents(const Shape& x) const {
+  if (options_.kind == Norm::instance && x.spatial_numel() == 1)
+    throw Error(ErrorKind::argument, text("norm layer: instance norm of a single voxel, x is ", x),
+                "take larger images or patches, fewer levels, or group norm");
+}
+
+Pending NormLayer::behind(const Conv& conv, const std::vector<Pending>& inputs) const {
+  if (options_.kind == Norm::none) return activate(conv.forward(inputs), options_.activation, options_.slope);
+  const bool batch = options_.kind == Norm::batch;
+  const Pending y = conv.forward(inputs, {.groups = batch ? 0 : groups_,
+                                          .gamma = weight_,
+                                          .beta = bias_,
+                                          .options = {options_.eps, options_.activation, options_.slope},
+                                          .running_mean = running_mean_,
+                                          .running_var = running_var_,
+                                          .training = training(),
+                                          .momentum = options_.momentum});
+  check_extents(y.shape());
+  return y;
 }
 
 Dropout::Dropout(double probability) : probability_(probability) {
@@ -123,7 +150,7 @@ Dropout::Dropout(double probability) : probability_(probability) {
 }
 
 Tensor Dropout::forward(const Tensor& x) {
-  if (!training() || probability_ == 0) return x;
+  if (!active()) return x;
   return dropout(x, probability_, next_key(), true);
 }
 
@@ -145,10 +172,16 @@ ConvBlock::ConvBlock(int dims, std::int64_t in, std::int64_t out, const ConvBloc
   add_module("dropout", dropout_);
 }
 
-Tensor ConvBlock::forward(const Tensor& x) {
-  Tensor y = norm2_(conv2_(norm1_(conv1_(x))));
-  if (options_.residual) y = activate(y + (shortcut_ ? (*shortcut_)(x) : x), options_.activation, options_.slope);
-  return dropout_(y);
+Tensor ConvBlock::forward(const Tensor& x) { return forward(std::vector<Pending>{x}).tensor(); }
+
+Pending ConvBlock::forward(const std::vector<Pending>& inputs) {
+  Pending y = norm2_.behind(conv2_, {norm1_.behind(conv1_, inputs)});
+  if (options_.residual) {
+    // Without a shortcut the channels are those of the only input.
+    const Tensor around = shortcut_ ? shortcut_->forward(inputs) : inputs.front().tensor();
+    y = activate(y.tensor() + around, options_.activation, options_.slope);
+  }
+  return dropout_.active() ? Pending(dropout_(y.tensor())) : y;
 }
 
 }  // namespace voxgrad::nn

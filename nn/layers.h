@@ -7,7 +7,7 @@
 #include <memory>
 #include <optional>
 
-#include "engine/ops.h"
+#include "engine/fused.h"
 #include "engine/random.h"
 #include "nn/init.h"
 #include "nn/module.h"
@@ -33,6 +33,10 @@ class Conv final : public Module {
  public:
   Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& options, const Random& random);
   Tensor forward(const Tensor& x) override;
+  // Of maps side by side along the channels, normalised as they are read.
+  Tensor forward(const std::vector<Pending>& inputs) const;
+  // With a normalisation behind it that stays pending.
+  Pending forward(const std::vector<Pending>& inputs, const PendingNorm& norm) const;
 
  private:
   ConvOptions options_;
@@ -46,6 +50,7 @@ class ConvTranspose final : public Module {
  public:
   ConvTranspose(int dims, std::int64_t in, std::int64_t out, const Extents& scale, Init init, const Random& random);
   Tensor forward(const Tensor& x) override;
+  Tensor forward(const Pending& x) const;
 
  private:
   ConvOptions options_;
@@ -68,8 +73,11 @@ class NormLayer final : public Module {
  public:
   NormLayer(std::int64_t channels, const NormLayerOptions& options);
   Tensor forward(const Tensor& x) override;
+  // The layer behind a convolution of `inputs`, pending unless there is nothing to normalise.
+  Pending behind(const Conv& conv, const std::vector<Pending>& inputs) const;
 
  private:
+  void check_extents(const Shape& x) const;
   NormLayerOptions options_;
   std::int64_t groups_;
   Tensor weight_, bias_;               // [channels]
@@ -82,6 +90,7 @@ class Dropout final : public Module {
  public:
   explicit Dropout(double probability);
   Tensor forward(const Tensor& x) override;
+  bool active() const { return training() && probability_ > 0; }
 
  private:
   double probability_;
@@ -103,6 +112,8 @@ class ConvBlock final : public Module {
  public:
   ConvBlock(int dims, std::int64_t in, std::int64_t out, const ConvBlockOptions& options, const Random& random);
   Tensor forward(const Tensor& x) override;
+  // Of maps side by side along the channels; the last normalisation is left to whoever reads the result.
+  Pending forward(const std::vector<Pending>& inputs);
 
  private:
   ConvBlockOptions options_;

@@ -58,27 +58,25 @@ const char* axis_name(int dims, int axis) {
 
 // From level + 1 to level: extents times the stride, channels of level + 1 to those of level.
 struct Up {
-  std::unique_ptr<Module> layer;
-  bool transposed;
+  std::unique_ptr<ConvTranspose> transpose;  // or
+  std::unique_ptr<Conv> conv;
   Upsampling upsampling;
   Extents scale;
 
   Up(const UNetConfig& config, int level, const Random& random)
-      : transposed(config.transposed),
-        upsampling(config.upsampling),
-        scale(config.strides[static_cast<std::size_t>(level)]) {
+      : upsampling(config.upsampling), scale(config.strides[static_cast<std::size_t>(level)]) {
     const std::int64_t in = width(config, level + 1);
     const std::int64_t out = width(config, level);
-    if (transposed)
-      layer = std::make_unique<ConvTranspose>(config.dims, in, out, scale, config.init, random);
+    if (config.transposed)
+      transpose = std::make_unique<ConvTranspose>(config.dims, in, out, scale, config.init, random);
     else
-      layer = std::make_unique<Conv>(config.dims, in, out, ConvLayerOptions{.kernel = 1, .init = config.init}, random);
+      conv = std::make_unique<Conv>(config.dims, in, out, ConvLayerOptions{.kernel = 1, .init = config.init}, random);
   }
   // A 1x1 convolution and an interpolation, whose weights sum to 1, commute: the coarse side is the cheaper one.
-  Tensor operator()(const Tensor& x) const {
-    const Tensor y = (*layer)(x);
-    return transposed ? y : upsample(y, upsampling, scale);
+  Tensor operator()(const Pending& x) const {
+    return transpose ? transpose->forward(x) : upsample(conv->forward({x}), upsampling, scale);
   }
+  Module& module() const { return transpose ? static_cast<Module&>(*transpose) : *conv; }
 };
 
 }  // namespace
@@ -112,7 +110,7 @@ UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_sh
   for (int level = steps - 1; level >= 0; --level) {
     auto& up = parts.up[static_cast<std::size_t>(level)];
     up = std::make_unique<Up>(c, level, stream(random, name("up", level)));
-    add_module(name("up", level), *up->layer);
+    add_module(name("up", level), up->module());
     add_block(parts.decoder, "decoder", level, 2 * width(c, level));
   }
   for (int level = 0; level < (c.deep_supervision ? std::max(steps, 1) : 1); ++level) {
@@ -154,19 +152,19 @@ void UNet::Parts::check_input(const Tensor& x, const Extents& divisor) const {
 }
 
 std::vector<Tensor> UNet::Parts::run(const Tensor& x, std::size_t outputs) const {
-  std::vector<Tensor> skips;
-  Tensor y = x;
+  std::vector<Pending> skips;
+  Pending y = x;
   for (std::size_t level = 0; level < encoder.size(); ++level) {
     if (level > 0) y = max_pool(y, config.strides[level - 1]);
-    y = (*encoder[level])(y);
+    y = encoder[level]->forward({y});
     if (level + 1 < encoder.size()) skips.push_back(y);
   }
   std::vector<Tensor> logits(outputs);
-  if (decoder.empty()) logits[0] = (*heads[0])(y);
+  if (decoder.empty()) logits[0] = heads[0]->forward({y});
   for (std::size_t level = decoder.size(); level-- > 0;) {
-    y = (*decoder[level])(concat({skips[level], (*up[level])(y)}, -1));
-    skips.pop_back();  // not needed any more in evaluation, where nothing else holds it
-    if (level < outputs) logits[level] = (*heads[level])(y);
+    y = decoder[level]->forward({std::move(skips[level]), (*up[level])(y)});
+    skips.pop_back();
+    if (level < outputs) logits[level] = heads[level]->forward({y});
   }
   return logits;
 }

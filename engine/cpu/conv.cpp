@@ -1,9 +1,10 @@
-// Convolution on the CPU, the general path: blocks of patches (im2col.h) times the weights. Any kernel, stride,
-// padding, dilation and number of channels; f32 and f64.
+// Convolution on the CPU: the plan, and the general path, blocks of patches (im2col.h) times the weights. Any kernel,
+// stride, padding, dilation and number of channels; f32 and f64.
 #include <algorithm>
 
 #include "engine/cpu/conv_plan.h"
 #include "engine/cpu/conv_shape.h"
+#include "engine/cpu/cpu_fused.h"
 #include "engine/cpu/direct.h"
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/im2col.h"
@@ -11,6 +12,8 @@
 #include "engine/cpu/winograd.h"
 
 #include "engine/cpu/isa.h"
+#include "engine/cpu/moments.h"
+#include "engine/cpu/reading.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
@@ -25,24 +28,25 @@ std::int64_t block_rows(const PatchGrid& grid, std::size_t element_bytes) {
   return std::clamp<std::int64_t>(std::min(kPatchBytes / bytes, block_count(grid.rows(), kTasks)), 48, 2048);
 }
 
-// destination = bias + patches * matrix [taps * channels, cout], for the rows [begin, end) of a grid.
+// destination = bias + patches * matrix [taps * channels, cout], for the rows [begin, end) of a grid. A source that is
+// not plain needs a grid whose patches are its rows.
 template <class T>
-void convolve_rows(Blas blas, const PatchGrid& grid, const T* source, Matrix<T> matrix, const T* bias,
+void convolve_rows(Blas blas, const PatchGrid& grid, const Source<T>& source, Matrix<T> matrix, const T* bias,
                    std::int64_t cout, T* destination, std::int64_t begin, std::int64_t end) {
   const bool gather = !grid.is_identity(), scatter = !grid.fills_target();
   const std::int64_t depth = grid.depth(), count = end - begin;
-  const Scratch<T> patches(gather ? count * depth : 0), result(scatter ? count * cout : 0);
-  if (gather) gather_patches(grid, source, begin, end, 0, grid.taps.size(), patches.data());
+  const Scratch<T> patches(gather || !source.plain() ? count * depth : 0), result(scatter ? count * cout : 0);
+  if (gather) gather_patches(grid, source.x, begin, end, 0, grid.taps.size(), patches.data());
+  const T* const factors = gather ? patches.data() : source.read(begin, end, patches.data());
   T* const rows = scatter ? result.data() : destination + begin * cout;
   if (bias != nullptr)
     for (std::int64_t row = 0; row < count; ++row) std::copy(bias, bias + cout, rows + row * cout);
-  gemm<T>(blas, count, cout, depth, {gather ? patches.data() : source + begin * depth, depth}, matrix, bias != nullptr,
-          rows, cout);
+  gemm<T>(blas, count, cout, depth, {factors, depth}, matrix, bias != nullptr, rows, cout);
   if (scatter) scatter_rows(grid, rows, begin, end, cout, destination);
 }
 
 template <class T>
-void convolve_forward(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y) {
+void convolve_forward(const ConvShape& s, const Source<T>& x, const T* weight, const T* bias, T* y) {
   const PatchGrid grid = forward_grid(s);
   const Blas blas = chosen_blas();
   parallel_for(grid.rows(), block_rows(grid, sizeof(T)), [&](std::int64_t begin, std::int64_t end) {
@@ -64,7 +68,7 @@ void select_taps(const PatchGrid& grid, const ConvShape& s, const T* weight, T* 
 
 // A task takes the same part of every grid: it reads dy once, and its voxels of dx are neighbours.
 template <class T>
-void convolve_backward(const ConvShape& s, const T* dy, const T* weight, T* dx) {
+void convolve_backward(const ConvShape& s, const Source<T>& dy, const T* weight, const T* bias, T* dx) {
   const std::vector<PatchGrid> grids = input_gradient_grids(s);
   const Blas blas = chosen_blas();
   const Scratch<T> matrices(volume(s.kernel) * s.cout * s.cin);  // every tap belongs to at most one grid
@@ -79,7 +83,7 @@ void convolve_backward(const ConvShape& s, const T* dy, const T* weight, T* dx) 
   }
   parallel_for(blocks, 1, [&](std::int64_t block, std::int64_t) {
     for (std::size_t i = 0; i < grids.size(); ++i)
-      convolve_rows<T>(blas, grids[i], dy, {matrix_of[i], s.cin}, nullptr, s.cin, dx, grids[i].rows() * block / blocks,
+      convolve_rows<T>(blas, grids[i], dy, {matrix_of[i], s.cin}, bias, s.cin, dx, grids[i].rows() * block / blocks,
                        grids[i].rows() * (block + 1) / blocks);
   });
 }
@@ -87,7 +91,7 @@ void convolve_backward(const ConvShape& s, const T* dy, const T* weight, T* dx) 
 // dweight [Cout, taps, Cin] = sum over rows of dy^T patches. The rows are cut into slices, each with a sum of its own,
 // and the taps into groups; both by shape. The slices are added in order.
 template <class T>
-void accumulate_weights(Blas blas, const ConvShape& s, const T* x, const T* dy, T* dweight) {
+void accumulate_weights(Blas blas, const ConvShape& s, const Source<T>& x, const Source<T>& dy, T* dweight) {
   const PatchGrid grid = forward_grid(s);
   const std::int64_t taps = volume(s.kernel), depth = grid.depth(), elements = s.cout * depth;
   const std::int64_t block = block_rows(grid, sizeof(T));
@@ -103,7 +107,7 @@ void accumulate_weights(Blas blas, const ConvShape& s, const T* x, const T* dy, 
     const std::int64_t first_tap = taps * group / groups, last_tap = taps * (group + 1) / groups;
     const std::int64_t columns = (last_tap - first_tap) * s.cin;
     const bool gather = !grid.is_identity();
-    const Scratch<T> patches(gather ? block * columns : 0);
+    const Scratch<T> patches(gather || !x.plain() ? block * columns : 0), gradient(dy.plain() ? 0 : block * s.cout);
     T* const sum = sums + slice * elements + first_tap * s.cin;
     const std::int64_t end = std::min(grid.rows(), (slice + 1) * slice_rows);
     const std::int64_t start = slice * slice_rows;
@@ -111,10 +115,10 @@ void accumulate_weights(Blas blas, const ConvShape& s, const T* x, const T* dy, 
     for (std::int64_t row = start; row < end; row += block) {
       const std::int64_t count = std::min(block, end - row);
       if (gather)
-        gather_patches(grid, x, row, row + count, static_cast<std::size_t>(first_tap),
+        gather_patches(grid, x.x, row, row + count, static_cast<std::size_t>(first_tap),
                        static_cast<std::size_t>(last_tap), patches.data());
-      gemm<T>(blas, s.cout, columns, count, {dy + row * s.cout, s.cout, true},
-              {gather ? patches.data() : x + row * columns, columns}, true, sum, depth);
+      gemm<T>(blas, s.cout, columns, count, {dy.read(row, row + count, gradient.data()), s.cout, true},
+              {gather ? patches.data() : x.read(row, row + count, patches.data()), columns}, true, sum, depth);
     }
   });
   if (slices > 1)
@@ -125,42 +129,145 @@ void accumulate_weights(Blas blas, const ConvShape& s, const T* x, const T* dy, 
     });
 }
 
+// A reading that the general path can take as it is, else as a tensor of its own.
+Reading for_rows(const std::vector<Reading>& inputs, bool patches_are_rows) {
+  if (inputs.size() == 1 && (inputs[0].plain() || patches_are_rows)) return inputs[0];
+  return {materialised(inputs)};
+}
+
+winograd::Sources sources_of(const std::vector<Reading>& inputs) {
+  winograd::Sources sources;
+  for (const Reading& input : inputs) sources.emplace_back(input);
+  return sources;
+}
+
+template <class T>
+const T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+
+// The blocks of a sample and the channels of a group are merged in order.
+void store_statistics(const winograd::BlockMoments& blocks, const ConvShape& s, const WantedStatistics& statistics) {
+  const std::int64_t maps = statistics.mean.extent(0), groups = statistics.mean.extent(1), size = s.cout / groups;
+  std::vector<Moments> all(static_cast<std::size_t>(maps * groups));
+  for (std::size_t unit = 0; unit < blocks.count.size(); ++unit) {
+    const auto at = static_cast<std::int64_t>(unit);
+    const std::int64_t sample = blocks.first_sample[unit / static_cast<std::size_t>(blocks.slots)] + at % blocks.slots;
+    const std::int64_t map = maps == 1 ? 0 : sample;
+    for (std::int64_t c = 0; c < s.cout && blocks.count[unit] > 0; ++c) {
+      const auto from = static_cast<std::size_t>(at * blocks.stride + c);
+      all[static_cast<std::size_t>(map * groups + c / size)].merge(
+          {blocks.count[unit], blocks.mean[from], blocks.m2[from]});
+    }
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    statistics.mean.data<float>()[i] = static_cast<float>(all[i].mean);
+    statistics.rstd.data<float>()[i] = static_cast<float>(all[i].rstd(statistics.eps));
+  }
+}
+
+void forward(const std::vector<Reading>& inputs, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
+             const Tensor& y, const WantedStatistics& statistics) {
+  const ConvShape s = conv_shape(inputs[0].x.shape().with(-1, weight.extent(-1)), weight.shape(), y.shape(), geometry);
+  const ConvKernel kernel = plan_conv(ConvPass::forward, y.dtype(), s).kernel;
+  const bool wanted = statistics.mean.defined();
+  if (kernel == ConvKernel::winograd && s.batch > 0) {
+    winograd::BlockMoments moments;
+    winograd::convolve(s, sources_of(inputs), winograd::forward_weights(s, weight.data<float>()),
+                       data_or_null<float>(bias), {{y.data<float>(), s.cout}}, wanted ? &moments : nullptr);
+    if (wanted) store_statistics(moments, s, statistics);
+    return;
+  }
+  const Reading x = for_rows(inputs, kernel == ConvKernel::gemm && forward_grid(s).is_identity());
+  dispatch_float(y.dtype(), "conv", [&]<class T>(T) {
+    const T* const b = data_or_null<T>(bias);
+    if (kernel == ConvKernel::direct) return direct::convolve(s, x.x.data<T>(), weight.data<T>(), b, y.data<T>());
+    convolve_forward<T>(s, Source<T>(x), weight.data<T>(), b, y.data<T>());
+  });
+  if (wanted) y.backend().norm_statistics(y, statistics.eps, statistics.mean, statistics.rstd);
+}
+
+// dx, or the output of a transposed convolution, plus bias.
+void backward(const Reading& dy, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
+              const Tensor& dx) {
+  const ConvShape s = conv_shape(dx.shape(), weight.shape(), dy.x.shape(), geometry);
+  if (plan_conv(ConvPass::input_gradient, dx.dtype(), s).kernel == ConvKernel::winograd)
+    return winograd::convolve(input_gradient_shape(s), sources_of({dy}),
+                              winograd::gradient_weights(s, weight.data<float>()), data_or_null<float>(bias),
+                              {{dx.data<float>(), s.cin}});
+  const std::vector<PatchGrid> grids = input_gradient_grids(s);
+  const bool rows = std::all_of(grids.begin(), grids.end(), [](const PatchGrid& grid) { return grid.is_identity(); });
+  const Reading source = for_rows({dy}, rows);
+  dispatch_float(dx.dtype(), "conv_input_gradient", [&]<class T>(T) {
+    convolve_backward<T>(s, Source<T>(source), weight.data<T>(), data_or_null<T>(bias), dx.data<T>());
+  });
+}
+
+void weight_gradient(const std::vector<Reading>& inputs, const Reading& dy, const ConvGeometry& geometry,
+                     const Tensor& dweight) {
+  const ConvShape s =
+      conv_shape(inputs[0].x.shape().with(-1, dweight.extent(-1)), dweight.shape(), dy.x.shape(), geometry);
+  const ConvKernel kernel = plan_conv(ConvPass::weight_gradient, dweight.dtype(), s).kernel;
+  if (kernel == ConvKernel::winograd)
+    return winograd::weight_gradient(s, sources_of(inputs), materialised({dy}).data<float>(), dweight.data<float>());
+  const Reading x = for_rows(inputs, kernel == ConvKernel::gemm && forward_grid(s).is_identity());
+  dispatch_float(dweight.dtype(), "conv_weight_gradient", [&]<class T>(T) {
+    if (kernel == ConvKernel::direct)
+      return direct::weight_gradient(s, x.x.data<T>(), materialised({dy}).data<T>(), dweight.data<T>());
+    accumulate_weights<T>(chosen_blas(), s, Source<T>(x), Source<T>(dy), dweight.data<T>());
+  });
+}
+
 }  // namespace
 
 void CpuBackend::conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
                       const Tensor& y) {
-  const ConvShape s = conv_shape(x.shape(), weight.shape(), y.shape(), geometry);
-  const ConvKernel kernel = plan_conv(ConvPass::forward, x.dtype(), s).kernel;
-  if (kernel == ConvKernel::winograd)
-    return winograd::convolve(s, x.data<float>(), winograd::forward_weights(s, weight.data<float>()),
-                              bias.defined() ? bias.data<float>() : nullptr, y.data<float>());
-  dispatch_float(x.dtype(), "conv", [&]<class T>(T) {
-    const T* const b = bias.defined() ? bias.data<T>() : nullptr;
-    if (kernel == ConvKernel::direct) return direct::convolve(s, x.data<T>(), weight.data<T>(), b, y.data<T>());
-    convolve_forward<T>(s, x.data<T>(), weight.data<T>(), b, y.data<T>());
-  });
+  forward({{x}}, weight, bias, geometry, y, {});
 }
 
 void CpuBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
                                      const Tensor& dx) {
-  const ConvShape s = conv_shape(dx.shape(), weight.shape(), dy.shape(), geometry);
-  if (plan_conv(ConvPass::input_gradient, dy.dtype(), s).kernel == ConvKernel::winograd)
-    return winograd::convolve(input_gradient_shape(s), dy.data<float>(),
-                              winograd::gradient_weights(s, weight.data<float>()), nullptr, dx.data<float>());
-  dispatch_float(dy.dtype(), "conv_input_gradient",
-                 [&]<class T>(T) { convolve_backward<T>(s, dy.data<T>(), weight.data<T>(), dx.data<T>()); });
+  backward({dy}, weight, {}, geometry, dx);
 }
 
 void CpuBackend::conv_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry,
                                       const Tensor& dweight) {
-  const ConvShape s = conv_shape(x.shape(), dweight.shape(), dy.shape(), geometry);
-  const ConvKernel kernel = plan_conv(ConvPass::weight_gradient, x.dtype(), s).kernel;
-  if (kernel == ConvKernel::winograd)
-    return winograd::weight_gradient(s, x.data<float>(), dy.data<float>(), dweight.data<float>());
-  dispatch_float(x.dtype(), "conv_weight_gradient", [&]<class T>(T) {
-    if (kernel == ConvKernel::direct) return direct::weight_gradient(s, x.data<T>(), dy.data<T>(), dweight.data<T>());
-    accumulate_weights<T>(chosen_blas(), s, x.data<T>(), dy.data<T>(), dweight.data<T>());
-  });
+  weight_gradient({{x}}, {dy}, geometry, dweight);
 }
+
+void CpuFused::conv(const std::vector<Reading>& inputs, const Tensor& weight, const Tensor& bias,
+                    const ConvGeometry& geometry, const Tensor& y, const WantedStatistics& statistics) const {
+  forward(inputs, weight, bias, geometry, y, statistics);
+}
+
+void CpuFused::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
+                                   const std::vector<Tensor>& dx) const {
+  const ConvShape s = conv_shape(dx[0].shape().with(-1, weight.extent(-1)), weight.shape(), dy.shape(), geometry);
+  const bool whole_vectors =
+      std::all_of(dx.begin(), dx.end() - 1, [](const Tensor& part) { return part.extent(-1) % kLanes<float> == 0; });
+  if (!whole_vectors || plan_conv(ConvPass::input_gradient, dy.dtype(), s).kernel != ConvKernel::winograd)
+    return FusedBackend::conv_input_gradient(dy, weight, geometry, dx);
+  winograd::Targets targets;
+  for (const Tensor& part : dx) targets.push_back({part.data<float>(), part.extent(-1)});
+  winograd::convolve(input_gradient_shape(s), sources_of({{dy}}), winograd::gradient_weights(s, weight.data<float>()),
+                     nullptr, targets);
+}
+
+void CpuFused::conv_weight_gradient(const std::vector<Reading>& inputs, const Tensor& dy, const ConvGeometry& geometry,
+                                    const Tensor& dweight) const {
+  weight_gradient(inputs, {dy}, geometry, dweight);
+}
+
+void CpuFused::conv_transpose(const Reading& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
+                              const Tensor& y) const {
+  backward(x, weight, bias, geometry, y);
+}
+
+void CpuFused::conv_transpose_weight_gradient(const Reading& x, const Tensor& dy, const ConvGeometry& geometry,
+                                              const Tensor& dweight) const {
+  weight_gradient({{dy}}, x, geometry, dweight);
+}
+
+std::unique_ptr<FusedBackend> make_fused() { return std::make_unique<CpuFused>(); }
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -8,6 +8,7 @@
 
 #include "engine/cpu/isa.h"
 
+#include "engine/cpu/moments.h"
 #include "engine/cpu/stream.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
@@ -43,18 +44,6 @@ struct Layout {
     parallel_for(maps * stream.blocks, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) body(i / stream.blocks, i % stream.blocks);
     });
-  }
-};
-
-// Count, mean and sum of squared deviations.
-struct Moments {
-  double n = 0, mean = 0, m2 = 0;
-  void merge(const Moments& other) {
-    if (other.n == 0) return;
-    const double delta = other.mean - mean, share = other.n / (n + other.n);
-    m2 += other.m2 + delta * delta * n * share;
-    mean += delta * share;
-    n += other.n;
   }
 };
 
@@ -269,7 +258,7 @@ void CpuBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mean
           for (std::int64_t c = first; c < first + size; ++c)
             all.merge(partial[static_cast<std::size_t>((m * stream.blocks + b) * layout.channels + c)]);
         mean.data<T>()[k] = static_cast<T>(all.mean);
-        rstd.data<T>()[k] = static_cast<T>(1 / std::sqrt(all.m2 / std::max(all.n, 1.0) + eps));
+        rstd.data<T>()[k] = static_cast<T>(all.rstd(eps));
       }
     });
   });

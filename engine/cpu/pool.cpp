@@ -4,8 +4,11 @@
 #include <type_traits>
 #include <vector>
 
-#include "engine/cpu/isa.h"
+#include "engine/cpu/cpu_fused.h"
+#include "engine/cpu/scratch.h"
 
+#include "engine/cpu/isa.h"
+#include "engine/cpu/reading.h"
 #include "engine/cpu/volume.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
@@ -74,26 +77,46 @@ inline void window_gradient(const T* dy, const std::uint8_t* index, std::int64_t
     write<typename L::Values>(dx + i * stride, k == 0 ? gradient : typename L::Values{});
 }
 
+// The lines of a window that a reading computes are copied side by side first.
+template <class T>
+void pool(const Source<T>& source, const Volume& in, const std::array<std::int64_t, 3>& size, const Tensor& y,
+          const Tensor& index) {
+  const Volume out(y.shape());
+  Volume copied = in;
+  copied.extent = {size[0], size[1], in.extent[2]};
+  const std::vector<std::int64_t> offsets = offsets_of(source.plain() ? in : copied, size);
+  out.for_lines([&](std::int64_t line, std::int64_t n, std::int64_t z, std::int64_t h) {
+    const std::int64_t first = (n * in.extent[0] + z * size[0]) * in.extent[1] + h * size[1];  // line of the input
+    const Scratch<T> lines(source.plain() ? 0 : copied.lines() / copied.samples * copied.line());
+    const T* from = source.x + first * in.line();
+    if (!source.plain()) {
+      for (std::int64_t i = 0; i < size[0]; ++i) {
+        const std::int64_t row = (first + i * in.extent[1]) * in.extent[2];
+        source.read(row, row + size[1] * in.extent[2], lines.data() + i * size[1] * in.line());
+      }
+      from = lines.data();
+    }
+    T* to = y.data<T>() + line * out.line();
+    std::uint8_t* which = index.data<std::uint8_t>() + line * out.line();
+    for (std::int64_t w = 0; w < out.extent[2]; ++w) {
+      for_channels<T, kLanes<T>>(
+          0, out.channels, [&]<class L>(std::int64_t c) { window_maximum<L>(from + c, offsets, to + c, which + c); });
+      from += size[2] * in.channels;
+      to += out.channels;
+      which += out.channels;
+    }
+  });
+}
+
 }  // namespace
 
+void CpuFused::max_pool(const Reading& x, const Extents& window, const Tensor& y, const Tensor& index) const {
+  dispatch_float(y.dtype(), "max_pool",
+                 [&]<class T>(T) { pool(Source<T>(x), Volume(x.x.shape()), per_axis(window, x.x.shape()), y, index); });
+}
+
 void CpuBackend::max_pool(const Tensor& x, const Extents& window, const Tensor& y, const Tensor& index) {
-  const Volume in(x.shape()), out(y.shape());
-  const std::array<std::int64_t, 3> size = per_axis(window, x.shape());
-  const std::vector<std::int64_t> offsets = offsets_of(in, size);
-  dispatch_float(x.dtype(), "max_pool", [&]<class T>(T) {
-    out.for_lines([&](std::int64_t line, std::int64_t n, std::int64_t z, std::int64_t h) {
-      const T* from = x.data<T>() + ((n * in.extent[0] + z * size[0]) * in.extent[1] + h * size[1]) * in.line();
-      T* to = y.data<T>() + line * out.line();
-      std::uint8_t* which = index.data<std::uint8_t>() + line * out.line();
-      for (std::int64_t w = 0; w < out.extent[2]; ++w) {
-        for_channels<T, kLanes<T>>(
-            0, out.channels, [&]<class L>(std::int64_t c) { window_maximum<L>(from + c, offsets, to + c, which + c); });
-        from += size[2] * in.channels;
-        to += out.channels;
-        which += out.channels;
-      }
-    });
-  });
+  fused_backend().max_pool({x}, window, y, index);
 }
 
 void CpuBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) {

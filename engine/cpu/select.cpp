@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/cpu/inspect.h"
+#include "engine/fused_backend.h"
 
 namespace voxgrad {
 namespace cpu {
@@ -13,10 +14,11 @@ namespace cpu {
 #define VOXGRAD_DECLARE(isa)                                                                       \
   namespace isa {                                                                                  \
   std::unique_ptr<Backend> make_backend(Pool&);                                                    \
+  std::unique_ptr<FusedBackend> make_fused();                                                      \
   ConvChoice conv_choice(ConvPass, const Shape&, const Shape&, const Shape&, const ConvGeometry&); \
   double peak_gflops();                                                                            \
   }
-#define VOXGRAD_FUNCTIONS(isa) &isa::make_backend, &isa::conv_choice, &isa::peak_gflops
+#define VOXGRAD_FUNCTIONS(isa) &isa::make_backend, &isa::make_fused, &isa::conv_choice, &isa::peak_gflops
 VOXGRAD_DECLARE(baseline)
 #ifdef VOXGRAD_X86
 VOXGRAD_DECLARE(avx2)
@@ -28,6 +30,7 @@ struct Level {
   const char* name;
   bool supported;
   decltype(&baseline::make_backend) make_backend;
+  decltype(&baseline::make_fused) make_fused;
   decltype(&baseline::conv_choice) conv_choice;
   decltype(&baseline::peak_gflops) peak_gflops;
 };
@@ -63,6 +66,10 @@ const Level& chosen() {
 ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y,
                        const ConvGeometry& geometry) {
   return chosen().conv_choice(pass, x, weight, y, geometry);
+}
+FusedBackend& fused_backend() {
+  static FusedBackend& backend = *chosen().make_fused().release();
+  return backend;
 }
 double peak_gflops() { return chosen().peak_gflops(); }
 

@@ -10,6 +10,7 @@
 
 #include "engine/cpu/isa.h"
 #include "engine/cpu/microkernel.h"
+#include "engine/cpu/reading.h"
 #include "engine/cpu/transpose.h"
 #include "engine/cpu/winograd_transforms.h"
 
@@ -98,39 +99,115 @@ void multiply(const ConvShape& s, const Block& block, const Transformed& input, 
   }
 }
 
+// Where the vector of output channels from `channel` on goes: its first element in the voxel 0, and the channels of
+// that map.
+Target target_of(const Targets& y, std::int64_t channel) {
+  std::size_t i = 0;
+  for (; channel >= y[i].channels; ++i) channel -= y[i].channels;
+  return {y[i].y + channel, y[i].channels};
+}
+
+// Sums of one tile and vector of channels, around its first value so that few digits are lost.
+struct TileSums {
+  V origin{}, first{}, second{};
+
+  void add(V value) {
+    const V d = value - origin;
+    first += d;
+    second += d * d;
+  }
+  // Merges them with mean and m2 of `before` values (moments.h).
+  void merge_into(double* mean, double* m2, double count, double before) const {
+    alignas(64) float sums[3][kWidth];
+    store(sums[0], origin);
+    store(sums[1], first);
+    store(sums[2], second);
+    const double share = count / (before + count);
+    for (std::int64_t c = 0; c < kWidth; c += kLanes<double>) {
+      const Vec<double> s1 = load_wide(sums[1] + c), shift = s1 / count;
+      const Vec<double> delta = load_wide(sums[0] + c) + shift - load(mean + c);
+      store(m2 + c, load(m2 + c) + (load_wide(sums[2] + c) - s1 * shift) + delta * delta * (before * share));
+      store(mean + c, load(mean + c) + delta * share);
+    }
+  }
+};
+
+// Makes room for the moments of `cuts`.
+void prepare(const ConvShape& s, const Cut& cuts, BlockMoments* moments) {
+  if (moments == nullptr) return;
+  const std::int64_t of_sample = tile_columns(s) / s.batch;
+  moments->slots = std::min(s.batch, (cuts.columns + of_sample - 2) / of_sample + 1);
+  moments->stride = block_count(s.cout, kWidth) * kWidth;
+  for (std::int64_t i = 0; i < cuts.blocks(); ++i) moments->first_sample.push_back(cuts.block(s, i).column / of_sample);
+  const auto slots = static_cast<std::size_t>(cuts.blocks() * moments->slots);
+  moments->count.assign(slots, 0.0);
+  moments->mean.assign(slots * static_cast<std::size_t>(moments->stride), 0.0);
+  moments->m2 = moments->mean;
+}
+
 // The products of a block and a panel to 4 x 4 outputs each, plus bias; what lies outside of y is dropped.
-void transform_output(const ConvShape& s, const Block& block, const Transformed& product, const Panel& panel,
-                      const float* bias, float* y) {
+template <bool kMoments>
+void transform_output(const ConvShape& s, std::int64_t index, const Block& block, const Transformed& product,
+                      const Panel& panel, const float* bias, const Targets& y, BlockMoments* moments) {
+  std::vector<double> counts(kMoments ? static_cast<std::size_t>(moments->slots) : 0);
   for (std::int64_t row = 0; row < block.planes * block.columns; ++row) {
     const auto [sample, z, top, left] = place_of(s, block, row);
     const int rows = static_cast<int>(std::min(kTile, s.out[1] - top));
     const int columns = static_cast<int>(std::min(kTile, s.out[2] - left));
-    float* const out = y + (((sample * s.out[0] + z) * s.out[1] + top) * s.out[2] + left) * s.cout + panel.first;
+    const std::int64_t voxel = ((sample * s.out[0] + z) * s.out[1] + top) * s.out[2] + left;
     const float* const from = product.data + row * product.row_stride;
+    const std::int64_t slot = kMoments ? sample - moments->first_sample[static_cast<std::size_t>(index)] : 0;
     for (std::int64_t v = 0; v < panel.channels; v += kWidth) {
       const int count = static_cast<int>(std::min(kWidth, panel.channels - v));
       const V offset = bias == nullptr ? V{} : load_part(bias + panel.first + v, count);
+      const Target target = target_of(y, panel.first + v);
+      float* const out = target.y + voxel * target.channels;
+      TileSums sums;
       transform_tile<OutputTransform>([&](int i, int j) { return load(from + (i * 6 + j) * product.xi_stride + v); },
                                       [&](int i, int j, V value) {
                                         if (i >= rows || j >= columns) return;
-                                        store_part(out + (i * s.out[2] + j) * s.cout + v, value + offset, count);
+                                        value += offset;
+                                        store_part(out + (i * s.out[2] + j) * target.channels, value, count);
+                                        if constexpr (kMoments) {
+                                          if (i == 0 && j == 0) sums.origin = value;
+                                          sums.add(value);
+                                        }
                                       });
+      if constexpr (kMoments) {
+        const std::int64_t at = (index * moments->slots + slot) * moments->stride + panel.first + v;
+        sums.merge_into(moments->mean.data() + at, moments->m2.data() + at, rows * columns,
+                        counts[static_cast<std::size_t>(slot)]);
+      }
     }
+    if constexpr (kMoments) counts[static_cast<std::size_t>(slot)] += rows * columns;
   }
+  if constexpr (kMoments)
+    if (panel.first == 0) std::copy(counts.begin(), counts.end(), moments->count.begin() + index * moments->slots);
 }
 
-void convolve_few_channels(const ConvShape& s, const float* x, const Weights& w, const float* bias, float* y) {
+void finish_block(const ConvShape& s, std::int64_t index, const Block& block, const Transformed& product,
+                  const Panel& panel, const float* bias, const Targets& y, BlockMoments* moments) {
+  if (moments == nullptr)
+    transform_output<false>(s, index, block, product, panel, bias, y, moments);
+  else
+    transform_output<true>(s, index, block, product, panel, bias, y, moments);
+}
+
+void convolve_few_channels(const ConvShape& s, const Sources& x, const Weights& w, const float* bias, const Targets& y,
+                           BlockMoments* moments) {
   const std::int64_t panels = block_count(s.cout, kPanel), panel_size = kPoints * s.kernel[0] * s.cin * kPanel;
   const Scratch<float> weights(panels * panel_size);
   parallel_for(panels, 1, [&](std::int64_t panel, std::int64_t) {
     transform_weights(s, w, panel_of(s, panel), 0, s.cin, weights.data() + panel * panel_size);
   });
   const Cut cuts =
-      cut(s, std::clamp<std::int64_t>(kBlockBytes / kRowBytes / layout(1, s.cin).row_stride, kTileRows, kBlockRows));
+      cut(s, std::clamp<std::int64_t>(kBlockBytes / kRowBytes / layout(1, transformed_channels(x)).row_stride,
+                                      kTileRows, kBlockRows));
+  prepare(s, cuts, moments);
   parallel_for(cuts.blocks(), 1, [&](std::int64_t index, std::int64_t) {
     const Block block = cuts.block(s, index);
     const std::int64_t rows = input_rows(s, block);
-    const Layout in = layout(rows, s.cin), out = layout(block.planes * block.columns, kPanel);
+    const Layout in = layout(rows, transformed_channels(x)), out = layout(block.planes * block.columns, kPanel);
     const Scratch<float> input(in.size()), product(out.size());
     const Transformed from{input.data(), in.row_stride, in.xi_stride};
     const Transformed to{product.data(), out.row_stride, out.xi_stride};
@@ -138,19 +215,22 @@ void convolve_few_channels(const ConvShape& s, const float* x, const Weights& w,
     for (std::int64_t i = 0; i < panels; ++i) {
       const Panel panel = panel_of(s, i);
       multiply(s, block, from, 0, s.cin, weights.data() + i * panel_size, panel, to);
-      transform_output(s, block, to, panel, bias, y);
+      finish_block(s, index, block, to, panel, bias, y, moments);
     }
   });
 }
 
-void convolve_many_channels(const ConvShape& s, const float* x, const Weights& w, const float* bias, float* y) {
+void convolve_many_channels(const ConvShape& s, const Sources& x, const Weights& w, const float* bias, const Targets& y,
+                            BlockMoments* moments) {
   const std::int64_t slab =
       std::max<std::int64_t>(8, kSlabBytes / (kRowBytes * s.kernel[0] * kPanel));  // input channels
-  const Cut cuts = cut(s, std::max<std::int64_t>(48, kKeptBytes / kRowBytes / layout(1, s.cin).row_stride));
+  const Cut cuts =
+      cut(s, std::max<std::int64_t>(48, kKeptBytes / kRowBytes / layout(1, transformed_channels(x)).row_stride));
+  prepare(s, cuts, moments);
   for (std::int64_t index = 0; index < cuts.blocks(); ++index) {
     const Block block = cuts.block(s, index);
     const std::int64_t rows = input_rows(s, block);
-    const Layout in = layout(rows, s.cin), out = layout(block.planes * block.columns, kPanel);
+    const Layout in = layout(rows, transformed_channels(x)), out = layout(block.planes * block.columns, kPanel);
     const Scratch<float> input(in.size());
     const Transformed from{input.data(), in.row_stride, in.xi_stride};
     parallel_for(rows, 8,
@@ -164,7 +244,7 @@ void convolve_many_channels(const ConvShape& s, const float* x, const Weights& w
         transform_weights(s, w, panel, begin, end, weights.data());
         multiply(s, block, from, begin, end, weights.data(), panel, to);
       }
-      transform_output(s, block, to, panel, bias, y);
+      finish_block(s, index, block, to, panel, bias, y, moments);
     });
   }
 }
@@ -180,12 +260,13 @@ Weights gradient_weights(const ConvShape& s, const float* weight) {
   return {weight, 1, s.cin, taps * s.cin, true};
 }
 
-void convolve(const ConvShape& s, const float* x, const Weights& weights, const float* bias, float* y) {
+void convolve(const ConvShape& s, const Sources& x, const Weights& weights, const float* bias, const Targets& y,
+              BlockMoments* moments) {
   if (s.batch == 0) return;
   if (kRowBytes * s.kernel[0] * s.cin * s.cout <= kWeightBytes)
-    convolve_few_channels(s, x, weights, bias, y);
+    convolve_few_channels(s, x, weights, bias, y, moments);
   else
-    convolve_many_channels(s, x, weights, bias, y);
+    convolve_many_channels(s, x, weights, bias, y, moments);
 }
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA::winograd

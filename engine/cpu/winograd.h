@@ -7,7 +7,14 @@
 // wide as the register tile.
 #pragma once
 
+#include <vector>
+
 #include "engine/cpu/conv_shape.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+template <class T>
+class Source;  // reading.h
+}
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 
@@ -25,11 +32,30 @@ struct Weights {
 Weights forward_weights(const ConvShape& s, const float* weight);
 Weights gradient_weights(const ConvShape& s, const float* weight);
 
-// y = convolution + bias (may be null).
-void convolve(const ConvShape& s, const float* x, const Weights& weights, const float* bias, float* y);
+// The inputs of a convolution, side by side along the channels.
+using Sources = std::vector<Source<float>>;
+
+// Where the outputs go: maps side by side along the channels. All but the last have whole vectors of channels.
+struct Target {
+  float* y;
+  std::int64_t channels;
+};
+using Targets = std::vector<Target>;
+
+// The moments of the outputs of each block of tiles, per sample of the block ("slot") and channel.
+struct BlockMoments {
+  std::int64_t slots = 0, stride = 0;      // samples that a block can touch; channels up to whole vectors
+  std::vector<std::int64_t> first_sample;  // of each block
+  std::vector<double> count;               // [block][slot]
+  std::vector<double> mean, m2;            // [block][slot][stride]
+};
+
+// y = convolution + bias (may be null). `moments`, if it is not null, is filled.
+void convolve(const ConvShape& s, const Sources& x, const Weights& weights, const float* bias, const Targets& y,
+              BlockMoments* moments = nullptr);
 
 // dweight [Cout, *K, Cin].
-void weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dweight);
+void weight_gradient(const ConvShape& s, const Sources& x, const float* dy, float* dweight);
 
 // --- Shared by the two ---
 
@@ -74,8 +100,11 @@ std::int64_t tile_columns(const ConvShape& s);  // of the layer
 inline std::int64_t input_rows(const ConvShape& s, const Block& block) {
   return (block.planes + s.kernel[0] - 1) * block.columns;
 }
+// Channels of a row of the transformed input: every source begins where the one before it ends and writes whole
+// vectors.
+std::int64_t transformed_channels(const Sources& x);
 // The rows [begin, end) of the transformed input of a block. Row = plane * columns + column.
-void transform_input(const ConvShape& s, const float* x, const Block& block, std::int64_t begin, std::int64_t end,
+void transform_input(const ConvShape& s, const Sources& x, const Block& block, std::int64_t begin, std::int64_t end,
                      const Transformed& to);
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA::winograd

@@ -13,6 +13,7 @@
 
 #include "engine/cpu/isa.h"
 #include "engine/cpu/microkernel.h"
+#include "engine/cpu/reading.h"
 #include "engine/cpu/winograd_transforms.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
@@ -112,15 +113,15 @@ struct Tiles {
   Layout in, out;
   Scratch<float> input, gradient;
 
-  Tiles(const ConvShape& s, const Block& largest)
-      : in(layout(input_rows(s, largest), s.cin)),
+  Tiles(const ConvShape& s, const Sources& x, const Block& largest)
+      : in(layout(input_rows(s, largest), transformed_channels(x))),
         out(layout(largest.planes * largest.columns, s.cout)),
         input(in.size()),
         gradient(out.size()) {}
   Transformed inputs() const { return {input.data(), in.row_stride, in.xi_stride}; }
   Transformed gradients() const { return {gradient.data(), out.row_stride, out.xi_stride}; }
 
-  void fill(const ConvShape& s, const Block& block, const float* x, const float* dy) const {
+  void fill(const ConvShape& s, const Block& block, const Sources& x, const float* dy) const {
     constexpr std::int64_t kRows = 8;
     parallel_for(input_rows(s, block), kRows,
                  [&](std::int64_t begin, std::int64_t end) { transform_input(s, x, block, begin, end, inputs()); });
@@ -130,13 +131,13 @@ struct Tiles {
   }
 };
 
-void few_channels(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+void few_channels(const ConvShape& s, const Sources& x, const float* dy, float* dweight) {
   const Rectangle whole{0, s.cout, 0, s.cin};
   const Cut cuts = cut(s, std::max<std::int64_t>(32, kBlockBytes / kRowBytes / (s.cin + s.cout)));
   const std::int64_t slices = std::min(kSlices, block_count(cuts.blocks(), 2));
   const Scratch<float> sums(slices * whole.size(s));
   parallel_for(slices, 1, [&](std::int64_t slice, std::int64_t) {
-    const Tiles tiles(s, cuts.block(s, 0));
+    const Tiles tiles(s, x, cuts.block(s, 0));
     const std::int64_t begin = cuts.blocks() * slice / slices, end = cuts.blocks() * (slice + 1) / slices;
     for (std::int64_t index = begin; index < end; ++index) {
       const Block block = cuts.block(s, index);
@@ -151,7 +152,7 @@ void few_channels(const ConvShape& s, const float* x, const float* dy, float* dw
   });
 }
 
-void many_channels(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+void many_channels(const ConvShape& s, const Sources& x, const float* dy, float* dweight) {
   const std::int64_t wide = std::min(s.cin, block_count(128 / s.kernel[0], kTileColumns<float>) * kTileColumns<float>);
   const std::int64_t high = std::min<std::int64_t>(s.cout, 4 * kTileRows);
   const std::int64_t across = block_count(s.cin, wide), parts = across * block_count(s.cout, high);
@@ -161,7 +162,7 @@ void many_channels(const ConvShape& s, const float* x, const float* dy, float* d
     return Rectangle{output, std::min(high, s.cout - output), input, std::min(wide, s.cin - input)};
   };
   const Cut cuts = cut(s, std::max<std::int64_t>(32, kKeptBytes / kRowBytes / (s.cin + s.cout)));
-  const Tiles tiles(s, cuts.block(s, 0));
+  const Tiles tiles(s, x, cuts.block(s, 0));
   if (cuts.blocks() == 1) {  // all tiles at once: the sum of a rectangle begins and ends in the cache of its task
     const Block block = cuts.block(s, 0);
     tiles.fill(s, block, x, dy);
@@ -196,7 +197,7 @@ void many_channels(const ConvShape& s, const float* x, const float* dy, float* d
 
 }  // namespace
 
-void weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+void weight_gradient(const ConvShape& s, const Sources& x, const float* dy, float* dweight) {
   if (s.batch == 0)
     std::fill(dweight, dweight + s.cout * volume(s.kernel) * s.cin, 0.0f);
   else if (Rectangle{0, s.cout, 0, s.cin}.size(s) * static_cast<std::int64_t>(sizeof(float)) <= kSliceBytes)

@@ -2,6 +2,7 @@
 #include "engine/cpu/winograd.h"
 
 #include "engine/cpu/isa.h"
+#include "engine/cpu/reading.h"
 #include "engine/cpu/winograd_transforms.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
@@ -9,17 +10,32 @@ namespace {
 
 constexpr std::int64_t kWidth = kLanes<float>;
 
-// A tile that leaves the image, or channels that do not fill a vector: its elements, zeros elsewhere.
-void copy_tile(const ConvShape& s, const float* plane, std::int64_t top, std::int64_t left, std::int64_t channel,
-               float* tile) {
-  const int count = static_cast<int>(std::min(kWidth, s.cin - channel));
+// A tile that leaves the image, or channels that do not fill a vector: its elements as they are read, zeros elsewhere.
+template <class Read>
+void copy_tile(const ConvShape& s, const float* plane, std::int64_t top, std::int64_t left, std::int64_t channels,
+               int count, const Read& read, float* tile) {
   for (std::int64_t i = 0; i < kInputs; ++i)
     for (std::int64_t j = 0; j < kInputs; ++j, tile += kWidth) {
       const std::int64_t y = top + i, x = left + j;
       const bool inside = y >= 0 && y < s.in[1] && x >= 0 && x < s.in[2];
-      const float* from = plane + (y * s.in[2] + x) * s.cin + channel;
-      store(tile, inside ? load_part(from, count) : V{});
+      store(tile, inside ? read(load_part(plane + (y * s.in[2] + x) * channels, count)) : V{});
     }
+}
+
+// One tile of up to a vector of the `channels` channels of a source; `plane` is its plane from the first of them on.
+template <class Read>
+void transform_vector(const ConvShape& s, const float* plane, std::int64_t top, std::int64_t left,
+                      std::int64_t channels, int count, const Read& read, float* out, std::int64_t xi_stride) {
+  const auto keep = [&](int i, int j, V value) { store(out + (i * 6 + j) * xi_stride, value); };
+  if (count == kWidth && top >= 0 && left >= 0 && top + kInputs <= s.in[1] && left + kInputs <= s.in[2]) {
+    const float* const from = plane + (top * s.in[2] + left) * channels;
+    const std::int64_t line = s.in[2] * channels;
+    return transform_tile<InputTransform>([&](int i, int j) { return read(load(from + i * line + j * channels)); },
+                                          keep);
+  }
+  alignas(64) float copy[kPoints * kWidth];
+  copy_tile(s, plane, top, left, channels, count, read, copy);
+  transform_tile<InputTransform>([&](int i, int j) { return load(copy + (i * kInputs + j) * kWidth); }, keep);
 }
 
 }  // namespace
@@ -57,28 +73,37 @@ Place place_of(const ConvShape& s, const Block& block, std::int64_t row) {
           column % wide * kTile};
 }
 
-void transform_input(const ConvShape& s, const float* x, const Block& block, std::int64_t begin, std::int64_t end,
+std::int64_t transformed_channels(const Sources& x) {
+  std::int64_t end = 0, total = 0;
+  for (const Source<float>& source : x) {
+    end = std::max(end, total + block_count(source.channels, kWidth) * kWidth);
+    total += source.channels;
+  }
+  return end;
+}
+
+void transform_input(const ConvShape& s, const Sources& x, const Block& block, std::int64_t begin, std::int64_t end,
                      const Transformed& to) {
-  alignas(64) float copy[kPoints * kWidth];
   for (std::int64_t row = begin; row < end; ++row) {
     const Place place = place_of(s, block, row);
     const std::int64_t z = place.plane - s.padding[0], top = place.top - s.padding[1], left = place.left - s.padding[2];
-    float* const out = to.data + row * to.row_stride;
+    float* out = to.data + row * to.row_stride;
     if (z < 0 || z >= s.in[0]) {
       for (std::int64_t xi = 0; xi < kPoints; ++xi)
         std::fill(out + xi * to.xi_stride, out + xi * to.xi_stride + to.row_stride, 0.0f);
       continue;
     }
-    const float* const plane = x + (place.sample * s.in[0] + z) * s.in[1] * s.in[2] * s.cin;
-    const bool interior = top >= 0 && left >= 0 && top + kInputs <= s.in[1] && left + kInputs <= s.in[2];
-    for (std::int64_t c = 0; c < s.cin; c += kWidth) {
-      const bool direct = interior && c + kWidth <= s.cin;
-      if (!direct) copy_tile(s, plane, top, left, c, copy);
-      const float* const from = direct ? plane + (top * s.in[2] + left) * s.cin + c : copy;
-      const std::int64_t line = direct ? s.in[2] * s.cin : kInputs * kWidth, step = direct ? s.cin : kWidth;
-      transform_tile<InputTransform>(
-          [&](int i, int j) { return load(from + i * line + j * step); },
-          [&](int i, int j, V value) { store(out + (i * 6 + j) * to.xi_stride + c, value); });
+    for (const Source<float>& source : x) {
+      const float* const plane = source.x + (place.sample * s.in[0] + z) * s.in[1] * s.in[2] * source.channels;
+      for (std::int64_t c = 0; c < source.channels; c += kWidth) {
+        const int count = static_cast<int>(std::min(kWidth, source.channels - c));
+        if (source.plain())
+          transform_vector(s, plane + c, top, left, source.channels, count, Plain{}, out + c, to.xi_stride);
+        else
+          transform_vector(s, plane + c, top, left, source.channels, count, source.at(place.sample, c), out + c,
+                           to.xi_stride);
+      }
+      out += source.channels;
     }
   }
 }

@@ -1,5 +1,7 @@
-// Matrix product, convolution and its transpose, pooling, upsampling.
-#include "engine/ops/common.h"
+// Matrix product, arguments of convolutions, upsampling. The convolutions and pooling are in fused.cpp: a tensor is a
+// map with nothing pending.
+#include "engine/fused.h"
+#include "engine/ops/conv_checks.h"
 
 namespace voxgrad {
 namespace {
@@ -11,30 +13,17 @@ ConvGeometry geometry_of(const ConvOptions& options, int spatial, const char* op
           per_axis(options.dilation, spatial, 1, op, "dilation")};
 }
 
-void check_weight(const Tensor& x, const Tensor& weight, const Tensor& bias, int in_axis, std::int64_t out,
-                  const char* op) {
+// `shape` is that of x, or of several maps side by side.
+void check_weight(const Tensor& x, const Shape& shape, const Tensor& weight, const Tensor& bias, int in_axis,
+                  std::int64_t out, const char* op) {
   detail::check_feature_map(x, op);
   detail::check_like(x, weight, op, "weight");
-  check(weight.dims() == x.dims(), op, ": weight ", weight.shape(), " needs as many axes as x ", x.shape());
-  check(weight.extent(in_axis) == x.extent(-1), op, ": weight ", weight.shape(), " takes ", weight.extent(in_axis),
-        " channels, x ", x.shape(), " has ", x.extent(-1));
+  check(weight.dims() == x.dims(), op, ": weight ", weight.shape(), " needs as many axes as x ", shape);
+  check(weight.extent(in_axis) == shape[-1], op, ": weight ", weight.shape(), " takes ", weight.extent(in_axis),
+        " channels, x ", shape, " has ", shape[-1]);
   if (!bias.defined()) return;
   detail::check_like(x, bias, op, "bias");
   check(bias.shape() == Shape({out}), op, ": bias ", bias.shape(), " for ", out, " output channels");
-}
-
-Gradient bias_gradient(const Tensor& bias) {
-  return [shape = bias.shape()](const Tensor& dy) {
-    Tensor db = empty(shape, dy.dtype(), dy.device());
-    dy.backend().bias_gradient(dy, db);
-    return db;
-  };
-}
-
-Tensor weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry, const Shape& shape) {
-  Tensor dw = empty(shape, x.dtype(), x.device());
-  x.backend().conv_weight_gradient(x, dy, geometry, dw);
-  return dw;
 }
 
 }  // namespace
@@ -63,36 +52,37 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
 }
 
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
-  const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(0) : 0;
-  check_weight(x, weight, bias, -1, out, "conv");
-  const int spatial = x.shape().spatial_dims();
-  const ConvGeometry g = geometry_of(options, spatial, "conv");
-  Shape shape = x.shape().with(-1, out);
-  for (int i = 0; i < spatial; ++i) {
-    const std::int64_t reach = g.dilation[i] * (weight.extent(i + 1) - 1) + 1;
-    const std::int64_t room = x.extent(i + 1) + 2 * g.padding[i];
-    check(room >= reach, "conv: kernel ", weight.shape(), " with dilation ", g.dilation[i], " spans ", reach,
-          " voxels, x ", x.shape(), " with padding ", g.padding[i], " has ", room, " on axis ", i + 1);
-    shape[i + 1] = (room - reach) / g.stride[i] + 1;
-  }
-  Tensor y = empty(shape, x.dtype(), x.device());
-  x.backend().conv(x, weight, bias, g, y);
-  if (!recording({&x, &weight, &bias})) return y;
-  std::vector<Input> inputs{
-      {x,
-       [weight = weight.detach(), g, in = x.shape()](const Tensor& dy) {
-         Tensor dx = empty(in, dy.dtype(), dy.device());
-         dy.backend().conv_input_gradient(dy, weight, g, dx);
-         return dx;
-       }},
-      {weight, [x = x.detach(), g, w = weight.shape()](const Tensor& dy) { return weight_gradient(x, dy, g, w); }}};
-  if (bias.defined()) inputs.push_back({bias, bias_gradient(bias)});
-  return record(y, std::move(inputs));
+  return conv(std::vector<Pending>{x}, weight, bias, options);
 }
 
 Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+  return conv_transpose(Pending(x), weight, bias, options);
+}
+
+Tensor max_pool(const Tensor& x, const Extents& window) { return max_pool(Pending(x), window); }
+
+namespace detail {
+
+ConvCall check_conv(const Tensor& x, const Shape& in, const Tensor& weight, const Tensor& bias,
+                    const ConvOptions& options) {
+  const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(0) : 0;
+  check_weight(x, in, weight, bias, -1, out, "conv");
+  const int spatial = in.spatial_dims();
+  const ConvGeometry g = geometry_of(options, spatial, "conv");
+  Shape shape = in.with(-1, out);
+  for (int i = 0; i < spatial; ++i) {
+    const std::int64_t reach = g.dilation[i] * (weight.extent(i + 1) - 1) + 1;
+    const std::int64_t room = in[i + 1] + 2 * g.padding[i];
+    check(room >= reach, "conv: kernel ", weight.shape(), " with dilation ", g.dilation[i], " spans ", reach,
+          " voxels, x ", in, " with padding ", g.padding[i], " has ", room, " on axis ", i + 1);
+    shape[i + 1] = (room - reach) / g.stride[i] + 1;
+  }
+  return {g, shape};
+}
+
+ConvCall check_conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(-1) : 0;
-  check_weight(x, weight, bias, 0, out, "conv_transpose");
+  check_weight(x, x.shape(), weight, bias, 0, out, "conv_transpose");
   const int spatial = x.shape().spatial_dims();
   const ConvGeometry g = geometry_of(options, spatial, "conv_transpose");
   Shape shape = x.shape().with(-1, out);
@@ -102,42 +92,10 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
     check(extent >= 1, "conv_transpose: padding ", g.padding[i], " leaves nothing on axis ", i + 1, " of ", x.shape());
     shape[i + 1] = extent;
   }
-  Tensor y = empty(shape, x.dtype(), x.device());
-  x.backend().conv_input_gradient(x, weight, g, y);
-  if (bias.defined()) y.backend().binary(BinaryOp::add, y, bias, y);
-  if (!recording({&x, &weight, &bias})) return y;
-  // The adjoint of the adjoint: dx is the convolution of dy, and dy and x change places in the weight gradient.
-  std::vector<Input> inputs{
-      {x,
-       [weight = weight.detach(), g, in = x.shape()](const Tensor& dy) {
-         Tensor dx = empty(in, dy.dtype(), dy.device());
-         dy.backend().conv(dy, weight, Tensor(), g, dx);
-         return dx;
-       }},
-      {weight, [x = x.detach(), g, w = weight.shape()](const Tensor& dy) { return weight_gradient(dy, x, g, w); }}};
-  if (bias.defined()) inputs.push_back({bias, bias_gradient(bias)});
-  return record(y, std::move(inputs));
+  return {g, shape};
 }
 
-Tensor max_pool(const Tensor& x, const Extents& window) {
-  detail::check_feature_map(x, "max_pool");
-  const int spatial = x.shape().spatial_dims();
-  const Extents w = per_axis(window, spatial, 1, "max_pool", "window");
-  check(w[0] * w[1] * w[2] <= 255, "max_pool: windows of at most 255 voxels, got ", w[0], " x ", w[1], " x ", w[2]);
-  Shape shape = x.shape();
-  for (int i = 0; i < spatial; ++i) {
-    check(x.extent(i + 1) >= w[i], "max_pool: window ", w[i], " is larger than axis ", i + 1, " of ", x.shape());
-    shape[i + 1] = x.extent(i + 1) / w[i];
-  }
-  Tensor y = empty(shape, x.dtype(), x.device());
-  Tensor index = empty(shape, DType::u8, x.device());
-  x.backend().max_pool(x, w, y, index);
-  return record(y, {{x, [index, w, in = x.shape()](const Tensor& dy) {
-                       Tensor dx = empty(in, dy.dtype(), dy.device());
-                       dy.backend().max_pool_gradient(dy, index, w, dx);
-                       return dx;
-                     }}});
-}
+}  // namespace detail
 
 Tensor upsample(const Tensor& x, Upsampling kind, const Extents& scale) {
   detail::check_feature_map(x, "upsample");

@@ -1,32 +1,34 @@
 // Normalisation with its activation, dropout, random tensors.
 #include <cmath>
 
-#include "engine/ops/common.h"
+#include "engine/ops/norm_graph.h"
 
 namespace voxgrad {
-namespace {
+namespace detail {
 
 void check_affine(const Tensor& x, const Tensor& parameter, const char* op, const char* what) {
   if (!parameter.defined()) return;
-  detail::check_like(x, parameter, op, what);
+  check_like(x, parameter, op, what);
   check(parameter.shape() == Shape({x.extent(-1)}), op, ": ", what, " ", parameter.shape(), " for ", x.extent(-1),
         " channels");
 }
 
+namespace {
+
 // The three gradients come out of the same two passes over x and dy; the first closure that is asked computes all.
 struct NormGradients {
-  Tensor x, mean, rstd, gamma, beta;
-  NormActivation activation;
-  bool constant_statistics;
+  Tensor x;
+  Normalisation norm;
   Tensor dx, dgamma, dbeta;
   bool done = false;
 
   void compute(const Tensor& dy) {
     if (done) return;
-    dx = empty_like(x);
-    if (gamma.defined()) dgamma = empty_like(gamma);
-    if (beta.defined()) dbeta = empty_like(beta);
-    x.backend().norm_gradient(x, mean, rstd, gamma, beta, activation, dy, constant_statistics, dx, dgamma, dbeta);
+    dx = dy.unique() ? dy : empty_like(x);  // nobody else will read dy: its memory takes dx
+    if (norm.gamma.defined()) dgamma = empty_like(norm.gamma);
+    if (norm.beta.defined()) dbeta = empty_like(norm.beta);
+    x.backend().norm_gradient(x, norm.mean, norm.rstd, norm.gamma, norm.beta, norm.activation, dy,
+                              norm.constant_statistics, dx, dgamma, dbeta);
     x = Tensor();
     done = true;
   }
@@ -39,18 +41,43 @@ Gradient gradient_of(const std::shared_ptr<NormGradients>& all, Tensor NormGradi
   };
 }
 
-Tensor normalise(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma, const Tensor& beta,
-                 const NormOptions& options, bool constant_statistics) {
-  const NormActivation activation{options.activation, options.slope};
-  Tensor y = empty_like(x);
-  x.backend().norm(x, mean, rstd, gamma, beta, activation, y);
-  if (!recording({&x, &gamma, &beta})) return y;
-  auto all = std::make_shared<NormGradients>(NormGradients{
-      x.detach(), mean, rstd, gamma.detach(), beta.detach(), activation, constant_statistics, {}, {}, {}});
+}  // namespace
+
+std::vector<Input> norm_inputs(const Tensor& x, const Normalisation& norm) {
+  if (!recording({&x, &norm.gamma, &norm.beta})) return {};
+  auto all = std::make_shared<NormGradients>(NormGradients{x.detach(), norm, {}, {}, {}});
+  all->norm.gamma = norm.gamma.detach();
+  all->norm.beta = norm.beta.detach();
   std::vector<Input> inputs{{x, gradient_of(all, &NormGradients::dx)}};
-  if (gamma.defined()) inputs.push_back({gamma, gradient_of(all, &NormGradients::dgamma)});
-  if (beta.defined()) inputs.push_back({beta, gradient_of(all, &NormGradients::dbeta)});
-  return record(y, std::move(inputs));
+  if (norm.gamma.defined()) inputs.push_back({norm.gamma, gradient_of(all, &NormGradients::dgamma)});
+  if (norm.beta.defined()) inputs.push_back({norm.beta, gradient_of(all, &NormGradients::dbeta)});
+  return inputs;
+}
+
+Tensor running_rstd(const Tensor& running_var, double eps) {
+  const NoGrad guard;
+  return reshape(reciprocal(sqrt(affine(running_var.detach(), 1, eps))), {1, running_var.numel()});
+}
+
+void move_running(const Tensor& mean, const Tensor& rstd, double eps, std::int64_t count, double momentum,
+                  const Tensor& running_mean, const Tensor& running_var) {
+  const NoGrad guard;
+  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+  const Tensor variance = affine(square(reciprocal(rstd)), unbiased, -eps * unbiased);
+  mean.backend().lerp(reshape(mean, running_mean.shape()), momentum, running_mean);
+  mean.backend().lerp(reshape(variance, running_var.shape()), momentum, running_var);
+}
+
+}  // namespace detail
+
+namespace {
+
+using detail::check_affine;
+
+Tensor normalise(const Tensor& x, const detail::Normalisation& norm) {
+  Tensor y = empty_like(x);
+  x.backend().norm(x, norm.mean, norm.rstd, norm.gamma, norm.beta, norm.activation, y);
+  return record(y, detail::norm_inputs(x, norm));
 }
 
 }  // namespace
@@ -66,7 +93,7 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& gamma, con
   Tensor mean = empty({x.extent(0), groups}, x.dtype(), x.device());
   Tensor rstd = empty_like(mean);
   x.backend().norm_statistics(x, options.eps, mean, rstd);
-  return normalise(x, mean, rstd, gamma, beta, options, false);
+  return normalise(x, {mean, rstd, gamma, beta, {options.activation, options.slope}});
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, bool training,
@@ -78,28 +105,17 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
   check_affine(x, running_var, "batch_norm", "running_var");
   check_affine(x, gamma, "batch_norm", "gamma");
   check_affine(x, beta, "batch_norm", "beta");
-  if (!training) {
-    Tensor rstd;
-    {
-      const NoGrad guard;
-      rstd = reciprocal(sqrt(affine(running_var.detach(), 1, options.eps)));
-    }
-    return normalise(x, reshape(running_mean.detach(), {1, channels}), reshape(rstd, {1, channels}), gamma, beta,
-                     options, true);
-  }
+  const NormActivation activation{options.activation, options.slope};
+  if (!training)
+    return normalise(x, {reshape(running_mean.detach(), {1, channels}), detail::running_rstd(running_var, options.eps),
+                         gamma, beta, activation, true});
   const std::int64_t count = x.numel() / channels;
   check(count > 1, "batch_norm: more than one value per channel is needed in training, x is ", x.shape());
   Tensor mean = empty({1, channels}, x.dtype(), x.device());
   Tensor rstd = empty_like(mean);
   x.backend().norm_statistics(x, options.eps, mean, rstd);
-  {
-    const NoGrad guard;
-    const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-    const Tensor variance = affine(square(reciprocal(rstd)), unbiased, -options.eps * unbiased);
-    x.backend().lerp(reshape(mean, {channels}), momentum, running_mean);
-    x.backend().lerp(reshape(variance, {channels}), momentum, running_var);
-  }
-  return normalise(x, mean, rstd, gamma, beta, options, false);
+  detail::move_running(mean, rstd, options.eps, count, momentum, running_mean, running_var);
+  return normalise(x, {mean, rstd, gamma, beta, {options.activation, options.slope}});
 }
 
 Tensor dropout(const Tensor& x, double probability, std::uint64_t key, bool channelwise) {

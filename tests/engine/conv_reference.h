@@ -61,6 +61,19 @@ inline ConvCase point_case(int dims, std::int64_t batch) {
   return {dims, batch, 1, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}};
 }
 
+// A layer of a network: 3 x 3 (x 3), the extents stay.
+inline ConvCase layer(int dims, std::int64_t batch, std::int64_t cin, std::int64_t cout, std::int64_t extent) {
+  ConvCase c = point_case(dims, batch);
+  c.cin = cin;
+  c.cout = cout;
+  for (std::size_t axis = static_cast<std::size_t>(3 - dims); axis < 3; ++axis) {
+    c.in[axis] = extent;
+    c.kernel[axis] = 3;
+    c.padding[axis] = 1;
+  }
+  return c;
+}
+
 // Calls term(x index, weight index, y index) for every product of the convolution.
 template <class F>
 void for_each_product(const ConvCase& c, F&& term) {

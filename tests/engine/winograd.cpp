@@ -32,18 +32,6 @@ void compare(const ConvCase& c, const Random& random, bool with_bias) {
   CHECK_MESSAGE(normalised_error(result.dweight, reference.dweight) <= kTolerance, "weight gradient ", c.name());
 }
 
-ConvCase layer(int dims, std::int64_t batch, std::int64_t cin, std::int64_t cout, std::int64_t extent) {
-  ConvCase c = point_case(dims, batch);
-  c.cin = cin;
-  c.cout = cout;
-  for (std::size_t axis = static_cast<std::size_t>(3 - dims); axis < 3; ++axis) {
-    c.in[axis] = extent;
-    c.kernel[axis] = 3;
-    c.padding[axis] = 1;
-  }
-  return c;
-}
-
 // Layers whose sizes choose each of the ways in which the work is cut: few channels, many, many tiles, deep volumes.
 std::vector<ConvCase> layers() {
   return {layer(2, 2, 32, 32, 50), layer(2, 1, 200, 180, 21), layer(2, 3, 300, 270, 8), layer(2, 1, 520, 70, 33),

@@ -1,0 +1,84 @@
+// A reading (engine/fused_backend.h) as kernels use it: what belongs to a channel is laid out once per sample, so that
+// a kernel normalises and activates a vector right after it has loaded it. Include after engine/cpu/isa.h.
+#pragma once
+
+#include "engine/cpu/stream.h"
+#include "engine/fused_backend.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+
+// z = x as it stands.
+struct Plain {
+  template <class V>
+  V operator()(V x) const {
+    return x;
+  }
+};
+
+// z = act((x - mean) * scale + beta) for one vector of channels. The slope below zero is 1 (none), 0 (ReLU) or between.
+template <class T>
+struct Normalised {
+  Vec<T> mean, scale, beta;
+  T slope;
+  Vec<T> operator()(Vec<T> x) const {
+    const Vec<T> z = (x - mean) * scale + beta;
+    return z < Vec<T>{} ? z * slope : z;
+  }
+};
+
+template <class T>
+class Source {
+ public:
+  const T* x;
+  std::int64_t channels, rows;  // rows (voxels) of a sample
+
+  Source(const T* values, const Shape& shape)
+      : x(values), channels(shape[-1]), rows(shape.spatial_numel()), period_(Stream::period_of(channels)) {}
+  explicit Source(const Reading& reading) : Source(reading.x.template data<T>(), reading.x.shape()) {
+    if (reading.plain()) return;
+    const NormActivation& activation = reading.activation;
+    slope_ = activation.kind == Activation::none   ? T{1}
+             : activation.kind == Activation::relu ? T{0}
+                                                   : static_cast<T>(activation.slope);
+    const std::int64_t maps = reading.mean.extent(0), groups = reading.mean.extent(1), samples = reading.x.extent(0);
+    const T *mean = reading.mean.template data<T>(), *rstd = reading.rstd.template data<T>();
+    constants_.resize(static_cast<std::size_t>(3 * samples * period_));
+    for (std::int64_t n = 0; n < samples; ++n)
+      for (std::int64_t j = 0; j < period_; ++j) {
+        const std::int64_t c = j % channels, from = (maps == 1 ? 0 : n) * groups + c / (channels / groups);
+        T* const to = constants_.data() + 3 * n * period_ + j;
+        const double gamma = reading.gamma.defined() ? static_cast<double>(reading.gamma.template data<T>()[c]) : 1;
+        to[0] = mean[from];
+        to[period_] = static_cast<T>(static_cast<double>(rstd[from]) * gamma);
+        to[2 * period_] = reading.beta.defined() ? reading.beta.template data<T>()[c] : T{0};
+      }
+  }
+
+  bool plain() const { return constants_.empty(); }
+  // For the vector of channels that begins at `channel` (or at a position of the period). Not for a plain source.
+  Normalised<T> at(std::int64_t sample, std::int64_t channel) const {
+    const T* const from = constants_.data() + 3 * sample * period_ + channel;
+    return {load(from), load(from + period_), load(from + 2 * period_), slope_};
+  }
+  // The rows [begin, end) of all samples; computed in `scratch` unless they can be read in place.
+  const T* read(std::int64_t begin, std::int64_t end, T* scratch) const {
+    if (plain()) return x + begin * channels;
+    for (std::int64_t row = begin; row < end;) {
+      const std::int64_t sample = row / rows, stop = std::min(end, (sample + 1) * rows);
+      const T* const from = x + row * channels;
+      T* const to = scratch + (row - begin) * channels;
+      for_vectors<T>((stop - row) * channels, period_, [&](std::int64_t i, std::int64_t j, auto count) {
+        store_first(to + i, at(sample, j)(load_first(from + i, count)), count);
+      });
+      row = stop;
+    }
+    return scratch;
+  }
+
+ private:
+  std::int64_t period_;
+  std::vector<T> constants_;  // [sample][mean, scale, beta][period]
+  T slope_ = 1;
+};
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA

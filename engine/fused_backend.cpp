@@ -1,0 +1,69 @@
+#include "engine/fused_backend.h"
+
+namespace voxgrad {
+
+Tensor materialised(const std::vector<Reading>& inputs) {
+  std::int64_t channels = 0;
+  for (const Reading& input : inputs) channels += input.x.extent(-1);
+  const Tensor& first = inputs.front().x;
+  if (inputs.size() == 1 && inputs.front().plain()) return first;
+  const Tensor whole =
+      inputs.size() > 1 ? empty(first.shape().with(-1, channels), first.dtype(), first.device()) : Tensor();
+  Shape at = Shape::filled(first.dims(), 0);
+  for (const Reading& input : inputs) {
+    Tensor values = input.x;
+    if (!input.plain()) {
+      values = empty_like(input.x);
+      values.backend().norm(input.x, input.mean, input.rstd, input.gamma, input.beta, input.activation, values);
+    }
+    if (!whole.defined()) return values;
+    whole.backend().copy_box(values, Shape::filled(first.dims(), 0), whole, at, values.shape(), false);
+    at[-1] += values.extent(-1);
+  }
+  return whole;
+}
+
+void FusedBackend::conv(const std::vector<Reading>& inputs, const Tensor& weight, const Tensor& bias,
+                        const ConvGeometry& geometry, const Tensor& y, const WantedStatistics& statistics) const {
+  y.backend().conv(materialised(inputs), weight, bias, geometry, y);
+  if (statistics.mean.defined()) y.backend().norm_statistics(y, statistics.eps, statistics.mean, statistics.rstd);
+}
+
+void FusedBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
+                                       const std::vector<Tensor>& dx) const {
+  if (dx.size() == 1) return dy.backend().conv_input_gradient(dy, weight, geometry, dx[0]);
+  const Tensor whole = empty(dx[0].shape().with(-1, weight.extent(-1)), dy.dtype(), dy.device());
+  dy.backend().conv_input_gradient(dy, weight, geometry, whole);
+  Shape at = Shape::filled(whole.dims(), 0);
+  for (const Tensor& part : dx) {
+    whole.backend().copy_box(whole, at, part, Shape::filled(whole.dims(), 0), part.shape(), false);
+    at[-1] += part.extent(-1);
+  }
+}
+
+void FusedBackend::conv_weight_gradient(const std::vector<Reading>& inputs, const Tensor& dy,
+                                        const ConvGeometry& geometry, const Tensor& dweight) const {
+  dy.backend().conv_weight_gradient(materialised(inputs), dy, geometry, dweight);
+}
+
+void FusedBackend::conv_transpose(const Reading& x, const Tensor& weight, const Tensor& bias,
+                                  const ConvGeometry& geometry, const Tensor& y) const {
+  y.backend().conv_input_gradient(materialised({x}), weight, geometry, y);
+  if (bias.defined()) y.backend().binary(BinaryOp::add, y, bias, y);
+}
+
+void FusedBackend::conv_transpose_weight_gradient(const Reading& x, const Tensor& dy, const ConvGeometry& geometry,
+                                                  const Tensor& dweight) const {
+  dy.backend().conv_weight_gradient(dy, materialised({x}), geometry, dweight);
+}
+
+void FusedBackend::max_pool(const Reading& x, const Extents& window, const Tensor& y, const Tensor& index) const {
+  y.backend().max_pool(materialised({x}), window, y, index);
+}
+
+FusedBackend& fused_backend_of(Device device) {
+  static FusedBackend one_after_the_other;
+  return device == Device::cpu ? cpu::fused_backend() : one_after_the_other;
+}
+
+}  // namespace voxgrad

@@ -1,0 +1,54 @@
+// What a device may do in one pass that the primitives of backend.h do in several: convolutions and pooling that
+// normalise and activate what they read, read two maps side by side, and gather the statistics of what they write.
+// The functions here do it one after the other, with the primitives; a device that can do better overrides them.
+#pragma once
+
+#include <vector>
+
+#include "engine/backend.h"
+
+namespace voxgrad {
+
+// A feature map as it is read: x itself, or, if mean is defined, what normalisation and activation make of it. mean and
+// rstd are [M, G], as in Backend::norm.
+struct Reading {
+  Tensor x;
+  Tensor mean = {}, rstd = {}, gamma = {}, beta = {};
+  NormActivation activation = {};
+  bool plain() const { return !mean.defined(); }
+};
+
+// As Backend::norm_statistics, of the result; mean undefined: none are wanted.
+struct WantedStatistics {
+  double eps = 0;
+  Tensor mean = {}, rstd = {};
+};
+
+class FusedBackend {
+ public:
+  virtual ~FusedBackend() = default;
+  // Backend::conv of the readings side by side along the channels.
+  virtual void conv(const std::vector<Reading>& inputs, const Tensor& weight, const Tensor& bias,
+                    const ConvGeometry& geometry, const Tensor& y, const WantedStatistics& statistics) const;
+  // dx: one tensor per input, side by side along the channels.
+  virtual void conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
+                                   const std::vector<Tensor>& dx) const;
+  virtual void conv_weight_gradient(const std::vector<Reading>& inputs, const Tensor& dy, const ConvGeometry& geometry,
+                                    const Tensor& dweight) const;
+  // Transposed: y = Backend::conv_input_gradient(x, ..) + bias, and the gradient of its weights.
+  virtual void conv_transpose(const Reading& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
+                              const Tensor& y) const;
+  virtual void conv_transpose_weight_gradient(const Reading& x, const Tensor& dy, const ConvGeometry& geometry,
+                                              const Tensor& dweight) const;
+  virtual void max_pool(const Reading& x, const Extents& window, const Tensor& y, const Tensor& index) const;
+};
+
+FusedBackend& fused_backend_of(Device device);
+namespace cpu {
+FusedBackend& fused_backend();
+}
+
+// The readings as tensors of their own, side by side along the channels. One plain reading: itself.
+Tensor materialised(const std::vector<Reading>& inputs);
+
+}  // namespace voxgrad
