@@ -150,6 +150,7 @@ bool Module::is_flat() const {
   return expected == static_cast<const std::byte*>(flat_parameters_.raw()) + flat_parameters_.bytes();
 }
 
+// The pool keeps released blocks for their next use. Those of single parameters have none, so they are given back.
 void Module::lay_out(DType dtype, Device device) {
   check(dtype == DType::f32 || dtype == DType::f64, "module: parameters are f32 or f64, not ", dtype);
   const std::int64_t count = parameter_count();
@@ -168,6 +169,7 @@ void Module::lay_out(DType dtype, Device device) {
     }
     for (const auto& [name, tensor] : module.buffers_) *tensor = tensor->to(dtype).to(device);
   });
+  flat_parameters_.backend().pool().trim();
 }
 
 void Module::flatten() {
@@ -179,9 +181,15 @@ void Module::flatten() {
     lay_out(all[0].tensor.dtype(), all[0].tensor.device());
 }
 
-void Module::to(Device device) { lay_out(flat_parameters().dtype(), device); }
+void Module::to(Device device) {
+  if (flat_parameters().device() == device) return zero_grad();
+  lay_out(flat_parameters_.dtype(), device);
+}
 
-void Module::to(DType dtype) { lay_out(dtype, flat_parameters().device()); }
+void Module::to(DType dtype) {
+  if (flat_parameters().dtype() == dtype) return zero_grad();
+  lay_out(dtype, flat_parameters_.device());
+}
 
 Tensor Module::flat_parameters() {
   flatten();
