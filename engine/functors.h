@@ -1,5 +1,6 @@
 // The formula of every elementwise operation and of its derivative, once, for all backends.
 // A row is: name, y = f(x), dy/dx. In a row, x is the input, y the output, a and b are scalar parameters, T the type.
+// NaN gives NaN: no comparison may hide it.
 // To add an operation: add a row here and a function in engine/ops.h.
 #pragma once
 
@@ -25,12 +26,12 @@
   ROW(sigmoid,     sigmoid_of(x),                                        y * (T(1) - y))                               \
   ROW(tanh,        tanh(x),                                              T(1) - y * y)                                 \
   ROW(softplus,    fmax(x, T(0)) + log1p(exp(-fabs(x))),                 sigmoid_of(x))                                \
-  ROW(relu,        x > T(0) ? x : T(0),                                  x > T(0) ? T(1) : T(0))                       \
+  ROW(relu,        x <= T(0) ? T(0) : x,                                 x > T(0) ? T(1) : T(0))                       \
   ROW(leaky_relu,  x > T(0) ? x : a * x,                                 x > T(0) ? T(1) : a)                          \
   ROW(pow,         pow(x, a),                                            a * pow(x, a - T(1)))                         \
   /* x clamped at 0 from below, gradient 0 there: losses.md 0.5 */                                                     \
-  ROW(safe_pow,    x > T(0) ? pow(x, a) : T(a == T(0)),                  x > T(0) ? a * y / x : T(0))                  \
-  ROW(clamp,       fmin(fmax(x, a), b),                                  x >= a && x <= b ? T(1) : T(0))               \
+  ROW(safe_pow,    x <= T(0) ? T(a == T(0)) : pow(x, a),                 x > T(0) ? a * y / x : T(0))                  \
+  ROW(clamp,       x < a ? a : x > b ? b : x,                            x >= a && x <= b ? T(1) : T(0))               \
   ROW(log_cosh,    fabs(x) + log1p(exp(T(-2) * fabs(x))) - T(0.69314718055994530942), tanh(x))
 
 //       name        f(p, q)           df/dp             df/dq
@@ -39,8 +40,8 @@
   ROW(subtract,    p - q,            T(1),             T(-1))                     \
   ROW(multiply,    p * q,            q,                p)                         \
   ROW(divide,      p / q,            T(1) / q,         -p / (q * q))              \
-  ROW(minimum,     fmin(p, q),       T(p <= q),        T(p > q))                  \
-  ROW(maximum,     fmax(p, q),       T(p >= q),        T(p < q))                  \
+  ROW(minimum,     p <= q || p != p ? p : q,  T(p <= q),  T(p > q))               \
+  ROW(maximum,     p >= q || p != p ? p : q,  T(p >= q),  T(p < q))               \
   ROW(equal,       T(p == q),        T(0),             T(0))
 // clang-format on
 

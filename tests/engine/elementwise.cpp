@@ -245,3 +245,13 @@ TEST_CASE("cast carries the gradient back in the type it came in") {
   CHECK(x.grad().to_vector<int>() == std::vector<int>{2, 4});
   CHECK_THROWS_AS(cast(x, DType::u8), Error);
 }
+
+TEST_CASE("no operation hides NaN") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (DType dtype : {DType::f32, DType::f64}) {
+    const Tensor x = full({70}, nan, dtype), one = full({70}, 1, dtype);
+    for (const Tensor& y : {relu(x), leaky_relu(x), safe_pow(x, 0.5), clamp(x, -1, 1), softplus(x), sigmoid(x), abs(x),
+                            log_cosh(x), minimum(x, one), minimum(one, x), maximum(x, one), maximum(one, x)})
+      for (double value : y.to_vector<double>()) CHECK(std::isnan(value));
+  }
+}
