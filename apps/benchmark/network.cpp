@@ -64,7 +64,7 @@ double flops_of(const BenchNetwork& network, bool training) {
 Json report(const NetworkOptions& options, const BenchNetwork& network, const Timing& timing, bool training) {
   Json json = to_json(timing);
   const double seconds = timing.median_ms / 1000;
-  const double pool = static_cast<double>(backend_of(options.device).pool().statistics().peak);
+  const auto pool = static_cast<std::int64_t>(backend_of(options.device).pool().statistics().peak);
   json["voxels_per_s"] = static_cast<double>(network.labels.numel()) / seconds;
   json["peak_memory_bytes"] = options.device == Device::cpu ? peak_memory_bytes() : pool;
   json["tensor_memory_bytes"] = pool;

@@ -84,8 +84,8 @@ std::string duration(double seconds) {
   return format("%.0f h %02.0f min", std::floor(minutes / 60), minutes - 60 * std::floor(minutes / 60));
 }
 
-std::string size_text(double bytes) {
-  const double mebibytes = bytes / (1 << 20);
+std::string size_text(std::int64_t bytes) {
+  const double mebibytes = static_cast<double>(bytes) / (1 << 20);
   return mebibytes < 1000 ? format("%.0f MiB", mebibytes) : format("%.1f GiB", mebibytes / 1024);
 }
 
@@ -96,21 +96,21 @@ std::string fixed(double value, int digits) {
   return buffer;
 }
 
-double peak_memory_bytes() {
+std::int64_t peak_memory_bytes() {
 #ifdef __linux__
   // Not getrusage: that begins with the size of the process that started this one.
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {
-    double kilobytes = 0;
+    std::int64_t kilobytes = 0;
     if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
   }
 #endif
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
 #ifdef __APPLE__
-  return static_cast<double>(usage.ru_maxrss);  // bytes there, kilobytes elsewhere
+  return usage.ru_maxrss;  // bytes there, kilobytes elsewhere
 #else
-  return static_cast<double>(usage.ru_maxrss) * 1024;
+  return std::int64_t{usage.ru_maxrss} * 1024;
 #endif
 }
 

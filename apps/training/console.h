@@ -33,11 +33,11 @@ class Console {
 // "3.2 s", "4 min 10 s", "2 h 05 min".
 std::string duration(double seconds);
 // "812 MiB", "1.4 GiB".
-std::string size_text(double bytes);
+std::string size_text(std::int64_t bytes);
 // Fixed number of digits; "-" for NaN.
 std::string fixed(double value, int digits);
 // Largest resident set of this process so far.
-double peak_memory_bytes();
+std::int64_t peak_memory_bytes();
 
 // Columns of text, each as wide as its widest cell; the first `left` columns are flush left, the rest right.
 class Table {

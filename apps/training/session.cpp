@@ -7,7 +7,6 @@
 
 #include "apps/report/curves.h"
 #include "apps/training/console.h"
-#include "apps/training/evaluation_text.h"
 #include "apps/training/manifest.h"
 #include "apps/training/signals.h"
 #include "engine/backend.h"
@@ -174,7 +173,7 @@ TrainResult Session::finish() {
     Model model{plan_.model, std::make_unique<nn::UNet>(plan_.model.net, Random(0)), ""};
     model.net->load_state(best_weights_);
     model.net->to(device_);
-    result.test = evaluate_cases(model, dataset_, plan_.test, {losses::Needs::probabilities});
+    result.test = evaluate_cases(model, dataset_, plan_.test);
   }
   result.seconds = seconds();
   result.peak_memory = peak_memory_bytes();
@@ -183,10 +182,12 @@ TrainResult Session::finish() {
   results["history"] = to_json(history_);
   results["test_cases"] = to_json(result.test, result.class_names).at("cases");
   write_manifest("finished", results);
-  // What a full disk kept from being written gets a last chance; if it is not there now the run is not whole.
+  return result;
+}
+
+void Session::save_missing() {
   if (!best_saved_) directory_.save_best(best_model());
   if (!last_saved_) directory_.save_last(checkpoint());
-  return result;
 }
 
 // --- What stays ---

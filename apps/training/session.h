@@ -28,7 +28,8 @@ struct TrainResult {
   double val_dice;               // of the best epoch
   std::vector<CaseResult> test;  // by the best epoch's weights; empty without a test split
   std::vector<std::string> class_names;
-  double seconds, peak_memory;
+  double seconds;
+  std::int64_t peak_memory;
 };
 // {run, epochs, best_epoch, val: {dice_mean}, test: {dice_mean, dice: {"1": ..}}, seconds, peak_memory_bytes,
 // parameters}
@@ -42,8 +43,11 @@ class Session {
   // Goes on from last.safetensors.
   void resume();
   // Trains to the end, tests, writes run.json. Interrupted after a signal, when a checkpoint has been written;
-  // Error(diverged) as --on-nan says; Error(io) if the last or best checkpoint could not be written in the end.
+  // Error(diverged) as --on-nan says.
   TrainResult run();
+  // After run(): what a full disk kept from being written gets a last chance. Error(io) if it is not there now, because
+  // the run is not whole.
+  void save_missing();
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -30,6 +30,13 @@ std::string name_of(const std::vector<const CLI::App*>& chain) {
   return join(names, " ");
 }
 
+// Of a flag, or of an argument without a flag.
+std::string setting_name(const CLI::Option& option) {
+  std::string name = option.get_lnames().empty() ? option.get_name() : option.get_lnames().front();
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 // A flat TOML file: keys that are not common flags belong to the verb that was called. Words are joined by _ there.
 class FlatToml final : public CLI::ConfigTOML {
  public:
@@ -37,23 +44,28 @@ class FlatToml final : public CLI::ConfigTOML {
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
     std::vector<CLI::ConfigItem> settings = CLI::ConfigTOML::from_config(in);
     for (CLI::ConfigItem& item : settings) {
+      const std::string written = item.name;
       std::replace(item.name.begin(), item.name.end(), '_', '-');
       if (!item.parents.empty() || app_.get_option_no_throw("--" + item.name) != nullptr) continue;
-      for (const CLI::App* verb : chosen(app_)) item.parents.push_back(verb->get_name());
+      const auto verbs = chosen(app_);
+      for (const CLI::App* verb : verbs) item.parents.push_back(verb->get_name());
+      if (!verbs.empty() && verbs.back()->get_option_no_throw("--" + item.name) == nullptr)
+        refuse_key(written, *verbs.back());
     }
     return settings;
   }
 
  private:
+  [[noreturn]] void refuse_key(const std::string& key, const CLI::App& verb) const {
+    std::vector<std::string> known;
+    for (const CLI::App* part : {&app_, &verb})
+      for (const CLI::Option* option : part->get_options())
+        if (option->get_configurable() && !option->get_lnames().empty()) known.push_back(setting_name(*option));
+    throw Error(ErrorKind::usage, "--config: " + verb.get_name() + " has no setting `" + key + "`",
+                suggestion(key, known));
+  }
   const CLI::App& app_;
 };
-
-// Of a flag, or of an argument without a flag.
-std::string setting_name(const CLI::Option& option) {
-  std::string name = option.get_lnames().empty() ? option.get_name() : option.get_lnames().front();
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-}
 
 std::vector<std::string> flag_names(const CLI::App& app) {
   std::vector<std::string> names;
@@ -113,11 +125,6 @@ void print_text(const std::string& text) {
 
 void print_json(const Json& document) { print_text(document.dump(2) + "\n"); }
 
-void add_tau(CLI::App& verb, double& tau) {
-  verb.add_option("--tau", tau, "tolerance of NSD in mm; 0: the largest voxel spacing of each case")
-      ->check(CLI::NonNegativeNumber);
-}
-
 Device Common::get_device() const {
   const Device wanted = device == "cuda" ? Device::cuda : Device::cpu;
   if (!has_device(wanted)) throw Error(ErrorKind::usage, "--device cuda: " + cuda_description(), "use --device cpu");
@@ -160,7 +167,7 @@ bool Program::parse(int argc, const char* const* argv) {
   } catch (const CLI::CallForVersion&) {
     print_text(app_.version() + "\n");
   } catch (const CLI::ConfigError& error) {
-    throw Error(ErrorKind::usage, std::string("--config: unknown or misplaced setting: ") + error.what(),
+    throw Error(ErrorKind::usage, std::string("--config: ") + error.what(),
                 "`--dump-config` prints the settings of a verb");
   } catch (const CLI::FileError& error) {
     throw Error(ErrorKind::io, std::string("--config: ") + error.what());

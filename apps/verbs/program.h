@@ -55,9 +55,6 @@ void print_json(const Json& document);
 // Text on stdout. Error(io) if it cannot be written.
 void print_text(const std::string& text);
 
-// --tau of the verbs that measure surfaces.
-void add_tau(CLI::App& verb, double& tau);
-
 void add_bench(Program& program);
 void add_compare(Program& program);
 void add_evaluate(Program& program);
@@ -66,7 +63,6 @@ void add_inspect(Program& program);
 void add_losses(Program& program);
 void add_metrics(Program& program);
 void add_predict(Program& program);
-void add_report(Program& program);
 void add_synth(Program& program);
 void add_train(Program& program);
 

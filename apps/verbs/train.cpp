@@ -1,7 +1,6 @@
 #include <chrono>
 #include <filesystem>
 
-#include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
 #include "apps/training/watch.h"
 #include "apps/verbs/program.h"
@@ -62,7 +61,7 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Common& commo
   const std::int64_t every = plan.config.validate_every, epochs = plan.epoch_of(plan.steps);
   const double validations = every == 0 ? 1 : static_cast<double>((epochs + every - 1) / every);
   const double total = step * static_cast<double>(plan.steps) + validation * validations;
-  const double pool = static_cast<double>(backend_of(device).pool().statistics().peak);
+  const auto pool = static_cast<std::int64_t>(backend_of(device).pool().statistics().peak);
   if (common.json)
     return print_json({{"parameters", trainer.parameter_count()},
                        {"patch", plan.model.patch},
@@ -91,6 +90,7 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
               directory.path());
   const TrainResult result = session.run();
   show(result, common);
+  session.save_missing();
 }
 
 // A run goes on with the settings that it began with.
@@ -120,6 +120,7 @@ void train(TrainOptions& options, const Program& program) {
   const data::Dataset dataset = open_dataset(config);
   const Plan plan = make_plan(dataset, config);
   if (options.dry_run) return dry_run(dataset, plan, program.common());
+  dataset.verify();  // damaged data leaves no run directory
   run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false,
       program);
 }

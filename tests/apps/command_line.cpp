@@ -76,7 +76,8 @@ TEST_CASE("a configuration file sets what flags do not; a run's own file repeats
   write_bytes(file, "bse = 4\n");
   const Outcome unknown = program({"train", data, "--config", file});
   CHECK(unknown.code == 2);
-  CHECK_MESSAGE(contains(unknown.err, "bse"), unknown.err);
+  CHECK_MESSAGE(contains(unknown.err, "train has no setting `bse`"), unknown.err);
+  CHECK_MESSAGE(contains(unknown.err, "did you mean `base`?"), unknown.err);
 }
 
 TEST_CASE("--dump-config prints what --config takes") {
