@@ -190,7 +190,7 @@ AugmentOptions augment_options(const std::string& name) {
 }
 
 void augment(const Tensor& image, const Tensor& label, const std::vector<double>& spacing,
-             const AugmentOptions& options, const Random& random) {
+             const AugmentOptions& options, const Random& random, const std::vector<Tensor>& maps) {
   Shape expected = label.shape();
   expected.push_back(image.extent(-1));
   check((label.dims() == 2 || label.dims() == 3) && image.shape() == expected, "augment: image ", image,
@@ -200,6 +200,7 @@ void augment(const Tensor& image, const Tensor& label, const std::vector<double>
   if (!orientation.identity()) {
     orientation.apply(image);
     orientation.apply(label);
+    for (const Tensor& map : maps) orientation.apply(map);
   }
   change_intensity(image, spacing, options, random);
 }

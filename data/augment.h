@@ -50,9 +50,9 @@ class Orientation {
   std::array<bool, 3> flipped_{};     // .. and whether it runs backwards
 };
 
-// In place: image f32 [*S, C], label u8 [*S], spacing per spatial axis. Every kind of change draws from its own fork of
-// `random`: switching one off leaves the others as they were.
+// In place: image f32 [*S, C], label u8 [*S], spacing per spatial axis, maps f32 [*S, K] that move with the label.
+// Every kind of change draws from its own fork of `random`: switching one off leaves the others as they were.
 void augment(const Tensor& image, const Tensor& label, const std::vector<double>& spacing,
-             const AugmentOptions& options, const Random& random);
+             const AugmentOptions& options, const Random& random, const std::vector<Tensor>& maps = {});
 
 }  // namespace voxgrad::data

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "data/fields.h"
 
 namespace voxgrad::data {
 
@@ -17,6 +19,7 @@ struct Batch {
   Tensor labels;                // u8 [N, *P]
   std::vector<double> spacing;  // of the first sample
   std::vector<std::string> ids;
+  std::map<std::string, Tensor> fields;  // f32 [N, *P, K] per key of LoaderOptions::fields
 };
 
 // How intensities become network inputs; derived from the training cases, stored with the model.
@@ -41,6 +44,7 @@ struct LoaderOptions {
   std::uint64_t seed = 1;
   int prefetch = 2;                                // batches made ahead; 0: none, in the caller's thread
   std::size_t cache_bytes = std::size_t{2} << 30;  // decoded cases kept in memory, at most; the rest is read again
+  std::shared_ptr<const Fields> fields;            // maps that go with the labels; null: none
 };
 
 class Loader {

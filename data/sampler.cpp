@@ -120,7 +120,9 @@ std::shared_ptr<const PreparedCase> Sampler::prepared(std::int64_t index) {
   const Random random = Random(options_.seed).fork(kCentreVoxels).fork(static_cast<std::uint64_t>(index));
   result->foreground = draw_centres(result->data.label, ignore_, random);
   // First come, first kept: in a shuffled order the case used last is no likelier to be used next.
-  const std::size_t bytes = result->data.image.bytes() + result->data.label.bytes();
+  if (options_.fields) result->fields = options_.fields->of(result->data, options_.patch);
+  std::size_t bytes = result->data.image.bytes() + result->data.label.bytes();
+  for (const Tensor& map : result->fields) bytes += map.bytes();
   if (cached_bytes_ + bytes <= options_.cache_bytes) {
     cached_bytes_ += bytes;
     cache_.emplace(index, result);
@@ -154,6 +156,26 @@ std::vector<std::int64_t> Sampler::corner(const PreparedCase& from, std::int64_t
   return result;
 }
 
+std::vector<Tensor> Sampler::cut_fields(const PreparedCase& from, const std::vector<std::int64_t>& first,
+                                        std::int64_t j, Batch& batch) const {
+  std::vector<Tensor> parts;
+  std::vector<std::int64_t> corner = first;  // a map of a small case is padded already
+  for (std::int64_t& x : corner) x = std::max<std::int64_t>(x, 0);
+  for (std::size_t k = 0; k < from.fields.size(); ++k) {
+    const Tensor& map = from.fields[k];
+    Shape one, all{options_.batch};
+    for (const std::int64_t extent : options_.patch) one.push_back(extent), all.push_back(extent);
+    one.push_back(map.extent(-1));
+    all.push_back(map.extent(-1));
+    Tensor& target = batch.fields[options_.fields->keys()[k]];
+    if (!target.defined()) target = empty(all);
+    check(target.shape() == all, "loader: ", options_.fields->keys()[k], " of two cases: ", target, " and ", map);
+    parts.push_back(target.alias(j * one.numel(), one));
+    crop(map, corner, options_.patch, map.extent(-1), parts.back().data<float>());
+  }
+  return parts;
+}
+
 Batch Sampler::make(std::int64_t step) {
   check(step >= 0, "loader: batch ", step);
   const std::int64_t channels = dataset_.info().channels;
@@ -174,7 +196,8 @@ Batch Sampler::make(std::int64_t step) {
     const Tensor label = batch.labels.alias(j * one_label.numel(), one_label);
     crop(from->data.image, first, options_.patch, channels, image.data<float>());
     crop(from->data.label, first, options_.patch, 1, label.data<std::uint8_t>());
-    augment(image, label, from->data.spacing, options_.augment, random.fork(kAugment));
+    const std::vector<Tensor> maps = cut_fields(*from, first, j, batch);
+    augment(image, label, from->data.spacing, options_.augment, random.fork(kAugment), maps);
     batch.ids.push_back(from->data.id);
     if (j == 0) batch.spacing = from->data.spacing;
   }

@@ -12,7 +12,8 @@ namespace voxgrad::data {
 
 // A case as samples are cut from it.
 struct PreparedCase {
-  Case data;  // normalised
+  Case data;                   // normalised
+  std::vector<Tensor> fields;  // f32 [*S, K], one per key; no extent smaller than that of the patch
   // Per class that occurs, other than the background: voxels to centre a patch on, at most 4096, spread over all of
   // its voxels.
   std::vector<std::vector<std::int64_t>> foreground;
@@ -27,6 +28,9 @@ class Sampler {
  private:
   std::int64_t case_of(std::int64_t sample);
   std::shared_ptr<const PreparedCase> prepared(std::int64_t index);
+  // The parts of the maps that belong to sample j of the batch, in the batch's memory.
+  std::vector<Tensor> cut_fields(const PreparedCase& from, const std::vector<std::int64_t>& first, std::int64_t j,
+                                 Batch& batch) const;
   std::vector<std::int64_t> corner(const PreparedCase& from, std::int64_t sample, Random random) const;
 
   Dataset dataset_;

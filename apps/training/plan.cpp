@@ -10,6 +10,7 @@
 #include "data/fingerprint.h"
 #include "engine/error.h"
 #include "engine/names.h"
+#include "losses/core/fields.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -150,6 +151,20 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   loader.seed = c.seed;
 }
 
+// Maps that the loss asks for are made of whole cases, not of the patches that it sees.
+void plan_fields(Plan& plan, const data::DatasetInfo& info) {
+  data::FieldMaker maker;
+  maker.keys = losses::make_loss(plan.config.loss).fields();
+  if (maker.keys.empty()) return;
+  const std::int64_t channels = plan.model.net.classes;
+  maker.variant = text(channels, " channels, definition ", losses::kFieldDefinition);
+  maker.make = [channels](const std::string& key, const Tensor& labels, const std::vector<double>& spacing) {
+    return losses::make_field(key, labels, channels, spacing, DType::f32);
+  };
+  plan.fields = std::make_shared<data::Fields>(std::move(maker), data::cache_path(info.path));
+  plan.loader.fields = plan.fields;
+}
+
 void plan_steps(Plan& plan) {
   TrainConfig& c = plan.config;
   choose("optimizer", c.optimizer, nn::optimizer_names());
@@ -193,6 +208,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
   plan_network(plan, info, geometry);
   plan_loader(plan, dataset, train);
+  plan_fields(plan, info);
   plan_steps(plan);
   plan.context.ignore = info.ignore_label;
   // Reading every label takes time: only where a loss may ask for class frequencies.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct Plan {
   std::int64_t steps = 0;            // of the whole training
   std::int64_t steps_per_epoch = 0;  // one pass over the cases, between 20 and 250
   data::LoaderOptions loader;
+  std::shared_ptr<data::Fields> fields;  // of the loader, if the loss asks for some
   nn::OptimizerOptions optimizer;
   nn::ScheduleOptions schedule;
   losses::Context context;  // ignore label, class fractions

@@ -11,6 +11,7 @@
 #include "apps/training/signals.h"
 #include "engine/backend.h"
 #include "engine/error.h"
+#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -66,6 +67,7 @@ TrainResult Session::run() {
   event({{"event", "start"}, {"step", trainer_.steps_done()}, {"command", command_}});
   try {
     if (trainer_.steps_done() == 0) save_last();
+    prepare_fields();
     train();
     return finish();
   } catch (const Interrupted& interrupted) {
@@ -77,6 +79,20 @@ TrainResult Session::run() {
     write_manifest(error.kind() == ErrorKind::diverged ? "diverged" : "error", {});
     throw;
   }
+}
+
+// Before the first step, so that nobody wonders what takes so long.
+void Session::prepare_fields() {
+  if (!plan_.fields) return;
+  bool told = false;
+  const auto progress = [&] {
+    if (!std::exchange(told, true))
+      observer_.on_message(text("fields    ", join(plan_.fields->keys(), ", "),
+                                " of the training cases are made once, for ", plan_.fields->cache()));
+    if (const int signal = pending_signal()) throw Interrupted{signal};
+  };
+  plan_.fields->prepare(dataset_, plan_.loader.cases, plan_.loader.patch, progress,
+                        [&](const std::string& message) { observer_.on_warning(message); });
 }
 
 void Session::train() {

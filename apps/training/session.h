@@ -19,6 +19,7 @@ class Observer {
   virtual ~Observer() = default;
   virtual void on_step(const StepReport&, const Plan&) {}
   virtual void on_epoch(const EpochRecord&, const Plan&) {}
+  virtual void on_message(const std::string&) {}
   virtual void on_warning(const std::string&) {}
 };
 
@@ -51,6 +52,7 @@ class Session {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void prepare_fields();
   void train();
   void survive(const Error& error);
   void end_epoch(double lr);

@@ -1,5 +1,6 @@
 #include "apps/training/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -50,7 +51,7 @@ StepReport Trainer::step() {
   net_.train();
   net_.set_step(plan_.config.seed, step_);
   const std::vector<Tensor> logits = net_.outputs(x);
-  const Tensor value = loss_of(logits, batch.labels, batch.spacing);
+  const Tensor value = loss_of(logits, batch);
   check_finite(value);
   value.backward();
   const double norm = checked_norm();
@@ -61,20 +62,27 @@ StepReport Trainer::step() {
   return {step_++, value.item(), norm, lr};
 }
 
-Tensor Trainer::loss_of(const std::vector<Tensor>& logits, Tensor labels, const std::vector<double>& spacing) const {
+Tensor Trainer::loss_of(const std::vector<Tensor>& logits, const data::Batch& batch) const {
   losses::Context context = plan_.context;
-  context.spacing = spacing;
+  context.spacing = batch.spacing;
   context.epoch = static_cast<double>(step_ / plan_.steps_per_epoch);
-  Tensor total = loss_(logits[0], labels.to(device_), context);
+  Tensor labels = batch.labels;
+  std::map<std::string, Tensor> fields = batch.fields;
+  const auto value_of = [&](std::size_t k) {
+    for (const auto& [key, field] : fields) context.fields[key] = field.to(device_);
+    return loss_(logits[k], labels.to(device_), context);
+  };
+  Tensor total = value_of(0);
   double weight = 1, weights = 1;
   for (std::size_t k = 1; k < logits.size(); ++k) {
     const Extents& stride = plan_.model.net.strides[k - 1];
-    labels = coarser_labels(labels, stride);
+    labels = coarser(labels, stride);
+    for (auto& [key, field] : fields) field = coarser(field, stride);
     for (std::size_t axis = 0; axis < context.spacing.size(); ++axis)
       context.spacing[axis] *= static_cast<double>(stride.value[axis]);
     weight /= 2;
     weights += weight;
-    total = total + weight * loss_(logits[k], labels.to(device_), context);
+    total = total + weight * value_of(k);
   }
   return total / weights;
 }
@@ -144,22 +152,23 @@ std::vector<NamedTensor> Trainer::weights() {
   return result;
 }
 
-Tensor coarser_labels(const Tensor& labels, const Extents& stride) {
-  const int dims = labels.dims() - 1;
-  Shape shape = labels.shape();
+Tensor coarser(const Tensor& map, const Extents& stride) {
+  const int dims = map.dtype() == DType::u8 ? map.dims() - 1 : map.dims() - 2;
+  Shape shape = map.shape();
   for (int axis = 0; axis < dims; ++axis) shape[axis + 1] /= stride[axis];
-  const Tensor coarse = empty(shape, DType::u8);
-  const std::uint8_t* from = labels.data<std::uint8_t>();
-  std::uint8_t* to = coarse.data<std::uint8_t>();
-  for (std::int64_t i = 0; i < coarse.numel(); ++i) {
-    std::int64_t rest = i, source = 0, step = 1;
-    for (int axis = dims; axis >= 0; --axis) {
-      source += rest % shape[axis] * (axis > 0 ? stride[axis - 1] : 1) * step;
-      rest /= shape[axis];
-      step *= labels.extent(axis);
+  const Tensor coarse = empty(shape, map.dtype());
+  const std::int64_t values = dims + 1 < map.dims() ? map.extent(-1) : 1, voxels = coarse.numel() / values;
+  dispatch(map.dtype(), [&]<class T>(T) {
+    for (std::int64_t i = 0; i < voxels; ++i) {
+      std::int64_t rest = i, source = 0, step = 1;
+      for (int axis = dims; axis >= 0; --axis) {
+        source += rest % shape[axis] * (axis > 0 ? stride[axis - 1] : 1) * step;
+        rest /= shape[axis];
+        step *= map.extent(axis);
+      }
+      std::copy_n(map.data<T>() + source * values, values, coarse.data<T>() + i * values);
     }
-    to[i] = from[source];
-  }
+  });
   return coarse;
 }
 

@@ -46,7 +46,7 @@ class Trainer {
   std::int64_t parameter_count() const { return model_.net->parameter_count(); }
 
  private:
-  Tensor loss_of(const std::vector<Tensor>& logits, Tensor labels, const std::vector<double>& spacing) const;
+  Tensor loss_of(const std::vector<Tensor>& logits, const data::Batch& batch) const;
   void check_finite(const Tensor& value) const;
   double checked_norm();
 
@@ -64,7 +64,8 @@ class Trainer {
   double rate_scale_ = 1;
 };
 
-// Labels u8 [N, *S] of a coarser resolution: the first voxel of every window of `stride` voxels.
-Tensor coarser_labels(const Tensor& labels, const Extents& stride);
+// A map at a coarser resolution: the first voxel of every window of `stride` voxels. Labels u8 [N, *S], or a field f32
+// [N, *S, K] that belongs to them.
+Tensor coarser(const Tensor& map, const Extents& stride);
 
 }  // namespace voxgrad::apps

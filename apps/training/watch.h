@@ -18,6 +18,7 @@ class Watch final : public Observer {
       : console_(console), prefix_(std::move(prefix)), lines_(lines && !console.live()) {}
   void on_step(const StepReport& report, const Plan& plan) override;
   void on_epoch(const EpochRecord& record, const Plan& plan) override;
+  void on_message(const std::string& message) override { console_.say(prefix_ + message); }
   void on_warning(const std::string& message) override { console_.warn(prefix_ + message); }
 
  private:

@@ -29,6 +29,9 @@ namespace voxgrad::losses {
 Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t channels,
                   const std::vector<double>& spacing, DType dtype);
 
+// To be raised when a field changes its values, so that none of before is taken from a cache.
+inline constexpr int kFieldDefinition = 1;
+
 // The keys above.
 const std::vector<std::string>& field_keys();
 

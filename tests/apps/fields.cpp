@@ -1,0 +1,136 @@
+// Trainings with losses that need distances: of whole cases, made once, the same bits with and without a cache.
+#include "losses/core/fields.h"
+
+#include "apps/training/json.h"
+#include "apps/training/plan.h"
+#include "apps/training/trainer.h"
+#include "data/checkpoint.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using apps::Json;
+
+namespace {
+
+// The last option of a kind counts.
+std::vector<std::string> training(const std::string& data, const std::string& run, const std::string& loss,
+                                  const std::vector<std::string>& more = {}) {
+  std::vector<std::string> words = small_training(data, run);
+  words.back() = loss;
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+void check_same_weights(const std::string& a, const std::string& b) {
+  for (const char* name : {"last.safetensors", "best.safetensors", "metrics.csv"}) {
+    CHECK(!bytes_of(a + "/" + name).empty());
+    CHECK_MESSAGE(bytes_of(a + "/" + name) == bytes_of(b + "/" + name), name, " of ", a, " and ", b);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("distances are made in the first training and read in the next: a line, a file, the same bits") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {48, 40}), cache = folder.file("nuclei2d.cache.h5");
+  const std::string before = bytes_of(data);
+  for (const char* loss : {"dice_ce+0.01*boundary", "dpce", "dice_hd"}) {
+    const std::string first = folder.file(std::string("a-") + loss[5]),
+                      second = folder.file(std::string("b-") + loss[5]);
+    const Outcome made = program(training(data, first, loss));
+    REQUIRE_MESSAGE(made.code == 0, made.err);
+    CHECK_MESSAGE(contains(made.err, "of the training cases are made once"), made.err);
+    REQUIRE(std::filesystem::exists(cache));
+    const Outcome read = program(training(data, second, loss, {"--threads", "1"}));
+    REQUIRE_MESSAGE(read.code == 0, read.err);
+    CHECK_MESSAGE(!contains(read.err, "made once"), read.err);
+    check_same_weights(first, second);
+  }
+  CHECK(bytes_of(data) == before);
+  std::filesystem::remove(cache);
+  const Outcome plain = program(training(data, folder.file("plain"), "dice_ce"));
+  REQUIRE(plain.code == 0);
+  CHECK_MESSAGE(!contains(plain.err, "fields"), plain.err);
+  CHECK(!std::filesystem::exists(cache));
+}
+
+TEST_CASE("a training with distances that was interrupted and lost its cache ends with the same bits") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48}), cache = folder.file("nuclei2d.cache.h5");
+  const std::string whole = folder.file("whole"), parts = folder.file("parts");
+  const std::vector<std::string> more{"--steps", "300"};
+  const auto words = [&](const std::string& run) {
+    std::vector<std::string> result = training(data, run, "gd_boundary");
+    *(std::find(result.begin(), result.end(), "--steps") + 1) = "300";
+    return result;
+  };
+  REQUIRE(program(words(whole)).code == 0);
+  Running first(words(parts));
+  REQUIRE(first.saw("epoch 2/"));
+  first.send(SIGINT);
+  CHECK(first.wait().code == 130);
+  std::filesystem::remove(cache);
+  std::filesystem::create_directories(cache + "/in the way");
+  const Outcome resumed = program({"train", "--resume", parts});
+  REQUIRE_MESSAGE(resumed.code == 0, resumed.err);
+  CHECK_MESSAGE(contains(resumed.err, "kept in memory"), resumed.err);
+  check_same_weights(whole, parts);
+}
+
+TEST_CASE("a patch gets the distances of its case, not its own") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "lesions2d", 8, {96, 96}));
+  apps::TrainConfig config;
+  config.data = dataset.info().path;
+  config.loss = "boundary";
+  config.patch = "32";
+  const apps::Plan plan = apps::make_plan(dataset, config);
+  data::Loader loader(dataset, plan.loader);
+  int nearer = 0, further = 0, compared = 0;
+  for (std::int64_t step = 0; step < 20; ++step) {
+    const data::Batch batch = loader.batch(step);
+    const Tensor own =
+        losses::make_field("signed:kervadec", batch.labels, plan.model.net.classes, batch.spacing, DType::f32);
+    const std::vector<float> a = batch.fields.at("signed:kervadec").to_vector<float>(), b = own.to_vector<float>();
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      if (b[i] == 0) continue;  // the rim, or nothing of the class in the patch
+      ++compared;
+      further += std::abs(a[i]) > std::abs(b[i]);
+      nearer += std::abs(a[i]) < std::abs(b[i]);
+    }
+  }
+  CHECK(compared > 1000);
+  CHECK(nearer > 100);
+  CHECK(further == 0);
+}
+
+TEST_CASE("a coarser map is that of the voxels that the coarser labels keep") {
+  Tensor labels = empty({2, 4, 6}, DType::u8), field = empty({2, 4, 6, 3});
+  for (std::int64_t i = 0; i < labels.numel(); ++i) {
+    labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i);
+    for (std::int64_t k = 0; k < 3; ++k) field.data<float>()[3 * i + k] = static_cast<float>(i + 100 * k);
+  }
+  const Tensor coarse = apps::coarser(labels, {2, 3}), map = apps::coarser(field, {2, 3});
+  CHECK(coarse.to_vector<int>() == std::vector<int>{0, 3, 12, 15, 24, 27, 36, 39});
+  CHECK(map.shape() == Shape{2, 2, 2, 3});
+  for (std::int64_t i = 0; i < coarse.numel(); ++i)
+    for (std::int64_t k = 0; k < 3; ++k)
+      CHECK(map.data<float>()[3 * i + k] == static_cast<float>(coarse.data<std::uint8_t>()[i] + 100 * k));
+}
+
+TEST_CASE("deep supervision and other spacings: a training with distances runs and is repeatable") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "organ3d", 6, {20, 24, 24});
+  for (const char* run : {"a", "b"}) {
+    std::vector<std::string> words = training(data, folder.file(run), "dice_ce+0.01*boundary:sdf=plain");
+    *(std::find(words.begin(), words.end(), "--steps") + 1) = "6";
+    *(std::find(words.begin(), words.end(), "--patch") + 1) = "16";
+    *(std::find(words.begin(), words.end(), "--depth") + 1) = "3";
+    words.push_back("--deep-supervision");
+    const Outcome outcome = program(words);
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  }
+  check_same_weights(folder.file("a"), folder.file("b"));
+}
