@@ -1,7 +1,9 @@
-// Evaluation metrics of label masks: overlap and size. Counted per class and case (one against the rest), averaged
-// over cases afterwards (macro). Definitions as in Maier-Hein et al., "Metrics reloaded", Nature Methods 2024, without
-// its exceptions for empty masks: a ratio 0/0 is NaN, "undefined", here and everywhere. So with both masks empty Dice
-// is NaN; with one of them empty it is 0. A mean leaves NaN out and says how many values it stands on.
+// Evaluation metrics of one class in one case (one against the rest): the table that everything reads which computes,
+// prints, stores or explains a metric. Definitions as in Maier-Hein et al., "Metrics reloaded", Nature Methods 2024,
+// without its exceptions for empty masks, which here are the same for all:
+//   both masks empty   NaN, "undefined", as every ratio 0/0
+//   one of them empty  Dice and its relatives 0, distances infinite, NSD 0
+// losses/core/aggregate.h says how such values enter a mean over cases.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +11,9 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "losses/core/aggregate.h"
+#include "losses/core/calibration.h"
+#include "losses/core/surface_metrics.h"
 
 namespace voxgrad::losses {
 
@@ -25,21 +30,49 @@ struct Overlap {
 std::vector<Overlap> count_overlap(const Tensor& prediction, const Tensor& truth, std::int64_t classes,
                                    int ignore = -1);
 
-struct OverlapMetric {
-  const char* name;     // "dice"
-  const char* formula;  // "2 tp / (2 tp + fp + fn)"
-  double (*value)(const Overlap&);
+// All that a metric may ask about one class in one case.
+struct Evidence {
+  Overlap counts;
+  SurfaceDistances surfaces;
+  double tau = 0;     // mm, tolerance of nsd
+  double volume = 0;  // sum of the probabilities
 };
-// dice, jaccard, sensitivity, precision, specificity, volume_similarity, relative_volume_difference,
-// region_proportion_error, mcc; dice is the first.
-const std::vector<OverlapMetric>& overlap_metrics();
-double dice(const Overlap& counts);
 
-// Mean and sample standard deviation (n - 1; NaN for n < 2) of the values that are not NaN; mean NaN if there is none.
-struct Summary {
-  double mean, deviation;
-  std::int64_t count;  // values that are not NaN
+// What has to be at hand for a metric; each includes those before it.
+enum class Needs { counts, surfaces, probabilities };
+
+struct Metric {
+  const char* name;     // "hd95", in files
+  const char* title;    // "HD95", above a column
+  const char* formula;  // "max of the 95th percentiles of d(S -> G) and d(G -> S)"
+  Needs needs;
+  double perfect;  // value of a perfect segmentation: 1 if larger is better, 0 if values near 0 are
+  double (*value)(const Evidence&);
 };
-Summary summarise(const std::vector<double>& values);
+// In the order of their needs; dice is the first.
+const std::vector<Metric>& metrics();
+// Error(usage) with a did-you-mean.
+std::size_t metric_index(const std::string& name);
+
+// One class in one case.
+struct ClassScores {
+  Overlap counts;
+  std::vector<double> values;  // of metrics(), as far as they were asked for
+  // NaN if it was not asked for.
+  double operator[](std::size_t metric) const;
+  bool both_empty() const { return counts.tp + counts.fp + counts.fn == 0; }
+};
+
+struct Scoring {
+  std::int64_t classes = 2;
+  int ignore = -1;
+  std::vector<double> spacing = {};                 // mm per axis; empty: 1
+  double tau = 0;                                   // mm; 0: the largest spacing
+  Needs needs = Needs::surfaces;                    // up to which metrics are computed
+  const ProbabilityTally* probabilities = nullptr;  // needed for Needs::probabilities
+  double tolerance() const;                         // tau, or what stands for 0
+};
+// Of every class; of the background, [0], what counts tell. prediction and truth as for count_overlap.
+std::vector<ClassScores> score(const Tensor& prediction, const Tensor& truth, const Scoring& scoring);
 
 }  // namespace voxgrad::losses

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Converts reference values of losses from HDF5 to losses.golden, which tests read without any library.
+"""Converts reference values to files that tests read without any library. Run once.
 
-    python3 tests/golden/convert.py losses.h5 tests/golden/losses.golden        (needs h5py; run once)
+    python3 tests/golden/convert.py losses.h5 tests/golden/losses.golden        (needs h5py)
+    python3 tests/golden/convert.py metrics.json tests/golden/metrics.txt
 
-The HDF5 file comes from an independent reference implementation in float64: groups inputs/<name> with logits
+losses.h5 comes from an independent reference implementation in float64: groups inputs/<name> with logits
 [N, *S, C] and labels [N, *S], and cases/<number> with the attributes input, spec, value and, if the voxels are not
 unit cubes, spacing, and the dataset gradient [N, *S, C].
 
@@ -14,13 +15,16 @@ losses.golden is a text header and the numbers behind it:
     case INPUT VALUE SPACING SPEC                 one line per case; VALUE as a hexadecimal float, SPACING "-" or a/b/c
     numbers
     <logits f64, labels u8 of every input; gradient f64 of every case; in this order, little-endian, no padding>
+
+metrics.json comes from an independent numpy implementation: under "masks" pairs of masks with id, shape, spacing, gt,
+pred and metrics. metrics.txt says itself what its lines are.
 """
+import json
 import sys
 
-import h5py
 
-
-def main(source, target):
+def losses(source, target):
+    import h5py
     header, numbers = ["voxgrad golden 1"], []
     with h5py.File(source) as file:
         for name, group in file["inputs"].items():
@@ -37,4 +41,19 @@ def main(source, target):
         out.writelines(numbers)
 
 
-main(*sys.argv[1:])
+def metrics(source, target):
+    lines = ["# Metrics of mask pairs by an independent numpy implementation. Per pair: id, shape, spacing, truth and",
+             "# prediction (one digit a voxel, C order), and name=value of the counts and metrics; nsd@TAU in mm."]
+    with open(source) as file:
+        pairs = json.load(file)["masks"]
+    for pair in pairs:
+        values = {name: value for name, value in pair["metrics"].items() if name not in ("nsd", "accuracy")}
+        values.update({f"nsd@{tau}": value for tau, value in pair["metrics"]["nsd"].items()})
+        lines += [pair["id"], "x".join(map(str, pair["shape"])), "/".join(map(str, pair["spacing"])),
+                  "".join(map(str, pair["gt"])), "".join(map(str, pair["pred"])),
+                  " ".join(f"{name}={value}" for name, value in values.items())]
+    with open(target, "w") as out:
+        out.write("\n".join(lines) + "\n")
+
+
+{"h5": losses, "json": metrics}[sys.argv[1].rsplit(".")[-1]](*sys.argv[1:])

@@ -1,7 +1,7 @@
-// Overlap metrics against an independent implementation (tests/golden/overlap.txt), and the rules for empty masks,
-// ignored voxels and means.
-#include "tests/test.h"
-//
+// The table of metrics against an independent implementation (tests/golden/metrics.txt), identities between its rows,
+// the rules for empty masks and for ignored voxels.
+#include "losses/core/metrics.h"
+
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "losses/core/metrics.h"
+#include "engine/random.h"
+#include "tests/test.h"
 
 using namespace voxgrad;
 using namespace voxgrad::losses;
@@ -18,45 +19,133 @@ namespace {
 
 const double kNan = std::numeric_limits<double>::quiet_NaN();
 
-Tensor mask(const std::string& digits) {
+Tensor mask(const std::string& digits, const Shape& shape) {
   std::vector<std::uint8_t> values;
   for (const char digit : digits) values.push_back(static_cast<std::uint8_t>(digit - '0'));
-  return from_vector<std::uint8_t>({static_cast<std::int64_t>(values.size())}, values);
+  return from_vector(shape, values);
+}
+Tensor mask(const std::string& digits) { return mask(digits, {static_cast<std::int64_t>(digits.size())}); }
+
+bool same(double a, double b) {
+  return std::isnan(b) ? std::isnan(a) : a == b || std::fabs(a - b) <= 1e-12 * std::max(1.0, std::fabs(b));
 }
 
-bool same(double a, double b) { return std::isnan(b) ? std::isnan(a) : std::fabs(a - b) <= 1e-12; }
+double value_of(const ClassScores& scores, const std::string& name) { return scores[metric_index(name)]; }
+
+struct Pair {
+  std::string id, truth, prediction;
+  Shape shape;
+  std::vector<double> spacing;
+  std::vector<std::pair<std::string, double>> values;  // name, or name@tau
+};
+
+std::vector<double> numbers(std::string text, char separator) {
+  for (char& c : text)
+    if (c == separator) c = ' ';
+  std::istringstream words(text);
+  std::vector<double> result;
+  for (double x = 0; words >> x;) result.push_back(x);
+  return result;
+}
+
+std::vector<Pair> read_pairs() {
+  std::ifstream file(std::string(VOXGRAD_SOURCE_DIR) + "/tests/golden/metrics.txt");
+  std::vector<Pair> pairs;
+  Pair pair;
+  std::string shape, spacing, values;
+  while (std::getline(file, pair.id)) {
+    if (pair.id.starts_with("#")) continue;
+    for (std::string* line : {&shape, &spacing, &pair.truth, &pair.prediction, &values}) std::getline(file, *line);
+    pair.shape = Shape();
+    for (const double extent : numbers(shape, 'x')) pair.shape.push_back(static_cast<std::int64_t>(extent));
+    pair.spacing = numbers(spacing, '/');
+    pair.values.clear();
+    std::istringstream words(values);
+    for (std::string word; words >> word;) {
+      const std::size_t equals = word.find('=');
+      pair.values.emplace_back(word.substr(0, equals), std::stod(word.substr(equals + 1)));
+    }
+    pairs.push_back(pair);
+  }
+  return pairs;
+}
+
+double found(const Pair& pair, const std::string& name) {
+  const std::size_t at = name.find('@');
+  Scoring scoring{.classes = 2, .spacing = pair.spacing};
+  if (at != std::string::npos) scoring.tau = std::stod(name.substr(at + 1));
+  const ClassScores scores = score(mask(pair.prediction, pair.shape), mask(pair.truth, pair.shape), scoring)[1];
+  const Overlap& o = scores.counts;
+  for (const auto& [count, value] : {std::pair{"tp", o.tp}, {"fp", o.fp}, {"fn", o.fn}, {"tn", o.tn}})
+    if (name == count) return static_cast<double>(value);
+  return value_of(scores, name.substr(0, at));
+}
 
 }  // namespace
 
-TEST_CASE("overlap metrics equal the reference for every pair of masks, empty ones included") {
-  std::ifstream file(std::string(VOXGRAD_SOURCE_DIR) + "/tests/golden/overlap.txt");
-  REQUIRE(file.good());
-  std::string id, truth, prediction, counts, values;
-  int compared = 0;
-  while (std::getline(file, id)) {
-    if (id.starts_with("#")) continue;
-    std::getline(file, truth);
-    std::getline(file, prediction);
-    std::getline(file, counts);
-    std::getline(file, values);
-    INFO("pair ", id);
-    const Overlap o = count_overlap(mask(prediction), mask(truth), 2)[1];
-    std::istringstream count_words(counts), value_words(values);
-    Overlap expected;
-    count_words >> expected.tp >> expected.fp >> expected.fn >> expected.tn;
-    CHECK(o.tp == expected.tp);
-    CHECK(o.fp == expected.fp);
-    CHECK(o.fn == expected.fn);
-    CHECK(o.tn == expected.tn);
-    for (const OverlapMetric& metric : overlap_metrics()) {
-      std::string word;
-      REQUIRE(static_cast<bool>(value_words >> word));
-      const double want = word == "nan" ? kNan : std::stod(word);
-      CHECK_MESSAGE(same(metric.value(o), want), metric.name, " ", metric.value(o), " instead of ", word);
-      ++compared;
-    }
+TEST_CASE("every metric equals the reference for every pair of masks, empty ones and anisotropic ones included") {
+  const std::vector<Pair> pairs = read_pairs();
+  CHECK(pairs.size() == 14);
+  for (const Pair& pair : pairs) {
+    CHECK(pair.values.size() == 21);
+    for (const auto& [name, want] : pair.values)
+      CHECK_MESSAGE(same(found(pair, name), want), pair.id, " ", name, ": ", found(pair, name), " instead of ", want);
   }
-  CHECK(compared == 14 * static_cast<int>(overlap_metrics().size()));
+}
+
+TEST_CASE("the table is in the order of needs and says what is perfect") {
+  for (std::size_t i = 1; i < metrics().size(); ++i) CHECK(metrics()[i - 1].needs <= metrics()[i].needs);
+  CHECK(metric_index("dice") == 0);
+  CHECK(test::contains(test::error_of([] { metric_index("hd59"); }), "hd95"));
+  const Tensor s = mask("0011100", {1, 7});
+  ProbabilityTally tally(2);
+  tally.add(from_vector<float>({1, 7, 2}, {1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 1, 0, 1, 0}), s);
+  const ClassScores scores = score(s, s, {.classes = 2, .needs = Needs::probabilities, .probabilities = &tally})[1];
+  REQUIRE(scores.values.size() == metrics().size());
+  for (std::size_t i = 0; i < metrics().size(); ++i)
+    CHECK_MESSAGE(scores[i] == metrics()[i].perfect, std::string(metrics()[i].name), " ", scores[i]);
+}
+
+TEST_CASE("only what is asked for is computed") {
+  const Tensor s = mask("0011100", {1, 7});
+  const auto scores = score(s, s, {.classes = 2, .needs = Needs::counts});
+  CHECK(scores[1].values.size() == 9);
+  CHECK(std::isnan(value_of(scores[1], "hd95")));
+  CHECK(test::contains(test::error_of([&] { score(s, s, {.classes = 2, .needs = Needs::probabilities}); }),
+                       "no probabilities"));
+}
+
+TEST_CASE("identities on random masks: Jaccard from Dice, HD above all distances, symmetry, scale") {
+  Random random(5);
+  for (int round = 0; round < 30; ++round) {
+    std::string a, b;
+    for (int i = 0; i < 60; ++i) {
+      a += random.chance(0.4) ? '1' : '0';
+      b += random.chance(0.3) ? '1' : '0';
+    }
+    const Shape shape = round % 2 == 0 ? Shape{6, 10} : Shape{3, 4, 5};
+    Scoring scoring{.classes = 2,
+                    .spacing = round % 2 == 0 ? std::vector<double>{2, 0.5} : std::vector<double>{3, 1, 1}};
+    const ClassScores ab = score(mask(a, shape), mask(b, shape), scoring)[1];
+    const ClassScores ba = score(mask(b, shape), mask(a, shape), scoring)[1];
+    const double D = value_of(ab, "dice");
+    CHECK(same(value_of(ab, "jaccard"), D / (2 - D)));
+    CHECK(value_of(ab, "hd") >= value_of(ab, "hd95"));
+    CHECK(value_of(ab, "hd") >= value_of(ab, "hd95_pooled"));
+    CHECK(value_of(ab, "hd") >= value_of(ab, "assd"));
+    CHECK(value_of(ab, "hd") >= value_of(ab, "masd"));
+    for (const char* name : {"dice", "jaccard", "volume_similarity", "region_proportion_error", "mcc", "hd", "hd95",
+                             "hd95_pooled", "assd", "masd", "nsd"})
+      CHECK_MESSAGE(same(value_of(ab, name), value_of(ba, name)), std::string(name));
+    CHECK(same(value_of(ab, "sensitivity"), value_of(ba, "precision")));
+    // Distances are lengths: with voxels twice as large, and the tolerance, they double and the shares stay.
+    for (double& s : scoring.spacing) s *= 2;
+    const ClassScores twice = score(mask(a, shape), mask(b, shape), scoring)[1];
+    for (const char* name : {"hd", "hd95", "hd95_pooled", "assd", "masd"})
+      CHECK_MESSAGE(same(value_of(twice, name), 2 * value_of(ab, name)), std::string(name));
+    CHECK(same(value_of(twice, "nsd"), value_of(ab, "nsd")));
+    CHECK(same(value_of(twice, "dice"), D));
+  }
 }
 
 TEST_CASE("ignored voxels count nowhere, classes are counted one against the rest") {
@@ -69,6 +158,10 @@ TEST_CASE("ignored voxels count nowhere, classes are counted one against the res
   CHECK(counts[1].fn == 1);
   CHECK(counts[2].tp == 1);
   CHECK(counts[2].tn == 3);
+  // Without the ignored voxel the prediction of class 1 would reach to the right end.
+  const auto scores = score(mask("1100011"), mask("1100999"), {.classes = 2, .ignore = 9});
+  CHECK(value_of(scores[1], "hd") == 0);
+  CHECK(value_of(scores[1], "dice") == 1);
 }
 
 TEST_CASE("a label beyond the classes is refused and named") {
@@ -76,15 +169,4 @@ TEST_CASE("a label beyond the classes is refused and named") {
   CHECK_MESSAGE(test::contains(message, "truth: label 3 outside 0..1"), message);
   CHECK(test::contains(test::error_of([] { count_overlap(mask("05"), mask("01"), 2); }), "prediction: label 5"));
   CHECK(test::contains(test::error_of([] { count_overlap(mask("010"), mask("01"), 2); }), "one shape"));
-}
-
-TEST_CASE("a mean leaves undefined values out and counts the rest") {
-  const Summary some = summarise({1.0, kNan, 2.0, 3.0});
-  CHECK(some.mean == 2.0);
-  CHECK(some.deviation == 1.0);
-  CHECK(some.count == 3);
-  const Summary none = summarise({kNan});
-  CHECK(std::isnan(none.mean));
-  CHECK(none.count == 0);
-  CHECK(std::isnan(summarise({4.0}).deviation));
 }

@@ -1,0 +1,50 @@
+// What the metrics of probabilities need to know of a case, gathered slab by slab: a whole volume of probabilities is
+// never kept.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace voxgrad::losses {
+
+class ProbabilityTally {
+ public:
+  // Voxels whose truth is `ignore` are left out.
+  explicit ProbabilityTally(std::int64_t classes, int ignore = -1);
+  // probabilities f32 [*S, C], C = classes >= 2; truth u8 [*S] of the same voxels; both on the CPU. The same bits for
+  // any number of threads.
+  void add(const Tensor& probabilities, const Tensor& truth);
+
+  std::int64_t voxels() const { return voxels_; }
+  // Sum of the probabilities of a class over the voxels: its soft volume.
+  double volume(std::size_t label) const { return volumes_[label]; }
+  // Expected calibration error (Naeini et al., AAAI 2015; Guo et al., ICML 2017) of this case, NaN without voxels. The
+  // confidence of a voxel is the largest probability, the first of equals its class; 15 bins ((b-1)/15, b/15]:
+  //   sum over b of n_b / n |share of right voxels in b - mean confidence in b|
+  // All voxels count, the background too: where that is nearly everything and easy, the error is small.
+  double calibration_error() const;
+
+ private:
+  static constexpr int kBins = 15;
+  struct Bin {
+    std::int64_t count = 0, right = 0;
+    double confidence = 0;
+  };
+  struct Sums {
+    std::vector<double> volumes;
+    std::array<Bin, kBins> bins{};
+    std::int64_t voxels = 0;
+  };
+  void add_range(const float* p, const std::uint8_t* truth, std::int64_t begin, std::int64_t end, Sums& sums) const;
+
+  std::int64_t classes_;
+  int ignore_;
+  std::int64_t voxels_ = 0;
+  std::vector<double> volumes_;
+  std::array<Bin, kBins> bins_{};
+};
+
+}  // namespace voxgrad::losses
