@@ -2,20 +2,30 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
-#include "apps/training/console.h"
 #include "engine/error.h"
+#include "engine/ops.h"
 #include "engine/random.h"
 
 namespace voxgrad::apps {
 
-using losses::OverlapMetric;
 using losses::summarise;
-using Metric = double (*)(const losses::Overlap&);
+
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+CaseResult compare_labels(const std::string& id, const Tensor& prediction, const Tensor& truth,
+                          const losses::Scoring& scoring) {
+  double squares = 0;
+  for (int axis = 0; axis < truth.dims(); ++axis) {
+    const double spacing = scoring.spacing.empty() ? 1 : scoring.spacing[static_cast<std::size_t>(axis)];
+    squares += std::pow(static_cast<double>(truth.extent(axis)) * spacing, 2);
+  }
+  return {id, losses::score(prediction, truth, scoring), std::sqrt(squares), scoring.tolerance(),
+          scoring.probabilities != nullptr ? scoring.probabilities->calibration_error() : kUndefined};
+}
 
 std::vector<CaseResult> evaluate_cases(const Model& model, const data::Dataset& dataset,
-                                       const std::vector<std::int64_t>& cases,
+                                       const std::vector<std::int64_t>& cases, const EvaluateOptions& options,
                                        const std::function<void(std::size_t)>& progress) {
   const data::DatasetInfo& info = dataset.info();
   if (dataset.classes() != model.spec.net.classes)
@@ -24,116 +34,109 @@ std::vector<CaseResult> evaluate_cases(const Model& model, const data::Dataset& 
   std::vector<CaseResult> results;
   for (const std::int64_t index : cases) {
     const data::Case sample = dataset.read(index);
-    const Tensor labels = predict_labels(model, sample.image);
-    results.push_back({sample.id, losses::count_overlap(labels, sample.label, dataset.classes(), info.ignore_label)});
+    losses::ProbabilityTally tally(dataset.classes(), info.ignore_label);
+    const bool soft = options.needs >= losses::Needs::probabilities;
+    const SlabSink add = [&](std::int64_t row, const Tensor& probabilities) {
+      tally.add(probabilities, slice(sample.label, 0, row, row + probabilities.extent(0)));
+    };
+    const Tensor labels = predict_labels(model, sample.image, soft ? add : SlabSink());
+    results.push_back(compare_labels(sample.id, labels, sample.label,
+                                     {.classes = dataset.classes(),
+                                      .ignore = info.ignore_label,
+                                      .spacing = sample.spacing,
+                                      .tau = options.tau,
+                                      .needs = options.needs,
+                                      .probabilities = soft ? &tally : nullptr}));
     if (progress) progress(results.size());
   }
   return results;
 }
 
-std::vector<double> over_cases(const std::vector<CaseResult>& cases, std::size_t label, Metric metric) {
+std::vector<double> over_cases(const std::vector<CaseResult>& cases, std::size_t label, const std::string& metric) {
+  const std::size_t index = losses::metric_index(metric);
   std::vector<double> values;
-  for (const CaseResult& result : cases) values.push_back(metric(result.classes[label]));
+  for (const CaseResult& result : cases) values.push_back(result.classes[label][index]);
   return values;
 }
 
-double foreground_mean(const std::vector<CaseResult>& cases, Metric metric) {
+namespace {
+
+losses::Observation observe(const CaseResult& result, std::size_t label, std::size_t metric) {
+  return {result.classes[label][metric], result.diagonal, result.classes[label].both_empty()};
+}
+
+// foreground_mean of the cases with these indices.
+double mean_of_choice(const std::vector<CaseResult>& cases, const std::vector<std::size_t>& choice,
+                      std::size_t metric) {
   std::vector<double> means;
-  for (std::size_t label = 1; !cases.empty() && label < cases.front().classes.size(); ++label)
-    means.push_back(summarise(over_cases(cases, label, metric)).mean);
+  for (std::size_t label = 1; !cases.empty() && label < cases.front().classes.size(); ++label) {
+    std::vector<double> values;
+    for (const std::size_t i : choice) values.push_back(observe(cases[i], label, metric).finite());
+    means.push_back(summarise(values).mean);
+  }
   return summarise(means).mean;
 }
 
-std::vector<double> case_means(const std::vector<CaseResult>& cases, Metric metric) {
+std::vector<std::size_t> all_of(const std::vector<CaseResult>& cases) {
+  std::vector<std::size_t> choice(cases.size());
+  for (std::size_t i = 0; i < choice.size(); ++i) choice[i] = i;
+  return choice;
+}
+
+}  // namespace
+
+losses::Aggregate class_aggregate(const std::vector<CaseResult>& cases, std::size_t label, const std::string& metric) {
+  const std::size_t index = losses::metric_index(metric);
+  std::vector<losses::Observation> observations;
+  for (const CaseResult& result : cases) observations.push_back(observe(result, label, index));
+  return losses::aggregate(observations, losses::metrics()[index].perfect);
+}
+
+double foreground_mean(const std::vector<CaseResult>& cases, const std::string& metric) {
+  return mean_of_choice(cases, all_of(cases), losses::metric_index(metric));
+}
+
+std::vector<double> case_means(const std::vector<CaseResult>& cases, const std::string& metric) {
   std::vector<double> means;
-  for (const CaseResult& result : cases) {
-    std::vector<double> values;
-    for (std::size_t label = 1; label < result.classes.size(); ++label) values.push_back(metric(result.classes[label]));
-    means.push_back(summarise(values).mean);
-  }
+  for (std::size_t i = 0; i < cases.size(); ++i)
+    means.push_back(mean_of_choice(cases, {i}, losses::metric_index(metric)));
   return means;
 }
 
-Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names) {
-  Json list = Json::array();
-  for (const CaseResult& result : cases) {
-    Json classes = Json::object();
-    for (std::size_t label = 1; label < result.classes.size(); ++label) {
-      const losses::Overlap& o = result.classes[label];
-      Json& entry = classes[std::to_string(label)];
-      for (const OverlapMetric& metric : losses::overlap_metrics()) entry[metric.name] = number(metric.value(o));
-      entry.update({{"tp", o.tp}, {"fp", o.fp}, {"fn", o.fn}, {"tn", o.tn}});
-    }
-    list.push_back({{"id", result.id}, {"classes", classes}});
-  }
-  Json mean = Json::object(), classes = Json::object();
-  for (const OverlapMetric& metric : losses::overlap_metrics())
-    mean[metric.name] = number(foreground_mean(cases, metric.value));
-  for (std::size_t label = 1; label < class_names.size(); ++label) {
-    Json& entry = classes[std::to_string(label)];
-    entry["name"] = class_names[label];
-    entry["cases"] = summarise(over_cases(cases, label)).count;
-    for (const OverlapMetric& metric : losses::overlap_metrics())
-      entry[metric.name] = number(summarise(over_cases(cases, label, metric.value)).mean);
-  }
-  mean["classes"] = classes;
-  return {{"cases", list}, {"mean", mean}};
+double Detection::false_positive_rate() const {
+  return not_there == 0 ? kUndefined : static_cast<double>(false_positives) / static_cast<double>(not_there);
 }
 
-std::vector<CaseResult> cases_from_json(const Json& list) {
-  std::vector<CaseResult> cases;
-  for (const Json& entry : list) {
-    CaseResult result{entry.at("id"), {{}}};  // nothing is known of the background, and nothing is asked of it
-    const Json& classes = entry.at("classes");
-    for (std::size_t label = 1; label <= classes.size(); ++label) {
-      const Json& o = classes.at(std::to_string(label));
-      result.classes.push_back({o.at("tp"), o.at("fp"), o.at("fn"), o.at("tn")});
-    }
-    cases.push_back(std::move(result));
+Detection detection(const std::vector<CaseResult>& cases, std::size_t label) {
+  Detection result;
+  for (const CaseResult& one : cases) {
+    const losses::Overlap& o = one.classes[label].counts;
+    const bool there = o.tp + o.fn > 0, found = o.tp + o.fp > 0;
+    ++(there ? result.there : result.not_there);
+    result.missed += there && !found ? 1 : 0;
+    result.false_positives += !there && found ? 1 : 0;
   }
-  return cases;
+  return result;
 }
 
-std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names) {
-  const auto& metrics = losses::overlap_metrics();
-  Table result({"class", "cases", "Dice", "SD", "Jaccard", "sensitivity", "precision"}, 1);
-  const auto add = [&](const std::string& name, std::int64_t count, const std::vector<double>& dice, auto&& value_of) {
-    std::vector<std::string> row{name, std::to_string(count), fixed(value_of(metrics[0]), 4),
-                                 fixed(summarise(dice).deviation, 4)};
-    for (std::size_t m = 1; m < 4; ++m) row.push_back(fixed(value_of(metrics[m]), 4));
-    result.row(row);
-  };
-  for (std::size_t label = 1; label < class_names.size(); ++label) {
-    const std::vector<double> dice = over_cases(cases, label);
-    add(class_names[label], summarise(dice).count, dice,
-        [&](const OverlapMetric& metric) { return summarise(over_cases(cases, label, metric.value)).mean; });
-  }
-  if (class_names.size() > 2) {
-    const std::vector<double> dice = case_means(cases);
-    add("mean", summarise(dice).count, dice,
-        [&](const OverlapMetric& metric) { return foreground_mean(cases, metric.value); });
-  }
-  return result.str();
-}
-
-Interval bootstrap_interval(const std::vector<double>& values, int samples) {
-  std::vector<double> known;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(known), [](double v) { return !std::isnan(v); });
-  constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-  if (known.empty()) return {kUndefined, kUndefined};
+Interval bootstrap_interval(std::size_t count, const std::function<double(const std::vector<std::size_t>&)>& statistic,
+                            int samples) {
   Random random(0);
-  std::vector<double> means;
-  for (int i = 0; i < samples; ++i) {
-    double total = 0;
-    for (std::size_t k = 0; k < known.size(); ++k)
-      total += known[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(known.size())))];
-    means.push_back(total / static_cast<double>(known.size()));
+  std::vector<double> found;
+  std::vector<std::size_t> choice(count);
+  for (int i = 0; i < samples && count > 0; ++i) {
+    for (std::size_t& index : choice) index = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(count)));
+    const double value = statistic(choice);
+    if (!std::isnan(value)) found.push_back(value);
   }
-  std::sort(means.begin(), means.end());
-  const auto at = [&](double share) {
-    return means[static_cast<std::size_t>(share * static_cast<double>(samples - 1))];
-  };
-  return {at(0.025), at(0.975)};
+  std::sort(found.begin(), found.end());
+  return {losses::quantile(found, 0.025), losses::quantile(found, 0.975)};
+}
+
+Interval bootstrap_interval(const std::vector<CaseResult>& cases, const std::string& metric) {
+  const std::size_t index = losses::metric_index(metric);
+  return bootstrap_interval(
+      cases.size(), [&](const std::vector<std::size_t>& choice) { return mean_of_choice(cases, choice, index); });
 }
 
 }  // namespace voxgrad::apps

@@ -143,18 +143,6 @@ void sliding_window(nn::UNet& net, const Tensor& image, const std::vector<std::i
 
 namespace {
 
-// Runs the window over a normalised copy of the image; `sink` gets slabs on the host.
-void predict(const Model& model, const Tensor& image, const SlabSink& sink) {
-  const std::int64_t channels = model.spec.net.in_channels;
-  if (image.dims() != model.spec.net.dims + 1 || image.extent(-1) != channels)
-    throw Error(ErrorKind::data, text("predict: image ", image.shape(), "; the model takes ", model.spec.net.dims,
-                                      " spatial axes and ", channels, " channels"));
-  const Tensor input = image.clone();
-  model.spec.normalisation.apply(input);
-  model.net->train(false);
-  sliding_window(*model.net, input, model.spec.patch, sink);
-}
-
 Shape without_channels(const Shape& shape) {
   Shape result;
   for (int axis = 0; axis + 1 < shape.dims(); ++axis) result.push_back(shape[axis]);
@@ -163,29 +151,33 @@ Shape without_channels(const Shape& shape) {
 
 // Puts a slab where it belongs in the whole, along the first axis.
 void place(const Tensor& slab, std::int64_t row, const Tensor& whole) {
-  const Tensor host = slab.to(Device::cpu);
   Shape at = Shape::filled(whole.dims(), 0);
   at[0] = row;
-  copy_box(host, Shape::filled(whole.dims(), 0), whole, at, host.shape(), false);
+  copy_box(slab, Shape::filled(whole.dims(), 0), whole, at, slab.shape(), false);
 }
 
 }  // namespace
 
-Tensor predict_labels(const Model& model, const Tensor& image) {
-  const Tensor labels = empty(without_channels(image.shape()), DType::u8);
-  predict(model, image,
-          [&](std::int64_t row, const Tensor& probabilities) { place(argmax(probabilities), row, labels); });
+Tensor predict_labels(const Model& model, const Tensor& image, const SlabSink& also) {
+  const std::int64_t channels = model.spec.net.in_channels;
+  if (image.dims() != model.spec.net.dims + 1 || image.extent(-1) != channels)
+    throw Error(ErrorKind::data, text("predict: image ", image.shape(), "; the model takes ", model.spec.net.dims,
+                                      " spatial axes and ", channels, " channels"));
+  const Tensor input = image.clone(), labels = empty(without_channels(image.shape()), DType::u8);
+  model.spec.normalisation.apply(input);
+  model.net->train(false);
+  sliding_window(*model.net, input, model.spec.patch, [&](std::int64_t row, const Tensor& probabilities) {
+    place(argmax(probabilities).to(Device::cpu), row, labels);
+    if (also) also(row, probabilities.to(Device::cpu));
+  });
   return labels;
 }
 
 Prediction predict_probabilities(const Model& model, const Tensor& image) {
-  Prediction result{empty(without_channels(image.shape()), DType::u8),
-                    empty(image.shape().with(-1, model.spec.net.classes))};
-  predict(model, image, [&](std::int64_t row, const Tensor& probabilities) {
-    place(argmax(probabilities), row, result.labels);
-    place(probabilities, row, result.probabilities);
-  });
-  return result;
+  const Tensor probabilities = empty(image.shape().with(-1, model.spec.net.classes));
+  const Tensor labels =
+      predict_labels(model, image, [&](std::int64_t row, const Tensor& slab) { place(slab, row, probabilities); });
+  return {labels, probabilities};
 }
 
 }  // namespace voxgrad::apps

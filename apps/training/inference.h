@@ -18,8 +18,8 @@ using SlabSink = std::function<void(std::int64_t row, const Tensor& probabilitie
 // few windows, and for the sums as many rows as a window has. Cases smaller than the window are padded with zeros.
 void sliding_window(nn::UNet& net, const Tensor& image, const std::vector<std::int64_t>& window, const SlabSink& sink);
 
-// Normalises a copy of the image and returns labels u8 [*S], on the host.
-Tensor predict_labels(const Model& model, const Tensor& image);
+// Normalises a copy of the image and returns labels u8 [*S], on the host. `also` gets the probabilities, on the host.
+Tensor predict_labels(const Model& model, const Tensor& image, const SlabSink& also = {});
 // The same, with the probabilities f32 [*S, C].
 struct Prediction {
   Tensor labels, probabilities;

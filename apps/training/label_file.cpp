@@ -1,6 +1,7 @@
 #include "apps/training/label_file.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/error.h"
 
@@ -67,6 +68,22 @@ Tensor LabelFile::read(std::size_t index) const {
   start[0] = static_cast<std::int64_t>(index);
   count[0] = 1;
   return read_labels(labels_, start, count, true);
+}
+
+std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
+  const std::string group = stacked_ ? "" : "/cases/" + case_ids_[index];
+  for (const std::string& place : {group + (stacked_ ? "/labels" : "/label"), group,
+                                   group + (stacked_ ? "/images" : "/image"), std::string("/")}) {
+    if (place.empty() || !file_.exists(place)) continue;
+    const data::h5::Object object = file_.is_group(place) ? data::h5::Object(file_.group(place)) : file_.array(place);
+    if (!object.has_attribute("spacing")) continue;
+    const std::vector<double> spacing = object.numbers_attribute("spacing");
+    const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
+    if (!good || spacing.size() != static_cast<std::size_t>(dims))
+      throw Error(ErrorKind::data, text(object.where(), ": spacing must be ", dims, " positive numbers, one per axis"));
+    return spacing;
+  }
+  return {};
 }
 
 PredictionWriter::PredictionWriter(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,

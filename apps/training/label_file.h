@@ -1,6 +1,7 @@
 // Files of labels: what `predict` writes and `metrics` compares. A dataset is one too; images are not looked at.
 //   /labels [N, *S] u8 and /case_ids, or, for cases of different size, /cases/<id>/label
-//   beside each: probabilities f32 [.., C], if they were asked for; attributes class_names, ignore_label, model, source
+//   beside each: probabilities f32 [.., C], if they were asked for; attributes class_names, ignore_label, model,
+//   source, and spacing of the labels
 #pragma once
 
 #include <string>
@@ -28,6 +29,9 @@ class LabelFile {
   const std::vector<std::string>& class_names() const { return class_names_; }  // empty if the file has none
   int ignore_label() const { return ignore_label_; }                            // -1: none
   Tensor read(std::size_t index) const;                                         // u8 [*S]
+  // Per axis in mm, from an attribute `spacing` of the labels, the case, its image or the file; empty if there is none.
+  // Error(data) unless it is one positive number for each of the `dims` axes.
+  std::vector<double> spacing(std::size_t index, int dims) const;
 
  private:
   data::h5::File file_;

@@ -7,6 +7,7 @@
 
 #include "apps/report/curves.h"
 #include "apps/training/console.h"
+#include "apps/training/evaluation_text.h"
 #include "apps/training/manifest.h"
 #include "apps/training/signals.h"
 #include "engine/backend.h"
@@ -189,7 +190,7 @@ TrainResult Session::finish() {
     Model model{plan_.model, std::make_unique<nn::UNet>(plan_.model.net, Random(0)), ""};
     model.net->load_state(best_weights_);
     model.net->to(device_);
-    result.test = evaluate_cases(model, dataset_, plan_.test);
+    result.test = evaluate_cases(model, dataset_, plan_.test, {losses::Needs::probabilities});
   }
   result.seconds = seconds();
   result.peak_memory = peak_memory_bytes();

@@ -1,6 +1,6 @@
 #include <chrono>
 
-#include "apps/training/evaluation.h"
+#include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
 #include "apps/verbs/program.h"
 #include "engine/error.h"
@@ -8,11 +8,27 @@
 namespace voxgrad::apps {
 namespace {
 
-struct EvaluateOptions {
+struct EvaluateArguments {
   std::string model, data, split = "test", label_map;
+  double tau = 0;
 };
 
-void evaluate(const EvaluateOptions& options, const Common& common) {
+// 95 % intervals of the foreground means, of every metric.
+Json intervals(const std::vector<CaseResult>& results) {
+  Json json = Json::object();
+  for (const losses::Metric& metric : losses::metrics()) {
+    const Interval interval = bootstrap_interval(results, metric.name);
+    json[metric.name] = {number(interval.low), number(interval.high)};
+  }
+  return json;
+}
+
+std::string interval_text(const std::vector<CaseResult>& results, const char* metric, int digits) {
+  const Interval interval = bootstrap_interval(results, metric);
+  return fixed(interval.low, digits) + " .. " + fixed(interval.high, digits);
+}
+
+void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
   const Model model = load_model(options.model, common.get_device());
@@ -21,19 +37,20 @@ void evaluate(const EvaluateOptions& options, const Common& common) {
   const data::Dataset dataset = data::Dataset::open(options.data, dataset_options);
   const std::vector<std::int64_t> cases = dataset.split(options.split);
   if (cases.empty()) throw Error(ErrorKind::data, options.data + ": no cases in the split `" + options.split + "`");
-  const std::vector<CaseResult> results = evaluate_cases(model, dataset, cases, [&](std::size_t done) {
+  const EvaluateOptions how{losses::Needs::probabilities, options.tau};
+  const std::vector<CaseResult> results = evaluate_cases(model, dataset, cases, how, [&](std::size_t done) {
     console.bar(static_cast<double>(done) / static_cast<double>(cases.size()), text("case ", done, "/", cases.size()));
   });
-  const Interval interval = bootstrap_interval(case_means(results));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::vector<std::string>& names = dataset.info().class_names;
   if (!common.json)
     return print_text(table(results, names) +
-                      text("95 % interval of the mean Dice over cases: ", fixed(interval.low, 4), " .. ",
-                           fixed(interval.high, 4), "; ", cases.size(), " cases, ", duration(seconds), "\n"));
+                      text("\n95 % interval of the mean: Dice ", interval_text(results, "dice", 4), ", HD95 ",
+                           interval_text(results, "hd95", 2), " mm, NSD ", interval_text(results, "nsd", 4), "\n",
+                           cases.size(), " cases, ", duration(seconds), "\n"));
   Json json{{"model", model.path}, {"dataset", options.data}, {"split", options.split}};
   json.update(to_json(results, names));
-  json["interval"] = {{"dice", {number(interval.low), number(interval.high)}}};
+  json["interval"] = intervals(results);
   json["seconds"] = seconds;
   print_json(json);
 }
@@ -41,13 +58,14 @@ void evaluate(const EvaluateOptions& options, const Common& common) {
 }  // namespace
 
 void add_evaluate(Program& program) {
-  const auto options = std::make_shared<EvaluateOptions>();
+  const auto options = std::make_shared<EvaluateArguments>();
   CLI::App& verb = program.verb("evaluate", "metrics of a model on labelled cases",
                                 [options, &program] { evaluate(*options, program.common()); });
   verb.add_option("model", options->model, "run directory or checkpoint")->required();
   verb.add_option("data", options->data, "dataset file")->required();
   verb.add_option("--split", options->split, "train, val, test or all");
   verb.add_option("--label-map", options->label_map, "stored label:class pairs, e.g. 0:0,255:1");
+  add_tau(verb, options->tau);
 }
 
 }  // namespace voxgrad::apps

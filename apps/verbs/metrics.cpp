@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <utility>
 
-#include "apps/training/evaluation.h"
+#include "apps/training/evaluation_text.h"
 #include "apps/training/label_file.h"
 #include "apps/verbs/program.h"
 #include "engine/error.h"
@@ -49,18 +51,53 @@ std::vector<std::string> class_names(const LabelFile& prediction, const LabelFil
   return names;
 }
 
-void metrics(const std::string& prediction_path, const std::string& truth_path, const Common& common) {
-  const LabelFile prediction(prediction_path), truth(truth_path);
+struct MetricsOptions {
+  std::string prediction, truth;
+  double tau = 0;
+};
+
+// That of the truth, else that of the prediction; empty, with a warning, if neither file tells.
+class Spacings {
+ public:
+  Spacings(const LabelFile& prediction, const LabelFile& truth, Console& console)
+      : prediction_(prediction), truth_(truth), console_(console) {}
+  std::vector<double> of(std::size_t in_prediction, std::size_t in_truth, int dims) {
+    const std::vector<double> s = prediction_.spacing(in_prediction, dims), g = truth_.spacing(in_truth, dims);
+    if (s.empty() && g.empty() && !std::exchange(warned_, true))
+      console_.warn("no `spacing` in either file: distances are in voxels, not in millimetres");
+    const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-3 * b; };  // headers round
+    if (!s.empty() && !g.empty() && !std::equal(s.begin(), s.end(), g.begin(), near))
+      throw Error(ErrorKind::data, text("case \"", truth_.case_ids()[in_truth], "\": the spacing in ",
+                                        prediction_.path(), " is not that in ", truth_.path()));
+    return g.empty() ? s : g;
+  }
+
+ private:
+  const LabelFile& prediction_;
+  const LabelFile& truth_;
+  Console& console_;
+  bool warned_ = false;
+};
+
+void metrics(const MetricsOptions& options, const Common& common) {
+  Console console = common.console();
+  const LabelFile prediction(options.prediction), truth(options.truth);
   const int ignore = truth.ignore_label() >= 0 ? truth.ignore_label() : 255;
   const std::vector<std::size_t> matches = partners(prediction, truth);
   const std::vector<std::string> names = class_names(prediction, truth, ignore);
+  Spacings spacings(prediction, truth, console);
   std::vector<CaseResult> results;
   for (std::size_t i = 0; i < matches.size(); ++i) {
     const std::string& id = prediction.case_ids()[i];
     const Tensor s = prediction.read(i), g = truth.read(matches[i]);
     if (s.shape() != g.shape())
       throw Error(ErrorKind::data, text("case \"", id, "\": prediction ", s.shape(), ", truth ", g.shape()));
-    results.push_back({id, losses::count_overlap(s, g, static_cast<std::int64_t>(names.size()), ignore)});
+    results.push_back(compare_labels(id, s, g,
+                                     {.classes = static_cast<std::int64_t>(names.size()),
+                                      .ignore = ignore,
+                                      .spacing = spacings.of(i, matches[i], g.dims()),
+                                      .tau = options.tau}));
+    console.bar(static_cast<double>(i + 1) / static_cast<double>(matches.size()), text("case ", i + 1));
   }
   if (common.json) return print_json(to_json(results, names));
   print_text(table(results, names));
@@ -69,11 +106,12 @@ void metrics(const std::string& prediction_path, const std::string& truth_path, 
 }  // namespace
 
 void add_metrics(Program& program) {
-  const auto files = std::make_shared<std::pair<std::string, std::string>>();
+  const auto options = std::make_shared<MetricsOptions>();
   CLI::App& verb = program.verb("metrics", "compare two files of labels",
-                                [files, &program] { metrics(files->first, files->second, program.common()); });
-  verb.add_option("prediction", files->first, "file with /labels or /cases/<id>/label")->required();
-  verb.add_option("truth", files->second, "the same, taken as true; a dataset is one")->required();
+                                [options, &program] { metrics(*options, program.common()); });
+  verb.add_option("prediction", options->prediction, "file with /labels or /cases/<id>/label")->required();
+  verb.add_option("truth", options->truth, "the same, taken as true; a dataset is one")->required();
+  add_tau(verb, options->tau);
 }
 
 }  // namespace voxgrad::apps

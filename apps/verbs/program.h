@@ -55,6 +55,9 @@ void print_json(const Json& document);
 // Text on stdout. Error(io) if it cannot be written.
 void print_text(const std::string& text);
 
+// --tau of the verbs that measure surfaces.
+void add_tau(CLI::App& verb, double& tau);
+
 void add_bench(Program& program);
 void add_compare(Program& program);
 void add_evaluate(Program& program);

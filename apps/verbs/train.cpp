@@ -1,6 +1,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
 #include "apps/training/watch.h"
 #include "apps/verbs/program.h"

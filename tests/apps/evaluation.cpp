@@ -1,7 +1,9 @@
-// Means over cases and classes with undefined values, the JSON of results, the bootstrap.
-#include "apps/training/evaluation.h"
+// Means over cases and classes with undefined and infinite values, the JSON and the tables of results, the bootstrap.
+#include "apps/training/evaluation_text.h"
 
+#include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "tests/test.h"
 
@@ -10,51 +12,122 @@ using namespace voxgrad::apps;
 
 namespace {
 
-// Three cases, two foreground classes; class 2 is absent from truth and prediction of the first.
-std::vector<CaseResult> three_cases() {
-  return {{"a", {{}, {10, 0, 0, 90}, {0, 0, 0, 100}}},    // 1, undefined
-          {"b", {{}, {5, 5, 5, 85}, {10, 10, 0, 80}}},    // 1/2, 2/3
-          {"c", {{}, {0, 0, 10, 90}, {10, 0, 10, 80}}}};  // 0, 2/3
+Tensor image_of(const std::vector<std::uint8_t>& labels) {
+  return from_vector<std::uint8_t>({3, static_cast<std::int64_t>(labels.size()) / 3}, labels);
 }
+
+CaseResult compare(const std::string& id, const std::vector<std::uint8_t>& prediction,
+                   const std::vector<std::uint8_t>& truth) {
+  return compare_labels(id, image_of(prediction), image_of(truth), {.classes = 3, .spacing = {2, 1}});
+}
+
+// Three cases of 3 x 4 pixels, 2 x 1 mm each, two foreground classes.
+std::vector<CaseResult> three_cases() {
+  return {
+      compare("a", {1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}),   // Dice 1, undefined
+      compare("b", {1, 1, 0, 0, 2, 2, 2, 2, 0, 0, 0, 0}, {0, 1, 1, 0, 2, 2, 0, 0, 0, 0, 0, 0}),   // 1/2, 2/3
+      compare("c", {0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0}, {1, 1, 0, 0, 2, 2, 2, 2, 0, 0, 0, 0})};  // 0, 2/3
+}
+
+const double kDiagonal = std::sqrt(36.0 + 16.0);
+constexpr double kTiny = 1e-12;
 
 }  // namespace
 
 TEST_CASE("class means over the cases where the value is defined, then the mean over the classes") {
   const auto cases = three_cases();
-  CHECK(std::fabs(foreground_mean(cases) - (0.5 + 2.0 / 3) / 2) < 1e-15);
+  CHECK(std::fabs(foreground_mean(cases) - (0.5 + 2.0 / 3) / 2) < kTiny);
   const std::vector<double> means = case_means(cases);
   CHECK(means[0] == 1);
-  CHECK(std::fabs(means[1] - (0.5 + 2.0 / 3) / 2) < 1e-15);
+  CHECK(std::fabs(means[1] - (0.5 + 2.0 / 3) / 2) < kTiny);
   CHECK(std::isnan(foreground_mean({})));
   CHECK(std::isnan(over_cases(cases, 2)[0]));
+  CHECK(test::contains(test::error_of([&] { foreground_mean(cases, "dise"); }), "dice"));
 }
 
-TEST_CASE("results survive JSON; what is undefined is the text NaN") {
+TEST_CASE("a distance to an empty mask is infinite for a case and the diagonal in a mean") {
+  const auto cases = three_cases();
+  const std::vector<double> hd = over_cases(cases, 1, "hd");
+  CHECK(hd[0] == 0);
+  CHECK(hd[1] == 1);
+  CHECK(std::isinf(hd[2]));
+  CHECK(cases[0].diagonal == kDiagonal);
+  CHECK(cases[0].tau == 2);
+  const losses::Aggregate a = class_aggregate(cases, 1, "hd");
+  CHECK(std::fabs(a.mean - (1 + kDiagonal) / 3) < kTiny);
+  CHECK(a.infinite == 1);
+  CHECK(a.median == 1);
+  // Class 2: undefined in the first case, 2 mm in the others.
+  CHECK(class_aggregate(cases, 2, "hd").undefined == 1);
+  CHECK(std::fabs(class_aggregate(cases, 2, "hd").empty_is_perfect - 4.0 / 3) < kTiny);
+  CHECK(std::fabs(foreground_mean(cases, "hd") - ((1 + kDiagonal) / 3 + 2) / 2) < kTiny);
+  CHECK(std::fabs(case_means(cases, "hd")[2] - (kDiagonal + 2) / 2) < kTiny);
+}
+
+TEST_CASE("what is there and what is found is counted by case") {
+  const auto cases = three_cases();
+  const Detection one = detection(cases, 1), two = detection(cases, 2);
+  CHECK(one.there == 3);
+  CHECK(one.missed == 1);
+  CHECK(std::isnan(one.false_positive_rate()));
+  CHECK(two.not_there == 1);
+  CHECK(two.false_positive_rate() == 0);
+  CHECK(detection({compare("d", std::vector<std::uint8_t>(12, 2), std::vector<std::uint8_t>(12, 0))}, 2)
+            .false_positive_rate() == 1);
+}
+
+TEST_CASE("results survive JSON; what is undefined is the text NaN, what is infinite Infinity") {
   const auto cases = three_cases();
   const Json json = Json::parse(to_json(cases, {"background", "one", "two"}).dump());
   CHECK(json["cases"][0]["classes"]["2"]["dice"] == "NaN");
   CHECK(json["cases"][0]["classes"]["1"]["dice"] == 1.0);
+  CHECK(json["cases"][2]["classes"]["1"]["hd95"] == "Infinity");
+  CHECK(json["cases"][2]["tau_mm"] == 2.0);
+  CHECK(!json["cases"][0]["classes"]["1"].contains("soft_region_proportion_error"));
   CHECK(json["mean"]["classes"]["2"]["cases"] == 2);
   CHECK(json["mean"]["classes"]["1"]["name"] == "one");
+  CHECK(json["mean"]["nsd"].is_number());
+  CHECK(json["classes"]["2"]["metrics"]["dice"]["undefined"] == 1);
+  CHECK(json["classes"]["1"]["detection"]["missed"] == 1);
   const auto back = cases_from_json(json["cases"]);
   REQUIRE(back.size() == 3);
   CHECK(back[2].id == "c");
-  CHECK(foreground_mean(back) == foreground_mean(cases));
-  CHECK(foreground_mean(back, losses::overlap_metrics()[4].value) ==
-        foreground_mean(cases, losses::overlap_metrics()[4].value));
+  for (const losses::Metric& metric : losses::metrics()) {
+    const double before = foreground_mean(cases, metric.name), after = foreground_mean(back, metric.name);
+    CHECK_MESSAGE((before == after || (std::isnan(before) && std::isnan(after))), std::string(metric.name));
+  }
+}
+
+TEST_CASE("the tables fit 100 columns, and say how empty masks were dealt with only if there are any") {
+  const std::string some = table(three_cases(), {"background", "left_hippocampus", "two"});
+  std::istringstream lines(some);
+  std::size_t widest = 0;
+  for (std::string line; std::getline(lines, line);) widest = std::max(widest, line.size());
+  CHECK_MESSAGE(widest <= 100, some);
+  CHECK(test::contains(some, "HD95"));
+  CHECK(test::contains(some, "not there"));
+  CHECK(test::contains(some, "diagonal"));
+  const std::string none = table({three_cases()[1]}, {"background", "one", "two"});
+  CHECK_MESSAGE(!test::contains(none, "not there"), none);
 }
 
 TEST_CASE("the bootstrap interval holds the mean, narrows with cases, and is the same every time") {
-  std::vector<double> few{0.5, 0.7, 0.9, std::nan("")}, many;
-  for (int i = 0; i < 300; ++i) many.push_back(few[static_cast<std::size_t>(i % 3)]);
+  const std::vector<CaseResult> few = three_cases();
+  std::vector<CaseResult> many;
+  for (std::size_t i = 0; i < 300; ++i) many.push_back(few[i % 3]);
+  const double mean = foreground_mean(few);
   const Interval wide = bootstrap_interval(few), narrow = bootstrap_interval(many);
-  CHECK(wide.low >= 0.5);
-  CHECK(wide.low < 0.7);
-  CHECK(wide.high > 0.7);
-  CHECK(wide.high <= 0.9);
-  // The normal approximation for 300 values: 0.7 -+ 1.96 * 0.1633 / sqrt(300).
-  CHECK(std::fabs(narrow.low - 0.6815) < 2e-3);
-  CHECK(std::fabs(narrow.high - 0.7185) < 2e-3);
+  CHECK(wide.low < mean);
+  CHECK(wide.high > mean);
+  CHECK(narrow.high - narrow.low < (wide.high - wide.low) / 4);
   CHECK(bootstrap_interval(few).low == wide.low);
-  CHECK(std::isnan(bootstrap_interval({}).low));
+  CHECK(std::isnan(bootstrap_interval(std::vector<CaseResult>{}).low));
+  // The normal approximation for the mean of 300 values of 0.5, 0.7 and 0.9: 0.7 -+ 1.96 * 0.1633 / sqrt(300).
+  const Interval known = bootstrap_interval(300, [](const std::vector<std::size_t>& choice) {
+    double total = 0;
+    for (const std::size_t i : choice) total += 0.5 + 0.2 * static_cast<double>(i % 3);
+    return total / 300;
+  });
+  CHECK(std::fabs(known.low - 0.6815) < 2e-3);
+  CHECK(std::fabs(known.high - 0.7185) < 2e-3);
 }

@@ -1,0 +1,25 @@
+// Results of an evaluation as JSON and as tables.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/training/evaluation.h"
+
+namespace voxgrad::apps {
+
+// {"cases": [{id, diagonal_mm, tau_mm, calibration_error, classes: {"1": {dice, .., tp, fp, fn, tn}}}],
+//  "mean": {dice, .., calibration_error, "classes": {"1": {name, cases, dice, ..}}},
+//  "classes": {"1": {name, detection: {there, missed, not_there, false_positives, false_positive_rate},
+//                    metrics: {dice: {mean, sd, lower_quartile, median, upper_quartile, empty_is_perfect,
+//                                     count, undefined, infinite}}}}}
+// with the metrics that were computed; `cases` of a class: how many have a Dice that is defined.
+Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names);
+// From the "cases" above, without the background.
+std::vector<CaseResult> cases_from_json(const Json& list);
+
+// A row per class and the foreground mean; a second table about empty masks if there are any; notes. At most 100
+// columns for class names of up to 16 letters.
+std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names);
+
+}  // namespace voxgrad::apps
