@@ -37,7 +37,7 @@ class Twin:
 
 
 def agreement(settings):
-    """Largest normalised differences of one step with the same weights and inputs."""
+    """How far one step with the same weights and inputs is from PyTorch in f64."""
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/dump.safetensors"
         ours("train", *flags(settings), "--repeats", 1, "--dump", path)
@@ -88,10 +88,16 @@ def run(rounds, repeats, threads, networks=None):
     return results
 
 
+def agreement_table(results):
+    rows = {r["network"]: [r["network"]] + [f"{value:.1e}" for value in r["agreement"].values()] for r in results}
+    return markdown(["against PyTorch in f64, the same weights", "logits", "loss", "gradients", "PyTorch's f32 gradients"],
+                    rows.values())
+
+
 def table(results):
     mebibytes = lambda b: f"{b / 2**20:.0f}"
     rows = [[r["network"], r["mode"], r["threads"], f"{r['ours_ms']['median']:.1f}", f"{r['theirs_ms']['median']:.1f}",
              spread(r["ratio"]), mebibytes(r["ours_bytes"]), mebibytes(r["theirs_bytes"]),
              mebibytes(r["theirs_import_bytes"]), f"{r['gflops_effective']:.0f}", r["layout"]] for r in results]
     return markdown(["network", "work", "threads", "voxgrad ms", "PyTorch ms", "times faster (middle half)", "voxgrad MiB",
-                     "PyTorch MiB", "of which import", "effective GFLOP/s", "PyTorch's layout"], rows)
+                     "PyTorch MiB", "of which import", "effective GFLOP/s", "PyTorch's layout"], rows) + "\n" + agreement_table(results)

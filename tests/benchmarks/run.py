@@ -2,7 +2,7 @@
 """All CPU benchmarks against their peers, in turns on this machine: results/<name>.md and .json.
 
   python3 -m venv /tmp/bench && /tmp/bench/bin/pip install torch monai scipy edt
-  /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [--only networks,layers,losses,distance]
+  /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [--only networks,layers,scaling,sets,losses,distance]
 
 Needs a Release build of the program (VOXGRAD=<path> for another than build/release/voxgrad) and an idle machine.
 """
@@ -13,6 +13,7 @@ import sys
 import distance
 import losses
 import networks
+import scaling
 import torch
 from common import ROOT, machine, markdown, ours
 
@@ -41,7 +42,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3, help="runs per round; their median counts")
     parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--only", default="networks,layers,losses,distance")
+    parser.add_argument("--only", default="networks,layers,scaling,sets,losses,distance")
     parser.add_argument("--tiny", action="store_true", help="small inputs, to try the scripts")
     parser.add_argument("--name", default="cpu")
     a = parser.parse_args()
@@ -50,6 +51,10 @@ def main():
         "networks": (lambda: networks.run(a.rounds, a.repeats, threads, networks.SMALL if a.tiny else None), networks.table,
                      "Networks: a training step (forward, dice_ce, backward, AdamW) and inference"),
         "layers": (lambda: layers(a.repeats), layer_table, "Convolutions, one thread"),
+        "scaling": (lambda: scaling.run(a.repeats, scaling.TINY if a.tiny else None), scaling.table,
+                    "How a training step grows, one thread"),
+        "sets": (lambda: scaling.run_sets(a.repeats), scaling.sets_table,
+                 "Instruction sets and threads: a training step of the first network"),
         "losses": (lambda: losses.run(a.rounds, a.repeats, threads, TINY if a.tiny else None), losses.table,
                    "Losses: value and gradient"),
         "distance": (lambda: distance.run(a.rounds, a.repeats, {"64^2": ("64,64", "1,1")} if a.tiny else None),

@@ -1,0 +1,52 @@
+"""How time and memory of a training step grow with its size, with threads and with the instruction set. Ours alone."""
+import os
+
+from common import markdown, ours
+
+BASE = dict(dims=2, base=16, depth=4, batch=2, patch=128, threads=1)
+SERIES = {
+    "image": [dict(patch=patch) for patch in (64, 128, 256, 512)],
+    "batch": [dict(batch=batch) for batch in (1, 2, 4, 8, 16)],
+    "channels": [dict(base=base) for base in (8, 16, 32, 64)],
+    "volume": [dict(dims=3, batch=1, patch=patch) for patch in (32, 48, 64, 96)],
+}
+TINY = {"image": [dict(patch=patch) for patch in (32, 64)]}
+
+
+def flags(settings):
+    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+
+
+def run(repeats, series=None):
+    rows = []
+    for name, steps in (series or SERIES).items():
+        for changed in steps:
+            settings = dict(BASE, **changed)
+            rows.append(dict(series=name, **settings, **{k: v for k, v in ours("train", *flags(settings), "--repeats",
+                                                                               repeats).items() if k != "threads"}))
+    return rows
+
+
+def table(rows):
+    cells = [[r["series"], f"{r['dims']}-D", r["base"], r["batch"], r["patch"], f"{r['median_ms']:.1f}",
+              f"{1e6 * r['median_ms'] / r['batch'] / r['patch'] ** r['dims']:.0f}",
+              f"{r['tensor_memory_bytes'] / r['batch'] / r['patch'] ** r['dims']:.0f}"] for r in rows]
+    return markdown(["series", "dims", "base", "batch", "patch", "ms", "ns per voxel", "bytes of tensors per voxel"], cells)
+
+
+def run_sets(repeats):
+    """The same step with each instruction set, and with 1 and 2 threads."""
+    rows = []
+    for level in ("avx512", "avx2", "baseline"):
+        for threads in (1, 2):
+            os.environ["VOXGRAD_SIMD"] = level
+            rows.append(dict(level=level, **ours("train", "--threads", threads, "--repeats", repeats)))
+    del os.environ["VOXGRAD_SIMD"]
+    return rows
+
+
+def sets_table(rows):
+    one = {r["level"]: r["median_ms"] for r in rows if r["threads"] == 1}
+    cells = [[r["level"], r["threads"], f"{r['median_ms']:.0f}", f"{r['gflops_effective']:.0f}",
+              f"{one[r['level']] / r['median_ms']:.2f}"] for r in rows]
+    return markdown(["instruction set", "threads", "ms", "effective GFLOP/s", "times one thread"], cells)
