@@ -57,8 +57,8 @@ def main():
                  "Instruction sets and threads: a training step of the first network"),
         "losses": (lambda: losses.run(a.rounds, a.repeats, threads, TINY if a.tiny else None), losses.table,
                    "Losses: value and gradient"),
-        "distance": (lambda: distance.run(a.rounds, a.repeats, {"64^2": ("64,64", "1,1")} if a.tiny else None),
-                     distance.table, "Distance transform, one thread"),
+        "distance": (lambda: distance.run(a.rounds, a.repeats, threads, {"64^2": ("64,64", "1,1")} if a.tiny else None),
+                     distance.table, "Distance transform"),
     }
     about = dict(machine(), torch=torch.__version__, command="python " + " ".join(sys.argv))
     results = {"machine": about}
