@@ -46,6 +46,7 @@ void run(int argc, const char* const* argv) {
   apps::add_metrics(program);
   apps::add_losses(program);
   apps::add_compare(program);
+  apps::add_report(program);
   apps::add_bench(program);
   program.run(argc, argv);
 }

@@ -28,6 +28,7 @@ Spec spec_boundary() {
           .fails = "alone: an empty prediction is nearly stationary, and small objects are given up; can be negative",
           .build = build,
           .geometric = true,
+          .objective = false,
           .fields = BoundaryTerm::fields};
 }
 

@@ -62,7 +62,8 @@ Spec spec_cldice() {
       .helps = "vessels, roads, membranes: a gap costs as much as a thick branch",
       .fails = "alone it says nothing about the thickness; combine it with Dice",
       .build = build,
-      .geometric = true};
+      .geometric = true,
+      .objective = false};
 }
 
 }  // namespace voxgrad::losses

@@ -6,7 +6,7 @@
 #include <limits>
 #include <set>
 
-#include "apps/comparison/analysis.h"
+#include "apps/comparison/answers.h"
 #include "apps/comparison/live.h"
 #include "apps/comparison/workers.h"
 #include "apps/training/plan.h"
@@ -17,7 +17,7 @@
 #include "data/fingerprint.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "losses/core/registry.h"
+#include "losses/core/loss.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -100,10 +100,9 @@ class Comparer {
         if (const int signal = pending_signal()) throw Interrupted{signal};
       }
     } catch (const Interrupted&) {
-      if (whole && !comparison_.runs.empty()) write_comparison(comparison_, options_.out);
+      if (whole && !comparison_.runs.empty()) write_comparison(comparison_, findings_of(comparison_), options_.out);
       throw;
     }
-    if (whole) write_comparison(comparison_, options_.out);
     return comparison_;
   }
 
@@ -300,71 +299,6 @@ Comparison compare(const CompareOptions& options, Device device, Console& consol
     if (const int signal = pending_signal()) throw Interrupted{signal};
   }
   return Comparer(options, device, console).run();
-}
-
-std::vector<std::string> parse_losses(const std::string& text) {
-  std::vector<std::string> result;
-  if (text == "all") {
-    for (const losses::Spec& spec : losses::registry())
-      if (spec.objective) result.push_back(spec.name);
-    return result;
-  }
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string piece = text.substr(begin, end - begin);
-    begin = end + 1;
-    const bool parameter = piece.find('=') != std::string::npos && piece.find(':') > piece.find('=');
-    if (parameter && !result.empty())
-      result.back().append(",").append(piece);
-    else if (!piece.empty())
-      result.push_back(piece);
-  }
-  return result;
-}
-
-std::string command_of(const CompareOptions& options) {
-  std::string command = "voxgrad compare";
-  for (const std::string& path : options.datasets) command += " " + path;
-  command += " --losses ";
-  if (options.losses == parse_losses("all"))
-    command += "all";
-  else
-    for (std::size_t i = 0; i < options.losses.size(); ++i) command += (i > 0 ? "," : "") + options.losses[i];
-  const Json usual = to_json(TrainConfig{}), own = to_json(options.config);
-  for (const auto& [name, value] : own.items()) {
-    if (value == usual.at(name)) continue;
-    std::string flag = name;
-    std::replace(flag.begin(), flag.end(), '_', '-');
-    if (value.is_boolean())
-      command += value.get<bool>() ? " --" + flag : " --no-" + flag;
-    else
-      command += " --" + flag + " " + (value.is_string() ? value.get<std::string>() : value.dump());
-  }
-  if (options.seeds != 1) command += text(" --seeds ", options.seeds);
-  if (options.folds != 0) command += text(" --folds ", options.folds);
-  if (options.tune) command += " --tune";
-  if (!options.baseline.empty()) command += " --baseline " + options.baseline;
-  return command + " -o AGAIN";
-}
-
-Comparison read_comparison(const std::string& directory) {
-  const std::string path = directory + "/results.json";
-  if (!fs::exists(path))
-    throw Error(ErrorKind::io, "no results in " + directory + ": " + path + " does not exist",
-                "`voxgrad compare .. -o " + directory + "` writes them, with --merge from the runs of shards");
-  try {
-    return comparison_from_json(Json::parse(read_text(path)));
-  } catch (const nlohmann::json::parse_error& error) {
-    throw Error(ErrorKind::data, path + ": " + error.what(), "`voxgrad compare` writes it anew from the runs");
-  }
-}
-
-void write_comparison(const Comparison& comparison, const std::string& directory) {
-  Json json = to_json(comparison);
-  for (const Analysis& analysis : analyse(comparison)) json["analyses"].push_back(to_json(analysis));
-  write_text(directory + "/results.json", json.dump(1) + "\n");
-  write_text(directory + "/results.csv", to_csv(comparison));
 }
 
 }  // namespace voxgrad::apps

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/comparison/answers.h"
 #include "apps/comparison/results.h"
 #include "apps/training/config.h"
 #include "apps/training/console.h"
@@ -29,7 +30,8 @@ struct CompareOptions {
 };
 
 // Every run has its directory OUT/<dataset>/<loss>/[lr_<rate>_][fold_<k>_]seed_<s>. Error(usage) if OUT holds runs of
-// another protocol. Interrupted, after the present run has written a checkpoint.
+// another protocol. Interrupted, after the present run has written a checkpoint; write_comparison() has then been
+// called with what is there.
 Comparison compare(const CompareOptions& options, Device device, Console& console);
 
 // "A,B:x=1,y=2,C" to its losses: a comma before name=value belongs to the loss before it. "all": every loss of the
@@ -40,7 +42,7 @@ std::string command_of(const CompareOptions& options);
 
 // A comparison as it lies in a directory: results.json. Error(io), Error(data).
 Comparison read_comparison(const std::string& directory);
-// results.json, with the analyses, and results.csv.
-void write_comparison(const Comparison& comparison, const std::string& directory);
+// results.json, with the findings, and results.csv.
+void write_comparison(const Comparison& comparison, const Findings& findings, const std::string& directory);
 
 }  // namespace voxgrad::apps

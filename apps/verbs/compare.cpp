@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "apps/comparison/analysis.h"
+#include "apps/report/report.h"
 #include "apps/training/run_directory.h"
 #include "apps/verbs/program.h"
 #include "apps/verbs/settings.h"
@@ -21,7 +21,7 @@ struct Preset {
   int seeds, folds;
 };
 constexpr Preset kPresets[]{
-    {"quick", "a small net and few steps: a first look in minutes", 8, 3, 4, 100, 0.01, 1, 0},
+    {"quick", "a small net and few steps: a first look in minutes", 8, 3, 4, 80, 0.01, 1, 0},
     {"standard", "the usual training, three seeds", 0, 0, 0, 600, 0, 3, 0},
     {"paper", "five folds and three seeds of long trainings", 0, 0, 0, 2000, 0, 3, 5},
 };
@@ -93,8 +93,12 @@ void run(CompareArguments& arguments, const Program& program) {
   if (options.of_shards > 1)
     return print_text(text("shard ", options.shard, "/", options.of_shards, ": ", comparison.runs.size(),
                            " runs are complete in ", options.out, "; --merge makes the report of all shards\n"));
+  const Findings findings = findings_of(comparison);
+  write_comparison(comparison, findings, options.out);
+  const std::string report = write_report(comparison, findings.analyses, findings.answers, options.out, true);
   if (common.json) return print_text(read_text(options.out + "/results.json"));
-  print_text(ranking_text(analyse(comparison)) + "\nresults: " + options.out + "/results.json and results.csv\n");
+  print_text(ranking_text(findings.analyses) + "\n" + join(findings.answers.words, "\n\n") +
+             "\n\nresults: " + options.out + "/results.json and results.csv\nreport:  " + report + "\n");
 }
 
 }  // namespace

@@ -66,6 +66,7 @@ void add_inspect(Program& program);
 void add_losses(Program& program);
 void add_metrics(Program& program);
 void add_predict(Program& program);
+void add_report(Program& program);
 void add_synth(Program& program);
 void add_train(Program& program);
 

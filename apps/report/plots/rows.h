@@ -1,0 +1,33 @@
+// One row per loss along a common axis: box plots, means with intervals, single values.
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "losses/core/registry.h"
+
+namespace voxgrad::apps {
+
+struct PlotRow {
+  std::string loss;
+  losses::Family family;
+  double middle;
+  double low = middle, high = middle;     // the box
+  double low_end = low, high_end = high;  // the whiskers
+};
+
+struct RowPlot {
+  std::string title, axis;  // what is drawn; the meaning of the axis with its unit
+  std::vector<PlotRow> rows;
+  double least, most;      // the axis shows no more than this; values beyond are drawn at its end
+  double narrowest = 0;    // the axis shows no less than this
+  double reference = NAN;  // a line to compare with
+  bool from_zero = false;  // bars from 0
+};
+std::string row_plot(const RowPlot& plot);
+
+// Quartiles as box, whiskers from the 5th to the 95th percentile, the median as mark. No values: no row.
+void add_box(RowPlot& plot, const std::string& loss, losses::Family family, std::vector<double> values);
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,119 @@
+#include "apps/report/svg.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "apps/training/console.h"
+
+namespace voxgrad::apps {
+namespace {
+
+std::string at(const char* name, double value) { return std::string(" ") + name + "=\"" + fixed(value, 1) + "\""; }
+std::string with_class(const std::string& style) { return style.empty() ? "" : " class=\"" + style + "\""; }
+
+// 1, 2 or 5 times a power of ten: the distance of three to five ticks.
+double tick_step(double low, double high) {
+  const double raw = (high - low) / 5.5, power = std::pow(10.0, std::floor(std::log10(raw)));
+  for (const double step : {1.0, 2.0, 5.0})
+    if (raw <= step * power) return step * power;
+  return 10 * power;
+}
+
+}  // namespace
+
+std::string escaped(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '&': result += "&amp;"; break;
+      case '<': result += "&lt;"; break;
+      case '>': result += "&gt;"; break;
+      case '"': result += "&quot;"; break;
+      default: result += c;
+    }
+  }
+  return result;
+}
+
+std::string shortened(const std::string& text, std::size_t letters) {
+  return text.size() <= letters ? text : text.substr(0, letters - 1) + "\u2026";
+}
+
+Svg::Svg(double width, double height, const std::string& title) {
+  body_ = "<svg viewBox=\"0 0 " + fixed(width, 0) + " " + fixed(height, 0) + "\" width=\"" + fixed(width, 0) +
+          "\" height=\"" + fixed(height, 0) + "\" role=\"img\" aria-label=\"" + escaped(title) + "\">\n<title>" +
+          escaped(title) + "</title>\n";
+}
+
+void Svg::line(double x1, double y1, double x2, double y2, const std::string& style) {
+  body_ += "<line" + at("x1", x1) + at("y1", y1) + at("x2", x2) + at("y2", y2) + with_class(style) + "/>\n";
+}
+
+void Svg::rect(double x, double y, double width, double height, const std::string& style) {
+  body_ += "<rect" + at("x", x) + at("y", y) + at("width", width) + at("height", height) + with_class(style) + "/>\n";
+}
+
+void Svg::curve(const std::vector<std::pair<double, double>>& points, const std::string& style) {
+  std::string list;
+  for (const auto& [x, y] : points) list += fixed(x, 1) + "," + fixed(y, 1) + " ";
+  body_ += "<polyline points=\"" + list + "\"" + with_class(style) + "/>\n";
+}
+
+void Svg::text(double x, double y, const std::string& anchor, const std::string& words, const std::string& style,
+               const std::string& whole) {
+  body_ += "<text" + at("x", x) + at("y", y) + " text-anchor=\"" + anchor + "\"" + with_class(style) + ">" +
+           escaped(words) + (whole.empty() || whole == words ? "" : "<title>" + escaped(whole) + "</title>") +
+           "</text>\n";
+}
+
+void Svg::marker(double x, double y, losses::Family family) {
+  const auto polygon = [&](const std::vector<std::pair<double, double>>& points) {
+    std::string list;
+    for (const auto& [dx, dy] : points) list += fixed(x + dx, 1) + "," + fixed(y + dy, 1) + " ";
+    body_ += "<polygon points=\"" + list + "\"" + with_class(losses::name_of(family)) + "/>\n";
+  };
+  switch (family) {
+    case losses::Family::distribution:
+      body_ += "<circle" + at("cx", x) + at("cy", y) + " r=\"3.5\"" + with_class(losses::name_of(family)) + "/>\n";
+      break;
+    case losses::Family::region: polygon({{-3.2, -3.2}, {3.2, -3.2}, {3.2, 3.2}, {-3.2, 3.2}}); break;
+    case losses::Family::boundary: polygon({{0, -4.2}, {4.2, 3.2}, {-4.2, 3.2}}); break;
+    case losses::Family::compound: polygon({{0, -4.6}, {4.6, 0}, {0, 4.6}, {-4.6, 0}}); break;
+  }
+}
+
+std::vector<double> Axis::ticks() const {
+  const double step = tick_step(low, high);
+  std::vector<double> found;
+  for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i) found.push_back(i * step);
+  return found;
+}
+
+std::string Axis::label(double tick) const {
+  const double step = tick_step(low, high);
+  const int digits = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
+  return fixed(std::fabs(tick) < step / 1e6 ? 0 : tick, digits);
+}
+
+Axis axis_around(const std::vector<double>& values, double least, double most, double narrowest, double from,
+                 double to) {
+  double low = most, high = least;
+  for (const double value : values) {
+    if (!std::isfinite(value)) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  if (low > high) low = high = least;  // nothing to show
+  const double margin = std::max({0.04 * (high - low), (narrowest - (high - low)) / 2, 1e-9});
+  return {std::max(least, low - margin), std::min(std::max(most, low), high + margin), from, to};
+}
+
+void draw_horizontal_axis(Svg& svg, const Axis& axis, double top, double bottom, const std::string& meaning) {
+  for (const double tick : axis.ticks()) {
+    svg.line(axis(tick), top, axis(tick), bottom, "grid");
+    svg.text(axis(tick), bottom + 13, "middle", axis.label(tick), "soft");
+  }
+  svg.text((axis.from + axis.to) / 2, bottom + 28, "middle", meaning, "soft");
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,53 @@
+// Pictures as SVG, to stand inside an HTML page: colours are classes that the page's style sheet sets, for light and
+// dark. Sizes are pixels; a picture is as wide as the narrowest phone allows, wider pages put several side by side.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "losses/core/registry.h"
+
+namespace voxgrad::apps {
+
+inline constexpr double kPictureWidth = 360;
+
+// With &, <, > and quotes as a page needs them.
+std::string escaped(const std::string& text);
+// The first `letters` letters of it, with an ellipsis if there were more.
+std::string shortened(const std::string& text, std::size_t letters);
+
+class Svg {
+ public:
+  // `title` is what someone hears who cannot see the picture.
+  Svg(double width, double height, const std::string& title);
+  void line(double x1, double y1, double x2, double y2, const std::string& style);
+  void rect(double x, double y, double width, double height, const std::string& style);
+  void curve(const std::vector<std::pair<double, double>>& points, const std::string& style);
+  // Anchor: start, middle or end. `whole` is shown when the text is pointed at, if it is not the text itself.
+  void text(double x, double y, const std::string& anchor, const std::string& words, const std::string& style = "",
+            const std::string& whole = "");
+  // Each kind of loss has a colour and a shape: circle, square, triangle, diamond.
+  void marker(double x, double y, losses::Family family);
+  std::string str() const { return body_ + "</svg>\n"; }
+
+ private:
+  std::string body_;
+};
+
+// A scale from values to pixels, with round ticks.
+struct Axis {
+  double low, high;  // values at the ends
+  double from, to;   // pixels there
+  double operator()(double value) const { return from + (to - from) * (value - low) / (high - low); }
+  std::vector<double> ticks() const;
+  // As many digits as the distance of the ticks needs.
+  std::string label(double tick) const;
+};
+// A little more than the values need, between `least` and `most`, and no less than `narrowest`.
+Axis axis_around(const std::vector<double>& values, double least, double most, double narrowest, double from,
+                 double to);
+// Vertical grid lines with their values below, and under them what they are, with the unit.
+void draw_horizontal_axis(Svg& svg, const Axis& axis, double top, double bottom, const std::string& meaning);
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,194 @@
+// The sections of a report that are tables.
+#include <algorithm>
+#include <cmath>
+
+#include "apps/report/html.h"
+#include "apps/report/report.h"
+#include "apps/report/svg.h"
+#include "apps/training/console.h"
+#include "apps/training/manifest.h"
+#include "engine/error.h"
+#include "losses/core/metrics.h"
+
+namespace voxgrad::apps {
+namespace {
+
+std::string verdict_words(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::larger: return "better";
+    case Verdict::smaller: return "worse";
+    case Verdict::equal: return "equal within 0.01";
+    case Verdict::open: break;
+  }
+  return "open";
+}
+
+std::string p_words(double p) { return p < 0.001 ? "&lt; 0.001" : fixed(p, 3); }
+
+std::string ranking_table(const Analysis& analysis) {
+  HtmlTable table(
+      text(analysis.name, ", ", analysis.cases, " test cases",
+           analysis.left_out > 0 ? text("; ", analysis.left_out, " without foreground left out") : "",
+           ". Friedman's test: p ", analysis.friedman.p < 0.001 ? "< 0.001" : "= " + fixed(analysis.friedman.p, 3),
+           ". Agreement of resampled rankings, Kendall's tau-b: median ", fixed(analysis.tau_median, 2),
+           ", 5th percentile ", fixed(analysis.tau_low, 2), "."),
+      {"loss", "rank by mean", "mean Dice [95 % interval]", "SD over cases", "SD over seeds", "median (quartiles)",
+       "5th percentile", "cases below 0.1", "ranks (95 %)", "mean rank", "rank by it", "losses beaten",
+       "to " + analysis.baseline + " [95 % interval]", "p (Holm)", "rank-biserial", "Hodges-Lehmann", "verdict"});
+  for (const LossStatistics& loss : analysis.losses) {
+    std::vector<std::string> cells{
+        escaped(loss.loss),
+        std::to_string(loss.rank),
+        with_span(loss.mean, loss.span),
+        fixed(loss.sd_cases, 3),
+        fixed(loss.sd_seeds, 4),
+        fixed(loss.median, 3) + " (" + fixed(loss.low_quartile, 3) + ", " + fixed(loss.high_quartile, 3) + ")",
+        fixed(loss.low_5, 3),
+        std::to_string(loss.failures),
+        fixed(loss.ranks.low, 0) + " to " + fixed(loss.ranks.high, 0),
+        fixed(loss.mean_rank, 2),
+        std::to_string(loss.rank_by_mean_rank),
+        fixed(loss.wins, 0)};
+    const Contrast& contrast = loss.to_baseline;
+    if (loss.loss == analysis.baseline)
+      cells.insert(cells.end(), {"baseline", "", "", "", ""});
+    else
+      cells.insert(cells.end(), {(contrast.difference > 0 ? "+" : "") + with_span(contrast.difference, contrast.span),
+                                 p_words(contrast.p_holm), fixed(contrast.rank_biserial, 2),
+                                 fixed(contrast.hodges_lehmann, 3), verdict_words(contrast.verdict)});
+    if (loss.diverged > 0) cells.back() += text(" (", loss.diverged, " of ", loss.runs, " runs diverged)");
+    table.row(cells);
+  }
+  return table.str();
+}
+
+bool is_count(const std::string& name) { return name.size() == 2 && (name[0] == 't' || name[0] == 'f'); }  // tp, ..
+
+}  // namespace
+
+std::string ranking_section(const std::vector<Analysis>& analyses) {
+  std::string body = paragraph(
+      "A case counts with its Dice averaged over the foreground classes and over the seeds. Intervals: 10,000 "
+      "bootstrap "
+      "samples of the cases. p: two-sided Wilcoxon signed-rank test against the baseline, Holm-corrected for all "
+      "losses "
+      "of the table. A loss is better or worse if p < 0.05 and the interval excludes 0, equal if the 90 % interval of "
+      "the difference lies within 0.01, else open. Losses beaten: one-sided tests at 5 % after Holm over all pairs.");
+  body += ranking_table(analyses.back());
+  for (std::size_t i = 0; i + 1 < analyses.size(); ++i) body += folded(analyses[i].name, ranking_table(analyses[i]));
+  return section("Ranking", body);
+}
+
+std::string heat_map_section(const std::vector<Analysis>& analyses) {
+  std::vector<std::string> header{"loss"};
+  for (const Analysis& analysis : analyses) header.push_back(analysis.name);
+  HtmlTable table("Mean Dice of every loss on every dataset; the darker, the better among the losses of a column.",
+                  header);
+  for (const LossStatistics& loss : analyses.back().losses) {
+    std::vector<std::string> cells{escaped(loss.loss)};
+    for (const Analysis& analysis : analyses) {
+      double least = 1, most = 0, own = 0;
+      for (const LossStatistics& other : analysis.losses) {
+        least = std::min(least, other.mean);
+        most = std::max(most, other.mean);
+        if (other.loss == loss.loss) own = other.mean;
+      }
+      cells.push_back(HtmlTable::shaded(fixed(own, 3), most > least ? (own - least) / (most - least) : 0));
+    }
+    table.row(cells);
+  }
+  return section("Losses and datasets", table.str());
+}
+
+std::string answers_section(const Answers& answers) {
+  std::string body = paragraph(
+      "A kind of losses counts, case by case, with the median of its losses. In brackets 95 % intervals; differences "
+      "to "
+      "distribution losses are paired by case. Metric-sensitive are the region losses, in part the compound ones.");
+  for (const Question& question : answers.questions) {
+    HtmlTable table("By " + question.name + ": mean Dice, and its difference to the distribution losses",
+                    {question.name, "cases", "kind", "losses", "mean Dice", "difference"});
+    for (const CaseGroup& group : question.groups)
+      for (const KindScore& kind : group.kinds) {
+        const bool alone = kind.family == losses::Family::distribution || std::isnan(kind.difference);
+        table.row({escaped(group.name), std::to_string(group.cases), losses::name_of(kind.family),
+                   std::to_string(kind.losses), with_span(kind.mean, kind.span),
+                   alone ? "" : (kind.difference > 0 ? "+" : "") + with_span(kind.difference, kind.difference_span)});
+      }
+    body += table.str();
+  }
+  return section("Kinds of losses", body);
+}
+
+std::string metrics_section(const Comparison& comparison, const std::vector<Analysis>& analyses) {
+  std::vector<std::string> header{"loss"}, names;
+  for (const std::string& name : comparison.numbers)
+    if (!is_count(name)) names.push_back(name);
+  for (std::string name : names) {
+    std::replace(name.begin(), name.end(), '_', ' ');
+    header.push_back(name);
+  }
+  std::string body = paragraph(
+      "Medians over cases, classes and seeds; a value that is undefined is left out, an infinite distance (nothing was "
+      "found, or something where nothing is) counts as the largest. results.csv has every number.");
+  for (std::size_t d = 0; d < comparison.datasets.size(); ++d) {
+    HtmlTable table(comparison.datasets[d].name, header);
+    for (const LossStatistics& loss : analyses[d].losses) {
+      std::vector<std::string> cells{escaped(loss.loss)};
+      for (const std::string& name : names) {
+        std::vector<double> values;
+        for (const ComparedRun& run : comparison.runs)
+          if (run.dataset == comparison.datasets[d].name && run.loss == loss.loss)
+            for (const CaseNumbers& one : run.cases)
+              for (const double value : number_of(comparison, one, name))
+                if (!std::isnan(value)) values.push_back(value);
+        std::sort(values.begin(), values.end());
+        const double middle = values.empty() ? std::nan("") : values[values.size() / 2];
+        cells.push_back(std::isinf(middle) ? "infinite" : fixed(middle, 3));
+      }
+      table.row(cells);
+    }
+    body += folded(comparison.datasets[d].name, table.str());
+  }
+  return section("Other metrics", body);
+}
+
+std::string protocol_section(const Comparison& comparison, const std::vector<Analysis>& analyses) {
+  const Json& protocol = comparison.protocol;
+  std::string body = paragraph(
+      "For a dataset, fold and seed every loss starts from the same weights, sees the same patches in the same order "
+      "and has the same number of steps; the weights with the best validation Dice are tested. A diverged training "
+      "counts with Dice 0. A class that is neither in the truth nor in the prediction has no Dice and is left out.");
+  HtmlTable settings("Settings", {"setting", "value"});
+  for (const auto& [name, value] : protocol.items())
+    if (!value.is_object() && name != "command" && name != "losses")
+      settings.row({escaped(name), escaped(value.is_string() ? value.get<std::string>() : value.dump())});
+  if (protocol.contains("settings"))
+    for (const auto& [name, value] : protocol["settings"].items()) {
+      const bool unset = value == 0 || value == "";
+      settings.row({escaped(name), unset && name != "validate_every"
+                                       ? "from the data, or none"
+                                       : escaped(value.is_string() ? value.get<std::string>() : value.dump())});
+    }
+  const Json versions = manifest();
+  for (const char* name : {"version", "compiler", "cpu"})
+    settings.row({name, escaped(versions.at(name).get<std::string>())});
+  settings.row({"losses", std::to_string(analyses.back().losses.size())});
+  HtmlTable datasets("Datasets", {"dataset", "axes", "classes", "test cases", "foreground, median %",
+                                  "objects, median diameter in mm"});
+  for (const ComparedDataset& dataset : comparison.datasets) {
+    std::vector<double> foreground, sizes;
+    for (const TestCase& one : dataset.cases) {
+      foreground.push_back(100 * one.foreground);
+      if (!std::isnan(one.object_size)) sizes.push_back(one.object_size);
+    }
+    std::sort(foreground.begin(), foreground.end());
+    std::sort(sizes.begin(), sizes.end());
+    datasets.row({escaped(dataset.name), std::to_string(dataset.dims), std::to_string(dataset.class_names.size() - 1),
+                  std::to_string(dataset.cases.size()), fixed(quantile(foreground, 0.5), 2),
+                  fixed(quantile(sizes, 0.5), 1)});
+  }
+  return section("Protocol", body + datasets.str() + settings.str());
+}
+
+}  // namespace voxgrad::apps

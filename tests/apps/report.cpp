@@ -1,0 +1,183 @@
+// The report: one well-formed page that loads nothing, says what its pictures show, and is the same when drawn again.
+#include "apps/report/report.h"
+
+#include <zlib.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "apps/report/html.h"
+#include "apps/report/plots/critical_difference.h"
+#include "apps/report/plots/learning_curves.h"
+#include "apps/report/plots/rows.h"
+#include "apps/report/png.h"
+#include "apps/report/svg.h"
+#include "tests/apps/comparison.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using namespace voxgrad::apps;
+
+namespace {
+
+// What is wrong with the tags of a page: every one has to be closed, in order. "" if nothing is.
+std::string disorder(const std::string& html) {
+  std::vector<std::string> open;
+  for (std::size_t at = html.find('<'); at != std::string::npos; at = html.find('<', at)) {
+    const std::size_t end = html.find('>', at);
+    if (end == std::string::npos) return "unclosed tag at " + html.substr(at, 60);
+    const std::string tag = html.substr(at + 1, end - at - 1);
+    at = end;
+    if (tag.empty() || tag.find('<') != std::string::npos) return "stray < at " + html.substr(at, 60);
+    const std::string name = tag.substr(0, tag.find_first_of(" \n"));
+    if (tag.front() == '!' || tag.back() == '/') continue;
+    if (tag.front() != '/') {
+      open.push_back(name);
+    } else {
+      if (open.empty() || "/" + open.back() != tag) return tag + " closes " + (open.empty() ? "nothing" : open.back());
+      open.pop_back();
+    }
+  }
+  return open.empty() ? "" : "never closed: " + open.back();
+}
+
+std::size_t count(const std::string& whole, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = whole.find(part); at != std::string::npos; at = whole.find(part, at + 1)) ++found;
+  return found;
+}
+
+void check_page(const std::string& html) {
+  CHECK_MESSAGE(disorder(html).empty(), disorder(html));
+  for (const char* foreign : {"http:", "https:", "//", "<script", "<link", "@import", "url(", "onload="}) {
+    const std::size_t at = html.find(foreign);
+    // Base64 has slashes, too.
+    const bool in_picture = at != std::string::npos && html.rfind("base64,", at) != std::string::npos &&
+                            html.find('"', html.rfind("base64,", at)) > at;
+    CHECK_MESSAGE((at == std::string::npos || in_picture), foreign);
+  }
+  CHECK(html.size() < 5'000'000);
+  CHECK(count(html, "<img ") == count(html, "<img alt=\""));
+  CHECK(count(html, "alt=\"\"") == 0);
+  CHECK(count(html, "<svg ") == count(html, "role=\"img\" aria-label=\""));
+  CHECK(count(html, "<table>") == count(html, "<caption>"));
+  CHECK(count(html, "prefers-color-scheme:dark") == 1);
+  CHECK(contains(html, "name=\"viewport\""));
+  for (const char* bad : {">nan", ">inf<", "NaN", "\"nan", "\"-nan"}) CHECK_MESSAGE(!contains(html, bad), bad);
+}
+
+}  // namespace
+
+TEST_CASE("a page of made-up results: well-formed, self-contained, with everything a reader looks for") {
+  std::vector<ComparedRun> runs;
+  for (const char* dataset : {"a & b", "<c>"})
+    for (const char* loss : {"dice_ce", "ce", "dice", "0.5*ce+0.5*dice"})
+      for (const std::uint64_t seed : {1u, 2u}) {
+        std::vector<double> dice;
+        for (int i = 0; i < 12; ++i)
+          dice.push_back(0.5 + 0.01 * i + (loss[0] == 'd' ? 0.1 : 0) + 0.003 * ((i * 7 + static_cast<int>(seed)) % 5));
+        dice.push_back(std::nan(""));
+        runs.push_back(tested_run(dataset, loss, seed, dice));
+        runs.back().history = {{1, 20, 0.5, 1e-3, 0.3, {}}, {2, 40, 0.25, 1e-4, 0.6, {}}};
+      }
+  runs[3].diverged = true;
+  runs[3].cases.clear();
+  Comparison comparison = made_up(runs);
+  comparison.protocol = {{"command", "voxgrad compare \"a & b.h5\" -o AGAIN"},
+                         {"baseline", "dice_ce"},
+                         {"seeds", 2},
+                         {"settings", {{"steps", 40}, {"label_map", ""}}}};
+  const Folder folder;
+  const Findings findings = findings_of(comparison);
+  const std::string html =
+      bytes_of(write_report(comparison, findings.analyses, findings.answers, folder.file(""), true));
+  check_page(html);
+  for (const char* words : {"a &amp; b", "&lt;c&gt;", "voxgrad compare &quot;a &amp; b.h5&quot;", "In words", "Ranking",
+                            "Losses and datasets", "critical difference", "Dice per class", "Learning curves",
+                            "No pictures of a &amp; b", "Bias of the predicted size", "Kinds of losses",
+                            "Time and memory", "Protocol", "diverged", "95 % interval", "Holm"})
+    CHECK_MESSAGE(contains(html, words), words);
+  CHECK(contains(html, "1 of 2 runs diverged"));
+}
+
+TEST_CASE("the report of a real comparison, and the same bytes from its results alone") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "organs2d", 12, {48, 48}), out = folder.file("out");
+  const Outcome outcome = program(comparison_of({data}, out, {"--seeds", "1", "--steps", "40"}));
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(contains(outcome.out, "report:  " + out + "/report.html"));
+  CHECK(contains(outcome.out, "On these data"));
+  const std::string html = bytes_of(out + "/report.html");
+  check_page(html);
+  CHECK(count(html, "data:image/png;base64,") >= 6);
+  CHECK(contains(html, "worst case of"));
+  std::filesystem::remove(data);  // nothing is trained or predicted again
+  std::filesystem::remove(out + "/report.html");
+  const Outcome again = program({"report", out});
+  REQUIRE_MESSAGE(again.code == 0, again.err);
+  CHECK(bytes_of(out + "/report.html") == html);
+  CHECK(program({"report", folder.file("nothing")}).code == 5);
+}
+
+TEST_CASE("PNG files and base64") {
+  for (const auto& [plain, coded] : {std::pair<std::string, std::string>{"", ""},
+                                     {"f", "Zg=="},
+                                     {"fo", "Zm8="},
+                                     {"foo", "Zm9v"},
+                                     {"foob", "Zm9vYg=="},
+                                     {"fooba", "Zm9vYmE="},
+                                     {"foobar", "Zm9vYmFy"}})
+    CHECK(base64(plain) == coded);  // RFC 4648
+  const Picture picture{2, 2, {1, 2, 3, 4, 5, 6, 7, 8, 9, 250, 251, 252}};
+  const std::string png = to_png(picture);
+  REQUIRE(png.size() > 57);
+  CHECK(png.substr(0, 8) == std::string("\x89PNG\r\n\x1a\n", 8));
+  CHECK(png.substr(12, 13) == std::string("IHDR\0\0\0\2\0\0\0\2\x08", 13));
+  const auto crc = ::crc32(0, reinterpret_cast<const Bytef*>(png.data()) + 12, 17);
+  CHECK(static_cast<unsigned char>(png[32]) == (crc & 0xFF));
+  std::string rows(14, '\0');
+  uLongf size = rows.size();
+  const std::size_t length = static_cast<std::size_t>(static_cast<unsigned char>(png[36]));
+  REQUIRE(::uncompress(reinterpret_cast<Bytef*>(rows.data()), &size, reinterpret_cast<const Bytef*>(png.data()) + 41,
+                       static_cast<uLong>(length)) == Z_OK);
+  CHECK(rows.substr(0, 7) == std::string("\2\1\2\3\4\5\6"));
+  CHECK(rows[7] == '\2');
+  CHECK(static_cast<unsigned char>(rows[8]) == 6);     // 7 - 1
+  CHECK(static_cast<unsigned char>(rows[13]) == 246);  // 252 - 6
+}
+
+TEST_CASE("groups that one critical difference spans") {
+  using Groups = std::vector<std::pair<std::size_t, std::size_t>>;
+  CHECK(groups_within({1, 2, 3, 6}, 1.5) == Groups{{0, 1}, {1, 2}});
+  CHECK(groups_within({1, 2, 3, 6}, 9) == Groups{{0, 3}});
+  CHECK(groups_within({1, 2, 3, 6}, 0.5).empty());
+}
+
+TEST_CASE("axes: round ticks inside, whatever the values") {
+  for (const auto& [low, high] : {std::pair{0.0, 1.0}, {0.82, 0.91}, {-1.0, 2.0}, {0.0, 3700.0}, {5.0, 5.0}}) {
+    const Axis axis = axis_around({low, high}, -1e300, 1e300, 0, 100, 300);
+    const std::vector<double> ticks = axis.ticks();
+    CHECK(axis.low <= low);
+    CHECK(axis.high >= high);
+    if (low < high) CHECK(ticks.size() >= 3);
+    CHECK(ticks.size() <= 7);
+    for (const double tick : ticks) {
+      CHECK(axis(tick) >= 100 - 1e-6);
+      CHECK(axis(tick) <= 300 + 1e-6);
+    }
+  }
+  CHECK(Axis{0, 1, 0, 1}.label(0.2) == "0.2");
+  CHECK(Axis{0, 400, 0, 1}.label(100) == "100");
+}
+
+TEST_CASE("plots: long names are shortened with the whole name to be found; no validation, no curve") {
+  RowPlot plot{"title", "Dice", {}, 0, 1};
+  add_box(plot, "tversky:alpha=0.3,beta=0.7,smooth=1", losses::Family::region, {0.2, 0.4, std::nan("")});
+  add_box(plot, "nothing", losses::Family::region, {std::nan("")});
+  REQUIRE(plot.rows.size() == 1);
+  CHECK(std::abs(plot.rows[0].middle - 0.3) < 1e-15);
+  const std::string svg = row_plot(plot);
+  CHECK(contains(svg, "\u2026<title>tversky:alpha=0.3,beta=0.7,smooth=1</title>"));
+  CHECK(disorder(svg).empty());
+  CHECK(learning_curves_plot(made_up({tested_run("d", "ce", 1, {0.5})}), "d", {"ce"}).empty());
+}
