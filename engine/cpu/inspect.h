@@ -16,7 +16,7 @@ struct ConvChoice {
 ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y,
                        const ConvGeometry& geometry);
 
-// f32 multiplications and additions per second of one core, measured for some 30 ms with all operands in registers: the
+// f32 multiplications and additions per second of one core, measured for some 10 ms with all operands in registers: the
 // ceiling of every kernel, in GFLOP/s.
 double peak_gflops();
 
