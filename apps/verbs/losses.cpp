@@ -1,8 +1,7 @@
 #include <algorithm>
 
-#include "apps/training/label_file.h"
+#include "apps/verbs/losses_eval.h"
 #include "apps/verbs/program.h"
-#include "data/h5_writer.h"
 #include "engine/error.h"
 #include "losses/core/loss.h"
 #include "losses/core/registry.h"
@@ -10,17 +9,12 @@
 namespace voxgrad::apps {
 namespace {
 
-using data::h5::Element;
 using losses::Parameter;
 using losses::Spec;
 
 struct LossesOptions {
   std::string name;
   bool markdown = false;
-};
-
-struct EvalOptions {
-  std::string loss, file, dtype, gradient;
 };
 
 // "0..1", "one of a, b", "0 or 1".
@@ -89,59 +83,6 @@ void list(const LossesOptions& options, const Common& common) {
   print_text(table.str() + "\n`voxgrad losses NAME` explains one.\n");
 }
 
-// /logits as f32 or f64 (by default as it is stored).
-Tensor read_logits(const data::h5::Array& array, const std::string& dtype) {
-  const bool f64 = dtype == "f64" || (dtype.empty() && array.element() == Element::f64);
-  Shape shape;
-  for (const std::int64_t extent : array.extents()) shape.push_back(extent);
-  const Tensor logits = empty(shape, f64 ? DType::f64 : DType::f32);
-  array.read(data::h5::Extents(array.extents().size(), 0), array.extents(), f64 ? Element::f64 : Element::f32,
-             logits.raw());
-  return logits;
-}
-
-void write_gradient(const std::string& path, const Tensor& gradient, const std::string& loss, double value) {
-  const Tensor host = gradient.to(Device::cpu);
-  const data::h5::Extents extents(host.shape().begin(), host.shape().end());
-  const Element element = host.dtype() == DType::f64 ? Element::f64 : Element::f32;
-  data::h5::Writer writer;
-  writer.create("/gradient", element, extents);
-  writer.write("/gradient", data::h5::Extents(extents.size(), 0), extents, element, host.raw());
-  writer.attribute("/gradient", "loss", loss);
-  writer.attribute("/gradient", "value", std::vector<double>{value});
-  writer.save(path);
-}
-
-void eval(const EvalOptions& options, const Common& common) {
-  const losses::Loss loss = losses::make_loss(options.loss);
-  const Device device = common.get_device();
-  const data::h5::File file = data::h5::File::open(options.file);
-  const data::h5::Array stored = file.array("/logits"), truth = file.array("/labels");
-  losses::Context context;
-  const data::h5::Group root = file.group("/");
-  if (root.has_attribute("spacing"))
-    context.spacing = root.numbers_attribute("spacing");
-  else if (stored.has_attribute("spacing"))
-    context.spacing = stored.numbers_attribute("spacing");
-  Tensor logits = read_logits(stored, options.dtype).to(device);
-  const Tensor labels =
-      read_labels(truth, data::h5::Extents(truth.extents().size(), 0), truth.extents(), false).to(device);
-  if (!options.gradient.empty()) logits.set_requires_grad();
-  const Tensor result = loss(logits, labels, context);
-  const double value = result.item();
-  if (!options.gradient.empty()) {
-    if (result.requires_grad()) result.backward();
-    const Tensor gradient = logits.grad();
-    write_gradient(options.gradient, gradient.defined() ? gradient : zeros_like(logits), loss.text(), value);
-  }
-  if (common.json)
-    return print_json({{"loss", loss.text()},
-                       {"value", number(value)},
-                       {"dtype", name_of(logits.dtype())},
-                       {"device", name_of(device)}});
-  print_text(losses::shortest_text(value) + "\n");
-}
-
 }  // namespace
 
 void add_losses(Program& program) {
@@ -150,15 +91,7 @@ void add_losses(Program& program) {
                                 [options, &program] { list(*options, program.common()); });
   verb.add_option("name", options->name, "the loss to explain; without it all are listed");
   verb.add_flag("--markdown", options->markdown, "the list as a Markdown table");
-  const auto eval_options = std::make_shared<EvalOptions>();
-  CLI::App& eval_verb = program.verb(
-      "eval", "value and gradient of a loss on given logits and labels",
-      [eval_options, &program] { eval(*eval_options, program.common()); }, &verb);
-  eval_verb.add_option("loss", eval_options->loss, "the loss as text")->required();
-  eval_verb.add_option("file", eval_options->file, "HDF5 with /logits [N,*S,C] and /labels [N,*S]")->required();
-  eval_verb.add_option("--dtype", eval_options->dtype, "f32 or f64; by default as the logits are stored")
-      ->check(CLI::IsMember({"f32", "f64"}));
-  eval_verb.add_option("--gradient", eval_options->gradient, "write the gradient with respect to the logits here");
+  add_losses_eval(program, verb);
 }
 
 }  // namespace voxgrad::apps

@@ -1,0 +1,157 @@
+#include "apps/verbs/losses_eval.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "apps/report/gradient_picture.h"
+#include "apps/training/label_file.h"
+#include "data/atomic_file.h"
+#include "data/h5_writer.h"
+#include "engine/error.h"
+#include "losses/core/loss.h"
+#include "losses/core/registry.h"
+
+namespace voxgrad::apps {
+namespace {
+
+using data::h5::Element;
+using data::h5::Extents;
+
+struct EvalOptions {
+  std::string loss, file, dtype, gradient, png;
+  std::int64_t sample = 0, slice = -1;
+};
+
+// What a file holds for a loss.
+struct Given {
+  Tensor logits, labels, image;  // image undefined if there is none
+  losses::Context context;
+  std::vector<std::string> class_names;
+};
+
+// As f32 or f64; empty `dtype`: as it is stored.
+Tensor read_numbers(const data::h5::Array& array, const std::string& dtype) {
+  const bool f64 = dtype == "f64" || (dtype.empty() && array.element() == Element::f64);
+  Shape shape;
+  for (const std::int64_t extent : array.extents()) shape.push_back(extent);
+  const Tensor result = empty(shape, f64 ? DType::f64 : DType::f32);
+  array.read(Extents(array.extents().size(), 0), array.extents(), f64 ? Element::f64 : Element::f32, result.raw());
+  return result;
+}
+
+void check_finite(const Tensor& logits, const std::string& where) {
+  const std::vector<double> values = logits.to_vector<double>();
+  const auto bad = std::find_if(values.begin(), values.end(), [](double z) { return !std::isfinite(z); });
+  if (bad == values.end()) return;
+  std::string position;
+  std::int64_t index = bad - values.begin();
+  for (int axis = logits.dims() - 1; axis >= 0; index /= logits.extent(axis--))
+    position = std::to_string(index % logits.extent(axis)) + (position.empty() ? "" : ", ") + position;
+  const auto count = std::count_if(values.begin(), values.end(), [](double z) { return !std::isfinite(z); });
+  throw Error(ErrorKind::data,
+              text(where, ": ", *bad, " at [", position, "], ", count, " of ", values.size(), " values are not finite"),
+              "logits are finite numbers before any softmax; a network that gives others has diverged");
+}
+
+void check_shapes(const Tensor& logits, const Tensor& labels, const std::string& where) {
+  const bool same = logits.dims() == labels.dims() + 1 &&
+                    std::equal(labels.shape().begin(), labels.shape().end(), logits.shape().begin());
+  if (logits.dims() < 3 || !same)
+    throw Error(ErrorKind::data, text(where, ": logits ", logits.shape(), " and labels ", labels.shape(),
+                                      " must be [N, *S, C] and [N, *S]"));
+}
+
+Given read(const EvalOptions& options) {
+  const data::h5::File file = data::h5::File::open(options.file);
+  const data::h5::Array stored = file.array("/logits"), truth = file.array("/labels");
+  const data::h5::Group root = file.group("/");
+  Given given;
+  given.logits = read_numbers(stored, options.dtype);
+  given.labels = read_labels(truth, Extents(truth.extents().size(), 0), truth.extents(), false);
+  check_shapes(given.logits, given.labels, options.file);
+  check_finite(given.logits, stored.where());
+  if (root.has_attribute("spacing"))
+    given.context.spacing = root.numbers_attribute("spacing");
+  else if (stored.has_attribute("spacing"))
+    given.context.spacing = stored.numbers_attribute("spacing");
+  if (root.has_attribute("ignore_label"))
+    given.context.ignore = static_cast<int>(root.integer_attribute("ignore_label"));
+  if (root.has_attribute("class_names")) given.class_names = root.strings_attribute("class_names");
+  if (!options.png.empty() && file.exists("/images")) {
+    given.image = read_numbers(file.array("/images"), "f32");
+    check_shapes(given.image, given.labels, options.file + ": images as logits");
+  }
+  return given;
+}
+
+void write_gradient(const std::string& path, const Tensor& gradient, const std::string& loss, double value) {
+  const Extents extents(gradient.shape().begin(), gradient.shape().end());
+  const Element element = gradient.dtype() == DType::f64 ? Element::f64 : Element::f32;
+  data::h5::Writer writer;
+  writer.create("/gradient", element, extents);
+  writer.write("/gradient", Extents(extents.size(), 0), extents, element, gradient.raw());
+  writer.attribute("/gradient", "loss", loss);
+  writer.attribute("/gradient", "value", std::vector<double>{value});
+  writer.save(path);
+}
+
+void write_png(const EvalOptions& options, const Given& given, const Tensor& gradient, double value) {
+  const std::string png = to_png(draw({.title = options.loss + " = " + fixed(value, 4),
+                                       .logits = given.logits,
+                                       .gradient = gradient,
+                                       .labels = given.labels,
+                                       .image = given.image,
+                                       .class_names = given.class_names,
+                                       .sample = options.sample,
+                                       .slice = options.slice}));
+  data::write_atomically(options.png, {std::as_bytes(std::span(png))});
+}
+
+void eval(const EvalOptions& options, const Common& common) {
+  const losses::Loss loss = losses::make_loss(options.loss);
+  const Device device = common.get_device();
+  const Given given = read(options);
+  const bool slope = !options.gradient.empty() || !options.png.empty();
+  Tensor logits = given.logits.to(device);
+  if (slope) logits.set_requires_grad();
+  Tensor result;
+  try {
+    result = loss(logits, given.labels.to(device), given.context);
+  } catch (const Error& error) {  // what a loss takes for a wrong call is here a wrong file
+    if (error.kind() != ErrorKind::argument) throw;
+    throw Error(ErrorKind::data, options.file + ": " + error.what(), error.hint());
+  }
+  const double value = result.item();
+  if (slope) {
+    if (result.requires_grad()) result.backward();
+    const Tensor gradient = (logits.grad().defined() ? logits.grad() : zeros_like(logits)).to(Device::cpu);
+    if (!options.gradient.empty()) write_gradient(options.gradient, gradient, loss.text(), value);
+    if (!options.png.empty()) write_png(options, given, gradient, value);
+  }
+  if (common.json)
+    return print_json({{"loss", loss.text()},
+                       {"value", number(value)},
+                       {"dtype", name_of(logits.dtype())},
+                       {"device", name_of(device)}});
+  print_text(losses::shortest_text(value) + "\n");
+}
+
+}  // namespace
+
+void add_losses_eval(Program& program, CLI::App& losses) {
+  const auto options = std::make_shared<EvalOptions>();
+  CLI::App& verb = program.verb(
+      "eval", "value and gradient of a loss on given logits and labels",
+      [options, &program] { eval(*options, program.common()); }, &losses);
+  verb.add_option("loss", options->loss, "the loss as text")->required();
+  verb.add_option("file", options->file, "HDF5 with /logits [N,*S,C] and /labels [N,*S]")->required();
+  verb.add_option("--dtype", options->dtype, "f32 or f64; by default as the logits are stored")
+      ->check(CLI::IsMember({"f32", "f64"}));
+  verb.add_option("--gradient", options->gradient, "write the gradient with respect to the logits here, as HDF5");
+  verb.add_option("--png", options->png, "draw probability, truth and gradient per class (and /images, if there)");
+  verb.add_option("--sample", options->sample, "sample of the picture")->check(CLI::NonNegativeNumber);
+  verb.add_option("--slice", options->slice, "slice of the first axis of a volume; -1: the middle one");
+}
+
+}  // namespace voxgrad::apps
