@@ -22,17 +22,20 @@ Function build(const Parameters& with) {
 }  // namespace
 
 Spec spec_asymmetric() {
-  return {.name = "asymmetric",
-          .family = Family::region,
-          .summary = "One minus the F_beta score",
-          .formula = "mean_nc 1 - (I + nr) / (I + b FN + (1 - b) FP + dr), b = beta^2 / (1 + beta^2)",
-          .source = "Hashemi et al., IEEE Access 2018; Ma 2020, Eq. 13",
-          .parameters =
-              std::vector<Parameter>{number("beta", 1.5, 0, 1e6, "above 1 recall counts more, below 1 precision")} +
-              region_parameters(),
-          .helps = "as tversky, with one parameter that has a meaning",
-          .fails = "as tversky",
-          .build = build};
+  return {
+      .name = "asymmetric",
+      .family = Family::region,
+      .summary = "One minus the F_beta score",
+      .formula = "mean_nc 1 - (I + nr) / (I + b FN + (1 - b) FP + dr), b = beta^2 / (1 + beta^2)",
+      .source = "Hashemi et al., IEEE Access 2018; Ma 2020, Eq. 13",
+      .parameters =
+          std::vector<Parameter>{number("beta", 1.5, 0, 1e6, "above 1 recall counts more, below 1 precision")} +
+          region_parameters(),
+      .helps =
+          "small objects that would be missed: as tversky, with one parameter that means something, the beta of the F "
+          "score",
+      .fails = "away from beta = 1 it no longer optimises Dice; no gradient at confidently wrong voxels, as in dice",
+      .build = build};
 }
 
 }  // namespace voxgrad::losses

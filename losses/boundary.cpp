@@ -24,8 +24,10 @@ Spec spec_boundary() {
           .formula = "mean_(n,c,i) phi p, phi the signed distance, negative inside",
           .source = "Kervadec et al., MIDL 2019, Eq. 5; Ma 2020, section 4.1",
           .parameters = {BoundaryTerm::parameter(), common::background(false)},
-          .helps = "with a region loss, where distant false positives hurt most",
-          .fails = "alone: an empty prediction is nearly stationary, and small objects are given up; can be negative",
+          .helps = "with a region loss, where false positives far away hurt most",
+          .fails =
+              "alone: an empty prediction is nearly stationary, and small objects are given up; can be negative, and "
+              "its scale is that of the distances",
           .build = build,
           .geometric = true,
           .objective = false,

@@ -42,8 +42,12 @@ Spec spec_ce() {
           .parameters = {common::weights("weight of a voxel by its true class"),
                          choice("weight_norm", {"voxels", "weights"}, "divisor: number of voxels, or sum of weights"),
                          number("smoothing", 0, 0, 0.999, "share of the label spread evenly over all classes")},
-          .helps = "calibrated probabilities and stable gradients, also for absent classes",
-          .fails = "rare classes are lost in the mean over voxels; large weights give false positives instead",
+          .helps =
+              "calibrated probabilities and stable gradients everywhere, for absent classes too; weights help when a "
+              "rare class must be found",
+          .fails =
+              "a class of few voxels is lost in the mean; weights of 1/f trade that for false positives, sqrt and "
+              "median are milder",
           .build = build};
 }
 

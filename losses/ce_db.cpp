@@ -8,9 +8,10 @@
 namespace voxgrad::losses {
 
 Spec spec_ce_db() {
-  return ce_with_size("ce_db", SizeTerm::db, "L_ce + lambda mean_nc ln(p + q + eps)",
-                      "as an experiment: what the size term inside log-Dice does",
-                      "shrinks small classes, as the term is least where everything is the largest class");
+  return ce_with_size(
+      "ce_db", SizeTerm::db, "L_ce + lambda mean_nc ln(p + q + eps)",
+      "as an experiment: it shows what the size term inside log-Dice does",
+      "shrinks small classes, as the term is least where everything is the largest class; may be negative");
 }
 
 }  // namespace voxgrad::losses

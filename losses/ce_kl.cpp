@@ -9,7 +9,7 @@ namespace voxgrad::losses {
 
 Spec spec_ce_kl() {
   return ce_with_size("ce_kl", SizeTerm::kl, "L_ce + lambda mean_n sum_c p ln(p / q)",
-                      "as ce_l1, and harder on a class that is missed altogether",
+                      "as ce_l1, and harder on a class that is missed altogether, up to ln(1/eps)",
                       "an absent class that is predicted costs nothing by itself");
 }
 

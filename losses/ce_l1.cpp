@@ -8,9 +8,10 @@
 namespace voxgrad::losses {
 
 Spec spec_ce_l1() {
-  return ce_with_size("ce_l1", SizeTerm::l1, "L_ce + lambda mean_nc |q - p|",
-                      "regions that come out too small, with temperature=10 (at 1 the term is nearly idle)",
-                      "large lambda: sizes are right, places are not");
+  return ce_with_size(
+      "ce_l1", SizeTerm::l1, "L_ce + lambda mean_nc |q - p|",
+      "regions that come out too small after thresholding, with temperature=10 (at 1 the term is nearly idle)",
+      "large lambda: sizes are right, places are not");
 }
 
 }  // namespace voxgrad::losses

@@ -36,7 +36,9 @@ Spec spec_combo() {
                          flag("shift", false, "1: adds 1 - alpha, so that the least value is 0"), common::batch(true),
                          common::background()},
           .helps = "imbalance, with a handle on misses against false alarms",
-          .fails = "one-against-the-rest cross entropy counts the background once per channel",
+          .fails =
+              "one-against-the-rest cross entropy counts the background once per channel; without shift=1 the least "
+              "value is alpha - 1",
           .build = build};
 }
 

@@ -25,19 +25,24 @@ Function build(const Parameters& with) {
 }  // namespace
 
 Spec spec_dice() {
-  return {.name = "dice",
-          .family = Family::region,
-          .summary = "Soft Dice, one ratio per sample and class",
-          .formula = "mean_nc 1 - (2 I + nr) / (P + G + dr)",
-          .source = "Milletari et al., 3DV 2016; Drozdzal et al. 2016; Ma 2020, Eq. 8",
-          .parameters =
-              std::vector<Parameter>{choice("denominator", {"linear", "squared"}, "P = sum p, or sum p^2 (V-Net)")} +
-              region_parameters() +
-              std::vector<Parameter>{choice("transform", {"one_minus", "neg_log", "log_cosh"},
-                                            "of D to a loss: 1 - D, -log D, log cosh(1 - D)")},
-          .helps = "class imbalance: every class weighs the same, and the measure is the one that is reported",
-          .fails = "confidently wrong voxels have no gradient; ambiguous borders are decided all-or-nothing",
-          .build = build};
+  return {
+      .name = "dice",
+      .family = Family::region,
+      .summary = "Soft Dice, one ratio per sample and class",
+      .formula = "mean_nc 1 - (2 I + nr) / (P + G + dr)",
+      .source = "Milletari et al., 3DV 2016; Drozdzal et al. 2016; Ma 2020, Eq. 8",
+      .parameters =
+          std::vector<Parameter>{choice("denominator", {"linear", "squared"}, "P = sum p, or sum p^2 (V-Net)")} +
+          region_parameters() +
+          std::vector<Parameter>{choice("transform", {"one_minus", "neg_log", "log_cosh"},
+                                        "of D to a loss: 1 - D, -log D, log cosh(1 - D)")},
+      .helps =
+          "class imbalance: every class weighs the same whatever its size, and the measure is the one that is reported",
+      .fails =
+          "confidently wrong voxels have no gradient; a class absent from an image has the loss 1 but almost no slope "
+          "(batch=1 or absent=ignore); ambiguous borders are decided all-or-nothing, so probabilities are "
+          "overconfident",
+      .build = build};
 }
 
 }  // namespace voxgrad::losses

@@ -31,8 +31,8 @@ Spec spec_dice_focal() {
                                                number("lambda_focal", 1, 0, 1e6, "weight of the focal term"),
                                                number("gamma", 2, 0, 100, "focal exponent; 0 is dice_ce")} +
                         smoothing_parameters() + std::vector<Parameter>{common::background(), common::batch()},
-          .helps = "imbalance with many easy voxels",
-          .fails = "as focal: attention goes to wrong labels",
+          .helps = "imbalance with many easy voxels, and Dice as the goal",
+          .fails = "as focal: attention goes to wrong labels, probabilities are underconfident",
           .build = build};
 }
 

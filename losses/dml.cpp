@@ -27,8 +27,9 @@ Spec spec_dml() {
           .formula = "1 - (P + G - |p - t|_1 + nr) / (P + G + dr)",
           .source = "Wang et al., MICCAI 2023",
           .parameters = semimetric_parameters(),
-          .helps = "soft labels: smoothed, averaged over raters, or from a teacher",
-          .fails = "as dice on empty images",
+          .helps =
+              "soft labels: smoothed, averaged over raters, or from a teacher, where dice prefers p of 0 or 1 to p = t",
+          .fails = "as dice on empty images and at confidently wrong voxels",
           .build = build,
           .soft_labels = true};
 }

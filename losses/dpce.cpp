@@ -33,8 +33,10 @@ Spec spec_dpce() {
           .source = "Caliva et al. 2019; Ma 2020, Eq. 6",
           .parameters = {choice("normalize", {"range", "max", "none"},
                                 "D divided by its range in the class, by its largest distance, or in millimetres")},
-          .helps = "borders between regions that are found anyway",
-          .fails = "the imbalance of the classes stays; noisy borders get the largest weight",
+          .helps =
+              "borders between regions that are found anyway: voxels at a border count twice as much as those in the "
+              "middle",
+          .fails = "the imbalance of the classes stays, and the borders where raters disagree get the largest weight",
           .build = build,
           .geometric = true,
           .fields = [](const Parameters& with) { return std::vector<std::string>{penalty(with)}; }};

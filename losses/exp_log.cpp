@@ -39,21 +39,23 @@ Function build(const Parameters& with) {
 }  // namespace
 
 Spec spec_exp_log() {
-  return {.name = "exp_log",
-          .family = Family::compound,
-          .summary = "Powers of log-Dice and of the weighted cross entropy",
-          .formula = "w_dice mean_c (-ln D)^gamma_dice + w_ce mean_i w_y (-ln p_y)^gamma_ce",
-          .source = "Wong et al., MICCAI 2018; Ma 2020, Eq. 16",
-          .parameters = {number("w_dice", 0.8, 0, 1e6, "weight of the Dice part"),
-                         number("w_ce", 0.2, 0, 1e6, "weight of the cross entropy part"),
-                         number("gamma_dice", 0.3, 0.01, 10, "power of -ln D; below 1 it flattens large losses"),
-                         number("gamma_ce", 0.3, 0.01, 10, "power of -ln p"),
-                         number("smooth", 1, 1e-12, 1e12, "e, in numerator and denominator of D"), common::batch(),
-                         common::background(),
-                         common::weights("weight of a voxel by its true class; none: sqrt(sum f / f_c) of the batch")},
-          .helps = "very unequal class sizes; bounded growth on gross errors",
-          .fails = "the slope grows without bound near a perfect class",
-          .build = build};
+  return {
+      .name = "exp_log",
+      .family = Family::compound,
+      .summary = "Powers of log-Dice and of the weighted cross entropy",
+      .formula = "w_dice mean_c (-ln D)^gamma_dice + w_ce mean_i w_y (-ln p_y)^gamma_ce",
+      .source = "Wong et al., MICCAI 2018; Ma 2020, Eq. 16",
+      .parameters = {number("w_dice", 0.8, 0, 1e6, "weight of the Dice part"),
+                     number("w_ce", 0.2, 0, 1e6, "weight of the cross entropy part"),
+                     number("gamma_dice", 0.3, 0.01, 10, "power of -ln D; below 1 it flattens large losses"),
+                     number("gamma_ce", 0.3, 0.01, 10, "power of -ln p"),
+                     number("smooth", 1, 1e-12, 1e12, "e, in numerator and denominator of D"), common::batch(),
+                     common::background(),
+                     common::weights("weight of a voxel by its true class; none: sqrt(sum f / f_c) of the batch")},
+      .helps = "very unequal class sizes; bounded growth on gross errors",
+      .fails =
+          "the slope grows without bound near a perfect class; weights from the batch jump when a rare class is in it",
+      .build = build};
 }
 
 }  // namespace voxgrad::losses

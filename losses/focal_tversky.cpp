@@ -36,8 +36,10 @@ Spec spec_focal_tversky() {
                         region_parameters() +
                         std::vector<Parameter>{choice("order", {"power_then_mean", "mean_then_power"},
                                                       "power of each class's loss, or of their mean")},
-          .helps = "small lesions: keeps a steep gradient when a class is nearly right",
-          .fails = "gamma > 1 raises small losses, contrary to what focal suggests; gamma < 1 focuses on hard classes",
+          .helps = "small lesions: the slope stays steep when a class is nearly right",
+          .fails =
+              "gamma > 1 raises small losses, contrary to what focal suggests, and the slope has no bound near a "
+              "perfect class; gamma < 1 focuses on hard classes",
           .build = build};
 }
 

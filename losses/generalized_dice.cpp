@@ -16,7 +16,9 @@ Spec spec_generalized_dice() {
           .source = "Sudre et al., DLMIA 2017; Ma 2020, Eq. 11",
           .parameters = GeneralizedDice::parameters(),
           .helps = "several classes of very different size in every image",
-          .fails = "classes absent from an image; smoothing is not small against w G in large volumes",
+          .fails =
+              "a class absent from an image (with absent=clamp its weight swamps all others and nothing is learnt); "
+              "smoothing is not small against w G in large volumes, smooth_nr=0 helps there",
           .build = [](const Parameters& with) -> Function {
             return [gd = GeneralizedDice(with)](const LossInput& in) { return mean(gd(in)); };
           }};

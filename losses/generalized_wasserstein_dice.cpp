@@ -53,18 +53,20 @@ Function build(const Parameters& with) {
 }  // namespace
 
 Spec spec_generalized_wasserstein_dice() {
-  return {.name = "generalized_wasserstein_dice",
-          .family = Family::region,
-          .summary = "Dice that weighs a confusion by the distance of the two classes",
-          .formula = "1 - (2 sum_fg (1 - W) + nr) / (2 sum_fg (1 - W) + sum W + dr), W_i = sum_c D[y, c] p_c",
-          .source = "Fidon et al., BrainLes 2017, Eq. 5 and 6",
-          .parameters = std::vector<Parameter>{list("distances", "equal", {"equal"}, 0, 1e12,
-                                                    "distance of label y (row) to class c (column), row by row, scaled "
-                                                    "to a largest of 1; the diagonal is 0; equal: 1")} +
-                        smoothing_parameters() + std::vector<Parameter>{common::batch()},
-          .helps = "nested or related classes, where some confusions are harmless",
-          .fails = "one ratio for all foreground classes: small ones are lost as in pooled Dice",
-          .build = build};
+  return {
+      .name = "generalized_wasserstein_dice",
+      .family = Family::region,
+      .summary = "Dice that weighs a confusion by the distance of the two classes",
+      .formula = "1 - (2 sum_fg (1 - W) + nr) / (2 sum_fg (1 - W) + sum W + dr), W_i = sum_c D[y, c] p_c",
+      .source = "Fidon et al., BrainLes 2017, Eq. 5 and 6",
+      .parameters = std::vector<Parameter>{list("distances", "equal", {"equal"}, 0, 1e12,
+                                                "distance of label y (row) to class c (column), row by row, scaled "
+                                                "to a largest of 1; the diagonal is 0; equal: 1")} +
+                    smoothing_parameters() + std::vector<Parameter>{common::batch()},
+      .helps =
+          "nested or related classes, where some confusions are harmless: oedema for core rather than for background",
+      .fails = "one ratio for all foreground classes: small ones are lost as in pooled Dice",
+      .build = build};
 }
 
 }  // namespace voxgrad::losses

@@ -31,7 +31,9 @@ Spec spec_hausdorff_dt() {
           .parameters = HausdorffTerm::parameters() +
                         std::vector<Parameter>{flag("log", false, "1: log(1 + L)"), common::background(false)},
           .helps = "outliers far from the object, in a compound",
-          .fails = "values grow with the square of the object: it must be balanced; no gradient once p is 0 or 1",
+          .fails =
+              "values grow with the square of the object: it must be balanced; no gradient once p is 0 or 1; a "
+              "distance transform of the prediction at every step",
           .build = build,
           .geometric = true,
           .fields = HausdorffTerm::fields};

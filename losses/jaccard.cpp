@@ -29,8 +29,10 @@ Spec spec_jaccard() {
           .source = "Rahman and Wang, ISVC 2016; Ma 2020, Eq. 9",
           .parameters = std::vector<Parameter>{choice("denominator", {"linear", "squared"}, "P = sum p, or sum p^2")} +
                         region_parameters(),
-          .helps = "as dice; the same ranking of segmentations, errors weigh up to twice as much",
-          .fails = "as dice",
+          .helps =
+              "as dice; it ranks single segmentations like dice, and errors in nearly right classes weigh up to twice "
+              "as much",
+          .fails = "as dice: no gradient at confidently wrong voxels, absent classes, overconfidence",
           .build = build};
 }
 

@@ -20,16 +20,18 @@ Function build(const Parameters& with) {
 }  // namespace
 
 Spec spec_jml() {
-  return {.name = "jml",
-          .family = Family::region,
-          .summary = "Jaccard metric loss: Jaccard for soft labels",
-          .formula = "1 - (P + G - |p - t|_1 + 2 nr) / (P + G + |p - t|_1 + 2 dr)",
-          .source = "Wang et al., NeurIPS 2023",
-          .parameters = semimetric_parameters(),
-          .helps = "soft labels: smoothed, averaged over raters, or from a teacher",
-          .fails = "as jaccard on empty images",
-          .build = build,
-          .soft_labels = true};
+  return {
+      .name = "jml",
+      .family = Family::region,
+      .summary = "Jaccard metric loss: Jaccard for soft labels",
+      .formula = "1 - (P + G - |p - t|_1 + 2 nr) / (P + G + |p - t|_1 + 2 dr)",
+      .source = "Wang et al., NeurIPS 2023",
+      .parameters = semimetric_parameters(),
+      .helps =
+          "soft labels: smoothed, averaged over raters, or from a teacher, where jaccard prefers p of 0 or 1 to p = t",
+      .fails = "as jaccard on empty images and at confidently wrong voxels",
+      .build = build,
+      .soft_labels = true};
 }
 
 }  // namespace voxgrad::losses

@@ -28,7 +28,9 @@ Spec spec_lovasz_hinge() {
           .source = "Berman et al., CVPR 2018, Eq. 10",
           .parameters = Lovasz::parameters(true, {"all", "present"}, false),
           .helps = "two classes; the gradient does not vanish for voxels that are confidently wrong",
-          .fails = "the scale of the logits matters; an image without the class only sees its worst voxel",
+          .fails =
+              "the scale of the logits matters, they are no probabilities; an image without the class only sees its "
+              "worst voxel",
           .build = build};
 }
 

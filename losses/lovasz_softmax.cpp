@@ -23,8 +23,10 @@ Spec spec_lovasz_softmax() {
           .formula = "mean_c sum_k e_k (J_k - J_(k-1)), errors e in decreasing order",
           .source = "Berman et al., CVPR 2018, Eq. 11",
           .parameters = Lovasz::parameters(false, {"present", "all"}, true),
-          .helps = "the Jaccard index itself is the goal, and the batch holds every class",
-          .fails = "alone from scratch it is slow to start; with classes=all an absent class only sees its worst voxel",
+          .helps = "the Jaccard index itself is the goal, and the batch holds every class; good for fine-tuning",
+          .fails =
+              "alone from scratch it is slow to start; with classes=all an absent class only sees its worst voxel; it "
+              "needs a sort of the voxels",
           .build = build};
 }
 

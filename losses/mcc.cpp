@@ -28,7 +28,7 @@ Spec spec_mcc() {
           .source = "Abhishek and Hamarneh, ISBI 2021",
           .parameters = {number("eps", 1e-5, 1e-12, 1e12, "added to each cell"), common::batch(true),
                          common::background(), common::absent(), common::weights("factor of a class's loss")},
-          .helps = "true negatives count too, where Dice ignores them",
+          .helps = "true negatives count too, where Dice ignores them; the same for a class and its complement",
           .fails = "the correlation of an absent class is near 0, so its loss stays near 1",
           .build = build};
 }

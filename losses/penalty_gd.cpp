@@ -33,8 +33,8 @@ Spec spec_penalty_gd() {
                     std::vector<Parameter>{
                         number("k", 2.5, 0, 1e6, "strength of the penalty; 0 is generalized_dice"),
                         choice("form", {"literal", "coefficient"}, "Eq. 14 as printed, or as its text describes it")},
-      .helps = "coefficient: steeper near a good segmentation",
-      .fails = "as generalized_dice; literal is flatter near a good segmentation, not steeper",
+      .helps = "form=coefficient: (1 + k) times steeper than generalized_dice near a good segmentation",
+      .fails = "as generalized_dice; form=literal, as printed, is 1 + k times flatter there, contrary to its intention",
       .build = build};
 }
 

@@ -31,7 +31,9 @@ Spec spec_sensitivity_specificity() {
                          common::background(), common::pool_classes(), common::absent(),
                          common::weights("factor of a class's loss")},
           .helps = "very small lesions, with a handle on the kind of error",
-          .fails = "squared errors saturate; w has to be tuned to the size of the objects",
+          .fails =
+              "squared errors saturate: no gradient at confidently wrong voxels; w has to be tuned to the size of the "
+              "objects",
           .build = build};
 }
 

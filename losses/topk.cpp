@@ -27,7 +27,9 @@ Spec spec_topk() {
           .source = "Wu et al. 2016; Isensee et al. 2021",
           .parameters = {percent_parameter()},
           .helps = "imbalance and thin borders: the easy background gets no gradient at all",
-          .fails = "wrong labels are the hardest voxels; probabilities are not calibrated",
+          .fails =
+              "wrong labels are the hardest voxels; probabilities are not calibrated; with a small percent few voxels "
+              "decide",
           .build = build};
 }
 

@@ -20,16 +20,17 @@ Function build(const Parameters& with) {
 }  // namespace
 
 Spec spec_topk_threshold() {
-  return {
-      .name = "topk_threshold",
-      .family = Family::distribution,
-      .summary = "Cross entropy of the voxels whose true class is below a probability",
-      .formula = "mean of -log p_y over the voxels with p_y < threshold",
-      .source = "Wu et al. 2016; Ma 2020, Eq. 4",
-      .parameters = {number("threshold", 0.7, 1e-6, 1, "probability from which on a voxel is left out; 1 is ce")},
-      .helps = "many easy voxels: they stop drowning the hard ones",
-      .fails = "wrong labels are the hardest voxels of all; the number of voxels that count changes from step to step",
-      .build = build};
+  return {.name = "topk_threshold",
+          .family = Family::distribution,
+          .summary = "Cross entropy of the voxels whose true class is below a probability",
+          .formula = "mean of -log p_y over the voxels with p_y < threshold",
+          .source = "Wu et al. 2016; Ma 2020, Eq. 4",
+          .parameters = {number("threshold", 0.7, 1e-6, 1, "probability from which on a voxel is left out; 1 is ce")},
+          .helps = "many easy voxels: those above the threshold are left alone and stop drowning the hard ones",
+          .fails =
+              "wrong labels are the hardest voxels of all; how many voxels count changes from step to step, and none "
+              "is the value 0",
+          .build = build};
 }
 
 }  // namespace voxgrad::losses

@@ -31,7 +31,9 @@ Spec spec_tversky() {
                                                number("beta", 0.7, 0, 1e6, "weight of false negatives")} +
                         region_parameters(),
           .helps = "small objects that would be missed: beta > alpha trades precision for recall",
-          .fails = "away from alpha = beta = 1/2 it no longer optimises Dice",
+          .fails =
+              "away from alpha = beta = 1/2 it no longer optimises Dice; in other papers alpha weighs the false "
+              "negatives: check before copying a setting",
           .build = build};
 }
 

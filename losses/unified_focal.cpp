@@ -47,7 +47,7 @@ Spec spec_unified_focal() {
                          number("eps", 1e-7, 1e-12, 1, "added to both sides of T"),
                          flag("asymmetric", true, "0: both exponents on every class")},
           .helps = "strong imbalance: suppresses easy background without losing rare foreground",
-          .fails = "three parameters that act in both parts at once",
+          .fails = "three parameters that act in both parts at once, so none has a meaning of its own",
           .build = [](const Parameters& with) -> Function {
             const Options o{with.number("lambda"), with.number("delta"), with.number("gamma"), with.number("eps"),
                             with.on("asymmetric")};

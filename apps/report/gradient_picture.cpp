@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "apps/report/drawing.h"
 #include "engine/error.h"
@@ -36,9 +37,9 @@ Tensor with_channel(const Tensor& labels) {
   return reshape(labels, shape);
 }
 
-std::string short_number(double value) {
+std::string short_number(double value, int digits = 2) {
   char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.2g", value);
+  std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
   return buffer;
 }
 
@@ -122,10 +123,10 @@ void draw_legend(Layout& layout, const Range& range) {
   drawing.text(layout.x(g), top + 20, low);
   drawing.text(layout.x(g) + (width - Drawing::text_width("0")) / 2, top + 20, "0");
   drawing.text(layout.x(g) + width - Drawing::text_width(end), top + 20, end);
-  const std::string words = "orange: raises p   blue: lowers p";
+  const std::string words = "a step: orange raises p, blue lowers p";
   drawing.text(layout.x(layout.columns()) - 24 - Drawing::text_width(words), top + 44, words);
   if (range.largest <= range.most) return;
-  const std::string beyond = "largest " + short_number(range.largest);
+  const std::string beyond = "a few voxels are beyond: up to " + short_number(range.largest);
   drawing.text(layout.x(layout.columns()) - 24 - Drawing::text_width(beyond), top + 66, beyond);
 }
 
@@ -155,7 +156,9 @@ Picture draw(const GradientPicture& what) {
   Layout layout(what, p.extent(-3), p.extent(-2));
   Drawing& drawing = layout.drawing();
   const std::int64_t first = layout.columns() - 3, width = drawing.picture().width - 48;
-  drawing.text(24, 12, fitting(what.title, width));
+  const std::string where = text(" = ", short_number(what.value, 4), "   sample ", what.sample,
+                                 what.logits.dims() == 5 ? text(", slice ", at) : "");
+  drawing.text(24, 12, fitting(what.loss, width - Drawing::text_width(where)) + where);
   const std::vector<std::string> titles{"image", "p", "truth", "gradient dL/dz"};
   for (std::int64_t column = 0; column < layout.columns(); ++column)
     drawing.text(layout.x(column), 42, titles[static_cast<std::size_t>(column + 1 - first)]);

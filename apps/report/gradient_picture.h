@@ -11,7 +11,8 @@
 namespace voxgrad::apps {
 
 struct GradientPicture {
-  std::string title;                     // the loss and its value
+  std::string loss;  // as text
+  double value = 0;
   Tensor logits, gradient;               // f32|f64 [N, *S, C], on the host; C = 1: one sigmoid channel
   Tensor labels;                         // u8 [N, *S]
   Tensor image;                          // f32 [N, *S, K], of which the first channel is shown; undefined: none

@@ -97,7 +97,8 @@ void write_gradient(const std::string& path, const Tensor& gradient, const std::
 }
 
 void write_png(const EvalOptions& options, const Given& given, const Tensor& gradient, double value) {
-  const std::string png = to_png(draw({.title = options.loss + " = " + fixed(value, 4),
+  const std::string png = to_png(draw({.loss = options.loss,
+                                       .value = value,
                                        .logits = given.logits,
                                        .gradient = gradient,
                                        .labels = given.labels,

@@ -1,11 +1,23 @@
 // Losses that must agree where their formulas say so, and with the masks they count.
 #include "tests/test.h"
 
+#include "losses/core/identities.h"
 #include "tests/losses/identity.h"
 
 using namespace voxgrad;
 using losses::make_loss;
 using namespace test;
+
+TEST_CASE("every relation that `voxgrad losses` tells holds, and every term in it is spelt out right") {
+  for (const losses::Identity& identity : losses::identities()) {
+    std::vector<Shape> shapes = kShapes;
+    if (identity.channels == losses::Channels::one) shapes = {kShapes[0]};
+    if (identity.channels == losses::Channels::several) shapes = {kShapes[1], kShapes[2]};
+    check_equal(identity.left, identity.right, shapes);
+  }
+  CHECK(losses::identities_of("jaccard").size() >= 2);
+  CHECK(losses::identities_of("mcc").empty());
+}
 
 TEST_CASE("Tversky contains Dice, Jaccard and the asymmetric loss") {
   check_equal("tversky:alpha=0.5,beta=0.5," + kExact, "dice:" + kExact);

@@ -1,0 +1,57 @@
+#include "losses/core/identities.h"
+
+#include <algorithm>
+
+#include "losses/core/grammar.h"
+
+namespace voxgrad::losses {
+
+const std::vector<Identity>& identities() {
+  // Smoothing of a Tversky index is half that of Dice: (I + s) / (..) = (2 I + 2 s) / (..).
+  static const std::vector<Identity> all{
+      {"focal:gamma=0", "ce"},
+      {"topk:percent=100", "ce"},
+      {"topk_threshold:threshold=1", "ce"},
+      {"tversky:alpha=0.5,beta=0.5,smooth_nr=5e-06,smooth_dr=5e-06", "dice"},
+      {"tversky:alpha=1,beta=1", "jaccard"},
+      {"asymmetric:beta=2", "tversky:alpha=0.2,beta=0.8"},
+      {"asymmetric:beta=1,smooth_nr=5e-06,smooth_dr=5e-06", "dice"},
+      {"focal_tversky:gamma=1", "tversky"},
+      {"generalized_dice:weighting=uniform", "dice:pool_classes=1", Channels::several},
+      {"penalty_gd:k=0", "generalized_dice"},
+      {"penalty_gd:k=0,form=coefficient", "generalized_dice"},
+      {"dml", "dice"},
+      {"jml", "jaccard"},
+      {"combo:alpha=0,shift=1", "dice:batch=1,smooth_nr=1,smooth_dr=1"},
+      {"combo:alpha=1,beta=0.5", "0.5*ce", Channels::one},
+      {"dice_ce", "dice+ce"},
+      {"dice_focal", "dice+focal"},
+      {"dice_focal:gamma=0", "dice_ce"},
+      {"dice_topk", "dice+topk"},
+      {"dice_topk:percent=100", "dice_ce"},
+      {"dice_hd:balance=fixed,lambda_hd=1", "dice:background=0+hausdorff_dt"},
+      {"exp_log:w_dice=1,w_ce=0,gamma_dice=1,smooth=1", "dice:transform=neg_log,smooth_nr=1,smooth_dr=1"},
+      {"gd_boundary:alpha=0", "generalized_dice"},
+      {"gd_boundary:alpha=1,schedule=rebalance", "boundary"},
+      {"ce_l1", "ce+region_size"},
+      {"ce_kl", "ce+region_size:kind=kl"},
+      {"ce_db", "ce+region_size:kind=db"},
+      {"ce_l1:lambda=0", "ce"},
+      {"unified_focal:delta=0.5,gamma=0", "0.25*ce+0.5*tversky:alpha=0.5,beta=0.5,smooth_nr=1e-07,smooth_dr=1e-07",
+       Channels::several},
+  };
+  return all;
+}
+
+std::vector<Identity> identities_of(const std::string& name) {
+  const auto mentions = [&](const std::string& text) {
+    const std::vector<TermText> terms = parse_terms(text);
+    return std::any_of(terms.begin(), terms.end(), [&](const TermText& term) { return term.name == name; });
+  };
+  std::vector<Identity> found;
+  for (const Identity& identity : identities())
+    if (mentions(identity.left) || mentions(identity.right)) found.push_back(identity);
+  return found;
+}
+
+}  // namespace voxgrad::losses

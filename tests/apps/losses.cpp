@@ -1,0 +1,122 @@
+// The verb losses: list, explanations, the table of the README, losses eval with pictures and bad files.
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "apps/training/json.h"
+#include "data/h5_writer.h"
+#include "losses/core/registry.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using apps::Json;
+using data::h5::Element;
+
+namespace {
+
+std::size_t widest(const std::string& lines) {
+  std::istringstream stream(lines);
+  std::size_t most = 0;
+  for (std::string line; std::getline(stream, line);) most = std::max(most, line.size());
+  return most;
+}
+
+// Logits [.., C] and labels without the channels; both are repeated over the voxels.
+std::string write_input(const Folder& folder, const data::h5::Extents& shape, const std::vector<double>& logits,
+                        const std::vector<std::uint8_t>& labels) {
+  const std::string path = folder.file("in.h5");
+  data::h5::Extents space = shape;
+  space.pop_back();
+  std::int64_t voxels = 1;
+  for (const std::int64_t extent : space) voxels *= extent;
+  std::vector<double> z;
+  std::vector<std::uint8_t> y;
+  for (std::int64_t i = 0; i < voxels * shape.back(); ++i)
+    z.push_back(logits[static_cast<std::size_t>(i) % logits.size()]);
+  for (std::int64_t i = 0; i < voxels; ++i) y.push_back(labels[static_cast<std::size_t>(i) % labels.size()]);
+  data::h5::Writer writer;
+  writer.create("/logits", Element::f64, shape);
+  writer.write("/logits", data::h5::Extents(shape.size(), 0), shape, Element::f64, z.data());
+  writer.create("/labels", Element::u8, space);
+  writer.write("/labels", data::h5::Extents(space.size(), 0), space, Element::u8, y.data());
+  writer.save(path);
+  return path;
+}
+
+// Width and height in the header of a PNG file.
+std::pair<int, int> png_size(const std::string& bytes) {
+  if (bytes.substr(1, 3) != "PNG" || bytes.size() < 24) return {0, 0};
+  const auto number = [&](std::size_t at) {
+    int value = 0;
+    for (std::size_t i = 0; i < 4; ++i) value = value * 256 + static_cast<unsigned char>(bytes[at + i]);
+    return value;
+  };
+  return {number(16), number(20)};
+}
+
+}  // namespace
+
+TEST_CASE("every loss is listed below its family and explained in 100 columns") {
+  const std::string list = program({"losses"}).out;
+  CHECK(widest(list) <= 100);
+  CHECK(list.find("region: ") < list.find("  dice "));
+  CHECK(list.find("  dice ") < list.find("compound: "));
+  for (const losses::Spec& spec : losses::registry()) {
+    const Outcome one = program({"losses", spec.name});
+    CHECK_MESSAGE(widest(one.out) <= 100, spec.name);
+    for (const char* word : {"formula", "source", "helps", "fails"})
+      CHECK_MESSAGE(contains(one.out, std::string("\n") + word + " "), spec.name, " ", std::string(word));
+    for (const losses::Parameter& parameter : spec.parameters)
+      CHECK_MESSAGE(contains(one.out, "\n" + parameter.name + " "), spec.name, " ", parameter.name);
+  }
+  CHECK(contains(program({"losses", "tversky"}).out, "tversky:alpha=1,beta=1 = jaccard"));
+}
+
+TEST_CASE("the table of the README is what losses --markdown prints") {
+  const std::string readme = bytes_of(std::string(VOXGRAD_SOURCE_DIR) + "/losses/README.md");
+  const std::size_t marker = readme.find("<!-- losses:"), end = readme.find("<!-- end of losses -->");
+  REQUIRE(marker != std::string::npos);
+  REQUIRE(end != std::string::npos);
+  const std::size_t begin = readme.find('\n', marker) + 1;
+  CHECK(readme.substr(begin, end - begin) == program({"losses", "--markdown"}).out);
+}
+
+TEST_CASE("losses eval draws images, slices of volumes, one channel and several") {
+  const Folder folder;
+  const std::string png = folder.file("out.png");
+  const std::string image = write_input(folder, {2, 5, 6, 3}, {0, 1, -1, 2}, {0, 1, 2, 1, 0});
+  REQUIRE(program({"losses", "eval", "dice_ce", image, "--png", png, "--sample", "1"}).code == 0);
+  const auto [width, height] = png_size(bytes_of(png));
+  CHECK(width > 3 * 230);
+  CHECK(height > 3 * 200);
+  CHECK(program({"losses", "eval", "ce", image, "--png", png, "--sample", "2"}).code == 2);
+  const std::string volume = write_input(folder, {1, 4, 5, 6, 1}, {0, 1, -1, 2}, {0, 1, 1});
+  REQUIRE(program({"losses", "eval", "boundary", volume, "--png", png, "--slice", "3"}).code == 0);
+  CHECK(png_size(bytes_of(png)).second < height);
+  CHECK(program({"losses", "eval", "ce", volume, "--png", png, "--slice", "4"}).code == 2);
+}
+
+TEST_CASE("losses eval refuses logits that are no numbers, labels without a class, shapes that do not fit") {
+  const Folder folder;
+  std::vector<double> logits{0, 1, 2, 3, 4, 5};
+  logits[3] = std::numeric_limits<double>::quiet_NaN();
+  const Outcome nan = program({"losses", "eval", "ce", write_input(folder, {1, 3, 1, 2}, logits, {0})});
+  CHECK(nan.code == 3);
+  CHECK_MESSAGE(contains(nan.err, "[0, 1, 0, 1]"), nan.err);
+  const Outcome label = program({"losses", "eval", "ce", write_input(folder, {1, 3, 1, 2}, {0, 1}, {0, 2})});
+  CHECK(label.code == 3);
+  CHECK_MESSAGE(contains(label.err, "label 2"), label.err);
+  data::h5::Writer writer;
+  const std::string path = folder.file("shapes.h5");
+  const std::vector<double> zeros(8, 0.0);
+  const std::vector<std::uint8_t> none(6, 0);
+  writer.create("/logits", Element::f64, {1, 2, 2, 2});
+  writer.write("/logits", {0, 0, 0, 0}, {1, 2, 2, 2}, Element::f64, zeros.data());
+  writer.create("/labels", Element::u8, {1, 2, 3});
+  writer.write("/labels", {0, 0, 0}, {1, 2, 3}, Element::u8, none.data());
+  writer.save(path);
+  const Outcome shapes = program({"losses", "eval", "ce", path});
+  CHECK(shapes.code == 3);
+  CHECK_MESSAGE(contains(shapes.err, "[N, *S, C]"), shapes.err);
+}
