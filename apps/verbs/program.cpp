@@ -49,7 +49,8 @@ class FlatToml final : public CLI::ConfigTOML {
       if (!item.parents.empty() || app_.get_option_no_throw("--" + item.name) != nullptr) continue;
       const auto verbs = chosen(app_);
       for (const CLI::App* verb : verbs) item.parents.push_back(verb->get_name());
-      if (!verbs.empty() && verbs.back()->get_option_no_throw("--" + item.name) == nullptr)
+      const auto known = [&](const std::string& name) { return verbs.back()->get_option_no_throw(name) != nullptr; };
+      if (!verbs.empty() && !known("--" + item.name) && !known(item.name))  // a flag, or an argument without one
         refuse_key(written, *verbs.back());
     }
     return settings;
