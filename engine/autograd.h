@@ -25,6 +25,9 @@ struct Edge {
 };
 
 struct Node {
+  Node() = default;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
   ~Node();  // iterative: a long chain must not overflow the stack
   std::uint64_t number = 0;
   Shape shape;
