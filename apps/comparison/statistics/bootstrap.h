@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "losses/core/aggregate.h"
+
 namespace voxgrad::apps {
 
 inline constexpr int kResamples = 10000;
@@ -25,8 +27,7 @@ struct Span {
 // (percentile bootstrap). NaN for no values.
 Span percentile_span(std::vector<double> values, double level);
 Span percentile_span(const std::vector<double>& a, const std::vector<double>& b, double level);  // of a - b
-// The quantile of sorted values, linear between neighbours.
-double quantile(const std::vector<double>& sorted, double share);
+using losses::quantile;
 
 // What may be said of a difference of means. `equal`: the 90 % interval lies within +-margin (two one-sided tests at
 // 5 %, Schuirmann, 1987), whether or not the rest of the difference is real. `larger`, `smaller`: the paired test, p
