@@ -33,9 +33,8 @@ Function build(const Parameters& with) {
     const std::int64_t channels = in.channels(), classes = std::max<std::int64_t>(channels, 2);
     const std::vector<double> D = matrix(given, classes);
     // A voxel contributes D[y, c] p_c to W. One sigmoid channel: the probability of the wrong label.
-    std::vector<double> table = D, foreground = D;
-    if (channels == 1) table = {D[1], D[2]};
-    foreground = table;
+    const std::vector<double> table = channels == 1 ? std::vector<double>{D[1], D[2]} : D;
+    std::vector<double> foreground = table;
     std::fill_n(foreground.begin(), channels, 0.0);
     const auto row_of = [&](const std::vector<double>& values) {
       Integral row = to_row(channels == 1 ? Integrand::error : Integrand::mass);
