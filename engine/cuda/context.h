@@ -1,0 +1,76 @@
+// The card as this process uses it: one device, one stream, one handle of cuBLAS and of cuDNN, one pool of memory.
+// Made at the first use.
+#pragma once
+
+#include <cublas_v2.h>
+#include <cudnn.h>
+
+#include <cstdint>
+#include <source_location>
+#include <string>
+#include <vector>
+
+#include "engine/cuda/launch.h"
+#include "engine/memory.h"
+
+namespace voxgrad::cuda {
+
+void check_cublas(cublasStatus_t status, const char* what,
+                  const std::source_location& at = std::source_location::current());
+void check_cudnn(cudnnStatus_t status, const char* what,
+                 const std::source_location& at = std::source_location::current());
+
+class Context {
+ public:
+  static Context& get();  // Error(usage) if there is no card
+  cudaStream_t stream() const { return stream_; }
+  cublasHandle_t cublas() const { return cublas_; }
+  cudnnHandle_t cudnn() const { return cudnn_; }
+  Pool& pool() { return pool_; }
+  std::string description() const;  // "NVIDIA H200, 139.8 GiB, sm_90, CUDA 13.0, cuDNN 9.19.0"
+
+  // Between the host and the card, through page-locked memory. to_card returns when the source has been read, the
+  // stream will have the bytes in order; to_host returns with the bytes.
+  void to_card(void* to, const void* from, std::size_t bytes);
+  void to_host(void* to, const void* from, std::size_t bytes);
+
+ private:
+  Context();
+  static constexpr std::size_t kChunk = std::size_t{4} << 20;
+  struct Staging {  // one of two buffers, so that one is filled while the other is on its way
+    void* memory = nullptr;
+    cudaEvent_t free = nullptr;
+  };
+  cudaStream_t stream_ = nullptr;
+  cublasHandle_t cublas_ = nullptr;
+  cudnnHandle_t cudnn_ = nullptr;
+  Staging staging_[2];
+  Pool pool_;
+};
+
+// Memory of the pool for the length of a scope; whoever gets it next is queued behind on the same stream.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t count)
+      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(Context::get().pool().allocate(bytes_)) {}
+  ~Scratch() { Context::get().pool().release(data_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  T* data() const { return static_cast<T*>(data_); }
+
+ private:
+  std::size_t bytes_;
+  void* data_;
+};
+
+// Host values on the card for the length of a scope.
+template <class T>
+class Uploaded : public Scratch<T> {
+ public:
+  explicit Uploaded(const std::vector<T>& values) : Scratch<T>(static_cast<std::int64_t>(values.size())) {
+    Context::get().to_card(this->data(), values.data(), values.size() * sizeof(T));
+  }
+};
+
+}  // namespace voxgrad::cuda
