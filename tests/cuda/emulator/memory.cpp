@@ -1,0 +1,120 @@
+// The memory of the emulated card, and copies.
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+#include "cuda_runtime.h"
+
+namespace {
+
+constexpr std::size_t kCard = std::size_t{1} << 30, kAddresses = std::size_t{64} << 30;  // bytes
+
+// Addresses are given out one after the other, or again for a block of the same size.
+class Memory {
+ public:
+  Memory() {
+    void* start = mmap(nullptr, kAddresses, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    start_ = start == MAP_FAILED ? nullptr : static_cast<char*>(start);
+  }
+  void* allocate(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const std::size_t size = (bytes + 255) / 256 * 256;
+    if (start_ == nullptr || size > kCard - in_use_) return nullptr;
+    char* block = nullptr;
+    if (const auto found = free_.find(size); found != free_.end()) {
+      block = found->second;
+      free_.erase(found);
+    } else if (size <= kAddresses - used_) {
+      block = start_ + used_;
+      used_ += size;
+      if (open_ > 0) protect(PROT_READ | PROT_WRITE);
+    }
+    if (block == nullptr) return nullptr;
+    in_use_ += size;
+    sizes_[block] = size;
+    return block;
+  }
+  bool release(void* pointer) {
+    const std::lock_guard lock(mutex_);
+    const auto found = sizes_.find(static_cast<char*>(pointer));
+    if (found == sizes_.end()) return false;
+    in_use_ -= found->second;
+    free_.emplace(found->second, found->first);
+    sizes_.erase(found);
+    return true;
+  }
+  bool holds(const void* pointer) const { return pointer >= start_ && pointer < start_ + used_; }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    if (open_++ == 0) protect(PROT_READ | PROT_WRITE);
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    if (--open_ == 0) protect(PROT_NONE);
+  }
+
+ private:
+  void protect(int rights) const {
+    if (used_ > 0) mprotect(start_, (used_ + 4095) / 4096 * 4096, rights);
+  }
+  std::mutex mutex_;
+  char* start_;
+  std::size_t used_ = 0, in_use_ = 0;
+  int open_ = 0;
+  std::multimap<std::size_t, char*> free_;
+  std::map<char*, std::size_t> sizes_;
+};
+
+Memory& memory() {
+  static Memory& result = *new Memory;  // tensors may outlive every other static object
+  return result;
+}
+
+}  // namespace
+
+namespace emulator {
+
+Access::Access() { memory().open(); }
+Access::~Access() { memory().close(); }
+bool on_card(const void* pointer) { return pointer == nullptr || memory().holds(pointer); }
+
+}  // namespace emulator
+
+cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
+  *pointer = memory().allocate(bytes);
+  if (*pointer == nullptr) return cudaErrorMemoryAllocation;
+  return cudaMemsetAsync(*pointer, 0xff, bytes, nullptr);
+}
+cudaError_t cudaFree(void* pointer) {
+  return pointer == nullptr || memory().release(pointer) ? cudaSuccess : cudaErrorInvalidValue;
+}
+cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
+  *pointer = std::malloc(bytes);
+  return *pointer != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+  const bool from_card = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  const bool to_card = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  if (kind != cudaMemcpyDefault && (memory().holds(from) != from_card || memory().holds(to) != to_card))
+    return cudaErrorInvalidValue;
+  const emulator::Access access;
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
+  if (!memory().holds(to)) return cudaErrorInvalidValue;
+  const emulator::Access access;
+  std::memset(to, value, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = {};
+  properties->totalGlobalMem = kCard;
+  return cudaSuccess;
+}
+const char* cudaGetErrorString(cudaError_t status) {
+  return status == cudaSuccess ? "no error" : status == cudaErrorMemoryAllocation ? "out of memory" : "invalid value";
+}

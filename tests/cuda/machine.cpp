@@ -1,0 +1,122 @@
+// The emulated card itself (tests/cuda/emulator): it computes, and it finds the mistakes it is there for.
+// ctest labels: gpu
+#include "tests/test.h"
+
+#ifdef VOXGRAD_CUDA_EMULATED
+
+#include <numeric>
+
+#include "engine/cuda/context.h"
+#include "engine/cuda/device.h"
+#include "engine/ops.h"
+
+namespace voxgrad::cuda {
+namespace {
+
+__global__ void sum_kernel(const double* x, double* y, std::int64_t n) {
+  double sum = 0;
+  for (std::int64_t i = first_index(); i < n; i += index_step()) sum += x[i];
+  sum = block_sum(sum);
+  if (thread_index() == 0) y[block_index()] = sum;
+}
+
+__global__ void reverse_kernel(int* y, int first, bool wait) {
+  __shared__ int parts[64];
+  parts[thread_index()] = first + thread_index();
+  if (wait) __syncthreads();
+  y[thread_index()] = parts[63 - thread_index()];
+}
+
+__global__ void prefix_kernel(int* y) {
+  int value = 1;
+  for (int step = 1; step < kWarp; step *= 2) {
+    const int below = shuffle_up(value, step);
+    if (thread_index() % kWarp >= step) value += below;
+  }
+  y[thread_index()] = value + 100 * __popc(__ballot_sync(~0u, thread_index() % 2));
+}
+
+__global__ void half_a_barrier_kernel(int* y, int mode) {
+  if (thread_index() < 32) {
+    if (mode == 0) return;
+    if (mode == 1) __syncthreads();
+    if (mode == 2) __syncwarp();
+  }
+  if (mode == 3 && thread_index() % 2 == 0) __syncwarp();
+  __syncthreads();
+  y[thread_index()] = mode;
+}
+
+__global__ void shared_kernel(int* y) {
+  int* shared = dynamic_shared<int>();
+  shared[thread_index()] = static_cast<int>(block_index());
+  __syncthreads();
+  y[block_index() * block_size() + thread_index()] = shared[(thread_index() + 1) % block_size()];
+}
+
+template <class F>
+std::string complaint(F&& f) {
+  try {
+    f();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_CASE("sums over a block, prefixes over a warp, shared memory") {
+  const Tensor x = full({1000}, 3, DType::f64, Device::cuda), sums = empty({4}, DType::f64, Device::cuda);
+  launch(sum_kernel, {4, 256}, x.data<double>(), sums.data<double>(), x.numel());
+  CHECK(sums.to_vector<double>() == std::vector<double>{768, 768, 768, 696});
+  const Tensor y = empty({64}, DType::i32, Device::cuda);
+  launch(prefix_kernel, {1, 64}, y.data<int>());
+  std::vector<int> expected(64);
+  for (std::size_t i = 0; i < 64; ++i) expected[i] = static_cast<int>(i % 32) + 1 + 1600;
+  CHECK(y.to_vector<int>() == expected);
+  launch(shared_kernel, {2, 32, 128}, y.data<int>());
+  for (std::size_t i = 0; i < 64; ++i) expected[i] = i < 32 ? 0 : 1;
+  CHECK(y.to_vector<int>() == expected);
+}
+
+TEST_CASE("a missing barrier gives wrong results") {
+  const Tensor y = empty({64}, DType::i32, Device::cuda);
+  std::vector<int> expected(64);
+  int wrong = 0;
+  for (int i = 0; i < 20; ++i) {
+    std::iota(expected.rbegin(), expected.rend(), i);
+    launch(reverse_kernel, {1, 64}, y.data<int>(), i, true);
+    CHECK(y.to_vector<int>() == expected);
+    launch(reverse_kernel, {1, 64}, y.data<int>(), i + 1, false);
+    std::iota(expected.rbegin(), expected.rend(), i + 1);
+    wrong += y.to_vector<int>() != expected;
+  }
+  CHECK(wrong >= 19);
+}
+
+TEST_CASE("barriers that not all threads reach together, and launches no card would accept, are errors") {
+  const Tensor y = empty({64}, DType::i32, Device::cuda);
+  for (int mode : {0, 1, 2, 3, 4}) {
+    const std::string message = complaint([&] { launch(half_a_barrier_kernel, {1, 64}, y.data<int>(), mode); });
+    CHECK_MESSAGE(test::contains(message, "a barrier that not all reach") == (mode != 2 && mode != 4), message);
+    CHECK((mode == 4 || message.empty() || test::contains(message, "machine.cpp")));
+  }
+  int host = 0;
+  CHECK(test::contains(complaint([&] { launch(prefix_kernel, {1, 64}, &host); }), "host memory"));
+  CHECK(test::contains(complaint([&] { launch(prefix_kernel, {1, 48}, y.data<int>()); }), "threads"));
+  CHECK(test::contains(complaint([&] { launch(prefix_kernel, {1, 2048}, y.data<int>()); }), "threads"));
+  CHECK(test::contains(complaint([&] { launch(prefix_kernel, {1, 32, 300000}, y.data<int>()); }), "shared memory"));
+  launch(prefix_kernel, {1, 64}, y.data<int>());  // and the card works on
+  CHECK(y.to_vector<int>()[0] == 1601);
+}
+
+TEST_CASE("fresh memory of the card is NaN, and there is an end of it") {
+  const Tensor fresh = empty({12345}, DType::f64, Device::cuda);
+  for (double value : fresh.to_vector<double>()) CHECK(std::isnan(value));
+  CHECK_THROWS_AS(empty({std::int64_t{1} << 31}, DType::u8, Device::cuda), Error);
+  CHECK(empty({100}, DType::u8, Device::cuda).defined());
+}
+
+}  // namespace
+}  // namespace voxgrad::cuda
+
+#endif
