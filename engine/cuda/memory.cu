@@ -1,26 +1,154 @@
 // Memory: fill, casts, boxes.
+#include <limits>
+
 #include "engine/cuda/context.h"
 #include "engine/cuda/cuda_backend.h"
-#include "engine/cuda/device.h"
+#include "engine/cuda/strided.h"
 
 namespace voxgrad::cuda {
 namespace {
+
+struct Bf16 {
+  std::uint16_t bits;
+};
+
+__host__ __device__ inline double number(double x) { return x; }
+__host__ __device__ inline double number(float x) { return x; }
+__host__ __device__ inline double number(std::int32_t x) { return x; }
+__host__ __device__ inline double number(std::uint8_t x) { return x; }
+__host__ __device__ inline double number(Bf16 x) {
+  const std::uint32_t word = std::uint32_t{x.bits} << 16;
+  float value;
+  memcpy(&value, &word, sizeof value);
+  return value;
+}
+
+// Integers saturate and NaN becomes 0; bf16 rounds to nearest even.
+template <class To>
+__host__ __device__ inline To converted(double x) {
+  if constexpr (std::is_same_v<To, Bf16>) {
+    const float narrow = static_cast<float>(x);
+    std::uint32_t word;
+    memcpy(&word, &narrow, sizeof word);
+    const std::uint32_t rounded = word + 0x7FFFu + (word >> 16 & 1u);
+    return {static_cast<std::uint16_t>((narrow != narrow ? word | 0x400000u : rounded) >> 16)};
+  } else if constexpr (std::is_integral_v<To>) {
+    constexpr double kLow = std::numeric_limits<To>::lowest(), kHigh = std::numeric_limits<To>::max();
+    const double inside = x == x ? x : 0.0;
+    return static_cast<To>(inside < kLow ? kLow : inside > kHigh ? kHigh : inside);
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
+template <class F>
+void dispatch_any(DType dtype, F&& f) {
+  if (dtype == DType::bf16) return f(Bf16{});
+  dispatch(dtype, f);
+}
 
 template <class T>
 __global__ void fill_kernel(T* y, T value, std::int64_t n) {
   for (std::int64_t i = first_index(); i < n; i += index_step()) y[i] = value;
 }
 
+template <class From, class To>
+__global__ void cast_kernel(const From* x, To* y, std::int64_t n) {
+  for (std::int64_t i = first_index(); i < n; i += index_step()) {
+    if constexpr (std::is_same_v<From, float> && std::is_same_v<To, float>)
+      y[i] = x[i];
+    else
+      y[i] = converted<To>(number(x[i]));
+  }
+}
+
+template <bool kAdd, class T>
+__global__ void box_kernel(Walk walk, const T* x, T* y, std::int64_t n) {
+  for (std::int64_t i = first_index(); i < n; i += index_step()) {
+    const Walk::Place place = walk.at(i);
+    if constexpr (kAdd)
+      y[place.q] += x[place.p];
+    else
+      y[place.q] = x[place.p];
+  }
+}
+
+struct Box {
+  Walk walk;  // p: x, q: y, in units
+  std::int64_t x_origin = 0, y_origin = 0, numel = 1;
+};
+
+Box box_of(const Shape& x, const Shape& x_begin, const Shape& y, const Shape& y_begin, const Shape& extents,
+           std::int64_t unit) {
+  Box box;
+  std::int64_t x_step = 1, y_step = 1;
+  for (int axis = x.dims() - 1; axis >= 0; --axis) {
+    const std::int64_t size = axis == x.dims() - 1 ? unit : 1;  // elements of one unit along the last axis
+    box.walk.push(extents[axis] / size, x_step, y_step);
+    box.x_origin += x_begin[axis] / size * x_step;
+    box.y_origin += y_begin[axis] / size * y_step;
+    box.numel *= extents[axis] / size;
+    x_step *= x[axis] / size;
+    y_step *= y[axis] / size;
+  }
+  box.walk.close();
+  return box;
+}
+
+// Bytes that can be moved at once: everything along the last axis, and the addresses, are multiples of it.
+std::int64_t unit_bytes(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin,
+                        const Shape& extents) {
+  const auto size = static_cast<std::int64_t>(size_of(x.dtype()));
+  auto all =
+      static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(x.raw()) | reinterpret_cast<std::uintptr_t>(y.raw()));
+  if (x.dims() > 0)
+    for (const std::int64_t n : {x.extent(-1), y.extent(-1), x_begin[-1], y_begin[-1], extents[-1]}) all |= n * size;
+  return x.dims() == 0 ? size : std::min<std::int64_t>(16, all & -all);
+}
+
+template <class Unit>
+void copy_units(const Tensor& x, const Tensor& y, const Shape& x_begin, const Shape& y_begin, const Shape& extents) {
+  const auto unit = static_cast<std::int64_t>(sizeof(Unit) / size_of(x.dtype()));
+  const Box box = box_of(x.shape(), x_begin, y.shape(), y_begin, extents, unit);
+  launch(box_kernel<false, Unit>, grid_for(box.numel), box.walk, static_cast<const Unit*>(x.raw()) + box.x_origin,
+         static_cast<Unit*>(y.raw()) + box.y_origin, box.numel);
+}
+
 }  // namespace
 
 void CudaBackend::fill(const Tensor& y, double value) {
-  if (value == 0) {
-    if (y.numel() > 0) check_cuda(cudaMemsetAsync(y.raw(), 0, y.bytes(), stream()), "fill");
-    return;
-  }
-  dispatch_float(y.dtype(), "fill", [&]<class T>(T) {
-    launch(fill_kernel<T>, grid_for(y.numel()), y.data<T>(), static_cast<T>(value), y.numel());
+  if (y.numel() == 0) return;
+  if (value == 0) return check_cuda(cudaMemsetAsync(y.raw(), 0, y.bytes(), stream()), "fill");
+  dispatch_any(y.dtype(), [&]<class T>(T) {
+    launch(fill_kernel<T>, grid_for(y.numel()), static_cast<T*>(y.raw()), converted<T>(value), y.numel());
   });
+}
+
+void CudaBackend::cast(const Tensor& x, const Tensor& y) {
+  dispatch_any(x.dtype(), [&]<class From>(From) {
+    dispatch_any(y.dtype(), [&]<class To>(To) {
+      launch(cast_kernel<From, To>, grid_for(x.numel()), static_cast<const From*>(x.raw()), static_cast<To*>(y.raw()),
+             x.numel());
+    });
+  });
+}
+
+void CudaBackend::copy_box(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin,
+                           const Shape& extents, bool add) {
+  if (extents.numel() == 0) return;
+  if (add)
+    return dispatch_float(x.dtype(), "copy_box", [&]<class T>(T) {
+      const Box box = box_of(x.shape(), x_begin, y.shape(), y_begin, extents, 1);
+      launch(box_kernel<true, T>, grid_for(box.numel), box.walk, x.data<T>() + box.x_origin, y.data<T>() + box.y_origin,
+             box.numel);
+    });
+  switch (unit_bytes(x, x_begin, y, y_begin, extents)) {
+    case 16: return copy_units<Pack<std::uint32_t, 4>>(x, y, x_begin, y_begin, extents);
+    case 8: return copy_units<std::uint64_t>(x, y, x_begin, y_begin, extents);
+    case 4: return copy_units<std::uint32_t>(x, y, x_begin, y_begin, extents);
+    case 2: return copy_units<std::uint16_t>(x, y, x_begin, y_begin, extents);
+    default: return copy_units<std::uint8_t>(x, y, x_begin, y_begin, extents);
+  }
 }
 
 }  // namespace voxgrad::cuda

@@ -1,0 +1,89 @@
+// Maximum pooling. A thread takes some channels of one window, and for the gradient of one voxel.
+#include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/launch.h"
+#include "engine/cuda/volume.h"
+
+namespace voxgrad::cuda {
+namespace {
+
+// The first maximum; a NaN is larger than any number.
+template <class T, int kN>
+__global__ void pool_kernel(Volume in, Volume out, PerAxis window, const T* x, T* y, std::uint8_t* index,
+                            std::int64_t units) {
+  const std::int64_t packs = in.channels / kN;
+  for (std::int64_t i = first_index(); i < units; i += index_step()) {
+    const Division unit = divide(i, packs);
+    const Volume::Voxel v = out.voxel(unit.quotient);
+    const T* from = x + unit.rest * kN;
+    Pack<T, kN> best;
+    Pack<std::uint8_t, kN> which;
+    std::uint8_t number = 0;
+    for (std::int64_t a = 0; a < window.at[0]; ++a)
+      for (std::int64_t b = 0; b < window.at[1]; ++b)
+        for (std::int64_t c = 0; c < window.at[2]; ++c, ++number) {
+          const std::int64_t voxel =
+              in.index(v.n, v.at[0] * window.at[0] + a, v.at[1] * window.at[1] + b, v.at[2] * window.at[2] + c);
+          const auto value = *reinterpret_cast<const Pack<T, kN>*>(from + voxel * in.channels);
+#pragma unroll
+          for (int k = 0; k < kN; ++k)
+            if (number == 0 || value.at[k] > best.at[k] || (value.at[k] != value.at[k] && best.at[k] == best.at[k])) {
+              best.at[k] = value.at[k];
+              which.at[k] = number;
+            }
+        }
+    reinterpret_cast<Pack<T, kN>*>(y)[i] = best;
+    reinterpret_cast<Pack<std::uint8_t, kN>*>(index)[i] = which;
+  }
+}
+
+template <class T, int kN>
+__global__ void pool_gradient_kernel(Volume in, Volume out, PerAxis window, const T* dy, const std::uint8_t* index,
+                                     T* dx, std::int64_t units) {
+  const std::int64_t packs = in.channels / kN;
+  for (std::int64_t i = first_index(); i < units; i += index_step()) {
+    const Division unit = divide(i, packs);
+    const Volume::Voxel v = in.voxel(unit.quotient);
+    Pack<T, kN> gradient{};
+    std::int64_t number = 0, to[3];
+    bool inside = true;  // of a window
+    for (int axis = 0; axis < 3; ++axis) {
+      const Division place = divide(v.at[axis], window.at[axis]);
+      inside = inside && place.quotient < out.extent[axis];
+      number = number * window.at[axis] + place.rest;
+      to[axis] = place.quotient;
+    }
+    if (inside) {
+      const std::int64_t at = out.index(v.n, to[0], to[1], to[2]) * packs + unit.rest;
+      const auto d = reinterpret_cast<const Pack<T, kN>*>(dy)[at];
+      const auto which = reinterpret_cast<const Pack<std::uint8_t, kN>*>(index)[at];
+#pragma unroll
+      for (int k = 0; k < kN; ++k)
+        if (which.at[k] == number) gradient.at[k] = d.at[k];
+    }
+    reinterpret_cast<Pack<T, kN>*>(dx)[i] = gradient;
+  }
+}
+
+}  // namespace
+
+void CudaBackend::max_pool(const Tensor& x, const Extents& window, const Tensor& y, const Tensor& index) {
+  if (y.numel() == 0) return;
+  dispatch_float(y.dtype(), "max_pool", [&]<class T>(T) {
+    for_width<T>(x.extent(-1), {&x, &y, &index}, [&]<int kN>(std::integral_constant<int, kN>) {
+      launch(pool_kernel<T, kN>, grid_for(y.numel() / kN), Volume(x.shape()), Volume(y.shape()),
+             PerAxis(window, x.shape()), x.data<T>(), y.data<T>(), index.data<std::uint8_t>(), y.numel() / kN);
+    });
+  });
+}
+
+void CudaBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) {
+  if (dx.numel() == 0) return;
+  dispatch_float(dy.dtype(), "max_pool", [&]<class T>(T) {
+    for_width<T>(dx.extent(-1), {&dy, &dx, &index}, [&]<int kN>(std::integral_constant<int, kN>) {
+      launch(pool_gradient_kernel<T, kN>, grid_for(dx.numel() / kN), Volume(dx.shape()), Volume(dy.shape()),
+             PerAxis(window, dx.shape()), dy.data<T>(), index.data<std::uint8_t>(), dx.data<T>(), dx.numel() / kN);
+    });
+  });
+}
+
+}  // namespace voxgrad::cuda

@@ -1,0 +1,109 @@
+// Upsampling and its gradient. Both gather: a thread takes some channels of one voxel of the result and adds up what
+// reaches it, in a fixed order.
+#include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/launch.h"
+#include "engine/cuda/volume.h"
+
+namespace voxgrad::cuda {
+namespace {
+
+// Along one axis of n voxels that becomes n * scale, output j is (1 - rest) of input `low` and `rest` of the next one.
+// Linear: output j lies at (j + 1/2) / scale - 1/2; a fraction of whole numbers, so the weights are exact.
+template <class T>
+struct Tap {
+  std::int64_t low;
+  T rest;
+  __device__ Tap(std::int64_t j, std::int64_t n, std::int64_t scale, bool linear) : low(j / scale), rest(0) {
+    if (!linear) return;
+    const std::int64_t position = 2 * j + 1 - scale, unit = 2 * scale;
+    low = position <= 0 ? 0 : position / unit;
+    if (position > 0 && low + 1 < n) rest = static_cast<T>(position - low * unit) / static_cast<T>(unit);
+  }
+  // The weight of input i.
+  __device__ T of(std::int64_t i) const { return i == low ? T(1) - rest : i == low + 1 ? rest : T(0); }
+};
+
+template <class T, int kN>
+__device__ inline void add(Pack<T, kN>& sum, T weight, const T* from) {
+  const auto values = *reinterpret_cast<const Pack<T, kN>*>(from);
+#pragma unroll
+  for (int k = 0; k < kN; ++k) sum.at[k] += weight * values.at[k];
+}
+
+template <class T, int kN>
+__global__ void upsample_kernel(Volume in, Volume out, PerAxis scale, bool linear, const T* x, T* y,
+                                std::int64_t units) {
+  const std::int64_t packs = in.channels / kN;
+  for (std::int64_t i = first_index(); i < units; i += index_step()) {
+    const Division unit = divide(i, packs);
+    const Volume::Voxel v = out.voxel(unit.quotient);
+    const Tap<T> z(v.at[0], in.extent[0], scale.at[0], linear), h(v.at[1], in.extent[1], scale.at[1], linear),
+        w(v.at[2], in.extent[2], scale.at[2], linear);
+    Pack<T, kN> sum{};
+    for (std::int64_t a = z.low; a <= z.low + (z.rest > T(0)); ++a)
+      for (std::int64_t b = h.low; b <= h.low + (h.rest > T(0)); ++b)
+        for (std::int64_t c = w.low; c <= w.low + (w.rest > T(0)); ++c)
+          add(sum, z.of(a) * h.of(b) * w.of(c), x + in.index(v.n, a, b, c) * in.channels + unit.rest * kN);
+    reinterpret_cast<Pack<T, kN>*>(y)[i] = sum;
+  }
+}
+
+// The outputs that input i of an axis may reach: some of weight 0 among them.
+struct Reach {
+  std::int64_t first, last;
+  __device__ Reach(std::int64_t i, std::int64_t n, std::int64_t scale, bool linear)
+      : first(i * scale), last((i + 1) * scale) {
+    if (!linear) return;
+    first = i == 0 ? 0 : (2 * i - 1) * scale / 2;
+    last = i == n - 1 ? n * scale : ((2 * i + 3) * scale + 1) / 2;
+    if (last > n * scale) last = n * scale;
+  }
+};
+
+template <class T, int kN>
+__global__ void upsample_gradient_kernel(Volume in, Volume out, PerAxis scale, bool linear, const T* dy, T* dx,
+                                         std::int64_t units) {
+  const std::int64_t packs = in.channels / kN;
+  for (std::int64_t i = first_index(); i < units; i += index_step()) {
+    const Division unit = divide(i, packs);
+    const Volume::Voxel v = in.voxel(unit.quotient);
+    const Reach z(v.at[0], in.extent[0], scale.at[0], linear), h(v.at[1], in.extent[1], scale.at[1], linear),
+        w(v.at[2], in.extent[2], scale.at[2], linear);
+    Pack<T, kN> sum{};
+    for (std::int64_t a = z.first; a < z.last; ++a) {
+      const T by_z = Tap<T>(a, in.extent[0], scale.at[0], linear).of(v.at[0]);
+      for (std::int64_t b = h.first; b < h.last; ++b) {
+        const T by_h = by_z * Tap<T>(b, in.extent[1], scale.at[1], linear).of(v.at[1]);
+        for (std::int64_t c = w.first; c < w.last; ++c) {
+          const T weight = by_h * Tap<T>(c, in.extent[2], scale.at[2], linear).of(v.at[2]);
+          if (weight != T(0)) add(sum, weight, dy + out.index(v.n, a, b, c) * in.channels + unit.rest * kN);
+        }
+      }
+    }
+    reinterpret_cast<Pack<T, kN>*>(dx)[i] = sum;
+  }
+}
+
+}  // namespace
+
+void CudaBackend::upsample(const Tensor& x, Upsampling kind, const Extents& scale, const Tensor& y) {
+  if (y.numel() == 0) return;
+  dispatch_float(x.dtype(), "upsample", [&]<class T>(T) {
+    for_width<T>(x.extent(-1), {&x, &y}, [&]<int kN>(std::integral_constant<int, kN>) {
+      launch(upsample_kernel<T, kN>, grid_for(y.numel() / kN), Volume(x.shape()), Volume(y.shape()),
+             PerAxis(scale, x.shape()), kind == Upsampling::linear, x.data<T>(), y.data<T>(), y.numel() / kN);
+    });
+  });
+}
+
+void CudaBackend::upsample_gradient(const Tensor& dy, Upsampling kind, const Extents& scale, const Tensor& dx) {
+  if (dx.numel() == 0) return;
+  dispatch_float(dy.dtype(), "upsample", [&]<class T>(T) {
+    for_width<T>(dx.extent(-1), {&dy, &dx}, [&]<int kN>(std::integral_constant<int, kN>) {
+      launch(upsample_gradient_kernel<T, kN>, grid_for(dx.numel() / kN), Volume(dx.shape()), Volume(dy.shape()),
+             PerAxis(scale, dx.shape()), kind == Upsampling::linear, dy.data<T>(), dx.data<T>(), dx.numel() / kN);
+    });
+  });
+}
+
+}  // namespace voxgrad::cuda
