@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 #include "engine/backend.h"
 #include "engine/error.h"
@@ -13,11 +14,15 @@ Pool::Pool(std::function<void*(std::size_t)> allocate, std::function<void(void*)
 
 Pool::~Pool() { trim(); }
 
-// Four classes per power of two: at most a quarter of a block is wasted.
+namespace {
+constexpr std::size_t kLarge = 1 << 20, kGranularity = 1 << 16;
+}
+
+// Small: four classes per power of two, so that at most a quarter of a block is wasted. Large: multiples of 64 KiB.
 std::size_t Pool::size_class(std::size_t bytes) {
   constexpr std::size_t kSmallest = 256;
   if (bytes <= kSmallest) return kSmallest;
-  const std::size_t step = std::bit_floor(bytes - 1) / 4;
+  const std::size_t step = bytes >= kLarge ? kGranularity : std::bit_floor(bytes - 1) / 4;
   return (bytes + step - 1) / step * step;
 }
 
@@ -25,17 +30,88 @@ void* Pool::allocate(std::size_t bytes) {
   const std::size_t size = size_class(bytes);
   const std::lock_guard lock(mutex_);
   ++statistics_.allocations;
-  void* block = nullptr;
-  if (auto it = free_.find(size); it != free_.end() && !it->second.empty()) {
-    block = it->second.back();
-    it->second.pop_back();
-    statistics_.cached -= size;
-  } else {
-    block = from_device(size);
-  }
+  void* const block = size >= kLarge ? large_block(size) : small_block(size);
   statistics_.in_use += size;
   statistics_.peak = std::max(statistics_.peak, statistics_.in_use);
   return block;
+}
+
+void* Pool::small_block(std::size_t size) {
+  const auto it = free_.find(size);
+  if (it == free_.end() || it->second.empty()) return from_device(size);
+  void* const block = it->second.back();
+  it->second.pop_back();
+  statistics_.cached -= size;
+  return block;
+}
+
+void* Pool::large_block(std::size_t size) {
+  const auto fit = free_pieces_.lower_bound({size, nullptr});
+  if (fit == free_pieces_.end()) {
+    // Instead of adding to pieces that are too small: those give way.
+    for (std::size_t given = 0; given < size;) {
+      auto it = free_pieces_.rbegin();
+      while (it != free_pieces_.rend() && !is_whole(pieces_.find(it->second))) ++it;
+      if (it == free_pieces_.rend()) break;
+      given += it->first;
+      give_back(pieces_.find(it->second));
+    }
+    auto* const block = static_cast<std::byte*>(from_device(size));
+    pieces_[block] = {size, true, false};
+    return block;
+  }
+  std::byte* const block = fit->second;
+  free_pieces_.erase(fit);
+  Piece& piece = pieces_.at(block);
+  piece.free = false;
+  if (piece.size > size) {
+    pieces_[block + size] = {piece.size - size, false, true};
+    free_pieces_.emplace(piece.size - size, block + size);
+    piece.size = size;
+  }
+  statistics_.cached -= size;
+  return block;
+}
+
+void Pool::release(void* pointer, std::size_t bytes) {
+  const std::size_t size = size_class(bytes);
+  const std::lock_guard lock(mutex_);
+  statistics_.in_use -= size;
+  statistics_.cached += size;
+  if (size >= kLarge)
+    release_large(static_cast<std::byte*>(pointer));
+  else
+    free_[size].push_back(pointer);
+}
+
+void Pool::release_large(std::byte* pointer) {
+  auto piece = pieces_.find(pointer);
+  if (const auto next = std::next(piece); next != pieces_.end() && next->second.free && !next->second.first) {
+    free_pieces_.erase({next->second.size, next->first});
+    piece->second.size += next->second.size;
+    pieces_.erase(next);
+  }
+  if (!piece->second.first && std::prev(piece)->second.free) {
+    const auto before = std::prev(piece);
+    free_pieces_.erase({before->second.size, before->first});
+    before->second.size += piece->second.size;
+    pieces_.erase(piece);
+    piece = before;
+  }
+  piece->second.free = true;
+  free_pieces_.emplace(piece->second.size, piece->first);
+}
+
+bool Pool::is_whole(Pieces::const_iterator piece) const {
+  const auto next = std::next(piece);
+  return piece->second.first && (next == pieces_.end() || next->second.first);
+}
+
+void Pool::give_back(Pieces::iterator piece) {
+  free_pieces_.erase({piece->second.size, piece->first});
+  statistics_.cached -= piece->second.size;
+  release_(piece->first);
+  pieces_.erase(piece);
 }
 
 void* Pool::from_device(std::size_t bytes) {
@@ -51,14 +127,6 @@ void* Pool::from_device(std::size_t bytes) {
                      limit_ ? text(", the limit is ", limit_) : std::string(", the device has none left")),
                 "a smaller --patch, --batch or --base needs less; --dry-run prints the planned peak");
   return block;
-}
-
-void Pool::release(void* pointer, std::size_t bytes) {
-  const std::size_t size = size_class(bytes);
-  const std::lock_guard lock(mutex_);
-  free_[size].push_back(pointer);
-  statistics_.in_use -= size;
-  statistics_.cached += size;
 }
 
 MemoryStatistics Pool::statistics() const {
@@ -83,9 +151,16 @@ void Pool::trim() {
 
 void Pool::trim_locked() {
   for (auto& [size, blocks] : free_)
-    for (void* block : blocks) release_(block);
+    for (void* block : blocks) {
+      statistics_.cached -= size;
+      release_(block);
+    }
   free_.clear();
-  statistics_.cached = 0;
+  for (auto piece = pieces_.begin(); piece != pieces_.end();) {
+    const auto next = std::next(piece);
+    if (piece->second.free && is_whole(piece)) give_back(piece);
+    piece = next;
+  }
 }
 
 Storage::Storage(Backend& backend, std::size_t bytes)

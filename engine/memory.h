@@ -1,5 +1,7 @@
-// Memory of a device: a pool of size classes over the device's allocator, with statistics and a limit.
-// Thread-safe. A block is 64-byte aligned and keeps its class for life; released blocks are kept for reuse.
+// Memory of a device: a pool over the device's allocator, with statistics and a limit. Thread-safe; blocks are 64-byte
+// aligned; released blocks are kept for reuse. Small blocks keep their size for life. A large one is the smallest free
+// piece that is large enough, cut to measure, and joins its free neighbours again when it is released: the maps of a
+// network have many sizes, and a cache of each size would hold far more than is ever in use.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <utility>
 #include <vector>
 
 namespace voxgrad {
@@ -34,17 +38,31 @@ class Pool {
   void release(void* pointer, std::size_t bytes);
   MemoryStatistics statistics() const;
   void reset_peak();
-  void trim();                        // gives the cached blocks back to the device
-  void set_limit(std::size_t bytes);  // 0: none
-  static std::size_t size_class(std::size_t bytes);
+  void trim();                                       // gives the cached blocks back to the device
+  void set_limit(std::size_t bytes);                 // 0: none
+  static std::size_t size_class(std::size_t bytes);  // what a block for `bytes` takes
 
  private:
+  // A part of what the device gave in one piece; `first`: its beginning.
+  struct Piece {
+    std::size_t size;
+    bool first, free;
+  };
+  using Pieces = std::map<std::byte*, Piece>;
+
+  void* small_block(std::size_t size);
+  void* large_block(std::size_t size);
+  void release_large(std::byte* pointer);
+  bool is_whole(Pieces::const_iterator piece) const;  // all that the device gave
+  void give_back(Pieces::iterator piece);
   void* from_device(std::size_t bytes);
   void trim_locked();
   std::function<void*(std::size_t)> allocate_;
   std::function<void(void*)> release_;
   mutable std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> free_;
+  std::map<std::size_t, std::vector<void*>> free_;  // small blocks by size
+  Pieces pieces_;                                   // large ones by address, free or not
+  std::set<std::pair<std::size_t, std::byte*>> free_pieces_;
   MemoryStatistics statistics_;
   std::size_t limit_ = 0;
 };

@@ -109,6 +109,63 @@ TEST_CASE("a device that is full says so, and works again once something is rele
   device.pool.release(b, 9000);
 }
 
+TEST_CASE("large blocks: pieces are cut to measure and join again") {
+  constexpr std::size_t kMega = 1 << 20;
+  FakeDevice device;
+  auto* const whole = static_cast<std::byte*>(device.pool.allocate(8 * kMega));
+  device.pool.release(whole, 8 * kMega);
+  auto* const a = static_cast<std::byte*>(device.pool.allocate(3 * kMega));
+  auto* const b = static_cast<std::byte*>(device.pool.allocate(2 * kMega));
+  auto* const c = static_cast<std::byte*>(device.pool.allocate(3 * kMega));
+  CHECK(device.blocks == 1);
+  CHECK(a == whole);
+  CHECK(b == a + 3 * kMega);
+  CHECK(c == b + 2 * kMega);
+  CHECK(device.pool.statistics().cached == 0);
+  device.pool.release(b, 2 * kMega);
+  device.pool.release(a, 3 * kMega);
+  auto* const again = static_cast<std::byte*>(device.pool.allocate(5 * kMega));  // only fits where both were
+  CHECK(again == a);
+  CHECK(device.blocks == 1);
+  device.pool.trim();  // nothing is wholly free
+  CHECK(device.used == 8 * kMega);
+  device.pool.release(c, 3 * kMega);
+  device.pool.release(again, 5 * kMega);
+  void* const larger = device.pool.allocate(9 * kMega);  // the free 8 give way
+  CHECK(device.used == 9 * kMega);
+  device.pool.release(larger, 9 * kMega);
+  device.pool.trim();
+  CHECK(device.used == 0);
+}
+
+TEST_CASE("large blocks never overlap, and little more is held than was ever in use") {
+  FakeDevice device;
+  Random random(7);
+  std::map<std::byte*, std::size_t> held;
+  for (int i = 0; i < 4000; ++i) {
+    if (held.size() > 30 || (!held.empty() && random.chance(0.5))) {
+      const auto it = std::next(held.begin(), random.below(static_cast<std::int64_t>(held.size())));
+      device.pool.release(it->first, it->second);
+      held.erase(it);
+      continue;
+    }
+    const auto bytes = static_cast<std::size_t>((1 << 20) + random.below(1 << (21 + random.below(4))));
+    auto* const block = static_cast<std::byte*>(device.pool.allocate(bytes));
+    const auto after = held.lower_bound(block);
+    const bool free_behind = after == held.end() || block + bytes <= after->first;
+    const bool free_before = after == held.begin() || std::prev(after)->first + std::prev(after)->second <= block;
+    REQUIRE(free_behind);
+    REQUIRE(free_before);
+    held[block] = bytes;
+    const MemoryStatistics s = device.pool.statistics();
+    REQUIRE(s.in_use + s.cached == device.used);
+  }
+  CHECK(static_cast<double>(device.used) < 1.5 * static_cast<double>(device.pool.statistics().peak));
+  for (const auto& [block, bytes] : held) device.pool.release(block, bytes);
+  device.pool.trim();
+  CHECK(device.used == 0);
+}
+
 TEST_CASE("tensors return their memory with the last handle") {
   Pool& pool = cpu_backend().pool();
   const std::size_t before = pool.statistics().in_use;
