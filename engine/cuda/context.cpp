@@ -88,6 +88,11 @@ Context::Context()
   }
 }
 
+void Context::allow_tf32(bool on) {
+  check_cublas(cublasSetMathMode(cublas_, on ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH), "choice of TF32");
+  tf32_ = on;
+}
+
 void Context::to_card(void* to, const void* from, std::size_t bytes) {
   for (std::size_t at = 0; at < bytes; at += kChunk) {
     const std::size_t count = std::min(kChunk, bytes - at);

@@ -27,6 +27,9 @@ class Context {
   cublasHandle_t cublas() const { return cublas_; }
   cudnnHandle_t cudnn() const { return cudnn_; }
   Pool& pool() { return pool_; }
+  // Whether products and convolutions of f32 may round their factors to TF32, 10 bits of mantissa.
+  bool tf32() const { return tf32_; }
+  void allow_tf32(bool on);
   std::string description() const;  // "NVIDIA H200, 139.8 GiB, sm_90, CUDA 13.0, cuDNN 9.19.0"
 
   // Between the host and the card, through page-locked memory. to_card returns when the source has been read, the
@@ -45,6 +48,7 @@ class Context {
   cublasHandle_t cublas_ = nullptr;
   cudnnHandle_t cudnn_ = nullptr;
   Staging staging_[2];
+  bool tf32_ = false;
   Pool pool_;
 };
 

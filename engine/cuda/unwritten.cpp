@@ -12,15 +12,6 @@ namespace {
 
 void CudaBackend::argmax(const Tensor&, const Tensor&) { unwritten("argmax"); }
 std::int64_t CudaBackend::largest_label(const Tensor&, int) { unwritten("largest_label"); }
-void CudaBackend::conv(const Tensor&, const Tensor&, const Tensor&, const ConvGeometry&, const Tensor&) {
-  unwritten("conv");
-}
-void CudaBackend::conv_input_gradient(const Tensor&, const Tensor&, const ConvGeometry&, const Tensor&) {
-  unwritten("conv_input_gradient");
-}
-void CudaBackend::conv_weight_gradient(const Tensor&, const Tensor&, const ConvGeometry&, const Tensor&) {
-  unwritten("conv_weight_gradient");
-}
 void CudaBackend::integrate(const Tensor&, const Tensor&, const std::vector<Integral>&, const IntegrateOptions&,
                             const Tensor&) {
   unwritten("integrate");

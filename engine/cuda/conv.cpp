@@ -1,0 +1,58 @@
+// Convolution: the plan. A 1x1 convolution is a matrix product; everything else in f32 is cuDNN's (cudnn_conv.h), and
+// what cuDNN does not do is done by kernels of our own (direct.h).
+#include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/cudnn_conv.h"
+#include "engine/cuda/direct.h"
+
+namespace voxgrad::cuda {
+namespace {
+
+// A convolution of single voxels: y [M, Cout] = x [M, Cin] w', w [Cout, Cin].
+bool is_product(const Tensor& weight, const ConvGeometry& geometry, int spatial_dims) {
+  bool plain = weight.numel() == weight.extent(0) * weight.extent(-1);
+  for (int axis = 0; axis < spatial_dims; ++axis)
+    plain = plain && geometry.stride[axis] == 1 && geometry.padding[axis] == 0;
+  return plain;
+}
+
+Tensor rows_of(const Tensor& map) {
+  const std::int64_t channels = map.extent(-1);
+  return map.alias(0, {map.numel() / channels, channels});
+}
+Tensor matrix_of(const Tensor& weight) { return weight.alias(0, {weight.extent(0), weight.extent(-1)}); }
+
+}  // namespace
+
+void CudaBackend::conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
+                       const Tensor& y) {
+  if (y.numel() == 0) return;
+  if (x.numel() == 0 || weight.numel() == 0) {
+    fill(y, 0);
+  } else if (is_product(weight, geometry, x.shape().spatial_dims())) {
+    matmul(rows_of(x), false, matrix_of(weight), true, rows_of(y));
+  } else if (!cudnn_conv(ConvPass::forward, x, weight, y, geometry)) {
+    direct_conv(x, weight, geometry, y);
+  }
+  if (bias.defined()) binary(BinaryOp::add, y, bias, y);
+}
+
+void CudaBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
+                                      const Tensor& dx) {
+  if (dx.numel() == 0) return;
+  if (dy.numel() == 0 || weight.numel() == 0) return fill(dx, 0);
+  if (is_product(weight, geometry, dx.shape().spatial_dims()))
+    return matmul(rows_of(dy), false, matrix_of(weight), false, rows_of(dx));
+  if (!cudnn_conv(ConvPass::input_gradient, dx, weight, dy, geometry)) direct_input_gradient(dy, weight, geometry, dx);
+}
+
+void CudaBackend::conv_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry,
+                                       const Tensor& dweight) {
+  if (dweight.numel() == 0) return;
+  if (x.numel() == 0 || dy.numel() == 0) return fill(dweight, 0);
+  if (is_product(dweight, geometry, x.shape().spatial_dims()))
+    return matmul(rows_of(dy), true, rows_of(x), false, matrix_of(dweight));
+  if (!cudnn_conv(ConvPass::weight_gradient, x, dweight, dy, geometry))
+    direct_weight_gradient(x, dy, geometry, dweight);
+}
+
+}  // namespace voxgrad::cuda

@@ -1,0 +1,24 @@
+// Convolutions by cuDNN, all in one file: its graph interface with one operation, in the memory order of this engine.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/backend.h"
+
+namespace voxgrad::cuda {
+
+enum class ConvPass { forward, input_gradient, weight_gradient };
+
+// Writes y, x or weight, whichever the pass makes of the other two. False, and nothing written, if cuDNN has no
+// deterministic engine in f32 for it; f64 is always refused.
+bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& y, const ConvGeometry& geometry);
+
+// For tests and benchmarks: how many plans were made, and how many shapes of f32 were refused, the last one why.
+struct CudnnPlans {
+  std::int64_t made = 0, refused = 0;
+  std::string last_refusal;
+};
+const CudnnPlans& cudnn_plans();
+
+}  // namespace voxgrad::cuda
