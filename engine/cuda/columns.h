@@ -31,7 +31,8 @@ struct Columns {
     pieces = piece_rows == 0 ? 1 : (r + piece_rows - 1) / piece_rows;
   }
   std::int64_t blocks() const { return a * pieces * strips; }
-  int threads() const { return lanes * rows; }
+  // Whole warps: the last threads may have no row.
+  int threads() const { return (lanes * rows + kWarp - 1) / kWarp * kWarp; }
 };
 
 // A Reduction f has: State; kWidth, the columns of a thread; start(), the state of nothing; merge(State, State);
@@ -47,7 +48,8 @@ __global__ void column_kernel(Reduction f, Columns cut, typename Reduction::Stat
   State states[kWidth];
 #pragma unroll
   for (int k = 0; k < kWidth; ++k) states[k] = Reduction::start();
-  if (column < cut.b && cut.r > 0) {
+  const bool idle = row >= cut.rows;
+  if (!idle && column < cut.b && cut.r > 0) {
     const std::int64_t first = piece.rest * cut.piece_rows, last = first + cut.piece_rows;
     f.begin(piece.quotient, column);
 #pragma unroll 4
@@ -55,8 +57,9 @@ __global__ void column_kernel(Reduction f, Columns cut, typename Reduction::Stat
       f.take(states, piece.quotient, i, column);
   }
   State* mine = shared + (row * cut.lanes + lane) * kWidth;
+  if (!idle)
 #pragma unroll
-  for (int k = 0; k < kWidth; ++k) mine[k] = states[k];
+    for (int k = 0; k < kWidth; ++k) mine[k] = states[k];
   for (int left = cut.rows; left > 1;) {  // the lower half takes the upper one
     const int half = (left + 1) / 2;
     __syncthreads();
@@ -100,7 +103,8 @@ void reduce_columns(const Reduction& f, std::int64_t a, std::int64_t r, std::int
   const Columns cut(a, r, b, Reduction::kWidth);
   const Scratch<State> partial(a * cut.pieces * b);
   launch(column_kernel<Reduction>,
-         Grid(cut.blocks(), cut.threads(), static_cast<std::size_t>(cut.threads() * Reduction::kWidth) * sizeof(State)),
+         Grid(cut.blocks(), cut.threads(),
+              static_cast<std::size_t>(cut.lanes * cut.rows * Reduction::kWidth) * sizeof(State)),
          f, cut, partial.data());
   const std::int64_t results = a * (b / size);
   launch(merge_kernel<Reduction, Store>, Grid((results * kWarp + 255) / 256), partial.data(), cut.pieces, b, size,

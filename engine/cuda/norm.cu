@@ -96,7 +96,8 @@ struct Lane {
     column = (unit.rest * cut.lanes + thread_index() % cut.lanes) * cut.width;
     first = piece.rest * cut.piece_rows + thread_index() / cut.lanes;
     last = (piece.rest + 1) * cut.piece_rows;
-    last = column >= cut.b ? 0 : last < cut.r ? last : cut.r;
+    const bool idle = column >= cut.b || thread_index() >= cut.lanes * cut.rows;
+    last = idle ? 0 : last < cut.r ? last : cut.r;
   }
 };
 

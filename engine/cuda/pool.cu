@@ -15,8 +15,8 @@ __global__ void pool_kernel(Volume in, Volume out, PerAxis window, const T* x, T
     const Division unit = divide(i, packs);
     const Volume::Voxel v = out.voxel(unit.quotient);
     const T* from = x + unit.rest * kN;
-    Pack<T, kN> best;
-    Pack<std::uint8_t, kN> which;
+    Pack<T, kN> best{};
+    Pack<std::uint8_t, kN> which{};
     std::uint8_t number = 0;
     for (std::int64_t a = 0; a < window.at[0]; ++a)
       for (std::int64_t b = 0; b < window.at[1]; ++b)

@@ -9,3 +9,40 @@ using cublasHandle_t = struct EmulatedBlas*;
 inline cublasStatus_t cublasCreate(cublasHandle_t* handle) { return *handle = nullptr, CUBLAS_STATUS_SUCCESS; }
 inline cublasStatus_t cublasSetStream(cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; }
 inline const char* cublasGetStatusString(cublasStatus_t) { return "emulated"; }
+
+enum cublasOperation_t { CUBLAS_OP_N, CUBLAS_OP_T };
+enum cublasMath_t { CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH };
+inline cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t) { return CUBLAS_STATUS_SUCCESS; }
+
+namespace emulator {
+
+// c [m, n] = alpha a b + beta c, columns first.
+template <class T>
+cublasStatus_t product(cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                       const T* alpha, const T* a, std::int64_t lda, const T* b, std::int64_t ldb, const T* beta, T* c,
+                       std::int64_t ldc) {
+  const Access access;
+  for (std::int64_t j = 0; j < n; ++j)
+    for (std::int64_t i = 0; i < m; ++i) {
+      T sum = 0;
+      for (std::int64_t l = 0; l < k; ++l)
+        sum += a[op_a == CUBLAS_OP_N ? i + l * lda : l + i * lda] * b[op_b == CUBLAS_OP_N ? l + j * ldb : j + l * ldb];
+      c[i + j * ldc] = *alpha * sum + (*beta == 0 ? T(0) : *beta * c[i + j * ldc]);
+    }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+}  // namespace emulator
+
+inline cublasStatus_t cublasSgemm_64(cublasHandle_t, cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m,
+                                     std::int64_t n, std::int64_t k, const float* alpha, const float* a,
+                                     std::int64_t lda, const float* b, std::int64_t ldb, const float* beta, float* c,
+                                     std::int64_t ldc) {
+  return emulator::product(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+inline cublasStatus_t cublasDgemm_64(cublasHandle_t, cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m,
+                                     std::int64_t n, std::int64_t k, const double* alpha, const double* a,
+                                     std::int64_t lda, const double* b, std::int64_t ldb, const double* beta, double* c,
+                                     std::int64_t ldc) {
+  return emulator::product(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}

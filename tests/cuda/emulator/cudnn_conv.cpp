@@ -1,0 +1,13 @@
+// Stands in for engine/cuda/cudnn_conv.cpp: refuses every convolution, so that the kernels of direct.cu do it.
+#include "engine/cuda/cudnn_conv.h"
+
+namespace voxgrad::cuda {
+
+bool cudnn_conv(ConvPass, const Tensor&, const Tensor&, const Tensor&, const ConvGeometry&) { return false; }
+
+const CudnnPlans& cudnn_plans() {
+  static const CudnnPlans none;
+  return none;
+}
+
+}  // namespace voxgrad::cuda
