@@ -22,9 +22,9 @@ Look draw_look(Draw draw) {
   look.vessel = draw.uniform(0.66, 0.86);
   look.gut = draw.uniform(0.5, 0.58);
   look.liver = draw.uniform(0.55, 0.68);
-  look.spleen = look.liver + draw.uniform(-0.03, 0.09);
-  look.kidney = look.liver + draw.uniform(0.05, 0.2);
-  look.pancreas = look.liver - draw.uniform(0.02, 0.1);
+  look.spleen = look.liver + draw.uniform(0.06, 0.15);
+  look.kidney = look.liver + draw.uniform(0.12, 0.26);
+  look.pancreas = look.liver - draw.uniform(0.06, 0.14);
   return look;
 }
 
@@ -43,7 +43,7 @@ class Abdomen {
         skin_(view.extent),
         canvas_(view, 5, {0.0}) {
     Draw draw = group.fork(2);
-    body_ = {{}, {1, draw.uniform(96, 122), draw.uniform(130, 156)}, in_plane_rotation(draw.uniform(-0.01, 0.01))};
+    body_ = {{}, {1, draw.uniform(90, 112), draw.uniform(120, 142)}, in_plane_rotation(draw.uniform(-0.01, 0.01))};
     fat_ = draw.uniform(5, 22);
     wall_ = draw.uniform(8, 13);
     squeeze_ = (body_.radii.x - fat_) / 140.0;
@@ -53,10 +53,10 @@ class Abdomen {
     paint_body();
     paint_spine();
     paint_guts();
-    if (height_ > 0.2 && height_ < 0.78) paint_pancreas();
+    if (height_ > 0.15 && height_ < 0.85) paint_pancreas();
     paint_great_vessels();
     if (height_ < 0.9) paint_liver();
-    if (height_ < 0.66) paint_spleen();
+    if (height_ < 0.72) paint_spleen();
     if (height_ > 0.25) paint_kidneys();
     return finish();
   }
@@ -159,7 +159,7 @@ class Abdomen {
     Draw draw = own_.fork(12);
     const Point head = around(draw, {0, 5, -32}, 4), tail = around(draw, {0, 12, 62}, 6);
     const Point arch{0, draw.uniform(-44, -26), draw.uniform(5, 20)};
-    const double thickness = draw.uniform(7.5, 11.5), taper = draw.uniform(0.2, 0.45);
+    const double thickness = draw.uniform(9, 13), taper = draw.uniform(0.1, 0.35);
     const double cut = draw.uniform(0.45, 1.4);  // slices often show only a part
     paint_organ(look_.pancreas, pancreas, 1.5, [&](Point p) {
       double nearest = 1e3;
@@ -198,8 +198,8 @@ class Abdomen {
   void paint_spleen() {
     Draw draw = own_.fork(15);
     if (draw.chance(0.08)) return;
-    const double size = (height_ < 0.4 ? 1.0 : 1.0 - 2.2 * (height_ - 0.4)) * draw.uniform(0.75, 1.2);
-    const Ellipsoid outer{around(draw, {0, 22, 104}, 4), size * Point{1, 46, 25},
+    const double size = (height_ < 0.4 ? 1.0 : 1.0 - 1.8 * (height_ - 0.4)) * draw.uniform(0.8, 1.2);
+    const Ellipsoid outer{around(draw, {0, 22, 104}, 4), size * Point{1, 50, 28},
                           in_plane_rotation(draw.uniform(0.0, 0.07))};
     const Ellipsoid hilum{outer.centre + size * Point{0, -8, -34}, size * Point{1, 26, 18}};
     paint_organ(look_.spleen, spleen, 1.5, [&](Point p) { return std::max(outer.distance(p), -hilum.distance(p)); });
@@ -250,13 +250,13 @@ Picture make(const View& view, Draw group, Draw own) { return Abdomen(view, grou
 Recipe organs2d() {
   return {.info = {.name = "organs2d",
                    .summary =
-                       "four organs in CT slices, 0.6 to 8 % of the picture and alike in brightness; some are absent",
+                       "four organs in CT slices, 0.9 to 9 % of the picture and alike in brightness; some are absent",
                    .dims = 2,
                    .class_names = {"background", "liver", "spleen", "kidney", "pancreas"},
                    .size = {96, 96},
                    .cases = 80},
           .modality = "CT",
-          .field_of_view = {0, 324, 324},
+          .field_of_view = {0, 288, 288},
           .cases_per_group = 2,
           .make = make};
 }
