@@ -4,7 +4,9 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <set>
+#include <thread>
 
 #include "apps/comparison/answers.h"
 #include "apps/comparison/live.h"
@@ -86,27 +88,91 @@ class Comparer {
 
   // Trains and reads the tasks of this shard; all of them without shards.
   Comparison run() {
-    const SignalGuard guard;
-    prepare();
-    const bool whole = options_.of_shards == 1;
-    const std::vector<Task> tasks = own_tasks();
-    if (options_.merge) refuse_gaps(tasks);
-    Live live(console_, tasks.size());
+    start();
+    if (options_.merge) refuse_gaps();
+    comparison_.runs.clear();
     try {
-      for (const Task& task : tasks) {
+      for (const Task& task : tasks_) {
         bool trained = false;
         comparison_.runs.push_back(one(options_.tune ? tuned(task) : task, trained));
-        live.show(comparison_, trained);
+        if (!shown_.contains(comparison_.runs.back().path)) live_->show(comparison_, trained);
         if (const int signal = pending_signal()) throw Interrupted{signal};
       }
     } catch (const Interrupted&) {
-      if (whole && !comparison_.runs.empty()) write_comparison(comparison_, findings_of(comparison_), options_.out);
+      write_what_is_there();
       throw;
     }
     return comparison_;
   }
 
+  // Trains the tasks of this shard in several processes and shows what they have done. What they leave is for run().
+  void share() {
+    // Not by two of them at once.
+    Workers(1, [&](int) {
+      Console quiet(-1);
+      Comparer(options_, device_, quiet).make_fields();
+    }).wait();
+    Workers workers(options_.jobs, [&](int job) {
+      CompareOptions own = options_;
+      own.shard = options_.shard + job * options_.of_shards;
+      own.of_shards = options_.of_shards * options_.jobs;
+      set_threads(std::max(1, threads() / options_.jobs));
+      Console quiet(-1);
+      Comparer(own, device_, quiet).run();
+    });
+    start();
+    int told = 0;
+    for (bool first = true; workers.running(); first = false) {
+      const int signal = pending_signal();
+      if (signal != 0 && told == 0) workers.send(told = signal);
+      look(!first);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    look(true);
+    if (const int signal = pending_signal()) {
+      write_what_is_there();
+      throw Interrupted{signal};
+    }
+  }
+
  private:
+  void start() {
+    if (live_) return;
+    prepare();
+    tasks_ = own_tasks();
+    live_.emplace(console_, tasks_.size());
+  }
+
+  // Shows the runs that have ended since the last look.
+  void look(bool trained) {
+    for (const Task& task : tasks_) {
+      const std::string path = path_of(task);
+      if (shown_.contains(path) || !ended(path)) continue;
+      ComparedRun result = result_of(task, plan_of(task));
+      complete(path, plan_of(task), opened_[task.dataset], result);
+      comparison_.runs.push_back(result);
+      shown_.insert(path);
+      live_->show(comparison_, trained);
+    }
+  }
+
+  // The maps that the losses ask for, into the caches beside the datasets.
+  void make_fields() {
+    start();
+    for (const Task& task : tasks_) {
+      if (task.seed != options_.config.seed || ended(path_of(task))) continue;
+      const Plan plan = plan_of(task);
+      if (!plan.fields) continue;
+      plan.fields->prepare(
+          opened_[task.dataset], plan.loader.cases, plan.loader.patch, [] {}, [](const std::string&) {});
+    }
+  }
+
+  void write_what_is_there() const {
+    if (options_.of_shards > 1 || comparison_.runs.empty()) return;
+    write_comparison(comparison_, findings_of(comparison_), options_.out);
+  }
+
   // Everything that can be wrong with the question is found before the first long answer.
   void prepare() {
     std::set<std::string> names, folders;
@@ -207,16 +273,16 @@ class Comparer {
     return task;
   }
 
-  void refuse_gaps(const std::vector<Task>& tasks) {
+  void refuse_gaps() {
     std::vector<std::string> missing;
-    for (const Task& task : tasks) {
+    for (const Task& task : tasks_) {
       ComparedRun result;
       if (!options_.tune && !complete(path_of(task), plan_of(task), opened_[task.dataset], result))
         missing.push_back(path_of(task));
     }
     if (!missing.empty())
       throw Error(ErrorKind::usage,
-                  text("--merge: ", missing.size(), " of ", tasks.size(), " runs are not complete, the first is ",
+                  text("--merge: ", missing.size(), " of ", tasks_.size(), " runs are not complete, the first is ",
                        options_.out, "/", missing.front()),
                   "run the shards that are missing; without --merge this process trains what is left");
   }
@@ -226,7 +292,7 @@ class Comparer {
     const data::Dataset& dataset = opened_[task.dataset];
     const Plan plan = plan_of(task);
     const std::string& name = comparison_.datasets[task.dataset].name;
-    ComparedRun result{name, task.loss, task.seed, task.fold, false, {}, 0, plan.config.lr, 0, 0, {}, below};
+    ComparedRun result = result_of(task, plan);
     if (complete(below, plan, dataset, result)) return result;
     if (options_.merge)
       throw Error(ErrorKind::usage, "--merge: the run " + path + " is not complete",
@@ -249,6 +315,19 @@ class Comparer {
     return result;
   }
 
+  // Without its results.
+  ComparedRun result_of(const Task& task, const Plan& plan) const {
+    const std::string& name = comparison_.datasets[task.dataset].name;
+    return {name, task.loss, task.seed, task.fold, false, {}, 0, plan.config.lr, 0, 0, {}, path_of(task)};
+  }
+
+  bool ended(const std::string& below) const {
+    const std::string path = options_.out + "/" + below + "/run.json";
+    if (!fs::exists(path)) return false;
+    const std::string reason = Json::parse(read_text(path)).at("exit_reason");
+    return reason == "finished" || reason == "diverged";
+  }
+
   // True if the run has ended; then `result` is filled from its directory.
   bool complete(const std::string& below, const Plan& plan, const data::Dataset& dataset, ComparedRun& result) {
     const std::string path = options_.out + "/" + below;
@@ -260,11 +339,10 @@ class Comparer {
     if (!differs.empty() || !same_data)
       throw Error(ErrorKind::usage, path + ": a run of another protocol: " + (differs.empty() ? "other data" : differs),
                   "give this comparison a directory of its own with -o");
-    const std::string reason = json.at("exit_reason");
-    if (reason != "finished" && reason != "diverged") return false;
+    if (!ended(below)) return false;
     result.seconds = json.at("seconds");
     result.memory = json.at("peak_tensor_bytes");
-    result.diverged = reason == "diverged";
+    result.diverged = json.at("exit_reason") == "diverged";
     if (result.diverged) return true;
     const Json& results = json.at("results");
     result.val_dice = to_number(results.at("val").at("dice_mean"));
@@ -279,26 +357,23 @@ class Comparer {
   std::vector<data::Dataset> opened_;
   std::map<std::pair<std::size_t, std::string>, double> rates_;
   Comparison comparison_;
+  std::vector<Task> tasks_;
+  std::optional<Live> live_;
+  std::set<std::string> shown_;  // paths of runs
 };
 
 }  // namespace
 
 Comparison compare(const CompareOptions& options, Device device, Console& console) {
+  const SignalGuard guard;
+  Comparer comparer(options, device, console);
   if (options.jobs > 1 && !options.merge) {
     if (device == Device::cuda)
       throw Error(ErrorKind::usage, "--jobs with --device cuda: a card is not shared by processes of one program",
                   "start them by hand with --shard i/n");
-    in_processes(options.jobs, [&](int job) {
-      CompareOptions own = options;
-      own.shard = options.shard + job * options.of_shards;
-      own.of_shards = options.of_shards * options.jobs;
-      set_threads(std::max(1, threads() / options.jobs));
-      Comparer(own, device, console).run();
-    });
-    // What a process could not do is tried again below, where its error is seen.
-    if (const int signal = pending_signal()) throw Interrupted{signal};
+    comparer.share();
   }
-  return Comparer(options, device, console).run();
+  return comparer.run();
 }
 
 }  // namespace voxgrad::apps

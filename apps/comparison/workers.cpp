@@ -2,40 +2,86 @@
 
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <vector>
+#include <fstream>
+#include <string>
 
 #include "engine/error.h"
 
 namespace voxgrad::apps {
+namespace {
 
-void in_processes(int count, const std::function<void(int)>& body) {
-  std::fflush(nullptr);  // or every child would print what is still in the buffers
-  std::vector<pid_t> children;
-  int failed = 0;
-  for (int i = 0; i < count && failed == 0; ++i) {
-    const pid_t child = ::fork();
-    if (child < 0) failed = errno;
-    if (child > 0) children.push_back(child);
-    if (child != 0) continue;
-    int code = 0;
-    try {
-      body(i);
-    } catch (...) {
-      code = 1;
-    }
-    std::fflush(nullptr);
-    ::_exit(code);
+[[noreturn]] void work(int number, pid_t parent, const std::function<void(int)>& body) {
+  ::setpgid(0, 0);  // Ctrl-C is passed on by the parent: once
+#ifdef __linux__
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+  int code = 1;
+  try {
+    if (::getppid() == parent) body(number);
+    code = 0;
+  } catch (...) {  // the parent tries it again, where the error is seen
   }
-  for (const pid_t child : children)
-    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  std::fflush(nullptr);
+  ::_exit(code);
+}
+
+}  // namespace
+
+Workers::Workers(int count, const std::function<void(int)>& body) {
+  std::fflush(nullptr);  // or every child would print what is still in the buffers
+  const pid_t parent = ::getpid();
+  for (int i = 0; i < count; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) work(i, parent, body);
+    if (child > 0) {
+      children_.push_back(child);
+      continue;
     }
-  if (failed != 0)
-    throw Error(ErrorKind::memory, text("--jobs ", count, ": no further process: ", std::strerror(failed)),
-                "take fewer");
+    const int code = errno;
+    send(SIGTERM);
+    running(0);
+    throw Error(ErrorKind::memory, text("--jobs ", count, ": no further process: ", std::strerror(code)), "take fewer");
+  }
+}
+
+void Workers::wait() {
+  while (running(0)) {
+  }
+}
+
+bool Workers::running(int options) {
+  std::erase_if(children_, [options](pid_t child) {
+    pid_t ended = 0;
+    do {
+      ended = ::waitpid(child, nullptr, options);
+    } while (ended < 0 && errno == EINTR);
+    return ended != 0;
+  });
+  return !children_.empty();
+}
+
+bool Workers::running() { return running(WNOHANG); }
+
+void Workers::send(int signal) const {
+  for (const int child : children_) ::kill(child, signal);
+}
+
+int sensible_jobs(int threads) {
+  std::int64_t gibibytes = 8;
+  std::ifstream memory("/proc/meminfo");
+  for (std::string word; memory >> word;)
+    if (std::int64_t kilobytes = 0; word == "MemAvailable:" && memory >> kilobytes) gibibytes = kilobytes >> 20;
+  return static_cast<int>(std::clamp<std::int64_t>(std::min<std::int64_t>(threads, gibibytes), 1, 8));
 }
 
 }  // namespace voxgrad::apps

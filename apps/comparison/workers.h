@@ -2,11 +2,31 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 namespace voxgrad::apps {
 
-// Calls body(0) .. body(count - 1), each in a process of its own, and waits for all of them. To be called before this
-// process has threads. What a body throws ends its process only: the caller looks at what is there afterwards.
-void in_processes(int count, const std::function<void(int)>& body);
+class Workers {
+ public:
+  // Calls body(0) .. body(count - 1), each in a process of its own. To be made before this process has threads. What a
+  // body throws ends its process only: the caller looks at what is there afterwards. The processes do not get the
+  // signals of the terminal, and end with this one. Error(memory) if one cannot be started.
+  Workers(int count, const std::function<void(int)>& body);
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+  ~Workers() { wait(); }
+  void wait();  // for all of them
+  // True while one of them works.
+  bool running();
+  void send(int signal) const;
+
+ private:
+  bool running(int options);   // of waitpid
+  std::vector<int> children_;  // process ids
+};
+
+// How many trainings can run side by side on this machine: one per thread, as far as 1 GiB of free memory is there for
+// each, at most 8.
+int sensible_jobs(int threads);
 
 }  // namespace voxgrad::apps

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "apps/comparison/workers.h"
 #include "apps/report/report.h"
 #include "apps/training/run_directory.h"
 #include "apps/verbs/program.h"
 #include "apps/verbs/settings.h"
 #include "engine/error.h"
 #include "engine/names.h"
+#include "engine/parallel.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -18,12 +20,14 @@ struct Preset {
   const char *name, *meaning;
   std::int64_t base, depth, batch, steps;
   double lr;
+  const char* augment;
   int seeds, folds;
+  bool parallel;  // a training per thread; else one after the other, each on all threads
 };
 constexpr Preset kPresets[]{
-    {"quick", "a small net and few steps: a first look in minutes", 8, 3, 4, 80, 0.01, 1, 0},
-    {"standard", "the usual training, three seeds", 0, 0, 0, 600, 0, 3, 0},
-    {"paper", "five folds and three seeds of long trainings", 0, 0, 0, 2000, 0, 3, 5},
+    {"quick", "200 short steps: a first look in minutes", 16, 4, 1, 200, 0.003, "none", 1, 0, true},
+    {"standard", "the usual training, three seeds", 0, 0, 0, 600, 0, "", 3, 0, false},
+    {"paper", "five folds and three seeds of long trainings", 0, 0, 0, 2000, 0, "", 3, 5, false},
 };
 
 struct CompareArguments {
@@ -33,7 +37,7 @@ struct CompareArguments {
 };
 
 // What a preset sets, unless a flag or a TOML file says otherwise.
-void apply_preset(CompareArguments& arguments) {
+void apply_preset(CompareArguments& arguments, const Program& program) {
   if (arguments.preset.empty()) return;
   std::vector<std::string> names;
   for (const Preset& preset : kPresets) names.push_back(preset.name);
@@ -51,8 +55,11 @@ void apply_preset(CompareArguments& arguments) {
   set("batch", config.batch, preset.batch);
   if (config.epochs == 0) set("steps", config.steps, preset.steps);
   set("lr", config.lr, preset.lr);
+  set("augment", config.augment, preset.augment);
   set("seeds", arguments.options.seeds, preset.seeds);
   set("folds", arguments.options.folds, preset.folds);
+  if (preset.parallel && program.common().get_device() == Device::cpu)
+    set("jobs", arguments.options.jobs, sensible_jobs(threads()));
 }
 
 void parse_shard(const std::string& words, CompareOptions& options) {
@@ -83,7 +90,7 @@ void check_ranges(const CompareArguments& arguments) {
 void run(CompareArguments& arguments, const Program& program) {
   const Common& common = program.common();
   CompareOptions& options = arguments.options;
-  apply_preset(arguments);
+  apply_preset(arguments, program);
   options.losses = parse_losses(arguments.losses);
   options.config.seed = common.seed;
   parse_shard(arguments.shard, options);
@@ -119,7 +126,8 @@ void add_compare(Program& program) {
   verb.add_flag("--tune", options.tune, "the best of three learning rates for every loss");
   verb.add_option("--baseline", options.baseline, "the loss the others are compared with; empty: dice_ce");
   verb.add_option("--preset", arguments->preset, presets);
-  verb.add_option("--jobs", options.jobs, "processes at the same time, which share --threads");
+  verb.add_option("--jobs", options.jobs,
+                  "processes at the same time, which share --threads; with --preset quick one per thread");
   verb.add_option("--shard", arguments->shard, "i/n: do part i (0 ..) of n, for the array jobs of a cluster");
   verb.add_flag("--merge", options.merge, "train nothing: results and report of what all shards have done");
   verb.add_option("-o,--out", options.out, "directory of the runs and results")->required();

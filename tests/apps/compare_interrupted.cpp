@@ -50,7 +50,7 @@ TEST_CASE("killed, killed while it goes on, killed again, stopped by Ctrl-C: the
   check_same(folder.file("whole"), folder.file("parts"));
 }
 
-TEST_CASE("two shards merged, and two processes, equal one run") {
+TEST_CASE("two shards merged equal one run") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
   REQUIRE(program(comparison_of({data}, folder.file("whole"))).code == 0);
@@ -65,7 +65,43 @@ TEST_CASE("two shards merged, and two processes, equal one run") {
   CHECK(!std::filesystem::exists(parts + "/results.json"));
   REQUIRE(program(comparison_of({data}, parts, {"--merge"})).code == 0);
   check_same(folder.file("whole"), parts);
-  const Outcome jobs = program(comparison_of({data}, folder.file("jobs"), {"--jobs", "2"}));
-  REQUIRE_MESSAGE(jobs.code == 0, jobs.err);
-  check_same(folder.file("whole"), folder.file("jobs"));
+}
+
+TEST_CASE("two processes: stopped by Ctrl-C, killed, gone on, with the results of one") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
+  REQUIRE(program(comparison_of({data}, folder.file("whole"))).code == 0);
+  const auto start = [&] { return Running(comparison_of({data}, folder.file("parts"), {"--jobs", "2"})); };
+  Running stopped = start();
+  REQUIRE(stopped.saw("1/4"));
+  stopped.send(SIGINT);
+  CHECK(stopped.wait().code == 130);
+  CHECK(Json::parse(bytes_of(folder.file("parts/results.json")))["runs"].size() < 4);
+  std::filesystem::remove(folder.file("parts/results.json"));
+  Running killed = start();
+  std::this_thread::sleep_for(std::chrono::milliseconds(40));
+  killed.send(SIGKILL);
+  CHECK(killed.wait().code == 256 + SIGKILL);
+  const Outcome outcome = start().wait();
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(contains(outcome.err, "4/4"));
+  check_same(folder.file("whole"), folder.file("parts"));
+}
+
+TEST_CASE("two processes whose losses need maps in the cache: no warning, the results of one") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
+  const auto compared = [&](const std::string& out, const std::string& jobs) {
+    std::filesystem::remove(folder.file("nuclei2d.cache.h5"));
+    return program(comparison_of(
+        {data}, folder.file(out),
+        {"--losses", "gd_boundary,dice_hd,dpce,boundary", "--seeds", "1", "--steps", "20", "--jobs", jobs}));
+  };
+  const Outcome one = compared("one", "1"), two = compared("two", "2");
+  REQUIRE_MESSAGE(one.code == 0, one.err);
+  REQUIRE_MESSAGE(two.code == 0, two.err);
+  CHECK_MESSAGE(!contains(two.err, "warning"), two.err);
+  CHECK(std::filesystem::exists(std::filesystem::path(data).replace_extension(".cache.h5")));
+  CHECK(!bytes_of(folder.file("one/results.csv")).empty());
+  CHECK(bytes_of(folder.file("one/results.csv")) == bytes_of(folder.file("two/results.csv")));
 }
