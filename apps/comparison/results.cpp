@@ -26,7 +26,7 @@ Json to_json(const ComparedRun& run, const std::vector<std::string>& numbers) {
     for (std::size_t c = 0; c < one.classes.size(); ++c)
       for (std::size_t i = 0; i < numbers.size(); ++i)
         classes[std::to_string(c + 1)][numbers[i]] = number(one.classes[c][i]);
-    cases.push_back({{"id", one.id}, {"classes", classes}});
+    cases.push_back({{"id", one.id}, {"diagonal_mm", number(one.diagonal)}, {"classes", classes}});
   }
   return {{"dataset", run.dataset},
           {"loss", run.loss},
@@ -93,7 +93,7 @@ std::vector<std::string> Comparison::losses() const {
 std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& numbers) {
   std::vector<CaseNumbers> cases;
   for (const Json& entry : list) {
-    CaseNumbers one{entry.at("id"), {}};
+    CaseNumbers one{entry.at("id"), {}, to_number(entry.value("diagonal_mm", number(std::nan(""))))};
     const Json& classes = entry.at("classes");
     for (std::size_t label = 1; label <= classes.size(); ++label) {
       const Json& values = classes.at(std::to_string(label));
@@ -116,8 +116,17 @@ std::vector<double> number_of(const Comparison& comparison, const CaseNumbers& n
   return values;
 }
 
+std::vector<double> finite_number_of(const Comparison& comparison, const CaseNumbers& numbers,
+                                     const std::string& name) {
+  const bool distance = losses::metrics()[losses::metric_index(name)].needs == losses::Needs::surfaces;
+  std::vector<double> values = number_of(comparison, numbers, name);
+  for (double& value : values)
+    if (std::isinf(value)) value = distance ? numbers.diagonal : std::nan("");
+  return values;
+}
+
 double mean_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name) {
-  return losses::summarise(number_of(comparison, numbers, name)).mean;
+  return losses::summarise(finite_number_of(comparison, numbers, name)).mean;
 }
 
 Json to_json(const Comparison& comparison) {
@@ -143,13 +152,15 @@ Comparison comparison_from_json(const Json& json) {
 std::string to_csv(const Comparison& comparison) {
   std::string csv = "dataset,loss,fold,seed,case,class";
   for (const std::string& name : comparison.numbers) csv.append(",").append(name);
-  csv += "\n";
+  csv += ",diagonal_mm\n";
   for (const ComparedRun& run : comparison.runs)
     for (const CaseNumbers& one : run.cases)
       for (std::size_t c = 0; c < one.classes.size(); ++c) {
         csv += text(quoted(run.dataset), ",", quoted(run.loss), ",", run.fold < 0 ? "" : std::to_string(run.fold), ",",
                     run.seed, ",", quoted(one.id), ",", c + 1);
-        for (const double value : one.classes[c])
+        std::vector<double> values = one.classes[c];
+        values.push_back(one.diagonal);
+        for (const double value : values)
           csv.append(",").append(std::isnan(value)   ? ""
                                  : std::isinf(value) ? (value > 0 ? "inf" : "-inf")
                                                      : number(value).dump());

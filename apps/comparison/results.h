@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace voxgrad::apps {
 struct CaseNumbers {
   std::string id;
   std::vector<std::vector<double>> classes;
+  double diagonal = std::numeric_limits<double>::quiet_NaN();  // of the image, mm
 };
 
 struct ComparedRun {
@@ -55,7 +57,11 @@ struct Comparison {
 std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& numbers);
 // One number of all foreground classes of a case. NaN where it is undefined. Error(internal) for an unknown name.
 std::vector<double> number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
-// Mean over the foreground classes in which it is defined; NaN if there is none.
+// The same for a mean: an infinite distance (nothing was found, or something where nothing is) is the diagonal of the
+// image, so that nobody gains by failing completely. Of what has no largest value, the volume relative to a true one of
+// 0, there is none: NaN.
+std::vector<double> finite_number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
+// Mean of these over the foreground classes in which it is defined; NaN if there is none.
 double mean_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
 
 Json to_json(const Comparison& comparison);

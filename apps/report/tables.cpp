@@ -64,6 +64,20 @@ std::string ranking_table(const Analysis& analysis) {
 
 bool is_count(const std::string& name) { return name.size() == 2 && (name[0] == 't' || name[0] == 'f'); }  // tp, ..
 
+// Over the runs of a loss on a dataset, their cases and classes. Numbers: number_of or finite_number_of.
+template <class Numbers>
+std::vector<double> all_numbers(const Comparison& comparison, const std::string& dataset, const std::string& loss,
+                                const std::string& name, Numbers&& numbers) {
+  std::vector<double> values;
+  for (const ComparedRun& run : comparison.runs)
+    if (run.dataset == dataset && run.loss == loss)
+      for (const CaseNumbers& one : run.cases) {
+        const std::vector<double> own = numbers(comparison, one, name);
+        values.insert(values.end(), own.begin(), own.end());
+      }
+  return values;
+}
+
 }  // namespace
 
 std::string ranking_section(const std::vector<Analysis>& analyses) {
@@ -121,7 +135,7 @@ std::string answers_section(const Answers& answers) {
 }
 
 std::string metrics_section(const Comparison& comparison, const std::vector<Analysis>& analyses) {
-  std::vector<std::string> header{"loss"}, names;
+  std::vector<std::string> header{"loss", "mean HD95, mm", "missed or false", "undefined"}, names;
   for (const std::string& name : comparison.numbers)
     if (!is_count(name)) names.push_back(name);
   for (std::string name : names) {
@@ -129,21 +143,27 @@ std::string metrics_section(const Comparison& comparison, const std::vector<Anal
     header.push_back(name);
   }
   std::string body = paragraph(
-      "Medians over cases, classes and seeds; a value that is undefined is left out, an infinite distance (nothing was "
-      "found, or something where nothing is) counts as the largest. results.csv has every number.");
+      "Over cases, classes and seeds. A class that was missed, or found where it is not, has infinite distances: in "
+      "the "
+      "mean the diagonal of the image, in medians the largest value. A class that is neither there nor found is "
+      "undefined and left out. From the fifth column on medians; distances in mm. results.csv has every number.");
   for (std::size_t d = 0; d < comparison.datasets.size(); ++d) {
     HtmlTable table(comparison.datasets[d].name, header);
     for (const LossStatistics& loss : analyses[d].losses) {
       std::vector<std::string> cells{escaped(loss.loss)};
+      const std::vector<double> distances = all_numbers(comparison, analyses[d].name, loss.loss, "hd95", number_of);
+      const auto those = [&](auto&& is) {
+        return std::to_string(std::count_if(distances.begin(), distances.end(), is));
+      };
+      cells.push_back(fixed(
+          losses::summarise(all_numbers(comparison, analyses[d].name, loss.loss, "hd95", finite_number_of)).mean, 1));
+      cells.push_back(those([](double value) { return std::isinf(value); }));
+      cells.push_back(those([](double value) { return std::isnan(value); }));
       for (const std::string& name : names) {
-        std::vector<double> values;
-        for (const ComparedRun& run : comparison.runs)
-          if (run.dataset == comparison.datasets[d].name && run.loss == loss.loss)
-            for (const CaseNumbers& one : run.cases)
-              for (const double value : number_of(comparison, one, name))
-                if (!std::isnan(value)) values.push_back(value);
+        std::vector<double> values = all_numbers(comparison, analyses[d].name, loss.loss, name, number_of);
+        std::erase_if(values, [](double value) { return std::isnan(value); });
         std::sort(values.begin(), values.end());
-        const double middle = values.empty() ? std::nan("") : values[values.size() / 2];
+        const double middle = quantile(values, 0.5);
         cells.push_back(std::isinf(middle) ? "infinite" : fixed(middle, 3));
       }
       table.row(cells);

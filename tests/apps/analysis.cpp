@@ -2,6 +2,7 @@
 #include "apps/comparison/analysis.h"
 
 #include <cmath>
+#include <limits>
 
 #include "tests/apps/comparison.h"
 
@@ -87,8 +88,30 @@ TEST_CASE("results are the same after they were written and read") {
   const Json json = to_json(comparison);
   CHECK(to_json(comparison_from_json(json)) == json);
   CHECK(to_csv(comparison_from_json(json)) == to_csv(comparison));
-  CHECK(contains(to_csv(comparison), "d,ce,,1,1,1,,\n"));  // undefined is an empty cell
+  CHECK(contains(to_csv(comparison), "d,ce,,1,1,1,,,,\n"));  // undefined is an empty cell
   Json broken = json;
   broken["runs"][0].erase("seed");
   CHECK(contains(error_of([&] { comparison_from_json(broken); }), "seed"));
+}
+
+TEST_CASE("in a mean an infinite distance is the diagonal of the image; what is undefined is left out") {
+  Comparison comparison;
+  comparison.numbers = {"dice", "hd95", "relative_volume_difference"};
+  const double none = std::nan(""), far = std::numeric_limits<double>::infinity();
+  // Found, missed, neither there nor found, found where it is not.
+  const CaseNumbers one{"a", {{0.8, 4, -0.1}, {0, far, -1}, {none, none, none}, {0, far, far}}, 100};
+  CHECK(mean_of(comparison, one, "hd95") == (4 + 100 + 100) / 3.0);
+  CHECK(std::abs(mean_of(comparison, one, "dice") - 0.8 / 3) < 1e-15);
+  CHECK(mean_of(comparison, one, "relative_volume_difference") == -1.1 / 2);  // a ratio to 0 has no largest value
+  CHECK(std::isinf(number_of(comparison, one, "hd95")[1]));
+  CHECK(std::isnan(mean_of(comparison, {"b", {{none, none, none}}, 100}, "hd95")));
+  // Kept in the file: the diagonal in JSON, infinite values as they are in both.
+  comparison.runs = {tested_run("d", "ce", 1, {})};
+  comparison.runs[0].cases = {one};
+  const Comparison again = comparison_from_json(to_json(comparison));
+  REQUIRE(again.runs.size() == 1);
+  CHECK(again.runs[0].cases[0].diagonal == 100);
+  CHECK(again.numbers == comparison.numbers);
+  CHECK(mean_of(again, again.runs[0].cases[0], "hd95") == mean_of(comparison, one, "hd95"));
+  CHECK(contains(to_csv(comparison), "d,ce,,1,a,2,0.0,inf,-1.0,100.0"));
 }

@@ -19,13 +19,14 @@ inline apps::ComparedRun tested_run(const std::string& dataset, const std::strin
   run.seed = seed;
   run.seconds = 2;
   run.memory = 1 << 20;
-  for (std::size_t i = 0; i < dice.size(); ++i) run.cases.push_back({std::to_string(i), {{dice[i], dice[i] - 0.5}}});
+  for (std::size_t i = 0; i < dice.size(); ++i)
+    run.cases.push_back({std::to_string(i), {{dice[i], dice[i] - 0.5, 10 - 10 * dice[i]}}});
   return run;
 }
 
 inline apps::Comparison made_up(const std::vector<apps::ComparedRun>& runs) {
   apps::Comparison comparison;
-  comparison.numbers = {"dice", "relative_volume_difference"};
+  comparison.numbers = {"dice", "relative_volume_difference", "hd95"};
   comparison.runs = runs;
   for (const apps::ComparedRun& run : runs) {
     apps::ComparedDataset dataset{run.dataset, run.dataset + ".h5", 2, {"background", "thing"}, {}};
