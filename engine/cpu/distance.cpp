@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/cpu/scratch.h"
+#include "engine/distance_grid.h"
 
 #include "engine/cpu/isa.h"
 
@@ -32,7 +33,7 @@ constexpr std::int64_t kFairSteps = 4 * kLanes<T>;
 template <class T>
 constexpr T kFar = std::numeric_limits<T>::infinity();
 template <>
-constexpr std::int32_t kFar<std::int32_t> = 1 << 30;
+constexpr std::int32_t kFar<std::int32_t> = DistanceGrid::kFar;
 
 template <class V>
 inline V smaller(V a, V b) {
@@ -274,50 +275,9 @@ void keep_roots(const Lines<T>& lines, Y unit, Y* y, std::int64_t stride, std::i
   }
 }
 
-// A map as a volume. A picture is one whose middle axis has a single voxel, so that the last pass is always along axis
-// 0.
-struct Grid {
-  std::int64_t samples;
-  std::array<std::int64_t, 3> extent{1, 1, 1};
-  std::array<double, 3> step{};  // spacing; 0 for an axis of one voxel
-  double unit = 1;
-  std::array<double, 3> weight{};  // squared spacing, in squares of the unit
-  bool whole = false;              // all squares are integers of 32 bits
-
-  Grid(const Shape& shape, const std::vector<double>& spacing) : samples(shape[0]) {
-    double finest = std::numeric_limits<double>::infinity();
-    for (int axis = 1; axis < shape.dims(); ++axis) {
-      if (shape[axis] == 1) continue;
-      check(shape[axis] < 1 << 30, "distance_transform: an axis of ", shape, " has 2^30 voxels or more");
-      const std::size_t slot = axis + 1 == shape.dims() ? 2 : static_cast<std::size_t>(axis - 1);
-      extent[slot] = shape[axis];
-      step[slot] = spacing[static_cast<std::size_t>(axis - 1)];
-      finest = std::min(finest, step[slot]);
-    }
-    if (measure_in(1)) return;
-    for (int part = 1; part <= 8; ++part)
-      if (measure_in(finest / part)) return;
-    measure_in(finest);
-  }
-
- private:
-  bool measure_in(double length) {
-    unit = length;
-    double most = 0;
-    whole = true;
-    for (std::size_t i = 0; i < 3; ++i) {
-      const double multiple = step[i] / unit, n = static_cast<double>(extent[i]);
-      weight[i] = multiple * multiple;
-      most += weight[i] * n * n;
-      whole = whole && multiple == std::round(multiple) && multiple * unit == step[i];
-    }
-    return whole = whole && most < kFar<std::int32_t>;
-  }
-};
-
 // side u8 [samples, *extent] to every `width`-th element of y.
 template <class T, class Y>
-void transform(const Grid& grid, const std::uint8_t* side, Y* y, std::int64_t width) {
+void transform(const DistanceGrid& grid, const std::uint8_t* side, Y* y, std::int64_t width) {
   const std::int64_t depth = grid.extent[0], height = grid.extent[1], row = grid.extent[2];
   const std::int64_t rows = grid.samples * depth * height;
   const Scratch<T> memory(rows * row);
@@ -350,7 +310,7 @@ void tell_sides(const std::uint8_t* label, std::int64_t voxels, int wanted, std:
 void CpuBackend::distance(const Tensor& labels, const std::vector<int>& classes, const std::vector<double>& spacing,
                           const Tensor& y) {
   if (labels.numel() == 0) return;
-  const Grid grid(labels.shape(), spacing);
+  const DistanceGrid grid(labels.shape(), spacing);
   const std::int64_t voxels = labels.numel(), width = y.extent(-1);
   const Scratch<std::uint8_t> sides(classes.empty() ? 0 : voxels);
   for (std::int64_t k = 0; k < width; ++k) {

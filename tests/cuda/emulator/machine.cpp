@@ -65,7 +65,7 @@ class Machine {
   Machine() { scheduler_.begun = true; }
   void run(std::int64_t blocks, int threads, std::size_t shared, const std::source_location& at,
            const std::function<void()>& body) {
-    if (threads < 1 || threads > 1024 || threads % 32 != 0) complain(at, "threads: not 32, 64, .. 1024");
+    if (threads < 1 || threads > 1024) complain(at, "threads: not 1 .. 1024");
     if (blocks < 1 || blocks > 0x7fffffff) complain(at, "blocks: not 1 .. 2^31 - 1");
     if (shared > kMostShared) complain(at, "more shared memory than a block can have");
     body_ = &body;
@@ -151,7 +151,7 @@ class Machine {
   // Nobody runs: lets the threads go whose barrier is complete.
   void release(const std::source_location& at) {
     for (std::size_t first = 0; first < threads_.size(); first += 32)
-      if (complete(first, first + 32, State::at_warp)) add(first, first + 32);
+      if (first + 32 <= threads_.size() && complete(first, first + 32, State::at_warp)) add(first, first + 32);
     if (!queue_.empty()) return;
     if (complete(0, threads_.size(), State::at_block)) return add(0, threads_.size());
     const auto waits = [](const Thread& thread) { return thread.state != State::done; };

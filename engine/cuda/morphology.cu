@@ -1,0 +1,77 @@
+// The minimum or maximum of three neighbours along an axis. A map is read as [outer, n, inner].
+#include <limits>
+
+#include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/device.h"
+#include "engine/cuda/launch.h"
+
+namespace voxgrad::cuda {
+namespace {
+
+struct Lines {
+  std::int64_t n, inner = 1, numel;  // voxels of a line, elements from one to the next
+
+  Lines(const Shape& shape, int axis) : n(shape[axis]), numel(shape.numel()) {
+    for (int i = axis + 1; i < shape.dims(); ++i) inner *= shape[i];
+  }
+};
+
+template <bool kLargest, class T>
+constexpr T kNever = kLargest ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
+template <bool kLargest, class T>
+__device__ inline bool better(T a, T b) {
+  return kLargest ? a > b : a < b;
+}
+template <bool kLargest, class T>
+__device__ inline T best(T a, T b) {
+  return better<kLargest>(b, a) ? b : a;
+}
+
+// Element `step` voxels further along the line of element i, or `outside`.
+template <class T>
+__device__ inline T at(const Lines& lines, const T* x, std::int64_t i, int step, T outside) {
+  const std::int64_t place = i / lines.inner % lines.n + step;
+  return place >= 0 && place < lines.n ? x[i + step * lines.inner] : outside;
+}
+
+template <bool kLargest, class T>
+__global__ void extreme_kernel(Lines lines, const T* x, T* y) {
+  for (std::int64_t i = first_index(); i < lines.numel; i += index_step())
+    y[i] = best<kLargest>(best<kLargest>(at(lines, x, i, -1, kNever<kLargest, T>), x[i]),
+                          at(lines, x, i, 1, kNever<kLargest, T>));
+}
+
+// An element receives the gradients of those of its neighbours, and of itself, that chose it: the first of equal ones.
+template <bool kLargest, class T>
+__global__ void extreme_gradient_kernel(Lines lines, const T* x, const T* dy, T* dx) {
+  for (std::int64_t i = first_index(); i < lines.numel; i += index_step()) {
+    const auto value = [&](int step) { return at(lines, x, i, step, kNever<kLargest, T>); };
+    const auto gradient = [&](int step) { return at(lines, dy, i, step, T(0)); };
+    const bool beats_before = better<kLargest>(x[i], value(-1)), holds_after = !better<kLargest>(value(1), x[i]);
+    T sum = 0;
+    if (beats_before && better<kLargest>(x[i], value(-2))) sum += gradient(-1);
+    if (beats_before && holds_after) sum += dy[i];
+    if (holds_after && !better<kLargest>(value(2), x[i])) sum += gradient(1);
+    dx[i] = sum;
+  }
+}
+
+}  // namespace
+
+void CudaBackend::neighbours(ReduceOp op, int axis, const Tensor& x, const Tensor& y) {
+  const Lines lines(x.shape(), axis);
+  dispatch_float(x.dtype(), "neighbours", [&]<class T>(T) {
+    launch(op == ReduceOp::max ? extreme_kernel<true, T> : extreme_kernel<false, T>, grid_for(lines.numel), lines,
+           x.data<T>(), y.data<T>());
+  });
+}
+
+void CudaBackend::neighbours_gradient(ReduceOp op, int axis, const Tensor& x, const Tensor& dy, const Tensor& dx) {
+  const Lines lines(x.shape(), axis);
+  dispatch_float(x.dtype(), "neighbours", [&]<class T>(T) {
+    launch(op == ReduceOp::max ? extreme_gradient_kernel<true, T> : extreme_gradient_kernel<false, T>,
+           grid_for(lines.numel), lines, x.data<T>(), dy.data<T>(), dx.data<T>());
+  });
+}
+
+}  // namespace voxgrad::cuda
