@@ -1,5 +1,6 @@
 // The memory of the emulated card, and copies.
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <map>
@@ -11,12 +12,19 @@ namespace {
 
 constexpr std::size_t kCard = std::size_t{1} << 30, kAddresses = std::size_t{64} << 30;  // bytes
 
-// Addresses are given out one after the other, or again for a block of the same size.
+// Addresses are given out one after the other, or again for a block of the same size. The same memory has other
+// addresses, which only copies use: they are always open, and to open takes time.
 class Memory {
  public:
   Memory() {
-    void* start = mmap(nullptr, kAddresses, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    start_ = start == MAP_FAILED ? nullptr : static_cast<char*>(start);
+    const int file = memfd_create("card", 0);
+    if (file < 0 || ftruncate(file, kAddresses) != 0) return;
+    void* start = mmap(nullptr, kAddresses, PROT_NONE, MAP_SHARED, file, 0);
+    void* open = mmap(nullptr, kAddresses, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    if (start == MAP_FAILED || open == MAP_FAILED) return;
+    start_ = static_cast<char*>(start);
+    open_start_ = static_cast<char*>(open);
   }
   void* allocate(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
@@ -45,12 +53,17 @@ class Memory {
     sizes_.erase(found);
     return true;
   }
+  // The open address of an address of the card; of another one itself.
+  void* opened(const void* pointer) const {
+    char* p = static_cast<char*>(const_cast<void*>(pointer));
+    return holds(p) ? open_start_ + (p - start_) : p;
+  }
   bool holds(const void* pointer) const { return pointer >= start_ && pointer < start_ + used_; }
   void open() {
     const std::lock_guard lock(mutex_);
     if (open_++ == 0) protect(PROT_READ | PROT_WRITE);
   }
-  void close() {
+  void shut() {
     const std::lock_guard lock(mutex_);
     if (--open_ == 0) protect(PROT_NONE);
   }
@@ -60,7 +73,7 @@ class Memory {
     if (used_ > 0) mprotect(start_, (used_ + 4095) / 4096 * 4096, rights);
   }
   std::mutex mutex_;
-  char* start_;
+  char *start_ = nullptr, *open_start_ = nullptr;
   std::size_t used_ = 0, in_use_ = 0;
   int open_ = 0;
   std::multimap<std::size_t, char*> free_;
@@ -77,7 +90,7 @@ Memory& memory() {
 namespace emulator {
 
 Access::Access() { memory().open(); }
-Access::~Access() { memory().close(); }
+Access::~Access() { memory().shut(); }
 bool on_card(const void* pointer) { return pointer == nullptr || memory().holds(pointer); }
 
 }  // namespace emulator
@@ -99,14 +112,12 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   const bool to_card = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   if (kind != cudaMemcpyDefault && (memory().holds(from) != from_card || memory().holds(to) != to_card))
     return cudaErrorInvalidValue;
-  const emulator::Access access;
-  std::memcpy(to, from, bytes);
+  std::memcpy(memory().opened(to), memory().opened(from), bytes);
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
   if (!memory().holds(to)) return cudaErrorInvalidValue;
-  const emulator::Access access;
-  std::memset(to, value, bytes);
+  std::memset(memory().opened(to), value, bytes);
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
