@@ -108,8 +108,8 @@ void select(const T* x, std::int64_t n, std::int64_t count, T* y) {
   check_cuda(cudaMemsetAsync(found.data(), 0, sizeof(Found), stream()), "select_largest");
   check_cuda(cudaMemsetAsync(histogram.data(), 0, kDigits * sizeof(unsigned long long), stream()), "select_largest");
   const auto step = [&](Digit digit) {
-    constexpr std::int64_t kMostBlocks = 1024;
-    const std::int64_t blocks = std::min(kMostBlocks, grid_for(n, kDigits).blocks);
+    constexpr std::int64_t kElements = 16 * kDigits, kMostBlocks = 1024;
+    const std::int64_t blocks = std::min(kMostBlocks, (n + kElements - 1) / kElements);
     launch(histogram_kernel<T>, {blocks, kDigits}, x, n, found.data(), digit, histogram.data());
     launch(choose_kernel, {1, kDigits}, histogram.data(), static_cast<unsigned long long>(count), digit, found.data());
   };

@@ -28,7 +28,7 @@ TEST_CASE("select_largest, with and without ties, infinities, zeros of both sign
   if (!has_device(Device::cuda)) return;
   Random random(51);
   for (DType dtype : {DType::f32, DType::f64})
-    for (std::int64_t n : {1, 2, 63, 256, 257, 5000, 70000})
+    for (std::int64_t n : {1, 2, 63, 256, 257, 9000})
       for (bool ties : {false, true}) {
         const Tensor x = draw({n}, dtype, random, ties);
         for (std::int64_t count : {std::int64_t{0}, std::int64_t{1}, n / 3, n - 1, n})
