@@ -17,13 +17,13 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// h to the gradient with respect to the logits, in place; see integrands.h.
-template <class T>
-void to_logits(const VoxelBlock<T>& b, bool complement, T temperature) {
+// h to the gradient with respect to the logits, in place; see integrands.h. n: the number of classes.
+template <class T, class N>
+void to_logits(const VoxelBlock<T>& b, N n, bool complement, T temperature) {
   for (int i = 0; i < b.padded; i += kLanes<T>) {
     const Vec<T> top = load(b.top + i);
     Vec<T> others{}, largest{}, top_p{};
-    for (int c = 0; c < b.classes; ++c) {
+    for (int c = 0; c < n; ++c) {
       const auto here = top == splat(static_cast<T>(c));
       const Vec<T> h = load(b.at(b.h, c) + i);
       others += here ? Vec<T>{} : h;
@@ -32,7 +32,7 @@ void to_logits(const VoxelBlock<T>& b, bool complement, T temperature) {
     }
     const Vec<T> all = others + largest, top_q = load(b.top_q + i);
     const Vec<T> top_h = complement ? top_p * load(b.top_h + i) : Vec<T>{};
-    for (int c = b.first; c < b.classes; ++c) {
+    for (int c = b.first; c < n; ++c) {
       const auto here = top == splat(static_cast<T>(c));
       Vec<T> dz = here ? top_q * largest - top_p * others : load(b.at(b.h, c) + i) - load(b.at(b.p, c) + i) * all;
       if (complement) dz += here ? -top_h : top_h * load(b.at(b.r, c) + i);
@@ -81,7 +81,8 @@ void gradient(const Integration<T>& run, const Tensor& dsums, const Tensor& dlog
       });
       upstream += run.samples * run.channels;
     }
-    to_logits(b, run.needs.complement, static_cast<T>(run.options.temperature));
+    with_channels(b.classes,
+                  [&](auto n) { to_logits(b, n, run.needs.complement, static_cast<T>(run.options.temperature)); });
     join(b.at(b.h, b.first), b.capacity, b.channels, b.count, dlogits.data<T>() + voxel * run.channels);
   });
 }
