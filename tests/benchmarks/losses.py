@@ -9,13 +9,13 @@ from loss_peers import peers
 
 SHAPES = {"4x256^2": "4,256,256", "96^3": "1,96,96,96"}
 TOLERANCE = 1e-4  # of the values, relative: the peers sum in f32
-PATIENCE = 1.5  # seconds for a peer in one setting, after which two rounds must do
+PATIENCE = 1  # seconds: of a peer that took longer two rounds must do, with single runs
 
 
 def timed(loss, logits, labels, repeats):
     """Seconds of each run, the first not counted unless it was a long one, and the value."""
     times = []
-    while len(times) <= repeats and sum(times) < PATIENCE / 2:
+    while len(times) <= repeats and sum(times) < PATIENCE:
         logits.grad = None
         start = time.perf_counter()
         value = loss(logits, labels)
@@ -29,11 +29,10 @@ def run(rounds, repeats, threads, shapes=None, classes=(2, 5)):
     for shape_name, shape in (shapes or SHAPES).items():
         for count in classes:
             setting = [peer for peer in peers() if peer.classes in (0, count)]
-            words = ["losses", "--losses", ",".join(dict.fromkeys(peer.loss for peer in setting)), "--shape", shape,
-                     "--classes", count]
+            words = ["losses", "--shape", shape, "--classes", count]
             with tempfile.TemporaryDirectory() as folder:
                 path = f"{folder}/inputs.safetensors"
-                ours(*words, "--repeats", 1, "--dump", path)
+                ours(*words, "--losses", "ce", "--repeats", 1, "--dump", path)
                 inputs = load_safetensors(path)
             logits = torch.tensor(inputs["bench.logits"]).movedim(-1, 1).contiguous().requires_grad_()
             labels = torch.tensor(inputs["bench.labels"]).long()
@@ -48,10 +47,11 @@ def compare(setting, about, words, logits, labels, rounds, repeats):
     rows = [dict(loss=peer.loss, peer=peer.who, differs=peer.differs, **about, ours=[], theirs=[], ratios=[])
             for peer in setting]
     for done in range(rounds):
-        entries = {e["loss"]: e for e in ours(*words, "--repeats", repeats, "--threads", about["threads"])}
-        for peer, row in zip(setting, rows):
-            if done >= 2 and sum(row["theirs"]) * repeats > 1000 * PATIENCE:
-                continue
+        pairs = [(peer, row) for peer, row in zip(setting, rows) if done < 2 or sum(row["theirs"]) < 1000 * PATIENCE]
+        names = ",".join(dict.fromkeys(peer.loss for peer, _ in pairs))
+        measured = ours(*words, "--losses", names, "--repeats", repeats, "--threads", about["threads"])
+        entries = {entry["loss"]: entry for entry in measured}
+        for peer, row in pairs:
             entry = entries[peer.loss]
             times, value = timed(peer.run, logits, labels, repeats)
             if not peer.differs and abs(value - entry["value"]) > TOLERANCE * max(1e-3, abs(value)):

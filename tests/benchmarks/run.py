@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""All CPU benchmarks against their peers, in turns on this machine: results/<name>.md and .json.
+"""All CPU benchmarks against their peers, in turns on this machine: results/<name>.md and .json,
+where the name is `cpu` for all of them, else that of the ones asked for.
 
   python3 -m venv /tmp/bench && /tmp/bench/bin/pip install torch monai scipy edt
-  /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [--only networks,layers,scaling,sets,losses,distance]
+  /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [networks layers scaling sets losses distance]
 
 Needs a Release build of the program (VOXGRAD=<path> for another than build/release/voxgrad) and an idle machine.
 """
@@ -17,6 +18,7 @@ import scaling
 import torch
 from common import ROOT, machine, markdown, ours
 
+SUBJECTS = ["networks", "layers", "scaling", "sets", "losses", "distance"]
 TINY = {"3,32,32": "3,32,32"}
 
 
@@ -39,13 +41,15 @@ def layer_table(rows):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", choices=[*SUBJECTS, []], help=", ".join(SUBJECTS))
+    parser.add_argument("--rounds", type=int, help="10; losses alone 5, as there are many")
     parser.add_argument("--repeats", type=int, default=3, help="runs per round; their median counts")
     parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--only", default="networks,layers,scaling,sets,losses,distance")
     parser.add_argument("--tiny", action="store_true", help="small inputs, to try the scripts")
-    parser.add_argument("--name", default="cpu")
+    parser.add_argument("--name")
     a = parser.parse_args()
+    a.rounds = a.rounds or (5 if a.subjects == ["losses"] else 10)
+    a.name = a.name or "_".join(a.subjects) or "cpu"
     threads = [int(count) for count in a.threads.split(",")]
     subjects = {
         "networks": (lambda: networks.run(a.rounds, a.repeats, threads, networks.SMALL if a.tiny else None), networks.table,
@@ -65,7 +69,7 @@ def main():
     text = (f"# Speed against peers\n\n{about['cpu']}, {about['cores']} cores; voxgrad {about['commit']} "
             f"({about['voxgrad']['cpu']}), PyTorch {about['torch']}. `{about['command']}`\n\n"
             f"Medians of {a.rounds} rounds in turns. PyTorch runs in the faster of its two layouts.\n")
-    for subject in a.only.split(","):
+    for subject in a.subjects or SUBJECTS:
         run, table, title = subjects[subject]
         results[subject] = run()
         text += f"\n## {title}\n\n{table(results[subject])}"
