@@ -23,6 +23,18 @@ inline void check_feature_map(const Tensor& x, const char* op) {
   check(x.dims() >= 3 && x.dims() <= 5, op, ": takes [N, *S, C] with 1 to 3 spatial axes, got ", x.shape());
 }
 
+inline void check_label_map(const Tensor& labels, const char* op) {
+  check(labels.defined() && labels.dtype() == DType::u8 && labels.dims() >= 2 && labels.dims() <= 4, op,
+        ": takes u8 labels [N, *S] with 1 to 3 spatial axes, got ", labels);
+}
+
+// [N, *S, channels]
+inline Shape with_channels(const Tensor& labels, std::int64_t channels) {
+  Shape shape = labels.shape();
+  shape.push_back(channels);
+  return shape;
+}
+
 // The value of `extents` per spatial axis of x, checked against the number of axes it was given for.
 inline Extents per_axis(const Extents& extents, int spatial, std::int64_t least, const char* op, const char* what) {
   check(extents.dims == 0 || extents.dims == spatial, op, ": ", what, " has ", extents.dims, " values for ", spatial,
