@@ -35,8 +35,17 @@ struct Tiles {
   template <class T>
   void load(const T* x, std::int64_t elements, T padding, T* tile) const {
     std::fill_n(tile, 2 * elements, padding);
-    for (std::int64_t i = 0; i < n; ++i) std::copy_n(x + i * inner, elements, tile + (i + 2) * elements);
+    for_runs(elements, [&](std::int64_t from, std::int64_t to, std::int64_t length) {
+      std::copy_n(x + from, length, tile + to);
+    });
     std::fill_n(tile + (n + 2) * elements, 2 * elements, padding);
+  }
+  // body(offset in the map, offset in the dense tile, elements): every line, or all of them at once where they follow
+  // each other in the map, too. Along the last axis a line has but one element per channel.
+  template <class F>
+  void for_runs(std::int64_t elements, const F& body) const {
+    if (elements == inner) return body(0, 2 * inner, n * inner);
+    for (std::int64_t i = 0; i < n; ++i) body(i * inner, (i + 2) * elements, elements);
   }
 };
 
@@ -56,11 +65,12 @@ void extreme(const Tiles& tiles, const T* x, T* y) {
   tiles.for_each([&](std::int64_t offset, std::int64_t w) {
     const Scratch<T> memory(tiles.padded());
     tiles.load(x + offset, w, kNever<kLargest, T>, memory.data());
-    for (std::int64_t i = 0; i < tiles.n; ++i) {
-      const T* at = memory.data() + (i + 2) * w;
-      T* to = y + offset + i * tiles.inner;
-      for (std::int64_t k = 0; k < w; ++k) to[k] = best<kLargest>(best<kLargest>(at[k - w], at[k]), at[k + w]);
-    }
+    tiles.for_runs(w, [&, w = w](std::int64_t here, std::int64_t in_tile, std::int64_t count) {
+      const T* at = memory.data() + in_tile;
+      T* to = y + offset + here;
+      VOXGRAD_INDEPENDENT
+      for (std::int64_t k = 0; k < count; ++k) to[k] = best<kLargest>(best<kLargest>(at[k - w], at[k]), at[k + w]);
+    });
   });
 }
 
@@ -71,10 +81,11 @@ void extreme_gradient(const Tiles& tiles, const T* x, const T* dy, T* dx) {
     const Scratch<T> values(tiles.padded()), gradients(tiles.padded());
     tiles.load(x + offset, w, kNever<kLargest, T>, values.data());
     tiles.load(dy + offset, w, T(0), gradients.data());
-    for (std::int64_t i = 0; i < tiles.n; ++i) {
-      const T *v = values.data() + (i + 2) * w, *g = gradients.data() + (i + 2) * w;
-      T* to = dx + offset + i * tiles.inner;
-      for (std::int64_t k = 0; k < w; ++k) {
+    tiles.for_runs(w, [&, w = w](std::int64_t here, std::int64_t in_tile, std::int64_t count) {
+      const T *v = values.data() + in_tile, *g = gradients.data() + in_tile;
+      T* to = dx + offset + here;
+      VOXGRAD_INDEPENDENT
+      for (std::int64_t k = 0; k < count; ++k) {
         const T me = v[k], before = v[k - w], after = v[k + w];
         const bool beats_before = better<kLargest>(me, before), holds_after = !better<kLargest>(after, me);
         const T from_before = beats_before & better<kLargest>(me, v[k - 2 * w]) ? g[k - w] : T(0);
@@ -82,7 +93,7 @@ void extreme_gradient(const Tiles& tiles, const T* x, const T* dy, T* dx) {
         const T from_after = holds_after & !better<kLargest>(v[k + 2 * w], me) ? g[k + w] : T(0);
         to[k] = from_before + from_me + from_after;
       }
-    }
+    });
   });
 }
 
