@@ -31,12 +31,17 @@ inline Key<T> key_of(T x) {
   return (bits & kSign) != 0 ? ~bits : bits | kSign;
 }
 
-// The key of the `count`-th largest of n elements, and how many are larger. Digit by digit: a histogram of the elements
-// that agree with the digits found so far says which bucket holds the one that is looked for.
+// The key of the `count`-th largest of n elements, how many are larger, and how many have this key. Digit by digit: a
+// histogram of the elements that agree with the digits found so far says which bucket holds the one that is looked for.
 template <class T>
-std::pair<Key<T>, std::int64_t> find_rank(const T* x, std::int64_t n, std::int64_t count) {
+struct Rank {
+  Key<T> key;
+  std::int64_t larger, equal;
+};
+template <class T>
+Rank<T> find_rank(const T* x, std::int64_t n, std::int64_t count) {
   Key<T> found = 0;
-  std::int64_t larger = 0;
+  std::int64_t larger = 0, equal = 0;
   const Scratch<std::int64_t> histograms(block_count(n, kGrain) * kBuckets);
   for (int low = kBits<T>; low > 0;) {
     const int high = low;
@@ -61,23 +66,24 @@ std::pair<Key<T>, std::int64_t> find_rank(const T* x, std::int64_t n, std::int64
         continue;
       }
       found |= static_cast<Key<T>>(bucket) << low;
+      equal = here;
       break;
     }
   }
-  return {found, larger};
+  return {found, larger, equal};
 }
 
 template <class T>
 void select(const T* x, std::int64_t n, std::int64_t count, T* y) {
   if (count == 0) return static_cast<void>(std::fill_n(y, n, T(0)));
-  const auto [limit, larger] = find_rank(x, n, count);
-  std::int64_t equal = count - larger;  // still to be taken
+  const auto [limit, larger, equal] = find_rank(x, n, count);
   parallel_for(n, kGrain, [&, limit = limit](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) y[i] = T(key_of(x[i]) >= limit);
   });
-  // Equal ones are rare: they are the end of the selection, and taken in order.
-  for (std::int64_t i = 0; i < n; ++i)
-    if (y[i] > T(0) && key_of(x[i]) == limit && --equal < 0) y[i] = T(0);
+  // Of equal ones at the end of the selection the first are taken.
+  std::int64_t excess = larger + equal - count;
+  for (std::int64_t i = n - 1; excess > 0; --i)
+    if (y[i] > T(0) && key_of(x[i]) == limit) y[i] = T(0), --excess;
 }
 
 template <class T>
@@ -86,18 +92,22 @@ struct Entry {
   std::uint32_t voxel;  // and whether its label is the class, in the lowest bit
 };
 
-// Sorts by falling key; equal keys keep their order. Returns where the result lies, `a` or `b`.
+// Sorts by falling key; equal keys keep their order. Returns where the result lies, `a` or `b`. How many elements a
+// digit has does not depend on their order, so all digits are counted in one go.
 template <class T>
 Entry<T>* sort(Entry<T>* a, Entry<T>* b, std::int64_t n) {
-  std::vector<std::int64_t> next(kBuckets);
-  for (int low = 0; low < kBits<T>; low += kDigit) {
-    const auto bucket = [low](const Entry<T>& e) { return (~e.key >> low) & Key<T>(kBuckets - 1); };
-    std::fill(next.begin(), next.end(), 0);
-    for (std::int64_t i = 0; i < n; ++i) ++next[bucket(a[i])];
-    if (*std::max_element(next.begin(), next.end()) == n) continue;  // one bucket: nothing to do
-    std::int64_t first = 0;
-    for (std::int64_t& count : next) first += std::exchange(count, first);
-    for (std::int64_t i = 0; i < n; ++i) b[next[bucket(a[i])]++] = a[i];
+  constexpr int kDigits = (kBits<T> + kDigit - 1) / kDigit;
+  const auto bucket = [](Key<T> key, int digit) { return (~key >> (digit * kDigit)) & Key<T>(kBuckets - 1); };
+  std::vector<std::uint32_t> counts(std::size_t{kDigits} * kBuckets);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (int digit = 0; digit < kDigits; ++digit)
+      ++counts[static_cast<std::size_t>(digit) * kBuckets + bucket(a[i].key, digit)];
+  for (int digit = 0; digit < kDigits; ++digit) {
+    std::uint32_t* next = counts.data() + std::ptrdiff_t{digit} * kBuckets;
+    if (*std::max_element(next, next + kBuckets) == n) continue;  // one bucket: nothing to do
+    std::uint32_t first = 0;
+    for (int k = 0; k < kBuckets; ++k) first += std::exchange(next[k], first);
+    for (std::int64_t i = 0; i < n; ++i) b[next[bucket(a[i].key, digit)]++] = a[i];
     std::swap(a, b);
   }
   return a;
