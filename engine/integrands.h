@@ -70,6 +70,7 @@ VOXGRAD_HOST_DEVICE inline T power(T x, T a) {
   if (a == T(2)) return x * x;
   if (a == T(1)) return x;
   if (a == T(0)) return T(1);
+  if (a == T(0.5)) return std::sqrt(x);
   return x > T(0) ? std::pow(x, a) : T(0);
 }
 

@@ -56,7 +56,7 @@ inline int split_vectors(const T* rows, int count, T* columns, std::int64_t stri
     Vec<T> row[Channels];
     for (int v = 0; v < Channels; ++v) row[v] = load(rows + i * Channels + v * kLanes<T>);
     unrolled<Channels>([&](auto c) {
-      Vec<T> column = row[0];
+      Vec<T> column{};  // not row[0]: GCC 12 folds some shuffles of one vector with itself wrongly
       unrolled<Channels>([&](auto v) { column = take_rows<Channels, c, v, T>(column, row[v], lanes); });
       store(columns + c * stride + i, column);
     });
@@ -71,7 +71,7 @@ inline int join_vectors(const T* columns, std::int64_t stride, int count, T* row
     Vec<T> column[Channels];
     for (int c = 0; c < Channels; ++c) column[c] = load(columns + c * stride + i);
     unrolled<Channels>([&](auto v) {
-      Vec<T> row = column[0];
+      Vec<T> row{};
       unrolled<Channels>([&](auto c) { row = take_column<Channels, c, v, T>(row, column[c], lanes); });
       store(rows + i * Channels + v * kLanes<T>, row);
     });
