@@ -121,6 +121,7 @@ std::string parameter_table(const Spec& spec) {
 
 const char* holds_for(losses::Channels channels) {
   if (channels == losses::Channels::one) return "  (one sigmoid channel)";
+  if (channels == losses::Channels::two_classes) return "  (two classes)";
   return channels == losses::Channels::several ? "  (softmax)" : "";
 }
 

@@ -6,7 +6,8 @@
 
 namespace voxgrad::losses {
 
-enum class Channels { any, one, several };  // for which numbers of channels of the logits a relation holds
+// For which logits a relation holds: any, one sigmoid channel, several channels, or two classes in either form.
+enum class Channels { any, one, several, two_classes };
 
 // Two texts of losses with equal values and gradients.
 struct Identity {

@@ -15,13 +15,6 @@ Result result_of(const std::string& text, const Sample& sample, const losses::Co
 
 }  // namespace
 
-TEST_CASE("all voxels are the hardest hundred percent") {
-  check_equal("topk:percent=100", "ce");
-  check_equal("topk_threshold:threshold=1", "ce");
-  check_equal("dice_topk:percent=100", "dice_ce");
-  check_equal("dice_topk:lambda_dice=0.7,lambda_topk=1.3,percent=35", "0.7*dice+1.3*topk:percent=35");
-}
-
 TEST_CASE("topk falls with the share of the voxels, and takes at least one") {
   Random random(71);
   const Sample sample = draw_sample(random, {2, 4, 5, 3});
@@ -68,14 +61,6 @@ TEST_CASE("the hinge of right voxels with a margin of one is zero") {
   CHECK(make_loss("lovasz_hinge")(logits, from_vector<std::uint8_t>({1, 4}, {1, 1, 0, 0})).item() <= 1e-15);
   // one wrong voxel, margin 1 + 3, alone in its class: the slope of the largest error of one true voxel is 1
   CHECK(make_loss("lovasz_hinge")(logits, from_vector<std::uint8_t>({1, 4}, {0, 0, 0, 1})).item() > 4);
-}
-
-TEST_CASE("compounds with distances are the sums they claim to be") {
-  check_equal("dice_hd:balance=fixed,lambda_hd=0.3,alpha=1.5", "dice:background=0+0.3*hausdorff_dt:alpha=1.5");
-  check_equal("gd_boundary:alpha=0", "generalized_dice");
-  check_equal("gd_boundary:alpha=1,schedule=rebalance", "boundary");
-  check_equal("gd_boundary:alpha=0.3,sdf=plain", "generalized_dice+0.3*boundary:sdf=plain");
-  check_equal("gd_boundary:alpha=0.3,schedule=rebalance", "0.7*generalized_dice+0.3*boundary");
 }
 
 TEST_CASE("the share of the boundary loss grows with the epoch, up to one") {
@@ -145,19 +130,10 @@ TEST_CASE("spacing scales distances") {
   CHECK(std::fabs(result_of("dpce", sample, twice).value - value_of("dpce", sample)) <= 1e-12);
 }
 
-TEST_CASE("with equal distances the Wasserstein Dice of two classes is Dice") {
-  check_equal("generalized_wasserstein_dice", "dice:background=0", {{2, 4, 5, 1}, {2, 4, 5, 2}});
-  check_equal("generalized_wasserstein_dice:distances=0/3/3/0", "generalized_wasserstein_dice",
-              {{2, 4, 5, 1}, {2, 4, 5, 2}});
+TEST_CASE("Wasserstein Dice takes a square matrix") {
   CHECK_THROWS_AS(value_of("generalized_wasserstein_dice:distances=0/1/1",
                            {zeros({1, 4, 2}, DType::f64), zeros({1, 4}, DType::u8)}),
                   Error);
-}
-
-TEST_CASE("the semimetric losses are Dice and Jaccard on hard labels") {
-  check_equal("dml", "dice");
-  check_equal("jml", "jaccard");
-  check_equal("dml:background=0,batch=1,absent=ignore", "dice:background=0,batch=1,absent=ignore");
 }
 
 TEST_CASE("soft labels: one-hot ones are labels, and the minimum is where p = t") {
@@ -167,7 +143,7 @@ TEST_CASE("soft labels: one-hot ones are labels, and the minimum is where p = t"
   const Tensor one_hot = lookup(from_vector<double>({3, 3}, unit), sample.labels, DType::f64);
   for (const char* name : {"dml", "jml"}) {
     const losses::Loss loss = make_loss(name);
-    CHECK(loss(sample.logits, one_hot).item() == loss(sample.logits, sample.labels).item());
+    CHECK(std::fabs(loss(sample.logits, one_hot).item() - loss(sample.logits, sample.labels).item()) <= 1e-12);
     CHECK(std::fabs(loss(sample.logits, softmax(sample.logits)).item()) <= 1e-12);
     CHECK(loss(sample.logits * 3.0, softmax(sample.logits)).item() > 0.01);
   }
