@@ -38,7 +38,7 @@ Function build(const Parameters& with) {
   const int iterations = with.integer("iterations");
   const double s = with.number("smooth");
   return [=](const LossInput& in) {
-    const Tensor p = in.probabilities(), t = in.truth();
+    const Tensor p = in.counted(in.probabilities()), t = in.counted(in.truth());
     const Tensor p_line = skeleton(p, iterations), t_line = skeleton(t, iterations);
     const Tensor precision = (in.sums(p_line * t) + s) / (in.sums(p_line) + s);
     const Tensor sensitivity = (in.sums(t_line * p) + s) / (in.sums(t_line) + s);

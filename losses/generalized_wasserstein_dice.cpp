@@ -33,16 +33,15 @@ Function build(const Parameters& with) {
     const std::int64_t channels = in.channels(), classes = std::max<std::int64_t>(channels, 2);
     const std::vector<double> D = matrix(given, classes);
     // A voxel contributes D[y, c] p_c to W. One sigmoid channel: the probability of the wrong label.
-    const std::vector<double> table = channels == 1 ? std::vector<double>{D[1], D[2]} : D;
-    std::vector<double> foreground = table;
-    std::fill_n(foreground.begin(), channels, 0.0);
-    const auto row_of = [&](const std::vector<double>& values) {
-      Integral row = to_row(channels == 1 ? Integrand::error : Integrand::mass);
-      row.field = in.lookup(values, channels);
-      return row;
-    };
-    const auto [all, fg, G] = in.integrals(row_of(table), row_of(foreground), Integrand::present);
-    const Tensor W = sum(all, {1}), W_fg = sum(fg, {1});
+    const Integrand kind = channels == 1 ? Integrand::error : Integrand::mass;
+    Integral everywhere = to_row(kind);
+    everywhere.field = in.lookup(channels == 1 ? std::vector<double>{D[1], D[2]} : D, channels);
+    Integral background = row(kind, 0, in.constant({D.begin(), D.begin() + classes}));
+    std::vector<double> indicator(static_cast<std::size_t>(classes), 0.0);
+    indicator[0] = 1;
+    background.field = in.lookup(indicator, 1);
+    const auto [all, bg, G] = in.integrals(everywhere, background, Integrand::present);
+    const Tensor W = sum(all, {1}), W_fg = W - sum(bg, {1});
     const Tensor size = sum(channels == 1 ? G : slice(G, 1, 1, channels), {1});
     const Tensor right = 2 * (size - W_fg);
     return mean(1 - (right + s.nr) / (right + W + s.dr));

@@ -130,7 +130,7 @@ std::vector<Tensor> LossInput::integrate_rows(const std::vector<Integral>& rows)
 
 // [N', C] without what does not count.
 Tensor LossInput::by_class(Tensor sums) const {
-  if (drops_background()) sums = slice(sums, 1, 1, sums.extent(1));
+  if (drops_background() && sums.extent(1) == channels()) sums = slice(sums, 1, 1, sums.extent(1));
   return options_.pool_classes ? sum(sums, {1}, true) : sums;
 }
 
@@ -142,14 +142,14 @@ Tensor LossInput::map(const Integral& row) const { return integrand(logits_, lab
 
 Tensor LossInput::probabilities() const {
   const Tensor p = channels() == 1 ? sigmoid(logits_) : softmax(logits_);
-  if (integrate_.ignore < 0 || labels_.dtype() != DType::u8) return p;
+  if (integrate_.ignore < 0 || soft_labels()) return p;
   std::vector<double> valid(256, 1.0);
   valid[static_cast<std::size_t>(integrate_.ignore)] = 0;
   return p * voxgrad::lookup(reshape(constant(valid), {256, 1}), labels_, logits_.dtype());
 }
 
 Tensor LossInput::truth(double smoothing) const {
-  if (labels_.dtype() != DType::u8) {
+  if (soft_labels()) {
     check(labels_.dtype() == logits_.dtype() && labels_.shape() == logits_.shape(), options_.loss,
           ": soft labels must be like the logits, ", logits_, ", got ", labels_);
     return labels_;
@@ -159,6 +159,10 @@ Tensor LossInput::truth(double smoothing) const {
   for (std::int64_t c = 0; c < width; ++c)
     table[static_cast<std::size_t>((c + classes - width) * width + c)] += 1 - smoothing;
   return lookup(std::move(table), width);
+}
+
+Tensor LossInput::counted(const Tensor& map) const {
+  return drops_background() ? slice(map, map.dims() - 1, 1, map.extent(-1)) : map;
 }
 
 Tensor LossInput::sums(const Tensor& map) const {

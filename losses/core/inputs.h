@@ -79,10 +79,13 @@ class LossInput {
   // --- Maps, for losses that are more than integrals. All are 0 at ignored voxels. ---
   // A row before it is added up: [N, *S, C], [N, *S, 1] in scope truth. Differentiable.
   Tensor map(const Integral& row) const;
-  Tensor probabilities() const;  // [N, *S, C]. Differentiable.
+  Tensor probabilities() const;                                      // [N, *S, C]. Differentiable.
+  bool soft_labels() const { return labels_.dtype() != DType::u8; }  // which have no integrals
   // t, with `smoothing` of it spread evenly over the classes; soft labels as they were given. [N, *S, C]
   Tensor truth(double smoothing = 0) const;
-  // A map [N, *S, C] added up over space, f64 [N', C'] like integrals().
+  // A map [N, *S, C] without the background if that does not count.
+  Tensor counted(const Tensor& map) const;
+  // A map, counted or not, added up over space, f64 [N', C'] like integrals().
   Tensor sums(const Tensor& map) const;
   // [N, *S, width]: the row of each voxel's label in a table of max(C, 2) rows.
   Tensor lookup(std::vector<double> table, std::int64_t width) const;

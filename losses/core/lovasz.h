@@ -18,7 +18,9 @@ struct Lovasz {
 
   // Mean over images and classes of sum_i errors_i slope_i, the errors of a class in decreasing order. errors
   // [N, *S, C], differentiable.
-  Tensor operator()(const LossInput& in, const Tensor& errors) const {
+  Tensor operator()(const LossInput& in, const Tensor& all_errors) const {
+    // Of two classes the slope of the second can be had alone, as that of one sigmoid channel.
+    const Tensor errors = in.channels() == 2 ? in.counted(all_errors) : all_errors;
     const auto merged = [&](const Tensor& x) { return per_image ? x : sum(x, {0}, true); };
     const Tensor extension = merged(in.sums(errors * in.lovasz_slope(errors, per_image)));
     if (!present) return mean(extension);

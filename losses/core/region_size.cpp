@@ -7,6 +7,11 @@ Spec ce_with_size(const std::string& name, SizeTerm kind, const std::string& for
   const auto build = [kind](const Parameters& with) -> Function {
     const double lambda = with.number("lambda"), temperature = with.number("temperature"), eps = with.number("eps");
     return [=](const LossInput& in) {
+      if (temperature == 1) {  // all in one pass
+        const auto [L, M, P, G, voxels] =
+            in.integrals(Integrand::nll, Integrand::weight, Integrand::mass, Integrand::present, Integrand::voxels);
+        return in.mean_of_voxels(L, M) + lambda * size_term(kind, P, G, voxels, eps);
+      }
       const auto [L, M] = in.integrals(Integrand::nll, Integrand::weight);
       const auto [P, G, voxels] =
           in.at_temperature(temperature).integrals(Integrand::mass, Integrand::present, Integrand::voxels);

@@ -17,6 +17,10 @@ struct SoftOverlap {
   Tensor I, P, G;  // [N', C']
 };
 inline SoftOverlap soft_overlap(const LossInput& in, double smoothing) {
+  if (smoothing == 0 && !in.soft_labels()) {
+    const auto [P, G, distance] = in.integrals(Integrand::mass, Integrand::present, Integrand::error);
+    return {0.5 * (P + G - distance), P, G};
+  }
   const Tensor p = in.probabilities(), t = in.truth(smoothing);
   const Tensor P = in.sums(p), G = in.sums(t);
   return {0.5 * (P + G - in.sums(abs(p - t))), P, G};
