@@ -8,7 +8,7 @@
 namespace voxgrad::data {
 namespace {
 
-constexpr const char* kFormat = "voxgrad-cache";
+constexpr const char* kCacheFormat = "voxgrad-cache";
 constexpr std::int64_t kVersion = 1;
 constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
 
@@ -25,7 +25,8 @@ h5::Extents zeros_like(const h5::Extents& extents) { return h5::Extents(extents.
 
 FieldCache::FieldCache(const std::string& path) : file_(h5::File::open(path)) {
   const h5::Group root = file_.group("/");
-  if (root.string_attribute("format") != kFormat || root.integer_attribute("format_version") != kVersion) damaged(path);
+  if (root.string_attribute("format") != kCacheFormat || root.integer_attribute("format_version") != kVersion)
+    damaged(path);
   const h5::Array array = file_.array("/names");
   if (array.element() != h5::Element::u8 || array.extents().size() != 1) damaged(array.where());
   std::string lines(static_cast<std::size_t>(array.extents()[0]), '\0');
@@ -56,7 +57,7 @@ Tensor FieldCache::read(const std::string& name) const {
 }
 
 FieldCacheWriter::FieldCacheWriter() {
-  out_.attribute("/", "format", std::string(kFormat));
+  out_.attribute("/", "format", std::string(kCacheFormat));
   out_.attribute("/", "format_version", kVersion);
 }
 

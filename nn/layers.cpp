@@ -41,15 +41,12 @@ NormLayerOptions block_norm(const ConvBlockOptions& options, bool activated) {
 
 }  // namespace
 
-const char* name_of(Norm norm) {
-  switch (norm) {
-    case Norm::batch: return "batch";
-    case Norm::instance: return "instance";
-    case Norm::group: return "group";
-    case Norm::none: break;
-  }
-  return "none";
+const std::vector<std::string>& norm_names() {
+  static const std::vector<std::string> names{"batch", "instance", "group", "none"};
+  return names;
 }
+
+const char* name_of(Norm norm) { return norm_names()[static_cast<std::size_t>(norm)].c_str(); }
 
 Tensor activate(const Tensor& x, Activation activation, double slope) {
   if (activation == Activation::none) return x;

@@ -16,6 +16,7 @@ namespace voxgrad::nn {
 
 enum class Norm { batch, instance, group, none };
 const char* name_of(Norm norm);
+const std::vector<std::string>& norm_names();  // in the order of Norm
 
 // x or its (leaky) ReLU.
 Tensor activate(const Tensor& x, Activation activation, double slope = 0.01);

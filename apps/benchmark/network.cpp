@@ -21,7 +21,6 @@ enum Stream : std::uint64_t { kWeights = 1, kInput = 2 };
 constexpr double kRate = 1e-4;  // of the optimiser: it costs the same whatever it is
 
 nn::UNetConfig config_of(const NetworkOptions& options) {
-  constexpr nn::Norm kNorms[]{nn::Norm::batch, nn::Norm::instance, nn::Norm::group, nn::Norm::none};
   nn::UNetConfig config;
   config.dims = options.dims;
   config.in_channels = options.channels;
@@ -29,7 +28,7 @@ nn::UNetConfig config_of(const NetworkOptions& options) {
   config.base = options.base;
   config.max_channels = options.max_channels > 0 ? options.max_channels : options.base << (options.depth - 1);
   config.depth = options.depth;
-  config.norm = kNorms[choose("norm", options.norm, {"batch", "instance", "group", "none"})];
+  config.norm = static_cast<nn::Norm>(choose("norm", options.norm, nn::norm_names()));
   config.residual = options.residual;
   return config;
 }

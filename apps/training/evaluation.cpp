@@ -9,9 +9,7 @@
 
 namespace voxgrad::apps {
 
-using losses::summarise;
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+using losses::kUndefined, losses::summarise;
 
 CaseResult compare_labels(const std::string& id, const Tensor& prediction, const Tensor& truth,
                           const losses::Scoring& scoring) {

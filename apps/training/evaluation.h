@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -20,7 +19,7 @@ struct CaseResult {
   double diagonal = 0;                       // of the image, mm
   double tau = 0;                            // mm, tolerance of NSD
   // Over all classes; NaN if it was not asked for.
-  double calibration_error = std::numeric_limits<double>::quiet_NaN();
+  double calibration_error = losses::kUndefined;
 };
 
 // Compares labels of a case with the truth.

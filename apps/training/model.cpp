@@ -1,7 +1,7 @@
 #include "apps/training/model.h"
 
+#include <algorithm>
 #include <filesystem>
-#include <utility>
 
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
@@ -10,27 +10,17 @@ namespace voxgrad::apps {
 namespace {
 
 namespace fs = std::filesystem;
-using Kind = data::Normalisation::Kind;
 
-// Enumerators under the names that flags and files use.
-template <class E, std::size_t n>
-const char* name_in(const std::pair<const char*, E> (&table)[n], E value) {
-  for (const auto& [name, entry] : table)
-    if (entry == value) return name;
-  return "";
+// In the order of data::Normalisation::Kind.
+const std::vector<std::string> kNormalisations{"case", "dataset", "none"};
+
+// The enumerator with the place of a name in a list.
+template <class E>
+E value_in(const std::vector<std::string>& names, const std::string& name, const char* what) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) throw Error(ErrorKind::model, text("model: unknown ", what, " \"", name, "\""));
+  return static_cast<E>(found - names.begin());
 }
-
-template <class E, std::size_t n>
-E value_in(const std::pair<const char*, E> (&table)[n], const std::string& name, const char* what) {
-  for (const auto& [known, value] : table)
-    if (name == known) return value;
-  throw Error(ErrorKind::model, text("model: unknown ", what, " \"", name, "\""));
-}
-
-constexpr std::pair<const char*, nn::Norm> kNorms[]{
-    {"batch", nn::Norm::batch}, {"instance", nn::Norm::instance}, {"group", nn::Norm::group}, {"none", nn::Norm::none}};
-constexpr std::pair<const char*, Kind> kNormalisations[]{
-    {"case", Kind::zscore_case}, {"dataset", Kind::zscore_dataset}, {"none", Kind::none}};
 
 }  // namespace
 
@@ -51,14 +41,15 @@ Json to_json(const ModelSpec& spec) {
       {"base", net.base},
       {"max_channels", net.max_channels},
       {"depth", net.depth},
-      {"norm", name_in(kNorms, net.norm)},
+      {"norm", nn::name_of(net.norm)},
       {"residual", net.residual},
       {"dropout", net.dropout},
       {"deep_supervision", net.deep_supervision},
       {"strides", strides},
       {"patch", spec.patch},
       {"class_names", spec.class_names},
-      {"normalisation", {{"kind", name_in(kNormalisations, n.kind)}, {"mean", n.mean}, {"deviation", n.deviation}}}};
+      {"normalisation",
+       {{"kind", kNormalisations[static_cast<std::size_t>(n.kind)]}, {"mean", n.mean}, {"deviation", n.deviation}}}};
 }
 
 ModelSpec spec_from_json(const Json& json) try {
@@ -72,14 +63,15 @@ ModelSpec spec_from_json(const Json& json) try {
   json.at("base").get_to(net.base);
   json.at("max_channels").get_to(net.max_channels);
   json.at("depth").get_to(net.depth);
-  net.norm = value_in(kNorms, json.at("norm").get<std::string>(), "norm");
+  net.norm = value_in<nn::Norm>(nn::norm_names(), json.at("norm").get<std::string>(), "norm");
   json.at("residual").get_to(net.residual);
   json.at("dropout").get_to(net.dropout);
   json.at("deep_supervision").get_to(net.deep_supervision);
   json.at("patch").get_to(spec.patch);
   json.at("class_names").get_to(spec.class_names);
   const Json& n = json.at("normalisation");
-  spec.normalisation.kind = value_in(kNormalisations, n.at("kind").get<std::string>(), "normalisation");
+  spec.normalisation.kind =
+      value_in<data::Normalisation::Kind>(kNormalisations, n.at("kind").get<std::string>(), "normalisation");
   n.at("mean").get_to(spec.normalisation.mean);
   n.at("deviation").get_to(spec.normalisation.deviation);
   if (net.dims != 2 && net.dims != 3)

@@ -119,8 +119,7 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.base = c.base;
   net.depth = geometry.depth;
   net.strides = geometry.strides;
-  constexpr nn::Norm kNorms[]{nn::Norm::batch, nn::Norm::instance, nn::Norm::group, nn::Norm::none};
-  net.norm = kNorms[choose("norm", c.norm, {"batch", "instance", "group", "none"})];
+  net.norm = static_cast<nn::Norm>(choose("norm", c.norm, nn::norm_names()));
   net.residual = c.residual;
   net.dropout = c.dropout;
   net.deep_supervision = c.deep_supervision;
@@ -135,12 +134,13 @@ data::AugmentOptions augmentation(const std::string& name) {
 }
 
 void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train) {
-  using Kind = data::Normalisation::Kind;
   const TrainConfig& c = plan.config;
   // Hounsfield units mean the same in every scan; other intensities are comparable within a case only.
   const auto modality = dataset.info().attributes.find("modality");
   const bool ct = modality != dataset.info().attributes.end() && modality->second == "CT";
-  plan.model.normalisation = data::Normalisation::derive(ct ? Kind::zscore_dataset : Kind::zscore_case, dataset, train);
+  using data::Normalisation;
+  plan.model.normalisation = Normalisation::derive(
+      ct ? Normalisation::Kind::zscore_dataset : Normalisation::Kind::zscore_case, dataset, train);
   data::LoaderOptions& loader = plan.loader;
   loader.cases = train;
   loader.patch = plan.model.patch;

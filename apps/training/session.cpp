@@ -18,7 +18,7 @@ namespace voxgrad::apps {
 namespace {
 
 constexpr int kMostRollbacks = 10, kMostSkipped = 20;  // beyond that it is no accident
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 std::string checksum(const data::DatasetInfo& info) { return text(info.images_crc32, "/", info.labels_crc32); }
 
@@ -98,7 +98,7 @@ void Session::prepare_fields() {
 
 void Session::train() {
   while (trainer_.steps_done() < plan_.steps) {
-    double lr = kUndefined;
+    double lr = kUnknown;
     try {
       const StepReport report = trainer_.step();
       loss_sum_ += report.loss;
@@ -143,8 +143,8 @@ void Session::survive(const Error& error) {
 
 void Session::end_epoch(double lr) {
   const std::int64_t done = trainer_.steps_done(), epoch = plan_.epoch_of(done), every = plan_.config.validate_every;
-  EpochRecord record{epoch, done,       loss_count_ > 0 ? loss_sum_ / static_cast<double>(loss_count_) : kUndefined,
-                     lr,    kUndefined, {}};
+  EpochRecord record{epoch, done,     loss_count_ > 0 ? loss_sum_ / static_cast<double>(loss_count_) : kUnknown,
+                     lr,    kUnknown, {}};
   loss_sum_ = 0;
   loss_count_ = 0;
   const bool last = done == plan_.steps;
@@ -156,7 +156,7 @@ void Session::end_epoch(double lr) {
     trainer_.end_validation(record.val_dice);
   }
   history_.push_back(record);
-  const double best = best_ > 0 ? history_[static_cast<std::size_t>(best_ - 1)].val_dice : kUndefined;
+  const double best = best_ > 0 ? history_[static_cast<std::size_t>(best_ - 1)].val_dice : kUnknown;
   if (record.val_dice > best || (std::isnan(best) && (last || !std::isnan(record.val_dice)))) {
     best_ = static_cast<std::int64_t>(history_.size());
     best_weights_ = trainer_.weights();

@@ -9,17 +9,17 @@ struct InspectOptions {
   std::string data, split = "all", label_map;
 };
 
-Json to_json(const data::Summary& s) {
+Json json_of(const data::Summary& s) {
   return {{"min", number(s.min)}, {"median", number(s.median)}, {"mean", number(s.mean)}, {"max", number(s.max)}};
 }
 
-Json to_json(const std::vector<data::Summary>& axes) {
+Json json_of(const std::vector<data::Summary>& axes) {
   Json list = Json::array();
-  for (const data::Summary& axis : axes) list.push_back(to_json(axis));
+  for (const data::Summary& axis : axes) list.push_back(json_of(axis));
   return list;
 }
 
-Json to_json(const data::Fingerprint& print) {
+Json json_of(const data::Fingerprint& print) {
   Json classes = Json::array(), channels = Json::array();
   for (const data::ClassFingerprint& entry : print.classes)
     classes.push_back({{"name", entry.name},
@@ -27,8 +27,8 @@ Json to_json(const data::Fingerprint& print) {
                        {"fraction", number(entry.fraction)},
                        {"cases", entry.cases},
                        {"objects", entry.objects},
-                       {"object_voxels", to_json(entry.object_voxels)},
-                       {"object_size", to_json(entry.object_size)}});
+                       {"object_voxels", json_of(entry.object_voxels)},
+                       {"object_size", json_of(entry.object_size)}});
   for (const data::ChannelFingerprint& entry : print.channels)
     channels.push_back({{"min", number(entry.min)},
                         {"max", number(entry.max)},
@@ -43,8 +43,8 @@ Json to_json(const data::Fingerprint& print) {
           {"groups", print.groups},
           {"voxels", print.voxels},
           {"dims", print.dims},
-          {"shape", to_json(print.shape)},
-          {"spacing", to_json(print.spacing)},
+          {"shape", json_of(print.shape)},
+          {"spacing", json_of(print.spacing)},
           {"foreground_fraction", number(print.foreground_fraction)},
           {"ignored_fraction", number(print.ignored_fraction)},
           {"empty_cases", print.empty_cases},
@@ -99,7 +99,7 @@ void inspect(const InspectOptions& options, const Common& common) {
   for (const auto& [name, cases] : dataset.info().splits) splits[name] = cases.size();
   json["splits"] = splits;
   json["attributes"] = dataset.info().attributes;
-  json.update(to_json(print));
+  json.update(json_of(print));
   print_json(json);
 }
 

@@ -2,11 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace voxgrad::losses {
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 Summary summarise(const std::vector<double>& values) {
   Summary result{kUndefined, kUndefined, 0};

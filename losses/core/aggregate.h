@@ -6,9 +6,12 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace voxgrad::losses {
+
+inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 // Mean and sample standard deviation (n - 1; NaN for n < 2) of the values that are not NaN; mean NaN if there is none.
 struct Summary {

@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "engine/names.h"
 
 namespace voxgrad::losses {
 namespace {
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 double ratio(double numerator, double denominator) { return denominator == 0 ? kUndefined : numerator / denominator; }
 double number(std::int64_t count) { return static_cast<double>(count); }

@@ -141,7 +141,7 @@ std::vector<double> directed(const Tensor& a, const Tensor& b, const std::vector
 // `value` if there are distances; else what the head of the header says.
 template <class Value>
 double unless_empty(const SurfaceDistances& d, double one_empty, Value&& value) {
-  if (d.no_prediction && d.no_truth) return std::numeric_limits<double>::quiet_NaN();
+  if (d.no_prediction && d.no_truth) return kUndefined;
   return d.no_prediction || d.no_truth ? one_empty : value();
 }
 
