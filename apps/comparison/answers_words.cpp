@@ -136,13 +136,16 @@ std::string about_certainty(const Comparison& comparison, const Analysis& analys
   std::vector<double> deviations;
   for (const LossStatistics& loss : analysis.losses)
     if (!std::isnan(loss.sd_seeds)) deviations.push_back(loss.sd_seeds);
+  std::sort(deviations.begin(), deviations.end());
   if (seeds < 2 || deviations.empty())
     words +=
         "There is one training per loss and dataset: how much another seed would change is not known, and the "
         "intervals speak of other cases, not of other trainings.";
   else
-    words += text("Between seeds the mean of a loss varies by ", fixed(losses::summarise(deviations).mean, 4),
-                  " (SD, mean over the losses): smaller gaps are luck.");
+    words +=
+        text("Between its ", seeds, " seeds the mean of a typical loss varies by ", fixed(quantile(deviations, 0.5), 4),
+             " (SD, median over the losses), that of the least steady one by ", fixed(deviations.back(), 4),
+             ": a gap of that size may be luck of the seed, whatever its p.");
   return words;
 }
 

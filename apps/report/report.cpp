@@ -149,12 +149,12 @@ std::string write_report(const Comparison& comparison, const std::vector<Analysi
   const std::vector<OverlayRow> pictures = overlays(comparison, analyses, directory, redraw, notes);
   std::string body, words;
   const int seeds = comparison.protocol.value("seeds", 1);
-  body +=
-      paragraph(text(comparison.runs.size(), " trainings: ", analyses.back().losses.size(), " losses, ",
-                     comparison.datasets.size(), " datasets, ", seeds, seeds == 1 ? " seed, " : " seeds, ",
-                     comparison.protocol.value("folds", 0) > 0 ? text(comparison.protocol.value("folds", 0), " folds")
-                                                               : std::string("the split of the file"),
-                     ". The same comparison in a new directory:"));
+  body += paragraph(text(
+      comparison.runs.size(), " trainings: ", analyses.back().losses.size(), " losses, ", comparison.datasets.size(),
+      comparison.datasets.size() == 1 ? " dataset, " : " datasets, ", seeds, seeds == 1 ? " seed, " : " seeds, ",
+      comparison.protocol.value("folds", 0) > 0 ? text(comparison.protocol.value("folds", 0), " folds")
+                                                : std::string("the split of the file"),
+      ". The same comparison in a new directory:"));
   body += "<code>" + escaped(comparison.protocol.value("command", "")) + "</code>\n";
   for (const std::string& part : answers.words) words += paragraph(part);
   body += section("In words", words);

@@ -25,6 +25,10 @@ std::string verdict_words(Verdict verdict) {
 
 std::string p_words(double p) { return p < 0.001 ? "&lt; 0.001" : fixed(p, 3); }
 
+std::string signed_with_span(const Contrast& contrast) {
+  return (contrast.difference > 0 ? "+" : "") + with_span(contrast.difference, contrast.span);
+}
+
 std::string ranking_table(const Analysis& analysis) {
   HtmlTable table(
       text(analysis.name, ", ", analysis.cases, " test cases",
@@ -32,32 +36,36 @@ std::string ranking_table(const Analysis& analysis) {
            ". Friedman's test: p ", analysis.friedman.p < 0.001 ? "< 0.001" : "= " + fixed(analysis.friedman.p, 3),
            ". Agreement of resampled rankings, Kendall's tau-b: median ", fixed(analysis.tau_median, 2),
            ", 5th percentile ", fixed(analysis.tau_low, 2), "."),
-      {"loss", "rank by mean", "mean Dice [95 % interval]", "SD over cases", "SD over seeds", "median (quartiles)",
-       "5th percentile", "cases below 0.1", "ranks (95 %)", "mean rank", "rank by it", "losses beaten",
-       "to " + analysis.baseline + " [95 % interval]", "p (Holm)", "rank-biserial", "Hodges-Lehmann", "verdict"});
+      {"loss", "rank", "mean Dice [95 % interval]", "to " + analysis.baseline + " [95 % interval]", "p (Holm)",
+       "verdict", "rank, 95 %", "SD over cases", "SD over seeds"});
   for (const LossStatistics& loss : analysis.losses) {
-    std::vector<std::string> cells{
-        escaped(loss.loss),
-        std::to_string(loss.rank),
-        with_span(loss.mean, loss.span),
-        fixed(loss.sd_cases, 3),
-        fixed(loss.sd_seeds, 4),
-        fixed(loss.median, 3) + " (" + fixed(loss.low_quartile, 3) + ", " + fixed(loss.high_quartile, 3) + ")",
-        fixed(loss.low_5, 3),
-        std::to_string(loss.failures),
-        fixed(loss.ranks.low, 0) + " to " + fixed(loss.ranks.high, 0),
-        fixed(loss.mean_rank, 2),
-        std::to_string(loss.rank_by_mean_rank),
-        fixed(loss.wins, 0)};
-    const Contrast& contrast = loss.to_baseline;
+    std::vector<std::string> cells{escaped(loss.loss), std::to_string(loss.rank), with_span(loss.mean, loss.span)};
     if (loss.loss == analysis.baseline)
-      cells.insert(cells.end(), {"baseline", "", "", "", ""});
+      cells.insert(cells.end(), {"", "", "baseline"});
     else
-      cells.insert(cells.end(), {(contrast.difference > 0 ? "+" : "") + with_span(contrast.difference, contrast.span),
-                                 p_words(contrast.p_holm), fixed(contrast.rank_biserial, 2),
-                                 fixed(contrast.hodges_lehmann, 3), verdict_words(contrast.verdict)});
+      cells.insert(cells.end(), {signed_with_span(loss.to_baseline), p_words(loss.to_baseline.p_holm),
+                                 verdict_words(loss.to_baseline.verdict)});
     if (loss.diverged > 0) cells.back() += text(" (", loss.diverged, " of ", loss.runs, " runs diverged)");
+    cells.insert(cells.end(), {fixed(loss.ranks.low, 0) + " to " + fixed(loss.ranks.high, 0), fixed(loss.sd_cases, 3),
+                               fixed(loss.sd_seeds, 4)});
     table.row(cells);
+  }
+  return table.str();
+}
+
+// What the ranking has no room for.
+std::string spread_table(const Analysis& analysis) {
+  HtmlTable table(analysis.name + ": spread over the cases, other rankings, sizes of effects",
+                  {"loss", "median (quartiles)", "5th percentile", "cases below 0.1", "mean rank", "rank by it",
+                   "losses beaten", "rank by them", "rank-biserial", "Hodges-Lehmann"});
+  for (const LossStatistics& loss : analysis.losses) {
+    const bool baseline = loss.loss == analysis.baseline;
+    table.row({escaped(loss.loss),
+               fixed(loss.median, 3) + " (" + fixed(loss.low_quartile, 3) + ", " + fixed(loss.high_quartile, 3) + ")",
+               fixed(loss.low_5, 3), std::to_string(loss.failures), fixed(loss.mean_rank, 2),
+               std::to_string(loss.rank_by_mean_rank), fixed(loss.wins, 0), std::to_string(loss.rank_by_wins),
+               baseline ? "" : fixed(loss.to_baseline.rank_biserial, 2),
+               baseline ? "" : fixed(loss.to_baseline.hodges_lehmann, 3)});
   }
   return table.str();
 }
@@ -89,7 +97,9 @@ std::string ranking_section(const std::vector<Analysis>& analyses) {
       "of the table. A loss is better or worse if p < 0.05 and the interval excludes 0, equal if the 90 % interval of "
       "the difference lies within 0.01, else open. Losses beaten: one-sided tests at 5 % after Holm over all pairs.");
   body += ranking_table(analyses.back());
-  for (std::size_t i = 0; i + 1 < analyses.size(); ++i) body += folded(analyses[i].name, ranking_table(analyses[i]));
+  body += folded("Spread, other rankings, sizes of effects", spread_table(analyses.back()));
+  for (std::size_t i = 0; i + 1 < analyses.size(); ++i)
+    body += folded(analyses[i].name, ranking_table(analyses[i]) + spread_table(analyses[i]));
   return section("Ranking", body);
 }
 

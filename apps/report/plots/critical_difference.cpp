@@ -38,7 +38,7 @@ std::string critical_difference_plot(const Analysis& analysis) {
   svg.text(axis.from, 10, "start", "critical difference " + fixed(difference, 2), "soft");
   const auto y = [&](std::size_t index) { return kTop + kRow * (static_cast<double>(index) + 0.5); };
   for (std::size_t i = 0; i < losses.size(); ++i) {
-    svg.text(kLabels - 8, y(i) + 3.5, "end", shortened(losses[i]->loss, 24), "", losses[i]->loss);
+    svg.text(kLabels - 8, y(i) + 3.5, "end", shortened(losses[i]->loss, 20), "", losses[i]->loss);
     svg.marker(axis(ranks[i]), y(i), family_of(losses[i]->loss));
   }
   for (std::size_t g = 0; g < groups.size(); ++g) {

@@ -10,7 +10,7 @@ namespace voxgrad::apps {
 namespace {
 
 constexpr double kRow = 16, kLabels = 138, kTop = 8, kBottom = 36, kRight = 12;
-constexpr std::size_t kLetters = 24;
+constexpr std::size_t kLetters = 20;
 
 }  // namespace
 
