@@ -1,5 +1,5 @@
-// The integrals of the losses (engine/integrands.h), forward: every warp adds up the voxels of its share, then one
-// block per integral adds up the warps. The order depends on the shape alone.
+// The integrals of the losses (engine/integrands.h), forward: every block adds up the voxels of its share, then one
+// block per integral adds up the blocks. The order depends on the shape alone.
 #include "engine/cuda/context.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/integration.h"
@@ -9,84 +9,48 @@ namespace {
 
 constexpr int kThreads = 128;
 
-// Whole warps for n threads' work, at most `most` threads.
-int threads_for(std::int64_t n, int most) {
-  return static_cast<int>(std::clamp<std::int64_t>((n + kWarp - 1) / kWarp * kWarp, kWarp, most));
-}
-
-// The voxels that a thread has in its registers together, so that their terms are one term for the sum over the warp.
-template <int kMost>
-constexpr int kVoxels = kMost == 0 ? 1 : 8 / kMost;
-
-// What one turn of a warp adds to an integral.
-template <class T, int kMost>
-struct Turn {
-  Voxel<T, kMost> voxel[kVoxels<kMost>];
-  std::int64_t index[kVoxels<kMost>];
-
-  template <class F>
-  __device__ double sum(F&& term) const {
-    double result = 0;
-#pragma unroll
-    for (int j = 0; j < kVoxels<kMost>; ++j)
-      if (voxel[j].label >= 0) result += term(voxel[j], index[j]);
-    return warp_reduce(result, Add{});
-  }
-};
-
-// add(c, sum) for every channel, with the sum of the row over the voxels of a turn.
-template <class Row, class T, int kMost, class F>
-__device__ inline void sum_row(const Integration<T>& pass, const typename Integration<T>::Row& row,
-                               const Turn<T, kMost>& turn, F&& add) {
-  const auto value = [&](const Point<T>& x, T w) {
-    return static_cast<double>(Row::value(x.p, x.q, x.l, x.t, w, row.a));
+// One row at one voxel, added to the sums of this thread, of which those of one channel are `stride` apart.
+template <class Row, class T, int kMost>
+__device__ __forceinline__ void add_row(const Integration<T>& pass, const typename Integration<T>::Row& row,
+                                        const Voxel<T, kMost>& voxel, std::int64_t index, double* sums, int stride) {
+  const auto value = [&](const Point<T>& x, int c) {
+    return row.weight_of(c) *
+           static_cast<double>(Row::value(x.p, x.q, x.l, x.t, row.field_at(index, c - pass.first), row.a));
   };
-  if constexpr (Row::scope == Scope::truth) {
-    double values[kVoxels<kMost>];
-#pragma unroll
-    for (int j = 0; j < kVoxels<kMost>; ++j) {
-      const int label = turn.voxel[j].label;
-      values[j] = label < 0 ? 0
-                            : row.weight_of(label) * value(turn.voxel[j].template at_label<Row>(),
-                                                           row.field_at(turn.index[j], label - pass.first));
-    }
-    for (int c = 0; c < pass.channels; ++c) {
-      double sum = 0;
-#pragma unroll
-      for (int j = 0; j < kVoxels<kMost>; ++j) sum += pass.channels == 1 || turn.voxel[j].label == c ? values[j] : 0;
-      add(c, warp_reduce(sum, Add{}));
-    }
-  } else {
-    for_classes<kMost>(pass.first, pass.classes, [&](int c) {
-      const double sum = turn.sum([&](const Voxel<T, kMost>& voxel, std::int64_t index) {
-        return value(voxel.template at<Row>(c), row.field_at(index, c - pass.first));
-      });
-      add(c - pass.first, row.weight_of(c) * sum);
-    });
-  }
+  if constexpr (Row::scope == Scope::truth)
+    sums[pass.channels == 1 ? 0 : voxel.label * stride] += value(voxel.template at_label<Row>(), voxel.label);
+  else
+    for_classes<kMost>(pass.first, pass.classes,
+                       [&](int c) { sums[(c - pass.first) * stride] += value(voxel.template at<Row>(c), c); });
 }
 
-// parts [rows, N, C, warps of a sample].
+// The rows [begin, end) over the share of one block: every thread adds up its voxels in shared memory, [rows, C,
+// threads], then a warp takes one sum after the other. parts [rows, N, C, blocks of a sample].
 template <class T, int kMost>
-__global__ void sums_kernel(const Integration<T> pass, std::int64_t blocks, double* parts) {
-  const std::int64_t sample = block_index() / blocks, warps = blocks * block_size() / kWarp;
-  const std::int64_t warp = (block_index() % blocks * block_size() + thread_index()) / kWarp;
-  constexpr std::int64_t kShare = kVoxels<kMost> * kWarp;
-  for (std::int64_t begin = warp * kShare; begin < pass.voxels || begin == warp * kShare; begin += warps * kShare) {
-    Turn<T, kMost> turn;
-#pragma unroll
-    for (int j = 0; j < kVoxels<kMost>; ++j) {
-      const std::int64_t v = begin + j * kWarp + thread_index() % kWarp;
-      turn.index[j] = sample * pass.voxels + v;
-      if (v < pass.voxels) turn.voxel[j].load(pass, turn.index[j]);
-    }
-    for (int k = 0; k < pass.count; ++k) {
-      double* to = parts + (k * pass.samples + sample) * pass.channels * warps + warp;
-      const auto add = [&](int c, double sum) {
-        if (thread_index() % kWarp == 0) to[c * warps] = begin == warp * kShare ? sum : to[c * warps] + sum;
-      };
-      visit<T>(pass.rows[k].kind, [&]<class Row>(Row) { sum_row<Row>(pass, pass.rows[k], turn, add); });
-    }
+__global__ void __launch_bounds__(kThreads)
+    sums_kernel(const Integration<T> pass, int begin, int end, std::int64_t blocks, double* parts) {
+  const std::int64_t sample = block_index() / blocks, block = block_index() % blocks;
+  const int sums = (end - begin) * pass.channels;
+  double* shared = dynamic_shared<double>();
+  for (int i = 0; i < sums; ++i) shared[i * block_size() + thread_index()] = 0;
+  for (std::int64_t v = block * block_size() + thread_index(); v < pass.voxels; v += blocks * block_size()) {
+    const std::int64_t index = sample * pass.voxels + v;
+    Voxel<T, kMost> voxel;
+    voxel.load(pass, index);
+    if (voxel.label < 0) continue;
+    double* mine = shared + thread_index();
+    for (int k = begin; k < end; ++k, mine += pass.channels * block_size())
+      visit<T>(pass.rows[k].kind,
+               [&]<class Row>(Row) { add_row<Row>(pass, pass.rows[k], voxel, index, mine, block_size()); });
+  }
+  __syncthreads();
+  for (int i = thread_index() / kWarp; i < sums; i += block_size() / kWarp) {
+    const int lane = thread_index() % kWarp;
+    double sum = 0;
+    for (int thread = lane; thread < block_size(); thread += kWarp) sum += shared[i * block_size() + thread];
+    sum = warp_reduce(sum, Add{});
+    const std::int64_t row = begin + i / pass.channels, result = (row * pass.samples + sample) * pass.channels;
+    if (lane == 0) parts[(result + i % pass.channels) * blocks + block] = sum;
   }
 }
 
@@ -120,22 +84,32 @@ __global__ void map_kernel(const Integration<T> pass, T* y) {
   }
 }
 
+// Whole warps for n threads' work, at most `most` threads.
+int threads_for(std::int64_t n, int most) {
+  return static_cast<int>(std::clamp<std::int64_t>((n + kWarp - 1) / kWarp * kWarp, kWarp, most));
+}
+
 template <class T>
 void add_up(const Integration<T>& pass, double* sums) {
   const std::int64_t results = pass.count * pass.samples * pass.channels;
   if (results == 0) return;
+  // As many rows at once as 48 sums per thread, so that several blocks have room on a multiprocessor.
+  constexpr int kSums = 48, kTurns = 8;
+  constexpr std::int64_t kMostBlocks = 2048;
+  const int threads = threads_for(pass.voxels, pass.channels <= kSums ? kThreads : kWarp);
+  const int rows = std::max(1, kSums * kThreads / (threads * pass.channels));
+  const std::int64_t blocks =
+      std::clamp<std::int64_t>((pass.voxels + kTurns * threads - 1) / (kTurns * threads), 1, kMostBlocks);
+  const Scratch<double> parts(results * blocks);
   with_classes<T>(pass.classes, [&](auto most) {
-    constexpr int kMost = decltype(most)::value;
-    // Enough warps for every card, and not more partial sums than voxels.
-    constexpr std::int64_t kTurns = 4, kMostBlocks = 2048;
-    const int threads = threads_for((pass.voxels + kVoxels<kMost> - 1) / kVoxels<kMost>, kThreads);
-    const std::int64_t share = kTurns * kVoxels<kMost> * threads;
-    const std::int64_t blocks = std::clamp<std::int64_t>((pass.voxels + share - 1) / share, 1, kMostBlocks);
-    const std::int64_t warps = blocks * threads / kWarp;
-    const Scratch<double> parts(results * warps);
-    launch(sums_kernel<T, kMost>, {pass.samples * blocks, threads}, pass, blocks, parts.data());
-    launch(add_up_kernel, {results, threads_for(warps, 256)}, parts.data(), warps, sums);
+    for (int begin = 0; begin < pass.count; begin += rows) {
+      const int end = std::min(pass.count, begin + rows);
+      const std::size_t shared = sizeof(double) * static_cast<std::size_t>((end - begin) * pass.channels * threads);
+      launch(sums_kernel<T, decltype(most)::value>, {pass.samples * blocks, threads, shared}, pass, begin, end, blocks,
+             parts.data());
+    }
   });
+  launch(add_up_kernel, {results, threads_for(blocks, 256)}, parts.data(), blocks, sums);
 }
 
 }  // namespace

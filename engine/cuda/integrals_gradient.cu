@@ -15,7 +15,7 @@ struct Slopes {
   T kept[kMost > 0 ? kMost : 1];
   T top_h = 0;  // of the complement rows at the largest class
 
-  __device__ T& operator[](int c) {
+  __device__ __forceinline__ T& operator[](int c) {
     if constexpr (kMost > 0) return kept[c];
     return memory[c];
   }
@@ -23,8 +23,9 @@ struct Slopes {
 
 // upstream(c): the gradient of the integral of class c, with the class weight.
 template <class Row, class T, int kMost, class F>
-__device__ inline void add_slopes(const Integration<T>& pass, const typename Integration<T>::Row& row,
-                                  const Voxel<T, kMost>& voxel, std::int64_t index, F&& upstream, Slopes<T, kMost>& h) {
+__device__ __forceinline__ void add_slopes(const Integration<T>& pass, const typename Integration<T>::Row& row,
+                                           const Voxel<T, kMost>& voxel, std::int64_t index, F&& upstream,
+                                           Slopes<T, kMost>& h) {
   const auto slope = [&](const Point<T>& x, int c) {
     return upstream(c) * Row::slope(x.p, x.q, x.l, x.t, row.field_at(index, c - pass.first), row.a);
   };

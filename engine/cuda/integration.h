@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "engine/cuda/device.h"
@@ -19,7 +20,7 @@ using std::log1p;
 
 // Calls f with the integrand of `kind`, a type of integrands.h. All threads have the same kind: no divergence.
 template <class T, class F>
-__device__ inline void visit(Integrand kind, F&& f) {
+__device__ __forceinline__ void visit(Integrand kind, F&& f) {
   switch (kind) {
 #define VOXGRAD_CASE(name, ...) \
   case Integrand::name: return f(integrands::name<T>{});
@@ -105,15 +106,18 @@ void with_classes(int classes, F&& f) {
   f(std::integral_constant<int, 0>{});
 }
 
-// f(c) for the classes begin .. classes - 1.
+// f(c) for the classes begin .. classes - 1. For at most kMost of them c is a constant: an array whose indices are
+// constants can be registers.
+template <class F, int... c>
+__device__ __forceinline__ void for_constants(std::integer_sequence<int, c...>, int begin, int classes, F&& f) {
+  ((c >= begin && c < classes ? f(c) : void()), ...);
+}
 template <int kMost, class F>
-__device__ inline void for_classes(int begin, int classes, F&& f) {
+__device__ __forceinline__ void for_classes(int begin, int classes, F&& f) {
   if constexpr (kMost == 0) {
     for (int c = begin; c < classes; ++c) f(c);
   } else {
-#pragma unroll
-    for (int c = 0; c < kMost; ++c)
-      if (c >= begin && c < classes) f(c);
+    for_constants(std::make_integer_sequence<int, kMost>{}, begin, classes, f);
   }
 }
 
@@ -129,6 +133,7 @@ struct Point {
   T p, q, l, t;
 };
 
+// Inlined everywhere: a voxel with an address would not stay in registers.
 template <class T, int kMost>
 class Voxel {
  public:
@@ -138,7 +143,7 @@ class Voxel {
 
   // The largest logit is left out of the sum of the exponentials: rest = sum_(c != top) exp(z_c - z_top). So the digits
   // of 1 - p_top = rest / (1 + rest) and of -log p = log1p(rest) + z_top - z are there however small they are.
-  __device__ void load(const Integration<T>& pass, std::int64_t voxel) {
+  __device__ __forceinline__ void load(const Integration<T>& pass, std::int64_t voxel) {
     if (pass.labels[voxel] == pass.ignore) return;
     label = pass.labels[voxel];
     classes_ = pass.classes;
@@ -167,15 +172,15 @@ class Voxel {
     if (pass.complement) load_complement();
   }
 
-  __device__ T p(int c) const {
+  __device__ __forceinline__ T p(int c) const {
     if constexpr (kMost > 0) return p_[c];
     return exp(z(c) - largest_) * top_p;
   }
   // The softmax without the largest class; for that class 0.
-  __device__ T r(int c) const { return c == top ? T(0) : exp(z(c) - second_) / others_; }
+  __device__ __forceinline__ T r(int c) const { return c == top ? T(0) : exp(z(c) - second_) / others_; }
 
   template <class Row>
-  __device__ Point<T> at(int c) const {
+  __device__ __forceinline__ Point<T> at(int c) const {
     constexpr bool kP = kReads<Row, 'p'>, kQ = kReads<Row, 'q'>, kL = kReads<Row, 'l'>;
     if constexpr (Row::scope == Scope::complement)
       return {kP ? q(c) : T(0), kQ ? p(c) : T(0), kL ? k(c) : T(0), T(label != c)};
@@ -183,7 +188,7 @@ class Voxel {
   }
   // The same at the class of the label.
   template <class Row>
-  __device__ Point<T> at_label() const {
+  __device__ __forceinline__ Point<T> at_label() const {
     if constexpr (kMost == 0) {
       return at<Row>(label);
     } else {  // a choice of registers, which have no index
@@ -196,15 +201,17 @@ class Voxel {
   }
 
  private:
-  __device__ T z(int c) const {
+  __device__ __forceinline__ T z(int c) const {
     if constexpr (kMost > 0) return z_[c];
     return logits_[c] * temperature_;
   }
-  __device__ T q(int c) const { return c == top ? top_q : T(1) - p(c); }
-  __device__ T l(int c) const { return log_sum_ + (largest_ - z(c)); }
+  __device__ __forceinline__ T q(int c) const { return c == top ? top_q : T(1) - p(c); }
+  __device__ __forceinline__ T l(int c) const { return log_sum_ + (largest_ - z(c)); }
   // -log(1 - p): for the largest class z_top - log sum_(c != top) exp(z_c), which needs the second largest logit.
-  __device__ T k(int c) const { return p(c) > T(0.5) ? log_sum_ + (largest_ - second_) - log(others_) : -log1p(-p(c)); }
-  __device__ void load_complement() {
+  __device__ __forceinline__ T k(int c) const {
+    return p(c) > T(0.5) ? log_sum_ + (largest_ - second_) - log(others_) : -log1p(-p(c));
+  }
+  __device__ __forceinline__ void load_complement() {
     second_ = -kInfinity<T>;
     for_classes<kMost>(0, classes_, [&](int c) { second_ = c != top && z(c) > second_ ? z(c) : second_; });
     others_ = 0;
@@ -214,8 +221,8 @@ class Voxel {
   int classes_;
   T temperature_;
   const T* logits_;
-  T largest_, log_sum_, second_ = 0, others_ = 1;
-  T z_[kMost > 0 ? kMost : 1], p_[kMost > 0 ? kMost : 1];
+  T largest_ = 0, log_sum_ = 0, second_ = 0, others_ = 1;
+  T z_[kMost > 0 ? kMost : 1] = {}, p_[kMost > 0 ? kMost : 1] = {};
 };
 
 }  // namespace voxgrad::cuda
