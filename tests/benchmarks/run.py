@@ -2,7 +2,7 @@
 """All CPU benchmarks against their peers, in turns on this machine: results/<name>.md and .json,
 where the name is `cpu` for all of them, else that of the ones asked for.
 
-  python3 -m venv /tmp/bench && /tmp/bench/bin/pip install torch monai scipy edt
+  python3 -m venv /tmp/bench && /tmp/bench/bin/pip install torch monai scipy edt matplotlib
   /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [networks layers scaling sets losses distance]
 
 Needs a Release build of the program (VOXGRAD=<path> for another than build/release/voxgrad) and an idle machine.
@@ -76,6 +76,9 @@ def main():
     folder = ROOT / "tests/benchmarks/results"
     folder.mkdir(exist_ok=True)
     (folder / f"{a.name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    if "scaling" in results and not a.tiny:
+        scaling.plot(results["scaling"], folder / "scaling.svg")
+        text = text.replace("## How a training step grows", "![Time and memory of a step](scaling.svg)\n\n## How a training step grows")
     (folder / f"{a.name}.md").write_text(text)
     print(text)
 

@@ -34,6 +34,35 @@ def table(rows):
     return markdown(["series", "dims", "base", "batch", "patch", "ms", "ns per voxel", "bytes of tensors per voxel"], cells)
 
 
+def plot(rows, path):
+    """Time and memory of each series over what changes in it, both axes logarithmic, with the slope 1 as a grey line."""
+    import matplotlib
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.hashsalt": "voxgrad", "svg.fonttype": "none"})
+    from matplotlib import pyplot
+    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+    across = {"image": ("pixels of an image", lambda r: r["patch"] ** 2),
+              "batch": ("images in a batch", lambda r: r["batch"]),
+              "channels": ("channels of the first level", lambda r: r["base"]),
+              "volume": ("voxels of a volume", lambda r: r["patch"] ** 3)}
+    figure, axes = pyplot.subplots(2, len(SERIES), figsize=(11, 5), layout="constrained")
+    for column, name in enumerate(SERIES):
+        series = [r for r in rows if r["series"] == name]
+        label, x_of = across[name]
+        x = [x_of(r) for r in series]
+        for axis, unit, y in ((axes[0][column], "ms", [r["median_ms"] for r in series]),
+                              (axes[1][column], "MiB of tensors", [r["tensor_memory_bytes"] / 2**20 for r in series])):
+            axis.loglog(x, y, "o-", color="#2b6cb0")
+            axis.loglog(x, [y[-1] * v / x[-1] for v in x], "--", color="#999999", linewidth=1)
+            axis.set(xlabel=label, ylabel=unit if column == 0 else "", xticks=x)
+            axis.set_xticklabels([f"{v:,}" if v < 10000 else f"{v // 1000:,}k" for v in x])
+            axis.xaxis.set_minor_locator(NullLocator())
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+            axis.yaxis.set_minor_formatter(NullFormatter())
+    figure.suptitle("A training step; dashed: in proportion")
+    figure.savefig(path, metadata={"Date": None})
+
+
 def run_sets(repeats):
     """The same step with each instruction set, and with 1 and 2 threads."""
     rows = []
