@@ -63,6 +63,9 @@ class Backend {
   virtual std::string description() const = 0;  // "CPU, AVX-512, OpenBLAS SkylakeX"
   virtual Pool& pool() = 0;
   virtual void synchronise() {}
+  // Whether products and convolutions of f32 may round their factors to TF32: 10 bits of mantissa, several times as
+  // fast. Error(usage) if it is asked of a device that has none.
+  virtual void allow_tf32(bool on);
 
   // Memory. One side of a copy may be the host.
   virtual void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) = 0;

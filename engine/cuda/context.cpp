@@ -128,7 +128,10 @@ void Context::to_host(void* to, const void* from, std::size_t bytes) {
   if (waiting > 0) take(staging_[1]);
 }
 
-std::string Context::description() const {
+namespace {
+
+// "NVIDIA H200, 140 GiB, sm_90, CUDA 13.0, cuDNN 9.19". Asked without a context, which would take memory of the card.
+std::string describe_card() {
   cudaDeviceProp card;
   check_cuda(cudaGetDeviceProperties(&card, 0), "properties of the card");
   int runtime = 0;
@@ -136,8 +139,10 @@ std::string Context::description() const {
   const int cudnn = static_cast<int>(cudnnGetVersion());
   const double gib = static_cast<double>(card.totalGlobalMem) / (1024.0 * 1024.0 * 1024.0);
   return text(card.name, ", ", static_cast<std::int64_t>(gib + 0.5), " GiB, sm_", card.major, card.minor, ", CUDA ",
-              version(runtime, 1000, 10), ", cuDNN ", version(cudnn, 10000, 100));
+              version(runtime, 1000, 10), ", cuDNN ", version(cudnn, 10000, 100), Context::tf32() ? ", TF32" : "");
 }
+
+}  // namespace
 
 }  // namespace voxgrad::cuda
 
@@ -149,7 +154,7 @@ std::string cuda_description() {
   const std::string reason = cuda::why_absent();
   if (!reason.empty()) return "built in, but not usable: " + reason;
   try {
-    return cuda::Context::get().description();
+    return cuda::describe_card();
   } catch (const Error& error) {
     return std::string("built in, but not usable: ") + error.what();
   }

@@ -28,9 +28,8 @@ class Context {
   cudnnHandle_t cudnn() const { return cudnn_; }
   Pool& pool() { return pool_; }
   // Whether products and convolutions of f32 may round their factors to TF32, 10 bits of mantissa.
-  bool tf32() const { return tf32_; }
+  static bool tf32() { return tf32_; }
   void allow_tf32(bool on);
-  std::string description() const;  // "NVIDIA H200, 139.8 GiB, sm_90, CUDA 13.0, cuDNN 9.19.0"
 
   // Between the host and the card, through page-locked memory. to_card returns when the source has been read, the
   // stream will have the bytes in order; to_host returns with the bytes.
@@ -48,7 +47,7 @@ class Context {
   cublasHandle_t cublas_ = nullptr;
   cudnnHandle_t cudnn_ = nullptr;
   Staging staging_[2];
-  bool tf32_ = false;
+  static inline bool tf32_ = false;
   Pool pool_;
 };
 

@@ -4,11 +4,13 @@
 
 namespace voxgrad::cuda {
 
-std::string CudaBackend::description() const { return Context::get().description(); }
+std::string CudaBackend::description() const { return cuda_description(); }
 
 Pool& CudaBackend::pool() { return Context::get().pool(); }
 
 void CudaBackend::synchronise() { check_cuda(cudaStreamSynchronize(stream()), "work that was queued before"); }
+
+void CudaBackend::allow_tf32(bool on) { Context::get().allow_tf32(on); }
 
 void CudaBackend::copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) {
   if (bytes == 0) return;

@@ -23,6 +23,7 @@ class CudaBackend final : public Backend {
   std::string description() const override;
   Pool& pool() override;
   void synchronise() override;
+  void allow_tf32(bool on) override;
 
   void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) override;
   void fill(const Tensor& y, double value) override;
