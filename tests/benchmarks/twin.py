@@ -125,4 +125,5 @@ def main():
     check(a) if a.action == "check" else serve(a)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -28,6 +28,7 @@ struct Golden {
 
 inline Golden read_golden(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
+  if (!file) file.open("tests/golden/losses.golden", std::ios::binary);  // a build that was moved, run in the tree
   std::string line;
   check(std::getline(file, line) && line == "voxgrad golden 1", "golden: no such file, or another format: ", path);
   Golden golden;

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""The benchmarks of a card against PyTorch on the same card, in turns: results/<card>.md and .json.
+
+  VOXGRAD=build/cuda/voxgrad python3 tests/benchmarks/gpu.py [--rounds 5] [--only copy,networks,losses]
+
+Without PyTorch it measures voxgrad alone and says so. --tiny: small inputs on the CPU, to try the script.
+"""
+import argparse
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+from common import ROOT, machine, markdown, ours, summary
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+NETWORKS = {
+    "2-D base 64 depth 5, 16x512^2": dict(dims=2, base=64, depth=5, batch=16, patch=512),
+    "3-D base 32 depth 5, 2x128^3": dict(dims=3, base=32, depth=5, batch=2, patch=128),
+}
+TINY = {"2-D base 8 depth 3, 2x64^2": dict(dims=2, base=8, depth=3, batch=2, patch=64)}
+PRECISIONS = ("f32", "tf32")
+
+
+def flags(network):
+    return [word for name, value in network.items() for word in (f"--{name}", str(value))]
+
+
+def milliseconds(work, repeats, device):
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    for _ in range(3):
+        work()
+    times = []
+    for _ in range(repeats):
+        wait()
+        start = time.perf_counter()
+        work()
+        wait()
+        times.append(1e3 * (time.perf_counter() - start))
+    return summary(times)["median"]
+
+
+class Peer:
+    """The same network in PyTorch, in one of the ways to run it."""
+    WAYS = ("contiguous", "channels_last", "compiled", "compiled, CUDA graphs")
+
+    def __init__(self, network, mode, way, device):
+        sys.path.insert(0, str(ROOT / "tests/nn"))
+        from reference import UNet
+        from twin import dice_ce
+        dims = network["dims"]
+        space = (network["patch"],) * dims
+        layout = torch.contiguous_format if way == "contiguous" else [torch.channels_last, torch.channels_last_3d][dims - 2]
+        net = UNet(dims, 1, 2, network["base"], network["depth"], max_channels=1 << 20).to(device, memory_format=layout)
+        x = torch.randn(network["batch"], 1, *space, device=device).contiguous(memory_format=layout)
+        labels = torch.randint(0, 2, (network["batch"], *space), device=device)
+        optimizer = torch.optim.AdamW(net.parameters(), fused=device == "cuda")
+        forward = lambda: net(x)[0]
+        if way.startswith("compiled"):
+            compiled = torch.compile(net, mode="reduce-overhead" if "graphs" in way else "default")
+            forward = lambda: compiled(x)[0]
+
+        def train():
+            optimizer.zero_grad(set_to_none=True)
+            dice_ce(forward(), labels).backward()
+            optimizer.step()
+
+        def infer():
+            with torch.no_grad():
+                forward()
+
+        if mode == "infer":
+            net.eval()
+        self.work = train if mode == "train" else infer
+
+
+def best_peer(network, mode, precision, repeats, device):
+    """The fastest way that works: name, milliseconds and all that was tried."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    tried = {}
+    for way in Peer.WAYS if device == "cuda" else Peer.WAYS[:2]:
+        try:
+            tried[way] = milliseconds(Peer(network, mode, way, device).work, repeats, device)
+        except Exception as problem:  # out of memory, or a compiler that is missing: the other ways still count
+            tried[way] = f"failed: {str(problem).splitlines()[0]}"
+        if device == "cuda":
+            torch.cuda.empty_cache()
+    working = {way: ms for way, ms in tried.items() if not isinstance(ms, str)}
+    best = min(working, key=working.get)
+    return best, working[best], tried
+
+
+def networks(a, device):
+    results = []
+    for name, network in (TINY if a.tiny else NETWORKS).items():
+        for precision in PRECISIONS if device == "cuda" else PRECISIONS[:1]:
+            for mode in ("train", "infer"):
+                words = [mode, *flags(network), "--device", device] + (["--tf32"] if precision == "tf32" else [])
+                rounds = [ours(*words, "--repeats", a.repeats) for _ in range(a.rounds)]
+                row = dict(network=name, precision=precision, mode=mode, bytes=rounds[0]["peak_memory_bytes"],
+                           ours_ms=summary([r["median_ms"] for r in rounds])["median"])
+                if torch:
+                    row["way"], row["theirs_ms"], row["tried"] = best_peer(network, mode, precision, a.repeats, device)
+                results.append(row)
+                print(row, file=sys.stderr)
+    return results
+
+
+def network_table(rows):
+    cells = [[r["network"], r["precision"], r["mode"], f"{r['ours_ms']:.2f}", f"{r['bytes'] / 2**20:.0f}"] +
+             ([f"{r['theirs_ms']:.2f}", r["way"], f"{r['theirs_ms'] / r['ours_ms']:.2f}"] if "way" in r else ["-"] * 3)
+             for r in rows]
+    return markdown(["network", "precision", "work", "voxgrad ms", "voxgrad MiB", "PyTorch ms", "PyTorch's best way",
+                     "times faster"], cells)
+
+
+def losses(a, device):
+    words = ["losses", "--losses", "all", "--shape", "2,32,32" if a.tiny else "16,512,512", "--device", device]
+    return ours(*words, "--repeats", a.repeats)
+
+
+def loss_table(rows):
+    return markdown(["loss", "forward ms", "backward ms", "GB/s"],
+                    [[r["loss"], f"{r['forward_ms']:.3f}", f"{r['backward_ms']:.3f}", f"{r['gb_per_s']:.0f}"] for r in rows])
+
+
+def copy(a, device):
+    """Bytes per second of a copy on the card, read and written: what a kernel can reach."""
+    if not torch:
+        return None
+    x = torch.empty((1 << 20) if a.tiny else (1 << 28), device=device)
+    y = torch.empty_like(x)
+    return 2 * 4 * x.numel() / milliseconds(lambda: y.copy_(x), 10, device) / 1e6
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--only", default="copy,networks,losses")
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--name", default="", help="of the result; empty: that of the card")
+    a = parser.parse_args()
+    device = "cpu" if a.tiny else "cuda"
+    about = dict(machine(), torch=torch.__version__ if torch else "none", command="python " + " ".join(sys.argv))
+    card = about["voxgrad"]["cuda"]["description"]
+    name = a.name or re.sub(r"[^a-z0-9]+", "_", card.split(",")[0].lower())
+    results = {"machine": about}
+    text = (f"# Speed on a card\n\n{card}; voxgrad {about['commit']}, PyTorch {about['torch']}. `{about['command']}`\n\n"
+            f"Medians of {a.rounds} rounds. PyTorch runs in the fastest of: {', '.join(Peer.WAYS)}.\n")
+    for subject in a.only.split(","):
+        if subject == "copy":
+            results["copy_gb_per_s"] = copy(a, device)
+            text += f"\nA copy on the card moves {results['copy_gb_per_s'] or 0:.0f} GB/s, read and written.\n"
+        elif subject == "networks":
+            results["networks"] = networks(a, device)
+            text += f"\n## Networks\n\n{network_table(results['networks'])}"
+        elif subject == "losses":
+            results["losses"] = losses(a, device)
+            text += f"\n## Losses: value and gradient\n\n{loss_table(results['losses'])}"
+        else:
+            raise SystemExit(f"--only {subject}: copy, networks or losses")
+    folder = ROOT / "tests/benchmarks/results"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(text)
+    print(text)
+
+
+main()
