@@ -172,7 +172,13 @@ Names names_of(ConvPass pass) {
           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
 }
 
-Descriptor graph_of(const Problem& p, cudnnHandle_t handle) {
+// For which card a plan is made: the one that is there, or another one by its properties.
+struct Card {
+  cudnnHandle_t handle = nullptr;
+  const Descriptor* properties = nullptr;
+};
+
+Descriptor graph_of(const Problem& p, const Card& card) {
   const Names names = names_of(p.pass);
   const Descriptor x = tensor_descriptor(kX, p.x), weight = tensor_descriptor(kWeight, p.weight),
                    y = tensor_descriptor(kY, p.y), convolution = convolution_descriptor(p);
@@ -185,16 +191,18 @@ Descriptor graph_of(const Problem& p, cudnnHandle_t handle) {
   operation.set(names.beta, CUDNN_TYPE_FLOAT, std::vector<float>{0});
   operation.finalise("operation");
   Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-  graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, std::vector<cudnnHandle_t>{handle});
+  if (card.properties == nullptr)
+    graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, std::vector<cudnnHandle_t>{card.handle});
   graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
   graph.finalise("graph");
   return graph;
 }
 
-std::vector<Descriptor> engines_of(const Descriptor& graph, cudnnBackendHeurMode_t mode) {
+std::vector<Descriptor> engines_of(const Descriptor& graph, const Card& card, cudnnBackendHeurMode_t mode) {
   Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, std::vector<cudnnBackendHeurMode_t>{mode});
+  if (card.properties != nullptr) heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *card.properties);
   heuristics.finalise("heuristics");
   constexpr std::size_t kMost = 64;
   std::vector<Descriptor> engines;
@@ -229,16 +237,18 @@ struct Plan {
   std::int64_t workspace;
 };
 
-std::unique_ptr<Plan> make_plan(const Problem& p) {
+std::unique_ptr<Plan> make_plan(const Problem& p, const Card& card) {
   constexpr std::int64_t kMostWorkspace = std::int64_t{4} << 30;
-  const cudnnHandle_t handle = Context::get().cudnn();
-  Descriptor graph = graph_of(p, handle);
+  Descriptor graph = graph_of(p, card);
   std::string reason = "no deterministic engine in f32";
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
-    for (Descriptor& configuration : engines_of(graph, mode)) try {
+    for (Descriptor& configuration : engines_of(graph, card, mode)) try {
         if (!is_good(configuration, p.tf32)) continue;
         Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-        plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, std::vector<cudnnHandle_t>{handle});
+        if (card.properties == nullptr)
+          plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, std::vector<cudnnHandle_t>{card.handle});
+        else
+          plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *card.properties);
         plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
         plan.finalise("plan");
         std::vector<std::int64_t> workspace(1);
@@ -258,7 +268,7 @@ const Plan* plan_of(const Problem& p) {
   static std::map<std::vector<std::int64_t>, std::unique_ptr<Plan>> known;
   const auto [entry, is_new] = known.try_emplace(p.key());
   if (is_new) try {
-      entry->second = make_plan(p);
+      entry->second = make_plan(p, {.handle = Context::get().cudnn()});
       ++plans.made;
     } catch (const Refusal& refusal) {
       ++plans.refused;
@@ -267,15 +277,25 @@ const Plan* plan_of(const Problem& p) {
   return entry->second.get();
 }
 
+Problem problem_of(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y, const ConvGeometry& geometry,
+                   bool tf32) {
+  const int axes = x.spatial_dims();
+  return {pass,
+          tf32,
+          channels_second(x),
+          channels_second(weight),
+          channels_second(y),
+          per_axis(geometry.stride, axes, 1),
+          per_axis(geometry.padding, axes, 0),
+          per_axis(geometry.dilation, axes, 1)};
+}
+
 }  // namespace
 
 bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& y, const ConvGeometry& geometry) {
   if (x.dtype() != DType::f32) return false;
   Context& context = Context::get();
-  const int axes = x.shape().spatial_dims();
-  const Plan* plan = plan_of({pass, context.tf32(), channels_second(x.shape()), channels_second(weight.shape()),
-                              channels_second(y.shape()), per_axis(geometry.stride, axes, 1),
-                              per_axis(geometry.padding, axes, 0), per_axis(geometry.dilation, axes, 1)});
+  const Plan* plan = plan_of(problem_of(pass, x.shape(), weight.shape(), y.shape(), geometry, context.tf32()));
   if (plan == nullptr) return false;
   const Tensor& result = pass == ConvPass::forward ? y : pass == ConvPass::input_gradient ? x : weight;
   std::vector<Tensor> maps;
@@ -296,6 +316,20 @@ bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tens
   if (made.raw() != result.raw())
     result.backend().copy(result.raw(), Device::cuda, made.raw(), Device::cuda, result.bytes());
   return true;
+}
+
+PlanElsewhere plan_elsewhere(const std::string& card, ConvPass pass, const Shape& x, const Shape& weight,
+                             const Shape& y, const ConvGeometry& geometry, bool tf32) {
+  try {
+    Descriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+    std::vector<char> json(card.begin(), card.end());
+    json.push_back('\0');
+    properties.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, json);
+    properties.finalise("properties of the card");
+    return {make_plan(problem_of(pass, x, weight, y, geometry, tf32), {.properties = &properties})->workspace, ""};
+  } catch (const Refusal& refusal) {
+    return {-1, refusal.why};
+  }
 }
 
 const CudnnPlans& cudnn_plans() { return plans; }

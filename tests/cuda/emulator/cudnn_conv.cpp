@@ -5,6 +5,11 @@ namespace voxgrad::cuda {
 
 bool cudnn_conv(ConvPass, const Tensor&, const Tensor&, const Tensor&, const ConvGeometry&) { return false; }
 
+PlanElsewhere plan_elsewhere(const std::string&, ConvPass, const Shape&, const Shape&, const Shape&,
+                             const ConvGeometry&, bool) {
+  return {-1, "emulated"};
+}
+
 const CudnnPlans& cudnn_plans() {
   static const CudnnPlans none;
   return none;
