@@ -33,10 +33,12 @@ inline double sum(const VoxelBlock<T>& b, int c = -1) {
     store(lanes, part);
     for (int half = 0; half < kHalves; ++half) halves[half] += load_wide(lanes + half * kLanes<double>);
   }
-  double total = 0;
-  for (const Vec<double>& half : halves)
-    for (int lane = 0; lane < kLanes<double>; ++lane) total += half[lane];
-  return total;
+  for (int half = 1; half < kHalves; ++half) halves[0] += halves[half];
+  double lanes[kLanes<double>];
+  store(lanes, halves[0]);
+  for (int step = kLanes<double> / 2; step > 0; step /= 2)
+    for (int lane = 0; lane < step; ++lane) lanes[lane] += lanes[lane + step];
+  return lanes[0];
 }
 
 // What a pass does with the values of a row; not a template, so that every row is compiled once.

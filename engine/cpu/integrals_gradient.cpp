@@ -48,25 +48,33 @@ void add_slopes(const Integration<T>& run, const VoxelBlock<T>& b, const Integra
   const T a = static_cast<T>(row.a);
   const auto [w, stride] = run.field(b, row, voxel, kTruth);
   for (int c = kTruth ? 0 : b.first; c < b.classes; ++c) {
-    if (!kTruth || c == 0)
-      for_voxels<Row>(b, c, [&, w = w + c * stride, values = b.values](int i, T p, T q, T l, T t) {
-        values[i] = Row::slope(p, q, l, t, w[i], a);
-      });
     const T mine = static_cast<T>(c);
     const T scale = static_cast<T>(upstream[std::max(0, c - b.first)] * run.class_weight(row, c));
     T *h = b.at(b.h, c), *top_h = b.top_h;
     const T *values = b.values, *label = b.label, *top = b.top, *p = b.at(b.p, c), *q = b.at(b.q, c);
-    if constexpr (Row::scope == Scope::channel)
-      for (int i = 0; i < b.padded; ++i) h[i] += scale * values[i];
-    else if constexpr (Row::scope == Scope::truth)
+    if constexpr (Row::scope == Scope::channel) {
+      for_voxels<Row>(b, c, [&, w = w + c * stride](int i, T pi, T qi, T l, T t) {
+        h[i] += scale * Row::slope(pi, qi, l, t, w[i], a);
+      });
+      continue;
+    }
+    if (!kTruth || c == 0)
+      for_voxels<Row>(b, c, [&, w = w + c * stride, to = b.values](int i, T pi, T qi, T l, T t) {
+        to[i] = Row::slope(pi, qi, l, t, w[i], a);
+      });
+    if constexpr (kTruth) {
+      VOXGRAD_INDEPENDENT
       for (int i = 0; i < b.padded; ++i) h[i] += label[i] == mine ? scale * values[i] : T(0);
-    else
+    } else {
+      VOXGRAD_INDEPENDENT
       for (int i = 0; i < b.padded; ++i) {
         h[i] -= top[i] == mine ? T(0) : scale * values[i] * p[i] / q[i];
         top_h[i] += top[i] == mine ? scale * values[i] : T(0);
       }
+    }
   }
 }
+
 template <class T>
 void gradient(const Integration<T>& run, const Tensor& dsums, const Tensor& dlogits) {
   if (!run.reads_softmax) return static_cast<void>(std::fill_n(dlogits.data<T>(), dlogits.numel(), T(0)));

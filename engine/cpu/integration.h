@@ -31,6 +31,7 @@ inline void for_voxels(const VoxelBlock<T>& b, int c, F&& f) {
   const T* q = kTruth ? b.true_q : b.at(kComplement ? b.p : b.q, c);
   const T* l = kTruth ? b.true_l : b.at(kComplement ? b.k : b.l, c);
   const T mine = static_cast<T>(c);
+  VOXGRAD_INDEPENDENT
   for (int i = 0; i < b.padded; ++i)
     f(i, Row::reads('p') ? p[i] : T(0), Row::reads('q') ? q[i] : T(0), Row::reads('l') ? l[i] : T(0),
       kTruth ? T(1) : T((b.label[i] == mine) != kComplement));
