@@ -144,8 +144,9 @@ class Voxel {
   // The largest logit is left out of the sum of the exponentials: rest = sum_(c != top) exp(z_c - z_top). So the digits
   // of 1 - p_top = rest / (1 + rest) and of -log p = log1p(rest) + z_top - z are there however small they are.
   __device__ __forceinline__ void load(const Integration<T>& pass, std::int64_t voxel) {
-    if (pass.labels[voxel] == pass.ignore) return;
-    label = pass.labels[voxel];
+    const int given = pass.labels[voxel];
+    if (given == pass.ignore || given >= pass.classes) return;  // the operation has refused a label beyond the classes
+    label = given;
     classes_ = pass.classes;
     temperature_ = pass.temperature;
     logits_ = pass.logits + voxel * pass.channels;
