@@ -1,7 +1,6 @@
 #include "engine/cuda/context.h"
 
 #include <cstring>
-#include <utility>
 
 #include "engine/backend.h"
 
@@ -93,39 +92,43 @@ void Context::allow_tf32(bool on) {
   tf32_ = on;
 }
 
+Context::Staging& Context::next_staging() {
+  Staging& staging = staging_[turn_++ % kChunks];
+  check_cuda(cudaEventSynchronize(staging.free), "copy between host and card");
+  return staging;
+}
+
 void Context::to_card(void* to, const void* from, std::size_t bytes) {
   for (std::size_t at = 0; at < bytes; at += kChunk) {
     const std::size_t count = std::min(kChunk, bytes - at);
-    const Staging& staging = staging_[0];
-    check_cuda(cudaEventSynchronize(staging.free), "copy to the card");
+    const Staging& staging = next_staging();
     std::memcpy(staging.memory, static_cast<const char*>(from) + at, count);
     check_cuda(cudaMemcpyAsync(static_cast<char*>(to) + at, staging.memory, count, cudaMemcpyHostToDevice, stream_),
                "copy to the card");
     check_cuda(cudaEventRecord(staging.free, stream_), "copy to the card");
-    std::swap(staging_[0], staging_[1]);
   }
 }
 
 void Context::to_host(void* to, const void* from, std::size_t bytes) {
-  // Chunk k is on its way while chunk k - 1 is copied out of the other buffer.
-  std::size_t done = 0, waiting = 0;
-  const auto take = [&](const Staging& staging) {
-    check_cuda(cudaEventSynchronize(staging.free), "copy from the card");
-    std::memcpy(static_cast<char*>(to) + done, staging.memory, waiting);
-    done += waiting;
+  // One chunk is on its way while the one before it is copied out of its buffer.
+  const Staging* before = nullptr;
+  std::size_t done = 0;
+  const auto take = [&](std::size_t count) {
+    check_cuda(cudaEventSynchronize(before->free), "copy from the card");
+    std::memcpy(static_cast<char*>(to) + done, before->memory, count);
+    done += count;
   };
   for (std::size_t at = 0; at < bytes; at += kChunk) {
     const std::size_t count = std::min(kChunk, bytes - at);
-    check_cuda(cudaEventSynchronize(staging_[0].free), "copy from the card");
-    check_cuda(cudaMemcpyAsync(staging_[0].memory, static_cast<const char*>(from) + at, count, cudaMemcpyDeviceToHost,
-                               stream_),
-               "copy from the card");
-    check_cuda(cudaEventRecord(staging_[0].free, stream_), "copy from the card");
-    if (waiting > 0) take(staging_[1]);
-    waiting = count;
-    std::swap(staging_[0], staging_[1]);
+    const Staging& staging = next_staging();
+    check_cuda(
+        cudaMemcpyAsync(staging.memory, static_cast<const char*>(from) + at, count, cudaMemcpyDeviceToHost, stream_),
+        "copy from the card");
+    check_cuda(cudaEventRecord(staging.free, stream_), "copy from the card");
+    if (before != nullptr) take(kChunk);
+    before = &staging;
   }
-  if (waiting > 0) take(staging_[1]);
+  if (before != nullptr) take(bytes - done);
 }
 
 namespace {

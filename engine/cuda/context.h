@@ -38,15 +38,18 @@ class Context {
 
  private:
   Context();
-  static constexpr std::size_t kChunk = std::size_t{4} << 20;
-  struct Staging {  // one of two buffers, so that one is filled while the other is on its way
+  // Page-locked buffers, taken in turns: the host may be that many copies ahead of the card.
+  static constexpr std::size_t kChunk = std::size_t{512} << 10, kChunks = 16;
+  struct Staging {
     void* memory = nullptr;
     cudaEvent_t free = nullptr;
   };
+  Staging& next_staging();
   cudaStream_t stream_ = nullptr;
   cublasHandle_t cublas_ = nullptr;
   cudnnHandle_t cudnn_ = nullptr;
-  Staging staging_[2];
+  Staging staging_[kChunks];
+  std::size_t turn_ = 0;
   static inline bool tf32_ = false;
   Pool pool_;
 };
