@@ -1,5 +1,5 @@
 // What kernels use of the device, and nothing else: indices, vectors of elements, warps and blocks. Sums have a fixed
-// order: there are no atomics, so the same call gives the same bits. Blocks are one-dimensional.
+// order: only integers are counted with atomics, so the same call gives the same bits. Blocks are one-dimensional.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace voxgrad::cuda {
 
@@ -60,6 +61,18 @@ __device__ inline T shuffle_up(T value, int distance) {
   for (int i = 0; i < kWords; ++i) words[i] = __shfl_up_sync(0xffffffffu, words[i], static_cast<unsigned>(distance));
   memcpy(&value, words, sizeof value);
   return value;
+}
+
+// Bit i says what lane i says. All lanes take part.
+__device__ inline unsigned ballot(bool yes) { return __ballot_sync(0xffffffffu, yes); }
+__device__ inline int lowest_bit(unsigned bits) { return __ffs(static_cast<int>(bits)) - 1; }
+__device__ inline int highest_bit(unsigned bits) { return kWarp - 1 - __clz(static_cast<int>(bits)); }
+
+// Integers only: the order in which they are added does not matter.
+template <class T>
+__device__ inline void add_count(T* count, T more) {
+  static_assert(std::is_integral_v<T>);
+  atomicAdd(count, more);
 }
 
 // op over the values of a warp, in every lane. All lanes take part.

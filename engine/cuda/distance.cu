@@ -48,23 +48,23 @@ __global__ void rows_kernel(Sides sides, std::int64_t rows, int n, double weight
     int border = -1;  // the first voxel behind the last border so far
     for (int begin = 0; begin < n; begin += kWarp) {
       const int i = begin + lane;
-      const unsigned votes = __ballot_sync(~0u, i > 0 && i < n && side[i] != side[i - 1]);
+      const unsigned votes = ballot(i > 0 && i < n && side[i] != side[i - 1]);
       const unsigned before = votes & (~0u >> (kWarp - 1 - lane));
-      const int mine = before != 0 ? begin + kWarp - 1 - __clz(static_cast<int>(before)) : border;
+      const int mine = before != 0 ? begin + highest_bit(before) : border;
       if (i < n) square[i] = static_cast<T>(mine < 0 ? n : i - mine + 1);
-      if (votes != 0) border = begin + kWarp - 1 - __clz(static_cast<int>(votes));
+      if (votes != 0) border = begin + highest_bit(votes);
     }
     border = -1;  // the last voxel before the next border
     for (int begin = (n - 1) / kWarp * kWarp; begin >= 0; begin -= kWarp) {
       const int i = begin + lane;
-      const unsigned votes = __ballot_sync(~0u, i + 1 < n && side[i] != side[i + 1]);
+      const unsigned votes = ballot(i + 1 < n && side[i] != side[i + 1]);
       const unsigned behind = votes & (~0u << lane);
-      const int mine = behind != 0 ? begin + __ffs(static_cast<int>(behind)) - 1 : border;
+      const int mine = behind != 0 ? begin + lowest_bit(behind) : border;
       if (i < n) {
         const int steps = smaller(static_cast<int>(square[i]), mine < 0 ? n : mine - i + 1);
         square[i] = steps < n ? square_of<T>(weight, steps) : kFar<T>;
       }
-      if (votes != 0) border = begin + __ffs(static_cast<int>(votes)) - 1;
+      if (votes != 0) border = begin + lowest_bit(votes);
     }
   }
 }

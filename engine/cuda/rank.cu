@@ -65,11 +65,11 @@ __global__ void histogram_kernel(const T* x, std::int64_t n, const Found* found,
   __syncthreads();
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
     const int mine = digit_of(key_of(x[i]), place_of(i, n), *found, digit);
-    if (mine >= 0) atomicAdd(&counts[mine], 1u);
+    if (mine >= 0) add_count(&counts[mine], 1u);
   }
   __syncthreads();
   if (counts[thread_index()] > 0)
-    atomicAdd(&histogram[thread_index()], static_cast<unsigned long long>(counts[thread_index()]));
+    add_count(&histogram[thread_index()], static_cast<unsigned long long>(counts[thread_index()]));
 }
 
 // One block, one thread per digit: the digit with which the number of larger elements reaches `count`. Leaves the
