@@ -26,7 +26,7 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __align__(bytes) alignas(bytes)
-#define __shared__ static  // one block runs at a time
+#define __shared__ static thread_local  // one block runs at a time, zeros at the start of a launch
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
@@ -40,8 +40,8 @@ struct Place {
 };
 extern Place place;
 
-// Runs body once per thread. Throws std::runtime_error with `at` and what went wrong.
-void run(std::int64_t blocks, int threads, std::size_t shared, const std::source_location& at,
+// Runs body, a call of `kernel`, once per thread. Throws std::runtime_error with `at` and what went wrong.
+void run(std::int64_t blocks, int threads, std::size_t shared, const std::source_location& at, void (*kernel)(),
          const std::function<void()>& body);
 
 // Every thread of the block.
@@ -172,7 +172,8 @@ namespace voxgrad::cuda {
 template <class... Parameters, class Grid>
 void run_on_host(void (*kernel)(Parameters...), const Grid& grid, const Parameters&... args) {
   if (!(emulator::fit_for_a_kernel(args) && ...)) emulator::complain(grid.at, "an argument points to host memory");
-  emulator::run(grid.blocks, grid.threads, grid.shared, grid.at, [&] { kernel(args...); });
+  emulator::run(grid.blocks, grid.threads, grid.shared, grid.at, reinterpret_cast<void (*)()>(kernel),
+                [&] { kernel(args...); });
 }
 inline void* emulated_shared() { return emulator::shared_memory(); }
 

@@ -5,12 +5,15 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <numeric>
 #include <random>
+#include <set>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "cuda_runtime.h"
@@ -72,6 +75,7 @@ class Machine {
     if (blocks < 1 || blocks > 0x7fffffff) complain(at, "blocks: not 1 .. 2^31 - 1");
     if (shared > kMostShared) complain(at, "more shared memory than a block can have");
     body_ = &body;
+    met_barrier_ = false;
     place.threads = {static_cast<unsigned>(threads), 1, 1};
     place.blocks = {static_cast<unsigned>(blocks), 1, 1};
     std::vector<unsigned> order(static_cast<std::size_t>(blocks));
@@ -90,6 +94,7 @@ class Machine {
     Thread& me = threads_[place.thread.x];
     me.state = state;
     me.at = at;
+    met_barrier_ = met_barrier_ || state == State::at_block;
     me.fiber = fiber_;
     fiber_->go_to(scheduler_);
   }
@@ -105,6 +110,7 @@ class Machine {
     return all;
   }
   void* shared() { return shared_.data(); }
+  bool met_barrier() const { return met_barrier_; }  // in the last run
 
   // A fiber runs one thread after the other, as long as the next one has not begun elsewhere.
   void work() {
@@ -181,6 +187,7 @@ class Machine {
   }
 
   const std::function<void()>* body_ = nullptr;
+  bool met_barrier_ = false;
   std::vector<std::max_align_t> shared_;
   std::vector<Thread> threads_;  // of the block
   std::vector<unsigned> queue_;  // threads that can run, and which one is the next
@@ -213,11 +220,27 @@ std::unique_ptr<Fiber> Machine::new_fiber() {
 void complain(const std::source_location& at, const char* what) {
   throw std::runtime_error("kernel started at " + text_of(at) + ": " + what);
 }
-void run(std::int64_t blocks, int threads, std::size_t shared, const std::source_location& at,
+// The shared memory of a kernel with barriers is fresh in every launch but the first, on a thread of its own: what an
+// earlier launch left there cannot hide a race.
+void run(std::int64_t blocks, int threads, std::size_t shared, const std::source_location& at, void (*kernel)(),
          const std::function<void()>& body) {
+  static std::set<void (*)()> with_barriers;
   const std::lock_guard lock(one_at_a_time);
   const Access access;
-  machine.run(blocks, threads, shared, at, body);
+  std::exception_ptr error;
+  const auto work = [&] {
+    try {
+      machine.run(blocks, threads, shared, at, body);
+    } catch (...) {
+      error = std::current_exception();
+    }
+  };
+  if (with_barriers.contains(kernel))
+    std::thread(work).join();
+  else
+    work();
+  if (machine.met_barrier()) with_barriers.insert(kernel);
+  if (error) std::rethrow_exception(error);
 }
 void block_barrier(const std::source_location& at) { machine.wait(State::at_block, at); }
 std::array<std::uint64_t, 32> exchange(std::uint64_t value, unsigned mask, const std::source_location& at) {
