@@ -77,6 +77,7 @@ __global__ void histogram_kernel(const T* x, std::int64_t n, const Found* found,
 __global__ void choose_kernel(unsigned long long* histogram, unsigned long long count, Digit digit, Found* found) {
   __shared__ unsigned long long upwards[kDigits];  // elements with this digit or a larger one
   const int mine = thread_index();
+  // All have read what one of them changes at the end, because barriers follow.
   const unsigned long long here = histogram[mine], larger = found->larger;
   histogram[mine] = 0;
   upwards[mine] = here;
@@ -87,7 +88,6 @@ __global__ void choose_kernel(unsigned long long* histogram, unsigned long long 
     upwards[mine] += more;
   }
   const unsigned long long above = larger + upwards[mine] - here;
-  __syncthreads();  // everybody has read what one of them changes
   if (above >= count || above + here < count) return;
   (digit.of_place ? found->place : found->key) |= static_cast<std::uint64_t>(mine) << digit.shift;
   found->larger = above;
