@@ -6,7 +6,6 @@
 #include <limits>
 #include <optional>
 #include <set>
-#include <thread>
 
 #include "apps/comparison/answers.h"
 #include "apps/comparison/live.h"
@@ -122,11 +121,10 @@ class Comparer {
     });
     start();
     int told = 0;
-    for (bool first = true; workers.running(); first = false) {
+    for (bool first = true; workers.pause(); first = false) {
       const int signal = pending_signal();
       if (signal != 0 && told == 0) workers.send(told = signal);
       look(!first);
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
     look(true);
     if (const int signal = pending_signal()) {

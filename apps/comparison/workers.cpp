@@ -70,7 +70,12 @@ bool Workers::running(int options) {
   return !children_.empty();
 }
 
-bool Workers::running() { return running(WNOHANG); }
+bool Workers::pause() {
+  constexpr useconds_t kTenthOfASecond = 100'000;
+  if (!running(WNOHANG)) return false;
+  ::usleep(kTenthOfASecond);
+  return true;
+}
 
 void Workers::send(int signal) const {
   for (const int child : children_) ::kill(child, signal);

@@ -16,8 +16,8 @@ class Workers {
   Workers& operator=(const Workers&) = delete;
   ~Workers() { wait(); }
   void wait();  // for all of them
-  // True while one of them works.
-  bool running();
+  // False if none of them works any more; else waits for a tenth of a second.
+  bool pause();
   void send(int signal) const;
 
  private:
