@@ -2,6 +2,7 @@
 //   undefined (NaN: nothing there and nothing found)   left out, and counted
 //   infinite (a distance, with one mask empty)         in means the diagonal of the image, so that a method does not
 //                                                      gain by failing completely; infinite in medians and ranks
+// Only distances are ever infinite: a volume relative to a true one of 0 is undefined, as every ratio to 0.
 // The secondary mean `empty_is_perfect` counts a class that is neither there nor found as a perfect segmentation.
 #pragma once
 

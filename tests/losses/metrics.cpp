@@ -93,6 +93,25 @@ TEST_CASE("every metric equals the reference for every pair of masks, empty ones
   }
 }
 
+TEST_CASE("only a distance is ever infinite: a ratio to an empty mask is undefined, and no diagonal enters its mean") {
+  const Tensor none = mask("0000000"), some = mask("0011100");
+  for (const auto& [prediction, truth] : {std::pair{some, none}, {none, some}, {none, none}, {some, some}}) {
+    ProbabilityTally tally(2);
+    tally.add(from_vector<float>({7, 2}, std::vector<float>(14, 0)), truth);
+    const ClassScores scores =
+        score(prediction, truth, {.classes = 2, .needs = Needs::probabilities, .probabilities = &tally})[1];
+    for (std::size_t i = 0; i < metrics().size(); ++i)
+      CHECK_MESSAGE((!std::isinf(scores[i]) || metrics()[i].needs == Needs::surfaces), std::string(metrics()[i].name));
+  }
+  const ClassScores false_alarm = score(some, none, {.classes = 2})[1];
+  CHECK(std::isinf(value_of(false_alarm, "hd")));
+  const double rvd = value_of(false_alarm, "relative_volume_difference");
+  CHECK(std::isnan(rvd));
+  const Aggregate volumes = aggregate({{-0.5, 100, false}, {rvd, 100, false}}, 0);
+  CHECK(volumes.mean == -0.5);
+  CHECK(volumes.undefined == 1);
+}
+
 TEST_CASE("the table is in the order of needs and says what is perfect") {
   for (std::size_t i = 1; i < metrics().size(); ++i) CHECK(metrics()[i - 1].needs <= metrics()[i].needs);
   CHECK(metric_index("dice") == 0);
