@@ -1,4 +1,5 @@
 // Comparisons that were stopped, killed or cut in parts end with the numbers of one that ran through.
+// ctest labels: slow
 #include <chrono>
 #include <filesystem>
 #include <thread>

@@ -123,5 +123,10 @@ TEST_CASE("a dry run trains nothing and foretells memory and time") {
   CHECK(trained["parameters"] == json["parameters"]);
   const double ratio = trained["peak_memory_bytes"].get<double>() / json["peak_memory_bytes"].get<double>();
   CHECK_MESSAGE(ratio > 0.8, "peak memory ", ratio, " of what was planned");
-  CHECK_MESSAGE(ratio < 1.2, "peak memory ", ratio, " of what was planned");
+#ifdef __SANITIZE_ADDRESS__
+  constexpr double kMost = 1.5;  // what is released waits in a quarantine
+#else
+  constexpr double kMost = 1.2;
+#endif
+  CHECK_MESSAGE(ratio < kMost, "peak memory ", ratio, " of what was planned");
 }
