@@ -1,5 +1,4 @@
 // Comparisons that were stopped, killed or cut in parts end with the numbers of one that ran through.
-// ctest labels: slow
 #include <chrono>
 #include <filesystem>
 #include <thread>

@@ -108,25 +108,3 @@ TEST_CASE("a volume with thick slices trains, larger cases than the patch are te
   const data::TensorFile model = data::load_tensors(folder.file("run/best.safetensors"));
   CHECK(Json::parse(model.metadata.at("model"))["strides"][0] == Json::array({1, 2, 2}));
 }
-
-TEST_CASE("a dry run trains nothing and foretells memory and time") {
-  const Folder folder;
-  const std::string data = phantom_file(folder, "nuclei2d", 10, {48, 48});
-  const Outcome outcome = program(small_training(data, folder.file("run"), {"--dry-run", "--json"}));
-  REQUIRE(outcome.code == 0);
-  const Json json = Json::parse(outcome.out);
-  for (const char* name :
-       {"parameters", "step_seconds", "seconds", "peak_memory_bytes", "tensor_memory_bytes", "steps"})
-    CHECK_MESSAGE(json[name] > 0, name);
-  CHECK(!fs::exists(folder.file("run")));
-  const Json trained = Json::parse(program(small_training(data, folder.file("run"), {"--json", "-q"})).out);
-  CHECK(trained["parameters"] == json["parameters"]);
-  const double ratio = trained["peak_memory_bytes"].get<double>() / json["peak_memory_bytes"].get<double>();
-  CHECK_MESSAGE(ratio > 0.8, "peak memory ", ratio, " of what was planned");
-#ifdef __SANITIZE_ADDRESS__
-  constexpr double kMost = 1.5;  // what is released waits in a quarantine
-#else
-  constexpr double kMost = 1.2;
-#endif
-  CHECK_MESSAGE(ratio < kMost, "peak memory ", ratio, " of what was planned");
-}
