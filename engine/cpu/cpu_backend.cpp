@@ -97,10 +97,15 @@ struct Place {
   }
 };
 
-// move(from, to, length) for every run of a box, in elements.
+// Runs at equal distances, in elements.
+struct Stretch {
+  std::int64_t from, from_step, to, to_step, length, count;
+};
+
+// move(stretch) for all runs of a box.
 template <class Move>
-void for_runs(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin, const Shape& extents,
-              const Move& move) {
+void for_stretches(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin, const Shape& extents,
+                   const Move& move) {
   const Runs runs(x.shape(), y.shape(), extents);
   if (extents.numel() == 0) return;
   const Place from(x.shape(), x_begin, runs.rows), to(y.shape(), y_begin, runs.rows);
@@ -108,11 +113,22 @@ void for_runs(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shap
   parallel_for(runs.rows.numel() * runs.count, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end;) {
       const std::int64_t row = i / runs.count, first = i % runs.count, last = std::min(runs.count, first + end - i);
-      const std::int64_t source = from.row(row), target = to.row(row);
-      for (std::int64_t k = first; k < last; ++k) move(source + k * from.step, target + k * to.step, runs.length);
+      move(Stretch{from.row(row) + first * from.step, from.step, to.row(row) + first * to.step, to.step, runs.length,
+                   last - first});
       i += last - first;
     }
   });
+}
+
+// Runs of as many bytes as an Element has: one channel of a map.
+template <class Element>
+inline void copy_elements(const char* from, std::int64_t from_step, char* to, std::int64_t to_step,
+                          std::int64_t count) {
+  for (std::int64_t k = 0; k < count; ++k) {
+    Element element;
+    std::memcpy(&element, from + k * from_step, sizeof element);
+    std::memcpy(to + k * to_step, &element, sizeof element);
+  }
 }
 
 // memcpy, without its call for the few bytes that the channels of one voxel have.
@@ -162,19 +178,25 @@ void CpuBackend::cast(const Tensor& x, const Tensor& y) {
 void CpuBackend::copy_box(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin,
                           const Shape& extents, bool add) {
   if (!add) {
-    const std::size_t size = size_of(x.dtype());
+    const auto size = static_cast<std::int64_t>(size_of(x.dtype()));
     const char* from = static_cast<const char*>(x.raw());
     char* to = static_cast<char*>(y.raw());
-    return for_runs(x, x_begin, y, y_begin, extents, [=](std::int64_t i, std::int64_t j, std::int64_t length) {
-      copy_bytes(from + static_cast<std::size_t>(i) * size, to + static_cast<std::size_t>(j) * size,
-                 static_cast<std::size_t>(length) * size);
+    return for_stretches(x, x_begin, y, y_begin, extents, [=](const Stretch& s) {
+      const char* source = from + s.from * size;
+      char* target = to + s.to * size;
+      const std::int64_t from_step = s.from_step * size, to_step = s.to_step * size, bytes = s.length * size;
+      if (bytes == 4) return copy_elements<std::uint32_t>(source, from_step, target, to_step, s.count);
+      if (bytes == 8) return copy_elements<std::uint64_t>(source, from_step, target, to_step, s.count);
+      for (std::int64_t k = 0; k < s.count; ++k)
+        copy_bytes(source + k * from_step, target + k * to_step, static_cast<std::size_t>(bytes));
     });
   }
   dispatch_float(x.dtype(), "copy_box", [&]<class T>(T) {
     const T* from = x.data<T>();
     T* to = y.data<T>();
-    for_runs(x, x_begin, y, y_begin, extents, [=](std::int64_t i, std::int64_t j, std::int64_t length) {
-      for (std::int64_t k = 0; k < length; ++k) to[j + k] += from[i + k];
+    for_stretches(x, x_begin, y, y_begin, extents, [=](const Stretch& s) {
+      for (std::int64_t k = 0; k < s.count; ++k)
+        for (std::int64_t i = 0; i < s.length; ++i) to[s.to + k * s.to_step + i] += from[s.from + k * s.from_step + i];
     });
   });
 }
