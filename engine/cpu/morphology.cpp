@@ -1,51 +1,55 @@
-// The minimum or maximum of three neighbours along an axis. A map is read as [outer, n, inner]; tiles of n lines with
-// some inner elements are copied between two lines of padding, so that every loop is one stream without cases.
+// The minimum or maximum of three neighbours along an axis. A map is read as [outer, n, inner]: runs of n lines. What
+// is not at the end of a run is one stream, whose neighbours are `inner` elements away.
 #include <algorithm>
 #include <limits>
-
-#include "engine/cpu/scratch.h"
 
 #include "engine/cpu/isa.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-struct Tiles {
-  std::int64_t outer = 1, n, inner = 1, width, count;
+// Which lines there are around the one that is computed; far from the ends the compiler knows.
+struct Around {
+  bool two_before, before, after, two_after;
+};
+struct Everywhere {
+  static constexpr bool two_before = true, before = true, after = true, two_after = true;
+};
 
-  Tiles(const Shape& shape, int axis) : n(shape[axis]) {
+struct Runs {
+  std::int64_t outer = 1, n, inner = 1;
+
+  Runs(const Shape& shape, int axis) : n(shape[axis]) {
     for (int i = 0; i < axis; ++i) outer *= shape[i];
     for (int i = axis + 1; i < shape.dims(); ++i) inner *= shape[i];
-    width = std::min(inner, std::max<std::int64_t>(64, 8192 / std::max<std::int64_t>(n, 1)));
-    count = block_count(inner, width);
   }
-  std::int64_t padded() const { return (n + 4) * width; }
-  // body(offset of the first element, elements per line)
+  // body(begin, end, around) for stretches of elements of which the same lines are near.
   template <class F>
   void for_each(const F& body) const {
-    parallel_for(outer * count, std::max<std::int64_t>(1, 16384 / (n * width)),
+    constexpr std::int64_t kGrain = 16384;  // elements
+    const std::int64_t lines = std::clamp<std::int64_t>(kGrain / inner, 1, n), pieces = block_count(n, lines);
+    parallel_for(outer * pieces, std::max<std::int64_t>(1, kGrain / (lines * inner)),
                  [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t t = begin; t < end; ++t) {
-                     const std::int64_t first = t % count * width;
-                     body(t / count * n * inner + first, std::min(width, inner - first));
+                   for (std::int64_t piece = begin; piece < end; ++piece) {
+                     const std::int64_t first = piece % pieces * lines;
+                     for_lines(piece / pieces * n * inner, first, std::min(n, first + lines), body);
                    }
                  });
   }
-  // Lines of `elements` into a dense tile behind two lines of `padding`, two more after them.
-  template <class T>
-  void load(const T* x, std::int64_t elements, T padding, T* tile) const {
-    std::fill_n(tile, 2 * elements, padding);
-    for_runs(elements, [&](std::int64_t from, std::int64_t to, std::int64_t length) {
-      std::copy_n(x + from, length, tile + to);
-    });
-    std::fill_n(tile + (n + 2) * elements, 2 * elements, padding);
-  }
-  // body(offset in the map, offset in the dense tile, elements): every line, or all of them at once where they follow
-  // each other in the map, too. Along the last axis a line has but one element per channel.
+
+ private:
+  // The lines [first, last) of the run that begins at `run`.
   template <class F>
-  void for_runs(std::int64_t elements, const F& body) const {
-    if (elements == inner) return body(0, 2 * inner, n * inner);
-    for (std::int64_t i = 0; i < n; ++i) body(i * inner, (i + 2) * elements, elements);
+  void for_lines(std::int64_t run, std::int64_t first, std::int64_t last, const F& body) const {
+    for (std::int64_t i = first; i < last;) {
+      const std::int64_t begin = run + i * inner;
+      const std::int64_t end = i < 2 || i + 2 >= n ? i + 1 : std::min(last, n - 2);
+      if (i < 2 || i + 2 >= n)
+        body(begin, begin + inner, Around{i >= 2, i >= 1, i + 1 < n, i + 2 < n});
+      else
+        body(begin, run + end * inner, Everywhere{});
+      i = end;
+    }
   }
 };
 
@@ -61,39 +65,37 @@ template <bool kLargest, class T>
 inline constexpr T kNever = kLargest ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
 
 template <bool kLargest, class T>
-void extreme(const Tiles& tiles, const T* x, T* y) {
-  tiles.for_each([&](std::int64_t offset, std::int64_t w) {
-    const Scratch<T> memory(tiles.padded());
-    tiles.load(x + offset, w, kNever<kLargest, T>, memory.data());
-    tiles.for_runs(w, [&, w = w](std::int64_t here, std::int64_t in_tile, std::int64_t count) {
-      const T* at = memory.data() + in_tile;
-      T* to = y + offset + here;
-      VOXGRAD_INDEPENDENT
-      for (std::int64_t k = 0; k < count; ++k) to[k] = best<kLargest>(best<kLargest>(at[k - w], at[k]), at[k + w]);
-    });
+void extreme(const Runs& runs, const T* x, T* y) {
+  runs.for_each([=, w = runs.inner](std::int64_t begin, std::int64_t end, auto has) {
+    constexpr T kNone = kNever<kLargest, T>;
+    const T* v = x;
+    T* to = y;
+    VOXGRAD_INDEPENDENT
+    for (std::int64_t k = begin; k < end; ++k) {
+      const T before = has.before ? v[k - w] : kNone, after = has.after ? v[k + w] : kNone;
+      to[k] = best<kLargest>(best<kLargest>(before, v[k]), after);
+    }
   });
 }
 
 // An element receives the gradients of those of its neighbours, and of itself, that chose it.
 template <bool kLargest, class T>
-void extreme_gradient(const Tiles& tiles, const T* x, const T* dy, T* dx) {
-  tiles.for_each([&](std::int64_t offset, std::int64_t w) {
-    const Scratch<T> values(tiles.padded()), gradients(tiles.padded());
-    tiles.load(x + offset, w, kNever<kLargest, T>, values.data());
-    tiles.load(dy + offset, w, T(0), gradients.data());
-    tiles.for_runs(w, [&, w = w](std::int64_t here, std::int64_t in_tile, std::int64_t count) {
-      const T *v = values.data() + in_tile, *g = gradients.data() + in_tile;
-      T* to = dx + offset + here;
-      VOXGRAD_INDEPENDENT
-      for (std::int64_t k = 0; k < count; ++k) {
-        const T me = v[k], before = v[k - w], after = v[k + w];
-        const bool beats_before = better<kLargest>(me, before), holds_after = !better<kLargest>(after, me);
-        const T from_before = beats_before & better<kLargest>(me, v[k - 2 * w]) ? g[k - w] : T(0);
-        const T from_me = beats_before & holds_after ? g[k] : T(0);
-        const T from_after = holds_after & !better<kLargest>(v[k + 2 * w], me) ? g[k + w] : T(0);
-        to[k] = from_before + from_me + from_after;
-      }
-    });
+void extreme_gradient(const Runs& runs, const T* x, const T* dy, T* dx) {
+  runs.for_each([=, w = runs.inner](std::int64_t begin, std::int64_t end, auto has) {
+    constexpr T kNone = kNever<kLargest, T>;
+    const T *v = x, *g = dy;
+    T* to = dx;
+    VOXGRAD_INDEPENDENT
+    for (std::int64_t k = begin; k < end; ++k) {
+      const T me = v[k], before = has.before ? v[k - w] : kNone, after = has.after ? v[k + w] : kNone;
+      const T two_before = has.two_before ? v[k - 2 * w] : kNone, two_after = has.two_after ? v[k + 2 * w] : kNone;
+      const T g_before = has.before ? g[k - w] : T(0), g_after = has.after ? g[k + w] : T(0);
+      const bool beats_before = better<kLargest>(me, before), holds_after = !better<kLargest>(after, me);
+      const T from_before = beats_before & better<kLargest>(me, two_before) ? g_before : T(0);
+      const T from_me = beats_before & holds_after ? g[k] : T(0);
+      const T from_after = holds_after & !better<kLargest>(two_after, me) ? g_after : T(0);
+      to[k] = from_before + from_me + from_after;
+    }
   });
 }
 
@@ -101,19 +103,19 @@ void extreme_gradient(const Tiles& tiles, const T* x, const T* dy, T* dx) {
 
 void CpuBackend::neighbours(ReduceOp op, int axis, const Tensor& x, const Tensor& y) {
   if (x.numel() == 0) return;
-  const Tiles tiles(x.shape(), axis);
+  const Runs runs(x.shape(), axis);
   dispatch_float(x.dtype(), "neighbours", [&]<class T>(T) {
-    op == ReduceOp::max ? extreme<true>(tiles, x.data<T>(), y.data<T>())
-                        : extreme<false>(tiles, x.data<T>(), y.data<T>());
+    op == ReduceOp::max ? extreme<true>(runs, x.data<T>(), y.data<T>())
+                        : extreme<false>(runs, x.data<T>(), y.data<T>());
   });
 }
 
 void CpuBackend::neighbours_gradient(ReduceOp op, int axis, const Tensor& x, const Tensor& dy, const Tensor& dx) {
   if (x.numel() == 0) return;
-  const Tiles tiles(x.shape(), axis);
+  const Runs runs(x.shape(), axis);
   dispatch_float(x.dtype(), "neighbours", [&]<class T>(T) {
-    op == ReduceOp::max ? extreme_gradient<true>(tiles, x.data<T>(), dy.data<T>(), dx.data<T>())
-                        : extreme_gradient<false>(tiles, x.data<T>(), dy.data<T>(), dx.data<T>());
+    op == ReduceOp::max ? extreme_gradient<true>(runs, x.data<T>(), dy.data<T>(), dx.data<T>())
+                        : extreme_gradient<false>(runs, x.data<T>(), dy.data<T>(), dx.data<T>());
   });
 }
 
