@@ -18,18 +18,20 @@ Tensor eroded(const Tensor& x) {
   return result;
 }
 
-Tensor opened(const Tensor& x) {
+// What opening takes away from x, given x eroded.
+Tensor ridge(const Tensor& x, const Tensor& inner) {
   std::vector<int> axes;
   for (int axis = 1; axis <= x.dims() - 2; ++axis) axes.push_back(axis);
-  return dilate(eroded(x), axes);
+  return relu(x - dilate(inner, axes));
 }
 
 Tensor skeleton(Tensor x, int iterations) {
-  Tensor result = relu(x - opened(x));
+  Tensor inner = eroded(x), result = ridge(x, inner);
   for (int i = 0; i < iterations; ++i) {
-    x = eroded(x);
-    const Tensor ridge = relu(x - opened(x));
-    result = result + relu(ridge - result * ridge);
+    x = inner;
+    inner = eroded(x);
+    const Tensor more = ridge(x, inner);
+    result = result + relu(more - result * more);
   }
   return result;
 }
