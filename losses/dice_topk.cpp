@@ -12,8 +12,10 @@ Function build(const Parameters& with) {
   const double percent = with.number("percent");
   const Smoothing s = smoothing(with);
   return [=](const LossInput& in) {
-    const HardestVoxels hardest = hardest_voxels(in, percent);
-    const auto [I, P, G, L] = in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, hardest.losses);
+    const HardestVoxels hardest = hardest_voxels(in, losses_of_voxels(in).detach(), percent);
+    Integral hard = to_row(Integrand::nll);
+    hard.field = hardest.selected;
+    const auto [I, P, G, L] = in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, hard);
     return lambda_dice * in.mean_of_classes(1 - dice_coefficient(I, P, G, s), G) +
            lambda_topk * (sum(L) / hardest.count);
   };

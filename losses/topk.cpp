@@ -12,8 +12,9 @@ namespace {
 Function build(const Parameters& with) {
   const double percent = with.number("percent");
   return [=](const LossInput& in) {
-    const HardestVoxels hardest = hardest_voxels(in, percent);
-    return sum(in.integrals(hardest.losses)[0]) / hardest.count;
+    const Tensor losses = losses_of_voxels(in);
+    const HardestVoxels hardest = hardest_voxels(in, losses, percent);
+    return sum(in.sums(losses * hardest.selected)) / hardest.count;
   };
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -26,59 +27,100 @@ inline constexpr int kBits = 8 * sizeof(T);
 template <class T>
 inline Key<T> key_of(T x) {
   constexpr Key<T> kSign = Key<T>(1) << (kBits<T> - 1);
-  if (std::isnan(x)) return ~Key<T>(0);
   const auto bits = std::bit_cast<Key<T>>(x + T(0));
-  return (bits & kSign) != 0 ? ~bits : bits | kSign;
+  const Key<T> key = bits ^ ((bits & kSign) != 0 ? ~Key<T>(0) : kSign);
+  return x != x ? ~Key<T>(0) : key;
 }
 
-// The key of the `count`-th largest of n elements, how many are larger, and how many have this key. Digit by digit: a
-// histogram of the elements that agree with the digits found so far says which bucket holds the one that is looked for.
+// The key of the `count`-th largest of n elements, how many are larger, and how many have this key.
 template <class T>
 struct Rank {
   Key<T> key;
   std::int64_t larger, equal;
 };
+
+template <class K>
+void bring_to_place(K* keys, std::int64_t n, std::int64_t rank) {
+  std::nth_element(keys, keys + rank, keys + n, std::greater<K>());
+}
+
+// Two keys with, most likely, the one that is looked for between them: what surrounds it in a sample.
 template <class T>
-Rank<T> find_rank(const T* x, std::int64_t n, std::int64_t count) {
-  Key<T> found = 0;
-  std::int64_t larger = 0, equal = 0;
-  const Scratch<std::int64_t> histograms(block_count(n, kGrain) * kBuckets);
-  for (int low = kBits<T>; low > 0;) {
-    const int high = low;
-    low = std::max(0, low - kDigit);
-    parallel_for(block_count(n, kGrain), 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t block = begin; block < end; ++block) {
-        std::int64_t* histogram = histograms.data() + block * kBuckets;
-        std::fill_n(histogram, kBuckets, 0);
-        for (std::int64_t i = block * kGrain; i < std::min(n, (block + 1) * kGrain); ++i) {
-          const Key<T> key = key_of(x[i]);
-          if (high == kBits<T> || (key ^ found) >> high == 0)
-            ++histogram[(key >> low) & ((Key<T>(1) << (high - low)) - 1)];
-        }
-      }
-    });
-    for (int bucket = (1 << (high - low)) - 1; bucket >= 0; --bucket) {
-      std::int64_t here = 0;
-      for (std::int64_t block = 0; block < block_count(n, kGrain); ++block)
-        here += histograms.data()[block * kBuckets + bucket];
-      if (larger + here < count) {
-        larger += here;
-        continue;
-      }
-      found |= static_cast<Key<T>>(bucket) << low;
-      equal = here;
-      break;
+std::pair<Key<T>, Key<T>> guess(const T* x, std::int64_t n, std::int64_t count) {
+  const std::int64_t size = std::max<std::int64_t>(1024, n / 64), step = n / size;
+  if (step < 8) return {0, ~Key<T>(0)};
+  std::vector<Key<T>> sample(static_cast<std::size_t>(size));
+  std::uint32_t shift = 0;  // where in a step, so that no column of an image is met again and again
+  for (std::int64_t i = 0; i < size; ++i, shift += 0x9E3779B9u)
+    sample[static_cast<std::size_t>(i)] = key_of(x[i * step + static_cast<std::int64_t>(shift >> 16) * step / 65536]);
+  const double share = static_cast<double>(count) / static_cast<double>(n), all = static_cast<double>(size);
+  const double rank = share * all, margin = 4 * std::sqrt(share * (1 - share) * all) + 2;
+  const auto upper = static_cast<std::int64_t>(rank - margin), lower = static_cast<std::int64_t>(rank + margin);
+  Key<T>* keys = sample.data();
+  const bool from_below = lower<size, from_above = upper> 0;
+  if (from_below) bring_to_place(keys, size, lower);
+  if (from_above) bring_to_place(keys, from_below ? lower : size, upper);
+  return {from_below ? keys[lower] : 0, from_above ? keys[upper] : ~Key<T>(0)};
+}
+
+// The keys of x [n] from `low` to `high` are written to `to`; returns their number, and how many keys are larger.
+template <class T>
+std::pair<std::int64_t, std::int64_t> sift(const T* x, std::int64_t n, Key<T> low, Key<T> high, Key<T>* to) {
+  constexpr std::int64_t kGroup = 64 / sizeof(T);
+  std::int64_t kept = 0, larger = 0;
+  for (std::int64_t first = 0; first < n; first += kGroup) {
+    const std::int64_t some = std::min(kGroup, n - first);
+    Key<T> keys[kGroup] = {}, above = 0, among = 0;
+    for (std::int64_t i = 0; i < some; ++i) keys[i] = key_of(x[first + i]);
+    for (std::int64_t i = 0; i < some; ++i) {
+      above += keys[i] > high;
+      among += (keys[i] >= low) & (keys[i] <= high);
+    }
+    larger += static_cast<std::int64_t>(above);
+    if (among == 0) continue;
+    for (std::int64_t i = 0; i < some; ++i) {
+      to[kept] = keys[i];
+      kept += (keys[i] >= low) & (keys[i] <= high);
     }
   }
-  return {found, larger, equal};
+  return {kept, larger};
+}
+
+template <class T>
+Rank<T> find_rank(const T* x, std::int64_t n, std::int64_t count, std::pair<Key<T>, Key<T>> between) {
+  const auto [low, high] = between;
+  const std::int64_t blocks = block_count(n, kGrain);
+  const Scratch<Key<T>> memory(n + blocks);  // one more per block, which is written but does not count
+  std::vector<std::pair<std::int64_t, std::int64_t>> found(static_cast<std::size_t>(blocks));
+  parallel_for(n, kGrain, [&, low = low, high = high](std::int64_t begin, std::int64_t end) {
+    const std::int64_t block = begin / kGrain;
+    found[static_cast<std::size_t>(block)] = sift(x + begin, end - begin, low, high, memory.data() + begin + block);
+  });
+  std::int64_t larger = 0, kept = 0;
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const auto [here, above] = found[static_cast<std::size_t>(block)];
+    std::copy_n(memory.data() + block * (kGrain + 1), here, memory.data() + kept);
+    kept += here;
+    larger += above;
+  }
+  if (larger >= count || larger + kept < count) return find_rank(x, n, count, {0, ~Key<T>(0)});
+  Key<T>* keys = memory.data();
+  const std::int64_t rank = count - larger - 1;
+  if (low < high) bring_to_place(keys, kept, rank);
+  const Key<T> key = keys[rank];
+  larger += std::count_if(keys, keys + rank, [&](Key<T> other) { return other > key; });
+  return {key, larger, std::count(keys, keys + kept, key)};
 }
 
 template <class T>
 void select(const T* x, std::int64_t n, std::int64_t count, T* y) {
   if (count == 0) return static_cast<void>(std::fill_n(y, n, T(0)));
-  const auto [limit, larger, equal] = find_rank(x, n, count);
-  parallel_for(n, kGrain, [&, limit = limit](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) y[i] = T(key_of(x[i]) >= limit);
+  const auto [limit, larger, equal] = find_rank(x, n, count, guess(x, n, count));
+  parallel_for(n, kGrain, [=, limit = limit](std::int64_t begin, std::int64_t end) {
+    const T* from = x;
+    T* to = y;
+    VOXGRAD_INDEPENDENT
+    for (std::int64_t i = begin; i < end; ++i) to[i] = key_of(from[i]) >= limit ? T(1) : T(0);
   });
   // Of equal ones at the end of the selection the first are taken.
   std::int64_t excess = larger + equal - count;

@@ -109,6 +109,12 @@ Tensor LossInput::field(const std::string& key) const {
   return field.to(logits_.dtype());
 }
 
+double LossInput::valid_voxels() const {
+  if (integrate_.ignore < 0) return static_cast<double>(labels_.numel());
+  const NoGrad constant;
+  return sum(integrate_rows({to_row(Integrand::weight)})[0]).item();
+}
+
 LossInput LossInput::at_temperature(double temperature) const {
   LossInput result = *this;
   result.integrate_.temperature = temperature;

@@ -68,6 +68,7 @@ class LossInput {
   // f64 [C], [2] for one sigmoid channel: the weights of label 0 and label 1. Undefined without weights.
   Tensor class_weights() const;
   Tensor constant(const std::vector<double>& values) const;  // f64 [values], where the logits are
+  double valid_voxels() const;                               // of the batch
   int channels() const { return static_cast<int>(logits_.extent(-1)); }
   // The field `key` (losses/core/fields.h), [N, *S, K] in the type of the logits: from the context, else made from the
   // labels. Name it in Spec::fields, so that it is made once per case and not once per step.

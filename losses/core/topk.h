@@ -12,19 +12,18 @@ inline Parameter percent_parameter() {
   return number("percent", 10, 1e-6, 100, "share of the voxels that counts, at least one voxel; 100 is ce");
 }
 
+// Of every voxel -log p_y, 0 where it is ignored. Differentiable.
+inline Tensor losses_of_voxels(const LossInput& in) { return in.map(to_row(Integrand::nll)); }
+
 struct HardestVoxels {
-  Integral losses;  // the row whose integral is the sum of their -log p_y
+  Tensor selected;  // 1 at these voxels, else 0
   double count;
 };
-// The floor(percent / 100 M) voxels of the batch, at least one, with the largest -log p_y, found by selection. Which
+// The floor(percent / 100 M) voxels of the batch, at least one, with the largest of `losses`, found by selection. Which
 // voxels these are is taken as constant.
-inline HardestVoxels hardest_voxels(const LossInput& in, double percent) {
-  const NoGrad constant;
-  const double valid = sum(in.integrals(Integrand::weight)[0]).item();
-  const double count = std::max(1.0, std::floor(valid * percent / 100));
-  Integral losses = to_row(Integrand::nll);
-  losses.field = select_largest(in.map(losses), static_cast<std::int64_t>(count));
-  return {losses, count};
+inline HardestVoxels hardest_voxels(const LossInput& in, const Tensor& losses, double percent) {
+  const double count = std::max(1.0, std::floor(in.valid_voxels() * percent / 100));
+  return {select_largest(losses.detach(), static_cast<std::int64_t>(count)), count};
 }
 
 }  // namespace voxgrad::losses
