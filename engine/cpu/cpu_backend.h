@@ -5,9 +5,9 @@
 //   gemm.cpp         matrix products           conv.cpp         convolution: the plan, im2col + GEMM
 //   pool.cpp         maximum pooling           upsample.cpp     upsampling
 //   step.cpp         optimiser steps           integrals.cpp    the integrals of the losses
-//   distance.cpp     distance transform        rank.cpp         selection and sorting
-//   label.cpp        tables over labels        morphology.cpp   minimum and maximum of neighbours
-//   stream.h         a feature map as a stream of full vectors
+//   distance.cpp     distance transform        rank.cpp         selection of the largest
+//   lovasz.cpp       slopes by sorting         label.cpp        tables over labels
+//   morphology.cpp   extremes of neighbours    stream.h         a feature map as a stream of full vectors
 #pragma once
 
 #include "engine/backend.h"

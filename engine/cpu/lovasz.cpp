@@ -1,0 +1,219 @@
+// The slope of the Lovasz extension of the Jaccard loss: the errors of a class are sorted, then each one's slope
+// follows from how many voxels inside and outside of the class have larger errors.
+//
+// Sorting: the errors are thrown into buckets by their leading bits, all blocks of voxels at a time, and every bucket
+// is sorted by itself, within the cache. Both steps keep the order of equal errors.
+#include <algorithm>
+#include <bit>
+#include <type_traits>
+#include <utility>
+
+#include "engine/cpu/scratch.h"
+
+#include "engine/cpu/isa.h"
+
+#include "engine/cpu/keys.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+namespace {
+
+constexpr std::int64_t kBlock = 16384;  // voxels per task
+constexpr int kLeadingBits = 11, kBuckets = 1 << kLeadingBits;
+
+// Two numbers of voxels in one word, which add up together: all of them, and those inside the class.
+using Count = std::uint64_t;
+constexpr Count one_voxel(bool inside) { return 1 | Count{inside} << 32; }
+constexpr std::int64_t all_of(Count count) { return static_cast<std::int64_t>(count & 0xFFFFFFFFu); }
+constexpr std::int64_t inside_of(Count count) { return static_cast<std::int64_t>(count >> 32); }
+
+// One class of an image, or of the batch.
+template <class T>
+struct Segment {
+  const T* errors;  // of voxel i at i * stride, as its slope
+  const std::uint8_t* labels;
+  T* slope;
+  std::int64_t n, stride;
+  int mine, ignore;
+};
+
+// Rises where errors fall.
+template <class T>
+Key<T> rising_key(T error) {
+  return static_cast<Key<T>>(~key_of(error));
+}
+
+template <class T>
+struct Entry {
+  Key<T> key;           // above the smallest one
+  std::uint32_t voxel;  // and whether it is inside, in the lowest bit
+};
+
+// Sorts by rising key, by digits from the lowest one on. Returns where the result lies, `a` or `b`.
+template <class T>
+Entry<T>* sort(Entry<T>* a, Entry<T>* b, std::int64_t n) {
+  constexpr int kMostBits = 10;
+  constexpr std::int64_t kFew = 24;
+  if (n <= kFew) {
+    for (std::int64_t i = 1; i < n; ++i) {
+      const Entry<T> entry = a[i];
+      std::int64_t k = i;
+      for (; k > 0 && a[k - 1].key > entry.key; --k) a[k] = a[k - 1];
+      a[k] = entry;
+    }
+    return a;
+  }
+  Key<T> differing = 0;
+  for (std::int64_t i = 1; i < n; ++i) differing |= a[i].key ^ a[0].key;
+  const int bits = static_cast<int>(std::bit_width(differing));
+  const int most = std::clamp(static_cast<int>(std::bit_width(static_cast<std::uint64_t>(n))), 5, kMostBits);
+  const int digits = (bits + most - 1) / most;
+  std::uint32_t next[1 << kMostBits];
+  for (int digit = 0, low = 0; digit < digits; ++digit) {
+    const int high = bits * (digit + 1) / digits;
+    const Key<T> mask = (Key<T>(1) << (high - low)) - 1;
+    std::fill_n(next, mask + 1, 0u);
+    for (std::int64_t i = 0; i < n; ++i) ++next[a[i].key >> low & mask];
+    std::uint32_t first = 0;
+    for (std::uint32_t* count = next; count <= next + mask; ++count) first += std::exchange(*count, first);
+    for (std::int64_t i = 0; i < n; ++i) b[next[a[i].key >> low & mask]++] = a[i];
+    std::swap(a, b);
+    low = high;
+  }
+  return a;
+}
+
+// How keys are told apart: what they are above `low`, and the leading bits of that, behind `shift` others.
+template <class T>
+struct Leading {
+  Key<T> low;
+  int shift;
+};
+
+template <class T>
+std::pair<Key<T>, Key<T>> range(const T* x, std::int64_t n) {
+  Key<T> low = ~Key<T>(0), high = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const Key<T> key = rising_key(x[i]);
+    low = key < low ? key : low;
+    high = key > high ? key : high;
+  }
+  return {low, high};
+}
+
+template <class T>
+Leading<T> leading_bits(const T* errors, std::int64_t n) {
+  std::vector<std::pair<Key<T>, Key<T>>> parts(static_cast<std::size_t>(block_count(n, kBlock)));
+  parallel_for(n, kBlock, [&](std::int64_t begin, std::int64_t end) {
+    parts[static_cast<std::size_t>(begin / kBlock)] = range(errors + begin, end - begin);
+  });
+  auto [low, high] = parts[0];
+  for (const auto& part : parts) low = std::min(low, part.first), high = std::max(high, part.second);
+  return {low, std::max(0, static_cast<int>(std::bit_width(high - low)) - kLeadingBits)};
+}
+
+// The Jaccard loss of the k largest errors is 1 - (G - f) / (G + k - f) with f of them in the class; an error in it
+// takes 1 / union away, another one adds to the union. `before`: what has larger errors than the entries, which have
+// rising keys.
+template <class T>
+void write_slopes(const Segment<T>& s, const Entry<T>* entries, std::int64_t n, Count before, Count total) {
+  T* slope = s.slope;
+  const std::int64_t stride = s.stride, truth = inside_of(total);
+  if (truth == 0) {
+    for (std::int64_t i = 0; i < n; ++i) slope[(entries[i].voxel >> 1) * stride] = T(before == 0 && i == 0);
+    return;
+  }
+  double common = static_cast<double>(truth - inside_of(before));
+  double all = static_cast<double>(truth + all_of(before) - inside_of(before));
+  for (std::int64_t i = 0; i < n; ++i) {
+    const bool inside = (entries[i].voxel & 1) != 0;
+    slope[(entries[i].voxel >> 1) * stride] = static_cast<T>((inside ? 1 : common) / (inside ? all : all * (all + 1)));
+    common -= inside ? 1 : 0;
+    all += inside ? 0 : 1;
+  }
+}
+
+// Tables of counts per bucket, one per block; they become the place of the next voxel of the block in each bucket.
+// Returns what there is before each bucket, and in the end altogether.
+std::vector<Count> places(Count* counts, std::int64_t blocks) {
+  std::vector<Count> before(kBuckets + 1), next(kBuckets);
+  for (std::int64_t block = 0; block < blocks; ++block)
+    for (std::size_t k = 0; k < kBuckets; ++k) before[k + 1] += counts[block * kBuckets + static_cast<std::int64_t>(k)];
+  for (std::size_t k = 0; k < kBuckets; ++k) before[k + 1] += before[k];
+  std::copy_n(before.begin(), kBuckets, next.begin());
+  for (std::int64_t block = 0; block < blocks; ++block)
+    for (std::size_t k = 0; k < kBuckets; ++k) {
+      Count& count = counts[block * kBuckets + static_cast<std::int64_t>(k)];
+      next[k] += std::exchange(count, next[k]);
+    }
+  return before;
+}
+
+template <class T>
+void count(const Segment<T> s, Leading<T> by, std::int64_t begin, std::int64_t end, Count* table) {
+  std::fill_n(table, kBuckets, Count{0});
+  for (std::int64_t i = begin; i < end; ++i)
+    if (s.labels[i] != s.ignore)
+      table[(rising_key(s.errors[i * s.stride]) - by.low) >> by.shift] += one_voxel(s.labels[i] == s.mine);
+    else
+      s.slope[i * s.stride] = T(0);
+}
+
+template <class T>
+void scatter(const Segment<T> s, Leading<T> by, std::int64_t begin, std::int64_t end, Count* table, Entry<T>* entries) {
+  for (std::int64_t i = begin; i < end; ++i) {
+    if (s.labels[i] == s.ignore) continue;
+    const Key<T> key = rising_key(s.errors[i * s.stride]) - by.low;
+    const auto inside = static_cast<std::uint32_t>(s.labels[i] == s.mine);
+    entries[all_of(table[key >> by.shift]++)] = {key, static_cast<std::uint32_t>(i) << 1 | inside};
+  }
+}
+
+template <class T>
+void slopes_of(const Segment<T>& s, Leading<T> by) {
+  const std::int64_t blocks = block_count(s.n, kBlock);
+  const Scratch<Count> counts(blocks * kBuckets);
+  parallel_for(s.n, kBlock, [&](std::int64_t begin, std::int64_t end) {
+    count(s, by, begin, end, counts.data() + begin / kBlock * kBuckets);
+  });
+  const std::vector<Count> before = places(counts.data(), blocks);
+  const Scratch<Entry<T>> entries(all_of(before.back()));
+  parallel_for(s.n, kBlock, [&](std::int64_t begin, std::int64_t end) {
+    scatter(s, by, begin, end, counts.data() + begin / kBlock * kBuckets, entries.data());
+  });
+  std::vector<std::size_t> tasks{0};  // where they begin: some buckets each
+  for (std::size_t k = 1; k <= kBuckets; ++k)
+    if (k == kBuckets || all_of(before[k]) - all_of(before[tasks.back()]) >= kBlock) tasks.push_back(k);
+  parallel_for(std::ssize(tasks) - 1, 1, [&](std::int64_t first, std::int64_t last) {
+    const std::size_t begin = tasks[static_cast<std::size_t>(first)], end = tasks[static_cast<std::size_t>(last)];
+    std::int64_t most = 0;
+    for (std::size_t k = begin; k < end; ++k) most = std::max(most, all_of(before[k + 1]) - all_of(before[k]));
+    const Scratch<Entry<T>> other(most);
+    for (std::size_t k = begin; k < end; ++k) {
+      const std::int64_t at = all_of(before[k]), n = all_of(before[k + 1]) - at;
+      write_slopes(s, sort(entries.data() + at, other.data(), n), n, before[k], before.back());
+    }
+  });
+}
+
+}  // namespace
+
+void CpuBackend::lovasz_slope(const Tensor& errors, const Tensor& labels, bool per_image, int ignore, const Tensor& y) {
+  const std::int64_t images = per_image ? errors.extent(0) : 1, channels = errors.extent(-1);
+  const std::int64_t voxels = labels.numel() / std::max<std::int64_t>(images, 1), segments = images * channels;
+  // Many small segments at a time, or one large one by several threads.
+  const std::int64_t together = voxels < 4 * kBlock ? 1 : segments;
+  if (errors.numel() == 0) return;
+  dispatch_float(errors.dtype(), "lovasz_slope", [&]<class T>(T) {
+    const Leading<T> by = leading_bits(errors.data<T>(), errors.numel());
+    parallel_for(segments, together, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t first = i / channels * voxels, channel = i % channels, at = first * channels + channel;
+        slopes_of<T>({errors.data<T>() + at, labels.data<std::uint8_t>() + first, y.data<T>() + at, voxels, channels,
+                      channels == 1 ? 1 : static_cast<int>(channel), ignore},
+                     by);
+      }
+    });
+  });
+}
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA
