@@ -2,6 +2,7 @@
 #include "tests/test.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -101,6 +102,44 @@ TEST_CASE("lovasz_slope is the difference of the Jaccard loss in the order of th
           }
         CHECK_MESSAGE(worst <= (dtype == DType::f32 ? 1e-7 : 1e-14), shape << " " << worst);
       }
+}
+
+TEST_CASE("many voxels have the same slopes with any number of threads, equal errors in their order") {
+  Random random(83);
+  constexpr std::int64_t kVoxels = 70000;
+  Tensor errors = empty({1, kVoxels, 2}), labels = empty({1, kVoxels}, DType::u8);
+  for (std::int64_t i = 0; i < kVoxels; ++i) {
+    // Few different values here, many there, and zeros.
+    const double x = random.uniform(-1, 1);
+    errors.data<float>()[2 * i] = static_cast<float>(std::floor(8 * std::fabs(x)) / 8);
+    errors.data<float>()[2 * i + 1] = static_cast<float>(x > 0 ? std::pow(x, 9) : 0.0);
+    labels.data<std::uint8_t>()[i] = random.chance(0.1) ? std::uint8_t{9} : random.chance(0.3);
+  }
+  const int before = threads();
+  set_threads(1);
+  const std::vector<double> one = lovasz_slope(errors, labels, false, 9).to_vector<double>();
+  set_threads(3);
+  CHECK(lovasz_slope(errors, labels, false, 9).to_vector<double>() == one);
+  set_threads(before);
+  for (std::size_t c : {0, 1}) {
+    std::vector<double> e;
+    std::vector<std::size_t> where;
+    double truth = 0, found = 0, last = 0, worst = 0;
+    for (std::size_t i = 0; i < kVoxels; ++i) {
+      if (labels.data<std::uint8_t>()[i] == 9) continue;
+      truth += labels.data<std::uint8_t>()[i] == c;
+      e.push_back(static_cast<double>(errors.data<float>()[2 * i + c]));
+      where.push_back(i);
+    }
+    const std::vector<std::size_t> order = by_falling(e);
+    for (std::size_t k = 0; k < order.size(); ++k) {
+      found += labels.data<std::uint8_t>()[where[order[k]]] == c;
+      const double now = jaccard_loss(truth, found, static_cast<double>(k + 1));
+      worst = std::max(worst, std::fabs(one[2 * where[order[k]] + c] - (now - last)));
+      last = now;
+    }
+    CHECK_MESSAGE(worst <= 1e-11, worst);  // slopes are about 1e-5
+  }
 }
 
 TEST_CASE("a class without truth: only its largest error has a slope") {
