@@ -61,6 +61,37 @@ void FusedBackend::max_pool(const Reading& x, const Extents& window, const Tenso
   y.backend().max_pool(materialised({x}), window, y, index);
 }
 
+std::vector<Integral> FusedBackend::log_odds_rows() {
+  return {{.kind = Integrand::rest_log}, {.kind = Integrand::log_loss}};
+}
+
+void FusedBackend::log_odds(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                            const Tensor& y) const {
+  const std::vector<Integral> rows = log_odds_rows();
+  const Tensor p = empty_like(logits), q = empty_like(logits);
+  y.backend().integrand(logits, labels, rows[0], options, p);
+  y.backend().integrand(logits, labels, rows[1], options, q);
+  if (y.shape() == p.shape()) return y.backend().binary(BinaryOp::subtract, p, q, y);
+  y.backend().binary(BinaryOp::subtract, p, q, p);
+  const Shape origin = Shape::filled(y.dims(), 0);
+  y.backend().copy_box(p, origin.with(-1, 1), y, origin, y.shape(), false);
+}
+
+// Both rows have dy as their field. Where y has but one of two channels, that is the field of both, and the first
+// channel does not count.
+void FusedBackend::log_odds_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                                     const Tensor& dy, const Tensor& dlogits) const {
+  std::vector<Integral> rows = log_odds_rows();
+  for (Integral& row : rows) row.field = dy;
+  const std::int64_t samples = logits.extent(0), channels = logits.extent(-1);
+  std::vector<double> dsums;
+  for (double sign : {1.0, -1.0})
+    for (std::int64_t i = 0; i < samples * channels; ++i)
+      dsums.push_back(dy.shape() == logits.shape() || i % channels == 1 ? sign : 0.0);
+  dy.backend().integrate_gradient(logits, labels, rows, options,
+                                  from_vector({2, samples, channels}, dsums).to(logits.device()), dlogits);
+}
+
 FusedBackend& fused_backend_of(Device device) {
   static FusedBackend one_after_the_other;
   return device == Device::cpu ? cpu::fused_backend() : one_after_the_other;

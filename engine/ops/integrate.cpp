@@ -1,6 +1,7 @@
 // The integrals of a loss: engine/integrands.h has the functions, engine/ops.h the contract.
 #include <cmath>
 
+#include "engine/fused_backend.h"
 #include "engine/ops/common.h"
 
 namespace voxgrad {
@@ -99,6 +100,18 @@ Tensor integrand(const Tensor& logits, const Tensor& labels, const Integral& row
                     logits.backend().integrate_gradient(logits, labels, {weighted}, options, ones, dlogits);
                     return dlogits;
                   }}});
+}
+
+Tensor log_odds(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options) {
+  checked(logits, labels, FusedBackend::log_odds_rows(), options);
+  const std::int64_t channels = logits.extent(-1);
+  Tensor y = empty(logits.shape().with(-1, channels == 2 ? 1 : channels), logits.dtype(), logits.device());
+  fused_backend_of(logits.device()).log_odds(logits, labels, options, y);
+  return record(y, {{logits, [logits = logits.detach(), labels, options](const Tensor& dy) {
+                       Tensor dlogits = empty_like(logits);
+                       fused_backend_of(dy.device()).log_odds_gradient(logits, labels, options, dy, dlogits);
+                       return dlogits;
+                     }}});
 }
 
 }  // namespace voxgrad

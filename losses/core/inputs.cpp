@@ -146,6 +146,11 @@ Tensor LossInput::foreground(const Tensor& f) const {
 
 Tensor LossInput::map(const Integral& row) const { return integrand(logits_, labels_, row, integrate_); }
 
+Tensor LossInput::log_odds() const {
+  const Tensor odds = voxgrad::log_odds(logits_, labels_, integrate_);
+  return channels() == 2 && !drops_background() ? concat({-1 * odds, odds}, -1) : odds;
+}
+
 Tensor LossInput::probabilities() const {
   const Tensor p = channels() == 1 ? sigmoid(logits_) : softmax(logits_);
   if (integrate_.ignore < 0 || soft_labels()) return p;
@@ -168,7 +173,7 @@ Tensor LossInput::truth(double smoothing) const {
 }
 
 Tensor LossInput::counted(const Tensor& map) const {
-  return drops_background() ? slice(map, map.dims() - 1, 1, map.extent(-1)) : map;
+  return drops_background() && map.extent(-1) == channels() ? slice(map, map.dims() - 1, 1, channels()) : map;
 }
 
 Tensor LossInput::sums(const Tensor& map) const {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "engine/fused_backend.h"
 #include "engine/ops.h"
 #include "engine/parallel.h"
 #include "engine/random.h"
@@ -327,5 +328,34 @@ TEST_CASE("the map of an integrand adds up to its integral, and is zero at ignor
           if (labels[v] == 255 && map.data<double>()[static_cast<std::int64_t>(v) * map.extent(-1) + c] != 0)
             CHECK_MESSAGE(false, "an ignored voxel has a value");
     }
+  }
+}
+
+TEST_CASE("log-odds are the difference of two integrands, in one go as in several, with its gradient") {
+  Random random(98);
+  for (const Shape& shape : {Shape{2, 300, 1}, Shape{2, 4, 50, 2}, Shape{1, 5, 6, 7, 4}}) {
+    const std::int64_t channels = shape[-1], classes = std::max<std::int64_t>(channels, 2);
+    Tensor truth = zeros(Shape(shape).with(-1, 1), DType::u8);
+    for (std::int64_t i = 0; i < truth.numel(); ++i)
+      truth.data<std::uint8_t>()[i] =
+          random.chance(0.2) ? std::uint8_t{255} : static_cast<std::uint8_t>(random.below(classes));
+    Shape space;
+    for (int i = 0; i + 1 < shape.dims(); ++i) space.push_back(shape[i]);
+    truth = reshape(truth, space);
+    Tensor logits = random_normal(shape, random.bits64(), 0, 5, DType::f64);
+    logits.set_requires_grad();
+    const IntegrateOptions options{255, 1.5};
+    const Tensor odds = log_odds(logits, truth, options), upstream = random_normal(odds.shape(), 7, 0, 1, DType::f64);
+    odds.backward(upstream);
+    const Tensor all = integrand(logits.detach(), truth, row_of(Integrand::rest_log), options) -
+                       integrand(logits.detach(), truth, row_of(Integrand::log_loss), options);
+    const Tensor expected = channels == 2 ? slice(all, shape.dims() - 1, 1, 2) : all;
+    CHECK_MESSAGE(max(abs(odds.detach() - expected)).item() <= 1e-12, shape);
+    const FusedBackend several;
+    const Tensor plain = empty_like(odds), gradient = empty_like(logits);
+    several.log_odds(logits.detach(), truth, options, plain);
+    several.log_odds_gradient(logits.detach(), truth, options, upstream, gradient);
+    CHECK_MESSAGE(max(abs(plain - expected)).item() == 0, shape);
+    CHECK_MESSAGE(max(abs(gradient - logits.grad())).item() <= 1e-12, shape);
   }
 }
