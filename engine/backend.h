@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,20 @@ struct AdamStep {
   std::int64_t count;  // 1 at the first step: bias correction
 };
 
+// What a device may do to be faster.
+struct Shortcuts {
+  bool tf32 = false;  // round the factors of f32 products to TF32, 10 bits of mantissa
+  bool fast = false;  // add up in an order that changes from call to call, and with it the last bits
+};
+
+// What work was queued, to be queued again as one piece: the same kernels with the same arguments on the same memory.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+  virtual std::int64_t size() const = 0;  // kernels, copies and fills
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -63,9 +79,14 @@ class Backend {
   virtual std::string description() const = 0;  // "CPU, AVX-512, OpenBLAS SkylakeX"
   virtual Pool& pool() = 0;
   virtual void synchronise() {}
-  // Whether products and convolutions of f32 may round their factors to TF32: 10 bits of mantissa, several times as
-  // fast. Error(usage) if it is asked of a device that has none.
-  virtual void allow_tf32(bool on);
+  // Records what work() would run, and runs nothing. `memory`: bytes that it will want, about. It must leave no tensor
+  // behind: results go to memory that was there before. Null if that cannot be recorded, and `refusal` says why:
+  // because the device runs everything at once, or work() wants to see a number on the host, or draws random ones.
+  virtual std::unique_ptr<Recording> capture(const std::function<void()>& work, std::size_t memory,
+                                             std::string& refusal);
+  // From now on. Error(usage) for a shortcut that the device does not have.
+  virtual void allow(const Shortcuts& wanted);
+  virtual Shortcuts allowed() const { return {}; }
 
   // Memory. One side of a copy may be the host.
   virtual void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) = 0;
@@ -88,7 +109,10 @@ class Backend {
   virtual void reduce(ReduceOp op, const Tensor& x, const Tensor& y) = 0;
   virtual void argmax(const Tensor& x, const Tensor& y) = 0;                 // last axis; y u8 [N, *S]; first maximum
   virtual std::int64_t largest_label(const Tensor& labels, int ignore) = 0;  // u8; -1 if there is none
-  virtual double sum_of_squares(const Tensor& x) = 0;                        // on the host; NaN and Inf survive
+  // Error(data) for a label that is neither below `classes` nor `ignore`. A device that works behind the host's back
+  // may say so later: with the next number that is read from it.
+  virtual void check_labels(const Tensor& labels, std::int64_t classes, int ignore);
+  virtual double sum_of_squares(const Tensor& x) = 0;  // on the host; NaN and Inf survive
 
   // Rows of the last axis.
   virtual void softmax(bool logarithm, const Tensor& x, const Tensor& y) = 0;
@@ -166,6 +190,9 @@ class Backend {
                          const Tensor& w) = 0;
   virtual void lerp(const Tensor& x, double weight, const Tensor& y) = 0;  // y += weight * (x - y)
 };
+
+// What check_labels() throws.
+Error label_error(std::int64_t label, std::int64_t classes);
 
 // The backend of a device; one each, made at the first call. Error(usage) if this build or machine has none.
 Backend& backend_of(Device device);

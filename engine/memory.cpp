@@ -164,8 +164,8 @@ void Pool::trim_locked() {
 }
 
 Storage::Storage(Backend& backend, std::size_t bytes)
-    : backend_(backend), bytes_(bytes), data_(backend.pool().allocate(bytes)) {}
+    : backend_(backend), pool_(backend.pool()), bytes_(bytes), data_(pool_.allocate(bytes)) {}
 
-Storage::~Storage() { backend_.pool().release(data_, bytes_); }
+Storage::~Storage() { pool_.release(data_, bytes_); }
 
 }  // namespace voxgrad

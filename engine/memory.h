@@ -80,6 +80,7 @@ class Storage {
 
  private:
   Backend& backend_;
+  Pool& pool_;
   std::size_t bytes_;
   void* data_;
 };

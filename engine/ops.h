@@ -82,6 +82,7 @@ struct ConvOptions {
   Extents stride = 1;
   Extents padding = 0;
   Extents dilation = 1;
+  bool wide = false;  // of maps in bf16: the result, and with it the bias, in f32
 };
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
 // The transpose of conv with the same options: x [N, *S, Cin], weight [Cin, *K, Cout] -> [N, *S', Cout],
@@ -92,7 +93,8 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias 
 Tensor max_pool(const Tensor& x, const Extents& window = 2);
 Tensor upsample(const Tensor& x, Upsampling kind, const Extents& scale = 2);
 
-// --- Normalisation, with an activation in the same pass. gamma, beta [C] or undefined (1, 0) ---
+// --- Normalisation, with an activation in the same pass. gamma, beta [C] or undefined (1, 0); f32 for maps in bf16, as
+// statistics are ---
 struct NormOptions {
   double eps = 1e-5;
   Activation activation = Activation::none;

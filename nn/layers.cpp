@@ -29,6 +29,11 @@ Tensor initial_weight(const Shape& shape, std::int64_t fan_in, Init init, double
   return weight;
 }
 
+// A parameter as maps of this type need it: a copy in bf16, whose gradient goes to the parameter.
+Tensor parameter_for(DType map, const Tensor& parameter) {
+  return parameter.defined() && map == DType::bf16 ? cast(parameter, map) : parameter;
+}
+
 ConvLayerOptions block_conv(const ConvBlockOptions& options) {
   return {
       .bias = options.norm == Norm::none, .init = options.init, .slope = slope_of(options.activation, options.slope)};
@@ -66,6 +71,7 @@ Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& 
     options_.padding.value[axis] = extent / 2;
   }
   options_.padding.dims = options.kernel.dims;
+  options_.wide = options.wide;
   const Shape shape = weight_shape(dims, out, options.kernel, in);
   weight_ = initial_weight(shape, shape.numel() / out, options.init, options.slope, random);
   add_parameter("weight", weight_);
@@ -74,12 +80,19 @@ Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& 
   add_parameter("bias", bias_);
 }
 
-Tensor Conv::forward(const Tensor& x) { return conv(x, weight_, bias_, options_); }
+Tensor Conv::weight_for(const Tensor& x) const { return parameter_for(x.dtype(), weight_); }
+Tensor Conv::bias_for(const Tensor& x) const { return options_.wide ? bias_ : parameter_for(x.dtype(), bias_); }
 
-Tensor Conv::forward(const std::vector<Pending>& inputs) const { return conv(inputs, weight_, bias_, options_); }
+Tensor Conv::forward(const Tensor& x) { return forward(std::vector<Pending>{x}); }
+
+Tensor Conv::forward(const std::vector<Pending>& inputs) const {
+  const Tensor& x = inputs.at(0).z;
+  return conv(inputs, weight_for(x), bias_for(x), options_);
+}
 
 Pending Conv::forward(const std::vector<Pending>& inputs, const PendingNorm& norm) const {
-  return conv_norm(inputs, weight_, bias_, options_, norm);
+  const Tensor& x = inputs.at(0).z;
+  return conv_norm(inputs, weight_for(x), bias_for(x), options_, norm);
 }
 
 ConvTranspose::ConvTranspose(int dims, std::int64_t in, std::int64_t out, const Extents& scale, Init init,
@@ -93,9 +106,12 @@ ConvTranspose::ConvTranspose(int dims, std::int64_t in, std::int64_t out, const 
   add_parameter("bias", bias_);
 }
 
-Tensor ConvTranspose::forward(const Tensor& x) { return conv_transpose(x, weight_, bias_, options_); }
+Tensor ConvTranspose::forward(const Tensor& x) { return forward(Pending(x)); }
 
-Tensor ConvTranspose::forward(const Pending& x) const { return conv_transpose(x, weight_, bias_, options_); }
+Tensor ConvTranspose::forward(const Pending& x) const {
+  const DType type = x.z.dtype();
+  return conv_transpose(x, parameter_for(type, weight_), parameter_for(type, bias_), options_);
+}
 
 NormLayer::NormLayer(std::int64_t channels, const NormLayerOptions& options)
     : options_(options), groups_(options.kind == Norm::group ? std::gcd(channels, kGroups) : channels) {

@@ -1,6 +1,7 @@
-// The layers of a U-Net. Feature maps are [N, *S, C]; `dims` is the number of spatial axes, 1 to 3. Parameters have
-// PyTorch's names (weight, bias, running_mean, running_var); Module::state() brings them into PyTorch's axis order.
-// A layer takes its initial weights from `random` and the names of its parameters (nn/init.h).
+// The layers of a U-Net. Maps in bf16 are computed with copies of the weights in bf16: the parameters stay f32, and so
+// do statistics and gradients of parameters. Feature maps are [N, *S, C]; `dims` is the number of spatial axes, 1 to 3.
+// Parameters have PyTorch's names (weight, bias, running_mean, running_var); Module::state() brings them into PyTorch's
+// axis order. A layer takes its initial weights from `random` and the names of its parameters (nn/init.h).
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@ struct ConvLayerOptions {
   Extents kernel = 3;  // odd; padded with zeros so that the extents stay: [N, *S, in] -> [N, *S, out]
   bool bias = true;    // starts at zero
   Init init = Init::he;
-  double slope = 1;  // of the activation that follows, below zero; 1: none
+  double slope = 1;   // of the activation that follows, below zero; 1: none
+  bool wide = false;  // of maps in bf16: the result in f32
 };
 
 class Conv final : public Module {
@@ -40,6 +42,8 @@ class Conv final : public Module {
   Pending forward(const std::vector<Pending>& inputs, const PendingNorm& norm) const;
 
  private:
+  Tensor weight_for(const Tensor& x) const;
+  Tensor bias_for(const Tensor& x) const;
   ConvOptions options_;
   Tensor weight_;  // [out, *K, in]
   Tensor bias_;    // [out] or undefined

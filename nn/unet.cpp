@@ -115,7 +115,7 @@ UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_sh
   }
   for (int level = 0; level < (c.deep_supervision ? std::max(steps, 1) : 1); ++level) {
     parts.heads.push_back(std::make_unique<Conv>(c.dims, width(c, level), c.classes,
-                                                 ConvLayerOptions{.kernel = 1, .init = c.init},
+                                                 ConvLayerOptions{.kernel = 1, .init = c.init, .wide = true},
                                                  stream(random, name("heads", level))));
     add_module(name("heads", level), *parts.heads.back());
   }

@@ -1,8 +1,8 @@
 #include "engine/cuda/context.h"
 
 #include <cstring>
-
-#include "engine/backend.h"
+#include <new>
+#include <utility>
 
 namespace voxgrad::cuda {
 namespace {
@@ -79,17 +79,38 @@ Context::Context()
   check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream");
   check_cublas(cublasCreate(&cublas_), "start of cuBLAS");
   check_cublas(cublasSetStream(cublas_, stream_), "start of cuBLAS");
+  // One of our own, so that a product is cut the same way whether it is recorded or not.
+  constexpr std::size_t kWorkspace = std::size_t{32} << 20;
+  void* workspace = nullptr;
+  check_cuda(cudaMalloc(&workspace, kWorkspace), "memory of cuBLAS");
+  check_cublas(cublasSetWorkspace(cublas_, workspace, kWorkspace), "memory of cuBLAS");
+  set_math(false);
   check_cudnn(cudnnCreate(&cudnn_), "start of cuDNN");
   check_cudnn(cudnnSetStream(cudnn_, stream_), "start of cuDNN");
+  void* fault = nullptr;
+  check_cuda(cudaMallocHost(&fault, sizeof(int)), "page-locked memory");
+  fault_ = new (fault) int(0);
   for (Staging& staging : staging_) {
     check_cuda(cudaMallocHost(&staging.memory, kChunk), "page-locked memory");
     check_cuda(cudaEventCreateWithFlags(&staging.free, cudaEventDisableTiming), "event");
   }
 }
 
-void Context::allow_tf32(bool on) {
-  check_cublas(cublasSetMathMode(cublas_, on ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH), "choice of TF32");
-  tf32_ = on;
+void Context::set_math(bool tf32) {
+  // Products of bf16 are added up in f32 from the first to the last.
+  const int mode =
+      (tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH) | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+  check_cublas(cublasSetMathMode(cublas_, static_cast<cublasMath_t>(mode)), "choice of TF32");
+}
+
+void Context::allow(const Shortcuts& wanted) {
+  set_math(wanted.tf32);
+  allowed_ = wanted;
+}
+
+void Context::report_fault() {
+  const int fault = std::exchange(*fault_, 0);
+  if (fault != 0) throw label_error(fault % 256, fault / 256);
 }
 
 Context::Staging& Context::next_staging() {
@@ -99,6 +120,9 @@ Context::Staging& Context::next_staging() {
 }
 
 void Context::to_card(void* to, const void* from, std::size_t bytes) {
+  if (recorder_ != nullptr)
+    return check_cuda(cudaMemcpyAsync(to, recorder_->keep(from, bytes), bytes, cudaMemcpyHostToDevice, stream_),
+                      "copy to the card");
   for (std::size_t at = 0; at < bytes; at += kChunk) {
     const std::size_t count = std::min(kChunk, bytes - at);
     const Staging& staging = next_staging();
@@ -110,6 +134,7 @@ void Context::to_card(void* to, const void* from, std::size_t bytes) {
 }
 
 void Context::to_host(void* to, const void* from, std::size_t bytes) {
+  check(recorder_ == nullptr, "cuda: a number is read on the host, which cannot be recorded");
   // One chunk is on its way while the one before it is copied out of its buffer.
   const Staging* before = nullptr;
   std::size_t done = 0;
@@ -129,6 +154,7 @@ void Context::to_host(void* to, const void* from, std::size_t bytes) {
     before = &staging;
   }
   if (before != nullptr) take(bytes - done);
+  report_fault();
 }
 
 namespace {
@@ -142,7 +168,8 @@ std::string describe_card() {
   const int cudnn = static_cast<int>(cudnnGetVersion());
   const double gib = static_cast<double>(card.totalGlobalMem) / (1024.0 * 1024.0 * 1024.0);
   return text(card.name, ", ", static_cast<std::int64_t>(gib + 0.5), " GiB, sm_", card.major, card.minor, ", CUDA ",
-              version(runtime, 1000, 10), ", cuDNN ", version(cudnn, 10000, 100), Context::tf32() ? ", TF32" : "");
+              version(runtime, 1000, 10), ", cuDNN ", version(cudnn, 10000, 100),
+              Context::allowed().tf32 ? ", TF32" : "");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/backend.h"
 #include "engine/cuda/launch.h"
 #include "engine/memory.h"
 
@@ -20,26 +21,44 @@ void check_cublas(cublasStatus_t status, const char* what,
 void check_cudnn(cudnnStatus_t status, const char* what,
                  const std::source_location& at = std::source_location::current());
 
+// Where memory and the sources of copies come from while work is recorded (recording.cpp).
+class Recorder {
+ public:
+  virtual ~Recorder() = default;
+  virtual Pool& pool() = 0;
+  virtual const void* keep(const void* from, std::size_t bytes) = 0;  // a page-locked copy that stays
+};
+
 class Context {
  public:
   static Context& get();  // Error(usage) if there is no card
   cudaStream_t stream() const { return stream_; }
   cublasHandle_t cublas() const { return cublas_; }
   cudnnHandle_t cudnn() const { return cudnn_; }
-  Pool& pool() { return pool_; }
-  // Whether products and convolutions of f32 may round their factors to TF32, 10 bits of mantissa.
-  static bool tf32() { return tf32_; }
-  void allow_tf32(bool on);
+  // Of the card, or of what is being recorded.
+  Pool& pool() { return recorder_ != nullptr ? recorder_->pool() : pool_; }
+  static Shortcuts allowed() { return allowed_; }
+  void allow(const Shortcuts& wanted);
 
   // Between the host and the card, through page-locked memory. to_card returns when the source has been read, the
   // stream will have the bytes in order; to_host returns with the bytes.
   void to_card(void* to, const void* from, std::size_t bytes);
   void to_host(void* to, const void* from, std::size_t bytes);
 
+  // A kernel that finds a label beyond the classes writes classes * 256 + label there; report_fault() throws what it
+  // means, and is called wherever the host has waited for the card.
+  int* fault() { return fault_; }
+  void report_fault();
+
+  // While one is set, work is recorded and nothing runs.
+  Recorder* recorder() { return recorder_; }
+  void set_recorder(Recorder* recorder) { recorder_ = recorder; }
+
  private:
   Context();
-  // Page-locked buffers, taken in turns: the host may be that many copies ahead of the card.
-  static constexpr std::size_t kChunk = std::size_t{512} << 10, kChunks = 16;
+  void set_math(bool tf32);
+  // Page-locked buffers, taken in turns: the host may be that many copies, 64 MiB, ahead of the card.
+  static constexpr std::size_t kChunk = std::size_t{512} << 10, kChunks = 128;
   struct Staging {
     void* memory = nullptr;
     cudaEvent_t free = nullptr;
@@ -50,7 +69,9 @@ class Context {
   cudnnHandle_t cudnn_ = nullptr;
   Staging staging_[kChunks];
   std::size_t turn_ = 0;
-  static inline bool tf32_ = false;
+  int* fault_ = nullptr;  // page-locked: kernels reach it
+  Recorder* recorder_ = nullptr;
+  static inline Shortcuts allowed_;
   Pool pool_;
 };
 
@@ -59,13 +80,16 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(std::int64_t count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(Context::get().pool().allocate(bytes_)) {}
-  ~Scratch() { Context::get().pool().release(data_, bytes_); }
+      : pool_(Context::get().pool()),
+        bytes_(static_cast<std::size_t>(count) * sizeof(T)),
+        data_(pool_.allocate(bytes_)) {}
+  ~Scratch() { pool_.release(data_, bytes_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   T* data() const { return static_cast<T*>(data_); }
 
  private:
+  Pool& pool_;
   std::size_t bytes_;
   void* data_;
 };

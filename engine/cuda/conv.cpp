@@ -1,5 +1,5 @@
-// Convolution: the plan. A 1x1 convolution is a matrix product; everything else in f32 is cuDNN's (cudnn_conv.h), and
-// what cuDNN does not do is done by kernels of our own (direct.h).
+// Convolution: the plan. A 1x1 convolution is a matrix product; everything else in f32 and bf16 is cuDNN's
+// (cudnn_conv.h), and what cuDNN does not do is done by kernels of our own (direct.h).
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/cudnn_conv.h"
 #include "engine/cuda/direct.h"
@@ -30,6 +30,10 @@ void CudaBackend::conv(const Tensor& x, const Tensor& weight, const Tensor& bias
     fill(y, 0);
   } else if (is_product(weight, geometry, x.shape().spatial_dims())) {
     matmul(rows_of(x), false, matrix_of(weight), true, rows_of(y));
+  } else if (y.dtype() != x.dtype()) {
+    const Tensor narrow = empty(y.shape(), x.dtype(), Device::cuda);
+    conv(x, weight, Tensor(), geometry, narrow);
+    cast(narrow, y);
   } else if (!cudnn_conv(ConvPass::forward, x, weight, y, geometry)) {
     direct_conv(x, weight, geometry, y);
   }

@@ -8,9 +8,14 @@ std::string CudaBackend::description() const { return cuda_description(); }
 
 Pool& CudaBackend::pool() { return Context::get().pool(); }
 
-void CudaBackend::synchronise() { check_cuda(cudaStreamSynchronize(stream()), "work that was queued before"); }
+void CudaBackend::synchronise() {
+  Context& context = Context::get();
+  check_cuda(cudaStreamSynchronize(context.stream()), "work that was queued before");
+  context.report_fault();
+}
 
-void CudaBackend::allow_tf32(bool on) { Context::get().allow_tf32(on); }
+void CudaBackend::allow(const Shortcuts& wanted) { Context::get().allow(wanted); }
+Shortcuts CudaBackend::allowed() const { return Context::allowed(); }
 
 void CudaBackend::copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) {
   if (bytes == 0) return;

@@ -9,6 +9,7 @@
 //   integrals.cu     the integrals of the losses       label.cu          argmax, largest label, tables over labels
 //   distance.cu      distance transform                rank.cu           selection and sorting
 //   morphology.cu    minimum and maximum of neighbours
+//   recording.cpp    work that is recorded as a CUDA graph
 // Kernels are started by launch() of launch.h alone and use the device through device.h alone, so that the tests can
 // run them on a processor. All work of the backend is queued on one stream, in the order of the calls.
 #pragma once
@@ -23,7 +24,10 @@ class CudaBackend final : public Backend {
   std::string description() const override;
   Pool& pool() override;
   void synchronise() override;
-  void allow_tf32(bool on) override;
+  std::unique_ptr<Recording> capture(const std::function<void()>& work, std::size_t memory,
+                                     std::string& refusal) override;
+  void allow(const Shortcuts& wanted) override;
+  Shortcuts allowed() const override;
 
   void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) override;
   void fill(const Tensor& y, double value) override;
@@ -39,6 +43,7 @@ class CudaBackend final : public Backend {
   void reduce(ReduceOp op, const Tensor& x, const Tensor& y) override;
   void argmax(const Tensor& x, const Tensor& y) override;
   std::int64_t largest_label(const Tensor& labels, int ignore) override;
+  void check_labels(const Tensor& labels, std::int64_t classes, int ignore) override;
   double sum_of_squares(const Tensor& x) override;
   void softmax(bool logarithm, const Tensor& x, const Tensor& y) override;
   void softmax_gradient(bool logarithm, const Tensor& y, const Tensor& dy, const Tensor& dx) override;

@@ -65,11 +65,13 @@ class Descriptor {
 // A convolution as cuDNN counts: [N, C, *S] with at least two spatial axes, in the memory order of this engine.
 struct Problem {
   ConvPass pass;
-  bool tf32;
+  DType type;
+  Shortcuts allowed;
   std::vector<std::int64_t> x, weight, y, stride, padding, dilation;
 
   auto key() const {
-    std::vector<std::int64_t> all{static_cast<std::int64_t>(pass), tf32};
+    std::vector<std::int64_t> all{static_cast<std::int64_t>(pass), static_cast<std::int64_t>(type), allowed.tf32,
+                                  allowed.fast};
     for (const auto* part : {&x, &weight, &y, &stride, &padding, &dilation}) {
       all.push_back(static_cast<std::int64_t>(part->size()));
       all.insert(all.end(), part->begin(), part->end());
@@ -104,7 +106,7 @@ Tensor aligned(const Tensor& tensor, bool is_result) {
 
 constexpr std::int64_t kX = 1, kWeight = 2, kY = 3;  // how the plan names the three maps
 
-Descriptor tensor_descriptor(std::int64_t id, const std::vector<std::int64_t>& extents) {
+Descriptor tensor_descriptor(std::int64_t id, DType type, const std::vector<std::int64_t>& extents) {
   std::vector<std::int64_t> strides(extents.size());
   std::int64_t step = extents[1];
   strides[1] = 1;  // channels last
@@ -114,7 +116,8 @@ Descriptor tensor_descriptor(std::int64_t id, const std::vector<std::int64_t>& e
   }
   strides[0] = step;
   Descriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-  tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, std::vector<cudnnDataType_t>{CUDNN_DATA_FLOAT});
+  tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE,
+             std::vector<cudnnDataType_t>{type == DType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT});
   tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, extents);
   tensor.set(CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, strides);
   tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id);
@@ -180,8 +183,8 @@ struct Card {
 
 Descriptor graph_of(const Problem& p, const Card& card) {
   const Names names = names_of(p.pass);
-  const Descriptor x = tensor_descriptor(kX, p.x), weight = tensor_descriptor(kWeight, p.weight),
-                   y = tensor_descriptor(kY, p.y), convolution = convolution_descriptor(p);
+  const Descriptor x = tensor_descriptor(kX, p.type, p.x), weight = tensor_descriptor(kWeight, p.type, p.weight),
+                   y = tensor_descriptor(kY, p.type, p.y), convolution = convolution_descriptor(p);
   Descriptor operation(names.operation);
   operation.set(names.convolution, convolution);
   operation.set(names.x, x);
@@ -216,8 +219,9 @@ std::vector<Descriptor> engines_of(const Descriptor& graph, const Card& card, cu
   return engines;
 }
 
-// Whether the sums of an engine always come out the same, and in f32 or, where that is allowed, of TF32 factors.
-bool is_good(const Descriptor& configuration, bool tf32) {
+// Whether the sums of an engine always come out the same, or need not, and are those of f32, or of factors that are
+// rounded as allowed. Factors of bf16 are multiplied exactly.
+bool is_good(const Descriptor& configuration, const Problem& p) {
   const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   std::vector<cudnnBackendDescriptor_t> raw{engine.raw()};
   configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, raw);
@@ -225,8 +229,9 @@ bool is_good(const Descriptor& configuration, bool tf32) {
   const std::int64_t count = engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, notes);
   for (std::int64_t i = 0; i < count; ++i) {
     const cudnnBackendNumericalNote_t note = notes[static_cast<std::size_t>(i)];
-    if (note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC || note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS ||
-        note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION || (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && !tf32))
+    if ((note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC && !p.allowed.fast) ||
+        note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS || note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION ||
+        (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && p.type == DType::f32 && !p.allowed.tf32))
       return false;
   }
   return true;
@@ -240,10 +245,10 @@ struct Plan {
 std::unique_ptr<Plan> make_plan(const Problem& p, const Card& card) {
   constexpr std::int64_t kMostWorkspace = std::int64_t{4} << 30;
   Descriptor graph = graph_of(p, card);
-  std::string reason = "no deterministic engine in f32";
+  std::string reason = "no engine that is deterministic and in f32";
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
     for (Descriptor& configuration : engines_of(graph, card, mode)) try {
-        if (!is_good(configuration, p.tf32)) continue;
+        if (!is_good(configuration, p)) continue;
         Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
         if (card.properties == nullptr)
           plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, std::vector<cudnnHandle_t>{card.handle});
@@ -277,11 +282,12 @@ const Plan* plan_of(const Problem& p) {
   return entry->second.get();
 }
 
-Problem problem_of(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y, const ConvGeometry& geometry,
-                   bool tf32) {
+Problem problem_of(ConvPass pass, DType type, const Shape& x, const Shape& weight, const Shape& y,
+                   const ConvGeometry& geometry, const Shortcuts& allowed) {
   const int axes = x.spatial_dims();
   return {pass,
-          tf32,
+          type,
+          allowed,
           channels_second(x),
           channels_second(weight),
           channels_second(y),
@@ -293,9 +299,10 @@ Problem problem_of(ConvPass pass, const Shape& x, const Shape& weight, const Sha
 }  // namespace
 
 bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& y, const ConvGeometry& geometry) {
-  if (x.dtype() != DType::f32) return false;
+  if (x.dtype() == DType::f64) return false;
   Context& context = Context::get();
-  const Plan* plan = plan_of(problem_of(pass, x.shape(), weight.shape(), y.shape(), geometry, context.tf32()));
+  const Plan* plan =
+      plan_of(problem_of(pass, x.dtype(), x.shape(), weight.shape(), y.shape(), geometry, context.allowed()));
   if (plan == nullptr) return false;
   const Tensor& result = pass == ConvPass::forward ? y : pass == ConvPass::input_gradient ? x : weight;
   std::vector<Tensor> maps;
@@ -318,15 +325,16 @@ bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tens
   return true;
 }
 
-PlanElsewhere plan_elsewhere(const std::string& card, ConvPass pass, const Shape& x, const Shape& weight,
-                             const Shape& y, const ConvGeometry& geometry, bool tf32) {
+PlanElsewhere plan_elsewhere(const std::string& card, ConvPass pass, DType type, const Shape& x, const Shape& weight,
+                             const Shape& y, const ConvGeometry& geometry, const Shortcuts& allowed) {
   try {
     Descriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
     std::vector<char> json(card.begin(), card.end());
     json.push_back('\0');
     properties.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, json);
     properties.finalise("properties of the card");
-    return {make_plan(problem_of(pass, x, weight, y, geometry, tf32), {.properties = &properties})->workspace, ""};
+    return {make_plan(problem_of(pass, type, x, weight, y, geometry, allowed), {.properties = &properties})->workspace,
+            ""};
   } catch (const Refusal& refusal) {
     return {-1, refusal.why};
   }

@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cuda_runtime.h>
+#ifdef __CUDACC__
+#include <cuda_bf16.h>
+#endif
 
 #include <cmath>
 #include <cstdint>
@@ -27,6 +30,16 @@ template <class T, int kN>
 struct alignas(sizeof(T) * kN) Pack {
   T at[kN];
 };
+
+// The upper half of a float, rounded to nearest even; a NaN stays one with the same bits on every machine.
+__host__ __device__ inline std::uint16_t upper_half(float x) {
+#ifdef __CUDA_ARCH__
+  if (x == x) return __bfloat16_as_ushort(__float2bfloat16_rn(x));
+#endif
+  std::uint32_t word;
+  memcpy(&word, &x, sizeof word);
+  return static_cast<std::uint16_t>((x != x ? word | 0x400000u : word + 0x7FFFu + (word >> 16 & 1u)) >> 16);
+}
 
 // The dynamic shared memory of the block (Grid::shared).
 template <class T>

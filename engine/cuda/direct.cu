@@ -4,6 +4,7 @@
 // voxels, are cut into pieces that are added up in order.
 #include "engine/cuda/direct.h"
 
+#include "engine/cuda/bf16.h"
 #include "engine/cuda/context.h"
 #include "engine/cuda/launch.h"
 #include "engine/cuda/volume.h"
@@ -66,12 +67,12 @@ struct Forward {  // [voxels, Cout], inner (tap, Cin)
   Geometry g;
   const T *x, *w;
   std::int64_t rows, columns, inner;
-  __device__ T left(std::int64_t row, std::int64_t k) const {
+  __device__ Work<T> left(std::int64_t row, std::int64_t k) const {
     const Division at = divide(k, g.in.channels);
     const std::int64_t voxel = g.input(g.out.voxel(row), at.quotient);
-    return voxel < 0 ? T(0) : x[voxel * g.in.channels + at.rest];
+    return voxel < 0 ? Work<T>(0) : Work<T>(x[voxel * g.in.channels + at.rest]);
   }
-  __device__ T right(std::int64_t k, std::int64_t column) const { return w[column * inner + k]; }
+  __device__ Work<T> right(std::int64_t k, std::int64_t column) const { return w[column * inner + k]; }
 };
 
 template <class T>
@@ -79,12 +80,12 @@ struct InputGradient {  // [voxels, Cin], inner (tap, Cout)
   Geometry g;
   const T *dy, *w;
   std::int64_t rows, columns, inner, taps;
-  __device__ T left(std::int64_t row, std::int64_t k) const {
+  __device__ Work<T> left(std::int64_t row, std::int64_t k) const {
     const Division at = divide(k, g.out.channels);
     const std::int64_t voxel = g.output(g.in.voxel(row), at.quotient);
-    return voxel < 0 ? T(0) : dy[voxel * g.out.channels + at.rest];
+    return voxel < 0 ? Work<T>(0) : Work<T>(dy[voxel * g.out.channels + at.rest]);
   }
-  __device__ T right(std::int64_t k, std::int64_t column) const {
+  __device__ Work<T> right(std::int64_t k, std::int64_t column) const {
     const Division at = divide(k, g.out.channels);
     return w[(at.rest * taps + at.quotient) * g.in.channels + column];
   }
@@ -95,17 +96,17 @@ struct WeightGradient {  // [Cout, (tap, Cin)], inner voxels
   Geometry g;
   const T *x, *dy;
   std::int64_t rows, columns, inner;
-  __device__ T left(std::int64_t row, std::int64_t k) const { return dy[k * g.out.channels + row]; }
-  __device__ T right(std::int64_t k, std::int64_t column) const {
+  __device__ Work<T> left(std::int64_t row, std::int64_t k) const { return dy[k * g.out.channels + row]; }
+  __device__ Work<T> right(std::int64_t k, std::int64_t column) const {
     const Division at = divide(column, g.in.channels);
     const std::int64_t voxel = g.input(g.out.voxel(k), at.quotient);
-    return voxel < 0 ? T(0) : x[voxel * g.in.channels + at.rest];
+    return voxel < 0 ? Work<T>(0) : Work<T>(x[voxel * g.in.channels + at.rest]);
   }
 };
 
-// Piece p of the product is written to result + p * rows * columns.
-template <class Product, class T>
-__global__ void product_kernel(Product product, std::int64_t pieces, T* result) {
+// Piece p of the product, computed in T, is written to result + p * rows * columns.
+template <class Product, class T, class To>
+__global__ void product_kernel(Product product, std::int64_t pieces, To* result) {
   __shared__ T left[kTile][kTile + 1], right[kTile][kTile + 1];
   const Division unit = divide(block_index(), (product.columns + kTile - 1) / kTile),
                  strip = divide(unit.quotient, pieces);
@@ -126,8 +127,8 @@ __global__ void product_kernel(Product product, std::int64_t pieces, T* result) 
     result[(strip.rest * product.rows + row0 + i) * product.columns + column0 + j] = sum;
 }
 
-template <class T>
-__global__ void add_pieces_kernel(const T* pieces, std::int64_t count, T* result, std::int64_t n) {
+template <class T, class To>
+__global__ void add_pieces_kernel(const T* pieces, std::int64_t count, To* result, std::int64_t n) {
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
     T sum = 0;
     for (std::int64_t piece = 0; piece < count; ++piece) sum += pieces[piece * n + i];
@@ -143,17 +144,18 @@ void run(const Product& product, T* result) {
   const std::int64_t tiles = ((product.rows + kTile - 1) / kTile) * ((product.columns + kTile - 1) / kTile);
   const std::int64_t pieces =
       std::clamp<std::int64_t>(product.inner / kLongPiece, 1, std::max<std::int64_t>(1, kBlocks / tiles));
-  const Scratch<T> partial(pieces > 1 ? pieces * size : 0);
-  launch(product_kernel<Product, T>, Grid(tiles * pieces, kTile * kTile), product, pieces,
-         pieces > 1 ? partial.data() : result);
-  if (pieces > 1) launch(add_pieces_kernel<T>, grid_for(size), partial.data(), pieces, result, size);
+  const Grid grid(tiles * pieces, kTile * kTile);
+  if (pieces == 1) return launch(product_kernel<Product, Work<T>, T>, grid, product, pieces, result);
+  const Scratch<Work<T>> partial(pieces * size);
+  launch(product_kernel<Product, Work<T>, Work<T>>, grid, product, pieces, partial.data());
+  launch(add_pieces_kernel<Work<T>, T>, grid_for(size), partial.data(), pieces, result, size);
 }
 
 }  // namespace
 
 void direct_conv(const Tensor& x, const Tensor& weight, const ConvGeometry& geometry, const Tensor& y) {
   const Geometry g(x.shape(), weight.shape(), y.shape(), geometry);
-  dispatch_float(y.dtype(), "conv", [&]<class T>(T) {
+  dispatch_stored(y.dtype(), "conv", [&]<class T>(T) {
     run(Forward<T>{g, x.data<T>(), weight.data<T>(), g.out.voxels(), g.out.channels, g.taps() * g.in.channels},
         y.data<T>());
   });
@@ -161,7 +163,7 @@ void direct_conv(const Tensor& x, const Tensor& weight, const ConvGeometry& geom
 
 void direct_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry, const Tensor& dx) {
   const Geometry g(dx.shape(), weight.shape(), dy.shape(), geometry);
-  dispatch_float(dx.dtype(), "conv", [&]<class T>(T) {
+  dispatch_stored(dx.dtype(), "conv", [&]<class T>(T) {
     run(InputGradient<T>{g, dy.data<T>(), weight.data<T>(), g.in.voxels(), g.in.channels, g.taps() * g.out.channels,
                          g.taps()},
         dx.data<T>());
@@ -170,7 +172,7 @@ void direct_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeo
 
 void direct_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry, const Tensor& dweight) {
   const Geometry g(x.shape(), dweight.shape(), dy.shape(), geometry);
-  dispatch_float(dweight.dtype(), "conv", [&]<class T>(T) {
+  dispatch_stored(dweight.dtype(), "conv", [&]<class T>(T) {
     run(WeightGradient<T>{g, x.data<T>(), dy.data<T>(), g.out.channels, g.taps() * g.in.channels, g.out.voxels()},
         dweight.data<T>());
   });

@@ -1,5 +1,6 @@
 // Elementwise operations: the formulas are those of functors.h, here are the loops. A thread takes 16
 // bytes at a time where the addresses allow it.
+#include "engine/cuda/bf16.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/launch.h"
 #include "engine/cuda/strided.h"
@@ -58,11 +59,11 @@ __global__ void unary_kernel(Functor f, UnaryCall<T> call) {
     Pack<T, kN<T>> out;
     if constexpr (kPart == Part::value) {
 #pragma unroll
-      for (int k = 0; k < kN<T>; ++k) out.at[k] = f.value(x.at[k]);
+      for (int k = 0; k < kN<T>; ++k) out.at[k] = f.value(Work<T>(x.at[k]));
     } else {
       const auto y = read(call.y + i, call.wide, count), dy = read(call.dy + i, call.wide, count);
 #pragma unroll
-      for (int k = 0; k < kN<T>; ++k) out.at[k] = dy.at[k] * f.slope(x.at[k], y.at[k]);
+      for (int k = 0; k < kN<T>; ++k) out.at[k] = dy.at[k] * f.slope(Work<T>(x.at[k]), Work<T>(y.at[k]));
     }
     write(call.to + i, out, call.wide, count);
   }
@@ -71,7 +72,7 @@ __global__ void unary_kernel(Functor f, UnaryCall<T> call) {
 template <Part kPart, class Functor, class T>
 void run_unary(double a, double b, const UnaryCall<T>& call) {
   launch(unary_kernel<kPart, Functor, T>, grid_for((call.n + kN<T> - 1) / kN<T>),
-         Functor{static_cast<T>(a), static_cast<T>(b)}, call);
+         Functor{static_cast<Work<T>>(a), static_cast<Work<T>>(b)}, call);
 }
 
 template <class T>
@@ -106,7 +107,8 @@ __global__ void binary_kernel(BinaryCall<T> call) {
   if (!call.wide) {
     for (std::int64_t i = first_index(); i < call.n; i += index_step()) {
       const Walk::Place place = call.walk.at(i);
-      call.to[i] = binary_result<kPart, Functor>(call.p[place.p], call.q[place.q], call.dy ? call.dy[i] : T(0));
+      call.to[i] =
+          binary_result<kPart, Functor, Work<T>>(call.p[place.p], call.q[place.q], call.dy ? call.dy[i] : T(0));
     }
     return;
   }
@@ -117,7 +119,7 @@ __global__ void binary_kernel(BinaryCall<T> call) {
     Elements dy{}, out;
     if constexpr (kPart != Part::value) dy = *reinterpret_cast<const Elements*>(call.dy + i);
 #pragma unroll
-    for (int k = 0; k < kN<T>; ++k) out.at[k] = binary_result<kPart, Functor>(p.at[k], q.at[k], dy.at[k]);
+    for (int k = 0; k < kN<T>; ++k) out.at[k] = binary_result<kPart, Functor, Work<T>>(p.at[k], q.at[k], dy.at[k]);
     *reinterpret_cast<Elements*>(call.to + i) = out;
   }
 }
@@ -160,9 +162,9 @@ BinaryCall<T> binary_call(const Tensor& p, const Tensor& q, const T* dy, const T
 
 // clang-format off
 #define VOXGRAD_UNARY_CASE(name, ...) \
-  case UnaryOp::name: return run_unary<kPart, functors::unary_##name<T>, T>(a, b, call);
+  case UnaryOp::name: return run_unary<kPart, functors::unary_##name<Work<T>>, T>(a, b, call);
 #define VOXGRAD_BINARY_CASE(name, ...) \
-  case BinaryOp::name: return run_binary<kPart, functors::binary_##name<T>, T>(call);
+  case BinaryOp::name: return run_binary<kPart, functors::binary_##name<Work<T>>, T>(call);
 
 template <Part kPart, class T>
 void unary_of(UnaryOp op, double a, double b, const UnaryCall<T>& call) {
@@ -178,25 +180,25 @@ void binary_of(BinaryOp op, const BinaryCall<T>& call) {
 }  // namespace
 
 void CudaBackend::unary(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y) {
-  dispatch_float(x.dtype(), "unary",
-                 [&]<class T>(T) { unary_of<Part::value, T>(op, a, b, unary_call<T>(x, nullptr, nullptr, y)); });
+  dispatch_stored(x.dtype(), "unary",
+                  [&]<class T>(T) { unary_of<Part::value, T>(op, a, b, unary_call<T>(x, nullptr, nullptr, y)); });
 }
 
 void CudaBackend::unary_gradient(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y, const Tensor& dy,
                                  const Tensor& dx) {
-  dispatch_float(x.dtype(), "unary", [&]<class T>(T) {
+  dispatch_stored(x.dtype(), "unary", [&]<class T>(T) {
     unary_of<Part::slope, T>(op, a, b, unary_call<T>(x, y.data<T>(), dy.data<T>(), dx));
   });
 }
 
 void CudaBackend::binary(BinaryOp op, const Tensor& p, const Tensor& q, const Tensor& y) {
-  dispatch_float(y.dtype(), "binary",
-                 [&]<class T>(T) { binary_of<Part::value>(op, binary_call<T>(p, q, nullptr, y)); });
+  dispatch_stored(y.dtype(), "binary",
+                  [&]<class T>(T) { binary_of<Part::value>(op, binary_call<T>(p, q, nullptr, y)); });
 }
 
 void CudaBackend::binary_gradient(BinaryOp op, int side, const Tensor& p, const Tensor& q, const Tensor& dy,
                                   const Tensor& d) {
-  dispatch_float(d.dtype(), "binary", [&]<class T>(T) {
+  dispatch_stored(d.dtype(), "binary", [&]<class T>(T) {
     const BinaryCall<T> call = binary_call<T>(p, q, dy.data<T>(), d);
     side == 0 ? binary_of<Part::slope_p>(op, call) : binary_of<Part::slope_q>(op, call);
   });

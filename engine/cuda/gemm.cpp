@@ -19,6 +19,12 @@ void CudaBackend::matmul(const Tensor& a, bool transpose_a, const Tensor& b, boo
                         "matmul");
   }
   const float one = 1, none = 0;
+  if (a.dtype() == DType::bf16)  // sums in f32, and the result too where that is wanted
+    return check_cublas(
+        cublasGemmEx_64(handle, op_b, op_a, n, m, k, &one, b.raw(), CUDA_R_16BF, b_row, a.raw(), CUDA_R_16BF, a_row,
+                        &none, y.raw(), y.dtype() == DType::bf16 ? CUDA_R_16BF : CUDA_R_32F, n, CUBLAS_COMPUTE_32F,
+                        CUBLAS_GEMM_DEFAULT),
+        "matmul");
   check_cublas(cublasSgemm_64(handle, op_b, op_a, n, m, k, &one, b.data<float>(), b_row, a.data<float>(), a_row, &none,
                               y.data<float>(), n),
                "matmul");

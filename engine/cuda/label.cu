@@ -36,6 +36,15 @@ __global__ void largest_kernel(const std::uint8_t* labels, std::int64_t n, int i
   if (thread_index() == 0) largest[block_index()] = here;
 }
 
+// Blocks that find different labels beyond the classes: one of them is reported.
+__global__ void check_kernel(const std::uint8_t* labels, std::int64_t n, int classes, int ignore, int* fault) {
+  int here = -1;
+  for (std::int64_t i = first_index(); i < n; i += index_step())
+    if (labels[i] != ignore) here = Larger{}(here, labels[i]);
+  here = block_reduce(here, Larger{});
+  if (thread_index() == 0 && here >= classes) *fault = classes * 256 + here;
+}
+
 template <class T>
 __global__ void lookup_kernel(const double* table, std::int64_t known, int width, const std::uint8_t* labels,
                               std::int64_t n, T* y) {
@@ -63,6 +72,13 @@ std::int64_t CudaBackend::largest_label(const Tensor& labels, int ignore) {
   std::vector<int> of_blocks(static_cast<std::size_t>(blocks));
   Context::get().to_host(of_blocks.data(), largest.data(), of_blocks.size() * sizeof(int));
   return *std::max_element(of_blocks.begin(), of_blocks.end());
+}
+
+void CudaBackend::check_labels(const Tensor& labels, std::int64_t classes, int ignore) {
+  constexpr std::int64_t kMostBlocks = 256;
+  if (labels.numel() == 0 || classes > 255) return;
+  launch(check_kernel, std::min(kMostBlocks, grid_for(labels.numel()).blocks), labels.data<std::uint8_t>(),
+         labels.numel(), static_cast<int>(classes), ignore, Context::get().fault());
 }
 
 void CudaBackend::lookup(const Tensor& table, const Tensor& labels, const Tensor& y) {

@@ -1,6 +1,7 @@
 // Memory: fill, casts, boxes.
 #include <limits>
 
+#include "engine/cuda/bf16.h"
 #include "engine/cuda/context.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/strided.h"
@@ -8,31 +9,16 @@
 namespace voxgrad::cuda {
 namespace {
 
-struct Bf16 {
-  std::uint16_t bits;
-};
-
 __host__ __device__ inline double number(double x) { return x; }
 __host__ __device__ inline double number(float x) { return x; }
 __host__ __device__ inline double number(std::int32_t x) { return x; }
 __host__ __device__ inline double number(std::uint8_t x) { return x; }
-__host__ __device__ inline double number(Bf16 x) {
-  const std::uint32_t word = std::uint32_t{x.bits} << 16;
-  float value;
-  memcpy(&value, &word, sizeof value);
-  return value;
-}
+__host__ __device__ inline double number(Bf16 x) { return static_cast<float>(x); }
 
-// Integers saturate and NaN becomes 0; bf16 rounds to nearest even.
+// Integers saturate and NaN becomes 0.
 template <class To>
 __host__ __device__ inline To converted(double x) {
-  if constexpr (std::is_same_v<To, Bf16>) {
-    const float narrow = static_cast<float>(x);
-    std::uint32_t word;
-    memcpy(&word, &narrow, sizeof word);
-    const std::uint32_t rounded = word + 0x7FFFu + (word >> 16 & 1u);
-    return {static_cast<std::uint16_t>((narrow != narrow ? word | 0x400000u : rounded) >> 16)};
-  } else if constexpr (std::is_integral_v<To>) {
+  if constexpr (std::is_integral_v<To>) {
     constexpr double kLow = std::numeric_limits<To>::lowest(), kHigh = std::numeric_limits<To>::max();
     const double inside = x == x ? x : 0.0;
     return static_cast<To>(inside < kLow ? kLow : inside > kHigh ? kHigh : inside);
@@ -55,7 +41,7 @@ __global__ void fill_kernel(T* y, T value, std::int64_t n) {
 template <class From, class To>
 __global__ void cast_kernel(const From* x, To* y, std::int64_t n) {
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
-    if constexpr (std::is_same_v<From, float> && std::is_same_v<To, float>)
+    if constexpr (std::is_same_v<Work<From>, float> && std::is_same_v<Work<To>, float>)
       y[i] = x[i];
     else
       y[i] = converted<To>(number(x[i]));
@@ -67,7 +53,7 @@ __global__ void box_kernel(Walk walk, const T* x, T* y, std::int64_t n) {
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
     const Walk::Place place = walk.at(i);
     if constexpr (kAdd)
-      y[place.q] += x[place.p];
+      y[place.q] = y[place.q] + x[place.p];
     else
       y[place.q] = x[place.p];
   }
@@ -137,7 +123,7 @@ void CudaBackend::copy_box(const Tensor& x, const Shape& x_begin, const Tensor& 
                            const Shape& extents, bool add) {
   if (extents.numel() == 0) return;
   if (add)
-    return dispatch_float(x.dtype(), "copy_box", [&]<class T>(T) {
+    return dispatch_stored(x.dtype(), "copy_box", [&]<class T>(T) {
       const Box box = box_of(x.shape(), x_begin, y.shape(), y_begin, extents, 1);
       launch(box_kernel<true, T>, grid_for(box.numel), box.walk, x.data<T>() + box.x_origin, y.data<T>() + box.y_origin,
              box.numel);

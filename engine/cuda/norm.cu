@@ -1,6 +1,7 @@
 // Normalisation: statistics, y = activation((x - mean) * rstd * gamma + beta) in one pass, and the gradient in two. x
 // is read as [M, R, C]; a thread keeps its channels, and what belongs to them, in registers and walks down the rows
 // (columns.h). Sums are f64, around the first row of the map, so a mean far from zero costs no digits.
+#include "engine/cuda/bf16.h"
 #include "engine/cuda/columns.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/volume.h"
@@ -57,32 +58,34 @@ struct StoreStatistics {
   }
 };
 
-// What the passes over x share.
+// What the passes over x share. Statistics and parameters of maps in bf16 are f32.
 template <class T>
 struct Problem {
-  const T *x, *dy, *mean, *rstd, *gamma, *beta;  // dy, gamma and beta may be null
+  using W = Work<T>;
+  const T *x, *dy;  // dy, gamma and beta may be null
+  const W *mean, *rstd, *gamma, *beta;
   std::int64_t maps, rows, channels, groups;
-  T slope;  // of the activation below zero: 1 for none, 0 for ReLU
+  W slope;  // of the activation below zero: 1 for none, 0 for ReLU
 
   __host__ __device__ std::int64_t statistic(std::int64_t m, std::int64_t c) const {
     return m * groups + c / (channels / groups);
   }
-  __device__ T scale(std::int64_t m, std::int64_t c) const { return rstd[statistic(m, c)] * (gamma ? gamma[c] : T(1)); }
-  __device__ T act(T z) const { return z < T(0) ? (slope == T(0) ? T(0) : z * slope) : z; }  // a NaN stays
-  __device__ T back(T z, T d) const { return z > T(0) ? d : slope == T(0) ? T(0) : d * slope; }
+  __device__ W scale(std::int64_t m, std::int64_t c) const { return rstd[statistic(m, c)] * (gamma ? gamma[c] : W(1)); }
+  __device__ W act(W z) const { return z < W(0) ? (slope == W(0) ? W(0) : z * slope) : z; }  // a NaN stays
+  __device__ W back(W z, W d) const { return z > W(0) ? d : slope == W(0) ? W(0) : d * slope; }
 };
 
 // A thread's channels.
 template <class T, int kN>
 struct Channels {
-  T mean[kN], scale[kN], beta[kN];
+  Work<T> mean[kN], scale[kN], beta[kN];
   __device__ void load(const Problem<T>& p, std::int64_t m, std::int64_t column) {
 #pragma unroll
     for (int k = 0; k < kN; ++k) {
       const std::int64_t c = column + k;
       mean[k] = p.mean[p.statistic(m, c)];
       scale[k] = p.scale(m, c);
-      beta[k] = p.beta ? p.beta[c] : T(0);
+      beta[k] = p.beta ? p.beta[c] : Work<T>(0);
     }
   }
 };
@@ -147,7 +150,7 @@ struct GradientPass {
                dy = *reinterpret_cast<const Pack<T, kN>*>(p.dy + at);
 #pragma unroll
     for (int k = 0; k < kN; ++k) {
-      const T d = x.at[k] - own.mean[k];
+      const Work<T> d = x.at[k] - own.mean[k];
       const double dz = static_cast<double>(p.back(d * own.scale[k] + own.beta[k], dy.at[k]));
       states[k].dz += dz;
       states[k].by_x += dz * static_cast<double>(d);
@@ -168,7 +171,8 @@ struct Feedback {
 
 // From the sums [M, C]: dgamma = sum of dz (x - mean) rstd and dbeta = sum of dz over the maps, and the feedback.
 template <class T>
-__global__ void parameter_kernel(Problem<T> p, const GradientSums* sums, T* dgamma, T* dbeta, Feedback<T>* feedback) {
+__global__ void parameter_kernel(Problem<T> p, const GradientSums* sums, Work<T>* dgamma, Work<T>* dbeta,
+                                 Feedback<Work<T>>* feedback) {
   for (std::int64_t c = first_index(); c < p.channels; c += index_step()) {
     double by_gamma = 0, by_beta = 0;
     for (std::int64_t m = 0; m < p.maps; ++m) {
@@ -176,8 +180,8 @@ __global__ void parameter_kernel(Problem<T> p, const GradientSums* sums, T* dgam
       by_gamma += s.by_x * static_cast<double>(p.rstd[p.statistic(m, c)]);
       by_beta += s.dz;
     }
-    if (dgamma) dgamma[c] = static_cast<T>(by_gamma);
-    if (dbeta) dbeta[c] = static_cast<T>(by_beta);
+    if (dgamma) dgamma[c] = static_cast<Work<T>>(by_gamma);
+    if (dbeta) dbeta[c] = static_cast<Work<T>>(by_beta);
   }
   if (!feedback) return;
   const std::int64_t size = p.channels / p.groups;
@@ -192,21 +196,21 @@ __global__ void parameter_kernel(Problem<T> p, const GradientSums* sums, T* dgam
       constant += scale * s.dz / count;
       linear += scale * s.by_x * rstd * rstd / count;
     }
-    feedback[i] = {static_cast<T>(constant), static_cast<T>(linear)};
+    feedback[i] = {static_cast<Work<T>>(constant), static_cast<Work<T>>(linear)};
   }
 }
 
 // feedback null: constant statistics. dx may be dy.
 template <class T, int kN>
-__global__ void input_gradient_kernel(Problem<T> p, Columns cut, const Feedback<T>* feedback, T* dx) {
+__global__ void input_gradient_kernel(Problem<T> p, Columns cut, const Feedback<Work<T>>* feedback, T* dx) {
   const Lane lane(cut);
   if (lane.first >= lane.last) return;
   Channels<T, kN> own;
   own.load(p, lane.m, lane.column);
-  Feedback<T> back[kN];
+  Feedback<Work<T>> back[kN];
 #pragma unroll
   for (int k = 0; k < kN; ++k)
-    back[k] = feedback ? feedback[p.statistic(lane.m, lane.column + k)] : Feedback<T>{T(0), T(0)};
+    back[k] = feedback ? feedback[p.statistic(lane.m, lane.column + k)] : Feedback<Work<T>>{0, 0};
   for (std::int64_t i = lane.first; i < lane.last; i += kDepth * cut.rows) {
     const std::int64_t at = (lane.m * cut.r + i) * cut.b + lane.column, step = cut.rows * cut.b;
     Pack<T, kN> x[kDepth], dy[kDepth];
@@ -221,7 +225,7 @@ __global__ void input_gradient_kernel(Problem<T> p, Columns cut, const Feedback<
       if (i + d * cut.rows >= lane.last) break;
 #pragma unroll
       for (int k = 0; k < kN; ++k) {
-        const T off = x[d].at[k] - own.mean[k], dz = p.back(off * own.scale[k] + own.beta[k], dy[d].at[k]);
+        const Work<T> off = x[d].at[k] - own.mean[k], dz = p.back(off * own.scale[k] + own.beta[k], dy[d].at[k]);
         dy[d].at[k] = own.scale[k] * dz - back[k].constant - off * back[k].linear;
       }
       *reinterpret_cast<Pack<T, kN>*>(dx + at + d * step) = dy[d];
@@ -236,18 +240,18 @@ Problem<T> problem_of(const Tensor& x, const Tensor& mean, const Tensor& rstd, c
   const double slope = activation.kind == Activation::none   ? 1
                        : activation.kind == Activation::relu ? 0
                                                              : activation.slope;
-  const auto data = [](const Tensor& t) { return t.defined() ? t.data<T>() : nullptr; };
+  const auto data = [](const Tensor& t) { return t.defined() ? t.data<Work<T>>() : nullptr; };
   return {x.data<T>(),
           nullptr,
-          mean.data<T>(),
-          rstd.data<T>(),
+          mean.data<Work<T>>(),
+          rstd.data<Work<T>>(),
           data(gamma),
           data(beta),
           maps,
           x.numel() / (maps * channels),
           channels,
           mean.extent(1),
-          static_cast<T>(slope)};
+          static_cast<Work<T>>(slope)};
 }
 
 }  // namespace
@@ -256,10 +260,11 @@ void CudaBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mea
   const std::int64_t maps = mean.extent(0), channels = x.extent(-1),
                      rows = x.numel() / std::max<std::int64_t>(1, maps * channels);
   if (maps * channels == 0) return;
-  dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
+  dispatch_stored(x.dtype(), "norm", [&]<class T>(T) {
     for_width<T>(channels, {&x}, [&]<int kN>(std::integral_constant<int, kN>) {
       reduce_columns(Statistics<T, kN>{x.data<T>(), rows, channels, {}}, maps, rows, channels,
-                     channels / mean.extent(1), StoreStatistics<T>{mean.data<T>(), rstd.data<T>(), eps});
+                     channels / mean.extent(1),
+                     StoreStatistics<Work<T>>{mean.data<Work<T>>(), rstd.data<Work<T>>(), eps});
     });
   });
 }
@@ -267,7 +272,7 @@ void CudaBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mea
 void CudaBackend::norm(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma, const Tensor& beta,
                        const NormActivation& activation, const Tensor& y) {
   if (x.numel() == 0) return;
-  dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
+  dispatch_stored(x.dtype(), "norm", [&]<class T>(T) {
     const Problem<T> problem = problem_of<T>(x, mean, rstd, gamma, beta, activation);
     for_width<T>(problem.channels, {&x, &y}, [&]<int kN>(std::integral_constant<int, kN>) {
       const Columns cut(problem.maps, problem.rows, problem.channels, kN);
@@ -285,19 +290,19 @@ void CudaBackend::norm_gradient(const Tensor& x, const Tensor& mean, const Tenso
     return;
   }
   const bool feeds_back = dx.defined() && !constant_statistics;
-  dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
+  dispatch_stored(x.dtype(), "norm", [&]<class T>(T) {
     Problem<T> problem = problem_of<T>(x, mean, rstd, gamma, beta, activation);
     problem.dy = dy.data<T>();
     const std::int64_t results = problem.maps * problem.channels;
     const Scratch<GradientSums> sums(results);
-    const Scratch<Feedback<T>> feedback(problem.maps * problem.groups);
+    const Scratch<Feedback<Work<T>>> feedback(problem.maps * problem.groups);
     for_width<T>(problem.channels, {&x, &dy, dx.defined() ? &dx : &x}, [&]<int kN>(std::integral_constant<int, kN>) {
       if (feeds_back || dgamma.defined() || dbeta.defined()) {
         reduce_columns(GradientPass<T, kN>{problem, {}}, problem.maps, problem.rows, problem.channels, 1,
                        StoreSums{sums.data()});
         launch(parameter_kernel<T>, grid_for(std::max(problem.channels, problem.maps * problem.groups)), problem,
-               sums.data(), dgamma.defined() ? dgamma.data<T>() : nullptr, dbeta.defined() ? dbeta.data<T>() : nullptr,
-               feeds_back ? feedback.data() : nullptr);
+               sums.data(), dgamma.defined() ? dgamma.data<Work<T>>() : nullptr,
+               dbeta.defined() ? dbeta.data<Work<T>>() : nullptr, feeds_back ? feedback.data() : nullptr);
       }
       if (!dx.defined()) return;
       const Columns cut(problem.maps, problem.rows, problem.channels, kN);

@@ -1,4 +1,5 @@
 // Maximum pooling. A thread takes some channels of one window, and for the gradient of one voxel.
+#include "engine/cuda/bf16.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/launch.h"
 #include "engine/cuda/volume.h"
@@ -68,7 +69,7 @@ __global__ void pool_gradient_kernel(Volume in, Volume out, PerAxis window, cons
 
 void CudaBackend::max_pool(const Tensor& x, const Extents& window, const Tensor& y, const Tensor& index) {
   if (y.numel() == 0) return;
-  dispatch_float(y.dtype(), "max_pool", [&]<class T>(T) {
+  dispatch_stored(y.dtype(), "max_pool", [&]<class T>(T) {
     for_width<T>(x.extent(-1), {&x, &y, &index}, [&]<int kN>(std::integral_constant<int, kN>) {
       launch(pool_kernel<T, kN>, grid_for(y.numel() / kN), Volume(x.shape()), Volume(y.shape()),
              PerAxis(window, x.shape()), x.data<T>(), y.data<T>(), index.data<std::uint8_t>(), y.numel() / kN);
@@ -78,7 +79,7 @@ void CudaBackend::max_pool(const Tensor& x, const Extents& window, const Tensor&
 
 void CudaBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) {
   if (dx.numel() == 0) return;
-  dispatch_float(dy.dtype(), "max_pool", [&]<class T>(T) {
+  dispatch_stored(dy.dtype(), "max_pool", [&]<class T>(T) {
     for_width<T>(dx.extent(-1), {&dy, &dx, &index}, [&]<int kN>(std::integral_constant<int, kN>) {
       launch(pool_gradient_kernel<T, kN>, grid_for(dx.numel() / kN), Volume(dx.shape()), Volume(dy.shape()),
              PerAxis(window, dx.shape()), dy.data<T>(), index.data<std::uint8_t>(), dx.data<T>(), dx.numel() / kN);

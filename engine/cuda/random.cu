@@ -5,12 +5,19 @@
 
 #include <cmath>
 
+#include "engine/cuda/bf16.h"
+#include "engine/cuda/context.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/launch.h"
 
 namespace voxgrad::cuda {
 namespace {
+
+// The key is an argument of the kernel: a replay would draw the same numbers again.
+void check_not_recorded() {
+  check(Context::get().recorder() == nullptr, "cuda: other random numbers in every step cannot be recorded");
+}
 
 // Rounding to T must not reach the ends, which to_unit() never does.
 template <class T>
@@ -53,19 +60,21 @@ __global__ void random_kernel(Numbers numbers, std::uint64_t key, T* y, std::int
 }
 
 template <class T>
-__global__ void dropout_kernel(std::uint64_t key, double probability, T kept, const T* x, T* y, std::int64_t n) {
+__global__ void dropout_kernel(std::uint64_t key, double probability, Work<T> kept, const T* x, T* y, std::int64_t n) {
   for (std::int64_t block = first_index(); block < (n + 3) / 4; block += index_step()) {
     const PhiloxBlock words = philox(key, static_cast<std::uint64_t>(block));
 #pragma unroll
     for (int k = 0; k < 4; ++k)
       if (block * 4 + k < n)
-        y[block * 4 + k] = x[block * 4 + k] * (to_unit(words[static_cast<std::size_t>(k)]) < probability ? T(0) : kept);
+        y[block * 4 + k] =
+            x[block * 4 + k] * (to_unit(words[static_cast<std::size_t>(k)]) < probability ? Work<T>(0) : kept);
   }
 }
 
 }  // namespace
 
 void CudaBackend::random(Distribution distribution, std::uint64_t key, double a, double b, const Tensor& y) {
+  check_not_recorded();
   dispatch_float(y.dtype(), "random", [&]<class T>(T) {
     const Grid grid = grid_for((y.numel() + 3) / 4);
     if (distribution == Distribution::normal)
@@ -77,6 +86,7 @@ void CudaBackend::random(Distribution distribution, std::uint64_t key, double a,
 }
 
 void CudaBackend::dropout(const Tensor& x, double probability, bool channelwise, std::uint64_t key, const Tensor& y) {
+  check_not_recorded();
   if (channelwise) {
     Shape shape = Shape::filled(x.dims(), 1);
     shape[0] = x.extent(0);
@@ -85,8 +95,8 @@ void CudaBackend::dropout(const Tensor& x, double probability, bool channelwise,
     dropout(mask, probability, false, key, mask);
     return binary(BinaryOp::multiply, x, mask, y);
   }
-  dispatch_float(x.dtype(), "dropout", [&]<class T>(T) {
-    const T kept = probability < 1 ? static_cast<T>(1 / (1 - probability)) : T(0);
+  dispatch_stored(x.dtype(), "dropout", [&]<class T>(T) {
+    const Work<T> kept = probability < 1 ? static_cast<Work<T>>(1 / (1 - probability)) : 0;
     launch(dropout_kernel<T>, grid_for((x.numel() + 3) / 4), key, probability, kept, x.data<T>(), y.data<T>(),
            x.numel());
   });

@@ -2,6 +2,7 @@
 // last one first, through f64. Each is [A, R, B] -> [A, B] (columns.h).
 #include <limits>
 
+#include "engine/cuda/bf16.h"
 #include "engine/cuda/columns.h"
 #include "engine/cuda/cuda_backend.h"
 
@@ -123,7 +124,7 @@ void reduce_groups(const T* x, Groups groups, To* y) {
 
 void CudaBackend::reduce(ReduceOp op, const Tensor& x, const Tensor& y) {
   const Groups groups(x.shape(), y.shape());
-  dispatch_float(x.dtype(), "reduce", [&]<class T>(T) {
+  dispatch_stored(x.dtype(), "reduce", [&]<class T>(T) {
     switch (op) {
       case ReduceOp::sum: return reduce_groups<Sum>(x.data<T>(), groups, y.data<T>());
       case ReduceOp::max: return reduce_groups<Max>(x.data<T>(), groups, y.data<T>());
@@ -135,7 +136,7 @@ void CudaBackend::reduce(ReduceOp op, const Tensor& x, const Tensor& y) {
 void CudaBackend::bias_gradient(const Tensor& dy, const Tensor& dbias) {
   const std::int64_t channels = dy.extent(-1);
   if (channels == 0) return;
-  dispatch_float(dy.dtype(), "bias_gradient", [&]<class T>(T) {
+  dispatch_stored(dy.dtype(), "bias_gradient", [&]<class T>(T) {
     reduce_axis<Sum>(dy.data<T>(), 1, dy.numel() / channels, channels, dbias.data<T>());
   });
 }

@@ -1,5 +1,6 @@
 // Upsampling and its gradient. Both gather: a thread takes some channels of one voxel of the result and adds up what
 // reaches it, in a fixed order.
+#include "engine/cuda/bf16.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/launch.h"
 #include "engine/cuda/volume.h"
@@ -24,10 +25,18 @@ struct Tap {
 };
 
 template <class T, int kN>
-__device__ inline void add(Pack<T, kN>& sum, T weight, const T* from) {
+__device__ inline void add(Pack<Work<T>, kN>& sum, Work<T> weight, const T* from) {
   const auto values = *reinterpret_cast<const Pack<T, kN>*>(from);
 #pragma unroll
   for (int k = 0; k < kN; ++k) sum.at[k] += weight * values.at[k];
+}
+
+template <class T, int kN>
+__device__ inline Pack<T, kN> stored(const Pack<Work<T>, kN>& sum) {
+  Pack<T, kN> result;
+#pragma unroll
+  for (int k = 0; k < kN; ++k) result.at[k] = sum.at[k];
+  return result;
 }
 
 template <class T, int kN>
@@ -37,14 +46,14 @@ __global__ void upsample_kernel(Volume in, Volume out, PerAxis scale, bool linea
   for (std::int64_t i = first_index(); i < units; i += index_step()) {
     const Division unit = divide(i, packs);
     const Volume::Voxel v = out.voxel(unit.quotient);
-    const Tap<T> z(v.at[0], in.extent[0], scale.at[0], linear), h(v.at[1], in.extent[1], scale.at[1], linear),
+    const Tap<Work<T>> z(v.at[0], in.extent[0], scale.at[0], linear), h(v.at[1], in.extent[1], scale.at[1], linear),
         w(v.at[2], in.extent[2], scale.at[2], linear);
-    Pack<T, kN> sum{};
-    for (std::int64_t a = z.low; a <= z.low + (z.rest > T(0)); ++a)
-      for (std::int64_t b = h.low; b <= h.low + (h.rest > T(0)); ++b)
-        for (std::int64_t c = w.low; c <= w.low + (w.rest > T(0)); ++c)
-          add(sum, z.of(a) * h.of(b) * w.of(c), x + in.index(v.n, a, b, c) * in.channels + unit.rest * kN);
-    reinterpret_cast<Pack<T, kN>*>(y)[i] = sum;
+    Pack<Work<T>, kN> sum{};
+    for (std::int64_t a = z.low; a <= z.low + (z.rest > 0); ++a)
+      for (std::int64_t b = h.low; b <= h.low + (h.rest > 0); ++b)
+        for (std::int64_t c = w.low; c <= w.low + (w.rest > 0); ++c)
+          add<T>(sum, z.of(a) * h.of(b) * w.of(c), x + in.index(v.n, a, b, c) * in.channels + unit.rest * kN);
+    reinterpret_cast<Pack<T, kN>*>(y)[i] = stored<T>(sum);
   }
 }
 
@@ -69,18 +78,18 @@ __global__ void upsample_gradient_kernel(Volume in, Volume out, PerAxis scale, b
     const Volume::Voxel v = in.voxel(unit.quotient);
     const Reach z(v.at[0], in.extent[0], scale.at[0], linear), h(v.at[1], in.extent[1], scale.at[1], linear),
         w(v.at[2], in.extent[2], scale.at[2], linear);
-    Pack<T, kN> sum{};
+    Pack<Work<T>, kN> sum{};
     for (std::int64_t a = z.first; a < z.last; ++a) {
-      const T by_z = Tap<T>(a, in.extent[0], scale.at[0], linear).of(v.at[0]);
+      const Work<T> by_z = Tap<Work<T>>(a, in.extent[0], scale.at[0], linear).of(v.at[0]);
       for (std::int64_t b = h.first; b < h.last; ++b) {
-        const T by_h = by_z * Tap<T>(b, in.extent[1], scale.at[1], linear).of(v.at[1]);
+        const Work<T> by_h = by_z * Tap<Work<T>>(b, in.extent[1], scale.at[1], linear).of(v.at[1]);
         for (std::int64_t c = w.first; c < w.last; ++c) {
-          const T weight = by_h * Tap<T>(c, in.extent[2], scale.at[2], linear).of(v.at[2]);
-          if (weight != T(0)) add(sum, weight, dy + out.index(v.n, a, b, c) * in.channels + unit.rest * kN);
+          const Work<T> weight = by_h * Tap<Work<T>>(c, in.extent[2], scale.at[2], linear).of(v.at[2]);
+          if (weight != 0) add<T>(sum, weight, dy + out.index(v.n, a, b, c) * in.channels + unit.rest * kN);
         }
       }
     }
-    reinterpret_cast<Pack<T, kN>*>(dx)[i] = sum;
+    reinterpret_cast<Pack<T, kN>*>(dx)[i] = stored<T>(sum);
   }
 }
 
@@ -88,7 +97,7 @@ __global__ void upsample_gradient_kernel(Volume in, Volume out, PerAxis scale, b
 
 void CudaBackend::upsample(const Tensor& x, Upsampling kind, const Extents& scale, const Tensor& y) {
   if (y.numel() == 0) return;
-  dispatch_float(x.dtype(), "upsample", [&]<class T>(T) {
+  dispatch_stored(x.dtype(), "upsample", [&]<class T>(T) {
     for_width<T>(x.extent(-1), {&x, &y}, [&]<int kN>(std::integral_constant<int, kN>) {
       launch(upsample_kernel<T, kN>, grid_for(y.numel() / kN), Volume(x.shape()), Volume(y.shape()),
              PerAxis(scale, x.shape()), kind == Upsampling::linear, x.data<T>(), y.data<T>(), y.numel() / kN);
@@ -98,7 +107,7 @@ void CudaBackend::upsample(const Tensor& x, Upsampling kind, const Extents& scal
 
 void CudaBackend::upsample_gradient(const Tensor& dy, Upsampling kind, const Extents& scale, const Tensor& dx) {
   if (dx.numel() == 0) return;
-  dispatch_float(dy.dtype(), "upsample", [&]<class T>(T) {
+  dispatch_stored(dy.dtype(), "upsample", [&]<class T>(T) {
     for_width<T>(dx.extent(-1), {&dy, &dx}, [&]<int kN>(std::integral_constant<int, kN>) {
       launch(upsample_gradient_kernel<T, kN>, grid_for(dx.numel() / kN), Volume(dx.shape()), Volume(dy.shape()),
              PerAxis(scale, dx.shape()), kind == Upsampling::linear, dy.data<T>(), dx.data<T>(), dx.numel() / kN);

@@ -28,6 +28,9 @@ inline void check_label_map(const Tensor& labels, const char* op) {
         ": takes u8 labels [N, *S] with 1 to 3 spatial axes, got ", labels);
 }
 
+// What statistics and parameters of a map are kept in.
+inline DType wide_type(DType map) { return map == DType::bf16 ? DType::f32 : map; }
+
 // [N, *S, channels]
 inline Shape with_channels(const Tensor& labels, std::int64_t channels) {
   Shape shape = labels.shape();

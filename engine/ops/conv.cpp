@@ -15,14 +15,15 @@ ConvGeometry geometry_of(const ConvOptions& options, int spatial, const char* op
 
 // `shape` is that of x, or of several maps side by side.
 void check_weight(const Tensor& x, const Shape& shape, const Tensor& weight, const Tensor& bias, int in_axis,
-                  std::int64_t out, const char* op) {
+                  std::int64_t out, DType type, const char* op) {
   detail::check_feature_map(x, op);
   detail::check_like(x, weight, op, "weight");
   check(weight.dims() == x.dims(), op, ": weight ", weight.shape(), " needs as many axes as x ", shape);
   check(weight.extent(in_axis) == shape[-1], op, ": weight ", weight.shape(), " takes ", weight.extent(in_axis),
         " channels, x ", shape, " has ", shape[-1]);
   if (!bias.defined()) return;
-  detail::check_like(x, bias, op, "bias");
+  check(bias.dtype() == type && bias.device() == x.device(), op, ": bias is ", bias, " on ", bias.device(), ", needs ",
+        type, " on ", x.device());
   check(bias.shape() == Shape({out}), op, ": bias ", bias.shape(), " for ", out, " output channels");
 }
 
@@ -66,7 +67,9 @@ namespace detail {
 ConvCall check_conv(const Tensor& x, const Shape& in, const Tensor& weight, const Tensor& bias,
                     const ConvOptions& options) {
   const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(0) : 0;
-  check_weight(x, in, weight, bias, -1, out, "conv");
+  check(x.defined(), "conv: an undefined tensor was given");
+  const DType type = options.wide ? wide_type(x.dtype()) : x.dtype();
+  check_weight(x, in, weight, bias, -1, out, type, "conv");
   const int spatial = in.spatial_dims();
   const ConvGeometry g = geometry_of(options, spatial, "conv");
   Shape shape = in.with(-1, out);
@@ -77,12 +80,14 @@ ConvCall check_conv(const Tensor& x, const Shape& in, const Tensor& weight, cons
           " voxels, x ", in, " with padding ", g.padding[i], " has ", room, " on axis ", i + 1);
     shape[i + 1] = (room - reach) / g.stride[i] + 1;
   }
-  return {g, shape};
+  return {g, shape, type};
 }
 
 ConvCall check_conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(-1) : 0;
-  check_weight(x, x.shape(), weight, bias, 0, out, "conv_transpose");
+  check(x.defined(), "conv_transpose: an undefined tensor was given");
+  check(!options.wide, "conv_transpose: has no wide result");
+  check_weight(x, x.shape(), weight, bias, 0, out, x.dtype(), "conv_transpose");
   const int spatial = x.shape().spatial_dims();
   const ConvGeometry g = geometry_of(options, spatial, "conv_transpose");
   Shape shape = x.shape().with(-1, out);
@@ -92,7 +97,7 @@ ConvCall check_conv_transpose(const Tensor& x, const Tensor& weight, const Tenso
     check(extent >= 1, "conv_transpose: padding ", g.padding[i], " leaves nothing on axis ", i + 1, " of ", x.shape());
     shape[i + 1] = extent;
   }
-  return {g, shape};
+  return {g, shape, x.dtype()};
 }
 
 }  // namespace detail

@@ -8,6 +8,7 @@ namespace voxgrad::detail {
 struct ConvCall {
   ConvGeometry geometry;
   Shape y;
+  DType type;  // of y and of the bias
 };
 // For an input of this shape (and dtype and device of x).
 ConvCall check_conv(const Tensor& x, const Shape& shape, const Tensor& weight, const Tensor& bias,

@@ -32,8 +32,9 @@ struct InputGradients {
   std::vector<Shape> shapes;
   std::vector<Tensor> dx = {};
 
-  Tensor take(std::size_t i, const Tensor& dy) {
+  Tensor take(std::size_t i, const Tensor& wide_dy) {
     if (dx.empty()) {
+      const Tensor dy = wide_dy.to(weight.dtype());
       for (const Shape& shape : shapes) dx.push_back(empty(shape, dy.dtype(), dy.device()));
       fused_backend_of(dy.device()).conv_input_gradient(dy, weight, geometry, dx);
     }
@@ -49,7 +50,8 @@ std::vector<Input> conv_inputs(const std::vector<Pending>& inputs, const Tensor&
     gradients->shapes.push_back(inputs[i].shape());
     result.push_back({inputs[i].z, [gradients, i](const Tensor& dy) { return gradients->take(i, dy); }});
   }
-  result.push_back({weight, [readings = readings_of(inputs), geometry, shape = weight.shape()](const Tensor& dy) {
+  result.push_back({weight, [readings = readings_of(inputs), geometry, shape = weight.shape()](const Tensor& wide_dy) {
+                      const Tensor dy = wide_dy.to(readings.front().x.dtype());
                       Tensor dw = empty(shape, dy.dtype(), dy.device());
                       fused_backend_of(dy.device()).conv_weight_gradient(readings, dy, geometry, dw);
                       return dw;
@@ -77,7 +79,7 @@ ConvCall check_inputs(const std::vector<Pending>& inputs, const Tensor& weight, 
 Tensor run(const ConvCall& call, const std::vector<Pending>& inputs, const Tensor& weight, const Tensor& bias,
            const WantedStatistics& statistics) {
   const Tensor& first = inputs[0].z;
-  Tensor y = empty(call.y, first.dtype(), first.device());
+  Tensor y = empty(call.y, call.type, first.device());
   fused_backend_of(y.device()).conv(readings_of(inputs), weight.detach(), bias.detach(), call.geometry, y, statistics);
   const bool recorded =
       recording({&weight, &bias}) ||
@@ -114,7 +116,7 @@ Pending conv_norm(const std::vector<Pending>& inputs, const Tensor& weight, cons
     all.rstd = detail::running_rstd(norm.running_var, norm.options.eps);
   } else {
     const Shape shape = batch ? Shape{1, channels} : Shape{call.y[0], norm.groups};
-    all.mean = empty(shape, first.dtype(), first.device());
+    all.mean = empty(shape, detail::wide_type(first.dtype()), first.device());
     all.rstd = empty_like(all.mean);
   }
   const Tensor y = run(call, inputs, weight, bias,

@@ -14,13 +14,7 @@ void check_labels(const Tensor& logits, const Tensor& labels, int ignore) {
   check(labels.dtype() == DType::u8 && labels.shape() == space && labels.device() == logits.device(),
         "integrate: labels must be u8 ", space, " on ", logits.device(), " for logits ", logits, ", got ", labels,
         " on ", labels.device());
-  const std::int64_t classes = std::max<std::int64_t>(logits.extent(-1), 2);
-  const std::int64_t largest = labels.backend().largest_label(labels, ignore);
-  if (largest >= classes)
-    throw Error(ErrorKind::data,
-                text("integrate: label ", largest, " outside 0..", classes - 1, " (logits ", logits.shape(), ")"),
-                text("if ", largest, " marks voxels without a label, set ignore=", largest, "; else the network needs ",
-                     largest + 1, " output channels"));
+  labels.backend().check_labels(labels, std::max<std::int64_t>(logits.extent(-1), 2), ignore);
 }
 
 void check_row(const Tensor& logits, const Integral& row, std::size_t index) {

@@ -8,7 +8,8 @@ namespace detail {
 
 void check_affine(const Tensor& x, const Tensor& parameter, const char* op, const char* what) {
   if (!parameter.defined()) return;
-  check_like(x, parameter, op, what);
+  check(parameter.dtype() == wide_type(x.dtype()) && parameter.device() == x.device(), op, ": ", what, " is ",
+        parameter, " on ", parameter.device(), ", x is ", x, " on ", x.device());
   check(parameter.shape() == Shape({x.extent(-1)}), op, ": ", what, " ", parameter.shape(), " for ", x.extent(-1),
         " channels");
 }
@@ -90,7 +91,7 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& gamma, con
         " groups");
   check_affine(x, gamma, "group_norm", "gamma");
   check_affine(x, beta, "group_norm", "beta");
-  Tensor mean = empty({x.extent(0), groups}, x.dtype(), x.device());
+  Tensor mean = empty({x.extent(0), groups}, detail::wide_type(x.dtype()), x.device());
   Tensor rstd = empty_like(mean);
   x.backend().norm_statistics(x, options.eps, mean, rstd);
   return normalise(x, {mean, rstd, gamma, beta, {options.activation, options.slope}});
@@ -111,7 +112,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
                          gamma, beta, activation, true});
   const std::int64_t count = x.numel() / channels;
   check(count > 1, "batch_norm: more than one value per channel is needed in training, x is ", x.shape());
-  Tensor mean = empty({1, channels}, x.dtype(), x.device());
+  Tensor mean = empty({1, channels}, detail::wide_type(x.dtype()), x.device());
   Tensor rstd = empty_like(mean);
   x.backend().norm_statistics(x, options.eps, mean, rstd);
   detail::move_running(mean, rstd, options.eps, count, momentum, running_mean, running_var);

@@ -37,7 +37,8 @@ TEST_CASE("elementwise operations on the card") {
   Random random(11);
   for (int i = 0; i < 4; ++i) {
     table.compare(
-        {"affine", {exact_noise(odd_shape(random), random)}, [](const auto& in) { return affine(in[0], 1.5, -0.25); }});
+        {"affine", {exact_noise(odd_shape(random), random)}, [](const auto& in) { return affine(in[0], 1.5, -0.25); }},
+        1e-5, 1e-12, kHalf);
     table.compare(unary_case("exp", exp, random));
     table.compare(unary_case("log", log, random, true));
     table.compare(unary_case("log1p", log1p, random, true));
@@ -45,13 +46,13 @@ TEST_CASE("elementwise operations on the card") {
     table.compare(unary_case("square", square, random));
     table.compare(unary_case("abs", abs, random));
     table.compare(unary_case("reciprocal", reciprocal, random, true));
-    table.compare(unary_case("sigmoid", sigmoid, random));
+    table.compare(unary_case("sigmoid", sigmoid, random), 1e-5, 1e-12, kHalf);
     table.compare(unary_case("tanh", tanh, random));
     table.compare(unary_case("softplus", softplus, random));
-    table.compare(unary_case("relu", relu, random));
+    table.compare(unary_case("relu", relu, random), 1e-5, 1e-12, 0);
     table.compare(unary_case("log_cosh", log_cosh, random));
     const Tensor x = exact_noise(odd_shape(random), random);
-    table.compare({"leaky_relu", {x}, [](const auto& in) { return leaky_relu(in[0], 0.0625); }});
+    table.compare({"leaky_relu", {x}, [](const auto& in) { return leaky_relu(in[0], 0.0625); }}, 1e-5, 1e-12, kHalf);
     table.compare({"pow", {affine(abs(x), 1, 0.125)}, [](const auto& in) { return pow(in[0], 1.75); }}, 2e-5);
     table.compare({"safe_pow", {x}, [](const auto& in) { return safe_pow(in[0], 1.25); }}, 2e-5);
     table.compare({"clamp", {x}, [](const auto& in) { return clamp(in[0], -0.5, 0.75); }});
@@ -71,7 +72,8 @@ TEST_CASE("broadcasts on the card") {
     const Tensor p = exact_noise(shapes.p, random), q = exact_noise(shapes.q, random);
     // A divisor away from zero.
     table.compare(
-        {name, {p, f == divide ? affine(abs(q), 1, 0.25) : q}, [f = f](const auto& in) { return f(in[0], in[1]); }});
+        {name, {p, f == divide ? affine(abs(q), 1, 0.25) : q}, [f = f](const auto& in) { return f(in[0], in[1]); }},
+        1e-5, 1e-12, kHalf);
   }
 }
 
@@ -84,12 +86,12 @@ TEST_CASE("boxes and reductions on the card") {
     const int axis = static_cast<int>(random.below(static_cast<std::uint64_t>(shape.dims())));
     const std::int64_t begin = random.below(shape[axis]), end = begin + 1 + random.below(shape[axis] - begin);
     const Tensor x = exact_noise(shape, random), y = exact_noise(shape.with(axis, 1 + random.below(6)), random);
-    table.compare({"slice", {x}, [=](const auto& in) { return slice(in[0], axis, begin, end); }}, 0, 0);
-    table.compare({"concat", {x, y}, [=](const auto& in) { return concat(in, axis); }}, 0, 0);
+    table.compare({"slice", {x}, [=](const auto& in) { return slice(in[0], axis, begin, end); }}, 0, 0, 0);
+    table.compare({"concat", {x, y}, [=](const auto& in) { return concat(in, axis); }}, 0, 0, 0);
     std::vector<int> axes;
     for (int a = 0; a < shape.dims(); ++a)
       if (random.chance(0.5)) axes.push_back(a);
-    table.compare({"sum", {x}, [=](const auto& in) { return sum(in[0], axes); }}, 1e-6);
+    table.compare({"sum", {x}, [=](const auto& in) { return sum(in[0], axes); }}, 1e-6, 1e-12, kHalf);
     table.compare({"max", {x}, [=](const auto& in) { return max(in[0], axes); }}, 1e-6);
     table.compare({"min", {x}, [=](const auto& in) { return min(in[0], axes, true); }}, 1e-6);
   }
@@ -125,6 +127,11 @@ TEST_CASE("rows of the last axis on the card") {
     table.compare({"softmax", {x}, [](const auto& in) { return softmax(in[0]); }});
     table.compare({"log_softmax", {x}, [](const auto& in) { return log_softmax(in[0]); }});
   }
+  for (const bool channelwise : {false, true})
+    table.compare({"dropout",
+                   {exact_noise({2, 5, 7, 16}, random)},
+                   [=](const auto& in) { return dropout(in[0], 0.25, 5, channelwise); }},
+                  1e-6, 1e-12, kHalf);
   const Tensor wide = exact_noise({1, 3, 9000}, random);  // rows that do not fit into shared memory
   table.compare({"softmax", {wide}, [](const auto& in) { return softmax(in[0]); }});
 }

@@ -9,6 +9,11 @@ using namespace voxgrad::test;
 
 namespace {
 
+// A parameter of a normalisation, which is f32 beside maps in bf16.
+Tensor wide(const Tensor& parameter) {
+  return parameter.dtype() == DType::bf16 ? cast(parameter, DType::f32) : parameter;
+}
+
 Extents random_extents(int dims, std::int64_t least, std::int64_t most, Random& random) {
   Extents e;
   e.dims = dims;
@@ -41,13 +46,15 @@ TEST_CASE("convolutions on the card") {
     weight.push_back(cin);
     const Tensor x = exact_noise(map_of(1 + random.below(2), dims, 5, dims == 3 ? 6 : 11, cin, random), random);
     const Tensor w = exact_noise(weight, random), b = exact_noise({cout}, random);
-    table.compare({"conv", {x, w, b}, [=](const auto& in) { return conv(in[0], in[1], in[2], options); }});
+    table.compare({"conv", {x, w, b}, [=](const auto& in) { return conv(in[0], in[1], in[2], options); }}, 1e-5, 1e-12,
+                  kHalf);
     ConvOptions back = options;
     back.padding = 0;
     const Tensor wt = exact_noise(weight, random), bt = exact_noise({cin}, random);
     const Tensor xt = exact_noise(map_of(1, dims, 2, 4, cout, random), random);
     table.compare(
-        {"conv_transpose", {xt, wt, bt}, [=](const auto& in) { return conv_transpose(in[0], in[1], in[2], back); }});
+        {"conv_transpose", {xt, wt, bt}, [=](const auto& in) { return conv_transpose(in[0], in[1], in[2], back); }},
+        1e-5, 1e-12, kHalf);
   }
   // Single voxels: a product.
   for (const Shape& shape : {Shape{2, 5, 7, 6}, Shape{1, 1, 1, 1, 3}, Shape{3, 11, 4}}) {
@@ -56,7 +63,12 @@ TEST_CASE("convolutions on the card") {
     weight.push_back(shape[-1]);
     table.compare({"conv 1x1",
                    {exact_noise(shape, random), exact_noise(weight, random), exact_noise({5}, random)},
-                   [](const auto& in) { return conv(in[0], in[1], in[2]); }});
+                   [](const auto& in) { return conv(in[0], in[1], in[2]); }},
+                  1e-5, 1e-12, kHalf);
+    table.compare({"conv 1x1, wide",
+                   {exact_noise(shape, random), exact_noise(weight, random), exact_noise({5}, random)},
+                   [](const auto& in) { return conv(in[0], in[1], wide(in[2]), {.wide = true}); }},
+                  1e-5, 1e-12, kHalf);
   }
 }
 
@@ -78,7 +90,8 @@ TEST_CASE("products on the card") {
     const MatmulOptions options{i % 2 == 1, i / 2 % 2 == 1};
     const Tensor a = exact_noise(options.transpose_a ? Shape{k, m} : Shape{m, k}, random),
                  b = exact_noise(options.transpose_b ? Shape{n, k} : Shape{k, n}, random);
-    table.compare({"matmul", {a, b}, [=](const auto& in) { return matmul(in[0], in[1], options); }});
+    table.compare({"matmul", {a, b}, [=](const auto& in) { return matmul(in[0], in[1], options); }}, 1e-5, 1e-12,
+                  kHalf);
   }
 }
 
@@ -101,24 +114,25 @@ TEST_CASE("normalisation on the card") {
                  beta = exact_noise({channels}, random);
     table.compare({"group_norm",
                    {x, gamma, beta},
-                   [=](const auto& in) { return group_norm(in[0], groups, in[1], in[2], options); }},
-                  1e-4, 1e-11);
+                   [=](const auto& in) { return group_norm(in[0], groups, wide(in[1]), wide(in[2]), options); }},
+                  1e-4, 1e-11, kHalf);
     table.compare({"instance_norm", {x}, [=](const auto& in) { return group_norm(in[0], channels, {}, {}, options); }},
-                  1e-4, 1e-11);
+                  1e-4, 1e-11, kHalf);
     for (const bool training : {true, false})
       table.compare({training ? "batch_norm, training" : "batch_norm",
                      {x, gamma, beta},
                      [=](const auto& in) {
-                       const Tensor mean = full({channels}, 0.25, in[0].dtype(), in[0].device()),
-                                    var = full({channels}, 2, in[0].dtype(), in[0].device());
-                       const Tensor y = batch_norm(in[0], mean, var, training, 0.1, in[1], in[2], options);
-                       return y + reshape(mean + var, [&] {
+                       const DType type = wide(in[0].detach()).dtype();
+                       const Tensor mean = full({channels}, 0.25, type, in[0].device()),
+                                    var = full({channels}, 2, type, in[0].device());
+                       const Tensor y = batch_norm(in[0], mean, var, training, 0.1, wide(in[1]), wide(in[2]), options);
+                       return y + reshape((mean + var).to(y.dtype()), [&] {
                                 Shape s = Shape::filled(y.dims(), 1);
                                 s[-1] = channels;
                                 return s;
                               }());
                      }},
-                    1e-4, 1e-11);
+                    1e-4, 1e-11, kHalf);
   }
 }
 
@@ -131,10 +145,11 @@ TEST_CASE("pooling and upsampling on the card") {
     const std::int64_t channels = i % 2 == 0 ? 4 * (1 + random.below(4)) : 1 + random.below(9);
     const Extents window = random_extents(dims, 1, 3, random);
     const Tensor x = exact_noise(map_of(1 + random.below(2), dims, 3, 8, channels, random), random);
-    table.compare({"max_pool", {x}, [=](const auto& in) { return max_pool(in[0], window); }}, 0, 0);
+    table.compare({"max_pool", {x}, [=](const auto& in) { return max_pool(in[0], window); }}, 0, 0, 0);
     table.compare(
-        {"upsample nearest", {x}, [=](const auto& in) { return upsample(in[0], Upsampling::nearest, window); }}, 1e-6);
+        {"upsample nearest", {x}, [=](const auto& in) { return upsample(in[0], Upsampling::nearest, window); }}, 1e-6,
+        1e-12, kHalf);
     table.compare({"upsample linear", {x}, [=](const auto& in) { return upsample(in[0], Upsampling::linear, window); }},
-                  2e-6);
+                  2e-6, 1e-12, kHalf);
   }
 }

@@ -13,16 +13,16 @@
 
 namespace voxgrad::test {
 
-// Leaves (f64 on the CPU, of values that f32 has, or u8) and what is made of them.
+// Leaves (f64 on the CPU, of values that bf16 has, or u8) and what is made of them.
 struct DeviceCase {
   std::string op;
   std::vector<Tensor> inputs;
   std::function<Tensor(const std::vector<Tensor>&)> run;
 };
 
-// Values that f32 has, as f64.
+// Values that bf16 has, as f64: no type loses anything of them.
 inline Tensor exact_noise(const Shape& shape, Random& random, double mean = 0, double deviation = 1) {
-  return noise(shape, DType::f32, random, mean, deviation).to(DType::f64);
+  return noise(shape, DType::f32, random, mean, deviation).to(DType::bf16).to(DType::f64);
 }
 
 // The result and the gradients of all leaves of floats, on the CPU in f64.
@@ -64,6 +64,10 @@ inline double worst_error(const std::vector<Tensor>& got, const std::vector<Tens
   return worst;
 }
 
+// A result of bf16 is off by half of its last of 8 bits: 2^-9 of the largest value, once for each of the operations in
+// a row, which are at most four.
+constexpr double kHalf = 4 * 0x1p-9;
+
 // One row per operation and type; printed at the end.
 class ParityTable {
  public:
@@ -71,20 +75,23 @@ class ParityTable {
     for (const auto& [row, worst] : worst_)
       std::printf("%-32s %-4s %5d cases  worst %.1e\n", row.first.c_str(), row.second, worst.first, worst.second);
   }
-  // f64 within `exact`, f32 within `single`.
-  void compare(const DeviceCase& c, double single = 1e-5, double exact = 1e-12) {
+  // f64 within `exact`, f32 within `single`, bf16, if it is given, within `half`.
+  void compare(const DeviceCase& c, double single = 1e-5, double exact = 1e-12, double half = kNone) {
     const std::vector<Tensor> expected = outcome(c, DType::f64, Device::cpu);
-    for (const DType type : {DType::f64, DType::f32}) {
-      const double error = worst_error(outcome(c, type, Device::cuda), expected);
-      auto& [count, worst] = worst_[{c.op, name_of(type)}];
-      ++count;
-      worst = std::max(worst, error);
-      CHECK_MESSAGE(error <= (type == DType::f32 ? single : exact),
-                    c.op << " " << type << " " << shapes(c) << ": " << error);
-    }
+    check_error(c, DType::f64, expected, exact);
+    check_error(c, DType::f32, expected, single);
+    if (half != kNone) check_error(c, DType::bf16, expected, half);
   }
 
  private:
+  static constexpr double kNone = -1;
+  void check_error(const DeviceCase& c, DType type, const std::vector<Tensor>& expected, double tolerance) {
+    const double error = worst_error(outcome(c, type, Device::cuda), expected);
+    auto& [count, worst] = worst_[{c.op, name_of(type)}];
+    ++count;
+    worst = std::max(worst, error);
+    CHECK_MESSAGE(error <= tolerance, c.op << " " << type << " " << shapes(c) << ": " << error);
+  }
   static std::string shapes(const DeviceCase& c) {
     std::string all;
     for (const Tensor& input : c.inputs) all += text(input, " ");

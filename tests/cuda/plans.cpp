@@ -33,34 +33,44 @@ const Layer kLayers[]{
     {"1-D", {4, 1000, 16}, {16, 3, 16}, {4, 1000, 16}, {.padding = 1}},
 };
 
+struct Precision {
+  const char* name;
+  DType type;
+  Shortcuts allowed;
+};
+const Precision kPrecisions[]{{"f32", DType::f32, {}}, {"TF32", DType::f32, {.tf32 = true}}, {"bf16", DType::bf16, {}}};
+
 }  // namespace
 
-TEST_CASE("cuDNN has a deterministic plan for every layer, in f32 and in TF32") {
-  const PlanElsewhere probe = plan_elsewhere(kH200, ConvPass::forward, kLayers[1].x, kLayers[1].weight, kLayers[1].y,
-                                             kLayers[1].geometry, false);
+TEST_CASE("cuDNN has a deterministic plan for every layer, in f32, in TF32 and in bf16") {
+  const PlanElsewhere probe = plan_elsewhere(kH200, ConvPass::forward, DType::f32, kLayers[1].x, kLayers[1].weight,
+                                             kLayers[1].y, kLayers[1].geometry, {});
   if (probe.refusal == "emulated") {
     CHECK(probe.workspace == -1);
     return;
   }
   for (const Layer& layer : kLayers)
     for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient})
-      for (const bool tf32 : {false, true}) {
-        const PlanElsewhere plan = plan_elsewhere(kH200, pass, layer.x, layer.weight, layer.y, layer.geometry, tf32);
+      for (const auto& [name, type, allowed] : kPrecisions) {
+        const PlanElsewhere plan =
+            plan_elsewhere(kH200, pass, type, layer.x, layer.weight, layer.y, layer.geometry, allowed);
         CHECK_MESSAGE(plan.workspace >= 0,
-                      layer.name << " pass " << static_cast<int>(pass) << (tf32 ? " TF32: " : ": ") << plan.refusal);
+                      layer.name << " pass " << static_cast<int>(pass) << " " << name << ": " << plan.refusal);
       }
 }
 
-TEST_CASE("in TF32 the large layers are computed in the order in which they lie") {
+TEST_CASE("in TF32 and bf16 the large layers are computed in the order in which they lie") {
   // An engine that works in another order copies the maps: gigabytes. See decision 5 of engine/cuda/README.md. The
-  // gradient of the weights of a volume is left out: its best deterministic engine is such a one.
+  // gradient of the weights of a volume in TF32 is left out: its best deterministic engine is such a one.
   for (const Layer* layer : {&kLayers[1], &kLayers[5]})
-    for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
-      if (layer == &kLayers[5] && pass == ConvPass::weight_gradient) continue;
-      const PlanElsewhere plan = plan_elsewhere(kH200, pass, layer->x, layer->weight, layer->y, layer->geometry, true);
-      const std::string found =
-          text(layer->name, " pass ", static_cast<int>(pass), ": ", plan.workspace, " bytes ", plan.refusal);
-      const bool small = plan.workspace >= 0 && plan.workspace < 1 << 24;
-      CHECK_MESSAGE((plan.refusal == "emulated" || small), found);
-    }
+    for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient})
+      for (const auto& [name, type, allowed] : {kPrecisions[1], kPrecisions[2]}) {
+        if (layer == &kLayers[5] && pass == ConvPass::weight_gradient && type == DType::f32) continue;
+        const PlanElsewhere plan =
+            plan_elsewhere(kH200, pass, type, layer->x, layer->weight, layer->y, layer->geometry, allowed);
+        const std::string found = text(layer->name, " pass ", static_cast<int>(pass), " ", name, ": ", plan.workspace,
+                                       " bytes ", plan.refusal);
+        const bool small = plan.workspace >= 0 && plan.workspace < 1 << 24;
+        CHECK_MESSAGE((plan.refusal == "emulated" || small), found);
+      }
 }

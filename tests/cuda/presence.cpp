@@ -20,6 +20,7 @@ TEST_CASE("a machine without a card is told so, and the CPU goes on") {
 }
 
 TEST_CASE("TF32 is refused where there is none") {
-  CHECK(contains(test::error_of([] { cpu_backend().allow_tf32(true); }), "TF32: device cpu has none"));
-  cpu_backend().allow_tf32(false);
+  CHECK(contains(test::error_of([] { cpu_backend().allow({.tf32 = true}); }), "--tf32: device cpu has no TF32"));
+  CHECK(contains(test::error_of([] { cpu_backend().allow({.fast = true}); }), "--fast: device cpu is deterministic"));
+  cpu_backend().allow({});
 }

@@ -5,7 +5,7 @@
 #include "losses/core/loss.h"
 #include "losses/core/registry.h"
 #include "nn/optimizer.h"
-#include "nn/unet.h"
+#include "tests/cuda/network.h"
 #include "tests/cuda/parity.h"
 
 using namespace voxgrad;
@@ -13,16 +13,20 @@ using namespace voxgrad::test;
 
 namespace {
 
+constexpr double kRate = 3e-3;
+
 struct Run {
   std::vector<double> losses;
   Tensor parameters;  // on the host
 };
 
 // Some steps of AdamW on one batch, dropout and clipping included.
+// bf16: with parameters in f32.
 Run train(const nn::UNetConfig& config, DType type, Device device, int steps = 3) {
   Random random(31);
   nn::UNet net(config, random.fork(1));
-  net.to(type);
+  const bool mixed = type == DType::bf16;
+  net.to(mixed ? DType::f32 : type);
   net.to(device);
   Shape shape{2};
   for (int axis = 0; axis < config.dims; ++axis) shape.push_back(axis == 0 ? 4 : 8);
@@ -38,10 +42,11 @@ Run train(const nn::UNetConfig& config, DType type, Device device, int steps = 3
   Run run;
   for (int step = 0; step < steps; ++step) {
     net.set_step(7, step);
-    const Tensor value = loss(net.forward(x), labels);
+    const Tensor logits = net.forward(x), value = loss(logits, labels);
+    CHECK(logits.dtype() == (mixed ? DType::f32 : type));
     value.backward();
     nn::clip_gradients(net, 1.0);
-    optimizer->step(1e-3);
+    optimizer->step(kRate);
     net.zero_grad();
     run.losses.push_back(value.item());
   }
@@ -50,12 +55,7 @@ Run train(const nn::UNetConfig& config, DType type, Device device, int steps = 3
 }
 
 nn::UNetConfig small(int dims, nn::Norm norm, bool transposed) {
-  nn::UNetConfig config;
-  config.dims = dims;
-  config.classes = 3;
-  config.base = 4;
-  config.depth = 2;
-  config.norm = norm;
+  nn::UNetConfig config = small_network(dims, norm);
   config.transposed = transposed;
   config.dropout = 0.25;
   return config;
@@ -75,11 +75,29 @@ TEST_CASE("training on the card gives the parameters of the CPU") {
   }
 }
 
+TEST_CASE("mixed precision reaches the loss of f32") {
+  if (!has_device(Device::cuda)) return;
+  constexpr int kSteps = 16;
+  for (nn::UNetConfig config :
+       {small(2, nn::Norm::batch, true), small(3, nn::Norm::instance, true), small(2, nn::Norm::none, false)}) {
+    config.dropout = 0;
+    config.residual = config.norm != nn::Norm::instance;
+    const Run single = train(config, DType::f32, Device::cuda, kSteps),
+              mixed = train(config, DType::bf16, Device::cuda, kSteps);
+    const double first = single.losses.front(), last = single.losses.back(), gained = first - last;
+    MESSAGE("f32: " << first << " to " << last << ", bf16: " << mixed.losses.front() << " to " << mixed.losses.back());
+    CHECK(gained > 0.05);
+    CHECK(std::fabs(mixed.losses.front() - first) < 0.01 * first);
+    CHECK(std::fabs(mixed.losses.back() - last) < 0.1 * gained);
+    CHECK(mixed.parameters.dtype() == DType::f32);
+  }
+}
+
 TEST_CASE("training on the card gives the same bits every time") {
   if (!has_device(Device::cuda)) return;
   const nn::UNetConfig config = small(2, nn::Norm::instance, true);
-  CHECK(same_bits(train(config, DType::f32, Device::cuda).parameters,
-                  train(config, DType::f32, Device::cuda).parameters));
+  for (const DType type : {DType::f32, DType::bf16})
+    CHECK(same_bits(train(config, type, Device::cuda).parameters, train(config, type, Device::cuda).parameters));
 }
 
 TEST_CASE("a step after the first takes no new memory from the card") {

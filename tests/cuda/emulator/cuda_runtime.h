@@ -60,7 +60,8 @@ class Access {
   Access& operator=(const Access&) = delete;
 };
 
-// True if a pointer leads nowhere or to the card; anything else that is passed to a kernel is a value.
+// True if a pointer leads nowhere, to the card or to page-locked memory; anything else that is passed to a kernel is a
+// value.
 bool on_card(const void* pointer);
 template <class T>
 bool fit_for_a_kernel([[maybe_unused]] const T& argument) {
@@ -69,6 +70,9 @@ bool fit_for_a_kernel([[maybe_unused]] const T& argument) {
   else
     return true;
 }
+// While the stream is captured, what would run is remembered instead; else it runs.
+void queue(std::function<void()> work);
+
 [[noreturn]] void complain(const std::source_location& at, const char* what);
 
 template <class T>
@@ -142,6 +146,10 @@ enum cudaError_t {
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 using cudaStream_t = struct EmulatedStream*;
 using cudaEvent_t = struct EmulatedEvent*;
+using cudaGraph_t = struct EmulatedGraph*;
+using cudaGraphExec_t = struct EmulatedGraph*;
+using cudaGraphNode_t = struct EmulatedNode*;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeRelaxed };
 constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
 struct cudaDeviceProp {
   char name[256] = "emulated card";
@@ -152,6 +160,7 @@ struct cudaDeviceProp {
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes);
 cudaError_t cudaFree(void* pointer);
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes);
+cudaError_t cudaFreeHost(void* pointer);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream);
 cudaError_t cudaGetDeviceCount(int* count);
@@ -161,10 +170,17 @@ inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 0, cudaSuccess; }
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return *stream = nullptr, cudaSuccess; }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return *event = nullptr, cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t);  // not while the stream is captured
+cudaError_t cudaEventSynchronize(cudaEvent_t);    // neither
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode);
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph);
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, std::size_t* count);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* runnable, cudaGraph_t graph, unsigned long long);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t runnable, cudaStream_t);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t runnable);
 
 // What engine/cuda calls where it is not compiled by nvcc: the start of a kernel (launch.h), shared memory (device.h).
 namespace voxgrad::cuda {
@@ -172,8 +188,10 @@ namespace voxgrad::cuda {
 template <class... Parameters, class Grid>
 void run_on_host(void (*kernel)(Parameters...), const Grid& grid, const Parameters&... args) {
   if (!(emulator::fit_for_a_kernel(args) && ...)) emulator::complain(grid.at, "an argument points to host memory");
-  emulator::run(grid.blocks, grid.threads, grid.shared, grid.at, reinterpret_cast<void (*)()>(kernel),
-                [&] { kernel(args...); });
+  emulator::queue([=] {
+    emulator::run(grid.blocks, grid.threads, grid.shared, grid.at, reinterpret_cast<void (*)()>(kernel),
+                  [&] { kernel(args...); });
+  });
 }
 inline void* emulated_shared() { return emulator::shared_memory(); }
 

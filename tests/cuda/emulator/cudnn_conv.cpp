@@ -5,8 +5,8 @@ namespace voxgrad::cuda {
 
 bool cudnn_conv(ConvPass, const Tensor&, const Tensor&, const Tensor&, const ConvGeometry&) { return false; }
 
-PlanElsewhere plan_elsewhere(const std::string&, ConvPass, const Shape&, const Shape&, const Shape&,
-                             const ConvGeometry&, bool) {
+PlanElsewhere plan_elsewhere(const std::string&, ConvPass, DType, const Shape&, const Shape&, const Shape&,
+                             const ConvGeometry&, const Shortcuts&) {
   return {-1, "emulated"};
 }
 

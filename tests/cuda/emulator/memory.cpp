@@ -85,39 +85,56 @@ Memory& memory() {
   return result;
 }
 
+std::map<char*, std::size_t> page_locked;  // which kernels reach, like the memory of the card
+
+bool is_page_locked(const void* pointer) {
+  const auto next = page_locked.upper_bound(static_cast<char*>(const_cast<void*>(pointer)));
+  if (next == page_locked.begin()) return false;
+  const auto& [block, bytes] = *std::prev(next);
+  return pointer < block + bytes;
+}
+
 }  // namespace
 
 namespace emulator {
 
 Access::Access() { memory().open(); }
 Access::~Access() { memory().shut(); }
-bool on_card(const void* pointer) { return pointer == nullptr || memory().holds(pointer); }
+bool on_card(const void* pointer) { return pointer == nullptr || memory().holds(pointer) || is_page_locked(pointer); }
 
 }  // namespace emulator
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   *pointer = memory().allocate(bytes);
   if (*pointer == nullptr) return cudaErrorMemoryAllocation;
-  return cudaMemsetAsync(*pointer, 0xff, bytes, nullptr);
+  std::memset(memory().opened(*pointer), 0xff, bytes);
+  return cudaSuccess;
 }
 cudaError_t cudaFree(void* pointer) {
   return pointer == nullptr || memory().release(pointer) ? cudaSuccess : cudaErrorInvalidValue;
 }
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
   *pointer = std::malloc(bytes);
-  return *pointer != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;
+  if (*pointer == nullptr) return cudaErrorMemoryAllocation;
+  page_locked[static_cast<char*>(*pointer)] = bytes;
+  return cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* pointer) {
+  page_locked.erase(static_cast<char*>(pointer));
+  std::free(pointer);
+  return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
   const bool from_card = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   const bool to_card = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   if (kind != cudaMemcpyDefault && (memory().holds(from) != from_card || memory().holds(to) != to_card))
     return cudaErrorInvalidValue;
-  std::memcpy(memory().opened(to), memory().opened(from), bytes);
+  emulator::queue([=] { std::memcpy(memory().opened(to), memory().opened(from), bytes); });
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
   if (!memory().holds(to)) return cudaErrorInvalidValue;
-  std::memset(memory().opened(to), value, bytes);
+  emulator::queue([=] { std::memset(memory().opened(to), value, bytes); });
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }

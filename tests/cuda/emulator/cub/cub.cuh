@@ -18,19 +18,21 @@ struct DeviceRadixSort {
                                cudaStream_t = nullptr) {
     static_assert(std::is_unsigned_v<Key>);
     if (temporary == nullptr) return bytes = 1, cudaSuccess;
-    const emulator::Access access;
-    const auto n = static_cast<std::size_t>(count);
-    std::vector<std::size_t> order(n);
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    const Key mask =
-        end_bit - begin_bit < static_cast<int>(8 * sizeof(Key)) ? (Key{1} << (end_bit - begin_bit)) - 1 : ~Key{0};
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) {
-      return (keys[i] >> begin_bit & mask) < (keys[j] >> begin_bit & mask);
+    emulator::queue([=] {
+      const emulator::Access access;
+      const auto n = static_cast<std::size_t>(count);
+      std::vector<std::size_t> order(n);
+      std::iota(order.begin(), order.end(), std::size_t{0});
+      const Key mask =
+          end_bit - begin_bit < static_cast<int>(8 * sizeof(Key)) ? (Key{1} << (end_bit - begin_bit)) - 1 : ~Key{0};
+      std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) {
+        return (keys[i] >> begin_bit & mask) < (keys[j] >> begin_bit & mask);
+      });
+      for (std::size_t i = 0; i < n; ++i) {
+        sorted_keys[i] = keys[order[i]];
+        sorted_values[i] = values[order[i]];
+      }
     });
-    for (std::size_t i = 0; i < n; ++i) {
-      sorted_keys[i] = keys[order[i]];
-      sorted_values[i] = values[order[i]];
-    }
     return cudaSuccess;
   }
 };
@@ -40,8 +42,10 @@ struct DeviceScan {
   static cudaError_t InclusiveSum(void* temporary, std::size_t& bytes, const In* in, Out* out, Count count,
                                   cudaStream_t = nullptr) {
     if (temporary == nullptr) return bytes = 1, cudaSuccess;
-    const emulator::Access access;
-    std::inclusive_scan(in, in + count, out);
+    emulator::queue([=] {
+      const emulator::Access access;
+      std::inclusive_scan(in, in + count, out);
+    });
     return cudaSuccess;
   }
 };
