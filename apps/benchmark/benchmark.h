@@ -24,6 +24,7 @@ struct NetworkOptions : BenchOptions {
   std::int64_t max_channels = 0;  // 0: doubled at every level, without a limit
   std::string norm = "instance";
   bool residual = false;
+  bool amp = false;  // maps in bf16
   std::int64_t channels = 1, classes = 2;
   std::int64_t batch = 0;  // 0: 4 images or 1 volume
   std::string patch;       // empty: 128 or 48

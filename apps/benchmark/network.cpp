@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "engine/names.h"
 #include "engine/parallel.h"
+#include "engine/replay.h"
 #include "losses/core/loss.h"
 #include "nn/optimizer.h"
 
@@ -95,6 +96,7 @@ Tensor smooth_labels(const Shape& shape, std::int64_t classes) {
 }
 
 BenchNetwork make_network(const NetworkOptions& options) {
+  if (options.amp) require_amp(options.device);
   if (options.depth < 1 || options.depth > 10)
     throw Error(ErrorKind::usage, text("--depth ", options.depth, " outside 1..10"));
   const Random random(options.seed);
@@ -107,6 +109,7 @@ BenchNetwork make_network(const NetworkOptions& options) {
   Shape image = shape;
   image.push_back(options.channels);
   network.x = random_normal(image, random.fork(kInput).key()).to(options.device);
+  if (options.amp) network.x = network.x.to(DType::bf16);
   network.labels = smooth_labels(shape, std::max<std::int64_t>(options.classes, 2)).to(options.device);
   return network;
 }
@@ -116,14 +119,29 @@ Json bench_train(const NetworkOptions& options) {
   nn::UNet& net = *network.net;
   const losses::Loss loss = losses::make_loss(options.loss);
   const auto optimizer = nn::make_optimizer(options.optimizer, net);
-  std::int64_t step = 0;
-  const Timing timing = measure(options.device, options.repeats, [&] {
-    net.set_step(options.seed, step++);
-    loss(net(network.x), network.labels).backward();
-    optimizer->step(kRate);
-    net.zero_grad();
-  });
-  return report(options, network, timing, true);
+  const Tensor value = zeros({1}, DType::f64, options.device);
+  const auto gradient = [&] {
+    net.set_step(options.seed, 0);
+    const Tensor result = loss(net(network.x), network.labels);
+    result.backward();
+    value.backend().copy(value.raw(), options.device, result.raw(), options.device, value.bytes());
+  };
+  const auto time = [&](const std::function<void()>& work) {
+    return measure(options.device, options.repeats, [&] {
+      work();
+      optimizer->step(kRate);
+      net.zero_grad();
+    });
+  };
+  Replay replay(options.device);
+  const auto replayed = [&] { replay("", gradient); };
+  if (options.device != Device::cpu) measure(options.device, 3, replayed);  // until it is recorded
+  Json json = report(options, network, time(replayed), true);
+  if (options.device == Device::cpu) return json;
+  json["called_ms"] = time(gradient).median_ms;
+  json["recorded"] = replay.size();  // kernels, copies and fills from the input to the gradient
+  json["refusal"] = replay.refusal();
+  return json;
 }
 
 Json bench_infer(const NetworkOptions& options) {

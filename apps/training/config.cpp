@@ -35,6 +35,12 @@ std::string to_toml(const TrainConfig& config) {
   return result;
 }
 
+void require_amp(Device device) {
+  if (device == Device::cpu)
+    throw Error(ErrorKind::usage, "--amp: device cpu does not compute in bf16",
+                "add --device cuda, or leave --amp out");
+}
+
 std::vector<std::int64_t> parse_sizes(const std::string& text, int dims, const std::string& flag) {
   std::vector<std::int64_t> sizes;
   const char* at = text.data();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/training/json.h"
+#include "engine/tensor.h"
 
 namespace voxgrad::apps {
 
@@ -18,6 +19,7 @@ struct TrainConfig {
   bool residual = false;
   double dropout = 0;
   bool deep_supervision = false;
+  bool amp = false;
   std::string patch;
   std::int64_t batch = 0, epochs = 0, steps = 0;
   double lr = 0;
@@ -45,6 +47,7 @@ void visit_settings(Config& c, F&& f) {
   f("residual", c.residual, "residual blocks");
   f("dropout", c.dropout, "share of channels dropped after each block, 0 .. 1");
   f("deep_supervision", c.deep_supervision, "the loss at every resolution, weights 2^-k");
+  f("amp", c.amp, "mixed precision on a card: maps in bf16, everything that is learned in f32");
   f("patch", c.patch, "size of a training patch, 128 or 96x96x64; empty: the case, at most 256^2 or 64^3 voxels");
   f("batch", c.batch, "patches per step; 0: by voxels");
   f("epochs", c.epochs, "length of the training; 0: see --steps");
@@ -68,6 +71,9 @@ Json to_json(const TrainConfig& config);
 TrainConfig config_from_json(const Json& json);
 // Flat TOML that `train --config` reads.
 std::string to_toml(const TrainConfig& config);
+
+// Error(usage) for --amp on a device that has no bf16.
+void require_amp(Device device);
 
 // "128" or "96x96x64" (or with commas) to one value per axis. Error(usage) that names `flag`.
 std::vector<std::int64_t> parse_sizes(const std::string& text, int dims, const std::string& flag);

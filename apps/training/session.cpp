@@ -275,6 +275,11 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
   json["dataset"] = {{"path", info.path}, {"images_crc32", info.images_crc32}, {"labels_crc32", info.labels_crc32}};
   json["config"] = to_json(plan_.config);
   json["device"] = name_of(device_);
+  const Shortcuts shortcuts = backend_of(device_).allowed();
+  json["tf32"] = shortcuts.tf32;
+  json["fast"] = shortcuts.fast;
+  const Replay& replay = trainer_.replay();
+  json["replay"] = {{"steps", replay.replayed()}, {"called", replay.called()}, {"refusal", replay.refusal()}};
   json["parameters"] = trainer_.parameter_count();
   json["steps"] = trainer_.steps_done();
   json["skipped_steps"] = skipped_;

@@ -41,45 +41,87 @@ Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
       loader_(dataset, plan.loader),
       loss_(losses::make_loss(plan.config.loss)),
       optimizer_(nn::make_optimizer(plan.config.optimizer, net_, plan.optimizer)),
-      schedule_(nn::make_schedule(plan.config.schedule, plan.schedule)) {
+      schedule_(nn::make_schedule(plan.config.schedule, plan.schedule)),
+      value_(zeros({1}, DType::f64, device)),
+      replay_(device) {
+  if (plan.config.amp) require_amp(device);
   if (plan.config.ema > 0) ema_.emplace(net_, plan.config.ema);
 }
 
 StepReport Trainer::step() {
-  const data::Batch batch = loader_.batch(step_);
-  const Tensor x = batch.images.to(device_);
+  take(step_);
   net_.train();
-  net_.set_step(plan_.config.seed, step_);
-  const std::vector<Tensor> logits = net_.outputs(x);
-  const Tensor value = loss_of(logits, batch);
-  check_finite(value);
-  value.backward();
+  replay_(frozen(), [&] {
+    net_.set_step(plan_.config.seed, step_);
+    const Tensor value = loss_of(net_.outputs(plan_.config.amp ? images_.to(DType::bf16) : images_));
+    value.backward();
+    value_.backend().copy(value_.raw(), device_, value.raw(), device_, value_.bytes());
+  });
+  take_ahead();
+  const double loss = value_.item();
+  check_finite(loss);
   const double norm = checked_norm();
   const double lr = rate_scale_ * schedule_.rate(step_);
   optimizer_->step(lr);
   net_.zero_grad();
   if (ema_) ema_->update();
-  return {step_++, value.item(), norm, lr};
+  return {step_++, loss, norm, lr};
 }
 
-Tensor Trainer::loss_of(const std::vector<Tensor>& logits, const data::Batch& batch) const {
+// The batch of a step on the device, where the one before was if that had the same shape.
+void Trainer::take(std::int64_t step) {
+  if (taken_ == step) return;
+  taken_ = -1;
+  data::Batch batch = loader_.batch(step);
+  const auto place = [&](Tensor& there, const Tensor& host) {
+    if (device_ == Device::cpu || !there.defined() || !(there.shape() == host.shape()))
+      there = host.to(device_);
+    else
+      there.backend().copy(there.raw(), device_, host.raw(), Device::cpu, host.bytes());
+  };
+  place(images_, batch.images);
+  truths_.resize(plan_.model.net.deep_supervision ? std::max<std::size_t>(1, plan_.model.net.strides.size()) : 1);
+  for (std::size_t k = 0; k < truths_.size(); ++k) {
+    Truth& truth = truths_[k];
+    if (k > 0) {
+      const Extents& stride = plan_.model.net.strides[k - 1];
+      batch.labels = coarser(batch.labels, stride);
+      for (auto& [key, field] : batch.fields) field = coarser(field, stride);
+      for (std::size_t axis = 0; axis < batch.spacing.size(); ++axis)
+        batch.spacing[axis] *= static_cast<double>(stride.value[axis]);
+    }
+    place(truth.labels, batch.labels);
+    for (const auto& [key, field] : batch.fields) place(truth.fields[key], field);
+    truth.spacing = batch.spacing;
+  }
+  taken_ = step;
+}
+
+// While a device with a queue computes: what is copied now arrives behind the work that reads the batch before it.
+void Trainer::take_ahead() try {
+  if (device_ != Device::cpu && step_ + 1 < plan_.steps) take(step_ + 1);
+} catch (const Error&) {
+  // The step that it belongs to meets it again, and reports it.
+}
+
+// What a step depends on besides what lies in its tensors.
+std::string Trainer::frozen() const {
+  std::string all = text(images_.shape(), ", epoch ", epoch(), ", spacing");
+  for (const double along : truths_[0].spacing) all += text(' ', along);
+  return all;
+}
+
+Tensor Trainer::loss_of(const std::vector<Tensor>& logits) const {
   losses::Context context = plan_.context;
-  context.spacing = batch.spacing;
-  context.epoch = static_cast<double>(step_ / plan_.steps_per_epoch);
-  Tensor labels = batch.labels;
-  std::map<std::string, Tensor> fields = batch.fields;
+  context.epoch = epoch();
   const auto value_of = [&](std::size_t k) {
-    for (const auto& [key, field] : fields) context.fields[key] = field.to(device_);
-    return loss_(logits[k], labels.to(device_), context);
+    context.fields = truths_[k].fields;
+    context.spacing = truths_[k].spacing;
+    return loss_(logits[k], truths_[k].labels, context);
   };
   Tensor total = value_of(0);
   double weight = 1, weights = 1;
   for (std::size_t k = 1; k < logits.size(); ++k) {
-    const Extents& stride = plan_.model.net.strides[k - 1];
-    labels = coarser(labels, stride);
-    for (auto& [key, field] : fields) field = coarser(field, stride);
-    for (std::size_t axis = 0; axis < context.spacing.size(); ++axis)
-      context.spacing[axis] *= static_cast<double>(stride.value[axis]);
     weight /= 2;
     weights += weight;
     total = total + weight * value_of(k);
@@ -87,9 +129,9 @@ Tensor Trainer::loss_of(const std::vector<Tensor>& logits, const data::Batch& ba
   return total / weights;
 }
 
-void Trainer::check_finite(const Tensor& value) const {
-  const double loss = value.item();
+void Trainer::check_finite(double loss) {
   if (std::isfinite(loss)) return;
+  net_.zero_grad();
   throw Error(
       ErrorKind::diverged,
       text("step ", step_, " (epoch ", plan_.epoch_of(step_ + 1), "): the loss is ", loss, " (", loss_.text(), ")"),

@@ -8,6 +8,7 @@
 
 #include "apps/training/plan.h"
 #include "data/checkpoint.h"
+#include "engine/replay.h"
 #include "engine/tensor.h"
 #include "nn/optimizer.h"
 
@@ -44,10 +45,22 @@ class Trainer {
   // From now on, learning rates are multiplied by this as well.
   void scale_rate(double factor) { rate_scale_ *= factor; }
   std::int64_t parameter_count() const { return model_.net->parameter_count(); }
+  // How often forward and backward were one piece, and why not.
+  const Replay& replay() const { return replay_; }
 
  private:
-  Tensor loss_of(const std::vector<Tensor>& logits, const data::Batch& batch) const;
-  void check_finite(const Tensor& value) const;
+  // What a loss compares the logits of one resolution with, on the device of the network.
+  struct Truth {
+    Tensor labels;
+    std::map<std::string, Tensor> fields;
+    std::vector<double> spacing;
+  };
+  void take(std::int64_t step);
+  void take_ahead();
+  std::string frozen() const;
+  double epoch() const { return static_cast<double>(step_ / plan_.steps_per_epoch); }
+  Tensor loss_of(const std::vector<Tensor>& logits) const;
+  void check_finite(double loss);
   double checked_norm();
 
   Plan plan_;
@@ -59,6 +72,11 @@ class Trainer {
   std::unique_ptr<nn::Optimizer> optimizer_;
   nn::Schedule schedule_;
   std::optional<nn::Ema> ema_;
+  // Of the step that runs. They stay where they are, and so do the parameters and gradients: see engine/replay.h.
+  Tensor images_, value_;
+  std::vector<Truth> truths_;  // finest first
+  std::int64_t taken_ = -1;    // the step whose batch this is
+  Replay replay_;
   bool swapped_ = false;
   std::int64_t step_ = 0;
   double rate_scale_ = 1;

@@ -134,7 +134,7 @@ void add_tau(CLI::App& verb, double& tau) {
 Device Common::get_device() const {
   const Device wanted = device == "cuda" ? Device::cuda : Device::cpu;
   if (!has_device(wanted)) throw Error(ErrorKind::usage, "--device cuda: " + cuda_description(), "use --device cpu");
-  backend_of(wanted).allow_tf32(tf32);
+  backend_of(wanted).allow({.tf32 = tf32, .fast = fast});
   return wanted;
 }
 
@@ -145,6 +145,7 @@ Program::Program()
   app_.set_version_flag("--version", std::string("voxgrad ") + version());
   app_.add_option("--device", common_.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app_.add_flag("--tf32", common_.tf32, "products of f32 with factors of 10 bits: faster on a card");
+  app_.add_flag("--fast", common_.fast, "algorithms of a card whose last bits change from run to run are welcome too");
   app_.add_option("--threads", common_.threads, "threads; 0: all cores")->check(CLI::Range(0, 4096));
   app_.add_option("--seed", common_.seed, "of everything random");
   app_.add_flag("--json", common_.json, "one JSON document on stdout");

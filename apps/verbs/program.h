@@ -16,7 +16,7 @@ namespace voxgrad::apps {
 
 struct Common {
   std::string device = "cpu";
-  bool tf32 = false;
+  bool tf32 = false, fast = false;
   int threads = 0;  // 0: all that this process may use
   std::uint64_t seed = 1;
   bool json = false;

@@ -64,6 +64,16 @@ TEST_CASE("a truncated file: exit code 3") {
   }
 }
 
+TEST_CASE("what only a card does: exit code 2") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32});
+  check_refused({"train", data, "-o", folder.file("run"), "--amp"}, 2,
+                {"--amp: device cpu", "hint: add --device cuda"});
+  check_refused({"bench", "train", "--amp"}, 2, {"--amp: device cpu"});
+  check_refused({"bench", "train", "--fast"}, 2, {"--fast: device cpu"});
+  check_refused({"bench", "train", "--tf32"}, 2, {"--tf32: device cpu"});
+}
+
 TEST_CASE("files that are not there or cannot be made: exit code 5, with the reason of the system") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32});

@@ -1,0 +1,58 @@
+// ctest labels: gpu slow
+// Whole trainings by the program on the card: what the CPU learns, in one recorded piece per step, and in mixed
+// precision.
+#include "apps/training/json.h"
+#include "engine/backend.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using apps::Json;
+
+namespace {
+
+std::vector<std::string> training(const std::string& data, const std::string& run,
+                                  const std::vector<std::string>& more) {
+  std::vector<std::string> words{"train", data,      "-o",      run,      "--base",  "4",  "--depth",
+                                 "3",     "--batch", "2",       "-q",     "--patch", "32", "--steps",
+                                 "8",     "--loss",  "dice_ce", "--clip", "0.5"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+// run.json of a training that must succeed.
+Json train(const Folder& folder, const std::string& data, const std::string& name,
+           const std::vector<std::string>& more) {
+  const Outcome outcome = program(training(data, folder.file(name), more));
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  return Json::parse(bytes_of(folder.file(name + "/run.json")));
+}
+
+double loss_of(const Json& manifest) { return manifest["results"]["history"].back()["loss"]; }
+
+}  // namespace
+
+TEST_CASE("trainings by the program on the card") {
+  if (!has_device(Device::cuda)) return;
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 6, {32, 32});
+  const std::vector<std::string> more{"--deep-supervision", "--ema", "0.9"};
+  const auto on_card = [&](std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--device", "cuda"});
+    flags.insert(flags.end(), more.begin(), more.end());
+    return flags;
+  };
+  const Json cpu = train(folder, data, "cpu", more), card = train(folder, data, "card", on_card({})),
+             mixed = train(folder, data, "mixed", on_card({"--amp", "--fast"}));
+  const double expected = loss_of(cpu);
+  CHECK_MESSAGE(std::fabs(loss_of(card) - expected) < 1e-4 * expected, loss_of(card), " instead of ", expected);
+  CHECK_MESSAGE(std::fabs(loss_of(mixed) - expected) < 1e-2 * expected, loss_of(mixed), " instead of ", expected);
+  for (const Json& manifest : {card, mixed}) {
+    CHECK_MESSAGE(manifest["replay"]["steps"] == 6, manifest["replay"].dump());
+    CHECK(manifest["replay"]["refusal"] == "");
+  }
+  CHECK(cpu["replay"]["steps"] == 0);
+  CHECK(card["fast"] == false);
+  CHECK(mixed["fast"] == true);
+  CHECK(mixed["config"]["amp"] == true);
+}
