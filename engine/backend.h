@@ -156,10 +156,13 @@ class Backend {
   virtual void dropout(const Tensor& x, double probability, bool channelwise, std::uint64_t key, const Tensor& y) = 0;
 
   // Losses (engine/integrands.h). labels u8 [N, *S], all < max(C, 2) or ignored; sums f64 [rows, N, C].
-  virtual void integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
-                         const IntegrateOptions& options, const Tensor& sums) = 0;
+  // keep: a gradient will be asked for, with the result as `kept`. What it holds is the backend's affair, such as the
+  // probabilities; undefined if nothing.
+  virtual Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
+                           const IntegrateOptions& options, bool keep, const Tensor& sums) = 0;
   virtual void integrate_gradient(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
-                                  const IntegrateOptions& options, const Tensor& dsums, const Tensor& dlogits) = 0;
+                                  const IntegrateOptions& options, const Tensor& kept, const Tensor& dsums,
+                                  const Tensor& dlogits) = 0;
 
   // One row before it is added up: y [N, *S, C] ([N, *S, 1] in scope truth), 0 at ignored voxels. Its gradient is
   // integrate_gradient with the upstream gradient as the field of the row: a row is linear in its field.

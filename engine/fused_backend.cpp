@@ -88,7 +88,7 @@ void FusedBackend::log_odds_gradient(const Tensor& logits, const Tensor& labels,
   for (double sign : {1.0, -1.0})
     for (std::int64_t i = 0; i < samples * channels; ++i)
       dsums.push_back(dy.shape() == logits.shape() || i % channels == 1 ? sign : 0.0);
-  dy.backend().integrate_gradient(logits, labels, rows, options,
+  dy.backend().integrate_gradient(logits, labels, rows, options, {},
                                   from_vector({2, samples, channels}, dsums).to(logits.device()), dlogits);
 }
 

@@ -1,6 +1,6 @@
 // The pointwise functions that losses integrate (engine/ops.h, integrate), once, for all backends.
 //
-// A row is: name, scope, which of p, q, l it reads, f, h = p * df/dp. In a row
+// A row is: name, scope, which of p, q, l it reads, f, the same of h = p * df/dp. In a row
 //   p   a probability, see scope               q   1 - p, without cancellation
 //   l   -log p, without cancellation           t   1 if p is the probability of what the label says, else 0
 //   w   class weight times field value         a   the parameter of the row
@@ -16,9 +16,9 @@
 // f is linear in w, and h is finite at p = 0 and p = 1. The gradient with respect to the logits, H_c being the sum of
 // h over the rows with their upstream gradients and m the channel with the largest logit, loses no digits when it is
 // summed as
-//   dz_m = q_m H_m - p_m sum_(k != m) H_k,      dz_c = H_c - p_c sum_k H_k   for c != m.
+//   dz_c = H_c - p_c sum_k H_k   for c != m,      dz_m = -sum_(c != m) dz_c.
 // A complement row enters as H_c -= h p_c / q_c for c != m. For c = m that ratio may overflow; the row adds
-// -p_m h to dz_m and p_m h r_c to the other dz_c, where r_c = p_c / q_m is the softmax without channel m.
+// p_m h r_c to the other dz_c, where r_c = p_c / q_m is the softmax without channel m.
 #pragma once
 
 #include <cmath>
@@ -26,27 +26,27 @@
 #include "engine/functors.h"
 
 // clang-format off
-//      name           scope       reads  f                       h = p df/dp
-#define VOXGRAD_INTEGRAND_TABLE(ROW)                                                                              \
-  ROW(overlap,       channel,    "p",   w * p * t,              w * p * t)                                        \
-  ROW(mass,          channel,    "p",   w * p,                  w * p)                                            \
-  ROW(square,        channel,    "p",   w * p * p,              T(2) * w * p * p)                                 \
-  ROW(present,       channel,    "",    w * t,                  T(0))                                             \
-  ROW(voxels,        channel,    "",    w,                      T(0))                                             \
-  ROW(miss_square,   channel,    "pq",  w * q * q * t,          T(-2) * w * p * q * t)                            \
-  ROW(alarm_square,  channel,    "p",   w * p * p * (T(1) - t), T(2) * w * p * p * (T(1) - t))                    \
-  ROW(error_square,  channel,    "pq",  w * sq(t > 0 ? q : p),  T(2) * w * p * (t > 0 ? -q : p))                  \
-  ROW(error,         channel,    "pq",  w * (t > 0 ? q : p),    w * p * (t > 0 ? T(-1) : T(1)))                   \
-  ROW(log_loss,      channel,    "l",   w * l,                  -w)                                               \
-  ROW(miss_log,      channel,    "l",   w * t * l,              -w * t)                                           \
-  ROW(alarm_log,     complement, "l",   w * t * l,              -w * t)                                           \
-  ROW(rest_log,      complement, "l",   w * l,                  -w)                                               \
-  ROW(nll,           truth,      "l",   w * l,                  -w)                                               \
-  ROW(focal,         truth,      "pql", w * power(q, a) * l,    -w * (power(q, a) + focal_slope(p, q, l, a)))     \
-  ROW(nll_power,     truth,      "l",   w * power(l, a),        -w * power_slope(l, a))                          \
-  ROW(nll_above,     truth,      "l",   l > a ? w * l : T(0),   l > a ? -w : T(0))                                \
-  ROW(weight_above,  truth,      "l",   l > a ? w : T(0),       T(0))                                             \
-  ROW(weight,        truth,      "",    w,                      T(0))
+//      name           scope       f reads  f                             h reads  h = p df/dp
+#define VOXGRAD_INTEGRAND_TABLE(ROW)                                                                             \
+  ROW(overlap,       channel,    "p",     w * p * t,                    "p",     w * p * t)                      \
+  ROW(mass,          channel,    "p",     w * p,                        "p",     w * p)                          \
+  ROW(square,        channel,    "p",     w * p * p,                    "p",     T(2) * w * p * p)               \
+  ROW(present,       channel,    "",      w * t,                        "",      T(0))                           \
+  ROW(voxels,        channel,    "",      w,                            "",      T(0))                           \
+  ROW(miss_square,   channel,    "q",     w * q * q * t,                "pq",    T(-2) * w * p * q * t)          \
+  ROW(alarm_square,  channel,    "p",     w * p * p * (T(1) - t),       "p",     T(2) * w * p * p * (T(1) - t))  \
+  ROW(error_square,  channel,    "pq",    w * sq(t > T(0) ? q : p),     "pq",    T(2) * w * p * (t > T(0) ? -q : p)) \
+  ROW(error,         channel,    "pq",    w * (t > T(0) ? q : p),       "p",     w * p * (T(1) - T(2) * t))      \
+  ROW(log_loss,      channel,    "l",     w * l,                        "",      -w)                             \
+  ROW(miss_log,      channel,    "l",     w * t * l,                    "",      -w * t)                         \
+  ROW(alarm_log,     complement, "l",     w * t * l,                    "",      -w * t)                         \
+  ROW(rest_log,      complement, "l",     w * l,                        "",      -w)                             \
+  ROW(nll,           truth,      "l",     w * l,                        "",      -w)                             \
+  ROW(focal,         truth,      "ql",    w * power(q, a) * l,          "pql",   -w * (power(q, a) + focal_slope(p, q, l, a))) \
+  ROW(nll_power,     truth,      "l",     w * power(l, a),              "l",     -w * power_slope(l, a))         \
+  ROW(nll_above,     truth,      "l",     l > a ? w * l :    T(0),         "l",     l > a ? -w : T(0))              \
+  ROW(weight_above,  truth,      "l",     l > a ? w : T(0),             "",      T(0))                           \
+  ROW(weight,        truth,      "",      w,                            "",      T(0))
 // clang-format on
 
 namespace voxgrad {
@@ -82,9 +82,10 @@ VOXGRAD_HOST_DEVICE inline T focal_slope(T p, T q, T l, T a) {
 
 // a x^(a-1). For a < 1 it is infinite at x = 0; -log p has vanished with the softmax there, so 0 is the limit.
 template <class T>
+inline constexpr T kLeast = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-300);  // the quotient stays finite
+template <class T>
 VOXGRAD_HOST_DEVICE inline T power_slope(T x, T a) {
-  constexpr T kLeast = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-300);  // the quotient stays finite
-  return x > kLeast ? a * power(x, a) / x : T(0);
+  return x > kLeast<T> ? a * power(x, a) / x : T(0);
 }
 
 constexpr bool contains(const char* letters, char letter) {
@@ -93,12 +94,13 @@ constexpr bool contains(const char* letters, char letter) {
   return false;
 }
 
-// reads('q'): whether f or h needs q. A row that reads nothing has no gradient.
-#define VOXGRAD_INTEGRAND(name, reach, letters, formula, slope_formula)                                    \
+// Whether f (value_reads) or h (slope_reads) needs p, q, l. A row whose f reads nothing has no gradient.
+#define VOXGRAD_INTEGRAND(name, reach, letters, formula, slope_letters, slope_formula)                     \
   template <class T>                                                                                       \
   struct name {                                                                                            \
     static constexpr Scope scope = Scope::reach;                                                           \
-    static constexpr bool reads(char letter) { return contains(letters, letter); }                         \
+    static constexpr bool value_reads(char letter) { return contains(letters, letter); }                   \
+    static constexpr bool slope_reads(char letter) { return contains(slope_letters, letter); }             \
     static constexpr bool constant = letters[0] == '\0';                                                   \
     VOXGRAD_HOST_DEVICE static T value([[maybe_unused]] T p, [[maybe_unused]] T q, [[maybe_unused]] T l,   \
                                        [[maybe_unused]] T t, T w, [[maybe_unused]] T a) {                  \

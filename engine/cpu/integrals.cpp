@@ -1,7 +1,6 @@
 // The integrals of the losses (engine/integrands.h), forward: blocks of voxels, the softmax of a block, then one loop
 // per row and channel over the block.
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <numeric>
 #include <type_traits>
@@ -18,113 +17,162 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// Sum of b.values over the voxels whose label is c, or over all of them if c < 0: a few vectors in T, then f64.
-template <class T>
-inline double sum(const VoxelBlock<T>& b, int c = -1) {
-  constexpr int kHalves = kLanes<T> / kLanes<double>;
-  Vec<double> halves[kHalves] = {};
-  for (int i = 0; i < b.padded; i += VoxelBlock<T>::kStep) {
-    Vec<T> part{};
-    for (int j = i; j < i + VoxelBlock<T>::kStep; j += kLanes<T>) {
-      const Vec<T> value = load(b.values + j);
-      part += c < 0 ? value : load(b.label + j) == splat(static_cast<T>(c)) ? value : Vec<T>{};
-    }
-    T lanes[kLanes<T>];
-    store(lanes, part);
-    for (int half = 0; half < kHalves; ++half) halves[half] += load_wide(lanes + half * kLanes<double>);
-  }
-  for (int half = 1; half < kHalves; ++half) halves[0] += halves[half];
-  double lanes[kLanes<double>];
-  store(lanes, halves[0]);
-  for (int step = kLanes<double> / 2; step > 0; step /= 2)
-    for (int lane = 0; lane < step; ++lane) lanes[lane] += lanes[lane + step];
-  return lanes[0];
-}
+constexpr int kPartial = kLanes<double>;  // sums of one integral side by side, until the last
 
-// What a pass does with the values of a row; not a template, so that every row is compiled once.
-using Sink = std::function<void(int c)>;
-
-// Computes a row class by class into b.values and calls sink(c); c is -1 in scope truth, where the values are those of
-// each voxel's true class.
-template <class Row, class T>
-void evaluate(const Integration<T>& run, const VoxelBlock<T>& b, const Integral& row, std::int64_t voxel,
-              const Sink& sink) {
-  constexpr bool kTruth = Row::scope == Scope::truth;
-  const T a = static_cast<T>(row.a);
-  const auto [w, stride] = run.field(b, row, voxel, kTruth);
-  for (int c = kTruth ? 0 : b.first; c < (kTruth ? 1 : b.classes); ++c) {
-    for_voxels<Row>(b, c, [&, w = w + c * stride, values = b.values](int i, T p, T q, T l, T t) {
-      values[i] = Row::value(p, q, l, t, w[i], a);
+// to[Count][kPartial] += weight * the sums of terms(i), Count vectors, over the block: some sums in T, added as a tree,
+// then f64.
+template <class T, std::size_t Count, class F>
+[[gnu::always_inline]] inline void add_block(int padded, double weight, double* to, F&& terms) {
+  constexpr int kChains = Count == 1 ? 4 : 2;
+  static_assert(VoxelBlock<T>::kStep % (kChains * kLanes<T>) == 0);
+  std::array<Vec<T>, Count> sums[kChains];
+  unrolled<kChains>([&](auto chain) VOXGRAD_INLINE { sums[chain] = terms(chain * kLanes<T>); });
+  for (int i = kChains * kLanes<T>; i < padded; i += kChains * kLanes<T>)
+    unrolled<kChains>([&](auto chain) VOXGRAD_INLINE {
+      const std::array<Vec<T>, Count> term = terms(i + chain * kLanes<T>);
+      unrolled<Count>([&](auto k) VOXGRAD_INLINE { sums[chain][k] += term[k]; });
     });
-    sink(kTruth ? -1 : c);
-  }
-}
-
-template <class T>
-void evaluate_row(const Integration<T>& run, const VoxelBlock<T>& b, const Integral& row, std::int64_t voxel,
-                  const Sink& sink) {
-  visit<T>(row.kind, [&]<class Row>(Row) { evaluate<Row>(run, b, row, voxel, sink); });
-}
-
-template <class T>
-void add_up(const Integration<T>& run, const Tensor& result) {
-  const std::int64_t channels = run.channels, chunks = run.chunks, width = std::ssize(run.rows) * channels;
-  const Scratch<double> parts(run.samples * chunks * width);
-  std::fill_n(parts.data(), run.samples * chunks * width, 0.0);
-  run.for_blocks([&](VoxelBlock<T>& b, std::int64_t chunk, std::int64_t voxel) {
-    if (run.reads_softmax) b.softmax(run.needs);
-    double* to = parts.data() + chunk * width;
-    for (const Integral& row : run.rows) {
-      evaluate_row<T>(run, b, row, voxel, [&](int known) {
-        for (int c = known < 0 ? 0 : known; c < (known < 0 ? b.classes : known + 1); ++c)
-          to[std::max(0, c - b.first)] += run.class_weight(row, c) * sum(b, known < 0 ? c : -1);
-      });
-      to += channels;
+  unrolled<Count>([&](auto k) VOXGRAD_INLINE {
+    Vec<T> sum = sums[0][k] + sums[1][k];
+    if constexpr (kChains == 4) sum += sums[2][k] + sums[3][k];
+    T lanes[kLanes<T>];
+    store(lanes, sum);
+    for (int lane = 0; lane < kPartial; ++lane) {
+      double wide = lanes[lane];
+      for (int other = lane + kPartial; other < kLanes<T>; other += kPartial) wide += lanes[other];
+      to[k * kPartial + lane] += weight * wide;
     }
   });
-  std::fill_n(result.data<double>(), result.numel(), 0.0);
-  for (std::int64_t chunk = 0; chunk < run.samples * chunks; ++chunk)
-    for (std::int64_t k = 0; k < std::ssize(run.rows); ++k)
-      for (std::int64_t c = 0; c < channels; ++c)
-        result.data<double>()[(k * run.samples + chunk / chunks) * channels + c] +=
-            parts.data()[chunk * width + k * channels + c];
+}
+
+// One row of a block to the sums of its channels.
+template <class Row, class T>
+void add_row(const Integration<T>& run, const VoxelBlock<T>& b, const Integral& row, std::int64_t voxel, double* to) {
+  constexpr bool kTruth = Row::scope == Scope::truth;
+  const auto [w, stride] = run.field(b, row, voxel, kTruth);
+  if constexpr (kTruth) {
+    const RowAt<Row, T> at(b, 0, w, row.a);
+    for (int i = 0; i < b.padded; i += kLanes<T>) store(b.values + i, at.value(i));
+  }
+  for (int c = kTruth ? 0 : b.first; c < b.classes; ++c) {
+    double* const sums = to + std::max(0, c - b.first) * kPartial;
+    const double weight = run.class_weight(row, c);
+    if constexpr (kTruth) {
+      const Vec<T> mine = splat(static_cast<T>(c));
+      add_block<T, 1>(b.padded, weight, sums, [&](int i) VOXGRAD_INLINE {
+        return std::array{load(b.label + i) == mine ? load(b.values + i) : Vec<T>{}};
+      });
+    } else {
+      const RowAt<Row, T> at(b, c, w + c * stride, row.a);
+      add_block<T, 1>(b.padded, weight, sums, [&](int i) VOXGRAD_INLINE { return std::array{at.value(i)}; });
+    }
+  }
+}
+
+// Of class c: the sums of all rows that are polynomials, MomentSums.
+template <int kDegree, class T>
+void add_moments(const VoxelBlock<T>& b, int c, double* to) {
+  const Vec<T> mine = splat(static_cast<T>(c)), zero{};
+  const T *const p = b.at(b.p, c), *const label = b.label, *const valid = b.valid;
+  add_block<T, 2 * kDegree + 1>(b.padded, 1, to, [=](int i) VOXGRAD_INLINE {
+    std::array<Vec<T>, 2 * kDegree + 1> terms;
+    const auto here = load(label + i) == mine;
+    Vec<T> power = load(valid + i);
+    terms[0] = here ? power : zero;
+    for (std::size_t k = 1; k <= kDegree; ++k) {
+      power *= load(p + i);
+      terms[2 * k - 1] = here ? power : zero;
+      terms[2 * k] = here ? zero : power;
+    }
+    return terms;
+  });
+}
+
+template <class T>
+void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
+  const std::int64_t channels = run.channels, classes = std::max<std::int64_t>(channels, 2), chunks = run.chunks;
+  const std::int64_t count = std::ssize(run.rows), moments = count * channels;  // where they begin
+  const std::int64_t width = moments + classes * MomentSums::kCount + 1;
+  const int degree = run.degree(run.values);
+  const Scratch<double> parts(run.samples * chunks * width * kPartial);
+  std::fill_n(parts.data(), run.samples * chunks * width * kPartial, 0.0);
+  run.for_blocks(kept, run.reads_softmax, [&](VoxelBlock<T>& b, std::int64_t chunk, std::int64_t voxel) {
+    if (run.reads_softmax) b.softmax(run.values_need);
+    double* to = parts.data() + chunk * width * kPartial;
+    for (std::int64_t k = 0; k < count; ++k, to += channels * kPartial) {
+      const Integral& row = run.rows[static_cast<std::size_t>(k)];
+      if (!run.values[static_cast<std::size_t>(k)].fits)
+        visit<T>(row.kind, [&]<class Row>(Row) { add_row<Row>(run, b, row, voxel, to); });
+    }
+    for (int c = 0; c < b.classes; ++c, to += MomentSums::kCount * kPartial)
+      (degree == 0 ? add_moments<0, T> : degree == 1 ? add_moments<1, T> : add_moments<2, T>)(b, c, to);
+    add_block<T, 1>(b.padded, 1, to, [&](int i) VOXGRAD_INLINE { return std::array{load(b.valid + i)}; });
+  });
+  std::vector<double> sums(static_cast<std::size_t>(width));
+  for (std::int64_t n = 0; n < run.samples; ++n) {
+    for (std::int64_t i = 0; i < width; ++i) {
+      double sum = 0;
+      for (std::int64_t chunk = n * chunks; chunk < (n + 1) * chunks; ++chunk) {
+        const double* const part = parts.data() + (chunk * width + i) * kPartial;
+        sum = std::accumulate(part, part + kPartial, sum);
+      }
+      sums[static_cast<std::size_t>(i)] = sum;
+    }
+    for (std::int64_t k = 0; k < count; ++k) {
+      double* const to = result.data<double>() + (k * run.samples + n) * channels;
+      const Polynomial& f = run.values[static_cast<std::size_t>(k)];
+      if (f.fits)
+        run.polynomial_sums(k, sums.data() + moments, to);
+      else
+        std::copy_n(sums.data() + k * channels, channels, to);
+    }
+  }
 }
 
 // The only row as a map [voxels, C], or [voxels, 1] in scope truth.
-template <class T>
-void map(const Integration<T>& run, T* y) {
+template <class Row, class T>
+void map_block(const Integration<T>& run, VoxelBlock<T>& b, std::int64_t voxel, T* y) {
+  constexpr bool kTruth = Row::scope == Scope::truth;
   const Integral& row = run.rows.front();
-  run.for_blocks([&](VoxelBlock<T>& b, std::int64_t, std::int64_t voxel) {
-    if (run.reads_softmax) b.softmax(run.needs);
-    bool truth = false;
-    evaluate_row<T>(run, b, row, voxel, [&](int known) {
-      truth = known < 0;
-      T* to = b.at(b.h, std::max(known, 0));
-      for (int i = 0; i < b.count; ++i) {
-        const int c = truth ? std::max(static_cast<int>(b.label[i]), 0) : known;
-        to[i] = b.valid[i] > T(0) ? b.values[i] * static_cast<T>(run.class_weight(row, c)) : T(0);
-      }
-    });
-    if (truth)
-      std::copy_n(b.h, b.count, y + voxel);
-    else
-      join(b.at(b.h, b.first), b.capacity, b.channels, b.count, y + voxel * run.channels);
-  });
+  const auto [w, stride] = run.field(b, row, voxel, kTruth);
+  for (int c = kTruth ? 0 : b.first; c < (kTruth ? 1 : b.classes); ++c) {
+    const RowAt<Row, T> at(b, c, w + c * stride, row.a);
+    T* const to = b.at(b.h, c);
+    for (int i = 0; i < b.padded; i += kLanes<T>) store(to + i, at.value(i));
+    for (int i = 0; i < b.count; ++i) {
+      const int known = kTruth ? std::max(static_cast<int>(b.label[i]), 0) : c;
+      to[i] = b.valid[i] > T(0) ? to[i] * static_cast<T>(run.class_weight(row, known)) : T(0);
+    }
+  }
+  if (kTruth)
+    std::copy_n(b.h, b.count, y + voxel);
+  else
+    join(b.at(b.h, b.first), b.capacity, b.channels, b.count, y + voxel * run.channels);
 }
 
 }  // namespace
 
-void CpuBackend::integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
-                           const IntegrateOptions& options, const Tensor& sums) {
-  dispatch_float(logits.dtype(), "integrate",
-                 [&]<class T>(T) { add_up(Integration<T>(logits, labels, rows, options), sums); });
+Tensor CpuBackend::integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
+                             const IntegrateOptions& options, bool keep, const Tensor& sums) {
+  Tensor kept;
+  dispatch_float(logits.dtype(), "integrate", [&]<class T>(T) {
+    const Integration<T> run(logits, labels, rows, options);
+    if (keep && run.keeps()) kept = empty({run.kept_numel()}, logits.dtype(), logits.device());
+    add_up(run, sums, kept.defined() ? kept.data<T>() : nullptr);
+  });
+  return kept;
 }
 
 void CpuBackend::integrand(const Tensor& logits, const Tensor& labels, const Integral& row,
                            const IntegrateOptions& options, const Tensor& y) {
   const std::vector<Integral> rows{row};
-  dispatch_float(logits.dtype(), "integrand",
-                 [&]<class T>(T) { map(Integration<T>(logits, labels, rows, options), y.data<T>()); });
+  dispatch_float(logits.dtype(), "integrand", [&]<class T>(T) {
+    const Integration<T> run(logits, labels, rows, options);
+    run.for_blocks(nullptr, run.reads_softmax, [&](VoxelBlock<T>& b, std::int64_t, std::int64_t voxel) {
+      if (run.reads_softmax) b.softmax(run.values_need);
+      visit<T>(row.kind, [&]<class Row>(Row) { map_block<Row>(run, b, voxel, y.data<T>()); });
+    });
+  });
 }
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -18,26 +18,26 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
 // h to the gradient with respect to the logits, in place; see integrands.h. n: the number of classes.
-template <class T, class N>
-void to_logits(const VoxelBlock<T>& b, N n, bool complement, T temperature) {
+template <bool kComplement, class T, class N>
+void to_logits(const VoxelBlock<T>& b, N n) {
   for (int i = 0; i < b.padded; i += kLanes<T>) {
-    const Vec<T> top = load(b.top + i);
-    Vec<T> others{}, largest{}, top_p{};
+    Vec<T> all{}, others{}, complement{};
+    for (int c = 0; c < n; ++c) all += load(b.at(b.h, c) + i);
+    if constexpr (kComplement) {
+      for (int c = 0; c < n; ++c) {
+        const Vec<T> p = load(b.at(b.p, c) + i);
+        complement += p > T(0.5) ? p * load(b.top_h + i) : Vec<T>{};
+      }
+    }
     for (int c = 0; c < n; ++c) {
-      const auto here = top == splat(static_cast<T>(c));
-      const Vec<T> h = load(b.at(b.h, c) + i);
-      others += here ? Vec<T>{} : h;
-      largest = here ? h : largest;
-      top_p = here ? load(b.at(b.p, c) + i) : top_p;
+      const Vec<T> p = load(b.at(b.p, c) + i);
+      Vec<T> dz = load(b.at(b.h, c) + i) - p * all;
+      if constexpr (kComplement) dz += complement * load(b.at(b.r, c) + i);
+      others += p > T(0.5) ? Vec<T>{} : dz;
+      store(b.at(b.h, c) + i, dz);
     }
-    const Vec<T> all = others + largest, top_q = load(b.top_q + i);
-    const Vec<T> top_h = complement ? top_p * load(b.top_h + i) : Vec<T>{};
-    for (int c = b.first; c < n; ++c) {
-      const auto here = top == splat(static_cast<T>(c));
-      Vec<T> dz = here ? top_q * largest - top_p * others : load(b.at(b.h, c) + i) - load(b.at(b.p, c) + i) * all;
-      if (complement) dz += here ? -top_h : top_h * load(b.at(b.r, c) + i);
-      store(b.at(b.h, c) + i, dz * temperature);
-    }
+    for (int c = b.first; c < n; ++c)
+      store(b.at(b.h, c) + i, load(b.at(b.p, c) + i) > T(0.5) ? -others : load(b.at(b.h, c) + i));
   }
 }
 
@@ -45,52 +45,79 @@ template <class Row, class T>
 void add_slopes(const Integration<T>& run, const VoxelBlock<T>& b, const Integral& row, std::int64_t voxel,
                 const double* upstream) {
   constexpr bool kTruth = Row::scope == Scope::truth;
-  const T a = static_cast<T>(row.a);
   const auto [w, stride] = run.field(b, row, voxel, kTruth);
+  if constexpr (kTruth) {
+    const RowAt<Row, T> at(b, 0, w, row.a);
+    for (int i = 0; i < b.padded; i += kLanes<T>) store(b.values + i, at.slope(i));
+  }
   for (int c = kTruth ? 0 : b.first; c < b.classes; ++c) {
-    const T mine = static_cast<T>(c);
-    const T scale = static_cast<T>(upstream[std::max(0, c - b.first)] * run.class_weight(row, c));
-    T *h = b.at(b.h, c), *top_h = b.top_h;
-    const T *values = b.values, *label = b.label, *top = b.top, *p = b.at(b.p, c), *q = b.at(b.q, c);
-    if constexpr (Row::scope == Scope::channel) {
-      for_voxels<Row>(b, c, [&, w = w + c * stride](int i, T pi, T qi, T l, T t) {
-        h[i] += scale * Row::slope(pi, qi, l, t, w[i], a);
-      });
-      continue;
-    }
-    if (!kTruth || c == 0)
-      for_voxels<Row>(b, c, [&, w = w + c * stride, to = b.values](int i, T pi, T qi, T l, T t) {
-        to[i] = Row::slope(pi, qi, l, t, w[i], a);
-      });
-    if constexpr (kTruth) {
-      VOXGRAD_INDEPENDENT
-      for (int i = 0; i < b.padded; ++i) h[i] += label[i] == mine ? scale * values[i] : T(0);
-    } else {
-      VOXGRAD_INDEPENDENT
-      for (int i = 0; i < b.padded; ++i) {
-        h[i] -= top[i] == mine ? T(0) : scale * values[i] * p[i] / q[i];
-        top_h[i] += top[i] == mine ? scale * values[i] : T(0);
+    const Vec<T> mine = splat(static_cast<T>(c));
+    const Vec<T> scale =
+        splat(static_cast<T>(upstream[std::max(0, c - b.first)] * run.class_weight(row, c) * run.options.temperature));
+    const RowAt<Row, T> at(b, c, w + c * stride, row.a);
+    T *const h = b.at(b.h, c), *const top_h = b.top_h;
+    const T *const p = b.at(b.p, c), *const q = b.at(b.q, c);
+    for (int i = 0; i < b.padded; i += kLanes<T>) {
+      if constexpr (kTruth) {
+        store(h + i, load(h + i) + (load(b.label + i) == mine ? scale * load(b.values + i) : Vec<T>{}));
+      } else if constexpr (Row::scope == Scope::channel) {
+        store(h + i, load(h + i) + scale * at.slope(i));
+      } else {
+        const auto here = load(b.at(b.p, c) + i) > T(0.5);
+        const Vec<T> slope = scale * at.slope(i);
+        store(h + i, load(h + i) - (here ? Vec<T>{} : slope * load(p + i) / load(q + i)));
+        store(top_h + i, load(top_h + i) + (here ? slope : Vec<T>{}));
       }
     }
   }
 }
 
+// What the rows that are polynomials add to h, [samples][classes][2][3], see Polynomial.
 template <class T>
-void gradient(const Integration<T>& run, const Tensor& dsums, const Tensor& dlogits) {
-  if (!run.reads_softmax) return static_cast<void>(std::fill_n(dlogits.data<T>(), dlogits.numel(), T(0)));
-  run.for_blocks([&](VoxelBlock<T>& b, std::int64_t chunk, std::int64_t voxel) {
-    b.softmax(run.needs);
-    std::fill_n(b.h, b.classes * b.capacity, T(0));
-    std::fill_n(b.top_h, b.padded, T(0));
-    const double* upstream = dsums.data<double>() + chunk / run.chunks * run.channels;
-    for (const Integral& row : run.rows) {
-      visit<T>(row.kind, [&]<class Row>(Row) {
-        if constexpr (!Row::constant) add_slopes<Row>(run, b, row, voxel, upstream);
-      });
-      upstream += run.samples * run.channels;
+std::vector<double> polynomials(const Integration<T>& run, const double* dsums) {
+  const std::int64_t classes = std::max<std::int64_t>(run.channels, 2), first = classes - run.channels;
+  std::vector<double> result(static_cast<std::size_t>(run.samples * classes * 6));
+  for (std::int64_t k = 0; k < std::ssize(run.rows); ++k) {
+    const Integral& row = run.rows[static_cast<std::size_t>(k)];
+    const Polynomial& h = run.slopes[static_cast<std::size_t>(k)];
+    for (std::int64_t i = 0; h.fits && i < run.samples * classes; ++i) {
+      const std::int64_t n = i / classes, c = i % classes;
+      if (c < first && !run.at_truth(row)) continue;
+      const double upstream = dsums[(k * run.samples + n) * run.channels + std::max<std::int64_t>(0, c - first)];
+      const double scale = upstream * run.class_weight(row, static_cast<int>(c)) * run.options.temperature;
+      for (std::size_t t = 0; t < 2; ++t)
+        for (std::size_t power = 0; power < 3; ++power)
+          result[static_cast<std::size_t>(i) * 6 + t * 3 + power] += scale * h.at[t][power];
     }
-    with_channels(b.classes,
-                  [&](auto n) { to_logits(b, n, run.needs.complement, static_cast<T>(run.options.temperature)); });
+  }
+  return result;
+}
+
+template <class T>
+void gradient(const Integration<T>& run, const Tensor& dsums, T* kept, const Tensor& dlogits) {
+  if (!run.reads_softmax) return static_cast<void>(std::fill_n(dlogits.data<T>(), dlogits.numel(), T(0)));
+  const std::vector<double> coefficients = polynomials(run, dsums.data<double>());
+  const auto fill = run.degree(run.slopes) < 2 ? fill_slopes<1, T> : fill_slopes<2, T>;
+  run.for_blocks(kept, kept == nullptr, [&](VoxelBlock<T>& b, std::int64_t chunk, std::int64_t voxel) {
+    const std::int64_t sample = chunk / run.chunks;
+    if (kept == nullptr)
+      b.softmax(run.slopes_need);
+    else if (run.slopes_need.q)
+      b.complete_q();
+    fill(b, coefficients.data() + sample * b.classes * 6);
+    if (run.slopes_need.complement) std::fill_n(b.top_h, b.padded, T(0));
+    for (std::size_t k = 0; k < run.rows.size(); ++k)
+      visit<T>(run.rows[k].kind, [&]<class Row>(Row) {
+        const std::int64_t at = (static_cast<std::int64_t>(k) * run.samples + sample) * run.channels;
+        if constexpr (!Row::constant)
+          if (!run.slopes[k].fits) add_slopes<Row>(run, b, run.rows[k], voxel, dsums.data<double>() + at);
+      });
+    with_channels(b.classes, [&](auto n) {
+      if (run.slopes_need.complement)
+        to_logits<true>(b, n);
+      else
+        to_logits<false>(b, n);
+    });
     join(b.at(b.h, b.first), b.capacity, b.channels, b.count, dlogits.data<T>() + voxel * run.channels);
   });
 }
@@ -98,9 +125,11 @@ void gradient(const Integration<T>& run, const Tensor& dsums, const Tensor& dlog
 }  // namespace
 
 void CpuBackend::integrate_gradient(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
-                                    const IntegrateOptions& options, const Tensor& dsums, const Tensor& dlogits) {
-  dispatch_float(logits.dtype(), "integrate",
-                 [&]<class T>(T) { gradient(Integration<T>(logits, labels, rows, options), dsums, dlogits); });
+                                    const IntegrateOptions& options, const Tensor& kept, const Tensor& dsums,
+                                    const Tensor& dlogits) {
+  dispatch_float(logits.dtype(), "integrate", [&]<class T>(T) {
+    gradient(Integration<T>(logits, labels, rows, options), dsums, kept.defined() ? kept.data<T>() : nullptr, dlogits);
+  });
 }
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA

@@ -1,18 +1,78 @@
 // What the passes over the integrals of a loss share (integrals.cpp forward, integrals_gradient.cpp backward): blocks
-// of voxels in parallel chunks, the rows of the table as types, fields and class weights. Include after
+// of voxels in parallel chunks, the rows of the table on vectors, fields and class weights. Include after
 // engine/cpu/isa.h and simd_math.h.
 #pragma once
 
+#include "engine/cpu/polynomial.h"
 #include "engine/cpu/stream.h"
 #include "engine/cpu/voxel_block.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
+// The rows of engine/integrands.h once more, on vectors. What their formulas call:
+namespace integrands {
+
+using voxgrad::integrands::Scope;
+
+template <class V>
+inline V sq(V x) {
+  return x * x;
+}
+
+// x^a for x >= 0 with 0^0 = 1.
+template <class T>
+inline Vec<T> power(Vec<T> x, T a) {
+  if (a == T(2)) return x * x;
+  if (a == T(1)) return x;
+  if (a == T(0)) return splat(T(1));
+  if (a == T(0.5)) return sqrt_of(x);
+  const auto positive = x > std::numeric_limits<T>::min();
+  return positive ? exp_of(a * log_of(positive ? x : splat(T(1)))) : Vec<T>{};
+}
+template <class T>
+inline Vec<T> focal_slope(Vec<T> p, Vec<T> q, Vec<T> l, T a) {
+  const auto positive = q > T(0);
+  return positive ? a * p * power(q, a) / (positive ? q : splat(T(1))) * l : Vec<T>{};
+}
+template <class T>
+inline Vec<T> power_slope(Vec<T> x, T a) {
+  const auto positive = x > voxgrad::integrands::kLeast<T>;
+  return positive ? a * power(x, a) / (positive ? x : splat(T(1))) : Vec<T>{};
+}
+
+template <class T>
+inline Vec<T> vector_of(Vec<T> x) {
+  return x;
+}
+template <class T>
+inline Vec<T> vector_of(T x) {
+  return splat(x);
+}
+
+#define VOXGRAD_ROW(name, reach, letters, formula, slope_letters, slope_formula)                                \
+  template <class T>                                                                                            \
+  struct name : voxgrad::integrands::name<T> {                                                                  \
+    using V = Vec<T>;                                                                                           \
+    using Scalar = voxgrad::integrands::name<double>;                                                           \
+    static V value([[maybe_unused]] V p, [[maybe_unused]] V q, [[maybe_unused]] V l, [[maybe_unused]] V t, V w, \
+                   [[maybe_unused]] T a) {                                                                      \
+      return vector_of<T>(formula);                                                                             \
+    }                                                                                                           \
+    static V slope([[maybe_unused]] V p, [[maybe_unused]] V q, [[maybe_unused]] V l, [[maybe_unused]] V t,      \
+                   [[maybe_unused]] V w, [[maybe_unused]] T a) {                                                \
+      return vector_of<T>(slope_formula);                                                                       \
+    }                                                                                                           \
+  };
+VOXGRAD_INTEGRAND_TABLE(VOXGRAD_ROW)
+#undef VOXGRAD_ROW
+
+}  // namespace integrands
+
 using integrands::Scope;
 
 constexpr std::int64_t kChunk = 8192;  // voxels of one unit of parallel work
 
-// Calls f with the integrand of `kind`, a type of integrands.h.
+// Calls f with the integrand of `kind`, a type from above.
 template <class T, class F>
 inline void visit(Integrand kind, F&& f) {
   switch (kind) {
@@ -23,19 +83,36 @@ inline void visit(Integrand kind, F&& f) {
   }
 }
 
-// Calls f(i, p, q, l, t) for the voxels of a block, with what `Row` reads at class c and 0 for what it does not.
-template <class Row, class T, class F>
-inline void for_voxels(const VoxelBlock<T>& b, int c, F&& f) {
-  constexpr bool kTruth = Row::scope == Scope::truth, kComplement = Row::scope == Scope::complement;
-  const T* p = kTruth ? b.true_p : b.at(kComplement ? b.q : b.p, c);
-  const T* q = kTruth ? b.true_q : b.at(kComplement ? b.p : b.q, c);
-  const T* l = kTruth ? b.true_l : b.at(kComplement ? b.k : b.l, c);
-  const T mine = static_cast<T>(c);
-  VOXGRAD_INDEPENDENT
-  for (int i = 0; i < b.padded; ++i)
-    f(i, Row::reads('p') ? p[i] : T(0), Row::reads('q') ? q[i] : T(0), Row::reads('l') ? l[i] : T(0),
-      kTruth ? T(1) : T((b.label[i] == mine) != kComplement));
-}
+// A row at class c of a block (scope truth: at the true classes), for the vector of voxels that begins at i.
+template <class Row, class T>
+struct RowAt {
+  static constexpr bool kTruth = Row::scope == Scope::truth, kComplement = Row::scope == Scope::complement;
+  const T *p, *q, *l, *w, *label;
+  T mine, a;
+
+  RowAt(const VoxelBlock<T>& b, int c, const T* weight, double parameter)
+      : p(kTruth ? b.true_p : b.at(kComplement ? b.q : b.p, c)),
+        q(kTruth ? b.true_q : b.at(kComplement ? b.p : b.q, c)),
+        l(kTruth ? b.true_l : b.at(kComplement ? b.k : b.l, c)),
+        w(weight),
+        label(b.label),
+        mine(static_cast<T>(c)),
+        a(static_cast<T>(parameter)) {}
+
+  [[gnu::always_inline]] Vec<T> t(int i) const {
+    const Vec<T> one = splat(T(1)), zero{};
+    if constexpr (kTruth) return one;
+    const auto here = load(label + i) == splat(mine);
+    return kComplement ? (here ? zero : one) : (here ? one : zero);
+  }
+  // Loads of what the formula does not use are dropped by the compiler.
+  [[gnu::always_inline]] Vec<T> value(int i) const {
+    return Row::value(load(p + i), load(q + i), load(l + i), t(i), load(w + i), a);
+  }
+  [[gnu::always_inline]] Vec<T> slope(int i) const {
+    return Row::slope(load(p + i), load(q + i), load(l + i), t(i), load(w + i), a);
+  }
+};
 
 // One pass over a class map and its labels.
 template <class T>
@@ -46,7 +123,8 @@ struct Integration {
   const T* logits;
   const std::uint8_t* labels;
   bool reads_softmax = false;
-  SoftmaxNeeds needs;
+  std::vector<Polynomial> values, slopes;  // of the rows; those that do not fit are computed one by one
+  SoftmaxNeeds values_need, slopes_need;
 
   Integration(const Tensor& logit_map, const Tensor& label_map, const std::vector<Integral>& all_rows,
               const IntegrateOptions& integrate_options)
@@ -60,34 +138,93 @@ struct Integration {
         labels(label_map.data<std::uint8_t>()) {
     for (const Integral& row : rows)
       visit<T>(row.kind, [&]<class Row>(Row) {
+        using Scalar = typename Row::Scalar;
         reads_softmax |= !Row::constant;
-        needs.truth |= Row::scope == Scope::truth && !Row::constant;
-        needs.complement |= Row::scope == Scope::complement;
-        needs.q |= Row::scope == Scope::channel && Row::reads('q');
-        needs.l |= Row::scope == Scope::channel && Row::reads('l');
+        values.push_back(polynomial<Row>(row, Row::value_reads, Scalar::value));
+        slopes.push_back(polynomial<Row>(row, Row::slope_reads, Scalar::slope));
+        if (!values.back().fits) add_needs<Row>(values_need, Row::value_reads);
+        if (!slopes.back().fits) add_needs<Row>(slopes_need, Row::slope_reads);
       });
   }
 
-  // f(block, chunk, index of its first voxel), chunks in parallel, the blocks of a chunk in order.
+  // Whether the backward pass can do with the probabilities alone.
+  bool keeps() const { return reads_softmax && !slopes_need.l && !slopes_need.truth() && !slopes_need.complement; }
+  // Of the tensor in which the forward pass leaves them, block by block, [classes][capacity] each.
+  std::int64_t kept_numel() const {
+    const std::int64_t classes = std::max<std::int64_t>(channels, 2);
+    const std::int64_t capacity = VoxelBlock<T>::capacity_of(static_cast<int>(classes));
+    return samples * chunks * block_count(kChunk, capacity) * capacity * classes;
+  }
+
+  // f(block, chunk, index of its first voxel), chunks in parallel, the blocks of a chunk in order. With `kept` the
+  // probabilities of the block lie there; `logits_too`: the logits are wanted.
   template <class F>
-  void for_blocks(F&& f) const {
+  void for_blocks(T* kept, bool logits_too, F&& f) const {
     parallel_for(samples * chunks, 1, [&](std::int64_t first, std::int64_t last) {
       VoxelBlock<T> b(channels);
+      const std::int64_t size = std::int64_t{b.capacity} * b.classes, blocks = block_count(kChunk, b.capacity);
       for (std::int64_t chunk = first; chunk < last; ++chunk) {
         const std::int64_t begin = chunk % chunks * kChunk, end = std::min(voxels, begin + kChunk);
+        if (kept != nullptr) b.p = kept + chunk * blocks * size;
         for (std::int64_t v = begin; v < end; v += b.capacity) {
           const std::int64_t voxel = chunk / chunks * voxels + v;
-          b.fill(logits + voxel * channels, labels + voxel,
-                 static_cast<int>(std::min<std::int64_t>(b.capacity, end - v)), options.ignore,
-                 static_cast<T>(options.temperature));
+          b.fill_labels(labels + voxel, static_cast<int>(std::min<std::int64_t>(b.capacity, end - v)), options.ignore);
+          if (logits_too) b.fill_logits(logits + voxel * channels, options.ignore, static_cast<T>(options.temperature));
           f(b, chunk, voxel);
+          if (kept != nullptr) b.p += size;
         }
       }
     });
   }
 
+  static bool at_truth(const Integral& row) {
+    bool result = false;
+    visit<T>(row.kind, [&]<class Row>(Row) { result = Row::scope == Scope::truth; });
+    return result;
+  }
+  // Row k, a polynomial, from the sums of the classes and, behind them, the number of voxels. to [channels].
+  void polynomial_sums(std::int64_t k, const double* sums, double* to) const {
+    const std::int64_t classes = std::max<std::int64_t>(channels, 2), first = classes - channels;
+    const Integral& row = rows[static_cast<std::size_t>(k)];
+    const bool truth = at_truth(row);
+    std::fill_n(to, channels, 0.0);
+    for (std::int64_t c = truth ? 0 : first; c < classes; ++c) {
+      const double* s = sums + c * MomentSums::kCount;
+      to[std::max<std::int64_t>(0, c - first)] +=
+          class_weight(row, static_cast<int>(c)) *
+          MomentSums{s[0], s[1], s[2], s[3], s[4]}(values[static_cast<std::size_t>(k)],
+                                                   sums[classes * MomentSums::kCount]);
+    }
+  }
+  // The most that any row needs.
+  static int degree(const std::vector<Polynomial>& rows) {
+    int result = 0;
+    for (const Polynomial& row : rows) result = std::max(result, row.fits ? row.degree() : 0);
+    return result;
+  }
+
   static double class_weight(const Integral& row, int c) {
     return row.weights.defined() ? row.weights.data<double>()[c] : 1.0;
+  }
+
+  // The row at p and t, if that is all it depends on. formula: its value or slope.
+  template <class Row, class Formula>
+  static Polynomial polynomial(const Integral& row, bool (*reads)(char), Formula&& formula) {
+    constexpr bool kTruth = Row::scope == Scope::truth;
+    if (row.field.defined() || Row::scope == Scope::complement || reads('q') || reads('l')) return {};
+    if (kTruth && reads('p')) return {};
+    Polynomial result = fit([&](double p, double t) { return formula(p, 0, 0, t, 1, row.a); });
+    if (kTruth) result.at[0] = {};
+    return result;
+  }
+  template <class Row>
+  static void add_needs(SoftmaxNeeds& needs, bool (*reads)(char)) {
+    const bool p = reads('p'), q = reads('q'), l = reads('l');
+    switch (Row::scope) {
+      case Scope::channel: needs.q |= q, needs.l |= l; break;
+      case Scope::truth: needs.true_p |= p, needs.true_q |= q, needs.true_l |= l; break;
+      case Scope::complement: needs.complement = true; break;
+    }
   }
 
   // The field of a row in this block, 0 where a voxel is ignored: per voxel at its true class (`truth`), or per class.
@@ -98,9 +235,9 @@ struct Integration {
     const int n = static_cast<int>(row.field.extent(-1));
     split(row.field.data<T>() + voxel * n, n, b.count, b.at(b.field, n == 1 ? 0 : b.first), b.capacity);
     for (int c = 0; c < (n == 1 ? 1 : b.classes); ++c) {
-      T* values = b.at(b.field, c);
-      for (int i = 0; i < b.count; ++i) values[i] = b.valid[i] > T(0) ? values[i] : T(0);
-      std::fill(values + b.count, values + b.padded, T(0));
+      T* array = b.at(b.field, c);
+      for (int i = 0; i < b.count; ++i) array[i] = b.valid[i] > T(0) ? array[i] : T(0);
+      std::fill(array + b.count, array + b.padded, T(0));
     }
     if (n == 1) return {b.field, 0};
     if (!truth) return {b.field, b.capacity};

@@ -10,6 +10,9 @@
 #define VOXGRAD_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
+// Of lambdas that are called in the inner loop: GCC takes them for too large.
+#define VOXGRAD_INLINE __attribute__((always_inline))
+
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
 inline constexpr int kVectorBytes = VOXGRAD_ISA_LEVEL == 2 ? 64 : VOXGRAD_ISA_LEVEL == 1 ? 32 : 16;

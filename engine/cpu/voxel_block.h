@@ -23,20 +23,29 @@ inline constexpr bool kOdd = false;
 template <int Channels>
 inline constexpr bool kOdd<std::integral_constant<int, Channels>> = Channels % 2 == 1 && Channels > 1;
 
-// The elements of `from` that have their place in vector Source of kLanes * Channels numbers [voxel, channel], at the
-// lanes of the column of one channel (or the other way round); the other lanes keep what `to` has.
+// An odd number of channels has no factor in common with the number of lanes. So of the vectors that `Channels` vectors
+// of voxels lie in, each holds the elements of a channel at other lanes: a blend of all has them all, out of order.
+// Element `lane` of vector `Source` belongs to the channel, so it replaces what `to` has there.
 template <int Channels, int Channel, int Source, class T, std::size_t... lane>
-inline Vec<T> take_rows(Vec<T> to, Vec<T> from, std::index_sequence<lane...>) {
+[[gnu::always_inline]] inline Vec<T> blend(Vec<T> to, Vec<T> from, std::index_sequence<lane...>) {
   constexpr int L = kLanes<T>;
-  constexpr auto at = [](std::size_t i) { return static_cast<int>(i) * Channels + Channel; };
-  return __builtin_shufflevector(to, from, (at(lane) / L == Source ? L + at(lane) % L : static_cast<int>(lane))...);
+  constexpr auto belongs = [](std::size_t i) { return (Source * L + static_cast<int>(i)) % Channels == Channel; };
+  return __builtin_shufflevector(to, from, static_cast<int>(belongs(lane) ? L + lane : lane)...);
 }
-template <int Channels, int Channel, int Target, class T, std::size_t... lane>
-inline Vec<T> take_column(Vec<T> to, Vec<T> from, std::index_sequence<lane...>) {
-  constexpr int L = kLanes<T>;
-  constexpr auto at = [](std::size_t i) { return Target * L + static_cast<int>(i); };
-  return __builtin_shufflevector(
-      to, from, (at(lane) % Channels == Channel ? L + at(lane) / Channels : static_cast<int>(lane))...);
+// From that order to the order of voxels, and back. (The zeros are there because GCC 12 folds some shuffles of a vector
+// with itself wrongly.)
+template <int Channels, int Channel, class T, std::size_t... lane>
+[[gnu::always_inline]] inline Vec<T> in_order(Vec<T> blended, std::index_sequence<lane...>) {
+  return __builtin_shufflevector(blended, Vec<T>{}, ((static_cast<int>(lane) * Channels + Channel) % kLanes<T>)...);
+}
+template <int Channels, int Channel, class T, std::size_t... lane>
+[[gnu::always_inline]] inline Vec<T> out_of_order(Vec<T> column, std::index_sequence<lane...>) {
+  constexpr auto voxel = [](std::size_t i) {
+    for (int v = 0; v < kLanes<T>; ++v)
+      if ((v * Channels + Channel) % kLanes<T> == static_cast<int>(i)) return v;
+    return 0;
+  };
+  return __builtin_shufflevector(column, Vec<T>{}, voxel(lane)...);
 }
 
 // Calls f(constant) for 0 .. Count - 1.
@@ -56,9 +65,9 @@ inline int split_vectors(const T* rows, int count, T* columns, std::int64_t stri
     Vec<T> row[Channels];
     for (int v = 0; v < Channels; ++v) row[v] = load(rows + i * Channels + v * kLanes<T>);
     unrolled<Channels>([&](auto c) {
-      Vec<T> column{};  // not row[0]: GCC 12 folds some shuffles of one vector with itself wrongly
-      unrolled<Channels>([&](auto v) { column = take_rows<Channels, c, v, T>(column, row[v], lanes); });
-      store(columns + c * stride + i, column);
+      Vec<T> all = row[0];
+      unrolled<Channels - 1>([&](auto v) { all = blend<Channels, c, v + 1, T>(all, row[v + 1], lanes); });
+      store(columns + c * stride + i, in_order<Channels, c, T>(all, lanes));
     });
   }
   return i;
@@ -69,10 +78,11 @@ inline int join_vectors(const T* columns, std::int64_t stride, int count, T* row
   int i = 0;
   for (; i + kLanes<T> <= count; i += kLanes<T>) {
     Vec<T> column[Channels];
-    for (int c = 0; c < Channels; ++c) column[c] = load(columns + c * stride + i);
+    unrolled<Channels>(
+        [&](auto c) { column[c] = out_of_order<Channels, c, T>(load(columns + c * stride + i), lanes); });
     unrolled<Channels>([&](auto v) {
-      Vec<T> row{};
-      unrolled<Channels>([&](auto c) { row = take_column<Channels, c, v, T>(row, column[c], lanes); });
+      Vec<T> row = column[0];
+      unrolled<Channels - 1>([&](auto c) { row = blend<Channels, c + 1, v, T>(row, column[c + 1], lanes); });
       store(rows + i * Channels + v * kLanes<T>, row);
     });
   }
@@ -99,11 +109,14 @@ inline void join(const T* __restrict columns, std::int64_t stride, int channels,
   });
 }
 
-// What softmax() fills besides p.
+// What the block has to hold besides p.
 struct SoftmaxNeeds {
   bool q = false, l = false;  // of every channel
-  bool truth = false;         // p, q, l of the true class
-  bool complement = false;    // q, k, r
+  bool true_p = false, true_q = false, true_l = false;
+  bool complement = false;  // q, k, r
+
+  bool truth() const { return true_p || true_q || true_l; }
+  bool digits() const { return q || l || truth() || complement; }
 };
 
 template <class T>
@@ -116,26 +129,30 @@ struct VoxelBlock {
   int capacity;  // voxels
   int count = 0, padded = 0;
   Scratch<T> memory;
-  // Per class, [classes][capacity]; k = -log(1 - p), r = softmax without the largest class, h: of the gradient.
+  // Per class, [classes][capacity]; k = -log(1 - p), r = softmax without the class with p > 1/2, h: of the gradient.
   T *z, *p, *q, *l, *k, *r, *h, *field;
-  // Per voxel; top: class of the largest logit, top_q and top_h: its 1 - p and the h of its complement rows.
-  T *label, *valid, *top, *top_q, *top_h, *true_p, *true_q, *true_l, *true_w, *values;
+  // Per voxel. top_q: 1 - p of the largest logit; -log p_c = log_sum + (largest - z_c). These three are there if
+  // softmax() was asked for digits. top_h: h of the complement rows at the class with p > 1/2.
+  T *label, *valid, *top_q, *top_h, *largest, *log_sum, *true_p, *true_q, *true_l, *true_w, *values;
 
   explicit VoxelBlock(std::int64_t map_channels)
       : channels(static_cast<int>(map_channels)),
         classes(std::max(channels, 2)),
         first(classes - channels),
-        capacity(std::clamp(32768 / (classes * static_cast<int>(sizeof(T)) * 3) / kStep, 1, 4) * kStep),
-        memory(std::int64_t{capacity} * (8 * classes + 10)) {
+        capacity(capacity_of(classes)),
+        memory(std::int64_t{capacity} * (8 * classes + 11)) {
     T* next = memory.data();
     for (T** array : {&z, &p, &q, &l, &k, &r, &h, &field}) *array = std::exchange(next, next + classes * capacity);
-    for (T** array : {&label, &valid, &top, &top_q, &top_h, &true_p, &true_q, &true_l, &true_w, &values})
+    for (T** array : {&label, &valid, &top_q, &top_h, &largest, &log_sum, &true_p, &true_q, &true_l, &true_w, &values})
       *array = std::exchange(next, next + capacity);
+  }
+  static int capacity_of(int class_count) {
+    return std::clamp(32768 / (class_count * static_cast<int>(sizeof(T)) * 3) / kStep, 1, 4) * kStep;
   }
   T* at(T* array, int c) const { return array + std::int64_t{c} * capacity; }
 
-  // `n` voxels. An ignored one has label -1, valid 0 and logits 0, whatever the map holds there.
-  void fill(const T* logits, const std::uint8_t* labels, int n, int ignore, T temperature) {
+  // `n` voxels. An ignored one has label -1 and valid 0.
+  void fill_labels(const std::uint8_t* labels, int n, int ignore) {
     count = n;
     padded = (n + kStep - 1) / kStep * kStep;
     for (int i = 0; i < n; ++i) {
@@ -144,101 +161,144 @@ struct VoxelBlock {
     }
     std::fill(valid + n, valid + padded, T(0));
     std::fill(label + n, label + padded, T(-1));
+  }
+  // After the labels. An ignored voxel has the logits 0, whatever the map holds there.
+  void fill_logits(const T* logits, int ignore, T temperature) {
     if (first == 1) std::fill(z, z + padded, T(0));
-    split(logits, channels, n, at(z, first), capacity);
+    split(logits, channels, count, at(z, first), capacity);
     for (int c = first; c < classes; ++c) {
       T* zc = at(z, c);
-      std::fill(zc + n, zc + padded, T(0));
+      std::fill(zc + count, zc + padded, T(0));
       if (ignore < 0 && temperature == T(1)) continue;
-      for (int i = 0; i < n; ++i) zc[i] = valid[i] > T(0) ? zc[i] * temperature : T(0);
+      for (int i = 0; i < count; ++i) zc[i] = valid[i] > T(0) ? zc[i] * temperature : T(0);
     }
   }
 
-  // The largest logit is left out of the sum of the exponentials: rest = sum_(c != top) exp(z_c - z_top). So the
-  // digits of 1 - p_top = rest / (1 + rest) and of -log p = log1p(rest) + z_top - z are there however small they are.
+  // p, and of the rest what is needed.
   void softmax(const SoftmaxNeeds& needs) {
     with_channels(classes, [&](auto n) {
-      for (int i = 0; i < padded; i += kLanes<T>) softmax_of(n, i, needs);
+      if (!needs.digits())
+        for (int i = 0; i < padded; i += kLanes<T>) probabilities<false>(n, i);
+      else
+        for (int i = 0; i < padded; i += kLanes<T>) probabilities<true>(n, i);
+      if (needs.digits())
+        for (int i = 0; i < padded; i += kLanes<T>) digits(n, i, needs);
+    });
+  }
+
+  // q of a p that is there already. Of p > 1/2 it is the sum of the others, so that no digits are lost.
+  void complete_q() {
+    with_channels(classes, [&](auto n) {
+      for (int i = 0; i < padded; i += kLanes<T>) {
+        Vec<T> rest{};
+        for (int c = 0; c < n; ++c) {
+          const Vec<T> pc = load(at(p, c) + i);
+          rest += pc > T(0.5) ? Vec<T>{} : pc;
+        }
+        for (int c = 0; c < n; ++c) {
+          const Vec<T> pc = load(at(p, c) + i);
+          store(at(q, c) + i, pc > T(0.5) ? rest : T(1) - pc);
+        }
+      }
     });
   }
 
  private:
   // Of one vector of voxels; n: the number of classes, a constant if it is small, so that all loops are unrolled.
-  template <class N>
-  [[gnu::always_inline]] void softmax_of(N n, int i, const SoftmaxNeeds& needs) {
-    Vec<T> largest = load(z + i), where{};
+  // kDigits: top_q, largest and log_sum too. Then the largest logit is left out of the sum of the exponentials:
+  // rest = sum_(c != top) exp(z_c - z_top). So the digits of 1 - p_top = rest / (1 + rest) and of
+  // -log p = log1p(rest) + z_top - z are there however small they are. Exponentials above 1/2 are added up apart: a
+  // single one is that of the largest logit, 1, and leaves no rest; of several no digits are lost.
+  template <bool kDigits, class N>
+  [[gnu::always_inline]] void probabilities(N n, int i) {
+    Vec<T> most = load(z + i);
     for (int c = 1; c < n; ++c) {
       const Vec<T> zc = load(at(z, c) + i);
-      const auto larger = zc > largest;
-      where = larger ? splat(T(c)) : where;
-      largest = larger ? zc : largest;
+      most = zc > most ? zc : most;
     }
-    Vec<T> rest{};
+    Vec<T> rest{}, sum{}, scale;
     if constexpr (std::is_same_v<N, std::integral_constant<int, 2>>) {  // one exponential will do
-      rest = exp_of((where > T(0) ? load(at(z, 0) + i) : load(at(z, 1) + i)) - largest);
+      const Vec<T> z0 = load(z + i), z1 = load(z + capacity + i);
+      const auto second = z1 > z0;
+      rest = exp_of((second ? z0 : z1) - most);
+      sum = T(1) + rest;
+      scale = T(1) / sum;
+      store(p + i, second ? rest * scale : scale);
+      store(p + capacity + i, second ? scale : rest * scale);
     } else {
       for (int c = 0; c < n; ++c) {
-        const Vec<T> e = exp_of(load(at(z, c) + i) - largest);
-        rest += where == splat(T(c)) ? Vec<T>{} : e;
+        const Vec<T> e = exp_of(load(at(z, c) + i) - most);
+        if constexpr (kDigits) {
+          const auto large = e > T(0.5);
+          rest += large ? Vec<T>{} : e;
+          sum += large ? e : Vec<T>{};
+        } else {
+          sum += e;
+        }
         store(at(p, c) + i, e);
       }
+      if constexpr (kDigits) {
+        rest += sum - T(1);
+        sum = T(1) + rest;
+      }
+      scale = T(1) / sum;
+      for (int c = 0; c < n; ++c) store(at(p, c) + i, load(at(p, c) + i) * scale);
     }
-    const Vec<T> sum = T(1) + rest, scale = T(1) / sum, top_rest = rest * scale;
-    // log1p(rest): what the rounding of the sum lost is put back.
-    const Vec<T> log_sum =
-        needs.l || needs.truth || needs.complement ? log_of(sum) + (rest - (sum - T(1))) * scale : Vec<T>{};
-    const Vec<T> wanted = load(label + i);
-    Vec<T> pt = splat(T(1)), qt{}, lt{};  // of the true class; a voxel without label costs nothing
-    for (int c = 0; c < n; ++c) {
-      const auto here = where == splat(T(c));
-      Vec<T> pc;
-      if constexpr (std::is_same_v<N, std::integral_constant<int, 2>>)
-        pc = here ? scale : top_rest;
-      else
-        pc = load(at(p, c) + i) * scale;
-      store(at(p, c) + i, pc);
-      if (!needs.q && !needs.l && !needs.truth && !needs.complement) continue;
-      const Vec<T> qc = here ? top_rest : T(1) - pc;
-      const Vec<T> lc = log_sum + (largest - load(at(z, c) + i));
-      if (needs.q || needs.complement) store(at(q, c) + i, qc);
-      if (needs.l) store(at(l, c) + i, lc);
-      const auto truth = wanted == splat(T(c));
-      pt = truth ? pc : pt;
-      qt = truth ? qc : qt;
-      lt = truth ? lc : lt;
+    if constexpr (kDigits) {
+      store(top_q + i, rest * scale);
+      store(largest + i, most);
+      // log1p(rest): what the rounding of the sum lost is put back.
+      store(log_sum + i, log_of(sum) + (rest - (sum - T(1))) * scale);
     }
-    store(top + i, where);
-    store(top_q + i, top_rest);
-    if (needs.truth) {
-      store(true_p + i, pt);
-      store(true_q + i, qt);
-      store(true_l + i, lt);
-    }
-    if (needs.complement) complement(i, largest, where, log_sum);
   }
 
-  // k = -log(1 - p): for the largest class z_top - log sum_(c != top) exp(z_c), which needs the second largest logit.
-  void complement(int i, Vec<T> largest, Vec<T> where, Vec<T> log_sum) {
+  template <class N>
+  [[gnu::always_inline]] void digits(N n, int i, const SoftmaxNeeds& needs) {
+    const Vec<T> qm = load(top_q + i), most = load(largest + i), base = load(log_sum + i), wanted = load(label + i);
+    if (needs.q || needs.complement)
+      for (int c = 0; c < n; ++c) {
+        const Vec<T> pc = load(at(p, c) + i);
+        store(at(q, c) + i, pc > T(0.5) ? qm : T(1) - pc);
+      }
+    if (needs.l)
+      for (int c = 0; c < n; ++c) store(at(l, c) + i, base + (most - load(at(z, c) + i)));
+    // A voxel without label costs nothing: p = 1.
+    if (needs.true_p || needs.true_q) {
+      Vec<T> pt = splat(T(1));
+      for (int c = 0; c < n; ++c) pt = wanted == splat(T(c)) ? load(at(p, c) + i) : pt;
+      store(true_p + i, pt);
+      store(true_q + i, wanted < T(0) ? Vec<T>{} : pt > T(0.5) ? qm : T(1) - pt);
+    }
+    if (needs.true_l) {
+      Vec<T> zt = most;
+      for (int c = 0; c < n; ++c) zt = wanted == splat(T(c)) ? load(at(z, c) + i) : zt;
+      store(true_l + i, wanted < T(0) ? Vec<T>{} : base + (most - zt));
+    }
+    if (needs.complement) complement(i, most, base);
+  }
+
+  // k = -log(1 - p): for p > 1/2 z_top - log sum_(c != top) exp(z_c), which needs the second largest logit.
+  void complement(int i, Vec<T> most, Vec<T> base) {
     const Vec<T> none = splat(-std::numeric_limits<T>::infinity());
     Vec<T> second = none;
     for (int c = 0; c < classes; ++c) {
       const Vec<T> zc = load(at(z, c) + i);
-      const auto better = (where != splat(T(c))) & (zc > second);
+      const auto better = (load(at(p, c) + i) <= T(0.5)) & (zc > second);
       second = better ? zc : second;
     }
     Vec<T> others{};
     for (int c = 0; c < classes; ++c) {
       const Vec<T> e = exp_of(load(at(z, c) + i) - second);
-      const Vec<T> other = where == splat(T(c)) ? Vec<T>{} : e;
+      const Vec<T> other = load(at(p, c) + i) <= T(0.5) ? e : Vec<T>{};
       others += other;
       store(at(r, c) + i, other);
     }
+    const Vec<T> scale = T(1) / others, far = base + (most - second) - log_of(others);
     for (int c = 0; c < classes; ++c) {
       const Vec<T> pc = load(at(p, c) + i);
       const auto likely = pc > T(0.5);
-      const Vec<T> far = log_sum + (largest - second) - log_of(others);
       store(at(k, c) + i, likely ? far : -log1p_of<T>(likely ? Vec<T>{} : -pc));
-      store(at(r, c) + i, load(at(r, c) + i) / others);
+      store(at(r, c) + i, load(at(r, c) + i) * scale);
     }
   }
 };

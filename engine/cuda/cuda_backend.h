@@ -67,10 +67,11 @@ class CudaBackend final : public Backend {
                      const Tensor& dgamma, const Tensor& dbeta) override;
   void random(Distribution distribution, std::uint64_t key, double a, double b, const Tensor& y) override;
   void dropout(const Tensor& x, double probability, bool channelwise, std::uint64_t key, const Tensor& y) override;
-  void integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
-                 const IntegrateOptions& options, const Tensor& sums) override;
+  Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
+                   const IntegrateOptions& options, bool keep, const Tensor& sums) override;
   void integrate_gradient(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
-                          const IntegrateOptions& options, const Tensor& dsums, const Tensor& dlogits) override;
+                          const IntegrateOptions& options, const Tensor& kept, const Tensor& dsums,
+                          const Tensor& dlogits) override;
   void integrand(const Tensor& logits, const Tensor& labels, const Integral& row, const IntegrateOptions& options,
                  const Tensor& y) override;
   void lookup(const Tensor& table, const Tensor& labels, const Tensor& y) override;

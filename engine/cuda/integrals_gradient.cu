@@ -85,7 +85,8 @@ __global__ void gradient_kernel(const Integration<T> pass, const double* dsums, 
 }  // namespace
 
 void CudaBackend::integrate_gradient(const Tensor& logits, const Tensor& labels, const std::vector<Integral>& rows,
-                                     const IntegrateOptions& options, const Tensor& dsums, const Tensor& dlogits) {
+                                     const IntegrateOptions& options, const Tensor&, const Tensor& dsums,
+                                     const Tensor& dlogits) {
   dispatch_float(logits.dtype(), "integrate", [&]<class T>(T) {
     const Integration<T> pass(logits, labels, rows, options);
     with_classes<T>(pass.classes, [&](auto most) {

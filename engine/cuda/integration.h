@@ -123,7 +123,7 @@ __device__ __forceinline__ void for_classes(int begin, int classes, F&& f) {
 
 // Constants of the host, with a name, are constants of the card too; a call is not.
 template <class Row, char kLetter>
-constexpr bool kReads = Row::reads(kLetter);
+constexpr bool kReads = Row::value_reads(kLetter) || Row::slope_reads(kLetter);
 template <class T>
 constexpr T kInfinity = std::numeric_limits<T>::infinity();
 

@@ -72,10 +72,10 @@ Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<I
   const std::vector<Integral> saved = checked(logits, labels, rows, options);
   Tensor sums =
       empty({static_cast<std::int64_t>(rows.size()), logits.extent(0), logits.extent(-1)}, DType::f64, logits.device());
-  logits.backend().integrate(logits, labels, saved, options, sums);
-  return record(sums, {{logits, [logits = logits.detach(), labels, saved, options](const Tensor& dsums) {
+  const Tensor kept = logits.backend().integrate(logits, labels, saved, options, recording({&logits}), sums);
+  return record(sums, {{logits, [logits = logits.detach(), labels, saved, options, kept](const Tensor& dsums) {
                           Tensor dlogits = empty_like(logits);
-                          logits.backend().integrate_gradient(logits, labels, saved, options, dsums, dlogits);
+                          logits.backend().integrate_gradient(logits, labels, saved, options, kept, dsums, dlogits);
                           return dlogits;
                         }}});
 }
@@ -91,7 +91,7 @@ Tensor integrand(const Tensor& logits, const Tensor& labels, const Integral& row
                     weighted.field = saved.field.defined() ? multiply(saved.field, dy) : dy;
                     const Tensor ones = full({1, logits.extent(0), logits.extent(-1)}, 1, DType::f64, logits.device());
                     Tensor dlogits = empty_like(logits);
-                    logits.backend().integrate_gradient(logits, labels, {weighted}, options, ones, dlogits);
+                    logits.backend().integrate_gradient(logits, labels, {weighted}, options, {}, ones, dlogits);
                     return dlogits;
                   }}});
 }

@@ -1,0 +1,66 @@
+// Most rows are w times a polynomial of p: p t, p, p^2, 1 .. Then all rows together need the sums of 1, p and p^2 over
+// the voxels with t = 1 and those with t = 0, and the h of all rows is one polynomial. Which rows are such is found
+// from their formulas. Include after engine/cpu/isa.h and simd_math.h.
+#pragma once
+
+#include "engine/cpu/voxel_block.h"
+
+namespace voxgrad::cpu::VOXGRAD_ISA {
+
+struct Polynomial {
+  bool fits = false;
+  std::array<std::array<double, 3>, 2> at{};  // [t][power of p]
+  int degree() const {
+    for (std::size_t k = 2; k > 0; --k)
+      if (at[0][k] != 0 || at[1][k] != 0) return static_cast<int>(k);
+    return 0;
+  }
+};
+
+// Of f(p, t), if it is a polynomial of degree two or less in p.
+template <class F>
+Polynomial fit(F&& f) {
+  Polynomial result{.fits = true, .at = {}};
+  for (std::size_t t = 0; t < 2; ++t) {
+    const double truth = static_cast<double>(t), zero = f(0.0, truth), one = f(1.0, truth), minus = f(-1.0, truth);
+    result.at[t] = {zero, (one - minus) / 2, (one + minus) / 2 - zero};
+    const auto& [a, b, c] = result.at[t];
+    result.fits &= f(2.0, truth) == a + 2 * b + 4 * c && f(-2.0, truth) == a - 2 * b + 4 * c;
+  }
+  return result;
+}
+
+// The sums of a class over a block, each in kPartial parts, in the order of MomentSums.
+struct MomentSums {
+  static constexpr int kCount = 5;
+  double truths, p_truths, p_others, pp_truths, pp_others;
+
+  double operator()(const Polynomial& f, double voxels) const {
+    return f.at[1][0] * truths + f.at[0][0] * (voxels - truths) + f.at[1][1] * p_truths + f.at[0][1] * p_others +
+           f.at[1][2] * pp_truths + f.at[0][2] * pp_others;
+  }
+};
+
+// h = the polynomials of every class, 0 where a voxel is ignored. at [classes][2][3], as in Polynomial.
+template <int kDegree, class T>
+void fill_slopes(const VoxelBlock<T>& b, const double* at) {
+  for (int c = 0; c < b.classes; ++c, at += 6) {
+    Vec<T> others[3], truths[3];
+    for (int k = 0; k <= kDegree; ++k) {
+      others[k] = splat(static_cast<T>(at[k]));
+      truths[k] = splat(static_cast<T>(at[3 + k]));
+    }
+    const Vec<T> mine = splat(static_cast<T>(c));
+    const T *const p = b.at(b.p, c), *const label = b.label, *const valid = b.valid;
+    T* const h = b.at(b.h, c);
+    VOXGRAD_INDEPENDENT
+    for (int i = 0; i < b.padded; i += kLanes<T>) {
+      const auto here = load(label + i) == mine;
+      Vec<T> sum = here ? truths[kDegree] : others[kDegree];
+      for (int k = kDegree - 1; k >= 0; --k) sum = sum * load(p + i) + (here ? truths[k] : others[k]);
+      store(h + i, sum * load(valid + i));
+    }
+  }
+}
+
+}  // namespace voxgrad::cpu::VOXGRAD_ISA
