@@ -75,6 +75,10 @@ Json bench_conv(const NetworkOptions& options, bool explain);
 Json bench_losses(const BenchOptions& options, const std::vector<std::string>& losses, const Shape& shape,
                   std::int64_t classes);
 
+// [{kernel, type, median_ms, .., gb_per_s, share_of_copy}] of the kernels beside convolutions that a network spends its
+// time in, on maps of `shape` [N, *S, C], f32 or (amp) bf16. gb_per_s counts what they have to read and write.
+Json bench_kernels(const BenchOptions& options, const Shape& shape, bool amp);
+
 // {median_ms, min_ms, repeats, voxels_per_s, ..} of the distance to each of the classes 1 .. classes - 1. The
 // dump has `bench.labels` and `bench.distance`.
 Json bench_distance(const BenchOptions& options, const Shape& extents, std::int64_t classes,

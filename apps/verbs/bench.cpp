@@ -127,6 +127,12 @@ void add_bench(Program& program) {
   losses.first.add_option("--dump", losses.second.dump, "also write logits and labels (safetensors)");
   losses.first.add_option("--shape", losses.second.shape, "of the labels: samples, then extents");
 
+  const auto kernels = add("kernels", "kernels that move maps, against a copy",
+                           [](const BenchArguments& a) { return bench_kernels(a, parse_shape(a.shape, 3, 5), a.amp); });
+  kernels.second.shape = "4,128,128,32";
+  kernels.first.add_option("--shape", kernels.second.shape, "of the map: samples, even extents, channels");
+  kernels.first.add_flag("--amp", kernels.second.amp, "maps in bf16, on a card");
+
   const auto distance = add("distance", "the exact Euclidean distance transform", [](const BenchArguments& a) {
     if (a.classes < 2) throw Error(ErrorKind::usage, "--classes 1: at least 2, background and one more");
     const Shape extents = parse_shape(a.shape, 1, 3);

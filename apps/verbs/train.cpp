@@ -118,7 +118,8 @@ void train(TrainOptions& options, const Program& program) {
     throw Error(ErrorKind::usage, "train: no dataset given", "voxgrad train FILE.h5 --loss dice_ce -o RUN");
   losses::make_loss(config.loss);  // a misspelt loss is found before the file is read
   config.seed = program.common().seed;
-  if (config.amp) require_amp(program.common().get_device());
+  const Device device = program.common().get_device();
+  if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config);
   const Plan plan = make_plan(dataset, config);
   if (options.dry_run) return dry_run(dataset, plan, program.common());

@@ -45,6 +45,13 @@ Tensor tensor_of(const data::TensorFile& file, const std::string& name) {
 
 }  // namespace
 
+TEST_CASE("bench kernels: the rates of what moves maps") {
+  const Json rows = json_of({"kernels", "--shape", "2,8,8,4", "--repeats", "2"});
+  CHECK(rows.size() > 10);
+  for (const Json& row : rows) CHECK(has(row, {"kernel", "type", "median_ms", "gb_per_s", "share_of_copy"}));
+  CHECK(rows[0]["share_of_copy"] == 1);
+}
+
 TEST_CASE("train and infer report the keys of the contract, in both dimensions") {
   const std::vector<std::string> keys{"median_ms", "min_ms", "voxels_per_s", "peak_memory_bytes", "gflops_effective"};
   for (const char* verb : {"train", "infer"}) {

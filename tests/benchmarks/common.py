@@ -2,12 +2,11 @@
 import json
 import os
 import platform
+import shutil
 import statistics
 import struct
 import subprocess
 from pathlib import Path
-
-import numpy
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("VOXGRAD", str(ROOT / "build/release/voxgrad"))
@@ -24,6 +23,7 @@ def ours(*words):
 
 def load_safetensors(path):
     """name -> array. The format is a length, a JSON header, the elements."""
+    import numpy  # not everywhere where the rest can run
     data = Path(path).read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8:8 + length])
@@ -50,7 +50,9 @@ def markdown(header, rows):
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
                  platform.processor())
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    commit = "unknown"
+    if shutil.which("git"):
+        commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     info = subprocess.run([PROGRAM, "info", "--json"], capture_output=True, text=True)
     return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
-            "commit": commit.stdout.strip(), "voxgrad": json.loads(info.stdout)}
+            "commit": commit or "unknown", "voxgrad": json.loads(info.stdout)}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The benchmarks of a card against PyTorch on the same card, in turns: results/<card>.md and .json.
 
-  VOXGRAD=build/cuda/voxgrad python3 tests/benchmarks/gpu.py [--rounds 5] [--only copy,networks,losses]
+  VOXGRAD=build/cuda/voxgrad python3 tests/benchmarks/gpu.py [--rounds 5] [--only copy,networks,kernels,losses]
 
 Without PyTorch it measures voxgrad alone and says so. --tiny: small inputs on the CPU, to try the script.
 """
@@ -24,7 +24,9 @@ NETWORKS = {
     "3-D base 32 depth 5, 2x128^3": dict(dims=3, base=32, depth=5, batch=2, patch=128),
 }
 TINY = {"2-D base 8 depth 3, 2x64^2": dict(dims=2, base=8, depth=3, batch=2, patch=64)}
-PRECISIONS = ("f32", "tf32")
+# Name, flags of voxgrad, the precision that PyTorch is asked for.
+PRECISIONS = (("f32", [], "f32"), ("tf32", ["--tf32"], "tf32"), ("tf32, --fast", ["--tf32", "--fast"], "tf32"),
+              ("bf16", ["--tf32", "--amp"], "bf16"), ("bf16, --fast", ["--tf32", "--amp", "--fast"], "bf16"))
 
 
 def flags(network):
@@ -49,7 +51,7 @@ class Peer:
     """The same network in PyTorch, in one of the ways to run it."""
     WAYS = ("contiguous", "channels_last", "compiled", "compiled, CUDA graphs")
 
-    def __init__(self, network, mode, way, device):
+    def __init__(self, network, mode, way, device, precision):
         sys.path.insert(0, str(ROOT / "tests/nn"))
         from reference import UNet
         from twin import dice_ce
@@ -60,14 +62,18 @@ class Peer:
         x = torch.randn(network["batch"], 1, *space, device=device).contiguous(memory_format=layout)
         labels = torch.randint(0, 2, (network["batch"], *space), device=device)
         optimizer = torch.optim.AdamW(net.parameters(), fused=device == "cuda")
-        forward = lambda: net(x)[0]
+        plain = lambda: net(x)[0]
         if way.startswith("compiled"):
             compiled = torch.compile(net, mode="reduce-overhead" if "graphs" in way else "default")
-            forward = lambda: compiled(x)[0]
+            plain = lambda: compiled(x)[0]
+
+        def forward():
+            with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+                return plain()
 
         def train():
             optimizer.zero_grad(set_to_none=True)
-            dice_ce(forward(), labels).backward()
+            dice_ce(forward().float(), labels).backward()
             optimizer.step()
 
         def infer():
@@ -81,11 +87,11 @@ class Peer:
 
 def best_peer(network, mode, precision, repeats, device):
     """The fastest way that works: name, milliseconds and all that was tried."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "f32"
     tried = {}
     for way in Peer.WAYS if device == "cuda" else Peer.WAYS[:2]:
         try:
-            tried[way] = milliseconds(Peer(network, mode, way, device).work, repeats, device)
+            tried[way] = milliseconds(Peer(network, mode, way, device, precision).work, repeats, device)
         except Exception as problem:  # out of memory, or a compiler that is missing: the other ways still count
             tried[way] = f"failed: {str(problem).splitlines()[0]}"
         if device == "cuda":
@@ -96,27 +102,47 @@ def best_peer(network, mode, precision, repeats, device):
 
 
 def networks(a, device):
-    results = []
+    results, peers = [], {}
     for name, network in (TINY if a.tiny else NETWORKS).items():
-        for precision in PRECISIONS if device == "cuda" else PRECISIONS[:1]:
+        for precision, more, asked in PRECISIONS if device == "cuda" else PRECISIONS[:1]:
             for mode in ("train", "infer"):
-                words = [mode, *flags(network), "--device", device] + (["--tf32"] if precision == "tf32" else [])
+                words = [mode, *flags(network), "--device", device, *more]
                 rounds = [ours(*words, "--repeats", a.repeats) for _ in range(a.rounds)]
                 row = dict(network=name, precision=precision, mode=mode, bytes=rounds[0]["peak_memory_bytes"],
                            ours_ms=summary([r["median_ms"] for r in rounds])["median"])
+                if "called_ms" in rounds[0]:  # the gradient kernel by kernel instead of as one graph
+                    row.update(called_ms=summary([r["called_ms"] for r in rounds])["median"],
+                               recorded=rounds[0]["recorded"], refusal=rounds[0]["refusal"])
                 if torch:
-                    row["way"], row["theirs_ms"], row["tried"] = best_peer(network, mode, precision, a.repeats, device)
+                    key = (name, asked, mode)
+                    if key not in peers:
+                        peers[key] = best_peer(network, mode, asked, a.repeats, device)
+                    row["way"], row["theirs_ms"], row["tried"] = peers[key]
                 results.append(row)
                 print(row, file=sys.stderr)
     return results
 
 
 def network_table(rows):
-    cells = [[r["network"], r["precision"], r["mode"], f"{r['ours_ms']:.2f}", f"{r['bytes'] / 2**20:.0f}"] +
+    cells = [[r["network"], r["precision"], r["mode"], f"{r['ours_ms']:.2f}",
+              f"{r['called_ms']:.2f}" if "called_ms" in r else "-", r.get("refusal") or r.get("recorded", "-"),
+              f"{r['bytes'] / 2**20:.0f}"] +
              ([f"{r['theirs_ms']:.2f}", r["way"], f"{r['theirs_ms'] / r['ours_ms']:.2f}"] if "way" in r else ["-"] * 3)
              for r in rows]
-    return markdown(["network", "precision", "work", "voxgrad ms", "voxgrad MiB", "PyTorch ms", "PyTorch's best way",
+    return markdown(["network", "precision", "work", "voxgrad ms", "without a graph", "kernels, copies, fills", "voxgrad MiB", "PyTorch ms", "PyTorch's best way",
                      "times faster"], cells)
+
+
+def kernels(a, device):
+    """Kernels that move maps, f32 and bf16, with their share of the rate of a copy."""
+    words = ["kernels", "--shape", "2,16,16,8" if a.tiny else "16,512,512,64", "--device", device, "--repeats", a.repeats]
+    return [row for amp in ([], ["--amp"] if device == "cuda" else None) if amp is not None for row in ours(*words, *amp)]
+
+
+def kernel_table(rows):
+    return markdown(["kernel", "type", "ms", "GB/s", "of a copy"],
+                    [[r["kernel"], r["type"], f"{r['median_ms']:.3f}", f"{r['gb_per_s']:.0f}",
+                      f"{r['share_of_copy']:.0%}"] for r in rows])
 
 
 def losses(a, device):
@@ -142,7 +168,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--only", default="copy,networks,losses")
+    parser.add_argument("--only", default="copy,networks,kernels,losses")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--name", default="", help="of the result; empty: that of the card")
     a = parser.parse_args()
@@ -160,11 +186,14 @@ def main():
         elif subject == "networks":
             results["networks"] = networks(a, device)
             text += f"\n## Networks\n\n{network_table(results['networks'])}"
+        elif subject == "kernels":
+            results["kernels"] = kernels(a, device)
+            text += f"\n## Kernels that move maps\n\n{kernel_table(results['kernels'])}"
         elif subject == "losses":
             results["losses"] = losses(a, device)
             text += f"\n## Losses: value and gradient\n\n{loss_table(results['losses'])}"
         else:
-            raise SystemExit(f"--only {subject}: copy, networks or losses")
+            raise SystemExit(f"--only {subject}: copy, networks, kernels or losses")
     folder = ROOT / "tests/benchmarks/results"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
