@@ -56,7 +56,7 @@ double sums_error(const Case& one, DType dtype) {
   const Shape& upstream = one.inputs[2].shape();
   const test::Parity result = test::compare(
       [&](Backend& backend, const test::Tensors& in, const test::Tensors& out) {
-        backend.integrate(in[0], in[1], one.rows_of(in), one.options, out[0]);
+        backend.integrate(in[0], in[1], one.rows_of(in), one.options, false, out[0]);
       },
       one.inputs, {empty(upstream, DType::f64)});
   const double voxels = static_cast<double>(one.inputs[0].shape().spatial_numel());
@@ -65,7 +65,7 @@ double sums_error(const Case& one, DType dtype) {
 double gradient_error(const Case& one) {
   return test::compare(
              [&](Backend& backend, const test::Tensors& in, const test::Tensors& out) {
-               backend.integrate_gradient(in[0], in[1], one.rows_of(in), one.options, in[2], out[0]);
+               backend.integrate_gradient(in[0], in[1], one.rows_of(in), one.options, Tensor(), in[2], out[0]);
              },
              one.inputs, {empty_like(one.inputs[0])})
       .difference();
@@ -110,7 +110,7 @@ TEST_CASE("logits of 1e4 are exact, NaN in an ignored voxel does not matter, in 
     one.inputs[1].data<std::uint8_t>()[1] = ignored ? std::uint8_t{255} : std::uint8_t{1};
     const Tensor sums = empty({std::ssize(one.rows), 1, 3}, DType::f64, Device::cuda);
     cuda_backend().integrate(one.inputs[0].to(Device::cuda), one.inputs[1].to(Device::cuda), one.rows, one.options,
-                             sums);
+                             false, sums);
     double total = 0;
     for (double sum : test::values(sums)) total += sum;
     CHECK(std::isnan(total) == !ignored);
