@@ -1,5 +1,7 @@
 #include "engine/fused_backend.h"
 
+#include <algorithm>
+
 namespace voxgrad {
 
 Tensor materialised(const std::vector<Reading>& inputs) {
@@ -65,31 +67,56 @@ std::vector<Integral> FusedBackend::log_odds_rows() {
   return {{.kind = Integrand::rest_log}, {.kind = Integrand::log_loss}};
 }
 
-void FusedBackend::log_odds(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
-                            const Tensor& y) const {
-  const std::vector<Integral> rows = log_odds_rows();
-  const Tensor p = empty_like(logits), q = empty_like(logits);
-  y.backend().integrand(logits, labels, rows[0], options, p);
-  y.backend().integrand(logits, labels, rows[1], options, q);
-  if (y.shape() == p.shape()) return y.backend().binary(BinaryOp::subtract, p, q, y);
-  y.backend().binary(BinaryOp::subtract, p, q, p);
-  const Shape origin = Shape::filled(y.dims(), 0);
-  y.backend().copy_box(p, origin.with(-1, 1), y, origin, y.shape(), false);
+namespace {
+
+// 1 - 2 t of the classes of a map like y, of which the last one is `classes` - 1; 0 at ignored voxels.
+Tensor minus_signs(const Tensor& labels, std::int64_t classes, int ignore, const Tensor& y) {
+  const std::int64_t width = y.extent(-1);
+  std::vector<double> table(static_cast<std::size_t>(classes * width), 1.0);
+  for (std::int64_t k = 0; k < width; ++k) table[static_cast<std::size_t>((classes - width + k) * width + k)] = -1;
+  if (ignore >= 0 && ignore < classes) std::fill_n(table.begin() + ignore * width, width, 0.0);
+  const Tensor signs = empty_like(y);
+  y.backend().lookup(from_vector({classes, width}, table).to(y.device()), labels, signs);
+  return signs;
 }
 
-// Both rows have dy as their field. Where y has but one of two channels, that is the field of both, and the first
-// channel does not count.
-void FusedBackend::log_odds_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
-                                     const Tensor& dy, const Tensor& dlogits) const {
-  std::vector<Integral> rows = log_odds_rows();
-  for (Integral& row : rows) row.field = dy;
+}  // namespace
+
+void FusedBackend::hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                                const Tensor& y) const {
+  Backend& backend = y.backend();
+  const std::vector<Integral> rows = log_odds_rows();
+  Tensor p = empty_like(logits), q = empty_like(logits);
+  backend.integrand(logits, labels, rows[0], options, p);
+  backend.integrand(logits, labels, rows[1], options, q);
+  backend.binary(BinaryOp::subtract, p, q, p);
+  const Shape origin = Shape::filled(y.dims(), 0);
+  const std::int64_t channels = logits.extent(-1);
+  backend.copy_box(p, origin.with(-1, channels - y.extent(-1)), y, origin, y.shape(), false);
+  const Tensor signs = minus_signs(labels, std::max<std::int64_t>(channels, 2), options.ignore, y);
+  backend.binary(BinaryOp::multiply, y, signs, y);
+  backend.unary(UnaryOp::affine, 1, 1, y, y);
+  backend.unary(UnaryOp::relu, 0, 0, y, y);
+}
+
+// Both rows have the gradient with respect to the log-odds as their field. Where y has but one of two channels, that is
+// the field of both, and the first channel does not count.
+void FusedBackend::hinge_errors_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                                         const Tensor& y, const Tensor& dy, const Tensor& dlogits) const {
+  Backend& backend = y.backend();
   const std::int64_t samples = logits.extent(0), channels = logits.extent(-1);
+  const Tensor field = empty_like(y);
+  backend.unary_gradient(UnaryOp::relu, 0, 0, y, y, dy, field);
+  backend.binary(BinaryOp::multiply, field, minus_signs(labels, std::max<std::int64_t>(channels, 2), options.ignore, y),
+                 field);
+  std::vector<Integral> rows = log_odds_rows();
+  for (Integral& row : rows) row.field = field;
   std::vector<double> dsums;
   for (double sign : {1.0, -1.0})
     for (std::int64_t i = 0; i < samples * channels; ++i)
-      dsums.push_back(dy.shape() == logits.shape() || i % channels == 1 ? sign : 0.0);
-  dy.backend().integrate_gradient(logits, labels, rows, options, {},
-                                  from_vector({2, samples, channels}, dsums).to(logits.device()), dlogits);
+      dsums.push_back(y.shape() == logits.shape() || i % channels == 1 ? sign : 0.0);
+  backend.integrate_gradient(logits, labels, rows, options, {},
+                             from_vector({2, samples, channels}, dsums).to(logits.device()), dlogits);
 }
 
 FusedBackend& fused_backend_of(Device device) {

@@ -1,6 +1,6 @@
 // What a device may do in one pass that the primitives of backend.h do in several: convolutions and pooling that
 // normalise and activate what they read, read two maps side by side, and gather the statistics of what they write; the
-// log-odds of a class, which are two integrands.
+// hinge errors of a class, which come from two integrands.
 // The functions here do it one after the other, with the primitives; a device that can do better overrides them.
 #pragma once
 
@@ -43,12 +43,12 @@ class FusedBackend {
                                               const Tensor& dweight) const;
   virtual void max_pool(const Reading& x, const Extents& window, const Tensor& y, const Tensor& index) const;
 
-  // y [N, *S, C], of two channels [N, *S, 1]: the difference of these two rows, see log_odds() in ops.h.
+  // y [N, *S, C], of two channels [N, *S, 1], see hinge_errors() in ops.h. The difference of the rows is the log-odds.
   static std::vector<Integral> log_odds_rows();
-  virtual void log_odds(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
-                        const Tensor& y) const;
-  virtual void log_odds_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
-                                 const Tensor& dy, const Tensor& dlogits) const;
+  virtual void hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                            const Tensor& y) const;
+  virtual void hinge_errors_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                                     const Tensor& y, const Tensor& dy, const Tensor& dlogits) const;
 };
 
 FusedBackend& fused_backend_of(Device device);

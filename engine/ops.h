@@ -130,9 +130,10 @@ Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<I
 // The integrand itself, for losses that rank voxels: [N, *S, C], or [N, *S, 1] in scope truth, of the dtype of the
 // logits; 0 at ignored voxels.
 Tensor integrand(const Tensor& logits, const Tensor& labels, const Integral& row, const IntegrateOptions& options = {});
-// log p - log(1 - p) of every class against the rest, p as in integrate(): [N, *S, C] of the dtype of the logits; of
-// two channels, whose log-odds are opposite, that of the second alone, [N, *S, 1]. 0 at ignored voxels.
-Tensor log_odds(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options = {});
+// max(0, 1 - s (2 t - 1)) with s = log p - log(1 - p), the log-odds of every class against the rest, p and t as in
+// integrate(): [N, *S, C] of the dtype of the logits; of two channels, whose errors are the same, [N, *S, 1]. 1 at
+// ignored voxels, without a gradient.
+Tensor hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options = {});
 
 // --- Labels u8 [N, *S]. No gradient ---
 // table f64 [L, K] -> [N, *S, K], the row of each voxel's label; zeros for a label >= L. A unit matrix gives one-hot.

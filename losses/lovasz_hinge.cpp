@@ -5,26 +5,13 @@
 //
 // Berman, Rannen Triki and Blaschko, CVPR 2018, Eq. 10, for two classes. The log-odds are the logit of one sigmoid
 // channel and z_1 - z_0 of two channels; of more channels log p_c - log(1 - p_c), every class against the rest.
-#include <algorithm>
-
 #include "losses/core/lovasz.h"
 
 namespace voxgrad::losses {
 namespace {
 
-// 1 - 2 t of the last `width` classes, [N, *S, width].
-Tensor minus_signs(const LossInput& in, std::int64_t width) {
-  const std::int64_t classes = std::max(in.channels(), 2);
-  std::vector<double> table(static_cast<std::size_t>(classes * width), 1.0);
-  for (std::int64_t k = 0; k < width; ++k) table[static_cast<std::size_t>((classes - width + k) * width + k)] = -1;
-  return in.lookup(std::move(table), width);
-}
-
 Function build(const Parameters& with) {
-  return [lovasz = Lovasz(with)](const LossInput& in) {
-    const Tensor log_odds = in.log_odds();
-    return lovasz(in, relu(1 + log_odds * minus_signs(in, log_odds.extent(-1))));
-  };
+  return [lovasz = Lovasz(with)](const LossInput& in) { return lovasz(in, in.hinge_errors()); };
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // The fused primitives on the CPU of one instruction set: convolutions in conv.cpp, pooling in pool.cpp,
-// log-odds in log_odds.cpp.
+// hinge errors in hinge.cpp.
 #pragma once
 
 #include <memory>
@@ -21,10 +21,10 @@ class CpuFused final : public FusedBackend {
   void conv_transpose_weight_gradient(const Reading& x, const Tensor& dy, const ConvGeometry& geometry,
                                       const Tensor& dweight) const override;
   void max_pool(const Reading& x, const Extents& window, const Tensor& y, const Tensor& index) const override;
-  void log_odds(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
-                const Tensor& y) const override;
-  void log_odds_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options, const Tensor& dy,
-                         const Tensor& dlogits) const override;
+  void hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                    const Tensor& y) const override;
+  void hinge_errors_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                             const Tensor& y, const Tensor& dy, const Tensor& dlogits) const override;
 };
 
 std::unique_ptr<FusedBackend> make_fused();

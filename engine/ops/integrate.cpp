@@ -96,14 +96,14 @@ Tensor integrand(const Tensor& logits, const Tensor& labels, const Integral& row
                   }}});
 }
 
-Tensor log_odds(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options) {
+Tensor hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options) {
   checked(logits, labels, FusedBackend::log_odds_rows(), options);
   const std::int64_t channels = logits.extent(-1);
   Tensor y = empty(logits.shape().with(-1, channels == 2 ? 1 : channels), logits.dtype(), logits.device());
-  fused_backend_of(logits.device()).log_odds(logits, labels, options, y);
-  return record(y, {{logits, [logits = logits.detach(), labels, options](const Tensor& dy) {
+  fused_backend_of(logits.device()).hinge_errors(logits, labels, options, y);
+  return record(y, {{logits, [logits = logits.detach(), labels, options, y](const Tensor& dy) {
                        Tensor dlogits = empty_like(logits);
-                       fused_backend_of(dy.device()).log_odds_gradient(logits, labels, options, dy, dlogits);
+                       fused_backend_of(dy.device()).hinge_errors_gradient(logits, labels, options, y, dy, dlogits);
                        return dlogits;
                      }}});
 }

@@ -146,9 +146,9 @@ Tensor LossInput::foreground(const Tensor& f) const {
 
 Tensor LossInput::map(const Integral& row) const { return integrand(logits_, labels_, row, integrate_); }
 
-Tensor LossInput::log_odds() const {
-  const Tensor odds = voxgrad::log_odds(logits_, labels_, integrate_);
-  return channels() == 2 && !drops_background() ? concat({-1 * odds, odds}, -1) : odds;
+Tensor LossInput::hinge_errors() const {
+  const Tensor errors = voxgrad::hinge_errors(logits_, labels_, integrate_);
+  return channels() == 2 && !drops_background() ? concat({errors, errors}, -1) : errors;
 }
 
 Tensor LossInput::probabilities() const {

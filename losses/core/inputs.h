@@ -80,8 +80,9 @@ class LossInput {
   // --- Maps, for losses that are more than integrals. All are 0 at ignored voxels. ---
   // A row before it is added up: [N, *S, C], [N, *S, 1] in scope truth. Differentiable.
   Tensor map(const Integral& row) const;
-  // log p - log(1 - p), [N, *S, C]; without the background where it does not count, of two classes. Differentiable.
-  Tensor log_odds() const;
+  // max(0, 1 - s (2 t - 1)), s the log-odds of a class. [N, *S, C]; of two classes [N, *S, 1], if only one of them
+  // counts. Differentiable.
+  Tensor hinge_errors() const;
   Tensor probabilities() const;                                      // [N, *S, C]. Differentiable.
   bool soft_labels() const { return labels_.dtype() != DType::u8; }  // which have no integrals
   // t, with `smoothing` of it spread evenly over the classes; soft labels as they were given. [N, *S, C]

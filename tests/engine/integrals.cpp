@@ -331,31 +331,38 @@ TEST_CASE("the map of an integrand adds up to its integral, and is zero at ignor
   }
 }
 
-TEST_CASE("log-odds are the difference of two integrands, in one go as in several, with its gradient") {
+TEST_CASE("hinge errors are those of the log-odds, in one go as in several, with their gradient") {
   Random random(98);
-  for (const Shape& shape : {Shape{2, 300, 1}, Shape{2, 4, 50, 2}, Shape{1, 5, 6, 7, 4}}) {
+  for (const Shape& shape : {Shape{2, 300, 1}, Shape{2, 4, 50, 2}, Shape{1, 19, 27, 3}, Shape{1, 5, 6, 7, 9}}) {
     const std::int64_t channels = shape[-1], classes = std::max<std::int64_t>(channels, 2);
-    Tensor truth = zeros(Shape(shape).with(-1, 1), DType::u8);
-    for (std::int64_t i = 0; i < truth.numel(); ++i)
-      truth.data<std::uint8_t>()[i] =
-          random.chance(0.2) ? std::uint8_t{255} : static_cast<std::uint8_t>(random.below(classes));
     Shape space;
     for (int i = 0; i + 1 < shape.dims(); ++i) space.push_back(shape[i]);
-    truth = reshape(truth, space);
+    std::vector<std::uint8_t> labels(static_cast<std::size_t>(space.numel()));
+    for (auto& y : labels)
+      y = random.chance(0.2) ? std::uint8_t{255} : static_cast<std::uint8_t>(random.below(classes));
+    const Tensor truth = from_vector(space, labels);
     Tensor logits = random_normal(shape, random.bits64(), 0, 5, DType::f64);
     logits.set_requires_grad();
     const IntegrateOptions options{255, 1.5};
-    const Tensor odds = log_odds(logits, truth, options), upstream = random_normal(odds.shape(), 7, 0, 1, DType::f64);
-    odds.backward(upstream);
-    const Tensor all = integrand(logits.detach(), truth, row_of(Integrand::rest_log), options) -
-                       integrand(logits.detach(), truth, row_of(Integrand::log_loss), options);
-    const Tensor expected = channels == 2 ? slice(all, shape.dims() - 1, 1, 2) : all;
-    CHECK_MESSAGE(max(abs(odds.detach() - expected)).item() <= 1e-12, shape);
+    const Tensor errors = hinge_errors(logits, truth, options), y = errors.detach();
+    const Tensor upstream = random_normal(y.shape(), 7, 0, 1, DType::f64);
+    errors.backward(upstream);
+    const Tensor odds = integrand(logits.detach(), truth, row_of(Integrand::rest_log), options) -
+                        integrand(logits.detach(), truth, row_of(Integrand::log_loss), options);
+    double worst = 0;
+    for (std::int64_t i = 0; i < y.numel(); ++i) {
+      const std::int64_t width = y.extent(-1), c = i % width + (width == 1 ? 1 : 0), v = i / width;
+      const int label = labels[static_cast<std::size_t>(v)];
+      const double s = odds.data<double>()[channels == 1 ? v : v * channels + c];
+      const double expected = label == 255 ? 1 : std::max(0.0, 1 - (label == c ? s : -s));
+      worst = std::max(worst, std::fabs(y.data<double>()[i] - expected));
+    }
+    CHECK_MESSAGE(worst <= 1e-12, shape << " " << worst);
     const FusedBackend several;
-    const Tensor plain = empty_like(odds), gradient = empty_like(logits);
-    several.log_odds(logits.detach(), truth, options, plain);
-    several.log_odds_gradient(logits.detach(), truth, options, upstream, gradient);
-    CHECK_MESSAGE(max(abs(plain - expected)).item() == 0, shape);
+    const Tensor plain = empty_like(y), gradient = empty_like(logits);
+    several.hinge_errors(logits.detach(), truth, options, plain);
+    several.hinge_errors_gradient(logits.detach(), truth, options, plain, upstream, gradient);
+    CHECK_MESSAGE(max(abs(plain - y)).item() <= 1e-12, shape);
     CHECK_MESSAGE(max(abs(gradient - logits.grad())).item() <= 1e-12, shape);
   }
 }
