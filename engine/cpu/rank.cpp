@@ -56,18 +56,14 @@ std::pair<std::int64_t, std::int64_t> sift(const T* x, std::int64_t n, Key<T> lo
   std::int64_t kept = 0, larger = 0;
   for (std::int64_t first = 0; first < n; first += kGroup) {
     const std::int64_t some = std::min(kGroup, n - first);
-    Key<T> keys[kGroup] = {}, above = 0, among = 0;
+    Key<T> keys[kGroup] = {}, above = 0, among = 0;  // among: a bit each
     for (std::int64_t i = 0; i < some; ++i) keys[i] = key_of(x[first + i]);
     for (std::int64_t i = 0; i < some; ++i) {
       above += keys[i] > high;
-      among += (keys[i] >= low) & (keys[i] <= high);
+      among |= (keys[i] >= low) & (keys[i] <= high) ? Key<T>(1) << i : Key<T>(0);
     }
     larger += static_cast<std::int64_t>(above);
-    if (among == 0) continue;
-    for (std::int64_t i = 0; i < some; ++i) {
-      to[kept] = keys[i];
-      kept += (keys[i] >= low) & (keys[i] <= high);
-    }
+    for (; among != 0; among &= among - 1) to[kept++] = keys[std::countr_zero(among)];
   }
   return {kept, larger};
 }
@@ -76,16 +72,16 @@ template <class T>
 Rank<T> find_rank(const T* x, std::int64_t n, std::int64_t count, std::pair<Key<T>, Key<T>> between) {
   const auto [low, high] = between;
   const std::int64_t blocks = block_count(n, kGrain);
-  const Scratch<Key<T>> memory(n + blocks);  // one more per block, which is written but does not count
+  const Scratch<Key<T>> memory(n);
   std::vector<std::pair<std::int64_t, std::int64_t>> found(static_cast<std::size_t>(blocks));
   parallel_for(n, kGrain, [&, low = low, high = high](std::int64_t begin, std::int64_t end) {
     const std::int64_t block = begin / kGrain;
-    found[static_cast<std::size_t>(block)] = sift(x + begin, end - begin, low, high, memory.data() + begin + block);
+    found[static_cast<std::size_t>(block)] = sift(x + begin, end - begin, low, high, memory.data() + begin);
   });
   std::int64_t larger = 0, kept = 0;
   for (std::int64_t block = 0; block < blocks; ++block) {
     const auto [here, above] = found[static_cast<std::size_t>(block)];
-    std::copy_n(memory.data() + block * (kGrain + 1), here, memory.data() + kept);
+    std::copy_n(memory.data() + block * kGrain, here, memory.data() + kept);
     kept += here;
     larger += above;
   }
