@@ -28,6 +28,9 @@ struct WantedStatistics {
 class FusedBackend {
  public:
   virtual ~FusedBackend() = default;
+  // What a convolution of these inputs reads, and keeps for the gradient of its weights: the inputs themselves where
+  // they are normalised as they are read, else the one map that is made of them.
+  virtual std::vector<Reading> kept(std::vector<Reading> inputs) const;
   // Backend::conv of the readings side by side along the channels.
   virtual void conv(const std::vector<Reading>& inputs, const Tensor& weight, const Tensor& bias,
                     const ConvGeometry& geometry, const Tensor& y, const WantedStatistics& statistics) const;

@@ -10,6 +10,7 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 
 class CpuFused final : public FusedBackend {
  public:
+  std::vector<Reading> kept(std::vector<Reading> inputs) const override { return inputs; }
   void conv(const std::vector<Reading>& inputs, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
             const Tensor& y, const WantedStatistics& statistics) const override;
   void conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,

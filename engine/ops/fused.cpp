@@ -42,18 +42,18 @@ struct InputGradients {
   }
 };
 
-std::vector<Input> conv_inputs(const std::vector<Pending>& inputs, const Tensor& weight, const Tensor& bias,
-                               const ConvGeometry& geometry) {
+std::vector<Input> conv_inputs(const std::vector<Pending>& inputs, const std::vector<Reading>& kept,
+                               const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry) {
   std::vector<Input> result;
   const auto gradients = std::make_shared<InputGradients>(InputGradients{weight.detach(), geometry, {}});
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     gradients->shapes.push_back(inputs[i].shape());
     result.push_back({inputs[i].z, [gradients, i](const Tensor& dy) { return gradients->take(i, dy); }});
   }
-  result.push_back({weight, [readings = readings_of(inputs), geometry, shape = weight.shape()](const Tensor& wide_dy) {
-                      const Tensor dy = wide_dy.to(readings.front().x.dtype());
+  result.push_back({weight, [kept, geometry, shape = weight.shape()](const Tensor& wide_dy) {
+                      const Tensor dy = wide_dy.to(kept.front().x.dtype());
                       Tensor dw = empty(shape, dy.dtype(), dy.device());
-                      fused_backend_of(dy.device()).conv_weight_gradient(readings, dy, geometry, dw);
+                      fused_backend_of(dy.device()).conv_weight_gradient(kept, dy, geometry, dw);
                       return dw;
                     }});
   if (bias.defined()) result.push_back({bias, bias_gradient(bias)});
@@ -80,11 +80,13 @@ Tensor run(const ConvCall& call, const std::vector<Pending>& inputs, const Tenso
            const WantedStatistics& statistics) {
   const Tensor& first = inputs[0].z;
   Tensor y = empty(call.y, call.type, first.device());
-  fused_backend_of(y.device()).conv(readings_of(inputs), weight.detach(), bias.detach(), call.geometry, y, statistics);
+  const FusedBackend& backend = fused_backend_of(y.device());
+  const std::vector<Reading> kept = backend.kept(readings_of(inputs));
+  backend.conv(kept, weight.detach(), bias.detach(), call.geometry, y, statistics);
   const bool recorded =
       recording({&weight, &bias}) ||
       std::any_of(inputs.begin(), inputs.end(), [](const Pending& input) { return recording({&input.z}); });
-  return recorded ? record(y, conv_inputs(inputs, weight, bias, call.geometry)) : y;
+  return recorded ? record(y, conv_inputs(inputs, kept, weight, bias, call.geometry)) : y;
 }
 
 }  // namespace
@@ -139,7 +141,9 @@ Tensor conv_transpose(const Pending& x, const Tensor& weight, const Tensor& bias
   const ConvCall call = detail::check_conv_transpose(x.z, weight, bias, options);
   const ConvGeometry& g = call.geometry;
   Tensor y = empty(call.y, x.z.dtype(), x.z.device());
-  fused_backend_of(y.device()).conv_transpose(x.reading(), weight.detach(), bias.detach(), g, y);
+  const FusedBackend& backend = fused_backend_of(y.device());
+  const Reading kept = backend.kept({x.reading()}).front();
+  backend.conv_transpose(kept, weight.detach(), bias.detach(), g, y);
   if (!recording({&x.z, &weight, &bias})) return y;
   // The adjoint of the adjoint: dx is the convolution of dy, and dy and x change places in the weight gradient.
   std::vector<Input> inputs{{x.z,
@@ -148,9 +152,9 @@ Tensor conv_transpose(const Pending& x, const Tensor& weight, const Tensor& bias
                                dy.backend().conv(dy, weight, Tensor(), g, dx);
                                return dx;
                              }},
-                            {weight, [reading = x.reading(), g, shape = weight.shape()](const Tensor& dy) {
+                            {weight, [kept, g, shape = weight.shape()](const Tensor& dy) {
                                Tensor dw = empty(shape, dy.dtype(), dy.device());
-                               fused_backend_of(dy.device()).conv_transpose_weight_gradient(reading, dy, g, dw);
+                               fused_backend_of(dy.device()).conv_transpose_weight_gradient(kept, dy, g, dw);
                                return dw;
                              }}};
   if (bias.defined()) inputs.push_back({bias, bias_gradient(bias)});
