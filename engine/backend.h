@@ -39,7 +39,8 @@ struct IntegrateOptions {
   double temperature = 1.0;  // p = softmax(temperature * z)
 };
 
-// One row of integrate(). `weights` is f64 [C] ([2] for one sigmoid channel: label 0, label 1) or undefined (ones).
+// One row of integrate(). `weights` is f64 [C], one per class, or [C, C], one per label (row) and class, or undefined
+// (ones); one sigmoid channel counts as two classes, label 0 and label 1.
 // `field` has the dtype of the logits and is [N, *S, C] or [N, *S, 1] or undefined (ones).
 struct Integral {
   Integrand kind;

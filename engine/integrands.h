@@ -12,6 +12,7 @@
 //
 // One sigmoid channel z is the second of two channels with logits (0, z); the first has no integrals of its own. So
 // class weights are two, label 0 and label 1, of which the scopes channel and complement use the second.
+// Weights by label and class give a voxel with label y the weight [y, c] in integral c.
 //
 // f is linear in w, and h is finite at p = 0 and p = 1. The gradient with respect to the logits, H_c being the sum of
 // h over the rows with their upstream gradients and m the channel with the largest logit, loses no digits when it is

@@ -31,17 +31,18 @@ Function build(const Parameters& with) {
   const Smoothing s = smoothing(with);
   return [=, given = with.list("distances")](const LossInput& in) {
     const std::int64_t channels = in.channels(), classes = std::max<std::int64_t>(channels, 2);
-    const std::vector<double> D = matrix(given, classes);
-    // A voxel contributes D[y, c] p_c to W. One sigmoid channel: the probability of the wrong label.
+    std::vector<double> D = matrix(given, classes);
+    if (channels == 1) D = {0, D[1], 0, D[2]};  // of the probability of the wrong label, see `kind`
+    std::vector<double> D_fg = D;               // without the row of the background
+    std::fill_n(D_fg.begin(), classes, 0.0);
+    const auto by_label = [&](const std::vector<double>& weights) {
+      return reshape(in.constant(weights), {classes, classes});
+    };
+    // A voxel contributes D[y, c] p_c to W.
     const Integrand kind = channels == 1 ? Integrand::error : Integrand::mass;
-    Integral everywhere = to_row(kind);
-    everywhere.field = in.lookup(channels == 1 ? std::vector<double>{D[1], D[2]} : D, channels);
-    Integral background = row(kind, 0, in.constant({D.begin(), D.begin() + classes}));
-    std::vector<double> indicator(static_cast<std::size_t>(classes), 0.0);
-    indicator[0] = 1;
-    background.field = in.lookup(indicator, 1);
-    const auto [all, bg, G] = in.integrals(everywhere, background, Integrand::present);
-    const Tensor W = sum(all, {1}), W_fg = W - sum(bg, {1});
+    const auto [all, foreground, G] =
+        in.integrals(row(kind, 0, by_label(D)), row(kind, 0, by_label(D_fg)), Integrand::present);
+    const Tensor W = sum(all, {1}), W_fg = sum(foreground, {1});
     const Tensor size = sum(channels == 1 ? G : slice(G, 1, 1, channels), {1});
     const Tensor right = 2 * (size - W_fg);
     return mean(1 - (right + s.nr) / (right + W + s.dr));

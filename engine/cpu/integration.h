@@ -203,15 +203,18 @@ struct Integration {
     return result;
   }
 
+  // Weights by label and class are part of the field of a row.
+  static bool weighs_labels(const Integral& row) { return row.weights.defined() && row.weights.dims() == 2; }
   static double class_weight(const Integral& row, int c) {
-    return row.weights.defined() ? row.weights.data<double>()[c] : 1.0;
+    return row.weights.defined() && !weighs_labels(row) ? row.weights.data<double>()[c] : 1.0;
   }
 
   // The row at p and t, if that is all it depends on. formula: its value or slope.
   template <class Row, class Formula>
   static Polynomial polynomial(const Integral& row, bool (*reads)(char), Formula&& formula) {
     constexpr bool kTruth = Row::scope == Scope::truth;
-    if (row.field.defined() || Row::scope == Scope::complement || reads('q') || reads('l')) return {};
+    if (row.field.defined() || weighs_labels(row) || Row::scope == Scope::complement) return {};
+    if (reads('q') || reads('l')) return {};
     if (kTruth && reads('p')) return {};
     Polynomial result = fit([&](double p, double t) { return formula(p, 0, 0, t, 1, row.a); });
     if (kTruth) result.at[0] = {};
@@ -231,21 +234,55 @@ struct Integration {
   // Returns the array of class 0 and the distance to that of the next class.
   std::pair<const T*, std::int64_t> field(const VoxelBlock<T>& b, const Integral& row, std::int64_t voxel,
                                           bool truth) const {
-    if (!row.field.defined()) return {b.valid, 0};
-    const int n = static_cast<int>(row.field.extent(-1));
-    split(row.field.data<T>() + voxel * n, n, b.count, b.at(b.field, n == 1 ? 0 : b.first), b.capacity);
-    for (int c = 0; c < (n == 1 ? 1 : b.classes); ++c) {
-      T* array = b.at(b.field, c);
-      for (int i = 0; i < b.count; ++i) array[i] = b.valid[i] > T(0) ? array[i] : T(0);
-      std::fill(array + b.count, array + b.padded, T(0));
+    const int n = row.field.defined() ? static_cast<int>(row.field.extent(-1)) : 0;
+    if (n > 0) {
+      split(row.field.data<T>() + voxel * n, n, b.count, b.at(b.field, n == 1 ? 0 : b.first), b.capacity);
+      for (int c = 0; c < (n == 1 ? 1 : b.classes); ++c) {
+        T* array = b.at(b.field, c);
+        for (int i = 0; i < b.count; ++i) array[i] = b.valid[i] > T(0) ? array[i] : T(0);
+        std::fill(array + b.count, array + b.padded, T(0));
+      }
     }
-    if (n == 1) return {b.field, 0};
+    if (weighs_labels(row))
+      for (int c = b.classes - 1; c >= 0; --c)
+        multiply_by_label(b, row.weights.data<double>() + c, n == 0 ? b.valid : b.at(b.field, n == 1 ? 0 : c),
+                          b.at(b.field, c));
+    else if (n <= 1)
+      return {n == 0 ? b.valid : b.field, 0};
     if (!truth) return {b.field, b.capacity};
     std::fill_n(b.true_w, b.padded, T(0));
     for (int c = 0; c < b.classes; ++c)
       for (int i = 0; i < b.padded; ++i)
         b.true_w[i] = b.label[i] == static_cast<T>(c) ? b.at(b.field, c)[i] : b.true_w[i];
     return {b.true_w, 0};
+  }
+
+ private:
+  // y = x times the weight of the label, a column of [C, C]. x is 0 where there is no label.
+  static void multiply_by_label(const VoxelBlock<T>& b, const double* column, const T* x, T* y) {
+    T weights[kLanes<T>] = {};
+    for (int c = 0; c < std::min(b.classes, kLanes<T>); ++c) weights[c] = static_cast<T>(column[c * b.classes]);
+    const Vec<T> table = load(weights);
+    for (int i = 0; i < b.padded; i += kLanes<T>) {
+      const Vec<T> label = load(b.label + i);
+      Vec<T> weight = take(table, label);
+      for (int c = kLanes<T>; c < b.classes; ++c)
+        weight = label == splat(static_cast<T>(c)) ? splat(static_cast<T>(column[c * b.classes])) : weight;
+      store(y + i, load(x + i) * weight);
+    }
+  }
+  // table[index] of every lane; of an index that is too large any element, of -1 too.
+  static Vec<T> take(Vec<T> table, Vec<T> index) {
+    typedef std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t> Index
+        __attribute__((vector_size(kVectorBytes)));
+    const Index lane = __builtin_convertvector(index, Index) & (kLanes<T> - 1);
+#ifdef __clang__
+    Vec<T> result{};
+    for (int i = 0; i < kLanes<T>; ++i) result[i] = table[lane[i]];
+    return result;
+#else
+    return __builtin_shuffle(table, lane);
+#endif
   }
 };
 

@@ -14,7 +14,7 @@ template <class Row, class T, int kMost>
 __device__ __forceinline__ void add_row(const Integration<T>& pass, const typename Integration<T>::Row& row,
                                         const Voxel<T, kMost>& voxel, std::int64_t index, double* sums, int stride) {
   const auto value = [&](const Point<T>& x, int c) {
-    return row.weight_of(c) *
+    return row.weight_of(voxel.label, c) *
            static_cast<double>(Row::value(x.p, x.q, x.l, x.t, row.field_at(index, c - pass.first), row.a));
   };
   if constexpr (Row::scope == Scope::truth)
@@ -72,7 +72,7 @@ __global__ void map_kernel(const Integration<T> pass, T* y) {
     visit<T>(row.kind, [&]<class Row>(Row) {
       const auto value = [&](const Point<T>& x, int c) {
         return Row::value(x.p, x.q, x.l, x.t, row.field_at(i, c - pass.first), row.a) *
-               static_cast<T>(row.weight_of(c));
+               static_cast<T>(row.weight_of(voxel.label, c));
       };
       if constexpr (Row::scope == Scope::truth)
         y[i] = voxel.label < 0 ? T(0) : value(voxel.template at_label<Row>(), voxel.label);

@@ -62,7 +62,7 @@ __global__ void gradient_kernel(const Integration<T> pass, const double* dsums, 
       const auto& row = pass.rows[k];
       const double* dsum = dsums + (k * pass.samples + i / pass.voxels) * pass.channels;
       const auto upstream = [&](int c) {
-        return static_cast<T>(dsum[c < pass.first ? 0 : c - pass.first] * row.weight_of(c));
+        return static_cast<T>(dsum[c < pass.first ? 0 : c - pass.first] * row.weight_of(voxel.label, c));
       };
       visit<T>(row.kind, [&]<class Row>(Row) {
         if constexpr (!Row::constant) add_slopes<Row>(pass, row, voxel, i, upstream, h);

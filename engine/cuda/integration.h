@@ -39,11 +39,14 @@ struct Integration {
     T a;
     const T* field;
     const double* weights;
+    int label_stride;  // of the weights; 0: they do not depend on the label
 
     __device__ T field_at(std::int64_t voxel, int channel) const {
       return width == 0 ? T(1) : field[width == 1 ? voxel : voxel * width + channel];
     }
-    __device__ double weight_of(int c) const { return weights == nullptr ? 1.0 : weights[c]; }
+    __device__ double weight_of(int label, int c) const {
+      return weights == nullptr ? 1.0 : weights[label * label_stride + c];
+    }
   };
 
   std::int64_t samples, voxels;  // voxels of one sample
@@ -77,7 +80,8 @@ struct Integration {
                  .width = field ? static_cast<int>(row.field.extent(-1)) : 0,
                  .a = static_cast<T>(row.a),
                  .field = field ? row.field.data<T>() : nullptr,
-                 .weights = row.weights.defined() ? row.weights.data<double>() : nullptr};
+                 .weights = row.weights.defined() ? row.weights.data<double>() : nullptr,
+                 .label_stride = row.weights.defined() && row.weights.dims() == 2 ? classes : 0};
     }
   }
 

@@ -21,10 +21,11 @@ void check_row(const Tensor& logits, const Integral& row, std::size_t index) {
   const std::int64_t channels = logits.extent(-1);
   const Tensor &w = row.weights, &field = row.field;
   check(std::isfinite(row.a), "integrate: row ", index, " has the parameter ", row.a);
+  const std::int64_t classes = std::max<std::int64_t>(channels, 2);
   if (w.defined())
-    check(w.dtype() == DType::f64 && w.shape() == Shape{std::max<std::int64_t>(channels, 2)} &&
+    check(w.dtype() == DType::f64 && (w.shape() == Shape{classes} || w.shape() == Shape{classes, classes}) &&
               w.device() == logits.device(),
-          "integrate: weights of row ", index, " must be f64 [", std::max<std::int64_t>(channels, 2), "] on ",
+          "integrate: weights of row ", index, " must be f64 ", Shape{classes}, " or ", Shape{classes, classes}, " on ",
           logits.device(), ", got ", w, " on ", w.device());
   if (field.defined()) {
     const Shape single = logits.shape().with(-1, 1);

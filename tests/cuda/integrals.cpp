@@ -44,7 +44,8 @@ Case draw(Random& random, const Shape& shape, DType dtype, double spread, bool d
                 test::noise({std::ssize(one.rows), shape[0], channels}, DType::f64, random)};
   if (decorated) one.options = {.ignore = 255, .temperature = 1.5};
   for (std::size_t k = 0; k < one.rows.size(); ++k) {
-    one.inputs.push_back(decorated && random.chance(0.5) ? test::noise({classes}, DType::f64, random) : Tensor());
+    const Shape weights = random.chance(0.5) ? Shape{classes} : Shape{classes, classes};
+    one.inputs.push_back(decorated && random.chance(0.5) ? test::noise(weights, DType::f64, random) : Tensor());
     const Shape field = shape.with(-1, random.chance(0.5) ? 1 : channels);
     one.inputs.push_back(decorated && random.chance(0.5) ? test::noise(field, dtype, random) : Tensor());
   }

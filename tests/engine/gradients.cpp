@@ -192,7 +192,8 @@ Problem draw_integrate(Random& random, bool as_map) {
   VOXGRAD_INTEGRAND_TABLE(VOXGRAD_ROW)
 #undef VOXGRAD_ROW
   for (Integral& row : rows) {
-    if (random.chance(0.3)) row.weights = uniform(random, {classes}, 0, 2);
+    const Shape weights = random.chance(0.5) ? Shape{classes} : Shape{classes, classes};
+    if (random.chance(0.3)) row.weights = uniform(random, weights, 0, 2);
     if (random.chance(0.3)) row.field = normal(random, x.with(-1, random.chance(0.5) ? 1 : x[-1]));
   }
   const IntegrateOptions options{ignoring ? 255 : -1, random.chance(0.3) ? 3.0 : 1.0};

@@ -85,7 +85,8 @@ void add_voxel(const Call& call, const std::vector<double>& upstream, std::int64
         const Real l = softplus(rivals[c] - z[c]), k_log = softplus(z[c] - rivals[c]);
         const bool complement = Row::scope == integrands::Scope::complement;
         const Real p = std::exp(-(complement ? k_log : l)), q = std::exp(-(complement ? l : k_log));
-        Real w = row.weights.defined() ? row.weights.data<double>()[c] : 1;
+        Real w = 1;
+        if (row.weights.defined()) w = row.weights.data<double>()[row.weights.dims() == 2 ? y * z.size() + c : c];
         if (row.field.defined())
           dispatch(row.field.dtype(), [&]<class T>(T) {
             const std::int64_t width = row.field.extent(-1);
@@ -138,7 +139,8 @@ Call draw(Random& random, const Shape& shape, DType dtype, double spread, bool d
   if (!decorated) return call;
   call.options = {.ignore = 255, .temperature = 1.5};
   for (Integral& row : call.rows) {
-    if (random.chance(0.5)) row.weights = random_uniform({classes}, random.bits64(), 0, 2, DType::f64);
+    const Shape weights = random.chance(0.5) ? Shape{classes} : Shape{classes, classes};  // also by label
+    if (random.chance(0.5)) row.weights = random_uniform(weights, random.bits64(), 0, 2, DType::f64);
     if (random.chance(0.5))
       row.field = random_normal(shape.with(-1, random.chance(0.5) ? 1 : channels), random.bits64(), 0, 1, dtype);
   }
@@ -297,7 +299,7 @@ TEST_CASE("wrong arguments are refused with the values in the message") {
   CHECK(contains(error_of([&] { integrate(logits, zero, mass, {.ignore = -1, .temperature = 0}); }), "temperature"));
   Integral row = mass[0];
   row.weights = zeros({2}, DType::f64);
-  CHECK(contains(error_of([&] { integrate(logits, zero, {row}); }), "weights of row 0 must be f64 [3]"));
+  CHECK(contains(error_of([&] { integrate(logits, zero, {row}); }), "weights of row 0 must be f64 [3] or [3, 3]"));
   row = mass[0];
   row.field = zeros({1, 2, 2});
   CHECK(contains(error_of([&] { integrate(logits, zero, {row}); }), "field of row 0"));
@@ -316,7 +318,8 @@ TEST_CASE("the map of an integrand adds up to its integral, and is zero at ignor
       y = random.chance(0.2) ? std::uint8_t{255} : static_cast<std::uint8_t>(random.below(classes));
     const Tensor logits = random_normal(shape, random.bits64(), 0, 3, DType::f64), truth = from_vector(space, labels);
     for (Integral row : every_row()) {
-      row.weights = random_uniform({classes}, random.bits64(), 0.5, 2, DType::f64);
+      const Shape weights = random.chance(0.5) ? Shape{classes} : Shape{classes, classes};
+      row.weights = random_uniform(weights, random.bits64(), 0.5, 2, DType::f64);
       row.field = random_normal(shape.with(-1, random.chance(0.5) ? 1 : channels), random.bits64(), 0, 1, DType::f64);
       const IntegrateOptions options{255, 1.5};
       const Tensor map = integrand(logits, truth, row, options);
