@@ -72,11 +72,11 @@ void add_slopes(const Integration<T>& run, const VoxelBlock<T>& b, const Integra
   }
 }
 
-// What the rows that are polynomials add to h, [samples][classes][2][3], see Polynomial.
+// What the rows that are polynomials add to h, [samples][classes][label][3], see Polynomial.
 template <class T>
 std::vector<double> polynomials(const Integration<T>& run, const double* dsums) {
   const std::int64_t classes = std::max<std::int64_t>(run.channels, 2), first = classes - run.channels;
-  std::vector<double> result(static_cast<std::size_t>(run.samples * classes * 6));
+  std::vector<double> result(static_cast<std::size_t>(run.samples * classes * classes * 3));
   for (std::int64_t k = 0; k < std::ssize(run.rows); ++k) {
     const Integral& row = run.rows[static_cast<std::size_t>(k)];
     const Polynomial& h = run.slopes[static_cast<std::size_t>(k)];
@@ -84,10 +84,11 @@ std::vector<double> polynomials(const Integration<T>& run, const double* dsums) 
       const std::int64_t n = i / classes, c = i % classes;
       if (c < first && !run.at_truth(row)) continue;
       const double upstream = dsums[(k * run.samples + n) * run.channels + std::max<std::int64_t>(0, c - first)];
-      const double scale = upstream * run.class_weight(row, static_cast<int>(c)) * run.options.temperature;
-      for (std::size_t t = 0; t < 2; ++t)
+      for (std::int64_t label = 0; label < classes; ++label) {
+        const double scale = upstream * run.weight_of(row, label, c) * run.options.temperature;
         for (std::size_t power = 0; power < 3; ++power)
-          result[static_cast<std::size_t>(i) * 6 + t * 3 + power] += scale * h.at[t][power];
+          result[static_cast<std::size_t>(i * classes + label) * 3 + power] += scale * h.at[label == c][power];
+      }
     }
   }
   return result;
@@ -97,14 +98,16 @@ template <class T>
 void gradient(const Integration<T>& run, const Tensor& dsums, T* kept, const Tensor& dlogits) {
   if (!run.reads_softmax) return static_cast<void>(std::fill_n(dlogits.data<T>(), dlogits.numel(), T(0)));
   const std::vector<double> coefficients = polynomials(run, dsums.data<double>());
-  const auto fill = run.degree(run.slopes) < 2 ? fill_slopes<1, T> : fill_slopes<2, T>;
+  const bool linear = run.degree(run.slopes) < 2, by_label = run.slopes_by_label && run.channels <= kLanes<T>;
+  const auto fill = by_label ? (linear ? fill_slopes<1, true, T> : fill_slopes<2, true, T>)
+                             : (linear ? fill_slopes<1, false, T> : fill_slopes<2, false, T>);
   run.for_blocks(kept, kept == nullptr, [&](VoxelBlock<T>& b, std::int64_t chunk, std::int64_t voxel) {
     const std::int64_t sample = chunk / run.chunks;
     if (kept == nullptr)
       b.softmax(run.slopes_need);
     else if (run.slopes_need.q)
       b.complete_q();
-    fill(b, coefficients.data() + sample * b.classes * 6);
+    fill(b, coefficients.data() + sample * b.classes * b.classes * 3);
     if (run.slopes_need.complement) std::fill_n(b.top_h, b.padded, T(0));
     for (std::size_t k = 0; k < run.rows.size(); ++k)
       visit<T>(run.rows[k].kind, [&]<class Row>(Row) {

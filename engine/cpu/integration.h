@@ -124,6 +124,7 @@ struct Integration {
   const std::uint8_t* labels;
   bool reads_softmax = false;
   std::vector<Polynomial> values, slopes;  // of the rows; those that do not fit are computed one by one
+  bool slopes_by_label = false;            // weights differ by label
   SoftmaxNeeds values_need, slopes_need;
 
   Integration(const Tensor& logit_map, const Tensor& label_map, const std::vector<Integral>& all_rows,
@@ -142,6 +143,8 @@ struct Integration {
         reads_softmax |= !Row::constant;
         values.push_back(polynomial<Row>(row, Row::value_reads, Scalar::value));
         slopes.push_back(polynomial<Row>(row, Row::slope_reads, Scalar::slope));
+        if (weighs_labels(row)) values.back() = {};
+        slopes_by_label |= weighs_labels(row);
         if (!values.back().fits) add_needs<Row>(values_need, Row::value_reads);
         if (!slopes.back().fits) add_needs<Row>(slopes_need, Row::slope_reads);
       });
@@ -203,17 +206,22 @@ struct Integration {
     return result;
   }
 
-  // Weights by label and class are part of the field of a row.
+  // Weights by label and class are part of the field of a row, unless it is a polynomial.
   static bool weighs_labels(const Integral& row) { return row.weights.defined() && row.weights.dims() == 2; }
   static double class_weight(const Integral& row, int c) {
     return row.weights.defined() && !weighs_labels(row) ? row.weights.data<double>()[c] : 1.0;
+  }
+  static double weight_of(const Integral& row, std::int64_t label, std::int64_t c) {
+    if (!row.weights.defined()) return 1;
+    return row.weights.data<double>()[weighs_labels(row) ? label * row.weights.extent(1) + c : c];
   }
 
   // The row at p and t, if that is all it depends on. formula: its value or slope.
   template <class Row, class Formula>
   static Polynomial polynomial(const Integral& row, bool (*reads)(char), Formula&& formula) {
     constexpr bool kTruth = Row::scope == Scope::truth;
-    if (row.field.defined() || weighs_labels(row) || Row::scope == Scope::complement) return {};
+    if (row.field.defined() || Row::scope == Scope::complement) return {};
+    if (weighs_labels(row) && row.weights.extent(0) > kLanes<T>) return {};
     if (reads('q') || reads('l')) return {};
     if (kTruth && reads('p')) return {};
     Polynomial result = fit([&](double p, double t) { return formula(p, 0, 0, t, 1, row.a); });
@@ -265,24 +273,11 @@ struct Integration {
     const Vec<T> table = load(weights);
     for (int i = 0; i < b.padded; i += kLanes<T>) {
       const Vec<T> label = load(b.label + i);
-      Vec<T> weight = take(table, label);
+      Vec<T> weight = take<T>(table, label);
       for (int c = kLanes<T>; c < b.classes; ++c)
         weight = label == splat(static_cast<T>(c)) ? splat(static_cast<T>(column[c * b.classes])) : weight;
       store(y + i, load(x + i) * weight);
     }
-  }
-  // table[index] of every lane; of an index that is too large any element, of -1 too.
-  static Vec<T> take(Vec<T> table, Vec<T> index) {
-    typedef std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t> Index
-        __attribute__((vector_size(kVectorBytes)));
-    const Index lane = __builtin_convertvector(index, Index) & (kLanes<T> - 1);
-#ifdef __clang__
-    Vec<T> result{};
-    for (int i = 0; i < kLanes<T>; ++i) result[i] = table[lane[i]];
-    return result;
-#else
-    return __builtin_shuffle(table, lane);
-#endif
   }
 };
 

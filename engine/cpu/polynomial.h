@@ -41,23 +41,48 @@ struct MomentSums {
   }
 };
 
-// h = the polynomials of every class, 0 where a voxel is ignored. at [classes][2][3], as in Polynomial.
-template <int kDegree, class T>
+// table[index] of every lane; of an index that is too large any element, of -1 too.
+template <class T>
+inline Vec<T> take(Vec<T> table, Vec<T> index) {
+  typedef std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t> Index
+      __attribute__((vector_size(kVectorBytes)));
+  const Index lane = __builtin_convertvector(index, Index) & (kLanes<T> - 1);
+#ifdef __clang__
+  Vec<T> result{};
+  for (int i = 0; i < kLanes<T>; ++i) result[i] = table[lane[i]];
+  return result;
+#else
+  return __builtin_shuffle(table, lane);
+#endif
+}
+
+// h = the polynomials of every class, 0 where a voxel is ignored. at [classes][label][3]. kByLabel: those of every
+// label; needs as many lanes. Else all labels but the class itself have the same.
+template <int kDegree, bool kByLabel, class T>
 void fill_slopes(const VoxelBlock<T>& b, const double* at) {
-  for (int c = 0; c < b.classes; ++c, at += 6) {
-    Vec<T> others[3], truths[3];
+  for (int c = 0; c < b.classes; ++c, at += 3 * b.classes) {
+    Vec<T> others[3], truths[3], tables[3];
     for (int k = 0; k <= kDegree; ++k) {
-      others[k] = splat(static_cast<T>(at[k]));
-      truths[k] = splat(static_cast<T>(at[3 + k]));
+      others[k] = splat(static_cast<T>(at[(c == 0 ? 3 : 0) + k]));
+      truths[k] = splat(static_cast<T>(at[3 * c + k]));
+      if constexpr (kByLabel) {
+        T values[kLanes<T>] = {};
+        for (int y = 0; y < b.classes; ++y) values[y] = static_cast<T>(at[3 * y + k]);
+        tables[k] = load(values);
+      }
     }
     const Vec<T> mine = splat(static_cast<T>(c));
     const T *const p = b.at(b.p, c), *const label = b.label, *const valid = b.valid;
     T* const h = b.at(b.h, c);
     VOXGRAD_INDEPENDENT
     for (int i = 0; i < b.padded; i += kLanes<T>) {
-      const auto here = load(label + i) == mine;
-      Vec<T> sum = here ? truths[kDegree] : others[kDegree];
-      for (int k = kDegree - 1; k >= 0; --k) sum = sum * load(p + i) + (here ? truths[k] : others[k]);
+      const Vec<T> y = load(label + i);
+      const auto coefficient = [&](int k) VOXGRAD_INLINE {
+        if constexpr (kByLabel) return take<T>(tables[k], y);
+        return y == mine ? truths[k] : others[k];
+      };
+      Vec<T> sum = coefficient(kDegree);
+      for (int k = kDegree - 1; k >= 0; --k) sum = sum * load(p + i) + coefficient(k);
       store(h + i, sum * load(valid + i));
     }
   }
