@@ -62,6 +62,27 @@ void wait_while(const std::atomic<T>& value, T seen) {
   value.wait(seen, std::memory_order_acquire);
 }
 
+// The core that this thread is on; -1 if the system does not tell.
+int current_core() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+// Moves this thread to any other core that it may use, and leaves it free to go where the system wants it.
+void leave_core([[maybe_unused]] int core) {
+#if defined(__linux__)
+  cpu_set_t allowed, others;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  others = allowed;
+  CPU_CLR(core, &others);
+  if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+    sched_setaffinity(0, sizeof allowed, &allowed);
+#endif
+}
+
 class Workers {
  public:
   // False if another job is running: the caller then works alone.
@@ -74,6 +95,7 @@ class Workers {
     ticket_.store(std::uint64_t{generation} << 32 | kClosed, std::memory_order_release);
     count_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
     body_.store(&body, std::memory_order_relaxed);
+    caller_core_.store(current_core(), std::memory_order_relaxed);
     done_.store(0, std::memory_order_relaxed);
     ticket_.store(std::uint64_t{generation} << 32, std::memory_order_release);
     generation_.store(generation, std::memory_order_release);
@@ -87,6 +109,7 @@ class Workers {
 
  private:
   static constexpr std::uint32_t kClosed = 0xFFFFFFFFu;
+  static constexpr std::uint32_t kJobs = 16;  // between two moves of a worker
 
   void start_workers() {
     try {
@@ -113,11 +136,21 @@ class Workers {
     inside = false;
   }
 
+  // Linux wakes a thread where it slept last. If that is the core of the caller, it waits there until the caller is
+  // done, though others are idle, and so in every job that follows: it has to move by itself. Not often, in case the
+  // others are busy with something else.
   void serve(int index) {
+    std::uint32_t moved = 0;
     for (std::uint32_t seen = 0;;) {
       wait_while(generation_, seen);
       seen = generation_.load(std::memory_order_acquire);
-      if (index < threads() - 1) work(seen);
+      if (index >= threads() - 1) continue;
+      const int core = current_core();
+      if (core >= 0 && core == caller_core_.load(std::memory_order_relaxed) && (moved == 0 || seen - moved > kJobs)) {
+        leave_core(core);
+        moved = seen;
+      }
+      work(seen);
     }
   }
 
@@ -127,6 +160,7 @@ class Workers {
   std::atomic<std::uint64_t> ticket_{kClosed};
   std::atomic<std::uint32_t> count_{0};
   std::atomic<std::uint32_t> done_{0};
+  std::atomic<int> caller_core_{-1};
   std::atomic<const std::function<void(std::int64_t)>*> body_{nullptr};
 };
 
