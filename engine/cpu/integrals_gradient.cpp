@@ -21,6 +21,8 @@ namespace {
 template <bool kComplement, class T, class N>
 void to_logits(const VoxelBlock<T>& b, N n) {
   for (int i = 0; i < b.padded; i += kLanes<T>) {
+    // Probabilities that were kept lie block after block: those of the next one.
+    for (int c = 0; c < n; ++c) __builtin_prefetch(b.at(b.p, c + b.classes) + i);
     Vec<T> all{}, others{}, complement{};
     for (int c = 0; c < n; ++c) all += load(b.at(b.h, c) + i);
     if constexpr (kComplement) {

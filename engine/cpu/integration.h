@@ -173,6 +173,7 @@ struct Integration {
           const std::int64_t voxel = chunk / chunks * voxels + v;
           b.fill_labels(labels + voxel, static_cast<int>(std::min<std::int64_t>(b.capacity, end - v)), options.ignore);
           if (logits_too) b.fill_logits(logits + voxel * channels, options.ignore, static_cast<T>(options.temperature));
+          b.next = logits + (voxel + b.capacity) * channels;
           f(b, chunk, voxel);
           if (kept != nullptr) b.p += size;
         }

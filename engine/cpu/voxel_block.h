@@ -128,6 +128,7 @@ struct VoxelBlock {
   int first;     // class of the first channel
   int capacity;  // voxels
   int count = 0, padded = 0;
+  const T* next = nullptr;  // logits of the next block, fetched while the softmax of this one is computed
   Scratch<T> memory;
   // Per class, [classes][capacity]; k = -log(1 - p), r = softmax without the class with p > 1/2, h: of the gradient.
   T *z, *p, *q, *l, *k, *r, *h, *field;
@@ -141,10 +142,10 @@ struct VoxelBlock {
         first(classes - channels),
         capacity(capacity_of(classes)),
         memory(std::int64_t{capacity} * (8 * classes + 11)) {
-    T* next = memory.data();
-    for (T** array : {&z, &p, &q, &l, &k, &r, &h, &field}) *array = std::exchange(next, next + classes * capacity);
+    T* free = memory.data();
+    for (T** array : {&z, &p, &q, &l, &k, &r, &h, &field}) *array = std::exchange(free, free + classes * capacity);
     for (T** array : {&label, &valid, &top_q, &top_h, &largest, &log_sum, &true_p, &true_q, &true_l, &true_w, &values})
-      *array = std::exchange(next, next + capacity);
+      *array = std::exchange(free, free + capacity);
   }
   static int capacity_of(int class_count) {
     return std::clamp(32768 / (class_count * static_cast<int>(sizeof(T)) * 3) / kStep, 1, 4) * kStep;
@@ -211,6 +212,7 @@ struct VoxelBlock {
   // single one is that of the largest logit, 1, and leaves no rest; of several no digits are lost.
   template <bool kDigits, class N>
   [[gnu::always_inline]] void probabilities(N n, int i) {
+    for (int c = 0; c < n; ++c) __builtin_prefetch(next + (i * n + c * kLanes<T>));
     Vec<T> most = load(z + i);
     for (int c = 1; c < n; ++c) {
       const Vec<T> zc = load(at(z, c) + i);
