@@ -7,6 +7,7 @@ Without PyTorch it measures voxgrad alone and says so. --tiny: small inputs on t
 """
 import argparse
 import json
+import math
 import re
 import sys
 import time
@@ -146,13 +147,39 @@ def kernel_table(rows):
 
 
 def losses(a, device):
-    words = ["losses", "--losses", "all", "--shape", "2,32,32" if a.tiny else "16,512,512", "--device", device]
-    return ours(*words, "--repeats", a.repeats)
+    """Value and gradient, and the fastest peer of loss_peers.py that runs here. MONAI is Python alone: a copy of it on
+    PYTHONPATH will do."""
+    shape = (2, 32, 32) if a.tiny else (16, 512, 512)
+    words = ["losses", "--shape", ",".join(map(str, shape)), "--device", device, "--repeats", a.repeats]
+    rows = {row["loss"]: row for row in ours(*words, "--losses", "all")}
+    if not torch:
+        return list(rows.values())
+    from loss_peers import peers
+    able = [peer for peer in peers() if peer.classes in (0, 2)]
+    more = ",".join(dict.fromkeys(peer.loss for peer in able if peer.loss not in rows))
+    rows.update({row["loss"]: row for row in (ours(*words, "--losses", more) if more else [])})
+    logits = torch.randn(shape[0], 2, *shape[1:], device=device, requires_grad=True)
+    labels = torch.randint(0, 2, shape, device=device)
+    for peer in able:
+        def work():
+            logits.grad = None
+            peer.run(logits, labels).backward()
+        row = rows[peer.loss]
+        try:
+            ms = milliseconds(work, a.repeats, device)
+        except Exception as problem:  # a library that is missing, or a peer that knows the CPU alone
+            row.setdefault("failed", []).append(f"{peer.who}: {(str(problem) or repr(problem)).splitlines()[0]}")
+            continue
+        if ms < row.get("theirs_ms", math.inf):
+            row.update(theirs_ms=ms, peer=peer.who)
+    return list(rows.values())
 
 
 def loss_table(rows):
-    return markdown(["loss", "forward ms", "backward ms", "GB/s"],
-                    [[r["loss"], f"{r['forward_ms']:.3f}", f"{r['backward_ms']:.3f}", f"{r['gb_per_s']:.0f}"] for r in rows])
+    cells = [[f"`{r['loss']}`", f"{r['forward_ms']:.3f}", f"{r['backward_ms']:.3f}", f"{r['gb_per_s']:.0f}"] +
+             ([f"{r['theirs_ms']:.3f}", r["peer"], f"{r['theirs_ms'] / (r['forward_ms'] + r['backward_ms']):.1f}"]
+              if "peer" in r else ["-", "; ".join(r.get("failed", [])) or "-", "-"]) for r in rows]
+    return markdown(["loss", "forward ms", "backward ms", "GB/s", "peer ms", "peer", "times faster"], cells)
 
 
 def copy(a, device):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Callable
 
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch.nn import functional as F
 
 SMOOTH = 1e-5
@@ -171,14 +170,15 @@ def lovasz_hinge(logits, labels):
 @torch.no_grad()
 def penalty(labels, classes):
     """(max d - d) / (max d - min d) in the region of each class, d to the nearest voxel of another one."""
+    from scipy.ndimage import distance_transform_edt
     field = torch.zeros(labels.shape)
-    for image, out in zip(labels.numpy(), field.numpy()):
+    for image, out in zip(labels.cpu().numpy(), field.numpy()):
         for c in range(classes):
             inside = image == c
             if inside.any() and not inside.all():
                 d = distance_transform_edt(inside)[inside]
                 out[inside] = (d.max() - d) / (d.max() - d.min()) if d.max() > d.min() else 1
-    return field
+    return field.to(labels.device)
 
 
 def dpce(logits, labels):
