@@ -149,7 +149,7 @@ class Voxel {
   // of 1 - p_top = rest / (1 + rest) and of -log p = log1p(rest) + z_top - z are there however small they are.
   __device__ __forceinline__ void load(const Integration<T>& pass, std::int64_t voxel) {
     const int given = pass.labels[voxel];
-    if (given == pass.ignore || given >= pass.classes) return;  // the operation has refused a label beyond the classes
+    if (given == pass.ignore || given >= pass.classes) return;  // the operation reports a label beyond the classes
     label = given;
     classes_ = pass.classes;
     temperature_ = pass.temperature;
