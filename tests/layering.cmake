@@ -48,8 +48,8 @@ function(check_rules)
   endforeach()
 
   # What people embed needs a compiler and nothing else.
-  forbid("${include}<[^>]*[./]" "^engine/(cuda/|cpu/gemm.cpp|parallel.cpp)"
-         "only the standard library here; a BLAS in engine/cpu/gemm.cpp alone" engine nn losses)
+  forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages).cpp)"
+         "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp and pages.cpp alone" engine nn losses)
   forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/loader).cpp$"
          "threads start in engine/parallel.cpp only (data/loader.cpp prefetches): use parallel_for"
          engine nn losses data apps)

@@ -1,16 +1,12 @@
 // Chooses the instruction set at run time: the best one of this processor, or the one named by VOXGRAD_SIMD.
 #include <cstdlib>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
-#if __has_include(<sys/mman.h>)
-#include <sys/mman.h>
-#endif
-
 #include "engine/cpu/inspect.h"
 #include "engine/fused_backend.h"
+#include "engine/pages.h"
 
 namespace voxgrad {
 namespace cpu {
@@ -78,23 +74,6 @@ FusedBackend& fused_backend() {
 double peak_gflops() { return chosen().peak_gflops(); }
 
 }  // namespace cpu
-
-namespace {
-
-// Large blocks on huge pages, where the system gives them to who asks: fewer page faults, and streams that do not stop
-// at every 4 KiB. Smaller ones would waste too much of a page of 2 MiB.
-void* allocate_pages(std::size_t bytes) {
-  constexpr std::size_t kHugePage = 2 << 20, kLine = 64;
-  const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kLine;
-  if (bytes > std::numeric_limits<std::size_t>::max() - alignment) return nullptr;
-  void* const block = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-#ifdef MADV_HUGEPAGE
-  if (block != nullptr && alignment == kHugePage) madvise(block, bytes, MADV_HUGEPAGE);
-#endif
-  return block;
-}
-
-}  // namespace
 
 Backend& cpu_backend() {
   // Never destroyed: tensors of static storage duration may outlive any order of destruction.
