@@ -5,11 +5,22 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
 typedef VectorOf<std::int32_t>::type IntVec;
+typedef VectorOf<std::uint32_t>::type BitVec;  // may overflow, as it does where a result is not used
 
 inline Vec<float> as_float(IntVec bits) {
   Vec<float> v;
   std::memcpy(&v, &bits, sizeof v);
   return v;
+}
+inline Vec<float> as_float(BitVec bits) {
+  Vec<float> v;
+  std::memcpy(&v, &bits, sizeof v);
+  return v;
+}
+inline BitVec as_bits(Vec<float> v) {
+  BitVec bits;
+  std::memcpy(&bits, &v, sizeof bits);
+  return bits;
 }
 inline IntVec as_int(Vec<float> v) {
   IntVec bits;
@@ -31,7 +42,7 @@ inline IntVec as_int(Vec<float> v) {
   y = y * r + 0.5f;
   y = y * r + 1.0f;
   y = y * r + 1.0f;
-  return x < -87.3f ? Vec<float>{} : as_float(as_int(y) + (as_int(shifted) << 23));
+  return x < -87.3f ? Vec<float>{} : as_float(as_bits(y) + (as_bits(shifted) << 23));
 }
 
 // x > 0 and normal.
