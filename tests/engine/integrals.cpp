@@ -24,6 +24,20 @@ struct Call {
 
 Integral row_of(Integrand kind, double a = 0) { return {.kind = kind, .a = a, .weights = {}, .field = {}}; }
 
+Shape space_of(const Shape& shape) {
+  Shape space;
+  for (int i = 0; i + 1 < shape.dims(); ++i) space.push_back(shape[i]);
+  return space;
+}
+
+// Labels below `classes`, this share of them ignored: 255.
+std::vector<std::uint8_t> draw_labels(Random& random, const Shape& space, std::int64_t classes, double ignored) {
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(space.numel()));
+  for (auto& y : labels)
+    y = random.chance(ignored) ? std::uint8_t{255} : static_cast<std::uint8_t>(random.below(classes));
+  return labels;
+}
+
 // Every integrand once, with exponents that are special and some that are not.
 std::vector<Integral> every_row() {
   std::vector<Integral> rows;
@@ -311,11 +325,8 @@ TEST_CASE("the map of an integrand adds up to its integral, and is zero at ignor
   Random random(97);
   for (const Shape& shape : {Shape{2, 300, 1}, Shape{2, 40, 50, 2}, Shape{1, 5, 6, 7, 4}}) {
     const std::int64_t channels = shape[-1], classes = std::max<std::int64_t>(channels, 2);
-    Shape space;
-    for (int i = 0; i + 1 < shape.dims(); ++i) space.push_back(shape[i]);
-    std::vector<std::uint8_t> labels(static_cast<std::size_t>(space.numel()));
-    for (auto& y : labels)
-      y = random.chance(0.2) ? std::uint8_t{255} : static_cast<std::uint8_t>(random.below(classes));
+    const Shape space = space_of(shape);
+    const std::vector<std::uint8_t> labels = draw_labels(random, space, classes, 0.2);
     const Tensor logits = random_normal(shape, random.bits64(), 0, 3, DType::f64), truth = from_vector(space, labels);
     for (Integral row : every_row()) {
       const Shape weights = random.chance(0.5) ? Shape{classes} : Shape{classes, classes};
@@ -338,11 +349,8 @@ TEST_CASE("hinge errors are those of the log-odds, in one go as in several, with
   Random random(98);
   for (const Shape& shape : {Shape{2, 300, 1}, Shape{2, 4, 50, 2}, Shape{1, 19, 27, 3}, Shape{1, 5, 6, 7, 9}}) {
     const std::int64_t channels = shape[-1], classes = std::max<std::int64_t>(channels, 2);
-    Shape space;
-    for (int i = 0; i + 1 < shape.dims(); ++i) space.push_back(shape[i]);
-    std::vector<std::uint8_t> labels(static_cast<std::size_t>(space.numel()));
-    for (auto& y : labels)
-      y = random.chance(0.2) ? std::uint8_t{255} : static_cast<std::uint8_t>(random.below(classes));
+    const Shape space = space_of(shape);
+    const std::vector<std::uint8_t> labels = draw_labels(random, space, classes, 0.2);
     const Tensor truth = from_vector(space, labels);
     Tensor logits = random_normal(shape, random.bits64(), 0, 5, DType::f64);
     logits.set_requires_grad();
