@@ -76,7 +76,8 @@ Context::Context()
   if (const std::string reason = why_absent(); !reason.empty())
     throw Error(ErrorKind::usage, "device cuda: " + reason, "use --device cpu");
   check_cuda(cudaSetDevice(0), "choice of the card");
-  check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream");
+  for (cudaStream_t* stream : {&stream_, &arrivals_})
+    check_cuda(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "stream");
   check_cublas(cublasCreate(&cublas_), "start of cuBLAS");
   check_cublas(cublasSetStream(cublas_, stream_), "start of cuBLAS");
   // One of our own, so that a product is cut the same way whether it is recorded or not.
@@ -90,9 +91,19 @@ Context::Context()
   void* fault = nullptr;
   check_cuda(cudaMallocHost(&fault, sizeof(int)), "page-locked memory");
   fault_ = new (fault) int(0);
-  for (Staging& staging : staging_) {
-    check_cuda(cudaMallocHost(&staging.memory, kChunk), "page-locked memory");
-    check_cuda(cudaEventCreateWithFlags(&staging.free, cudaEventDisableTiming), "event");
+  make_staging();
+}
+
+void Context::make_staging() {
+  void *host = nullptr, *card = nullptr;
+  check_cuda(cudaMallocHost(&host, kStagings * kStagingBytes), "page-locked memory");
+  check_cuda(cudaMalloc(&card, kStagings * kStagingBytes), "memory for what arrives");
+  for (std::size_t i = 0; i < kStagings; ++i) {
+    Staging& staging = staging_[i];
+    staging.host = static_cast<std::byte*>(host) + i * kStagingBytes;
+    staging.card = static_cast<std::byte*>(card) + i * kStagingBytes;
+    for (cudaEvent_t* event : {&staging.arrived, &staging.free})
+      check_cuda(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "event");
   }
 }
 
@@ -113,44 +124,61 @@ void Context::report_fault() {
   if (fault != 0) throw label_error(fault % 256, fault / 256);
 }
 
-Context::Staging& Context::next_staging() {
-  Staging& staging = staging_[turn_++ % kChunks];
+// Free again when the stream has taken the bytes out of it, or to_host has.
+const Context::Staging& Context::next_staging() {
+  const Staging& staging = staging_[turn_++ % kStagings];
   check_cuda(cudaEventSynchronize(staging.free), "copy between host and card");
   return staging;
 }
 
 void Context::to_card(void* to, const void* from, std::size_t bytes) {
+  constexpr const char* kWhat = "copy to the card";
   if (recorder_ != nullptr)
-    return check_cuda(cudaMemcpyAsync(to, recorder_->keep(from, bytes), bytes, cudaMemcpyHostToDevice, stream_),
-                      "copy to the card");
-  for (std::size_t at = 0; at < bytes; at += kChunk) {
-    const std::size_t count = std::min(kChunk, bytes - at);
+    return check_cuda(cudaMemcpyAsync(to, recorder_->keep(from, bytes), bytes, cudaMemcpyHostToDevice, stream_), kWhat);
+  constexpr std::size_t kDetour = std::size_t{64} << 10;   // less than that is sent to its place at once
+  constexpr std::size_t kParcel = std::size_t{256} << 10;  // travels while the host copies the next one
+  for (std::size_t at = 0; at < bytes; at += kStagingBytes) {
+    const std::size_t count = std::min(kStagingBytes, bytes - at);
+    const std::byte* const source = static_cast<const std::byte*>(from) + at;
+    std::byte* const place = static_cast<std::byte*>(to) + at;
     const Staging& staging = next_staging();
-    std::memcpy(staging.memory, static_cast<const char*>(from) + at, count);
-    check_cuda(cudaMemcpyAsync(static_cast<char*>(to) + at, staging.memory, count, cudaMemcpyHostToDevice, stream_),
-               "copy to the card");
-    check_cuda(cudaEventRecord(staging.free, stream_), "copy to the card");
+    if (count < kDetour) {
+      std::memcpy(staging.host, source, count);
+      check_cuda(cudaMemcpyAsync(place, staging.host, count, cudaMemcpyHostToDevice, stream_), kWhat);
+    } else {
+      for (std::size_t part = 0; part < count; part += kParcel) {
+        const std::size_t size = std::min(kParcel, count - part);
+        std::memcpy(staging.host + part, source + part, size);
+        check_cuda(cudaMemcpyAsync(staging.card + part, staging.host + part, size, cudaMemcpyHostToDevice, arrivals_),
+                   kWhat);
+      }
+      check_cuda(cudaEventRecord(staging.arrived, arrivals_), kWhat);
+      check_cuda(cudaStreamWaitEvent(stream_, staging.arrived, 0), kWhat);
+      check_cuda(cudaMemcpyAsync(place, staging.card, count, cudaMemcpyDeviceToDevice, stream_), kWhat);
+    }
+    check_cuda(cudaEventRecord(staging.free, stream_), kWhat);
   }
 }
 
 void Context::to_host(void* to, const void* from, std::size_t bytes) {
   check(recorder_ == nullptr, "cuda: a number is read on the host, which cannot be recorded");
-  // One chunk is on its way while the one before it is copied out of its buffer.
+  constexpr const char* kWhat = "copy from the card";
+  // One buffer is on its way while the one before it is emptied.
   const Staging* before = nullptr;
   std::size_t done = 0;
   const auto take = [&](std::size_t count) {
-    check_cuda(cudaEventSynchronize(before->free), "copy from the card");
-    std::memcpy(static_cast<char*>(to) + done, before->memory, count);
+    check_cuda(cudaEventSynchronize(before->free), kWhat);
+    std::memcpy(static_cast<std::byte*>(to) + done, before->host, count);
     done += count;
   };
-  for (std::size_t at = 0; at < bytes; at += kChunk) {
-    const std::size_t count = std::min(kChunk, bytes - at);
+  for (std::size_t at = 0; at < bytes; at += kStagingBytes) {
+    const std::size_t count = std::min(kStagingBytes, bytes - at);
     const Staging& staging = next_staging();
     check_cuda(
-        cudaMemcpyAsync(staging.memory, static_cast<const char*>(from) + at, count, cudaMemcpyDeviceToHost, stream_),
-        "copy from the card");
-    check_cuda(cudaEventRecord(staging.free, stream_), "copy from the card");
-    if (before != nullptr) take(kChunk);
+        cudaMemcpyAsync(staging.host, static_cast<const std::byte*>(from) + at, count, cudaMemcpyDeviceToHost, stream_),
+        kWhat);
+    check_cuda(cudaEventRecord(staging.free, stream_), kWhat);
+    if (before != nullptr) take(kStagingBytes);
     before = &staging;
   }
   if (before != nullptr) take(bytes - done);

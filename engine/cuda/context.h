@@ -1,10 +1,11 @@
-// The card as this process uses it: one device, one stream, one handle of cuBLAS and of cuDNN, one pool of memory.
-// Made at the first use.
+// The card as this process uses it: one device, one stream for all work and one for what arrives meanwhile, one handle
+// of cuBLAS and of cuDNN, one pool of memory. Made at the first use.
 #pragma once
 
 #include <cublas_v2.h>
 #include <cudnn.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <source_location>
 #include <string>
@@ -40,8 +41,8 @@ class Context {
   static Shortcuts allowed() { return allowed_; }
   void allow(const Shortcuts& wanted);
 
-  // Between the host and the card, through page-locked memory. to_card returns when the source has been read, the
-  // stream will have the bytes in order; to_host returns with the bytes.
+  // Between the host and the card, through page-locked memory. to_card returns when the source has been read; the
+  // stream will have the bytes in order, and they travel while it is still at work. to_host returns with the bytes.
   void to_card(void* to, const void* from, std::size_t bytes);
   void to_host(void* to, const void* from, std::size_t bytes);
 
@@ -57,17 +58,18 @@ class Context {
  private:
   Context();
   void set_math(bool tf32);
-  // Page-locked buffers, taken in turns: the host may be that many copies, 64 MiB, ahead of the card.
-  static constexpr std::size_t kChunk = std::size_t{512} << 10, kChunks = 128;
+  void make_staging();
+  // Page-locked buffers, each with one of the card, taken in turns: the host may be 64 MiB ahead of the card.
+  static constexpr std::size_t kStagingBytes = std::size_t{2} << 20, kStagings = 32;
   struct Staging {
-    void* memory = nullptr;
-    cudaEvent_t free = nullptr;
+    std::byte *host = nullptr, *card = nullptr;
+    cudaEvent_t arrived = nullptr, free = nullptr;
   };
-  Staging& next_staging();
-  cudaStream_t stream_ = nullptr;
+  const Staging& next_staging();
+  cudaStream_t stream_ = nullptr, arrivals_ = nullptr;
   cublasHandle_t cublas_ = nullptr;
   cudnnHandle_t cudnn_ = nullptr;
-  Staging staging_[kChunks];
+  Staging staging_[kStagings];
   std::size_t turn_ = 0;
   int* fault_ = nullptr;  // page-locked: kernels reach it
   Recorder* recorder_ = nullptr;

@@ -58,6 +58,7 @@ template <class F>
 std::string complaint(F&& f) {
   try {
     f();
+    cuda_backend().synchronise();
   } catch (const std::exception& error) {
     return error.what();
   }
@@ -106,6 +107,43 @@ TEST_CASE("barriers that not all threads reach together, and launches no card wo
   CHECK(test::contains(complaint([&] { launch(prefix_kernel, {1, 32, 300000}, y.data<int>()); }), "shared memory"));
   launch(prefix_kernel, {1, 64}, y.data<int>());  // and the card works on
   CHECK(y.to_vector<int>()[0] == 1601);
+}
+
+__global__ void write_kernel(int* y, int value) {
+  if (first_index() == 0) *y = value;
+}
+
+TEST_CASE("what a stream does not wait for may not be there; what it waits for is") {
+  int* y = nullptr;
+  cudaMallocHost(reinterpret_cast<void**>(&y), sizeof(int));
+  cudaStream_t other = nullptr;
+  cudaEvent_t written = nullptr;
+  cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
+  cudaEventCreateWithFlags(&written, cudaEventDisableTiming);
+  const Tensor seen = empty({1}, DType::i32, Device::cuda);
+  const auto wrong = [&](bool waits) {
+    int count = 0;
+    for (int i = 1; i <= 40; ++i) {
+      launch(write_kernel, {1, 32}, y, i);
+      cudaEventRecord(written, stream());
+      if (waits) cudaStreamWaitEvent(other, written, 0);
+      cudaMemcpyAsync(seen.raw(), y, sizeof(int), cudaMemcpyHostToDevice, other);
+      cudaStreamSynchronize(other);
+      count += seen.to_vector<int>()[0] != i;
+    }
+    return count;
+  };
+  CHECK(wrong(true) == 0);
+  CHECK(wrong(false) >= 5);
+  launch(write_kernel, {1, 32}, y, -1);
+  CHECK(*y == 40);  // nothing has run yet
+  cudaFreeHost(y);
+}
+
+TEST_CASE("copies from memory that is not page-locked are refused") {
+  const Tensor there = empty({4}, DType::i32, Device::cuda);
+  const int here[4] = {};
+  CHECK(cudaMemcpyAsync(there.raw(), here, sizeof here, cudaMemcpyHostToDevice, stream()) != cudaSuccess);
 }
 
 TEST_CASE("fresh memory of the card is NaN, and there is an end of it") {

@@ -5,10 +5,15 @@
 #include "engine/cuda/bf16.h"
 
 enum cublasStatus_t { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_ALLOC_FAILED };
-using cublasHandle_t = struct EmulatedBlas*;
+struct EmulatedBlas {
+  cudaStream_t stream = nullptr;
+};
+using cublasHandle_t = EmulatedBlas*;
 
-inline cublasStatus_t cublasCreate(cublasHandle_t* handle) { return *handle = nullptr, CUBLAS_STATUS_SUCCESS; }
-inline cublasStatus_t cublasSetStream(cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; }
+inline cublasStatus_t cublasCreate(cublasHandle_t* handle) { return *handle = new EmulatedBlas, CUBLAS_STATUS_SUCCESS; }
+inline cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {
+  return handle->stream = stream, CUBLAS_STATUS_SUCCESS;
+}
 inline const char* cublasGetStatusString(cublasStatus_t) { return "emulated"; }
 
 enum cublasOperation_t { CUBLAS_OP_N, CUBLAS_OP_T };
@@ -27,10 +32,10 @@ namespace emulator {
 
 // c [m, n] = alpha a b + beta c, columns first.
 template <class T, class In, class Out>
-cublasStatus_t product(cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m, std::int64_t n, std::int64_t k,
-                       const T* alpha, const In* a, std::int64_t lda, const In* b, std::int64_t ldb, const T* beta,
-                       Out* c, std::int64_t ldc) {
-  queue([=, alpha = *alpha, beta = *beta] {
+cublasStatus_t product(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m,
+                       std::int64_t n, std::int64_t k, const T* alpha, const In* a, std::int64_t lda, const In* b,
+                       std::int64_t ldb, const T* beta, Out* c, std::int64_t ldc) {
+  queue(handle->stream, [=, alpha = *alpha, beta = *beta] {
     const Access access;
     for (std::int64_t j = 0; j < n; ++j)
       for (std::int64_t i = 0; i < m; ++i) {
@@ -46,28 +51,28 @@ cublasStatus_t product(cublasOperation_t op_a, cublasOperation_t op_b, std::int6
 
 }  // namespace emulator
 
-inline cublasStatus_t cublasSgemm_64(cublasHandle_t, cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m,
-                                     std::int64_t n, std::int64_t k, const float* alpha, const float* a,
+inline cublasStatus_t cublasSgemm_64(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
+                                     std::int64_t m, std::int64_t n, std::int64_t k, const float* alpha, const float* a,
                                      std::int64_t lda, const float* b, std::int64_t ldb, const float* beta, float* c,
                                      std::int64_t ldc) {
-  return emulator::product(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  return emulator::product(handle, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
-inline cublasStatus_t cublasDgemm_64(cublasHandle_t, cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m,
-                                     std::int64_t n, std::int64_t k, const double* alpha, const double* a,
-                                     std::int64_t lda, const double* b, std::int64_t ldb, const double* beta, double* c,
-                                     std::int64_t ldc) {
-  return emulator::product(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+inline cublasStatus_t cublasDgemm_64(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
+                                     std::int64_t m, std::int64_t n, std::int64_t k, const double* alpha,
+                                     const double* a, std::int64_t lda, const double* b, std::int64_t ldb,
+                                     const double* beta, double* c, std::int64_t ldc) {
+  return emulator::product(handle, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 // Factors of bf16, sums in f32.
-inline cublasStatus_t cublasGemmEx_64(cublasHandle_t, cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m,
-                                      std::int64_t n, std::int64_t k, const float* alpha, const void* a, cudaDataType_t,
-                                      std::int64_t lda, const void* b, cudaDataType_t, std::int64_t ldb,
+inline cublasStatus_t cublasGemmEx_64(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
+                                      std::int64_t m, std::int64_t n, std::int64_t k, const float* alpha, const void* a,
+                                      cudaDataType_t, std::int64_t lda, const void* b, cudaDataType_t, std::int64_t ldb,
                                       const float* beta, void* c, cudaDataType_t c_type, std::int64_t ldc,
                                       cublasComputeType_t, cublasGemmAlgo_t) {
   using voxgrad::cuda::Bf16;
   const auto run = [&](auto* to) {
-    return emulator::product(op_a, op_b, m, n, k, alpha, static_cast<const Bf16*>(a), lda, static_cast<const Bf16*>(b),
-                             ldb, beta, to, ldc);
+    return emulator::product(handle, op_a, op_b, m, n, k, alpha, static_cast<const Bf16*>(a), lda,
+                             static_cast<const Bf16*>(b), ldb, beta, to, ldc);
   };
   return c_type == CUDA_R_16BF ? run(static_cast<Bf16*>(c)) : run(static_cast<float*>(c));
 }

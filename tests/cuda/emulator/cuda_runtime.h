@@ -3,6 +3,8 @@
 // not use is not there.
 //
 // What it finds, besides wrong results:
+//   - results that are read, and buffers that are written again, before the work that was queued has run: it runs when
+//     the host waits, and streams overtake one another (streams.cpp);
 //   - races: the blocks of a launch, and the threads of a block between two barriers, run in another order every time;
 //   - barriers and shuffles that not every thread reaches, or that different threads reach at different places;
 //   - host code that touches memory of the card, which is only accessible while a kernel or a copy runs;
@@ -31,6 +33,8 @@
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
+
+struct EmulatedStream;
 
 namespace emulator {
 
@@ -70,8 +74,10 @@ bool fit_for_a_kernel([[maybe_unused]] const T& argument) {
   else
     return true;
 }
-// While the stream is captured, what would run is remembered instead; else it runs.
-void queue(std::function<void()> work);
+// Behind what the stream has to do already; while it is captured, the work is remembered instead.
+void queue(EmulatedStream* stream, std::function<void()> work);
+// Whatever is queued on any stream.
+void run_all();
 
 [[noreturn]] void complain(const std::source_location& at, const char* what);
 
@@ -135,7 +141,7 @@ T atomicAdd(T* p, T value) {
   return before;
 }
 
-// The host's side. A stream does its work at once.
+// The host's side.
 enum cudaError_t {
   cudaSuccess,
   cudaErrorInvalidValue,
@@ -144,7 +150,7 @@ enum cudaError_t {
   cudaErrorNoDevice
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
-using cudaStream_t = struct EmulatedStream*;
+using cudaStream_t = EmulatedStream*;
 using cudaEvent_t = struct EmulatedEvent*;
 using cudaGraph_t = struct EmulatedGraph*;
 using cudaGraphExec_t = struct EmulatedGraph*;
@@ -169,13 +175,14 @@ const char* cudaGetErrorString(cudaError_t status);
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 0, cudaSuccess; }
-inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return *stream = nullptr, cudaSuccess; }
-inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return *event = nullptr, cudaSuccess; }
-inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t);  // not while the stream is captured
-cudaError_t cudaEventSynchronize(cudaEvent_t);    // neither
-cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode);
-cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);  // like all that deals with events: not while it is captured
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, std::size_t* count);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* runnable, cudaGraph_t graph, unsigned long long);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t runnable, cudaStream_t);
@@ -185,10 +192,12 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t runnable);
 // What engine/cuda calls where it is not compiled by nvcc: the start of a kernel (launch.h), shared memory (device.h).
 namespace voxgrad::cuda {
 
+cudaStream_t stream();
+
 template <class... Parameters, class Grid>
 void run_on_host(void (*kernel)(Parameters...), const Grid& grid, const Parameters&... args) {
   if (!(emulator::fit_for_a_kernel(args) && ...)) emulator::complain(grid.at, "an argument points to host memory");
-  emulator::queue([=] {
+  emulator::queue(stream(), [=] {
     emulator::run(grid.blocks, grid.threads, grid.shared, grid.at, reinterpret_cast<void (*)()>(kernel),
                   [&] { kernel(args...); });
   });

@@ -111,6 +111,7 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* pointer) {
+  emulator::run_all();
   return pointer == nullptr || memory().release(pointer) ? cudaSuccess : cudaErrorInvalidValue;
 }
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
@@ -120,21 +121,23 @@ cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
   return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* pointer) {
+  emulator::run_all();
   page_locked.erase(static_cast<char*>(pointer));
   std::free(pointer);
   return cudaSuccess;
 }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
   const bool from_card = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   const bool to_card = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
-  if (kind != cudaMemcpyDefault && (memory().holds(from) != from_card || memory().holds(to) != to_card))
-    return cudaErrorInvalidValue;
-  emulator::queue([=] { std::memcpy(memory().opened(to), memory().opened(from), bytes); });
+  // Memory of the host that is not page-locked is for copies that wait.
+  const auto fits = [](const void* p, bool card) { return card ? memory().holds(p) : is_page_locked(p); };
+  if (kind != cudaMemcpyDefault && (!fits(from, from_card) || !fits(to, to_card))) return cudaErrorInvalidValue;
+  emulator::queue(stream, [=] { std::memcpy(memory().opened(to), memory().opened(from), bytes); });
   return cudaSuccess;
 }
-cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
   if (!memory().holds(to)) return cudaErrorInvalidValue;
-  emulator::queue([=] { std::memset(memory().opened(to), value, bytes); });
+  emulator::queue(stream, [=] { std::memset(memory().opened(to), value, bytes); });
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }

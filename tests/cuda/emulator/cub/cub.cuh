@@ -15,10 +15,10 @@ struct DeviceRadixSort {
   template <class Key, class Value, class Count>
   static cudaError_t SortPairs(void* temporary, std::size_t& bytes, const Key* keys, Key* sorted_keys,
                                const Value* values, Value* sorted_values, Count count, int begin_bit, int end_bit,
-                               cudaStream_t = nullptr) {
+                               cudaStream_t stream) {
     static_assert(std::is_unsigned_v<Key>);
     if (temporary == nullptr) return bytes = 1, cudaSuccess;
-    emulator::queue([=] {
+    emulator::queue(stream, [=] {
       const emulator::Access access;
       const auto n = static_cast<std::size_t>(count);
       std::vector<std::size_t> order(n);
@@ -40,9 +40,9 @@ struct DeviceRadixSort {
 struct DeviceScan {
   template <class In, class Out, class Count>
   static cudaError_t InclusiveSum(void* temporary, std::size_t& bytes, const In* in, Out* out, Count count,
-                                  cudaStream_t = nullptr) {
+                                  cudaStream_t stream) {
     if (temporary == nullptr) return bytes = 1, cudaSuccess;
-    emulator::queue([=] {
+    emulator::queue(stream, [=] {
       const emulator::Access access;
       std::inclusive_scan(in, in + count, out);
     });
