@@ -4,6 +4,8 @@
 #include <new>
 #include <utility>
 
+#include "engine/cuda/small.h"
+
 namespace voxgrad::cuda {
 namespace {
 
@@ -58,6 +60,10 @@ void check_cudnn(cudnnStatus_t status, const char* what, const std::source_locat
 
 cudaStream_t stream() { return Context::get().stream(); }
 
+cudaStream_t Context::stream() { return run_small(), stream_; }
+cublasHandle_t Context::cublas() { return run_small(), cublas_; }
+cudnnHandle_t Context::cudnn() { return run_small(), cudnn_; }
+
 Context& Context::get() {
   // Never destroyed: tensors with static storage may be released later, and the driver frees everything at exit.
   static Context* const context = new Context;
@@ -72,7 +78,10 @@ Context::Context()
             cudaGetLastError();  // the pool reports it
             return static_cast<void*>(nullptr);
           },
-          [](void* block) { cudaFree(block); }) {
+          [](void* block) {
+            run_small();  // it may be there that it reads or writes
+            cudaFree(block);
+          }) {
   if (const std::string reason = why_absent(); !reason.empty())
     throw Error(ErrorKind::usage, "device cuda: " + reason, "use --device cpu");
   check_cuda(cudaSetDevice(0), "choice of the card");
@@ -133,6 +142,7 @@ const Context::Staging& Context::next_staging() {
 
 void Context::to_card(void* to, const void* from, std::size_t bytes) {
   constexpr const char* kWhat = "copy to the card";
+  run_small();
   if (recorder_ != nullptr)
     return check_cuda(cudaMemcpyAsync(to, recorder_->keep(from, bytes), bytes, cudaMemcpyHostToDevice, stream_), kWhat);
   constexpr std::size_t kDetour = std::size_t{64} << 10;   // less than that is sent to its place at once
@@ -163,6 +173,7 @@ void Context::to_card(void* to, const void* from, std::size_t bytes) {
 void Context::to_host(void* to, const void* from, std::size_t bytes) {
   check(recorder_ == nullptr, "cuda: a number is read on the host, which cannot be recorded");
   constexpr const char* kWhat = "copy from the card";
+  run_small();
   // One buffer is on its way while the one before it is emptied.
   const Staging* before = nullptr;
   std::size_t done = 0;

@@ -33,9 +33,10 @@ class Recorder {
 class Context {
  public:
   static Context& get();  // Error(usage) if there is no card
-  cudaStream_t stream() const { return stream_; }
-  cublasHandle_t cublas() const { return cublas_; }
-  cudnnHandle_t cudnn() const { return cudnn_; }
+  // For the next piece of work; each starts what waits (small.h) before that.
+  cudaStream_t stream();
+  cublasHandle_t cublas();
+  cudnnHandle_t cudnn();
   // Of the card, or of what is being recorded.
   Pool& pool() { return recorder_ != nullptr ? recorder_->pool() : pool_; }
   static Shortcuts allowed() { return allowed_; }

@@ -1,6 +1,7 @@
 #include "engine/cuda/cuda_backend.h"
 
 #include "engine/cuda/context.h"
+#include "engine/cuda/small.h"
 
 namespace voxgrad::cuda {
 
@@ -21,6 +22,7 @@ void CudaBackend::copy(void* to, Device to_device, const void* from, Device from
   if (bytes == 0) return;
   if (from_device == Device::cpu) return Context::get().to_card(to, from, bytes);
   if (to_device == Device::cpu) return Context::get().to_host(to, from, bytes);
+  if (small_copy(to, from, bytes)) return;
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream()), "copy on the card");
 }
 

@@ -3,6 +3,7 @@
 #include "engine/cuda/bf16.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/launch.h"
+#include "engine/cuda/small.h"
 #include "engine/cuda/strided.h"
 #include "engine/functors.h"
 
@@ -147,15 +148,8 @@ UnaryCall<T> unary_call(const Tensor& x, const T* y, const T* dy, const Tensor& 
 
 template <class T>
 BinaryCall<T> binary_call(const Tensor& p, const Tensor& q, const T* dy, const Tensor& y) {
-  BinaryCall<T> call{{}, p.data<T>(), q.data<T>(), dy, y.data<T>(), y.numel(), false};
-  std::int64_t p_step = 1, q_step = 1;
-  for (int back = 1; back <= y.dims(); ++back) {
-    const std::int64_t p_n = back <= p.dims() ? p.shape()[-back] : 1, q_n = back <= q.dims() ? q.shape()[-back] : 1;
-    call.walk.push(y.shape()[-back], p_n == 1 ? 0 : p_step, q_n == 1 ? 0 : q_step);
-    p_step *= p_n;
-    q_step *= q_n;
-  }
-  call.walk.close();
+  BinaryCall<T> call{
+      broadcast_walk(p.shape(), q.shape(), y.shape()), p.data<T>(), q.data<T>(), dy, y.data<T>(), y.numel(), false};
   call.wide = wide_rows(call);
   return call;
 }
@@ -180,24 +174,28 @@ void binary_of(BinaryOp op, const BinaryCall<T>& call) {
 }  // namespace
 
 void CudaBackend::unary(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y) {
+  if (small_unary(op, a, b, x, y)) return;
   dispatch_stored(x.dtype(), "unary",
                   [&]<class T>(T) { unary_of<Part::value, T>(op, a, b, unary_call<T>(x, nullptr, nullptr, y)); });
 }
 
 void CudaBackend::unary_gradient(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y, const Tensor& dy,
                                  const Tensor& dx) {
+  if (small_unary_gradient(op, a, b, x, y, dy, dx)) return;
   dispatch_stored(x.dtype(), "unary", [&]<class T>(T) {
     unary_of<Part::slope, T>(op, a, b, unary_call<T>(x, y.data<T>(), dy.data<T>(), dx));
   });
 }
 
 void CudaBackend::binary(BinaryOp op, const Tensor& p, const Tensor& q, const Tensor& y) {
+  if (small_binary(op, p, q, y)) return;
   dispatch_stored(y.dtype(), "binary",
                   [&]<class T>(T) { binary_of<Part::value>(op, binary_call<T>(p, q, nullptr, y)); });
 }
 
 void CudaBackend::binary_gradient(BinaryOp op, int side, const Tensor& p, const Tensor& q, const Tensor& dy,
                                   const Tensor& d) {
+  if (small_binary_gradient(op, side, p, q, dy, d)) return;
   dispatch_stored(d.dtype(), "binary", [&]<class T>(T) {
     const BinaryCall<T> call = binary_call<T>(p, q, dy.data<T>(), d);
     side == 0 ? binary_of<Part::slope_p>(op, call) : binary_of<Part::slope_q>(op, call);

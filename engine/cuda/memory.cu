@@ -1,31 +1,12 @@
 // Memory: fill, casts, boxes.
-#include <limits>
-
-#include "engine/cuda/bf16.h"
 #include "engine/cuda/context.h"
+#include "engine/cuda/convert.h"
 #include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/small.h"
 #include "engine/cuda/strided.h"
 
 namespace voxgrad::cuda {
 namespace {
-
-__host__ __device__ inline double number(double x) { return x; }
-__host__ __device__ inline double number(float x) { return x; }
-__host__ __device__ inline double number(std::int32_t x) { return x; }
-__host__ __device__ inline double number(std::uint8_t x) { return x; }
-__host__ __device__ inline double number(Bf16 x) { return static_cast<float>(x); }
-
-// Integers saturate and NaN becomes 0.
-template <class To>
-__host__ __device__ inline To converted(double x) {
-  if constexpr (std::is_integral_v<To>) {
-    constexpr double kLow = std::numeric_limits<To>::lowest(), kHigh = std::numeric_limits<To>::max();
-    const double inside = x == x ? x : 0.0;
-    return static_cast<To>(inside < kLow ? kLow : inside > kHigh ? kHigh : inside);
-  } else {
-    return static_cast<To>(x);
-  }
-}
 
 template <class F>
 void dispatch_any(DType dtype, F&& f) {
@@ -59,28 +40,6 @@ __global__ void box_kernel(Walk walk, const T* x, T* y, std::int64_t n) {
   }
 }
 
-struct Box {
-  Walk walk;  // p: x, q: y, in units
-  std::int64_t x_origin = 0, y_origin = 0, numel = 1;
-};
-
-Box box_of(const Shape& x, const Shape& x_begin, const Shape& y, const Shape& y_begin, const Shape& extents,
-           std::int64_t unit) {
-  Box box;
-  std::int64_t x_step = 1, y_step = 1;
-  for (int axis = x.dims() - 1; axis >= 0; --axis) {
-    const std::int64_t size = axis == x.dims() - 1 ? unit : 1;  // elements of one unit along the last axis
-    box.walk.push(extents[axis] / size, x_step, y_step);
-    box.x_origin += x_begin[axis] / size * x_step;
-    box.y_origin += y_begin[axis] / size * y_step;
-    box.numel *= extents[axis] / size;
-    x_step *= x[axis] / size;
-    y_step *= y[axis] / size;
-  }
-  box.walk.close();
-  return box;
-}
-
 // Bytes that can be moved at once: everything along the last axis, and the addresses, are multiples of it.
 std::int64_t unit_bytes(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin,
                         const Shape& extents) {
@@ -103,7 +62,7 @@ void copy_units(const Tensor& x, const Tensor& y, const Shape& x_begin, const Sh
 }  // namespace
 
 void CudaBackend::fill(const Tensor& y, double value) {
-  if (y.numel() == 0) return;
+  if (y.numel() == 0 || small_fill(y, value)) return;
   if (value == 0) return check_cuda(cudaMemsetAsync(y.raw(), 0, y.bytes(), stream()), "fill");
   dispatch_any(y.dtype(), [&]<class T>(T) {
     launch(fill_kernel<T>, grid_for(y.numel()), static_cast<T*>(y.raw()), converted<T>(value), y.numel());
@@ -111,6 +70,7 @@ void CudaBackend::fill(const Tensor& y, double value) {
 }
 
 void CudaBackend::cast(const Tensor& x, const Tensor& y) {
+  if (small_cast(x, y)) return;
   dispatch_any(x.dtype(), [&]<class From>(From) {
     dispatch_any(y.dtype(), [&]<class To>(To) {
       launch(cast_kernel<From, To>, grid_for(x.numel()), static_cast<const From*>(x.raw()), static_cast<To*>(y.raw()),
@@ -121,7 +81,7 @@ void CudaBackend::cast(const Tensor& x, const Tensor& y) {
 
 void CudaBackend::copy_box(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin,
                            const Shape& extents, bool add) {
-  if (extents.numel() == 0) return;
+  if (extents.numel() == 0 || small_copy_box(x, x_begin, y, y_begin, extents, add)) return;
   if (add)
     return dispatch_stored(x.dtype(), "copy_box", [&]<class T>(T) {
       const Box box = box_of(x.shape(), x_begin, y.shape(), y_begin, extents, 1);

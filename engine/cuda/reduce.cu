@@ -5,6 +5,7 @@
 #include "engine/cuda/bf16.h"
 #include "engine/cuda/columns.h"
 #include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/small.h"
 
 namespace voxgrad::cuda {
 namespace {
@@ -123,6 +124,7 @@ void reduce_groups(const T* x, Groups groups, To* y) {
 }  // namespace
 
 void CudaBackend::reduce(ReduceOp op, const Tensor& x, const Tensor& y) {
+  if (small_reduce(op, x, y)) return;
   const Groups groups(x.shape(), y.shape());
   dispatch_stored(x.dtype(), "reduce", [&]<class T>(T) {
     switch (op) {

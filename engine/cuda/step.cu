@@ -4,6 +4,7 @@
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/launch.h"
+#include "engine/cuda/small.h"
 
 namespace voxgrad::cuda {
 namespace {
@@ -85,6 +86,7 @@ void CudaBackend::adam_step(const AdamStep& step, const Tensor& gradient, const 
 }
 
 void CudaBackend::lerp(const Tensor& x, double weight, const Tensor& y) {
+  if (small_lerp(x, weight, y)) return;
   dispatch_float(y.dtype(), "lerp", [&]<class T>(T) {
     launch(lerp_kernel<T>, grid_for(y.numel()), x.data<T>(), static_cast<T>(weight), y.data<T>(), y.numel());
   });

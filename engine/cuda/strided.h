@@ -63,4 +63,41 @@ struct Walk {
   }
 };
 
+// The box y, with the strides of two operands that broadcast to it.
+inline Walk broadcast_walk(const Shape& p, const Shape& q, const Shape& y) {
+  Walk walk;
+  std::int64_t p_step = 1, q_step = 1;
+  for (int back = 1; back <= y.dims(); ++back) {
+    const std::int64_t p_n = back <= p.dims() ? p[-back] : 1, q_n = back <= q.dims() ? q[-back] : 1;
+    walk.push(y[-back], p_n == 1 ? 0 : p_step, q_n == 1 ? 0 : q_step);
+    p_step *= p_n;
+    q_step *= q_n;
+  }
+  walk.close();
+  return walk;
+}
+
+// A box of x that is copied onto one of y, counted in units of some elements of the last axis.
+struct Box {
+  Walk walk;  // p: x, q: y, in units
+  std::int64_t x_origin = 0, y_origin = 0, numel = 1;
+};
+
+inline Box box_of(const Shape& x, const Shape& x_begin, const Shape& y, const Shape& y_begin, const Shape& extents,
+                  std::int64_t unit) {
+  Box box;
+  std::int64_t x_step = 1, y_step = 1;
+  for (int axis = x.dims() - 1; axis >= 0; --axis) {
+    const std::int64_t size = axis == x.dims() - 1 ? unit : 1;  // elements of one unit along the last axis
+    box.walk.push(extents[axis] / size, x_step, y_step);
+    box.x_origin += x_begin[axis] / size * x_step;
+    box.y_origin += y_begin[axis] / size * y_step;
+    box.numel *= extents[axis] / size;
+    x_step *= x[axis] / size;
+    y_step *= y[axis] / size;
+  }
+  box.walk.close();
+  return box;
+}
+
 }  // namespace voxgrad::cuda
