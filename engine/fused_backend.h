@@ -55,8 +55,12 @@ class FusedBackend {
 };
 
 FusedBackend& fused_backend_of(Device device);
+// Factories, one per folder.
 namespace cpu {
 FusedBackend& fused_backend();
+}
+namespace cuda {
+FusedBackend& fused_backend();  // where there is a card
 }
 
 // The readings as tensors of their own, side by side along the channels. One plain reading: itself.

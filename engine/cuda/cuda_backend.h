@@ -10,6 +10,7 @@
 //   distance.cu      distance transform                rank.cu           selection and sorting
 //   morphology.cu    minimum and maximum of neighbours
 //   small.cu         elementwise, sums and copies of a few numbers, which wait and run together
+//   fused.cpp        what is done in one pass instead of several (fused_backend.h)
 //   recording.cpp    work that is recorded as a CUDA graph
 // Kernels are started by launch() of launch.h alone and use the device through device.h alone, so that the tests can
 // run them on a processor. All work of the backend is queued on one stream, in the order of the calls.

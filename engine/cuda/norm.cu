@@ -1,9 +1,12 @@
 // Normalisation: statistics, y = activation((x - mean) * rstd * gamma + beta) in one pass, and the gradient in two. x
 // is read as [M, R, C]; a thread keeps its channels, and what belongs to them, in registers and walks down the rows
 // (columns.h). Sums are f64, around the first row of the map, so a mean far from zero costs no digits.
-#include "engine/cuda/bf16.h"
+#include <numeric>
+
 #include "engine/cuda/columns.h"
 #include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/fused.h"
+#include "engine/cuda/normalised.h"
 #include "engine/cuda/volume.h"
 
 namespace voxgrad::cuda {
@@ -58,38 +61,6 @@ struct StoreStatistics {
   }
 };
 
-// What the passes over x share. Statistics and parameters of maps in bf16 are f32.
-template <class T>
-struct Problem {
-  using W = Work<T>;
-  const T *x, *dy;  // dy, gamma and beta may be null
-  const W *mean, *rstd, *gamma, *beta;
-  std::int64_t maps, rows, channels, groups;
-  W slope;  // of the activation below zero: 1 for none, 0 for ReLU
-
-  __host__ __device__ std::int64_t statistic(std::int64_t m, std::int64_t c) const {
-    return m * groups + c / (channels / groups);
-  }
-  __device__ W scale(std::int64_t m, std::int64_t c) const { return rstd[statistic(m, c)] * (gamma ? gamma[c] : W(1)); }
-  __device__ W act(W z) const { return z < W(0) ? (slope == W(0) ? W(0) : z * slope) : z; }  // a NaN stays
-  __device__ W back(W z, W d) const { return z > W(0) ? d : slope == W(0) ? W(0) : d * slope; }
-};
-
-// A thread's channels.
-template <class T, int kN>
-struct Channels {
-  Work<T> mean[kN], scale[kN], beta[kN];
-  __device__ void load(const Problem<T>& p, std::int64_t m, std::int64_t column) {
-#pragma unroll
-    for (int k = 0; k < kN; ++k) {
-      const std::int64_t c = column + k;
-      mean[k] = p.mean[p.statistic(m, c)];
-      scale[k] = p.scale(m, c);
-      beta[k] = p.beta ? p.beta[c] : Work<T>(0);
-    }
-  }
-};
-
 // Where a thread of a pass over [M, R, C] stands: rows first, first + step, .. < last.
 struct Lane {
   std::int64_t m, column, first, last;
@@ -106,14 +77,17 @@ struct Lane {
 
 constexpr int kDepth = 4;  // rows that a thread has on their way at once
 
+// Rows of y are `width` elements apart. Three blocks of a multiprocessor keep the memory busy: 80 registers.
 template <class T, int kN>
-__global__ void norm_kernel(Problem<T> p, Columns cut, T* y) {
+__global__ void __launch_bounds__(Columns::kThreads, 3)
+    norm_kernel(Normalised<T> p, Columns cut, T* y, std::int64_t width) {
   const Lane lane(cut);
   if (lane.first >= lane.last) return;
   Channels<T, kN> own;
   own.load(p, lane.m, lane.column);
   for (std::int64_t i = lane.first; i < lane.last; i += kDepth * cut.rows) {
     const std::int64_t at = (lane.m * cut.r + i) * cut.b + lane.column, step = cut.rows * cut.b;
+    T* const to = y + (lane.m * cut.r + i) * width + lane.column;
     Pack<T, kN> values[kDepth];
 #pragma unroll
     for (int d = 0; d < kDepth; ++d)
@@ -121,10 +95,8 @@ __global__ void norm_kernel(Problem<T> p, Columns cut, T* y) {
 #pragma unroll
     for (int d = 0; d < kDepth; ++d) {
       if (i + d * cut.rows >= lane.last) break;
-#pragma unroll
-      for (int k = 0; k < kN; ++k)
-        values[d].at[k] = p.act((values[d].at[k] - own.mean[k]) * own.scale[k] + own.beta[k]);
-      *reinterpret_cast<Pack<T, kN>*>(y + at + d * step) = values[d];
+      own.apply(p, values[d]);
+      *reinterpret_cast<Pack<T, kN>*>(to + d * (cut.rows * width)) = values[d];
     }
   }
 }
@@ -138,7 +110,8 @@ template <class T, int kN>
 struct GradientPass {
   using State = GradientSums;
   static constexpr int kWidth = kN;
-  Problem<T> p;
+  Normalised<T> p;
+  const T* dy_map;
   Channels<T, kN> own;
 
   __device__ static State start() { return {0, 0}; }
@@ -147,7 +120,7 @@ struct GradientPass {
   __device__ void take(State (&states)[kN], std::int64_t m, std::int64_t row, std::int64_t column) const {
     const std::int64_t at = (m * p.rows + row) * p.channels + column;
     const auto x = *reinterpret_cast<const Pack<T, kN>*>(p.x + at),
-               dy = *reinterpret_cast<const Pack<T, kN>*>(p.dy + at);
+               dy = *reinterpret_cast<const Pack<T, kN>*>(dy_map + at);
 #pragma unroll
     for (int k = 0; k < kN; ++k) {
       const Work<T> d = x.at[k] - own.mean[k];
@@ -171,7 +144,7 @@ struct Feedback {
 
 // From the sums [M, C]: dgamma = sum of dz (x - mean) rstd and dbeta = sum of dz over the maps, and the feedback.
 template <class T>
-__global__ void parameter_kernel(Problem<T> p, const GradientSums* sums, Work<T>* dgamma, Work<T>* dbeta,
+__global__ void parameter_kernel(Normalised<T> p, const GradientSums* sums, Work<T>* dgamma, Work<T>* dbeta,
                                  Feedback<Work<T>>* feedback) {
   for (std::int64_t c = first_index(); c < p.channels; c += index_step()) {
     double by_gamma = 0, by_beta = 0;
@@ -202,7 +175,8 @@ __global__ void parameter_kernel(Problem<T> p, const GradientSums* sums, Work<T>
 
 // feedback null: constant statistics. dx may be dy.
 template <class T, int kN>
-__global__ void input_gradient_kernel(Problem<T> p, Columns cut, const Feedback<Work<T>>* feedback, T* dx) {
+__global__ void input_gradient_kernel(Normalised<T> p, const T* dy_map, Columns cut, const Feedback<Work<T>>* feedback,
+                                      T* dx) {
   const Lane lane(cut);
   if (lane.first >= lane.last) return;
   Channels<T, kN> own;
@@ -218,7 +192,7 @@ __global__ void input_gradient_kernel(Problem<T> p, Columns cut, const Feedback<
     for (int d = 0; d < kDepth; ++d) {
       if (i + d * cut.rows >= lane.last) break;
       x[d] = *reinterpret_cast<const Pack<T, kN>*>(p.x + at + d * step);
-      dy[d] = *reinterpret_cast<const Pack<T, kN>*>(p.dy + at + d * step);
+      dy[d] = *reinterpret_cast<const Pack<T, kN>*>(dy_map + at + d * step);
     }
 #pragma unroll
     for (int d = 0; d < kDepth; ++d) {
@@ -231,27 +205,6 @@ __global__ void input_gradient_kernel(Problem<T> p, Columns cut, const Feedback<
       *reinterpret_cast<Pack<T, kN>*>(dx + at + d * step) = dy[d];
     }
   }
-}
-
-template <class T>
-Problem<T> problem_of(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma, const Tensor& beta,
-                      const NormActivation& activation) {
-  const std::int64_t maps = mean.extent(0), channels = x.extent(-1);
-  const double slope = activation.kind == Activation::none   ? 1
-                       : activation.kind == Activation::relu ? 0
-                                                             : activation.slope;
-  const auto data = [](const Tensor& t) { return t.defined() ? t.data<Work<T>>() : nullptr; };
-  return {x.data<T>(),
-          nullptr,
-          mean.data<Work<T>>(),
-          rstd.data<Work<T>>(),
-          data(gamma),
-          data(beta),
-          maps,
-          x.numel() / (maps * channels),
-          channels,
-          mean.extent(1),
-          static_cast<Work<T>>(slope)};
 }
 
 }  // namespace
@@ -269,16 +222,23 @@ void CudaBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mea
   });
 }
 
+void normalise_into(const Reading& reading, const Tensor& whole, std::int64_t first) {
+  if (reading.x.numel() == 0) return;
+  const std::int64_t width = whole.extent(-1);
+  dispatch_stored(whole.dtype(), "norm", [&]<class T>(T) {
+    const Normalised<T> map(reading);
+    for_width<T>(std::gcd(std::gcd(map.channels, width), first), {&reading.x, &whole},
+                 [&]<int kN>(std::integral_constant<int, kN>) {
+                   const Columns cut(map.maps, map.rows, map.channels, kN);
+                   launch(norm_kernel<T, kN>, Grid(cut.blocks(), cut.threads()), map, cut, whole.data<T>() + first,
+                          width);
+                 });
+  });
+}
+
 void CudaBackend::norm(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma, const Tensor& beta,
                        const NormActivation& activation, const Tensor& y) {
-  if (x.numel() == 0) return;
-  dispatch_stored(x.dtype(), "norm", [&]<class T>(T) {
-    const Problem<T> problem = problem_of<T>(x, mean, rstd, gamma, beta, activation);
-    for_width<T>(problem.channels, {&x, &y}, [&]<int kN>(std::integral_constant<int, kN>) {
-      const Columns cut(problem.maps, problem.rows, problem.channels, kN);
-      launch(norm_kernel<T, kN>, Grid(cut.blocks(), cut.threads()), problem, cut, y.data<T>());
-    });
-  });
+  normalise_into({x, mean, rstd, gamma, beta, activation}, y, 0);
 }
 
 void CudaBackend::norm_gradient(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma,
@@ -291,22 +251,21 @@ void CudaBackend::norm_gradient(const Tensor& x, const Tensor& mean, const Tenso
   }
   const bool feeds_back = dx.defined() && !constant_statistics;
   dispatch_stored(x.dtype(), "norm", [&]<class T>(T) {
-    Problem<T> problem = problem_of<T>(x, mean, rstd, gamma, beta, activation);
-    problem.dy = dy.data<T>();
-    const std::int64_t results = problem.maps * problem.channels;
+    const Normalised<T> map({x, mean, rstd, gamma, beta, activation});
+    const std::int64_t results = map.maps * map.channels;
     const Scratch<GradientSums> sums(results);
-    const Scratch<Feedback<Work<T>>> feedback(problem.maps * problem.groups);
-    for_width<T>(problem.channels, {&x, &dy, dx.defined() ? &dx : &x}, [&]<int kN>(std::integral_constant<int, kN>) {
+    const Scratch<Feedback<Work<T>>> feedback(map.maps * map.groups);
+    for_width<T>(map.channels, {&x, &dy, dx.defined() ? &dx : &x}, [&]<int kN>(std::integral_constant<int, kN>) {
       if (feeds_back || dgamma.defined() || dbeta.defined()) {
-        reduce_columns(GradientPass<T, kN>{problem, {}}, problem.maps, problem.rows, problem.channels, 1,
+        reduce_columns(GradientPass<T, kN>{map, dy.data<T>(), {}}, map.maps, map.rows, map.channels, 1,
                        StoreSums{sums.data()});
-        launch(parameter_kernel<T>, grid_for(std::max(problem.channels, problem.maps * problem.groups)), problem,
-               sums.data(), dgamma.defined() ? dgamma.data<Work<T>>() : nullptr,
-               dbeta.defined() ? dbeta.data<Work<T>>() : nullptr, feeds_back ? feedback.data() : nullptr);
+        launch(parameter_kernel<T>, grid_for(std::max(map.channels, map.maps * map.groups)), map, sums.data(),
+               dgamma.defined() ? dgamma.data<Work<T>>() : nullptr, dbeta.defined() ? dbeta.data<Work<T>>() : nullptr,
+               feeds_back ? feedback.data() : nullptr);
       }
       if (!dx.defined()) return;
-      const Columns cut(problem.maps, problem.rows, problem.channels, kN);
-      launch(input_gradient_kernel<T, kN>, Grid(cut.blocks(), cut.threads()), problem, cut,
+      const Columns cut(map.maps, map.rows, map.channels, kN);
+      launch(input_gradient_kernel<T, kN>, Grid(cut.blocks(), cut.threads()), map, dy.data<T>(), cut,
              feeds_back ? feedback.data() : nullptr, dx.data<T>());
     });
   });

@@ -1,21 +1,49 @@
 // Maximum pooling. A thread takes some channels of one window, and for the gradient of one voxel.
-#include "engine/cuda/bf16.h"
+#include <algorithm>
+
 #include "engine/cuda/cuda_backend.h"
+#include "engine/cuda/fused.h"
 #include "engine/cuda/launch.h"
+#include "engine/cuda/normalised.h"
 #include "engine/cuda/volume.h"
 
 namespace voxgrad::cuda {
 namespace {
 
-// The first maximum; a NaN is larger than any number.
+// A map as it stands.
 template <class T, int kN>
-__global__ void pool_kernel(Volume in, Volume out, PerAxis window, const T* x, T* y, std::uint8_t* index,
+struct AsItIs {
+  const T* x;
+  __device__ void begin(std::int64_t, std::int64_t) {}
+  __device__ void apply(Pack<T, kN>&) const {}
+};
+
+// A map that is normalised as it is read. What belongs to the channels is loaded when they change, which is once where
+// the number of threads is a multiple of a row.
+template <class T, int kN>
+struct AsNormalised {
+  const T* x;
+  Normalised<T> map;
+  Channels<T, kN> own;
+  std::int64_t m = -1, column = -1;
+  __device__ void begin(std::int64_t sample, std::int64_t first) {
+    if (map.maps == 1) sample = 0;
+    if (sample == m && first == column) return;
+    own.load(map, m = sample, column = first);
+  }
+  __device__ void apply(Pack<T, kN>& values) const { own.apply(map, values); }
+};
+
+// The first maximum; a NaN is larger than any number.
+template <class T, int kN, class Map>
+__global__ void pool_kernel(Map map, Volume in, Volume out, PerAxis window, T* y, std::uint8_t* index,
                             std::int64_t units) {
   const std::int64_t packs = in.channels / kN;
   for (std::int64_t i = first_index(); i < units; i += index_step()) {
     const Division unit = divide(i, packs);
     const Volume::Voxel v = out.voxel(unit.quotient);
-    const T* from = x + unit.rest * kN;
+    const T* from = map.x + unit.rest * kN;
+    map.begin(v.n, unit.rest * kN);
     Pack<T, kN> best{};
     Pack<std::uint8_t, kN> which{};
     std::uint8_t number = 0;
@@ -24,7 +52,8 @@ __global__ void pool_kernel(Volume in, Volume out, PerAxis window, const T* x, T
         for (std::int64_t c = 0; c < window.at[2]; ++c, ++number) {
           const std::int64_t voxel =
               in.index(v.n, v.at[0] * window.at[0] + a, v.at[1] * window.at[1] + b, v.at[2] * window.at[2] + c);
-          const auto value = *reinterpret_cast<const Pack<T, kN>*>(from + voxel * in.channels);
+          auto value = *reinterpret_cast<const Pack<T, kN>*>(from + voxel * in.channels);
+          map.apply(value);
 #pragma unroll
           for (int k = 0; k < kN; ++k)
             if (number == 0 || value.at[k] > best.at[k] || (value.at[k] != value.at[k] && best.at[k] == best.at[k])) {
@@ -67,14 +96,28 @@ __global__ void pool_gradient_kernel(Volume in, Volume out, PerAxis window, cons
 
 }  // namespace
 
-void CudaBackend::max_pool(const Tensor& x, const Extents& window, const Tensor& y, const Tensor& index) {
+void CudaFused::max_pool(const Reading& x, const Extents& window, const Tensor& y, const Tensor& index) const {
   if (y.numel() == 0) return;
+  const Shape& shape = x.x.shape();
   dispatch_stored(y.dtype(), "max_pool", [&]<class T>(T) {
-    for_width<T>(x.extent(-1), {&x, &y, &index}, [&]<int kN>(std::integral_constant<int, kN>) {
-      launch(pool_kernel<T, kN>, grid_for(y.numel() / kN), Volume(x.shape()), Volume(y.shape()),
-             PerAxis(window, x.shape()), x.data<T>(), y.data<T>(), index.data<std::uint8_t>(), y.numel() / kN);
+    for_width<T>(shape[-1], {&x.x, &y, &index}, [&]<int kN>(std::integral_constant<int, kN>) {
+      const auto pool = [&](const auto& map) {
+        constexpr std::int64_t kMostBlocks = 4096;  // some windows for every thread
+        const std::int64_t units = y.numel() / kN;
+        launch(pool_kernel<T, kN, std::decay_t<decltype(map)>>, std::min(kMostBlocks, grid_for(units).blocks), map,
+               Volume(shape), Volume(y.shape()), PerAxis(window, shape), y.data<T>(), index.data<std::uint8_t>(),
+               units);
+      };
+      if (x.plain())
+        pool(AsItIs<T, kN>{x.x.data<T>()});
+      else
+        pool(AsNormalised<T, kN>{x.x.data<T>(), Normalised<T>(x), {}});
     });
   });
+}
+
+void CudaBackend::max_pool(const Tensor& x, const Extents& window, const Tensor& y, const Tensor& index) {
+  CudaFused().max_pool({x}, window, y, index);
 }
 
 void CudaBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) {
