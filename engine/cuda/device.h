@@ -81,6 +81,9 @@ __device__ inline unsigned ballot(bool yes) { return __ballot_sync(0xffffffffu, 
 __device__ inline int lowest_bit(unsigned bits) { return __ffs(static_cast<int>(bits)) - 1; }
 __device__ inline int highest_bit(unsigned bits) { return kWarp - 1 - __clz(static_cast<int>(bits)); }
 
+// The upper half of the product.
+__device__ inline std::uint32_t high_product(std::uint32_t a, std::uint32_t b) { return __umulhi(a, b); }
+
 // Integers only: the order in which they are added does not matter.
 template <class T>
 __device__ inline void add_count(T* count, T more) {

@@ -2,6 +2,7 @@
 // applies the rule of the softmax.
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/integration.h"
+#include "engine/cuda/strided.h"
 
 namespace voxgrad::cuda {
 namespace {
@@ -58,9 +59,10 @@ __global__ void gradient_kernel(const Integration<T> pass, const double* dsums, 
       for (int c = 0; c < pass.channels; ++c) dz[c] = T(0);
       continue;
     }
+    const std::int64_t sample = divide(i, pass.voxels).quotient;
     for (int k = 0; k < pass.count; ++k) {
       const auto& row = pass.rows[k];
-      const double* dsum = dsums + (k * pass.samples + i / pass.voxels) * pass.channels;
+      const double* dsum = dsums + (k * pass.samples + sample) * pass.channels;
       const auto upstream = [&](int c) {
         return static_cast<T>(dsum[c < pass.first ? 0 : c - pass.first] * row.weight_of(voxel.label, c));
       };

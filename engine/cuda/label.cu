@@ -2,6 +2,7 @@
 #include "engine/cuda/context.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/device.h"
+#include "engine/cuda/strided.h"
 
 namespace voxgrad::cuda {
 namespace {
@@ -46,11 +47,12 @@ __global__ void check_kernel(const std::uint8_t* labels, std::int64_t n, int cla
 }
 
 template <class T>
-__global__ void lookup_kernel(const double* table, std::int64_t known, int width, const std::uint8_t* labels,
+__global__ void lookup_kernel(const double* table, std::int64_t known, Divisor width, const std::uint8_t* labels,
                               std::int64_t n, T* y) {
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
-    const std::int64_t label = labels[i / width];
-    y[i] = label < known ? static_cast<T>(table[label * width + i % width]) : T(0);
+    const Division at = divide(i, width);
+    const std::int64_t label = labels[at.quotient];
+    y[i] = label < known ? static_cast<T>(table[label * width.value + at.rest]) : T(0);
   }
 }
 
@@ -83,8 +85,8 @@ void CudaBackend::check_labels(const Tensor& labels, std::int64_t classes, int i
 
 void CudaBackend::lookup(const Tensor& table, const Tensor& labels, const Tensor& y) {
   dispatch_float(y.dtype(), "lookup", [&]<class T>(T) {
-    launch(lookup_kernel<T>, grid_for(y.numel()), table.data<double>(), table.extent(0),
-           static_cast<int>(table.extent(1)), labels.data<std::uint8_t>(), y.numel(), y.data<T>());
+    launch(lookup_kernel<T>, grid_for(y.numel()), table.data<double>(), table.extent(0), table.extent(1),
+           labels.data<std::uint8_t>(), y.numel(), y.data<T>());
   });
 }
 

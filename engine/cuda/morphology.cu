@@ -4,15 +4,19 @@
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/launch.h"
+#include "engine/cuda/strided.h"
 
 namespace voxgrad::cuda {
 namespace {
 
 struct Lines {
-  std::int64_t n, inner = 1, numel;  // voxels of a line, elements from one to the next
+  Divisor n, inner;  // voxels of a line, elements from one to the next
+  std::int64_t numel;
 
   Lines(const Shape& shape, int axis) : n(shape[axis]), numel(shape.numel()) {
-    for (int i = axis + 1; i < shape.dims(); ++i) inner *= shape[i];
+    std::int64_t behind = 1;
+    for (int i = axis + 1; i < shape.dims(); ++i) behind *= shape[i];
+    inner = behind;
   }
 };
 
@@ -27,26 +31,32 @@ __device__ inline T best(T a, T b) {
   return better<kLargest>(b, a) ? b : a;
 }
 
+// Which voxel of its line element i is.
+__device__ inline std::int64_t place_of(const Lines& lines, std::int64_t i) {
+  return divide(divide(i, lines.inner).quotient, lines.n).rest;
+}
 // Element `step` voxels further along the line of element i, or `outside`.
 template <class T>
-__device__ inline T at(const Lines& lines, const T* x, std::int64_t i, int step, T outside) {
-  const std::int64_t place = i / lines.inner % lines.n + step;
-  return place >= 0 && place < lines.n ? x[i + step * lines.inner] : outside;
+__device__ inline T at(const Lines& lines, const T* x, std::int64_t i, std::int64_t place, int step, T outside) {
+  return place + step >= 0 && place + step < lines.n.value ? x[i + step * lines.inner.value] : outside;
 }
 
 template <bool kLargest, class T>
 __global__ void extreme_kernel(Lines lines, const T* x, T* y) {
-  for (std::int64_t i = first_index(); i < lines.numel; i += index_step())
-    y[i] = best<kLargest>(best<kLargest>(at(lines, x, i, -1, kNever<kLargest, T>), x[i]),
-                          at(lines, x, i, 1, kNever<kLargest, T>));
+  for (std::int64_t i = first_index(); i < lines.numel; i += index_step()) {
+    const std::int64_t place = place_of(lines, i);
+    y[i] = best<kLargest>(best<kLargest>(at(lines, x, i, place, -1, kNever<kLargest, T>), x[i]),
+                          at(lines, x, i, place, 1, kNever<kLargest, T>));
+  }
 }
 
 // An element receives the gradients of those of its neighbours, and of itself, that chose it: the first of equal ones.
 template <bool kLargest, class T>
 __global__ void extreme_gradient_kernel(Lines lines, const T* x, const T* dy, T* dx) {
   for (std::int64_t i = first_index(); i < lines.numel; i += index_step()) {
-    const auto value = [&](int step) { return at(lines, x, i, step, kNever<kLargest, T>); };
-    const auto gradient = [&](int step) { return at(lines, dy, i, step, T(0)); };
+    const std::int64_t place = place_of(lines, i);
+    const auto value = [&](int step) { return at(lines, x, i, place, step, kNever<kLargest, T>); };
+    const auto gradient = [&](int step) { return at(lines, dy, i, place, step, T(0)); };
     const bool beats_before = better<kLargest>(x[i], value(-1)), holds_after = !better<kLargest>(value(1), x[i]);
     T sum = 0;
     if (beats_before && better<kLargest>(x[i], value(-2))) sum += gradient(-1);

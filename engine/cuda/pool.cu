@@ -1,4 +1,4 @@
-// Maximum pooling. A thread takes some channels of one window, and for the gradient of one voxel.
+// Maximum pooling. A thread takes some channels of one window.
 #include <algorithm>
 
 #include "engine/cuda/cuda_backend.h"
@@ -36,9 +36,8 @@ struct AsNormalised {
 
 // The first maximum; a NaN is larger than any number.
 template <class T, int kN, class Map>
-__global__ void pool_kernel(Map map, Volume in, Volume out, PerAxis window, T* y, std::uint8_t* index,
+__global__ void pool_kernel(Map map, Volume in, Volume out, PerAxis window, Divisor packs, T* y, std::uint8_t* index,
                             std::int64_t units) {
-  const std::int64_t packs = in.channels / kN;
   for (std::int64_t i = first_index(); i < units; i += index_step()) {
     const Division unit = divide(i, packs);
     const Volume::Voxel v = out.voxel(unit.quotient);
@@ -66,31 +65,27 @@ __global__ void pool_kernel(Map map, Volume in, Volume out, PerAxis window, T* y
   }
 }
 
+// Writes every voxel of the windows.
 template <class T, int kN>
-__global__ void pool_gradient_kernel(Volume in, Volume out, PerAxis window, const T* dy, const std::uint8_t* index,
-                                     T* dx, std::int64_t units) {
-  const std::int64_t packs = in.channels / kN;
+__global__ void pool_gradient_kernel(Volume in, Volume out, PerAxis window, Divisor packs, const T* dy,
+                                     const std::uint8_t* index, T* dx, std::int64_t units) {
   for (std::int64_t i = first_index(); i < units; i += index_step()) {
     const Division unit = divide(i, packs);
-    const Volume::Voxel v = in.voxel(unit.quotient);
-    Pack<T, kN> gradient{};
-    std::int64_t number = 0, to[3];
-    bool inside = true;  // of a window
-    for (int axis = 0; axis < 3; ++axis) {
-      const Division place = divide(v.at[axis], window.at[axis]);
-      inside = inside && place.quotient < out.extent[axis];
-      number = number * window.at[axis] + place.rest;
-      to[axis] = place.quotient;
-    }
-    if (inside) {
-      const std::int64_t at = out.index(v.n, to[0], to[1], to[2]) * packs + unit.rest;
-      const auto d = reinterpret_cast<const Pack<T, kN>*>(dy)[at];
-      const auto which = reinterpret_cast<const Pack<std::uint8_t, kN>*>(index)[at];
+    const Volume::Voxel v = out.voxel(unit.quotient);
+    const auto d = reinterpret_cast<const Pack<T, kN>*>(dy)[i];
+    const auto which = reinterpret_cast<const Pack<std::uint8_t, kN>*>(index)[i];
+    int number = 0;
+    for (std::int64_t a = 0; a < window.at[0]; ++a)
+      for (std::int64_t b = 0; b < window.at[1]; ++b)
+        for (std::int64_t c = 0; c < window.at[2]; ++c, ++number) {
+          const std::int64_t voxel =
+              in.index(v.n, v.at[0] * window.at[0] + a, v.at[1] * window.at[1] + b, v.at[2] * window.at[2] + c);
+          Pack<T, kN> gradient{};
 #pragma unroll
-      for (int k = 0; k < kN; ++k)
-        if (which.at[k] == number) gradient.at[k] = d.at[k];
-    }
-    reinterpret_cast<Pack<T, kN>*>(dx)[i] = gradient;
+          for (int k = 0; k < kN; ++k)
+            if (which.at[k] == number) gradient.at[k] = d.at[k];
+          reinterpret_cast<Pack<T, kN>*>(dx)[voxel * packs.value + unit.rest] = gradient;
+        }
   }
 }
 
@@ -105,8 +100,8 @@ void CudaFused::max_pool(const Reading& x, const Extents& window, const Tensor& 
         constexpr std::int64_t kMostBlocks = 4096;  // some windows for every thread
         const std::int64_t units = y.numel() / kN;
         launch(pool_kernel<T, kN, std::decay_t<decltype(map)>>, std::min(kMostBlocks, grid_for(units).blocks), map,
-               Volume(shape), Volume(y.shape()), PerAxis(window, shape), y.data<T>(), index.data<std::uint8_t>(),
-               units);
+               Volume(shape), Volume(y.shape()), PerAxis(window, shape), shape[-1] / kN, y.data<T>(),
+               index.data<std::uint8_t>(), units);
       };
       if (x.plain())
         pool(AsItIs<T, kN>{x.x.data<T>()});
@@ -122,10 +117,15 @@ void CudaBackend::max_pool(const Tensor& x, const Extents& window, const Tensor&
 
 void CudaBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) {
   if (dx.numel() == 0) return;
+  bool rest = false;  // voxels behind the last window
+  for (int axis = 0; axis < dx.shape().spatial_dims(); ++axis)
+    rest = rest || dx.extent(axis + 1) != dy.extent(axis + 1) * window[axis];
+  if (rest) fill(dx, 0);
   dispatch_stored(dy.dtype(), "max_pool", [&]<class T>(T) {
     for_width<T>(dx.extent(-1), {&dy, &dx, &index}, [&]<int kN>(std::integral_constant<int, kN>) {
-      launch(pool_gradient_kernel<T, kN>, grid_for(dx.numel() / kN), Volume(dx.shape()), Volume(dy.shape()),
-             PerAxis(window, dx.shape()), dy.data<T>(), index.data<std::uint8_t>(), dx.data<T>(), dx.numel() / kN);
+      launch(pool_gradient_kernel<T, kN>, grid_for(dy.numel() / kN), Volume(dx.shape()), Volume(dy.shape()),
+             PerAxis(window, dx.shape()), dx.extent(-1) / kN, dy.data<T>(), index.data<std::uint8_t>(), dx.data<T>(),
+             dy.numel() / kN);
     });
   });
 }

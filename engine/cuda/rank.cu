@@ -8,6 +8,7 @@
 #include "engine/cuda/context.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/device.h"
+#include "engine/cuda/strided.h"
 
 namespace voxgrad::cuda {
 namespace {
@@ -122,19 +123,20 @@ void select(const T* x, std::int64_t n, std::int64_t count, T* y) {
 // The slope of the Lovasz extension: all errors are sorted by falling key, then by segment, which is a class of an
 // image or of the batch. Both sorts are stable, so equal errors keep their order.
 struct Segments {
-  std::int64_t channels, length;  // voxels of a segment; the voxels of an image follow one another
+  Divisor channels, length;  // voxels of a segment; the voxels of an image follow one another
   std::uint32_t count;
   __device__ std::uint32_t of(std::uint32_t element) const {
-    return static_cast<std::uint32_t>(element / channels / length * channels + element % channels);
+    const Division voxel = divide(element, channels);
+    return static_cast<std::uint32_t>(divide(voxel.quotient, length).quotient * channels.value + voxel.rest);
   }
 };
 
 // Ignored voxels come last: no error has this key.
 template <class T>
-__global__ void keys_kernel(const T* errors, const std::uint8_t* labels, std::int64_t n, std::int64_t channels,
-                            int ignore, Key<T>* keys, std::uint32_t* elements) {
+__global__ void keys_kernel(const T* errors, const std::uint8_t* labels, std::int64_t n, Divisor channels, int ignore,
+                            Key<T>* keys, std::uint32_t* elements) {
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
-    keys[i] = labels[i / channels] == ignore ? ~Key<T>(0) : ~key_of(errors[i]);
+    keys[i] = labels[divide(i, channels).quotient] == ignore ? ~Key<T>(0) : ~key_of(errors[i]);
     elements[i] = static_cast<std::uint32_t>(i);
   }
 }
@@ -144,13 +146,15 @@ __global__ void segments_kernel(const std::uint32_t* elements, std::int64_t n, S
 }
 
 // Whether the label of an element is its class.
-__device__ inline bool is_inside(const std::uint8_t* labels, std::uint32_t element, std::int64_t channels, int ignore) {
-  const int label = labels[element / channels];
-  return label != ignore && label == (channels == 1 ? 1 : static_cast<int>(element % channels));
+__device__ inline bool is_inside(const std::uint8_t* labels, std::uint32_t element, const Divisor& channels,
+                                 int ignore) {
+  const Division voxel = divide(element, channels);
+  const int label = labels[voxel.quotient];
+  return label != ignore && label == (channels.value == 1 ? 1 : static_cast<int>(voxel.rest));
 }
 
 __global__ void inside_kernel(const std::uint32_t* elements, const std::uint8_t* labels, std::int64_t n,
-                              std::int64_t channels, int ignore, std::uint32_t* inside) {
+                              Divisor channels, int ignore, std::uint32_t* inside) {
   for (std::int64_t i = first_index(); i < n; i += index_step())
     inside[i] = is_inside(labels, elements[i], channels, ignore);
 }
@@ -162,15 +166,15 @@ __global__ void slope_kernel(const std::uint32_t* elements, const std::uint32_t*
                              std::int64_t n, Segments segments, int ignore, T* slope) {
   for (std::int64_t i = first_index(); i < n; i += index_step()) {
     const std::uint32_t element = elements[i];
-    const std::int64_t begin = i / segments.length * segments.length, k = i - begin;
+    const std::int64_t k = divide(i, segments.length).rest, begin = i - k;
     const std::uint32_t earlier = begin > 0 ? insides[begin - 1] : 0;
     const bool inside = is_inside(labels, element, segments.channels, ignore);
-    const double truth = insides[begin + segments.length - 1] - earlier;
+    const double truth = insides[begin + segments.length.value - 1] - earlier;
     const double found = insides[i] - earlier - inside;  // before this one
     const double common = truth - found, all = truth + (static_cast<double>(k) - found);
     double result = 1 / all;
     if (!inside) result = truth == 0 ? (k == 0 ? 1.0 : 0.0) : common / (all * (all + 1));
-    slope[element] = labels[element / segments.channels] == ignore ? T(0) : static_cast<T>(result);
+    slope[element] = labels[divide(element, segments.channels).quotient] == ignore ? T(0) : static_cast<T>(result);
   }
 }
 

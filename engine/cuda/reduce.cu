@@ -51,13 +51,13 @@ struct StoreAs {
 
 // Few rows, or very many columns: a thread for each result.
 template <class Op, class T, class To>
-__global__ void short_kernel(const T* x, std::int64_t r, std::int64_t b, To* y, std::int64_t results) {
+__global__ void short_kernel(const T* x, std::int64_t r, Divisor b, To* y, std::int64_t results) {
   for (std::int64_t i = first_index(); i < results; i += index_step()) {
     const Division at = divide(i, b);
-    const T* from = x + at.quotient * r * b + at.rest;
+    const T* from = x + at.quotient * r * b.value + at.rest;
     double state = Op::start();
 #pragma unroll 4
-    for (std::int64_t k = 0; k < r; ++k) state = Op::merge(state, static_cast<double>(from[k * b]));
+    for (std::int64_t k = 0; k < r; ++k) state = Op::merge(state, static_cast<double>(from[k * b.value]));
     y[i] = static_cast<To>(state);
   }
 }

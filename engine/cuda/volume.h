@@ -8,16 +8,18 @@ namespace voxgrad::cuda {
 
 struct Volume {
   std::int64_t samples, channels, extent[3]{1, 1, 1};
+  Divisor by[3];  // the extents
 
   explicit Volume(const Shape& shape) : samples(shape[0]), channels(shape[-1]) {
     for (int axis = 0; axis < shape.spatial_dims(); ++axis) extent[3 - shape.spatial_dims() + axis] = shape[axis + 1];
+    for (int axis = 0; axis < 3; ++axis) by[axis] = extent[axis];
   }
   // A voxel's place, from its number in the order of memory and back.
   struct Voxel {
     std::int64_t n, at[3];
   };
   __device__ Voxel voxel(std::int64_t index) const {
-    const Division x = divide(index, extent[2]), y = divide(x.quotient, extent[1]), z = divide(y.quotient, extent[0]);
+    const Division x = divide(index, by[2]), y = divide(x.quotient, by[1]), z = divide(y.quotient, by[0]);
     return {z.quotient, {z.rest, y.rest, x.rest}};
   }
   __host__ __device__ std::int64_t index(std::int64_t n, std::int64_t z, std::int64_t y, std::int64_t x) const {
