@@ -47,6 +47,16 @@ def markdown(header, rows):
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]) + "\n"
 
 
+def write_results(path, results):
+    """A JSON document with a line for every row, so that a change of one shows."""
+    def text(value):
+        if not isinstance(value, list):
+            return json.dumps(value)
+        return "[\n  " + ",\n  ".join(json.dumps(row) for row in value) + "\n ]"
+    body = ",\n ".join(f"{json.dumps(key)}: {text(value)}" for key, value in results.items())
+    Path(path).write_text("{\n " + body + "\n}\n")
+
+
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
                  platform.processor())

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The benchmarks of a card against PyTorch on the same card, in turns: results/<card>.md and .json.
 
-  VOXGRAD=build/cuda/voxgrad python3 tests/benchmarks/gpu.py [--rounds 5] [--only copy,networks,kernels,losses]
+  VOXGRAD=build/cuda/voxgrad python3 tests/benchmarks/gpu.py [--rounds 5] [--only copy,training,networks,kernels,losses]
+                                                            [--data FILE.h5 ..] [--steps 300] [--seeds 3]
 
 Without PyTorch it measures voxgrad alone and says so. --tiny: small inputs on the CPU, to try the script.
 """
@@ -9,11 +10,13 @@ import argparse
 import json
 import math
 import re
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from common import ROOT, machine, markdown, ours, summary
+from common import PROGRAM, ROOT, machine, markdown, ours, summary, write_results
 
 try:
     import torch
@@ -182,6 +185,39 @@ def loss_table(rows):
     return markdown(["loss", "forward ms", "backward ms", "GB/s", "peer ms", "peer", "times faster"], cells)
 
 
+def trained(data, seed, a, flags):
+    """What `voxgrad train --json` says of one training."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [PROGRAM, "train", data, "--loss", "dice_ce", "--steps", a.steps, "--seed", seed, "-o", f"{folder}/run",
+                 "-q", "--json", *flags]
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, words))}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def training(a, device):
+    """The same trainings on the CPU and on the card: the Dice of the test cases of every seed."""
+    ways = [("cpu", ["--device", "cpu"])]
+    ways += [(name, ["--device", device, *flags]) for name, flags, _ in PRECISIONS if device == "cuda"] or [("again", [])]
+    results = []
+    for data in a.data:
+        for way, flags in ways:
+            runs = [trained(data, seed, a, flags) for seed in range(1, a.seeds + 1)]
+            results.append(dict(data=Path(data).name, way=way, dice=[run["test"]["dice_mean"] for run in runs],
+                                seconds=[run["seconds"] for run in runs]))
+            print(results[-1], file=sys.stderr)
+    return results
+
+
+def training_table(rows):
+    mean = {(r["data"], r["way"]): sum(r["dice"]) / len(r["dice"]) for r in rows}
+    return markdown(["data", "on", "Dice of every seed", "mean", "mean - CPU's", "seconds of a training"],
+                    [[r["data"], r["way"], ", ".join(f"{d:.3f}" for d in r["dice"]), f"{mean[r['data'], r['way']]:.3f}",
+                      f"{mean[r['data'], r['way']] - mean[r['data'], 'cpu']:+.3f}",
+                      f"{summary(r['seconds'])['median']:.1f}"] for r in rows])
+
+
 def copy(a, device):
     """Bytes per second of a copy on the card, read and written: what a kernel can reach."""
     if not torch:
@@ -195,7 +231,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--only", default="copy,networks,kernels,losses")
+    parser.add_argument("--only", default="copy,training,networks,kernels,losses")
+    parser.add_argument("--data", nargs="+", default=[str(ROOT / "data/bundled/nuclei2d.h5"),
+                                                      str(ROOT / "data/bundled/organ3d.h5")], help="datasets to train on")
+    parser.add_argument("--steps", type=int, default=300, help="of a training")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--name", default="", help="of the result; empty: that of the card")
     a = parser.parse_args()
@@ -210,6 +250,10 @@ def main():
         if subject == "copy":
             results["copy_gb_per_s"] = copy(a, device)
             text += f"\nA copy on the card moves {results['copy_gb_per_s'] or 0:.0f} GB/s, read and written.\n"
+        elif subject == "training":
+            results["training"] = training(a, device)
+            text += (f"\n## Training: what the CPU learns\n\n{a.steps} steps with dice_ce, batch and network by default, "
+                     f"seeds 1 to {a.seeds}.\n\n{training_table(results['training'])}")
         elif subject == "networks":
             results["networks"] = networks(a, device)
             text += f"\n## Networks\n\n{network_table(results['networks'])}"
@@ -220,10 +264,10 @@ def main():
             results["losses"] = losses(a, device)
             text += f"\n## Losses: value and gradient\n\n{loss_table(results['losses'])}"
         else:
-            raise SystemExit(f"--only {subject}: copy, networks, kernels or losses")
+            raise SystemExit(f"--only {subject}: copy, training, networks, kernels or losses")
     folder = ROOT / "tests/benchmarks/results"
     folder.mkdir(exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_results(folder / f"{name}.json", results)
     (folder / f"{name}.md").write_text(text)
     print(text)
 

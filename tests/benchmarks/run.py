@@ -8,7 +8,6 @@ where the name is `cpu` for all of them, else that of the ones asked for.
 Needs a Release build of the program (VOXGRAD=<path> for another than build/release/voxgrad) and an idle machine.
 """
 import argparse
-import json
 import sys
 
 import distance
@@ -75,7 +74,7 @@ def main():
         text += f"\n## {title}\n\n{table(results[subject])}"
     folder = ROOT / "tests/benchmarks/results"
     folder.mkdir(exist_ok=True)
-    (folder / f"{a.name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_results(folder / f"{a.name}.json", results)
     if "scaling" in results and not a.tiny:
         scaling.plot(results["scaling"], folder / "scaling.svg")
         text = text.replace("## How a training step grows", "![Time and memory of a step](scaling.svg)\n\n## How a training step grows")
