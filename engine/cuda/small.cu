@@ -175,7 +175,8 @@ __global__ void __launch_bounds__(kThreads) program_kernel(const __grid_constant
   }
 }
 
-std::vector<Instruction> waiting;
+// Never destroyed, like the card (context.cpp): tensors with static storage may be released later.
+std::vector<Instruction>& waiting = *new std::vector<Instruction>;
 
 void wait(const Instruction& instruction) {
   if (instruction.count == 0) return;
