@@ -2,9 +2,31 @@
 #include "data/checkpoint.h"
 #include "engine/ops.h"
 #include "engine/random.h"
+#include "engine/replay.h"
 #include "losses/core/loss.h"
 
 namespace voxgrad::apps {
+namespace {
+
+// Value and gradient in one piece, as a training records them, on a device that has that.
+Json as_one_piece(const BenchOptions& options, const losses::Loss& loss, const Tensor& logits, const Tensor& labels) {
+  const Tensor result = zeros({1}, DType::f64, options.device);
+  Replay replay(options.device);
+  const auto work = [&] {
+    replay("", [&] {
+      Tensor z = logits.detach();
+      z.set_requires_grad();
+      const Tensor value = loss(z, labels);
+      if (value.requires_grad()) value.backward();
+      result.backend().copy(result.raw(), options.device, value.raw(), options.device, result.bytes());
+    });
+  };
+  measure(options.device, 3, work);  // until it is recorded
+  const Timing timing = measure(options.device, options.repeats, work);
+  return {{"recorded_ms", timing.median_ms}, {"recorded", replay.size()}, {"refusal", replay.refusal()}};
+}
+
+}  // namespace
 
 Json bench_losses(const BenchOptions& options, const std::vector<std::string>& losses, const Shape& shape,
                   std::int64_t classes) {
@@ -35,6 +57,7 @@ Json bench_losses(const BenchOptions& options, const std::vector<std::string>& l
                     {"gb_per_s", bytes / ms / 1e6},
                     {"value", number(loss(logits, labels).item())},
                     {"repeats", stages[0].repeats}});
+    if (options.device != Device::cpu) rows.back().update(as_one_piece(options, loss, logits, labels));
   }
   return rows;
 }

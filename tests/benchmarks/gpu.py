@@ -179,10 +179,13 @@ def losses(a, device):
 
 
 def loss_table(rows):
-    cells = [[f"`{r['loss']}`", f"{r['forward_ms']:.3f}", f"{r['backward_ms']:.3f}", f"{r['gb_per_s']:.0f}"] +
+    cells = [[f"`{r['loss']}`", f"{r['forward_ms']:.3f}", f"{r['backward_ms']:.3f}",
+              f"{r['recorded_ms']:.3f}" if r.get("recorded") else "-", r.get("refusal") or r.get("recorded", "-"),
+              f"{r['gb_per_s']:.0f}"] +
              ([f"{r['theirs_ms']:.3f}", r["peer"], f"{r['theirs_ms'] / (r['forward_ms'] + r['backward_ms']):.1f}"]
               if "peer" in r else ["-", "; ".join(r.get("failed", [])) or "-", "-"]) for r in rows]
-    return markdown(["loss", "forward ms", "backward ms", "GB/s", "peer ms", "peer", "times faster"], cells)
+    return markdown(["loss", "forward ms", "backward ms", "as one graph ms", "kernels, copies, fills", "GB/s", "peer ms",
+                     "peer", "times faster"], cells)
 
 
 def trained(data, seed, a, flags):

@@ -56,3 +56,17 @@ TEST_CASE("trainings by the program on the card") {
   CHECK(mixed["fast"] == true);
   CHECK(mixed["config"]["amp"] == true);
 }
+
+TEST_CASE("the benchmark of losses on the card counts what a loss is in one piece") {
+  if (!has_device(Device::cuda)) return;
+  const Outcome outcome = program(
+      {"bench", "losses", "--device", "cuda", "--losses", "dice,ce", "--shape", "2,16,16", "--repeats", "2", "--json"});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  const Json rows = Json::parse(outcome.out);
+  CHECK(rows.size() == 2);
+  for (const Json& row : rows) {
+    CHECK_MESSAGE(row["refusal"] == "", row.dump());
+    CHECK_MESSAGE(row["recorded"] > 2, row.dump());
+    CHECK_MESSAGE(row["recorded"] < 12, row.dump());
+  }
+}
