@@ -7,8 +7,6 @@ namespace voxgrad::cuda {
 
 std::string CudaBackend::description() const { return cuda_description(); }
 
-Pool& CudaBackend::pool() { return Context::get().pool(); }
-
 void CudaBackend::synchronise() {
   Context& context = Context::get();
   check_cuda(cudaStreamSynchronize(context.stream()), "work that was queued before");

@@ -1,5 +1,7 @@
 // Work that is recorded as a CUDA graph. Its memory is its own as long as it lives, because every replay writes there.
 #include <map>
+#include <memory>
+#include <vector>
 
 #include "engine/cuda/context.h"
 #include "engine/cuda/cuda_backend.h"
@@ -34,16 +36,21 @@ class Arena {
   Pool pool_;
 };
 
+// Of recordings that failed, with tensors that work() left behind. Never destroyed, like those tensors perhaps.
+std::vector<std::unique_ptr<Arena>>& orphans = *new std::vector<std::unique_ptr<Arena>>;
+
 class CudaRecording final : public Recording, private Recorder {
  public:
-  CudaRecording(const std::function<void()>& work, std::size_t memory) : arena_(Context::get().pool(), memory) {
+  CudaRecording(const std::function<void()>& work, std::size_t memory)
+      : arena_(std::make_unique<Arena>(Context::get().pool(), memory)) {
     try {
       record(work);
-      check(arena_.pool().statistics().in_use == 0, "cuda: work that leaves tensors behind cannot be recorded");
+      check(arena_->pool().statistics().in_use == 0, "cuda: work that leaves tensors behind cannot be recorded");
       check_cuda(cudaGraphInstantiate(&runnable_, graph_, 0), "making of a graph");
       check_cuda(cudaGraphGetNodes(graph_, nullptr, &size_), "making of a graph");
     } catch (...) {
       release();
+      if (arena_->pool().statistics().in_use > 0) orphans.push_back(std::move(arena_));
       throw;
     }
   }
@@ -78,7 +85,7 @@ class CudaRecording final : public Recording, private Recorder {
     for (void* kept : kept_) cudaFreeHost(kept);
   }
 
-  Pool& pool() override { return arena_.pool(); }
+  Pool& pool() override { return arena_->pool(); }
   const void* keep(const void* from, std::size_t bytes) override {
     void* copy = nullptr;
     check_cuda(cudaMallocHost(&copy, bytes), "page-locked memory");
@@ -86,7 +93,7 @@ class CudaRecording final : public Recording, private Recorder {
     return std::memcpy(copy, from, bytes);
   }
 
-  Arena arena_;
+  std::unique_ptr<Arena> arena_;
   std::vector<void*> kept_;
   cudaGraph_t graph_ = nullptr;
   cudaGraphExec_t runnable_ = nullptr;
@@ -94,6 +101,11 @@ class CudaRecording final : public Recording, private Recorder {
 };
 
 }  // namespace
+
+Pool& CudaBackend::pool() {
+  std::erase_if(orphans, [](const auto& arena) { return arena->pool().statistics().in_use == 0; });
+  return Context::get().pool();
+}
 
 std::unique_ptr<Recording> CudaBackend::capture(const std::function<void()>& work, std::size_t memory,
                                                 std::string& refusal) try {

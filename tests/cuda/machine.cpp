@@ -116,8 +116,8 @@ __global__ void write_kernel(int* y, int value) {
 TEST_CASE("what a stream does not wait for may not be there; what it waits for is") {
   int* y = nullptr;
   cudaMallocHost(reinterpret_cast<void**>(&y), sizeof(int));
-  cudaStream_t other = nullptr;
-  cudaEvent_t written = nullptr;
+  static cudaStream_t other = nullptr;
+  static cudaEvent_t written = nullptr;
   cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
   cudaEventCreateWithFlags(&written, cudaEventDisableTiming);
   const Tensor seen = empty({1}, DType::i32, Device::cuda);

@@ -42,7 +42,7 @@ struct EmulatedStream {
 namespace {
 
 std::recursive_mutex mutex;  // a tensor that an error throws away is freed
-std::vector<EmulatedStream*> streams;
+std::vector<EmulatedStream*>& streams = *new std::vector<EmulatedStream*>;
 EmulatedStream* favourite = nullptr;
 std::minstd_rand dice;
 
