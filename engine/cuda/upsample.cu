@@ -8,8 +8,7 @@
 namespace voxgrad::cuda {
 namespace {
 
-// Along one axis of n voxels that becomes n * scale, output j is (1 - rest) of input `low` and `rest` of the next one.
-// Linear: output j lies at (j + 1/2) / scale - 1/2; a fraction of whole numbers, so the weights are exact.
+// How many outputs an input has along each axis.
 struct Scale {
   std::int64_t of[3];
   Divisor twice[3];
@@ -18,6 +17,9 @@ struct Scale {
     for (int axis = 0; axis < 3; ++axis) twice[axis] = 2 * (of[axis] = scale.at[axis]);
   }
 };
+
+// Along one axis of n voxels that becomes n * scale, output j is (1 - rest) of input `low` and `rest` of the next one.
+// Linear: output j lies at (j + 1/2) / scale - 1/2; a fraction of whole numbers, so the weights are exact.
 template <class T>
 struct Tap {
   std::int64_t low = 0;
