@@ -6,8 +6,8 @@
 #include <new>
 #include <string>
 
-#include "apps/training/signals.h"
-#include "apps/verbs/program.h"
+#include "apps/program/command_line.h"
+#include "apps/program/signals.h"
 #include "engine/error.h"
 
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "data/dataset.h"
-#include "data/h5.h"
+#include "data/h5/h5.h"
 
 namespace voxgrad::data {
 

@@ -1,8 +1,8 @@
-// Intensities to network inputs: Normalisation of data/loader.h, and the moments it needs.
+// Intensities to network inputs: Normalisation of data/sampling/loader.h, and the moments it needs.
 #include <array>
 
-#include "data/loader.h"
 #include "data/moments.h"
+#include "data/sampling/loader.h"
 
 namespace voxgrad::data {
 namespace {

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "data/format.h"
-#include "data/h5_writer.h"
+#include "data/h5/h5_writer.h"
 #include "data/labels.h"
 
 namespace voxgrad::data {

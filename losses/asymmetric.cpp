@@ -5,7 +5,7 @@
 //
 // Hashemi et al., IEEE Access 2018; Ma 2020, Eq. 13, where the "1 -" is missing. It is the Tversky loss with weights
 // that add up to 1; beta = 1 is Dice.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

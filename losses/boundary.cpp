@@ -6,7 +6,7 @@
 // are in use (parameter sdf): kervadec, the authors' code, -(d - 1) inside, so that the voxels on the border have 0;
 // plain, -d inside, as the survey writes; zero_inner, as plain with 0 on those voxels. A class that is absent or fills
 // the image has 0 everywhere. Distances are in millimetres where the spacing is known, of whole cases in training.
-#include "losses/core/boundary.h"
+#include "losses/terms/boundary.h"
 
 namespace voxgrad::losses {
 namespace {

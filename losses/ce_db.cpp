@@ -3,7 +3,7 @@
 //   L = L_ce + lambda mean_nc ln(p + q + eps)
 //
 // Liu et al., Medical Image Analysis 2024 (arXiv 2104.08717), the ablation "CE + DB". May be negative.
-#include "losses/core/region_size.h"
+#include "losses/terms/region_size.h"
 
 namespace voxgrad::losses {
 

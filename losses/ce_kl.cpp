@@ -3,7 +3,7 @@
 //   L = L_ce + lambda mean_n sum_c p ln(p / q)
 //
 // Liu et al., Medical Image Analysis 2024 (arXiv 2104.08717).
-#include "losses/core/region_size.h"
+#include "losses/terms/region_size.h"
 
 namespace voxgrad::losses {
 

@@ -5,7 +5,7 @@
 // Taghanaki et al., Computerized Medical Imaging and Graphics 2019; Ma 2020, Eq. 15, whose brackets leave the sign of
 // the second logarithm open (the authors' code has it positive, which rewards false positives). With several classes
 // each channel that counts is a binary problem. shift=1 adds 1 - alpha, so that a perfect prediction gives 0.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -6,7 +6,7 @@
 // denominator=squared: P = sum p^2 (Milletari et al., V-Net, 3DV 2016; Ma 2020, Eq. 8). linear: Drozdzal et al. 2016,
 // what today's libraries compute. Eq. 8 sums over the classes inside the ratio: pool_classes=1. transform=neg_log is
 // log-Dice (D is kept above 1e-12, which matters without smooth_nr only), log_cosh is Jadon 2020.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -2,7 +2,7 @@
 //
 // Isensee et al., nnU-Net, Nature Methods 2021; Taghanaki et al. 2019 (combo) without its class weights. The Dice term
 // obeys background and batch, the cross entropy always runs over all classes.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -2,7 +2,7 @@
 //
 // Zhu et al., AnatomyNet, Medical Physics 2019. The focal term is the softmax one (losses/focal.cpp); MONAI's is
 // one-against-the-rest with sigmoids even if its softmax is on. The Dice term obeys background and batch.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

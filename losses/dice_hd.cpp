@@ -6,8 +6,8 @@
 // The option background is that of the Dice term; the distance term always leaves the background out.
 // Karimi and Salcudean, TMI 2020, section III, with the balance of every step. With balance=auto the value is twice
 // L_HD, and the gradient is not that of the value.
-#include "losses/core/hausdorff.h"
-#include "losses/core/region.h"
+#include "losses/terms/hausdorff.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

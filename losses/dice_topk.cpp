@@ -1,8 +1,8 @@
 // Dice plus the cross entropy of the hardest voxels: lambda_dice L_dice + lambda_topk L_topk.
 //
 // Isensee et al., nnU-Net, Nature Methods 2021 (DC_and_topk). The Dice term obeys background and batch.
-#include "losses/core/region.h"
-#include "losses/core/topk.h"
+#include "losses/terms/region.h"
+#include "losses/terms/topk.h"
 
 namespace voxgrad::losses {
 namespace {

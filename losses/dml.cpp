@@ -4,7 +4,7 @@
 //
 // Wang et al., MICCAI 2023. For labels of 0 and 1 it is `dice`. For soft ones (smoothing, several raters, a teacher)
 // Dice with I = sum p t has its minimum at p of 0 or 1 instead of at p = t; here it is at p = t.
-#include "losses/core/semimetric.h"
+#include "losses/terms/semimetric.h"
 
 namespace voxgrad::losses {
 namespace {

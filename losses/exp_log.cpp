@@ -5,7 +5,7 @@
 //
 // Wong et al., MICCAI 2018; Ma 2020, Eq. 16. f is counted in the batch unless `weights` are given. For gamma < 1 the
 // slope at D = 1 is infinite and set to 0; that of the cross entropy part vanishes together with the softmax.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -5,7 +5,7 @@
 // Abraham and Khan, ISBI 2019 (whose alpha is on FN, and whose code writes the exponent 0.75 = 1/gamma as gamma); Ma
 // 2020, Eq. 12. order=mean_then_power takes the power of the mean, as SegLoss does. The slope at 1 - T = 0 is infinite
 // for gamma > 1 and set to 0.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

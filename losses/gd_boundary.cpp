@@ -5,8 +5,8 @@
 //
 // Kervadec et al., MIDL 2019, section 2.3 and its journal version (MedIA 2021). The boundary term leaves the background
 // out. Absent classes take the largest weight in the generalised Dice.
-#include "losses/core/boundary.h"
-#include "losses/core/generalized_dice.h"
+#include "losses/terms/boundary.h"
+#include "losses/terms/generalized_dice.h"
 
 namespace voxgrad::losses {
 namespace {

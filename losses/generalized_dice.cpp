@@ -4,7 +4,7 @@
 //
 // Sudre et al., DLMIA 2017; Ma 2020, Eq. 11. The weights are constants. A class without truth has an infinite weight;
 // `absent` says what happens, and decides whether the loss trains at all: with `clamp` such a class swamps the others.
-#include "losses/core/generalized_dice.h"
+#include "losses/terms/generalized_dice.h"
 
 namespace voxgrad::losses {
 

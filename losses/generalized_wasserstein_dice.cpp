@@ -5,7 +5,7 @@
 //
 // Fidon et al., BrainLes 2017, Eq. 5 and 6; fg: the voxels whose label is not 0. Per sample, then the mean; a public
 // implementation mixes the samples of a batch. With all distances 1 (`equal`) it is a Dice pooled over the foreground.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -6,7 +6,7 @@
 // truth and of the predicted mask S, 0 if a mask is empty or full; S follows the prediction at every step but carries
 // no gradient. Ma 2020, section 4.2 writes (s - g) without the square, which rewards false negatives. Public codes
 // differ: some take distances inside of the masks only (sides=fg) or the likeliest class (prediction=argmax).
-#include "losses/core/hausdorff.h"
+#include "losses/terms/hausdorff.h"
 
 namespace voxgrad::losses {
 namespace {

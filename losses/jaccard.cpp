@@ -5,7 +5,7 @@
 //
 // Rahman and Wang, ISVC 2016; Ma 2020, Eq. 9 (which sums over the classes inside the ratio: pool_classes=1).
 // denominator=squared: P = sum p^2. Without smoothing L = 2 L_dice / (1 + L_dice).
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -3,7 +3,7 @@
 //   L = 1 - (I' + nr) / (P + G - I' + dr)        I' = (P + G - |p - t|_1) / 2
 //
 // Wang et al., NeurIPS 2023. For labels of 0 and 1 it is `jaccard`; see dml.cpp.
-#include "losses/core/semimetric.h"
+#include "losses/terms/semimetric.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -5,7 +5,7 @@
 //
 // Berman, Rannen Triki and Blaschko, CVPR 2018, Eq. 10, for two classes. The log-odds are the logit of one sigmoid
 // channel and z_1 - z_0 of two channels; of more channels log p_c - log(1 - p_c), every class against the rest.
-#include "losses/core/lovasz.h"
+#include "losses/terms/lovasz.h"
 
 namespace voxgrad::losses {
 namespace {

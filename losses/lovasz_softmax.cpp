@@ -5,7 +5,7 @@
 //
 // Berman, Rannen Triki and Blaschko, CVPR 2018, Eq. 9 and 11. Convex and piecewise linear in e, and equal to the
 // Jaccard loss where all p are 0 or 1. It takes probabilities, not logits; some public trainers feed the latter.
-#include "losses/core/lovasz.h"
+#include "losses/terms/lovasz.h"
 
 namespace voxgrad::losses {
 namespace {

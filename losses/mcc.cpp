@@ -3,7 +3,7 @@
 //   L = mean over c of 1 - (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN))
 //
 // TP = I, FP = P - I, FN = G - I, TN = M - P - G + I over the batch, each plus eps. Abhishek and Hamarneh, ISBI 2021.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -6,7 +6,7 @@
 // Su et al. 2019; Ma 2020, Eq. 14. The equation is meant to add weight to false positives and negatives. With L the
 // loss of Eq. 11 the result is below L everywhere (literal). Read as the coefficient D = 1 - L, D / (1 + k (1 - D)) is
 // Dice with k (FP + FN) added to the denominator, and the loss is the second form.
-#include "losses/core/generalized_dice.h"
+#include "losses/terms/generalized_dice.h"
 
 namespace voxgrad::losses {
 namespace {

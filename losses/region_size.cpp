@@ -5,7 +5,7 @@
 //
 // Liu et al., "Do we really need dice?", Medical Image Analysis 2024 (arXiv 2104.08717). db is the size term hidden
 // in log-Dice; it may be negative.
-#include "losses/core/region_size.h"
+#include "losses/terms/region_size.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -4,7 +4,7 @@
 //
 // Brosch et al., MICCAI 2015; Ma 2020, Eq. 7 (which sums over the classes inside the ratios: pool_classes=1). Small w:
 // nearly all voxels are background, so their mean error is small and needs the larger factor.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -4,7 +4,7 @@
 //
 // Wu et al. 2016 (online bootstrapping), as in nnU-Net. Ignored voxels do not count for M. The voxels are found by
 // selection, not by sorting; of equal losses the first are taken.
-#include "losses/core/topk.h"
+#include "losses/terms/topk.h"
 
 namespace voxgrad::losses {
 namespace {

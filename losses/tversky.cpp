@@ -5,7 +5,7 @@
 //
 // Salehi et al., MLMI 2017; Ma 2020, Eq. 10, where the "1 -" is missing. alpha weighs FP, beta FN (others use the
 // letters the other way round). alpha = beta = 1/2 is Dice, 1 is Jaccard.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -6,7 +6,7 @@
 //
 // Yeung et al., Computerized Medical Imaging and Graphics 2022. asymmetric=0 gives both classes both exponents. Class 0
 // is the background, every other class foreground.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

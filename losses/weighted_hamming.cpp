@@ -4,7 +4,7 @@
 //
 // Bertels et al., MICCAI 2019; Eelbode et al., TMI 2020: what weighted cross entropy is a surrogate of, for the claim
 // that no choice of gamma approximates Dice. Linear in p.
-#include "losses/core/region.h"
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {

@@ -51,7 +51,7 @@ function(check_rules)
   forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages).cpp)"
          "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp and pages.cpp alone" engine nn losses)
   forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/loader).cpp$"
-         "threads start in engine/parallel.cpp only (data/loader.cpp prefetches): use parallel_for"
+         "threads start in engine/parallel.cpp only (data/sampling/loader.cpp prefetches): use parallel_for"
          engine nn losses data apps)
   forbid("std::(cout|cerr|clog)|(^|[^A-Za-z0-9_.>])(v?f?printf|f?puts|putchar|exit|abort|terminate)[ \t]*\\(" ${nowhere}
          "libraries never print, abort or exit: throw an Error" engine nn losses data)

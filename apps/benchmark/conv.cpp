@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "apps/benchmark/benchmark.h"
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 #include "engine/backend.h"
 #include "engine/cpu/inspect.h"
 #include "engine/error.h"

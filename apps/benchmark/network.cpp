@@ -3,8 +3,8 @@
 #include <numbers>
 
 #include "apps/benchmark/benchmark.h"
+#include "apps/program/console.h"
 #include "apps/training/config.h"
-#include "apps/training/console.h"
 #include "data/checkpoint.h"
 #include "engine/backend.h"
 #include "engine/error.h"

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::apps {

@@ -6,9 +6,9 @@
 #include <numeric>
 
 #include "apps/comparison/statistics/paired.h"
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 #include "engine/error.h"
-#include "losses/core/metrics.h"
+#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {

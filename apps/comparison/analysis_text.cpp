@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "apps/comparison/analysis.h"
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {

@@ -5,9 +5,9 @@
 #include <set>
 
 #include "apps/comparison/answers_words.h"
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 #include "engine/error.h"
-#include "losses/core/metrics.h"
+#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 #include "engine/error.h"
 #include "engine/names.h"
-#include "losses/core/metrics.h"
+#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "apps/comparison/answers.h"
 #include "apps/comparison/results.h"
+#include "apps/program/console.h"
 #include "apps/training/config.h"
-#include "apps/training/console.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::apps {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "losses/core/metrics.h"
+#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "apps/comparison/results.h"
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 
 namespace voxgrad::apps {
 

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <utility>
 
-#include "apps/training/manifest.h"
+#include "apps/program/manifest.h"
 #include "engine/error.h"
-#include "losses/core/metrics.h"
+#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {

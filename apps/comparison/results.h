@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/program/json.h"
 #include "apps/training/history.h"
-#include "apps/training/json.h"
 
 namespace voxgrad::apps {
 

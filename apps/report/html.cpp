@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "apps/program/console.h"
 #include "apps/report/png.h"
 #include "apps/report/svg.h"
-#include "apps/training/console.h"
 
 namespace voxgrad::apps {
 namespace {

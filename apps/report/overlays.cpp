@@ -4,8 +4,8 @@
 #include <cmath>
 #include <filesystem>
 
+#include "apps/program/console.h"
 #include "apps/report/png.h"
-#include "apps/training/console.h"
 #include "apps/training/inference.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"

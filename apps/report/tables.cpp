@@ -2,13 +2,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/program/console.h"
+#include "apps/program/manifest.h"
 #include "apps/report/html.h"
 #include "apps/report/report.h"
 #include "apps/report/svg.h"
-#include "apps/training/console.h"
-#include "apps/training/manifest.h"
 #include "engine/error.h"
-#include "losses/core/metrics.h"
+#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::apps {

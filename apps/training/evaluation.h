@@ -1,15 +1,15 @@
-// How well labels fit: every metric (losses/core/metrics.h) per case and class, what they come to over the cases, and
-// how these are written. Metrics are named as in the table: "dice", "hd95".
+// How well labels fit: every metric (losses/metrics/metrics.h) per case and class, what they come to over the cases,
+// and how these are written. Metrics are named as in the table: "dice", "hd95".
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "apps/program/json.h"
 #include "apps/training/inference.h"
-#include "apps/training/json.h"
 #include "data/dataset.h"
-#include "losses/core/metrics.h"
+#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 
@@ -38,7 +38,7 @@ std::vector<CaseResult> evaluate_cases(const Model& model, const data::Dataset& 
 // A metric of one class over the cases: NaN where it is undefined or was not asked for, infinite where it is.
 std::vector<double> over_cases(const std::vector<CaseResult>& cases, std::size_t label,
                                const std::string& metric = "dice");
-// By the rules of losses/core/aggregate.h.
+// By the rules of losses/metrics/aggregate.h.
 losses::Aggregate class_aggregate(const std::vector<CaseResult>& cases, std::size_t label, const std::string& metric);
 // Mean over the foreground classes of the class means over the cases; classes without any value are left out.
 double foreground_mean(const std::vector<CaseResult>& cases, const std::string& metric = "dice");

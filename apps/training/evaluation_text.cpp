@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 
 namespace voxgrad::apps {
 

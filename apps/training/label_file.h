@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "data/h5.h"
-#include "data/h5_writer.h"
+#include "data/h5/h5.h"
+#include "data/h5/h5_writer.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::apps {

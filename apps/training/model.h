@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "data/checkpoint.h"
-#include "data/loader.h"
+#include "data/sampling/loader.h"
 #include "nn/unet.h"
 
 namespace voxgrad::apps {

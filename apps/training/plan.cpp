@@ -5,12 +5,12 @@
 #include <cmath>
 #include <cstdio>
 
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 #include "apps/training/geometry.h"
 #include "data/fingerprint.h"
 #include "engine/error.h"
 #include "engine/names.h"
-#include "losses/core/fields.h"
+#include "losses/terms/fields.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -125,7 +125,7 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.deep_supervision = c.deep_supervision;
 }
 
-// The names of data/augment.h, and "intensity": the default without flips and rotations.
+// The names of data/sampling/augment.h, and "intensity": the default without flips and rotations.
 data::AugmentOptions augmentation(const std::string& name) {
   choose("augment", name, {"none", "geometry", "intensity", "default"});
   data::AugmentOptions options = data::augment_options(name == "intensity" ? "default" : name);

@@ -10,7 +10,7 @@
 #include "apps/training/config.h"
 #include "apps/training/model.h"
 #include "data/dataset.h"
-#include "data/loader.h"
+#include "data/sampling/loader.h"
 #include "losses/core/loss.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "data/checkpoint.h"
 
 namespace voxgrad::apps {

@@ -5,11 +5,11 @@
 #include <limits>
 #include <utility>
 
-#include "apps/report/curves.h"
-#include "apps/training/console.h"
+#include "apps/program/console.h"
+#include "apps/program/manifest.h"
+#include "apps/program/signals.h"
+#include "apps/report/plots/curves.h"
 #include "apps/training/evaluation_text.h"
-#include "apps/training/manifest.h"
-#include "apps/training/signals.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/names.h"

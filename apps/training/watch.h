@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 #include "apps/training/session.h"
 
 namespace voxgrad::apps {

@@ -2,8 +2,8 @@
 
 #include "apps/benchmark/benchmark.h"
 #include "apps/comparison/compare.h"
+#include "apps/program/command_line.h"
 #include "apps/training/config.h"
-#include "apps/verbs/program.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {

@@ -4,9 +4,9 @@
 #include <cstdio>
 
 #include "apps/comparison/workers.h"
+#include "apps/program/command_line.h"
 #include "apps/report/report.h"
 #include "apps/training/run_directory.h"
-#include "apps/verbs/program.h"
 #include "apps/verbs/settings.h"
 #include "engine/error.h"
 #include "engine/names.h"

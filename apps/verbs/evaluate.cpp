@@ -1,8 +1,8 @@
 #include <chrono>
 
+#include "apps/program/command_line.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
-#include "apps/verbs/program.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {

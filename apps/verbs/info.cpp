@@ -1,5 +1,5 @@
-#include "apps/training/manifest.h"
-#include "apps/verbs/program.h"
+#include "apps/program/command_line.h"
+#include "apps/program/manifest.h"
 
 namespace voxgrad::apps {
 namespace {

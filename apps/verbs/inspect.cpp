@@ -1,5 +1,5 @@
+#include "apps/program/command_line.h"
 #include "apps/training/plan.h"
-#include "apps/verbs/program.h"
 #include "data/fingerprint.h"
 
 namespace voxgrad::apps {

@@ -1,6 +1,6 @@
+#include "apps/program/command_line.h"
 #include "apps/verbs/losses_eval.h"
 #include "apps/verbs/losses_text.h"
-#include "apps/verbs/program.h"
 #include "losses/core/registry.h"
 
 namespace voxgrad::apps {

@@ -7,7 +7,7 @@
 #include "apps/report/gradient_picture.h"
 #include "apps/training/label_file.h"
 #include "data/atomic_file.h"
-#include "data/h5_writer.h"
+#include "data/h5/h5_writer.h"
 #include "engine/error.h"
 #include "losses/core/loss.h"
 #include "losses/core/registry.h"

@@ -1,7 +1,7 @@
 // `voxgrad losses eval`: a loss on given logits and labels.
 #pragma once
 
-#include "apps/verbs/program.h"
+#include "apps/program/command_line.h"
 
 namespace voxgrad::apps {
 

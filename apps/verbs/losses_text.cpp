@@ -4,7 +4,7 @@
 #include <cctype>
 #include <cmath>
 
-#include "apps/training/console.h"
+#include "apps/program/console.h"
 #include "engine/error.h"
 #include "losses/core/identities.h"
 #include "losses/core/loss.h"

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "losses/core/registry.h"
 
 namespace voxgrad::apps {

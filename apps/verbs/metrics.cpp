@@ -3,9 +3,9 @@
 #include <map>
 #include <utility>
 
+#include "apps/program/command_line.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/label_file.h"
-#include "apps/verbs/program.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {

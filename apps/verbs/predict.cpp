@@ -1,8 +1,8 @@
 #include <filesystem>
 
+#include "apps/program/command_line.h"
 #include "apps/training/inference.h"
 #include "apps/training/label_file.h"
-#include "apps/verbs/program.h"
 #include "data/dataset.h"
 #include "engine/error.h"
 

@@ -1,7 +1,7 @@
 #include "apps/report/report.h"
 
 #include "apps/comparison/compare.h"
-#include "apps/verbs/program.h"
+#include "apps/program/command_line.h"
 
 namespace voxgrad::apps {
 namespace {

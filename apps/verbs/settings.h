@@ -6,8 +6,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "apps/program/command_line.h"
 #include "apps/training/config.h"
-#include "apps/verbs/program.h"
 
 namespace voxgrad::apps {
 

@@ -1,7 +1,7 @@
 #include <filesystem>
 
+#include "apps/program/command_line.h"
 #include "apps/training/config.h"
-#include "apps/verbs/program.h"
 #include "data/phantoms.h"
 #include "engine/error.h"
 #include "engine/names.h"

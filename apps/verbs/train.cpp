@@ -1,10 +1,10 @@
 #include <chrono>
 #include <filesystem>
 
+#include "apps/program/command_line.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
 #include "apps/training/watch.h"
-#include "apps/verbs/program.h"
 #include "apps/verbs/settings.h"
 #include "engine/backend.h"
 #include "engine/error.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "losses/core/fields.h"
+#include "losses/terms/fields.h"
 
 namespace voxgrad::losses {
 namespace common {

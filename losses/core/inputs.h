@@ -70,7 +70,7 @@ class LossInput {
   Tensor constant(const std::vector<double>& values) const;  // f64 [values], where the logits are
   double valid_voxels() const;                               // of the batch
   int channels() const { return static_cast<int>(logits_.extent(-1)); }
-  // The field `key` (losses/core/fields.h), [N, *S, K] in the type of the logits: from the context, else made from the
+  // The field `key` (losses/terms/fields.h), [N, *S, K] in the type of the logits: from the context, else made from the
   // labels. Name it in Spec::fields, so that it is made once per case and not once per step.
   Tensor field(const std::string& key) const;
   // f [N', C'] without the background, also where the option `background` counts it.

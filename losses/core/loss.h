@@ -19,7 +19,7 @@ struct Context {
   std::vector<double> class_fractions;  // of the training set, for weights=inverse|sqrt|median; empty: unknown
   double epoch = 0;                     // for scheduled losses
   // Maps that were made of the labels of the whole case and cut out with the patch: key -> [N, *S, K] as make_field
-  // gives it (losses/core/fields.h). A loss makes what is missing here from the labels it gets.
+  // gives it (losses/terms/fields.h). A loss makes what is missing here from the labels it gets.
   std::map<std::string, Tensor> fields;
 };
 

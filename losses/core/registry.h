@@ -93,7 +93,7 @@ struct Spec {
   bool soft_labels = false;  // also takes labels [N, *S, C] of the dtype of the logits
   // The setting under which the gradient is the slope of the value, if by default a part is held constant.
   std::string exact_with = {};
-  // Keys of the fields that the loss will ask for (losses/core/fields.h); none if it is not set.
+  // Keys of the fields that the loss will ask for (losses/terms/fields.h); none if it is not set.
   std::function<std::vector<std::string>(const Parameters&)> fields = {};
 };
 

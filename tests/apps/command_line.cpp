@@ -1,9 +1,9 @@
 // The command line as scripts see it: JSON, configuration files, help, lists, losses eval.
 #include <cmath>
 
-#include "apps/training/json.h"
-#include "data/h5.h"
-#include "data/h5_writer.h"
+#include "apps/program/json.h"
+#include "data/h5/h5.h"
+#include "data/h5/h5_writer.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;

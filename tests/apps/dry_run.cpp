@@ -1,6 +1,6 @@
 // What a dry run foretells. It compares the memory of whole processes, so tests/CMakeLists.txt gives this test alone an
 // address sanitizer that keeps little of what is released.
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;

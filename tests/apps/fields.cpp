@@ -1,7 +1,7 @@
 // Trainings with losses that need distances: of whole cases, made once, the same bits with and without a cache.
-#include "losses/core/fields.h"
+#include "losses/terms/fields.h"
 
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "apps/training/plan.h"
 #include "apps/training/trainer.h"
 #include "data/checkpoint.h"

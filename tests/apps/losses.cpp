@@ -3,8 +3,8 @@
 #include <limits>
 #include <sstream>
 
-#include "apps/training/json.h"
-#include "data/h5_writer.h"
+#include "apps/program/json.h"
+#include "data/h5/h5_writer.h"
 #include "losses/core/registry.h"
 #include "tests/apps/support.h"
 

@@ -1,8 +1,8 @@
 // The verb metrics: where the spacing comes from, the tolerance of NSD, the JSON that scripts read.
 #include <cmath>
 
-#include "apps/training/json.h"
-#include "data/h5_writer.h"
+#include "apps/program/json.h"
+#include "data/h5/h5_writer.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;

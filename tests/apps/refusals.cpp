@@ -3,7 +3,7 @@
 #include <cmath>
 #include <functional>
 
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "data/checkpoint.h"
 #include "engine/ops.h"
 #include "tests/apps/support.h"

@@ -1,5 +1,5 @@
 // Interrupted and resumed trainings: signals, bits, damaged files.
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "data/checkpoint.h"
 #include "tests/apps/support.h"
 

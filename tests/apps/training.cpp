@@ -1,5 +1,5 @@
 // Trainings with the real program: they learn, they are repeatable to the last bit, and they leave what they promise.
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "data/checkpoint.h"
 #include "tests/apps/support.h"
 

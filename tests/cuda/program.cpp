@@ -1,7 +1,7 @@
 // ctest labels: gpu slow
 // Whole trainings by the program on the card: what the CPU learns, in one recorded piece per step, and in mixed
 // precision.
-#include "apps/training/json.h"
+#include "apps/program/json.h"
 #include "engine/backend.h"
 #include "tests/apps/support.h"
 

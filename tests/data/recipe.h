@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "data/h5_writer.h"
+#include "data/h5/h5_writer.h"
 #include "tests/data/support.h"
 #include "tests/test.h"
 

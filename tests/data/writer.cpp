@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "data/dataset.h"
-#include "data/h5.h"
+#include "data/h5/h5.h"
 #include "tests/data/support.h"
 #include "tests/test.h"
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "losses/core/aggregate.h"
+#include "losses/metrics/aggregate.h"
 
 namespace voxgrad::apps {
 

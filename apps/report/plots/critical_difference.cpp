@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "apps/comparison/answers.h"
+#include "apps/program/console.h"
 #include "apps/report/svg.h"
-#include "apps/training/console.h"
 
 namespace voxgrad::apps {
 

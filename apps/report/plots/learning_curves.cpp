@@ -6,7 +6,7 @@
 
 #include "apps/comparison/answers.h"
 #include "apps/report/svg.h"
-#include "losses/core/metrics.h"
+#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {

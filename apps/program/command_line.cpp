@@ -1,0 +1,206 @@
+#include "apps/program/command_line.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "apps/program/manifest.h"
+#include "engine/backend.h"
+#include "engine/error.h"
+#include "engine/names.h"
+#include "engine/parallel.h"
+
+namespace voxgrad::apps {
+namespace {
+
+// The innermost verb that was called, outermost first; empty if there was none.
+std::vector<const CLI::App*> chosen(const CLI::App& app) {
+  std::vector<const CLI::App*> chain;
+  for (auto verbs = app.get_subcommands(); !verbs.empty(); verbs = verbs.front()->get_subcommands())
+    chain.push_back(verbs.front());
+  return chain;
+}
+
+std::string name_of(const std::vector<const CLI::App*>& chain) {
+  std::vector<std::string> names;
+  for (const CLI::App* verb : chain) names.push_back(verb->get_name());
+  return join(names, " ");
+}
+
+// Of a flag, or of an argument without a flag.
+std::string setting_name(const CLI::Option& option) {
+  std::string name = option.get_lnames().empty() ? option.get_name() : option.get_lnames().front();
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+// A flat TOML file: keys that are not common flags belong to the verb that was called. Words are joined by _ there.
+class FlatToml final : public CLI::ConfigTOML {
+ public:
+  explicit FlatToml(const CLI::App& app) : app_(app) {}
+  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    std::vector<CLI::ConfigItem> settings = CLI::ConfigTOML::from_config(in);
+    for (CLI::ConfigItem& item : settings) {
+      const std::string written = item.name;
+      std::replace(item.name.begin(), item.name.end(), '_', '-');
+      if (!item.parents.empty() || app_.get_option_no_throw("--" + item.name) != nullptr) continue;
+      const auto verbs = chosen(app_);
+      for (const CLI::App* verb : verbs) item.parents.push_back(verb->get_name());
+      const auto known = [&](const std::string& name) { return verbs.back()->get_option_no_throw(name) != nullptr; };
+      if (!verbs.empty() && !known("--" + item.name) && !known(item.name))  // a flag, or an argument without one
+        refuse_key(written, *verbs.back());
+    }
+    return settings;
+  }
+
+ private:
+  [[noreturn]] void refuse_key(const std::string& key, const CLI::App& verb) const {
+    std::vector<std::string> known;
+    for (const CLI::App* part : {&app_, &verb})
+      for (const CLI::Option* option : part->get_options())
+        if (option->get_configurable() && !option->get_lnames().empty()) known.push_back(setting_name(*option));
+    throw Error(ErrorKind::usage, "--config: " + verb.get_name() + " has no setting `" + key + "`",
+                suggestion(key, known));
+  }
+  const CLI::App& app_;
+};
+
+std::vector<std::string> flag_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+// What CLI11 could not place, in our words.
+[[noreturn]] void refuse(const CLI::App& app, const CLI::ParseError& error) {
+  const auto verbs = chosen(app);
+  const std::vector<std::string> rest = app.remaining(true);
+  if (verbs.empty()) {
+    std::vector<std::string> names;
+    for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(verb->get_name());
+    for (const std::string& word : rest)
+      if (!word.starts_with("-")) throw Error(ErrorKind::usage, "unknown verb `" + word + "`", suggestion(word, names));
+    throw Error(ErrorKind::usage, rest.empty() ? "no verb given" : "unknown flag `" + rest.front() + "`",
+                "`voxgrad --help` lists the verbs: " + join(names, ", "));
+  }
+  const CLI::App& verb = *verbs.back();
+  const std::string name = name_of(verbs), help = "`voxgrad " + name + " --help` explains the options";
+  const auto flag =
+      std::find_if(rest.begin(), rest.end(), [](const std::string& word) { return word.starts_with("-"); });
+  if (flag == rest.end()) {
+    const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty();
+    throw Error(ErrorKind::usage,
+                name + ": " + (extra ? "unexpected argument `" + rest.front() + "`" : std::string(error.what())), help);
+  }
+  const std::string word = flag->substr(0, flag->find('='));
+  std::vector<std::string> names = flag_names(verb), common = flag_names(app);
+  names.insert(names.end(), common.begin(), common.end());
+  const std::string near = nearest(word, names);
+  throw Error(ErrorKind::usage, name + ": unknown flag `" + word + "`",
+              near.empty() ? help : "did you mean `" + near + "`?");
+}
+
+std::string toml_value(const CLI::Option& option) {
+  std::vector<std::string> values =
+      option.count() > 0 ? option.results() : std::vector<std::string>{option.get_default_str()};
+  if (option.get_expected_min() == 0 && option.count() == 0) return "false";
+  for (std::string& value : values) {
+    double parsed = 0;
+    const bool plain = value == "true" || value == "false" || CLI::detail::lexical_cast(value, parsed);
+    if (!plain) value = Json(value).dump();
+  }
+  return values.size() == 1 ? values.front() : "[" + join(values, ", ") + "]";
+}
+
+}  // namespace
+
+void print_text(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0)
+    throw Error(ErrorKind::io, std::string("cannot write to standard output: ") + std::strerror(errno));
+}
+
+void print_json(const Json& document) { print_text(document.dump(2) + "\n"); }
+
+void add_tau(CLI::App& verb, double& tau) {
+  verb.add_option("--tau", tau, "tolerance of NSD in mm; 0: the largest voxel spacing of each case")
+      ->check(CLI::NonNegativeNumber);
+}
+
+Device Common::get_device() const {
+  const Device wanted = device == "cuda" ? Device::cuda : Device::cpu;
+  if (!has_device(wanted)) throw Error(ErrorKind::usage, "--device cuda: " + cuda_description(), "use --device cpu");
+  backend_of(wanted).allow({.tf32 = tf32, .fast = fast});
+  return wanted;
+}
+
+Program::Program()
+    : app_("voxgrad: trains U-Nets for segmentation and compares every loss of the literature.", "voxgrad") {
+  app_.option_defaults()->always_capture_default();
+  app_.require_subcommand(1);
+  app_.set_version_flag("--version", std::string("voxgrad ") + version());
+  app_.add_option("--device", common_.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  app_.add_flag("--tf32", common_.tf32, "products of f32 with factors of 10 bits: faster on a card");
+  app_.add_flag("--fast", common_.fast, "algorithms of a card whose last bits change from run to run are welcome too");
+  app_.add_option("--threads", common_.threads, "threads; 0: all cores")->check(CLI::Range(0, 4096));
+  app_.add_option("--seed", common_.seed, "of everything random");
+  app_.add_flag("--json", common_.json, "one JSON document on stdout");
+  app_.add_flag("-q,--quiet", common_.quiet, "warnings and errors only");
+  app_.add_flag("-v,--verbose", common_.verbose, "more messages");
+  app_.set_config("--config", "", "settings as a TOML file; flags win");
+  app_.add_flag("--dump-config", dump_config_, "print the settings as TOML and stop")->configurable(false);
+  app_.config_formatter(std::make_shared<FlatToml>(app_));
+  app_.allow_config_extras(CLI::config_extras_mode::error);
+}
+
+CLI::App& Program::verb(const std::string& name, const std::string& summary, std::function<void()> run,
+                        CLI::App* parent) {
+  CLI::App* const added = (parent != nullptr ? parent : &app_)->add_subcommand(name, summary);
+  added->fallthrough();
+  runs_[added] = std::move(run);
+  return *added;
+}
+
+bool Program::parse(int argc, const char* const* argv) {
+  for (int i = 0; i < argc; ++i) command_ += (i > 0 ? " " : "") + std::string(argv[i]);
+  try {
+    app_.parse(argc, argv);
+    return true;
+  } catch (const CLI::CallForHelp&) {
+    const auto verbs = chosen(app_);
+    print_text((verbs.empty() ? app_ : *verbs.back()).help());
+  } catch (const CLI::CallForVersion&) {
+    print_text(app_.version() + "\n");
+  } catch (const CLI::ConfigError& error) {
+    throw Error(ErrorKind::usage, std::string("--config: ") + error.what(),
+                "`--dump-config` prints the settings of a verb");
+  } catch (const CLI::FileError& error) {
+    throw Error(ErrorKind::io, std::string("--config: ") + error.what());
+  } catch (const CLI::ParseError& error) {
+    refuse(app_, error);
+  }
+  return false;  // printed what was asked for
+}
+
+void Program::run(int argc, const char* const* argv) {
+  if (!parse(argc, argv)) return;
+  if (dump_config_) return dump_config(*chosen(app_).back());
+  if (common_.threads > 0) set_threads(common_.threads);
+  runs_.at(chosen(app_).back())();
+}
+
+void Program::dump_config(const CLI::App& verb) const {
+  std::string text;
+  for (const CLI::App* app : {static_cast<const CLI::App*>(&app_), &verb})
+    for (const CLI::Option* option : app->get_options())
+      if (option->get_configurable() && option != app->get_help_ptr() && option != app->get_config_ptr() &&
+          setting_name(*option) != "version")
+        text += setting_name(*option) + " = " + toml_value(*option) + "\n";
+  print_text(text);
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,74 @@
+// The command line: one program, its verbs, what all of them share. A verb is one file, verbs/<verb>.cpp, with one
+// function that declares its options and names what runs after parsing.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "apps/program/console.h"
+#include "apps/program/json.h"
+#include "engine/tensor.h"
+
+namespace voxgrad::apps {
+
+struct Common {
+  std::string device = "cpu";
+  bool tf32 = false, fast = false;
+  int threads = 0;  // 0: all that this process may use
+  std::uint64_t seed = 1;
+  bool json = false;
+  bool quiet = false;
+  int verbose = 0;
+
+  Console console() const { return Console(quiet ? -1 : verbose); }
+  // Error(usage) if there is no such device in this build or machine.
+  Device get_device() const;
+};
+
+class Program {
+ public:
+  Program();
+  // Adds a verb, or a verb below another; `run` is called after parsing, if it was chosen. Its options are added to
+  // what this returns.
+  CLI::App& verb(const std::string& name, const std::string& summary, std::function<void()> run,
+                 CLI::App* parent = nullptr);
+  // Parses and runs. Error(usage) for a command line that is wrong, with a did-you-mean; --help and --version print.
+  void run(int argc, const char* const* argv);
+  const Common& common() const { return common_; }
+  // How the program was called, for manifests.
+  const std::string& command() const { return command_; }
+
+ private:
+  bool parse(int argc, const char* const* argv);
+  void dump_config(const CLI::App& verb) const;
+  CLI::App app_;
+  Common common_;
+  std::map<const CLI::App*, std::function<void()>> runs_;
+  bool dump_config_ = false;
+  std::string command_;
+};
+
+// The one JSON document of --json, on stdout.
+void print_json(const Json& document);
+// Text on stdout. Error(io) if it cannot be written.
+void print_text(const std::string& text);
+
+// --tau of the verbs that measure surfaces.
+void add_tau(CLI::App& verb, double& tau);
+
+void add_bench(Program& program);
+void add_compare(Program& program);
+void add_evaluate(Program& program);
+void add_info(Program& program);
+void add_inspect(Program& program);
+void add_losses(Program& program);
+void add_metrics(Program& program);
+void add_predict(Program& program);
+void add_report(Program& program);
+void add_synth(Program& program);
+void add_train(Program& program);
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,165 @@
+#include "data/h5/h5.h"
+
+#include <array>
+#include <mutex>
+
+#include "data/h5/h5_detail.h"
+
+namespace voxgrad::data::h5 {
+
+using namespace detail;
+
+struct Guard::Saved {
+  std::recursive_mutex mutex;
+  int depth = 0;
+  H5E_auto2_t print = nullptr;
+  void* print_data = nullptr;
+  unsigned plugins = 0;
+};
+
+Guard::Saved& Guard::saved() {
+  static Saved& state = *new Saved;  // never destroyed: handles of static storage duration close late
+  return state;
+}
+
+Guard::Guard() {
+  Saved& state = saved();
+  state.mutex.lock();
+  if (state.depth++ > 0) return;
+  H5open();
+  H5Eget_auto2(H5E_DEFAULT, &state.print, &state.print_data);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  H5PLget_loading_state(&state.plugins);
+  H5PLset_loading_state(0);
+}
+
+Guard::~Guard() {
+  Saved& state = saved();
+  if (--state.depth == 0) {
+    H5PLset_loading_state(state.plugins);
+    H5Eset_auto2(H5E_DEFAULT, state.print, state.print_data);
+  }
+  state.mutex.unlock();
+}
+
+Handle::~Handle() {
+  if (id_ < 0) return;
+  const Guard guard;
+  close_(id_);
+}
+
+std::string reason() {
+  const Guard guard;
+  std::string found;
+  const auto keep = [](unsigned index, const H5E_error2_t* error, void* target) -> herr_t {
+    if (index == 0 && error->desc != nullptr) *static_cast<std::string*>(target) = error->desc;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep, &found);
+  return found.empty() ? "" : " (HDF5: \"" + found + "\")";
+}
+
+const char* name_of(Element element) {
+  static constexpr std::array kNames{"u8",  "i8",  "u16", "i16", "u32",  "i32",
+                                     "u64", "i64", "f32", "f64", "text", "a type of another kind"};
+  return kNames[static_cast<std::size_t>(element)];
+}
+
+std::size_t size_of(Element element) {
+  static constexpr std::array<std::size_t, 12> kSizes{1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 0, 0};
+  return kSizes[static_cast<std::size_t>(element)];
+}
+
+Id native_type(Element element) {
+  const Guard guard;
+  switch (element) {
+    case Element::u8: return H5T_NATIVE_UINT8;
+    case Element::i8: return H5T_NATIVE_INT8;
+    case Element::u16: return H5T_NATIVE_UINT16;
+    case Element::i16: return H5T_NATIVE_INT16;
+    case Element::u32: return H5T_NATIVE_UINT32;
+    case Element::i32: return H5T_NATIVE_INT32;
+    case Element::u64: return H5T_NATIVE_UINT64;
+    case Element::i64: return H5T_NATIVE_INT64;
+    case Element::f32: return H5T_NATIVE_FLOAT;
+    case Element::f64: return H5T_NATIVE_DOUBLE;
+    case Element::string:
+    case Element::other: break;
+  }
+  throw Error(ErrorKind::argument, text("h5: ", name_of(element), " has no native type"));
+}
+
+bool Object::has_attribute(const std::string& name) const {
+  const Guard guard;
+  return H5Aexists(id(), name.c_str()) > 0;
+}
+
+Handle Object::attribute(const std::string& name) const {
+  if (H5Aexists(id(), name.c_str()) <= 0) fail(where(), text("has no attribute \"", name, "\""));
+  const std::string what = text("attribute \"", name, "\" of ", where());
+  Handle handle(need(H5Aopen(id(), name.c_str(), H5P_DEFAULT), what, "cannot be opened"), H5Aclose);
+  if (H5Aget_storage_size(handle.id()) > (std::uint64_t{1} << 20)) fail(what, "is larger than 1 MiB");
+  return handle;
+}
+
+std::vector<std::string> Object::strings_attribute(const std::string& name) const {
+  const Guard guard;
+  const Handle handle = attribute(name);
+  const std::string what = text("attribute \"", name, "\" of ", where());
+  return read_texts(
+      type_of(handle.id(), true, what), space_of(handle.id(), true, what), std::uint64_t{1} << 20,
+      [&](Id type, void* out) { return H5Aread(handle.id(), type, out); }, what);
+}
+
+std::string Object::string_attribute(const std::string& name) const {
+  std::vector<std::string> values = strings_attribute(name);
+  if (values.size() != 1) fail(where(), text("attribute \"", name, "\" has ", values.size(), " texts, expected one"));
+  return std::move(values[0]);
+}
+
+std::vector<double> Object::numbers_attribute(const std::string& name) const {
+  const Guard guard;
+  const Handle handle = attribute(name);
+  const std::string what = text("attribute \"", name, "\" of ", where());
+  const H5T_class_t kind = H5Tget_class(type_of(handle.id(), true, what).id());
+  if (kind != H5T_INTEGER && kind != H5T_FLOAT) fail(what, "is not a number");
+  std::vector<double> values(list_length(space_of(handle.id(), true, what), what));
+  if (values.size() > (std::size_t{1} << 20)) fail(what, "is longer than a million numbers");
+  if (!values.empty() && H5Aread(handle.id(), H5T_NATIVE_DOUBLE, values.data()) < 0)
+    fail(what, text("cannot be read", reason()));
+  return values;
+}
+
+std::int64_t Object::integer_attribute(const std::string& name) const {
+  const Guard guard;
+  const Handle handle = attribute(name);
+  const std::string what = text("attribute \"", name, "\" of ", where());
+  std::int64_t value = 0;
+  if (H5Tget_class(type_of(handle.id(), true, what).id()) != H5T_INTEGER ||
+      list_length(space_of(handle.id(), true, what), what) != 1)
+    fail(what, "is not one whole number");
+  if (H5Aread(handle.id(), H5T_NATIVE_INT64, &value) < 0) fail(what, text("cannot be read", reason()));
+  return value;
+}
+
+std::vector<std::pair<std::string, std::string>> Object::text_attributes() const {
+  const Guard guard;
+  std::vector<std::string> names;
+  const auto collect = [](hid_t, const char* name, const H5A_info_t*, void* target) -> herr_t {
+    static_cast<std::vector<std::string>*>(target)->emplace_back(name);
+    return 0;
+  };
+  hsize_t position = 0;
+  if (H5Aiterate2(id(), H5_INDEX_NAME, H5_ITER_INC, &position, collect, &names) < 0)
+    fail(where(), text("its attributes cannot be listed", reason()));
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const std::string& name : names) {
+    const Handle handle = attribute(name);
+    if (H5Tget_class(type_of(handle.id(), true, where()).id()) != H5T_STRING) continue;
+    std::vector<std::string> values = strings_attribute(name);
+    if (values.size() == 1) result.emplace_back(name, std::move(values[0]));
+  }
+  return result;
+}
+
+}  // namespace voxgrad::data::h5

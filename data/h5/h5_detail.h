@@ -1,0 +1,72 @@
+// What the files of the HDF5 wrapper share; includes hdf5.h, so it stays inside this folder.
+#pragma once
+
+#include <hdf5.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "data/h5/h5.h"
+#include "engine/error.h"
+
+namespace voxgrad::data::h5::detail {
+
+static_assert(sizeof(hid_t) == sizeof(Id));
+
+[[noreturn]] inline void fail(const std::string& where, const std::string& what, const std::string& hint = {}) {
+  throw Error(ErrorKind::data, text(where, ": ", what), hint);
+}
+
+// The identifier, or the Error of the call that gave a negative one.
+inline Id need(Id id, const std::string& where, const char* what) {
+  if (id < 0) fail(where, text(what, reason()));
+  return id;
+}
+
+inline Handle space_of(Id id, bool attribute, const std::string& where) {
+  return Handle(need(attribute ? H5Aget_space(id) : H5Dget_space(id), where, "its extents cannot be read"), H5Sclose);
+}
+inline Handle type_of(Id id, bool attribute, const std::string& where) {
+  return Handle(need(attribute ? H5Aget_type(id) : H5Dget_type(id), where, "its type cannot be read"), H5Tclose);
+}
+
+// The number of elements of a scalar or a list; larger spaces are refused.
+inline std::size_t list_length(const Handle& space, const std::string& where) {
+  const int rank = H5Sget_simple_extent_ndims(space.id());
+  const hssize_t count = H5Sget_simple_extent_npoints(space.id());
+  if (rank < 0 || rank > 1 || count < 0) fail(where, "is neither one value nor a list");
+  return static_cast<std::size_t>(count);
+}
+
+// Reads texts of fixed or variable length. `limit`: no more bytes than this are believed.
+template <class Read>
+std::vector<std::string> read_texts(const Handle& type, const Handle& space, std::uint64_t limit, Read&& read,
+                                    const std::string& where) {
+  if (H5Tget_class(type.id()) != H5T_STRING) fail(where, "is not text");
+  const std::size_t count = list_length(space, where);
+  const htri_t variable = H5Tis_variable_str(type.id());
+  const std::size_t size = H5Tget_size(type.id());
+  if (variable < 0 || size == 0 || count > limit / size) fail(where, "claims more text than the file can hold");
+  std::vector<std::string> result;
+  result.reserve(count);
+  if (variable > 0) {
+    std::vector<char*> pointers(count, nullptr);
+    if (count > 0 && read(type.id(), pointers.data()) < 0) fail(where, text("cannot be read", reason()));
+    for (const char* pointer : pointers) result.emplace_back(pointer == nullptr ? "" : pointer);
+    H5Dvlen_reclaim(type.id(), space.id(), H5P_DEFAULT, pointers.data());
+  } else {
+    std::vector<char> bytes(count * size);
+    if (count > 0 && read(type.id(), bytes.data()) < 0) fail(where, text("cannot be read", reason()));
+    for (std::size_t i = 0; i < count; ++i) {
+      const char* first = bytes.data() + i * size;
+      const char* last = std::find(first, first + size, '\0');
+      if (H5Tget_strpad(type.id()) == H5T_STR_SPACEPAD)
+        while (last > first && last[-1] == ' ') --last;
+      result.emplace_back(first, last);
+    }
+  }
+  return result;
+}
+
+}  // namespace voxgrad::data::h5::detail

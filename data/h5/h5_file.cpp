@@ -1,0 +1,243 @@
+// The part of data/h5/h5.h that opens files and reads arrays.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <filesystem>
+#include <system_error>
+
+#include "data/h5/h5_detail.h"
+
+namespace voxgrad::data::h5 {
+
+using namespace detail;
+
+namespace {
+
+// Deflate shrinks at most 1032 times; more than that cannot be in the file.
+constexpr std::uint64_t kLargestRatio = 1100;
+constexpr double kChunkCache = 64 << 20;  // bytes
+
+std::vector<hsize_t> to_hsize(const Extents& values) { return {values.begin(), values.end()}; }
+
+Element element_of(Id type) {
+  const H5T_class_t kind = H5Tget_class(type);
+  if (kind == H5T_STRING) return Element::string;
+  if (kind != H5T_INTEGER && kind != H5T_FLOAT) return Element::other;
+  for (int i = 0; i < static_cast<int>(Element::string); ++i) {
+    const Element candidate = static_cast<Element>(i);
+    Handle swapped(H5Tcopy(native_type(candidate)), H5Tclose);
+    const H5T_order_t order = H5Tget_order(swapped.id()) == H5T_ORDER_LE ? H5T_ORDER_BE : H5T_ORDER_LE;
+    if (H5Tequal(type, swapped.id()) > 0) return candidate;
+    if (H5Tset_order(swapped.id(), order) >= 0 && H5Tequal(type, swapped.id()) > 0) return candidate;
+  }
+  return Element::other;
+}
+
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+// Whether the last component of `path` is there. Its parents must be.
+bool linked(Id file, const std::string& path, const std::string& file_name) {
+  if (H5Lexists(file, path.c_str(), H5P_DEFAULT) <= 0) return false;
+  H5L_info_t info;
+  const std::string where = text("link ", path, " of ", file_name);
+  if (H5Lget_info(file, path.c_str(), &info, H5P_DEFAULT) < 0) fail(where, text("cannot be read", reason()));
+  if (info.type != H5L_TYPE_HARD)
+    fail(where,
+         info.type == H5L_TYPE_EXTERNAL ? "leads to another file; external links are refused"
+                                        : "is a soft or user-defined link; these are refused",
+         "store the object itself under this name, for instance with h5repack or h5py's copy");
+  return true;
+}
+
+}  // namespace
+
+Array::Array(Handle handle, std::string where, std::uint64_t file_bytes) : Object(std::move(handle), std::move(where)) {
+  // Before its extents are asked for: HDF5 opens the sources of a virtual dataset to compute them.
+  const Handle creation(need(H5Dget_create_plist(id()), this->where(), "its layout cannot be read"), H5Pclose);
+  const H5D_layout_t layout = H5Pget_layout(creation.id());
+  if (layout == H5D_VIRTUAL)
+    fail(this->where(), "is a virtual dataset, made of other files; these are refused", "repack it into one file");
+  if (H5Pget_external_count(creation.id()) != 0)
+    fail(this->where(), "keeps its values in another file; external storage is refused", "repack it into one file");
+  const Handle space = space_of(id(), false, this->where());
+  std::array<hsize_t, H5S_MAX_RANK> extents{};
+  const int rank = H5Sget_simple_extent_dims(space.id(), extents.data(), nullptr);
+  if (rank < 0) fail(this->where(), "has no extents");
+  for (int i = 0; i < rank; ++i) {
+    if (extents[static_cast<std::size_t>(i)] > static_cast<hsize_t>(INT64_MAX)) fail(this->where(), "is too large");
+    extents_.push_back(static_cast<std::int64_t>(extents[static_cast<std::size_t>(i)]));
+  }
+  chunk_ = extents_;
+  chunked_ = layout == H5D_CHUNKED;
+  if (chunked_) {
+    std::array<hsize_t, H5S_MAX_RANK> chunk{};
+    if (H5Pget_chunk(creation.id(), rank, chunk.data()) != rank) fail(this->where(), "its chunks cannot be read");
+    for (std::size_t i = 0; i < extents_.size(); ++i) chunk_[i] = static_cast<std::int64_t>(chunk[i]);
+  }
+  element_ = element_of(type_of(id(), false, this->where()).id());
+  check_storage(creation.id(), file_bytes);
+}
+
+void Array::check_storage(Id creation, std::uint64_t file_bytes) const {
+  const int filters = H5Pget_nfilters(creation);
+  for (int i = 0; i < filters; ++i) {
+    unsigned flags = 0, config = 0;
+    std::size_t values = 0;
+    std::array<char, 64> name{};
+    const H5Z_filter_t filter =
+        H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &values, nullptr, name.size(), name.data(), &config);
+    if (filter < 0 || H5Zfilter_avail(filter) <= 0)
+      fail(where(), text("is stored with filter ", filter, " (", name.data(), "), which is not part of HDF5"),
+           "repack it: h5repack -f GZIP=4 IN.h5 OUT.h5");
+  }
+  const Handle type = type_of(id(), false, where());
+  std::uint64_t bytes = H5Tget_size(type.id());
+  for (std::int64_t extent : extents_)
+    if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes) || bytes > INT64_MAX)
+      fail(where(), "claims more than 2^63 bytes");
+  std::uint64_t chunk = chunked_ ? H5Tget_size(type.id()) : 0;  // below 4 GiB, HDF5 sees to that
+  for (const std::int64_t extent : chunk_) chunk *= static_cast<std::uint64_t>(extent);
+  bytes = std::max(bytes, chunk);
+  const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(id()), file_bytes);
+  if (bytes > stored * (filters > 0 ? kLargestRatio : 1) + (filters > 0 ? 4096 : 0))
+    fail(where(), text("claims ", bytes, " bytes, the file holds only ", stored, " for it"),
+         "the file is damaged, or the values were never written");
+}
+
+void Array::read(const Extents& start, const Extents& count, Element memory, void* out) const {
+  const Guard guard;
+  check(start.size() == extents_.size() && count.size() == extents_.size(), "h5: a box of ", count.size(),
+        " axes asked of ", where());
+  for (std::size_t i = 0; i < extents_.size(); ++i)
+    check(start[i] >= 0 && count[i] >= 1 && count[i] <= extents_[i] - start[i], "h5: ", count[i], " elements from ",
+          start[i], " asked of axis ", i, " of ", where(), ", which has ", extents_[i]);
+  const Handle file = space_of(id(), false, where());
+  const std::vector<hsize_t> first = to_hsize(start), size = to_hsize(count);
+  const Handle box(
+      need(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), where(), "no space for a box"),
+      H5Sclose);
+  if (H5Sselect_hyperslab(file.id(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr) < 0 ||
+      H5Dread(id(), native_type(memory), box.id(), file.id(), H5P_DEFAULT, out) < 0)
+    fail(where(), text("cannot be read", reason()), "the file is damaged; fetch or write it again");
+}
+
+std::vector<std::string> Array::read_strings() const {
+  const Guard guard;
+  const Handle type = type_of(id(), false, where()), space = space_of(id(), false, where());
+  hsize_t bytes = 0;
+  constexpr std::uint64_t kLimit = std::uint64_t{1} << 30;
+  if (H5Tis_variable_str(type.id()) > 0 &&
+      (H5Dvlen_get_buf_size(id(), type.id(), space.id(), &bytes) < 0 || bytes > kLimit))
+    fail(where(), text("its texts cannot be read", reason()));
+  return read_texts(
+      type, space, kLimit,
+      [&](Id memory, void* out) { return H5Dread(id(), memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out); }, where());
+}
+
+std::vector<std::int64_t> Array::read_integers() const {
+  const Guard guard;
+  if (extents_.size() != 1 || element_ > Element::i64)
+    fail(where(), text("is not a list of whole numbers but ", name_of(element_), " with ", extents_.size(), " axes"));
+  std::vector<std::int64_t> values(static_cast<std::size_t>(extents_[0]));
+  if (!values.empty()) read({0}, extents_, Element::i64, values.data());
+  return values;
+}
+
+File File::open(const std::string& path) {
+  File file;
+  file.path_ = path;
+  file.name_ = std::filesystem::path(path).filename().string();
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct stat status {};
+  int code = descriptor < 0 || ::fstat(descriptor, &status) != 0 ? errno : 0;
+  if (descriptor >= 0) ::close(descriptor);
+  if (code == 0 && !S_ISREG(status.st_mode)) code = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+  if (code != 0) throw Error(ErrorKind::io, text("cannot open ", path, ": ", std::generic_category().message(code)));
+  file.bytes_ = static_cast<std::uint64_t>(status.st_size);
+
+  const Guard guard;
+  const std::string where = "file " + file.name_;
+  if (H5Fis_hdf5(path.c_str()) <= 0)
+    fail(where, text("is not an HDF5 file (", file.bytes_, " bytes)"),
+         "PNG, JPEG and NIfTI come in through `voxgrad import`");
+  const Handle access(need(H5Pcreate(H5P_FILE_ACCESS), where, "no access list"), H5Pclose);
+#if H5_VERSION_GE(1, 10, 7) && !(H5_VERS_MAJOR == 1 && H5_VERS_MINOR == 12 && H5_VERS_RELEASE == 0)
+  H5Pset_file_locking(access.id(), false, true);
+#endif
+  const Id id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id());
+  if (id < 0) fail(where, text("cannot be opened", reason()), "it is cut off or damaged; fetch or write it again");
+  file.handle_ = std::make_shared<Handle>(id, H5Fclose);
+  return file;
+}
+
+bool File::exists(const std::string& path) const {
+  const Guard guard;
+  if (path == "/") return true;
+  const std::string parent = parent_of(path);
+  return exists(parent) && is_group(parent) && linked(handle_->id(), path, name_);
+}
+
+bool File::is_group(const std::string& path) const {
+  const Guard guard;
+  const Handle object(
+      need(H5Oopen(handle_->id(), path.c_str(), H5P_DEFAULT), text("object ", path, " of ", name_), "cannot be opened"),
+      H5Oclose);
+  return H5Iget_type(object.id()) == H5I_GROUP;
+}
+
+std::vector<std::string> File::children(const std::string& group) const {
+  const Guard guard;
+  std::vector<std::string> names;
+  const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* target) -> herr_t {
+    static_cast<std::vector<std::string>*>(target)->emplace_back(name);
+    return 0;
+  };
+  const std::string where = text("group ", group, " of ", name_);
+  const Handle handle(need(H5Gopen2(handle_->id(), group.c_str(), H5P_DEFAULT), where, "cannot be opened"), H5Gclose);
+  hsize_t position = 0;
+  if (H5Literate(handle.id(), H5_INDEX_NAME, H5_ITER_INC, &position, collect, &names) < 0)
+    fail(where, text("its members cannot be listed", reason()));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Group File::group(const std::string& path) const {
+  const Guard guard;
+  if (!exists(path)) fail("file " + name_, text("has no group ", path));
+  const std::string where = path == "/" ? "file " + name_ : text("group ", path, " of ", name_);
+  if (!is_group(path)) fail(where, "is not a group");
+  return Group(Handle(need(H5Gopen2(handle_->id(), path.c_str(), H5P_DEFAULT), where, "cannot be opened"), H5Gclose),
+               where);
+}
+
+Array File::array(const std::string& path) const {
+  const Guard guard;
+  if (!exists(path)) fail("file " + name_, text("has no dataset ", path));
+  const std::string where = text("dataset ", path, " of ", name_);
+  if (is_group(path)) fail(where, "is a group, not a dataset");
+  const auto open = [&](Id access) {
+    return Handle(need(H5Dopen2(handle_->id(), path.c_str(), access), where, "cannot be opened"), H5Dclose);
+  };
+  Array array(open(H5P_DEFAULT), where, bytes_);
+  if (!array.chunked_ || array.chunk_[0] == 1) return array;
+  // A chunk holds several cases: keep one row of chunks, or every case would be decompressed chunk[0] times.
+  double row = static_cast<double>(H5Tget_size(type_of(array.id(), false, where).id()) *
+                                   static_cast<std::uint64_t>(array.chunk_[0]));
+  for (std::size_t i = 1; i < array.extents_.size(); ++i)
+    row *= static_cast<double>(array.chunk_[i]) *
+           std::ceil(static_cast<double>(array.extents_[i]) / static_cast<double>(array.chunk_[i]));
+  if (row > kChunkCache) return array;
+  const Handle access(need(H5Pcreate(H5P_DATASET_ACCESS), where, "no access list"), H5Pclose);
+  H5Pset_chunk_cache(access.id(), 12421, static_cast<std::size_t>(row), 1.0);
+  return Array(open(access.id()), where, bytes_);
+}
+
+}  // namespace voxgrad::data::h5

@@ -1,0 +1,208 @@
+#include "data/sampling/augment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "data/moments.h"
+
+namespace voxgrad::data {
+namespace {
+
+// Which fork of the sample's random numbers belongs to which change. Fixed: other numbers, other batches.
+enum Stream : std::uint64_t { kFlip, kRotate, kBlur, kGain, kBias, kGamma, kNoise };
+
+Orientation draw_orientation(const Tensor& label, const std::vector<double>& spacing, const AugmentOptions& options,
+                             const Random& random) {
+  const int dims = label.dims();
+  Orientation result(dims);
+  Random flips = random.fork(kFlip), turns = random.fork(kRotate);
+  for (int axis = 0; axis < dims; ++axis)
+    if (flips.chance(options.flip)) result.flip(axis);
+  for (int a = 0; a < dims; ++a)
+    for (int b = a + 1; b < dims; ++b) {
+      const bool turn = turns.chance(options.rotate);
+      const int count = 1 + static_cast<int>(turns.below(3));
+      const bool square = label.extent(a) == label.extent(b) &&
+                          spacing[static_cast<std::size_t>(a)] == spacing[static_cast<std::size_t>(b)];
+      if (turn && square) result.rotate(a, b, count);
+    }
+  return result;
+}
+
+// One axis of a blur: `outer` blocks of `length` rows of `inner` values, convolved along the rows' index with a
+// symmetric kernel; beyond the ends the end rows go on.
+void blur_axis(float* values, std::int64_t outer, std::int64_t length, std::int64_t inner,
+               const std::vector<float>& kernel) {
+  constexpr std::int64_t kTile = 256;  // values summed at a time, from registers and the nearest cache
+  const std::int64_t radius = static_cast<std::int64_t>(kernel.size()) / 2, block = length * inner;
+  const std::int64_t first = std::min(radius, length) * inner, last = std::max(first, (length - radius) * inner);
+  std::vector<float> source(static_cast<std::size_t>(block));
+  for (std::int64_t o = 0; o < outer; ++o) {
+    float* target = values + o * block;
+    std::copy_n(target, block, source.begin());
+    const auto at_end = [&](std::int64_t j) {
+      const std::int64_t row = j / inner, column = j % inner;
+      float sum = 0;
+      for (std::int64_t k = -radius; k <= radius; ++k)
+        sum += kernel[static_cast<std::size_t>(k + radius)] *
+               source[static_cast<std::size_t>(std::clamp(row + k, std::int64_t{0}, length - 1) * inner + column)];
+      target[j] = sum;
+    };
+    for (std::int64_t j = 0; j < first; ++j) at_end(j);
+    for (std::int64_t tile = first; tile < last; tile += kTile) {
+      const std::int64_t size = std::min(kTile, last - tile);
+      std::array<float, kTile> sum{};
+      for (std::int64_t k = -radius; k <= radius; ++k) {
+        const float weight = kernel[static_cast<std::size_t>(k + radius)];
+        const float* shifted = source.data() + tile + k * inner;
+        for (std::int64_t j = 0; j < size; ++j) sum[static_cast<std::size_t>(j)] += weight * shifted[j];
+      }
+      std::copy_n(sum.begin(), size, target + tile);
+    }
+    for (std::int64_t j = last; j < block; ++j) at_end(j);
+  }
+}
+
+std::vector<float> gaussian(double sigma) {
+  const int radius = std::max(1, static_cast<int>(std::ceil(3 * sigma)));
+  std::vector<double> weights;
+  double total = 0;
+  for (int k = -radius; k <= radius; ++k) total += weights.emplace_back(std::exp(-0.5 * k * k / (sigma * sigma)));
+  std::vector<float> kernel;
+  for (const double weight : weights) kernel.push_back(static_cast<float>(weight / total));
+  return kernel;
+}
+
+void blur(const Tensor& image, const std::vector<double>& spacing, double sigma) {
+  constexpr double kSmallest = 0.2;  // narrower than this the kernel is one voxel
+  const double finest = *std::min_element(spacing.begin(), spacing.end());
+  std::int64_t outer = 1, inner = image.numel();
+  for (int axis = 0; axis + 1 < image.dims(); ++axis) {
+    inner /= image.extent(axis);
+    const double along = sigma * finest / spacing[static_cast<std::size_t>(axis)];
+    if (along >= kSmallest) blur_axis(image.data<float>(), outer, image.extent(axis), inner, gaussian(along));
+    outer *= image.extent(axis);
+  }
+}
+
+// Calls change(value) on every value of channel c.
+template <class F>
+void change_channel(const Tensor& image, std::int64_t c, F&& change) {
+  const std::int64_t channels = image.extent(-1), count = image.numel();
+  float* values = image.data<float>();
+  for (std::int64_t i = c; i < count; i += channels) values[i] = change(values[i]);
+}
+
+double log_uniform(Random& random, double range) { return std::exp(random.uniform(-1, 1) * std::log(range)); }
+
+void raise_to_gamma(const Tensor& image, std::int64_t c, double exponent) {
+  float low = image.data<float>()[c], high = low;
+  change_channel(image, c, [&](float x) {
+    low = std::min(low, x);
+    high = std::max(high, x);
+    return x;
+  });
+  if (!(high > low)) return;
+  const float range = high - low, power = static_cast<float>(exponent);
+  change_channel(image, c, [&](float x) { return low + range * std::pow(std::max(0.0f, (x - low) / range), power); });
+}
+
+// Quantiles of the normal distribution at (i + 1/2) / 4096, scaled to variance 1: a table is ten times as fast as
+// logarithms and cosines, and its tails end at 3.7 SD, which noise may.
+const std::array<float, 4096>& normal_quantiles() {
+  static const std::array<float, 4096> table = [] {
+    std::array<double, 2048> upper{};
+    double x = 0, squares = 0;
+    for (std::size_t i = 0; i < upper.size(); ++i) {
+      const double tail = 0.5 - (static_cast<double>(i) + 0.5) / 4096;  // P(X > x), by Newton from the value before
+      for (int step = 0; step < 8; ++step)
+        x += (0.5 * std::erfc(x / std::numbers::sqrt2) - tail) * std::sqrt(2 * std::numbers::pi) * std::exp(x * x / 2);
+      upper[i] = x;
+      squares += x * x;
+    }
+    const double scale = 1 / std::sqrt(squares / 2048);
+    std::array<float, 4096> result{};
+    for (std::size_t i = 0; i < upper.size(); ++i) {
+      result[2048 + i] = static_cast<float>(upper[i] * scale);
+      result[2047 - i] = -result[2048 + i];
+    }
+    return result;
+  }();
+  return table;
+}
+
+// Adds normal numbers times amount[c]: eight 12-bit indices from every block of Philox.
+void add_noise(const Tensor& image, const std::vector<float>& amount, std::uint64_t key) {
+  const std::array<float, 4096>& quantiles = normal_quantiles();
+  float* values = image.data<float>();
+  const std::int64_t count = image.numel();
+  std::size_t channel = 0;
+  for (std::int64_t i = 0; i < count; i += 8) {
+    const PhiloxBlock block = philox(key, static_cast<std::uint64_t>(i), 1);
+    for (std::int64_t j = i; j < std::min(i + 8, count); ++j) {
+      const std::uint32_t word = block[static_cast<std::size_t>(j - i) / 2];
+      values[j] += amount[channel] * quantiles[((j & 1) != 0 ? word >> 16 : word) & 4095];
+      if (++channel == amount.size()) channel = 0;
+    }
+  }
+}
+
+void change_intensity(const Tensor& image, const std::vector<double>& spacing, const AugmentOptions& options,
+                      const Random& random) {
+  Random blurs = random.fork(kBlur), gains = random.fork(kGain), biases = random.fork(kBias);
+  Random gammas = random.fork(kGamma), noises = random.fork(kNoise);
+  if (blurs.chance(options.blur)) blur(image, spacing, options.blur_sigma * blurs.uniform(0.25, 1));
+  const bool gain = gains.chance(options.gain), bias = biases.chance(options.bias);
+  const bool gamma = gammas.chance(options.gamma), noise = noises.chance(options.noise);
+  if (!gain && !bias && !gamma && !noise) return;
+  const std::int64_t channels = image.extent(-1);
+  const std::vector<Moments> moments = channel_moments(image.data<float>(), image.numel() / channels, channels);
+  const double sigma = options.noise_sigma * noises.uniform();
+  std::vector<float> amount;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const Moments& m = moments[static_cast<std::size_t>(c)];
+    const double factor = gain ? log_uniform(gains, options.gain_range) : 1;
+    const double constant = bias ? biases.uniform(-1, 1) * options.bias_range * m.deviation() : 0;
+    if (gain || bias)
+      change_channel(image, c,
+                     [scale = static_cast<float>(factor), shift = static_cast<float>(m.mean * (1 - factor) + constant)](
+                         float x) { return x * scale + shift; });
+    if (gamma) raise_to_gamma(image, c, log_uniform(gammas, options.gamma_range));
+    amount.push_back(static_cast<float>(sigma * m.deviation()));
+  }
+  if (noise) add_noise(image, amount, noises.key());
+}
+
+}  // namespace
+
+AugmentOptions augment_options(const std::string& name) {
+  AugmentOptions options;
+  if (name == "none") return options;
+  options.flip = options.rotate = 0.5;
+  if (name == "geometry") return options;
+  if (name != "default")
+    throw Error(ErrorKind::usage, text("augment: there is no \"", name, "\""), "it is none, geometry or default");
+  options.blur = 0.15;
+  options.gain = options.bias = 0.3;
+  options.gamma = options.noise = 0.2;
+  return options;
+}
+
+void augment(const Tensor& image, const Tensor& label, const std::vector<double>& spacing,
+             const AugmentOptions& options, const Random& random, const std::vector<Tensor>& maps) {
+  Shape expected = label.shape();
+  expected.push_back(image.extent(-1));
+  check((label.dims() == 2 || label.dims() == 3) && image.shape() == expected, "augment: image ", image,
+        " does not fit label ", label);
+  check(static_cast<int>(spacing.size()) == label.dims(), "augment: ", spacing.size(), " spacings for label ", label);
+  const Orientation orientation = draw_orientation(label, spacing, options, random);
+  if (!orientation.identity()) {
+    orientation.apply(image);
+    orientation.apply(label);
+    for (const Tensor& map : maps) orientation.apply(map);
+  }
+  change_intensity(image, spacing, options, random);
+}
+
+}  // namespace voxgrad::data

@@ -1,0 +1,149 @@
+// A map is named by everything that decides its values: key and variant, case, extents and checksum of the label,
+// spacing. So nothing in a cache can be out of date.
+#include "data/sampling/fields.h"
+
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+
+#include "data/sampling/field_cache.h"
+
+namespace voxgrad::data {
+namespace {
+
+constexpr const char* kInMemory = "maps of labels are made when a case is read, and kept in memory";
+
+bool writable(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return ::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0;
+}
+
+// The label in the middle of background, so that no extent is below the patch's.
+Tensor padded(const Tensor& label, const std::vector<std::int64_t>& patch) {
+  Shape shape;
+  std::array<std::int64_t, 3> from{1, 1, 1}, to{1, 1, 1}, before{};  // as a volume
+  const std::size_t lead = 3 - static_cast<std::size_t>(label.dims());
+  for (std::size_t axis = lead; axis < 3; ++axis) {
+    from[axis] = label.extent(static_cast<int>(axis - lead));
+    to[axis] = std::max(from[axis], patch[axis - lead]);
+    before[axis] = (to[axis] - from[axis]) / 2;
+    shape.push_back(to[axis]);
+  }
+  if (shape == label.shape()) return label;
+  Tensor result = zeros(shape, DType::u8);
+  for (std::int64_t z = 0; z < from[0]; ++z)
+    for (std::int64_t y = 0; y < from[1]; ++y)
+      std::copy_n(label.data<std::uint8_t>() + (z * from[1] + y) * from[2], from[2],
+                  result.data<std::uint8_t>() + ((z + before[0]) * to[1] + y + before[1]) * to[2] + before[2]);
+  return result;
+}
+
+std::shared_ptr<const FieldCache> open(const std::string& path, const std::function<void(const std::string&)>& warn) {
+  if (!std::filesystem::exists(path)) return nullptr;
+  try {
+    return std::make_shared<FieldCache>(path);
+  } catch (const Error& error) {
+    warn(text(error.what(), "; it is made again"));
+    return nullptr;
+  }
+}
+
+// What is in the old cache, as far as there is room.
+void keep(const FieldCache& old, FieldCacheWriter& writer) {
+  old.for_names([&](const std::string& name) {
+    try {
+      const Tensor map = old.read(name);
+      if (writer.bytes() + map.bytes() <= Fields::kMostBytes) writer.add(name, map);
+    } catch (const Error&) {  // damaged: made again when it is asked for
+    }
+  });
+}
+
+}  // namespace
+
+std::string cache_path(const std::string& dataset) {
+  return std::filesystem::path(dataset).replace_extension(".cache.h5").string();
+}
+
+Fields::Fields(FieldMaker maker, std::string cache) : maker_(std::move(maker)), path_(std::move(cache)) {}
+
+std::string Fields::name_of(const std::string& key, const Case& one, const Tensor& label) const {
+  const auto crc = crc32_z(0, static_cast<const Bytef*>(label.raw()), static_cast<std::size_t>(label.numel()));
+  std::string spacing;
+  for (const double step : one.spacing) {
+    char digits[32];
+    spacing.append(" ").append(digits, std::to_chars(digits, digits + sizeof digits, step).ptr);
+  }
+  return text(key, ", ", maker_.variant, ", case ", one.id, ", labels ", label.shape(), " crc32 ", crc, ", spacing",
+              spacing);
+}
+
+Tensor Fields::make(const std::string& key, const Case& one, const Tensor& label) const {
+  Shape batch{1}, shape = label.shape();
+  for (const std::int64_t extent : shape) batch.push_back(extent);
+  const Tensor map = maker_.make(key, label.alias(0, batch), one.spacing);
+  shape.push_back(map.extent(-1));
+  batch.push_back(map.extent(-1));
+  check(map.dtype() == DType::f32 && map.shape() == batch, "fields: ", key, " is ", map, ", expected f32 ", batch);
+  return map.alias(0, shape);
+}
+
+Tensor Fields::read(const std::string& name, const Tensor& label) const {
+  if (!cache_ || !cache_->contains(name)) return {};
+  try {
+    const Tensor map = cache_->read(name);
+    const bool fits =
+        map.dims() == label.dims() + 1 && std::equal(label.shape().begin(), label.shape().end(), map.shape().begin());
+    return fits ? map : Tensor();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& cases,
+                     const std::vector<std::int64_t>& patch, const std::function<void()>& progress,
+                     const std::function<void(const std::string&)>& warn) {
+  if (path_.empty()) return;
+  cache_ = open(path_, warn);
+  std::optional<FieldCacheWriter> writer;  // once something is missing
+  for (const std::int64_t index : cases) {
+    const Case one = dataset.read(index);
+    const Tensor label = padded(one.label, patch);
+    for (const std::string& key : keys()) {
+      const std::string name = name_of(key, one, label);
+      if (cache_ && cache_->contains(name)) continue;
+      if (!writer && !writable(path_)) return warn(text(path_, " cannot be written; ", kInMemory));
+      if (!writer) writer.emplace();
+      progress();
+      const Tensor map = make(key, one, label);
+      if (writer->bytes() + map.bytes() > kMostBytes)
+        return warn(text(path_, " would hold more than ", kMostBytes >> 30, " GiB; ", kInMemory));
+      writer->add(name, map);
+    }
+  }
+  if (!writer) return;
+  try {
+    if (cache_) keep(*cache_, *writer);
+    writer->save(path_);
+  } catch (const Error& error) {
+    return warn(text(error.what(), "; ", kInMemory));
+  }
+  cache_ = open(path_, warn);
+}
+
+std::vector<Tensor> Fields::of(const Case& one, const std::vector<std::int64_t>& patch) const {
+  const Tensor label = padded(one.label, patch);
+  std::vector<Tensor> maps;
+  for (const std::string& key : keys()) {
+    const Tensor map = read(name_of(key, one, label), label);
+    maps.push_back(map.defined() ? map : make(key, one, label));
+  }
+  return maps;
+}
+
+}  // namespace voxgrad::data

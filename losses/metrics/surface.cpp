@@ -1,0 +1,215 @@
+#include "losses/metrics/surface.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "engine/ops.h"
+#include "engine/parallel.h"
+#include "losses/metrics/aggregate.h"
+
+namespace voxgrad::losses {
+namespace {
+
+// Positions [low, high) per axis; empty until something is added.
+struct Box {
+  Shape low, high;
+  bool empty() const { return low.dims() == 0; }
+  void add(const Shape& line, std::int64_t first, std::int64_t last) {  // voxels first .. last of a line
+    if (empty()) {
+      low = line.with(-1, first);
+      high = low;
+    }
+    for (int axis = 0; axis < line.dims(); ++axis) {
+      const bool inner = axis + 1 == line.dims();
+      low[axis] = std::min(low[axis], inner ? first : line[axis]);
+      high[axis] = std::max(high[axis], (inner ? last : line[axis]) + 1);
+    }
+  }
+};
+
+// The lines along the last axis of an array.
+struct Lines {
+  explicit Lines(const Shape& of) : shape(of), length(of[-1]), count(length > 0 ? of.numel() / length : 0) {}
+  // Position of the first voxel of a line.
+  Shape at(std::int64_t line) const {
+    Shape position = shape.with(-1, 0);
+    for (int axis = shape.dims() - 2; axis >= 0; --axis) {
+      position[axis] = line % shape[axis];
+      line /= shape[axis];
+    }
+    return position;
+  }
+  std::int64_t offset(const Shape& position) const {
+    std::int64_t result = 0;
+    for (int axis = 0; axis < shape.dims(); ++axis) result = result * shape[axis] + position[axis];
+    return result;
+  }
+  std::int64_t grain() const { return std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, length)); }
+  Shape shape;
+  std::int64_t length, count;
+};
+
+// Smallest box that holds a label in either array, per label.
+std::vector<Box> boxes_of(const std::uint8_t* s, const std::uint8_t* g, const Lines& lines) {
+  std::vector<Box> boxes(256);
+  std::vector<std::int64_t> first(256), last(256, -1);
+  std::vector<std::size_t> seen;
+  for (std::int64_t line = 0; line < lines.count; ++line) {
+    for (const std::uint8_t* labels : {s, g})
+      for (std::int64_t i = 0; i < lines.length; ++i) {
+        const std::size_t label = labels[line * lines.length + i];
+        if (label == 0) continue;
+        if (last[label] < 0) {
+          seen.push_back(label);
+          first[label] = i;
+        }
+        first[label] = std::min(first[label], i);
+        last[label] = std::max(last[label], i);
+      }
+    for (const std::size_t label : seen) boxes[label].add(lines.at(line), first[label], last[label]);
+    for (const std::size_t label : seen) last[label] = -1;
+    seen.clear();
+  }
+  return boxes;
+}
+
+// 1 where `labels` has the label and the truth is not ignored; u8, of the extents of the box.
+Tensor cut_mask(const std::uint8_t* labels, const std::uint8_t* truth, const Lines& lines, const Box& box, int label,
+                int ignore) {
+  Shape extents = box.high;
+  for (int axis = 0; axis < extents.dims(); ++axis) extents[axis] -= box.low[axis];
+  const Tensor mask = empty(extents, DType::u8);
+  const Lines cut(extents);
+  parallel_for(cut.count, cut.grain(), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t line = begin; line < end; ++line) {
+      Shape from = cut.at(line);
+      for (int axis = 0; axis < from.dims(); ++axis) from[axis] += box.low[axis];
+      const std::int64_t source = lines.offset(from);
+      std::uint8_t* to = mask.data<std::uint8_t>() + line * cut.length;
+      for (std::int64_t i = 0; i < cut.length; ++i) to[i] = labels[source + i] == label && truth[source + i] != ignore;
+    }
+  });
+  return mask;
+}
+
+// Mask minus what is left of it when one layer is taken off.
+Tensor border_of(const Tensor& mask) {
+  const Tensor border = empty(mask.shape(), DType::u8);
+  const Lines lines(mask.shape());
+  const std::int64_t n = lines.length;
+  parallel_for(lines.count, lines.grain(), [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::uint8_t> inside(static_cast<std::size_t>(n));
+    for (std::int64_t line = begin; line < end; ++line) {
+      const std::uint8_t* m = mask.data<std::uint8_t>() + line * n;
+      std::uint8_t* to = border.data<std::uint8_t>() + line * n;
+      for (std::int64_t i = 0; i < n; ++i)
+        inside[static_cast<std::size_t>(i)] = i > 0 && i + 1 < n && (m[i - 1] & m[i + 1]) != 0;
+      const Shape at = lines.at(line);
+      std::int64_t stride = n;
+      for (int axis = at.dims() - 2; axis >= 0; stride *= lines.shape[axis--]) {
+        const bool edge = at[axis] == 0 || at[axis] + 1 == lines.shape[axis];
+        for (std::int64_t i = 0; i < n; ++i)
+          inside[static_cast<std::size_t>(i)] &= edge ? std::uint8_t{0} : m[i - stride] & m[i + stride];
+      }
+      for (std::int64_t i = 0; i < n; ++i) to[i] = m[i] & (inside[static_cast<std::size_t>(i)] ^ 1);
+    }
+  });
+  return border;
+}
+
+bool any(const Tensor& mask) {
+  return std::memchr(mask.data<std::uint8_t>(), 1, static_cast<std::size_t>(mask.numel())) != nullptr;
+}
+
+// d(a -> b) for two borders, ascending.
+std::vector<double> directed(const Tensor& a, const Tensor& b, const std::vector<double>& spacing) {
+  Shape batch{1};
+  for (const std::int64_t extent : b.shape()) batch.push_back(extent);
+  const Tensor far = distance_transform(reshape(b, batch), {1}, spacing, DType::f64);
+  const std::uint8_t* from = a.data<std::uint8_t>();
+  const std::uint8_t* to = b.data<std::uint8_t>();
+  std::vector<double> distances;
+  for (std::int64_t i = 0; i < a.numel(); ++i)  // on b itself the transform tells the way out of b
+    if (from[i] != 0) distances.push_back(to[i] != 0 ? 0 : far.data<double>()[i]);
+  std::sort(distances.begin(), distances.end());
+  return distances;
+}
+
+// `value` if there are distances; else what the head of the header says.
+template <class Value>
+double unless_empty(const SurfaceDistances& d, double one_empty, Value&& value) {
+  if (d.no_prediction && d.no_truth) return kUndefined;
+  return d.no_prediction || d.no_truth ? one_empty : value();
+}
+
+constexpr double kFar = std::numeric_limits<double>::infinity();
+
+double total(const std::vector<double>& distances) { return std::accumulate(distances.begin(), distances.end(), 0.0); }
+double mean(const std::vector<double>& distances) { return total(distances) / static_cast<double>(distances.size()); }
+
+double percentile95(const std::vector<double>& sorted) { return quantile(sorted, 0.95); }
+
+}  // namespace
+
+std::vector<SurfaceDistances> surface_distances(const Tensor& prediction, const Tensor& truth, std::int64_t classes,
+                                                const std::vector<double>& spacing, int ignore) {
+  check(prediction.shape() == truth.shape() && truth.dims() > 0, "surface_distances: prediction ", prediction,
+        " and truth ", truth, " must have one shape with axes");
+  check(classes >= 1 && classes <= 256, "surface_distances: classes ", classes, " outside 1..256");
+  const std::uint8_t* s = prediction.data<std::uint8_t>();
+  const std::uint8_t* g = truth.data<std::uint8_t>();
+  const Lines lines(truth.shape());
+  const std::vector<Box> boxes = boxes_of(s, g, lines);
+  std::vector<SurfaceDistances> result(static_cast<std::size_t>(classes));
+  for (std::size_t c = 1; c < result.size(); ++c) {
+    if (boxes[c].empty() || static_cast<int>(c) == ignore) continue;
+    // Next to the box there is nothing of either mask, so borders are the same without what lies outside.
+    const Tensor in_s = border_of(cut_mask(s, g, lines, boxes[c], static_cast<int>(c), ignore));
+    const Tensor in_g = border_of(cut_mask(g, g, lines, boxes[c], static_cast<int>(c), ignore));
+    SurfaceDistances& d = result[c];
+    d.no_prediction = !any(in_s);
+    d.no_truth = !any(in_g);
+    if (d.no_prediction || d.no_truth) continue;
+    d.to_truth = directed(in_s, in_g, spacing);
+    d.to_prediction = directed(in_g, in_s, spacing);
+  }
+  return result;
+}
+
+double hausdorff(const SurfaceDistances& d) {
+  return unless_empty(d, kFar, [&] { return std::max(d.to_truth.back(), d.to_prediction.back()); });
+}
+double hausdorff95(const SurfaceDistances& d) {
+  return unless_empty(d, kFar, [&] { return std::max(percentile95(d.to_truth), percentile95(d.to_prediction)); });
+}
+double hausdorff95_pooled(const SurfaceDistances& d) {
+  return unless_empty(d, kFar, [&] {
+    std::vector<double> both(d.to_truth.size() + d.to_prediction.size());
+    std::merge(d.to_truth.begin(), d.to_truth.end(), d.to_prediction.begin(), d.to_prediction.end(), both.begin());
+    return percentile95(both);
+  });
+}
+double assd(const SurfaceDistances& d) {
+  return unless_empty(d, kFar, [&] {
+    return (total(d.to_truth) + total(d.to_prediction)) /
+           static_cast<double>(d.to_truth.size() + d.to_prediction.size());
+  });
+}
+double masd(const SurfaceDistances& d) {
+  return unless_empty(d, kFar, [&] { return (mean(d.to_truth) + mean(d.to_prediction)) / 2; });
+}
+double nsd(const SurfaceDistances& d, double tau) {
+  return unless_empty(d, 0, [&] {
+    const double limit = tau * (1 + 1e-9);
+    const auto within = [&](const std::vector<double>& list) {
+      return std::upper_bound(list.begin(), list.end(), limit) - list.begin();
+    };
+    return static_cast<double>(within(d.to_truth) + within(d.to_prediction)) /
+           static_cast<double>(d.to_truth.size() + d.to_prediction.size());
+  });
+}
+
+}  // namespace voxgrad::losses

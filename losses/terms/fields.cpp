@@ -1,0 +1,83 @@
+#include "losses/terms/fields.h"
+
+#include <algorithm>
+
+#include "engine/names.h"
+#include "engine/ops.h"
+
+namespace voxgrad::losses {
+namespace {
+
+std::vector<int> spatial_axes(const Tensor& x) {
+  std::vector<int> axes;
+  for (int axis = 1; axis + 1 < x.dims(); ++axis) axes.push_back(axis);
+  return axes;
+}
+
+// t [N, *S, K]: 1 in the channel of the label.
+Tensor one_hot(const Tensor& labels, const std::vector<int>& classes, DType dtype) {
+  const std::int64_t width = std::ssize(classes), rows = classes.back() + 1;
+  Tensor table = zeros({rows, width}, DType::f64);
+  for (std::int64_t k = 0; k < width; ++k) table.data<double>()[classes[static_cast<std::size_t>(k)] * width + k] = 1;
+  return lookup(table.to(labels.device()), labels, dtype);
+}
+
+// 1 where a voxel and its neighbours across all faces are inside.
+Tensor without_rim(const Tensor& t) {
+  Tensor inner = t;
+  for (int axis : spatial_axes(t)) inner = minimum(inner, erode(t, {axis}));
+  return inner;
+}
+
+Tensor signed_distance(const std::string& kind, const Tensor& d, const Tensor& t) {
+  if (kind == "zero_inner") return d * (1 - t - without_rim(t));
+  const Tensor plain = d * (1 - 2 * t);
+  if (kind == "plain") return plain;
+  const Tensor full = min(t, spatial_axes(t), true);
+  return plain + t * (1 - full);
+}
+
+// d [N, *S, 1] to any other class, t [N, *S, K].
+Tensor penalty(const std::string& kind, const Tensor& d, const Tensor& t) {
+  constexpr double kOutside = 1e30;  // beyond every distance
+  const std::vector<int> axes = spatial_axes(t);
+  const Tensor furthest = max(d * t, axes, true), nearest = min(d * t + kOutside * (1 - t), axes, true);
+  std::vector<double> top = furthest.to_vector<double>(), span(top.size(), 1.0);
+  const std::vector<double> low = nearest.to_vector<double>();
+  for (std::size_t i = 0; i < top.size(); ++i) {
+    if (top[i] == 0) continue;  // the class is absent, or there is no other
+    if (kind == "max") span[i] = top[i];
+    if (kind == "range" && top[i] > low[i]) span[i] = top[i] - low[i];
+    if (kind == "range" && top[i] == low[i]) top[i] += 1;  // so that every voxel gets 1
+  }
+  const auto like_furthest = [&](const std::vector<double>& values) {
+    return from_vector(furthest.shape(), values).to(t.dtype()).to(t.device());
+  };
+  return sum(t * ((like_furthest(top) - d) / like_furthest(span)), {t.dims() - 1}, true);
+}
+
+}  // namespace
+
+const std::vector<std::string>& field_keys() {
+  static const std::vector<std::string> keys = {"distance",      "signed:kervadec", "signed:plain", "signed:zero_inner",
+                                                "penalty:range", "penalty:max",     "penalty:none"};
+  return keys;
+}
+
+Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t channels,
+                  const std::vector<double>& spacing, DType dtype) {
+  choose("field", key, field_keys());
+  check(channels >= 1 && channels <= 256, "make_field: ", channels, " channels, 1 to 256 are possible");
+  std::vector<int> classes;  // that have a channel
+  for (int c = channels == 1 ? 1 : 0; c < std::max<std::int64_t>(channels, 2); ++c) classes.push_back(c);
+  const std::size_t colon = key.find(':');
+  const std::string family = key.substr(0, colon), kind = colon == std::string::npos ? "" : key.substr(colon + 1);
+  if (family == "penalty") {
+    if (channels == 1) classes = {0, 1};
+    return penalty(kind, distance_transform(labels, {}, spacing, dtype), one_hot(labels, classes, dtype));
+  }
+  const Tensor d = distance_transform(labels, classes, spacing, dtype);
+  return family == "signed" ? signed_distance(kind, d, one_hot(labels, classes, dtype)) : d;
+}
+
+}  // namespace voxgrad::losses

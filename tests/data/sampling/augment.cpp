@@ -1,0 +1,342 @@
+// Augmentation: geometry against naive index arithmetic, alignment of image and label, intensity against its formulas.
+#include "data/sampling/augment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "tests/data/support.h"
+#include "tests/test.h"
+
+using namespace voxgrad;
+using namespace voxgrad::data;
+using namespace voxgrad::test;
+
+namespace {
+
+Tensor numbered(const Shape& shape) {
+  std::vector<float> values(static_cast<std::size_t>(shape.numel()));
+  std::iota(values.begin(), values.end(), 0.0f);
+  return from_vector(shape, values);
+}
+
+// Index of the voxel at (z, y, x) of a volume with these extents.
+std::size_t at(const Shape& s, std::int64_t z, std::int64_t y, std::int64_t x) {
+  return static_cast<std::size_t>((z * s[1] + y) * s[2] + x);
+}
+
+// numpy.flip and numpy.rot90(.., 1, (a, b)) of a cube, voxel by voxel.
+std::vector<float> naive_flip(const std::vector<float>& v, const Shape& s, int axis) {
+  std::vector<float> result(v.size());
+  for (std::int64_t z = 0; z < s[0]; ++z)
+    for (std::int64_t y = 0; y < s[1]; ++y)
+      for (std::int64_t x = 0; x < s[2]; ++x) {
+        std::int64_t from[3]{z, y, x};
+        from[axis] = s[axis] - 1 - from[axis];
+        result[at(s, z, y, x)] = v[at(s, from[0], from[1], from[2])];
+      }
+  return result;
+}
+std::vector<float> naive_rot90(const std::vector<float>& v, const Shape& s, int a, int b) {
+  std::vector<float> result(v.size());
+  for (std::int64_t z = 0; z < s[0]; ++z)
+    for (std::int64_t y = 0; y < s[1]; ++y)
+      for (std::int64_t x = 0; x < s[2]; ++x) {
+        const std::int64_t here[3]{z, y, x};
+        std::int64_t from[3]{z, y, x};
+        from[a] = here[b];             // the first row of the result (here[a] = 0)
+        from[b] = s[b] - 1 - here[a];  // is the last column of the input
+        result[at(s, z, y, x)] = v[at(s, from[0], from[1], from[2])];
+      }
+  return result;
+}
+
+// A sample in which the image is the label as a number, in every channel.
+struct Sample {
+  Tensor image, label;
+};
+Sample aligned_sample(const Shape& shape, std::int64_t channels, std::uint64_t seed) {
+  const Case one = random_case(shape, channels, 256, Random(seed));
+  Sample sample{one.image, one.label};
+  for (std::int64_t i = 0; i < one.image.numel(); ++i)
+    one.image.data<float>()[i] = one.label.data<std::uint8_t>()[i / channels];
+  return sample;
+}
+
+double deviation_of(const std::vector<double>& values) {
+  const double n = static_cast<double>(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  double squares = 0;
+  for (const double v : values) squares += (v - mean) * (v - mean);
+  return std::sqrt(squares / n);
+}
+
+// What `options` makes of a random image without its geometry.
+struct Change {
+  Tensor before, after;
+};
+Change change(const AugmentOptions& options, const Shape& shape, std::int64_t channels, const Random& random) {
+  const Case one = random_case(shape, channels, 2, Random(99));
+  const Tensor before = one.image.clone(), label = one.label.clone();
+  augment(one.image, one.label, one.spacing, options, random);
+  CHECK(same<std::uint8_t>(one.label, label));
+  return {before, one.image};
+}
+
+}  // namespace
+
+TEST_CASE("augment: flips and quarter turns against index arithmetic, in every combination") {
+  const Shape cube{3, 3, 3};
+  const Tensor x = numbered(cube);
+  std::set<std::vector<float>> seen;
+  for (int flips = 0; flips < 8; ++flips)
+    for (int turns = 0; turns < 64; ++turns) {
+      Orientation orientation(3);
+      std::vector<float> expected = x.to_vector<float>();
+      for (int axis = 0; axis < 3; ++axis)
+        if ((flips >> axis & 1) != 0) {
+          orientation.flip(axis);
+          expected = naive_flip(expected, cube, axis);
+        }
+      const int planes[3][2]{{0, 1}, {0, 2}, {1, 2}};
+      for (int p = 0; p < 3; ++p) {
+        const int count = turns >> 2 * p & 3;
+        orientation.rotate(planes[p][0], planes[p][1], count);
+        for (int k = 0; k < count; ++k) expected = naive_rot90(expected, cube, planes[p][0], planes[p][1]);
+      }
+      const Tensor y = x.clone();
+      orientation.apply(y);
+      CHECK(y.to_vector<float>() == expected);
+      CHECK(orientation.identity() == (expected == x.to_vector<float>()));
+      seen.insert(expected);
+    }
+  CHECK(seen.size() == 48);  // the whole group of the cube
+}
+
+TEST_CASE("augment: known turns of an image, with channels, and of extents that are no square") {
+  // numpy.rot90([[0, 1], [2, 3]]) is [[1, 3], [0, 2]]; every value twice, as two channels.
+  const Tensor image = from_vector<float>({2, 2, 2}, {0, 10, 1, 11, 2, 12, 3, 13});
+  Orientation turn(2);
+  turn.rotate(0, 1, 1);
+  turn.apply(image);
+  CHECK(image.to_vector<int>() == std::vector<int>{1, 11, 3, 13, 0, 10, 2, 12});
+  Orientation half(2);
+  half.rotate(0, 1, 2);
+  const Tensor flat = numbered({2, 3});
+  half.apply(flat);
+  CHECK(flat.to_vector<int>() == std::vector<int>{5, 4, 3, 2, 1, 0});
+  CHECK(contains(error_of([&] { turn.apply(flat); }), "change places"));
+  CHECK_THROWS_AS(half.flip(2), Error);
+  CHECK_THROWS_AS(half.apply(numbered({8})), Error);
+  // Larger than the tiles in which it is copied.
+  const Shape large{1, 37, 37};
+  const Tensor x = numbered({37, 37});
+  const std::vector<float> expected = naive_rot90(x.to_vector<float>(), large, 1, 2);
+  turn.apply(x);
+  CHECK(x.to_vector<float>() == expected);
+}
+
+TEST_CASE("augment: image and label stay together under every geometry") {
+  int moved = 0;
+  for (const Shape& shape : {Shape{6, 6}, Shape{5, 8}, Shape{4, 4, 4}, Shape{3, 5, 5}, Shape{2, 3, 4}})
+    for (const std::int64_t channels : {1, 2, 3})
+      for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        const Sample sample = aligned_sample(shape, channels, seed);
+        const Tensor before = sample.label.clone();
+        const std::vector<double> spacing(static_cast<std::size_t>(shape.dims()), 1.0);
+        augment(sample.image, sample.label, spacing, augment_options("geometry"), Random(seed));
+        moved += !same<std::uint8_t>(sample.label, before);
+        int wrong = 0;
+        for (std::int64_t i = 0; i < sample.image.numel(); ++i)
+          wrong += sample.image.data<float>()[i] != sample.label.data<std::uint8_t>()[i / channels];
+        CHECK(wrong == 0);
+      }
+  CHECK(moved > 200);
+}
+
+TEST_CASE("augment: turns only in planes of equal extents and equal spacing") {
+  AugmentOptions turns;
+  turns.rotate = 1;
+  const auto moved = [&](const Shape& shape, const std::vector<double>& spacing) {
+    std::set<std::vector<float>> seen;
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+      const Sample sample = aligned_sample(shape, 1, 5);
+      augment(sample.image, sample.label, spacing, turns, Random(seed));
+      seen.insert(sample.image.to_vector<float>());
+    }
+    return seen.size();
+  };
+  CHECK(moved({4, 4}, {1, 1}) == 3);
+  CHECK(moved({4, 4}, {1, 2}) == 1);
+  CHECK(moved({4, 5}, {1, 1}) == 1);
+  CHECK(moved({3, 4, 4}, {1, 1, 1}) == 3);
+  CHECK(moved({4, 4, 4}, {5, 1, 1}) == 3);
+  CHECK(moved({4, 4, 4}, {1, 1, 1}) > 10);
+}
+
+TEST_CASE("augment: nothing by default, and a change does not depend on the others") {
+  const Random random(7);
+  const Change none = change({}, {9, 9}, 2, random);
+  CHECK(same<float>(none.before, none.after));
+  AugmentOptions gain, more;
+  gain.gain = more.gain = more.flip = 1;
+  const Tensor only = change(gain, {9, 9}, 1, random).after;
+  const Case both = random_case({9, 9}, 1, 2, Random(99));
+  augment(both.image, both.label, both.spacing, more, random);
+  Orientation back(2);
+  back.flip(0);
+  back.flip(1);
+  back.apply(both.image);
+  for (std::int64_t i = 0; i < only.numel(); ++i)
+    CHECK(std::abs(both.image.data<float>()[i] - only.data<float>()[i]) < 1e-3);
+  CHECK(!same<float>(only, none.before));
+}
+
+TEST_CASE("augment: gain and bias about the mean, each channel its own") {
+  AugmentOptions options;
+  options.gain = options.bias = 1;
+  std::set<double> factors;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const Change found = change(options, {16, 16}, 2, Random(seed));
+    for (std::size_t c = 0; c < 2; ++c) {
+      std::vector<double> x, y;
+      for (std::size_t i = c; i < 512; i += 2) {
+        x.push_back(found.before.data<float>()[i]);
+        y.push_back(found.after.data<float>()[i]);
+      }
+      const double factor = deviation_of(y) / deviation_of(x);
+      const double mean_x = std::accumulate(x.begin(), x.end(), 0.0) / 256;
+      const double shift = (std::accumulate(y.begin(), y.end(), 0.0) / 256 - mean_x) / deviation_of(x);
+      CHECK(factor > 1 / options.gain_range - 1e-4);
+      CHECK(factor < options.gain_range + 1e-4);
+      CHECK(std::abs(shift) < options.bias_range + 1e-4);
+      for (std::size_t i = 0; i < x.size(); ++i)
+        CHECK(std::abs(y[i] - ((x[i] - mean_x) * factor + mean_x + shift * deviation_of(x))) < 1e-2);
+      factors.insert(std::round(factor * 1e6));
+    }
+  }
+  CHECK(factors.size() == 40);
+}
+
+TEST_CASE("augment: gamma keeps the range and the order of the values") {
+  AugmentOptions options;
+  options.gamma = 1;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    const Change found = change(options, {16, 16}, 1, Random(seed));
+    const std::vector<float> x = found.before.to_vector<float>(), y = found.after.to_vector<float>();
+    const auto [low, high] = std::minmax_element(x.begin(), x.end());
+    // One exponent for all values: log of the relative value after, by that before.
+    double smallest = 1e9, largest = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double before = (x[i] - *low) / (*high - *low), after = (y[i] - *low) / (*high - *low);
+      if (before < 0.02 || before > 0.98) continue;
+      smallest = std::min(smallest, std::log(after) / std::log(before));
+      largest = std::max(largest, std::log(after) / std::log(before));
+    }
+    CHECK(largest - smallest < 1e-3);
+    CHECK(smallest > 1 / options.gamma_range - 1e-3);
+    CHECK(largest < options.gamma_range + 1e-3);
+    CHECK(*std::min_element(y.begin(), y.end()) == *low);
+    CHECK(std::abs(*std::max_element(y.begin(), y.end()) - *high) < 1e-3);
+  }
+  const Tensor constant = full({4, 4, 1}, 3), label = zeros({4, 4}, DType::u8);
+  augment(constant, label, {1, 1}, options, Random(1));
+  CHECK(constant.to_vector<float>() == std::vector<float>(16, 3));
+}
+
+TEST_CASE("augment: noise is normal, of the deviation that was drawn, and new for every sample") {
+  AugmentOptions options;
+  options.noise = 1;
+  for (std::uint64_t seed = 1; seed < 4; ++seed) {
+    const Change found = change(options, {128, 129}, 1, Random(seed));
+    std::vector<double> noise;
+    for (std::int64_t i = 0; i < found.before.numel(); ++i)
+      noise.push_back(found.after.data<float>()[i] - found.before.data<float>()[i]);
+    const double n = static_cast<double>(noise.size()), sigma = deviation_of(noise);
+    const std::vector<double> before = found.before.to_vector<double>();
+    CHECK(sigma > 0);
+    CHECK(sigma < options.noise_sigma * deviation_of(before) * 1.05);
+    CHECK(std::abs(std::accumulate(noise.begin(), noise.end(), 0.0) / n) < 4 * sigma / std::sqrt(n));
+    double fourth = 0, neighbours = 0;
+    int within = 0;
+    for (std::size_t i = 0; i < noise.size(); ++i) {
+      fourth += std::pow(noise[i] / sigma, 4) / n;
+      within += std::abs(noise[i]) < sigma;
+      if (i > 0) neighbours += noise[i] * noise[i - 1] / (sigma * sigma * n);
+    }
+    CHECK(std::abs(fourth - 3) < 0.2);
+    CHECK(std::abs(within / n - 0.6827) < 0.02);
+    CHECK(std::abs(neighbours) < 4 / std::sqrt(n));
+  }
+  CHECK(!same<float>(change(options, {8, 8}, 1, Random(1)).after, change(options, {8, 8}, 1, Random(2)).after));
+}
+
+TEST_CASE("augment: blur against a naive Gaussian, as wide in millimetres along every axis") {
+  AugmentOptions options;
+  options.blur = 1;
+  options.blur_sigma = 1.5;
+  const Shape shape{5, 12, 11};
+  const std::vector<double> spacing{2, 1, 1};
+  const Case one = random_case(shape, 2, 2, Random(3));
+  const std::vector<double> before = one.image.to_vector<double>();
+  const Random random(11);
+  Random own = random.fork(2);  // the blur's numbers: whether, then how wide
+  own.uniform();
+  const double sigma = options.blur_sigma * own.uniform(0.25, 1);
+  augment(one.image, one.label, spacing, options, random);
+  std::vector<double> expected = before;
+  for (int axis = 0; axis < 3; ++axis) {
+    const double along = sigma / spacing[static_cast<std::size_t>(axis)];
+    const std::int64_t radius = static_cast<std::int64_t>(std::ceil(3 * along));
+    const std::vector<double> source = expected;
+    for (std::int64_t z = 0; z < 5; ++z)
+      for (std::int64_t y = 0; y < 12; ++y)
+        for (std::int64_t x = 0; x < 11; ++x)
+          for (std::size_t c = 0; c < 2; ++c) {
+            double sum = 0, weights = 0;
+            for (std::int64_t k = -radius; k <= radius; ++k) {
+              std::int64_t from[3]{z, y, x};
+              from[axis] = std::clamp(from[axis] + k, std::int64_t{0}, shape[axis] - 1);
+              const double weight = std::exp(-0.5 * static_cast<double>(k * k) / (along * along));
+              sum += weight * source[at(shape, from[0], from[1], from[2]) * 2 + c];
+              weights += weight;
+            }
+            expected[at(shape, z, y, x) * 2 + c] = sum / weights;
+          }
+  }
+  double largest = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    largest = std::max(largest, std::abs(expected[i] - static_cast<double>(one.image.data<float>()[i])));
+  CHECK(largest < 1e-3);
+  CHECK(deviation_of(expected) < 0.8 * deviation_of(before));
+}
+
+TEST_CASE("augment: every change happens as often as it should") {
+  for (double AugmentOptions::*probability :
+       {&AugmentOptions::flip, &AugmentOptions::rotate, &AugmentOptions::blur, &AugmentOptions::gain,
+        &AugmentOptions::bias, &AugmentOptions::gamma, &AugmentOptions::noise}) {
+    AugmentOptions options;
+    options.*probability = 0.3;
+    int changed = 0;
+    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+      const Sample sample = aligned_sample({4, 4}, 1, 1);
+      const Tensor before = sample.image.clone();
+      augment(sample.image, sample.label, {1, 1}, options, Random(seed));
+      changed += !same<float>(sample.image, before);
+    }
+    const double expected = probability == &AugmentOptions::flip ? 0.51 : 0.3;  // one of two axes, or both
+    CHECK(std::abs(changed / 400.0 - expected) < 0.09);
+  }
+}
+
+TEST_CASE("augment: names of option sets, and samples that do not fit") {
+  CHECK(augment_options("none").flip == 0);
+  CHECK(augment_options("geometry").flip > 0);
+  CHECK(augment_options("geometry").noise == 0);
+  CHECK(augment_options("default").noise > 0);
+  CHECK(contains(error_of([] { augment_options("heavy"); }), "hint: it is none, geometry or default"));
+  const Tensor image = zeros({4, 5, 1}), label = zeros({5, 4}, DType::u8);
+  CHECK(contains(error_of([&] { augment(image, label, {1, 1}, {}, Random(1)); }), "does not fit label"));
+  CHECK(contains(error_of([&] { augment(image, zeros({4, 5}, DType::u8), {1}, {}, Random(1)); }), "1 spacings"));
+}

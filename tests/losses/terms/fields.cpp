@@ -1,0 +1,139 @@
+// The maps that boundary losses weigh voxels with, against their definitions on small masks.
+#include "tests/test.h"
+
+#include <cmath>
+
+#include "engine/ops.h"
+#include "engine/random.h"
+#include "losses/core/inputs.h"
+#include "losses/terms/fields.h"
+
+using namespace voxgrad;
+using losses::make_field;
+
+namespace {
+
+using Values = std::vector<double>;
+
+Tensor line(const std::vector<std::uint8_t>& labels) { return from_vector({1, std::ssize(labels)}, labels); }
+
+Values field(const std::string& key, const Tensor& labels, std::int64_t channels, const Values& spacing = {}) {
+  return make_field(key, labels, channels, spacing, DType::f64).to_vector<double>();
+}
+
+Tensor random_labels(const Shape& shape, std::uint64_t classes, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(shape.numel()));
+  for (std::uint8_t& label : labels) label = static_cast<std::uint8_t>(random.below(classes));
+  return from_vector(shape, labels);
+}
+
+}  // namespace
+
+TEST_CASE("the fields of a line are those that the definitions say") {
+  const Tensor labels = line({0, 0, 1, 1, 1, 0, 0, 0});
+  CHECK(field("distance", labels, 1) == Values{2, 1, 1, 2, 1, 1, 2, 3});
+  CHECK(field("signed:plain", labels, 1) == Values{2, 1, -1, -2, -1, 1, 2, 3});
+  CHECK(field("signed:kervadec", labels, 1) == Values{2, 1, 0, -1, 0, 1, 2, 3});
+  CHECK(field("signed:zero_inner", labels, 1) == Values{2, 1, 0, -2, 0, 1, 2, 3});
+  // Background: d = 2 1 . . . 1 2 3, so max 3 and min 1; foreground: 1 2 1.
+  CHECK(field("penalty:none", labels, 1) == Values{1, 2, 1, 0, 1, 2, 1, 0});
+  CHECK(field("penalty:range", labels, 1) == Values{0.5, 1, 1, 0, 1, 1, 0.5, 0});
+  const Values by_max = field("penalty:max", labels, 1);
+  const Values expected = {1.0 / 3, 2.0 / 3, 0.5, 0, 0.5, 2.0 / 3, 1.0 / 3, 0};
+  for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::fabs(by_max[i] - expected[i]) < 1e-15);
+}
+
+TEST_CASE("spacing is in every distance, and the 1 of kervadec is not scaled by it") {
+  const Tensor labels = line({0, 0, 1, 1, 1, 0, 0, 0});
+  CHECK(field("distance", labels, 1, {2.5}) == Values{5, 2.5, 2.5, 5, 2.5, 2.5, 5, 7.5});
+  CHECK(field("signed:kervadec", labels, 1, {2.5}) == Values{5, 2.5, -1.5, -4, -1.5, 2.5, 5, 7.5});
+  CHECK(field("penalty:none", labels, 1, {2.5}) == Values{2.5, 5, 2.5, 0, 2.5, 5, 2.5, 0});
+  CHECK(field("penalty:range", labels, 1, {2.5}) == Values{0.5, 1, 1, 0, 1, 1, 0.5, 0});
+}
+
+TEST_CASE("the rim of zero_inner are the voxels that share a face with the other side, whatever the spacing") {
+  // A block of 3 x 4 in 5 x 6; its two inner voxels are deep.
+  std::vector<std::uint8_t> labels(30, 0);
+  for (std::size_t y = 1; y < 4; ++y)
+    for (std::size_t x = 1; x < 5; ++x) labels[y * 6 + x] = 1;
+  for (const Values& spacing : {Values{1, 1}, Values{3, 0.5}}) {
+    const Values phi = field("signed:zero_inner", from_vector({1, 5, 6}, labels), 1, spacing);
+    for (std::size_t i = 0; i < phi.size(); ++i) {
+      const bool deep = i == 14 || i == 15;
+      CHECK_MESSAGE((deep ? phi[i] < 0 : labels[i] == 1 ? phi[i] == 0 : phi[i] > 0), "voxel " << i << ": " << phi[i]);
+    }
+  }
+}
+
+TEST_CASE("a class that is absent or fills the image is 0 everywhere") {
+  const Tensor none = zeros({2, 4, 5}, DType::u8), all = full({2, 4, 5}, 1, DType::u8);
+  for (const std::string& key : losses::field_keys())
+    for (const Tensor& labels : {none, all})
+      for (std::int64_t channels : {1, 2, 3})
+        for (double value : field(key, labels, channels)) CHECK_MESSAGE(value == 0, key << " " << channels);
+}
+
+TEST_CASE("a region whose voxels are all as near to others has the penalty 1") {
+  for (double value : field("penalty:range", line({0, 1, 2, 1, 0}), 3)) CHECK(value == 1);
+}
+
+TEST_CASE("every field has one channel per class, one for a sigmoid channel, and one for a penalty") {
+  const Tensor labels = random_labels({2, 3, 4, 5}, 3, 3);
+  for (const std::string& key : losses::field_keys()) {
+    const bool penalty = key.rfind("penalty", 0) == 0;
+    for (std::int64_t channels : {1, 3}) {
+      const Tensor made = make_field(key, labels, channels, {2, 1, 1}, DType::f32);
+      CHECK(made.shape() == Shape{2, 3, 4, 5, penalty ? 1 : channels});
+      CHECK(made.dtype() == DType::f32);
+    }
+  }
+}
+
+TEST_CASE("one sigmoid channel has the fields of class 1, and classes do not see each other") {
+  const Tensor labels = random_labels({2, 5, 6}, 2, 4);
+  for (const char* key : {"distance", "signed:kervadec", "signed:plain", "signed:zero_inner"}) {
+    const Tensor two = make_field(key, labels, 2, {1, 2}, DType::f64);
+    CHECK(slice(two, 3, 1, 2).to_vector<double>() == field(key, labels, 1, {1, 2}));
+  }
+  CHECK(field("penalty:range", labels, 2) == field("penalty:range", labels, 1));
+}
+
+TEST_CASE("a sample has the fields that it has alone") {
+  const Tensor labels = random_labels({3, 4, 5}, 3, 5);
+  for (const std::string& key : losses::field_keys()) {
+    const Tensor together = make_field(key, labels, 3, {}, DType::f64);
+    for (std::int64_t n = 0; n < 3; ++n)
+      CHECK(slice(together, 0, n, n + 1).to_vector<double>() == field(key, slice(labels, 0, n, n + 1), 3));
+  }
+}
+
+TEST_CASE("an ignored label is another class to its neighbours and has no penalty of its own") {
+  CHECK(field("penalty:none", line({0, 0, 255, 255, 1}), 2) == Values{0, 1, 0, 0, 0});
+}
+
+TEST_CASE("a loss takes the field of the context, in the type of its logits, and makes what is missing") {
+  const Tensor labels = random_labels({1, 4, 5}, 2, 6), logits = zeros({1, 4, 5, 2}, DType::f64);
+  const losses::Parameters parameters("test", losses::common::everywhere(), {});
+  const losses::CommonOptions options("test", parameters);
+  losses::Context context;
+  context.spacing = {2, 3};
+  CHECK(losses::LossInput(logits, labels, context, options).field("distance").to_vector<double>() ==
+        field("distance", labels, 2, {2, 3}));
+  context.fields["distance"] = full({1, 4, 5, 2}, 0.5, DType::f32);
+  const losses::LossInput given(logits, labels, context, options);
+  CHECK(given.field("distance").dtype() == DType::f64);
+  CHECK(given.field("distance").to_vector<double>() == Values(40, 0.5));
+  context.fields["distance"] = full({1, 4, 4, 2}, 0.5, DType::f32);
+  CHECK_THROWS_AS(losses::LossInput(logits, labels, context, options).field("distance"), Error);
+}
+
+TEST_CASE("an unknown field names the nearest known one") {
+  const std::string message = test::error_of([] {
+    make_field("signed:kervadek", zeros({1, 3}, DType::u8), 2, {}, DType::f32);
+  });
+  CHECK_MESSAGE(test::contains(message, "did you mean \"signed:kervadec\"?"), message);
+  CHECK_THROWS_AS(make_field("distance", zeros({1, 3}, DType::u8), 0, {}, DType::f32), Error);
+  CHECK_THROWS_AS(make_field("distance", zeros({1, 3}, DType::f32), 2, {}, DType::f32), Error);
+  CHECK_THROWS_AS(make_field("distance", zeros({1, 3}, DType::u8), 2, {1, 1}, DType::f32), Error);
+}
