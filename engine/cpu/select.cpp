@@ -20,10 +20,8 @@ namespace cpu {
   }
 #define VOXGRAD_FUNCTIONS(isa) &isa::make_backend, &isa::make_fused, &isa::conv_choice, &isa::peak_gflops
 VOXGRAD_DECLARE(baseline)
-#ifdef VOXGRAD_X86
 VOXGRAD_DECLARE(avx2)
 VOXGRAD_DECLARE(avx512)
-#endif
 #undef VOXGRAD_DECLARE
 
 struct Level {
@@ -37,14 +35,18 @@ struct Level {
 
 std::vector<Level> levels() {  // best first
   return {
-#ifdef VOXGRAD_X86
+#ifdef VOXGRAD_HAS_avx512
       {"avx512",
        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl"),
        VOXGRAD_FUNCTIONS(avx512)},
+#endif
+#ifdef VOXGRAD_HAS_avx2
       {"avx2", __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), VOXGRAD_FUNCTIONS(avx2)},
 #endif
+#ifdef VOXGRAD_HAS_baseline
       {"baseline", true, VOXGRAD_FUNCTIONS(baseline)},
+#endif
   };
 }
 
@@ -54,8 +56,13 @@ Level choose() {
     if (wish != nullptr && *wish != '\0' && std::string(wish) != level.name) continue;
     if (level.supported) return level;
   }
-  throw Error(ErrorKind::usage, text("VOXGRAD_SIMD=", wish, " is not available on this processor or in this build"),
-              "use baseline, avx2 or avx512, or unset it");
+  std::string built;
+  for (const Level& level : levels()) built += std::string(" ") + level.name;
+  if (wish == nullptr || *wish == '\0')
+    throw Error(ErrorKind::usage, "cpu: this processor runs none of the instruction sets of this build:" + built,
+                "build with -DVOXGRAD_INSTRUCTION_SETS=all");
+  throw Error(ErrorKind::usage, text("VOXGRAD_SIMD=", wish, " is not available: this build has", built),
+              "use one that this processor runs, or unset it");
 }
 
 const Level& chosen() {
