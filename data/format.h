@@ -9,6 +9,9 @@
 
 namespace voxgrad::data {
 
+// Error(data): "WHERE: PROBLEM".
+[[noreturn]] void bad_file(const std::string& where, const std::string& problem, const std::string& hint = {});
+
 inline constexpr const char* kFormatName = "voxgrad-dataset";
 inline constexpr std::int64_t kFormatVersion = 1;
 inline constexpr int kIgnoreDefault = 255;

@@ -1,14 +1,49 @@
 #include "engine/backend.h"
 
-namespace voxgrad {
+#include <array>
 
-Backend& backend_of(Device device) { return device == Device::cpu ? cpu_backend() : cuda_backend(); }
+#include "engine/names.h"
+
+namespace voxgrad {
+namespace {
+
+// The one place that lists the devices.
+struct Entry {
+  const char* name;
+  Backend& (*backend)();
+  bool (*available)();
+  std::string (*description)();
+};
+constexpr std::array<Entry, 2> kDevices{{
+    {"cpu", cpu_backend, [] { return true; }, [] { return cpu_backend().description(); }},
+    {"cuda", cuda_backend, cuda_available, cuda_description},
+}};
+
+const Entry& entry(Device device) { return kDevices.at(static_cast<std::size_t>(device)); }
+
+}  // namespace
+
+const char* name_of(Device device) { return entry(device).name; }
+Backend& backend_of(Device device) { return entry(device).backend(); }
+bool has_device(Device device) { return entry(device).available(); }
+std::string description_of(Device device) { return entry(device).description(); }
+
+const std::vector<std::string>& device_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Entry& one : kDevices) all.emplace_back(one.name);
+    return all;
+  }();
+  return names;
+}
+
+Device device_named(const std::string& name) { return static_cast<Device>(choose("device", name, device_names())); }
 
 void Backend::allow(const Shortcuts& wanted) {
-  const char* const hint = "use --device cuda";
-  if (wanted.tf32) throw Error(ErrorKind::usage, text("--tf32: device ", device(), " has no TF32"), hint);
+  if (wanted.tf32) throw Error(ErrorKind::usage, text("device ", device(), " has no TF32"), "use device cuda");
   if (wanted.fast)
-    throw Error(ErrorKind::usage, text("--fast: device ", device(), " is deterministic, nothing else is faster"), hint);
+    throw Error(ErrorKind::usage, text("device ", device(), " is deterministic, and nothing else would be faster"),
+                "use device cuda, or do without");
 }
 
 std::unique_ptr<Recording> Backend::capture(const std::function<void()>&, std::size_t, std::string& refusal) {
@@ -16,17 +51,10 @@ std::unique_ptr<Recording> Backend::capture(const std::function<void()>&, std::s
   return nullptr;
 }
 
-void Backend::check_labels(const Tensor& labels, std::int64_t classes, int ignore) {
-  const std::int64_t largest = largest_label(labels, ignore);
-  if (largest >= classes) throw label_error(largest, classes);
-}
-
 Error label_error(std::int64_t label, std::int64_t classes) {
   return Error(ErrorKind::data, text("integrate: label ", label, " outside 0..", classes - 1),
                text("if ", label, " marks voxels without a label, set ignore=", label, "; else the network needs ",
                     label + 1, " output channels"));
 }
-
-bool has_device(Device device) { return device == Device::cpu || cuda_available(); }
 
 }  // namespace voxgrad

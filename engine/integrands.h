@@ -53,7 +53,7 @@
 namespace voxgrad {
 
 #define VOXGRAD_NAME(name, ...) name,
-enum class Integrand { VOXGRAD_INTEGRAND_TABLE(VOXGRAD_NAME) };
+enum class Integrand : int { VOXGRAD_INTEGRAND_TABLE(VOXGRAD_NAME) };
 #undef VOXGRAD_NAME
 
 namespace integrands {

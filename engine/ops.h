@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "engine/autograd.h"
-#include "engine/backend.h"
-#include "engine/tensor.h"
+#include "engine/options.h"
 
 namespace voxgrad {
 
@@ -75,39 +74,41 @@ struct MatmulOptions {
 };
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
-// --- Convolution ---
+// --- Convolution and pooling ---
 // x [N, *S, Cin], weight [Cout, *K, Cin], bias [Cout] or undefined -> [N, *S', Cout],
 // S' = (S + 2 padding - dilation (K - 1) - 1) / stride + 1, rounded down. A cross-correlation, as in every framework.
-struct ConvOptions {
-  Extents stride = 1;
-  Extents padding = 0;
-  Extents dilation = 1;
-  bool wide = false;  // of maps in bf16: the result, and with it the bias, in f32
-};
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+// The same of several maps side by side along the channels, which all have the same extents.
+Tensor conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias = {},
+            const ConvOptions& options = {});
 // The transpose of conv with the same options: x [N, *S, Cin], weight [Cin, *K, Cout] -> [N, *S', Cout],
 // S' = (S - 1) stride - 2 padding + dilation (K - 1) + 1.
-Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const ConvOptions& options = {});
+Tensor conv_transpose(const FeatureMap& x, const Tensor& weight, const Tensor& bias = {},
+                      const ConvOptions& options = {});
 
 // Maximum over windows with stride = window; a rest at the end is dropped. Gradient to the first maximum.
-Tensor max_pool(const Tensor& x, const Extents& window = 2);
+Tensor max_pool(const FeatureMap& x, const Extents& window = 2);
 Tensor upsample(const Tensor& x, Upsampling kind, const Extents& scale = 2);
 
-// --- Normalisation, with an activation in the same pass. gamma, beta [C] or undefined (1, 0); f32 for maps in bf16, as
-// statistics are ---
+// --- Normalisation, with an activation in the same pass ---
+// y = activation((x - mean) / sqrt(variance + eps) * gamma + beta), statistics per sample and group, or per channel.
 struct NormOptions {
+  std::int64_t groups = 0;       // group norm over C / groups channels; C: instance norm; 1: layer norm; 0: batch norm
+  Tensor gamma = {}, beta = {};  // [C] or undefined, which means 1 and 0; f32 for maps in bf16, as statistics are
   double eps = 1e-5;
   Activation activation = Activation::none;
-  double slope = 0.01;
+  double slope = 0.01;  // of leaky_relu below zero
+  // Batch norm only. In training the statistics are those of the batch, and the running ones [C] are moved towards them
+  // by `momentum` (unbiased variance, as in PyTorch); else the running ones are used.
+  Tensor running_mean = {}, running_var = {};
+  bool training = true;
+  double momentum = 0.1;
 };
-// Statistics per sample over space and over C / groups channels: groups = C is instance norm, 1 is layer norm.
-Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& gamma = {}, const Tensor& beta = {},
-                  const NormOptions& options = {});
-// Statistics per channel over batch and space. training: uses them and moves running_mean and running_var [C] by
-// `momentum` (unbiased variance, as PyTorch); else uses the running ones.
-Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, bool training,
-                  double momentum = 0.1, const Tensor& gamma = {}, const Tensor& beta = {},
-                  const NormOptions& options = {});
+Tensor normalise(const Tensor& x, const NormOptions& options);
+// normalise(conv(inputs, ..)), deferred: the raw convolution is stored, its statistics are gathered while it is
+// written, and whoever reads the result normalises it while loading. Values and gradients are the same up to rounding.
+FeatureMap conv_norm(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
+                     const ConvOptions& options, const NormOptions& norm);
 
 // --- Random ---
 // Zeroes elements (or whole channels of a sample) with `probability`, scales the rest by 1 / (1 - probability).

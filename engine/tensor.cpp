@@ -7,8 +7,6 @@
 
 namespace voxgrad {
 
-const char* name_of(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
-
 Tensor attach(Tensor tensor, std::shared_ptr<Node> node) {
   tensor.node_ = std::move(node);
   return tensor;

@@ -71,7 +71,7 @@ Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& 
     options_.padding.value[axis] = extent / 2;
   }
   options_.padding.dims = options.kernel.dims;
-  options_.wide = options.wide;
+  options_.f32_output = options.f32_output;
   const Shape shape = weight_shape(dims, out, options.kernel, in);
   weight_ = initial_weight(shape, shape.numel() / out, options.init, options.slope, random);
   add_parameter("weight", weight_);
@@ -81,17 +81,17 @@ Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& 
 }
 
 Tensor Conv::weight_for(const Tensor& x) const { return parameter_for(x.dtype(), weight_); }
-Tensor Conv::bias_for(const Tensor& x) const { return options_.wide ? bias_ : parameter_for(x.dtype(), bias_); }
+Tensor Conv::bias_for(const Tensor& x) const { return options_.f32_output ? bias_ : parameter_for(x.dtype(), bias_); }
 
-Tensor Conv::forward(const Tensor& x) { return forward(std::vector<Pending>{x}); }
+Tensor Conv::forward(const Tensor& x) { return forward(std::vector<FeatureMap>{x}); }
 
-Tensor Conv::forward(const std::vector<Pending>& inputs) const {
-  const Tensor& x = inputs.at(0).z;
+Tensor Conv::forward(const std::vector<FeatureMap>& inputs) const {
+  const Tensor& x = inputs.at(0).x;
   return conv(inputs, weight_for(x), bias_for(x), options_);
 }
 
-Pending Conv::forward(const std::vector<Pending>& inputs, const PendingNorm& norm) const {
-  const Tensor& x = inputs.at(0).z;
+FeatureMap Conv::forward(const std::vector<FeatureMap>& inputs, const NormOptions& norm) const {
+  const Tensor& x = inputs.at(0).x;
   return conv_norm(inputs, weight_for(x), bias_for(x), options_, norm);
 }
 
@@ -106,10 +106,10 @@ ConvTranspose::ConvTranspose(int dims, std::int64_t in, std::int64_t out, const 
   add_parameter("bias", bias_);
 }
 
-Tensor ConvTranspose::forward(const Tensor& x) { return forward(Pending(x)); }
+Tensor ConvTranspose::forward(const Tensor& x) { return forward(FeatureMap(x)); }
 
-Tensor ConvTranspose::forward(const Pending& x) const {
-  const DType type = x.z.dtype();
+Tensor ConvTranspose::forward(const FeatureMap& x) const {
+  const DType type = x.x.dtype();
   return conv_transpose(x, parameter_for(type, weight_), parameter_for(type, bias_), options_);
 }
 
@@ -128,13 +128,23 @@ NormLayer::NormLayer(std::int64_t channels, const NormLayerOptions& options)
   add_buffer("running_var", running_var_);
 }
 
+NormOptions NormLayer::norm_options() const {
+  return {.groups = options_.kind == Norm::batch ? 0 : groups_,
+          .gamma = weight_,
+          .beta = bias_,
+          .eps = options_.eps,
+          .activation = options_.activation,
+          .slope = options_.slope,
+          .running_mean = running_mean_,
+          .running_var = running_var_,
+          .training = training(),
+          .momentum = options_.momentum};
+}
+
 Tensor NormLayer::forward(const Tensor& x) {
-  const NormOptions options{options_.eps, options_.activation, options_.slope};
   if (options_.kind == Norm::none) return activate(x, options_.activation, options_.slope);
-  if (options_.kind == Norm::batch)
-    return batch_norm(x, running_mean_, running_var_, training(), options_.momentum, weight_, bias_, options);
   check_extents(x.shape());
-  return group_norm(x, groups_, weight_, bias_, options);
+  return normalise(x, norm_options());
 }
 
 void NormLayer::check_extents(const Shape& x) const {
@@ -143,17 +153,9 @@ void NormLayer::check_extents(const Shape& x) const {
                 "take larger images or patches, fewer levels, or group norm");
 }
 
-Pending NormLayer::behind(const Conv& conv, const std::vector<Pending>& inputs) const {
+FeatureMap NormLayer::behind(const Conv& conv, const std::vector<FeatureMap>& inputs) const {
   if (options_.kind == Norm::none) return activate(conv.forward(inputs), options_.activation, options_.slope);
-  const bool batch = options_.kind == Norm::batch;
-  const Pending y = conv.forward(inputs, {.groups = batch ? 0 : groups_,
-                                          .gamma = weight_,
-                                          .beta = bias_,
-                                          .options = {options_.eps, options_.activation, options_.slope},
-                                          .running_mean = running_mean_,
-                                          .running_var = running_var_,
-                                          .training = training(),
-                                          .momentum = options_.momentum});
+  const FeatureMap y = conv.forward(inputs, norm_options());
   check_extents(y.shape());
   return y;
 }
@@ -185,16 +187,16 @@ ConvBlock::ConvBlock(int dims, std::int64_t in, std::int64_t out, const ConvBloc
   add_module("dropout", dropout_);
 }
 
-Tensor ConvBlock::forward(const Tensor& x) { return forward(std::vector<Pending>{x}).tensor(); }
+Tensor ConvBlock::forward(const Tensor& x) { return forward(std::vector<FeatureMap>{x}).tensor(); }
 
-Pending ConvBlock::forward(const std::vector<Pending>& inputs) {
-  Pending y = norm2_.behind(conv2_, {norm1_.behind(conv1_, inputs)});
+FeatureMap ConvBlock::forward(const std::vector<FeatureMap>& inputs) {
+  FeatureMap y = norm2_.behind(conv2_, {norm1_.behind(conv1_, inputs)});
   if (options_.residual) {
     // Without a shortcut the channels are those of the only input.
     const Tensor around = shortcut_ ? shortcut_->forward(inputs) : inputs.front().tensor();
     y = activate(y.tensor() + around, options_.activation, options_.slope);
   }
-  return dropout_.active() ? Pending(dropout_(y.tensor())) : y;
+  return dropout_.active() ? FeatureMap(dropout_(y.tensor())) : y;
 }
 
 }  // namespace voxgrad::nn

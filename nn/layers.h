@@ -8,7 +8,7 @@
 #include <memory>
 #include <optional>
 
-#include "engine/fused.h"
+#include "engine/ops.h"
 #include "engine/random.h"
 #include "nn/init.h"
 #include "nn/module.h"
@@ -28,8 +28,8 @@ struct ConvLayerOptions {
   Extents kernel = 3;  // odd; padded with zeros so that the extents stay: [N, *S, in] -> [N, *S, out]
   bool bias = true;    // starts at zero
   Init init = Init::he;
-  double slope = 1;   // of the activation that follows, below zero; 1: none
-  bool wide = false;  // of maps in bf16: the result in f32
+  double slope = 1;         // of the activation that follows, below zero; 1: none
+  bool f32_output = false;  // for maps in bf16: the result is f32
 };
 
 class Conv final : public Module {
@@ -37,9 +37,9 @@ class Conv final : public Module {
   Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& options, const Random& random);
   Tensor forward(const Tensor& x) override;
   // Of maps side by side along the channels, normalised as they are read.
-  Tensor forward(const std::vector<Pending>& inputs) const;
-  // With a normalisation behind it that stays pending.
-  Pending forward(const std::vector<Pending>& inputs, const PendingNorm& norm) const;
+  Tensor forward(const std::vector<FeatureMap>& inputs) const;
+  // Followed by a normalisation, which is deferred.
+  FeatureMap forward(const std::vector<FeatureMap>& inputs, const NormOptions& norm) const;
 
  private:
   Tensor weight_for(const Tensor& x) const;
@@ -55,7 +55,7 @@ class ConvTranspose final : public Module {
  public:
   ConvTranspose(int dims, std::int64_t in, std::int64_t out, const Extents& scale, Init init, const Random& random);
   Tensor forward(const Tensor& x) override;
-  Tensor forward(const Pending& x) const;
+  Tensor forward(const FeatureMap& x) const;
 
  private:
   ConvOptions options_;
@@ -78,10 +78,11 @@ class NormLayer final : public Module {
  public:
   NormLayer(std::int64_t channels, const NormLayerOptions& options);
   Tensor forward(const Tensor& x) override;
-  // The layer behind a convolution of `inputs`, pending unless there is nothing to normalise.
-  Pending behind(const Conv& conv, const std::vector<Pending>& inputs) const;
+  // This layer applied to a convolution of `inputs`; it is deferred unless there is nothing to normalise.
+  FeatureMap behind(const Conv& conv, const std::vector<FeatureMap>& inputs) const;
 
  private:
+  NormOptions norm_options() const;
   void check_extents(const Shape& x) const;
   NormLayerOptions options_;
   std::int64_t groups_;
@@ -118,7 +119,7 @@ class ConvBlock final : public Module {
   ConvBlock(int dims, std::int64_t in, std::int64_t out, const ConvBlockOptions& options, const Random& random);
   Tensor forward(const Tensor& x) override;
   // Of maps side by side along the channels; the last normalisation is left to whoever reads the result.
-  Pending forward(const std::vector<Pending>& inputs);
+  FeatureMap forward(const std::vector<FeatureMap>& inputs);
 
  private:
   ConvBlockOptions options_;

@@ -73,7 +73,7 @@ struct Up {
       conv = std::make_unique<Conv>(config.dims, in, out, ConvLayerOptions{.kernel = 1, .init = config.init}, random);
   }
   // A 1x1 convolution and an interpolation, whose weights sum to 1, commute: the coarse side is the cheaper one.
-  Tensor operator()(const Pending& x) const {
+  Tensor operator()(const FeatureMap& x) const {
     return transpose ? transpose->forward(x) : upsample(conv->forward({x}), upsampling, scale);
   }
   Module& module() const { return transpose ? static_cast<Module&>(*transpose) : *conv; }
@@ -115,7 +115,7 @@ UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_sh
   }
   for (int level = 0; level < (c.deep_supervision ? std::max(steps, 1) : 1); ++level) {
     parts.heads.push_back(std::make_unique<Conv>(c.dims, width(c, level), c.classes,
-                                                 ConvLayerOptions{.kernel = 1, .init = c.init, .wide = true},
+                                                 ConvLayerOptions{.kernel = 1, .init = c.init, .f32_output = true},
                                                  stream(random, name("heads", level))));
     add_module(name("heads", level), *parts.heads.back());
   }
@@ -152,8 +152,8 @@ void UNet::Parts::check_input(const Tensor& x, const Extents& divisor) const {
 }
 
 std::vector<Tensor> UNet::Parts::run(const Tensor& x, std::size_t outputs) const {
-  std::vector<Pending> skips;
-  Pending y = x;
+  std::vector<FeatureMap> skips;
+  FeatureMap y = x;
   for (std::size_t level = 0; level < encoder.size(); ++level) {
     if (level > 0) y = max_pool(y, config.strides[level - 1]);
     y = encoder[level]->forward({y});

@@ -46,7 +46,7 @@ BenchNetwork make_network(const NetworkOptions& options);
 struct ConvLayer {
   std::string name;
   Shape x, weight, y;
-  ConvGeometry geometry;
+  ConvOptions options;
   bool transposed;
   bool on_input;         // reads the input of the network: nobody asks for the gradient of that
   double flops() const;  // multiplications and additions of one pass by the definition

@@ -32,9 +32,9 @@ Json time(const NetworkOptions& options, const ConvLayer& layer, ConvPass pass) 
   const Tensor x = values(layer.x), weight = values(layer.weight), y = values(layer.y);
   const Timing timing = measure(options.device, options.repeats, [&] {
     switch (pass) {
-      case ConvPass::forward: return backend.conv(x, weight, {}, layer.geometry, y);
-      case ConvPass::input_gradient: return backend.conv_input_gradient(y, weight, layer.geometry, x);
-      case ConvPass::weight_gradient: return backend.conv_weight_gradient(x, y, layer.geometry, weight);
+      case ConvPass::forward: return backend.conv({x}, weight, {}, layer.options, y);
+      case ConvPass::input_gradient: return backend.conv_input_gradient(y, weight, layer.options, {x});
+      case ConvPass::weight_gradient: return backend.conv_weight_gradient({x}, y, layer.options, weight);
     }
   });
   Json json = to_json(timing);
@@ -68,12 +68,12 @@ std::vector<ConvLayer> conv_layers(const nn::UNet& net, const Shape& x) {
     if (name.starts_with("up.") && config.transposed) {
       const Extents& stride = config.strides[level];
       layers.push_back({name, levels[level].with(-1, weight[-1]), weight, levels[level + 1].with(-1, weight[0]),
-                        ConvGeometry{stride, 0, 1}, true, false});
+                        ConvOptions{stride, 0, 1}, true, false});
       continue;
     }
     const Shape& space = levels[name.starts_with("up.") ? level + 1 : level];
     layers.push_back({name, space.with(-1, weight[-1]), weight, space.with(-1, weight[0]),
-                      ConvGeometry{1, weight[1] / 2, 1}, false,
+                      ConvOptions{1, weight[1] / 2, 1}, false,
                       name == "encoder.0.conv1" || name == "encoder.0.shortcut"});
   }
   return layers;
@@ -93,7 +93,7 @@ Json bench_conv(const NetworkOptions& options, bool explain) {
                {"weight", sizes(layer.weight)}};
       const ConvPass computed = backend_pass(layer, pass);
       if (options.device == Device::cpu) {
-        const cpu::ConvChoice choice = cpu::conv_choice(computed, layer.x, layer.weight, layer.y, layer.geometry);
+        const cpu::ConvChoice choice = cpu::conv_choice(computed, layer.x, layer.weight, layer.y, layer.options);
         row["kernel"] = choice.kernel;
         row["reason"] = choice.reason;
       }

@@ -28,6 +28,8 @@ struct Maps {
   Backend& backend;
   Tensor x, y, dy, coarse, index, both, mean, rstd, gamma, dgamma, dbeta, bias, w[4];
 
+  FeatureMap normalised() const { return {x, mean, rstd, gamma, gamma, Activation::leaky_relu}; }
+
   Maps(Device device, const Shape& shape, DType type, std::uint64_t seed) : backend(backend_of(device)) {
     const std::int64_t channels = shape[-1];
     const auto noise = [&](const Shape& of) { return random_normal(of, seed).to(device).to(type); };
@@ -49,7 +51,6 @@ struct Maps {
 std::vector<Kernel> kernels_of(const Maps& m) {
   Backend& b = m.backend;
   const Device device = b.device();
-  const NormActivation leaky{Activation::leaky_relu};
   const auto map = static_cast<double>(m.x.bytes()), coarse = static_cast<double>(m.coarse.bytes()),
              index = static_cast<double>(m.index.bytes()), flat = static_cast<double>(m.w[0].bytes());
   const Shape origin = Shape::filled(m.x.dims(), 0);
@@ -59,11 +60,9 @@ std::vector<Kernel> kernels_of(const Maps& m) {
       {"leaky_relu", 2 * map, [&] { b.unary(UnaryOp::leaky_relu, 0.01, 0, m.x, m.y); }},
       {"concat", 2 * map, [&, origin] { b.copy_box(m.x, origin, m.both, origin, m.x.shape(), false); }},
       {"norm_statistics", map, [&] { b.norm_statistics(m.x, 1e-5, m.mean, m.rstd); }},
-      {"norm", 2 * map, [&, leaky] { b.norm(m.x, m.mean, m.rstd, m.gamma, m.gamma, leaky, m.y); }},
+      {"norm", 2 * map, [&] { b.norm(m.normalised(), m.y); }},
       {"norm_gradient", 5 * map,  // the sums come before what they send back
-       [&, leaky] {
-         b.norm_gradient(m.x, m.mean, m.rstd, m.gamma, m.gamma, leaky, m.dy, false, m.y, m.dgamma, m.dbeta);
-       }},
+       [&] { b.norm_gradient(m.normalised(), m.dy, false, m.y, m.dgamma, m.dbeta); }},
       {"bias_gradient", map, [&] { b.bias_gradient(m.dy, m.bias); }},
       {"max_pool", map + coarse + index, [&] { b.max_pool(m.x, 2, m.coarse, m.index); }},
       {"max_pool_gradient", map + coarse + index, [&] { b.max_pool_gradient(m.coarse, m.index, 2, m.y); }},

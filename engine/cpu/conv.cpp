@@ -4,7 +4,6 @@
 
 #include "engine/cpu/conv_plan.h"
 #include "engine/cpu/conv_shape.h"
-#include "engine/cpu/cpu_fused.h"
 #include "engine/cpu/direct.h"
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/im2col.h"
@@ -13,7 +12,7 @@
 
 #include "engine/cpu/isa.h"
 #include "engine/cpu/moments.h"
-#include "engine/cpu/reading.h"
+#include "engine/cpu/source.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
@@ -129,15 +128,15 @@ void accumulate_weights(Blas blas, const ConvShape& s, const Source<T>& x, const
     });
 }
 
-// A reading that the general path can take as it is, else as a tensor of its own.
-Reading for_rows(const std::vector<Reading>& inputs, bool patches_are_rows) {
-  if (inputs.size() == 1 && (inputs[0].plain() || patches_are_rows)) return inputs[0];
-  return {materialised(inputs)};
+// A map that the general path can read as it is: its normalisation is carried out here where patches are not rows.
+FeatureMap for_rows(const std::vector<FeatureMap>& inputs, bool patches_are_rows) {
+  if (inputs.size() == 1 && (!inputs[0].deferred() || patches_are_rows)) return inputs[0];
+  return materialised(inputs);
 }
 
-winograd::Sources sources_of(const std::vector<Reading>& inputs) {
+winograd::Sources sources_of(const std::vector<FeatureMap>& inputs) {
   winograd::Sources sources;
-  for (const Reading& input : inputs) sources.emplace_back(input);
+  for (const FeatureMap& input : inputs) sources.emplace_back(input);
   return sources;
 }
 
@@ -147,8 +146,9 @@ const T* data_or_null(const Tensor& x) {
 }
 
 // The blocks of a sample and the channels of a group are merged in order.
-void store_statistics(const winograd::BlockMoments& blocks, const ConvShape& s, const WantedStatistics& statistics) {
-  const std::int64_t maps = statistics.mean.extent(0), groups = statistics.mean.extent(1), size = s.cout / groups;
+void store_statistics(const winograd::BlockMoments& blocks, const ConvShape& s, double eps, const Tensor& mean,
+                      const Tensor& rstd) {
+  const std::int64_t maps = mean.extent(0), groups = mean.extent(1), size = s.cout / groups;
   std::vector<Moments> all(static_cast<std::size_t>(maps * groups));
   for (std::size_t unit = 0; unit < blocks.count.size(); ++unit) {
     const auto at = static_cast<std::int64_t>(unit);
@@ -161,56 +161,34 @@ void store_statistics(const winograd::BlockMoments& blocks, const ConvShape& s, 
     }
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
-    statistics.mean.data<float>()[i] = static_cast<float>(all[i].mean);
-    statistics.rstd.data<float>()[i] = static_cast<float>(all[i].rstd(statistics.eps));
+    mean.data<float>()[i] = static_cast<float>(all[i].mean);
+    rstd.data<float>()[i] = static_cast<float>(all[i].rstd(eps));
   }
-}
-
-void forward(const std::vector<Reading>& inputs, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
-             const Tensor& y, const WantedStatistics& statistics) {
-  const ConvShape s = conv_shape(inputs[0].x.shape().with(-1, weight.extent(-1)), weight.shape(), y.shape(), geometry);
-  const ConvKernel kernel = plan_conv(ConvPass::forward, y.dtype(), s).kernel;
-  const bool wanted = statistics.mean.defined();
-  if (kernel == ConvKernel::winograd && s.batch > 0) {
-    winograd::BlockMoments moments;
-    winograd::convolve(s, sources_of(inputs), winograd::forward_weights(s, weight.data<float>()),
-                       data_or_null<float>(bias), {{y.data<float>(), s.cout}}, wanted ? &moments : nullptr);
-    if (wanted) store_statistics(moments, s, statistics);
-    return;
-  }
-  const Reading x = for_rows(inputs, kernel == ConvKernel::gemm && forward_grid(s).is_identity());
-  dispatch_float(y.dtype(), "conv", [&]<class T>(T) {
-    const T* const b = data_or_null<T>(bias);
-    if (kernel == ConvKernel::direct) return direct::convolve(s, x.x.data<T>(), weight.data<T>(), b, y.data<T>());
-    convolve_forward<T>(s, Source<T>(x), weight.data<T>(), b, y.data<T>());
-  });
-  if (wanted) y.backend().norm_statistics(y, statistics.eps, statistics.mean, statistics.rstd);
 }
 
 // dx, or the output of a transposed convolution, plus bias.
-void backward(const Reading& dy, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
+void backward(const FeatureMap& dy, const Tensor& weight, const Tensor& bias, const ConvOptions& options,
               const Tensor& dx) {
-  const ConvShape s = conv_shape(dx.shape(), weight.shape(), dy.x.shape(), geometry);
+  const ConvShape s = conv_shape(dx.shape(), weight.shape(), dy.shape(), options);
   if (plan_conv(ConvPass::input_gradient, dx.dtype(), s).kernel == ConvKernel::winograd)
     return winograd::convolve(input_gradient_shape(s), sources_of({dy}),
                               winograd::gradient_weights(s, weight.data<float>()), data_or_null<float>(bias),
                               {{dx.data<float>(), s.cin}});
   const std::vector<PatchGrid> grids = input_gradient_grids(s);
   const bool rows = std::all_of(grids.begin(), grids.end(), [](const PatchGrid& grid) { return grid.is_identity(); });
-  const Reading source = for_rows({dy}, rows);
+  const FeatureMap source = for_rows({dy}, rows);
   dispatch_float(dx.dtype(), "conv_input_gradient", [&]<class T>(T) {
     convolve_backward<T>(s, Source<T>(source), weight.data<T>(), data_or_null<T>(bias), dx.data<T>());
   });
 }
 
-void weight_gradient(const std::vector<Reading>& inputs, const Reading& dy, const ConvGeometry& geometry,
+void weight_gradient(const std::vector<FeatureMap>& inputs, const FeatureMap& dy, const ConvOptions& options,
                      const Tensor& dweight) {
-  const ConvShape s =
-      conv_shape(inputs[0].x.shape().with(-1, dweight.extent(-1)), dweight.shape(), dy.x.shape(), geometry);
+  const ConvShape s = conv_shape(inputs[0].shape().with(-1, dweight.extent(-1)), dweight.shape(), dy.shape(), options);
   const ConvKernel kernel = plan_conv(ConvPass::weight_gradient, dweight.dtype(), s).kernel;
   if (kernel == ConvKernel::winograd)
     return winograd::weight_gradient(s, sources_of(inputs), materialised({dy}).data<float>(), dweight.data<float>());
-  const Reading x = for_rows(inputs, kernel == ConvKernel::gemm && forward_grid(s).is_identity());
+  const FeatureMap x = for_rows(inputs, kernel == ConvKernel::gemm && forward_grid(s).is_identity());
   dispatch_float(dweight.dtype(), "conv_weight_gradient", [&]<class T>(T) {
     if (kernel == ConvKernel::direct)
       return direct::weight_gradient(s, x.x.data<T>(), materialised({dy}).data<T>(), dweight.data<T>());
@@ -220,54 +198,53 @@ void weight_gradient(const std::vector<Reading>& inputs, const Reading& dy, cons
 
 }  // namespace
 
-void CpuBackend::conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
-                      const Tensor& y) {
-  forward({{x}}, weight, bias, geometry, y, {});
+void CpuBackend::conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
+                      const ConvOptions& options, const Tensor& y, double eps, const Tensor& mean, const Tensor& rstd) {
+  const ConvShape s = conv_shape(inputs[0].shape().with(-1, weight.extent(-1)), weight.shape(), y.shape(), options);
+  const ConvKernel kernel = plan_conv(ConvPass::forward, y.dtype(), s).kernel;
+  if (kernel == ConvKernel::winograd && s.batch > 0) {
+    winograd::BlockMoments moments;
+    winograd::convolve(s, sources_of(inputs), winograd::forward_weights(s, weight.data<float>()),
+                       data_or_null<float>(bias), {{y.data<float>(), s.cout}}, mean.defined() ? &moments : nullptr);
+    if (mean.defined()) store_statistics(moments, s, eps, mean, rstd);
+    return;
+  }
+  const FeatureMap x = for_rows(inputs, kernel == ConvKernel::gemm && forward_grid(s).is_identity());
+  dispatch_float(y.dtype(), "conv", [&]<class T>(T) {
+    const T* const b = data_or_null<T>(bias);
+    if (kernel == ConvKernel::direct) return direct::convolve(s, x.x.data<T>(), weight.data<T>(), b, y.data<T>());
+    convolve_forward<T>(s, Source<T>(x), weight.data<T>(), b, y.data<T>());
+  });
+  if (mean.defined()) norm_statistics(y, eps, mean, rstd);
 }
 
-void CpuBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
-                                     const Tensor& dx) {
-  backward({dy}, weight, {}, geometry, dx);
-}
-
-void CpuBackend::conv_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry,
-                                      const Tensor& dweight) {
-  weight_gradient({{x}}, {dy}, geometry, dweight);
-}
-
-void CpuFused::conv(const std::vector<Reading>& inputs, const Tensor& weight, const Tensor& bias,
-                    const ConvGeometry& geometry, const Tensor& y, const WantedStatistics& statistics) const {
-  forward(inputs, weight, bias, geometry, y, statistics);
-}
-
-void CpuFused::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
-                                   const std::vector<Tensor>& dx) const {
-  const ConvShape s = conv_shape(dx[0].shape().with(-1, weight.extent(-1)), weight.shape(), dy.shape(), geometry);
+void CpuBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvOptions& options,
+                                     const std::vector<Tensor>& dx) {
+  if (dx.size() == 1) return backward(dy, weight, {}, options, dx[0]);
+  const ConvShape s = conv_shape(dx[0].shape().with(-1, weight.extent(-1)), weight.shape(), dy.shape(), options);
   const bool whole_vectors =
       std::all_of(dx.begin(), dx.end() - 1, [](const Tensor& part) { return part.extent(-1) % kLanes<float> == 0; });
   if (!whole_vectors || plan_conv(ConvPass::input_gradient, dy.dtype(), s).kernel != ConvKernel::winograd)
-    return FusedBackend::conv_input_gradient(dy, weight, geometry, dx);
+    return Backend::conv_input_gradient(dy, weight, options, dx);
   winograd::Targets targets;
   for (const Tensor& part : dx) targets.push_back({part.data<float>(), part.extent(-1)});
-  winograd::convolve(input_gradient_shape(s), sources_of({{dy}}), winograd::gradient_weights(s, weight.data<float>()),
+  winograd::convolve(input_gradient_shape(s), sources_of({dy}), winograd::gradient_weights(s, weight.data<float>()),
                      nullptr, targets);
 }
 
-void CpuFused::conv_weight_gradient(const std::vector<Reading>& inputs, const Tensor& dy, const ConvGeometry& geometry,
-                                    const Tensor& dweight) const {
-  weight_gradient(inputs, {dy}, geometry, dweight);
+void CpuBackend::conv_weight_gradient(const std::vector<FeatureMap>& inputs, const Tensor& dy,
+                                      const ConvOptions& options, const Tensor& dweight) {
+  weight_gradient(inputs, dy, options, dweight);
 }
 
-void CpuFused::conv_transpose(const Reading& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
-                              const Tensor& y) const {
-  backward(x, weight, bias, geometry, y);
+void CpuBackend::conv_transpose(const FeatureMap& x, const Tensor& weight, const Tensor& bias,
+                                const ConvOptions& options, const Tensor& y) {
+  backward(x, weight, bias, options, y);
 }
 
-void CpuFused::conv_transpose_weight_gradient(const Reading& x, const Tensor& dy, const ConvGeometry& geometry,
-                                              const Tensor& dweight) const {
-  weight_gradient({{dy}}, x, geometry, dweight);
+void CpuBackend::conv_transpose_weight_gradient(const FeatureMap& x, const Tensor& dy, const ConvOptions& options,
+                                                const Tensor& dweight) {
+  weight_gradient({dy}, x, options, dweight);
 }
-
-std::unique_ptr<FusedBackend> make_fused() { return std::make_unique<CpuFused>(); }
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA

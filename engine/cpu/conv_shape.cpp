@@ -18,7 +18,7 @@ std::vector<std::pair<std::int64_t, std::int64_t>> residue_taps(const ConvShape&
 
 }  // namespace
 
-ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& y, const ConvGeometry& geometry) {
+ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& y, const ConvOptions& options) {
   const Extents3 ones{1, 1, 1};
   ConvShape s{x[0], x[-1], y[-1], ones, ones, ones, ones, {0, 0, 0}, ones};
   const int dims = x.spatial_dims();
@@ -27,9 +27,9 @@ ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& y, const 
     s.in[axis] = x[i + 1];
     s.out[axis] = y[i + 1];
     s.kernel[axis] = weight[i + 1];
-    s.stride[axis] = geometry.stride[i];
-    s.padding[axis] = geometry.padding[i];
-    s.dilation[axis] = geometry.dilation[i];
+    s.stride[axis] = options.stride[i];
+    s.padding[axis] = options.padding[i];
+    s.dilation[axis] = options.dilation[i];
   }
   return s;
 }

@@ -22,7 +22,7 @@ struct ConvShape {
 };
 
 // Shapes of x [N, *S, Cin], weight [Cout, *K, Cin] and y [N, *S', Cout].
-ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& y, const ConvGeometry& geometry);
+ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& y, const ConvOptions& options);
 
 // The convolution that computes dx from dy if every stride is 1: the roles of x and y swapped, the weights flipped and
 // transposed ([Cin, flipped *K, Cout]). Its padding may be negative: then dy is cropped.

@@ -11,7 +11,6 @@
 
 #include "engine/cpu/isa.h"
 
-#include "engine/cpu/cpu_fused.h"
 #include "engine/cpu/simd_math.h"
 
 #include "engine/cpu/voxel_block.h"
@@ -163,8 +162,8 @@ void gradient_of_two(const T* y, const T* dy, const std::uint8_t* labels, std::i
 
 }  // namespace
 
-void CpuFused::hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
-                            const Tensor& y) const {
+void CpuBackend::hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                              const Tensor& y) {
   const int channels = static_cast<int>(logits.extent(-1));
   dispatch_float(logits.dtype(), "hinge_errors", [&]<class T>(T) {
     if (channels > 2)
@@ -179,8 +178,8 @@ void CpuFused::hinge_errors(const Tensor& logits, const Tensor& labels, const In
   });
 }
 
-void CpuFused::hinge_errors_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
-                                     const Tensor& y, const Tensor& dy, const Tensor& dlogits) const {
+void CpuBackend::hinge_errors_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
+                                       const Tensor& y, const Tensor& dy, const Tensor& dlogits) {
   const int channels = static_cast<int>(logits.extent(-1));
   dispatch_float(logits.dtype(), "hinge_errors", [&]<class T>(T) {
     if (channels > 2)

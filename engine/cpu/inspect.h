@@ -13,8 +13,7 @@ struct ConvChoice {
   const char* reason;
 };
 // For f32 and the convolution x [N, *S, Cin], weight [Cout, *K, Cin] -> y.
-ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y,
-                       const ConvGeometry& geometry);
+ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y, const ConvOptions& options);
 
 // f32 multiplications and additions per second of one core, measured for some 10 ms with all operands in registers: the
 // ceiling of every kernel, in GFLOP/s.

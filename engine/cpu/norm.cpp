@@ -85,9 +85,9 @@ struct Act {
   }
 };
 
-template <class T, class F>
-void for_activation(const NormActivation& activation, const F& run) {
-  switch (activation.kind) {
+template <class F>
+void for_activation(Activation activation, const F& run) {
+  switch (activation) {
     case Activation::none: return run.template operator()<Activation::none>();
     case Activation::relu: return run.template operator()<Activation::relu>();
     case Activation::leaky_relu: return run.template operator()<Activation::leaky_relu>();
@@ -105,8 +105,8 @@ struct Problem {
   const T *mean, *rstd;
   const Tensor &gamma, &beta;
 
-  Problem(const Tensor& x, const Tensor& mu, const Tensor& r, const Tensor& g, const Tensor& b)
-      : layout(x, mu), mean(mu.data<T>()), rstd(r.data<T>()), gamma(g), beta(b) {}
+  explicit Problem(const FeatureMap& map)
+      : layout(map.x, map.mean), mean(map.mean.data<T>()), rstd(map.rstd.data<T>()), gamma(map.gamma), beta(map.beta) {}
 
   double mean_at(std::int64_t m, std::int64_t c) const { return static_cast<double>(mean[layout.statistic(m, c)]); }
   double rstd_at(std::int64_t m, std::int64_t c) const { return static_cast<double>(rstd[layout.statistic(m, c)]); }
@@ -264,31 +264,29 @@ void CpuBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mean
   });
 }
 
-void CpuBackend::norm(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma, const Tensor& beta,
-                      const NormActivation& activation, const Tensor& y) {
-  dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
-    const Problem<T> problem(x, mean, rstd, gamma, beta);
-    for_activation<T>(activation, [&]<Activation kKind>() {
-      forward<T, kKind>(problem, static_cast<T>(activation.slope), x.data<T>(), y.data<T>());
+void CpuBackend::norm(const FeatureMap& x, const Tensor& y) {
+  dispatch_float(y.dtype(), "norm", [&]<class T>(T) {
+    const Problem<T> problem(x);
+    for_activation(x.activation, [&]<Activation kKind>() {
+      forward<T, kKind>(problem, static_cast<T>(x.slope), x.x.data<T>(), y.data<T>());
     });
   });
 }
 
-void CpuBackend::norm_gradient(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma,
-                               const Tensor& beta, const NormActivation& activation, const Tensor& dy,
-                               bool constant_statistics, const Tensor& dx, const Tensor& dgamma, const Tensor& dbeta) {
-  dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
-    const Problem<T> problem(x, mean, rstd, gamma, beta);
-    for_activation<T>(activation, [&]<Activation kKind>() {
+void CpuBackend::norm_gradient(const FeatureMap& x, const Tensor& dy, bool constant_statistics, const Tensor& dx,
+                               const Tensor& dgamma, const Tensor& dbeta) {
+  dispatch_float(dy.dtype(), "norm", [&]<class T>(T) {
+    const Problem<T> problem(x);
+    const T *values = x.x.data<T>(), *upstream = dy.data<T>();
+    for_activation(x.activation, [&]<Activation kKind>() {
       std::vector<double> sums;
       const bool feeds_back = dx.defined() && !constant_statistics;
       if (feeds_back || dgamma.defined() || dbeta.defined())
-        sums = gradient_sums<T, kKind>(problem, activation.slope, x.data<T>(), dy.data<T>());
+        sums = gradient_sums<T, kKind>(problem, x.slope, values, upstream);
       if (dgamma.defined() || dbeta.defined()) parameter_gradients(problem, sums, dgamma, dbeta);
       if (!dx.defined()) return;
       const Feedback feedback(problem, feeds_back ? sums : std::vector<double>{});
-      input_gradient<T, kKind>(problem, static_cast<T>(activation.slope), x.data<T>(), dy.data<T>(), feedback,
-                               dx.data<T>());
+      input_gradient<T, kKind>(problem, static_cast<T>(x.slope), values, upstream, feedback, dx.data<T>());
     });
   });
 }

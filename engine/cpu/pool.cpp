@@ -4,11 +4,10 @@
 #include <type_traits>
 #include <vector>
 
-#include "engine/cpu/cpu_fused.h"
 #include "engine/cpu/scratch.h"
 
 #include "engine/cpu/isa.h"
-#include "engine/cpu/reading.h"
+#include "engine/cpu/source.h"
 #include "engine/cpu/volume.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
@@ -77,10 +76,10 @@ inline void window_gradient(const T* dy, const std::uint8_t* index, std::int64_t
     write<typename L::Values>(dx + i * stride, k == 0 ? gradient : typename L::Values{});
 }
 
-// The lines of a window that a reading computes are copied side by side first.
+// The lines of a window that are normalised as they are read are copied side by side first.
 template <class T>
-void pool(const Source<T>& source, const Volume& in, const std::array<std::int64_t, 3>& size, const Tensor& y,
-          const Tensor& index) {
+void pool_windows(const Source<T>& source, const Volume& in, const std::array<std::int64_t, 3>& size, const Tensor& y,
+                  const Tensor& index) {
   const Volume out(y.shape());
   Volume copied = in;
   copied.extent = {size[0], size[1], in.extent[2]};
@@ -110,13 +109,10 @@ void pool(const Source<T>& source, const Volume& in, const std::array<std::int64
 
 }  // namespace
 
-void CpuFused::max_pool(const Reading& x, const Extents& window, const Tensor& y, const Tensor& index) const {
-  dispatch_float(y.dtype(), "max_pool",
-                 [&]<class T>(T) { pool(Source<T>(x), Volume(x.x.shape()), per_axis(window, x.x.shape()), y, index); });
-}
-
-void CpuBackend::max_pool(const Tensor& x, const Extents& window, const Tensor& y, const Tensor& index) {
-  fused_backend().max_pool({x}, window, y, index);
+void CpuBackend::max_pool(const FeatureMap& x, const Extents& window, const Tensor& y, const Tensor& index) {
+  dispatch_float(y.dtype(), "max_pool", [&]<class T>(T) {
+    pool_windows(Source<T>(x), Volume(x.shape()), per_axis(window, x.shape()), y, index);
+  });
 }
 
 void CpuBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) {

@@ -5,20 +5,18 @@
 #include <vector>
 
 #include "engine/cpu/inspect.h"
-#include "engine/fused_backend.h"
 #include "engine/pages.h"
 
 namespace voxgrad {
 namespace cpu {
 
-#define VOXGRAD_DECLARE(isa)                                                                       \
-  namespace isa {                                                                                  \
-  std::unique_ptr<Backend> make_backend(Pool&);                                                    \
-  std::unique_ptr<FusedBackend> make_fused();                                                      \
-  ConvChoice conv_choice(ConvPass, const Shape&, const Shape&, const Shape&, const ConvGeometry&); \
-  double peak_gflops();                                                                            \
+#define VOXGRAD_DECLARE(isa)                                                                      \
+  namespace isa {                                                                                 \
+  std::unique_ptr<Backend> make_backend(Pool&);                                                   \
+  ConvChoice conv_choice(ConvPass, const Shape&, const Shape&, const Shape&, const ConvOptions&); \
+  double peak_gflops();                                                                           \
   }
-#define VOXGRAD_FUNCTIONS(isa) &isa::make_backend, &isa::make_fused, &isa::conv_choice, &isa::peak_gflops
+#define VOXGRAD_FUNCTIONS(isa) &isa::make_backend, &isa::conv_choice, &isa::peak_gflops
 VOXGRAD_DECLARE(baseline)
 VOXGRAD_DECLARE(avx2)
 VOXGRAD_DECLARE(avx512)
@@ -28,7 +26,6 @@ struct Level {
   const char* name;
   bool supported;
   decltype(&baseline::make_backend) make_backend;
-  decltype(&baseline::make_fused) make_fused;
   decltype(&baseline::conv_choice) conv_choice;
   decltype(&baseline::peak_gflops) peak_gflops;
 };
@@ -70,13 +67,8 @@ const Level& chosen() {
   return level;
 }
 
-ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y,
-                       const ConvGeometry& geometry) {
-  return chosen().conv_choice(pass, x, weight, y, geometry);
-}
-FusedBackend& fused_backend() {
-  static FusedBackend& backend = *chosen().make_fused().release();
-  return backend;
+ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y, const ConvOptions& options) {
+  return chosen().conv_choice(pass, x, weight, y, options);
 }
 double peak_gflops() { return chosen().peak_gflops(); }
 

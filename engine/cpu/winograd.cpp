@@ -10,7 +10,7 @@
 
 #include "engine/cpu/isa.h"
 #include "engine/cpu/microkernel.h"
-#include "engine/cpu/reading.h"
+#include "engine/cpu/source.h"
 #include "engine/cpu/transpose.h"
 #include "engine/cpu/winograd_transforms.h"
 

@@ -13,7 +13,7 @@
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 template <class T>
-class Source;  // reading.h
+class Source;  // source.h
 }
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {

@@ -2,7 +2,7 @@
 #include "engine/cpu/winograd.h"
 
 #include "engine/cpu/isa.h"
-#include "engine/cpu/reading.h"
+#include "engine/cpu/source.h"
 #include "engine/cpu/winograd_transforms.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {

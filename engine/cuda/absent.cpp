@@ -1,5 +1,5 @@
 // Stands in for engine/cuda in a build without CUDA.
-#include "engine/fused_backend.h"
+#include "engine/backend.h"
 
 namespace voxgrad {
 
@@ -10,11 +10,6 @@ std::string cuda_description() { return "not built in"; }
 Backend& cuda_backend() {
   throw Error(ErrorKind::usage, "device cuda: this build has no CUDA backend",
               "use --device cpu, or build with `cmake --preset cuda`");
-}
-
-FusedBackend& cuda::fused_backend() {
-  static FusedBackend none;  // nobody has a tensor of such a device
-  return none;
 }
 
 }  // namespace voxgrad

@@ -1,17 +1,19 @@
-// Convolution: the plan. A 1x1 convolution is a matrix product; everything else in f32 and bf16 is cuDNN's
-// (cudnn_conv.h), and what cuDNN does not do is done by kernels of our own (direct.h).
+// Convolution: the plan, for one plain map; what is more goes through engine/composed.cpp. A 1x1 convolution is a
+// matrix product; everything else in f32 and bf16 is cuDNN's (cudnn_conv.h), and what cuDNN does not do is done by
+// kernels of our own (direct.h).
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/cudnn_conv.h"
 #include "engine/cuda/direct.h"
+#include "engine/cuda/normalised.h"
 
 namespace voxgrad::cuda {
 namespace {
 
 // A convolution of single voxels: y [M, Cout] = x [M, Cin] w', w [Cout, Cin].
-bool is_product(const Tensor& weight, const ConvGeometry& geometry, int spatial_dims) {
+bool is_product(const Tensor& weight, const ConvOptions& options, int spatial_dims) {
   bool plain = weight.numel() == weight.extent(0) * weight.extent(-1);
   for (int axis = 0; axis < spatial_dims; ++axis)
-    plain = plain && geometry.stride[axis] == 1 && geometry.padding[axis] == 0;
+    plain = plain && options.stride[axis] == 1 && options.padding[axis] == 0;
   return plain;
 }
 
@@ -23,40 +25,75 @@ Tensor matrix_of(const Tensor& weight) { return weight.alias(0, {weight.extent(0
 
 }  // namespace
 
-void CudaBackend::conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvGeometry& geometry,
-                       const Tensor& y) {
+std::vector<FeatureMap> CudaBackend::prepare(std::vector<FeatureMap> inputs) {
+  if (inputs.size() == 1) return Backend::prepare(std::move(inputs));
+  std::int64_t channels = 0;
+  for (const FeatureMap& input : inputs) channels += input.shape()[-1];
+  const Tensor& like = inputs.front().x;
+  const Tensor whole = empty(like.shape().with(-1, channels), like.dtype(), like.device());
+  const Shape origin = Shape::filled(like.dims(), 0);
+  std::int64_t first = 0;
+  for (const FeatureMap& input : inputs) {
+    if (input.deferred())
+      normalise_into(input, whole, first);
+    else
+      copy_box(input.x, origin, whole, origin.with(-1, first), input.shape(), false);
+    first += input.shape()[-1];
+  }
+  return {whole};
+}
+
+void CudaBackend::conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
+                       const ConvOptions& options, const Tensor& y, double eps, const Tensor& mean,
+                       const Tensor& rstd) {
+  if (inputs.size() > 1 || inputs[0].deferred() || mean.defined())
+    return Backend::conv(inputs, weight, bias, options, y, eps, mean, rstd);
   if (y.numel() == 0) return;
+  const Tensor& x = inputs[0].x;
   if (x.numel() == 0 || weight.numel() == 0) {
     fill(y, 0);
-  } else if (is_product(weight, geometry, x.shape().spatial_dims())) {
+  } else if (is_product(weight, options, x.shape().spatial_dims())) {
     matmul(rows_of(x), false, matrix_of(weight), true, rows_of(y));
   } else if (y.dtype() != x.dtype()) {
     const Tensor narrow = empty(y.shape(), x.dtype(), Device::cuda);
-    conv(x, weight, Tensor(), geometry, narrow);
+    conv({x}, weight, Tensor(), options, narrow);
     cast(narrow, y);
-  } else if (!cudnn_conv(ConvPass::forward, x, weight, y, geometry)) {
-    direct_conv(x, weight, geometry, y);
+  } else if (!cudnn_conv(ConvPass::forward, x, weight, y, options)) {
+    direct_conv(x, weight, options, y);
   }
   if (bias.defined()) binary(BinaryOp::add, y, bias, y);
 }
 
-void CudaBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry,
-                                      const Tensor& dx) {
+void CudaBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, const ConvOptions& options,
+                                      const std::vector<Tensor>& parts) {
+  if (parts.size() > 1) return Backend::conv_input_gradient(dy, weight, options, parts);
+  const Tensor& dx = parts[0];
   if (dx.numel() == 0) return;
   if (dy.numel() == 0 || weight.numel() == 0) return fill(dx, 0);
-  if (is_product(weight, geometry, dx.shape().spatial_dims()))
+  if (is_product(weight, options, dx.shape().spatial_dims()))
     return matmul(rows_of(dy), false, matrix_of(weight), false, rows_of(dx));
-  if (!cudnn_conv(ConvPass::input_gradient, dx, weight, dy, geometry)) direct_input_gradient(dy, weight, geometry, dx);
+  if (!cudnn_conv(ConvPass::input_gradient, dx, weight, dy, options)) direct_input_gradient(dy, weight, options, dx);
 }
 
-void CudaBackend::conv_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry,
-                                       const Tensor& dweight) {
+void CudaBackend::conv_weight_gradient(const std::vector<FeatureMap>& inputs, const Tensor& dy,
+                                       const ConvOptions& options, const Tensor& dweight) {
+  if (inputs.size() > 1 || inputs[0].deferred()) return Backend::conv_weight_gradient(inputs, dy, options, dweight);
+  const Tensor& x = inputs[0].x;
   if (dweight.numel() == 0) return;
   if (x.numel() == 0 || dy.numel() == 0) return fill(dweight, 0);
-  if (is_product(dweight, geometry, x.shape().spatial_dims()))
+  if (is_product(dweight, options, x.shape().spatial_dims()))
     return matmul(rows_of(dy), true, rows_of(x), false, matrix_of(dweight));
-  if (!cudnn_conv(ConvPass::weight_gradient, x, dweight, dy, geometry))
-    direct_weight_gradient(x, dy, geometry, dweight);
+  if (!cudnn_conv(ConvPass::weight_gradient, x, dweight, dy, options)) direct_weight_gradient(x, dy, options, dweight);
+}
+
+void CudaBackend::conv_transpose(const FeatureMap& x, const Tensor& weight, const Tensor& bias,
+                                 const ConvOptions& options, const Tensor& y) {
+  Backend::conv_transpose(x, weight, bias, options, y);
+}
+
+void CudaBackend::conv_transpose_weight_gradient(const FeatureMap& x, const Tensor& dy, const ConvOptions& options,
+                                                 const Tensor& dweight) {
+  Backend::conv_transpose_weight_gradient(x, dy, options, dweight);
 }
 
 }  // namespace voxgrad::cuda

@@ -283,7 +283,7 @@ const Plan* plan_of(const Problem& p) {
 }
 
 Problem problem_of(ConvPass pass, DType type, const Shape& x, const Shape& weight, const Shape& y,
-                   const ConvGeometry& geometry, const Shortcuts& allowed) {
+                   const ConvOptions& options, const Shortcuts& allowed) {
   const int axes = x.spatial_dims();
   return {pass,
           type,
@@ -291,18 +291,18 @@ Problem problem_of(ConvPass pass, DType type, const Shape& x, const Shape& weigh
           channels_second(x),
           channels_second(weight),
           channels_second(y),
-          per_axis(geometry.stride, axes, 1),
-          per_axis(geometry.padding, axes, 0),
-          per_axis(geometry.dilation, axes, 1)};
+          per_axis(options.stride, axes, 1),
+          per_axis(options.padding, axes, 0),
+          per_axis(options.dilation, axes, 1)};
 }
 
 }  // namespace
 
-bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& y, const ConvGeometry& geometry) {
+bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& y, const ConvOptions& options) {
   if (x.dtype() == DType::f64) return false;
   Context& context = Context::get();
   const Plan* plan =
-      plan_of(problem_of(pass, x.dtype(), x.shape(), weight.shape(), y.shape(), geometry, context.allowed()));
+      plan_of(problem_of(pass, x.dtype(), x.shape(), weight.shape(), y.shape(), options, context.allowed()));
   if (plan == nullptr) return false;
   const Tensor& result = pass == ConvPass::forward ? y : pass == ConvPass::input_gradient ? x : weight;
   std::vector<Tensor> maps;
@@ -326,14 +326,14 @@ bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tens
 }
 
 PlanElsewhere plan_elsewhere(const std::string& card, ConvPass pass, DType type, const Shape& x, const Shape& weight,
-                             const Shape& y, const ConvGeometry& geometry, const Shortcuts& allowed) {
+                             const Shape& y, const ConvOptions& options, const Shortcuts& allowed) {
   try {
     Descriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
     std::vector<char> json(card.begin(), card.end());
     json.push_back('\0');
     properties.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, json);
     properties.finalise("properties of the card");
-    return {make_plan(problem_of(pass, type, x, weight, y, geometry, allowed), {.properties = &properties})->workspace,
+    return {make_plan(problem_of(pass, type, x, weight, y, options, allowed), {.properties = &properties})->workspace,
             ""};
   } catch (const Refusal& refusal) {
     return {-1, refusal.why};

@@ -12,7 +12,7 @@ enum class ConvPass { forward, input_gradient, weight_gradient };
 
 // Writes y, x or weight, whichever the pass makes of the other two. False, and nothing written, if cuDNN has no
 // engine for it that is deterministic, unless --fast allows others, and adds up in f32; f64 is always refused.
-bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& y, const ConvGeometry& geometry);
+bool cudnn_conv(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& y, const ConvOptions& options);
 
 // The plan that would be made for another card, whose properties are given as cuDNN writes them (JSON). Needs no card.
 struct PlanElsewhere {
@@ -20,7 +20,7 @@ struct PlanElsewhere {
   std::string refusal;
 };
 PlanElsewhere plan_elsewhere(const std::string& card, ConvPass pass, DType type, const Shape& x, const Shape& weight,
-                             const Shape& y, const ConvGeometry& geometry, const Shortcuts& allowed);
+                             const Shape& y, const ConvOptions& options, const Shortcuts& allowed);
 
 // For tests and benchmarks: how many plans were made, and how many shapes were refused, the last one why.
 struct CudnnPlans {

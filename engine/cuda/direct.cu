@@ -17,7 +17,7 @@ constexpr int kTile = 16;
 struct Geometry {
   Volume in, out;
   PerAxis kernel, stride, padding, dilation;
-  Geometry(const Shape& x, const Shape& weight, const Shape& y, const ConvGeometry& g)
+  Geometry(const Shape& x, const Shape& weight, const Shape& y, const ConvOptions& g)
       : in(x),
         out(y),
         kernel(kernel_of(weight)),
@@ -153,16 +153,16 @@ void run(const Product& product, T* result) {
 
 }  // namespace
 
-void direct_conv(const Tensor& x, const Tensor& weight, const ConvGeometry& geometry, const Tensor& y) {
-  const Geometry g(x.shape(), weight.shape(), y.shape(), geometry);
+void direct_conv(const Tensor& x, const Tensor& weight, const ConvOptions& options, const Tensor& y) {
+  const Geometry g(x.shape(), weight.shape(), y.shape(), options);
   dispatch_stored(y.dtype(), "conv", [&]<class T>(T) {
     run(Forward<T>{g, x.data<T>(), weight.data<T>(), g.out.voxels(), g.out.channels, g.taps() * g.in.channels},
         y.data<T>());
   });
 }
 
-void direct_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry, const Tensor& dx) {
-  const Geometry g(dx.shape(), weight.shape(), dy.shape(), geometry);
+void direct_input_gradient(const Tensor& dy, const Tensor& weight, const ConvOptions& options, const Tensor& dx) {
+  const Geometry g(dx.shape(), weight.shape(), dy.shape(), options);
   dispatch_stored(dx.dtype(), "conv", [&]<class T>(T) {
     run(InputGradient<T>{g, dy.data<T>(), weight.data<T>(), g.in.voxels(), g.in.channels, g.taps() * g.out.channels,
                          g.taps()},
@@ -170,8 +170,8 @@ void direct_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeo
   });
 }
 
-void direct_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry, const Tensor& dweight) {
-  const Geometry g(x.shape(), dweight.shape(), dy.shape(), geometry);
+void direct_weight_gradient(const Tensor& x, const Tensor& dy, const ConvOptions& options, const Tensor& dweight) {
+  const Geometry g(x.shape(), dweight.shape(), dy.shape(), options);
   dispatch_stored(dweight.dtype(), "conv", [&]<class T>(T) {
     run(WeightGradient<T>{g, x.data<T>(), dy.data<T>(), g.out.channels, g.taps() * g.in.channels, g.out.voxels()},
         dweight.data<T>());

@@ -6,8 +6,8 @@
 
 namespace voxgrad::cuda {
 
-void direct_conv(const Tensor& x, const Tensor& weight, const ConvGeometry& geometry, const Tensor& y);
-void direct_input_gradient(const Tensor& dy, const Tensor& weight, const ConvGeometry& geometry, const Tensor& dx);
-void direct_weight_gradient(const Tensor& x, const Tensor& dy, const ConvGeometry& geometry, const Tensor& dweight);
+void direct_conv(const Tensor& x, const Tensor& weight, const ConvOptions& options, const Tensor& y);
+void direct_input_gradient(const Tensor& dy, const Tensor& weight, const ConvOptions& options, const Tensor& dx);
+void direct_weight_gradient(const Tensor& x, const Tensor& dy, const ConvOptions& options, const Tensor& dweight);
 
 }  // namespace voxgrad::cuda

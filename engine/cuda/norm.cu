@@ -5,7 +5,6 @@
 
 #include "engine/cuda/columns.h"
 #include "engine/cuda/cuda_backend.h"
-#include "engine/cuda/fused.h"
 #include "engine/cuda/normalised.h"
 #include "engine/cuda/volume.h"
 
@@ -222,40 +221,35 @@ void CudaBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mea
   });
 }
 
-void normalise_into(const Reading& reading, const Tensor& whole, std::int64_t first) {
-  if (reading.x.numel() == 0) return;
+void normalise_into(const FeatureMap& x, const Tensor& whole, std::int64_t first) {
+  if (x.x.numel() == 0) return;
   const std::int64_t width = whole.extent(-1);
   dispatch_stored(whole.dtype(), "norm", [&]<class T>(T) {
-    const Normalised<T> map(reading);
-    for_width<T>(std::gcd(std::gcd(map.channels, width), first), {&reading.x, &whole},
-                 [&]<int kN>(std::integral_constant<int, kN>) {
-                   const Columns cut(map.maps, map.rows, map.channels, kN);
-                   launch(norm_kernel<T, kN>, Grid(cut.blocks(), cut.threads()), map, cut, whole.data<T>() + first,
-                          width);
-                 });
+    const Normalised<T> map(x);
+    for_width<T>(
+        std::gcd(std::gcd(map.channels, width), first), {&x.x, &whole}, [&]<int kN>(std::integral_constant<int, kN>) {
+          const Columns cut(map.maps, map.rows, map.channels, kN);
+          launch(norm_kernel<T, kN>, Grid(cut.blocks(), cut.threads()), map, cut, whole.data<T>() + first, width);
+        });
   });
 }
 
-void CudaBackend::norm(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma, const Tensor& beta,
-                       const NormActivation& activation, const Tensor& y) {
-  normalise_into({x, mean, rstd, gamma, beta, activation}, y, 0);
-}
+void CudaBackend::norm(const FeatureMap& x, const Tensor& y) { normalise_into(x, y, 0); }
 
-void CudaBackend::norm_gradient(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma,
-                                const Tensor& beta, const NormActivation& activation, const Tensor& dy,
-                                bool constant_statistics, const Tensor& dx, const Tensor& dgamma, const Tensor& dbeta) {
-  if (x.numel() == 0) {
+void CudaBackend::norm_gradient(const FeatureMap& x, const Tensor& dy, bool constant_statistics, const Tensor& dx,
+                                const Tensor& dgamma, const Tensor& dbeta) {
+  if (dy.numel() == 0) {
     for (const Tensor* none : {&dgamma, &dbeta})
       if (none->defined()) fill(*none, 0);
     return;
   }
   const bool feeds_back = dx.defined() && !constant_statistics;
-  dispatch_stored(x.dtype(), "norm", [&]<class T>(T) {
-    const Normalised<T> map({x, mean, rstd, gamma, beta, activation});
+  dispatch_stored(dy.dtype(), "norm", [&]<class T>(T) {
+    const Normalised<T> map(x);
     const std::int64_t results = map.maps * map.channels;
     const Scratch<GradientSums> sums(results);
     const Scratch<Feedback<Work<T>>> feedback(map.maps * map.groups);
-    for_width<T>(map.channels, {&x, &dy, dx.defined() ? &dx : &x}, [&]<int kN>(std::integral_constant<int, kN>) {
+    for_width<T>(map.channels, {&x.x, &dy, dx.defined() ? &dx : &x.x}, [&]<int kN>(std::integral_constant<int, kN>) {
       if (feeds_back || dgamma.defined() || dbeta.defined()) {
         reduce_columns(GradientPass<T, kN>{map, dy.data<T>(), {}}, map.maps, map.rows, map.channels, 1,
                        StoreSums{sums.data()});

@@ -2,8 +2,8 @@
 // [M, R, C], mean and rstd are [M, G]; statistics and parameters of maps in bf16 are f32.
 #pragma once
 
+#include "engine/backend.h"
 #include "engine/cuda/bf16.h"
-#include "engine/fused_backend.h"
 
 namespace voxgrad::cuda {
 
@@ -15,20 +15,18 @@ struct Normalised {
   std::int64_t maps = 1, rows = 0, channels = 0, groups = 1;
   W slope = 1;  // of the activation below zero: 1 for none, 0 for ReLU
 
-  // A reading that is not plain.
-  explicit Normalised(const Reading& reading)
-      : x(reading.x.data<T>()),
-        mean(reading.mean.data<W>()),
-        rstd(reading.rstd.data<W>()),
-        gamma(reading.gamma.defined() ? reading.gamma.data<W>() : nullptr),
-        beta(reading.beta.defined() ? reading.beta.data<W>() : nullptr),
-        maps(reading.mean.extent(0)),
-        rows(reading.x.numel() / (maps * reading.x.extent(-1))),
-        channels(reading.x.extent(-1)),
-        groups(reading.mean.extent(1)),
-        slope(static_cast<W>(reading.activation.kind == Activation::none   ? 1
-                             : reading.activation.kind == Activation::relu ? 0
-                                                                           : reading.activation.slope)) {}
+  // Of a map with a deferred normalisation.
+  explicit Normalised(const FeatureMap& map)
+      : x(map.x.data<T>()),
+        mean(map.mean.data<W>()),
+        rstd(map.rstd.data<W>()),
+        gamma(map.gamma.defined() ? map.gamma.data<W>() : nullptr),
+        beta(map.beta.defined() ? map.beta.data<W>() : nullptr),
+        maps(map.mean.extent(0)),
+        rows(map.x.numel() / (maps * map.x.extent(-1))),
+        channels(map.x.extent(-1)),
+        groups(map.mean.extent(1)),
+        slope(static_cast<W>(map.slope_below_zero())) {}
 
   __host__ __device__ std::int64_t statistic(std::int64_t m, std::int64_t c) const {
     return m * groups + c / (channels / groups);
@@ -37,6 +35,10 @@ struct Normalised {
   __device__ W act(W z) const { return z < W(0) ? (slope == W(0) ? W(0) : z * slope) : z; }  // a NaN stays
   __device__ W back(W z, W d) const { return z > W(0) ? d : slope == W(0) ? W(0) : d * slope; }
 };
+
+// Writes the map, whose normalisation is deferred, into the channels of `whole` from `first` on (norm.cu); the other
+// extents are its own.
+void normalise_into(const FeatureMap& map, const Tensor& whole, std::int64_t first);
 
 // What belongs to a thread's channels.
 template <class T, int kN>

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "engine/cuda/cuda_backend.h"
-#include "engine/cuda/fused.h"
 #include "engine/cuda/launch.h"
 #include "engine/cuda/normalised.h"
 #include "engine/cuda/volume.h"
@@ -91,7 +90,7 @@ __global__ void pool_gradient_kernel(Volume in, Volume out, PerAxis window, Divi
 
 }  // namespace
 
-void CudaFused::max_pool(const Reading& x, const Extents& window, const Tensor& y, const Tensor& index) const {
+void CudaBackend::max_pool(const FeatureMap& x, const Extents& window, const Tensor& y, const Tensor& index) {
   if (y.numel() == 0) return;
   const Shape& shape = x.x.shape();
   dispatch_stored(y.dtype(), "max_pool", [&]<class T>(T) {
@@ -103,16 +102,12 @@ void CudaFused::max_pool(const Reading& x, const Extents& window, const Tensor& 
                Volume(shape), Volume(y.shape()), PerAxis(window, shape), shape[-1] / kN, y.data<T>(),
                index.data<std::uint8_t>(), units);
       };
-      if (x.plain())
-        pool(AsItIs<T, kN>{x.x.data<T>()});
-      else
+      if (x.deferred())
         pool(AsNormalised<T, kN>{x.x.data<T>(), Normalised<T>(x), {}});
+      else
+        pool(AsItIs<T, kN>{x.x.data<T>()});
     });
   });
-}
-
-void CudaBackend::max_pool(const Tensor& x, const Extents& window, const Tensor& y, const Tensor& index) {
-  CudaFused().max_pool({x}, window, y, index);
 }
 
 void CudaBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) {

@@ -1,6 +1,7 @@
 // What every operation does before it computes: check that its tensors are there and fit together.
 #pragma once
 
+#include "engine/backend.h"
 #include "engine/ops.h"
 
 namespace voxgrad::detail {

@@ -1,16 +1,24 @@
-// Matrix product, arguments of convolutions, upsampling. The convolutions and pooling are in fused.cpp: a tensor is a
-// map with nothing pending.
-#include "engine/fused.h"
-#include "engine/ops/conv_checks.h"
+// Convolution and its transpose, of plain maps and of maps whose normalisation is deferred. The kernels are
+// Backend::conv and its gradients.
+#include <algorithm>
+
+#include "engine/ops/norm_detail.h"
 
 namespace voxgrad {
 namespace {
 
 using detail::per_axis;
 
-ConvGeometry geometry_of(const ConvOptions& options, int spatial, const char* op) {
+// A checked call: the options per axis, the shape and type of the result.
+struct ConvCall {
+  ConvOptions options;
+  Shape y;
+  DType type;
+};
+
+ConvOptions resolved(const ConvOptions& options, int spatial, const char* op) {
   return {per_axis(options.stride, spatial, 1, op, "stride"), per_axis(options.padding, spatial, 0, op, "padding"),
-          per_axis(options.dilation, spatial, 1, op, "dilation")};
+          per_axis(options.dilation, spatial, 1, op, "dilation"), options.f32_output};
 }
 
 // `shape` is that of x, or of several maps side by side.
@@ -27,94 +35,151 @@ void check_weight(const Tensor& x, const Shape& shape, const Tensor& weight, con
   check(bias.shape() == Shape({out}), op, ": bias ", bias.shape(), " for ", out, " output channels");
 }
 
-}  // namespace
-
-Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
-  detail::check_float(a, "matmul");
-  detail::check_like(a, b, "matmul", "b");
-  check(a.dims() == 2 && b.dims() == 2, "matmul: takes two matrices, got ", a.shape(), " and ", b.shape());
-  const bool ta = options.transpose_a;
-  const bool tb = options.transpose_b;
-  const std::int64_t inner = a.extent(ta ? 0 : 1);
-  check(inner == b.extent(tb ? 1 : 0), "matmul: ", a.shape(), ta ? " (transposed)" : "", " and ", b.shape(),
-        tb ? " (transposed)" : "", " do not fit: inner extents ", inner, " and ", b.extent(tb ? 1 : 0));
-  Tensor y = empty({a.extent(ta ? 1 : 0), b.extent(tb ? 0 : 1)}, a.dtype(), a.device());
-  a.backend().matmul(a, ta, b, tb, y);
-  if (!recording({&a, &b})) return y;
-  // dA = dY B^T and dB = A^T dY, transposed where the operand is stored transposed.
-  return record(
-      y, {{a,
-           [b = b.detach(), ta, tb](const Tensor& dy) {
-             return ta ? matmul(b, dy, {.transpose_a = tb, .transpose_b = true}) : matmul(dy, b, {.transpose_b = !tb});
-           }},
-          {b, [a = a.detach(), ta, tb](const Tensor& dy) {
-             return tb ? matmul(dy, a, {.transpose_a = true, .transpose_b = ta}) : matmul(a, dy, {.transpose_a = !ta});
-           }}});
-}
-
-Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
-  return conv(std::vector<Pending>{x}, weight, bias, options);
-}
-
-Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
-  return conv_transpose(Pending(x), weight, bias, options);
-}
-
-Tensor max_pool(const Tensor& x, const Extents& window) { return max_pool(Pending(x), window); }
-
-namespace detail {
-
-ConvCall check_conv(const Tensor& x, const Shape& in, const Tensor& weight, const Tensor& bias,
+ConvCall check_conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
                     const ConvOptions& options) {
+  check(!inputs.empty(), "conv: no input");
+  const Tensor& x = inputs[0].x;
+  detail::check_feature_map(x, "conv");
+  Shape in = x.shape();
+  for (std::size_t i = 1; i < inputs.size(); ++i) {
+    detail::check_like(x, inputs[i].x, "conv", "a further input");
+    const Shape& next = inputs[i].shape();
+    check(next.dims() == in.dims() && next.with(-1, 1) == in.with(-1, 1), "conv: inputs ", x.shape(), " and ", next,
+          " cannot lie side by side along the channels");
+    in[-1] += next[-1];
+  }
   const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(0) : 0;
-  check(x.defined(), "conv: an undefined tensor was given");
-  const DType type = options.wide ? wide_type(x.dtype()) : x.dtype();
+  const DType type = options.f32_output ? detail::wide_type(x.dtype()) : x.dtype();
   check_weight(x, in, weight, bias, -1, out, type, "conv");
   const int spatial = in.spatial_dims();
-  const ConvGeometry g = geometry_of(options, spatial, "conv");
-  Shape shape = in.with(-1, out);
+  const ConvOptions o = resolved(options, spatial, "conv");
+  Shape y = in.with(-1, out);
   for (int i = 0; i < spatial; ++i) {
-    const std::int64_t reach = g.dilation[i] * (weight.extent(i + 1) - 1) + 1;
-    const std::int64_t room = in[i + 1] + 2 * g.padding[i];
-    check(room >= reach, "conv: kernel ", weight.shape(), " with dilation ", g.dilation[i], " spans ", reach,
-          " voxels, x ", in, " with padding ", g.padding[i], " has ", room, " on axis ", i + 1);
-    shape[i + 1] = (room - reach) / g.stride[i] + 1;
+    const std::int64_t reach = o.dilation[i] * (weight.extent(i + 1) - 1) + 1, room = in[i + 1] + 2 * o.padding[i];
+    check(room >= reach, "conv: kernel ", weight.shape(), " with dilation ", o.dilation[i], " spans ", reach,
+          " voxels, x ", in, " with padding ", o.padding[i], " has ", room, " on axis ", i + 1);
+    y[i + 1] = (room - reach) / o.stride[i] + 1;
   }
-  return {g, shape, type};
+  return {o, y, type};
 }
 
 ConvCall check_conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(-1) : 0;
   check(x.defined(), "conv_transpose: an undefined tensor was given");
-  check(!options.wide, "conv_transpose: has no wide result");
+  check(!options.f32_output, "conv_transpose: has no f32 output of bf16 maps");
   check_weight(x, x.shape(), weight, bias, 0, out, x.dtype(), "conv_transpose");
   const int spatial = x.shape().spatial_dims();
-  const ConvGeometry g = geometry_of(options, spatial, "conv_transpose");
-  Shape shape = x.shape().with(-1, out);
+  const ConvOptions o = resolved(options, spatial, "conv_transpose");
+  Shape y = x.shape().with(-1, out);
   for (int i = 0; i < spatial; ++i) {
-    const std::int64_t extent =
-        (x.extent(i + 1) - 1) * g.stride[i] - 2 * g.padding[i] + g.dilation[i] * (weight.extent(i + 1) - 1) + 1;
-    check(extent >= 1, "conv_transpose: padding ", g.padding[i], " leaves nothing on axis ", i + 1, " of ", x.shape());
-    shape[i + 1] = extent;
+    y[i + 1] = (x.extent(i + 1) - 1) * o.stride[i] - 2 * o.padding[i] + o.dilation[i] * (weight.extent(i + 1) - 1) + 1;
+    check(y[i + 1] >= 1, "conv_transpose: padding ", o.padding[i], " leaves nothing on axis ", i + 1, " of ",
+          x.shape());
   }
-  return {g, shape, x.dtype()};
+  return {o, y, x.dtype()};
 }
 
-}  // namespace detail
+Gradient bias_gradient(const Tensor& bias) {
+  return [shape = bias.shape()](const Tensor& dy) {
+    Tensor db = empty(shape, dy.dtype(), dy.device());
+    dy.backend().bias_gradient(dy, db);
+    return db;
+  };
+}
 
-Tensor upsample(const Tensor& x, Upsampling kind, const Extents& scale) {
-  detail::check_feature_map(x, "upsample");
-  const int spatial = x.shape().spatial_dims();
-  const Extents s = per_axis(scale, spatial, 1, "upsample", "scale");
-  Shape shape = x.shape();
-  for (int i = 0; i < spatial; ++i) shape[i + 1] = x.extent(i + 1) * s[i];
-  Tensor y = empty(shape, x.dtype(), x.device());
-  x.backend().upsample(x, kind, s, y);
-  return record(y, {{x, [kind, s, in = x.shape()](const Tensor& dy) {
-                       Tensor dx = empty(in, dy.dtype(), dy.device());
-                       dy.backend().upsample_gradient(dy, kind, s, dx);
-                       return dx;
-                     }}});
+// The gradients of all inputs come out of one convolution; the first closure that is asked computes them.
+struct InputGradients {
+  Tensor weight;
+  ConvOptions options;
+  std::vector<Shape> shapes;
+  std::vector<Tensor> dx = {};
+
+  Tensor take(std::size_t i, const Tensor& f32_or_map_dy) {
+    if (dx.empty()) {
+      const Tensor dy = f32_or_map_dy.to(weight.dtype());
+      for (const Shape& shape : shapes) dx.push_back(empty(shape, dy.dtype(), dy.device()));
+      dy.backend().conv_input_gradient(dy, weight, options, dx);
+    }
+    return std::move(dx[i]);
+  }
+};
+
+// What the graph keeps of a convolution: `saved` is what it read.
+std::vector<Input> conv_inputs(const std::vector<FeatureMap>& inputs, const std::vector<FeatureMap>& saved,
+                               const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+  std::vector<Input> result;
+  const auto gradients = std::make_shared<InputGradients>(InputGradients{weight.detach(), options, {}});
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    gradients->shapes.push_back(inputs[i].shape());
+    result.push_back({inputs[i].x, [gradients, i](const Tensor& dy) { return gradients->take(i, dy); }});
+  }
+  result.push_back({weight, [saved, options, shape = weight.shape()](const Tensor& f32_or_map_dy) {
+                      const Tensor dy = f32_or_map_dy.to(saved.front().x.dtype());
+                      Tensor dw = empty(shape, dy.dtype(), dy.device());
+                      dy.backend().conv_weight_gradient(saved, dy, options, dw);
+                      return dw;
+                    }});
+  if (bias.defined()) result.push_back({bias, bias_gradient(bias)});
+  return result;
+}
+
+// If `mean` is defined, mean and rstd receive the statistics of the result.
+Tensor run_conv(const ConvCall& call, const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
+                double eps = 0, const Tensor& mean = {}, const Tensor& rstd = {}) {
+  Tensor y = empty(call.y, call.type, inputs[0].x.device());
+  std::vector<FeatureMap> saved;
+  bool recorded = recording({&weight, &bias});
+  for (const FeatureMap& input : inputs) {
+    saved.push_back(input.detach());
+    recorded = recorded || recording({&input.x});
+  }
+  saved = y.backend().prepare(std::move(saved));
+  y.backend().conv(saved, weight.detach(), bias.detach(), call.options, y, eps, mean, rstd);
+  return recorded ? record(y, conv_inputs(inputs, saved, weight, bias, call.options)) : y;
+}
+
+}  // namespace
+
+Tensor conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
+            const ConvOptions& options) {
+  return run_conv(check_conv(inputs, weight, bias, options), inputs, weight, bias);
+}
+
+Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+  return conv(std::vector<FeatureMap>{x}, weight, bias, options);
+}
+
+FeatureMap conv_norm(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
+                     const ConvOptions& options, const NormOptions& norm) {
+  const ConvCall call = check_conv(inputs, weight, bias, options);
+  detail::Normalisation after(call.y, call.type, inputs[0].x.device(), norm, "conv_norm");
+  const Tensor y = after.constant ? run_conv(call, inputs, weight, bias)
+                                  : run_conv(call, inputs, weight, bias, norm.eps, after.map.mean, after.map.rstd);
+  after.move_running_statistics(norm);
+  return after.deferred(y);
+}
+
+Tensor conv_transpose(const FeatureMap& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+  const ConvCall call = check_conv_transpose(x.x, weight, bias, options);
+  const ConvOptions& o = call.options;
+  Tensor y = empty(call.y, call.type, x.x.device());
+  const FeatureMap saved = y.backend().prepare({x.detach()}).front();
+  y.backend().conv_transpose(saved, weight.detach(), bias.detach(), o, y);
+  if (!recording({&x.x, &weight, &bias})) return y;
+  // The adjoint of the adjoint: dx is the convolution of dy, and dy and x change places in the weight gradient.
+  std::vector<Input> inputs{{x.x,
+                             [weight = weight.detach(), o, in = x.shape()](const Tensor& dy) {
+                               Tensor dx = empty(in, dy.dtype(), dy.device());
+                               dy.backend().conv({dy}, weight, Tensor(), o, dx);
+                               return dx;
+                             }},
+                            {weight, [saved, o, shape = weight.shape()](const Tensor& dy) {
+                               Tensor dw = empty(shape, dy.dtype(), dy.device());
+                               dy.backend().conv_transpose_weight_gradient(saved, dy, o, dw);
+                               return dw;
+                             }}};
+  if (bias.defined()) inputs.push_back({bias, bias_gradient(bias)});
+  return record(y, std::move(inputs));
 }
 
 }  // namespace voxgrad

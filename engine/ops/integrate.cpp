@@ -1,7 +1,6 @@
 // The integrals of a loss: engine/integrands.h has the functions, engine/ops.h the contract.
 #include <cmath>
 
-#include "engine/fused_backend.h"
 #include "engine/ops/common.h"
 
 namespace voxgrad {
@@ -98,13 +97,13 @@ Tensor integrand(const Tensor& logits, const Tensor& labels, const Integral& row
 }
 
 Tensor hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options) {
-  checked(logits, labels, FusedBackend::log_odds_rows(), options);
+  checked(logits, labels, {{.kind = Integrand::log_loss}}, options);
   const std::int64_t channels = logits.extent(-1);
   Tensor y = empty(logits.shape().with(-1, channels == 2 ? 1 : channels), logits.dtype(), logits.device());
-  fused_backend_of(logits.device()).hinge_errors(logits, labels, options, y);
+  logits.backend().hinge_errors(logits, labels, options, y);
   return record(y, {{logits, [logits = logits.detach(), labels, options, y](const Tensor& dy) {
                        Tensor dlogits = empty_like(logits);
-                       fused_backend_of(dy.device()).hinge_errors_gradient(logits, labels, options, y, dy, dlogits);
+                       dy.backend().hinge_errors_gradient(logits, labels, options, y, dy, dlogits);
                        return dlogits;
                      }}});
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/integrands.h"
 #include "engine/ops.h"
 #include "losses/core/loss.h"
 #include "losses/core/registry.h"

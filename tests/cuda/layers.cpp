@@ -10,6 +10,13 @@ using namespace voxgrad::test;
 namespace {
 
 // A parameter of a normalisation, which is f32 beside maps in bf16.
+NormOptions with(NormOptions options, std::int64_t groups, const Tensor& gamma = {}, const Tensor& beta = {}) {
+  options.groups = groups;
+  options.gamma = gamma;
+  options.beta = beta;
+  return options;
+}
+
 Tensor wide(const Tensor& parameter) {
   return parameter.dtype() == DType::bf16 ? cast(parameter, DType::f32) : parameter;
 }
@@ -67,7 +74,7 @@ TEST_CASE("convolutions on the card") {
                   1e-5, 1e-12, kHalf);
     table.compare({"conv 1x1, wide",
                    {exact_noise(shape, random), exact_noise(weight, random), exact_noise({5}, random)},
-                   [](const auto& in) { return conv(in[0], in[1], wide(in[2]), {.wide = true}); }},
+                   [](const auto& in) { return conv(in[0], in[1], wide(in[2]), {.f32_output = true}); }},
                   1e-5, 1e-12, kHalf);
   }
 }
@@ -114,9 +121,9 @@ TEST_CASE("normalisation on the card") {
                  beta = exact_noise({channels}, random);
     table.compare({"group_norm",
                    {x, gamma, beta},
-                   [=](const auto& in) { return group_norm(in[0], groups, wide(in[1]), wide(in[2]), options); }},
+                   [=](const auto& in) { return normalise(in[0], with(options, groups, wide(in[1]), wide(in[2]))); }},
                   1e-4, 1e-11, kHalf);
-    table.compare({"instance_norm", {x}, [=](const auto& in) { return group_norm(in[0], channels, {}, {}, options); }},
+    table.compare({"instance_norm", {x}, [=](const auto& in) { return normalise(in[0], with(options, channels)); }},
                   1e-4, 1e-11, kHalf);
     for (const bool training : {true, false})
       table.compare({training ? "batch_norm, training" : "batch_norm",
@@ -125,7 +132,11 @@ TEST_CASE("normalisation on the card") {
                        const DType type = wide(in[0].detach()).dtype();
                        const Tensor mean = full({channels}, 0.25, type, in[0].device()),
                                     var = full({channels}, 2, type, in[0].device());
-                       const Tensor y = batch_norm(in[0], mean, var, training, 0.1, wide(in[1]), wide(in[2]), options);
+                       NormOptions all = with(options, 0, wide(in[1]), wide(in[2]));
+                       all.running_mean = mean;
+                       all.running_var = var;
+                       all.training = training;
+                       const Tensor y = normalise(in[0], all);
                        return y + reshape((mean + var).to(y.dtype()), [&] {
                                 Shape s = Shape::filled(y.dims(), 1);
                                 s[-1] = channels;

@@ -18,7 +18,7 @@ const char* const kH200 = R"({"deviceVer":900,"driverVer":13000,"maxGridSize":[2
 struct Layer {
   const char* name;
   Shape x, weight, y;
-  ConvGeometry geometry;
+  ConvOptions options;
 };
 
 const Layer kLayers[]{

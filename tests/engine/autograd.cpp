@@ -1,6 +1,8 @@
 // The graph: order of the sweep, sums of gradients, freeing, guards, depth.
 #include "engine/autograd.h"
 
+#include <cmath>
+
 #include "engine/ops.h"
 #include "tests/test.h"
 

@@ -40,7 +40,7 @@ struct ConvCase {
   Shape x() const { return shape(batch, in, cin); }
   Shape y() const { return shape(batch, outs(), cout); }
   Shape weight() const { return shape(cout, kernel, cin); }
-  ConvGeometry geometry() const { return {pick(stride), pick(padding), pick(dilation)}; }
+  ConvOptions options() const { return {pick(stride), pick(padding), pick(dilation)}; }
   std::string name() const {
     return text("x ", x(), " weight ", weight(), " y ", y(), " stride ", stride[0], stride[1], stride[2], " padding ",
                 padding[0], padding[1], padding[2], " dilation ", dilation[0], dilation[1], dilation[2]);
@@ -134,9 +134,9 @@ inline ConvTensors uniform_conv_tensors(const ConvCase& c, const Random& random)
 inline ConvResults run_conv(const ConvCase& c, const ConvTensors& t, bool with_bias = true) {
   Backend& backend = cpu_backend();
   const ConvResults r{full(c.y(), NAN, t.x.dtype()), full(c.x(), NAN, t.x.dtype()), full(c.weight(), NAN, t.x.dtype())};
-  backend.conv(t.x, t.weight, with_bias ? t.bias : Tensor(), c.geometry(), r.y);
-  backend.conv_input_gradient(t.dy, t.weight, c.geometry(), r.dx);
-  backend.conv_weight_gradient(t.x, t.dy, c.geometry(), r.dweight);
+  backend.conv({t.x}, t.weight, with_bias ? t.bias : Tensor(), c.options(), r.y);
+  backend.conv_input_gradient(t.dy, t.weight, c.options(), {r.dx});
+  backend.conv_weight_gradient({t.x}, t.dy, c.options(), r.dweight);
   return r;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/gradcheck.h"
+#include "engine/integrands.h"
 #include "tests/engine/random_case.h"
 #include "tests/test.h"
 
@@ -108,26 +109,32 @@ Inputs norm_inputs(Random& random, const Shape& x) {
     for (int i = 0; i < 2; ++i) inputs.push_back(normal(random, {x[-1]}));
   return inputs;
 }
-Tensor optional(const Inputs& in, std::size_t i) { return i < in.size() ? in[i] : Tensor(); }
+NormOptions with_parameters(NormOptions options, const Inputs& in) {
+  if (in.size() > 1) options.gamma = in[1];
+  if (in.size() > 2) options.beta = in[2];
+  return options;
+}
 
 Problem draw_group_norm(Random& random) {
   Shape x = random_feature_map(random, 2, 4);
   const std::int64_t groups = random.chance(0.3) ? 1 : random.chance(0.5) ? x[-1] : 2;
   if (x[-1] % groups != 0) x[-1] *= groups;
-  const NormOptions options = random_norm(random);
-  return {[=](const Inputs& in) { return group_norm(in[0], groups, optional(in, 1), optional(in, 2), options); },
-          norm_inputs(random, x)};
+  NormOptions options = random_norm(random);
+  options.groups = groups;
+  return {[=](const Inputs& in) { return normalise(in[0], with_parameters(options, in)); }, norm_inputs(random, x)};
 }
 
 Problem draw_batch_norm(Random& random) {
   const Shape x = random_feature_map(random, 2, 4);
-  const NormOptions options = random_norm(random);
-  const bool training = random.chance(0.6);
+  NormOptions options = random_norm(random);
+  options.training = random.chance(0.6);
   const Tensor mean = normal(random, {x[-1]});
   const Tensor variance = uniform(random, {x[-1]}, 0.5, 2);
   return {[=](const Inputs& in) {
-            return batch_norm(in[0], mean.clone(), variance.clone(), training, 0.1, optional(in, 1), optional(in, 2),
-                              options);
+            NormOptions all = with_parameters(options, in);
+            all.running_mean = mean.clone();
+            all.running_var = variance.clone();
+            return normalise(in[0], all);
           },
           norm_inputs(random, x)};
 }

@@ -12,7 +12,8 @@ struct Case {
   Tensor x, gamma, beta, dy;
   std::int64_t maps = 1, groups = 1;
   double eps = 1e-5;
-  NormActivation activation;
+  Activation activation;
+  double slope;
 
   Case(Random& random, double mean, double deviation) {
     const Shape shape = odd_shape(random);
@@ -21,7 +22,8 @@ struct Case {
     dy = noise(shape, dtype, random);
     if (random.chance(0.7)) gamma = noise({shape[-1]}, dtype, random, 1, 0.5);
     if (random.chance(0.7)) beta = noise({shape[-1]}, dtype, random);
-    activation = {static_cast<Activation>(random.below(3)), random.uniform(0.01, 0.3)};
+    activation = static_cast<Activation>(random.below(3));
+    slope = random.uniform(0.01, 0.3);
     maps = random.chance(0.3) ? 1 : shape[0];
     groups = shape[-1];
     if (maps == shape[0] && random.chance(0.5)) do
@@ -62,9 +64,7 @@ Expected naive(const Case& in, const Tensor& mean, const Tensor& rstd, bool cons
   Expected out{{}, {}, x, x, std::vector<double>(channels), std::vector<double>(channels)};
   std::vector<double> xhat = x, g = x, mean_g(mu.size()), mean_gx(mu.size());
   const double n = static_cast<double>(x.size()) / static_cast<double>(mu.size());
-  const double slope = in.activation.kind == Activation::none   ? 1
-                       : in.activation.kind == Activation::relu ? 0
-                                                                : in.activation.slope;
+  const double slope = in.activation == Activation::none ? 1 : in.activation == Activation::relu ? 0 : in.slope;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::size_t s = in.at(static_cast<std::int64_t>(i)), c = i % channels;
     xhat[i] = (x[i] - mu[s]) * r[s];
@@ -124,8 +124,9 @@ TEST_CASE("normalisation with activation, and its gradient, equal the formula") 
       cpu_backend().norm_statistics(in.x, 0.1, mean, rstd);
     }
     const Tensor dgamma = empty({in.x.extent(-1)}, in.x.dtype()), dbeta = empty_like(dgamma);
-    cpu_backend().norm(in.x, mean, rstd, in.gamma, in.beta, in.activation, y);
-    cpu_backend().norm_gradient(in.x, mean, rstd, in.gamma, in.beta, in.activation, in.dy, constant, dx, dgamma, dbeta);
+    const FeatureMap map(in.x, mean, rstd, in.gamma, in.beta, in.activation, in.slope);
+    cpu_backend().norm(map, y);
+    cpu_backend().norm_gradient(map, in.dy, constant, dx, dgamma, dbeta);
     const Expected expected = naive(in, mean, rstd, constant);
     const double allowed = 5 * tolerance(in.x.dtype());
     CHECK_MESSAGE(difference(values(y), expected.y) < allowed, "norm of " << in.x << ", " << in.groups << " groups");
@@ -161,7 +162,7 @@ TEST_CASE("normalising f32 far from zero stays within the rounding of the mean")
   const Tensor x = noise({1, 50, 50, 5}, DType::f32, random, 1e4, 1), mean = empty({1, 5}), rstd = empty({1, 5});
   cpu_backend().norm_statistics(x, 1e-5, mean, rstd);
   const Tensor y = empty_like(x);
-  cpu_backend().norm(x, mean, rstd, {}, {}, {}, y);
+  cpu_backend().norm({x, mean, rstd}, y);
   const std::vector<double> in = values(x), out = values(y), mu = values(mean), r = values(rstd);
   double worst = 0;
   for (std::size_t i = 0; i < in.size(); ++i)
@@ -175,12 +176,13 @@ TEST_CASE("only the outputs that are asked for are written") {
   const Tensor mean = empty({2, 5}, DType::f64), rstd = empty_like(mean), gamma = noise({5}, DType::f64, random);
   cpu_backend().norm_statistics(x, 1e-5, mean, rstd);
   const Tensor dx = empty_like(x), dgamma = empty_like(gamma), dbeta = empty_like(gamma);
-  cpu_backend().norm_gradient(x, mean, rstd, gamma, {}, {}, dy, false, dx, dgamma, dbeta);
+  const FeatureMap map(x, mean, rstd, gamma);
+  cpu_backend().norm_gradient(map, dy, false, dx, dgamma, dbeta);
   const Tensor only_dx = empty_like(x), only_dgamma = empty_like(gamma), only_dbeta = empty_like(gamma);
-  cpu_backend().norm_gradient(x, mean, rstd, gamma, {}, {}, dy, false, only_dx, {}, {});
-  cpu_backend().norm_gradient(x, mean, rstd, gamma, {}, {}, dy, false, {}, only_dgamma, {});
-  cpu_backend().norm_gradient(x, mean, rstd, gamma, {}, {}, dy, false, {}, {}, only_dbeta);
-  cpu_backend().norm_gradient(x, mean, rstd, gamma, {}, {}, dy, false, {}, {}, {});
+  cpu_backend().norm_gradient(map, dy, false, only_dx, {}, {});
+  cpu_backend().norm_gradient(map, dy, false, {}, only_dgamma, {});
+  cpu_backend().norm_gradient(map, dy, false, {}, {}, only_dbeta);
+  cpu_backend().norm_gradient(map, dy, false, {}, {}, {});
   CHECK(same_bits(only_dx, dx));
   CHECK(same_bits(only_dgamma, dgamma));
   CHECK(same_bits(only_dbeta, dbeta));
@@ -192,7 +194,7 @@ TEST_CASE("a NaN is not hidden by a ReLU, and stays in its channel") {
                rstd = empty({1, 3});
   x.data<float>()[31] = NAN;  // channel 1
   cpu_backend().norm_statistics(x, 1e-5, mean, rstd);
-  cpu_backend().norm(x, mean, rstd, {}, {}, {.kind = Activation::relu}, y);
+  cpu_backend().norm({x, mean, rstd, {}, {}, Activation::relu}, y);
   const std::vector<double> out = values(y);
   for (std::size_t i = 0; i < out.size(); ++i) CHECK(std::isnan(out[i]) == (i % 3 == 1));
 }
@@ -205,10 +207,10 @@ TEST_CASE("normalisation does not depend on the number of threads") {
       CHECK(same_for_threads([&] {
         const Tensor mean = empty({maps, shape[-1]}), rstd = empty_like(mean), y = empty_like(x), dx = empty_like(x);
         const Tensor dgamma = empty({shape[-1]}), dbeta = empty({shape[-1]});
-        const NormActivation activation{.kind = Activation::leaky_relu, .slope = 0.01};
+        const FeatureMap map(x, mean, rstd, {}, {}, Activation::leaky_relu, 0.01);
         cpu_backend().norm_statistics(x, 1e-5, mean, rstd);
-        cpu_backend().norm(x, mean, rstd, {}, {}, activation, y);
-        cpu_backend().norm_gradient(x, mean, rstd, {}, {}, activation, dy, false, dx, dgamma, dbeta);
+        cpu_backend().norm(map, y);
+        cpu_backend().norm_gradient(map, dy, false, dx, dgamma, dbeta);
         return std::vector<Tensor>{mean, rstd, y, dx, dgamma, dbeta};
       }));
     }

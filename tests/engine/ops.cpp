@@ -90,17 +90,20 @@ TEST_CASE("batch norm moves its running statistics as PyTorch does") {
   // x = 1, 3 per channel: mean 2, biased variance 1, unbiased 2. momentum 0.1 from (0, 1).
   const Tensor x = from_vector<double>({2, 1, 1}, {1, 3});
   const Tensor mean = zeros({1}, DType::f64), variance = full({1}, 1, DType::f64);
-  const Tensor y = batch_norm(x, mean, variance, true, 0.1, {}, {}, {.eps = 0});
+  const Tensor y = normalise(x, {.eps = 0, .running_mean = mean, .running_var = variance});
   CHECK(std::fabs(mean.item() - 0.2) < 1e-12);
   CHECK(std::fabs(variance.item() - 1.1) < 1e-12);
   CHECK(std::fabs(of(y)[1] - 1) < 1e-12);
-  const Tensor z = batch_norm(x, mean, variance, false);
+  const Tensor z = normalise(x, {.running_mean = mean, .running_var = variance, .training = false});
   CHECK(std::fabs(of(z)[0] - 0.8 / std::sqrt(1.1 + 1e-5)) < 1e-12);
   CHECK(mean.item() == 0.2 * 1.0);
 }
 
 TEST_CASE("group norm refuses channels that do not divide") {
-  CHECK(contains(error_of([] { group_norm(zeros({1, 2, 6}), 4); }), "6 channels do not divide into 4 groups"));
+  CHECK(contains(error_of([] {
+                   normalise(zeros({1, 2, 6}), {.groups = 4});
+                 }),
+                 "6 channels do not divide into 4 groups"));
 }
 
 TEST_CASE("dropout keeps the mean, is a function of its key, and probability 0 is the identity") {

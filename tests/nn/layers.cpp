@@ -79,10 +79,14 @@ TEST_CASE("norms: parameters, buffers, and what is normalised") {
     return test::same_bits(layer(x), expected);
   };
   const Tensor one = full({12}, 1), zero = full({12}, 0);
-  const NormOptions options{.activation = Activation::leaky_relu, .slope = 0.2};
-  CHECK(same(nn::Norm::instance, group_norm(x, 12, one, zero, options)));
-  CHECK(same(nn::Norm::group, group_norm(x, 4, one, zero, options)));  // gcd(12, 8)
-  CHECK(same(nn::Norm::batch, batch_norm(x, zero.clone(), one.clone(), true, 0.1, one, zero, options)));
+  NormOptions options{.groups = 12, .gamma = one, .beta = zero, .activation = Activation::leaky_relu, .slope = 0.2};
+  CHECK(same(nn::Norm::instance, normalise(x, options)));
+  options.groups = 4;  // gcd(12, 8)
+  CHECK(same(nn::Norm::group, normalise(x, options)));
+  options.groups = 0;
+  options.running_mean = zero.clone();
+  options.running_var = one.clone();
+  CHECK(same(nn::Norm::batch, normalise(x, options)));
   CHECK(same(nn::Norm::none, leaky_relu(x, 0.2)));
 }
 

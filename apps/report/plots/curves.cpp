@@ -8,12 +8,12 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr double kWidth = 720, kHeight = 320, kLeft = 56, kRight = 56, kTop = 32, kBottom = 40;
+constexpr double kWidth = 720, kHeight = 320, kBefore = 56, kBeside = 56, kAbove = 32, kBelow = 40;
 
 double x_of(double epoch, double epochs) {
-  return kLeft + (kWidth - kLeft - kRight) * (epochs > 1 ? (epoch - 1) / (epochs - 1) : 0.5);
+  return kBefore + (kWidth - kBefore - kBeside) * (epochs > 1 ? (epoch - 1) / (epochs - 1) : 0.5);
 }
-double y_of(double share) { return kHeight - kBottom - (kHeight - kTop - kBottom) * share; }
+double y_of(double share) { return kHeight - kBelow - (kHeight - kAbove - kBelow) * share; }
 
 std::string text_at(double x, double y, const std::string& anchor, const std::string& fill, const std::string& words) {
   return "<text x=\"" + fixed(x, 1) + "\" y=\"" + fixed(y, 1) + "\" text-anchor=\"" + anchor + "\" fill=\"" + fill +
@@ -57,17 +57,17 @@ std::string curves_svg(const std::vector<EpochRecord>& history) {
                     "<title>training loss and validation Dice over the epochs</title>\n";
   for (int i = 0; i <= 4; ++i) {
     const double share = i / 4.0, y = y_of(share);
-    svg += "<line x1=\"" + fixed(kLeft, 1) + "\" x2=\"" + fixed(kWidth - kRight, 1) + "\" y1=\"" + fixed(y, 1) +
+    svg += "<line x1=\"" + fixed(kBefore, 1) + "\" x2=\"" + fixed(kWidth - kBeside, 1) + "\" y1=\"" + fixed(y, 1) +
            "\" y2=\"" + fixed(y, 1) + "\" stroke=\"" + grey + "\" stroke-opacity=\"0.3\"/>\n";
-    svg += text_at(kLeft - 6, y + 4, "end", blue, fixed(low + share * (high - low), 3));
-    svg += text_at(kWidth - kRight + 6, y + 4, "start", orange, fixed(share, 2));
+    svg += text_at(kBefore - 6, y + 4, "end", blue, fixed(low + share * (high - low), 3));
+    svg += text_at(kWidth - kBeside + 6, y + 4, "start", orange, fixed(share, 2));
   }
-  svg += text_at(kLeft, kTop - 14, "start", blue, "training loss");
-  svg += text_at(kWidth - kRight, kTop - 14, "end", orange, "validation Dice");
+  svg += text_at(kBefore, kAbove - 14, "start", blue, "training loss");
+  svg += text_at(kWidth - kBeside, kAbove - 14, "end", orange, "validation Dice");
   if (!history.empty()) {
     const std::int64_t epochs = history.back().epoch;
-    svg += text_at(kLeft, kHeight - 14, "start", grey, "epoch 1");
-    svg += text_at(kWidth - kRight, kHeight - 14, "end", grey, "epoch " + std::to_string(epochs));
+    svg += text_at(kBefore, kHeight - 14, "start", grey, "epoch 1");
+    svg += text_at(kWidth - kBeside, kHeight - 14, "end", grey, "epoch " + std::to_string(epochs));
     svg += curve(history, blue, [&](const EpochRecord& record) { return (record.loss - low) / (high - low); });
     svg += curve(history, orange, [](const EpochRecord& record) { return record.val_dice; });
   }

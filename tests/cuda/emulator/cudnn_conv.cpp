@@ -3,10 +3,10 @@
 
 namespace voxgrad::cuda {
 
-bool cudnn_conv(ConvPass, const Tensor&, const Tensor&, const Tensor&, const ConvGeometry&) { return false; }
+bool cudnn_conv(ConvPass, const Tensor&, const Tensor&, const Tensor&, const ConvOptions&) { return false; }
 
 PlanElsewhere plan_elsewhere(const std::string&, ConvPass, DType, const Shape&, const Shape&, const Shape&,
-                             const ConvGeometry&, const Shortcuts&) {
+                             const ConvOptions&, const Shortcuts&) {
   return {-1, "emulated"};
 }
 

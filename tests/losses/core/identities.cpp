@@ -1,4 +1,5 @@
 // Losses that must agree where their formulas say so, and with the masks they count.
+#include "engine/integrands.h"
 #include "tests/test.h"
 
 #include "losses/core/identities.h"

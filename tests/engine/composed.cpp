@@ -1,8 +1,9 @@
-// Fused primitives against the same done one after the other in f64, and the graphs of fused operations against those
-// of the operations that they stand for.
+// What the CPU does in one pass against the same done one step after the other in f64 (engine/composed.cpp), and the
+// graphs of deferred normalisations against those of the operations that they stand for.
 #include "tests/test.h"
 
-#include "engine/fused.h"
+#include "engine/backend.h"
+#include "engine/ops.h"
 #include "tests/engine/conv_reference.h"
 
 using namespace voxgrad;
@@ -12,24 +13,23 @@ namespace {
 
 constexpr double kTolerance = 5e-5;  // largest error over largest value
 
-const FusedBackend one_after_the_other;
-FusedBackend& fused() { return fused_backend_of(Device::cpu); }
+enum class Way { one_pass, composed };
 
-Reading to_type(const Reading& r, DType type) {
+FeatureMap to_type(const FeatureMap& map, DType type) {
   const auto cast = [type](const Tensor& x) { return x.defined() ? x.to(type) : x; };
-  return {cast(r.x), cast(r.mean), cast(r.rstd), cast(r.gamma), cast(r.beta), r.activation};
+  return {cast(map.x), cast(map.mean), cast(map.rstd), cast(map.gamma), cast(map.beta), map.activation, map.slope};
 }
-std::vector<Reading> to_type(std::vector<Reading> readings, DType type) {
-  for (Reading& reading : readings) reading = to_type(reading, type);
-  return readings;
+std::vector<FeatureMap> to_type(std::vector<FeatureMap> maps, DType type) {
+  for (FeatureMap& map : maps) map = to_type(map, type);
+  return maps;
 }
 
 // Plain, or with one of the kinds of statistics and activations; f64 whose values are f32.
-Reading generate_reading(const Shape& shape, Random random) {
+FeatureMap generate_map(const Shape& shape, Random random) {
   const auto numbers = [&](const Shape& s, std::uint64_t stream, double low, double high) {
     return random_uniform(s, random.fork(stream).key(), low, high).to(DType::f64);
   };
-  Reading r{numbers(shape, 1, -1, 1)};
+  FeatureMap r(numbers(shape, 1, -1, 1));
   const std::int64_t channels = shape[-1], kind = random.below(4);
   if (kind == 0) return r;
   const Shape statistics = kind == 1 ? Shape{1, channels} : Shape{shape[0], kind == 2 ? channels : 1};
@@ -38,17 +38,18 @@ Reading generate_reading(const Shape& shape, Random random) {
   if (random.chance(0.7)) r.gamma = numbers({channels}, 4, -1, 1);
   if (random.chance(0.7)) r.beta = numbers({channels}, 5, -1, 1);
   constexpr Activation kActivations[]{Activation::none, Activation::relu, Activation::leaky_relu};
-  r.activation = {kActivations[random.below(3)], 0.1};
+  r.activation = kActivations[random.below(3)];
+  r.slope = 0.1;
   return r;
 }
 
 // One or two maps, together c.x().
-std::vector<Reading> generate_inputs(const ConvCase& c, Random random) {
-  if (c.cin < 2 || random.chance(0.4)) return {generate_reading(c.x(), random.fork(1))};
+std::vector<FeatureMap> generate_inputs(const ConvCase& c, Random random) {
+  if (c.cin < 2 || random.chance(0.4)) return {generate_map(c.x(), random.fork(1))};
   const std::int64_t first =
       random.chance(0.5) && c.cin > 16 ? 16 : 1 + random.below(static_cast<std::uint64_t>(c.cin - 1));
-  return {generate_reading(c.x().with(-1, first), random.fork(2)),
-          generate_reading(c.x().with(-1, c.cin - first), random.fork(3))};
+  return {generate_map(c.x().with(-1, first), random.fork(2)),
+          generate_map(c.x().with(-1, c.cin - first), random.fork(3))};
 }
 
 ConvCase generate(Random& random) {
@@ -71,15 +72,22 @@ struct Results {
   std::vector<Tensor> dx;
 };
 
-Results run(const FusedBackend& backend, const ConvCase& c, const std::vector<Reading>& inputs, const ConvTensors& t,
+Results run(Way way, const ConvCase& c, const std::vector<FeatureMap>& inputs, const ConvTensors& t,
             const Shape& statistics) {
   const DType type = t.weight.dtype();
   const auto unset = [type](const Shape& shape) { return full(shape, NAN, type); };
   Results r{unset(c.y()), unset(statistics), unset(statistics), unset(c.weight()), {}};
-  for (const Reading& input : inputs) r.dx.push_back(unset(input.x.shape()));
-  backend.conv(inputs, t.weight, t.bias, c.geometry(), r.y, {1e-5, r.mean, r.rstd});
-  backend.conv_input_gradient(t.dy, t.weight, c.geometry(), r.dx);
-  backend.conv_weight_gradient(inputs, t.dy, c.geometry(), r.dweight);
+  for (const FeatureMap& input : inputs) r.dx.push_back(unset(input.shape()));
+  Backend& backend = cpu_backend();
+  if (way == Way::one_pass) {
+    backend.conv(inputs, t.weight, t.bias, c.options(), r.y, 1e-5, r.mean, r.rstd);
+    backend.conv_input_gradient(t.dy, t.weight, c.options(), r.dx);
+    backend.conv_weight_gradient(inputs, t.dy, c.options(), r.dweight);
+  } else {
+    backend.Backend::conv(inputs, t.weight, t.bias, c.options(), r.y, 1e-5, r.mean, r.rstd);
+    backend.Backend::conv_input_gradient(t.dy, t.weight, c.options(), r.dx);
+    backend.Backend::conv_weight_gradient(inputs, t.dy, c.options(), r.dweight);
+  }
   return r;
 }
 
@@ -93,10 +101,11 @@ Shape generate_statistics(const ConvCase& c, Random random) {
 
 void compare(const ConvCase& c, const Random& random) {
   const ConvTensors tensors = uniform_conv_tensors(c, random);
-  const std::vector<Reading> inputs = generate_inputs(c, random.fork(7));
+  const std::vector<FeatureMap> inputs = generate_inputs(c, random.fork(7));
   const Shape statistics = generate_statistics(c, random.fork(8));
-  const Results expected = run(one_after_the_other, c, inputs, tensors, statistics);
-  const Results found = run(fused(), c, to_type(inputs, DType::f32), test::to_type(tensors, DType::f32), statistics);
+  const Results expected = run(Way::composed, c, inputs, tensors, statistics);
+  const Results found =
+      run(Way::one_pass, c, to_type(inputs, DType::f32), test::to_type(tensors, DType::f32), statistics);
   INFO(inputs.size(), " inputs, statistics ", statistics, ", ", c.name());
   CHECK(normalised_error(found.y, expected.y) <= kTolerance);
   CHECK(normalised_error(found.mean, expected.mean) <= kTolerance);
@@ -123,22 +132,30 @@ struct Chain {
       leaves.push_back(uniform_numbers<double>(shape, random.fork(++stream)).set_requires_grad());
   }
   Tensor running(double value) const { return full({4}, value, DType::f64); }
-  NormOptions options() const { return {1e-5, activation, 0.1}; }
+  NormOptions options(const Tensor& mean, const Tensor& variance) const {
+    return {.groups = groups,
+            .gamma = leaves[3],
+            .beta = leaves[4],
+            .activation = activation,
+            .slope = 0.1,
+            .running_mean = mean,
+            .running_var = variance,
+            .training = training,
+            .momentum = 0.3};
+  }
 
-  Tensor fused_result(const Tensor& mean, const Tensor& variance) const {
-    const PendingNorm norm{groups, leaves[3], leaves[4], options(), mean, variance, training, 0.3};
-    const Pending a = conv_norm({leaves[0]}, leaves[2], {}, {.padding = 1}, norm);
-    const Pending b = conv_norm({a, leaves[1]}, leaves[5], {}, {.padding = 1}, norm);
+  Tensor deferred_result(const Tensor& mean, const Tensor& variance) const {
+    const NormOptions norm = options(mean, variance);
+    const FeatureMap a = conv_norm({leaves[0]}, leaves[2], {}, {.padding = 1}, norm);
+    const FeatureMap b = conv_norm({a, leaves[1]}, leaves[5], {}, {.padding = 1}, norm);
     const Tensor up = conv_transpose(b, leaves[6], leaves[7], {.stride = 2});
-    return sum(square(conv(std::vector<Pending>{up}, leaves[8]))) + sum(square(max_pool(b))) + sum(square(a.tensor()));
+    return sum(square(conv(std::vector<FeatureMap>{up}, leaves[8]))) + sum(square(max_pool(b))) +
+           sum(square(a.tensor()));
   }
   Tensor plain_result(const Tensor& mean, const Tensor& variance) const {
-    const auto norm = [&](const Tensor& x) {
-      if (groups > 0) return group_norm(x, groups, leaves[3], leaves[4], options());
-      return batch_norm(x, mean, variance, training, 0.3, leaves[3], leaves[4], options());
-    };
-    const Tensor a = norm(conv(leaves[0], leaves[2], {}, {.padding = 1}));
-    const Tensor b = norm(conv(concat({a, leaves[1]}, -1), leaves[5], {}, {.padding = 1}));
+    const NormOptions norm = options(mean, variance);
+    const Tensor a = normalise(conv(leaves[0], leaves[2], {}, {.padding = 1}), norm);
+    const Tensor b = normalise(conv(concat({a, leaves[1]}, -1), leaves[5], {}, {.padding = 1}), norm);
     const Tensor up = conv_transpose(b, leaves[6], leaves[7], {.stride = 2});
     return sum(square(conv(up, leaves[8]))) + sum(square(max_pool(b))) + sum(square(a));
   }
@@ -155,7 +172,7 @@ struct Chain {
 
 }  // namespace
 
-TEST_CASE("fused convolutions: every kernel, one or two inputs, plain or normalised on the way") {
+TEST_CASE("convolutions in one pass: every kernel, one or two inputs, plain or normalised on the way") {
   Random random(1);
   for (const char* kernel : {"", "winograd", "direct", "gemm"}) {
     const Setting setting("VOXGRAD_CONV", kernel);
@@ -163,7 +180,7 @@ TEST_CASE("fused convolutions: every kernel, one or two inputs, plain or normali
   }
 }
 
-TEST_CASE("fused convolutions: many channels and large planes, which are cut differently") {
+TEST_CASE("convolutions in one pass: many channels and large planes, which are cut differently") {
   for (const ConvCase& c : {layer(2, 2, 200, 180, 13), layer(2, 2, 32, 32, 37), layer(3, 2, 96, 64, 7)})
     for (std::uint64_t i = 0; i < 3; ++i) compare(c, Random(i));
 }
@@ -177,19 +194,20 @@ TEST_CASE("statistics gathered on the way: a mean far from zero costs no digits"
   c.padding = {0, 1, 1};
   ConvTensors tensors = uniform_conv_tensors(c, Random(3));
   tensors.bias = full({c.cout}, 1000, DType::f64);
-  const std::vector<Reading> inputs{{tensors.x}};
-  const Results expected = run(one_after_the_other, c, inputs, tensors, {2, c.cout});
-  const Results found = run(fused(), c, to_type(inputs, DType::f32), test::to_type(tensors, DType::f32), {2, c.cout});
+  const std::vector<FeatureMap> inputs{{tensors.x}};
+  const Results expected = run(Way::composed, c, inputs, tensors, {2, c.cout});
+  const Results found =
+      run(Way::one_pass, c, to_type(inputs, DType::f32), test::to_type(tensors, DType::f32), {2, c.cout});
   CHECK(normalised_error(found.rstd, expected.rstd) <= 1e-3);
 }
 
-TEST_CASE("fused convolutions: the same bits for any number of threads") {
+TEST_CASE("convolutions in one pass: the same bits for any number of threads") {
   Random random(5);
   for (std::uint64_t i = 0; i < 20; ++i) {
     const ConvCase c = generate(random);
     const ConvTensors tensors = test::to_type(uniform_conv_tensors(c, random.fork(i)), DType::f32);
-    const std::vector<Reading> inputs = to_type(generate_inputs(c, random.fork(i + 100)), DType::f32);
-    const auto results = [&] { return run(fused(), c, inputs, tensors, {c.batch, c.cout}); };
+    const std::vector<FeatureMap> inputs = to_type(generate_inputs(c, random.fork(i + 100)), DType::f32);
+    const auto results = [&] { return run(Way::one_pass, c, inputs, tensors, {c.batch, c.cout}); };
     const Results one = with_threads(1, results), three = with_threads(3, results);
     INFO(c.name());
     CHECK(same_bits(one.y, three.y));
@@ -200,7 +218,7 @@ TEST_CASE("fused convolutions: the same bits for any number of threads") {
   }
 }
 
-TEST_CASE("fused transposed convolution and pooling") {
+TEST_CASE("transposed convolution and pooling in one pass") {
   Random random(9);
   for (std::uint64_t i = 0; i < 60; ++i) {
     const int dims = random.chance(0.5) ? 2 : 3;
@@ -214,36 +232,43 @@ TEST_CASE("fused transposed convolution and pooling") {
     x.push_back(weight[0]);
     y.push_back(1 + random.below(40));
     weight.push_back(y[-1]);
-    const Reading reading = generate_reading(x, random.fork(i));
+    const FeatureMap map = generate_map(x, random.fork(i));
     const Tensor w = uniform_numbers<double>(weight, random.fork(i + 100)),
                  bias = uniform_numbers<double>({y[-1]}, random.fork(2)),
                  dy = uniform_numbers<double>(y, random.fork(i + 200));
-    const ConvGeometry geometry{2, 0, 1};
-    const auto results = [&](const FusedBackend& backend, DType type) {
-      const Reading r = to_type(reading, type);
+    const ConvOptions options{.stride = 2};
+    Backend& backend = cpu_backend();
+    const auto results = [&](Way way, DType type) {
+      const FeatureMap r = to_type(map, type);
       const Tensor up = full(y, NAN, type), dweight = full(weight, NAN, type);
-      backend.conv_transpose(r, w.to(type), bias.to(type), geometry, up);
-      backend.conv_transpose_weight_gradient(r, dy.to(type), geometry, dweight);
       Shape half = x;
       for (int axis = 1; axis <= dims; ++axis) half[axis] /= 2;
       const Tensor pooled = full(half, NAN, type), index = empty(half, DType::u8);
-      backend.max_pool(r, 2, pooled, index);
+      if (way == Way::one_pass) {
+        backend.conv_transpose(r, w.to(type), bias.to(type), options, up);
+        backend.conv_transpose_weight_gradient(r, dy.to(type), options, dweight);
+        backend.max_pool(r, 2, pooled, index);
+      } else {
+        backend.Backend::conv_transpose(r, w.to(type), bias.to(type), options, up);
+        backend.Backend::conv_transpose_weight_gradient(r, dy.to(type), options, dweight);
+        backend.Backend::max_pool(r, 2, pooled, index);
+      }
       return std::vector<Tensor>{up, dweight, pooled, index};
     };
-    const std::vector<Tensor> expected = results(one_after_the_other, DType::f64), found = results(fused(), DType::f32);
+    const std::vector<Tensor> expected = results(Way::composed, DType::f64), found = results(Way::one_pass, DType::f32);
     INFO(x, " to ", y);
     for (std::size_t k = 0; k < 3; ++k) CHECK(normalised_error(found[k], expected[k]) <= kTolerance);
-    CHECK(same_bits(found[3], results(one_after_the_other, DType::f32)[3]));
+    CHECK(same_bits(found[3], results(Way::composed, DType::f32)[3]));
   }
 }
 
-TEST_CASE("graphs with pending normalisations have the values and gradients of the operations they stand for") {
+TEST_CASE("graphs with deferred normalisations have the values and gradients of the operations they stand for") {
   for (const Activation activation : {Activation::none, Activation::relu, Activation::leaky_relu})
     for (const auto& [groups, training] : {std::pair{0, true}, {0, false}, {1, true}, {2, true}, {4, true}}) {
       const Chain chain(groups, training, activation);
       const Tensor mean = chain.running(0.1), variance = chain.running(0.7);
       const Tensor mean2 = mean.clone(), variance2 = variance.clone();
-      const Tensor value = chain.fused_result(mean, variance), expected = chain.plain_result(mean2, variance2);
+      const Tensor value = chain.deferred_result(mean, variance), expected = chain.plain_result(mean2, variance2);
       INFO(groups, " groups, training ", training);
       CHECK(normalised_error(value, expected) <= 1e-12);
       CHECK(normalised_error(mean, mean2) <= 1e-12);
@@ -253,15 +278,15 @@ TEST_CASE("graphs with pending normalisations have the values and gradients of t
     }
 }
 
-TEST_CASE("what a pending normalisation does not store is not stored") {
+TEST_CASE("what a deferred normalisation does not store is not stored") {
   Pool& pool = cpu_backend().pool();
   const Tensor x = random_normal({1, 64, 64, 16}, 1), w = random_normal({16, 3, 3, 16}, 2).set_requires_grad();
-  const auto step = [&](bool fused_chain) {
+  const auto step = [&](bool deferred_chain) {
     const std::size_t before = pool.statistics().in_use;
-    Pending y(x);
+    FeatureMap y(x);
     for (int layer = 0; layer < 4; ++layer)
-      y = fused_chain ? conv_norm({y}, w, {}, {.padding = 1}, {.groups = 16})
-                      : Pending(group_norm(conv(y.z, w, {}, {.padding = 1}), 16));
+      y = deferred_chain ? conv_norm({y}, w, {}, {.padding = 1}, {.groups = 16})
+                         : FeatureMap(normalise(conv(y.x, w, {}, {.padding = 1}), {.groups = 16}));
     return static_cast<double>(pool.statistics().in_use - before);
   };
   CHECK(step(true) < 0.6 * step(false));
@@ -272,7 +297,7 @@ TEST_CASE("inputs that do not lie side by side are refused") {
   CHECK_THROWS_AS(conv({x, zeros({1, 4, 5, 3})}, w), Error);
   CHECK_THROWS_AS(conv({x, zeros({1, 4, 4, 2})}, w), Error);
   CHECK_THROWS_AS(conv({x, zeros({1, 4, 4, 3}, DType::f64)}, w), Error);
-  CHECK_THROWS_AS(conv(std::vector<Pending>{}, w), Error);
+  CHECK_THROWS_AS(conv(std::vector<FeatureMap>{}, w), Error);
   CHECK_THROWS_AS(conv_norm({x, x}, w, {}, {.padding = 1}, {.groups = 3}), Error);
   CHECK_THROWS_AS(conv_norm({x, x}, w, {}, {.padding = 1}, {.groups = 0}), Error);
 }

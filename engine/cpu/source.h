@@ -1,9 +1,8 @@
-// A reading (engine/fused_backend.h) as kernels use it: what belongs to a channel is laid out once per sample, so that
-// a kernel normalises and activates a vector right after it has loaded it. Include after engine/cpu/isa.h.
+// A FeatureMap (engine/options.h) as kernels read it: what belongs to a channel is laid out once per sample, so that a
+// kernel normalises and activates a vector right after it has loaded it. Include after engine/cpu/isa.h.
 #pragma once
 
 #include "engine/cpu/stream.h"
-#include "engine/fused_backend.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
@@ -34,23 +33,20 @@ class Source {
 
   Source(const T* values, const Shape& shape)
       : x(values), channels(shape[-1]), rows(shape.spatial_numel()), period_(Stream::period_of(channels)) {}
-  explicit Source(const Reading& reading) : Source(reading.x.template data<T>(), reading.x.shape()) {
-    if (reading.plain()) return;
-    const NormActivation& activation = reading.activation;
-    slope_ = activation.kind == Activation::none   ? T{1}
-             : activation.kind == Activation::relu ? T{0}
-                                                   : static_cast<T>(activation.slope);
-    const std::int64_t maps = reading.mean.extent(0), groups = reading.mean.extent(1), samples = reading.x.extent(0);
-    const T *mean = reading.mean.template data<T>(), *rstd = reading.rstd.template data<T>();
+  explicit Source(const FeatureMap& map) : Source(map.x.template data<T>(), map.shape()) {
+    if (!map.deferred()) return;
+    slope_ = static_cast<T>(map.slope_below_zero());
+    const std::int64_t maps = map.mean.extent(0), groups = map.mean.extent(1), samples = map.x.extent(0);
+    const T *mean = map.mean.template data<T>(), *rstd = map.rstd.template data<T>();
     constants_.resize(static_cast<std::size_t>(3 * samples * period_));
     for (std::int64_t n = 0; n < samples; ++n)
       for (std::int64_t j = 0; j < period_; ++j) {
         const std::int64_t c = j % channels, from = (maps == 1 ? 0 : n) * groups + c / (channels / groups);
         T* const to = constants_.data() + 3 * n * period_ + j;
-        const double gamma = reading.gamma.defined() ? static_cast<double>(reading.gamma.template data<T>()[c]) : 1;
+        const double gamma = map.gamma.defined() ? static_cast<double>(map.gamma.template data<T>()[c]) : 1;
         to[0] = mean[from];
         to[period_] = static_cast<T>(static_cast<double>(rstd[from]) * gamma);
-        to[2 * period_] = reading.beta.defined() ? reading.beta.template data<T>()[c] : T{0};
+        to[2 * period_] = map.beta.defined() ? map.beta.template data<T>()[c] : T{0};
       }
   }
 

@@ -1,0 +1,85 @@
+// What operations (engine/ops.h) and devices (engine/backend.h) are told besides tensors.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "engine/tensor.h"
+
+namespace voxgrad {
+
+enum class ReduceOp { sum, max, min };
+enum class Activation { none, relu, leaky_relu };
+enum class Upsampling { nearest, linear };
+enum class Distribution { uniform, normal };
+enum class Integrand : int;  // engine/integrands.h
+
+struct ConvOptions {
+  Extents stride = 1;
+  Extents padding = 0;  // zeros added before and after each spatial axis
+  Extents dilation = 1;
+  bool f32_output = false;  // for maps in bf16: the result, and with it the bias, is f32
+};
+
+// A feature map [N, *S, C] as it is read. If `mean` is defined, its normalisation and activation are deferred: whoever
+// reads the map computes activation((x - mean) * rstd * gamma + beta) while loading. So a layer writes its raw
+// convolution once and the normalised map is never stored. The statistics are [M, G] as in Backend::norm.
+struct FeatureMap {
+  Tensor x;                                            // in the graph it stands for the values after the activation
+  Tensor mean = {}, rstd = {}, gamma = {}, beta = {};  // gamma and beta are [C] or undefined, which means 1 and 0
+  Activation activation = Activation::none;
+  double slope = 0.01;  // the factor of leaky_relu below zero
+
+  FeatureMap() = default;
+  FeatureMap(Tensor values) : x(std::move(values)) {}  // NOLINT: implicit, because every tensor is a plain map
+  FeatureMap(Tensor values, Tensor mu, Tensor r, Tensor g = {}, Tensor b = {}, Activation a = Activation::none,
+             double s = 0.01)
+      : x(std::move(values)),
+        mean(std::move(mu)),
+        rstd(std::move(r)),
+        gamma(std::move(g)),
+        beta(std::move(b)),
+        activation(a),
+        slope(s) {}
+  bool deferred() const { return mean.defined(); }
+  const Shape& shape() const { return x.shape(); }
+  // What a negative number is multiplied by: 1 without an activation, 0 for relu.
+  double slope_below_zero() const {
+    return activation == Activation::none ? 1 : activation == Activation::relu ? 0 : slope;
+  }
+  FeatureMap detach() const;  // the same map outside of the graph
+  Tensor tensor() const;      // the values after normalisation and activation; x itself if nothing is deferred
+};
+
+struct IntegrateOptions {
+  int ignore = -1;           // label whose voxels are left out of every sum; -1: none
+  double temperature = 1.0;  // p = softmax(temperature * z)
+};
+
+// One row of integrate(). `weights` is f64 [C], one per class, or [C, C], one per label (row) and class, or undefined
+// (ones); one sigmoid channel counts as two classes, label 0 and label 1.
+// `field` has the dtype of the logits and is [N, *S, C] or [N, *S, 1] or undefined (ones).
+struct Integral {
+  Integrand kind;
+  double a = 0;
+  Tensor weights = {};
+  Tensor field = {};
+};
+
+struct SgdStep {
+  double lr, momentum, weight_decay, gradient_scale;
+  bool nesterov, first;  // first: the momentum buffer is set to the gradient
+};
+struct AdamStep {
+  double lr, beta1, beta2, eps, weight_decay, gradient_scale;
+  bool decoupled;      // AdamW
+  std::int64_t count;  // 1 at the first step: bias correction
+};
+
+// What a device may do to be faster.
+struct Shortcuts {
+  bool tf32 = false;  // f32 factors of products are rounded to TF32, which has 10 bits of mantissa
+  bool fast = false;  // sums may be added in an order that changes from call to call, and with it the last bits
+};
+
+}  // namespace voxgrad
