@@ -72,16 +72,13 @@ Context& Context::get() {
 
 Context::Context()
     : pool_(
-          [](std::size_t bytes) {
+          [this](std::size_t bytes) {
             void* block = nullptr;
-            if (cudaMalloc(&block, bytes) == cudaSuccess) return block;
+            if (recorder_ == nullptr && cudaMalloc(&block, bytes) == cudaSuccess) return block;
             cudaGetLastError();  // the pool reports it
             return static_cast<void*>(nullptr);
           },
-          [](void* block) {
-            run_small();  // it may be there that it reads or writes
-            cudaFree(block);
-          }) {
+          [this](void* block) { free_block(block); }) {
   if (const std::string reason = why_absent(); !reason.empty())
     throw Error(ErrorKind::usage, "device cuda: " + reason, "use --device cpu");
   check_cuda(cudaSetDevice(0), "choice of the card");
@@ -101,6 +98,20 @@ Context::Context()
   check_cuda(cudaMallocHost(&fault, sizeof(int)), "page-locked memory");
   fault_ = new (fault) int(0);
   make_staging();
+}
+
+void Context::free_block(void* block) {
+  if (recorder_ != nullptr)
+    freed_later_.push_back(block);
+  else if (try_run_small())  // it may be there that it reads or writes; what cannot be started keeps its memory
+    cudaFree(block);
+}
+
+void Context::set_recorder(Recorder* recorder) {
+  recorder_ = recorder;
+  if (recorder_ != nullptr) return;
+  for (void* block : freed_later_) cudaFree(block);
+  freed_later_.clear();
 }
 
 void Context::make_staging() {

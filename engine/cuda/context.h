@@ -37,6 +37,8 @@ class Context {
   cudaStream_t stream();
   cublasHandle_t cublas();
   cudnnHandle_t cudnn();
+  // Without starting what waits, which can fail: for destructors, and for the end of a recording.
+  cudaStream_t raw_stream() const { return stream_; }
   // Of the card, or of what is being recorded.
   Pool& pool() { return recorder_ != nullptr ? recorder_->pool() : pool_; }
   static Shortcuts allowed() { return allowed_; }
@@ -52,12 +54,14 @@ class Context {
   int* fault() { return fault_; }
   void report_fault();
 
-  // While one is set, work is recorded and nothing runs.
+  // While one is set, work is recorded and nothing runs. CUDA allocates and frees nothing meanwhile: that may wait for
+  // the card, which spoils the recording. What the pool gives back is freed when none is set any more.
   Recorder* recorder() { return recorder_; }
-  void set_recorder(Recorder* recorder) { recorder_ = recorder; }
+  void set_recorder(Recorder* recorder);
 
  private:
   Context();
+  void free_block(void* block);
   void set_math(bool tf32);
   void make_staging();
   // Page-locked buffers, each with one of the card, taken in turns: the host may be 64 MiB ahead of the card.
@@ -74,6 +78,7 @@ class Context {
   std::size_t turn_ = 0;
   int* fault_ = nullptr;  // page-locked: kernels reach it
   Recorder* recorder_ = nullptr;
+  std::vector<void*> freed_later_;
   static inline Shortcuts allowed_;
   Pool pool_;
 };

@@ -9,6 +9,8 @@
 //   - barriers and shuffles that not every thread reaches, or that different threads reach at different places;
 //   - host code that touches memory of the card, which is only accessible while a kernel or a copy runs;
 //   - memory that is read before it is written: it is full of NaN;
+//   - memory of CUDA that is allocated or freed while work is recorded, and calls that spoil a recording: all that
+//     follows on the stream fails until the recording ends;
 //   - launches beyond the limits of a card.
 #pragma once
 
@@ -36,6 +38,15 @@ struct dim3 {
 };
 
 struct EmulatedStream;
+enum cudaError_t {
+  cudaSuccess,
+  cudaErrorInvalidValue,
+  cudaErrorMemoryAllocation,
+  cudaErrorInsufficientDriver,
+  cudaErrorNoDevice,
+  cudaErrorStreamCaptureUnsupported,
+  cudaErrorStreamCaptureInvalidated
+};
 
 namespace emulator {
 
@@ -76,9 +87,10 @@ bool fit_for_a_kernel([[maybe_unused]] const T& argument) {
     return true;
 }
 // Behind what the stream has to do already; while it is captured, the work is remembered instead.
-void queue(EmulatedStream* stream, std::function<void()> work);
+cudaError_t queue(EmulatedStream* stream, std::function<void()> work);
 // Whatever is queued on any stream.
 void run_all();
+bool is_capturing();  // any stream
 
 [[noreturn]] void complain(const std::source_location& at, const char* what);
 
@@ -143,13 +155,6 @@ T atomicAdd(T* p, T value) {
 }
 
 // The host's side.
-enum cudaError_t {
-  cudaSuccess,
-  cudaErrorInvalidValue,
-  cudaErrorMemoryAllocation,
-  cudaErrorInsufficientDriver,
-  cudaErrorNoDevice
-};
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 using cudaStream_t = EmulatedStream*;
 using cudaEvent_t = struct EmulatedEvent*;
@@ -177,7 +182,7 @@ inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 0, cudaSuccess; }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned);
-cudaError_t cudaStreamSynchronize(cudaStream_t stream);  // like all that deals with events: not while it is captured
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);  // like all that deals with events, it spoils a capture
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
@@ -194,14 +199,16 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t runnable);
 namespace voxgrad::cuda {
 
 cudaStream_t stream();
+void check_cuda(cudaError_t status, const char* what, const std::source_location& at);
 
 template <class... Parameters, class Grid>
 void run_on_host(void (*kernel)(Parameters...), const Grid& grid, const Parameters&... args) {
   if (!(emulator::fit_for_a_kernel(args) && ...)) emulator::complain(grid.at, "an argument points to host memory");
-  emulator::queue(stream(), [=] {
+  const auto work = [=] {
     emulator::run(grid.blocks, grid.threads, grid.shared, grid.at, reinterpret_cast<void (*)()>(kernel),
                   [&] { kernel(args...); });
-  });
+  };
+  check_cuda(emulator::queue(stream(), work), "start of a kernel", grid.at);
 }
 inline void* emulated_shared() { return emulator::shared_memory(); }
 
