@@ -21,7 +21,7 @@ std::vector<Reading> CudaFused::kept(std::vector<Reading> inputs) const {
 }
 
 FusedBackend& fused_backend() {
-  static CudaFused backend;
+  static CudaFused& backend = *new CudaFused;  // never destroyed, as in context.cpp
   return backend;
 }
 
