@@ -30,6 +30,16 @@ class Recorder {
   virtual const void* keep(const void* from, std::size_t bytes) = 0;  // a page-locked copy that stays
 };
 
+// Compute capability of the card, 75 for 7.5. Turing, 7.5, is the oldest that is supported; bf16 and TF32 came
+// with 8.0.
+int capability();
+constexpr int kOldestCard = 75, kFirstWithTensorTypes = 80;
+// Error(usage) that says why the card cannot be used: none, too old, its driver too old, or no code for it in this
+// build.
+void check_card();
+// Whether this build has code for the card (memory.cu).
+cudaError_t find_code();
+
 class Context {
  public:
   static Context& get();  // Error(usage) if there is no card

@@ -9,6 +9,7 @@
 #include "engine/cuda/context.h"
 #include "engine/cuda/device.h"
 #include "engine/ops.h"
+#include "engine/replay.h"
 
 namespace voxgrad::cuda {
 namespace {
@@ -187,6 +188,18 @@ TEST_CASE("waiting work that cannot be started keeps its memory, and runs later"
           cudaStreamEndCapture(there, &graph);
         }).empty());
   CHECK(y.to_vector<float>() == std::vector<float>(8, 2));
+}
+
+TEST_CASE("a recording is destroyed though the card has failed, and what waited tells why") {
+  const Tensor x = full({8}, 2, DType::f32, Device::cuda), y = zeros({8}, DType::f32, Device::cuda);
+  {
+    Replay replay(Device::cuda);
+    for (int i = 0; i < 3; ++i) replay("", [&] { y.backend().lerp(x, 1, y); });
+    y.backend().lerp(x, 0.5, y);  // waits
+    emulator::card.broken = true;
+  }
+  CHECK(test::contains(complaint([] {}), "unspecified launch failure"));
+  emulator::card.broken = false;
 }
 
 TEST_CASE("fresh memory of the card is NaN, and there is an end of it") {

@@ -44,6 +44,8 @@ enum cudaError_t {
   cudaErrorMemoryAllocation,
   cudaErrorInsufficientDriver,
   cudaErrorNoDevice,
+  cudaErrorNoKernelImageForDevice,
+  cudaErrorLaunchFailure,
   cudaErrorStreamCaptureUnsupported,
   cudaErrorStreamCaptureInvalidated
 };
@@ -168,6 +170,19 @@ struct cudaDeviceProp {
   std::size_t totalGlobalMem = 0;
   int major = 0, minor = 0;
 };
+enum cudaDeviceAttr { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
+struct cudaFuncAttributes {};
+
+// What a test may change, and has to put back.
+namespace emulator {
+struct Card {
+  int count = 1, major = 9, minor = 0;
+  int driver = 13000;    // the newest CUDA that it knows
+  bool has_code = true;  // of this build
+  bool broken = false;   // nothing can be queued any more
+};
+extern Card card;
+}  // namespace emulator
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes);
 cudaError_t cudaFree(void* pointer);
@@ -177,10 +192,13 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaDriverGetVersion(int* version);
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void* kernel);
 const char* cudaGetErrorString(cudaError_t status);
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
-inline cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 0, cudaSuccess; }
+inline cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 13000, cudaSuccess; }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);  // like all that deals with events, it spoils a capture
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);

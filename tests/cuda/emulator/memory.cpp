@@ -147,15 +147,34 @@ cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t
   if (!memory().holds(to)) return cudaErrorInvalidValue;
   return emulator::queue(stream, [=] { std::memset(memory().opened(to), value, bytes); });
 }
-cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+emulator::Card emulator::card;
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  int runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  *count = emulator::card.count;
+  return emulator::card.driver < runtime ? cudaErrorInsufficientDriver : cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrComputeCapabilityMajor ? emulator::card.major : emulator::card.minor;
+  return cudaSuccess;
+}
+cudaError_t cudaDriverGetVersion(int* version) { return *version = emulator::card.driver, cudaSuccess; }
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
+  return emulator::card.has_code ? cudaSuccess : cudaErrorNoKernelImageForDevice;
+}
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
   properties->totalGlobalMem = kCard;
+  properties->major = emulator::card.major;
+  properties->minor = emulator::card.minor;
   return cudaSuccess;
 }
 const char* cudaGetErrorString(cudaError_t status) {
   switch (status) {
     case cudaSuccess: return "no error";
+    case cudaErrorNoKernelImageForDevice: return "no kernel image is available for execution on the device";
+    case cudaErrorLaunchFailure: return "unspecified launch failure";
     case cudaErrorMemoryAllocation: return "out of memory";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
     case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";

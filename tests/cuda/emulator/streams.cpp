@@ -89,6 +89,7 @@ namespace emulator {
 
 cudaError_t queue(cudaStream_t stream, std::function<void()> work) {
   const std::lock_guard lock(mutex);
+  if (card.broken) return cudaErrorLaunchFailure;
   if (stream->captured && stream->spoilt) return cudaErrorStreamCaptureInvalidated;
   if (stream->captured)
     stream->captured->work.push_back(std::move(work));
