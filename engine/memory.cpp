@@ -49,7 +49,7 @@ void* Pool::large_block(std::size_t size) {
   const auto fit = free_pieces_.lower_bound({size, nullptr});
   if (fit == free_pieces_.end()) {
     // Instead of adding to pieces that are too small: those give way.
-    for (std::size_t given = 0; given < size;) {
+    for (std::size_t given = 0; release_ && given < size;) {
       auto it = free_pieces_.rbegin();
       while (it != free_pieces_.rend() && !is_whole(pieces_.find(it->second))) ++it;
       if (it == free_pieces_.rend()) break;
@@ -150,6 +150,7 @@ void Pool::trim() {
 }
 
 void Pool::trim_locked() {
+  if (!release_) return;
   for (auto& [size, blocks] : free_)
     for (void* block : blocks) {
       statistics_.cached -= size;

@@ -26,7 +26,7 @@ struct MemoryStatistics {
 
 class Pool {
  public:
-  // `allocate` returns nullptr when the device has no memory left.
+  // `allocate` returns nullptr when the device has no memory left. Without `release` nothing is ever given back.
   Pool(std::function<void*(std::size_t)> allocate, std::function<void(void*)> release);
   ~Pool();
   Pool(const Pool&) = delete;

@@ -19,17 +19,28 @@ std::string place(const std::source_location& at) {
 constexpr const char* kFaultHint =
     "with CUDA_LAUNCH_BLOCKING=1 in the environment the call that failed is named exactly";
 
+std::string version(int number, int major, int minor) { return text(number / major, ".", number % major / minor); }
+
 // Why no card can be used; empty if one can.
 std::string why_absent() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   cudaGetLastError();  // it would be reported by the next call otherwise
-  if (status == cudaErrorInsufficientDriver) return "the NVIDIA driver is missing or older than this build's CUDA";
+  if (status == cudaErrorInsufficientDriver) {
+    int driver = 0, runtime = 0;
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    if (driver == 0) return "there is no NVIDIA driver";
+    return text("the NVIDIA driver knows CUDA up to ", version(driver, 1000, 10), ", and this build needs ",
+                version(runtime, 1000, 10), ": install a newer driver");
+  }
   if (status != cudaSuccess) return cudaGetErrorString(status);
-  return count > 0 ? "" : "no NVIDIA card";
+  if (count == 0) return "no NVIDIA card";
+  if (capability() < kOldestCard)
+    return text("the card has compute capability ", version(capability(), 10, 1), ", and ", version(kOldestCard, 10, 1),
+                " (Turing) is the oldest that is supported");
+  return "";
 }
-
-std::string version(int number, int major, int minor) { return text(number / major, ".", number % major / minor); }
 
 }  // namespace
 
@@ -58,6 +69,27 @@ void check_cudnn(cudnnStatus_t status, const char* what, const std::source_locat
               text("cuda: ", what, ": cuDNN says ", cudnnGetErrorString(status), " (", place(at), ")"), kFaultHint);
 }
 
+int capability() {
+  int major = 0, minor = 0;
+  check_cuda(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "properties of the card");
+  check_cuda(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), "properties of the card");
+  return 10 * major + minor;
+}
+
+void check_card() {
+  if (const std::string reason = why_absent(); !reason.empty())
+    throw Error(ErrorKind::usage, "device cuda: " + reason, "use --device cpu");
+  const cudaError_t status = find_code();
+  if (status == cudaSuccess) return;
+  cudaGetLastError();
+  throw Error(
+      ErrorKind::usage,
+      text("device cuda: this build has no code for a card of compute capability ", version(capability(), 10, 1), ": ",
+           cudaGetErrorString(status)),
+      "build with -DCMAKE_CUDA_ARCHITECTURES=native on the machine with the card, or leave that out to build for "
+      "every card from Turing on");
+}
+
 cudaStream_t stream() { return Context::get().stream(); }
 
 cudaStream_t Context::stream() { return run_small(), stream_; }
@@ -72,18 +104,14 @@ Context& Context::get() {
 
 Context::Context()
     : pool_(
-          [](std::size_t bytes) {
+          [this](std::size_t bytes) {
             void* block = nullptr;
-            if (cudaMalloc(&block, bytes) == cudaSuccess) return block;
+            if (recorder_ == nullptr && cudaMalloc(&block, bytes) == cudaSuccess) return block;
             cudaGetLastError();  // the pool reports it
             return static_cast<void*>(nullptr);
           },
-          [](void* block) {
-            run_small();  // it may be there that it reads or writes
-            cudaFree(block);
-          }) {
-  if (const std::string reason = why_absent(); !reason.empty())
-    throw Error(ErrorKind::usage, "device cuda: " + reason, "use --device cpu");
+          [this](void* block) { free_block(block); }) {
+  check_card();
   check_cuda(cudaSetDevice(0), "choice of the card");
   for (cudaStream_t* stream : {&stream_, &arrivals_})
     check_cuda(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "stream");
@@ -101,6 +129,20 @@ Context::Context()
   check_cuda(cudaMallocHost(&fault, sizeof(int)), "page-locked memory");
   fault_ = new (fault) int(0);
   make_staging();
+}
+
+void Context::free_block(void* block) {
+  if (recorder_ != nullptr)
+    freed_later_.push_back(block);
+  else if (try_run_small())  // it may be there that it reads or writes; what cannot be started keeps its memory
+    cudaFree(block);
+}
+
+void Context::set_recorder(Recorder* recorder) {
+  recorder_ = recorder;
+  if (recorder_ != nullptr) return;
+  for (void* block : freed_later_) cudaFree(block);
+  freed_later_.clear();
 }
 
 void Context::make_staging() {
@@ -124,6 +166,11 @@ void Context::set_math(bool tf32) {
 }
 
 void Context::allow(const Shortcuts& wanted) {
+  if (wanted.tf32 && capability() < kFirstWithTensorTypes)
+    throw Error(
+        ErrorKind::usage,
+        text("TF32: the card has compute capability ", version(capability(), 10, 1), ", and TF32 came with 8.0"),
+        "compute in f32, without TF32");
   set_math(wanted.tf32);
   allowed_ = wanted;
 }

@@ -30,6 +30,16 @@ class Recorder {
   virtual const void* keep(const void* from, std::size_t bytes) = 0;  // a page-locked copy that stays
 };
 
+// Compute capability of the card, 75 for 7.5. Turing, 7.5, is the oldest that is supported; bf16 and TF32 came
+// with 8.0.
+int capability();
+constexpr int kOldestCard = 75, kFirstWithTensorTypes = 80;
+// Error(usage) that says why the card cannot be used: none, too old, its driver too old, or no code for it in this
+// build.
+void check_card();
+// Whether this build has code for the card (memory.cu).
+cudaError_t find_code();
+
 class Context {
  public:
   static Context& get();  // Error(usage) if there is no card
@@ -37,6 +47,8 @@ class Context {
   cudaStream_t stream();
   cublasHandle_t cublas();
   cudnnHandle_t cudnn();
+  // Without starting what waits, which can fail: for destructors, and for the end of a recording.
+  cudaStream_t raw_stream() const { return stream_; }
   // Of the card, or of what is being recorded.
   Pool& pool() { return recorder_ != nullptr ? recorder_->pool() : pool_; }
   static Shortcuts allowed() { return allowed_; }
@@ -52,12 +64,14 @@ class Context {
   int* fault() { return fault_; }
   void report_fault();
 
-  // While one is set, work is recorded and nothing runs.
+  // While one is set, work is recorded and nothing runs. CUDA allocates and frees nothing meanwhile: that may wait for
+  // the card, which spoils the recording. What the pool gives back is freed when none is set any more.
   Recorder* recorder() { return recorder_; }
-  void set_recorder(Recorder* recorder) { recorder_ = recorder; }
+  void set_recorder(Recorder* recorder);
 
  private:
   Context();
+  void free_block(void* block);
   void set_math(bool tf32);
   void make_staging();
   // Page-locked buffers, each with one of the card, taken in turns: the host may be 64 MiB ahead of the card.
@@ -74,6 +88,7 @@ class Context {
   std::size_t turn_ = 0;
   int* fault_ = nullptr;  // page-locked: kernels reach it
   Recorder* recorder_ = nullptr;
+  std::vector<void*> freed_later_;
   static inline Shortcuts allowed_;
   Pool pool_;
 };

@@ -29,8 +29,8 @@ void CudaBackend::copy(void* to, Device to_device, const void* from, Device from
 namespace voxgrad {
 
 Backend& cuda_backend() {
-  cuda::Context::get();  // Error if there is no card
-  static cuda::CudaBackend backend;
+  cuda::Context::get();                                        // Error if there is no card
+  static cuda::CudaBackend& backend = *new cuda::CudaBackend;  // never destroyed, as in context.cpp
   return backend;
 }
 

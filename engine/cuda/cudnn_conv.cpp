@@ -266,12 +266,16 @@ std::unique_ptr<Plan> make_plan(const Problem& p, const Card& card) {
   throw Refusal{reason};
 }
 
-CudnnPlans plans;
+CudnnPlans& plans = *new CudnnPlans;  // never destroyed, like the plans
 
 // The plan of a shape; null if cuDNN refused it, which is asked only once.
 const Plan* plan_of(const Problem& p) {
-  static std::map<std::vector<std::int64_t>, std::unique_ptr<Plan>> known;
-  const auto [entry, is_new] = known.try_emplace(p.key());
+  // Never destroyed: at exit, cuDNN's own statics may be gone before the descriptors.
+  static auto& known = *new std::map<std::vector<std::int64_t>, std::unique_ptr<Plan>>;
+  auto key = p.key();
+  check(Context::get().recorder() == nullptr || known.contains(key),
+        "cuda: the first convolution of a shape makes a plan, which cannot be recorded");
+  const auto [entry, is_new] = known.try_emplace(std::move(key));
   if (is_new) try {
       entry->second = make_plan(p, {.handle = Context::get().cudnn()});
       ++plans.made;

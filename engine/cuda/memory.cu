@@ -69,7 +69,18 @@ void CudaBackend::fill(const Tensor& y, double value) {
   });
 }
 
+cudaError_t find_code() {
+  cudaFuncAttributes attributes;
+  return cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(fill_kernel<float>));
+}
+
+// Every map in bf16 begins as one of another type, so this is where a card without bf16 says so.
 void CudaBackend::cast(const Tensor& x, const Tensor& y) {
+  if (y.dtype() == DType::bf16 && capability() < kFirstWithTensorTypes)
+    throw Error(ErrorKind::usage,
+                text("bf16: the card has compute capability ", capability() / 10, ".", capability() % 10,
+                     ", and bf16 came with 8.0"),
+                "compute in f32");
   if (small_cast(x, y)) return;
   dispatch_any(x.dtype(), [&]<class From>(From) {
     dispatch_any(y.dtype(), [&]<class To>(To) {

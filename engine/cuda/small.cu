@@ -229,6 +229,20 @@ void run_small() {
   launch(program_kernel, {1, kThreads}, program);
 }
 
+bool try_run_small() noexcept {
+  std::vector<Instruction> kept;
+  try {
+    kept = waiting;
+    run_small();
+    return true;
+  } catch (...) {
+    waiting.swap(kept);
+    return false;
+  }
+}
+
+void discard_small() noexcept { waiting.clear(); }
+
 bool small_unary(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y) {
   if (!is_small({&x})) return false;
   Instruction in = instruction(Kind::unary, x, y);

@@ -12,6 +12,11 @@ constexpr std::int64_t kSmall = 1024;  // elements of the largest operand
 
 // Starts what waits.
 void run_small();
+// The same where nothing may be thrown; false if it could not be started. It waits on then, and the next piece of work
+// throws the reason.
+bool try_run_small() noexcept;
+// Forgets what waits: it belongs to work that failed.
+void discard_small() noexcept;
 
 bool small_unary(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y);
 bool small_unary_gradient(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y, const Tensor& dy,

@@ -1,20 +1,18 @@
-"""The exact Euclidean distance transform against SciPy and the edt package, in turns, on as many threads.
-
-  python tests/benchmarks/distance.py [--rounds 5] [--repeats 5] [--threads 1,2]     (alone; run.py runs it with the others)
+"""The exact Euclidean distance transform against SciPy and the edt package, in turns, on as many threads (run.py distance).
 
 Ours measures both sides of the object. SciPy and edt measure one: they are called for both, and once more for the
 object alone, which is less than ours does. SciPy has one thread."""
-import argparse
 import sys
 import tempfile
 import time
 
+from common import Failed, load_safetensors, markdown, ours, spread, summary  # first: it may stand in for the next
 import numpy
-from common import load_safetensors, markdown, ours, spread, summary
 
 CASES = {"256^2": ("256,256", "1,1"), "256^2, spacing 1:0.7": ("256,256", "1,0.7"),
          "128^3": ("128,128,128", "1,1,1"), "128^3, spacing 3:1:1": ("128,128,128", "3,1,1"),
          "128^3, spacing 3:0.7:0.7": ("128,128,128", "3,0.7,0.7")}
+TINY = {"64^2": ("64,64", "1,1")}
 
 
 def peers(threads):
@@ -56,7 +54,7 @@ def compare(name, shape, spacing, threads, rounds, repeats):
     for who, (transform, both) in peers(threads).items():
         difference = float(numpy.abs(transform(mask, step) - (distance if both else distance * mask)).max())
         if difference > 1e-3:
-            raise SystemExit(f"{who} and voxgrad differ by {difference} for {name}")
+            raise Failed(f"{who} and voxgrad differ by {difference} for {name}")
         times, theirs = [], []
         for _ in range(rounds):
             times.append(ours(*words, "--repeats", repeats)["median_ms"])
@@ -68,20 +66,12 @@ def compare(name, shape, spacing, threads, rounds, repeats):
 
 
 def run(rounds, repeats, threads, cases=None):
-    return [row for name, (shape, spacing) in (cases or CASES).items() for count in threads
-            for row in compare(name, shape, spacing, count, rounds, repeats)]
+    for name, (shape, spacing) in (cases or CASES).items():
+        for count in threads:
+            yield from compare(name, shape, spacing, count, rounds, repeats)
 
 
 def table(results):
     rows = [[r["case"], r["peer"], r["threads"], f"{r['ours_ms']['median']:.2f}", f"{r['theirs_ms']['median']:.2f}",
              spread(r["ratio"], 1)] for r in results]
     return markdown(["case", "peer", "threads", "voxgrad ms", "theirs ms", "times faster (middle half)"], rows)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", default="1,2")
-    a = parser.parse_args()
-    print(table(run(a.rounds, a.repeats, [int(count) for count in a.threads.split(",")])))

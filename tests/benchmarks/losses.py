@@ -3,11 +3,12 @@ import sys
 import tempfile
 import time
 
+from common import Failed, load_safetensors, markdown, ours, spread, summary  # first: it may stand in for the next
 import torch
-from common import load_safetensors, markdown, ours, spread, summary
 from loss_peers import peers
 
 SHAPES = {"4x256^2": "4,256,256", "96^3": "1,96,96,96"}
+TINY = {"3,32,32": "3,32,32"}
 TOLERANCE = 1e-4  # of the values, relative: the peers sum in f32
 PATIENCE = 1  # seconds: of a peer that took longer two rounds must do, with single runs
 
@@ -25,7 +26,6 @@ def timed(loss, logits, labels, repeats):
 
 
 def run(rounds, repeats, threads, shapes=None, classes=(2, 5)):
-    results = []
     for shape_name, shape in (shapes or SHAPES).items():
         for count in classes:
             setting = [peer for peer in peers() if peer.classes in (0, count)]
@@ -37,9 +37,8 @@ def run(rounds, repeats, threads, shapes=None, classes=(2, 5)):
             logits = torch.tensor(inputs["bench.logits"]).movedim(-1, 1).contiguous().requires_grad_()
             labels = torch.tensor(inputs["bench.labels"]).long()
             for number in threads:
-                results += compare(setting, dict(shape=shape_name, classes=count, threads=number), words, logits, labels,
+                yield from compare(setting, dict(shape=shape_name, classes=count, threads=number), words, logits, labels,
                                    rounds, repeats)
-    return results
 
 
 def compare(setting, about, words, logits, labels, rounds, repeats):
@@ -55,7 +54,7 @@ def compare(setting, about, words, logits, labels, rounds, repeats):
             entry = entries[peer.loss]
             times, value = timed(peer.run, logits, labels, repeats)
             if not peer.differs and abs(value - entry["value"]) > TOLERANCE * max(1e-3, abs(value)):
-                raise SystemExit(f"{peer.loss}: {entry['value']} here, {value} with {peer.who}")
+                raise Failed(f"{peer.loss}: {entry['value']} here, {value} with {peer.who}")
             row["gb_per_s"] = entry["gb_per_s"]
             row["ours"].append(entry["forward_ms"] + entry["backward_ms"])
             row["theirs"].append(1000 * summary(times)["median"])
@@ -69,15 +68,16 @@ def compare(setting, about, words, logits, labels, rounds, repeats):
 
 def table(results):
     """A line per loss, shape and number of classes; the threads side by side."""
-    threads = sorted({r["threads"] for r in results})
+    threads = list(dict.fromkeys(r["threads"] for r in results))
     lines = {}
     for r in results:
         lines.setdefault((r["loss"], r["peer"], r["shape"], r["classes"]), {})[r["threads"]] = r
     rows = []
     for (loss, who, shape, classes), line in lines.items():
-        mark = " (*)" if line[threads[0]]["differs"] else ""
+        mark = " (*)" if next(iter(line.values()))["differs"] else ""
         cells = [[f"{r['ours_ms']['median']:.2f}", f"{r['theirs_ms']['median']:.1f}", spread(r["ratio"], 1),
                   f"{r['gb_per_s']:.1f}"] for r in line.values()]
+        cells += [["-"] * 4] * (len(threads) - len(cells))  # not measured yet
         rows.append([f"`{loss}`", who + mark, shape, classes, *sum(cells, [])])
     names = [[f"ms, {n} thr.", f"peer ms, {n} thr.", f"times faster, {n} thr.", f"GB/s, {n} thr."] for n in threads]
     text = markdown(["loss", "peer", "shape", "classes", *sum(names, [])], rows)

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import markdown, ours, spread, summary
+from common import Failed, flags, json_of, markdown, ours, spread, summary
 
 NETWORKS = {  # the table of goals
     "2-D base 32 depth 4, 4x128^2": dict(dims=2, base=32, depth=4, batch=4, patch=128),
@@ -13,17 +13,14 @@ NETWORKS = {  # the table of goals
     "3-D base 16 depth 4, 48^3": dict(dims=3, base=16, depth=4, batch=1, patch=48),
     "3-D base 32 depth 4, 64^3": dict(dims=3, base=32, depth=4, batch=1, patch=64),
 }
+LAYERS = ("2-D base 32 depth 4, 4x128^2", "3-D base 32 depth 4, 64^3")  # whose convolutions are measured one by one
 SMALL = {"2-D base 8 depth 3, 2x64^2": dict(dims=2, base=8, depth=3, batch=2, patch=64)}
-
-
-def flags(settings):
-    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
 
 
 class Twin:
     def __init__(self, mode, layout, settings):
         command = [sys.executable, str(Path(__file__).with_name("twin.py")), "serve", "--mode", mode, "--layout", layout]
-        self.process = subprocess.Popen(command + flags(settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*command, *map(str, flags(settings))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, line):
         self.process.stdin.write(f"{line}\n")
@@ -42,9 +39,9 @@ def agreement(settings):
         path = f"{folder}/dump.safetensors"
         ours("train", *flags(settings), "--repeats", 1, "--dump", path)
         command = [sys.executable, str(Path(__file__).with_name("twin.py")), "check", path]
-        found = json.loads(subprocess.run(command + flags(settings), capture_output=True, text=True, check=True).stdout)
+        found = json_of([*command, *flags(settings)])
     if found["logits"] > 1e-4 or found["loss"] > 1e-4:
-        raise SystemExit(f"the two networks do not agree: {found} for {settings}")
+        raise Failed(f"the two networks do not agree: {found} for {settings}")
     return found
 
 
@@ -75,7 +72,6 @@ def compare(mode, settings, rounds, repeats):
 
 
 def run(rounds, repeats, threads, networks=None):
-    results = []
     for name, network in (networks or NETWORKS).items():
         found = agreement(network)
         for mode in ("train", "infer"):
@@ -83,9 +79,8 @@ def run(rounds, repeats, threads, networks=None):
                 settings = dict(network, threads=count)
                 result = dict(network=name, mode=mode, threads=count, agreement=found,
                               **compare(mode, settings, rounds, repeats))
-                results.append(result)
                 print(name, mode, count, "threads:", spread(result["ratio"]), file=sys.stderr)
-    return results
+                yield result
 
 
 def agreement_table(results):

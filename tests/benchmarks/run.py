@@ -10,24 +10,21 @@ Needs a Release build of the program (VOXGRAD=<path> for another than build/rele
 import argparse
 import sys
 
+from common import ROOT, Failed, Results, flags, machine, markdown, ours  # first: it may stand in for the next
 import distance
 import losses
 import networks
 import scaling
 import torch
-from common import ROOT, machine, markdown, ours
 
 SUBJECTS = ["networks", "layers", "scaling", "sets", "losses", "distance"]
-TINY = {"3,32,32": "3,32,32"}
 
 
-def layers(repeats):
-    """Every convolution of two of the networks, ours alone."""
-    results = []
-    for name in ("2-D base 32 depth 4, 4x128^2", "3-D base 32 depth 4, 64^3"):
-        words = networks.flags(dict(networks.NETWORKS[name], threads=1))
-        results += [dict(network=name, **row) for row in ours("conv", *words, "--repeats", repeats)]
-    return results
+def layers(repeats, chosen):
+    """Every convolution of the networks, ours alone."""
+    for name, network in chosen.items():
+        for row in ours("conv", *flags(dict(network, threads=1)), "--repeats", repeats):
+            yield dict(network=name, **row)
 
 
 def layer_table(rows):
@@ -46,40 +43,49 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--tiny", action="store_true", help="small inputs, to try the scripts")
     parser.add_argument("--name")
+    parser.add_argument("--out", default=str(ROOT / "tests/benchmarks/results"), help="folder of the results")
     a = parser.parse_args()
     a.rounds = a.rounds or (5 if a.subjects == ["losses"] else 10)
     a.name = a.name or "_".join(a.subjects) or "cpu"
     threads = [int(count) for count in a.threads.split(",")]
-    subjects = {
-        "networks": (lambda: networks.run(a.rounds, a.repeats, threads, networks.SMALL if a.tiny else None), networks.table,
-                     "Networks: a training step (forward, dice_ce, backward, AdamW) and inference"),
-        "layers": (lambda: layers(a.repeats), layer_table, "Convolutions, one thread"),
-        "scaling": (lambda: scaling.run(a.repeats, scaling.TINY if a.tiny else None), scaling.table,
-                    "How a training step grows, one thread"),
-        "sets": (lambda: scaling.run_sets(a.repeats), scaling.sets_table,
-                 "Instruction sets and threads: a training step of the first network"),
-        "losses": (lambda: losses.run(a.rounds, a.repeats, threads, TINY if a.tiny else None), losses.table,
-                   "Losses: value and gradient"),
-        "distance": (lambda: distance.run(a.rounds, a.repeats, threads, {"64^2": ("64,64", "1,1")} if a.tiny else None),
-                     distance.table, "Distance transform"),
+    small = next(iter(networks.SMALL.values()))
+    convolved = networks.SMALL if a.tiny else {name: networks.NETWORKS[name] for name in networks.LAYERS}
+    runs = {
+        "networks": lambda: networks.run(a.rounds, a.repeats, threads, networks.SMALL if a.tiny else None),
+        "layers": lambda: layers(a.repeats, convolved),
+        "scaling": lambda: scaling.run(a.repeats, scaling.TINY if a.tiny else None),
+        "sets": lambda: scaling.run_sets(a.repeats, small if a.tiny else None),
+        "losses": lambda: losses.run(a.rounds, a.repeats, threads, losses.TINY if a.tiny else None),
+        "distance": lambda: distance.run(a.rounds, a.repeats, threads, distance.TINY if a.tiny else None),
     }
-    about = dict(machine(), torch=torch.__version__, command="python " + " ".join(sys.argv))
-    results = {"machine": about}
-    text = (f"# Speed against peers\n\n{about['cpu']}, {about['cores']} cores; voxgrad {about['commit']} "
+    tables = {
+        "networks": ("Networks: a training step (forward, dice_ce, backward, AdamW) and inference", networks.table),
+        "layers": ("Convolutions, one thread", layer_table),
+        "scaling": ("How a training step grows, one thread", scaling.table),
+        "sets": ("Instruction sets and threads: a training step of the first network", scaling.sets_table),
+        "losses": ("Losses: value and gradient", losses.table),
+        "distance": ("Distance transform", distance.table),
+    }
+    about = dict(machine(), torch=str(torch.__version__), command="python " + " ".join(sys.argv))
+    head = (f"# Speed against peers\n\n{about['cpu']}, {about['cores']} cores; voxgrad {about['commit']} "
             f"({about['voxgrad']['cpu']}), PyTorch {about['torch']}. `{about['command']}`\n\n"
             f"Medians of {a.rounds} rounds in turns. PyTorch runs in the faster of its two layouts.\n")
+    results = Results(a.out, a.name, about, head, tables)
     for subject in a.subjects or SUBJECTS:
-        run, table, title = subjects[subject]
-        results[subject] = run()
-        text += f"\n## {title}\n\n{table(results[subject])}"
-    folder = ROOT / "tests/benchmarks/results"
-    folder.mkdir(exist_ok=True)
-    write_results(folder / f"{a.name}.json", results)
-    if "scaling" in results and not a.tiny:
-        scaling.plot(results["scaling"], folder / "scaling.svg")
-        text = text.replace("## How a training step grows", "![Time and memory of a step](scaling.svg)\n\n## How a training step grows")
-    (folder / f"{a.name}.md").write_text(text)
-    print(text)
+        try:
+            for row in runs[subject]():
+                results.add(subject, row)
+        except Failed as problem:  # the other subjects still count
+            results.add(subject, dict(failed=str(problem)))
+    failed = any("failed" in row for subject in results.fresh for row in results.rows[subject])
+    if "scaling" in results.fresh and not a.tiny and not failed:
+        scaling.plot(results.rows["scaling"], results.path.with_name("scaling.svg"))
+        title, table = tables["scaling"]
+        tables["scaling"] = (title, lambda rows: f"![Time and memory of a step](scaling.svg)\n\n{table(rows)}")
+        results.write()
+    print(results.text())
+    if failed:
+        raise SystemExit("not everything was measured")
 
 
 main()

@@ -1,7 +1,7 @@
 """How time and memory of a training step grow with its size, with threads and with the instruction set. Ours alone."""
 import os
 
-from common import markdown, ours
+from common import flags, markdown, ours
 
 BASE = dict(dims=2, base=16, depth=4, batch=2, patch=128, threads=1)
 SERIES = {
@@ -13,18 +13,12 @@ SERIES = {
 TINY = {"image": [dict(patch=patch) for patch in (32, 64)]}
 
 
-def flags(settings):
-    return [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-
-
 def run(repeats, series=None):
-    rows = []
     for name, steps in (series or SERIES).items():
         for changed in steps:
             settings = dict(BASE, **changed)
-            rows.append(dict(series=name, **settings, **{k: v for k, v in ours("train", *flags(settings), "--repeats",
-                                                                               repeats).items() if k != "threads"}))
-    return rows
+            found = ours("train", *flags(settings), "--repeats", repeats)
+            yield dict(series=name, **settings, **{k: v for k, v in found.items() if k != "threads"})
 
 
 def table(rows):
@@ -63,19 +57,19 @@ def plot(rows, path):
     figure.savefig(path, metadata={"Date": None})
 
 
-def run_sets(repeats):
+def run_sets(repeats, settings=None):
     """The same step with each instruction set, and with 1 and 2 threads."""
-    rows = []
     for level in ("avx512", "avx2", "baseline"):
         for threads in (1, 2):
             os.environ["VOXGRAD_SIMD"] = level
-            rows.append(dict(level=level, **ours("train", "--threads", threads, "--repeats", repeats)))
-    del os.environ["VOXGRAD_SIMD"]
-    return rows
+            try:
+                yield dict(level=level, **ours("train", *flags(settings or {}), "--threads", threads, "--repeats", repeats))
+            finally:
+                del os.environ["VOXGRAD_SIMD"]
 
 
 def sets_table(rows):
     one = {r["level"]: r["median_ms"] for r in rows if r["threads"] == 1}
     cells = [[r["level"], r["threads"], f"{r['median_ms']:.0f}", f"{r['gflops_effective']:.0f}",
-              f"{one[r['level']] / r['median_ms']:.2f}"] for r in rows]
+              f"{one[r['level']] / r['median_ms']:.2f}" if r["level"] in one else "-"] for r in rows]
     return markdown(["instruction set", "threads", "ms", "effective GFLOP/s", "times one thread"], cells)

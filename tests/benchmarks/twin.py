@@ -9,12 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-import torch
-from torch.nn import functional as F
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "nn"))
+from common import load_safetensors  # noqa: E402  first: it may stand in for the next
+import torch  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
 from reference import UNet  # noqa: E402
-
 
 
 def peak_memory():
@@ -64,17 +63,17 @@ def one_step(a, file, dtype):
 def distance(gradients, exact):
     """Of all gradients as one vector, relative to its length."""
     difference = sum(float((gradients[name].double() - g).square().sum()) for name, g in exact.items())
-    return (difference / sum(float(g.square().sum()) for g in exact.values())) ** 0.5
+    length = sum(float(g.square().sum()) for g in exact.values())
+    return (difference / length) ** 0.5 if length else difference
 
 
 def check(a):
-    from common import load_safetensors
     file = {name: torch.tensor(value) for name, value in load_safetensors(a.file).items()}
     logits, loss, exact = one_step(a, file, torch.float64)
     found = file["bench.logits"].movedim(-1, 1).double()
     print(json.dumps({
         "logits": float((found - logits).abs().max() / logits.abs().max()),
-        "loss": abs(file["bench.loss"].item() - loss),
+        "loss": float(abs(file["bench.loss"].item() - loss)),
         # The slope of a leaky ReLU jumps at 0, so any rounding before it changes gradients: PyTorch's own, too.
         "gradients": distance({name: file[f"gradient.{name}"] for name in exact}, exact),
         "gradients_of_pytorch_f32": distance(one_step(a, file, torch.float32)[2], exact)}))

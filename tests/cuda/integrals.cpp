@@ -8,6 +8,13 @@ using namespace voxgrad;
 
 namespace {
 
+// Of f32. expf and powf of a card are off by up to 1 and 4 of the last bit, those of the C library by half of one.
+#ifdef VOXGRAD_CUDA_EMULATED
+constexpr double kSingle = 5e-6;
+#else
+constexpr double kSingle = 1e-5;
+#endif
+
 struct Case {
   test::Tensors inputs;  // logits, labels, upstream gradient; weights and field of every row
   std::vector<Integral> rows;
@@ -85,7 +92,7 @@ TEST_CASE("sums and gradients of every integrand are those of the CPU") {
       for (bool decorated : {false, true}) {
         const Case one = draw(random, shape, dtype, 2, decorated);
         const double sums = sums_error(one, dtype), gradient = gradient_error(one);
-        const double limit = dtype == DType::f32 ? 5e-6 : 1e-12;
+        const double limit = dtype == DType::f32 ? kSingle : 1e-12;
         CHECK_MESSAGE(sums <= limit, shape << " " << dtype << " decorated " << decorated << ": " << sums);
         CHECK_MESSAGE(gradient <= limit, shape << " " << dtype << " decorated " << decorated << ": " << gradient);
         worst[dtype == DType::f64][0] = std::max(worst[dtype == DType::f64][0], sums);

@@ -9,6 +9,7 @@
 #include "engine/cuda/context.h"
 #include "engine/cuda/device.h"
 #include "engine/ops.h"
+#include "engine/replay.h"
 
 namespace voxgrad::cuda {
 namespace {
@@ -144,6 +145,61 @@ TEST_CASE("copies from memory that is not page-locked are refused") {
   const Tensor there = empty({4}, DType::i32, Device::cuda);
   const int here[4] = {};
   CHECK(cudaMemcpyAsync(there.raw(), here, sizeof here, cudaMemcpyHostToDevice, stream()) != cudaSuccess);
+}
+
+TEST_CASE("a call that cannot be recorded spoils the recording, and CUDA allocates and frees nothing meanwhile") {
+  void *block = nullptr, *locked = nullptr;
+  cudaMalloc(&block, 64);
+  cudaMallocHost(&locked, 64);
+  cudaGraph_t graph = nullptr;
+  const cudaStream_t there = stream();
+  CHECK(cudaStreamBeginCapture(there, cudaStreamCaptureModeRelaxed) == cudaSuccess);
+  CHECK(cudaMemsetAsync(block, 0, 64, there) == cudaSuccess);
+  void* other = nullptr;
+  CHECK(test::contains(complaint([&] { cudaMalloc(&other, 64); }), "cudaMalloc while work is recorded"));
+  CHECK(test::contains(complaint([&] { cudaMallocHost(&other, 64); }), "cudaMallocHost while work is recorded"));
+  CHECK(test::contains(complaint([&] { cudaFree(block); }), "cudaFree while work is recorded"));
+  CHECK(test::contains(complaint([&] { cudaFreeHost(locked); }), "cudaFreeHost while work is recorded"));
+  CHECK(cudaStreamSynchronize(there) == cudaErrorStreamCaptureUnsupported);
+  CHECK(cudaMemsetAsync(block, 0, 64, there) == cudaErrorStreamCaptureInvalidated);
+  CHECK(cudaStreamSynchronize(there) == cudaErrorStreamCaptureInvalidated);
+  CHECK(cudaStreamEndCapture(there, &graph) == cudaErrorStreamCaptureInvalidated);
+  CHECK(graph == nullptr);
+  CHECK(cudaMemsetAsync(block, 0, 64, there) == cudaSuccess);
+  CHECK(cudaStreamSynchronize(there) == cudaSuccess);
+  cudaFree(block);
+  cudaFreeHost(locked);
+}
+
+TEST_CASE("waiting work that cannot be started keeps its memory, and runs later") {
+  Pool& pool = cuda_backend().pool();
+  const Tensor x = full({8}, 2, DType::f32, Device::cuda), y = zeros({8}, DType::f32, Device::cuda);
+  Tensor z = zeros({8}, DType::f32, Device::cuda);
+  cuda_backend().synchronise();
+  cudaGraph_t graph = nullptr;
+  const cudaStream_t there = stream();
+  cudaStreamBeginCapture(there, cudaStreamCaptureModeRelaxed);
+  cudaStreamSynchronize(there);  // spoils it
+  z.backend().copy(z.raw(), Device::cuda, x.raw(), Device::cuda, x.bytes());
+  y.backend().copy(y.raw(), Device::cuda, z.raw(), Device::cuda, x.bytes());
+  z = Tensor();
+  CHECK(complaint([&] {
+          pool.trim();
+          cudaStreamEndCapture(there, &graph);
+        }).empty());
+  CHECK(y.to_vector<float>() == std::vector<float>(8, 2));
+}
+
+TEST_CASE("a recording is destroyed though the card has failed, and what waited tells why") {
+  const Tensor x = full({8}, 2, DType::f32, Device::cuda), y = zeros({8}, DType::f32, Device::cuda);
+  {
+    Replay replay(Device::cuda);
+    for (int i = 0; i < 3; ++i) replay("", [&] { y.backend().lerp(x, 1, y); });
+    y.backend().lerp(x, 0.5, y);  // waits
+    emulator::card.broken = true;
+  }
+  CHECK(test::contains(complaint([] {}), "unspecified launch failure"));
+  emulator::card.broken = false;
 }
 
 TEST_CASE("fresh memory of the card is NaN, and there is an end of it") {

@@ -166,6 +166,27 @@ TEST_CASE("large blocks never overlap, and little more is held than was ever in 
   CHECK(device.used == 0);
 }
 
+TEST_CASE("a pool that has no way to give memory back keeps its pieces when none fits") {
+  constexpr std::size_t kMiB = std::size_t{1} << 20;
+  std::size_t given = 0, capacity = 8 * kMiB;
+  alignas(64) static std::byte memory[12 * kMiB];
+  Pool pool(
+      [&](std::size_t bytes) -> void* {
+        if (given + bytes > capacity) return nullptr;
+        given += bytes;
+        return memory + given - bytes;
+      },
+      nullptr);
+  pool.release(pool.allocate(6 * kMiB), 6 * kMiB);
+  CHECK(contains(error_of([&] { pool.allocate(7 * kMiB); }), "none left"));
+  pool.trim();
+  CHECK(pool.allocate(2 * kMiB) == memory);  // the piece is still there, and so is its rest
+  CHECK(contains(error_of([&] { pool.allocate(5 * kMiB); }), "none left"));
+  CHECK(pool.allocate(4 * kMiB) == memory + 2 * kMiB);
+  capacity = 12 * kMiB;
+  CHECK(pool.allocate(5 * kMiB) == memory + 6 * kMiB);
+}
+
 TEST_CASE("tensors return their memory with the last handle") {
   Pool& pool = cpu_backend().pool();
   const std::size_t before = pool.statistics().in_use;

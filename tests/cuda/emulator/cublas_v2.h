@@ -4,7 +4,7 @@
 #include "cuda_runtime.h"
 #include "engine/cuda/bf16.h"
 
-enum cublasStatus_t { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_ALLOC_FAILED };
+enum cublasStatus_t { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_ALLOC_FAILED, CUBLAS_STATUS_EXECUTION_FAILED };
 struct EmulatedBlas {
   cudaStream_t stream = nullptr;
 };
@@ -35,7 +35,7 @@ template <class T, class In, class Out>
 cublasStatus_t product(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m,
                        std::int64_t n, std::int64_t k, const T* alpha, const In* a, std::int64_t lda, const In* b,
                        std::int64_t ldb, const T* beta, Out* c, std::int64_t ldc) {
-  queue(handle->stream, [=, alpha = *alpha, beta = *beta] {
+  const cudaError_t status = queue(handle->stream, [=, alpha = *alpha, beta = *beta] {
     const Access access;
     for (std::int64_t j = 0; j < n; ++j)
       for (std::int64_t i = 0; i < m; ++i) {
@@ -46,7 +46,7 @@ cublasStatus_t product(cublasHandle_t handle, cublasOperation_t op_a, cublasOper
         c[i + j * ldc] = alpha * sum + (beta == 0 ? T(0) : beta * c[i + j * ldc]);
       }
   });
-  return CUBLAS_STATUS_SUCCESS;
+  return status == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 }  // namespace emulator

@@ -9,6 +9,8 @@
 //   - barriers and shuffles that not every thread reaches, or that different threads reach at different places;
 //   - host code that touches memory of the card, which is only accessible while a kernel or a copy runs;
 //   - memory that is read before it is written: it is full of NaN;
+//   - memory of CUDA that is allocated or freed while work is recorded, and calls that spoil a recording: all that
+//     follows on the stream fails until the recording ends;
 //   - launches beyond the limits of a card.
 #pragma once
 
@@ -36,6 +38,17 @@ struct dim3 {
 };
 
 struct EmulatedStream;
+enum cudaError_t {
+  cudaSuccess,
+  cudaErrorInvalidValue,
+  cudaErrorMemoryAllocation,
+  cudaErrorInsufficientDriver,
+  cudaErrorNoDevice,
+  cudaErrorNoKernelImageForDevice,
+  cudaErrorLaunchFailure,
+  cudaErrorStreamCaptureUnsupported,
+  cudaErrorStreamCaptureInvalidated
+};
 
 namespace emulator {
 
@@ -76,9 +89,10 @@ bool fit_for_a_kernel([[maybe_unused]] const T& argument) {
     return true;
 }
 // Behind what the stream has to do already; while it is captured, the work is remembered instead.
-void queue(EmulatedStream* stream, std::function<void()> work);
+cudaError_t queue(EmulatedStream* stream, std::function<void()> work);
 // Whatever is queued on any stream.
 void run_all();
+bool is_capturing();  // any stream
 
 [[noreturn]] void complain(const std::source_location& at, const char* what);
 
@@ -143,13 +157,6 @@ T atomicAdd(T* p, T value) {
 }
 
 // The host's side.
-enum cudaError_t {
-  cudaSuccess,
-  cudaErrorInvalidValue,
-  cudaErrorMemoryAllocation,
-  cudaErrorInsufficientDriver,
-  cudaErrorNoDevice
-};
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyDefault };
 using cudaStream_t = EmulatedStream*;
 using cudaEvent_t = struct EmulatedEvent*;
@@ -163,6 +170,19 @@ struct cudaDeviceProp {
   std::size_t totalGlobalMem = 0;
   int major = 0, minor = 0;
 };
+enum cudaDeviceAttr { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
+struct cudaFuncAttributes {};
+
+// What a test may change, and has to put back.
+namespace emulator {
+struct Card {
+  int count = 1, major = 9, minor = 0;
+  int driver = 13000;    // the newest CUDA that it knows
+  bool has_code = true;  // of this build
+  bool broken = false;   // nothing can be queued any more
+};
+extern Card card;
+}  // namespace emulator
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes);
 cudaError_t cudaFree(void* pointer);
@@ -172,12 +192,15 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream);
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaDriverGetVersion(int* version);
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void* kernel);
 const char* cudaGetErrorString(cudaError_t status);
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
-inline cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 0, cudaSuccess; }
+inline cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 13000, cudaSuccess; }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned);
-cudaError_t cudaStreamSynchronize(cudaStream_t stream);  // like all that deals with events: not while it is captured
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);  // like all that deals with events, it spoils a capture
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
@@ -194,14 +217,16 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t runnable);
 namespace voxgrad::cuda {
 
 cudaStream_t stream();
+void check_cuda(cudaError_t status, const char* what, const std::source_location& at);
 
 template <class... Parameters, class Grid>
 void run_on_host(void (*kernel)(Parameters...), const Grid& grid, const Parameters&... args) {
   if (!(emulator::fit_for_a_kernel(args) && ...)) emulator::complain(grid.at, "an argument points to host memory");
-  emulator::queue(stream(), [=] {
+  const auto work = [=] {
     emulator::run(grid.blocks, grid.threads, grid.shared, grid.at, reinterpret_cast<void (*)()>(kernel),
                   [&] { kernel(args...); });
-  });
+  };
+  check_cuda(emulator::queue(stream(), work), "start of a kernel", grid.at);
 }
 inline void* emulated_shared() { return emulator::shared_memory(); }
 

@@ -25,7 +25,7 @@ Place place;
 namespace {
 
 constexpr std::size_t kStack = std::size_t{128} << 10;
-constexpr std::size_t kMostShared = std::size_t{227} << 10;  // sm_90; more than 99 KiB need an sm_80 or better
+constexpr std::size_t kMostShared = std::size_t{64} << 10;  // of Turing, which has least; later cards have 99 or more
 
 // Where a fiber goes on. swapcontext would be simpler, but asks the system for the signal mask each time: ten times
 // slower.

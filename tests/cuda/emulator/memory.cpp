@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <string>
 
 #include "cuda_runtime.h"
 
@@ -94,6 +95,10 @@ bool is_page_locked(const void* pointer) {
   return pointer < block + bytes;
 }
 
+void check_no_capture(const char* call, const std::source_location& at = std::source_location::current()) {
+  if (emulator::is_capturing()) emulator::complain(at, (std::string(call) + " while work is recorded").c_str());
+}
+
 }  // namespace
 
 namespace emulator {
@@ -105,22 +110,26 @@ bool on_card(const void* pointer) { return pointer == nullptr || memory().holds(
 }  // namespace emulator
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
+  check_no_capture("cudaMalloc");
   *pointer = memory().allocate(bytes);
   if (*pointer == nullptr) return cudaErrorMemoryAllocation;
   std::memset(memory().opened(*pointer), 0xff, bytes);
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* pointer) {
+  check_no_capture("cudaFree");
   emulator::run_all();
   return pointer == nullptr || memory().release(pointer) ? cudaSuccess : cudaErrorInvalidValue;
 }
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
+  check_no_capture("cudaMallocHost");
   *pointer = std::malloc(bytes);
   if (*pointer == nullptr) return cudaErrorMemoryAllocation;
   page_locked[static_cast<char*>(*pointer)] = bytes;
   return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* pointer) {
+  check_no_capture("cudaFreeHost");
   emulator::run_all();
   page_locked.erase(static_cast<char*>(pointer));
   std::free(pointer);
@@ -132,20 +141,43 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   // Memory of the host that is not page-locked is for copies that wait.
   const auto fits = [](const void* p, bool card) { return card ? memory().holds(p) : is_page_locked(p); };
   if (kind != cudaMemcpyDefault && (!fits(from, from_card) || !fits(to, to_card))) return cudaErrorInvalidValue;
-  emulator::queue(stream, [=] { std::memcpy(memory().opened(to), memory().opened(from), bytes); });
-  return cudaSuccess;
+  return emulator::queue(stream, [=] { std::memcpy(memory().opened(to), memory().opened(from), bytes); });
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
   if (!memory().holds(to)) return cudaErrorInvalidValue;
-  emulator::queue(stream, [=] { std::memset(memory().opened(to), value, bytes); });
+  return emulator::queue(stream, [=] { std::memset(memory().opened(to), value, bytes); });
+}
+emulator::Card emulator::card;
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  int runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  *count = emulator::card.count;
+  return emulator::card.driver < runtime ? cudaErrorInsufficientDriver : cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrComputeCapabilityMajor ? emulator::card.major : emulator::card.minor;
   return cudaSuccess;
 }
-cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+cudaError_t cudaDriverGetVersion(int* version) { return *version = emulator::card.driver, cudaSuccess; }
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
+  return emulator::card.has_code ? cudaSuccess : cudaErrorNoKernelImageForDevice;
+}
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
   properties->totalGlobalMem = kCard;
+  properties->major = emulator::card.major;
+  properties->minor = emulator::card.minor;
   return cudaSuccess;
 }
 const char* cudaGetErrorString(cudaError_t status) {
-  return status == cudaSuccess ? "no error" : status == cudaErrorMemoryAllocation ? "out of memory" : "invalid value";
+  switch (status) {
+    case cudaSuccess: return "no error";
+    case cudaErrorNoKernelImageForDevice: return "no kernel image is available for execution on the device";
+    case cudaErrorLaunchFailure: return "unspecified launch failure";
+    case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
+    default: return "invalid value";
+  }
 }

@@ -33,6 +33,11 @@ struct EmulatedGraph {
 struct EmulatedStream {
   std::deque<Entry> queue;
   std::unique_ptr<EmulatedGraph> captured;  // null: the stream runs
+  bool spoilt = false;                      // by a call that cannot be captured
+  // What such a call returns.
+  cudaError_t refuse() {
+    return std::exchange(spoilt, true) ? cudaErrorStreamCaptureInvalidated : cudaErrorStreamCaptureUnsupported;
+  }
   bool can_run() const {
     return !queue.empty() &&
            (queue.front().awaited == nullptr || queue.front().awaited->reached >= queue.front().number);
@@ -72,7 +77,8 @@ cudaError_t run_until(const Done& done) {
 
 cudaError_t push(cudaStream_t stream, Entry entry) {
   const std::lock_guard lock(mutex);
-  if (stream == nullptr || stream->captured) return cudaErrorInvalidValue;
+  if (stream == nullptr) return cudaErrorInvalidValue;
+  if (stream->captured) return stream->refuse();
   stream->queue.push_back(std::move(entry));
   return cudaSuccess;
 }
@@ -81,12 +87,19 @@ cudaError_t push(cudaStream_t stream, Entry entry) {
 
 namespace emulator {
 
-void queue(cudaStream_t stream, std::function<void()> work) {
+cudaError_t queue(cudaStream_t stream, std::function<void()> work) {
   const std::lock_guard lock(mutex);
+  if (card.broken) return cudaErrorLaunchFailure;
+  if (stream->captured && stream->spoilt) return cudaErrorStreamCaptureInvalidated;
   if (stream->captured)
     stream->captured->work.push_back(std::move(work));
   else
     stream->queue.push_back({std::move(work)});
+  return cudaSuccess;
+}
+bool is_capturing() {
+  const std::lock_guard lock(mutex);
+  return std::any_of(streams.begin(), streams.end(), [](auto* stream) { return stream->captured != nullptr; });
 }
 void run_all() {
   run_until(
@@ -101,7 +114,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (stream->captured) return cudaErrorInvalidValue;
+  if (stream->captured) return stream->refuse();
   return run_until([=] { return stream->queue.empty(); });
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
@@ -125,7 +138,9 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (!stream->captured) return cudaErrorInvalidValue;
   *graph = stream->captured.release();
-  return cudaSuccess;
+  if (!std::exchange(stream->spoilt, false)) return cudaSuccess;
+  delete std::exchange(*graph, nullptr);
+  return cudaErrorStreamCaptureInvalidated;
 }
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, std::size_t* count) {
   *count = graph->work.size();
