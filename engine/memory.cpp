@@ -3,20 +3,173 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "engine/backend.h"
 #include "engine/error.h"
 
 namespace voxgrad {
+namespace {
+
+constexpr std::size_t kLarge = 1 << 20, kGranularity = 1 << 16;
+
+// The blocks of one small size. `free` has room for all of them, so that a release allocates nothing.
+struct Blocks {
+  std::vector<void*> free;
+  std::size_t total = 0;
+};
+
+using FreePieces = std::set<std::pair<std::size_t, std::byte*>>;
+
+// A part of what the device gave in one piece; `first`: its beginning. While it is in use, `node` waits to be put into
+// the set of free pieces, so that a release allocates nothing.
+struct Piece {
+  std::size_t size;
+  bool first;
+  FreePieces::node_type node;
+  bool free() const { return node.empty(); }
+};
+using Pieces = std::map<std::byte*, Piece>;
+
+FreePieces::node_type new_node() {
+  FreePieces one{{0, nullptr}};
+  return one.extract(one.begin());
+}
+
+}  // namespace
+
+// The caller of a member function holds the mutex.
+struct Pool::State {
+  std::function<void*(std::size_t)> allocate_on_device;
+  std::function<void(void*)> release_on_device;
+  std::mutex mutex = {};
+  std::map<std::size_t, Blocks> small = {};  // by size
+  Pieces pieces = {};                        // of large blocks, by address, free or not
+  FreePieces free_pieces = {};
+  MemoryStatistics statistics = {};
+  std::size_t limit = 0;
+
+  void* small_block(std::size_t size) {
+    Blocks& blocks = small[size];
+    if (blocks.free.empty()) {
+      if (blocks.free.capacity() <= blocks.total) blocks.free.reserve(2 * blocks.total + 1);
+      void* const block = from_device(size);
+      ++blocks.total;
+      return block;
+    }
+    void* const block = blocks.free.back();
+    blocks.free.pop_back();
+    statistics.cached -= size;
+    return block;
+  }
+
+  void* large_block(std::size_t size) {
+    const auto fit = free_pieces.lower_bound({size, nullptr});
+    if (fit == free_pieces.end()) return whole_block(size);
+    const auto piece = pieces.find(fit->second);
+    if (piece->second.size > size) {
+      std::byte* const rest = piece->first + size;
+      const auto after = pieces.emplace(rest, Piece{piece->second.size - size, false, {}}).first;
+      try {
+        free_pieces.emplace(after->second.size, rest);
+      } catch (...) {
+        pieces.erase(after);
+        throw;
+      }
+      piece->second.size = size;
+    }
+    piece->second.node = free_pieces.extract(fit);
+    statistics.cached -= size;
+    return piece->first;
+  }
+
+  // Instead of adding to pieces that are too small: those give way.
+  void* whole_block(std::size_t size) {
+    for (std::size_t given = 0; release_on_device && given < size;) {
+      auto it = free_pieces.rbegin();
+      while (it != free_pieces.rend() && !is_whole(pieces.find(it->second))) ++it;
+      if (it == free_pieces.rend()) break;
+      given += it->first;
+      give_back(pieces.find(it->second));
+    }
+    Pieces one;  // before the device is asked, because this may fail
+    one.emplace(nullptr, Piece{size, true, new_node()});
+    auto node = one.extract(one.begin());
+    node.key() = static_cast<std::byte*>(from_device(size));
+    return pieces.insert(std::move(node)).position->first;
+  }
+
+  void release_large(std::byte* pointer) {
+    auto piece = pieces.find(pointer);
+    auto node = std::move(piece->second.node);
+    if (const auto next = std::next(piece); next != pieces.end() && next->second.free() && !next->second.first) {
+      free_pieces.erase({next->second.size, next->first});
+      piece->second.size += next->second.size;
+      pieces.erase(next);
+    }
+    if (!piece->second.first && std::prev(piece)->second.free()) {
+      const auto before = std::prev(piece);
+      free_pieces.erase({before->second.size, before->first});
+      before->second.size += piece->second.size;
+      pieces.erase(piece);
+      piece = before;
+    }
+    node.value() = {piece->second.size, piece->first};
+    free_pieces.insert(std::move(node));
+  }
+
+  // All that the device gave at once.
+  bool is_whole(Pieces::const_iterator piece) const {
+    const auto next = std::next(piece);
+    return piece->second.first && (next == pieces.end() || next->second.first);
+  }
+
+  void give_back(Pieces::iterator piece) {
+    free_pieces.erase({piece->second.size, piece->first});
+    statistics.cached -= piece->second.size;
+    release_on_device(piece->first);
+    pieces.erase(piece);
+  }
+
+  void* from_device(std::size_t bytes) {
+    const auto fits = [&] { return limit == 0 || statistics.in_use + statistics.cached + bytes <= limit; };
+    void* block = fits() ? allocate_on_device(bytes) : nullptr;
+    if (block == nullptr) {
+      trim();
+      block = fits() ? allocate_on_device(bytes) : nullptr;
+    }
+    if (block == nullptr)
+      throw Error(ErrorKind::memory,
+                  text("memory: ", bytes, " bytes asked for, ", statistics.in_use, " in use",
+                       limit ? text(", the limit is ", limit) : std::string(", the device has none left")),
+                  "smaller patches, fewer samples at once or a smaller network need less");
+    return block;
+  }
+
+  void trim() {
+    if (!release_on_device) return;
+    for (auto& [size, blocks] : small) {
+      for (void* block : blocks.free) release_on_device(block);
+      statistics.cached -= size * blocks.free.size();
+      blocks.total -= blocks.free.size();
+      blocks.free.clear();
+    }
+    for (auto piece = pieces.begin(); piece != pieces.end();) {
+      const auto next = std::next(piece);
+      if (piece->second.free() && is_whole(piece)) give_back(piece);
+      piece = next;
+    }
+  }
+};
 
 Pool::Pool(std::function<void*(std::size_t)> allocate, std::function<void(void*)> release)
-    : allocate_(std::move(allocate)), release_(std::move(release)) {}
+    : state_(new State{std::move(allocate), std::move(release)}) {}
 
 Pool::~Pool() { trim(); }
-
-namespace {
-constexpr std::size_t kLarge = 1 << 20, kGranularity = 1 << 16;
-}
 
 // Small: four classes per power of two, so that at most a quarter of a block is wasted. Large: multiples of 64 KiB.
 std::size_t Pool::size_class(std::size_t bytes) {
@@ -28,140 +181,44 @@ std::size_t Pool::size_class(std::size_t bytes) {
 
 void* Pool::allocate(std::size_t bytes) {
   const std::size_t size = size_class(bytes);
-  const std::lock_guard lock(mutex_);
-  ++statistics_.allocations;
-  void* const block = size >= kLarge ? large_block(size) : small_block(size);
-  statistics_.in_use += size;
-  statistics_.peak = std::max(statistics_.peak, statistics_.in_use);
+  const std::lock_guard lock(state_->mutex);
+  MemoryStatistics& statistics = state_->statistics;
+  ++statistics.allocations;
+  void* const block = size >= kLarge ? state_->large_block(size) : state_->small_block(size);
+  statistics.in_use += size;
+  statistics.peak = std::max(statistics.peak, statistics.in_use);
   return block;
 }
 
-void* Pool::small_block(std::size_t size) {
-  const auto it = free_.find(size);
-  if (it == free_.end() || it->second.empty()) return from_device(size);
-  void* const block = it->second.back();
-  it->second.pop_back();
-  statistics_.cached -= size;
-  return block;
-}
-
-void* Pool::large_block(std::size_t size) {
-  const auto fit = free_pieces_.lower_bound({size, nullptr});
-  if (fit == free_pieces_.end()) {
-    // Instead of adding to pieces that are too small: those give way.
-    for (std::size_t given = 0; release_ && given < size;) {
-      auto it = free_pieces_.rbegin();
-      while (it != free_pieces_.rend() && !is_whole(pieces_.find(it->second))) ++it;
-      if (it == free_pieces_.rend()) break;
-      given += it->first;
-      give_back(pieces_.find(it->second));
-    }
-    auto* const block = static_cast<std::byte*>(from_device(size));
-    pieces_[block] = {size, true, false};
-    return block;
-  }
-  std::byte* const block = fit->second;
-  free_pieces_.erase(fit);
-  Piece& piece = pieces_.at(block);
-  piece.free = false;
-  if (piece.size > size) {
-    pieces_[block + size] = {piece.size - size, false, true};
-    free_pieces_.emplace(piece.size - size, block + size);
-    piece.size = size;
-  }
-  statistics_.cached -= size;
-  return block;
-}
-
-void Pool::release(void* pointer, std::size_t bytes) {
+void Pool::release(void* pointer, std::size_t bytes) noexcept {
   const std::size_t size = size_class(bytes);
-  const std::lock_guard lock(mutex_);
-  statistics_.in_use -= size;
-  statistics_.cached += size;
+  const std::lock_guard lock(state_->mutex);
+  state_->statistics.in_use -= size;
+  state_->statistics.cached += size;
   if (size >= kLarge)
-    release_large(static_cast<std::byte*>(pointer));
+    state_->release_large(static_cast<std::byte*>(pointer));
   else
-    free_[size].push_back(pointer);
-}
-
-void Pool::release_large(std::byte* pointer) {
-  auto piece = pieces_.find(pointer);
-  if (const auto next = std::next(piece); next != pieces_.end() && next->second.free && !next->second.first) {
-    free_pieces_.erase({next->second.size, next->first});
-    piece->second.size += next->second.size;
-    pieces_.erase(next);
-  }
-  if (!piece->second.first && std::prev(piece)->second.free) {
-    const auto before = std::prev(piece);
-    free_pieces_.erase({before->second.size, before->first});
-    before->second.size += piece->second.size;
-    pieces_.erase(piece);
-    piece = before;
-  }
-  piece->second.free = true;
-  free_pieces_.emplace(piece->second.size, piece->first);
-}
-
-bool Pool::is_whole(Pieces::const_iterator piece) const {
-  const auto next = std::next(piece);
-  return piece->second.first && (next == pieces_.end() || next->second.first);
-}
-
-void Pool::give_back(Pieces::iterator piece) {
-  free_pieces_.erase({piece->second.size, piece->first});
-  statistics_.cached -= piece->second.size;
-  release_(piece->first);
-  pieces_.erase(piece);
-}
-
-void* Pool::from_device(std::size_t bytes) {
-  const auto fits = [&] { return limit_ == 0 || statistics_.in_use + statistics_.cached + bytes <= limit_; };
-  void* block = fits() ? allocate_(bytes) : nullptr;
-  if (block == nullptr) {
-    trim_locked();
-    block = fits() ? allocate_(bytes) : nullptr;
-  }
-  if (block == nullptr)
-    throw Error(ErrorKind::memory,
-                text("memory: ", bytes, " bytes asked for, ", statistics_.in_use, " in use",
-                     limit_ ? text(", the limit is ", limit_) : std::string(", the device has none left")),
-                "a smaller --patch, --batch or --base needs less; --dry-run prints the planned peak");
-  return block;
+    state_->small.find(size)->second.free.push_back(pointer);
 }
 
 MemoryStatistics Pool::statistics() const {
-  const std::lock_guard lock(mutex_);
-  return statistics_;
+  const std::lock_guard lock(state_->mutex);
+  return state_->statistics;
 }
 
 void Pool::reset_peak() {
-  const std::lock_guard lock(mutex_);
-  statistics_.peak = statistics_.in_use;
+  const std::lock_guard lock(state_->mutex);
+  state_->statistics.peak = state_->statistics.in_use;
 }
 
 void Pool::set_limit(std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
-  limit_ = bytes;
+  const std::lock_guard lock(state_->mutex);
+  state_->limit = bytes;
 }
 
 void Pool::trim() {
-  const std::lock_guard lock(mutex_);
-  trim_locked();
-}
-
-void Pool::trim_locked() {
-  if (!release_) return;
-  for (auto& [size, blocks] : free_)
-    for (void* block : blocks) {
-      statistics_.cached -= size;
-      release_(block);
-    }
-  free_.clear();
-  for (auto piece = pieces_.begin(); piece != pieces_.end();) {
-    const auto next = std::next(piece);
-    if (piece->second.free && is_whole(piece)) give_back(piece);
-    piece = next;
-  }
+  const std::lock_guard lock(state_->mutex);
+  state_->trim();
 }
 
 Storage::Storage(Backend& backend, std::size_t bytes)

@@ -1,17 +1,14 @@
-// Memory of a device: a pool over the device's allocator, with statistics and a limit. Thread-safe; blocks are 64-byte
-// aligned; released blocks are kept for reuse. Small blocks keep their size for life. A large one is the smallest free
-// piece that is large enough, cut to measure, and joins its free neighbours again when it is released: the maps of a
-// network have many sizes, and a cache of each size would hold far more than is ever in use.
+// Memory of a device: a pool over the device's allocator, with statistics and a limit. Blocks are 64-byte aligned, and
+// released blocks are kept for reuse. Small blocks keep their size for life. A large one is the smallest free piece
+// that is large enough, cut to measure, and joins its free neighbours again when it is released: the maps of a network
+// have many sizes, and a cache of each size would hold far more than is ever in use.
+//
+// Thread safety: every function of a Pool may be called by several threads at once.
 #pragma once
 
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <set>
-#include <utility>
-#include <vector>
 
 namespace voxgrad {
 
@@ -35,7 +32,8 @@ class Pool {
   // Memory for `bytes` (0 gives a valid pointer). Error(memory) with the numbers if there is none or the limit is met;
   // the cache is given back and the request tried once more before that.
   void* allocate(std::size_t bytes);
-  void release(void* pointer, std::size_t bytes);
+  // The block goes back; `bytes` as they were asked for. Allocates nothing and throws nothing: destructors call it.
+  void release(void* pointer, std::size_t bytes) noexcept;
   MemoryStatistics statistics() const;
   void reset_peak();
   void trim();                                       // gives the cached blocks back to the device
@@ -43,28 +41,8 @@ class Pool {
   static std::size_t size_class(std::size_t bytes);  // what a block for `bytes` takes
 
  private:
-  // A part of what the device gave in one piece; `first`: its beginning.
-  struct Piece {
-    std::size_t size;
-    bool first, free;
-  };
-  using Pieces = std::map<std::byte*, Piece>;
-
-  void* small_block(std::size_t size);
-  void* large_block(std::size_t size);
-  void release_large(std::byte* pointer);
-  bool is_whole(Pieces::const_iterator piece) const;  // all that the device gave
-  void give_back(Pieces::iterator piece);
-  void* from_device(std::size_t bytes);
-  void trim_locked();
-  std::function<void*(std::size_t)> allocate_;
-  std::function<void(void*)> release_;
-  mutable std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> free_;  // small blocks by size
-  Pieces pieces_;                                   // large ones by address, free or not
-  std::set<std::pair<std::size_t, std::byte*>> free_pieces_;
-  MemoryStatistics statistics_;
-  std::size_t limit_ = 0;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 // A block owned by tensors; returns to its pool with the last of them.

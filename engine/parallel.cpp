@@ -11,6 +11,8 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -85,7 +87,7 @@ void leave_core([[maybe_unused]] int core) {
 
 class Workers {
  public:
-  // False if another job is running: the caller then works alone.
+  // False if the job of another caller is running.
   bool run(std::int64_t count, const std::function<void(std::int64_t)>& body) {
     const std::unique_lock lock(callers_, std::try_to_lock);
     if (!lock || count >= kClosed) return false;
@@ -107,13 +109,25 @@ class Workers {
     return true;
   }
 
+  // Waits for the job that is running, then for the threads to end.
+  void shut_down() {
+    const std::lock_guard lock(callers_);
+    stopping_.store(true, std::memory_order_relaxed);
+    generation_.fetch_add(1, std::memory_order_release);
+    generation_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    stopping_.store(false, std::memory_order_relaxed);
+  }
+
  private:
   static constexpr std::uint32_t kClosed = 0xFFFFFFFFu;
   static constexpr std::uint32_t kJobs = 16;  // between two moves of a worker
 
   void start_workers() {
     try {
-      for (; started_ < threads() - 1; ++started_) std::thread([this, index = started_] { serve(index); }).detach();
+      for (int index = static_cast<int>(threads_.size()); index < threads() - 1; ++index)
+        threads_.emplace_back([this, index] { serve(index); });
     } catch (const std::system_error&) {
       // The system gives no more threads: those that are there share the work.
     }
@@ -144,6 +158,7 @@ class Workers {
     for (std::uint32_t seen = 0;;) {
       wait_while(generation_, seen);
       seen = generation_.load(std::memory_order_acquire);
+      if (stopping_.load(std::memory_order_relaxed)) return;
       if (index >= threads() - 1) continue;
       const int core = current_core();
       if (core >= 0 && core == caller_core_.load(std::memory_order_relaxed) && (moved == 0 || seen - moved > kJobs)) {
@@ -155,7 +170,8 @@ class Workers {
   }
 
   std::mutex callers_;
-  int started_ = 0;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> stopping_{false};
   std::atomic<std::uint32_t> generation_{0};
   std::atomic<std::uint64_t> ticket_{kClosed};
   std::atomic<std::uint32_t> count_{0};
@@ -164,9 +180,38 @@ class Workers {
   std::atomic<const std::function<void(std::int64_t)>*> body_{nullptr};
 };
 
+// At the end of the process, or when the library is unloaded, the threads are joined. The pool itself is never
+// destroyed, because the destructor of another static object may still compute.
 Workers& workers() {
-  static Workers& pool = *new Workers;  // never destroyed: its threads live as long as the process
+  static Workers& pool = *new Workers;
+  static const struct AtExit {
+    ~AtExit() {
+      if (!inside) pool.shut_down();  // a block that calls exit() cannot wait for itself
+    }
+  } at_exit;
   return pool;
+}
+
+ParallelFor& hook() {
+  static ParallelFor& function = *new ParallelFor;
+  return function;
+}
+
+void run_alone(std::int64_t count, const std::function<void(std::int64_t)>& body) {
+  for (std::int64_t block = 0; block < count; ++block) body(block);
+}
+
+// Runs the blocks by the function of the host.
+void run_hook(std::int64_t count, const std::function<void(std::int64_t)>& body) {
+  std::atomic<std::int64_t> done{0};
+  hook()(count, [&](std::int64_t block) {
+    const bool before = std::exchange(inside, true);
+    body(block);
+    inside = before;
+    done.fetch_add(1, std::memory_order_relaxed);
+  });
+  check(done == count, "parallel_for: the function given to set_parallel_for ran ", done.load(), " of ", count,
+        " blocks");
 }
 
 }  // namespace
@@ -177,6 +222,13 @@ void set_threads(int count) {
   check(count >= 1 && count <= kMaxThreads, "set_threads: 1 to ", kMaxThreads, ", got ", count);
   thread_count().store(count, std::memory_order_relaxed);
 }
+
+void shut_down_threads() {
+  check(!inside, "shut_down_threads: called inside the body of a parallel_for, which would wait for itself");
+  workers().shut_down();
+}
+
+void set_parallel_for(ParallelFor function) { hook() = std::move(function); }
 
 namespace detail {
 
@@ -191,8 +243,12 @@ void run_blocks(std::int64_t count, const std::function<void(std::int64_t)>& bod
       if (!failure) failure = std::current_exception();
     }
   };
-  if (inside || threads() == 1 || !workers().run(count, guarded))
-    for (std::int64_t block = 0; block < count; ++block) guarded(block);
+  if (inside || threads() == 1)
+    run_alone(count, guarded);
+  else if (hook())
+    run_hook(count, guarded);
+  else if (!workers().run(count, guarded))
+    run_alone(count, guarded);
   if (failure) std::rethrow_exception(failure);
 }
 

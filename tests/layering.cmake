@@ -1,5 +1,5 @@
 # The rules of the house that no compiler checks: which folder may include which, where threads may start, that
-# libraries neither print nor exit, and how long a file may be.
+# libraries neither print nor exit, that environment variables are described, and how long a file may be.
 #   cmake -DROOT=<source folder> -P layering.cmake     checks the sources
 #   cmake -DSCRATCH=<folder> -P layering.cmake         proves that every rule can fail, on files written for it
 cmake_minimum_required(VERSION 3.22)
@@ -50,11 +50,33 @@ function(check_rules)
   # What people embed needs a compiler and nothing else.
   forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages).cpp)"
          "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp and pages.cpp alone" engine nn losses)
-  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/loader).cpp$"
+  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/sampling/loader).cpp$"
          "threads start in engine/parallel.cpp only (data/sampling/loader.cpp prefetches): use parallel_for"
          engine nn losses data apps)
   forbid("std::(cout|cerr|clog)|(^|[^A-Za-z0-9_.>])(v?f?printf|f?puts|putchar|exit|abort|terminate)[ \t]*\\(" ${nowhere}
          "libraries never print, abort or exit: throw an Error" engine nn losses data)
+
+  # The table of environment variables is whole and true.
+  file(STRINGS ${ROOT}/README.md table REGEX "^\\| `[A-Z_]+` \\|")
+  foreach(folder engine nn losses data apps tests)
+    sources_of(${folder} files)
+    foreach(file IN LISTS files)
+      file(STRINGS ${ROOT}/${file} reads REGEX "getenv\\(\"[A-Z_]+\"\\)")
+      foreach(read IN LISTS reads)
+        string(REGEX REPLACE ".*getenv\\(\"([A-Z_]+)\"\\).*" "\\1" variable "${read}")
+        list(APPEND variables ${variable})
+        if(NOT table MATCHES "`${variable}`")
+          finding("${file}: ${variable}" "every environment variable is described in the table of the README")
+        endif()
+      endforeach()
+    endforeach()
+  endforeach()
+  foreach(row IN LISTS table)
+    string(REGEX REPLACE "^\\| `([A-Z_]+)`.*" "\\1" variable "${row}")
+    if(NOT variable IN_LIST variables)
+      finding("README.md: ${variable}" "nothing reads this environment variable")
+    endif()
+  endforeach()
 
   foreach(folder engine nn losses data apps tests)
     sources_of(${folder} files)
@@ -85,6 +107,7 @@ endif()
 set(ROOT ${SCRATCH})
 function(expect count file content)
   file(REMOVE_RECURSE ${ROOT})
+  file(WRITE ${ROOT}/README.md "")
   file(WRITE ${ROOT}/${file} "${content}")
   set_property(GLOBAL PROPERTY findings "")
   check_rules()
@@ -117,4 +140,6 @@ expect(0 apps/a.cpp "void f() { std::cout << 1\; }\n")
 string(REPEAT "\n" 420 most)
 expect(0 tests/nn/a.cpp "${most}")
 expect(1 tests/nn/a.cpp "${most}\n")
+expect(1 engine/a.cpp "auto a = std::getenv(\"VOXGRAD_A\")\;\n")
+expect(1 README.md "| `VOXGRAD_A` | a | b |\n")
 file(REMOVE_RECURSE ${ROOT})

@@ -91,9 +91,9 @@ void extreme_gradient(const Runs& runs, const T* x, const T* dy, T* dx) {
       const T two_before = has.two_before ? v[k - 2 * w] : kNone, two_after = has.two_after ? v[k + 2 * w] : kNone;
       const T g_before = has.before ? g[k - w] : T(0), g_after = has.after ? g[k + w] : T(0);
       const bool beats_before = better<kLargest>(me, before), holds_after = !better<kLargest>(after, me);
-      const T from_before = beats_before & better<kLargest>(me, two_before) ? g_before : T(0);
-      const T from_me = beats_before & holds_after ? g[k] : T(0);
-      const T from_after = holds_after & !better<kLargest>(two_after, me) ? g_after : T(0);
+      const T from_before = (beats_before & better<kLargest>(me, two_before)) ? g_before : T(0);
+      const T from_me = (beats_before & holds_after) ? g[k] : T(0);
+      const T from_after = (holds_after & !better<kLargest>(two_after, me)) ? g_after : T(0);
       to[k] = from_before + from_me + from_after;
     }
   });

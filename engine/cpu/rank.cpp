@@ -60,7 +60,7 @@ std::pair<std::int64_t, std::int64_t> sift(const T* x, std::int64_t n, Key<T> lo
     for (std::int64_t i = 0; i < some; ++i) keys[i] = key_of(x[first + i]);
     for (std::int64_t i = 0; i < some; ++i) {
       above += keys[i] > high;
-      among |= (keys[i] >= low) & (keys[i] <= high) ? Key<T>(1) << i : Key<T>(0);
+      among |= ((keys[i] >= low) & (keys[i] <= high)) ? Key<T>(1) << i : Key<T>(0);
     }
     larger += static_cast<std::int64_t>(above);
     for (; among != 0; among &= among - 1) to[kept++] = keys[std::countr_zero(among)];

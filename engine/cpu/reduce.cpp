@@ -22,12 +22,12 @@ struct Sum {
 struct Max {
   static constexpr double kStart = -std::numeric_limits<double>::infinity();
   static double combine(double a, double b) { return b > a || b != b ? b : a; }  // a NaN stays
-  static Vec<double> combine(Vec<double> a, Vec<double> b) { return (b > a) | (b != b) ? b : a; }
+  static Vec<double> combine(Vec<double> a, Vec<double> b) { return ((b > a) | (b != b)) ? b : a; }
 };
 struct Min {
   static constexpr double kStart = std::numeric_limits<double>::infinity();
   static double combine(double a, double b) { return b < a || b != b ? b : a; }
-  static Vec<double> combine(Vec<double> a, Vec<double> b) { return (b < a) | (b != b) ? b : a; }
+  static Vec<double> combine(Vec<double> a, Vec<double> b) { return ((b < a) | (b != b)) ? b : a; }
 };
 
 // Four running results of a vector each, combined at the end.

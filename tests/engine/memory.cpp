@@ -1,9 +1,13 @@
-// The pool: size classes, reuse, statistics, the limit and what its message says.
+// The pool: size classes, reuse, statistics, the limit and what its message says; a release allocates nothing.
 #include "tests/test.h"
 
+#include <atomic>
 #include <cstdint>
+#include <cstdlib>
+#include <map>
 #include <new>
 #include <thread>
+#include <vector>
 
 #include "engine/backend.h"
 #include "engine/memory.h"
@@ -13,6 +17,19 @@
 using namespace voxgrad;
 using test::contains;
 using test::error_of;
+
+namespace {
+thread_local std::int64_t allocations = 0;  // by operator new, of this thread
+}
+
+// Not inlined, because GCC 12 takes an inlined one for a mismatched pair.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+  ++allocations;
+  if (void* block = std::malloc(bytes == 0 ? 1 : bytes)) return block;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
 namespace {
 
@@ -185,6 +202,32 @@ TEST_CASE("a pool that has no way to give memory back keeps its pieces when none
   CHECK(pool.allocate(4 * kMiB) == memory + 2 * kMiB);
   capacity = 12 * kMiB;
   CHECK(pool.allocate(5 * kMiB) == memory + 6 * kMiB);
+}
+
+TEST_CASE("a release allocates nothing, whatever came before") {
+  Pool pool(std::malloc, std::free);
+  for (const std::int64_t scale : {std::int64_t{1} << 12, std::int64_t{1} << 24}) {  // small blocks, and large ones
+    Random random(11);
+    std::vector<std::pair<void*, std::size_t>> held;
+    std::int64_t in_releases = 0, in_all = allocations;
+    for (int i = 0; i < 3000; ++i) {
+      if (held.size() > 200 || (!held.empty() && random.chance(0.45))) {
+        std::swap(held[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(held.size())))], held.back());
+        const std::int64_t before = allocations;
+        pool.release(held.back().first, held.back().second);
+        in_releases += allocations - before;
+        held.pop_back();
+      } else {
+        const auto bytes = static_cast<std::size_t>(scale / 8 + random.below(scale));
+        held.emplace_back(pool.allocate(bytes), bytes);
+      }
+      if (i % 1000 == 999) pool.trim();
+    }
+    in_all = allocations - in_all;
+    for (const auto& [block, bytes] : held) pool.release(block, bytes);
+    CHECK(in_releases == 0);
+    CHECK(in_all > 0);  // they are counted
+  }
 }
 
 TEST_CASE("tensors return their memory with the last handle") {

@@ -1,9 +1,13 @@
-// parallel_for: every element once, blocks cut by size, exceptions, nesting.
+// parallel_for: every element once, blocks cut by size, exceptions, nesting, several callers, threads that end, and
+// the threads of a host.
 #include "tests/test.h"
 
 #include <atomic>
+#include <filesystem>
+#include <iterator>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "engine/parallel.h"
@@ -70,4 +74,84 @@ TEST_CASE("a wrong number of threads is refused") {
   CHECK(contains(error_of([] { set_threads(0); }), "got 0"));
   CHECK_THROWS_AS(set_threads(-2), Error);
   CHECK(threads() == before);
+}
+
+#ifdef __linux__
+std::int64_t threads_of_process() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return std::distance(begin(tasks), end(tasks));
+}
+
+TEST_CASE("threads are started by the first call that has use for them, end when told to, and start again") {
+  shut_down_threads();
+  const std::int64_t others = threads_of_process();
+  with_threads(1, [] { CHECK(blocks_of(100, 1).size() == 100); });
+  CHECK(threads_of_process() == others);
+  for (int round = 0; round < 20; ++round) {
+    with_threads(3, [] { CHECK(blocks_of(100, 1).size() == 100); });
+    CHECK(threads_of_process() == others + 2);
+    shut_down_threads();
+    CHECK(threads_of_process() == others);
+  }
+}
+#endif
+
+TEST_CASE("threads cannot be waited for by themselves") {
+  with_threads(2, [] {
+    CHECK(contains(error_of([] { parallel_for(10, 1, [](std::int64_t, std::int64_t) { shut_down_threads(); }); }),
+                   "inside the body"));
+  });
+}
+
+TEST_CASE("several callers at once all get their work done, while threads come and go") {
+  with_threads(3, [] {
+    std::atomic<int> wrong = 0;
+    const auto caller = [&wrong] {
+      for (int round = 0; round < 300; ++round) {
+        std::vector<std::int64_t> out(500, 0);
+        parallel_for(500, 7, [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; ++i) out[static_cast<std::size_t>(i)] += i;
+        });
+        for (std::int64_t i = 0; i < 500; ++i) wrong += out[static_cast<std::size_t>(i)] != i;
+      }
+    };
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 3; ++i) callers.emplace_back(caller);
+    for (int i = 0; i < 50; ++i) shut_down_threads();
+    for (std::thread& thread : callers) thread.join();
+    CHECK(wrong == 0);
+  });
+}
+
+TEST_CASE("the threads of a host run every block once, in their order, and exceptions arrive") {
+  std::vector<std::int64_t> seen;
+  set_parallel_for([&seen](std::int64_t count, const std::function<void(std::int64_t)>& block) {
+    std::thread([&] {
+      for (std::int64_t i = count; i-- > 0;) {
+        seen.push_back(i);
+        block(i);
+      }
+    }).join();
+  });
+  with_threads(2, [] { CHECK(blocks_of(50, 10).size() == 5); });
+  CHECK(seen == std::vector<std::int64_t>{4, 3, 2, 1, 0});
+  seen.clear();
+  with_threads(1, [] { CHECK(blocks_of(50, 10).size() == 5); });
+  CHECK(seen.empty());
+  with_threads(2, [] {
+    parallel_for(3, 1, [](std::int64_t, std::int64_t) { parallel_for(9, 1, [](std::int64_t, std::int64_t) {}); });
+    CHECK(error_of([] {
+            parallel_for(9, 1, [](std::int64_t begin, std::int64_t) { check(begin != 7, "block 7"); });
+          }) == "block 7");
+  });
+  CHECK(seen.size() == 12);  // nested calls run in their block
+
+  set_parallel_for([](std::int64_t, const std::function<void(std::int64_t)>& block) { block(0); });
+  with_threads(2, [] {
+    CHECK(contains(error_of([] { parallel_for(3, 1, [](std::int64_t, std::int64_t) {}); }), "ran 1 of 3 blocks"));
+  });
+  set_parallel_for({});
+  seen.clear();
+  with_threads(2, [] { CHECK(blocks_of(50, 10).size() == 5); });
+  CHECK(seen.empty());
 }

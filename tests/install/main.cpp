@@ -1,11 +1,18 @@
-// A small U-Net learns to find a bright square, with a loss chosen by name.
+// A small U-Net learns to find a bright square, with a loss chosen by name, in a project that has headers of its own
+// under the names of the library's.
 #include <cstdint>
 #include <iostream>
 #include <vector>
 
-#include "losses/core/loss.h"
-#include "nn/optimizer.h"
-#include "nn/unet.h"
+#include "data/image.h"
+#include "engine/memory.h"
+#include "engine/tensor.h"
+#include "voxgrad/engine/memory.h"
+#include "voxgrad/losses/core/loss.h"
+#include "voxgrad/nn/optimizer.h"
+#include "voxgrad/nn/unet.h"
+
+static_assert(own::kImageHeaders + own::kMemoryHeaders + own::kTensorHeaders == 3 && own::Tensor{}.rank == 0);
 
 int main() {
   using namespace voxgrad;

@@ -1,8 +1,8 @@
 // The data component links with what it needs (HDF5, zlib) and says what is wrong with a path.
 #include <iostream>
 
-#include "data/dataset.h"
-#include "engine/error.h"
+#include "voxgrad/data/dataset.h"
+#include "voxgrad/engine/error.h"
 
 int main() {
   try {

@@ -1,0 +1,5 @@
+#pragma once
+
+namespace own {
+constexpr int kImageHeaders = 1;
+}

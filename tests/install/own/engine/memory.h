@@ -1,0 +1,7 @@
+#pragma once
+
+#include "engine/tensor.h"
+
+namespace own {
+constexpr int kMemoryHeaders = 1;
+}
