@@ -49,7 +49,7 @@ void load_weights(nn::UNet& net, const std::string& path) {
   try {
     net.load_state(state);
   } catch (const Error& error) {
-    throw Error(error.kind(), path + ": " + error.what(), error.hint());
+    throw Error(error.kind(), path + ": " + error.message(), error.hint());
   }
 }
 

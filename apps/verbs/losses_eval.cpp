@@ -121,7 +121,7 @@ void eval(const EvalOptions& options, const Common& common) {
     result = loss(logits, given.labels.to(device), given.context);
   } catch (const Error& error) {  // what a loss takes for a wrong call is here a wrong file
     if (error.kind() != ErrorKind::argument) throw;
-    throw Error(ErrorKind::data, options.file + ": " + error.what(), error.hint());
+    throw Error(ErrorKind::data, options.file + ": " + error.message(), error.hint());
   }
   const double value = result.item();
   if (slope) {

@@ -111,7 +111,7 @@ std::unique_ptr<Recording> CudaBackend::capture(const std::function<void()>& wor
                                                 std::string& refusal) try {
   return std::make_unique<CudaRecording>(work, memory);
 } catch (const Error& error) {
-  refusal = error.what();
+  refusal = error.message();
   return nullptr;
 }
 
