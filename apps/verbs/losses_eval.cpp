@@ -126,7 +126,7 @@ void eval(const EvalOptions& options, const Common& common) {
   const double value = result.item();
   if (slope) {
     if (result.requires_grad()) result.backward();
-    const Tensor gradient = (logits.grad().defined() ? logits.grad() : zeros_like(logits)).to(Device::cpu);
+    const Tensor gradient = (logits.has_grad() ? logits.grad() : zeros_like(logits)).to(Device::cpu);
     if (!options.gradient.empty()) write_gradient(options.gradient, gradient, loss.text(), value);
     if (!options.png.empty()) write_png(options, given, gradient, value);
   }

@@ -19,8 +19,11 @@ void check_weight(const Tensor& x, const Shape& shape, const Tensor& weight, con
   detail::check_feature_map(x, op);
   detail::check_like(x, weight, op, "weight");
   check(weight.dims() == x.dims(), op, ": weight ", weight.shape(), " needs as many axes as x ", shape);
-  check(weight.extent(in_axis) == shape[-1], op, ": weight ", weight.shape(), " takes ", weight.extent(in_axis),
-        " channels, x ", shape, " has ", shape[-1]);
+  const std::int64_t in = weight.extent(in_axis);
+  if (in != shape[-1])
+    throw Error(ErrorKind::argument,
+                text(op, ": weight ", weight.shape(), " takes ", in, " channels, x ", shape, " has ", shape[-1]),
+                channels_hint(shape, in));
   if (!bias.defined()) return;
   check(bias.dtype() == type && bias.device() == x.device(), op, ": bias is ", bias, " on ", bias.device(), ", needs ",
         type, " on ", x.device());
@@ -43,13 +46,14 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   if (!recording({&a, &b})) return y;
   // dA = dY B^T and dB = A^T dY, transposed where the operand is stored transposed.
   return record(
-      y, {{a,
-           [b = b.detach(), ta, tb](const Tensor& dy) {
-             return ta ? matmul(b, dy, {.transpose_a = tb, .transpose_b = true}) : matmul(dy, b, {.transpose_b = !tb});
-           }},
-          {b, [a = a.detach(), ta, tb](const Tensor& dy) {
-             return tb ? matmul(dy, a, {.transpose_a = true, .transpose_b = ta}) : matmul(a, dy, {.transpose_a = !ta});
-           }}});
+      "matmul", y,
+      {{a,
+        [b = b.detach(), ta, tb](const Tensor& dy) {
+          return ta ? matmul(b, dy, {.transpose_a = tb, .transpose_b = true}) : matmul(dy, b, {.transpose_b = !tb});
+        }},
+       {b, [a = a.detach(), ta, tb](const Tensor& dy) {
+          return tb ? matmul(dy, a, {.transpose_a = true, .transpose_b = ta}) : matmul(a, dy, {.transpose_a = !ta});
+        }}});
 }
 
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
@@ -110,11 +114,11 @@ Tensor upsample(const Tensor& x, Upsampling kind, const Extents& scale) {
   for (int i = 0; i < spatial; ++i) shape[i + 1] = x.extent(i + 1) * s[i];
   Tensor y = empty(shape, x.dtype(), x.device());
   x.backend().upsample(x, kind, s, y);
-  return record(y, {{x, [kind, s, in = x.shape()](const Tensor& dy) {
-                       Tensor dx = empty(in, dy.dtype(), dy.device());
-                       dy.backend().upsample_gradient(dy, kind, s, dx);
-                       return dx;
-                     }}});
+  return record("upsample", y, {{x, [kind, s, in = x.shape()](const Tensor& dy) {
+                                   Tensor dx = empty(in, dy.dtype(), dy.device());
+                                   dy.backend().upsample_gradient(dy, kind, s, dx);
+                                   return dx;
+                                 }}});
 }
 
 }  // namespace voxgrad

@@ -86,14 +86,14 @@ Tensor run(const ConvCall& call, const std::vector<Pending>& inputs, const Tenso
   const bool recorded =
       recording({&weight, &bias}) ||
       std::any_of(inputs.begin(), inputs.end(), [](const Pending& input) { return recording({&input.z}); });
-  return recorded ? record(y, conv_inputs(inputs, kept, weight, bias, call.geometry)) : y;
+  return recorded ? record("conv", y, conv_inputs(inputs, kept, weight, bias, call.geometry)) : y;
 }
 
 }  // namespace
 
 Tensor Pending::tensor() const {
   if (!mean.defined()) return z;
-  return record(materialised({reading()}), {{z, [](const Tensor& dy) { return dy; }}});
+  return record("normalised", materialised({reading()}), {{z, [](const Tensor& dy) { return dy; }}});
 }
 
 Tensor conv(const std::vector<Pending>& inputs, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
@@ -128,7 +128,7 @@ Pending conv_norm(const std::vector<Pending>& inputs, const Tensor& weight, cons
   if (batch && !constant)
     detail::move_running(all.mean, all.rstd, norm.options.eps, count, norm.momentum, norm.running_mean,
                          norm.running_var);
-  Pending result(record(y.detach(), detail::norm_inputs(y, all)));
+  Pending result(record("norm", y.detach(), detail::norm_inputs(y, all)));
   result.mean = all.mean;
   result.rstd = all.rstd;
   result.gamma = norm.gamma;
@@ -158,7 +158,7 @@ Tensor conv_transpose(const Pending& x, const Tensor& weight, const Tensor& bias
                                return dw;
                              }}};
   if (bias.defined()) inputs.push_back({bias, bias_gradient(bias)});
-  return record(y, std::move(inputs));
+  return record("conv_transpose", y, std::move(inputs));
 }
 
 Tensor max_pool(const Pending& x, const Extents& window) {
@@ -174,11 +174,11 @@ Tensor max_pool(const Pending& x, const Extents& window) {
   Tensor y = empty(shape, x.z.dtype(), x.z.device());
   Tensor index = empty(shape, DType::u8, x.z.device());
   fused_backend_of(y.device()).max_pool(x.reading(), w, y, index);
-  return record(y, {{x.z, [index, w, in = x.shape()](const Tensor& dy) {
-                       Tensor dx = empty(in, dy.dtype(), dy.device());
-                       dy.backend().max_pool_gradient(dy, index, w, dx);
-                       return dx;
-                     }}});
+  return record("max_pool", y, {{x.z, [index, w, in = x.shape()](const Tensor& dy) {
+                                   Tensor dx = empty(in, dy.dtype(), dy.device());
+                                   dy.backend().max_pool_gradient(dy, index, w, dx);
+                                   return dx;
+                                 }}});
 }
 
 }  // namespace voxgrad

@@ -78,7 +78,7 @@ using detail::check_affine;
 Tensor normalise(const Tensor& x, const detail::Normalisation& norm) {
   Tensor y = empty_like(x);
   x.backend().norm(x, norm.mean, norm.rstd, norm.gamma, norm.beta, norm.activation, y);
-  return record(y, detail::norm_inputs(x, norm));
+  return record("norm", y, detail::norm_inputs(x, norm));
 }
 
 }  // namespace
@@ -128,7 +128,7 @@ Tensor dropout(const Tensor& x, double probability, std::uint64_t key, bool chan
   x.backend().dropout(x, probability, channelwise, key, y);
   // The mask is a function of the key: the same call on dy is the derivative, and nothing is saved.
   return record(
-      y,
+      "dropout", y,
       {{x, [probability, key, channelwise](const Tensor& dy) { return dropout(dy, probability, key, channelwise); }}});
 }
 
