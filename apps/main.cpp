@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
   } catch (const voxgrad::apps::Interrupted& interrupted) {
     return 128 + interrupted.signal;
   } catch (const voxgrad::Error& error) {
-    return report(error.what(), error.hint(), exit_code(error.kind()));
+    return report(error.message(), error.hint(), exit_code(error.kind()));
   } catch (const std::bad_alloc&) {
     return report("out of memory", "use a smaller --batch or --patch", exit_code(ErrorKind::memory));
   } catch (const std::exception& error) {

@@ -12,11 +12,11 @@ namespace {
 thread_local bool enabled = true;
 std::atomic<std::uint64_t> next_number{1};
 
-std::shared_ptr<Node> make_node(const Shape& shape, bool leaf) {
+std::shared_ptr<Node> make_node(const char* operation, const Shape& shape) {
   auto node = std::make_shared<Node>();
+  node->operation = operation;
   node->number = next_number.fetch_add(1, std::memory_order_relaxed);
   node->shape = shape;
-  node->leaf = leaf;
   return node;
 }
 
@@ -25,8 +25,8 @@ void accumulate(Node& node, Tensor gradient) {
   if (!(gradient.shape() == node.shape)) gradient = sum_to(gradient, node.shape);
   if (!node.grad.defined()) {
     // A gradient that is still referenced elsewhere must not be overwritten by later additions: a leaf copies it.
-    node.grad = node.leaf && !gradient.unique() ? gradient.clone() : std::move(gradient);
-  } else if (node.leaf || node.grad.unique()) {
+    node.grad = node.leaf() && !gradient.unique() ? gradient.clone() : std::move(gradient);
+  } else if (node.leaf() || node.grad.unique()) {
     node.grad.backend().binary(BinaryOp::add, node.grad, gradient, node.grad);
   } else {
     node.grad = add(node.grad, gradient);
@@ -58,39 +58,45 @@ Node::~Node() {
 
 NoGrad::NoGrad() : before_(enabled) { enabled = false; }
 NoGrad::~NoGrad() { enabled = before_; }
-bool grad_enabled() { return enabled; }
+bool grad_enabled() noexcept { return enabled; }
 
 bool recording(std::initializer_list<const Tensor*> inputs) {
   return enabled && std::any_of(inputs.begin(), inputs.end(), [](const Tensor* x) { return x->requires_grad(); });
 }
 
-Tensor record(Tensor output, std::vector<Input> inputs) {
+Tensor record(const char* operation, Tensor output, std::vector<Input> inputs) {
   if (!enabled) return output;
   std::shared_ptr<Node> node;
   for (Input& input : inputs) {
     if (!input.tensor.requires_grad()) continue;
-    if (!node) node = make_node(output.shape(), false);
+    if (!node) node = make_node(operation, output.shape());
     node->edges.push_back({input.tensor.node(), std::move(input.gradient)});
   }
   return node ? attach(std::move(output), std::move(node)) : output;
 }
 
-Tensor record(Tensor output, std::initializer_list<Input> inputs) {
-  return record(std::move(output), std::vector<Input>(inputs));
-}
-
 Tensor& Tensor::set_requires_grad(bool on) {
   check(defined(), "set_requires_grad: undefined tensor");
   check(!on || is_float(dtype_), "set_requires_grad: only f32, f64 and bf16 have gradients, this is ", *this);
-  check(!node_ || node_->leaf, "set_requires_grad: only a leaf can be switched; detach() it first");
-  node_ = on ? make_node(shape_, true) : nullptr;
+  check(!node_ || node_->leaf(), "set_requires_grad: only a leaf can be switched; detach() it first");
+  node_ = on ? make_node(nullptr, shape_) : nullptr;
   return *this;
 }
 
-Tensor Tensor::grad() const { return node_ ? node_->grad : Tensor(); }
+bool Tensor::has_grad() const noexcept { return node_ && node_->leaf() && node_->grad.defined(); }
+
+Tensor Tensor::grad() const {
+  const auto refuse = [](const std::string& why, const char* hint) {
+    throw Error(ErrorKind::argument, "grad: there is no gradient: " + why, hint);
+  };
+  if (!node_) refuse("this tensor does not require one", "call set_requires_grad() before it is used");
+  if (!node_->leaf()) refuse(text("this is the result of ", node_->operation, ", and leaves alone keep theirs"), "");
+  if (!node_->grad.defined()) refuse("none has arrived at this leaf", "call backward() on a result that depends on it");
+  return node_->grad;
+}
 
 void Tensor::set_grad(Tensor gradient) const {
-  check(node_ && node_->leaf, "set_grad: needs a leaf that requires a gradient");
+  check(node_ && node_->leaf(), "set_grad: needs a leaf that requires a gradient");
   check(!gradient.defined() || gradient.shape() == shape_, "set_grad: gradient ", gradient, " for ", *this);
   node_->grad = std::move(gradient);
 }
@@ -106,7 +112,7 @@ void Tensor::backward(const Tensor& gradient) const {
   const NoGrad guard;
   std::vector<std::shared_ptr<Node>> heap;  // newest on top; a node enters with its first gradient
   const auto arrive = [&heap](const std::shared_ptr<Node>& node, Tensor arriving) {
-    if (!node->leaf) {
+    if (!node->leaf()) {
       check(!node->swept, "backward: this graph was swept already and its saved tensors are gone; run forward again");
       if (!node->grad.defined()) {
         heap.push_back(node);
@@ -123,10 +129,14 @@ void Tensor::backward(const Tensor& gradient) const {
     Tensor output_gradient = std::move(node->grad);
     node->grad = Tensor();
     node->swept = true;
-    for (Edge& edge : node->edges) {
-      Tensor input_gradient = edge.gradient(output_gradient);
-      edge.gradient = nullptr;  // frees what only this closure saved
-      arrive(edge.input, std::move(input_gradient));
+    try {
+      for (Edge& edge : node->edges) {
+        Tensor input_gradient = edge.gradient(output_gradient);
+        edge.gradient = nullptr;  // frees what only this closure saved
+        arrive(edge.input, std::move(input_gradient));
+      }
+    } catch (const Error& error) {
+      throw Error(error.kind(), text("backward of ", node->operation, ": ", error.message()), error.hint());
     }
     node->edges.clear();
   }

@@ -23,7 +23,7 @@ const Entry& entry(Device device) { return kDevices.at(static_cast<std::size_t>(
 
 }  // namespace
 
-const char* name_of(Device device) { return entry(device).name; }
+const char* name_of(Device device) noexcept { return kDevices[static_cast<std::size_t>(device)].name; }
 Backend& backend_of(Device device) { return entry(device).backend(); }
 bool has_device(Device device) { return entry(device).available(); }
 std::string description_of(Device device) { return entry(device).description(); }

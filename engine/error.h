@@ -13,24 +13,37 @@ namespace voxgrad {
 // diverged 7, check 8. `argument` is a call that breaks the contract of a function: a bug of the caller, code 1.
 enum class ErrorKind { argument, usage, data, model, io, memory, diverged, check };
 
+// what() is the message and, where there is one, the hint on a second line. Whoever passes an error on, or prints the
+// two apart, takes message() and hint().
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& message, std::string hint = {})
-      : std::runtime_error(message), kind_(kind), hint_(std::move(hint)) {}
-  ErrorKind kind() const { return kind_; }
+  Error(ErrorKind kind, const std::string& message, const std::string& hint = {})
+      : std::runtime_error(hint.empty() ? message : message + "\nhint: " + hint),
+        kind_(kind),
+        message_(message),
+        hint_(hint) {}
+  ErrorKind kind() const noexcept { return kind_; }
+  const std::string& message() const noexcept { return message_; }
   // One sentence with the remedy; empty if there is no likely one.
-  const std::string& hint() const { return hint_; }
+  const std::string& hint() const noexcept { return hint_; }
 
  private:
   ErrorKind kind_;
-  std::string hint_;
+  std::string message_, hint_;
 };
 
-// Concatenates anything that can be written to a stream: text("conv: x ", shape, " has ", 4, " channels").
+// Concatenates anything that can be written to a stream: text("conv: x ", shape, " has ", 4, " channels"). What has a
+// function describe() is written by it: a message says what a tensor is, not what its elements are.
 template <class... Parts>
-std::string text(const Parts&... parts) {
+[[nodiscard]] std::string text(const Parts&... parts) {
   std::ostringstream out;
-  (out << ... << parts);
+  const auto write = [&out](const auto& part) {
+    if constexpr (requires { describe(part); })
+      out << describe(part);
+    else
+      out << part;
+  };
+  (write(parts), ...);
   return std::move(out).str();
 }
 

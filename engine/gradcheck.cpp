@@ -80,15 +80,13 @@ GradcheckResult gradcheck(const Function& f, std::vector<Tensor> inputs, const G
 
   const auto value = [&] {
     const NoGrad guard;
-    const Tensor y = weighting(f(inputs));
-    return y.item();
+    return weighting(f(inputs)).item();
   };
   GradcheckResult result;
   const double middle = value();
   for (std::size_t k = 0; k < inputs.size(); ++k) {
-    const Tensor gradient = inputs[k].grad();
-    check(gradient.defined(), "gradcheck: the function does not depend on input ", k, ", or drops its gradient");
-    const std::vector<double> analytic = gradient.to_vector<double>();
+    check(inputs[k].has_grad(), "gradcheck: the function does not depend on input ", k, ", or drops its gradient");
+    const std::vector<double> analytic = inputs[k].grad().to_vector<double>();
     double scale = 1e-3;
     for (double g : analytic) scale = std::max(scale, std::fabs(g));
     double* x = inputs[k].data<double>();

@@ -222,8 +222,14 @@ void Pool::trim() {
 }
 
 Storage::Storage(Backend& backend, std::size_t bytes)
-    : backend_(backend), pool_(backend.pool()), bytes_(bytes), data_(pool_.allocate(bytes)) {}
+    : Storage(backend, backend.pool().allocate(bytes),
+              [&pool = backend.pool(), bytes](void* data) { pool.release(data, bytes); }) {}
 
-Storage::~Storage() { pool_.release(data_, bytes_); }
+Storage::Storage(Backend& backend, void* data, std::function<void(void*)> release)
+    : backend_(backend), data_(data), release_(std::move(release)) {}
+
+Storage::~Storage() {
+  if (release_) release_(data_);
+}
 
 }  // namespace voxgrad

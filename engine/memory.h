@@ -45,22 +45,22 @@ class Pool {
   std::unique_ptr<State> state_;
 };
 
-// A block owned by tensors; returns to its pool with the last of them.
+// The memory behind tensors: a block of the backend's pool, or memory of somebody else. `release` is called once, when
+// the last tensor on it is gone.
 class Storage {
  public:
   Storage(Backend& backend, std::size_t bytes);
+  Storage(Backend& backend, void* data, std::function<void(void*)> release);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
   void* data() const { return data_; }
-  std::size_t bytes() const { return bytes_; }
   Backend& backend() const { return backend_; }
 
  private:
   Backend& backend_;
-  Pool& pool_;
-  std::size_t bytes_;
   void* data_;
+  std::function<void(void*)> release_;
 };
 
 }  // namespace voxgrad

@@ -52,6 +52,24 @@ inline Tensor operator*(double s, const Tensor& x) { return affine(x, s, 0); }
 inline Tensor operator/(const Tensor& x, double s) { return affine(x, 1 / s, 0); }
 inline Tensor operator/(double s, const Tensor& x) { return affine(reciprocal(x), s, 0); }
 inline Tensor operator-(const Tensor& x) { return affine(x, -1, 0); }
+// x += y is x = x + y: the handle gets a new tensor, so that a graph that needs the old one, and other handles, keep
+// it.
+template <class T>
+Tensor& operator+=(Tensor& x, const T& y) {
+  return x = x + y;
+}
+template <class T>
+Tensor& operator-=(Tensor& x, const T& y) {
+  return x = x - y;
+}
+template <class T>
+Tensor& operator*=(Tensor& x, const T& y) {
+  return x = x * y;
+}
+template <class T>
+Tensor& operator/=(Tensor& x, const T& y) {
+  return x = x / y;
+}
 
 // --- Reductions. No axes: all of them. keep: reduced axes stay with extent 1. Sums accumulate in f64. ---
 Tensor sum(const Tensor& x, std::vector<int> axes = {}, bool keep = false);
@@ -65,6 +83,10 @@ Tensor argmax(const Tensor& x);                      // last axis, u8, first max
 Tensor reshape(const Tensor& x, const Shape& shape);  // same number of elements
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end);
 Tensor concat(const std::vector<Tensor>& parts, int axis);
+// Axis i of the result is axis axes[i] of x: permute(x, {0, 2, 3, 1}) brings [N, C, H, W] to [N, H, W, C]. transpose
+// exchanges two axes. Both copy on the host: they prepare images and weights and are no part of a fast network.
+Tensor permute(const Tensor& x, const std::vector<int>& axes);
+Tensor transpose(const Tensor& x, int a = -2, int b = -1);
 
 // --- Products ---
 // [m, k] x [k, n] -> [m, n]; a transposed operand is stored the other way round.

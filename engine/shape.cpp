@@ -4,26 +4,14 @@
 
 namespace voxgrad {
 
-std::size_t size_of(DType type) {
-  switch (type) {
-    case DType::f32: return 4;
-    case DType::f64: return 8;
-    case DType::bf16: return 2;
-    case DType::i32: return 4;
-    case DType::u8: return 1;
-  }
-  return 0;
+std::size_t size_of(DType type) noexcept {
+  constexpr std::size_t kSizes[] = {4, 8, 2, 4, 1};
+  return kSizes[static_cast<std::size_t>(type)];
 }
 
-const char* name_of(DType type) {
-  switch (type) {
-    case DType::f32: return "f32";
-    case DType::f64: return "f64";
-    case DType::bf16: return "bf16";
-    case DType::i32: return "i32";
-    case DType::u8: return "u8";
-  }
-  return "?";
+const char* name_of(DType type) noexcept {
+  constexpr const char* kNames[] = {"f32", "f64", "bf16", "i32", "u8"};
+  return kNames[static_cast<std::size_t>(type)];
 }
 
 Shape::Shape(std::initializer_list<std::int64_t> extents) {
@@ -89,6 +77,13 @@ Shape broadcast(const Shape& a, const Shape& b, const char* op) {
     result[-i] = m == 1 ? n : m;
   }
   return result;
+}
+
+std::string channels_hint(const Shape& x, std::int64_t channels) {
+  if (x.dims() < 3 || x[1] != channels) return {};
+  std::string axes = "{0";
+  for (int axis = 2; axis < x.dims(); ++axis) axes += text(", ", axis);
+  return text("channels are last, x has them on axis 1: take permute(x, ", axes, ", 1})");
 }
 
 Extents::Extents(std::initializer_list<std::int64_t> values) {

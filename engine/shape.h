@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <initializer_list>
 #include <ostream>
+#include <string>
+#include <type_traits>
 
 #include "engine/error.h"
 
@@ -14,46 +16,38 @@ namespace voxgrad {
 
 enum class DType : std::uint8_t { f32, f64, bf16, i32, u8 };
 
-std::size_t size_of(DType type);
-const char* name_of(DType type);
+std::size_t size_of(DType type) noexcept;  // bytes of an element
+const char* name_of(DType type) noexcept;
 inline std::ostream& operator<<(std::ostream& out, DType type) { return out << name_of(type); }
-inline bool is_float(DType type) { return type == DType::f32 || type == DType::f64 || type == DType::bf16; }
+inline bool is_float(DType type) noexcept { return type == DType::f32 || type == DType::f64 || type == DType::bf16; }
 
 template <class T>
 struct dtype_of;
 template <>
-struct dtype_of<float> {
-  static constexpr DType value = DType::f32;
-};
+struct dtype_of<float> : std::integral_constant<DType, DType::f32> {};
 template <>
-struct dtype_of<double> {
-  static constexpr DType value = DType::f64;
-};
+struct dtype_of<double> : std::integral_constant<DType, DType::f64> {};
 template <>
-struct dtype_of<std::int32_t> {
-  static constexpr DType value = DType::i32;
-};
+struct dtype_of<std::int32_t> : std::integral_constant<DType, DType::i32> {};
 template <>
-struct dtype_of<std::uint8_t> {
-  static constexpr DType value = DType::u8;
-};
+struct dtype_of<std::uint8_t> : std::integral_constant<DType, DType::u8> {};
 template <class T>
 inline constexpr DType dtype_v = dtype_of<T>::value;
 
-class Shape {
+class [[nodiscard]] Shape {
  public:
   static constexpr int kMaxDims = 6;
   Shape() = default;  // a scalar: no extents, one element
   Shape(std::initializer_list<std::int64_t> extents);
   static Shape filled(int dims, std::int64_t extent);
 
-  int dims() const { return dims_; }
+  int dims() const noexcept { return dims_; }
   std::int64_t numel() const;  // product of the extents; 1 for a scalar
   // Axis in [-dims, dims): -1 is the last.
   std::int64_t operator[](int axis) const { return extents_[normalise(axis)]; }
   std::int64_t& operator[](int axis) { return extents_[normalise(axis)]; }
-  const std::int64_t* begin() const { return extents_.data(); }
-  const std::int64_t* end() const { return extents_.data() + dims_; }
+  const std::int64_t* begin() const noexcept { return extents_.data(); }
+  const std::int64_t* end() const noexcept { return extents_.data() + dims_; }
   void push_back(std::int64_t extent);
   // Shape with one axis replaced, for messages and results: shape.with(-1, 64).
   Shape with(int axis, std::int64_t extent) const;
@@ -74,6 +68,10 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 // The numpy rule: align at the last axis, extents equal or 1. Error, naming `op`, if they do not fit.
 Shape broadcast(const Shape& a, const Shape& b, const char* op);
+
+// The hint for a feature map whose last extent is not the number of channels: it says how to bring axis 1 to the end if
+// the channels are there, [N, C, H, W]; else it is empty.
+std::string channels_hint(const Shape& x, std::int64_t channels);
 
 // One value per spatial axis (kernel, stride, padding, scale). A single number means "the same on every axis";
 // {1, 3, 3} is a plane kernel of a volume.

@@ -1,5 +1,6 @@
 #include "engine/tensor.h"
 
+#include <cmath>
 #include <limits>
 
 #include "engine/autograd.h"
@@ -14,17 +15,17 @@ Tensor attach(Tensor tensor, std::shared_ptr<Node> node) {
 
 Device Tensor::device() const { return defined() ? storage_->backend().device() : Device::cpu; }
 
-Backend& Tensor::backend() const {
-  check(defined(), "tensor: an undefined tensor was used");
-  return storage_->backend();
+Tensor on_storage(std::shared_ptr<Storage> storage, const Shape& shape, DType dtype) {
+  Tensor tensor;
+  tensor.storage_ = std::move(storage);
+  tensor.shape_ = shape;
+  tensor.dtype_ = dtype;
+  return tensor;
 }
 
 Tensor empty(const Shape& shape, DType dtype, Device device) {
-  Tensor tensor;
-  tensor.shape_ = shape;
-  tensor.dtype_ = dtype;
-  tensor.storage_ =
-      std::make_shared<Storage>(backend_of(device), static_cast<std::size_t>(shape.numel()) * size_of(dtype));
+  const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
+  Tensor tensor = on_storage(std::make_shared<Storage>(backend_of(device), bytes), shape, dtype);
 #ifndef NDEBUG
   if (is_float(dtype)) tensor.backend().fill(tensor, std::numeric_limits<double>::quiet_NaN());
 #endif
@@ -39,16 +40,67 @@ Tensor full(const Shape& shape, double value, DType dtype, Device device) {
 
 Tensor zeros(const Shape& shape, DType dtype, Device device) { return full(shape, 0.0, dtype, device); }
 
+Tensor borrow(void* data, const Shape& shape, DType dtype, std::function<void(void*)> release) {
+  check(data != nullptr || shape.numel() == 0, "borrow: a null pointer for ", dtype, ' ', shape);
+  check(reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) == 0, "borrow: the address ", data,
+        " is not aligned for ", dtype);
+  return on_storage(std::make_shared<Storage>(backend_of(Device::cpu), data, std::move(release)), shape, dtype);
+}
+
+Nested::Nested(std::initializer_list<Nested> parts) : shape{std::ssize(parts)} {
+  const Shape inner = parts.size() > 0 ? parts.begin()->shape : Shape();
+  for (std::int64_t extent : inner) shape.push_back(extent);
+  for (const Nested& part : parts) {
+    check(part.shape == inner, "tensor: braces of shape ", part.shape, " beside braces of shape ", inner);
+    values.insert(values.end(), part.values.begin(), part.values.end());
+  }
+}
+
+Tensor tensor(const Nested& numbers, DType dtype) { return from_vector(numbers.shape, numbers.values).to(dtype); }
+
 double Tensor::item() const {
-  check(numel() == 1, "item: needs one element, this is ", *this);
-  return to_vector<double>()[0];
+  check(defined() && numel() == 1, "item: needs one element, this is ", *this);
+  double value = 0;
+  copy_to(&value, 1);
+  return value;
+}
+
+Tensor Tensor::element(const std::vector<std::int64_t>& index) const {
+  bool inside = defined() && std::ssize(index) == dims();
+  std::int64_t first = 0;
+  for (int axis = 0; inside && axis < dims(); ++axis) {
+    const std::int64_t i = index[static_cast<std::size_t>(axis)], n = extent(axis);
+    inside = i >= -n && i < n;
+    first = first * n + (i < 0 ? i + n : i);
+  }
+  if (inside) return alias(first, {});
+  std::string list;
+  for (const std::int64_t i : index) list += text(list.empty() ? "" : ", ", i);
+  throw Error(ErrorKind::argument, text("tensor: index [", list, "] outside of ", *this));
+}
+
+void Tensor::set(const std::vector<std::int64_t>& index, double value) const { backend().fill(element(index), value); }
+
+void copy_into(const Tensor& target, const Tensor& source) {
+  check(target.defined() && source.defined() && target.shape() == source.shape(), "copy_into: ", source,
+        " does not fit into ", target);
+  const Tensor same = source.to(target.dtype());
+  const Tensor& there = target.device() == Device::cpu ? same : target;  // the device side does the transfer
+  there.backend().copy(target.raw(), target.device(), same.raw(), same.device(), target.bytes());
+}
+
+bool allclose(const Tensor& a, const Tensor& b, double relative, double absolute) {
+  if (!(a.shape() == b.shape())) return false;
+  const std::vector<double> x = a.to_vector<double>(), y = b.to_vector<double>();
+  return std::equal(x.begin(), x.end(), y.begin(), [&](double p, double q) {
+    return p == q || (std::isfinite(q) && std::fabs(p - q) <= absolute + relative * std::fabs(q));
+  });
 }
 
 Tensor Tensor::to(Device target) const {
   if (!defined() || target == device()) return *this;
   Tensor result = empty(shape_, dtype_, target);
-  Backend& engine = target == Device::cpu ? backend() : result.backend();  // the device side does the transfer
-  engine.copy(result.raw(), target, raw(), device(), bytes());
+  copy_into(result, *this);
   return result;
 }
 
@@ -61,7 +113,7 @@ Tensor Tensor::to(DType target) const {
 
 Tensor Tensor::clone() const {
   Tensor result = empty(shape_, dtype_, device());
-  backend().copy(result.raw(), device(), raw(), device(), bytes());
+  copy_into(result, *this);
   return result;
 }
 
@@ -72,17 +124,12 @@ Tensor Tensor::detach() const {
 }
 
 Tensor Tensor::alias(std::int64_t first, Shape shape) const {
-  check(first >= 0 && first + shape.numel() <= numel(), "alias: elements ", first, " .. ", first + shape.numel(),
-        " of ", *this);
+  check(defined() && first >= 0 && first + shape.numel() <= numel(), "alias: elements ", first, " .. ",
+        first + shape.numel(), " of ", *this);
   Tensor result = detach();
   result.offset_ += static_cast<std::size_t>(first) * size_of(dtype_);
   result.shape_ = shape;
   return result;
-}
-
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
-  if (!tensor.defined()) return out << "undefined tensor";
-  return out << tensor.dtype() << ' ' << tensor.shape();
 }
 
 }  // namespace voxgrad

@@ -1,9 +1,16 @@
 // Tensor: a cheap handle on dense, row-major, channels-last memory, with an optional node of the autodiff graph.
 // Copying a Tensor copies the handle, not the elements. There are no strides; a tensor may start inside a larger
 // block (a parameter inside the flat parameter buffer), never skip inside it.
+//
+// Several threads may use tensors on the same memory, and copies of the same handle, as long as none of them writes to
+// the elements. One handle that a thread assigns to is for that thread alone, as with any value.
 #pragma once
 
+#include <algorithm>
+#include <concepts>
 #include <cstring>
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,22 +24,25 @@ class Backend;
 struct Node;
 
 enum class Device : std::uint8_t { cpu, cuda };
-const char* name_of(Device device);
+const char* name_of(Device device) noexcept;
 inline std::ostream& operator<<(std::ostream& out, Device device) { return out << name_of(device); }
 
-class Tensor {
+class [[nodiscard]] Tensor {
  public:
-  Tensor() = default;  // undefined: no shape, no memory
+  Tensor() = default;  // undefined: no memory, and an Error for whoever asks for it
 
-  bool defined() const { return storage_ != nullptr; }
-  const Shape& shape() const { return shape_; }
-  std::int64_t extent(int axis) const { return shape_[axis]; }
-  int dims() const { return shape_.dims(); }
+  bool defined() const noexcept { return storage_ != nullptr; }
+  const Shape& shape() const noexcept { return shape_; }
+  std::int64_t extent(int axis) const {
+    check(defined(), "tensor: extent ", axis, " of an undefined tensor was asked for");
+    return shape_[axis];
+  }
+  int dims() const noexcept { return shape_.dims(); }
   std::int64_t numel() const { return shape_.numel(); }
   std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype_); }
-  DType dtype() const { return dtype_; }
-  Device device() const;
-  Backend& backend() const;  // Error if undefined
+  DType dtype() const noexcept { return dtype_; }
+  Device device() const;  // cpu if undefined
+  Backend& backend() const { return storage().backend(); }
 
   // Address of the first element. T must match dtype(). On a CUDA tensor this is a device address.
   template <class T>
@@ -41,13 +51,24 @@ class Tensor {
           defined() ? name_of(dtype_) : "an undefined tensor");
     return static_cast<T*>(raw());
   }
-  void* raw() const { return static_cast<std::byte*>(storage_->data()) + offset_; }
+  void* raw() const { return static_cast<std::byte*>(storage().data()) + offset_; }
 
-  // The only element of a one-element tensor, as a host number.
-  double item() const;
-  // All elements on the host, converted from dtype() to T.
+  // Elements as numbers, of any type and on any device. at() takes one index per axis, a negative one counts from the
+  // end: x.at(0, -1). For many elements copy_to() or data() are faster.
+  template <std::integral... Index>
+  [[nodiscard]] double at(Index... index) const {
+    return element({static_cast<std::int64_t>(index)...}).item();
+  }
+  [[nodiscard]] double item() const;  // the only element of a one-element tensor
+  // Handle on one element, with shape []. Error with index and shape if there is none.
+  Tensor element(const std::vector<std::int64_t>& index) const;
+  // Writes one element: x.set({0, -1}, 2.5). All handles on the memory see it, and so does a graph that saved it.
+  void set(const std::vector<std::int64_t>& index, double value) const;
+  // All elements on the host, converted from dtype() to T; `count` is how many `target` has room for: numel().
   template <class T>
-  std::vector<T> to_vector() const;
+  void copy_to(T* target, std::int64_t count) const;
+  template <class T>
+  [[nodiscard]] std::vector<T> to_vector() const;
 
   // Same elements on a device / in a type. Not recorded; the handle itself if nothing changes.
   Tensor to(Device device) const;
@@ -57,23 +78,29 @@ class Tensor {
   // Handle on `count` elements from element `first`, with a new shape. Not recorded: for flat parameter buffers.
   Tensor alias(std::int64_t first, Shape shape) const;
   // True if this handle is the only one on its memory, so that it may be overwritten.
-  bool unique() const { return storage_.use_count() == 1; }
+  bool unique() const noexcept { return storage_.use_count() == 1; }
 
   // Autodiff (engine/autograd.h). A leaf that requires a gradient collects it in grad() during backward().
-  bool requires_grad() const { return node_ != nullptr; }
+  bool requires_grad() const noexcept { return node_ != nullptr; }
   Tensor& set_requires_grad(bool on = true);
-  // Gradient of a leaf; undefined before the first backward(). Same shape and dtype as the tensor.
+  // Gradient of a leaf, with its shape and dtype. Error that says why there is none: the tensor is no leaf, or nothing
+  // has arrived. has_grad() asks without an error.
   Tensor grad() const;
+  bool has_grad() const noexcept;
   // Gives the leaf a buffer in which gradients are added up (a part of the flat gradient buffer).
   void set_grad(Tensor gradient) const;
   // Sweep from this one-element tensor; gradients are *added* to the leaves.
   void backward() const;
   void backward(const Tensor& gradient) const;
-  const std::shared_ptr<Node>& node() const { return node_; }
+  const std::shared_ptr<Node>& node() const noexcept { return node_; }
 
  private:
-  friend Tensor empty(const Shape&, DType, Device);
+  friend Tensor on_storage(std::shared_ptr<Storage>, const Shape&, DType);
   friend Tensor attach(Tensor, std::shared_ptr<Node>);
+  const Storage& storage() const {
+    check(defined(), "tensor: an undefined tensor was used");
+    return *storage_;
+  }
   std::shared_ptr<Storage> storage_;
   std::size_t offset_ = 0;  // bytes
   Shape shape_;
@@ -87,7 +114,14 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor);  // "f32 [2, 3]" for messages
+// The elements as numpy prints them: nested brackets, and of more than a thousand only those at the edges.
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+std::string describe(const Tensor& tensor);  // "f32 [2, 3]": what text() and check() write for a tensor
+
+// Overwrites the elements of `target`; `source` has the same shape, and any type and device. Not recorded.
+void copy_into(const Tensor& target, const Tensor& source);
+// True if the shapes are equal and |a - b| <= absolute + relative |b| for all elements; NaN is close to nothing.
+[[nodiscard]] bool allclose(const Tensor& a, const Tensor& b, double relative = 1e-5, double absolute = 1e-8);
 
 // Creation. empty() is uninitialised (filled with NaN in debug builds).
 Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu);
@@ -95,18 +129,37 @@ Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Devic
 Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = Device::cpu);
 inline Tensor empty_like(const Tensor& x) { return empty(x.shape(), x.dtype(), x.device()); }
 inline Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype(), x.device()); }
-// Host values to a CPU tensor: from_vector<float>({2, 2}, {1, 2, 3, 4}).
+// Numbers in nested braces, to a CPU tensor: tensor({{1, 2, 3}, {4, 5, 6}}) is f32 [2, 3].
+struct Nested {
+  Nested(double value) : values{value} {}  // NOLINT: implicit on purpose
+  Nested(std::initializer_list<Nested> parts);
+  Shape shape;
+  std::vector<double> values;
+};
+Tensor tensor(const Nested& numbers, DType dtype = DType::f32);
+// Host memory to a CPU tensor: a copy of shape.numel() elements at `data`.
 template <class T>
-Tensor from_vector(const Shape& shape, const std::vector<T>& values) {
-  check(static_cast<std::int64_t>(values.size()) == shape.numel(), "from_vector: ", values.size(), " values for ",
-        shape);
+Tensor from_data(const T* data, const Shape& shape) {
   Tensor result = empty(shape, dtype_v<T>);
-  if (!values.empty()) std::memcpy(result.raw(), values.data(), result.bytes());
+  if (shape.numel() > 0) std::memcpy(result.raw(), data, result.bytes());
   return result;
 }
+template <class T>
+Tensor from_vector(const Shape& shape, const std::vector<T>& values) {
+  check(std::ssize(values) == shape.numel(), "from_vector: ", values.size(), " values for ", shape);
+  return from_data(values.data(), shape);
+}
+// Host memory used in place as a CPU tensor: nothing is copied, and who writes to one side sees it on the other.
+// release(data) is called once, when the last tensor on it is gone, by the thread that lets it go; without `release`
+// the memory must live longer than the tensors. If borrow() throws, the memory stays with the caller.
+Tensor borrow(void* data, const Shape& shape, DType dtype, std::function<void(void*)> release = {});
+template <class T>
+Tensor borrow(T* data, const Shape& shape, std::function<void(void*)> release = {}) {
+  return borrow(data, shape, dtype_v<T>, std::move(release));
+}
 
-// Calls f with a value of the C++ type that belongs to a CPU element type: dispatch(x.dtype(), [&]<class T>(T) { ...
-// }).
+// Calls f with a value of the C++ type that belongs to a CPU element type:
+//   dispatch(x.dtype(), [&]<class T>(T) { ... });
 template <class F>
 decltype(auto) dispatch(DType dtype, F&& f) {
   switch (dtype) {
@@ -127,13 +180,18 @@ decltype(auto) dispatch_float(DType dtype, const char* op, F&& f) {
 }
 
 template <class T>
-std::vector<T> Tensor::to_vector() const {
-  const Tensor host = to(Device::cpu);
-  std::vector<T> values(static_cast<std::size_t>(numel()));
+void Tensor::copy_to(T* target, std::int64_t count) const {
+  check(count == numel(), "copy_to: room for ", count, " elements of ", *this);
+  const Tensor host = to(dtype_ == DType::bf16 ? DType::f32 : dtype_).to(Device::cpu);
   dispatch(host.dtype(), [&]<class S>(S) {
-    const S* source = host.data<S>();
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(source[i]);
+    std::transform(host.data<S>(), host.data<S>() + count, target, [](S value) { return static_cast<T>(value); });
   });
+}
+
+template <class T>
+std::vector<T> Tensor::to_vector() const {
+  std::vector<T> values(static_cast<std::size_t>(numel()));
+  copy_to(values.data(), numel());
   return values;
 }
 

@@ -4,20 +4,10 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/backend.h"
 #include "engine/ops.h"
 
 namespace voxgrad::nn {
 namespace {
-
-void assign(const Tensor& weight, const Tensor& values) {
-  const Tensor source = values.to(weight.dtype());
-  weight.backend().copy(weight.raw(), weight.device(), source.raw(), Device::cpu, weight.bytes());
-}
-
-Tensor normal(const Tensor& weight, double deviation, const Random& random) {
-  return random_normal(weight.shape(), random.key(), 0, deviation, DType::f64);
-}
 
 double dot(const double* a, const double* b, std::size_t n) {
   double sum = 0;
@@ -43,35 +33,32 @@ void orthonormalise(std::vector<double>& matrix, std::size_t rows, std::size_t c
 
 }  // namespace
 
-const char* name_of(Init init) { return init == Init::he ? "he" : "orthogonal"; }
+const char* name_of(Init init) noexcept { return init == Init::he ? "he" : "orthogonal"; }
 
 double gain_of(double slope) { return std::sqrt(2 / (1 + slope * slope)); }
 
-void he_normal(const Tensor& weight, std::int64_t fan_in, double gain, const Random& random) {
-  check(fan_in >= 1, "he_normal: fan_in must be at least 1, got ", fan_in, " for ", weight);
-  assign(weight, normal(weight, gain / std::sqrt(static_cast<double>(fan_in)), random));
+Tensor he_normal(const Shape& shape, std::int64_t fan_in, double gain, const Random& random) {
+  check(fan_in >= 1, "he_normal: fan_in must be at least 1, got ", fan_in, " for ", shape);
+  return random_normal(shape, random.key(), 0, gain / std::sqrt(static_cast<double>(fan_in)), DType::f64);
 }
 
-void orthogonal(const Tensor& weight, double gain, const Random& random) {
-  check(weight.dims() >= 2 && weight.numel() > 0, "orthogonal: needs a weight of two axes or more, got ", weight);
-  const std::size_t rows = static_cast<std::size_t>(weight.extent(0));
-  const std::size_t columns = static_cast<std::size_t>(weight.numel()) / rows;
+Tensor orthogonal(const Shape& shape, double gain, const Random& random) {
+  check(shape.dims() >= 2 && shape.numel() > 0, "orthogonal: needs a weight of two axes or more, got ", shape);
+  const std::size_t rows = static_cast<std::size_t>(shape[0]);
+  const std::size_t columns = static_cast<std::size_t>(shape.numel()) / rows;
   const std::size_t small = std::min(rows, columns);
   const std::size_t large = std::max(rows, columns);
-  std::vector<double> q = normal(weight, 1, random).to_vector<double>();
+  std::vector<double> q = random_normal(shape, random.key(), 0, 1, DType::f64).to_vector<double>();
   orthonormalise(q, small, large);
   std::vector<double> values(q.size());
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t k = 0; k < columns; ++k)
       values[i * columns + k] = gain * (rows <= columns ? q[i * large + k] : q[k * large + i]);
-  assign(weight, from_vector(weight.shape(), values));
+  return from_vector(shape, values);
 }
 
-void initialise(const Tensor& weight, Init init, std::int64_t fan_in, double gain, const Random& random) {
-  if (init == Init::orthogonal)
-    orthogonal(weight, gain, random);
-  else
-    he_normal(weight, fan_in, gain, random);
+Tensor initial(const Shape& shape, Init init, std::int64_t fan_in, double gain, const Random& random) {
+  return init == Init::orthogonal ? orthogonal(shape, gain, random) : he_normal(shape, fan_in, gain, random);
 }
 
 }  // namespace voxgrad::nn

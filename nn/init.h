@@ -1,5 +1,5 @@
-// Initial weights. Every function fills a parameter in place and is a pure function of the key of `random`, computed on
-// the host in f64: the same weights on every device and for every element type, up to rounding.
+// Initial weights. Every function returns new weights in f64 on the host, which the layer rounds to f32. They depend on
+// the shape and the key of `random` alone, so a network starts with the same weights on every device.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +10,21 @@
 namespace voxgrad::nn {
 
 enum class Init { he, orthogonal };
-const char* name_of(Init init);
+const char* name_of(Init init) noexcept;
 
 // Standard deviation times sqrt(fan_in) that keeps the variance of the signal through a (leaky) ReLU with `slope`
 // below zero: sqrt(2 / (1 + slope^2)). slope 1 is a linear layer: 1. (He et al., ICCV 2015, eq. 15)
-double gain_of(double slope);
+[[nodiscard]] double gain_of(double slope);
 
-// weight ~ N(0, (gain / sqrt(fan_in))^2), fan_in >= 1: the inputs that one output is a sum of.
-void he_normal(const Tensor& weight, std::int64_t fan_in, double gain, const Random& random);
+// Elements of N(0, (gain / sqrt(fan_in))^2); fan_in >= 1 is the number of inputs that one output is a sum of.
+Tensor he_normal(const Shape& shape, std::int64_t fan_in, double gain, const Random& random);
 
-// weight, seen as a matrix [extent(0), the rest], gets orthonormal rows (columns if it has more rows than columns),
-// times gain: the Q of a QR decomposition of a normal matrix, with the signs that make it uniformly distributed.
-// (Saxe et al., ICLR 2014; Mezzadri, Notices of the AMS 54, 2007.)
-void orthogonal(const Tensor& weight, double gain, const Random& random);
+// Seen as a matrix [shape[0], the rest], the weights have orthonormal rows (columns if there are more rows than
+// columns), times gain: the Q of a QR decomposition of a normal matrix, with the signs that make it uniformly
+// distributed. (Saxe et al., ICLR 2014; Mezzadri, Notices of the AMS 54, 2007.)
+Tensor orthogonal(const Shape& shape, double gain, const Random& random);
 
-// One of the two, by name.
-void initialise(const Tensor& weight, Init init, std::int64_t fan_in, double gain, const Random& random);
+// The one of the two that `init` names.
+Tensor initial(const Shape& shape, Init init, std::int64_t fan_in, double gain, const Random& random);
 
 }  // namespace voxgrad::nn

@@ -24,9 +24,7 @@ Shape weight_shape(int dims, std::int64_t first, const Extents& kernel, std::int
 }
 
 Tensor initial_weight(const Shape& shape, std::int64_t fan_in, Init init, double slope, const Random& random) {
-  Tensor weight = empty(shape);
-  initialise(weight, init, fan_in, gain_of(slope), stream(random, "weight"));
-  return weight;
+  return initial(shape, init, fan_in, gain_of(slope), stream(random, "weight")).to(DType::f32);
 }
 
 // A parameter as maps of this type need it: a copy in bf16, whose gradient goes to the parameter.
@@ -74,7 +72,7 @@ Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& 
   options_.f32_output = options.f32_output;
   const Shape shape = weight_shape(dims, out, options.kernel, in);
   weight_ = initial_weight(shape, shape.numel() / out, options.init, options.slope, random);
-  add_parameter("weight", weight_);
+  add_parameter("weight", weight_, random.key());
   if (!options.bias) return;
   bias_ = zeros({out});
   add_parameter("bias", bias_);
@@ -102,7 +100,7 @@ ConvTranspose::ConvTranspose(int dims, std::int64_t in, std::int64_t out, const 
   // Windows do not overlap: an output voxel is a sum over the input channels of one voxel.
   weight_ = initial_weight(weight_shape(dims, in, scale, out), in, init, 1, random);
   bias_ = zeros({out});
-  add_parameter("weight", weight_);
+  add_parameter("weight", weight_, random.key());
   add_parameter("bias", bias_);
 }
 

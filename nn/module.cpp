@@ -1,10 +1,11 @@
 #include "nn/module.h"
 
 #include <algorithm>
-#include <cstring>
+#include <map>
 #include <unordered_map>
 
 #include "engine/backend.h"
+#include "engine/ops.h"
 
 namespace voxgrad::nn {
 namespace {
@@ -18,44 +19,25 @@ std::string join(const std::string& prefix, const std::string& name) {
 // A weight has at least one axis between its first and its last; vectors and matrices are the same in both orders.
 bool has_kernel(const Shape& shape) { return shape.dims() >= 3; }
 
-Shape to_pytorch(const Shape& shape) {  // [A, *K, B] to [A, B, *K]
+// With axis `from` of a weight moved to the place `to`.
+Tensor moved(const Tensor& weight, int from, int to) {
+  std::vector<int> axes;
+  for (int i = 0; i < weight.dims(); ++i) axes.push_back(i);
+  if (!has_kernel(weight.shape())) return permute(weight, axes);
+  axes.erase(axes.begin() + from);
+  axes.insert(axes.begin() + to, from);
+  return permute(weight, axes);
+}
+
+// [A, *K, B] to [A, B, *K] on the host, in memory of its own, and back.
+Tensor to_pytorch(const Tensor& x) { return moved(x.detach().to(Device::cpu), x.dims() - 1, 1); }
+Tensor from_pytorch(const Tensor& x) { return moved(x, 1, x.dims() - 1); }
+
+Shape to_pytorch(const Shape& shape) {
   if (!has_kernel(shape)) return shape;
   Shape result{shape[0], shape[-1]};
   for (int i = 1; i + 1 < shape.dims(); ++i) result.push_back(shape[i]);
   return result;
-}
-
-// Elements of x, seen as [blocks, rows, columns], in the order [blocks, columns, rows], on the host.
-Tensor transposed(const Tensor& x, std::int64_t blocks, std::int64_t rows, const Shape& shape) {
-  const Tensor host = x.detach().to(Device::cpu);
-  Tensor result = empty(shape, x.dtype());
-  const std::int64_t columns = blocks * rows == 0 ? 0 : x.numel() / (blocks * rows);
-  const std::size_t bytes = size_of(x.dtype());
-  const auto* from = static_cast<const std::byte*>(host.raw());
-  auto* to = static_cast<std::byte*>(result.raw());
-  for (std::int64_t block = 0; block < blocks; ++block)
-    for (std::int64_t column = 0; column < columns; ++column)
-      for (std::int64_t row = 0; row < rows; ++row, to += bytes)
-        std::memcpy(to, from + static_cast<std::size_t>((block * rows + row) * columns + column) * bytes, bytes);
-  return result;
-}
-
-Tensor to_pytorch(const Tensor& x) {
-  const std::int64_t blocks = has_kernel(x.shape()) ? x.extent(0) : 1;
-  const std::int64_t kernel = has_kernel(x.shape()) ? x.shape().spatial_numel() : 1;
-  return transposed(x, blocks, kernel, to_pytorch(x.shape()));
-}
-
-Tensor from_pytorch(const Tensor& x, const Shape& shape) {
-  const std::int64_t blocks = has_kernel(shape) ? shape[0] : 1;
-  const std::int64_t channels = has_kernel(shape) ? shape[-1] : 1;
-  return transposed(x, blocks, channels, shape);
-}
-
-// Overwrites the memory behind `target`, whatever its device.
-void assign(const Tensor& target, const Tensor& host) {
-  const Tensor source = host.to(target.dtype());
-  target.backend().copy(target.raw(), target.device(), source.raw(), Device::cpu, target.bytes());
 }
 
 [[noreturn]] void refuse(const std::string& message) {
@@ -85,10 +67,11 @@ void Module::check_name(const std::string& name) const {
   check(!name.empty() && !known, "module: name \"", name, "\" is ", name.empty() ? "empty" : "taken already");
 }
 
-void Module::add_parameter(std::string name, Tensor& parameter) {
+void Module::add_parameter(std::string name, Tensor& parameter, std::uint64_t key) {
   check_name(name);
   check(parameter.defined(), "add_parameter: \"", name, "\" is an undefined tensor");
   parameter.set_requires_grad();
+  if (key != 0) drawn_.emplace_back(key, name);
   parameters_.emplace_back(std::move(name), &parameter);
 }
 
@@ -101,6 +84,17 @@ void Module::add_buffer(std::string name, Tensor& buffer) {
 void Module::add_module(std::string name, Module& child) {
   check_name(name);
   children_.emplace_back(std::move(name), &child);
+  std::map<std::uint64_t, std::string> drawn;
+  visit("", [&](const std::string& prefix, const Module& module) {
+    for (const auto& [key, parameter] : module.drawn_) {
+      const auto [first, fresh] = drawn.emplace(key, join(prefix, parameter));
+      if (!fresh)
+        throw Error(ErrorKind::argument,
+                    text("add_module: \"", first->second, "\" and \"", join(prefix, parameter),
+                         "\" were made from the same random numbers"),
+                    "make each layer from a stream of its own: stream(random, \"name of the layer\")");
+    }
+  });
 }
 
 std::vector<NamedTensor> Module::parameters() const {
@@ -160,8 +154,7 @@ void Module::lay_out(DType dtype, Device device) {
   visit("", [&](const std::string&, const Module& module) {
     for (const auto& [name, tensor] : module.parameters_) {
       Tensor part = flat_parameters_.alias(first, tensor->shape());
-      const Tensor source = tensor->detach().to(dtype).to(device);
-      part.backend().copy(part.raw(), device, source.raw(), device, part.bytes());
+      copy_into(part, *tensor);
       part.set_requires_grad();
       part.set_grad(flat_gradients_.alias(first, tensor->shape()));
       first += part.numel();
@@ -233,7 +226,7 @@ void Module::load_state(const std::vector<NamedTensor>& state) {
   for (const NamedTensor& entry : state)
     if (given.count(entry.name) > 0 && !entry.name.ends_with(kPytorchCounter))
       refuse(text("\"", entry.name, "\" is left over: this network has no such tensor"));
-  for (const auto& [target, source] : copies) assign(target, from_pytorch(source, target.shape()));
+  for (const auto& [target, source] : copies) copy_into(target, from_pytorch(source));
 }
 
 }  // namespace voxgrad::nn

@@ -1,8 +1,11 @@
 // Module: something with named parameters. A layer creates its parameters in its constructor; a composite adds its
 // children under a name. Names join with dots ("encoder.0.conv1.weight") in the order of registration.
 //
-// All parameters of a finished module can live in one flat buffer, and their gradients in another (flatten()): one
-// fused optimiser call, one gradient norm, one checkpoint blob.
+// All parameters of a finished module can live in one flat buffer, and their gradients in another (flatten()): then
+// the optimiser step, the norm of the gradient and a checkpoint are one call on one vector each.
+//
+// A module is for one thread at a time. In evaluation forward() changes nothing in it: after train(false) several
+// threads may call it at once.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +21,7 @@ namespace voxgrad::nn {
 
 // The stream of random numbers that belongs to a name. What `encoder.0` draws depends on the key of `random` and on
 // the name alone, so a further layer changes nothing for the others.
-Random stream(const Random& random, std::string_view name);
+[[nodiscard]] Random stream(const Random& random, std::string_view name);
 
 class Module {
  public:
@@ -31,13 +34,13 @@ class Module {
   Tensor operator()(const Tensor& x) { return forward(x); }
 
   // Handles on the parameters (leaves that require a gradient) and buffers (running statistics), with full names.
-  std::vector<NamedTensor> parameters() const;
-  std::vector<NamedTensor> buffers() const;
-  std::int64_t parameter_count() const;
+  [[nodiscard]] std::vector<NamedTensor> parameters() const;
+  [[nodiscard]] std::vector<NamedTensor> buffers() const;
+  [[nodiscard]] std::int64_t parameter_count() const;
 
   // Training or evaluation, for the whole tree: dropout, batch norm.
   void train(bool on = true);
-  bool training() const { return training_; }
+  bool training() const noexcept { return training_; }
 
   // What is random in a step (dropout) is a function of (seed, step, name of the layer, number of the call in this
   // step) and of nothing else. Call it before every step: a run resumed at `step` then continues with the same bits.
@@ -55,7 +58,7 @@ class Module {
 
   // Parameters and buffers on the host, in PyTorch's axis order: a convolution [out, *K, in] is saved as [out, in, *K].
   // Own memory: training on does not change what was returned.
-  std::vector<NamedTensor> state() const;
+  [[nodiscard]] std::vector<NamedTensor> state() const;
   // Takes what state() gave, in any order and in any float type. Error(model) that names the first tensor missing,
   // left over, given twice, or of another shape; the module is then unchanged. `num_batches_tracked`, a counter of
   // PyTorch's batch norm that has no counterpart here, may be present.
@@ -63,8 +66,10 @@ class Module {
 
  protected:
   // Registers `parameter` (a member of the derived class) under `name`; it becomes a leaf that requires a gradient.
-  void add_parameter(std::string name, Tensor& parameter);
+  // `key` is that of the random numbers that it starts with; 0 means that it does not start at random.
+  void add_parameter(std::string name, Tensor& parameter, std::uint64_t key = 0);
   void add_buffer(std::string name, Tensor& buffer);
+  // Error(argument) if two parameters of the tree were drawn with one key: they would be the same numbers.
   void add_module(std::string name, Module& child);
   // The next random key of this module: a new one at each call, the same sequence after each set_step(seed, step).
   std::uint64_t next_key() { return stream_.fork(draws_++).key(); }
@@ -77,6 +82,7 @@ class Module {
   void lay_out(DType dtype, Device device);
   void set_stream(const Random& random);
   std::vector<std::pair<std::string, Tensor*>> parameters_;
+  std::vector<std::pair<std::uint64_t, std::string>> drawn_;  // keys and names of what starts at random
   std::vector<std::pair<std::string, Tensor*>> buffers_;
   std::vector<std::pair<std::string, Module*>> children_;
   Tensor flat_parameters_;

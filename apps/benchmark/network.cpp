@@ -49,7 +49,7 @@ void load_weights(nn::UNet& net, const std::string& path) {
   try {
     net.load_state(state);
   } catch (const Error& error) {
-    throw Error(error.kind(), path + ": " + error.what(), error.hint());
+    throw Error(error.kind(), path + ": " + error.message(), error.hint());
   }
 }
 
@@ -119,12 +119,12 @@ Json bench_train(const NetworkOptions& options) {
   nn::UNet& net = *network.net;
   const losses::Loss loss = losses::make_loss(options.loss);
   const auto optimizer = nn::make_optimizer(options.optimizer, net);
-  const Tensor value = zeros({1}, DType::f64, options.device);
+  const Tensor value = zeros({}, DType::f64, options.device);
   const auto gradient = [&] {
     net.set_step(options.seed, 0);
     const Tensor result = loss(net(network.x), network.labels);
     result.backward();
-    value.backend().copy(value.raw(), options.device, result.raw(), options.device, value.bytes());
+    copy_into(value, result);
   };
   const auto time = [&](const std::function<void()>& work) {
     return measure(options.device, options.repeats, [&] {
@@ -148,7 +148,7 @@ Json bench_infer(const NetworkOptions& options) {
   const BenchNetwork network = make_network(options);
   const NoGrad guard;
   network.net->train(false);
-  const Timing timing = measure(options.device, options.repeats, [&] { (*network.net)(network.x); });
+  const Timing timing = measure(options.device, options.repeats, [&] { return (*network.net)(network.x); });
   return report(options, network, timing, false);
 }
 
@@ -168,8 +168,7 @@ void write_dump(const NetworkOptions& options) {
   // A second network with the gradients for weights: its state has them in PyTorch's axis order.
   nn::UNet gradients(net.config(), Random(0));
   gradients.to(options.device);
-  const Tensor source = net.flat_gradients(), target = gradients.flat_parameters();
-  target.backend().copy(target.raw(), options.device, source.raw(), options.device, source.bytes());
+  copy_into(gradients.flat_parameters(), net.flat_gradients());
   const std::size_t parameters = net.parameters().size();
   std::vector<NamedTensor> state = gradients.state();
   for (const NamedTensor& parameter : net.parameters())

@@ -306,7 +306,7 @@ class Comparer {
       session.save_missing();
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::diverged) throw;
-      console_.warn(text(name, " ", task.loss, " seed ", task.seed, ": ", error.what()));
+      console_.warn(text(name, " ", task.loss, " seed ", task.seed, ": ", error.message()));
     }
     if (!complete(below, plan, dataset, result))
       throw Error(ErrorKind::io, path + "/run.json: the result was not written");

@@ -177,7 +177,7 @@ std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector
         rows.push_back(row);
       }
     } catch (const Error& error) {
-      notes.push_back("No pictures of " + analysis.name + ": " + error.what());
+      notes.push_back("No pictures of " + analysis.name + ": " + error.message());
     } catch (const fs::filesystem_error& error) {
       notes.push_back("No pictures of " + analysis.name + ": " + error.what());
     }

@@ -132,7 +132,7 @@ Model load_model(const std::string& path, Device device) {
     model.net = std::make_unique<nn::UNet>(model.spec.net, Random(0));
     model.net->load_state(network_tensors(file));
   } catch (const Error& error) {
-    throw Error(ErrorKind::model, model.path + ": " + error.what(), error.hint());
+    throw Error(ErrorKind::model, model.path + ": " + error.message(), error.hint());
   }
   model.net->to(device);
   model.net->train(false);

@@ -114,7 +114,7 @@ data::TensorFile RunDirectory::load_last(std::string& warning) const {
     return data::load_tensors(last);
   } catch (const Error& error) {
     data::TensorFile older = data::load_tensors(previous);
-    warning = std::string(error.what()) + "; going on from " + previous;
+    warning = error.message() + "; going on from " + previous;
     return older;
   }
 }

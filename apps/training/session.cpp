@@ -47,7 +47,7 @@ bool Session::attempt(F&& write) {
     return true;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::io) throw;
-    observer_.on_warning(std::string(error.what()) + "; training goes on");
+    observer_.on_warning(error.message() + "; training goes on");
     return false;
   }
 }
@@ -76,7 +76,7 @@ TrainResult Session::run() {
     write_manifest("interrupted", {});
     throw;
   } catch (const Error& error) {
-    event({{"event", "error"}, {"step", trainer_.steps_done()}, {"message", error.what()}});
+    event({{"event", "error"}, {"step", trainer_.steps_done()}, {"message", error.message()}});
     write_manifest(error.kind() == ErrorKind::diverged ? "diverged" : "error", {});
     throw;
   }
@@ -121,7 +121,7 @@ void Session::train() {
 
 // Called where an Error(diverged) is being handled; throws it on if it cannot be survived.
 void Session::survive(const Error& error) {
-  const std::string what = error.what();
+  const std::string what = error.message();
   if (plan_.on_nan == OnNan::stop) throw;
   if (plan_.on_nan == OnNan::skip) {
     if (++skipped_in_a_row_ > kMostSkipped)

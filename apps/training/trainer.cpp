@@ -42,7 +42,7 @@ Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
       loss_(losses::make_loss(plan.config.loss)),
       optimizer_(nn::make_optimizer(plan.config.optimizer, net_, plan.optimizer)),
       schedule_(nn::make_schedule(plan.config.schedule, plan.schedule)),
-      value_(zeros({1}, DType::f64, device)),
+      value_(zeros({}, DType::f64, device)),
       replay_(device) {
   if (plan.config.amp) require_amp(device);
   if (plan.config.ema > 0) ema_.emplace(net_, plan.config.ema);
@@ -55,7 +55,7 @@ StepReport Trainer::step() {
     net_.set_step(plan_.config.seed, step_);
     const Tensor value = loss_of(net_.outputs(plan_.config.amp ? images_.to(DType::bf16) : images_));
     value.backward();
-    value_.backend().copy(value_.raw(), device_, value.raw(), device_, value_.bytes());
+    copy_into(value_, value);
   });
   take_ahead();
   const double loss = value_.item();
@@ -77,7 +77,7 @@ void Trainer::take(std::int64_t step) {
     if (device_ == Device::cpu || !there.defined() || !(there.shape() == host.shape()))
       there = host.to(device_);
     else
-      there.backend().copy(there.raw(), device_, host.raw(), Device::cpu, host.bytes());
+      copy_into(there, host);
   };
   place(images_, batch.images);
   truths_.resize(plan_.model.net.deep_supervision ? std::max<std::size_t>(1, plan_.model.net.strides.size()) : 1);

@@ -121,12 +121,12 @@ void eval(const EvalOptions& options, const Common& common) {
     result = loss(logits, given.labels.to(device), given.context);
   } catch (const Error& error) {  // what a loss takes for a wrong call is here a wrong file
     if (error.kind() != ErrorKind::argument) throw;
-    throw Error(ErrorKind::data, options.file + ": " + error.what(), error.hint());
+    throw Error(ErrorKind::data, options.file + ": " + error.message(), error.hint());
   }
   const double value = result.item();
   if (slope) {
     if (result.requires_grad()) result.backward();
-    const Tensor gradient = (logits.grad().defined() ? logits.grad() : zeros_like(logits)).to(Device::cpu);
+    const Tensor gradient = (logits.has_grad() ? logits.grad() : zeros_like(logits)).to(Device::cpu);
     if (!options.gradient.empty()) write_gradient(options.gradient, gradient, loss.text(), value);
     if (!options.png.empty()) write_png(options, given, gradient, value);
   }

@@ -48,7 +48,7 @@ std::shared_ptr<const FieldCache> open(const std::string& path, const std::funct
   try {
     return std::make_shared<FieldCache>(path);
   } catch (const Error& error) {
-    warn(text(error.what(), "; it is made again"));
+    warn(text(error.message(), "; it is made again"));
     return nullptr;
   }
 }
@@ -131,7 +131,7 @@ void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& ca
     if (cache_) keep(*cache_, *writer);
     writer->save(path_);
   } catch (const Error& error) {
-    return warn(text(error.what(), "; ", kInMemory));
+    return warn(text(error.message(), "; ", kInMemory));
   }
   cache_ = open(path_, warn);
 }

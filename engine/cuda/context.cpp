@@ -272,7 +272,7 @@ std::string cuda_description() {
   try {
     return cuda::describe_card();
   } catch (const Error& error) {
-    return std::string("built in, but not usable: ") + error.what();
+    return std::string("built in, but not usable: ") + error.message();
   }
 }
 

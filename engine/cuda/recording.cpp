@@ -159,7 +159,7 @@ std::unique_ptr<Recording> CudaBackend::capture(const std::function<void()>& wor
       if (scale >= kMost) throw;
     }
 } catch (const Error& error) {
-  refusal = error.what();
+  refusal = error.message();
   return nullptr;
 }
 

@@ -27,8 +27,11 @@ void check_weight(const Tensor& x, const Shape& shape, const Tensor& weight, con
   detail::check_feature_map(x, op);
   detail::check_like(x, weight, op, "weight");
   check(weight.dims() == x.dims(), op, ": weight ", weight.shape(), " needs as many axes as x ", shape);
-  check(weight.extent(in_axis) == shape[-1], op, ": weight ", weight.shape(), " takes ", weight.extent(in_axis),
-        " channels, x ", shape, " has ", shape[-1]);
+  const std::int64_t in = weight.extent(in_axis);
+  if (in != shape[-1])
+    throw Error(ErrorKind::argument,
+                text(op, ": weight ", weight.shape(), " takes ", in, " channels, x ", shape, " has ", shape[-1]),
+                channels_hint(shape, in));
   if (!bias.defined()) return;
   check(bias.dtype() == type && bias.device() == x.device(), op, ": bias is ", bias, " on ", bias.device(), ", needs ",
         type, " on ", x.device());
@@ -135,7 +138,7 @@ Tensor run_conv(const ConvCall& call, const std::vector<FeatureMap>& inputs, con
   }
   saved = y.backend().prepare(std::move(saved));
   y.backend().conv(saved, weight.detach(), bias.detach(), call.options, y, eps, mean, rstd);
-  return recorded ? record(y, conv_inputs(inputs, saved, weight, bias, call.options)) : y;
+  return recorded ? record("conv", y, conv_inputs(inputs, saved, weight, bias, call.options)) : y;
 }
 
 }  // namespace
@@ -179,7 +182,7 @@ Tensor conv_transpose(const FeatureMap& x, const Tensor& weight, const Tensor& b
                                return dw;
                              }}};
   if (bias.defined()) inputs.push_back({bias, bias_gradient(bias)});
-  return record(y, std::move(inputs));
+  return record("conv_transpose", y, std::move(inputs));
 }
 
 }  // namespace voxgrad

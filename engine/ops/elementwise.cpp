@@ -9,11 +9,11 @@ Tensor unary(UnaryOp op, const char* name, const Tensor& x, double a = 0, double
   Tensor y = empty_like(x);
   x.backend().unary(op, a, b, x, y);
   if (!recording({&x})) return y;
-  return record(y, {{x, [op, a, b, x = x.detach(), y](const Tensor& dy) {
-                       Tensor dx = empty_like(x);
-                       x.backend().unary_gradient(op, a, b, x, y, dy, dx);
-                       return dx;
-                     }}});
+  return record(name, y, {{x, [op, a, b, x = x.detach(), y](const Tensor& dy) {
+                             Tensor dx = empty_like(x);
+                             x.backend().unary_gradient(op, a, b, x, y, dy, dx);
+                             return dx;
+                           }}});
 }
 
 // The gradient has the broadcast shape; the sweep sums it back.
@@ -32,8 +32,8 @@ Tensor binary(BinaryOp op, const char* name, const Tensor& p, const Tensor& q) {
   p.backend().binary(op, p, q, y);
   if (!recording({&p, &q})) return y;
   if (op == BinaryOp::add)  // nothing to save
-    return record(y, {{p, [](const Tensor& dy) { return dy; }}, {q, [](const Tensor& dy) { return dy; }}});
-  return record(y, {{p, side_gradient(op, 0, p, q)}, {q, side_gradient(op, 1, p, q)}});
+    return record(name, y, {{p, [](const Tensor& dy) { return dy; }}, {q, [](const Tensor& dy) { return dy; }}});
+  return record(name, y, {{p, side_gradient(op, 0, p, q)}, {q, side_gradient(op, 1, p, q)}});
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ Tensor affine(const Tensor& x, double scale, double shift) {
   detail::check_float(x, "affine");
   Tensor y = empty_like(x);
   x.backend().unary(UnaryOp::affine, scale, shift, x, y);
-  return record(y, {{x, [scale](const Tensor& dy) { return affine(dy, scale, 0); }}});
+  return record("affine", y, {{x, [scale](const Tensor& dy) { return affine(dy, scale, 0); }}});
 }
 
 Tensor exp(const Tensor& x) { return unary(UnaryOp::exp, "exp", x); }
@@ -76,7 +76,7 @@ Tensor maximum(const Tensor& p, const Tensor& q) { return binary(BinaryOp::maxim
 Tensor cast(const Tensor& x, DType dtype) {
   detail::check_float(x, "cast");
   check(is_float(dtype), "cast: gives floats, not ", dtype);
-  return record(x.to(dtype).detach(), {{x, [from = x.dtype()](const Tensor& dy) { return dy.to(from); }}});
+  return record("cast", x.to(dtype).detach(), {{x, [from = x.dtype()](const Tensor& dy) { return dy.to(from); }}});
 }
 
 }  // namespace voxgrad

@@ -73,11 +73,12 @@ Tensor integrate(const Tensor& logits, const Tensor& labels, const std::vector<I
   Tensor sums =
       empty({static_cast<std::int64_t>(rows.size()), logits.extent(0), logits.extent(-1)}, DType::f64, logits.device());
   const Tensor kept = logits.backend().integrate(logits, labels, saved, options, recording({&logits}), sums);
-  return record(sums, {{logits, [logits = logits.detach(), labels, saved, options, kept](const Tensor& dsums) {
-                          Tensor dlogits = empty_like(logits);
-                          logits.backend().integrate_gradient(logits, labels, saved, options, kept, dsums, dlogits);
-                          return dlogits;
-                        }}});
+  return record("integrate", sums,
+                {{logits, [logits = logits.detach(), labels, saved, options, kept](const Tensor& dsums) {
+                    Tensor dlogits = empty_like(logits);
+                    logits.backend().integrate_gradient(logits, labels, saved, options, kept, dsums, dlogits);
+                    return dlogits;
+                  }}});
 }
 
 Tensor integrand(const Tensor& logits, const Tensor& labels, const Integral& row, const IntegrateOptions& options) {
@@ -85,7 +86,7 @@ Tensor integrand(const Tensor& logits, const Tensor& labels, const Integral& row
   Tensor y =
       empty(has_scope_truth(row.kind) ? logits.shape().with(-1, 1) : logits.shape(), logits.dtype(), logits.device());
   logits.backend().integrand(logits, labels, saved, options, y);
-  return record(y,
+  return record("integrand", y,
                 {{logits, [logits = logits.detach(), labels, saved, options](const Tensor& dy) {
                     Integral weighted = saved;
                     weighted.field = saved.field.defined() ? multiply(saved.field, dy) : dy;
@@ -101,11 +102,11 @@ Tensor hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateO
   const std::int64_t channels = logits.extent(-1);
   Tensor y = empty(logits.shape().with(-1, channels == 2 ? 1 : channels), logits.dtype(), logits.device());
   logits.backend().hinge_errors(logits, labels, options, y);
-  return record(y, {{logits, [logits = logits.detach(), labels, options, y](const Tensor& dy) {
-                       Tensor dlogits = empty_like(logits);
-                       dy.backend().hinge_errors_gradient(logits, labels, options, y, dy, dlogits);
-                       return dlogits;
-                     }}});
+  return record("hinge_errors", y, {{logits, [logits = logits.detach(), labels, options, y](const Tensor& dy) {
+                                       Tensor dlogits = empty_like(logits);
+                                       dy.backend().hinge_errors_gradient(logits, labels, options, y, dy, dlogits);
+                                       return dlogits;
+                                     }}});
 }
 
 }  // namespace voxgrad

@@ -17,13 +17,14 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   if (!recording({&a, &b})) return y;
   // dA = dY B^T and dB = A^T dY, transposed where the operand is stored transposed.
   return record(
-      y, {{a,
-           [b = b.detach(), ta, tb](const Tensor& dy) {
-             return ta ? matmul(b, dy, {.transpose_a = tb, .transpose_b = true}) : matmul(dy, b, {.transpose_b = !tb});
-           }},
-          {b, [a = a.detach(), ta, tb](const Tensor& dy) {
-             return tb ? matmul(dy, a, {.transpose_a = true, .transpose_b = ta}) : matmul(a, dy, {.transpose_a = !ta});
-           }}});
+      "matmul", y,
+      {{a,
+        [b = b.detach(), ta, tb](const Tensor& dy) {
+          return ta ? matmul(b, dy, {.transpose_a = tb, .transpose_b = true}) : matmul(dy, b, {.transpose_b = !tb});
+        }},
+       {b, [a = a.detach(), ta, tb](const Tensor& dy) {
+          return tb ? matmul(dy, a, {.transpose_a = true, .transpose_b = ta}) : matmul(a, dy, {.transpose_a = !ta});
+        }}});
 }
 
 }  // namespace voxgrad

@@ -8,11 +8,11 @@ Tensor neighbours(ReduceOp op, const char* name, const Tensor& x, int axis) {
   check(axis >= 1 && axis <= x.dims() - 2, name, ": ", axis, " is no spatial axis of ", x.shape());
   Tensor y = empty_like(x);
   x.backend().neighbours(op, axis, x, y);
-  return record(y, {{x, [x = x.detach(), op, axis](const Tensor& dy) {
-                       Tensor dx = empty_like(x);
-                       x.backend().neighbours_gradient(op, axis, x, dy, dx);
-                       return dx;
-                     }}});
+  return record(name, y, {{x, [x = x.detach(), op, axis](const Tensor& dy) {
+                             Tensor dx = empty_like(x);
+                             x.backend().neighbours_gradient(op, axis, x, dy, dx);
+                             return dx;
+                           }}});
 }
 
 Tensor neighbours(ReduceOp op, const char* name, const Tensor& x, const std::vector<int>& axes) {

@@ -94,7 +94,7 @@ std::vector<Input> Normalisation::inputs(const Tensor& x) const {
 
 FeatureMap Normalisation::deferred(const Tensor& x) const {
   FeatureMap result = map;
-  result.x = record(x.detach(), inputs(x));
+  result.x = record("conv_norm", x.detach(), inputs(x));
   return result;
 }
 
@@ -110,7 +110,7 @@ FeatureMap FeatureMap::detach() const {
 
 // x stands for these values in the graph already, so the gradient passes through.
 Tensor FeatureMap::tensor() const {
-  return deferred() ? record(materialised({detach()}), {{x, [](const Tensor& dy) { return dy; }}}) : x;
+  return deferred() ? record("normalised", materialised({detach()}), {{x, [](const Tensor& dy) { return dy; }}}) : x;
 }
 
 Tensor normalise(const Tensor& x, const NormOptions& options) {
@@ -122,7 +122,7 @@ Tensor normalise(const Tensor& x, const NormOptions& options) {
   map.x = x.detach();
   Tensor y = empty_like(x);
   x.backend().norm(map, y);
-  return record(y, norm.inputs(x));
+  return record("normalise", y, norm.inputs(x));
 }
 
 }  // namespace voxgrad

@@ -17,11 +17,11 @@ Tensor max_pool(const FeatureMap& map, const Extents& window) {
   Tensor y = empty(shape, x.dtype(), x.device());
   const Tensor index = empty(shape, DType::u8, x.device());
   y.backend().max_pool(map.detach(), w, y, index);
-  return record(y, {{x, [index, w, in = x.shape()](const Tensor& dy) {
-                       Tensor dx = empty(in, dy.dtype(), dy.device());
-                       dy.backend().max_pool_gradient(dy, index, w, dx);
-                       return dx;
-                     }}});
+  return record("max_pool", y, {{x, [index, w, in = x.shape()](const Tensor& dy) {
+                                   Tensor dx = empty(in, dy.dtype(), dy.device());
+                                   dy.backend().max_pool_gradient(dy, index, w, dx);
+                                   return dx;
+                                 }}});
 }
 
 Tensor upsample(const Tensor& x, Upsampling kind, const Extents& scale) {
@@ -32,11 +32,11 @@ Tensor upsample(const Tensor& x, Upsampling kind, const Extents& scale) {
   for (int i = 0; i < spatial; ++i) shape[i + 1] = x.extent(i + 1) * s[i];
   Tensor y = empty(shape, x.dtype(), x.device());
   x.backend().upsample(x, kind, s, y);
-  return record(y, {{x, [kind, s, in = x.shape()](const Tensor& dy) {
-                       Tensor dx = empty(in, dy.dtype(), dy.device());
-                       dy.backend().upsample_gradient(dy, kind, s, dx);
-                       return dx;
-                     }}});
+  return record("upsample", y, {{x, [kind, s, in = x.shape()](const Tensor& dy) {
+                                   Tensor dx = empty(in, dy.dtype(), dy.device());
+                                   dy.backend().upsample_gradient(dy, kind, s, dx);
+                                   return dx;
+                                 }}});
 }
 
 }  // namespace voxgrad

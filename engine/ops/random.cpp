@@ -12,7 +12,7 @@ Tensor dropout(const Tensor& x, double probability, std::uint64_t key, bool chan
   x.backend().dropout(x, probability, channelwise, key, y);
   // The mask is a function of the key: the same call on dy is the derivative, and nothing is saved.
   return record(
-      y,
+      "dropout", y,
       {{x, [probability, key, channelwise](const Tensor& dy) { return dropout(dy, probability, key, channelwise); }}});
 }
 

@@ -45,11 +45,11 @@ Tensor extreme(ReduceOp op, const char* name, const Tensor& x, const std::vector
   Tensor y = empty(plan.kept, x.dtype(), x.device());
   x.backend().reduce(op, x, y);
   // Ties share the gradient equally: dx = dy * hit / number of hits.
-  Tensor result = record(y, {{x, [x = x.detach(), y, axes](const Tensor& dy) {
-                                Tensor hit = empty_like(x);
-                                x.backend().binary(BinaryOp::equal, x, y, hit);
-                                return multiply(divide(hit, sum(hit, axes, true)), dy);
-                              }}});
+  Tensor result = record(name, y, {{x, [x = x.detach(), y, axes](const Tensor& dy) {
+                                      Tensor hit = empty_like(x);
+                                      x.backend().binary(BinaryOp::equal, x, y, hit);
+                                      return multiply(divide(hit, sum(hit, axes, true)), dy);
+                                    }}});
   return keep ? result : reshape(result, plan.dropped);
 }
 
@@ -59,11 +59,11 @@ Tensor softmax_family(bool logarithm, const char* name, const Tensor& x) {
   Tensor y = empty_like(x);
   x.backend().softmax(logarithm, x, y);
   if (!recording({&x})) return y;
-  return record(y, {{x, [logarithm, y](const Tensor& dy) {
-                       Tensor dx = empty_like(y);
-                       y.backend().softmax_gradient(logarithm, y, dy, dx);
-                       return dx;
-                     }}});
+  return record(name, y, {{x, [logarithm, y](const Tensor& dy) {
+                             Tensor dx = empty_like(y);
+                             y.backend().softmax_gradient(logarithm, y, dy, dx);
+                             return dx;
+                           }}});
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ Tensor sum(const Tensor& x, std::vector<int> axes, bool keep) {
   const Axes plan = resolve(x, axes, "sum");
   Tensor y = empty(plan.kept, x.dtype(), x.device());
   x.backend().reduce(ReduceOp::sum, x, y);
-  Tensor result = record(y, {{x, [shape = x.shape()](const Tensor& dy) { return expand(dy, shape); }}});
+  Tensor result = record("sum", y, {{x, [shape = x.shape()](const Tensor& dy) { return expand(dy, shape); }}});
   return keep ? result : reshape(result, plan.dropped);
 }
 

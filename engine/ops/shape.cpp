@@ -1,4 +1,7 @@
-// Operations that move elements: reshape (none moves), slice, concat.
+// Operations that move elements: reshape (none moves), slice, concat, permute.
+#include <array>
+#include <numeric>
+
 #include "engine/ops/common.h"
 
 namespace voxgrad {
@@ -8,7 +11,8 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   check(shape.numel() == x.numel(), "reshape: ", x.shape(), " has ", x.numel(), " elements, ", shape, " has ",
         shape.numel());
   if (x.shape() == shape) return x;
-  return record(x.alias(0, shape), {{x, [before = x.shape()](const Tensor& dy) { return dy.alias(0, before); }}});
+  return record("reshape", x.alias(0, shape),
+                {{x, [before = x.shape()](const Tensor& dy) { return dy.alias(0, before); }}});
 }
 
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end) {
@@ -20,11 +24,11 @@ Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end) {
   const Shape extents = x.shape().with(axis, end - begin);
   Tensor y = empty(extents, x.dtype(), x.device());
   x.backend().copy_box(x, from, y, origin, extents, false);
-  return record(y, {{x, [from, origin, extents, shape = x.shape()](const Tensor& dy) {
-                       Tensor dx = zeros(shape, dy.dtype(), dy.device());
-                       dy.backend().copy_box(dy, origin, dx, from, extents, false);
-                       return dx;
-                     }}});
+  return record("slice", y, {{x, [from, origin, extents, shape = x.shape()](const Tensor& dy) {
+                                Tensor dx = zeros(shape, dy.dtype(), dy.device());
+                                dy.backend().copy_box(dy, origin, dx, from, extents, false);
+                                return dx;
+                              }}});
 }
 
 Tensor concat(const std::vector<Tensor>& parts, int axis) {
@@ -48,7 +52,46 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
     inputs.push_back({part, [axis, at, end](const Tensor& dy) { return slice(dy, axis, at, end); }});
     at = end;
   }
-  return record(y, std::move(inputs));
+  return record("concat", y, std::move(inputs));
+}
+
+Tensor permute(const Tensor& x, const std::vector<int>& axes) {
+  check(x.defined() && std::ssize(axes) == x.dims(), "permute: ", axes.size(), " axes for ", x);
+  std::vector<int> inverse(axes.size(), -1);
+  std::array<std::int64_t, Shape::kMaxDims> step{}, index{};  // of the axes of y; steps in elements of x
+  Shape shape = x.shape();
+  for (int i = 0; i < x.dims(); ++i) {
+    const std::size_t from = x.shape().normalise(axes[static_cast<std::size_t>(i)]);
+    check(inverse[from] < 0, "permute: axis ", from, " of ", x, " is named twice");
+    inverse[from] = i;
+    shape[i] = x.shape().begin()[from];
+    step[static_cast<std::size_t>(i)] =
+        std::accumulate(x.shape().begin() + from + 1, x.shape().end(), std::int64_t{1}, std::multiplies<>());
+  }
+  const Tensor host = x.detach().to(Device::cpu);
+  const Tensor result = empty(shape, x.dtype());
+  const std::size_t size = size_of(x.dtype());
+  const auto* from = static_cast<const std::byte*>(host.raw());
+  auto* to = static_cast<std::byte*>(result.raw());
+  for (std::int64_t left = x.numel(); left > 0; --left, to += size) {
+    std::memcpy(to, from, size);
+    for (std::size_t axis = axes.size(); axis-- > 0;) {  // counts on, and carries over to the axis before
+      const std::int64_t extent = shape.begin()[axis];
+      const bool carry = ++index[axis] == extent;
+      from += (carry ? step[axis] * (1 - extent) : step[axis]) * static_cast<std::int64_t>(size);
+      if (!carry) break;
+      index[axis] = 0;
+    }
+  }
+  return record("permute", result.to(x.device()), {{x, [inverse](const Tensor& dy) { return permute(dy, inverse); }}});
+}
+
+Tensor transpose(const Tensor& x, int a, int b) {
+  check(x.defined(), "transpose: an undefined tensor was given");
+  std::vector<int> axes(static_cast<std::size_t>(x.dims()));
+  std::iota(axes.begin(), axes.end(), 0);
+  std::swap(axes[x.shape().normalise(a)], axes[x.shape().normalise(b)]);
+  return permute(x, axes);
 }
 
 }  // namespace voxgrad

@@ -41,7 +41,7 @@ inline std::vector<Tensor> outcome(const DeviceCase& c, DType type, Device devic
   Random upstream(static_cast<std::uint64_t>(y.numel()));
   y.backward(exact_noise(y.shape(), upstream).to(y.dtype()).to(device));
   for (const Tensor& leaf : leaves)
-    if (leaf.grad().defined()) all.push_back(home(leaf.grad()));
+    if (leaf.has_grad()) all.push_back(home(leaf.grad()));
   return all;
 }
 

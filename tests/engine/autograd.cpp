@@ -25,10 +25,10 @@ TEST_CASE("a tensor used twice receives both gradients") {
 TEST_CASE("a diamond is swept once per node, newest first") {
   Tensor x = leaf({2});
   int visits = 0;
-  Tensor middle = record((x * 1.0).detach(), {{x, [&visits](const Tensor& dy) {
-                                                 ++visits;
-                                                 return dy;
-                                               }}});
+  Tensor middle = record("counted", (x * 1.0).detach(), {{x, [&visits](const Tensor& dy) {
+                                                            ++visits;
+                                                            return dy;
+                                                          }}});
   Tensor y = sum(square(middle) + exp(middle) + middle);
   y.backward();
   CHECK(visits == 1);
@@ -103,6 +103,42 @@ TEST_CASE("a chain of 200,000 nodes is swept and destroyed without recursion") {
     for (int i = 0; i < 200000; ++i) y = affine(y, 1, 0);  // destroyed unswept
   }
   CHECK(x.grad().item() == 1);
+}
+
+TEST_CASE("x += y gives the handle a new tensor: graphs and other handles keep the old one") {
+  Tensor x = leaf({3});
+  Tensor y = x * 2.0;
+  const Tensor before = y;
+  y += square(y);
+  y *= 0.5;
+  y -= x;
+  y /= 2.0;
+  CHECK(before.item() == 6);
+  CHECK(y.item() == (0.5 * (6 + 36) - 3) / 2);
+  sum(y).backward();
+  CHECK(x.grad().item() == (0.5 * (2 + 8 * 3) - 1) / 2);
+}
+
+TEST_CASE("a gradient that is not there says why") {
+  Tensor x = leaf({3});
+  const Tensor y = exp(x);
+  CHECK(!x.has_grad());
+  CHECK(test::contains(test::error_of([&] { x.grad(); }), "none has arrived at this leaf\nhint: call backward()"));
+  sum(y).backward();
+  CHECK(x.has_grad());
+  CHECK(test::contains(test::error_of([&] { y.grad(); }), "the result of exp, and leaves alone keep theirs"));
+  CHECK(test::contains(test::error_of([] { zeros({1}).grad(); }),
+                       "does not require one\nhint: call set_requires_grad()"));
+}
+
+TEST_CASE("an error during the sweep names the operation") {
+  Tensor x = leaf({1, 2});
+  const Tensor failing =
+      record("flawed", x.detach(),
+             {{x, [](const Tensor&) -> Tensor { throw Error(ErrorKind::data, "no idea", "try again"); }}});
+  const Tensor wrong = record("bent", x.detach(), {{x, [](const Tensor&) { return zeros({3}, DType::f64); }}});
+  CHECK(test::error_of([&] { sum(failing).backward(); }) == "backward of flawed: no idea\nhint: try again");
+  CHECK(test::contains(test::error_of([&] { sum(wrong).backward(); }), "backward of bent: sum_to: [3]"));
 }
 
 TEST_CASE("misuse is named") {

@@ -17,7 +17,7 @@ Tensor cube(const Tensor& x, double factor) {
     const NoGrad guard;
     y = multiply(square(x), x);
   }
-  return record(y,
+  return record("cube", y,
                 {{x, [x = x.detach(), factor](const Tensor& dy) { return multiply(dy, square(x)) * (3 * factor); }}});
 }
 

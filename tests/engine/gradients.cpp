@@ -164,6 +164,14 @@ Problem draw_slice(Random& random) {
   return {[=](const Inputs& in) { return slice(in[0], axis, begin, end); }, {normal(random, shape)}};
 }
 
+Problem draw_permute(Random& random) {
+  const Shape shape = random_shape(random, static_cast<int>(between(random, 1, 5)), 1, 3);
+  std::vector<int> axes;
+  for (int i = 0; i < shape.dims(); ++i) axes.push_back(random.chance(0.5) ? i : i - shape.dims());
+  random.shuffle(axes);
+  return {[=](const Inputs& in) { return permute(in[0], axes); }, {normal(random, shape)}};
+}
+
 Problem draw_max_pool(Random& random) {
   const Shape x = random_feature_map(random, 2, 3);
   const Extents window = random_extents(random, x.spatial_dims(), 1, 2);
@@ -270,6 +278,7 @@ std::vector<Operation> operations() {
       {"matmul", draw_matmul},
       {"slice", draw_slice},
       {"concat", draw_concat},
+      {"permute", draw_permute},
       {"conv", [](Random& random) { return draw_conv(random, false); }},
       {"conv_transpose", [](Random& random) { return draw_conv(random, true); }},
       {"max_pool", draw_max_pool},

@@ -57,6 +57,19 @@ TEST_CASE("slices and concatenations are inverse") {
   CHECK(contains(error_of([&] { concat({x, zeros({3, 3}, DType::f64)}, 1); }), "differ outside of axis 1"));
 }
 
+TEST_CASE("permute moves axes, transpose exchanges two") {
+  const Tensor x = tensor({{{1, 2, 3}, {4, 5, 6}}, {{7, 8, 9}, {10, 11, 12}}});  // [2, 2, 3]
+  const Tensor y = permute(x, {2, 0, -2});
+  CHECK(y.shape() == Shape({3, 2, 2}));
+  CHECK(of(y) == Values({1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12}));
+  CHECK(y.at(2, 1, 0) == x.at(1, 0, 2));
+  CHECK(of(transpose(x.to(DType::u8), 0, 1)) == Values({1, 2, 3, 7, 8, 9, 4, 5, 6, 10, 11, 12}));
+  CHECK(of(transpose(tensor({{1, 2}, {3, 4}}))) == Values({1, 3, 2, 4}));
+  CHECK(transpose(zeros({2, 0})).shape() == Shape({0, 2}));
+  CHECK(contains(error_of([&] { permute(x, {0, 1}); }), "permute: 2 axes for f32 [2, 2, 3]"));
+  CHECK(contains(error_of([&] { permute(x, {0, 1, -2}); }), "axis 1 of f32 [2, 2, 3] is named twice"));
+}
+
 TEST_CASE("a convolution known by hand, and its messages") {
   // Cross-correlation: the kernel is not flipped.
   const Tensor x = from_vector<double>({1, 4, 1}, {1, 2, 3, 4});
@@ -70,6 +83,7 @@ TEST_CASE("a convolution known by hand, and its messages") {
                    conv(image, zeros({64, 3, 3, 3}));
                  }),
                  "conv: weight [64, 3, 3, 3] takes 3 channels, x [1, 8, 8, 4] has 4"));
+  CHECK(contains(error_of([] { conv(zeros({1, 3, 8, 8}), zeros({64, 3, 3, 3})); }), "has 8\nhint: channels are last"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 9, 9, 4})); }), "spans 9 voxels"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 4})); }), "as many axes"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}), zeros({3})); }), "for 2 output channels"));

@@ -43,6 +43,12 @@ TEST_CASE("broadcasting follows the numpy rule") {
   CHECK(contains(message, "2 and 4"));
 }
 
+TEST_CASE("a map with its channels first is met with the way to turn it") {
+  CHECK(channels_hint({1, 3, 8, 8}, 3) == "channels are last, x has them on axis 1: take permute(x, {0, 2, 3, 1})");
+  CHECK(contains(channels_hint({1, 3, 8, 8, 4}, 3), "permute(x, {0, 2, 3, 4, 1})"));
+  CHECK(channels_hint({1, 4, 8, 8}, 3).empty());
+}
+
 TEST_CASE("one number of an Extents counts for every axis") {
   const Extents uniform = 3, plane{1, 3, 3};
   CHECK(uniform[0] == 3);

@@ -1,7 +1,10 @@
 // The handle: sharing, conversion, aliases, and what misuse says.
 #include "engine/tensor.h"
 
-#include "engine/backend.h"
+#include <cmath>
+#include <limits>
+
+#include "engine/ops.h"
 #include "tests/test.h"
 
 using namespace voxgrad;
@@ -36,6 +39,90 @@ TEST_CASE("an alias is a window on the flat buffer") {
   CHECK_THROWS_AS(flat.alias(3, Shape({2, 2})), Error);
 }
 
+TEST_CASE("numbers in nested braces are a tensor") {
+  const Tensor x = tensor({{1, 2, 3}, {4, 5, 6}});
+  CHECK(describe(x) == "f32 [2, 3]");
+  CHECK(x.to_vector<float>() == std::vector<float>({1, 2, 3, 4, 5, 6}));
+  CHECK(describe(tensor({1, 2}, DType::u8)) == "u8 [2]");
+  CHECK(describe(tensor({{{1}}, {{2}}}, DType::f64)) == "f64 [2, 1, 1]");
+  CHECK(tensor(2.5).item() == 2.5);
+  CHECK(tensor({}).shape() == Shape{0});
+  CHECK(test::contains(test::error_of([] {
+                         tensor({{1, 2}, {3}});
+                       }),
+                       "braces of shape [1] beside braces of shape [2]"));
+}
+
+TEST_CASE("one element is read and written, an index may count from the end") {
+  const Tensor x = tensor({{1, 2, 3}, {4, 5, 6}});
+  CHECK(x.at(1, 0) == 4);
+  CHECK(x.at(-1, -1) == 6);
+  CHECK(x.to(DType::u8).at(0, 2) == 3);
+  CHECK(x.to(DType::bf16).at(0, 1) == 2);
+  x.set({0, -2}, 9);
+  CHECK(x.to_vector<float>() == std::vector<float>({1, 9, 3, 4, 5, 6}));
+  CHECK(test::contains(test::error_of([&] { x.at(2, 0); }), "index [2, 0] outside of f32 [2, 3]"));
+  CHECK(test::contains(test::error_of([&] { x.at(0, -4); }), "index [0, -4] outside of f32 [2, 3]"));
+  CHECK(test::contains(test::error_of([&] { x.at(1); }), "index [1] outside of f32 [2, 3]"));
+  CHECK(test::contains(test::error_of([] { Tensor().at(0); }), "index [0] outside of undefined tensor"));
+}
+
+TEST_CASE("from a pointer and to a pointer: copies") {
+  float numbers[] = {1, 2, 3, 4, 5, 6};
+  const Tensor x = from_data(numbers, {2, 3});
+  numbers[0] = 9;
+  CHECK(x.at(0, 0) == 1);
+  double out[6] = {};
+  x.copy_to(out, 6);
+  CHECK(out[5] == 6);
+  CHECK(test::contains(test::error_of([&] { x.copy_to(out, 5); }), "copy_to: room for 5 elements of f32 [2, 3]"));
+}
+
+TEST_CASE("borrowed memory is used in place and given back once, with the last tensor on it") {
+  std::vector<double> numbers{1, 2, 3, 4};
+  int released = 0;
+  Tensor x = borrow(numbers.data(), {2, 2}, [&](void* data) {
+    CHECK(data == numbers.data());
+    ++released;
+  });
+  CHECK(x.raw() == numbers.data());
+  x.set({0, 0}, 7);
+  CHECK(numbers[0] == 7);
+  Tensor part = x.alias(2, {2});
+  CHECK(sum(square(x)).item() == 49 + 4 + 9 + 16);
+  x = Tensor();
+  CHECK(released == 0);
+  part = Tensor();
+  CHECK(released == 1);
+  borrow(numbers.data(), {4});  // without a deleter: the memory stays the caller's
+  CHECK(numbers[3] == 4);
+  CHECK(
+      test::contains(test::error_of([] { borrow(static_cast<float*>(nullptr), {2}); }), "a null pointer for f32 [2]"));
+  CHECK(
+      test::contains(test::error_of([&] { borrow(reinterpret_cast<std::byte*>(numbers.data()) + 1, {1}, DType::f64); }),
+                     "not aligned for f64"));
+}
+
+TEST_CASE("copy_into overwrites the elements, whatever their type, and refuses another shape") {
+  const Tensor target = zeros({2, 2}), whole = target;
+  copy_into(target, tensor({{1, 2}, {3, 4}}, DType::f64));
+  CHECK(whole.to_vector<float>() == std::vector<float>({1, 2, 3, 4}));
+  CHECK(test::contains(test::error_of([&] { copy_into(target, zeros({4})); }), "f32 [4] does not fit into f32 [2, 2]"));
+  CHECK(test::contains(test::error_of([&] { copy_into(target, {}); }), "undefined tensor does not fit"));
+}
+
+TEST_CASE("allclose: within a part of b, and NaN is close to nothing") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const Tensor a = tensor({1, 2}, DType::f64);
+  CHECK(allclose(a, tensor({1, 2.00001})));
+  CHECK(!allclose(a, tensor({1, 2.0001})));
+  CHECK(allclose(a, tensor({1, 2.0001}), 0, 1e-3));
+  CHECK(!allclose(a, tensor({{1, 2}})));
+  CHECK(!allclose(tensor(NAN), tensor(NAN)));
+  CHECK(allclose(tensor(kInfinity), tensor(kInfinity)));
+  CHECK(!allclose(tensor(1), tensor(kInfinity)));
+}
+
 TEST_CASE("scalars and empty tensors") {
   CHECK(full({}, 2.5, DType::f64).item() == 2.5);
   CHECK(full({}, 2.5).numel() == 1);
@@ -46,6 +133,10 @@ TEST_CASE("scalars and empty tensors") {
 TEST_CASE("misuse is named with the values") {
   const Tensor x = zeros({2, 3});
   CHECK(test::contains(test::error_of([&] { x.item(); }), "f32 [2, 3]"));
+  CHECK(test::contains(test::error_of([] { Tensor().raw(); }), "an undefined tensor was used"));
+  CHECK(test::contains(test::error_of([] { Tensor().item(); }), "item: needs one element, this is undefined tensor"));
+  CHECK(test::contains(test::error_of([] { Tensor().extent(1); }), "extent 1 of an undefined tensor"));
+  CHECK(test::contains(test::error_of([] { Tensor().to_vector<float>(); }), "undefined tensor"));
   CHECK(test::contains(test::error_of([&] { x.data<double>(); }), "f64 asked of f32"));
   CHECK(test::contains(test::error_of([&] { x.extent(2); }), "axis 2 outside [2, 3]"));
   CHECK(test::contains(test::error_of([&] { from_vector<float>({2}, {1}); }), "1 values for [2]"));

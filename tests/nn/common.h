@@ -53,7 +53,7 @@ GradcheckResult gradcheck_module(nn::Module& module, const Tensor& x, F&& f, std
     std::vector<Input> edges{{inputs[0], sweep}};
     if (module.parameter_count() > 0)
       edges.push_back({inputs[1], [&module](const Tensor&) { return module.flat_gradients().clone(); }});
-    return record(y.detach(), std::move(edges));
+    return record("module", y.detach(), std::move(edges));
   };
   std::vector<Tensor> inputs{x};
   if (module.parameter_count() > 0) inputs.push_back(module.flat_parameters());

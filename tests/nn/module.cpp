@@ -1,6 +1,7 @@
 #include "nn/module.h"
 
 #include "engine/backend.h"
+#include "nn/layers.h"
 #include "tests/nn/common.h"
 
 using namespace voxgrad;
@@ -178,6 +179,21 @@ TEST_CASE("load_state names what does not fit and leaves the module as it was") 
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::model);
   }
+}
+
+TEST_CASE("two layers from the same random numbers are refused where they meet") {
+  struct Twins final : nn::Module {
+    nn::Conv a, b;
+    Twins(const Random& first, const Random& second) : a(2, 3, 3, {}, first), b(2, 3, 3, {}, second) {
+      add_module("a", a);
+      add_module("b", b);
+    }
+    Tensor forward(const Tensor& x) override { return b(a(x)); }
+  };
+  const Random random(1);
+  CHECK(contains(error_of([&] { Twins(random, random); }),
+                 "\"a.weight\" and \"b.weight\" were made from the same random numbers\nhint: make each layer"));
+  CHECK(error_of([&] { Twins(nn::stream(random, "a"), nn::stream(random, "b")); }).empty());
 }
 
 TEST_CASE("train reaches every child") {

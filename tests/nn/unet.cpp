@@ -291,6 +291,7 @@ TEST_CASE("an extent that does not fit is named, with the remedy") {
   CHECK(contains(error_of([&] { volume(zeros({1, 3, 4, 4, 2})); }), "depth 3 of x"));
   CHECK(contains(error_of([&] { volume(zeros({1, 4, 4, 2})); }), "takes [N, D, H, W, C], got f32 [1, 4, 4, 2]"));
   CHECK(contains(error_of([&] { volume(zeros({1, 4, 4, 4, 1})); }), "takes 2 channels, x [1, 4, 4, 4, 1] has 1"));
+  CHECK(contains(error_of([&] { volume(zeros({1, 2, 4, 4, 4})); }), "has 4\nhint: channels are last"));
   CHECK(contains(error_of([&] { volume(Tensor()); }), "got undefined tensor"));
   // The bottleneck of instance norm needs more than one voxel.
   CHECK(contains(error_of([&] { image(zeros({1, 8, 8, 1})); }), "instance norm of a single voxel"));

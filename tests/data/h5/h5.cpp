@@ -83,7 +83,7 @@ TEST_CASE("h5: what is no HDF5 file") {
     try {
       h5::File::open(path);
     } catch (const Error& error) {
-      return std::pair(error.kind(), std::string(error.what()));
+      return std::pair(error.kind(), error.message());
     }
     return std::pair(ErrorKind::check, std::string());
   };

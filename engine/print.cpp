@@ -1,0 +1,85 @@
+// What people look at: the elements of a tensor, and the graph behind it.
+#include <iomanip>
+#include <ostream>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "engine/autograd.h"
+
+namespace voxgrad {
+namespace {
+
+struct Elements {
+  Shape shape;
+  std::vector<double> values;
+  std::size_t width = 0;  // of the longest number that was written
+  bool shortened = false;
+
+  // What lies behind `axis`, from element `first` on.
+  void write(std::ostream& out, int axis, std::int64_t first) {
+    constexpr std::int64_t kEdge = 3;
+    if (axis == shape.dims()) {
+      const std::string number = text(std::setprecision(4), values[static_cast<std::size_t>(first)]);
+      out << std::setw(static_cast<int>(width)) << number;
+      width = std::max(width, number.size());
+      return;
+    }
+    std::int64_t step = 1;
+    for (int inner = axis + 1; inner < shape.dims(); ++inner) step *= shape[inner];
+    const std::int64_t extent = shape[axis];
+    std::string separator = ", ";
+    if (axis + 1 < shape.dims()) {
+      separator = "," + std::string(static_cast<std::size_t>(shape.dims() - axis - 1), '\n');
+      separator += std::string(static_cast<std::size_t>(axis + 1), ' ');
+    }
+    out << '[';
+    for (std::int64_t i = 0; i < extent; ++i) {
+      if (i > 0) out << separator;
+      if (shortened && i == kEdge && extent > 2 * kEdge) {
+        out << "..." << separator;
+        i = extent - kEdge;
+      }
+      write(out, axis + 1, first + i * step);
+    }
+    out << ']';
+  }
+};
+
+}  // namespace
+
+std::string describe(const Tensor& tensor) {
+  return tensor.defined() ? text(tensor.dtype(), ' ', tensor.shape()) : "undefined tensor";
+}
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  constexpr std::int64_t kMost = 1000;
+  if (!tensor.defined()) return out << describe(tensor);
+  Elements elements{tensor.shape(), tensor.to_vector<double>(), 0, tensor.numel() > kMost};
+  std::ostringstream trial;  // finds the width
+  elements.write(trial, 0, 0);
+  elements.write(out, 0, 0);
+  return out;
+}
+
+void write_graph(const Tensor& output, std::ostream& out, const std::vector<NamedTensor>& names) {
+  check(output.requires_grad(), "write_graph: nothing was recorded: no input requires a gradient, or NoGrad is active");
+  std::unordered_map<const Node*, std::string> leaves;
+  for (const NamedTensor& entry : names) leaves[entry.tensor.node().get()] = entry.name;
+  std::unordered_set<const Node*> seen{output.node().get()};
+  std::vector<const Node*> open{output.node().get()};
+  out << "digraph {\n";
+  while (!open.empty()) {
+    const Node& node = *open.back();
+    open.pop_back();
+    const std::string label = !node.leaf() ? node.operation : leaves.contains(&node) ? leaves[&node] : "leaf";
+    out << "  n" << node.number << " [label=\"" << label << "\\n"
+        << node.shape << '"' << (node.leaf() ? ", shape=box];\n" : "];\n");
+    for (const Edge& edge : node.edges) {
+      out << "  n" << edge.input->number << " -> n" << node.number << ";\n";
+      if (seen.insert(edge.input.get()).second) open.push_back(edge.input.get());
+    }
+  }
+  out << "}\n";
+}
+
+}  // namespace voxgrad

@@ -1,0 +1,54 @@
+// Networks put together from layers, one after the other:
+//
+//   nn::Sequential net(Random(1));
+//   net.add<nn::Linear>(2, 16).add(relu).add<nn::Linear>(16, 1);
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "nn/module.h"
+
+namespace voxgrad::nn {
+
+// [.., in] -> [.., out]: each row of the last axis times the weight, plus the bias. The weight [out, in] starts as
+// N(0, gain_of(slope)^2 / in), where `slope` is what the activation that follows does to a negative number (0: relu, 1:
+// none); the bias [out] starts at zero.
+class Linear final : public Module {
+ public:
+  Linear(std::int64_t in, std::int64_t out, double slope, const Random& random);
+  Linear(std::int64_t in, std::int64_t out, const Random& random) : Linear(in, out, 1, random) {}
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  Tensor weight_, bias_;
+};
+
+// Modules one after the other, with the names "0", "1", ..; an empty one returns x.
+class Sequential final : public Module {
+ public:
+  explicit Sequential(const Random& random) : random_(random) {}
+  // Adds a layer that is made from `arguments` and, where its constructor takes random numbers at the end, from the
+  // stream of its name: add<Conv>(2, 1, 8, ConvLayerOptions{}), add<Dropout>(0.1).
+  template <class Layer, class... Arguments>
+  Sequential& add(Arguments&&... arguments) {
+    const Random own = stream(random_, std::to_string(layers_.size()));
+    if constexpr (std::is_constructible_v<Layer, Arguments..., const Random&>)
+      return append(std::make_unique<Layer>(std::forward<Arguments>(arguments)..., own));
+    else
+      return append(std::make_unique<Layer>(std::forward<Arguments>(arguments)...));
+  }
+  // Adds a function without parameters: an activation, a pooling, a reshape.
+  Sequential& add(std::function<Tensor(const Tensor&)> f);
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  Sequential& append(std::unique_ptr<Module> layer);
+  Random random_;
+  std::vector<std::unique_ptr<Module>> layers_;
+};
+
+}  // namespace voxgrad::nn
