@@ -50,7 +50,7 @@ function(check_rules)
   # What people embed needs a compiler and nothing else.
   forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages).cpp)"
          "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp and pages.cpp alone" engine nn losses)
-  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/loader).cpp$"
+  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/sampling/loader).cpp$"
          "threads start in engine/parallel.cpp only (data/sampling/loader.cpp prefetches): use parallel_for"
          engine nn losses data apps)
   forbid("std::(cout|cerr|clog)|(^|[^A-Za-z0-9_.>])(v?f?printf|f?puts|putchar|exit|abort|terminate)[ \t]*\\(" ${nowhere}
@@ -108,6 +108,7 @@ expect(0 engine/cpu/gemm.cpp "#include <cblas.h>\n")
 expect(2 engine/cpu/conv.cpp "#include <omp.h>\n")
 expect(1 data/a.cpp "#pragma omp parallel for\n")
 expect(0 engine/parallel.cpp "#include <thread>\n")
+expect(0 data/sampling/loader.cpp "#include <thread>\n")
 expect(1 losses/a.cpp "void f() { std::cerr << 1\; }\n")
 expect(1 engine/a.cpp "void f() { exit(1)\; }\n")
 expect(1 data/a.cpp "void f() { std::abort()\; }\n")
