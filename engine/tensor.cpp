@@ -22,11 +22,13 @@ Backend& Tensor::backend() const {
 }
 
 Tensor empty(const Shape& shape, DType dtype, Device device) {
+  const std::size_t count = static_cast<std::size_t>(shape.numel());
+  if (count > std::size_t{std::numeric_limits<std::ptrdiff_t>::max()} / size_of(dtype))
+    throw Error(ErrorKind::memory, text("tensor: ", dtype, ' ', shape, " takes more bytes than a machine can address"));
   Tensor tensor;
   tensor.shape_ = shape;
   tensor.dtype_ = dtype;
-  tensor.storage_ =
-      std::make_shared<Storage>(backend_of(device), static_cast<std::size_t>(shape.numel()) * size_of(dtype));
+  tensor.storage_ = std::make_shared<Storage>(backend_of(device), count * size_of(dtype));
 #ifndef NDEBUG
   if (is_float(dtype)) tensor.backend().fill(tensor, std::numeric_limits<double>::quiet_NaN());
 #endif
