@@ -6,7 +6,7 @@
 
 #include "apps/report/gradient_picture.h"
 #include "apps/training/label_file.h"
-#include "data/atomic_file.h"
+#include "engine/io/atomic_file.h"
 #include "data/h5/h5_writer.h"
 #include "engine/error.h"
 #include "losses/core/loss.h"
@@ -106,7 +106,7 @@ void write_png(const EvalOptions& options, const Given& given, const Tensor& gra
                                        .class_names = given.class_names,
                                        .sample = options.sample,
                                        .slice = options.slice}));
-  data::write_atomically(options.png, {std::as_bytes(std::span(png))});
+  write_atomically(options.png, {std::as_bytes(std::span(png))});
 }
 
 void eval(const EvalOptions& options, const Common& common) {
