@@ -43,7 +43,12 @@ void orthonormalise(std::vector<double>& matrix, std::size_t rows, std::size_t c
 
 }  // namespace
 
-const char* name_of(Init init) { return init == Init::he ? "he" : "orthogonal"; }
+const std::vector<std::string>& init_names() {
+  static const std::vector<std::string> names{"he", "orthogonal", "unset"};
+  return names;
+}
+
+const char* name_of(Init init) { return init_names()[static_cast<std::size_t>(init)].c_str(); }
 
 double gain_of(double slope) { return std::sqrt(2 / (1 + slope * slope)); }
 
@@ -70,7 +75,7 @@ void orthogonal(const Tensor& weight, double gain, const Random& random) {
 void initialise(const Tensor& weight, Init init, std::int64_t fan_in, double gain, const Random& random) {
   if (init == Init::orthogonal)
     orthogonal(weight, gain, random);
-  else
+  else if (init == Init::he)
     he_normal(weight, fan_in, gain, random);
 }
 
