@@ -26,7 +26,12 @@ Shape Shape::filled(int dims, std::int64_t extent) {
 
 std::int64_t Shape::numel() const {
   std::int64_t count = 1;
-  for (std::int64_t extent : *this) count *= extent;
+  bool fits = true;
+  for (std::int64_t extent : *this) {
+    if (extent == 0) return 0;
+    fits = fits && !__builtin_mul_overflow(count, extent, &count);
+  }
+  if (!fits) throw Error(ErrorKind::memory, text("shape: ", *this, " has more elements than can be counted"));
   return count;
 }
 

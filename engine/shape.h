@@ -42,7 +42,7 @@ class [[nodiscard]] Shape {
   static Shape filled(int dims, std::int64_t extent);
 
   int dims() const noexcept { return dims_; }
-  std::int64_t numel() const;  // product of the extents; 1 for a scalar
+  std::int64_t numel() const;  // product of the extents; 1 for a scalar. Error(memory) from 2^63 elements on
   // Axis in [-dims, dims): -1 is the last.
   std::int64_t operator[](int axis) const { return extents_[normalise(axis)]; }
   std::int64_t& operator[](int axis) { return extents_[normalise(axis)]; }

@@ -24,8 +24,10 @@ Tensor on_storage(std::shared_ptr<Storage> storage, const Shape& shape, DType dt
 }
 
 Tensor empty(const Shape& shape, DType dtype, Device device) {
-  const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
-  Tensor tensor = on_storage(std::make_shared<Storage>(backend_of(device), bytes), shape, dtype);
+  const std::size_t count = static_cast<std::size_t>(shape.numel());
+  if (count > std::size_t{std::numeric_limits<std::ptrdiff_t>::max()} / size_of(dtype))
+    throw Error(ErrorKind::memory, text("tensor: ", dtype, ' ', shape, " takes more bytes than a machine can address"));
+  Tensor tensor = on_storage(std::make_shared<Storage>(backend_of(device), count * size_of(dtype)), shape, dtype);
 #ifndef NDEBUG
   if (is_float(dtype)) tensor.backend().fill(tensor, std::numeric_limits<double>::quiet_NaN());
 #endif

@@ -33,7 +33,12 @@ void orthonormalise(std::vector<double>& matrix, std::size_t rows, std::size_t c
 
 }  // namespace
 
-const char* name_of(Init init) noexcept { return init == Init::he ? "he" : "orthogonal"; }
+const std::vector<std::string>& init_names() {
+  static const std::vector<std::string> names{"he", "orthogonal", "unset"};
+  return names;
+}
+
+const char* name_of(Init init) noexcept { return init_names()[static_cast<std::size_t>(init)].c_str(); }
 
 double gain_of(double slope) { return std::sqrt(2 / (1 + slope * slope)); }
 
@@ -58,6 +63,7 @@ Tensor orthogonal(const Shape& shape, double gain, const Random& random) {
 }
 
 Tensor initial(const Shape& shape, Init init, std::int64_t fan_in, double gain, const Random& random) {
+  if (init == Init::unset) return empty(shape);
   return init == Init::orthogonal ? orthogonal(shape, gain, random) : he_normal(shape, fan_in, gain, random);
 }
 

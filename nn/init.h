@@ -3,14 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "engine/random.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::nn {
 
-enum class Init { he, orthogonal };
+enum class Init { he, orthogonal, unset };  // unset: left as the memory is, for weights that are loaded afterwards
 const char* name_of(Init init) noexcept;
+const std::vector<std::string>& init_names();  // in the order of Init
 
 // Standard deviation times sqrt(fan_in) that keeps the variance of the signal through a (leaky) ReLU with `slope`
 // below zero: sqrt(2 / (1 + slope^2)). slope 1 is a linear layer: 1. (He et al., ICCV 2015, eq. 15)
@@ -24,7 +27,7 @@ Tensor he_normal(const Shape& shape, std::int64_t fan_in, double gain, const Ran
 // distributed. (Saxe et al., ICLR 2014; Mezzadri, Notices of the AMS 54, 2007.)
 Tensor orthogonal(const Shape& shape, double gain, const Random& random);
 
-// The one of the two that `init` names.
+// As `init` says.
 Tensor initial(const Shape& shape, Init init, std::int64_t fan_in, double gain, const Random& random);
 
 }  // namespace voxgrad::nn

@@ -5,9 +5,6 @@
 namespace voxgrad::nn {
 namespace {
 
-constexpr int kMostLevels = 10;
-constexpr std::int64_t kMostChannels = 65536;
-
 template <class... Parts>
 void expect(bool ok, const char* hint, const Parts&... parts) {
   if (!ok) throw Error(ErrorKind::usage, text("unet: ", parts...), hint);
@@ -18,15 +15,21 @@ void expect_range(const char* name, T value, T low, T high) {
   expect(value >= low && value <= high, "", name, " is ", value, ", must be ", low, " .. ", high);
 }
 
+struct RangeCheck {
+  template <class T>
+  void operator()(const char* name, const T& value, const FieldRange& range) const {
+    expect_range<std::int64_t>(name, value, range.low, range.high);
+  }
+  template <class... Others>
+  void operator()(const char*, const Others&...) const {}
+};
+
 // The configuration with strides written out, one Extents of `dims` values per step.
 UNetConfig checked(UNetConfig config) {
   expect(config.dims == 2 || config.dims == 3, "images have 2 axes, volumes 3", "dims is ", config.dims,
          ", must be 2 or 3");
-  expect_range<std::int64_t>("in_channels", config.in_channels, 1, kMostChannels);
-  expect_range<std::int64_t>("classes", config.classes, 1, 255);
-  expect_range<std::int64_t>("base", config.base, 1, kMostChannels);
+  visit_fields(config, RangeCheck{});
   expect_range<std::int64_t>("max_channels", config.max_channels, config.base, kMostChannels);
-  expect_range("depth", config.depth, 1, kMostLevels);
   expect(config.dropout >= 0 && config.dropout < 1, "", "dropout is ", config.dropout, ", must be in [0, 1)");
   const std::size_t steps = static_cast<std::size_t>(config.depth - 1);
   if (config.strides.empty()) config.strides.assign(steps, Extents(2));
@@ -80,6 +83,16 @@ struct Up {
 };
 
 }  // namespace
+
+const std::vector<std::string>& activation_names() {
+  static const std::vector<std::string> names{"none", "relu", "leaky_relu"};
+  return names;
+}
+
+const std::vector<std::string>& upsampling_names() {
+  static const std::vector<std::string> names{"nearest", "linear"};
+  return names;
+}
 
 struct UNet::Parts {
   UNetConfig config;

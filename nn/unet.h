@@ -29,6 +29,40 @@ struct UNetConfig {
   Init init = Init::he;
 };
 
+const std::vector<std::string>& activation_names();  // in the order of Activation
+const std::vector<std::string>& upsampling_names();  // in the order of Upsampling
+
+inline constexpr std::int64_t kMostChannels = 65536;  // of any map
+
+// What a whole number of the configuration may be, both ends included.
+struct FieldRange {
+  std::int64_t low, high;
+};
+
+// Every field of a configuration once, for whoever writes, reads or checks it: visit(name, field) for a flag, a real
+// number and the strides; visit(name, field, FieldRange) for a whole number; visit(name, field, names) for an
+// enumeration, with the names of its values in their order. A field that is forgotten here does not compile.
+template <class Config, class Visit>
+void visit_fields(Config& config, Visit&& visit) {
+  auto& [dims, in_channels, classes, base, max_channels, depth, norm, activation, residual, dropout, upsampling,
+         transposed, deep_supervision, strides, init] = config;
+  visit("dims", dims, FieldRange{2, 3});
+  visit("in_channels", in_channels, FieldRange{1, kMostChannels});
+  visit("classes", classes, FieldRange{1, 255});
+  visit("base", base, FieldRange{1, kMostChannels});
+  visit("max_channels", max_channels, FieldRange{1, kMostChannels});
+  visit("depth", depth, FieldRange{1, 10});
+  visit("norm", norm, norm_names());
+  visit("activation", activation, activation_names());
+  visit("residual", residual);
+  visit("dropout", dropout);
+  visit("upsampling", upsampling, upsampling_names());
+  visit("transposed", transposed);
+  visit("deep_supervision", deep_supervision);
+  visit("strides", strides);
+  visit("init", init, init_names());
+}
+
 // Parameters, level 0 being the finest and level depth - 1 the bottleneck:
 //   encoder.<level>.{conv1,norm1,conv2,norm2,shortcut}.*     a ConvBlock per level, max pooling between them
 //   up.<level>.{weight,bias}                                 brings level + 1 to the extents and channels of level

@@ -48,8 +48,8 @@ function(check_rules)
   endforeach()
 
   # What people embed needs a compiler and nothing else.
-  forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages).cpp)"
-         "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp and pages.cpp alone" engine nn losses)
+  forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages|io/atomic_file|io/safetensors).cpp)"
+         "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp, pages.cpp, io/atomic_file.cpp and io/safetensors.cpp alone" engine nn losses)
   forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/sampling/loader).cpp$"
          "threads start in engine/parallel.cpp only (data/sampling/loader.cpp prefetches): use parallel_for"
          engine nn losses data apps)
@@ -128,9 +128,17 @@ expect(0 nn/a.cpp "#include \"engine/ops.h\"\n#include <vector>\n// #include \"d
 expect(1 nn/a.cpp "#include <unistd.h>\n")
 expect(1 engine/a.h "#include <nlohmann/json.hpp>\n")
 expect(0 engine/cpu/gemm.cpp "#include <cblas.h>\n")
+expect(0 engine/io/safetensors.cpp "#include <fcntl.h>\n")
+expect(0 engine/io/atomic_file.cpp "#include <sys/stat.h>\n")
+expect(1 engine/io/safetensors.h "#include <fcntl.h>\n")
+expect(1 engine/io/json.cpp "#include <unistd.h>\n")
+expect(1 engine/io/crc32.cpp "#include <zlib.h>\n")
+expect(1 nn/inference/model.cpp "#include <nlohmann/json.hpp>\n")
+expect(1 nn/inference/model.cpp "#include \"data/dataset.h\"\n")
 expect(2 engine/cpu/conv.cpp "#include <omp.h>\n")
 expect(1 data/a.cpp "#pragma omp parallel for\n")
 expect(0 engine/parallel.cpp "#include <thread>\n")
+expect(0 data/sampling/loader.cpp "#include <thread>\n")
 expect(1 losses/a.cpp "void f() { std::cerr << 1\; }\n")
 expect(1 engine/a.cpp "void f() { exit(1)\; }\n")
 expect(1 data/a.cpp "void f() { std::abort()\; }\n")

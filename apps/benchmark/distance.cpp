@@ -1,5 +1,5 @@
 #include "apps/benchmark/benchmark.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "engine/ops.h"
 
 namespace voxgrad::apps {
@@ -15,7 +15,7 @@ Json bench_distance(const BenchOptions& options, const Shape& extents, std::int6
   const Timing timing =
       measure(options.device, options.repeats, [&] { distance = distance_transform(labels, wanted, spacing); });
   if (!options.dump.empty())
-    data::save_tensors(options.dump,
+    save_tensors(options.dump,
                        {{{"bench.labels", labels.to(Device::cpu)}, {"bench.distance", distance.to(Device::cpu)}}, {}});
   Json json = to_json(timing);
   json["voxels_per_s"] = static_cast<double>(labels.numel()) / timing.median_ms * 1000;

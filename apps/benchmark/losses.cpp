@@ -1,5 +1,5 @@
 #include "apps/benchmark/benchmark.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "engine/random.h"
 #include "engine/replay.h"
@@ -36,7 +36,7 @@ Json bench_losses(const BenchOptions& options, const std::vector<std::string>& l
   logits.set_requires_grad();
   const Tensor labels = smooth_labels(shape, std::max<std::int64_t>(classes, 2)).to(options.device);
   if (!options.dump.empty())
-    data::save_tensors(options.dump,
+    save_tensors(options.dump,
                        {{{"bench.logits", logits.to(Device::cpu)}, {"bench.labels", labels.to(Device::cpu)}}, {}});
   const double bytes = static_cast<double>(3 * logits.bytes() + 2 * labels.bytes());
   Json rows = Json::array();

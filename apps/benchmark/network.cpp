@@ -5,7 +5,7 @@
 #include "apps/benchmark/benchmark.h"
 #include "apps/program/console.h"
 #include "apps/training/config.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/names.h"
@@ -44,7 +44,7 @@ Shape label_shape(const NetworkOptions& options) {
 
 void load_weights(nn::UNet& net, const std::string& path) {
   std::vector<NamedTensor> state;
-  for (NamedTensor& entry : data::load_tensors(path).tensors)
+  for (NamedTensor& entry : load_tensors(path).tensors)
     if (!entry.name.starts_with("bench.") && !entry.name.starts_with("gradient.")) state.push_back(std::move(entry));
   try {
     net.load_state(state);
@@ -155,7 +155,7 @@ Json bench_infer(const NetworkOptions& options) {
 void write_dump(const NetworkOptions& options) {
   const BenchNetwork network = make_network(options);
   nn::UNet& net = *network.net;
-  data::TensorFile file;
+  TensorFile file;
   file.tensors = net.state();
   const Tensor logits = net(network.x);
   const Tensor value = losses::make_loss(options.loss)(logits, network.labels);
@@ -175,7 +175,7 @@ void write_dump(const NetworkOptions& options) {
     for (NamedTensor& entry : state)
       if (entry.name == parameter.name) file.tensors.push_back({"gradient." + entry.name, entry.tensor});
   check(file.tensors.size() >= 2 * parameters + 4, "bench: the dump lacks gradients");
-  data::save_tensors(options.dump, file);
+  save_tensors(options.dump, file);
 }
 
 }  // namespace voxgrad::apps

@@ -90,7 +90,7 @@ ModelSpec spec_from_json(const Json& json) try {
   throw Error(ErrorKind::model, std::string("model: ") + error.what());
 }
 
-Json metadata_json(const data::TensorFile& file, const std::string& key, const std::string& path) {
+Json metadata_json(const TensorFile& file, const std::string& key, const std::string& path) {
   const auto found = file.metadata.find(key);
   if (found == file.metadata.end())
     throw Error(ErrorKind::model, path + ": no `" + key + "` in its metadata",
@@ -102,14 +102,14 @@ Json metadata_json(const data::TensorFile& file, const std::string& key, const s
   }
 }
 
-std::vector<NamedTensor> with_prefix(const data::TensorFile& file, const std::string& prefix) {
+std::vector<NamedTensor> with_prefix(const TensorFile& file, const std::string& prefix) {
   std::vector<NamedTensor> result;
   for (const NamedTensor& entry : file.tensors)
     if (entry.name.starts_with(prefix)) result.push_back({entry.name.substr(prefix.size()), entry.tensor});
   return result;
 }
 
-std::vector<NamedTensor> network_tensors(const data::TensorFile& file) {
+std::vector<NamedTensor> network_tensors(const TensorFile& file) {
   std::vector<NamedTensor> result;
   for (const NamedTensor& entry : file.tensors)
     if (!entry.name.starts_with("optim.") && !entry.name.starts_with("ema.")) result.push_back(entry);
@@ -126,7 +126,7 @@ Model load_model(const std::string& path, Device device) {
       throw Error(ErrorKind::io, path + ": no best.safetensors and no last.safetensors in it",
                   "give a run directory of `voxgrad train`, or a checkpoint file");
   }
-  const data::TensorFile file = data::load_tensors(model.path);
+  const TensorFile file = load_tensors(model.path);
   try {
     model.spec = spec_from_json(metadata_json(file, "model", model.path));
     model.net = std::make_unique<nn::UNet>(model.spec.net, Random(0));

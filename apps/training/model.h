@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "apps/program/json.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "data/sampling/loader.h"
 #include "nn/unet.h"
 
@@ -33,10 +33,10 @@ struct Model {
 Model load_model(const std::string& path, Device device);
 
 // The metadata `key` of a checkpoint as JSON. Error(model) if it is absent or broken; `path` for the message.
-Json metadata_json(const data::TensorFile& file, const std::string& key, const std::string& path);
+Json metadata_json(const TensorFile& file, const std::string& key, const std::string& path);
 // The tensors of `file` whose names begin with `prefix`, without it.
-std::vector<NamedTensor> with_prefix(const data::TensorFile& file, const std::string& prefix);
+std::vector<NamedTensor> with_prefix(const TensorFile& file, const std::string& prefix);
 // The tensors that belong to the network itself: all but optim.* and ema.*.
-std::vector<NamedTensor> network_tensors(const data::TensorFile& file);
+std::vector<NamedTensor> network_tensors(const TensorFile& file);
 
 }  // namespace voxgrad::apps

@@ -12,7 +12,7 @@
 #include <sstream>
 #include <utility>
 
-#include "data/atomic_file.h"
+#include "engine/io/atomic_file.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -94,26 +94,26 @@ void RunDirectory::log(const Json& line) {
   }
 }
 
-void RunDirectory::save_last(const data::TensorFile& checkpoint) {
+void RunDirectory::save_last(const TensorFile& checkpoint) {
   // At every instant `last` or `previous` is a whole checkpoint: the new one is complete before a name moves.
   const std::string next = file("next.safetensors"), last = file("last.safetensors");
-  data::save_tensors(next, checkpoint);
+  save_tensors(next, checkpoint);
   if (fs::exists(last)) rename_file(last, file("previous.safetensors"));
   rename_file(next, last);
 }
 
-void RunDirectory::save_best(const data::TensorFile& checkpoint) {
-  data::save_tensors(file("best.safetensors"), checkpoint);
+void RunDirectory::save_best(const TensorFile& checkpoint) {
+  save_tensors(file("best.safetensors"), checkpoint);
 }
 
-data::TensorFile RunDirectory::load_last(std::string& warning) const {
+TensorFile RunDirectory::load_last(std::string& warning) const {
   const std::string last = file("last.safetensors"), previous = file("previous.safetensors");
   warning.clear();
-  if (!fs::exists(previous)) return data::load_tensors(last);
+  if (!fs::exists(previous)) return load_tensors(last);
   try {
-    return data::load_tensors(last);
+    return load_tensors(last);
   } catch (const Error& error) {
-    data::TensorFile older = data::load_tensors(previous);
+    TensorFile older = load_tensors(previous);
     warning = error.message() + "; going on from " + previous;
     return older;
   }
@@ -128,7 +128,7 @@ std::string read_text(const std::string& path) {
 }
 
 void write_text(const std::string& path, const std::string& contents) {
-  data::write_atomically(path, {std::as_bytes(std::span(contents))});
+  write_atomically(path, {std::as_bytes(std::span(contents))});
 }
 
 }  // namespace voxgrad::apps

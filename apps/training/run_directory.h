@@ -6,7 +6,7 @@
 #include <string>
 
 #include "apps/program/json.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 
 namespace voxgrad::apps {
 
@@ -37,10 +37,10 @@ class RunDirectory {
   // Replaces a text file as a whole.
   void write(const std::string& name, const std::string& contents) { write_text(file(name), contents); }
   // Becomes last.safetensors; what was `last` becomes `previous`.
-  void save_last(const data::TensorFile& checkpoint);
-  void save_best(const data::TensorFile& checkpoint);
+  void save_last(const TensorFile& checkpoint);
+  void save_best(const TensorFile& checkpoint);
   // last.safetensors, or `previous` if that one is damaged or absent; `warning` then says so.
-  data::TensorFile load_last(std::string& warning) const;
+  TensorFile load_last(std::string& warning) const;
 
  private:
   RunDirectory(std::string path, int log);

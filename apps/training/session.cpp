@@ -209,7 +209,7 @@ void Session::save_missing() {
 
 // --- What stays ---
 
-void Session::describe(data::TensorFile& file, const EpochRecord* record) const {
+void Session::describe(TensorFile& file, const EpochRecord* record) const {
   file.metadata["config"] = to_json(plan_.config).dump();
   file.metadata["model"] = to_json(plan_.model).dump();
   file.metadata["dataset_crc32"] = checksum(dataset_.info());
@@ -219,8 +219,8 @@ void Session::describe(data::TensorFile& file, const EpochRecord* record) const 
       Json{{"epoch", record->epoch}, {"step", record->step}, {"val_dice", number(record->val_dice)}}.dump();
 }
 
-data::TensorFile Session::checkpoint() const {
-  data::TensorFile file = trainer_.state();
+TensorFile Session::checkpoint() const {
+  TensorFile file = trainer_.state();
   describe(file, best_ > 0 ? &history_[static_cast<std::size_t>(best_ - 1)] : nullptr);
   file.metadata["epoch"] = std::to_string(plan_.epoch_of(trainer_.steps_done()));
   file.metadata["history"] = to_json(history_).dump();
@@ -232,8 +232,8 @@ data::TensorFile Session::checkpoint() const {
   return file;
 }
 
-data::TensorFile Session::best_model() const {
-  data::TensorFile file;
+TensorFile Session::best_model() const {
+  TensorFile file;
   file.tensors = best_weights_;
   describe(file, &history_[static_cast<std::size_t>(best_ - 1)]);
   return file;
@@ -243,7 +243,7 @@ void Session::save_last() {
   last_saved_ = attempt([&] { directory_.save_last(checkpoint()); });
 }
 
-void Session::restore(const data::TensorFile& file) {
+void Session::restore(const TensorFile& file) {
   const std::string where = directory_.file("last.safetensors");
   trainer_.load_state(file);
   history_ = history_from_json(metadata_json(file, "history", where));
@@ -252,12 +252,12 @@ void Session::restore(const data::TensorFile& file) {
   running.at("loss_count").get_to(loss_count_);
   running.at("skipped").get_to(skipped_);
   running.at("best_record").get_to(best_);
-  if (best_ > 0) best_weights_ = network_tensors(data::load_tensors(directory_.file("best.safetensors")));
+  if (best_ > 0) best_weights_ = network_tensors(load_tensors(directory_.file("best.safetensors")));
 }
 
 void Session::resume() {
   std::string warning;
-  const data::TensorFile file = directory_.load_last(warning);
+  const TensorFile file = directory_.load_last(warning);
   if (!warning.empty()) observer_.on_warning(warning);
   const auto crc = file.metadata.find("dataset_crc32");
   if (crc == file.metadata.end() || crc->second != checksum(dataset_.info()))

@@ -56,16 +56,16 @@ class Session {
   void train();
   void survive(const Error& error);
   void end_epoch(double lr);
-  void restore(const data::TensorFile& file);
+  void restore(const TensorFile& file);
   TrainResult finish();
   void save_last();
   void write_manifest(const std::string& exit_reason, const Json& results);
   void event(Json line);
   template <class F>
   bool attempt(F&& write);  // false, and a warning, for Error(io)
-  data::TensorFile checkpoint() const;
-  data::TensorFile best_model() const;
-  void describe(data::TensorFile& file, const EpochRecord* record) const;
+  TensorFile checkpoint() const;
+  TensorFile best_model() const;
+  void describe(TensorFile& file, const EpochRecord* record) const;
   std::vector<CaseResult> test();
   double seconds() const;
 

@@ -163,8 +163,8 @@ void Trainer::end_validation(double metric) {
   if (!std::isnan(metric)) schedule_.report(metric);
 }
 
-data::TensorFile Trainer::state() const {
-  data::TensorFile file;
+TensorFile Trainer::state() const {
+  TensorFile file;
   file.tensors = net_.state();
   append(file.tensors, prefixed("optim.", optimizer_->state()));
   if (ema_) append(file.tensors, prefixed("ema.", ema_->state()));
@@ -178,7 +178,7 @@ data::TensorFile Trainer::state() const {
   return file;
 }
 
-void Trainer::load_state(const data::TensorFile& file) {
+void Trainer::load_state(const TensorFile& file) {
   const Json counters = metadata_json(file, "counters", "checkpoint");
   net_.load_state(network_tensors(file));
   optimizer_->load_state(with_prefix(file, "optim."), counters.at("optimizer_steps").get<std::int64_t>());

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "apps/training/plan.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "engine/replay.h"
 #include "engine/tensor.h"
 #include "nn/optimizer.h"
@@ -38,8 +38,8 @@ class Trainer {
   void end_validation(double metric);
 
   // Weights (PyTorch names and order), optim.*, ema.*, and the counters in `metadata`.
-  data::TensorFile state() const;
-  void load_state(const data::TensorFile& file);
+  TensorFile state() const;
+  void load_state(const TensorFile& file);
   // Of evaluated(), a copy.
   std::vector<NamedTensor> weights();
   // From now on, learning rates are multiplied by this as well.

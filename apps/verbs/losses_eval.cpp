@@ -5,10 +5,10 @@
 #include <span>
 
 #include "apps/report/gradient_picture.h"
-#include "apps/training/label_file.h"
-#include "data/atomic_file.h"
 #include "data/h5/h5_writer.h"
+#include "data/label_file.h"
 #include "engine/error.h"
+#include "engine/io/atomic_file.h"
 #include "losses/core/loss.h"
 #include "losses/core/registry.h"
 
@@ -68,7 +68,7 @@ Given read(const EvalOptions& options) {
   const data::h5::Group root = file.group("/");
   Given given;
   given.logits = read_numbers(stored, options.dtype);
-  given.labels = read_labels(truth, Extents(truth.extents().size(), 0), truth.extents(), false);
+  given.labels = data::read_labels(truth, Extents(truth.extents().size(), 0), truth.extents(), false);
   check_shapes(given.logits, given.labels, options.file);
   check_finite(given.logits, stored.where());
   if (root.has_attribute("spacing"))
@@ -106,7 +106,7 @@ void write_png(const EvalOptions& options, const Given& given, const Tensor& gra
                                        .class_names = given.class_names,
                                        .sample = options.sample,
                                        .slice = options.slice}));
-  data::write_atomically(options.png, {std::as_bytes(std::span(png))});
+  write_atomically(options.png, {std::as_bytes(std::span(png))});
 }
 
 void eval(const EvalOptions& options, const Common& common) {

@@ -5,14 +5,14 @@
 
 #include "apps/program/command_line.h"
 #include "apps/training/evaluation_text.h"
-#include "apps/training/label_file.h"
+#include "data/label_file.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
 namespace {
 
 // Which case of `truth` each case of `prediction` is: by name if both have names, else by number.
-std::vector<std::size_t> partners(const LabelFile& prediction, const LabelFile& truth) {
+std::vector<std::size_t> partners(const data::LabelFile& prediction, const data::LabelFile& truth) {
   std::vector<std::size_t> result;
   if (!prediction.has_case_ids() || !truth.has_case_ids()) {
     if (prediction.case_ids().size() != truth.case_ids().size())
@@ -41,10 +41,10 @@ std::uint8_t largest(const Tensor& labels, int ignore) {
 }
 
 // The classes of the truth; of a file without names, as many as its labels and those of the prediction need.
-std::vector<std::string> class_names(const LabelFile& prediction, const LabelFile& truth, int ignore) {
+std::vector<std::string> class_names(const data::LabelFile& prediction, const data::LabelFile& truth, int ignore) {
   if (!truth.class_names().empty()) return truth.class_names();
   std::uint8_t most = 1;
-  for (const LabelFile* file : {&prediction, &truth})
+  for (const data::LabelFile* file : {&prediction, &truth})
     for (std::size_t i = 0; i < file->case_ids().size(); ++i) most = std::max(most, largest(file->read(i), ignore));
   std::vector<std::string> names;
   for (int label = 0; label <= most; ++label) names.push_back(std::to_string(label));
@@ -59,7 +59,7 @@ struct MetricsOptions {
 // That of the truth, else that of the prediction; empty, with a warning, if neither file tells.
 class Spacings {
  public:
-  Spacings(const LabelFile& prediction, const LabelFile& truth, Console& console)
+  Spacings(const data::LabelFile& prediction, const data::LabelFile& truth, Console& console)
       : prediction_(prediction), truth_(truth), console_(console) {}
   std::vector<double> of(std::size_t in_prediction, std::size_t in_truth, int dims) {
     const std::vector<double> s = prediction_.spacing(in_prediction, dims), g = truth_.spacing(in_truth, dims);
@@ -73,15 +73,15 @@ class Spacings {
   }
 
  private:
-  const LabelFile& prediction_;
-  const LabelFile& truth_;
+  const data::LabelFile& prediction_;
+  const data::LabelFile& truth_;
   Console& console_;
   bool warned_ = false;
 };
 
 void metrics(const MetricsOptions& options, const Common& common) {
   Console console = common.console();
-  const LabelFile prediction(options.prediction), truth(options.truth);
+  const data::LabelFile prediction(options.prediction), truth(options.truth);
   const int ignore = truth.ignore_label() >= 0 ? truth.ignore_label() : 255;
   const std::vector<std::size_t> matches = partners(prediction, truth);
   const std::vector<std::string> names = class_names(prediction, truth, ignore);

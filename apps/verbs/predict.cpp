@@ -2,7 +2,7 @@
 
 #include "apps/program/command_line.h"
 #include "apps/training/inference.h"
-#include "apps/training/label_file.h"
+#include "data/label_file.h"
 #include "data/dataset.h"
 #include "engine/error.h"
 
@@ -22,7 +22,7 @@ void predict_file(const Model& model, const std::string& input, const std::strin
   const data::Dataset dataset = data::Dataset::open(input);
   const std::vector<std::int64_t> cases = dataset.split(options.split);
   if (cases.empty()) throw Error(ErrorKind::data, input + ": no cases in the split `" + options.split + "`");
-  PredictionWriter writer(dataset, cases, options.probabilities, model.path);
+  data::PredictionWriter writer(dataset, cases, options.probabilities, model.path);
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Tensor image = dataset.read(cases[i]).image;
     if (options.probabilities) {

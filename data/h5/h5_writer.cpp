@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "data/atomic_file.h"
+#include "engine/io/atomic_file.h"
 #include "data/h5/h5_detail.h"
 
 namespace voxgrad::data::h5 {

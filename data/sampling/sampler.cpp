@@ -10,7 +10,7 @@ namespace {
 constexpr std::int64_t kCentres = 4096;  // per case and class
 
 // Which fork of the seed belongs to what. Fixed: other numbers, other batches.
-enum Stream : std::uint64_t { kOrder = 1, kSamples = 2, kCentreVoxels = 3 };
+enum LoaderStream : std::uint64_t { kOrder = 1, kSamples = 2, kCentreVoxels = 3 };
 enum SampleStream : std::uint64_t { kCorner = 1, kAugment = 2 };
 
 // The k-th of `count` equal parts of a class's voxels gives one voxel, drawn from it: two passes, no list of all.

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "apps/benchmark/benchmark.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "losses/core/loss.h"
 #include "tests/apps/support.h"
@@ -37,7 +37,7 @@ std::vector<std::string> tiny(const std::string& verb, const std::vector<std::st
   return words;
 }
 
-Tensor tensor_of(const data::TensorFile& file, const std::string& name) {
+Tensor tensor_of(const TensorFile& file, const std::string& name) {
   for (const NamedTensor& entry : file.tensors)
     if (entry.name == name) return entry.tensor;
   throw std::runtime_error("no " + name);
@@ -129,7 +129,7 @@ TEST_CASE("a dump holds one step: its loss belongs to its logits, its weights ca
   const Folder folder;
   const std::string path = folder.file("dump.safetensors");
   json_of(tiny("train", {"--dump", path, "--seed", "5"}));
-  const data::TensorFile file = data::load_tensors(path);
+  const TensorFile file = load_tensors(path);
   const Tensor value = losses::make_loss("dice_ce")(tensor_of(file, "bench.logits"), tensor_of(file, "bench.labels"));
   CHECK(std::abs(value.item() - tensor_of(file, "bench.loss").item()) < 1e-6);
   CHECK(tensor_of(file, "gradient.encoder.0.conv1.weight").shape() == Shape({4, 1, 3, 3}));  // PyTorch's order

@@ -4,7 +4,7 @@
 #include "apps/program/json.h"
 #include "apps/training/plan.h"
 #include "apps/training/trainer.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;

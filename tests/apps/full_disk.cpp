@@ -1,6 +1,6 @@
 // A disk that is full during a training: a warning, the old checkpoint stays, the training goes on; exit code 5 at the
 // end, because the result is not whole. Played with a limit on the size of files, which write() reports like one.
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -39,7 +39,7 @@ TEST_CASE("a disk that fills up later: the checkpoint from before stays, and the
   const Outcome outcome = process.wait();
   CHECK_MESSAGE(outcome.code == 5, outcome.code, "\n", outcome.err);
   CHECK(contains(outcome.err, "epoch 5/5"));
-  const data::TensorFile last = data::load_tensors(run + "/last.safetensors");
+  const TensorFile last = load_tensors(run + "/last.safetensors");
   CHECK(std::stoi(last.metadata.at("step")) >= 20);
   CHECK(std::stoi(last.metadata.at("step")) < 100);
   CHECK(!std::filesystem::exists(run + "/next.safetensors"));

@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "apps/program/json.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "tests/apps/support.h"
 #include "tests/data/recipe.h"
@@ -131,12 +131,12 @@ TEST_CASE("a file that is no model: exit code 4") {
   const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), model = folder.file("model.safetensors");
   write_bytes(model, "not a model");
   check_refused({"evaluate", model, data}, 4, {model});
-  data::save_tensors(model, {{{"w", zeros({2})}}, {}});
+  save_tensors(model, {{{"w", zeros({2})}}, {}});
   check_refused({"evaluate", model, data}, 4, {model, "no `model` in its metadata", "hint: "});
   REQUIRE(program(small_training(data, folder.file("run"))).code == 0);
-  data::TensorFile file = data::load_tensors(folder.file("run/best.safetensors"));
+  TensorFile file = load_tensors(folder.file("run/best.safetensors"));
   file.tensors.pop_back();
-  data::save_tensors(model, file);
+  save_tensors(model, file);
   check_refused({"evaluate", model, data}, 4, {model});
   // A good model, but other data.
   const std::string other = phantom_file(folder, "organs2d", 10, {32, 32});

@@ -1,6 +1,6 @@
 // Interrupted and resumed trainings: signals, bits, damaged files.
 #include "apps/program/json.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -12,7 +12,7 @@ namespace {
 Json manifest(const std::string& run) { return Json::parse(bytes_of(run + "/run.json")); }
 
 int step_of(const std::string& run) {
-  return std::stoi(data::load_tensors(run + "/last.safetensors").metadata.at("step"));
+  return std::stoi(load_tensors(run + "/last.safetensors").metadata.at("step"));
 }
 
 // Options whose state is easy to forget: moments, moving average, dropout, batch norm, plateau.

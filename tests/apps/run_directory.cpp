@@ -12,9 +12,9 @@ using test::error_of;
 
 namespace {
 
-data::TensorFile checkpoint(double value) { return {{{"w", full({4}, value)}}, {{"step", std::to_string(value)}}}; }
+TensorFile checkpoint(double value) { return {{{"w", full({4}, value)}}, {{"step", std::to_string(value)}}}; }
 
-double value_of(const data::TensorFile& file) { return file.tensors.at(0).tensor.to_vector<double>().at(0); }
+double value_of(const TensorFile& file) { return file.tensors.at(0).tensor.to_vector<double>().at(0); }
 
 }  // namespace
 
@@ -51,7 +51,7 @@ TEST_CASE("checkpoints: the last, the one before, and what happens when the last
   run.save_last(checkpoint(3));
   CHECK(value_of(run.load_last(warning)) == 3);
   CHECK(warning.empty());
-  CHECK(value_of(data::load_tensors(run.file("previous.safetensors"))) == 2);
+  CHECK(value_of(load_tensors(run.file("previous.safetensors"))) == 2);
   std::string bytes = test::bytes_of(run.file("last.safetensors"));
   bytes[bytes.size() - 3] ^= 1;
   test::write_bytes(run.file("last.safetensors"), bytes);

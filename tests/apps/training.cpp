@@ -1,6 +1,6 @@
 // Trainings with the real program: they learn, they are repeatable to the last bit, and they leave what they promise.
 #include "apps/program/json.h"
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -105,6 +105,6 @@ TEST_CASE("a volume with thick slices trains, larger cases than the patch are te
       {"train", data, "-o", folder.file("run"), "--base", "4", "--patch", "8x16x16", "--steps", "24", "--json", "-q"});
   REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
   CHECK(Json::parse(outcome.out)["test"]["dice_mean"].is_number());
-  const data::TensorFile model = data::load_tensors(folder.file("run/best.safetensors"));
+  const TensorFile model = load_tensors(folder.file("run/best.safetensors"));
   CHECK(Json::parse(model.metadata.at("model"))["strides"][0] == Json::array({1, 2, 2}));
 }

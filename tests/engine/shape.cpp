@@ -32,6 +32,18 @@ TEST_CASE("wrong axes and extents are refused with the values") {
   CHECK_THROWS_AS((Shape{1, 1, 1, 1, 1, 1, 1}), Error);
 }
 
+TEST_CASE("elements that cannot be counted are an error, not a wrapped number") {
+  const std::int64_t large = std::int64_t{1} << 32;
+  CHECK(Shape{large, large / 4}.numel() == large / 4 * large);
+  CHECK(Shape{large, large, 0}.numel() == 0);
+  CHECK(Shape{0, large, large}.numel() == 0);
+  CHECK(contains(error_of([&] {
+                   static_cast<void>(Shape{large, large}.numel());
+                 }),
+                 "[4294967296, 4294967296] has more"));
+  CHECK(contains(error_of([&] { static_cast<void>(Shape{large / 2, large}.numel()); }), "more elements"));
+}
+
 TEST_CASE("broadcasting follows the numpy rule") {
   CHECK(broadcast({2, 3}, {3}, "add") == Shape{2, 3});
   CHECK(broadcast({3}, {2, 1}, "add") == Shape{2, 3});

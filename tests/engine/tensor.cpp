@@ -9,6 +9,26 @@
 
 using namespace voxgrad;
 
+TEST_CASE("a shape that no memory holds is an error, not a small block") {
+  const auto kind = [](const Shape& shape, DType type) {
+    try {
+      static_cast<void>(empty(shape, type));
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return ErrorKind::check;
+  };
+  const std::int64_t large = std::int64_t{1} << 31;
+  CHECK(kind({large, large}, DType::f32) == ErrorKind::memory);         // 2^64 bytes
+  CHECK(kind({large, large, 4}, DType::f32) == ErrorKind::memory);      // 2^64 elements
+  CHECK(kind({large * 2, large - 1}, DType::u8) == ErrorKind::memory);  // addressable, but not there
+  CHECK(kind({large, large / 2}, DType::f64) == ErrorKind::memory);     // 2^64 bytes
+  CHECK(test::contains(test::error_of([&] {
+                         static_cast<void>(empty({large, large}));
+                       }),
+                       "f32 [2147483648, 2147483648] takes more bytes"));
+}
+
 TEST_CASE("a copy of a tensor is a handle on the same memory, a clone is not") {
   const Tensor x = from_vector<float>({2, 2}, {1, 2, 3, 4});
   const Tensor handle = x;

@@ -1,9 +1,8 @@
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -13,22 +12,23 @@
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <system_error>
 #include <tuple>
 
-#include "data/atomic_file.h"
+#include "engine/io/atomic_file.h"
+#include "engine/io/crc32.h"
+#include "engine/io/json.h"
 
-namespace voxgrad::data {
+namespace voxgrad {
 namespace {
 
-using nlohmann::json;
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 constexpr std::uint64_t kLargestHeader = std::uint64_t{16} << 20;
 constexpr std::size_t kLengthBytes = 8;
+constexpr int kDepth = 3;  // an extent in a shape in an entry in the header
 constexpr const char* kMetadata = "__metadata__";
 constexpr const char* kPayloadCrc = "crc32";
 constexpr const char* kHeaderCrc = "header_crc32";
@@ -48,15 +48,14 @@ constexpr std::array<ElementType, 6> kTypes{{{"F32", DType::f32, 4},
                                              {"U8", DType::u8, 1},
                                              {"I64", DType::i32, 8}}};
 
-std::string hexadecimal(unsigned long crc) {
+std::string hexadecimal(std::uint32_t crc) {
   std::array<char, 9> digits{};
-  std::snprintf(digits.data(), digits.size(), "%08lx", crc & 0xFFFFFFFFul);
+  std::snprintf(digits.data(), digits.size(), "%08x", static_cast<unsigned>(crc));
   return digits.data();
 }
 
-unsigned long add_crc(unsigned long crc, const void* bytes, std::size_t count) {
-  return ::crc32_z(crc, static_cast<const Bytef*>(bytes), count);
-}
+Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+Bytes bytes_of(const Tensor& tensor) { return {static_cast<const std::byte*>(tensor.raw()), tensor.bytes()}; }
 
 // The header's text with the digits of its own crc32 set to zeros. Nothing else in a header can look like the key: a
 // quote inside a JSON string has a backslash before it.
@@ -67,13 +66,15 @@ std::optional<std::size_t> position_of_header_crc(const std::string& header) {
   return at + start.size();
 }
 
-// For messages: the file decides how long a value is.
-std::string brief(const json& value) {
-  const std::string whole = value.dump();
-  return whole.size() <= 80 ? whole : whole.substr(0, 77) + "...";
+// For messages: the file decides how long a name or a value is.
+constexpr std::size_t kShown = 80;
+std::string brief(const std::string& whole) {
+  if (whole.size() <= kShown) return whole;
+  std::size_t length = kShown - 3;
+  while (length > 0 && (whole[length] & 0xC0) == 0x80) --length;  // not in the middle of a character
+  return whole.substr(0, length) + "...";
 }
-
-Bytes bytes_of(const Tensor& tensor) { return {static_cast<const std::byte*>(tensor.raw()), tensor.bytes()}; }
+std::string brief(const JsonValue& value) { return brief(to_text(value)); }
 
 // ---- writing
 
@@ -93,35 +94,44 @@ std::vector<NamedTensor> in_payload_order(const std::vector<NamedTensor>& tensor
   return sorted;
 }
 
-std::string make_header(const std::vector<NamedTensor>& tensors, std::map<std::string, std::string> metadata) {
-  unsigned long crc = 0;
+std::string entry_text(const Tensor& tensor, std::uint64_t begin) {
+  const auto type = std::find_if(kTypes.begin(), kTypes.end(),
+                                 [&, wanted = tensor.dtype()](const auto& t) { return t.dtype == wanted; });
+  std::string shape;
+  for (const std::int64_t extent : tensor.shape()) shape += (shape.empty() ? "" : ",") + std::to_string(extent);
+  return text("{\"data_offsets\":[", begin, ',', begin + tensor.bytes(), "],\"dtype\":\"", type->name, "\",\"shape\":[",
+              shape, "]}");
+}
+
+// The members of an object in the order of their keys; every value is JSON already.
+std::string object_text(const std::map<std::string, std::string>& members) {
+  std::string result;
+  for (const auto& [key, value] : members) result.append(result.empty() ? "" : ",").append(quoted(key) + ':' + value);
+  return '{' + result + '}';
+}
+
+std::string make_header(const std::vector<NamedTensor>& tensors, std::map<std::string, std::string> metadata) try {
+  std::uint32_t crc = 0;
   std::uint64_t offset = 0;
-  json header = json::object();
+  std::map<std::string, std::string> header;
   for (const auto& [name, tensor] : tensors) {
-    const auto type = std::find_if(kTypes.begin(), kTypes.end(),
-                                   [&, wanted = tensor.dtype()](const auto& t) { return t.dtype == wanted; });
-    const std::uint64_t end = offset + tensor.bytes();
-    header[name] = {{"dtype", type->name},
-                    {"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())},
-                    {"data_offsets", {offset, end}}};
-    crc = add_crc(crc, tensor.raw(), tensor.bytes());
-    offset = end;
+    header[name] = entry_text(tensor, offset);
+    crc = crc32(bytes_of(tensor), crc);
+    offset += tensor.bytes();
   }
   metadata[kPayloadCrc] = hexadecimal(crc);
   metadata[kHeaderCrc] = kNoCrc;
-  metadata[kFormat] = kWeightsFormat;
-  header[kMetadata] = metadata;
-  std::string result;
-  try {
-    result = header.dump();
-  } catch (const json::exception& error) {
-    throw Error(ErrorKind::argument, text("save_tensors: a name or a metadata string is no UTF-8: ", error.what()));
-  }
+  metadata[kFormat] = kFormatVersion;
+  for (auto& [key, value] : metadata) value = quoted(value);
+  header[kMetadata] = object_text(metadata);
+  std::string result = object_text(header);
   result.append((8 - result.size() % 8) % 8, ' ');
-  check(result.size() <= kLargestHeader, "save_tensors: the header takes ", result.size(), " bytes, at most ",
-        kLargestHeader, " can be read: shorten the metadata");
-  const std::string digits = hexadecimal(add_crc(0, result.data(), result.size()));
+  check(result.size() <= kLargestHeader, "the header takes ", result.size(), " bytes, at most ", kLargestHeader,
+        " can be read: shorten the metadata");
+  const std::string digits = hexadecimal(crc32(bytes_of(result)));
   return result.replace(*position_of_header_crc(result), digits.size(), digits);
+} catch (const Error& error) {  // that `quoted` throws for what is no UTF-8
+  throw Error(error.kind(), text("save_tensors: names and metadata: ", error.what()));
 }
 
 // ---- reading
@@ -148,10 +158,10 @@ class Reader {
     const std::optional<std::string> expected = take(file.metadata, kPayloadCrc);
     verify_header(file.metadata, expected.has_value());
     const std::vector<Entry> entries = read_entries();
-    unsigned long crc = 0;
+    std::uint32_t crc = 0;
     for (const Entry& entry : entries) file.tensors.push_back({entry.name, read_tensor(entry, crc)});
     if (expected && *expected != hexadecimal(crc))
-      refuse("the crc32 of its values is ", hexadecimal(crc), ", written was ", *expected);
+      refuse("the crc32 of its values is ", hexadecimal(crc), ", written was ", brief(*expected));
     std::sort(file.tensors.begin(), file.tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return file;
   }
@@ -179,34 +189,20 @@ class Reader {
     payload_ = kLengthBytes + length;
     if (text_.empty() || text_[0] != '{') refuse("its header does not begin with {");
     try {
-      header_ = json::parse(text_, [this](int depth, json::parse_event_t event, const json& value) {
-        return check_event(depth, event, value);
-      });
-    } catch (const json::exception& error) {
+      header_ = parse_json(text_, kDepth);
+    } catch (const Error& error) {
       refuse("its header is no JSON: ", error.what());
     }
-    if (!header_.is_object()) refuse("its header is no JSON object");
-  }
-
-  // nlohmann::json keeps the last of equal keys silently, and would nest as deep as the file wants.
-  bool check_event(int depth, json::parse_event_t event, const json& value) {
-    const std::size_t level = static_cast<std::size_t>(depth);
-    if (level > 3) refuse("its header is nested too deep");
-    if (event == json::parse_event_t::object_start) keys_[level].clear();
-    if (event == json::parse_event_t::key && !keys_[level - 1].insert(value.get<std::string>()).second)
-      refuse("its header has the key ", brief(value), " twice");
-    return true;
   }
 
   void read_metadata(std::map<std::string, std::string>& metadata) {
-    const auto found = header_.find(kMetadata);
-    if (found == header_.end()) return;
-    if (!found->is_object()) refuse(kMetadata, " is no object");
-    for (const auto& [key, value] : found->items()) {
-      if (!value.is_string()) refuse("metadata \"", key, "\" is no string: ", brief(value));
-      metadata[key] = value.get<std::string>();
+    const JsonValue* found = header_.find(kMetadata);
+    if (found == nullptr) return;
+    if (found->object() == nullptr) refuse(kMetadata, " is no object");
+    for (const auto& [key, value] : *found->object()) {
+      if (value.string() == nullptr) refuse("metadata \"", brief(key), "\" is no string: ", brief(value));
+      metadata[key] = *value.string();
     }
-    header_.erase(found);
   }
 
   // Either all three keys of the format or, in files of other programs, at most a crc32.
@@ -220,27 +216,29 @@ class Reader {
     if (!at) refuse("its metadata has no legible ", kHeaderCrc);
     std::string zeroed = text_;
     zeroed.replace(*at, 8, kNoCrc);
-    const std::string found = hexadecimal(add_crc(0, zeroed.data(), zeroed.size()));
+    const std::string found = hexadecimal(crc32(bytes_of(zeroed)));
     if (found != *expected || text_.compare(*at, 8, *expected) != 0)
-      refuse("the crc32 of its header is ", found, ", written was ", *expected);
-    if (*format != kWeightsFormat)
-      throw Error(ErrorKind::model,
-                  text("checkpoint ", name_, ": format ", *format, ", this program reads format ", kWeightsFormat),
-                  "use a newer version of the program");
+      refuse("the crc32 of its header is ", found, ", written was ", brief(*expected));
+    if (*format != kFormatVersion)
+      throw Error(
+          ErrorKind::model,
+          text("checkpoint ", name_, ": format ", brief(*format), ", this program reads format ", kFormatVersion),
+          "use a newer version of the program");
   }
 
   // All tensors in the order of the payload, which they cover exactly.
   std::vector<Entry> read_entries() {
     std::vector<Entry> entries;
-    for (const auto& [name, value] : header_.items()) entries.push_back(read_entry(name, value));
+    for (const auto& [name, value] : *header_.object())
+      if (name != kMetadata) entries.push_back(read_entry(name, value));
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
       return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
     });
     std::uint64_t offset = 0;
     for (const Entry& entry : entries) {
       if (entry.begin != offset)
-        refuse("\"", entry.name, "\" begins at ", entry.begin, entry.begin > offset ? ": a hole after " : ": overlaps ",
-               offset);
+        refuse("\"", brief(entry.name), "\" begins at ", entry.begin,
+               entry.begin > offset ? ": a hole after " : ": overlaps ", offset);
       offset = entry.end;
     }
     const std::uint64_t present = size_ - payload_;
@@ -249,21 +247,22 @@ class Reader {
     return entries;
   }
 
-  Entry read_entry(const std::string& name, const json& value) const {
-    if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
-        !value.contains("data_offsets"))
-      refuse("\"", name, "\" needs dtype, shape and data_offsets, and nothing else");
-    const json& dtype = value["dtype"];
-    const auto type = std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& t) { return dtype == t.name; });
+  Entry read_entry(const std::string& name, const JsonValue& value) const {
+    const JsonValue *dtype = value.find("dtype"), *shape = value.find("shape"), *range = value.find("data_offsets");
+    const std::string shown = '"' + brief(name) + '"';
+    if (dtype == nullptr || shape == nullptr || range == nullptr || value.object()->size() != 3)
+      refuse(shown, " needs dtype, shape and data_offsets, and nothing else");
+    const auto type = std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& t) {
+      return dtype->string() != nullptr && *dtype->string() == t.name;
+    });
     if (type == kTypes.end())
       throw Error(
           ErrorKind::model,
-          text("checkpoint ", name_, ": \"", name, "\" has type ", brief(dtype), ", known are F32, F64, BF16, I32, U8"),
+          text("checkpoint ", name_, ": ", shown, " has type ", brief(*dtype), ", known are F32, F64, BF16, I32, U8"),
           "save it as F32");
-    const std::vector<std::uint64_t> offsets = numbers(name, value["data_offsets"], 2);
-    const std::vector<std::uint64_t> extents = numbers(name, value["shape"], Shape::kMaxDims);
-    if (offsets.size() != 2 || offsets[0] > offsets[1])
-      refuse("\"", name, "\": offsets ", brief(value["data_offsets"]));
+    const std::vector<std::uint64_t> offsets = numbers(shown, *range, 2);
+    const std::vector<std::uint64_t> extents = numbers(shown, *shape, Shape::kMaxDims);
+    if (offsets.size() != 2 || offsets[0] > offsets[1]) refuse(shown, ": offsets ", brief(*range));
     Entry entry{name, *type, {}, offsets[0], offsets[1]};
     const std::uint64_t bytes = offsets[1] - offsets[0];
     std::uint64_t wanted = type->in_file;
@@ -273,33 +272,39 @@ class Reader {
              !__builtin_mul_overflow(wanted, extent, &wanted);
       if (fits) entry.shape.push_back(static_cast<std::int64_t>(extent));
     }
-    if (!fits) refuse("\"", name, "\": the size of shape ", value["shape"], " overflows");
-    if (wanted != bytes) refuse("\"", name, "\": shape ", value["shape"], " takes ", wanted, " bytes, given ", bytes);
+    if (!fits) refuse(shown, ": the size of shape ", brief(*shape), " overflows");
+    if (wanted != bytes) refuse(shown, ": shape ", brief(*shape), " takes ", wanted, " bytes, given ", bytes);
     return entry;
   }
 
-  std::vector<std::uint64_t> numbers(const std::string& name, const json& list, std::size_t most) const {
-    const bool good = list.is_array() && list.size() <= most &&
-                      std::all_of(list.begin(), list.end(), [](const json& x) { return x.is_number_unsigned(); });
-    if (!good) refuse("\"", name, "\": expected up to ", most, " whole numbers, got ", brief(list));
-    return list.get<std::vector<std::uint64_t>>();
+  std::vector<std::uint64_t> numbers(const std::string& shown, const JsonValue& list, std::size_t most) const {
+    std::vector<std::uint64_t> result;
+    const JsonValue::Array* values = list.array();
+    bool good = values != nullptr && values->size() <= most;
+    for (std::size_t i = 0; good && i < values->size(); ++i) {
+      const std::optional<std::uint64_t> value = (*values)[i].natural();
+      good = value.has_value();
+      if (good) result.push_back(*value);
+    }
+    if (!good) refuse(shown, ": expected up to ", most, " whole numbers, got ", brief(list));
+    return result;
   }
 
-  Tensor read_tensor(const Entry& entry, unsigned long& crc) const {
+  Tensor read_tensor(const Entry& entry, std::uint32_t& crc) const {
     Tensor tensor = empty(entry.shape, entry.type.dtype);
     const std::size_t count = static_cast<std::size_t>(entry.end - entry.begin);
     if (size_of(entry.type.dtype) == entry.type.in_file) {
       read_(payload_ + entry.begin, tensor.raw(), count);
-      crc = add_crc(crc, tensor.raw(), count);
+      crc = crc32(bytes_of(tensor), crc);
       return tensor;
     }
     std::vector<std::int64_t> wide(count / sizeof(std::int64_t));
     read_(payload_ + entry.begin, wide.data(), count);
-    crc = add_crc(crc, wide.data(), count);
+    crc = crc32(std::as_bytes(std::span(wide)), crc);
     std::int32_t* narrow = tensor.data<std::int32_t>();
     for (std::int64_t value : wide) {
       if (value != static_cast<std::int32_t>(value))
-        refuse("\"", entry.name, "\": the I64 value ", value, " does not fit into 32 bits");
+        refuse("\"", brief(entry.name), "\": the I64 value ", value, " does not fit into 32 bits");
       *narrow++ = static_cast<std::int32_t>(value);
     }
     return tensor;
@@ -309,9 +314,8 @@ class Reader {
   std::uint64_t size_;
   ReadAt read_;
   std::string text_;  // the header as it stands in the file
-  json header_;
+  JsonValue header_;
   std::uint64_t payload_ = 0;  // where it begins
-  std::array<std::set<std::string>, 4> keys_;
 };
 
 [[noreturn]] void cannot_read(const std::string& path, const std::string& reason) {
@@ -361,7 +365,7 @@ void save_tensors(const std::string& path, const TensorFile& file) {
   const std::vector<NamedTensor> tensors = in_payload_order(file.tensors);
   const std::string header = make_header(tensors, file.metadata);
   const std::uint64_t length = header.size();
-  std::vector<Bytes> pieces{std::as_bytes(std::span(&length, 1)), std::as_bytes(std::span(header))};
+  std::vector<Bytes> pieces{std::as_bytes(std::span(&length, 1)), bytes_of(header)};
   for (const NamedTensor& entry : tensors) pieces.push_back(bytes_of(entry.tensor));
   write_atomically(path, pieces);
 }
@@ -381,4 +385,4 @@ TensorFile parse_tensors(std::span<const std::byte> bytes, const std::string& na
       .run();
 }
 
-}  // namespace voxgrad::data
+}  // namespace voxgrad

@@ -20,7 +20,7 @@
 
 #include "engine/tensor.h"
 
-namespace voxgrad::data {
+namespace voxgrad {
 
 struct TensorFile {
   std::vector<NamedTensor> tensors;  // on the CPU, sorted by name when read
@@ -28,14 +28,16 @@ struct TensorFile {
 };
 
 // Written to a temporary name beside `path`, fsync, read back and compared, renamed, directory fsync
-// (data/atomic_file.h). Error(io) with the system's reason; the file that was there before is then untouched.
+// (engine/io/atomic_file.h). Error(io) with the system's reason; the file that was there before is then untouched.
 // Error(argument) for a name that is given twice, is "__metadata__" or no UTF-8, and for an undefined tensor.
 void save_tensors(const std::string& path, const TensorFile& file);
 
 // Error(io) if it cannot be read; Error(model) for duplicates, holes, overlaps, a header above 16 MiB, sizes that
-// overflow, offsets beyond the file, trailing bytes, a wrong crc32 (files without one are accepted).
+// overflow, offsets beyond the file, trailing bytes, a wrong crc32 (files without one are accepted). All sizes are
+// compared before memory is taken for a tensor. The time is linear in the size of the file, however many tensors it
+// has.
 TensorFile load_tensors(const std::string& path);
 // The same from memory; `name` stands for the path in messages.
 TensorFile parse_tensors(std::span<const std::byte> bytes, const std::string& name);
 
-}  // namespace voxgrad::data
+}  // namespace voxgrad

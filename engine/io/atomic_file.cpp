@@ -1,4 +1,4 @@
-#include "data/atomic_file.h"
+#include "engine/io/atomic_file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -13,7 +13,7 @@
 
 #include "engine/error.h"
 
-namespace voxgrad::data {
+namespace voxgrad {
 namespace {
 
 constexpr std::size_t kBlock = std::size_t{1} << 20;  // bytes read back at a time
@@ -130,4 +130,4 @@ void write_atomically(const std::string& path, const std::vector<Bytes>& pieces)
   sync_directory_of(path);
 }
 
-}  // namespace voxgrad::data
+}  // namespace voxgrad

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace voxgrad::data {
+namespace voxgrad {
 
 using Bytes = std::span<const std::byte>;
 
@@ -17,4 +17,4 @@ using Bytes = std::span<const std::byte>;
 // refused.
 void write_atomically(const std::string& path, const std::vector<Bytes>& pieces);
 
-}  // namespace voxgrad::data
+}  // namespace voxgrad

@@ -12,12 +12,11 @@
 #include "data/h5/h5_writer.h"
 #include "engine/tensor.h"
 
-namespace voxgrad::apps {
+namespace voxgrad::data {
 
 // A box of an array of whole numbers as labels u8, with the shape `count` (a leading 1 is dropped if `one_case`).
 // Error(data) for another element type or a value outside 0..255.
-Tensor read_labels(const data::h5::Array& array, const data::h5::Extents& start, const data::h5::Extents& count,
-                   bool one_case);
+Tensor read_labels(const h5::Array& array, const h5::Extents& start, const h5::Extents& count, bool one_case);
 
 class LabelFile {
  public:
@@ -34,9 +33,9 @@ class LabelFile {
   std::vector<double> spacing(std::size_t index, int dims) const;
 
  private:
-  data::h5::File file_;
+  h5::File file_;
   bool stacked_;
-  data::h5::Array labels_;  // if stacked
+  h5::Array labels_;  // if stacked
   std::vector<std::string> case_ids_, class_names_;
   bool has_case_ids_ = false;
   int ignore_label_ = -1;
@@ -45,19 +44,19 @@ class LabelFile {
 // Writes predictions for some cases of a dataset, one after the other. The file appears as a whole with save().
 class PredictionWriter {
  public:
-  PredictionWriter(const data::Dataset& dataset, const std::vector<std::int64_t>& cases, bool probabilities,
+  PredictionWriter(const Dataset& dataset, const std::vector<std::int64_t>& cases, bool probabilities,
                    const std::string& model);
   // Of case number `position` of `cases`; probabilities f32 [*S, C] if they were asked for.
   void add(std::size_t position, const Tensor& labels, const Tensor& probabilities);
   void save(const std::string& path) { writer_.save(path); }
 
  private:
-  void create(const std::string& folder, const char* labels, const char* probabilities, data::h5::Extents extents);
+  void create(const std::string& folder, const char* labels, const char* probabilities, h5::Extents extents);
   std::string case_group(std::size_t position) const;
-  data::h5::Writer writer_;
-  const data::DatasetInfo info_;
+  h5::Writer writer_;
+  const DatasetInfo info_;
   std::vector<std::int64_t> cases_;
   bool probabilities_, stacked_;
 };
 
-}  // namespace voxgrad::apps
+}  // namespace voxgrad::data

@@ -1,24 +1,25 @@
-#include "data/checkpoint.h"
+#include "engine/io/safetensors.h"
 
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <string_view>
 
-#include "data/atomic_file.h"
+#include "engine/io/atomic_file.h"
+#include "engine/io/crc32.h"
 #include "engine/random.h"
-#include "tests/data/support.h"
+#include "tests/files.h"
 #include "tests/test.h"
 
 using namespace voxgrad;
-using namespace voxgrad::data;
 using voxgrad::test::bytes_of;
 using voxgrad::test::contains;
 using voxgrad::test::error_of;
@@ -107,9 +108,8 @@ TEST_CASE("the file is what the format says: length, header, aligned payload wit
   CHECK(length % 8 == 0);
   const std::string header = bytes.substr(8, length), payload = bytes.substr(8 + length);
   CHECK(payload.size() == 24 + 16 + 4 + 3 + 4);
-  const uLong crc = ::crc32_z(0, reinterpret_cast<const Bytef*>(payload.data()), payload.size());
   char digits[9];
-  std::snprintf(digits, sizeof digits, "%08lx", crc);
+  std::snprintf(digits, sizeof digits, "%08x", static_cast<unsigned>(crc32(std::as_bytes(std::span(payload)))));
   INFO(header);
   CHECK(contains(header, text("\"crc32\":\"", digits, "\"")));
   // f64 first, then f32 and i32 by name, bf16, u8: every tensor begins at a multiple of its element size.
@@ -266,6 +266,38 @@ TEST_CASE("header lengths beyond 16 MiB or the file are refused before anything 
   const Folder folder;
   CHECK(contains(error_of([&] { save_tensors(folder.file("a"), file); }), "shorten the metadata"));
   CHECK(count(folder) == 0);
+}
+
+TEST_CASE("the time to read is linear in the number of tensors") {
+  const auto many = [](int count) {
+    std::string header = "{";
+    for (int i = 0; i < count; ++i)
+      header += text(i > 0 ? "," : "", "\"t", i, "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[", i, ",", i + 1,
+                     "]}");
+    return file_of(header + "}", static_cast<std::size_t>(count));
+  };
+  const std::string bytes = many(150000);
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(parse(bytes).tensors.size() == 150000);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  MESSAGE("150,000 tensors in ", seconds, " s");
+  CHECK(seconds < 10);  // with sanitizers on a busy machine; a quadratic reader takes minutes
+}
+
+TEST_CASE("messages are bounded, whatever the file holds") {
+  const std::string digits(std::size_t{4} << 20, '7'), letters(std::size_t{4} << 20, 'x');
+  const auto entry = [](const std::string& dtype, const std::string& shape, const std::string& name = "a") {
+    return text("{\"", name, "\":{\"dtype\":", dtype, ",\"shape\":", shape, ",\"data_offsets\":[0,4]}}");
+  };
+  for (const std::string& header :
+       {text("{\"a\":", digits, "}"), entry("\"" + letters + "\"", "[1]"), entry("\"F32\"", "[" + digits + "]"),
+        entry("\"F32\"", "[2]", letters), text("{\"__metadata__\":{\"", letters, "\":1}}"),
+        text("{\"__metadata__\":{\"a\":\"\",\"crc32\":\"", letters, "\"}}"),
+        text("{\"", letters, "\":1,\"", letters, "\":2}"), text("{\"__metadata__\":{\"a\":[", digits, "]}}")}) {
+    const std::string message = refusal(header, 0);
+    CHECK(!message.empty());
+    CHECK(message.size() < 400);
+  }
 }
 
 TEST_CASE("wrong arguments are named before a file is touched") {

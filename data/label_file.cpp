@@ -1,15 +1,15 @@
-#include "apps/training/label_file.h"
+#include "data/label_file.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "engine/error.h"
 
-namespace voxgrad::apps {
+namespace voxgrad::data {
 namespace {
 
-using data::h5::Element;
-using Sizes = data::h5::Extents;
+using h5::Element;
+using Sizes = h5::Extents;
 
 Shape shape_of(const Sizes& extents, std::size_t first) {
   Shape shape;
@@ -19,10 +19,10 @@ Shape shape_of(const Sizes& extents, std::size_t first) {
 
 }  // namespace
 
-Tensor read_labels(const data::h5::Array& array, const Sizes& start, const Sizes& count, bool one_case) {
+Tensor read_labels(const h5::Array& array, const Sizes& start, const Sizes& count, bool one_case) {
   const Element element = array.element();
   if (element == Element::f32 || element == Element::f64 || element == Element::string || element == Element::other)
-    throw Error(ErrorKind::data, array.where() + ": labels are whole numbers, this is " + data::h5::name_of(element));
+    throw Error(ErrorKind::data, array.where() + ": labels are whole numbers, this is " + h5::name_of(element));
   const Tensor labels = empty(shape_of(count, one_case ? 1 : 0), DType::u8);
   std::uint8_t* to = labels.data<std::uint8_t>();
   if (element == Element::u8) {
@@ -39,8 +39,8 @@ Tensor read_labels(const data::h5::Array& array, const Sizes& start, const Sizes
   return labels;
 }
 
-LabelFile::LabelFile(const std::string& path) : file_(data::h5::File::open(path)), stacked_(file_.exists("/labels")) {
-  const data::h5::Group root = file_.group("/");
+LabelFile::LabelFile(const std::string& path) : file_(h5::File::open(path)), stacked_(file_.exists("/labels")) {
+  const h5::Group root = file_.group("/");
   if (root.has_attribute("class_names")) class_names_ = root.strings_attribute("class_names");
   if (root.has_attribute("ignore_label")) ignore_label_ = static_cast<int>(root.integer_attribute("ignore_label"));
   has_case_ids_ = !stacked_ || file_.exists("/case_ids");
@@ -61,7 +61,7 @@ LabelFile::LabelFile(const std::string& path) : file_(data::h5::File::open(path)
 
 Tensor LabelFile::read(std::size_t index) const {
   if (!stacked_) {
-    const data::h5::Array array = file_.array("/cases/" + case_ids_[index] + "/label");
+    const h5::Array array = file_.array("/cases/" + case_ids_[index] + "/label");
     return read_labels(array, Sizes(array.extents().size(), 0), array.extents(), false);
   }
   Sizes start(labels_.extents().size(), 0), count = labels_.extents();
@@ -75,7 +75,7 @@ std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
   for (const std::string& place : {group + (stacked_ ? "/labels" : "/label"), group,
                                    group + (stacked_ ? "/images" : "/image"), std::string("/")}) {
     if (place.empty() || !file_.exists(place)) continue;
-    const data::h5::Object object = file_.is_group(place) ? data::h5::Object(file_.group(place)) : file_.array(place);
+    const h5::Object object = file_.is_group(place) ? h5::Object(file_.group(place)) : file_.array(place);
     if (!object.has_attribute("spacing")) continue;
     const std::vector<double> spacing = object.numbers_attribute("spacing");
     const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
@@ -86,8 +86,8 @@ std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
   return {};
 }
 
-PredictionWriter::PredictionWriter(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
-                                   bool probabilities, const std::string& model)
+PredictionWriter::PredictionWriter(const Dataset& dataset, const std::vector<std::int64_t>& cases, bool probabilities,
+                                   const std::string& model)
     : info_(dataset.info()), cases_(cases), probabilities_(probabilities) {
   const auto at = [](const auto& list, std::int64_t index) -> const auto& {
     return list[static_cast<std::size_t>(index)];
@@ -149,4 +149,4 @@ void PredictionWriter::add(std::size_t position, const Tensor& labels, const Ten
   if (probabilities_) put(folder + "probabilities", probabilities, Element::f32);
 }
 
-}  // namespace voxgrad::apps
+}  // namespace voxgrad::data

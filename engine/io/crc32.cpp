@@ -1,0 +1,48 @@
+#include "engine/io/crc32.h"
+
+#include <array>
+#include <cstring>
+
+namespace voxgrad {
+namespace {
+
+// Sixteen bytes at a time: entry [k][b] is the checksum of the byte b with k zero bytes behind it, and the checksum of
+// a sum (exclusive or) is the sum of the checksums (Kounavis and Berry, "A systematic approach to building high
+// performance, software-based, CRC generators", 2005).
+constexpr std::size_t kSlices = 16;
+using Table = std::array<std::array<std::uint32_t, 256>, kSlices>;
+
+constexpr Table make_table() {
+  Table table{};
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    std::uint32_t crc = byte;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xEDB88320u : 0);
+    table[0][byte] = crc;
+  }
+  for (std::size_t k = 1; k < kSlices; ++k)
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      const std::uint32_t crc = table[k - 1][byte];
+      table[k][byte] = (crc >> 8) ^ table[0][crc & 0xFF];
+    }
+  return table;
+}
+constexpr Table kTable = make_table();
+
+}  // namespace
+
+std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before) {
+  std::uint32_t crc = ~before;
+  const std::byte* at = bytes.data();
+  std::size_t left = bytes.size();
+  for (; left >= kSlices; left -= kSlices, at += kSlices) {
+    std::array<std::uint8_t, kSlices> block;
+    std::memcpy(block.data(), at, kSlices);
+    for (std::size_t i = 0; i < 4; ++i) block[i] = static_cast<std::uint8_t>(block[i] ^ (crc >> 8 * i));
+    crc = 0;
+    for (std::size_t i = 0; i < kSlices; ++i) crc ^= kTable[kSlices - 1 - i][block[i]];
+  }
+  for (; left > 0; --left, ++at) crc = (crc >> 8) ^ kTable[0][(crc ^ std::to_integer<std::uint32_t>(*at)) & 0xFF];
+  return ~crc;
+}
+
+}  // namespace voxgrad

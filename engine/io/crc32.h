@@ -1,0 +1,13 @@
+// The CRC-32 of zlib, PNG and Ethernet (polynomial 0x04C11DB7, bits reflected), without zlib.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace voxgrad {
+
+// Of `bytes`, behind bytes whose checksum is `before`: crc32(b, crc32(a)) is that of a and b in one piece.
+std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before = 0);
+
+}  // namespace voxgrad

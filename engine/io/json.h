@@ -1,0 +1,68 @@
+// JSON (RFC 8259) for headers and metadata of files: a strict reader that takes linear time, and what is needed to
+// write. Files come from strangers, so the reader refuses everything that the standard leaves open: equal keys in one
+// object, nesting without end, numbers that no type holds, text that is no UTF-8.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace voxgrad {
+
+// One value with all that is in it: 16 bytes and what it owns. It can be moved, not copied.
+class JsonValue {
+ public:
+  using Array = std::vector<JsonValue>;
+  using Object = std::vector<std::pair<std::string, JsonValue>>;  // in the order of the text, every key once
+
+  JsonValue() = default;  // null
+  explicit JsonValue(bool value) : value_(value) {}
+  explicit JsonValue(std::int64_t value) : value_(value) {}
+  explicit JsonValue(std::uint64_t value) : value_(value) {}
+  explicit JsonValue(double value) : value_(value) {}
+  explicit JsonValue(std::string value) : value_(std::make_unique<std::string>(std::move(value))) {}
+  explicit JsonValue(Array value) : value_(std::make_unique<Array>(std::move(value))) {}
+  explicit JsonValue(Object value) : value_(std::make_unique<Object>(std::move(value))) {}
+
+  // The value as this type; nothing (nullopt or nullptr) if it is of another one.
+  bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
+  std::optional<bool> boolean() const;
+  // A number without fraction and exponent, if the type holds it: -1 is integer only, 2^63 is natural only.
+  std::optional<std::int64_t> integer() const;
+  std::optional<std::uint64_t> natural() const;
+  std::optional<double> number() const;  // any number, rounded if it is a large whole one
+  const std::string* string() const { return pointer<std::string>(); }
+  const Array* array() const { return pointer<Array>(); }
+  const Object* object() const { return pointer<Object>(); }
+  // The member of an object; nullptr if there is none or this is no object. It looks through all members.
+  const JsonValue* find(std::string_view key) const;
+
+ private:
+  template <class T>
+  const T* pointer() const {
+    const auto* owner = std::get_if<std::unique_ptr<T>>(&value_);
+    return owner != nullptr ? owner->get() : nullptr;
+  }
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::unique_ptr<std::string>,
+               std::unique_ptr<Array>, std::unique_ptr<Object>>
+      value_;
+};
+
+// The whole of `text` as one value. `depth`: the most arrays and objects that may lie around a value. Error(data) with
+// the line, the byte (both from 1) and what was expected there. Whole numbers stay exact: i64 if it holds them, else
+// u64, else double; a number beyond double is refused.
+JsonValue parse_json(std::string_view text, int depth = 64);
+
+// Without spaces. Numbers are the shortest text that is read back as the same bits; a double keeps a point or an
+// exponent. Error(argument) for NaN, infinities and strings that are no UTF-8.
+std::string to_text(const JsonValue& value);
+// A string in quotes, escaped as little as the standard allows. Error(argument) if it is no UTF-8.
+std::string quoted(std::string_view text);
+
+}  // namespace voxgrad
