@@ -33,7 +33,7 @@ constexpr const char* kMetadata = "__metadata__";
 constexpr const char* kPayloadCrc = "crc32";
 constexpr const char* kHeaderCrc = "header_crc32";
 constexpr const char* kFormat = "voxgrad_format";
-constexpr const char* kFormatVersion = "1";
+constexpr const char* kCheckpointVersion = "1";
 constexpr const char* kNoCrc = "00000000";
 
 struct ElementType {
@@ -109,7 +109,7 @@ std::string make_header(const std::vector<NamedTensor>& tensors, std::map<std::s
   }
   metadata[kPayloadCrc] = hexadecimal(crc);
   metadata[kHeaderCrc] = kNoCrc;
-  metadata[kFormat] = kFormatVersion;
+  metadata[kFormat] = kCheckpointVersion;
   header[kMetadata] = metadata;
   std::string result;
   try {
@@ -223,9 +223,9 @@ class Reader {
     const std::string found = hexadecimal(add_crc(0, zeroed.data(), zeroed.size()));
     if (found != *expected || text_.compare(*at, 8, *expected) != 0)
       refuse("the crc32 of its header is ", found, ", written was ", *expected);
-    if (*format != kFormatVersion)
+    if (*format != kCheckpointVersion)
       throw Error(ErrorKind::model,
-                  text("checkpoint ", name_, ": format ", *format, ", this program reads format ", kFormatVersion),
+                  text("checkpoint ", name_, ": format ", *format, ", this program reads format ", kCheckpointVersion),
                   "use a newer version of the program");
   }
 
