@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "apps/program/command_line.h"
+#include "apps/program/words.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
 #include "apps/training/watch.h"
@@ -27,9 +28,7 @@ data::Dataset open_dataset(const TrainConfig& config) {
 
 // runs/<dataset>-<loss>, with a number if that is taken.
 std::string default_directory(const TrainConfig& config) {
-  std::string name = std::filesystem::path(config.data).stem().string() + "-" + config.loss;
-  for (char& c : name)
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_' && c != '.') c = '_';
+  const std::string name = file_name(std::filesystem::path(config.data).stem().string() + "-" + config.loss);
   std::string path = "runs/" + name;
   for (int i = 2; RunDirectory::exists(path); ++i) path = text("runs/", name, "-", i);
   return path;
