@@ -7,6 +7,7 @@
 #include <string>
 
 #include "apps/program/command_line.h"
+#include "apps/program/flags.h"
 #include "apps/program/signals.h"
 #include "engine/error.h"
 
@@ -61,7 +62,9 @@ int main(int argc, char** argv) {
   } catch (const voxgrad::apps::Interrupted& interrupted) {
     return 128 + interrupted.signal;
   } catch (const voxgrad::Error& error) {
-    return report(error.what(), error.hint(), exit_code(error.kind()));
+    const ErrorKind kind = error.kind();
+    return report(voxgrad::apps::with_flags(kind, error.what()), voxgrad::apps::with_flags(kind, error.hint()),
+                  exit_code(kind));
   } catch (const std::bad_alloc&) {
     return report("out of memory", "use a smaller --batch or --patch", exit_code(ErrorKind::memory));
   } catch (const std::exception& error) {

@@ -5,10 +5,10 @@ namespace voxgrad {
 Backend& backend_of(Device device) { return device == Device::cpu ? cpu_backend() : cuda_backend(); }
 
 void Backend::allow(const Shortcuts& wanted) {
-  const char* const hint = "use --device cuda";
-  if (wanted.tf32) throw Error(ErrorKind::usage, text("--tf32: device ", device(), " has no TF32"), hint);
+  const char* const hint = "use device cuda";
+  if (wanted.tf32) throw Error(ErrorKind::usage, text("tf32: device ", device(), " has no TF32"), hint);
   if (wanted.fast)
-    throw Error(ErrorKind::usage, text("--fast: device ", device(), " is deterministic, nothing else is faster"), hint);
+    throw Error(ErrorKind::usage, text("fast: device ", device(), " is deterministic, nothing else is faster"), hint);
 }
 
 std::unique_ptr<Recording> Backend::capture(const std::function<void()>&, std::size_t, std::string& refusal) {

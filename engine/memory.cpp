@@ -125,7 +125,7 @@ void* Pool::from_device(std::size_t bytes) {
     throw Error(ErrorKind::memory,
                 text("memory: ", bytes, " bytes asked for, ", statistics_.in_use, " in use",
                      limit_ ? text(", the limit is ", limit_) : std::string(", the device has none left")),
-                "a smaller --patch, --batch or --base needs less; --dry-run prints the planned peak");
+                "smaller patches, fewer of them at a time or fewer channels need less");
   return block;
 }
 

@@ -39,7 +39,7 @@ void check_cuda(cudaError_t status, const char* what, const std::source_location
   cudaGetLastError();
   if (status == cudaErrorMemoryAllocation)
     throw Error(ErrorKind::memory, text("cuda: ", what, ": the card has no memory left (", place(at), ")"),
-                "a smaller --patch, --batch or --base needs less");
+                "smaller patches, fewer of them at a time or fewer channels need less");
   throw Error(ErrorKind::argument, text("cuda: ", what, ": ", cudaGetErrorString(status), " (", place(at), ")"),
               kFaultHint);
 }
@@ -83,7 +83,7 @@ Context::Context()
             cudaFree(block);
           }) {
   if (const std::string reason = why_absent(); !reason.empty())
-    throw Error(ErrorKind::usage, "device cuda: " + reason, "use --device cpu");
+    throw Error(ErrorKind::usage, "device cuda: " + reason, "use device cpu");
   check_cuda(cudaSetDevice(0), "choice of the card");
   for (cudaStream_t* stream : {&stream_, &arrivals_})
     check_cuda(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "stream");
