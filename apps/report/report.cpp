@@ -4,12 +4,12 @@
 #include <cmath>
 
 #include "apps/program/console.h"
+#include "apps/program/svg.h"
 #include "apps/report/html.h"
 #include "apps/report/overlays.h"
 #include "apps/report/plots/critical_difference.h"
 #include "apps/report/plots/learning_curves.h"
 #include "apps/report/plots/rows.h"
-#include "apps/report/svg.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
 

@@ -4,9 +4,9 @@
 
 #include "apps/program/console.h"
 #include "apps/program/manifest.h"
+#include "apps/program/svg.h"
 #include "apps/report/html.h"
 #include "apps/report/report.h"
-#include "apps/report/svg.h"
 #include "engine/error.h"
 #include "losses/metrics/metrics.h"
 
