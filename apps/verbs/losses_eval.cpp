@@ -16,7 +16,6 @@ namespace voxgrad::apps {
 namespace {
 
 using data::h5::Element;
-using data::h5::Extents;
 
 struct EvalOptions {
   std::string loss, file, dtype, gradient, png;
@@ -36,7 +35,8 @@ Tensor read_numbers(const data::h5::Array& array, const std::string& dtype) {
   Shape shape;
   for (const std::int64_t extent : array.extents()) shape.push_back(extent);
   const Tensor result = empty(shape, f64 ? DType::f64 : DType::f32);
-  array.read(Extents(array.extents().size(), 0), array.extents(), f64 ? Element::f64 : Element::f32, result.raw());
+  array.read(data::h5::Extents(array.extents().size(), 0), array.extents(), f64 ? Element::f64 : Element::f32,
+             result.raw());
   return result;
 }
 
@@ -68,7 +68,7 @@ Given read(const EvalOptions& options) {
   const data::h5::Group root = file.group("/");
   Given given;
   given.logits = read_numbers(stored, options.dtype);
-  given.labels = read_labels(truth, Extents(truth.extents().size(), 0), truth.extents(), false);
+  given.labels = read_labels(truth, data::h5::Extents(truth.extents().size(), 0), truth.extents(), false);
   check_shapes(given.logits, given.labels, options.file);
   check_finite(given.logits, stored.where());
   if (root.has_attribute("spacing"))
@@ -86,11 +86,11 @@ Given read(const EvalOptions& options) {
 }
 
 void write_gradient(const std::string& path, const Tensor& gradient, const std::string& loss, double value) {
-  const Extents extents(gradient.shape().begin(), gradient.shape().end());
+  const data::h5::Extents extents(gradient.shape().begin(), gradient.shape().end());
   const Element element = gradient.dtype() == DType::f64 ? Element::f64 : Element::f32;
   data::h5::Writer writer;
   writer.create("/gradient", element, extents);
-  writer.write("/gradient", Extents(extents.size(), 0), extents, element, gradient.raw());
+  writer.write("/gradient", data::h5::Extents(extents.size(), 0), extents, element, gradient.raw());
   writer.attribute("/gradient", "loss", loss);
   writer.attribute("/gradient", "value", std::vector<double>{value});
   writer.save(path);
