@@ -6,9 +6,9 @@
 #include <new>
 #include <string>
 
-#include "apps/program/command_line.h"
 #include "apps/program/flags.h"
 #include "apps/program/signals.h"
+#include "apps/verbs/verbs.h"
 #include "engine/error.h"
 
 namespace {

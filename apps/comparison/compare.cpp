@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "apps/comparison/live.h"
+#include "apps/comparison/processes.h"
 #include "apps/comparison/protocol.h"
-#include "apps/comparison/workers.h"
 #include "apps/program/signals.h"
 #include "apps/training/run_directory.h"
 #include "apps/training/session.h"
@@ -68,11 +68,11 @@ class Runner {
   }
 
   // Shows what other processes do with the tasks, until all of them have ended. The results are for run() to collect.
-  void follow(Workers& workers) {
+  void follow(Processes& processes) {
     int sent = 0;
-    for (bool first = true; workers.pause(); first = false) {
+    for (bool first = true; processes.pause(); first = false) {
       const int signal = pending_signal();
-      if (signal != 0 && sent == 0) workers.send(sent = signal);
+      if (signal != 0 && sent == 0) processes.send(sent = signal);
       look(!first);
     }
     look(true);
@@ -234,18 +234,18 @@ class Runner {
 
 Comparison compare(const CompareOptions& options, Device device, Console& console) {
   const SignalGuard guard;
-  std::optional<Workers> workers;
+  std::optional<Processes> processes;
   if (options.jobs > 1 && !options.merge) {
     if (device == Device::cuda)
       throw Error(ErrorKind::usage, "--jobs with --device cuda: a card is not shared by processes of one program",
                   "start them by hand with --shard i/n");
     // The maps come first and from one process, because two would write the same cache. All processes start before
     // this one opens the datasets, which starts threads.
-    Workers(1, [&](int) {
+    Processes(1, [&](int) {
       Console quiet(-1);
       Runner(options, device, quiet).make_fields();
     }).wait();
-    workers.emplace(options.jobs, [&](int job) {
+    processes.emplace(options.jobs, [&](int job) {
       CompareOptions own = options;
       own.shard = options.shard + job * options.of_shards;
       own.of_shards = options.of_shards * options.jobs;
@@ -255,7 +255,7 @@ Comparison compare(const CompareOptions& options, Device device, Console& consol
     });
   }
   Runner runner(options, device, console);
-  if (workers) runner.follow(*workers);
+  if (processes) runner.follow(*processes);
   return runner.run();
 }
 

@@ -67,9 +67,7 @@ void Protocol::check_losses() const {
 void Protocol::open_datasets() {
   std::set<std::string> names;
   for (const std::string& path : options_.datasets) {
-    data::DatasetOptions label_map;
-    label_map.label_map = parse_label_map(options_.config.label_map);
-    const data::Dataset dataset = data::Dataset::open(path, label_map);
+    const data::Dataset dataset = open_dataset(path, options_.config.label_map);
     const data::DatasetInfo& info = dataset.info();
     if (!names.insert(info.name).second)
       throw Error(ErrorKind::usage, "compare: two datasets are named " + info.name, "rename one of the files");

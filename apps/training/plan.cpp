@@ -236,6 +236,18 @@ std::map<int, int> parse_label_map(const std::string& text) {
   return map;
 }
 
+data::Dataset open_dataset(const std::string& path, const std::string& label_map) {
+  data::DatasetOptions options;
+  options.label_map = parse_label_map(label_map);
+  return data::Dataset::open(path, options);
+}
+
+std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split) {
+  std::vector<std::int64_t> cases = dataset.split(split);
+  if (cases.empty()) throw Error(ErrorKind::data, dataset.info().path + ": no cases in the split `" + split + "`");
+  return cases;
+}
+
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters) {
   const TrainConfig& c = plan.config;
   std::vector<std::int64_t> input{c.batch};

@@ -1,13 +1,16 @@
+// `voxgrad compare` trains several losses on one or more datasets under one protocol, tests and ranks them. It prints
+// the ranking per dataset, a summary in words, and the paths of the results and of the report. A process that does one
+// shard prints how many runs are complete; --merge makes the report of all shards.
 #include "apps/comparison/compare.h"
 
 #include <optional>
 
-#include "apps/comparison/workers.h"
-#include "apps/program/command_line.h"
+#include "apps/comparison/processes.h"
 #include "apps/program/words.h"
 #include "apps/report/report.h"
 #include "apps/training/run_directory.h"
 #include "apps/verbs/settings.h"
+#include "apps/verbs/verbs.h"
 #include "engine/error.h"
 #include "engine/names.h"
 #include "engine/parallel.h"

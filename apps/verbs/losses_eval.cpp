@@ -1,4 +1,5 @@
-#include "apps/verbs/losses_eval.h"
+// `voxgrad losses eval` computes a loss on given logits and labels. It prints the value, and writes the gradient with
+// respect to the logits as numbers (--gradient) or draws it as a picture (--png).
 
 #include <algorithm>
 #include <cmath>
@@ -6,6 +7,7 @@
 
 #include "apps/report/gradient_picture.h"
 #include "apps/training/label_file.h"
+#include "apps/verbs/verbs.h"
 #include "data/atomic_file.h"
 #include "data/h5/h5_writer.h"
 #include "engine/error.h"

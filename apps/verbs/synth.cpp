@@ -1,8 +1,10 @@
+// `voxgrad synth` writes a dataset of phantoms: pictures or volumes that are computed from a seed, with their labels.
+// It prints nothing but messages; --list prints a table of the tasks.
 #include <filesystem>
 
-#include "apps/program/command_line.h"
 #include "apps/program/words.h"
 #include "apps/training/config.h"
+#include "apps/verbs/verbs.h"
 #include "data/phantoms.h"
 #include "engine/error.h"
 
