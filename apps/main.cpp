@@ -6,8 +6,9 @@
 #include <new>
 #include <string>
 
-#include "apps/program/command_line.h"
+#include "apps/program/flags.h"
 #include "apps/program/signals.h"
+#include "apps/verbs/verbs.h"
 #include "engine/error.h"
 
 namespace {
@@ -61,7 +62,9 @@ int main(int argc, char** argv) {
   } catch (const voxgrad::apps::Interrupted& interrupted) {
     return 128 + interrupted.signal;
   } catch (const voxgrad::Error& error) {
-    return report(error.message(), error.hint(), exit_code(error.kind()));
+    const ErrorKind kind = error.kind();
+    return report(voxgrad::apps::with_flags(kind, error.message()), voxgrad::apps::with_flags(kind, error.hint()),
+                  exit_code(kind));
   } catch (const std::bad_alloc&) {
     return report("out of memory", "use a smaller --batch or --patch", exit_code(ErrorKind::memory));
   } catch (const std::exception& error) {

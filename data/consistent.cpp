@@ -8,12 +8,6 @@
 
 namespace voxgrad::data {
 
-void bad_file(const std::string& where, const std::string& problem, const std::string& hint) {
-  throw Error(ErrorKind::data, text(where, ": ", problem), hint);
-}
-
-namespace {
-
 // Valid UTF-8 without control characters: names are printed, and written as JSON and HTML.
 bool printable(const std::string& name) {
   for (std::size_t i = 0; i < name.size();) {
@@ -40,29 +34,29 @@ void require_names(const std::vector<std::string>& names, const char* what, cons
   std::map<std::string, std::size_t> first;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (names[i].empty() || !printable(names[i]))
-      bad_file(where, text(what, " ", i, " is ", names[i].empty() ? "empty" : "no printable UTF-8"));
+      fail_format(where, text(what, " ", i, " is ", names[i].empty() ? "empty" : "no printable UTF-8"));
     const auto [other, is_new] = first.emplace(names[i], i);
-    if (!is_new) bad_file(where, text(what, " ", other->second, " and ", i, " are both \"", names[i], "\""));
+    if (!is_new) fail_format(where, text(what, " ", other->second, " and ", i, " are both \"", names[i], "\""));
   }
 }
 
 void require_classes(const DatasetInfo& info, const std::string& where) {
   const std::int64_t classes = static_cast<std::int64_t>(info.class_names.size());
   if (classes < 2 || classes > 255)
-    bad_file(where, text("class_names has ", classes, " names, expected 2..255, the background first"));
+    fail_format(where, text("class_names has ", classes, " names, expected 2..255, the background first"));
   require_names(info.class_names, "class name", where);
   if (info.ignore_label >= 0 && info.ignore_label < classes)
-    bad_file(where, text("ignore_label ", info.ignore_label,
-                         " is a class: ", info.class_names[static_cast<std::size_t>(info.ignore_label)]));
+    fail_format(where, text("ignore_label ", info.ignore_label,
+                            " is a class: ", info.class_names[static_cast<std::size_t>(info.ignore_label)]));
 }
 
 void require_groups(const DatasetInfo& info, const std::string& where) {
   if (info.groups.empty()) return;
   if (info.groups.size() != info.case_ids.size())
-    bad_file(where, text("groups has ", info.groups.size(), " entries for ", info.case_ids.size(), " cases"));
+    fail_format(where, text("groups has ", info.groups.size(), " entries for ", info.case_ids.size(), " cases"));
   for (std::size_t i = 0; i < info.groups.size(); ++i)
     if (info.groups[i].empty() || !printable(info.groups[i]))
-      bad_file(where, text("the group of case ", i, " is empty or no printable UTF-8"));
+      fail_format(where, text("the group of case ", i, " is empty or no printable UTF-8"));
 }
 
 // No case and no group may be in two of the splits that are used together.
@@ -76,15 +70,15 @@ void require_apart(const DatasetInfo& info, const std::vector<std::string>& name
       const std::size_t i = static_cast<std::size_t>(index);
       const auto [other, is_new] = owner.emplace(index, name);
       if (!is_new)
-        bad_file(where,
-                 text("splits: case ", index, " (\"", info.case_ids[i], "\") is ",
-                      other->second == name ? "twice in " + name : "in " + other->second + " and in " + name),
-                 "what is tested must not have been trained on");
+        fail_format(where,
+                    text("splits: case ", index, " (\"", info.case_ids[i], "\") is ",
+                         other->second == name ? "twice in " + name : "in " + other->second + " and in " + name),
+                    "what is tested must not have been trained on");
       if (info.groups.empty()) continue;
       const auto [group, is_new_group] = group_owner.emplace(info.groups[i], name);
       if (group->second != name)
-        bad_file(where, text("splits: group \"", info.groups[i], "\" is in ", group->second, " and in ", name),
-                 "all cases of a group belong to one split, or the test is not independent");
+        fail_format(where, text("splits: group \"", info.groups[i], "\" is in ", group->second, " and in ", name),
+                    "all cases of a group belong to one split, or the test is not independent");
     }
   }
 }
@@ -95,7 +89,7 @@ void require_splits(const DatasetInfo& info, const std::string& where) {
   for (const auto& [name, indices] : info.splits) {
     for (const std::int64_t index : indices)
       if (index < 0 || index >= cases)
-        bad_file(where, text("splits: ", name, " names case ", index, ", there are 0..", cases - 1));
+        fail_format(where, text("splits: ", name, " names case ", index, ", there are 0..", cases - 1));
     const std::size_t slash = name.find('/');
     if (slash != std::string::npos) folds.insert(name.substr(0, slash));
     require_apart(info, {name}, where);
@@ -108,14 +102,14 @@ void require_splits(const DatasetInfo& info, const std::string& where) {
 
 void require_consistent(const DatasetInfo& info, const std::string& where) {
   require_classes(info, where);
-  if (info.case_ids.empty()) bad_file(where, "has no cases");
+  if (info.case_ids.empty()) fail_format(where, "has no cases");
   require_names(info.case_ids, "case id", where);
   for (std::size_t i = 0; i < info.spacings.size(); ++i) {
     const std::vector<double>& spacing = info.spacings[i];
     const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
     if (spacing.size() != static_cast<std::size_t>(info.dims) || !good)
-      bad_file(where, text("case ", i, " (\"", info.case_ids[i], "\"): spacing must be ", info.dims,
-                           " positive numbers, millimetres per axis ", info.dims == 2 ? "y, x" : "z, y, x"));
+      fail_format(where, text("case ", i, " (\"", info.case_ids[i], "\"): spacing must be ", info.dims,
+                              " positive numbers, millimetres per axis ", info.dims == 2 ? "y, x" : "z, y, x"));
   }
   require_groups(info, where);
   require_splits(info, where);

@@ -8,6 +8,11 @@
 #include "engine/error.h"
 
 namespace voxgrad::data {
+
+void fail_format(const std::string& where, const std::string& problem, const std::string& hint) {
+  throw Error(ErrorKind::data, text(where, ": ", problem), hint);
+}
+
 namespace {
 
 std::string list(const h5::Extents& extents) {
@@ -24,20 +29,21 @@ std::uint32_t crc_of(const h5::Object& object) {
 void read_root(const h5::File& file, Layout& layout) {
   const h5::Group root = file.group("/");
   DatasetInfo& info = layout.info;
-  const std::string hint = "other layouts come in through `voxgrad import`";
-  if (!root.has_attribute("format")) bad_file(root.where(), text("has no attribute \"format\""), hint);
+  const std::string hint = "write it as data/README.md describes format 1";
+  if (!root.has_attribute("format")) fail_format(root.where(), text("has no attribute \"format\""), hint);
   const std::string format = root.string_attribute("format");
-  if (format != kFormatName) bad_file(root.where(), text("format is \"", format, "\", expected ", kFormatName), hint);
+  if (format != kFormatName)
+    fail_format(root.where(), text("format is \"", format, "\", expected ", kFormatName), hint);
   const std::int64_t version = root.integer_attribute("format_version");
   if (version != kFormatVersion)
-    bad_file(root.where(), text("format_version is ", version, ", this program reads ", kFormatVersion),
-             version > kFormatVersion ? "use a newer voxgrad" : "");
+    fail_format(root.where(), text("format_version is ", version, ", this program reads ", kFormatVersion),
+                version > kFormatVersion ? "use a newer voxgrad" : "");
   info.path = file.path();
   info.name = std::filesystem::path(file.path()).stem().string();
   info.class_names = root.strings_attribute("class_names");
   layout.names_ignore_label = root.has_attribute("ignore_label");
   const std::int64_t ignore = layout.names_ignore_label ? root.integer_attribute("ignore_label") : kIgnoreDefault;
-  if (ignore < 0 || ignore > 255) bad_file(root.where(), text("ignore_label is ", ignore, ", expected 0..255"));
+  if (ignore < 0 || ignore > 255) fail_format(root.where(), text("ignore_label is ", ignore, ", expected 0..255"));
   info.ignore_label = static_cast<int>(ignore);
   for (auto& [name, value] : root.text_attributes())
     if (name != "format" && name != "class_names") info.attributes.emplace(name, value);
@@ -47,8 +53,8 @@ void require_type(const h5::Array& array, std::initializer_list<h5::Element> all
   if (std::find(allowed.begin(), allowed.end(), array.element()) != allowed.end()) return;
   std::string names;
   for (const h5::Element element : allowed) names += (names.empty() ? "" : ", ") + std::string(name_of(element));
-  bad_file(array.where(), text("is ", name_of(array.element()), ", expected ", names),
-           "convert it before it is written");
+  fail_format(array.where(), text("is ", name_of(array.element()), ", expected ", names),
+              "convert it before it is written");
 }
 
 // Reads `axes` of an image array, with the leading N or without. True if the channels come first.
@@ -58,12 +64,13 @@ bool read_axes(const h5::Array& array, bool stacked, int& dims) {
     const std::string space = candidate == 2 ? "YX" : "ZYX";
     if (axes != n + space + "C" && axes != n + "C" + space) continue;
     if (static_cast<int>(array.extents().size()) != static_cast<int>(axes.size()))
-      bad_file(array.where(), text("axes \"", axes, "\" do not fit extents ", list(array.extents())));
+      fail_format(array.where(), text("axes \"", axes, "\" do not fit extents ", list(array.extents())));
     dims = candidate;
     return axes[n.size()] == 'C';
   }
-  bad_file(array.where(), text("axes are \"", axes, "\", expected ", n, "YXC, ", n, "ZYXC, ", n, "CYX or ", n, "CZYX"),
-           "name the axes in the order in which they are stored, the slowest first");
+  fail_format(array.where(),
+              text("axes are \"", axes, "\", expected ", n, "YXC, ", n, "ZYXC, ", n, "CYX or ", n, "CZYX"),
+              "name the axes in the order in which they are stored, the slowest first");
 }
 
 struct Geometry {
@@ -86,13 +93,13 @@ Geometry read_pair(const h5::Array& image, const h5::Array& label, bool stacked)
   found.channels = found.channels_first ? begin[lead] : image.extents().back();
   const std::string axes = label.string_attribute("axes");
   const std::string expected = std::string(stacked ? "N" : "") + (found.dims == 2 ? "YX" : "ZYX");
-  if (axes != expected) bad_file(label.where(), text("axes are \"", axes, "\", expected ", expected));
+  if (axes != expected) fail_format(label.where(), text("axes are \"", axes, "\", expected ", expected));
   h5::Extents extents = found.space;
   if (stacked) extents.insert(extents.begin(), image.extents()[0]);
   if (label.extents() != extents)
-    bad_file(label.where(), text("extents are ", list(label.extents()), ", the images need ", list(extents)));
+    fail_format(label.where(), text("extents are ", list(label.extents()), ", the images need ", list(extents)));
   if (std::find(image.extents().begin(), image.extents().end(), 0) != image.extents().end())
-    bad_file(image.where(), text("is empty: extents ", list(image.extents())));
+    fail_format(image.where(), text("is empty: extents ", list(image.extents())));
   return found;
 }
 
@@ -116,7 +123,7 @@ void read_stacked(Layout& layout) {
   const h5::Array ids = file.array("/case_ids");
   const std::int64_t cases = layout.images.extents()[0];
   if (ids.extents() != h5::Extents{cases})
-    bad_file(ids.where(), text("extents are ", list(ids.extents()), ", there are ", cases, " images"));
+    fail_format(ids.where(), text("extents are ", list(ids.extents()), ", there are ", cases, " images"));
   info.case_ids = ids.read_strings();
   info.shapes.assign(info.case_ids.size(), shape_of(found.space));
   info.spacings.assign(info.case_ids.size(), layout.images.numbers_attribute("spacing"));
@@ -134,7 +141,7 @@ void read_cases(Layout& layout) {
   DatasetInfo& info = layout.info;
   layout.stacked = false;
   info.case_ids = file.exists("/case_ids") ? file.array("/case_ids").read_strings() : file.children("/cases");
-  if (info.case_ids.empty()) bad_file("group /cases of " + file.name(), "has no cases");
+  if (info.case_ids.empty()) fail_format("group /cases of " + file.name(), "has no cases");
   for (std::size_t i = 0; i < info.case_ids.size(); ++i) {
     const std::string path = "/cases/" + info.case_ids[i];
     const h5::Group group = file.group(path);
@@ -147,8 +154,8 @@ void read_cases(Layout& layout) {
       info.channels = found.channels;
     }
     if (found.dims != info.dims || found.channels != info.channels)
-      bad_file(image.where(), text("has ", found.dims, " spatial axes and ", found.channels,
-                                   " channels, the cases before ", info.dims, " and ", info.channels));
+      fail_format(image.where(), text("has ", found.dims, " spatial axes and ", found.channels,
+                                      " channels, the cases before ", info.dims, " and ", info.channels));
     const bool of_image = image.has_attribute("spacing");
     info.spacings.push_back(of_image ? image.numbers_attribute("spacing") : group.numbers_attribute("spacing"));
     info.shapes.push_back(shape_of(found.space));

@@ -37,6 +37,9 @@ struct Layout {
 
 Layout read_layout(const std::string& path);
 
+// Throws Error(data): "where: problem".
+[[noreturn]] void fail_format(const std::string& where, const std::string& problem, const std::string& hint = {});
+
 // What reader and writer demand of names, spacings, groups and splits. Error(data) that begins with `where`.
 void require_consistent(const DatasetInfo& info, const std::string& where);
 

@@ -17,8 +17,8 @@ LabelRule::LabelRule(std::int64_t classes, int ignore, const std::map<int, int>&
   if (ignore >= 0) target_[static_cast<std::size_t>(ignore)] = static_cast<std::int16_t>(ignore);
   for (const auto& [from, to] : label_map) {
     if (from < 0 || from > 255 || ((to < 0 || to >= classes) && to != ignore))
-      throw Error(ErrorKind::usage, text("--label-map ", from, ":", to, ": leads from 0..255 to a class 0..",
-                                         classes - 1, " or the ignore label ", ignore));
+      throw Error(ErrorKind::usage, text("label map ", from, ":", to, ": leads from 0..255 to a class 0..", classes - 1,
+                                         " or the ignore label ", ignore));
     target_[static_cast<std::size_t>(from)] = static_cast<std::int16_t>(to);
   }
 }
@@ -40,8 +40,8 @@ void LabelRule::require(const Seen& values, const Place& place) const {
   if (bad < 0) return;
   if (mapped_)
     fail_case("labels", place, text("value ", bad, " is not in the label map"), text("add ", bad, ":CLASS to it"));
-  std::string hint = "give every class a name in class_names, or rename values: --label-map OLD:NEW,..";
-  if (classes_ == 2 && unknown == 1 && !values[1]) hint = text("--label-map 0:0,", bad, ":1");
+  std::string hint = "give every class a name in class_names, or use the label map OLD:NEW,..";
+  if (classes_ == 2 && unknown == 1 && !values[1]) hint = text("use the label map 0:0,", bad, ":1");
   fail_case("labels", place, text("value ", bad, " outside 0..", classes_ - 1), hint);
 }
 
@@ -64,7 +64,7 @@ bool LabelRule::has_ignored(const Seen& values) const {
 
 void LabelRule::fail_without_foreground(const Place& place) const {
   fail_case("labels", place, text("value ", ignore_, " outside 0..", classes_ - 1),
-            text("--label-map 0:0,", ignore_, ":1 if ", ignore_,
+            text("use the label map 0:0,", ignore_, ":1 if ", ignore_,
                  " is the foreground; no label of this file is a class other than the background"));
 }
 

@@ -40,10 +40,10 @@ const std::vector<std::string>& device_names() {
 Device device_named(const std::string& name) { return static_cast<Device>(choose("device", name, device_names())); }
 
 void Backend::allow(const Shortcuts& wanted) {
-  if (wanted.tf32) throw Error(ErrorKind::usage, text("device ", device(), " has no TF32"), "use device cuda");
+  const char* const hint = "use device cuda";
+  if (wanted.tf32) throw Error(ErrorKind::usage, text("tf32: device ", device(), " has no TF32"), hint);
   if (wanted.fast)
-    throw Error(ErrorKind::usage, text("device ", device(), " is deterministic, and nothing else would be faster"),
-                "use device cuda, or do without");
+    throw Error(ErrorKind::usage, text("fast: device ", device(), " is deterministic, nothing else is faster"), hint);
 }
 
 std::unique_ptr<Recording> Backend::capture(const std::function<void()>&, std::size_t, std::string& refusal) {

@@ -147,7 +147,7 @@ std::vector<Contrast> contrasts(const Stratum& values, const std::vector<double>
     const std::vector<double> differences = paired_differences(values[k], values[reference]);
     const Wilcoxon test = wilcoxon(differences);
     result[k] = {means[k] - means[reference],
-                 percentile_span(resampled[k], resampled[reference], 0.95),
+                 percentile_interval(resampled[k], resampled[reference], 0.95),
                  hodges_lehmann(differences),
                  test.rank_biserial,
                  test.p,
@@ -159,8 +159,8 @@ std::vector<Contrast> contrasts(const Stratum& values, const std::vector<double>
   for (std::size_t k = 0, i = 0; k < values.size(); ++k) {
     if (k == reference) continue;
     result[k].p_holm = adjusted[i++];
-    const Span span90 = percentile_span(resampled[k], resampled[reference], 0.90);
-    result[k].verdict = verdict_of(result[k].span, span90, result[k].p_holm);
+    const Interval interval90 = percentile_interval(resampled[k], resampled[reference], 0.90);
+    result[k].verdict = verdict_of(result[k].interval, interval90, result[k].p_holm);
   }
   return result;
 }
@@ -248,7 +248,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
     LossStatistics& loss = statistics[k];
     loss.loss = losses[k];
     loss.mean = means[k];
-    loss.span = percentile_span(resampled[k], 0.95);
+    loss.interval = percentile_interval(resampled[k], 0.95);
     loss.ranks = stability.ranks[k];
     loss.sd_seeds = deviation_over_seeds(datasets, k);
     describe(loss, values[k]);

@@ -26,8 +26,8 @@ std::vector<Stratum> strata_of(const std::vector<Scores>& scores);
 
 // A loss against another on the same cases.
 struct Contrast {
-  double difference = 0;  // of the means
-  Span span{0, 0};        // its 95 % interval
+  double difference = 0;    // of the means
+  Interval interval{0, 0};  // its 95 % interval
   double hodges_lehmann = 0, rank_biserial = 0, p = 1, p_holm = 1;
   Verdict verdict = Verdict::equal;
 };
@@ -38,9 +38,9 @@ struct LossStatistics {
   double mean = 0, sd_cases = 0, sd_seeds = 0;            // sd_seeds NaN for one seed
   double median = 0, low_quartile = 0, high_quartile = 0, low_5 = 0;
   std::int64_t failures = 0;  // cases with a Dice below 0.1
-  Span span{0, 0};            // 95 % interval of the mean
+  Interval interval{0, 0};    // 95 % interval of the mean
   double mean_rank = 0, wins = 0;
-  Span ranks{1, 1};  // 95 % interval of `rank`
+  Interval ranks{1, 1};  // 95 % interval of `rank`
   Contrast to_baseline, to_best;
   double seconds = 0, memory = 0;  // means over the runs
   std::int64_t diverged = 0, runs = 0;

@@ -8,11 +8,11 @@
 namespace voxgrad::apps {
 namespace {
 
-Json to_json(const Span& span) { return {number(span.low), number(span.high)}; }
+Json to_json(const Interval& interval) { return {number(interval.low), number(interval.high)}; }
 
 Json to_json(const Contrast& contrast) {
   return {{"difference", number(contrast.difference)},
-          {"interval_95", to_json(contrast.span)},
+          {"interval_95", to_json(contrast.interval)},
           {"hodges_lehmann", number(contrast.hodges_lehmann)},
           {"rank_biserial", number(contrast.rank_biserial)},
           {"p_wilcoxon", number(contrast.p)},
@@ -24,7 +24,7 @@ Json to_json(const LossStatistics& loss) {
   return {{"rank", loss.rank},
           {"loss", loss.loss},
           {"dice_mean", number(loss.mean)},
-          {"interval_95", to_json(loss.span)},
+          {"interval_95", to_json(loss.interval)},
           {"dice_sd_cases", number(loss.sd_cases)},
           {"dice_sd_seeds", number(loss.sd_seeds)},
           {"median", number(loss.median)},
@@ -76,7 +76,7 @@ std::string ranking_text(const std::vector<Analysis>& analyses) {
       std::vector<std::string> row{std::to_string(loss.rank),
                                    loss.loss,
                                    fixed(loss.mean, 4),
-                                   fixed(loss.span.low, 3) + " .. " + fixed(loss.span.high, 3),
+                                   fixed(loss.interval.low, 3) + " .. " + fixed(loss.interval.high, 3),
                                    fixed(loss.sd_cases, 4),
                                    fixed(loss.sd_seeds, 4),
                                    fixed(loss.mean_rank, 2),

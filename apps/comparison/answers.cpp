@@ -63,11 +63,11 @@ CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores
   for (std::size_t k = 0; k < values.size(); ++k) {
     KindScore& kind = group.kinds[k];
     kind.mean = summarise(values[k]).mean;
-    kind.span = percentile_span(resampled[k], 0.95);
+    kind.interval = percentile_interval(resampled[k], 0.95);
     if (group.kinds[0].family != Family::distribution) kind.difference = std::nan("");
     if (k == 0 || std::isnan(kind.difference)) continue;
     kind.difference = kind.mean - group.kinds[0].mean;
-    kind.difference_span = percentile_span(resampled[k], resampled[0], 0.95);
+    kind.difference_interval = percentile_interval(resampled[k], resampled[0], 0.95);
   }
   return group;
 }
@@ -133,12 +133,12 @@ Family family_of(const std::string& loss) {
   return Family::compound;  // of another version of the program
 }
 
-std::string with_span(double value, const Span& span, int digits) {
+std::string with_interval(double value, const Interval& interval, int digits) {
   const auto words = [digits](double v) {
     const std::string number = fixed(v, digits);
     return number.find_first_not_of("-0.") == std::string::npos && number != "-" ? fixed(0, digits) : number;  // no -0
   };
-  return words(value) + " [" + words(span.low) + ", " + words(span.high) + "]";
+  return words(value) + " [" + words(interval.low) + ", " + words(interval.high) + "]";
 }
 
 std::vector<SizeBias> size_bias(const Comparison& comparison, const Analysis& analysis) {
@@ -178,13 +178,13 @@ Json to_json(const Answers& answers) {
     for (const CaseGroup& group : question.groups) {
       Json kinds = Json::array();
       for (const KindScore& kind : group.kinds)
-        kinds.push_back(
-            {{"kind", losses::name_of(kind.family)},
-             {"losses", kind.losses},
-             {"dice_mean", number(kind.mean)},
-             {"interval_95", {number(kind.span.low), number(kind.span.high)}},
-             {"to_distribution", number(kind.difference)},
-             {"to_distribution_interval_95", {number(kind.difference_span.low), number(kind.difference_span.high)}}});
+        kinds.push_back({{"kind", losses::name_of(kind.family)},
+                         {"losses", kind.losses},
+                         {"dice_mean", number(kind.mean)},
+                         {"interval_95", {number(kind.interval.low), number(kind.interval.high)}},
+                         {"to_distribution", number(kind.difference)},
+                         {"to_distribution_interval_95",
+                          {number(kind.difference_interval.low), number(kind.difference_interval.high)}}});
       groups.push_back({{"name", group.name}, {"cases", group.cases}, {"kinds", kinds}});
     }
     questions.push_back({{"question", question.name}, {"groups", groups}});

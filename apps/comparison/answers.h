@@ -20,9 +20,9 @@ struct KindScore {
   losses::Family family;
   std::size_t losses = 0;
   double mean = 0;
-  Span span{0, 0};        // 95 %
-  double difference = 0;  // to the distribution losses; 0 for themselves, NaN if there are none
-  Span difference_span{0, 0};
+  Interval interval{0, 0};  // 95 %
+  double difference = 0;    // to the distribution losses; 0 for themselves, NaN if there are none
+  Interval difference_interval{0, 0};
 };
 struct CaseGroup {
   std::string name;  // "foreground below 2.1 %"
@@ -56,6 +56,6 @@ Findings findings_of(const Comparison& comparison);
 
 Json to_json(const Answers& answers);
 // "0.71 [0.68, 0.74]".
-std::string with_span(double value, const Span& span, int digits = 3);
+std::string with_interval(double value, const Interval& interval, int digits = 3);
 
 }  // namespace voxgrad::apps

@@ -19,7 +19,9 @@ std::string listed(const std::vector<std::string>& names) {
   return join(first, ", ") + " and " + names.back();
 }
 
-std::string signed_with_span(double value, const Span& span) { return (value > 0 ? "+" : "") + with_span(value, span); }
+std::string signed_with_interval(double value, const Interval& interval) {
+  return (value > 0 ? "+" : "") + with_interval(value, interval);
+}
 
 std::vector<std::string> with_verdict(const Analysis& analysis, Verdict verdict, Contrast LossStatistics::*contrast,
                                       const std::string& without) {
@@ -32,13 +34,13 @@ std::vector<std::string> with_verdict(const Analysis& analysis, Verdict verdict,
 std::string about_the_best(const Analysis& analysis) {
   const LossStatistics& best = analysis.losses.front();
   std::string words = text("On these data (", analysis.name, ", ", analysis.cases, " test cases) ", best.loss,
-                           " has the highest mean Dice, ", with_span(best.mean, best.span), ".");
+                           " has the highest mean Dice, ", with_interval(best.mean, best.interval), ".");
   if (analysis.losses.size() < 2) return words;
   words += text(" When the cases are drawn again its rank lies between ", fixed(best.ranks.low, 0), " and ",
                 fixed(best.ranks.high, 0), " of ", analysis.losses.size(), " (95 %).");
   if (best.loss == analysis.baseline) return words;
   const Contrast& contrast = best.to_baseline;
-  const std::string size = signed_with_span(contrast.difference, contrast.span);
+  const std::string size = signed_with_interval(contrast.difference, contrast.interval);
   if (contrast.verdict == Verdict::larger)
     words += text(" It beats ", analysis.baseline, " by ", size, ", p = ", fixed(contrast.p_holm, 4), " after Holm.");
   else if (contrast.verdict == Verdict::equal)
@@ -99,8 +101,9 @@ std::string about_kinds(const std::vector<Question>& questions) {
       for (std::size_t g = 0; g < shown; ++g) {
         const CaseGroup& group = question.groups[g];
         if (group.kinds.size() <= k) continue;
-        part += text(g > 0 ? ", " : "", signed_with_span(group.kinds[k].difference, group.kinds[k].difference_span),
-                     first ? "" : " (" + group.name + ")");
+        part +=
+            text(g > 0 ? ", " : "", signed_with_interval(group.kinds[k].difference, group.kinds[k].difference_interval),
+                 first ? "" : " (" + group.name + ")");
       }
     }
     if (part.empty()) continue;

@@ -126,11 +126,6 @@ void print_text(const std::string& text) {
 
 void print_json(const Json& document) { print_text(document.dump(2) + "\n"); }
 
-void add_tau(CLI::App& verb, double& tau) {
-  verb.add_option("--tau", tau, "tolerance of NSD in mm; 0: the largest voxel spacing of each case")
-      ->check(CLI::NonNegativeNumber);
-}
-
 Device Common::get_device() const {
   const Device wanted = device == "cuda" ? Device::cuda : Device::cpu;
   if (!has_device(wanted)) throw Error(ErrorKind::usage, "--device cuda: " + cuda_description(), "use --device cpu");

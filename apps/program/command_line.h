@@ -1,5 +1,5 @@
-// The command line: one program, its verbs, what all of them share. A verb is one file, verbs/<verb>.cpp, with one
-// function that declares its options and names what runs after parsing.
+// The command line: what all verbs of the program share. A verb is one file, verbs/<verb>.cpp, with one function that
+// declares its options and names what runs after parsing.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -55,20 +55,5 @@ class Program {
 void print_json(const Json& document);
 // Text on stdout. Error(io) if it cannot be written.
 void print_text(const std::string& text);
-
-// --tau of the verbs that measure surfaces.
-void add_tau(CLI::App& verb, double& tau);
-
-void add_bench(Program& program);
-void add_compare(Program& program);
-void add_evaluate(Program& program);
-void add_info(Program& program);
-void add_inspect(Program& program);
-void add_losses(Program& program);
-void add_metrics(Program& program);
-void add_predict(Program& program);
-void add_report(Program& program);
-void add_synth(Program& program);
-void add_train(Program& program);
 
 }  // namespace voxgrad::apps

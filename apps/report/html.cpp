@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "apps/program/console.h"
+#include "apps/program/svg.h"
 #include "apps/report/png.h"
-#include "apps/report/svg.h"
 
 namespace voxgrad::apps {
 namespace {

@@ -127,9 +127,7 @@ std::string file_of(const std::string& directory, const Analysis& analysis, cons
 
 void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const std::vector<Scene>& scenes,
                  const std::string& directory, const std::string& label_map) {
-  data::DatasetOptions options;
-  options.label_map = parse_label_map(label_map);
-  const data::Dataset dataset = data::Dataset::open(known.path, options);
+  const data::Dataset dataset = open_dataset(known.path, label_map);
   const std::vector<std::string>& ids = dataset.info().case_ids;
   for (const Scene& scene : scenes) {
     const auto index = std::find(ids.begin(), ids.end(), scene.id) - ids.begin();

@@ -4,12 +4,12 @@
 #include <cmath>
 
 #include "apps/program/console.h"
+#include "apps/program/svg.h"
 #include "apps/report/html.h"
 #include "apps/report/overlays.h"
 #include "apps/report/plots/critical_difference.h"
 #include "apps/report/plots/learning_curves.h"
 #include "apps/report/plots/rows.h"
-#include "apps/report/svg.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
 
@@ -33,7 +33,7 @@ std::string means_plot(const Analysis& analysis) {
       "mean Dice of the losses with 95 % intervals on " + analysis.name, "mean Dice, 95 % interval", {}, 0, 1, 0.1};
   for (const LossStatistics& loss : analysis.losses) {
     plot.rows.push_back(
-        {loss.loss, family_of(loss.loss), loss.mean, loss.mean, loss.mean, loss.span.low, loss.span.high});
+        {loss.loss, family_of(loss.loss), loss.mean, loss.mean, loss.mean, loss.interval.low, loss.interval.high});
     if (loss.loss == analysis.baseline) plot.reference = loss.mean;
   }
   return row_plot(plot);

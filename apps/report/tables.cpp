@@ -4,9 +4,9 @@
 
 #include "apps/program/console.h"
 #include "apps/program/manifest.h"
+#include "apps/program/svg.h"
 #include "apps/report/html.h"
 #include "apps/report/report.h"
-#include "apps/report/svg.h"
 #include "engine/error.h"
 #include "losses/metrics/metrics.h"
 
@@ -25,8 +25,8 @@ std::string verdict_words(Verdict verdict) {
 
 std::string p_words(double p) { return p < 0.001 ? "&lt; 0.001" : fixed(p, 3); }
 
-std::string signed_with_span(const Contrast& contrast) {
-  return (contrast.difference > 0 ? "+" : "") + with_span(contrast.difference, contrast.span);
+std::string signed_with_interval(const Contrast& contrast) {
+  return (contrast.difference > 0 ? "+" : "") + with_interval(contrast.difference, contrast.interval);
 }
 
 std::string ranking_table(const Analysis& analysis) {
@@ -39,11 +39,12 @@ std::string ranking_table(const Analysis& analysis) {
       {"loss", "rank", "mean Dice [95 % interval]", "to " + analysis.baseline + " [95 % interval]", "p (Holm)",
        "verdict", "rank, 95 %", "SD over cases", "SD over seeds"});
   for (const LossStatistics& loss : analysis.losses) {
-    std::vector<std::string> cells{escaped(loss.loss), std::to_string(loss.rank), with_span(loss.mean, loss.span)};
+    std::vector<std::string> cells{escaped(loss.loss), std::to_string(loss.rank),
+                                   with_interval(loss.mean, loss.interval)};
     if (loss.loss == analysis.baseline)
       cells.insert(cells.end(), {"", "", "baseline"});
     else
-      cells.insert(cells.end(), {signed_with_span(loss.to_baseline), p_words(loss.to_baseline.p_holm),
+      cells.insert(cells.end(), {signed_with_interval(loss.to_baseline), p_words(loss.to_baseline.p_holm),
                                  verdict_words(loss.to_baseline.verdict)});
     if (loss.diverged > 0) cells.back() += text(" (", loss.diverged, " of ", loss.runs, " runs diverged)");
     cells.insert(cells.end(), {fixed(loss.ranks.low, 0) + " to " + fixed(loss.ranks.high, 0), fixed(loss.sd_cases, 3),
@@ -135,9 +136,10 @@ std::string answers_section(const Answers& answers) {
     for (const CaseGroup& group : question.groups)
       for (const KindScore& kind : group.kinds) {
         const bool alone = kind.family == losses::Family::distribution || std::isnan(kind.difference);
-        table.row({escaped(group.name), std::to_string(group.cases), losses::name_of(kind.family),
-                   std::to_string(kind.losses), with_span(kind.mean, kind.span),
-                   alone ? "" : (kind.difference > 0 ? "+" : "") + with_span(kind.difference, kind.difference_span)});
+        table.row(
+            {escaped(group.name), std::to_string(group.cases), losses::name_of(kind.family),
+             std::to_string(kind.losses), with_interval(kind.mean, kind.interval),
+             alone ? "" : (kind.difference > 0 ? "+" : "") + with_interval(kind.difference, kind.difference_interval)});
       }
     body += table.str();
   }

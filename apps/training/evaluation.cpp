@@ -5,7 +5,6 @@
 
 #include "engine/error.h"
 #include "engine/ops.h"
-#include "engine/random.h"
 
 namespace voxgrad::apps {
 
@@ -115,20 +114,6 @@ Detection detection(const std::vector<CaseResult>& cases, std::size_t label) {
     result.false_positives += !there && found ? 1 : 0;
   }
   return result;
-}
-
-Interval bootstrap_interval(std::size_t count, const std::function<double(const std::vector<std::size_t>&)>& statistic,
-                            int samples) {
-  Random random(0);
-  std::vector<double> found;
-  std::vector<std::size_t> choice(count);
-  for (int i = 0; i < samples && count > 0; ++i) {
-    for (std::size_t& index : choice) index = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(count)));
-    const double value = statistic(choice);
-    if (!std::isnan(value)) found.push_back(value);
-  }
-  std::sort(found.begin(), found.end());
-  return {losses::quantile(found, 0.025), losses::quantile(found, 0.975)};
 }
 
 Interval bootstrap_interval(const std::vector<CaseResult>& cases, const std::string& metric) {

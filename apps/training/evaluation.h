@@ -8,6 +8,7 @@
 
 #include "apps/program/json.h"
 #include "apps/training/inference.h"
+#include "apps/training/interval.h"
 #include "data/dataset.h"
 #include "losses/metrics/metrics.h"
 
@@ -52,14 +53,7 @@ struct Detection {
 };
 Detection detection(const std::vector<CaseResult>& cases, std::size_t label);
 
-// Percentile bootstrap over cases with a fixed seed: 95 % interval of a number that `statistic` computes from a choice
-// of cases, indices 0 .. count - 1 drawn with repetition.
-struct Interval {
-  double low, high;
-};
-Interval bootstrap_interval(std::size_t count, const std::function<double(const std::vector<std::size_t>&)>& statistic,
-                            int samples = 2000);
-// Of the foreground mean.
+// The 95 % interval of the foreground mean over resampled cases.
 Interval bootstrap_interval(const std::vector<CaseResult>& cases, const std::string& metric = "dice");
 
 }  // namespace voxgrad::apps

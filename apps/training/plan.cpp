@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
+#include <optional>
 
-#include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "apps/training/geometry.h"
 #include "data/fingerprint.h"
 #include "engine/error.h"
@@ -26,12 +26,8 @@ void require(bool ok, const std::string& flag, double value, const char* range) 
   if (!ok) throw Error(ErrorKind::usage, text("--", flag, " ", value, " outside ", range));
 }
 
-// Index of `name` in `known`.
-std::size_t choose(const std::string& flag, const std::string& name, const std::vector<std::string>& known) {
-  const auto found = std::find(known.begin(), known.end(), name);
-  if (found == known.end())
-    throw Error(ErrorKind::usage, text("--", flag, ": unknown value `", name, "`"), suggestion(name, known));
-  return static_cast<std::size_t>(found - known.begin());
+std::size_t choose_value(const std::string& flag, const std::string& value, const std::vector<std::string>& known) {
+  return choice("--" + flag + ": unknown value", value, known);
 }
 
 void check_ranges(const TrainConfig& c, int dims) {
@@ -64,10 +60,10 @@ struct Split {
 Split fold_split(const data::Dataset& dataset, const std::string& wish) {
   constexpr std::uint64_t kFoldSeed = 5;
   const auto& stored = dataset.info().splits;
-  int k = -1, n = 0, used = 0;
-  if (std::sscanf(wish.c_str(), "%d/%d%n", &k, &n, &used) != 2 || static_cast<std::size_t>(used) != wish.size() ||
-      n < 3 || k < 0 || k >= n)
+  const std::optional<Part> part = parse_part(wish);
+  if (!part || part->count < 3)
     throw Error(ErrorKind::usage, "--fold " + wish + ": not a fold", "write k/n with n from 3 and k from 0 to n - 1");
+  const auto [k, n] = *part;
   const auto name = [](int fold) { return text("fold_", fold, "/val"); };
   const bool file_has_them = stored.contains(name(n - 1)) && !stored.contains(name(n));
   Split split;
@@ -75,8 +71,8 @@ Split fold_split(const data::Dataset& dataset, const std::string& wish) {
     const std::vector<std::int64_t> cases =
         file_has_them ? dataset.split(name(fold))
                       : data::make_fold(dataset.info(), dataset.split("all"), n, fold, kFoldSeed).val;
-    std::vector<std::int64_t>& part = fold == k ? split.test : fold == (k + 1) % n ? split.val : split.train;
-    part.insert(part.end(), cases.begin(), cases.end());
+    std::vector<std::int64_t>& group = fold == k ? split.test : fold == (k + 1) % n ? split.val : split.train;
+    group.insert(group.end(), cases.begin(), cases.end());
   }
   std::sort(split.train.begin(), split.train.end());
   return split;
@@ -119,7 +115,7 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.base = c.base;
   net.depth = geometry.depth;
   net.strides = geometry.strides;
-  net.norm = static_cast<nn::Norm>(choose("norm", c.norm, nn::norm_names()));
+  net.norm = static_cast<nn::Norm>(choose_value("norm", c.norm, nn::norm_names()));
   net.residual = c.residual;
   net.dropout = c.dropout;
   net.deep_supervision = c.deep_supervision;
@@ -127,7 +123,7 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
 
 // The names of data/sampling/augment.h, and "intensity": the default without flips and rotations.
 data::AugmentOptions augmentation(const std::string& name) {
-  choose("augment", name, {"none", "geometry", "intensity", "default"});
+  choose_value("augment", name, {"none", "geometry", "intensity", "default"});
   data::AugmentOptions options = data::augment_options(name == "intensity" ? "default" : name);
   if (name == "intensity") options.flip = options.rotate = 0;
   return options;
@@ -167,8 +163,8 @@ void plan_fields(Plan& plan, const data::DatasetInfo& info) {
 
 void plan_steps(Plan& plan) {
   TrainConfig& c = plan.config;
-  choose("optimizer", c.optimizer, nn::optimizer_names());
-  choose("schedule", c.schedule, nn::schedule_names());
+  choose_value("optimizer", c.optimizer, nn::optimizer_names());
+  choose_value("schedule", c.schedule, nn::schedule_names());
   const std::int64_t cases = static_cast<std::int64_t>(plan.loader.cases.size());
   plan.steps_per_epoch = std::clamp<std::int64_t>((cases + c.batch - 1) / c.batch, 20, 250);
   plan.steps = c.steps > 0 ? c.steps : c.epochs > 0 ? c.epochs * plan.steps_per_epoch : kSteps;
@@ -215,7 +211,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   if (c.loss.find("weights=") != std::string::npos)
     for (const data::ClassFingerprint& entry : data::take_fingerprint(dataset, train).classes)
       plan.context.class_fractions.push_back(entry.fraction);
-  plan.on_nan = static_cast<OnNan>(choose("on-nan", c.on_nan, {"stop", "skip", "rollback"}));
+  plan.on_nan = static_cast<OnNan>(choose_value("on-nan", c.on_nan, {"stop", "skip", "rollback"}));
   return plan;
 }
 
@@ -238,6 +234,18 @@ std::map<int, int> parse_label_map(const std::string& text) {
     map[stored] = label(',');
   }
   return map;
+}
+
+data::Dataset open_dataset(const std::string& path, const std::string& label_map) {
+  data::DatasetOptions options;
+  options.label_map = parse_label_map(label_map);
+  return data::Dataset::open(path, options);
+}
+
+std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split) {
+  std::vector<std::int64_t> cases = dataset.split(split);
+  if (cases.empty()) throw Error(ErrorKind::data, dataset.info().path + ": no cases in the split `" + split + "`");
+  return cases;
 }
 
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters) {

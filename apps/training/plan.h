@@ -42,6 +42,10 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish);
 
 // "0:0,255:1" to a map. Error(usage).
 std::map<int, int> parse_label_map(const std::string& text);
+// A dataset whose labels are mapped as --label-map says.
+data::Dataset open_dataset(const std::string& path, const std::string& label_map);
+// The cases of a split. Error(data) if there are none.
+std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split);
 
 // What a person wants to know of a plan before a long wait, one fact per line.
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters);

@@ -8,7 +8,7 @@
 #include "apps/program/console.h"
 #include "apps/program/manifest.h"
 #include "apps/program/signals.h"
-#include "apps/report/plots/curves.h"
+#include "apps/training/curves.h"
 #include "apps/training/evaluation_text.h"
 #include "engine/backend.h"
 #include "engine/error.h"

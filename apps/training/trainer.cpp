@@ -1,6 +1,5 @@
 #include "apps/training/trainer.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -12,12 +11,11 @@
 namespace voxgrad::apps {
 namespace {
 
-// Streams of random numbers that a seed splits into.
-enum Stream : std::uint64_t { kWeights = 1, kDropout = 2 };
+constexpr std::uint64_t kWeightStream = 1;  // of the random numbers of a seed: the first weights
 
 Model fresh_model(const Plan& plan, Device device) {
   Model model{plan.model, nullptr, ""};
-  model.net = std::make_unique<nn::UNet>(plan.model.net, Random(plan.config.seed).fork(kWeights));
+  model.net = std::make_unique<nn::UNet>(plan.model.net, Random(plan.config.seed).fork(kWeightStream));
   model.net->to(device);
   return model;
 }
@@ -35,32 +33,31 @@ void append(std::vector<NamedTensor>& all, std::vector<NamedTensor> more) {
 
 Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
     : plan_(plan),
-      device_(device),
       model_(fresh_model(plan, device)),
       net_(*model_.net),
-      loader_(dataset, plan.loader),
+      feed_(dataset, plan, device),
       loss_(losses::make_loss(plan.config.loss)),
       optimizer_(nn::make_optimizer(plan.config.optimizer, net_, plan.optimizer)),
       schedule_(nn::make_schedule(plan.config.schedule, plan.schedule)),
-      value_(zeros({}, DType::f64, device)),
-      replay_(device) {
+      recorded_(device) {
   if (plan.config.amp) require_amp(device);
   if (plan.config.ema > 0) ema_.emplace(net_, plan.config.ema);
 }
 
 StepReport Trainer::step() {
-  take(step_);
+  const TrainingBatch& batch = feed_.batch(step_);
   net_.train();
-  replay_(frozen(), [&] {
-    net_.set_step(plan_.config.seed, step_);
-    const Tensor value = loss_of(net_.outputs(plan_.config.amp ? images_.to(DType::bf16) : images_));
+  recorded_.run(constants_of(batch), [&] {
+    net_.set_step(plan_.config.seed, step_);  // the random numbers of the dropout
+    std::vector<Tensor> logits = net_.outputs(batch.images.to(plan_.config.amp ? DType::bf16 : DType::f32));
+    const Tensor value = loss_of(std::move(logits), batch.truths);
     value.backward();
-    copy_into(value_, value);
+    return value;
   });
-  take_ahead();
-  const double loss = value_.item();
+  feed_.look_ahead(step_ + 1);
+  const double loss = recorded_.value();
   check_finite(loss);
-  const double norm = checked_norm();
+  const double norm = clip_gradients();
   const double lr = rate_scale_ * schedule_.rate(step_);
   optimizer_->step(lr);
   net_.zero_grad();
@@ -68,56 +65,22 @@ StepReport Trainer::step() {
   return {step_++, loss, norm, lr};
 }
 
-// The batch of a step on the device, where the one before was if that had the same shape.
-void Trainer::take(std::int64_t step) {
-  if (taken_ == step) return;
-  taken_ = -1;
-  data::Batch batch = loader_.batch(step);
-  const auto place = [&](Tensor& there, const Tensor& host) {
-    if (device_ == Device::cpu || !there.defined() || !(there.shape() == host.shape()))
-      there = host.to(device_);
-    else
-      copy_into(there, host);
-  };
-  place(images_, batch.images);
-  truths_.resize(plan_.model.net.deep_supervision ? std::max<std::size_t>(1, plan_.model.net.strides.size()) : 1);
-  for (std::size_t k = 0; k < truths_.size(); ++k) {
-    Truth& truth = truths_[k];
-    if (k > 0) {
-      const Extents& stride = plan_.model.net.strides[k - 1];
-      batch.labels = coarser(batch.labels, stride);
-      for (auto& [key, field] : batch.fields) field = coarser(field, stride);
-      for (std::size_t axis = 0; axis < batch.spacing.size(); ++axis)
-        batch.spacing[axis] *= static_cast<double>(stride.value[axis]);
-    }
-    place(truth.labels, batch.labels);
-    for (const auto& [key, field] : batch.fields) place(truth.fields[key], field);
-    truth.spacing = batch.spacing;
-  }
-  taken_ = step;
-}
-
-// While a device with a queue computes: what is copied now arrives behind the work that reads the batch before it.
-void Trainer::take_ahead() try {
-  if (device_ != Device::cpu && step_ + 1 < plan_.steps) take(step_ + 1);
-} catch (const Error&) {
-  // The step that it belongs to meets it again, and reports it.
-}
-
-// What a step depends on besides what lies in its tensors.
-std::string Trainer::frozen() const {
-  std::string all = text(images_.shape(), ", epoch ", epoch(), ", spacing");
-  for (const double along : truths_[0].spacing) all += text(' ', along);
+// All that forward and backward pass depend on besides the contents of tensors. A recording holds these as constants.
+std::string Trainer::constants_of(const TrainingBatch& batch) const {
+  std::string all = text(batch.images.shape(), ", epoch ", epoch(), ", spacing");
+  for (const double along : batch.truths[0].spacing) all += text(' ', along);
   return all;
 }
 
-Tensor Trainer::loss_of(const std::vector<Tensor>& logits) const {
+// The mean over the resolutions, each with half the weight of the finer one before it. The logits are passed by value:
+// only the graph keeps them then, and the backward pass frees them early.
+Tensor Trainer::loss_of(std::vector<Tensor> logits, const std::vector<Truth>& truths) const {
   losses::Context context = plan_.context;
   context.epoch = epoch();
   const auto value_of = [&](std::size_t k) {
-    context.fields = truths_[k].fields;
-    context.spacing = truths_[k].spacing;
-    return loss_(logits[k], truths_[k].labels, context);
+    context.fields = truths[k].fields;
+    context.spacing = truths[k].spacing;
+    return loss_(logits[k], truths[k].labels, context);
   };
   Tensor total = value_of(0);
   double weight = 1, weights = 1;
@@ -138,7 +101,8 @@ void Trainer::check_finite(double loss) {
       "try a smaller --lr, or --on-nan skip or rollback");
 }
 
-double Trainer::checked_norm() {
+// Returns the norm of the gradient before clipping.
+double Trainer::clip_gradients() {
   const double limit = plan_.config.clip > 0 ? plan_.config.clip : std::numeric_limits<double>::infinity();
   const double norm = nn::clip_gradients(net_, limit);
   if (std::isfinite(norm)) return norm;
@@ -192,26 +156,6 @@ std::vector<NamedTensor> Trainer::weights() {
   std::vector<NamedTensor> result = evaluated().net->state();
   end_validation(std::nan(""));
   return result;
-}
-
-Tensor coarser(const Tensor& map, const Extents& stride) {
-  const int dims = map.dtype() == DType::u8 ? map.dims() - 1 : map.dims() - 2;
-  Shape shape = map.shape();
-  for (int axis = 0; axis < dims; ++axis) shape[axis + 1] /= stride[axis];
-  const Tensor coarse = empty(shape, map.dtype());
-  const std::int64_t values = dims + 1 < map.dims() ? map.extent(-1) : 1, voxels = coarse.numel() / values;
-  dispatch(map.dtype(), [&]<class T>(T) {
-    for (std::int64_t i = 0; i < voxels; ++i) {
-      std::int64_t rest = i, source = 0, step = 1;
-      for (int axis = dims; axis >= 0; --axis) {
-        source += rest % shape[axis] * (axis > 0 ? stride[axis - 1] : 1) * step;
-        rest /= shape[axis];
-        step *= map.extent(axis);
-      }
-      std::copy_n(map.data<T>() + source * values, values, coarse.data<T>() + i * values);
-    }
-  });
-  return coarse;
 }
 
 }  // namespace voxgrad::apps

@@ -1,4 +1,5 @@
-// A training, step by step. Everything that changes is in state(): a trainer that takes it goes on with the same bits.
+// A training, step by step. Everything that changes from step to step is in state(): a trainer that loads it goes on
+// with the same bits.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +7,10 @@
 #include <optional>
 #include <vector>
 
+#include "apps/training/feed.h"
 #include "apps/training/plan.h"
+#include "apps/training/recorded_step.h"
 #include "engine/io/safetensors.h"
-#include "engine/replay.h"
 #include "engine/tensor.h"
 #include "nn/optimizer.h"
 
@@ -28,62 +30,46 @@ class Trainer {
   // One batch, one change of the weights. Error(diverged) if the loss or the gradient is not finite, naming which; the
   // weights and the step number are then unchanged.
   StepReport step();
-  // Leaves the next batch out: no change of the weights.
+  // Leaves the next batch out; the weights do not change.
   void skip() { ++step_; }
   std::int64_t steps_done() const { return step_; }
 
-  // The model to validate and to save: with the moving average of the weights if there is one, until end_validation().
+  // The model to validate and to save. If there is a moving average of the weights, the model has that average until
+  // end_validation() is called.
   Model& evaluated();
-  // Back to the weights in training; the metric is for schedules that listen (NaN: none was measured).
+  // Goes back to the weights in training. The metric is for schedules that depend on it (NaN: none was measured).
   void end_validation(double metric);
 
   // Weights (PyTorch names and order), optim.*, ema.*, and the counters in `metadata`.
   TensorFile state() const;
   void load_state(const TensorFile& file);
-  // Of evaluated(), a copy.
+  // A copy of the weights of evaluated().
   std::vector<NamedTensor> weights();
   // From now on, learning rates are multiplied by this as well.
   void scale_rate(double factor) { rate_scale_ *= factor; }
   std::int64_t parameter_count() const { return model_.net->parameter_count(); }
-  // How often forward and backward were one piece, and why not.
-  const Replay& replay() const { return replay_; }
+  // How often forward and backward pass were replayed as one recording, and why not, if they were not.
+  const Replay& replay() const { return recorded_.replay(); }
 
  private:
-  // What a loss compares the logits of one resolution with, on the device of the network.
-  struct Truth {
-    Tensor labels;
-    std::map<std::string, Tensor> fields;
-    std::vector<double> spacing;
-  };
-  void take(std::int64_t step);
-  void take_ahead();
-  std::string frozen() const;
   double epoch() const { return static_cast<double>(step_ / plan_.steps_per_epoch); }
-  Tensor loss_of(const std::vector<Tensor>& logits) const;
+  std::string constants_of(const TrainingBatch& batch) const;
+  Tensor loss_of(std::vector<Tensor> logits, const std::vector<Truth>& truths) const;
   void check_finite(double loss);
-  double checked_norm();
+  double clip_gradients();
 
   Plan plan_;
-  Device device_;
   Model model_;
   nn::UNet& net_;
-  data::Loader loader_;
+  Feed feed_;
   losses::Loss loss_;
   std::unique_ptr<nn::Optimizer> optimizer_;
   nn::Schedule schedule_;
   std::optional<nn::Ema> ema_;
-  // Of the step that runs. They stay where they are, and so do the parameters and gradients: see engine/replay.h.
-  Tensor images_, value_;
-  std::vector<Truth> truths_;  // finest first
-  std::int64_t taken_ = -1;    // the step whose batch this is
-  Replay replay_;
-  bool swapped_ = false;
+  RecordedStep recorded_;
+  bool swapped_ = false;  // the model has the moving average of its weights
   std::int64_t step_ = 0;
   double rate_scale_ = 1;
 };
-
-// A map at a coarser resolution: the first voxel of every window of `stride` voxels. Labels u8 [N, *S], or a field f32
-// [N, *S, K] that belongs to them.
-Tensor coarser(const Tensor& map, const Extents& stride);
 
 }  // namespace voxgrad::apps

@@ -1,9 +1,11 @@
+// `voxgrad bench` measures speed and peak memory of a training step, of inference, and of their parts: convolutions,
+// losses, the distance transform, other kernels. It prints one line per number, or a table with a row for each part.
 #include <memory>
 
 #include "apps/benchmark/benchmark.h"
 #include "apps/comparison/compare.h"
-#include "apps/program/command_line.h"
 #include "apps/training/config.h"
+#include "apps/verbs/verbs.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {

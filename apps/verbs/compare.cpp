@@ -1,13 +1,16 @@
+// `voxgrad compare` trains several losses on one or more datasets under one protocol, tests and ranks them. It prints
+// the ranking per dataset, a summary in words, and the paths of the results and of the report. A process that does one
+// shard prints how many runs are complete; --merge makes the report of all shards.
 #include "apps/comparison/compare.h"
 
-#include <algorithm>
-#include <cstdio>
+#include <optional>
 
-#include "apps/comparison/workers.h"
-#include "apps/program/command_line.h"
+#include "apps/comparison/processes.h"
+#include "apps/program/words.h"
 #include "apps/report/report.h"
 #include "apps/training/run_directory.h"
 #include "apps/verbs/settings.h"
+#include "apps/verbs/verbs.h"
 #include "engine/error.h"
 #include "engine/names.h"
 #include "engine/parallel.h"
@@ -41,11 +44,7 @@ void apply_preset(CompareArguments& arguments, const Program& program) {
   if (arguments.preset.empty()) return;
   std::vector<std::string> names;
   for (const Preset& preset : kPresets) names.push_back(preset.name);
-  const auto found = std::find(names.begin(), names.end(), arguments.preset);
-  if (found == names.end())
-    throw Error(ErrorKind::usage, "compare: unknown preset `" + arguments.preset + "`",
-                suggestion(arguments.preset, names));
-  const Preset& preset = kPresets[found - names.begin()];
+  const Preset& preset = kPresets[choice("compare: unknown preset", arguments.preset, names)];
   TrainConfig& config = arguments.options.config;
   const auto set = [&](const char* setting, auto& member, auto value) {
     if (arguments.verb->get_option(option_name(setting))->count() == 0) member = value;
@@ -64,12 +63,12 @@ void apply_preset(CompareArguments& arguments, const Program& program) {
 
 void parse_shard(const std::string& words, CompareOptions& options) {
   if (words.empty()) return;
-  int used = 0;
-  if (std::sscanf(words.c_str(), "%d/%d%n", &options.shard, &options.of_shards, &used) != 2 ||
-      static_cast<std::size_t>(used) != words.size() || options.shard < 0 || options.of_shards < 1 ||
-      options.shard >= options.of_shards)
+  const std::optional<Part> part = parse_part(words);
+  if (!part)
     throw Error(ErrorKind::usage, "--shard " + words + ": not a part of a whole",
                 "write i/n with i from 0 to n - 1, one of n jobs");
+  options.shard = part->index;
+  options.of_shards = part->count;
 }
 
 void check_ranges(const CompareArguments& arguments) {

@@ -1,8 +1,12 @@
+// `voxgrad evaluate` segments the labelled cases of a dataset with a trained model and compares the results with the
+// labels. It prints a table of the metrics per class with 95 % intervals of the means; with --json all metrics of every
+// case as well.
 #include <chrono>
 
-#include "apps/program/command_line.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
+#include "apps/verbs/settings.h"
+#include "apps/verbs/verbs.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -32,11 +36,8 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
   const Model model = load_model(options.model, common.get_device());
-  data::DatasetOptions dataset_options;
-  dataset_options.label_map = parse_label_map(options.label_map);
-  const data::Dataset dataset = data::Dataset::open(options.data, dataset_options);
-  const std::vector<std::int64_t> cases = dataset.split(options.split);
-  if (cases.empty()) throw Error(ErrorKind::data, options.data + ": no cases in the split `" + options.split + "`");
+  const data::Dataset dataset = open_dataset(options.data, options.label_map);
+  const std::vector<std::int64_t> cases = cases_of(dataset, options.split);
   const EvaluateOptions how{losses::Needs::probabilities, options.tau};
   const std::vector<CaseResult> results = evaluate_cases(model, dataset, cases, how, [&](std::size_t done) {
     console.bar(static_cast<double>(done) / static_cast<double>(cases.size()), text("case ", done, "/", cases.size()));

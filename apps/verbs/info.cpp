@@ -1,5 +1,7 @@
-#include "apps/program/command_line.h"
+// `voxgrad info` prints the version of the program, the instruction set that it uses, the number of threads, and
+// whether there is a card.
 #include "apps/program/manifest.h"
+#include "apps/verbs/verbs.h"
 
 namespace voxgrad::apps {
 namespace {

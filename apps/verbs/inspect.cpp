@@ -1,5 +1,7 @@
-#include "apps/program/command_line.h"
+// `voxgrad inspect` says what a dataset looks like. It prints the number of cases, their shapes, the splits, the share
+// of the foreground, a table of the classes with their objects, and a table of the channels with their intensities.
 #include "apps/training/plan.h"
+#include "apps/verbs/verbs.h"
 #include "data/fingerprint.h"
 
 namespace voxgrad::apps {
@@ -89,9 +91,7 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
 }
 
 void inspect(const InspectOptions& options, const Common& common) {
-  data::DatasetOptions dataset_options;
-  dataset_options.label_map = parse_label_map(options.label_map);
-  const data::Dataset dataset = data::Dataset::open(options.data, dataset_options);
+  const data::Dataset dataset = open_dataset(options.data, options.label_map);
   const data::Fingerprint print = data::take_fingerprint(dataset, dataset.split(options.split));
   if (!common.json) return print_text(describe(dataset.info(), print));
   Json json{{"path", options.data}, {"name", dataset.info().name}, {"class_names", dataset.info().class_names}};

@@ -1,6 +1,7 @@
-#include "apps/program/command_line.h"
-#include "apps/verbs/losses_eval.h"
+// `voxgrad losses` prints a table of all losses, or with a name all that is known of one: formula, parameters, source
+// and relations to others. `voxgrad losses eval` computes a loss (losses_eval.cpp).
 #include "apps/verbs/losses_text.h"
+#include "apps/verbs/verbs.h"
 #include "losses/core/registry.h"
 
 namespace voxgrad::apps {

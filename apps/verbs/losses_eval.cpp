@@ -1,10 +1,12 @@
-#include "apps/verbs/losses_eval.h"
+// `voxgrad losses eval` computes a loss on given logits and labels. It prints the value, and writes the gradient with
+// respect to the logits as numbers (--gradient) or draws it as a picture (--png).
 
 #include <algorithm>
 #include <cmath>
 #include <span>
 
 #include "apps/report/gradient_picture.h"
+#include "apps/verbs/verbs.h"
 #include "data/h5/h5_writer.h"
 #include "data/label_file.h"
 #include "engine/error.h"
@@ -16,7 +18,6 @@ namespace voxgrad::apps {
 namespace {
 
 using data::h5::Element;
-using data::h5::Extents;
 
 struct EvalOptions {
   std::string loss, file, dtype, gradient, png;
@@ -36,7 +37,8 @@ Tensor read_numbers(const data::h5::Array& array, const std::string& dtype) {
   Shape shape;
   for (const std::int64_t extent : array.extents()) shape.push_back(extent);
   const Tensor result = empty(shape, f64 ? DType::f64 : DType::f32);
-  array.read(Extents(array.extents().size(), 0), array.extents(), f64 ? Element::f64 : Element::f32, result.raw());
+  array.read(data::h5::Extents(array.extents().size(), 0), array.extents(), f64 ? Element::f64 : Element::f32,
+             result.raw());
   return result;
 }
 
@@ -86,11 +88,11 @@ Given read(const EvalOptions& options) {
 }
 
 void write_gradient(const std::string& path, const Tensor& gradient, const std::string& loss, double value) {
-  const Extents extents(gradient.shape().begin(), gradient.shape().end());
+  const data::h5::Extents extents(gradient.shape().begin(), gradient.shape().end());
   const Element element = gradient.dtype() == DType::f64 ? Element::f64 : Element::f32;
   data::h5::Writer writer;
   writer.create("/gradient", element, extents);
-  writer.write("/gradient", Extents(extents.size(), 0), extents, element, gradient.raw());
+  writer.write("/gradient", data::h5::Extents(extents.size(), 0), extents, element, gradient.raw());
   writer.attribute("/gradient", "loss", loss);
   writer.attribute("/gradient", "value", std::vector<double>{value});
   writer.save(path);

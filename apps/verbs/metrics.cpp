@@ -1,10 +1,13 @@
+// `voxgrad metrics` compares two files of labels, a prediction and the truth, case by case. It prints a table of the
+// metrics per class; with --json the metrics of every case.
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <utility>
 
-#include "apps/program/command_line.h"
 #include "apps/training/evaluation_text.h"
+#include "apps/verbs/settings.h"
+#include "apps/verbs/verbs.h"
 #include "data/label_file.h"
 #include "engine/error.h"
 

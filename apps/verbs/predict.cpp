@@ -1,9 +1,13 @@
+// `voxgrad predict` segments the cases of datasets, with labels or without, and writes the labels that it finds into
+// HDF5 files, with --probabilities the class probabilities too. It prints nothing but messages; with --json the names
+// of the files.
 #include <filesystem>
 
-#include "apps/program/command_line.h"
 #include "apps/training/inference.h"
-#include "data/label_file.h"
+#include "apps/training/plan.h"
+#include "apps/verbs/verbs.h"
 #include "data/dataset.h"
+#include "data/label_file.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -20,8 +24,7 @@ struct PredictOptions {
 void predict_file(const Model& model, const std::string& input, const std::string& output,
                   const PredictOptions& options, Console& console) {
   const data::Dataset dataset = data::Dataset::open(input);
-  const std::vector<std::int64_t> cases = dataset.split(options.split);
-  if (cases.empty()) throw Error(ErrorKind::data, input + ": no cases in the split `" + options.split + "`");
+  const std::vector<std::int64_t> cases = cases_of(dataset, options.split);
   data::PredictionWriter writer(dataset, cases, options.probabilities, model.path);
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Tensor image = dataset.read(cases[i]).image;

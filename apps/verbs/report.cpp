@@ -1,7 +1,8 @@
+// `voxgrad report` draws the report of a comparison again from results.json, and prints its path.
 #include "apps/report/report.h"
 
 #include "apps/comparison/compare.h"
-#include "apps/program/command_line.h"
+#include "apps/verbs/verbs.h"
 
 namespace voxgrad::apps {
 namespace {

@@ -1,4 +1,4 @@
-// The settings of a training as flags of a verb.
+// Flags that several verbs have: the settings of a training, and the tolerance of a metric.
 #pragma once
 
 #include <algorithm>
@@ -30,6 +30,11 @@ inline void add_settings(CLI::App& verb, TrainConfig& config, const std::vector<
     else
       verb.add_option(flag, member, help);
   });
+}
+
+inline void add_tau(CLI::App& verb, double& tau) {
+  verb.add_option("--tau", tau, "tolerance of NSD in mm; 0: the largest voxel spacing of each case")
+      ->check(CLI::NonNegativeNumber);
 }
 
 }  // namespace voxgrad::apps

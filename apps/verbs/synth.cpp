@@ -1,10 +1,12 @@
+// `voxgrad synth` writes a dataset of phantoms: pictures or volumes that are computed from a seed, with their labels.
+// It prints nothing but messages; --list prints a table of the tasks.
 #include <filesystem>
 
-#include "apps/program/command_line.h"
+#include "apps/program/words.h"
 #include "apps/training/config.h"
+#include "apps/verbs/verbs.h"
 #include "data/phantoms.h"
 #include "engine/error.h"
-#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -46,10 +48,11 @@ void synth(const SynthOptions& options, const Common& common) {
   if (options.cases < 0) throw Error(ErrorKind::usage, text("--cases ", options.cases, " outside 1.."));
   if (options.task.empty())
     throw Error(ErrorKind::usage, "synth: no task given", "`voxgrad synth --list` lists the tasks; `all` makes each");
-  Json written = Json::array();
   std::vector<std::string> names{"all"};
+  for (const data::Phantom& phantom : data::phantoms()) names.push_back(phantom.name);
+  choice("synth: unknown task", options.task, names);
+  Json written = Json::array();
   for (const data::Phantom& phantom : data::phantoms()) {
-    names.push_back(phantom.name);
     if (options.task != "all" && options.task != phantom.name) continue;
     const std::string file = phantom.name + ".h5", folder = options.out.empty() ? VOXGRAD_BUNDLED_DIR : options.out;
     if (options.task == "all") std::filesystem::create_directories(folder);
@@ -57,8 +60,6 @@ void synth(const SynthOptions& options, const Common& common) {
     write(phantom, path, options, common);
     written.push_back(path);
   }
-  if (written.empty())
-    throw Error(ErrorKind::usage, "synth: unknown task `" + options.task + "`", suggestion(options.task, names));
   if (common.json) print_json({{"written", written}});
 }
 

@@ -1,11 +1,16 @@
+// `voxgrad train` trains a U-Net on a dataset and tests it. It goes on with a run that was interrupted (--resume), or
+// runs only two steps and says what the whole training will take (--dry-run). While it works, it shows its progress on
+// stderr. At the end it prints a table of the metrics on the test cases, and the best epoch, the time, the memory and
+// the run directory; with --json the same as one document.
 #include <chrono>
 #include <filesystem>
 
-#include "apps/program/command_line.h"
+#include "apps/program/words.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
 #include "apps/training/watch.h"
 #include "apps/verbs/settings.h"
+#include "apps/verbs/verbs.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 
@@ -19,17 +24,9 @@ struct TrainOptions {
   CLI::App* verb = nullptr;
 };
 
-data::Dataset open_dataset(const TrainConfig& config) {
-  data::DatasetOptions options;
-  options.label_map = parse_label_map(config.label_map);
-  return data::Dataset::open(config.data, options);
-}
-
 // runs/<dataset>-<loss>, with a number if that is taken.
 std::string default_directory(const TrainConfig& config) {
-  std::string name = std::filesystem::path(config.data).stem().string() + "-" + config.loss;
-  for (char& c : name)
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_' && c != '.') c = '_';
+  const std::string name = file_name(std::filesystem::path(config.data).stem().string() + "-" + config.loss);
   std::string path = "runs/" + name;
   for (int i = 2; RunDirectory::exists(path); ++i) path = text("runs/", name, "-", i);
   return path;
@@ -107,7 +104,7 @@ void resume(const TrainOptions& options, const Program& program) {
   TrainConfig config =
       config_from_json(metadata_json(directory.load_last(warning), "config", directory.file("last.safetensors")));
   if (!options.config.data.empty()) config.data = options.config.data;
-  const data::Dataset dataset = open_dataset(config);
+  const data::Dataset dataset = open_dataset(config.data, config.label_map);
   run(dataset, make_plan(dataset, config), std::move(directory), true, program);
 }
 
@@ -120,7 +117,7 @@ void train(TrainOptions& options, const Program& program) {
   config.seed = program.common().seed;
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
-  const data::Dataset dataset = open_dataset(config);
+  const data::Dataset dataset = open_dataset(config.data, config.label_map);
   const Plan plan = make_plan(dataset, config);
   if (options.dry_run) return dry_run(dataset, plan, program.common());
   dataset.verify();  // damaged data leaves no run directory

@@ -167,7 +167,7 @@ File File::open(const std::string& path) {
   const std::string where = "file " + file.name_;
   if (H5Fis_hdf5(path.c_str()) <= 0)
     fail(where, text("is not an HDF5 file (", file.bytes_, " bytes)"),
-         "PNG, JPEG and NIfTI come in through `voxgrad import`");
+         "store images and labels as data/README.md describes format 1");
   const Handle access(need(H5Pcreate(H5P_FILE_ACCESS), where, "no access list"), H5Pclose);
 #if H5_VERSION_GE(1, 10, 7) && !(H5_VERS_MAJOR == 1 && H5_VERS_MINOR == 12 && H5_VERS_RELEASE == 0)
   H5Pset_file_locking(access.id(), false, true);

@@ -50,7 +50,7 @@ void check_cuda(cudaError_t status, const char* what, const std::source_location
   cudaGetLastError();
   if (status == cudaErrorMemoryAllocation)
     throw Error(ErrorKind::memory, text("cuda: ", what, ": the card has no memory left (", place(at), ")"),
-                "a smaller --patch, --batch or --base needs less");
+                "smaller patches, fewer of them at a time or fewer channels need less");
   throw Error(ErrorKind::argument, text("cuda: ", what, ": ", cudaGetErrorString(status), " (", place(at), ")"),
               kFaultHint);
 }
@@ -78,7 +78,7 @@ int capability() {
 
 void check_card() {
   if (const std::string reason = why_absent(); !reason.empty())
-    throw Error(ErrorKind::usage, "device cuda: " + reason, "use --device cpu");
+    throw Error(ErrorKind::usage, "device cuda: " + reason, "use device cpu");
   const cudaError_t status = find_code();
   if (status == cudaSuccess) return;
   cudaGetLastError();

@@ -33,7 +33,7 @@ constexpr const char* kMetadata = "__metadata__";
 constexpr const char* kPayloadCrc = "crc32";
 constexpr const char* kHeaderCrc = "header_crc32";
 constexpr const char* kFormat = "voxgrad_format";
-constexpr const char* kWeightsFormat = "1";
+constexpr const char* kFormatVersion = "1";
 constexpr const char* kNoCrc = "00000000";
 
 struct ElementType {

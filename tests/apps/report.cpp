@@ -11,7 +11,7 @@
 #include "apps/report/plots/learning_curves.h"
 #include "apps/report/plots/rows.h"
 #include "apps/report/png.h"
-#include "apps/report/svg.h"
+#include "apps/program/svg.h"
 #include "tests/apps/comparison.h"
 
 using namespace voxgrad;

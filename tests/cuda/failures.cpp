@@ -29,7 +29,7 @@ TEST_CASE("more memory than the card has") {
   const auto huge = [] { empty({std::int64_t{1} << 48}, DType::f32, Device::cuda); };
   CHECK(kind_of(huge) == ErrorKind::memory);
   CHECK(contains(test::error_of(huge), "the device has none left"));
-  CHECK(contains(test::error_of(huge), "hint: a smaller --patch"));
+  CHECK(contains(test::error_of(huge), "hint: smaller patches"));
   CHECK(is_usable());
 }
 

@@ -14,7 +14,7 @@ TEST_CASE("dataset: masks of 0 and 255 are no labels") {
     for (std::uint8_t& label : r.label_values) label = label == 0 ? 0 : 255;
   };
   const std::string expected =
-      "labels: case 0 (\"img_000\"): value 255 outside 0..1 (dataset /labels of cells.h5)\nhint: --label-map 0:0,255:1";
+      "labels: case 0 (\"img_000\"): value 255 outside 0..1 (dataset /labels of cells.h5)\nhint: use the label map 0:0,255:1";
   CHECK(contains(refusal(mask), expected));
   CHECK(contains(refusal(mask, {.label_map = {}, .verify = false}), expected));
   CHECK(refusal(mask, {.label_map = {{0, 0}, {255, 1}}}) == "");
@@ -52,14 +52,14 @@ TEST_CASE("dataset: 255 next to proper labels is to be ignored") {
 TEST_CASE("dataset: labels that are no class") {
   CHECK(refusal([](Recipe& r) { r.label_values[7] = 9; }) ==
         "labels: case 1 (\"img_001\"): value 9 outside 0..1 (dataset /labels of cells.h5)\n"
-        "hint: give every class a name in class_names, or rename values: --label-map OLD:NEW,..");
+        "hint: give every class a name in class_names, or use the label map OLD:NEW,..");
   CHECK(contains(refusal([](Recipe& r) { r.label_values = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 7}; }),
-                 "hint: --label-map 0:0,7:1"));
+                 "hint: use the label map 0:0,7:1"));
   CHECK(contains(refusal([](Recipe&) {}, {.label_map = {{1, 1}}}), "value 0 is not in the label map"));
   const Folder folder;
   for (const auto& map : std::vector<std::map<int, int>>{{{0, 2}}, {{-1, 0}}, {{256, 0}}, {{0, -1}}}) {
     const std::string found = error_of([&] { open_recipe(folder, [](Recipe&) {}, {.label_map = map}); });
-    CHECK(contains(found, text("--label-map ", map.begin()->first, ":", map.begin()->second)));
+    CHECK(contains(found, text("label map ", map.begin()->first, ":", map.begin()->second)));
   }
   // What is wrong with the second case stops the reading of the first: before anything was computed from it.
   const Dataset dataset = open_recipe(folder, [](Recipe& r) { r.label_values[7] = 9; });

@@ -88,7 +88,7 @@ TEST_CASE("writer: refuses what the reader would refuse, and what would be chang
                    for (Case& one : c.cases)
                      for (std::int64_t i = 0; i < 12; ++i) one.label.data<std::uint8_t>()[i] = i < 6 ? 0 : 255;
                  }),
-                 "hint: --label-map 0:0,255:1"));
+                 "hint: use the label map 0:0,255:1"));
   CHECK(contains(
       changed([](DatasetContents& c) { c.cases[0].image.data<float>()[0] = std::numeric_limits<float>::quiet_NaN(); }),
       "images: case 0 (\"img_000\"): value nan is not a finite number"));

@@ -165,5 +165,5 @@ TEST_CASE("misuse is named with the values") {
 
 TEST_CASE("a device that this build or machine lacks is refused with the remedy") {
   if (has_device(Device::cuda)) return;
-  CHECK(test::contains(test::error_of([] { zeros({1}).to(Device::cuda); }), "hint: use --device cpu"));
+  CHECK(test::contains(test::error_of([] { zeros({1}).to(Device::cuda); }), "hint: use device cpu"));
 }

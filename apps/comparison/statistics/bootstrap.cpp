@@ -31,15 +31,14 @@ std::vector<std::vector<double>> bootstrap_means(const std::vector<Stratum>& dat
   return means;
 }
 
-Span percentile_span(std::vector<double> values, double level) {
-  std::sort(values.begin(), values.end());
-  return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
+Interval percentile_interval(std::vector<double> values, double level) {
+  return quantiles(std::move(values), (1 - level) / 2, (1 + level) / 2);
 }
 
-Span percentile_span(const std::vector<double>& a, const std::vector<double>& b, double level) {
+Interval percentile_interval(const std::vector<double>& a, const std::vector<double>& b, double level) {
   std::vector<double> differences(a.size());
   std::transform(a.begin(), a.end(), b.begin(), differences.begin(), std::minus<>());
-  return percentile_span(std::move(differences), level);
+  return percentile_interval(std::move(differences), level);
 }
 
 const char* name_of(Verdict verdict) {
@@ -52,11 +51,11 @@ const char* name_of(Verdict verdict) {
   return "open";
 }
 
-Verdict verdict_of(const Span& span95, const Span& span90, double p, double margin) {
-  if (span90.low > -margin && span90.high < margin) return Verdict::equal;
+Verdict verdict_of(const Interval& interval95, const Interval& interval90, double p, double margin) {
+  if (interval90.low > -margin && interval90.high < margin) return Verdict::equal;
   if (p >= 0.05) return Verdict::open;
-  if (span95.low > 0) return Verdict::larger;
-  return span95.high < 0 ? Verdict::smaller : Verdict::open;
+  if (interval95.low > 0) return Verdict::larger;
+  return interval95.high < 0 ? Verdict::smaller : Verdict::open;
 }
 
 }  // namespace voxgrad::apps

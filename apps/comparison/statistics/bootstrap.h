@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "apps/training/interval.h"
 #include "losses/metrics/aggregate.h"
 
 namespace voxgrad::apps {
@@ -20,13 +21,10 @@ using Stratum = std::vector<std::vector<double>>;
 // Means of every loss over resampled cases: [loss][resample].
 std::vector<std::vector<double>> bootstrap_means(const std::vector<Stratum>& datasets, int resamples = kResamples);
 
-struct Span {
-  double low, high;
-};
 // The part of the values between the shares (1 - level) / 2 and (1 + level) / 2, linear between neighbours
 // (percentile bootstrap). NaN for no values.
-Span percentile_span(std::vector<double> values, double level);
-Span percentile_span(const std::vector<double>& a, const std::vector<double>& b, double level);  // of a - b
+Interval percentile_interval(std::vector<double> values, double level);
+Interval percentile_interval(const std::vector<double>& a, const std::vector<double>& b, double level);  // of a - b
 using losses::quantile;
 
 // What may be said of a difference of means. `equal`: the 90 % interval lies within +-margin (two one-sided tests at
@@ -36,6 +34,6 @@ using losses::quantile;
 enum class Verdict { larger, smaller, equal, open };
 const char* name_of(Verdict verdict);
 inline constexpr double kMargin = 0.01;  // of Dice
-Verdict verdict_of(const Span& span95, const Span& span90, double p, double margin = kMargin);
+Verdict verdict_of(const Interval& interval95, const Interval& interval90, double p, double margin = kMargin);
 
 }  // namespace voxgrad::apps

@@ -33,8 +33,8 @@ double kendall_tau_b(const std::vector<double>& x, const std::vector<double>& y)
 
 // How the ranking by mean changes when the cases change.
 struct Stability {
-  std::vector<Span> ranks;     // 95 % interval of the rank of each loss
-  double tau_median, tau_low;  // tau-b between resampled and full ranking: median and 5th percentile
+  std::vector<Interval> ranks;  // 95 % interval of the rank of each loss
+  double tau_median, tau_low;   // tau-b between resampled and full ranking: median and 5th percentile
 };
 // `means` as bootstrap_means() makes them; the first 1000 resamples are used.
 Stability rank_stability(const std::vector<double>& scores, const std::vector<std::vector<double>>& means);

@@ -4,7 +4,7 @@
 
 #include "apps/comparison/answers.h"
 #include "apps/program/console.h"
-#include "apps/report/svg.h"
+#include "apps/program/svg.h"
 
 namespace voxgrad::apps {
 

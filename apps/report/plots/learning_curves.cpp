@@ -5,7 +5,7 @@
 #include <map>
 
 #include "apps/comparison/answers.h"
-#include "apps/report/svg.h"
+#include "apps/program/svg.h"
 #include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {

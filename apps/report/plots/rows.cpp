@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "apps/comparison/statistics/bootstrap.h"
-#include "apps/report/svg.h"
+#include "apps/program/svg.h"
 
 namespace voxgrad::apps {
 namespace {

@@ -53,7 +53,7 @@ TEST_CASE("a gain where there is little foreground is found there, with its inte
   CHECK(little.family == Family::region);
   CHECK(little.losses == 2);
   CHECK(little.difference > 0.19);
-  CHECK(little.difference_span.low > 0.19);
+  CHECK(little.difference_interval.low > 0.19);
   CHECK(std::abs(much.difference) < 0.01);
   const std::string words = all_words(comparison);
   CHECK_MESSAGE(contains(words, "has the highest mean Dice"), words);
@@ -95,6 +95,6 @@ TEST_CASE("size bias: quantiles over cases and classes") {
 }
 
 TEST_CASE("an interval in words has no negative zero") {
-  CHECK(with_span(0.12345, {-0.0001, 0.2}) == "0.123 [0.000, 0.200]");
-  CHECK(with_span(-0.5, {-0.6, -0.4}, 1) == "-0.5 [-0.6, -0.4]");
+  CHECK(with_interval(0.12345, {-0.0001, 0.2}) == "0.123 [0.000, 0.200]");
+  CHECK(with_interval(-0.5, {-0.6, -0.4}, 1) == "-0.5 [-0.6, -0.4]");
 }

@@ -194,9 +194,9 @@ TEST_CASE("bootstrap: paired, reproducible, covers the mean as often as it says"
   for (int trial = 0; trial < kTrials; ++trial) {
     const Stratum values = names_of_one_loss(2, 25, random);
     const auto means = bootstrap_means({values}, 500);
-    const Span difference = percentile_span(means[0], means[1], 0.95);
+    const Interval difference = percentile_interval(means[0], means[1], 0.95);
     covered += difference.low <= 0 && 0 <= difference.high ? 1 : 0;
-    const Span alone = percentile_span(means[0], 0.95);
+    const Interval alone = percentile_interval(means[0], 0.95);
     // The case is most of the spread, and a paired difference is free of it.
     CHECK(difference.high - difference.low < 0.75 * (alone.high - alone.low));
   }

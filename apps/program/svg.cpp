@@ -1,4 +1,4 @@
-#include "apps/report/svg.h"
+#include "apps/program/svg.h"
 
 #include <algorithm>
 #include <cmath>
@@ -39,10 +39,11 @@ std::string shortened(const std::string& text, std::size_t letters) {
   return text.size() <= letters ? text : text.substr(0, letters - 1) + "\u2026";
 }
 
-Svg::Svg(double width, double height, const std::string& title) {
-  body_ = "<svg viewBox=\"0 0 " + fixed(width, 0) + " " + fixed(height, 0) + "\" width=\"" + fixed(width, 0) +
-          "\" height=\"" + fixed(height, 0) + "\" role=\"img\" aria-label=\"" + escaped(title) + "\">\n<title>" +
-          escaped(title) + "</title>\n";
+Svg::Svg(double width, double height, const std::string& title, const std::string& style) {
+  body_ = std::string("<svg") + (style.empty() ? "" : " xmlns=\"http://www.w3.org/2000/svg\"") + " viewBox=\"0 0 " +
+          fixed(width, 0) + " " + fixed(height, 0) + "\" width=\"" + fixed(width, 0) + "\" height=\"" +
+          fixed(height, 0) + "\" role=\"img\" aria-label=\"" + escaped(title) + "\">\n<title>" + escaped(title) +
+          "</title>\n" + (style.empty() ? "" : "<style>" + style + "</style>\n");
 }
 
 void Svg::line(double x1, double y1, double x2, double y2, const std::string& style) {
@@ -59,6 +60,10 @@ void Svg::curve(const std::vector<std::pair<double, double>>& points, const std:
   body_ += "<polyline points=\"" + list + "\"" + with_class(style) + "/>\n";
 }
 
+void Svg::dot(double x, double y, double radius, const std::string& style) {
+  body_ += "<circle" + at("cx", x) + at("cy", y) + at("r", radius) + with_class(style) + "/>\n";
+}
+
 void Svg::text(double x, double y, const std::string& anchor, const std::string& words, const std::string& style,
                const std::string& whole) {
   body_ += "<text" + at("x", x) + at("y", y) + " text-anchor=\"" + anchor + "\"" + with_class(style) + ">" +
@@ -73,9 +78,7 @@ void Svg::marker(double x, double y, losses::Family family) {
     body_ += "<polygon points=\"" + list + "\"" + with_class(losses::name_of(family)) + "/>\n";
   };
   switch (family) {
-    case losses::Family::distribution:
-      body_ += "<circle" + at("cx", x) + at("cy", y) + " r=\"3.5\"" + with_class(losses::name_of(family)) + "/>\n";
-      break;
+    case losses::Family::distribution: dot(x, y, 3.5, losses::name_of(family)); break;
     case losses::Family::region: polygon({{-3.2, -3.2}, {3.2, -3.2}, {3.2, 3.2}, {-3.2, 3.2}}); break;
     case losses::Family::boundary: polygon({{0, -4.2}, {4.2, 3.2}, {-4.2, 3.2}}); break;
     case losses::Family::compound: polygon({{0, -4.6}, {4.6, 0}, {0, 4.6}, {-4.6, 0}}); break;

@@ -8,6 +8,7 @@
 
 namespace voxgrad::apps {
 
+// The picture is a file of its own, with its colours. Values that are not finite are left out.
 std::string curves_svg(const std::vector<EpochRecord>& history);
 
 }  // namespace voxgrad::apps

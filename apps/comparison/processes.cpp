@@ -1,4 +1,4 @@
-#include "apps/comparison/workers.h"
+#include "apps/comparison/processes.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,7 +37,7 @@ namespace {
 
 }  // namespace
 
-Workers::Workers(int count, const std::function<void(int)>& body) {
+Processes::Processes(int count, const std::function<void(int)>& body) {
   std::fflush(nullptr);  // or every child would print what is still in the buffers
   const pid_t parent = ::getpid();
   for (int i = 0; i < count; ++i) {
@@ -54,12 +54,12 @@ Workers::Workers(int count, const std::function<void(int)>& body) {
   }
 }
 
-void Workers::wait() {
+void Processes::wait() {
   while (running(0)) {
   }
 }
 
-bool Workers::running(int options) {
+bool Processes::running(int options) {
   std::erase_if(children_, [options](pid_t child) {
     pid_t ended = 0;
     do {
@@ -70,14 +70,14 @@ bool Workers::running(int options) {
   return !children_.empty();
 }
 
-bool Workers::pause() {
+bool Processes::pause() {
   constexpr useconds_t kTenthOfASecond = 100'000;
   if (!running(WNOHANG)) return false;
   ::usleep(kTenthOfASecond);
   return true;
 }
 
-void Workers::send(int signal) const {
+void Processes::send(int signal) const {
   for (const int child : children_) ::kill(child, signal);
 }
 

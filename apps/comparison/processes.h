@@ -6,15 +6,15 @@
 
 namespace voxgrad::apps {
 
-class Workers {
+class Processes {
  public:
   // Calls body(0) .. body(count - 1), each in a process of its own. To be made before this process has threads. What a
   // body throws ends its process only: the caller looks at what is there afterwards. The processes do not get the
   // signals of the terminal, and end with this one. Error(memory) if one cannot be started.
-  Workers(int count, const std::function<void(int)>& body);
-  Workers(const Workers&) = delete;
-  Workers& operator=(const Workers&) = delete;
-  ~Workers() { wait(); }
+  Processes(int count, const std::function<void(int)>& body);
+  Processes(const Processes&) = delete;
+  Processes& operator=(const Processes&) = delete;
+  ~Processes() { wait(); }
   void wait();  // for all of them
   // False if none of them works any more; else waits for a tenth of a second.
   bool pause();

@@ -1,5 +1,6 @@
-// Pictures as SVG, to stand inside an HTML page: colours are classes that the page's style sheet sets, for light and
-// dark. Sizes are pixels; a picture is as wide as the narrowest phone allows, wider pages put several side by side.
+// Pictures as SVG. Colours are classes. Inside an HTML page the page's style sheet sets them, for light and for dark
+// screens; a picture that is a file of its own brings its style with it. Sizes are pixels. In a page a picture is as
+// wide as the narrowest phone allows, so that wider screens can show several side by side.
 #pragma once
 
 #include <string>
@@ -19,11 +20,12 @@ std::string shortened(const std::string& text, std::size_t letters);
 
 class Svg {
  public:
-  // `title` is what someone hears who cannot see the picture.
-  Svg(double width, double height, const std::string& title);
+  // `title` is read to people who cannot see the picture. With a `style` (CSS) the picture can be a file of its own.
+  Svg(double width, double height, const std::string& title, const std::string& style = "");
   void line(double x1, double y1, double x2, double y2, const std::string& style);
   void rect(double x, double y, double width, double height, const std::string& style);
   void curve(const std::vector<std::pair<double, double>>& points, const std::string& style);
+  void dot(double x, double y, double radius, const std::string& style);
   // Anchor: start, middle or end. `whole` is shown when the text is pointed at, if it is not the text itself.
   void text(double x, double y, const std::string& anchor, const std::string& words, const std::string& style = "",
             const std::string& whole = "");

@@ -1,0 +1,144 @@
+#include "apps/comparison/protocol.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "apps/program/words.h"
+#include "data/fingerprint.h"
+#include "engine/error.h"
+#include "losses/core/loss.h"
+#include "losses/metrics/aggregate.h"
+
+namespace voxgrad::apps {
+namespace {
+
+// Diameters of the discs or balls that are as large as the connected objects of all foreground classes, in mm, sorted.
+std::vector<double> object_sizes(const data::Case& one, const data::DatasetInfo& info, std::int64_t classes) {
+  double voxel = 1;
+  for (const double extent : one.spacing) voxel *= extent;
+  const double dims = info.dims;
+  std::vector<double> sizes;
+  for (std::int64_t label = 1; label < classes; ++label)
+    for (const std::int64_t voxels : data::component_sizes(one.label, static_cast<std::uint8_t>(label)))
+      sizes.push_back(2 * std::pow(static_cast<double>(voxels) * voxel / (dims == 2 ? M_PI : 4 * M_PI / 3), 1 / dims));
+  std::sort(sizes.begin(), sizes.end());
+  return sizes;
+}
+
+// What is known of the cases without a prediction.
+std::vector<TestCase> describe(const data::Dataset& dataset, const std::vector<std::int64_t>& cases) {
+  const int ignore = dataset.info().ignore_label;
+  std::vector<TestCase> found;
+  for (const std::int64_t index : cases) {
+    const data::Case one = dataset.read(index);
+    const std::uint8_t* labels = one.label.data<std::uint8_t>();
+    std::int64_t known = 0, foreground = 0;
+    for (std::int64_t i = 0; i < one.label.numel(); ++i) {
+      known += labels[i] != ignore ? 1 : 0;
+      foreground += labels[i] != ignore && labels[i] != 0 ? 1 : 0;
+    }
+    found.push_back({one.id, static_cast<double>(foreground) / static_cast<double>(std::max<std::int64_t>(known, 1)),
+                     losses::quantile(object_sizes(one, dataset.info(), dataset.classes()), 0.5)});
+  }
+  return found;
+}
+
+}  // namespace
+
+Protocol::Protocol(const CompareOptions& options) : options_(options) {
+  check_losses();
+  open_datasets();
+  question_.protocol = record();
+  tasks_ = own_tasks();
+}
+
+void Protocol::check_losses() const {
+  std::set<std::string> folders;
+  for (const std::string& loss : options_.losses) {
+    losses::make_loss(loss);
+    if (!folders.insert(file_name(loss)).second)
+      throw Error(ErrorKind::usage, "--losses: " + loss + " is named twice, or like another loss in the same letters");
+  }
+  if (!options_.baseline.empty() && !folders.contains(file_name(options_.baseline)))
+    throw Error(ErrorKind::usage, "--baseline " + options_.baseline + " is not one of --losses");
+}
+
+void Protocol::open_datasets() {
+  std::set<std::string> names;
+  for (const std::string& path : options_.datasets) {
+    const data::Dataset dataset = open_dataset(path, options_.config.label_map);
+    const data::DatasetInfo& info = dataset.info();
+    if (!names.insert(info.name).second)
+      throw Error(ErrorKind::usage, "compare: two datasets are named " + info.name, "rename one of the files");
+    opened_.push_back(dataset);
+    std::vector<std::int64_t> tested;
+    for (const int fold : folds()) {
+      const Plan first = plan({opened_.size() - 1, options_.losses.front(), fold, options_.config.seed, 0});
+      if (first.test.empty()) throw Error(ErrorKind::data, path + ": no cases in the split `test`");
+      tested.insert(tested.end(), first.test.begin(), first.test.end());
+    }
+    std::sort(tested.begin(), tested.end());
+    question_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested)});
+  }
+}
+
+// What results.json says of the protocol.
+Json Protocol::record() const {
+  Json settings = to_json(options_.config);
+  for (const char* name : {"data", "loss", "fold", "seed"}) settings.erase(name);
+  const bool usual = std::find(options_.losses.begin(), options_.losses.end(), "dice_ce") != options_.losses.end();
+  return {{"command", command_of(options_)},
+          {"losses", options_.losses},
+          {"baseline", !options_.baseline.empty() ? options_.baseline
+                       : usual                    ? "dice_ce"
+                                                  : options_.losses.front()},
+          {"first_seed", options_.config.seed},
+          {"seeds", options_.seeds},
+          {"folds", options_.folds},
+          {"tune", options_.tune},
+          {"settings", settings}};
+}
+
+std::vector<int> Protocol::folds() const {
+  if (options_.folds <= 0) return {-1};
+  std::vector<int> all;
+  for (int fold = 0; fold < options_.folds; ++fold) all.push_back(fold);
+  return all;
+}
+
+std::vector<Task> Protocol::own_tasks() const {
+  std::vector<Task> tasks;
+  int number = 0, pair = 0;
+  for (std::size_t d = 0; d < options_.datasets.size(); ++d)
+    for (const std::string& loss : options_.losses) {
+      for (const int fold : folds())
+        for (int k = 0; k < options_.seeds; ++k)
+          if ((options_.tune ? pair : number++) % options_.of_shards == options_.shard)
+            tasks.push_back({d, loss, fold, options_.config.seed + static_cast<std::uint64_t>(k), 0});
+      ++pair;
+    }
+  return tasks;
+}
+
+Task Protocol::trial(const Task& task) const {
+  return {task.dataset, task.loss, folds().front(), options_.config.seed, 0};
+}
+
+Plan Protocol::plan(const Task& task) const {
+  TrainConfig config = options_.config;
+  config.data = options_.datasets[task.dataset];
+  config.loss = task.loss;
+  config.seed = task.seed;
+  if (task.fold >= 0) config.fold = text(task.fold, "/", options_.folds);
+  if (task.lr > 0) config.lr = task.lr;
+  return make_plan(opened_[task.dataset], config);
+}
+
+std::string Protocol::path(const Task& task) const {
+  return text(file_name(dataset_name(task)), "/", file_name(task.loss), "/",
+              task.lr > 0 ? text("lr_", task.lr, "_") : "", task.fold >= 0 ? text("fold_", task.fold, "_") : "",
+              "seed_", task.seed);
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,56 @@
+// The protocol of a comparison: what will be trained, with which settings and on which cases, and where it is kept. It
+// is complete before the first training begins, so that everything that can be wrong with the question is found first.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/comparison/compare.h"
+#include "apps/training/plan.h"
+
+namespace voxgrad::apps {
+
+// One training.
+struct Task {
+  std::size_t dataset;  // index into the datasets of the comparison
+  std::string loss;
+  int fold;  // -1: the split of the file
+  std::uint64_t seed;
+  double lr;  // 0: as the settings say
+};
+
+class Protocol {
+ public:
+  // Opens and checks the datasets and the losses. Error(usage) for losses or datasets that cannot be told apart or
+  // are unknown, Error(data) for a dataset without cases to train on or to test.
+  explicit Protocol(const CompareOptions& options);
+
+  // The tasks of this shard, in the order of the results. With --tune one shard has all tasks of a loss on a dataset,
+  // because they need the learning rate that the first one finds.
+  const std::vector<Task>& tasks() const { return tasks_; }
+  // The task on which the learning rate of the same loss and dataset is chosen: the first fold with the first seed.
+  Task trial(const Task& task) const;
+  // The settings of a task. Reads the training cases if the loss or the intensities need it.
+  Plan plan(const Task& task) const;
+  // The directory of a task below that of the comparison: <dataset>/<loss>/[lr_<rate>_][fold_<k>_]seed_<s>.
+  std::string path(const Task& task) const;
+  const data::Dataset& dataset(const Task& task) const { return opened_[task.dataset]; }
+  const std::string& dataset_name(const Task& task) const { return question_.datasets[task.dataset].name; }
+  // The comparison before any run: what was asked, and what is known of the datasets without a prediction.
+  const Comparison& question() const { return question_; }
+
+ private:
+  void check_losses() const;
+  void open_datasets();
+  Json record() const;
+  std::vector<int> folds() const;
+  std::vector<Task> own_tasks() const;
+
+  CompareOptions options_;
+  std::vector<data::Dataset> opened_;
+  Comparison question_;
+  std::vector<Task> tasks_;
+};
+
+}  // namespace voxgrad::apps

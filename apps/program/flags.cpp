@@ -1,0 +1,34 @@
+#include "apps/program/flags.h"
+
+namespace voxgrad::apps {
+namespace {
+
+constexpr const char* kLessMemory = "smaller patches, fewer of them at a time or fewer channels need less";
+
+constexpr Phrase kPhrases[]{
+    {ErrorKind::usage, "tf32: device", "--tf32: device"},
+    {ErrorKind::usage, "fast: device", "--fast: device"},
+    {ErrorKind::usage, "use device cpu", "use --device cpu"},
+    {ErrorKind::usage, "use device cuda", "use --device cuda"},
+    {ErrorKind::usage, "label map ", "--label-map "},
+    {ErrorKind::data, "use the label map OLD", "rename values: --label-map OLD"},
+    {ErrorKind::data, "use the label map ", "--label-map "},
+    {ErrorKind::memory, kLessMemory,
+     "a smaller --patch, --batch or --base needs less; --dry-run prints the planned peak"},
+};
+
+}  // namespace
+
+std::span<const Phrase> phrases() { return kPhrases; }
+
+std::string with_flags(ErrorKind kind, std::string words) {
+  for (const Phrase& phrase : kPhrases) {
+    if (phrase.kind != kind) continue;
+    const std::string library = phrase.library;
+    const std::size_t at = words.find(library);
+    if (at != std::string::npos) words.replace(at, library.size(), phrase.program);
+  }
+  return words;
+}
+
+}  // namespace voxgrad::apps

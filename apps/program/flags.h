@@ -1,0 +1,22 @@
+// The libraries know no command line: their messages speak of "label map" where the program has --label-map. Here is
+// the one place that knows both.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+
+// What a library says in errors of this kind, and what the program says instead.
+struct Phrase {
+  ErrorKind kind;
+  const char *library, *program;
+};
+std::span<const Phrase> phrases();
+
+// A message or a hint of an error of this kind, in the words of the command line.
+std::string with_flags(ErrorKind kind, std::string words);
+
+}  // namespace voxgrad::apps

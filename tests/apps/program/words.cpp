@@ -1,0 +1,32 @@
+// Words of the command line: names that are known, parts of a whole, names of files.
+#include "apps/program/words.h"
+
+#include "tests/test.h"
+
+using namespace voxgrad;
+using namespace voxgrad::apps;
+
+TEST_CASE("a known word has its index; an unknown one is refused with what it could have been") {
+  CHECK(choice("--norm: unknown value", "group", {"batch", "group"}) == 1);
+  const auto message = [](const std::string& word) {
+    return test::error_of([&] { choice("--norm: unknown value", word, {"batch", "group"}); });
+  };
+  CHECK(test::contains(message("bach"), "--norm: unknown value `bach`"));
+  CHECK(test::contains(message("bach"), "did you mean `batch`?"));
+  CHECK(test::contains(message("x"), "known: batch, group"));
+}
+
+TEST_CASE("a part of a whole is i/n with i from 0 to n - 1, and nothing else") {
+  const std::optional<Part> part = parse_part("2/5");
+  REQUIRE(part.has_value());
+  CHECK(part->index == 2);
+  CHECK(part->count == 5);
+  for (const char* wrong : {"", "2", "2/", "/5", "5/5", "-1/5", "0/0", "0/-1", "2/5x", "2/5 ", "a/b", "2:5"})
+    CHECK_MESSAGE(!parse_part(wrong).has_value(), wrong);
+}
+
+TEST_CASE("a loss as the name of a folder: no separators, no spaces, and what is allowed stays") {
+  CHECK(file_name("tversky:alpha=0.3,beta=0.7") == "tversky_alpha=0.3_beta=0.7");
+  CHECK(file_name("0.5*dice + a/b") == "0.5_dice___a_b");
+  CHECK(file_name("dice_ce-2.x") == "dice_ce-2.x");
+}
