@@ -1,5 +1,6 @@
 # The rules of the house that no compiler checks: which folder may include which, where threads may start, that
-# libraries neither print nor exit, that environment variables are described, and how long a file may be.
+# libraries neither print nor exit and know no command line, that environment variables are described, and how long a
+# file may be.
 #   cmake -DROOT=<source folder> -P layering.cmake     checks the sources
 #   cmake -DSCRATCH=<folder> -P layering.cmake         proves that every rule can fail, on files written for it
 cmake_minimum_required(VERSION 3.22)
@@ -47,6 +48,17 @@ function(check_rules)
            "${folder} must not know that folder: apps -> nn, losses, data -> engine" ${folder})
   endforeach()
 
+  # verbs -> report -> comparison -> training -> program; benchmark stands beside comparison.
+  set(above_program "training|comparison|benchmark|report|verbs")
+  set(above_training "comparison|benchmark|report|verbs")
+  set(above_comparison "benchmark|report|verbs")
+  set(above_benchmark "comparison|report|verbs")
+  set(above_report "benchmark|verbs")
+  foreach(folder program training comparison benchmark report)
+    forbid("${include}\"apps/(${above_${folder}})/" ${nowhere}
+           "apps/${folder} must not know that folder: verbs -> report -> comparison -> training -> program" apps/${folder})
+  endforeach()
+
   # What people embed needs a compiler and nothing else.
   forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages|io/atomic_file|io/safetensors).cpp)"
          "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp, pages.cpp, io/atomic_file.cpp and io/safetensors.cpp alone" engine nn losses)
@@ -77,6 +89,13 @@ function(check_rules)
       finding("README.md: ${variable}" "nothing reads this environment variable")
     endif()
   endforeach()
+  # Inside a string literal: an odd number of quotes before it.
+  set(in_string "^[^\"]*(\"(\\\\.|[^\"\\])*\"[^\"]*)*\"(\\\\.|[^\"\\])*")
+  forbid("${in_string}--[a-z]" ${nowhere}
+         "libraries know no flags: say it without, and add the flag in apps/program/flags.cpp" engine nn losses data)
+  forbid("${in_string}voxgrad (bench|compare|evaluate|info|inspect|losses|metrics|predict|report|synth|train)[^a-z]"
+         "^data/phantoms.cpp$" "libraries know no verbs (that of data/phantoms.cpp is written into files: their source)"
+         engine nn losses data)
 
   foreach(folder engine nn losses data apps tests)
     sources_of(${folder} files)
@@ -145,6 +164,18 @@ expect(1 data/a.cpp "void f() { std::abort()\; }\n")
 expect(1 data/a.cpp "void f() { printf(\"x\")\; }\n")
 expect(0 data/a.cpp "// never std::cout, exit(1) or abort()\nint a = snprintf(b, 1, c)\;\nvoid on_exit(int)\;\n")
 expect(0 apps/a.cpp "void f() { std::cout << 1\; }\n")
+expect(1 apps/program/a.cpp "#include \"apps/training/plan.h\"\n")
+expect(1 apps/training/a.h "#include \"apps/report/html.h\"\n")
+expect(1 apps/comparison/a.cpp "#include \"apps/benchmark/timing.h\"\n")
+expect(1 apps/benchmark/a.cpp "#include \"apps/comparison/compare.h\"\n")
+expect(1 apps/report/plots/a.cpp "#include \"apps/verbs/verbs.h\"\n")
+expect(0 apps/verbs/a.cpp "#include \"apps/report/html.h\"\n#include \"apps/benchmark/timing.h\"\n")
+expect(0 apps/report/a.cpp "#include \"apps/comparison/compare.h\"\n#include \"apps/training/plan.h\"\n")
+expect(1 data/a.cpp "throw Error(text(\"a\", b, \"use --device cpu\"))\;\n")
+expect(1 nn/a.cpp "const char* hint = \"say \\\"x\\\" and --patch\"\;\n")
+expect(0 engine/a.cpp "f(\"a\", --i, \"say \\\"x\\\"\", --k)\;\n// \"use --device cpu\"\n")
+expect(1 losses/core/a.cpp "f(\"`voxgrad losses` lists them\")\;\n")
+expect(0 losses/core/a.cpp "f(\"a loss of voxgrad\", \"voxgrad-dataset\")\; // `voxgrad losses`\n")
 string(REPEAT "\n" 420 most)
 expect(0 tests/nn/a.cpp "${most}")
 expect(1 tests/nn/a.cpp "${most}\n")

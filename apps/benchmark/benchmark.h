@@ -1,4 +1,4 @@
-// The subjects of `voxgrad bench`, one file each. All take synthetic inputs, made from `seed`.
+// What `voxgrad bench` measures, one file each. All inputs are synthetic, made from `seed`.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,7 @@ struct BenchNetwork {
   Tensor x;       // f32 [N, *S, channels]
   Tensor labels;  // u8 [N, *S]
 };
-// Error(usage) for options that make no network; Error(model) for weights that do not fit.
+// Throws Error(usage) for options that make no network and Error(model) for weights that do not fit.
 BenchNetwork make_network(const NetworkOptions& options);
 
 // One convolution of the network, as the backend sees it: x, weight, y are those of a convolution. A transposed one
@@ -51,7 +51,7 @@ struct ConvLayer {
   bool on_input;         // reads the input of the network: nobody asks for the gradient of that
   double flops() const;  // multiplications and additions of one pass by the definition
 };
-// In the order of the parameters; x is the input of the network.
+// Returns the layers in the order of the parameters; x is the shape of the input of the network.
 std::vector<ConvLayer> conv_layers(const nn::UNet& net, const Shape& x);
 
 // {median_ms, min_ms, repeats, voxels_per_s, peak_memory_bytes, gflops_effective, ..}. A step is forward, loss,

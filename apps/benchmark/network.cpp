@@ -53,7 +53,7 @@ void load_weights(nn::UNet& net, const std::string& path) {
   }
 }
 
-// Of all convolutions. A training step computes two gradients as well, but none for the input of the network.
+// Counts all convolutions. A training step computes two gradients as well, but none for the input of the network.
 double flops_of(const BenchNetwork& network, bool training) {
   double total = 0;
   for (const ConvLayer& layer : conv_layers(*network.net, network.x.shape()))

@@ -1,4 +1,4 @@
-// Times of repeated work, on any device.
+// Measures the time of repeated work on any device.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@ struct Timing {
   int repeats;
 };
 
-// Runs `work` once uncounted, then `repeats` times; 0: for about a second, 5 to 100 times.
+// Runs `work` once without counting it, then `repeats` times; 0 means for about a second, 5 to 100 times.
 Timing measure(Device device, int repeats, const std::function<void()>& work);
 
 // The same for work in stages: `work` calls its argument at the end of each; one timing per stage.

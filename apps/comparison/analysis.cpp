@@ -25,7 +25,7 @@ std::vector<const ComparedRun*> runs_of(const Comparison& comparison, const std:
   return found;
 }
 
-// Losses that have as many runs on every dataset as the one with most.
+// Returns the losses that have on every dataset as many runs as the loss with the most runs.
 std::vector<std::string> complete_losses(const Comparison& comparison) {
   std::vector<std::string> complete;
   for (const std::string& loss : comparison.losses()) {
@@ -106,7 +106,7 @@ Scores scores_of(const Comparison& comparison, const ComparedDataset& dataset, c
   return scores;
 }
 
-// All cases of all datasets side by side.
+// Puts all cases of all datasets side by side.
 Stratum pooled(const std::vector<Scores>& datasets) {
   Stratum values(datasets.front().losses.size());
   for (const Scores& scores : datasets)
@@ -138,7 +138,7 @@ void add_costs(const Comparison& comparison, const std::vector<Scores>& datasets
   loss.memory = summarise(memory).mean;
 }
 
-// Everybody against `reference`, with Holm over these k - 1 tests.
+// Compares every loss with `reference`; p is adjusted by Holm over these k - 1 tests.
 std::vector<Contrast> contrasts(const Stratum& values, const std::vector<double>& means,
                                 const std::vector<std::vector<double>>& resampled, std::size_t reference) {
   std::vector<Contrast> result(values.size());
@@ -176,7 +176,7 @@ std::vector<std::vector<double>> pair_tests(const Stratum& values) {
   return table;
 }
 
-// Of every loss: the mean over the datasets of the means over their cases.
+// Returns for every loss the mean over the datasets of the means over their cases.
 std::vector<double> means_of(const std::vector<Scores>& datasets) {
   std::vector<double> means(datasets.front().losses.size(), 0);
   for (const Scores& scores : datasets)
@@ -185,7 +185,7 @@ std::vector<double> means_of(const std::vector<Scores>& datasets) {
   return means;
 }
 
-// Of the mean over the datasets, as if their seeds were drawn together. NaN for one seed.
+// Returns the SD over seeds of the mean over the datasets, as if their seeds were drawn together. NaN for one seed.
 double deviation_over_seeds(const std::vector<Scores>& datasets, std::size_t loss) {
   std::vector<double> seeds(datasets.front().seeds[loss].size(), 0);
   for (const Scores& scores : datasets)

@@ -1,5 +1,5 @@
-// From runs to statistics: design/metrics in short. The unit is a case, its value the Dice averaged over the foreground
-// classes and over the seeds (a diverged run counts as 0). A loss takes part if all its runs are there.
+// From runs to statistics. The unit is a case; its value is the Dice averaged over the foreground classes and over the
+// seeds (a diverged run counts as 0). A loss takes part if all its runs are there.
 #pragma once
 
 #include <string>
@@ -19,9 +19,9 @@ struct Scores {
   std::vector<std::vector<double>> seeds;  // [loss][seed]: mean over the cases
   std::int64_t left_out = 0;               // cases whose Dice is undefined for one of the losses: nothing to find
 };
-// Every dataset, all with the same losses.
+// Returns the scores of every dataset, all with the same losses.
 std::vector<Scores> scores_of(const Comparison& comparison);
-// The values alone, as the statistics take them.
+// Returns the values alone, as the statistics need them.
 std::vector<Stratum> strata_of(const std::vector<Scores>& scores);
 
 // A loss against another on the same cases.
@@ -54,16 +54,17 @@ struct Analysis {
   std::vector<LossStatistics> losses;        // by rank
   std::vector<std::vector<double>> p_pairs;  // Wilcoxon after Holm over all pairs, in the order of `losses`
 };
-// Several datasets: means of their means, tests over all their cases. `baseline` must be one of the losses.
+// Analyses one or several datasets together: scores are means of their means, tests are over all their cases.
+// `baseline` must be one of the losses.
 Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datasets, const std::string& baseline,
                  const std::string& name);
-// Every dataset, and if there are several all of them together as the last.
+// Analyses every dataset, and last all of them together if there are several.
 std::vector<Analysis> analyse(const Comparison& comparison);
-// The loss that others are compared with: the one of the protocol, else the first.
+// Returns the loss that others are compared with: the one of the protocol, else the first.
 std::string baseline_of(const Comparison& comparison, const std::vector<std::string>& losses);
 
 Json to_json(const Analysis& analysis);
-// Tables for a person.
+// Writes the rankings as tables for a person.
 std::string ranking_text(const std::vector<Analysis>& analyses);
 
 }  // namespace voxgrad::apps

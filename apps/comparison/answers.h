@@ -1,6 +1,6 @@
 // What the numbers say about the questions of the field: kinds of losses by amount of foreground, size of objects and
 // number of classes (Eelbode et al. 2020), bias of predicted sizes (Liu et al. 2024), and a summary in plain words that
-// claims nothing the intervals do not hold.
+// claims nothing that the intervals do not support.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace voxgrad::apps {
 
-// Of the registry; a sum of losses is compound.
+// Returns the family that the registry names; a sum of losses is compound.
 losses::Family family_of(const std::string& loss);
 
 // A kind of losses on some cases. The score of a kind is, case by case, the median of its losses: what a typical loss
@@ -45,7 +45,7 @@ struct Answers {
   std::vector<std::string> words;  // paragraphs
 };
 Answers answer(const Comparison& comparison, const std::vector<Analysis>& analyses);
-// Of one dataset, in the order of its ranking; losses without any prediction to compare are left out.
+// Returns the biases on one dataset, in the order of its ranking. Losses without a prediction to compare are left out.
 std::vector<SizeBias> size_bias(const Comparison& comparison, const Analysis& analysis);
 
 struct Findings {

@@ -8,7 +8,7 @@
 
 namespace voxgrad::apps {
 
-// Paragraphs, from the numbers alone.
+// Returns paragraphs that follow from the numbers alone.
 std::vector<std::string> in_words(const Comparison& comparison, const std::vector<Analysis>& analyses,
                                   const std::vector<Question>& questions);
 

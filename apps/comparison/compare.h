@@ -1,6 +1,6 @@
 // Trains several losses under one protocol and tests them. For a given dataset, fold and seed every loss starts from
 // the same weights, sees the same patches in the same order and has the same number of steps; its checkpoint with the
-// best validation Dice is tested. Runs that are complete are not done again, one that was interrupted goes on.
+// best validation Dice is tested. A run that is complete is not done again, and one that was interrupted is continued.
 #pragma once
 
 #include <string>
@@ -29,20 +29,20 @@ struct CompareOptions {
   bool merge = false;            // trains nothing; the runs of all shards must be there
 };
 
-// Every run has its directory OUT/<dataset>/<loss>/[lr_<rate>_][fold_<k>_]seed_<s>. Error(usage) if OUT holds runs of
-// another protocol. Interrupted, after the present run has written a checkpoint; write_comparison() has then been
-// called with what is there.
+// Every run has its directory OUT/<dataset>/<loss>/[lr_<rate>_][fold_<k>_]seed_<s>. Throws Error(usage) if OUT holds
+// runs of another protocol. After a signal it throws Interrupted, when the present run has written a checkpoint and
+// write_comparison() has been called with the runs that are complete.
 Comparison compare(const CompareOptions& options, Device device, Console& console);
 
-// "A,B:x=1,y=2,C" to its losses: a comma before name=value belongs to the loss before it. "all": every loss of the
-// registry that is a training objective, with its default parameters.
+// Splits "A,B:x=1,y=2,C" into its losses: a comma before name=value belongs to the loss before it. "all" means every
+// loss of the registry that is a training objective, with its default parameters.
 std::vector<std::string> parse_losses(const std::string& text);
-// The command line that makes the same comparison in a new directory.
+// Returns the command line that makes the same comparison in a new directory.
 std::string command_of(const CompareOptions& options);
 
-// A comparison as it lies in a directory: results.json. Error(io), Error(data).
+// Reads results.json in the directory of a comparison. Throws Error(io) or Error(data).
 Comparison read_comparison(const std::string& directory);
-// results.json, with the findings, and results.csv.
+// Writes results.json, with the findings, and results.csv.
 void write_comparison(const Comparison& comparison, const Findings& findings, const std::string& directory);
 
 }  // namespace voxgrad::apps

@@ -1,4 +1,4 @@
-// The words of a comparison: losses as text, the command line again, the files it is kept in.
+// A comparison as text: its losses, its command line, and the files in which it is kept.
 #include <algorithm>
 #include <filesystem>
 

@@ -25,7 +25,7 @@ std::string Live::eta() const {
   return "ETA " + duration(elapsed.count() / static_cast<double>(trained_) * static_cast<double>(total_ - done_));
 }
 
-// The best so far, over the datasets that each loss has been tested on.
+// Lists the best losses so far; each counts with the datasets on which it has been tested.
 std::string Live::table(const Comparison& comparison) const {
   struct Row {
     std::string loss;

@@ -13,7 +13,7 @@ namespace voxgrad::apps {
 class Live {
  public:
   Live(Console& console, std::size_t total) : console_(console), total_(total) {}
-  // After a run; `trained` if it was not there before.
+  // To be called after every run. `trained` says that it was trained now and not there before.
   void show(const Comparison& comparison, bool trained);
 
  private:

@@ -53,19 +53,18 @@ struct Comparison {
   std::vector<std::string> losses() const;  // of the runs, in the order of their first appearance
 };
 
-// Takes the cases of run.json, and the names of their numbers from the first of them.
+// Reads the cases of run.json, and the names of their numbers from the first case.
 std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& numbers);
-// One number of all foreground classes of a case. NaN where it is undefined. Error(internal) for an unknown name.
+// Returns one number for all foreground classes of a case; NaN where it is undefined.
 std::vector<double> number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
-// The same for a mean: an infinite distance (nothing was found, or something where nothing is) is the diagonal of the
-// image, so that nobody gains by failing completely. Of what has no largest value, the volume relative to a true one of
-// 0, there is none: NaN.
+// Returns the same numbers as a mean can take them. An infinite distance, where one of the two masks is empty, becomes
+// the diagonal of the image, so that a loss gains nothing by failing completely. An infinite ratio becomes NaN.
 std::vector<double> finite_number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
-// Mean of these over the foreground classes in which it is defined; NaN if there is none.
+// Returns the mean of these over the foreground classes in which they are defined; NaN if there is none.
 double mean_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
 
 Json to_json(const Comparison& comparison);
-// The inverse. Error(data) if something is missing or of another type.
+// The inverse of to_json(). Throws Error(data) if something is missing or of another type.
 Comparison comparison_from_json(const Json& json);
 std::string to_csv(const Comparison& comparison);  // one line per dataset, loss, fold, seed, case and class
 

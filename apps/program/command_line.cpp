@@ -16,7 +16,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// The innermost verb that was called, outermost first; empty if there was none.
+// Returns the verb that was called after the verbs that it is below; empty if there was none.
 std::vector<const CLI::App*> chosen(const CLI::App& app) {
   std::vector<const CLI::App*> chain;
   for (auto verbs = app.get_subcommands(); !verbs.empty(); verbs = verbs.front()->get_subcommands())
@@ -30,14 +30,15 @@ std::string name_of(const std::vector<const CLI::App*>& chain) {
   return join(names, " ");
 }
 
-// Of a flag, or of an argument without a flag.
+// The name of a flag, or of an argument without a flag, in a TOML file.
 std::string setting_name(const CLI::Option& option) {
   std::string name = option.get_lnames().empty() ? option.get_name() : option.get_lnames().front();
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 }
 
-// A flat TOML file: keys that are not common flags belong to the verb that was called. Words are joined by _ there.
+// Reads a flat TOML file. Keys that are not common flags belong to the verb that was called; their words are joined
+// by underscores.
 class FlatToml final : public CLI::ConfigTOML {
  public:
   explicit FlatToml(const CLI::App& app) : app_(app) {}
@@ -75,7 +76,7 @@ std::vector<std::string> flag_names(const CLI::App& app) {
   return names;
 }
 
-// What CLI11 could not place, in our words.
+// Says in the words of this program what CLI11 could not read.
 [[noreturn]] void refuse(const CLI::App& app, const CLI::ParseError& error) {
   const auto verbs = chosen(app);
   const std::vector<std::string> rest = app.remaining(true);

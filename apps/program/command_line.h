@@ -24,7 +24,7 @@ struct Common {
   int verbose = 0;
 
   Console console() const { return Console(quiet ? -1 : verbose); }
-  // Error(usage) if there is no such device in this build or machine.
+  // Throws Error(usage) if this build or this machine has no such device.
   Device get_device() const;
 };
 
@@ -35,7 +35,8 @@ class Program {
   // what this returns.
   CLI::App& verb(const std::string& name, const std::string& summary, std::function<void()> run,
                  CLI::App* parent = nullptr);
-  // Parses and runs. Error(usage) for a command line that is wrong, with a did-you-mean; --help and --version print.
+  // Parses the command line and runs the verb. Throws Error(usage) with a did-you-mean if it is wrong. --help and
+  // --version print and stop.
   void run(int argc, const char* const* argv);
   const Common& common() const { return common_; }
   // How the program was called, for manifests.
@@ -51,9 +52,9 @@ class Program {
   std::string command_;
 };
 
-// The one JSON document of --json, on stdout.
+// Prints the one JSON document of --json on stdout.
 void print_json(const Json& document);
-// Text on stdout. Error(io) if it cannot be written.
+// Prints text on stdout. Throws Error(io) if it cannot be written.
 void print_text(const std::string& text);
 
 }  // namespace voxgrad::apps

@@ -98,7 +98,7 @@ std::string fixed(double value, int digits) {
 
 std::int64_t peak_memory_bytes() {
 #ifdef __linux__
-  // Not getrusage: that begins with the size of the process that started this one.
+  // getrusage is of no use here: it begins with the size of the process that started this one.
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {
     std::int64_t kilobytes = 0;

@@ -1,4 +1,4 @@
-// What a person sees while the program works, on stderr; results go to stdout elsewhere.
+// The console shows messages and progress on stderr while the program works. Results go to stdout elsewhere.
 #pragma once
 
 #include <chrono>
@@ -16,9 +16,9 @@ class Console {
   void say(const std::string& line);
   void detail(const std::string& line);  // -v only
   void warn(const std::string& line);
-  // True if stderr is a terminal that can redraw a line (not TERM=dumb) and nobody asked for quiet.
+  // True if stderr is a terminal that can draw a line again (not TERM=dumb) and nobody asked for quiet.
   bool live() const { return live_; }
-  // One line that is drawn over itself, ten times a second at most; nothing unless live().
+  // Draws a progress bar over the one before, ten times a second at most. Does nothing unless live().
   void bar(double fraction, const std::string& text);
 
  private:
@@ -34,12 +34,12 @@ class Console {
 std::string duration(double seconds);
 // "812 MiB", "1.4 GiB".
 std::string size_text(std::int64_t bytes);
-// Fixed number of digits; "-" for NaN.
+// A number with a fixed number of digits; "-" for NaN.
 std::string fixed(double value, int digits);
-// Largest resident set of this process so far.
+// The largest resident set of this process so far.
 std::int64_t peak_memory_bytes();
 
-// Columns of text, each as wide as its widest cell; the first `left` columns are flush left, the rest right.
+// A table of text. A column is as wide as its widest cell; the first `left` columns are aligned left, the others right.
 class Table {
  public:
   Table(std::vector<std::string> header, std::size_t left);

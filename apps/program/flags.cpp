@@ -10,6 +10,8 @@ constexpr Phrase kPhrases[]{
     {ErrorKind::usage, "fast: device", "--fast: device"},
     {ErrorKind::usage, "use device cpu", "use --device cpu"},
     {ErrorKind::usage, "use device cuda", "use --device cuda"},
+    {ErrorKind::usage, "add terms as 0.5*name+0.5*name",
+     "add terms as 0.5*name+0.5*name; `voxgrad losses` lists the names"},
     {ErrorKind::usage, "label map ", "--label-map "},
     {ErrorKind::data, "use the label map OLD", "rename values: --label-map OLD"},
     {ErrorKind::data, "use the label map ", "--label-map "},

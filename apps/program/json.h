@@ -1,4 +1,4 @@
-// JSON as the program writes it: keys in the order they were added, NaN and infinities as strings.
+// JSON as the program writes it: keys keep the order in which they were added, NaN and infinities are strings.
 #pragma once
 
 #include <cmath>
@@ -15,7 +15,7 @@ inline Json number(double value) {
   return value;
 }
 
-// The inverse: a number, or the strings above.
+// The inverse of number().
 inline double to_number(const Json& json) {
   if (!json.is_string()) return json.get<double>();
   const std::string word = json.get<std::string>();

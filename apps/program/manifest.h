@@ -1,4 +1,4 @@
-// Which program, on which machine.
+// The manifest says which program ran on which machine.
 #pragma once
 
 #include "apps/program/json.h"

@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM during long work: the first asks for an end at the next good moment, the second ends at once.
+// Ctrl-C and SIGTERM during long work. The first asks the work to save its state and end; the second ends at once.
 #pragma once
 
 namespace voxgrad::apps {

@@ -11,7 +11,7 @@ namespace {
 std::string at(const char* name, double value) { return std::string(" ") + name + "=\"" + fixed(value, 1) + "\""; }
 std::string with_class(const std::string& style) { return style.empty() ? "" : " class=\"" + style + "\""; }
 
-// 1, 2 or 5 times a power of ten: the distance of three to five ticks.
+// The distance of three to five ticks: 1, 2 or 5 times a power of ten.
 double tick_step(double low, double high) {
   const double raw = (high - low) / 5.5, power = std::pow(10.0, std::floor(std::log10(raw)));
   for (const double step : {1.0, 2.0, 5.0})

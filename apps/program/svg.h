@@ -13,9 +13,9 @@ namespace voxgrad::apps {
 
 inline constexpr double kPictureWidth = 360;
 
-// With &, <, > and quotes as a page needs them.
+// Replaces &, <, > and quotes by what HTML and SVG need.
 std::string escaped(const std::string& text);
-// The first `letters` letters of it, with an ellipsis if there were more.
+// Cuts a text that has more than `letters` letters; an ellipsis is then its last letter.
 std::string shortened(const std::string& text, std::size_t letters);
 
 class Svg {
@@ -43,13 +43,14 @@ struct Axis {
   double from, to;   // pixels there
   double operator()(double value) const { return from + (to - from) * (value - low) / (high - low); }
   std::vector<double> ticks() const;
-  // As many digits as the distance of the ticks needs.
+  // Writes the value of a tick with as many digits as the distance of the ticks needs.
   std::string label(double tick) const;
 };
-// A little more than the values need, between `least` and `most`, and no less than `narrowest`.
+// Returns an axis with a small margin around the values. It stays between `least` and `most` and is at least as wide as
+// `narrowest`.
 Axis axis_around(const std::vector<double>& values, double least, double most, double narrowest, double from,
                  double to);
-// Vertical grid lines with their values below, and under them what they are, with the unit.
+// Draws vertical grid lines with their values below them, and below these their meaning with the unit.
 void draw_horizontal_axis(Svg& svg, const Axis& axis, double top, double bottom, const std::string& meaning);
 
 }  // namespace voxgrad::apps

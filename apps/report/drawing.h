@@ -17,9 +17,9 @@ struct ColourMap {
   double low = 0, high = 1;
   Colour operator()(double value) const;
 };
-// Dark to light.
+// From dark to light.
 ColourMap grey_map(double low, double high);
-// Orange, white, blue around 0: the two ends differ for every kind of colour vision (ColorBrewer's PuOr and RdBu).
+// From orange over white at 0 to blue. Everybody can tell the ends apart (ColorBrewer's PuOr and RdBu).
 ColourMap diverging_map(double most);
 
 class Drawing {
@@ -27,11 +27,11 @@ class Drawing {
   Drawing(std::int64_t width, std::int64_t height, Colour paper = {255, 255, 255});
   // Parts outside the picture are cut off.
   void fill(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height, Colour colour);
-  // Printable ASCII; (x, y) is the upper left corner.
+  // The text is printable ASCII; (x, y) is its upper left corner.
   void text(std::int64_t x, std::int64_t y, const std::string& words, Colour colour = {0, 0, 0});
   static std::int64_t text_width(const std::string& words);
   static constexpr std::int64_t kTextHeight = 20;
-  // The colours of a map from left to right in a frame.
+  // Draws the colours of a map from left to right in a frame.
   void bar(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height, const ColourMap& map);
   const Picture& picture() const { return picture_; }
 

@@ -11,7 +11,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// Numbers of one slice, row by row.
+// The numbers of one slice, row by row.
 struct Plane {
   std::int64_t height = 0, width = 0;
   std::vector<double> values;
@@ -103,7 +103,7 @@ class Layout {
   Drawing drawing_;
 };
 
-// As much of a text as fits.
+// Cuts a text to what fits.
 std::string fitting(const std::string& words, std::int64_t width) {
   std::string result = words;
   while (Drawing::text_width(result) > width && result.size() > 4) result = result.substr(0, result.size() - 4) + "...";

@@ -1,4 +1,5 @@
-// The page around a report: one file, its own style for light and dark, nothing to load, no script.
+// The parts of a HTML page for a report. The page is one file with its own style for light and dark screens; it loads
+// nothing and has no script.
 #pragma once
 
 #include <string>
@@ -6,16 +7,16 @@
 
 namespace voxgrad::apps {
 
-// A whole document. `body` is HTML.
+// A whole document; `body` is HTML.
 std::string page(const std::string& title, const std::string& body);
-// <h2> with what belongs to it.
+// A section with its heading.
 std::string section(const std::string& title, const std::string& body);
 std::string paragraph(const std::string& words);  // plain text
 // A picture (HTML) with its caption (plain text).
 std::string figure(const std::string& picture, const std::string& caption);
 // Pictures side by side as far as there is room.
 std::string figures(const std::string& figures);
-// What opens when its title is clicked.
+// A part that opens when its title is clicked.
 std::string folded(const std::string& title, const std::string& body);
 std::string png_image(const std::string& bytes, const std::string& alt);
 

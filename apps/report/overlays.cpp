@@ -18,10 +18,10 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kLargest = 160;  // pixels of a side; larger images are thinned out
 using Colour = std::uint8_t[3];
-// Blue, yellow and vermilion of Okabe and Ito.
+// Blue, yellow and vermilion of Okabe and Ito's palette.
 constexpr Colour kAgreement{0x56, 0xB4, 0xE9}, kMissed{0xF0, 0xE4, 0x42}, kFalse{0xD5, 0x5E, 0x00};
 
-// One slice of a case: in 3-D the one with most foreground.
+// One slice of a case; in 3-D it is the one with most foreground.
 struct Slice {
   std::int64_t height, width, channels, offset;  // offset in voxels
 };
@@ -83,7 +83,7 @@ Picture draw_overlay(const data::Case& one, const Slice& slice, const Tensor& pr
   });
 }
 
-// What is to be seen: a case, and the run of each loss that was tested on it.
+// One row of pictures: a case, and the run of each loss that was tested on it.
 struct Scene {
   std::string kind, id;
   std::vector<const ComparedRun*> runs;

@@ -13,7 +13,7 @@ std::string big_endian(std::uint32_t value) {
   return bytes;
 }
 
-// Length, name, content, CRC of name and content.
+// A chunk has a length, a name, its content, and the CRC of name and content.
 std::string chunk(const std::string& name, const std::string& content) {
   const std::string body = name + content;
   const auto crc = ::crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
@@ -26,7 +26,7 @@ std::string to_png(const Picture& picture) {
   const auto width = static_cast<std::size_t>(picture.width), height = static_cast<std::size_t>(picture.height);
   check(width > 0 && height > 0 && picture.rgb.size() == 3 * width * height, "png: ", width, " x ", height, " with ",
         picture.rgb.size(), " bytes");
-  // Each row: the filter "up" (2), then differences to the row above, which compress better than the values.
+  // Each row begins with the filter "up" (2); differences to the row above compress better than the values.
   std::string rows;
   for (std::size_t y = 0; y < height; ++y) {
     rows += '\2';

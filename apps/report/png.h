@@ -1,4 +1,4 @@
-// Small pictures as PNG files.
+// Pictures as PNG files.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct Picture {
 
 // The bytes of a PNG file, 8 bits per channel.
 std::string to_png(const Picture& picture);
-// For a data URI.
+// The bytes as base64, for a data URI.
 std::string base64(const std::string& bytes);
 
 }  // namespace voxgrad::apps

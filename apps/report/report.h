@@ -1,4 +1,4 @@
-// report.html of a comparison.
+// Writes report.html, the report of a comparison.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace voxgrad::apps {
 std::string write_report(const Comparison& comparison, const std::vector<Analysis>& analyses, const Answers& answers,
                          const std::string& directory, bool redraw);
 
-// Its sections, each HTML.
+// The sections of the report, each HTML.
 std::string ranking_section(const std::vector<Analysis>& analyses);
 std::string heat_map_section(const std::vector<Analysis>& analyses);
 std::string answers_section(const Answers& answers);

@@ -54,7 +54,7 @@ std::string ranking_table(const Analysis& analysis) {
   return table.str();
 }
 
-// What the ranking has no room for.
+// The statistics for which the ranking has no room.
 std::string spread_table(const Analysis& analysis) {
   HtmlTable table(analysis.name + ": spread over the cases, other rankings, sizes of effects",
                   {"loss", "median (quartiles)", "5th percentile", "cases below 0.1", "mean rank", "rank by it",
@@ -73,7 +73,8 @@ std::string spread_table(const Analysis& analysis) {
 
 bool is_count(const std::string& name) { return name.size() == 2 && (name[0] == 't' || name[0] == 'f'); }  // tp, ..
 
-// Over the runs of a loss on a dataset, their cases and classes. Numbers: number_of or finite_number_of.
+// Collects a number over the runs of a loss on a dataset, their cases and classes. `Numbers` is number_of or
+// finite_number_of.
 template <class Numbers>
 std::vector<double> all_numbers(const Comparison& comparison, const std::string& dataset, const std::string& loss,
                                 const std::string& name, Numbers&& numbers) {

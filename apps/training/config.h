@@ -1,5 +1,5 @@
-// The settings of a training: what flags, a TOML file and a checkpoint all say in the same words. 0 or an empty text
-// means "from the data": training/plan.h fills those in.
+// The settings of a training. Flags, TOML files and checkpoints name them with the same words. 0 or an empty text means
+// that the value comes from the data; training/plan.h fills it in.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct TrainConfig {
 };
 
 // Calls f(name, member, help) for every setting but `seed`, which is a common flag. The names are those of the flags
-// with - for _.
+// with an underscore for each hyphen.
 template <class Config, class F>
 void visit_settings(Config& c, F&& f) {
   f("data", c.data, "dataset file (HDF5, format 1)");
@@ -67,15 +67,15 @@ void visit_settings(Config& c, F&& f) {
 }
 
 Json to_json(const TrainConfig& config);
-// Error(model) for a setting that is absent or of another type.
+// Throws Error(model) for a setting that is absent or of another type.
 TrainConfig config_from_json(const Json& json);
-// Flat TOML that `train --config` reads.
+// Writes the settings as flat TOML, which `train --config` reads.
 std::string to_toml(const TrainConfig& config);
 
-// Error(usage) for --amp on a device that has no bf16.
+// Throws Error(usage) if the device cannot compute in bf16, which --amp needs.
 void require_amp(Device device);
 
-// "128" or "96x96x64" (or with commas) to one value per axis. Error(usage) that names `flag`.
+// Reads "128" or "96x96x64" (or with commas) as one value per axis. Throws Error(usage) that names `flag`.
 std::vector<std::int64_t> parse_sizes(const std::string& text, int dims, const std::string& flag);
 std::string sizes_text(const std::vector<std::int64_t>& sizes);
 

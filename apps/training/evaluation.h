@@ -1,5 +1,5 @@
-// How well labels fit: every metric (losses/metrics/metrics.h) per case and class, what they come to over the cases,
-// and how these are written. Metrics are named as in the table: "dice", "hd95".
+// How well predicted labels fit the truth: every metric (losses/metrics/metrics.h) per case and class, and means over
+// the cases. Metrics are named as in the table there: "dice", "hd95".
 #pragma once
 
 #include <functional>
@@ -19,11 +19,11 @@ struct CaseResult {
   std::vector<losses::ClassScores> classes;  // [0] is the background
   double diagonal = 0;                       // of the image, mm
   double tau = 0;                            // mm, tolerance of NSD
-  // Over all classes; NaN if it was not asked for.
+  // Of all classes together; NaN if it was not asked for.
   double calibration_error = losses::kUndefined;
 };
 
-// Compares labels of a case with the truth.
+// Compares the labels of a case with the truth.
 CaseResult compare_labels(const std::string& id, const Tensor& prediction, const Tensor& truth,
                           const losses::Scoring& scoring);
 
@@ -31,22 +31,23 @@ struct EvaluateOptions {
   losses::Needs needs = losses::Needs::counts;  // what a validation during training can afford
   double tau = 0;                               // mm; 0: the largest voxel spacing of each case
 };
-// Segments the cases and compares. `progress` is called after each case with its number, 1 ..
+// Segments the cases and compares the results with their labels. `progress` is called after each case with the number
+// of cases that are done.
 std::vector<CaseResult> evaluate_cases(const Model& model, const data::Dataset& dataset,
                                        const std::vector<std::int64_t>& cases, const EvaluateOptions& options = {},
                                        const std::function<void(std::size_t)>& progress = {});
 
-// A metric of one class over the cases: NaN where it is undefined or was not asked for, infinite where it is.
+// Returns a metric of one class for every case: NaN where it is undefined or was not asked for. It may be infinite.
 std::vector<double> over_cases(const std::vector<CaseResult>& cases, std::size_t label,
                                const std::string& metric = "dice");
-// By the rules of losses/metrics/aggregate.h.
+// Summarises a metric of one class by the rules of losses/metrics/aggregate.h.
 losses::Aggregate class_aggregate(const std::vector<CaseResult>& cases, std::size_t label, const std::string& metric);
-// Mean over the foreground classes of the class means over the cases; classes without any value are left out.
+// Returns the mean over the foreground classes of their means over the cases. Classes without a value are left out.
 double foreground_mean(const std::vector<CaseResult>& cases, const std::string& metric = "dice");
-// Mean over the foreground classes, per case; the diagonal for an infinite value.
+// Returns the mean over the foreground classes for every case. An infinite value counts as the diagonal of the image.
 std::vector<double> case_means(const std::vector<CaseResult>& cases, const std::string& metric = "dice");
 
-// Cases in which a class is or is not there, and what was found.
+// The number of cases in which a class is there or is not, and in how many of them it was found.
 struct Detection {
   std::int64_t there = 0, missed = 0, not_there = 0, false_positives = 0;
   double false_positive_rate() const;  // of the cases in which it is not there; NaN if it is everywhere

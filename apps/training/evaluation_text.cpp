@@ -63,7 +63,7 @@ Json to_json(const Detection& d) {
           {"false_positive_rate", number(d.false_positive_rate())}};
 }
 
-// The columns of the table: SD stands behind Dice. Digits: ratios have 4, millimetres 2.
+// The columns of the table; the SD follows Dice. Ratios have 4 digits, millimetres 2.
 const std::vector<std::string> kShown{"dice", "jaccard", "sensitivity", "precision",
                                       "hd95", "assd",    "nsd",         "relative_volume_difference"};
 std::string cell(const Metric& metric, double value) {
@@ -79,14 +79,14 @@ std::vector<Metric> shown_metrics(const std::vector<CaseResult>& cases) {
   return shown;
 }
 
-// Of the tolerance of NSD: one for all cases, or the rule.
+// Says the tolerance of NSD: one number for all cases, or the rule.
 std::string tolerance_text(const std::vector<CaseResult>& cases) {
   const double first = cases.front().tau;
   const bool one = std::all_of(cases.begin(), cases.end(), [&](const CaseResult& c) { return c.tau == first; });
   return one ? text(first, " mm") : "the largest voxel spacing";
 }
 
-// What is to know about classes that are not in every case; empty if all are.
+// Says how classes were found that are not in every case; empty if all classes are in all cases.
 std::string empty_masks(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names) {
   Table table({"class", "not there", "found then", "there", "missed", "Dice*", "HD95*", "NSD*"}, 1);
   bool any = false, surfaces = false;

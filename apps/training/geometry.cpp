@@ -37,7 +37,7 @@ Sizes largest(const std::vector<Sizes>& rows) {
   return result;
 }
 
-// Poolings of a patch of this size, at most `most` of them; exactly `most` if `all`.
+// Returns the poolings of a patch of this size: at most `most` of them, exactly `most` if `all`.
 std::vector<Extents> poolings(const Sizes& patch, std::vector<double> spacing, int most, bool all) {
   Sizes left = patch;
   std::vector<Extents> strides;

@@ -1,4 +1,4 @@
-// The shape of a training from the shapes of the cases: patch, levels, poolings.
+// Rules that derive the shape of a training from the shapes of the cases: patch, levels of the network, poolings.
 #pragma once
 
 #include <cstdint>

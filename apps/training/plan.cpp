@@ -15,7 +15,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// The rules for what nobody asked for (apps/README.md).
+// Defaults for settings that nobody gave (apps/README.md).
 constexpr std::int64_t kBase = 16;                  // channels of the first level
 constexpr std::int64_t kVoxelsPerStep = 2 * 65536;  // aim for the batch, 2 .. 16 patches
 constexpr std::int64_t kSteps = 600;                // default budget
@@ -55,8 +55,8 @@ struct Split {
   std::vector<std::int64_t> train, val, test;
 };
 
-// Fold k of n is tested, the next one validates, the others train. Folds of the file if it has n of them, else seeded
-// ones that never split a group and are the same for every seed of a training.
+// Fold k of n is tested, the next one validates, the others train. The folds are those of the file if it has n of
+// them. Otherwise they are drawn; they never split a group and are the same for every seed of a training.
 Split fold_split(const data::Dataset& dataset, const std::string& wish) {
   constexpr std::uint64_t kFoldSeed = 5;
   const auto& stored = dataset.info().splits;
@@ -78,7 +78,7 @@ Split fold_split(const data::Dataset& dataset, const std::string& wish) {
   return split;
 }
 
-// A split of the file, empty if the file has others but not this one.
+// Returns a split of the file. It is empty if the file has other splits but not this one.
 std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std::string& name) {
   const auto& splits = dataset.info().splits;
   if (!splits.empty() && !splits.contains(name)) return {};
@@ -121,7 +121,7 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.deep_supervision = c.deep_supervision;
 }
 
-// The names of data/sampling/augment.h, and "intensity": the default without flips and rotations.
+// Knows the names of data/sampling/augment.h and "intensity", which is the default without flips and rotations.
 data::AugmentOptions augmentation(const std::string& name) {
   choose_value("augment", name, {"none", "geometry", "intensity", "default"});
   data::AugmentOptions options = data::augment_options(name == "intensity" ? "default" : name);
@@ -147,7 +147,7 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   loader.seed = c.seed;
 }
 
-// Maps that the loss asks for are made of whole cases, not of the patches that it sees.
+// The maps that a loss asks for are computed on whole cases, because at the rim of a patch they would be wrong.
 void plan_fields(Plan& plan, const data::DatasetInfo& info) {
   data::FieldMaker maker;
   maker.keys = losses::make_loss(plan.config.loss).fields();
@@ -207,7 +207,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   plan_fields(plan, info);
   plan_steps(plan);
   plan.context.ignore = info.ignore_label;
-  // Reading every label takes time: only where a loss may ask for class frequencies.
+  // Reading every label takes time, so it is done only where a loss may ask for class frequencies.
   if (c.loss.find("weights=") != std::string::npos)
     for (const data::ClassFingerprint& entry : data::take_fingerprint(dataset, train).classes)
       plan.context.class_fractions.push_back(entry.fraction);

@@ -1,5 +1,5 @@
-// Complete settings of a training: what was asked for, and for the rest rules over the training cases. No search, no
-// tuning per data set; every rule is in plan.cpp and geometry.h.
+// The plan of a training holds all its settings. What nobody asked for is filled in by rules over the training cases.
+// There is no search and no tuning per dataset; every rule is in plan.cpp and geometry.h.
 #pragma once
 
 #include <cstdint>
@@ -33,21 +33,21 @@ struct Plan {
   std::vector<std::int64_t> val, test;
   OnNan on_nan = OnNan::stop;
 
-  // Epochs that `done` steps have completed; the last one may be shorter.
+  // The number of epochs that `done` steps have completed or begun. The last epoch may be shorter than the others.
   std::int64_t epoch_of(std::int64_t done) const { return (done + steps_per_epoch - 1) / steps_per_epoch; }
 };
 
-// Error(usage) for a setting that is impossible, with its range or what it has to fit.
+// Throws Error(usage) for a setting that is impossible and names its range or what it has to fit.
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish);
 
-// "0:0,255:1" to a map. Error(usage).
+// Reads "0:0,255:1" as pairs of a stored value and its class. Throws Error(usage) for another form.
 std::map<int, int> parse_label_map(const std::string& text);
-// A dataset whose labels are mapped as --label-map says.
+// Opens a dataset whose labels are mapped as --label-map says.
 data::Dataset open_dataset(const std::string& path, const std::string& label_map);
-// The cases of a split. Error(data) if there are none.
+// Returns the cases of a split. Throws Error(data) if there are none.
 std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split);
 
-// What a person wants to know of a plan before a long wait, one fact per line.
+// Says in a few lines what a person wants to know of a plan before a long wait.
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters);
 
 }  // namespace voxgrad::apps

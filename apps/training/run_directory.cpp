@@ -67,7 +67,7 @@ RunDirectory RunDirectory::create(const std::string& path) {
   std::error_code code;
   fs::create_directories(path, code);
   if (code) fail("cannot make the run directory", path, code.value());
-  // The lock first: of two processes that start at once, one makes the run and the other is refused.
+  // The lock is taken first: of two processes that start at once, one makes the run and the other is refused.
   const bool fresh = !exists(path);
   RunDirectory run(path, open_log(path, O_CREAT));
   if (!fresh)

@@ -1,4 +1,4 @@
-// A run directory: everything that one training leaves behind, one writer at a time.
+// The run directory holds everything that one training leaves behind. Only one process at a time writes there.
 //   config.toml  run.json  log.jsonl  metrics.csv  curves.svg
 //   last.safetensors  previous.safetensors  best.safetensors
 #pragma once
@@ -10,16 +10,17 @@
 
 namespace voxgrad::apps {
 
-// The whole of a text file. Error(io).
+// Reads a whole text file. Throws Error(io).
 std::string read_text(const std::string& path);
-// Replaces a text file as a whole. Error(io); the file from before is then still there.
+// Replaces a text file as a whole. Throws Error(io); the old file is then still there.
 void write_text(const std::string& path, const std::string& contents);
 
 class RunDirectory {
  public:
-  // Makes the directory and its parents. Error(usage) if a run is in it already, Error(io) if it cannot be made.
+  // Makes the directory and its parents. Throws Error(usage) if a run is in it already, Error(io) if it cannot be made.
   static RunDirectory create(const std::string& path);
-  // Error(io) if there is no run in it; Error(usage) if another process is writing there.
+  // Opens the directory of a run. Throws Error(io) if there is no run in it, Error(usage) if another process is writing
+  // there.
   static RunDirectory reopen(const std::string& path);
   // True if `path` is a directory with a run.
   static bool exists(const std::string& path);
@@ -31,15 +32,15 @@ class RunDirectory {
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
 
-  // One line, one write; a line that does not fit on the disk is taken back. The functions below throw Error(io) too,
-  // and leave what was there before.
+  // Appends a line to log.jsonl with one write. A line that does not fit on the disk is removed again. This and the
+  // functions below throw Error(io) and then leave what was there before.
   void log(const Json& line);
   // Replaces a text file as a whole.
   void write(const std::string& name, const std::string& contents) { write_text(file(name), contents); }
-  // Becomes last.safetensors; what was `last` becomes `previous`.
+  // Writes last.safetensors; the last checkpoint before becomes `previous`.
   void save_last(const TensorFile& checkpoint);
   void save_best(const TensorFile& checkpoint);
-  // last.safetensors, or `previous` if that one is damaged or absent; `warning` then says so.
+  // Reads last.safetensors, or `previous` if that one is damaged or absent; `warning` then says so.
   TensorFile load_last(std::string& warning) const;
 
  private:

@@ -82,7 +82,7 @@ TrainResult Session::run() {
   }
 }
 
-// Before the first step, so that nobody wonders what takes so long.
+// This is done before the first step and announced, because it can take long.
 void Session::prepare_fields() {
   if (!plan_.fields) return;
   bool told = false;
@@ -119,7 +119,7 @@ void Session::train() {
   }
 }
 
-// Called where an Error(diverged) is being handled; throws it on if it cannot be survived.
+// To be called while an Error(diverged) is being handled. Throws it again if the settings say so.
 void Session::survive(const Error& error) {
   const std::string what = error.message();
   if (plan_.on_nan == OnNan::stop) throw;
@@ -207,7 +207,7 @@ void Session::save_missing() {
   if (!last_saved_) directory_.save_last(checkpoint());
 }
 
-// --- What stays ---
+// --- Checkpoints and the manifest ---
 
 void Session::describe(TensorFile& file, const EpochRecord* record) const {
   file.metadata["config"] = to_json(plan_.config).dump();

@@ -1,5 +1,5 @@
-// A training from the first step to the tested model, with everything that it leaves behind: validation after each
-// epoch, the best and the last checkpoint, logs, the answer to Ctrl-C, to a full disk and to numbers that overflow.
+// A session is a training from the first step to the tested model. It validates after each epoch, keeps the best and
+// the last checkpoint and the logs, and it handles Ctrl-C, a full disk and numbers that overflow.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 
 namespace voxgrad::apps {
 
-// What someone who watches is told; every function may be left as it is.
+// Base class for everyone who wants to be told how a training goes. By default every function does nothing.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -43,11 +43,11 @@ class Session {
           const std::string& command);
   // Goes on from last.safetensors.
   void resume();
-  // Trains to the end, tests, writes run.json. Interrupted after a signal, when a checkpoint has been written;
-  // Error(diverged) as --on-nan says.
+  // Trains to the end, tests the best model and writes run.json. Throws Interrupted after a signal, when a checkpoint
+  // has been written, and Error(diverged) as --on-nan says.
   TrainResult run();
-  // After run(): what a full disk kept from being written gets a last chance. Error(io) if it is not there now, because
-  // the run is not whole.
+  // To be called after run(): tries once more to write what a full disk has refused. Throws Error(io) if that fails
+  // again, because the run is then not complete.
   void save_missing();
 
  private:
@@ -79,7 +79,7 @@ class Session {
   Clock::time_point start_ = Clock::now();
   double seconds_before_ = 0;  // of earlier processes on this run
 
-  // What a checkpoint keeps beside the trainer.
+  // A checkpoint keeps this beside the state of the trainer.
   std::vector<EpochRecord> history_;
   double loss_sum_ = 0;
   std::int64_t loss_count_ = 0, skipped_ = 0;

@@ -27,8 +27,8 @@ class Trainer {
  public:
   Trainer(const data::Dataset& dataset, const Plan& plan, Device device);
 
-  // One batch, one change of the weights. Error(diverged) if the loss or the gradient is not finite, naming which; the
-  // weights and the step number are then unchanged.
+  // Changes the weights once, by the gradient of one batch. Throws Error(diverged) if the loss or the gradient is not
+  // finite and names which; the weights and the step number are then unchanged.
   StepReport step();
   // Leaves the next batch out; the weights do not change.
   void skip() { ++step_; }
@@ -40,10 +40,10 @@ class Trainer {
   // Goes back to the weights in training. The metric is for schedules that depend on it (NaN: none was measured).
   void end_validation(double metric);
 
-  // Weights (PyTorch names and order), optim.*, ema.*, and the counters in `metadata`.
+  // The state holds the weights (PyTorch names and order), optim.*, ema.*, and the counters in `metadata`.
   TensorFile state() const;
   void load_state(const TensorFile& file);
-  // A copy of the weights of evaluated().
+  // Returns a copy of the weights of evaluated().
   std::vector<NamedTensor> weights();
   // From now on, learning rates are multiplied by this as well.
   void scale_rate(double factor) { rate_scale_ *= factor; }

@@ -13,7 +13,7 @@ namespace voxgrad::apps {
 
 class Watch final : public Observer {
  public:
-  // `prefix` begins every line. Without `lines` epochs are reported to those who asked for more messages only.
+  // Every line begins with `prefix`. Without `lines`, epochs are reported only to people who asked for more messages.
   explicit Watch(Console& console, std::string prefix = "", bool lines = true)
       : console_(console), prefix_(std::move(prefix)), lines_(lines && !console.live()) {}
   void on_step(const StepReport& report, const Plan& plan) override;

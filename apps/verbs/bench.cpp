@@ -16,7 +16,7 @@ struct BenchArguments : NetworkOptions {
   std::string losses = "all", shape, spacing;
 };
 
-// "4,256,256": `fewest` to `most` extents.
+// Reads "4,256,256" as a shape of `fewest` to `most` extents.
 Shape parse_shape(const std::string& text, int fewest, int most) {
   int count = 1;
   for (const char c : text) count += c == ',' || c == 'x';
@@ -28,7 +28,7 @@ Shape parse_shape(const std::string& text, int fewest, int most) {
   return shape;
 }
 
-// "3,1,1": one value per axis, or one for all; empty: 1.
+// Reads "3,1,1" as one value per axis, or one value for all axes.
 std::vector<double> parse_spacing(const std::string& text, int axes) {
   std::vector<double> values;
   for (const std::string& word : CLI::detail::split(text, ',')) {

@@ -18,7 +18,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// A protocol by name. 0 as in the settings: from the data.
+// A protocol with a name. 0 means, as in the settings, that the value comes from the data.
 struct Preset {
   const char *name, *meaning;
   std::int64_t base, depth, batch, steps;
@@ -39,7 +39,7 @@ struct CompareArguments {
   CLI::App* verb = nullptr;
 };
 
-// What a preset sets, unless a flag or a TOML file says otherwise.
+// Sets what the preset says, unless a flag or a TOML file says otherwise.
 void apply_preset(CompareArguments& arguments, const Program& program) {
   if (arguments.preset.empty()) return;
   std::vector<std::string> names;

@@ -17,7 +17,7 @@ struct EvaluateArguments {
   double tau = 0;
 };
 
-// 95 % intervals of the foreground means, of every metric.
+// Returns the 95 % interval of the foreground mean of every metric.
 Json intervals(const std::vector<CaseResult>& results) {
   Json json = Json::object();
   for (const losses::Metric& metric : losses::metrics()) {

@@ -29,7 +29,7 @@ std::string range_text(const Parameter& parameter) {
   return (words.empty() ? "" : words + ", or ") + bound(parameter.low) + ".." + bound(parameter.high);
 }
 
-// Words of a text in lines that end before column `columns`, all but the first indented.
+// Breaks a text into lines that end before column `columns`; all but the first are indented.
 std::string wrapped(const std::string& words, std::size_t indent, std::size_t columns = kColumns) {
   std::string result;
   std::size_t at = indent;
@@ -50,7 +50,7 @@ std::string wrapped(const std::string& words, std::size_t indent, std::size_t co
   return result;
 }
 
-// A name and what is to say about it, beside each other.
+// Puts a name and its explanation side by side.
 std::string paragraph(const std::string& name, const std::string& words) {
   constexpr std::size_t kIndent = 10;
   return name + std::string(kIndent - name.size(), ' ') + wrapped(words, kIndent) + "\n";

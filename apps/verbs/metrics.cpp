@@ -43,7 +43,7 @@ std::uint8_t largest(const Tensor& labels, int ignore) {
   return most;
 }
 
-// The classes of the truth; of a file without names, as many as its labels and those of the prediction need.
+// Returns the classes of the truth. If the file has no names, there are as many as the labels of both files need.
 std::vector<std::string> class_names(const data::LabelFile& prediction, const data::LabelFile& truth, int ignore) {
   if (!truth.class_names().empty()) return truth.class_names();
   std::uint8_t most = 1;
@@ -59,7 +59,7 @@ struct MetricsOptions {
   double tau = 0;
 };
 
-// That of the truth, else that of the prediction; empty, with a warning, if neither file tells.
+// The spacing of the truth, else that of the prediction; empty, with a warning, if neither file has one.
 class Spacings {
  public:
   Spacings(const data::LabelFile& prediction, const data::LabelFile& truth, Console& console)

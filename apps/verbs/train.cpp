@@ -24,7 +24,7 @@ struct TrainOptions {
   CLI::App* verb = nullptr;
 };
 
-// runs/<dataset>-<loss>, with a number if that is taken.
+// Returns runs/<dataset>-<loss>, with a number if a run is there already.
 std::string default_directory(const TrainConfig& config) {
   const std::string name = file_name(std::filesystem::path(config.data).stem().string() + "-" + config.loss);
   std::string path = "runs/" + name;
@@ -40,7 +40,7 @@ void show(const TrainResult& result, const Common& common) {
                   result.run, "\n"));
 }
 
-// Two steps and one prediction for real: what they took is what the whole will take.
+// Does two steps and one prediction, and computes from their time and memory what the whole training will take.
 void dry_run(const data::Dataset& dataset, const Plan& plan, const Common& common) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_of = [](auto&& work) {

@@ -9,7 +9,7 @@ std::string cuda_description() { return "not built in"; }
 
 Backend& cuda_backend() {
   throw Error(ErrorKind::usage, "device cuda: this build has no CUDA backend",
-              "use device cpu, or build with `cmake --preset cuda`");
+              "use device cpu, or a build with CUDA (CMake preset `cuda`)");
 }
 
 }  // namespace voxgrad

@@ -11,7 +11,7 @@ namespace {
 template <class... Parts>
 [[noreturn]] void refuse(const std::string& whole, const Parts&... problem) {
   throw Error(ErrorKind::usage, text("loss \"", whole, "\": ", problem...),
-              "write name:parameter=value,..., several terms as 0.5*name+0.5*name; `voxgrad losses` lists the names");
+              "write name:parameter=value,... and add terms as 0.5*name+0.5*name");
 }
 
 bool digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }

@@ -3,7 +3,7 @@
 
 #include "apps/program/json.h"
 #include "apps/training/plan.h"
-#include "apps/training/trainer.h"
+#include "apps/training/feed.h"
 #include "engine/io/safetensors.h"
 #include "tests/apps/support.h"
 

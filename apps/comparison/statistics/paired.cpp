@@ -8,7 +8,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// Indices that sort the values.
+// Returns the indices that sort the values.
 std::vector<std::size_t> order_of(const std::vector<double>& values) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -16,8 +16,8 @@ std::vector<std::size_t> order_of(const std::vector<double>& values) {
   return order;
 }
 
-// Share of the sign patterns whose sum of positive ranks is as far from the mean as `w_plus` or farther. Ranks are
-// multiples of 1/2, so twice their sums are whole numbers: the distribution is counted up rank by rank.
+// Returns the share of sign patterns whose sum of positive ranks is as far from the mean as `w_plus` or farther. Ranks
+// are multiples of 1/2, so twice their sums are whole numbers: the distribution is counted up rank by rank.
 double exact_p(const std::vector<double>& ranks, double w_plus) {
   std::vector<double> ways{1};  // exact: at most 2^50
   for (const double rank : ranks) {

@@ -30,7 +30,7 @@ double range_cdf(double q, std::size_t k) {
   return static_cast<double>(k) * total * step / 3;
 }
 
-// Losses of one case to their average ranks, 1 for the largest value.
+// Returns the average ranks of the losses on one case, 1 for the largest value.
 std::vector<double> ranks_in_case(const Stratum& values, std::size_t index) {
   std::vector<double> negative;
   for (const std::vector<double>& loss : values) negative.push_back(-loss[index]);

@@ -8,7 +8,7 @@
 
 namespace voxgrad::apps {
 
-// Of one dataset, mean over its runs. Empty if no run was validated before its end.
+// The plot of one dataset, with means over its runs. Empty if no run was validated before its end.
 std::string learning_curves_plot(const Comparison& comparison, const std::string& dataset,
                                  const std::vector<std::string>& named);
 

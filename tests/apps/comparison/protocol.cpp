@@ -1,0 +1,81 @@
+// The protocol of a comparison: which trainings there are, who does which, and where they are kept.
+#include "apps/comparison/protocol.h"
+
+#include <set>
+
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::apps;
+using namespace voxgrad::test;
+
+namespace {
+
+CompareOptions small_options(const std::string& data) {
+  CompareOptions options;
+  options.datasets = {data};
+  options.losses = {"ce", "tversky:alpha=0.3,beta=0.7"};
+  options.seeds = 2;
+  options.folds = 3;
+  options.config.base = 4;
+  options.out = "unused";
+  return options;
+}
+
+std::vector<std::string> paths_of(const CompareOptions& options) {
+  const Protocol protocol(options);
+  std::vector<std::string> paths;
+  for (const Task& task : protocol.tasks()) paths.push_back(protocol.path(task));
+  return paths;
+}
+
+}  // namespace
+
+TEST_CASE("every loss is trained on every fold with every seed, in a directory of its own; shards share the tasks") {
+  const Folder folder;
+  CompareOptions options = small_options(phantom_file(folder, "nuclei2d", 12, {32, 32}));
+  const std::vector<std::string> all = paths_of(options);
+  CHECK(all.size() == 2 * 3 * 2);
+  CHECK(all.front() == "nuclei2d/ce/fold_0_seed_1");
+  CHECK(all.back() == "nuclei2d/tversky_alpha=0.3_beta=0.7/fold_2_seed_2");
+  CHECK(std::set<std::string>(all.begin(), all.end()).size() == all.size());
+  std::multiset<std::string> shared;
+  options.of_shards = 5;
+  for (options.shard = 0; options.shard < options.of_shards; ++options.shard)
+    for (const std::string& path : paths_of(options)) shared.insert(path);
+  CHECK(shared == std::multiset<std::string>(all.begin(), all.end()));
+}
+
+TEST_CASE("with a rate to be found, one shard has all tasks of a loss, and the trial is the first of them") {
+  const Folder folder;
+  CompareOptions options = small_options(phantom_file(folder, "nuclei2d", 12, {32, 32}));
+  options.tune = true;
+  options.of_shards = 2;
+  options.shard = 1;
+  const Protocol protocol(options);
+  REQUIRE(protocol.tasks().size() == 6);
+  for (const Task& task : protocol.tasks()) {
+    CHECK(task.loss == options.losses[1]);
+    CHECK(protocol.path(protocol.trial(task)) == protocol.path(protocol.tasks().front()));
+  }
+  Task task = protocol.tasks().front();
+  task.lr = 0.002;
+  CHECK(protocol.path(task) == "nuclei2d/tversky_alpha=0.3_beta=0.7/lr_0.002_fold_0_seed_1");
+  CHECK(protocol.plan(task).config.lr == 0.002);
+  CHECK(protocol.plan(task).config.fold == "0/3");
+}
+
+TEST_CASE("all tested cases of all folds are described, each once") {
+  const Folder folder;
+  const Protocol protocol(small_options(phantom_file(folder, "nuclei2d", 12, {32, 32})));
+  REQUIRE(protocol.question().datasets.size() == 1);
+  std::set<std::string> ids;
+  for (const TestCase& one : protocol.question().datasets[0].cases) {
+    ids.insert(one.id);
+    CHECK(one.foreground > 0);
+    CHECK(one.object_size > 0);
+  }
+  CHECK(ids.size() == 12);
+  CHECK(protocol.question().datasets[0].cases.size() == 12);
+  CHECK(protocol.question().runs.empty());
+}

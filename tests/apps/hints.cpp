@@ -1,0 +1,136 @@
+// Every verb and every flag that a string of the sources names is one that the program has: nobody is sent to
+// `voxgrad something` that is not there.
+#include <filesystem>
+#include <map>
+#include <regex>
+#include <set>
+
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+
+namespace {
+
+using Words = std::set<std::string>;
+
+// The matches of the first group of an expression.
+std::vector<std::string> matches(const std::string& text, const std::string& expression) {
+  const std::regex regex(expression);
+  std::vector<std::string> found;
+  for (std::sregex_iterator i(text.begin(), text.end(), regex), end; i != end; ++i) found.push_back((*i)[1]);
+  return found;
+}
+
+// A name that ends with a hyphen is completed elsewhere; colours of a style sheet are no flags.
+Words flags_in(const std::string& text) {
+  Words flags;
+  for (const std::string& flag : matches(text, "(?:^|[^-a-z(])(--[a-z][a-z0-9-]*)"))
+    if (!flag.ends_with('-')) flags.insert(flag);
+  return flags;
+}
+
+// The verbs of the program ("train", "losses eval") with their flags; "" has the flags of all verbs.
+class Known {
+ public:
+  Known() { add(""); }
+  bool verb(const std::string& name) const { return flags_.contains(name); }
+  bool flag(const std::string& verb, const std::string& name) const {
+    return flags_.at(verb).contains(name) || flags_.at("").contains(name);
+  }
+  bool flag_of_any(const std::string& name) const {
+    for (const auto& [verb, flags] : flags_)
+      if (flags.contains(name)) return true;
+    return false;
+  }
+  std::size_t size() const { return flags_.size(); }
+
+ private:
+  void add(const std::string& verb) {
+    std::vector<std::string> words = matches(verb, "([a-z]+)");
+    words.push_back("--help");
+    const Outcome help = program(words);
+    REQUIRE_MESSAGE(help.code == 0, help.err);
+    flags_[verb] = flags_in(help.out);
+    const std::size_t verbs = help.out.find("SUBCOMMANDS:") != std::string::npos ? help.out.find("SUBCOMMANDS:")
+                                                                                 : help.out.find("Subcommands:");
+    if (verbs == std::string::npos) return;
+    for (const std::string& name : matches(help.out.substr(verbs), "\n  ([a-z]+) "))
+      add(verb.empty() ? name : verb + " " + name);
+  }
+  std::map<std::string, Words> flags_;
+};
+
+// The literals of a source without escapes; adjacent ones are one. Raw strings hold style sheets and are left out.
+std::vector<std::string> literals(const std::string& source) {
+  std::vector<std::string> found;
+  bool joined = false;
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    if (source.compare(i, 2, "//") == 0) {
+      i = source.find('\n', i);
+      if (i == std::string::npos) break;
+    } else if (source.compare(i, 3, "R\"(") == 0) {
+      i = source.find(")\"", i) + 1;
+    } else if (source[i] == '\'') {
+      i = source.find('\'', i + (source[i + 1] == '\\' ? 3 : 1));
+    } else if (source[i] == '"') {
+      std::string text;
+      for (++i; source[i] != '"'; ++i) text += source[i] == '\\' ? (++i, ' ') : source[i];
+      if (joined)
+        found.back() += text;
+      else
+        found.push_back(text);
+      joined = true;
+    } else if (source[i] != ' ' && source[i] != '\n') {
+      joined = false;
+    }
+  }
+  return found;
+}
+
+// What the strings of a source name that the program does not have.
+Words unknown_in(const std::string& source, const Known& known) {
+  Words unknown;
+  for (const std::string& text : literals(source)) {
+    for (const std::string& flag : flags_in(text))
+      if (!known.flag_of_any(flag)) unknown.insert(flag);
+    // "voxgrad VERB [VERB] WORDS" up to the end of the quotation.
+    for (const std::string& call : matches(text, "voxgrad ([a-z]+[^`]*)")) {
+      std::string verb = matches(call, "^([a-z]+)")[0];
+      const std::vector<std::string> two = matches(call, "^([a-z]+ [a-z]+)");
+      if (!two.empty() && known.verb(two[0])) verb = two[0];
+      if (!known.verb(verb))
+        unknown.insert("voxgrad " + verb);
+      else if (contains(text, "`voxgrad"))
+        for (const std::string& flag : flags_in(call))
+          if (!known.flag(verb, flag)) unknown.insert("voxgrad " + verb + " " + flag);
+    }
+  }
+  return unknown;
+}
+
+}  // namespace
+
+TEST_CASE("what the strings of the sources tell people to call is there") {
+  const Known known;
+  CHECK(known.size() > 12);
+  int sources = 0;
+  for (const char* folder : {"apps", "engine", "nn", "losses", "data"})
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(std::string(VOXGRAD_SOURCE_DIR) + "/" + folder)) {
+      const std::string path = entry.path().string(), extension = entry.path().extension().string();
+      if (extension != ".cpp" && extension != ".h" && extension != ".cu") continue;
+      ++sources;
+      for (const std::string& word : unknown_in(bytes_of(path), known)) CHECK_MESSAGE(false, path, ": ", word);
+    }
+  CHECK(sources > 150);
+}
+
+TEST_CASE("a verb or a flag that is not there is found") {
+  const Known known;
+  CHECK(unknown_in("f(\"other layouts: `voxgrad import`\");", known) == Words{"voxgrad import"});
+  CHECK(unknown_in("f(\"give \" + x + \"--colour red\");", known) == Words{"--colour"});
+  CHECK(unknown_in("f(\"see `voxgrad train \"\n  \"--folds 3`\");", known) == Words{"voxgrad train --folds"});
+  CHECK(unknown_in("f(\"`voxgrad losses eval SPEC --png P --seed 1`\"); // \"--colour\"", known).empty());
+  CHECK(unknown_in("char c = '\"'; f(\"--no-\" + x, \"--seed\", \"var(--ink)\");", known).empty());
+}
