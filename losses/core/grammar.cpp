@@ -5,13 +5,15 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/error.h"
+
 namespace voxgrad::losses {
 namespace {
 
 template <class... Parts>
 [[noreturn]] void refuse(const std::string& whole, const Parts&... problem) {
   throw Error(ErrorKind::usage, text("loss \"", whole, "\": ", problem...),
-              "write name:parameter=value,..., several terms as 0.5*name+0.5*name; `voxgrad losses` lists the names");
+              "write name:parameter=value,... and add terms as 0.5*name+0.5*name");
 }
 
 bool digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
@@ -67,7 +69,7 @@ std::vector<TermText> parse_terms(const std::string& text) {
 }
 
 std::string term_text(double weight, const std::string& name, const Parameters& parameters) {
-  const std::string settings = parameters.text();
+  const std::string& settings = parameters.text();
   const std::string factor = weight == 1 ? std::string() : text(shortest_text(weight), '*');
   return text(factor, name, settings.empty() ? "" : ":", settings);
 }
