@@ -47,10 +47,25 @@ function(check_rules)
            "${folder} must not know that folder: apps -> nn, losses, data -> engine" ${folder})
   endforeach()
 
+  # Inside losses: a loss -> terms -> core; metrics know none of them. In core each file may include those before it.
+  forbid("${include}\"losses/(terms|metrics)/" ${nowhere} "the front end must not know what builds on it" losses/core)
+  forbid("${include}\"losses/metrics/" ${nowhere} "metrics measure finished masks, losses do not need them" losses/terms)
+  forbid("${include}\"losses/(core|terms)/" ${nowhere} "metrics measure finished masks, they need no loss" losses/metrics)
+  set(later context parameters registry fields inputs grammar loss identities)
+  set(others "${later}")
+  foreach(file IN LISTS later)
+    list(REMOVE_ITEM others ${file})
+    if(others)
+      list(JOIN others "|" above)
+      forbid("${include}\"losses/core/(${above})[.]h" "losses/core/(${above})[.]"
+             "the order in losses/core is ${later}" losses/core)
+    endif()
+  endforeach()
+
   # What people embed needs a compiler and nothing else.
   forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages).cpp)"
          "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp and pages.cpp alone" engine nn losses)
-  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/loader).cpp$"
+  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/sampling/loader).cpp$"
          "threads start in engine/parallel.cpp only (data/sampling/loader.cpp prefetches): use parallel_for"
          engine nn losses data apps)
   forbid("std::(cout|cerr|clog)|(^|[^A-Za-z0-9_.>])(v?f?printf|f?puts|putchar|exit|abort|terminate)[ \t]*\\(" ${nowhere}
@@ -98,6 +113,12 @@ endfunction()
 expect(1 engine/ops/a.cpp "#include \"nn/unet.h\"\n")
 expect(1 nn/a.h "#include \"losses/core/loss.h\"\n")
 expect(1 losses/core/a.cpp "  #  include \"data/dataset.h\"\n")
+expect(1 losses/core/a.cpp "#include \"losses/terms/region.h\"\n")
+expect(1 losses/terms/a.cpp "#include \"losses/metrics/overlap.h\"\n")
+expect(1 losses/metrics/a.cpp "#include \"losses/core/loss.h\"\n")
+expect(1 losses/core/grammar.cpp "#include \"losses/core/loss.h\"\n")
+expect(0 losses/core/loss.cpp "#include \"losses/core/grammar.h\"\n#include \"losses/core/loss.h\"\n")
+expect(0 losses/dice.cpp "#include \"losses/core/registry.h\"\n#include \"losses/terms/region.h\"\n")
 expect(1 data/a.cpp "#include \"nn/module.h\"\n")
 expect(1 apps/a.cpp "#include \"tests/test.h\"\n")
 expect(0 apps/a.cpp "#include \"nn/unet.h\"\n#include \"losses/core/loss.h\"\n#include <CLI/CLI.hpp>\n")
