@@ -3,16 +3,17 @@
 //   F[n, c] = (I + nr) / (I + b FN + (1 - b) FP + dr)      b = beta^2 / (1 + beta^2)
 //   L = mean over n, c of 1 - F
 //
-// Hashemi et al., IEEE Access 2018; Ma 2020, Eq. 13, where the "1 -" is missing. It is the Tversky loss with weights
-// that add up to 1; beta = 1 is Dice.
+// Hashemi et al., IEEE Access 2018; Ma 2020, Eq. 13, where the "1 -" is missing. This is the Tversky loss with weights
+// that add up to 1. With beta = 1 it is Dice.
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const double beta = with.number("beta"), b = beta * beta / (1 + beta * beta);
-  const Smoothing s = smoothing(with);
+Function build(Parameters& with) {
+  const double beta = with.number("beta", 1.5, 0, 1e6, "above 1 recall counts more, below 1 precision");
+  const double b = beta * beta / (1 + beta * beta);
+  const Smoothing s = region_options(with);
   return [=](const LossInput& in) {
     const auto [I, P, G] = in.integrals(Integrand::overlap, Integrand::mass, Integrand::present);
     return in.mean_of_classes(1 - tversky_index(I, P, G, 1 - b, b, s), G);
@@ -28,9 +29,6 @@ Spec spec_asymmetric() {
       .summary = "One minus the F_beta score",
       .formula = "mean_nc 1 - (I + nr) / (I + b FN + (1 - b) FP + dr), b = beta^2 / (1 + beta^2)",
       .source = "Hashemi et al., IEEE Access 2018; Ma 2020, Eq. 13",
-      .parameters =
-          std::vector<Parameter>{number("beta", 1.5, 0, 1e6, "above 1 recall counts more, below 1 precision")} +
-          region_parameters(),
       .helps =
           "small objects that would be missed: as tversky, with one parameter that means something, the beta of the F "
           "score",

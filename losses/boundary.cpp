@@ -1,18 +1,21 @@
-// Boundary loss: the probability weighed by the signed distance to the border of the truth.
+// Boundary loss: the probability, weighted by the signed distance to the border of the truth.
 //
 //   L = mean over samples, classes and voxels of phi_c(i) p_ic
 //
-// Kervadec et al., MIDL 2019, Eq. 5; Ma 2020, section 4.1. phi is negative inside and positive outside. Three versions
-// are in use (parameter sdf): kervadec, the authors' code, -(d - 1) inside, so that the voxels on the border have 0;
-// plain, -d inside, as the survey writes; zero_inner, as plain with 0 on those voxels. A class that is absent or fills
-// the image has 0 everywhere. Distances are in millimetres where the spacing is known, of whole cases in training.
-#include "losses/terms/boundary.h"
+// Kervadec et al., MIDL 2019, Eq. 5; Ma 2020, section 4.1. phi is negative inside and positive outside. The parameter
+// sdf chooses one of three versions in use. kervadec, the authors' code, takes -(d - 1) inside, so that the voxels on
+// the border have the value 0. plain takes -d inside, as the survey writes. zero_inner is plain with 0 on those voxels.
+// A class that is absent or fills the image has 0 everywhere. Distances are in millimetres where the spacing is known.
+// In training they are those of the whole case.
+#include "losses/terms/distance.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  return [term = BoundaryTerm(with)](const LossInput& in) { return mean(term(in)); };
+Function build(Parameters& with) {
+  const Function term = boundary_term(with);
+  with.background(false);
+  return [=](const LossInput& in) { return mean(term(in)); };
 }
 
 }  // namespace
@@ -23,15 +26,13 @@ Spec spec_boundary() {
           .summary = "Probability times signed distance to the true border",
           .formula = "mean_(n,c,i) phi p, phi the signed distance, negative inside",
           .source = "Kervadec et al., MIDL 2019, Eq. 5; Ma 2020, section 4.1",
-          .parameters = {BoundaryTerm::parameter(), common::background(false)},
           .helps = "with a region loss, where false positives far away hurt most",
           .fails =
               "alone: an empty prediction is nearly stationary, and small objects are given up; can be negative, and "
               "its scale is that of the distances",
           .build = build,
           .geometric = true,
-          .objective = false,
-          .fields = BoundaryTerm::fields};
+          .objective = false};
 }
 
 }  // namespace voxgrad::losses

@@ -4,15 +4,19 @@
 //
 // Taghanaki et al., Computerized Medical Imaging and Graphics 2019; Ma 2020, Eq. 15, whose brackets leave the sign of
 // the second logarithm open (the authors' code has it positive, which rewards false positives). With several classes
-// each channel that counts is a binary problem. shift=1 adds 1 - alpha, so that a perfect prediction gives 0.
+// each channel that counts is a binary problem. shift=1 adds 1 - alpha, so that a perfect prediction has the value 0.
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const double alpha = with.number("alpha"), beta = with.number("beta"), e = with.number("smooth");
-  const double shift = with.on("shift") ? 1 - alpha : 0;
+Function build(Parameters& with) {
+  const double alpha = with.number("alpha", 0.5, 0, 1, "share of the cross entropy");
+  const double beta = with.number("beta", 0.5, 0, 1, "above 1/2 misses cost more than false alarms");
+  const double e = with.number("smooth", 1, 1e-12, 1e12, "e, in numerator and denominator of D");
+  const double shift = with.flag("shift", false, "1: adds 1 - alpha, so that the least value is 0") ? 1 - alpha : 0;
+  with.batch(true);
+  with.background();
   return [=](const LossInput& in) {
     const auto [I, P, G, misses, alarms, M] =
         in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, Integrand::miss_log, Integrand::alarm_log,
@@ -30,11 +34,6 @@ Spec spec_combo() {
           .summary = "Weighted binary cross entropy minus Dice",
           .formula = "-alpha mean_ic [beta t ln p + (1-beta) (1-t) ln(1-p)] - (1-alpha) mean_c D",
           .source = "Taghanaki et al., CMIG 2019; Ma 2020, Eq. 15",
-          .parameters = {number("alpha", 0.5, 0, 1, "share of the cross entropy"),
-                         number("beta", 0.5, 0, 1, "above 1/2 misses cost more than false alarms"),
-                         number("smooth", 1, 1e-12, 1e12, "e, in numerator and denominator of D"),
-                         flag("shift", false, "1: adds 1 - alpha, so that the least value is 0"), common::batch(true),
-                         common::background()},
           .helps = "imbalance, with a handle on misses against false alarms",
           .fails =
               "one-against-the-rest cross entropy counts the background once per channel; without shift=1 the least "

@@ -3,18 +3,22 @@
 //   D[n, c] = (2 I + nr) / (P + G + dr)      I = sum p t, P = sum p, G = sum t over the voxels of sample n
 //   L = mean over n, c of 1 - D
 //
-// denominator=squared: P = sum p^2 (Milletari et al., V-Net, 3DV 2016; Ma 2020, Eq. 8). linear: Drozdzal et al. 2016,
-// what today's libraries compute. Eq. 8 sums over the classes inside the ratio: pool_classes=1. transform=neg_log is
-// log-Dice (D is kept above 1e-12, which matters without smooth_nr only), log_cosh is Jadon 2020.
+// denominator=squared takes P = sum p^2 (Milletari et al., V-Net, 3DV 2016; Ma 2020, Eq. 8). denominator=linear is
+// Drozdzal et al. 2016, which today's libraries compute. Eq. 8 sums over the classes inside the ratio, which is
+// pool_classes=1. transform=neg_log is log-Dice; D is clamped to 1e-12 from below, which matters without smooth_nr
+// only. transform=log_cosh is Jadon 2020.
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const Integrand denominator = with.is("denominator", "squared") ? Integrand::square : Integrand::mass;
-  const bool neg_log = with.is("transform", "neg_log"), rounded = with.is("transform", "log_cosh");
-  const Smoothing s = smoothing(with);
+Function build(Parameters& with) {
+  const Choice power = with.choice("denominator", {"linear", "squared"}, "P = sum p, or sum p^2 (V-Net)");
+  const Integrand denominator = power.is("squared") ? Integrand::square : Integrand::mass;
+  const Smoothing s = region_options(with);
+  const Choice transform =
+      with.choice("transform", {"one_minus", "neg_log", "log_cosh"}, "of D to a loss: 1 - D, -log D, log cosh(1 - D)");
+  const bool neg_log = transform.is("neg_log"), rounded = transform.is("log_cosh");
   return [=](const LossInput& in) {
     const auto [I, P, G] = in.integrals(Integrand::overlap, denominator, Integrand::present);
     const Tensor D = dice_coefficient(I, P, G, s);
@@ -31,11 +35,6 @@ Spec spec_dice() {
       .summary = "Soft Dice, one ratio per sample and class",
       .formula = "mean_nc 1 - (2 I + nr) / (P + G + dr)",
       .source = "Milletari et al., 3DV 2016; Drozdzal et al. 2016; Ma 2020, Eq. 8",
-      .parameters =
-          std::vector<Parameter>{choice("denominator", {"linear", "squared"}, "P = sum p, or sum p^2 (V-Net)")} +
-          region_parameters() +
-          std::vector<Parameter>{choice("transform", {"one_minus", "neg_log", "log_cosh"},
-                                        "of D to a loss: 1 - D, -log D, log cosh(1 - D)")},
       .helps =
           "class imbalance: every class weighs the same whatever its size, and the measure is the one that is reported",
       .fails =

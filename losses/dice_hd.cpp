@@ -1,23 +1,26 @@
 // Dice plus the Hausdorff distance loss.
 //
-//   balance=auto:   r L_dice + L_HD,  r = L_HD / (L_dice + 1e-5), held constant in the gradient
+//   balance=auto:   r L_dice + L_HD,  r = L_HD / (L_dice + 1e-5), treated as a constant in the gradient
 //   balance=fixed:  L_dice + lambda_hd L_HD
 //
-// The option background is that of the Dice term; the distance term always leaves the background out.
-// Karimi and Salcudean, TMI 2020, section III, with the balance of every step. With balance=auto the value is twice
-// L_HD, and the gradient is not that of the value.
-#include "losses/terms/hausdorff.h"
+// Karimi and Salcudean, TMI 2020, section III, where r is computed again at every step. With balance=auto the value is
+// twice L_HD, and the gradient is not the derivative of the value. The option background concerns the Dice term; the
+// distance term always leaves the background out.
+#include "losses/terms/distance.h"
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const bool automatic = with.is("balance", "auto");
-  const double lambda_hd = with.number("lambda_hd");
-  return [=, s = smoothing(with), term = HausdorffTerm(with)](const LossInput& in) {
+Function build(Parameters& with) {
+  const bool automatic = with.choice("balance", {"auto", "fixed"}, "r of every step, or lambda_hd").is("auto");
+  const double lambda_hd = with.number("lambda_hd", 1, 0, 1e6, "weight with balance=fixed");
+  const auto hausdorff = hausdorff_term(with);
+  const Smoothing s = smoothing(with);
+  with.background(false);
+  return [=](const LossInput& in) {
     const auto [I, P, G, S, M] =
-        in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, term.row(in), Integrand::voxels);
+        in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, hausdorff(in), Integrand::voxels);
     const Tensor dice_loss = mean(1 - dice_coefficient(I, P, G, s));
     const Tensor hd_loss = mean(in.foreground(S / clamp(M, 1, kInfinity)));
     if (!automatic) return dice_loss + lambda_hd * hd_loss;
@@ -33,16 +36,11 @@ Spec spec_dice_hd() {
           .summary = "Dice plus the Hausdorff distance loss, balanced at every step",
           .formula = "r L_dice + L_HD, r = L_HD / L_dice held constant; or L_dice + lambda_hd L_HD",
           .source = "Karimi and Salcudean, TMI 2020; Ma 2020, section 4.2",
-          .parameters = std::vector<Parameter>{choice("balance", {"auto", "fixed"}, "r of every step, or lambda_hd"),
-                                               number("lambda_hd", 1, 0, 1e6, "weight with balance=fixed")} +
-                        HausdorffTerm::parameters() + smoothing_parameters() +
-                        std::vector<Parameter>{common::background(false)},
           .helps = "the far outliers that Dice alone hardly sees",
           .fails = "a distance transform of the prediction at every step; the value jumps when the mask does",
           .build = build,
           .geometric = true,
-          .exact_with = "balance=fixed",
-          .fields = HausdorffTerm::fields};
+          .exact_with = "balance=fixed"};
 }
 
 }  // namespace voxgrad::losses

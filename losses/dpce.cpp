@@ -2,23 +2,23 @@
 //
 //   L = 1/M sum_i (1 + D_i) l_i        l_i = -log p_y
 //
-// d_i is the distance to the nearest voxel of another class, and over the region of each class of an image
+// d_i is the distance to the nearest voxel of another class. Over the region of each class of an image
 //   normalize=range: D = (max d - d) / (max d - min d)     max: D = (max d - d) / max d     none: D = max d - d
 //
-// Caliva et al. 2019; Ma 2020, Eq. 6, which writes the product outside of the sum: it belongs inside. The published
-// code returns the cross entropy without D.
+// Caliva et al. 2019; Ma 2020, Eq. 6, which writes the product outside of the sum, although it belongs inside. The
+// published code returns the cross entropy without D.
 #include "losses/core/inputs.h"
+#include "losses/core/registry.h"
 
 namespace voxgrad::losses {
 namespace {
 
-std::string penalty(const Parameters& with) { return "penalty:" + with.choice("normalize"); }
-
-Function build(const Parameters& with) {
-  return [key = penalty(with)](const LossInput& in) {
-    Integral losses = to_row(Integrand::nll);
-    losses.field = 1 + in.field(key);
-    const auto [L, M] = in.integrals(losses, Integrand::weight);
+Function build(Parameters& with) {
+  const Choice normalize = with.choice("normalize", {"range", "max", "none"},
+                                       "D divided by its range in the class, by its largest distance, or in "
+                                       "millimetres");
+  return [key = with.field("penalty:" + normalize.word)](const LossInput& in) {
+    const auto [L, M] = in.integrals(row(Integrand::nll, 1 + in.field(key)), Integrand::weight);
     return in.mean_of_voxels(L, M);
   };
 }
@@ -31,15 +31,12 @@ Spec spec_dpce() {
           .summary = "Cross entropy that weighs voxels near a border more",
           .formula = "mean_i (1 + D_i) (-log p_y), D = 1 at the border of a class, 0 at its centre",
           .source = "Caliva et al. 2019; Ma 2020, Eq. 6",
-          .parameters = {choice("normalize", {"range", "max", "none"},
-                                "D divided by its range in the class, by its largest distance, or in millimetres")},
           .helps =
               "borders between regions that are found anyway: voxels at a border count twice as much as those in the "
               "middle",
           .fails = "the imbalance of the classes stays, and the borders where raters disagree get the largest weight",
           .build = build,
-          .geometric = true,
-          .fields = [](const Parameters& with) { return std::vector<std::string>{penalty(with)}; }};
+          .geometric = true};
 }
 
 }  // namespace voxgrad::losses

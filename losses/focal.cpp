@@ -1,16 +1,18 @@
-// Focal loss: cross entropy in which a voxel counts the less, the better it is.
+// Focal loss: a cross entropy in which a voxel counts less the better it is predicted.
 //
 //   L = 1/M sum_i w_y (1 - p_y)^gamma (-log p_y)      M voxels, p_y the probability of the true class y of voxel i
 //
 // Lin et al., ICCV 2017 (who divide by the number of positive anchors, not of voxels, and call the weights alpha);
-// Ma 2020, Eq. 5. gamma = 0 is the cross entropy.
+// Ma 2020, Eq. 5. With gamma = 0 it is the cross entropy.
 #include "losses/core/inputs.h"
+#include "losses/core/registry.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const double gamma = with.number("gamma");
+Function build(Parameters& with) {
+  const double gamma = with.number("gamma", 2, 0, 100, "how fast easy voxels fade; 0 is the cross entropy");
+  with.weights("weight of a voxel by its true class (alpha of the paper)");
   return [=](const LossInput& in) {
     const auto [L, M] = in.integrals(row(Integrand::focal, gamma, in.class_weights()), Integrand::weight);
     return in.mean_of_voxels(L, M);
@@ -25,8 +27,6 @@ Spec spec_focal() {
           .summary = "Cross entropy that fades for voxels that are already right",
           .formula = "mean_i w_y (1 - p_y)^gamma (-log p_y)",
           .source = "Lin et al., ICCV 2017; Ma 2020, Eq. 5",
-          .parameters = {number("gamma", 2, 0, 100, "how fast easy voxels fade; 0 is the cross entropy"),
-                         common::weights("weight of a voxel by its true class (alpha of the paper)")},
           .helps =
               "many easy voxels: their mean no longer hides the few hard ones; gamma 2 leaves 1 % of the loss of a "
               "voxel with p_y = 0.9",

@@ -2,11 +2,19 @@
 //
 //   L = mean over n of 1 - (2 sum_c w_c I_c + nr) / (sum_c w_c (P_c + G_c) + dr)      w_c = 1 / G_c^2
 //
-// Sudre et al., DLMIA 2017; Ma 2020, Eq. 11. The weights are constants. A class without truth has an infinite weight;
-// `absent` says what happens, and decides whether the loss trains at all: with `clamp` such a class swamps the others.
-#include "losses/terms/generalized_dice.h"
+// Sudre et al., DLMIA 2017; Ma 2020, Eq. 11. The weights are constants. The weight of a class without truth would be
+// infinite, and `absent` says what it is instead. This decides whether the loss trains at all: with absent=clamp such a
+// class outweighs all others.
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
+namespace {
+
+Function build(Parameters& with) {
+  return [gd = generalized_dice(with)](const LossInput& in) { return mean(gd(in)); };
+}
+
+}  // namespace
 
 Spec spec_generalized_dice() {
   return {.name = "generalized_dice",
@@ -14,14 +22,11 @@ Spec spec_generalized_dice() {
           .summary = "One Dice ratio for all classes, weighted by inverse size",
           .formula = "mean_n 1 - (2 sum_c w I + nr) / (sum_c w (P + G) + dr), w = 1/G^2",
           .source = "Sudre et al., DLMIA 2017; Ma 2020, Eq. 11",
-          .parameters = GeneralizedDice::parameters(),
           .helps = "several classes of very different size in every image",
           .fails =
               "a class absent from an image (with absent=clamp its weight swamps all others and nothing is learnt); "
               "smoothing is not small against w G in large volumes, smooth_nr=0 helps there",
-          .build = [](const Parameters& with) -> Function {
-            return [gd = GeneralizedDice(with)](const LossInput& in) { return mean(gd(in)); };
-          }};
+          .build = build};
 }
 
 }  // namespace voxgrad::losses

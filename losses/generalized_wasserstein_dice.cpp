@@ -1,10 +1,13 @@
-// Dice that knows how bad it is to take one class for another.
+// Dice with a cost for each confusion of two classes.
 //
 //   W_i = sum_c D[y_i, c] p_ic                    D: distances of the classes, 0 .. 1
 //   L = 1 - (2 sum_fg (1 - W) + nr) / (2 sum_fg (1 - W) + sum W + dr)
 //
-// Fidon et al., BrainLes 2017, Eq. 5 and 6; fg: the voxels whose label is not 0. Per sample, then the mean; a public
-// implementation mixes the samples of a batch. With all distances 1 (`equal`) it is a Dice pooled over the foreground.
+// Fidon et al., BrainLes 2017, Eq. 5 and 6; fg are the voxels whose label is not 0. The ratio is taken per sample, then
+// the mean; a public implementation mixes the samples of a batch. If all distances are 1 (`equal`), it is a Dice loss
+// pooled over the foreground.
+#include <algorithm>
+
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
@@ -27,9 +30,13 @@ std::vector<double> matrix(const std::vector<double>& given, std::int64_t classe
   return D;
 }
 
-Function build(const Parameters& with) {
+Function build(Parameters& with) {
+  const List distances = with.list("distances", {"equal"}, 0, 1e12,
+                                   "distance of label y (row) to class c (column), row by row, scaled to a largest of "
+                                   "1; the diagonal is 0; equal: 1");
   const Smoothing s = smoothing(with);
-  return [=, given = with.list("distances")](const LossInput& in) {
+  with.batch();
+  return [s, given = distances.numbers](const LossInput& in) {
     const std::int64_t channels = in.channels(), classes = std::max<std::int64_t>(channels, 2);
     std::vector<double> D = matrix(given, classes);
     if (channels == 1) D = {0, D[1], 0, D[2]};  // of the probability of the wrong label, see `kind`
@@ -38,7 +45,7 @@ Function build(const Parameters& with) {
     const auto by_label = [&](const std::vector<double>& weights) {
       return reshape(in.constant(weights), {classes, classes});
     };
-    // A voxel contributes D[y, c] p_c to W.
+    // A voxel adds D[y, c] p_c to W.
     const Integrand kind = channels == 1 ? Integrand::error : Integrand::mass;
     const auto [all, foreground, G] =
         in.integrals(row(kind, 0, by_label(D)), row(kind, 0, by_label(D_fg)), Integrand::present);
@@ -58,10 +65,6 @@ Spec spec_generalized_wasserstein_dice() {
       .summary = "Dice that weighs a confusion by the distance of the two classes",
       .formula = "1 - (2 sum_fg (1 - W) + nr) / (2 sum_fg (1 - W) + sum W + dr), W_i = sum_c D[y, c] p_c",
       .source = "Fidon et al., BrainLes 2017, Eq. 5 and 6",
-      .parameters = std::vector<Parameter>{list("distances", "equal", {"equal"}, 0, 1e12,
-                                                "distance of label y (row) to class c (column), row by row, scaled "
-                                                "to a largest of 1; the diagonal is 0; equal: 1")} +
-                    smoothing_parameters() + std::vector<Parameter>{common::batch()},
       .helps =
           "nested or related classes, where some confusions are harmless: oedema for core rather than for background",
       .fails = "one ratio for all foreground classes: small ones are lost as in pooled Dice",

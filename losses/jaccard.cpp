@@ -4,15 +4,16 @@
 //   L = mean over n, c of 1 - J
 //
 // Rahman and Wang, ISVC 2016; Ma 2020, Eq. 9 (which sums over the classes inside the ratio: pool_classes=1).
-// denominator=squared: P = sum p^2. Without smoothing L = 2 L_dice / (1 + L_dice).
+// denominator=squared takes P = sum p^2. Without smoothing L = 2 L_dice / (1 + L_dice).
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const Integrand denominator = with.is("denominator", "squared") ? Integrand::square : Integrand::mass;
-  const Smoothing s = smoothing(with);
+Function build(Parameters& with) {
+  const Choice power = with.choice("denominator", {"linear", "squared"}, "P = sum p, or sum p^2");
+  const Integrand denominator = power.is("squared") ? Integrand::square : Integrand::mass;
+  const Smoothing s = region_options(with);
   return [=](const LossInput& in) {
     const auto [I, P, G] = in.integrals(Integrand::overlap, denominator, Integrand::present);
     return in.mean_of_classes(1 - (I + s.nr) / (P + G - I + s.dr), G);
@@ -27,8 +28,6 @@ Spec spec_jaccard() {
           .summary = "Soft Jaccard index (IoU), one ratio per sample and class",
           .formula = "mean_nc 1 - (I + nr) / (P + G - I + dr)",
           .source = "Rahman and Wang, ISVC 2016; Ma 2020, Eq. 9",
-          .parameters = std::vector<Parameter>{choice("denominator", {"linear", "squared"}, "P = sum p, or sum p^2")} +
-                        region_parameters(),
           .helps =
               "as dice; it ranks single segmentations like dice, and errors in nearly right classes weigh up to twice "
               "as much",

@@ -1,17 +1,19 @@
-// The Lovasz extension of the Jaccard loss, at the hinge errors of the logits.
+// The Lovasz extension of the Jaccard loss at the hinge errors of the logits.
 //
 //   m_i = max(0, 1 - s_i (2 t_i - 1)),  s the log-odds of the class, in decreasing order
 //   L = sum_k m_k (J_k - J_(k-1)),  J as in lovasz_softmax.cpp
 //
 // Berman, Rannen Triki and Blaschko, CVPR 2018, Eq. 10, for two classes. The log-odds are the logit of one sigmoid
-// channel and z_1 - z_0 of two channels; of more channels log p_c - log(1 - p_c), every class against the rest.
-#include "losses/terms/lovasz.h"
+// channel, z_1 - z_0 of two channels, and log p_c - log(1 - p_c) of more channels, every class against the rest.
+#include "losses/terms/rank.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  return [lovasz = Lovasz(with)](const LossInput& in) { return lovasz(in, in.hinge_errors()); };
+Function build(Parameters& with) {
+  return [lovasz = lovasz_extension(with, true, false, false)](const LossInput& in) {
+    return lovasz(in, in.hinge_errors());
+  };
 }
 
 }  // namespace
@@ -22,7 +24,6 @@ Spec spec_lovasz_hinge() {
           .summary = "Lovasz extension of the Jaccard loss, on hinge errors of the logits",
           .formula = "sum_k m_k (J_k - J_(k-1)), m = max(0, 1 - s (2 t - 1)) in decreasing order, s log-odds",
           .source = "Berman et al., CVPR 2018, Eq. 10",
-          .parameters = Lovasz::parameters(true, {"all", "present"}, false),
           .helps = "two classes; the gradient does not vanish for voxels that are confidently wrong",
           .fails =
               "the scale of the logits matters, they are no probabilities; an image without the class only sees its "

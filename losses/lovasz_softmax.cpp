@@ -1,17 +1,19 @@
-// The Lovasz extension of the Jaccard loss, at the errors of the probabilities.
+// The Lovasz extension of the Jaccard loss at the errors of the probabilities.
 //
 //   e_i = 1 - p_ic where the label is c, p_ic elsewhere, sorted: e_1 >= e_2 >= ..
 //   L_c = sum_k e_k (J_k - J_(k-1)),  J_k = 1 - (G - f_k) / (G + k - f_k),  f_k: how many of the first k are in c
 //
-// Berman, Rannen Triki and Blaschko, CVPR 2018, Eq. 9 and 11. Convex and piecewise linear in e, and equal to the
-// Jaccard loss where all p are 0 or 1. It takes probabilities, not logits; some public trainers feed the latter.
-#include "losses/terms/lovasz.h"
+// Berman, Rannen Triki and Blaschko, CVPR 2018, Eq. 9 and 11. The loss is convex and piecewise linear in e, and
+// equal to the Jaccard loss where all p are 0 or 1. It takes probabilities, although some public trainers feed logits.
+#include "losses/terms/rank.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  return [lovasz = Lovasz(with)](const LossInput& in) { return lovasz(in, in.map(to_row(Integrand::error))); };
+Function build(Parameters& with) {
+  return [lovasz = lovasz_extension(with, false, true, true)](const LossInput& in) {
+    return lovasz(in, in.map(Integrand::error));
+  };
 }
 
 }  // namespace
@@ -22,7 +24,6 @@ Spec spec_lovasz_softmax() {
           .summary = "Lovasz extension of the Jaccard loss, on probabilities",
           .formula = "mean_c sum_k e_k (J_k - J_(k-1)), errors e in decreasing order",
           .source = "Berman et al., CVPR 2018, Eq. 11",
-          .parameters = Lovasz::parameters(false, {"present", "all"}, true),
           .helps = "the Jaccard index itself is the goal, and the batch holds every class; good for fine-tuning",
           .fails =
               "alone from scratch it is slow to start; with classes=all an absent class only sees its worst voxel; it "

@@ -8,8 +8,12 @@
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const double eps = with.number("eps");
+Function build(Parameters& with) {
+  const double eps = with.number("eps", 1e-5, 1e-12, 1e12, "added to each cell");
+  with.batch(true);
+  with.background();
+  with.absent();
+  with.weights("factor of a class's loss");
   return [=](const LossInput& in) {
     const auto [I, P, G, M] = in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, Integrand::voxels);
     const Tensor TP = I + eps, FP = P - I + eps, FN = G - I + eps, TN = M - P - G + I + eps;
@@ -26,8 +30,6 @@ Spec spec_mcc() {
           .summary = "Matthews correlation coefficient: all four cells of the confusion matrix",
           .formula = "mean_c 1 - (TP TN - FP FN) / sqrt((TP+FP) (TP+FN) (TN+FP) (TN+FN))",
           .source = "Abhishek and Hamarneh, ISBI 2021",
-          .parameters = {number("eps", 1e-5, 1e-12, 1e12, "added to each cell"), common::batch(true),
-                         common::background(), common::absent(), common::weights("factor of a class's loss")},
           .helps = "true negatives count too, where Dice ignores them; the same for a class and its complement",
           .fails = "the correlation of an absent class is near 0, so its loss stays near 1",
           .build = build};

@@ -1,22 +1,23 @@
-// The size terms alone: distance between the true proportion p of each class and the predicted one q.
+// The size terms alone: the distance between the true proportion p of each class and the predicted one, q.
 //
 //   p = (G + eps) / (M + eps)     q = (sum_i softmax(temperature z)_i + eps) / (M + eps)     per sample and class
 //   kind=l1: mean_nc |q - p|      kl: mean_n sum_c p ln(p / q)      db: mean_nc ln(p + q + eps)
 //
 // Liu et al., "Do we really need dice?", Medical Image Analysis 2024 (arXiv 2104.08717). db is the size term hidden
-// in log-Dice; it may be negative.
-#include "losses/terms/region_size.h"
+// in log-Dice. It may be negative.
+#include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const SizeTerm kind = with.is("kind", "l1") ? SizeTerm::l1 : with.is("kind", "kl") ? SizeTerm::kl : SizeTerm::db;
-  const double temperature = with.number("temperature"), eps = with.number("eps");
+Function build(Parameters& with) {
+  const Choice distance = with.choice("kind", {"l1", "kl", "db"}, "distance of the proportions");
+  const SizeTerm kind = distance.is("l1") ? SizeTerm::l1 : distance.is("kl") ? SizeTerm::kl : SizeTerm::db;
+  const SizeOptions size = size_options(with);
   return [=](const LossInput& in) {
     const auto [P, G, M] =
-        in.at_temperature(temperature).integrals(Integrand::mass, Integrand::present, Integrand::voxels);
-    return size_term(kind, P, G, M, eps);
+        in.at_temperature(size.temperature).integrals(Integrand::mass, Integrand::present, Integrand::voxels);
+    return size_term(kind, P, G, M, size.eps);
   };
 }
 
@@ -28,8 +29,6 @@ Spec spec_region_size() {
           .summary = "Distance between true and predicted size of each class, to be added to another loss",
           .formula = "mean_nc |q - p|, or KL(p || q), or mean_nc ln(p + q)",
           .source = "Liu et al., Medical Image Analysis 2024 (arXiv 2104.08717)",
-          .parameters = {choice("kind", {"l1", "kl", "db"}, "distance of the proportions"), temperature_parameter(),
-                         size_eps_parameter()},
           .helps = "with a second loss: predictions of the right size, no class grows at the expense of another",
           .fails =
               "alone it says nothing about where a region is; at temperature 1 a calibrated model already satisfies it",

@@ -3,16 +3,16 @@
 //   L = mean of the m largest l_i of the batch, m = max(1, floor(percent / 100 M))        l_i = -log p_y
 //
 // Wu et al. 2016 (online bootstrapping), as in nnU-Net. Ignored voxels do not count for M. The voxels are found by
-// selection, not by sorting; of equal losses the first are taken.
-#include "losses/terms/topk.h"
+// selection, not by sorting. Among equal losses the first ones are taken.
+#include "losses/terms/rank.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const double percent = with.number("percent");
+Function build(Parameters& with) {
+  const double percent = percent_of_voxels(with);
   return [=](const LossInput& in) {
-    const Tensor losses = losses_of_voxels(in);
+    const Tensor losses = in.map(Integrand::nll);
     const HardestVoxels hardest = hardest_voxels(in, losses, percent);
     return sum(in.sums(losses * hardest.selected)) / hardest.count;
   };
@@ -26,7 +26,6 @@ Spec spec_topk() {
           .summary = "Cross entropy of the hardest percent of the voxels",
           .formula = "mean of the floor(percent / 100 M) largest -log p_y of the batch",
           .source = "Wu et al. 2016; Isensee et al. 2021",
-          .parameters = {percent_parameter()},
           .helps = "imbalance and thin borders: the easy background gets no gradient at all",
           .fails =
               "wrong labels are the hardest voxels; probabilities are not calibrated; with a small percent few voxels "

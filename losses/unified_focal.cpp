@@ -5,7 +5,9 @@
 //   T with delta on FN and 1 - delta on FP; a_c = 1 - gamma on the foreground, 1 on the background
 //
 // Yeung et al., Computerized Medical Imaging and Graphics 2022. asymmetric=0 gives both classes both exponents. Class 0
-// is the background, every other class foreground.
+// is the background, and every other class is foreground.
+#include <algorithm>
+
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
@@ -33,6 +35,16 @@ Tensor unified(const Options& o, const LossInput& in) {
   return o.lambda * cross_entropy + (1 - o.lambda) * mean(powers);
 }
 
+Function build(Parameters& with) {
+  Options o;
+  o.lambda = with.number("lambda", 0.5, 0, 1, "share of the cross entropy");
+  o.delta = with.number("delta", 0.6, 0, 1, "weight of the foreground, and of false negatives in T");
+  o.gamma = with.number("gamma", 0.5, 0, 0.999, "suppresses easy background, enhances the foreground");
+  o.eps = with.number("eps", 1e-7, 1e-12, 1, "added to both sides of T");
+  o.asymmetric = with.flag("asymmetric", true, "0: both exponents on every class");
+  return [o](const LossInput& in) { return unified(o, in); };
+}
+
 }  // namespace
 
 Spec spec_unified_focal() {
@@ -41,18 +53,9 @@ Spec spec_unified_focal() {
           .summary = "Asymmetric focal cross entropy plus asymmetric focal Tversky",
           .formula = "lambda mean_i f + (1 - lambda) mean_nc (1 - T)^a",
           .source = "Yeung et al., CMIG 2022",
-          .parameters = {number("lambda", 0.5, 0, 1, "share of the cross entropy"),
-                         number("delta", 0.6, 0, 1, "weight of the foreground, and of false negatives in T"),
-                         number("gamma", 0.5, 0, 0.999, "suppresses easy background, enhances the foreground"),
-                         number("eps", 1e-7, 1e-12, 1, "added to both sides of T"),
-                         flag("asymmetric", true, "0: both exponents on every class")},
           .helps = "strong imbalance: suppresses easy background without losing rare foreground",
           .fails = "three parameters that act in both parts at once, so none has a meaning of its own",
-          .build = [](const Parameters& with) -> Function {
-            const Options o{with.number("lambda"), with.number("delta"), with.number("gamma"), with.number("eps"),
-                            with.on("asymmetric")};
-            return [o](const LossInput& in) { return unified(o, in); };
-          }};
+          .build = build};
 }
 
 }  // namespace voxgrad::losses

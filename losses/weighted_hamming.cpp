@@ -2,15 +2,17 @@
 //
 //   L = mean over n, c of  gamma FN / (G + eps) + (1 - gamma) FP / (M - G + eps)
 //
-// Bertels et al., MICCAI 2019; Eelbode et al., TMI 2020: what weighted cross entropy is a surrogate of, for the claim
-// that no choice of gamma approximates Dice. Linear in p.
+// Bertels et al., MICCAI 2019; Eelbode et al., TMI 2020. Weighted cross entropy is a surrogate of this loss. It serves
+// to test the claim that no choice of gamma approximates Dice. It is linear in p.
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
 namespace {
 
-Function build(const Parameters& with) {
-  const double gamma = with.number("gamma"), eps = with.number("eps");
+Function build(Parameters& with) {
+  const double gamma = with.number("gamma", 0.5, 0, 1, "weight of the error on the object");
+  const double eps = with.number("eps", 1e-5, 1e-12, 1e12, "added to both denominators");
+  class_options(with);
   return [=](const LossInput& in) {
     const auto [I, P, G, M] = in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, Integrand::voxels);
     return in.mean_of_classes(gamma * ((G - I) / (G + eps)) + (1 - gamma) * ((P - I) / (M - G + eps)), G);
@@ -25,10 +27,6 @@ Spec spec_weighted_hamming() {
           .summary = "Mean error on the object and off it, weighted",
           .formula = "mean_nc gamma FN / (G + eps) + (1 - gamma) FP / (M - G + eps)",
           .source = "Bertels et al., MICCAI 2019; Eelbode et al., TMI 2020",
-          .parameters = {number("gamma", 0.5, 0, 1, "weight of the error on the object"),
-                         number("eps", 1e-5, 1e-12, 1e12, "added to both denominators"), common::batch(),
-                         common::background(), common::pool_classes(), common::absent(),
-                         common::weights("factor of a class's loss")},
           .helps = "as a reference for theory: the region form of weighted cross entropy",
           .fails = "no gamma approximates Dice for objects of every size; no gradient at confidently wrong voxels",
           .build = build};

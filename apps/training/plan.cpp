@@ -10,7 +10,7 @@
 #include "data/fingerprint.h"
 #include "engine/error.h"
 #include "engine/names.h"
-#include "losses/terms/fields.h"
+#include "losses/core/fields.h"
 
 namespace voxgrad::apps {
 namespace {

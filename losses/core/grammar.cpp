@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/error.h"
+
 namespace voxgrad::losses {
 namespace {
 
@@ -67,7 +69,7 @@ std::vector<TermText> parse_terms(const std::string& text) {
 }
 
 std::string term_text(double weight, const std::string& name, const Parameters& parameters) {
-  const std::string settings = parameters.text();
+  const std::string& settings = parameters.text();
   const std::string factor = weight == 1 ? std::string() : text(shortest_text(weight), '*');
   return text(factor, name, settings.empty() ? "" : ":", settings);
 }

@@ -7,7 +7,7 @@
 namespace voxgrad::losses {
 
 const std::vector<Identity>& identities() {
-  // Smoothing of a Tversky index is half that of Dice: (I + s) / (..) = (2 I + 2 s) / (..).
+  // The smoothing of a Tversky index is half that of Dice, because (I + s) / (..) = (2 I + 2 s) / (..).
   static const std::vector<Identity> all{
       {"focal:gamma=0", "ce"},
       {"ce:weights=1/1", "ce", Channels::two_classes},

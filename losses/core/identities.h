@@ -1,4 +1,5 @@
-// Relations between losses: what a student wants to know of them, and what a test checks for every one of them.
+// Losses that are equal to other losses. Readers learn from the list how the losses are related, and a test checks
+// every entry.
 #pragma once
 
 #include <string>
@@ -9,13 +10,13 @@ namespace voxgrad::losses {
 // For which logits a relation holds: any, one sigmoid channel, several channels, or two classes in either form.
 enum class Channels { any, one, several, two_classes };
 
-// Two texts of losses with equal values and gradients.
+// The texts of two losses with equal values and gradients.
 struct Identity {
   std::string left, right;
   Channels channels = Channels::any;
 };
-const std::vector<Identity>& identities();
-// Those that mention a loss on either side.
-std::vector<Identity> identities_of(const std::string& name);
+[[nodiscard]] const std::vector<Identity>& identities();
+// The identities that have the loss on either side.
+[[nodiscard]] std::vector<Identity> identities_of(const std::string& name);
 
 }  // namespace voxgrad::losses

@@ -3,36 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "losses/terms/fields.h"
+#include "losses/core/fields.h"
 
 namespace voxgrad::losses {
-namespace common {
-
-Parameter background(bool standard) {
-  return flag("background", standard, "whether channel 0 counts (one sigmoid channel always does)");
-}
-Parameter batch(bool standard) {
-  return flag("batch", standard, "1: sums run over the whole batch, so a class absent from one image is fine");
-}
-Parameter pool_classes() {
-  return flag("pool_classes", false, "1: sums run over the classes inside the ratio, as the survey's equations read");
-}
-Parameter absent() {
-  return choice("absent", {"keep", "ignore", "zero"},
-                "a class without truth: keep its loss, leave it out of the mean, or count it as 0");
-}
-Parameter weights(const std::string& meaning) {
-  return list("weights", "none", {"none", "inverse", "sqrt", "median"}, 0, 1e12,
-              meaning +
-                  ": one number per class (2 for one sigmoid channel), or from the class fractions f of the "
-                  "training set: inverse 1/f, sqrt 1/sqrt(f) (both with mean 1 over the voxels), median median(f)/f");
-}
-std::vector<Parameter> everywhere() {
-  return {integer("ignore", -1, -1, 255, "label that is left out of everything; -1: the one the data names, if any")};
-}
-
-}  // namespace common
-
 namespace {
 
 std::vector<double> weights_from(const std::string& weighting, const std::vector<double>& f) {
@@ -52,44 +25,29 @@ std::vector<double> weights_from(const std::string& weighting, const std::vector
 }
 
 std::vector<double> weights_of(const CommonOptions& options, const Context& context, int channels) {
-  if (options.weighting == "none") return {};
+  const std::string& weighting = options.weights.word;
+  if (weighting == "none") return {};
   const std::size_t classes = static_cast<std::size_t>(std::max(channels, 2));
-  const bool given = options.weighting.empty();
-  const std::vector<double>& source = given ? options.weights : context.class_fractions;
+  const bool given = weighting.empty();
+  const std::vector<double>& source = given ? options.weights.numbers : context.class_fractions;
   if (source.size() != classes)
     throw Error(ErrorKind::usage,
                 given ? text(options.loss, ": weights has ", source.size(), " values for ", classes, " classes")
-                      : text(options.loss, ": weights=", options.weighting, " needs the fractions of ", classes,
+                      : text(options.loss, ": weights=", weighting, " needs the fractions of ", classes,
                              " classes in the training set, ", source.size(), " are known"));
-  return given ? source : weights_from(options.weighting, source);
+  return given ? source : weights_from(weighting, source);
 }
 
-integrands::Scope scope_of(Integrand kind) {
-  switch (kind) {
-#define VOXGRAD_CASE(name, scope, ...) \
-  case Integrand::name: return integrands::Scope::scope;
-    VOXGRAD_INTEGRAND_TABLE(VOXGRAD_CASE)
-#undef VOXGRAD_CASE
-  }
-  return integrands::Scope::channel;
-}
+#define VOXGRAD_SCOPE(name, scope, ...) integrands::Scope::scope,
+constexpr integrands::Scope kScopes[] = {VOXGRAD_INTEGRAND_TABLE(VOXGRAD_SCOPE)};  // by Integrand
+#undef VOXGRAD_SCOPE
 
 }  // namespace
 
-CommonOptions::CommonOptions(const std::string& loss_name, const Parameters& parameters) : loss(loss_name) {
-  if (parameters.has("background")) background = parameters.on("background");
-  if (parameters.has("batch")) batch = parameters.on("batch");
-  if (parameters.has("pool_classes")) pool_classes = parameters.on("pool_classes");
-  if (parameters.has("absent")) absent = parameters.choice("absent");
-  if (parameters.has("weights")) {
-    weighting = parameters.list_word("weights");
-    weights = parameters.list("weights");
-  }
-  ignore = parameters.integer("ignore");
-  if (pool_classes && weighting != "none")
-    throw Error(ErrorKind::usage,
-                text(loss, ": weights have no meaning with pool_classes=1, no class is left to weigh"));
+Integral row(Integrand kind, double a, const Tensor& weights) {
+  return {.kind = kind, .a = a, .weights = weights, .field = {}};
 }
+Integral row(Integrand kind, const Tensor& field) { return {.kind = kind, .a = 0, .weights = {}, .field = field}; }
 
 LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& context, const CommonOptions& options)
     : logits_(logits), labels_(labels), context_(context), options_(options) {
@@ -112,7 +70,7 @@ Tensor LossInput::field(const std::string& key) const {
 double LossInput::valid_voxels() const {
   if (integrate_.ignore < 0) return static_cast<double>(labels_.numel());
   const NoGrad constant;
-  return sum(integrate_rows({to_row(Integrand::weight)})[0]).item();
+  return sum(integrals(Integrand::weight)[0]).item();
 }
 
 LossInput LossInput::at_temperature(double temperature) const {
@@ -121,20 +79,20 @@ LossInput LossInput::at_temperature(double temperature) const {
   return result;
 }
 
-std::vector<Tensor> LossInput::integrate_rows(const std::vector<Integral>& rows) const {
-  Tensor sums = integrate(logits_, labels_, rows, integrate_);
-  if (options_.batch) sums = sum(sums, {1}, true);
-  const std::int64_t samples = sums.extent(1), channels = sums.extent(2);
-  std::vector<Tensor> result;
-  for (std::size_t k = 0; k < rows.size(); ++k) {
-    const auto first = static_cast<std::int64_t>(k);
-    Tensor one = reshape(slice(sums, 0, first, first + 1), {samples, channels});
-    result.push_back(scope_of(rows[k].kind) == integrands::Scope::truth ? one : by_class(one));
+void LossInput::integrate_rows(std::initializer_list<RowView> rows, Tensor* sums) const {
+  std::vector<Integral> full;
+  for (const RowView& one : rows) full.push_back(one.full != nullptr ? *one.full : row(one.kind, 0));
+  Tensor all = integrate(logits_, labels_, full, integrate_);
+  if (options_.batch) all = sum(all, {1}, true);
+  const std::int64_t samples = all.extent(1), channels = all.extent(2);
+  for (std::int64_t k = 0; k < std::ssize(full); ++k) {
+    const Tensor one = reshape(slice(all, 0, k, k + 1), {samples, channels});
+    const auto kind = static_cast<std::size_t>(full[static_cast<std::size_t>(k)].kind);
+    sums[k] = kScopes[kind] == integrands::Scope::truth ? one : by_class(one);
   }
-  return result;
 }
 
-// [N', C] without what does not count.
+// [N', C] to [N', C']: without a background that does not count, and pooled over the classes if that is asked for.
 Tensor LossInput::by_class(Tensor sums) const {
   if (drops_background() && sums.extent(1) == channels()) sums = slice(sums, 1, 1, sums.extent(1));
   return options_.pool_classes ? sum(sums, {1}, true) : sums;
@@ -144,7 +102,9 @@ Tensor LossInput::foreground(const Tensor& f) const {
   return channels() > 1 && f.extent(1) == channels() ? slice(f, 1, 1, channels()) : f;
 }
 
-Tensor LossInput::map(const Integral& row) const { return integrand(logits_, labels_, row, integrate_); }
+Tensor LossInput::map(RowView one) const {
+  return integrand(logits_, labels_, one.full != nullptr ? *one.full : row(one.kind, 0), integrate_);
+}
 
 Tensor LossInput::hinge_errors() const {
   const Tensor errors = voxgrad::hinge_errors(logits_, labels_, integrate_);
@@ -156,7 +116,7 @@ Tensor LossInput::probabilities() const {
   if (integrate_.ignore < 0 || soft_labels()) return p;
   std::vector<double> valid(256, 1.0);
   valid[static_cast<std::size_t>(integrate_.ignore)] = 0;
-  return p * voxgrad::lookup(reshape(constant(valid), {256, 1}), labels_, logits_.dtype());
+  return p * lookup(reshape(constant(valid), {256, 1}), labels_, logits_.dtype());
 }
 
 Tensor LossInput::truth(double smoothing) const {
@@ -169,7 +129,9 @@ Tensor LossInput::truth(double smoothing) const {
   std::vector<double> table(static_cast<std::size_t>(classes * width), smoothing / static_cast<double>(classes));
   for (std::int64_t c = 0; c < width; ++c)
     table[static_cast<std::size_t>((c + classes - width) * width + c)] += 1 - smoothing;
-  return lookup(std::move(table), width);
+  if (integrate_.ignore >= 0 && integrate_.ignore < classes)
+    std::fill_n(table.begin() + integrate_.ignore * width, width, 0.0);
+  return lookup(reshape(constant(table), {classes, width}), labels_, logits_.dtype());
 }
 
 Tensor LossInput::counted(const Tensor& map) const {
@@ -184,19 +146,12 @@ Tensor LossInput::sums(const Tensor& map) const {
   return by_class(std::move(total));
 }
 
-Tensor LossInput::lookup(std::vector<double> table, std::int64_t width) const {
-  const std::int64_t classes = std::max(channels(), 2);
-  if (integrate_.ignore >= 0 && integrate_.ignore < classes)
-    std::fill_n(table.begin() + integrate_.ignore * width, width, 0.0);
-  return voxgrad::lookup(reshape(constant(table), {classes, width}), labels_, logits_.dtype());
-}
-
 Tensor LossInput::lovasz_slope(const Tensor& errors, bool per_image) const {
   return voxgrad::lovasz_slope(errors.detach(), labels_, per_image, integrate_.ignore);
 }
 
-// Channel 0 of what is compared stands for "none of them": it wins where no probability exceeds it, and where a voxel
-// is ignored.
+// The channel in front of the probabilities stands for "none of the classes". It is the likeliest one where no
+// probability exceeds `least`, and where a voxel is ignored.
 LossInput::Prediction LossInput::prediction(bool threshold) const {
   const NoGrad constants;
   const double least = threshold || channels() == 1 ? 0.5 : 0;
@@ -209,7 +164,7 @@ LossInput::Prediction LossInput::prediction(bool threshold) const {
     table[static_cast<std::size_t>((c + 1) * width + c)] = 1;
     classes.push_back(c + 1);
   }
-  return {voxgrad::lookup(reshape(constant(table), {width + 1, width}), chosen, p.dtype()),
+  return {lookup(reshape(constant(table), {width + 1, width}), chosen, p.dtype()),
           distance_transform(chosen, classes, context_.spacing, p.dtype())};
 }
 

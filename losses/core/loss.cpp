@@ -4,15 +4,15 @@
 
 #include "losses/core/grammar.h"
 #include "losses/core/inputs.h"
+#include "losses/core/registry.h"
 
 namespace voxgrad::losses {
 
 struct Loss::Term {
   double weight;
-  CommonOptions options;
+  const Spec& spec;
+  Parameters parameters;
   Function function;
-  std::vector<std::string> fields;
-  bool soft_labels;
 };
 
 Loss::Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
@@ -21,10 +21,10 @@ Loss::Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
 Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Context& context) const {
   Tensor total;
   for (const auto& term : terms_) {
-    if (labels.defined() && labels.dtype() != DType::u8 && !term->soft_labels)
-      throw Error(ErrorKind::argument, voxgrad::text(term->options.loss, ": labels must be u8 [N, *S], got ", labels),
+    if (labels.defined() && labels.dtype() != DType::u8 && !term->spec.soft_labels)
+      throw Error(ErrorKind::argument, voxgrad::text(term->spec.name, ": labels must be u8 [N, *S], got ", labels),
                   "only dml and jml take soft labels");
-    const Tensor value = term->function(LossInput(logits, labels, context, term->options));
+    const Tensor value = term->function(LossInput(logits, labels, context, term->parameters.common()));
     const Tensor weighted = term->weight == 1 ? value : term->weight * value;
     total = total.defined() ? total + weighted : weighted;
   }
@@ -33,7 +33,7 @@ Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Contex
 
 std::vector<std::string> Loss::fields() const {
   std::set<std::string> keys;
-  for (const auto& term : terms_) keys.insert(term->fields.begin(), term->fields.end());
+  for (const auto& term : terms_) keys.insert(term->parameters.fields().begin(), term->parameters.fields().end());
   return {keys.begin(), keys.end()};
 }
 
@@ -42,12 +42,10 @@ Loss make_loss(const std::string& text) {
   std::string canonical;
   for (const TermText& term : parse_terms(text)) {
     const Spec& spec = find_spec(term.name);
-    const Parameters parameters(spec.name, spec.parameters, term.settings);
-    terms.push_back(std::make_shared<Loss::Term>(
-        Loss::Term{term.weight, CommonOptions(spec.name, parameters), spec.build(parameters),
-                   spec.fields ? spec.fields(parameters) : std::vector<std::string>{}, spec.soft_labels}));
-    if (!canonical.empty()) canonical += '+';
-    canonical += term_text(term.weight, spec.name, parameters);
+    Parameters with(spec.name, term.settings);
+    Function function = build(spec, with);
+    canonical += (canonical.empty() ? "" : "+") + term_text(term.weight, spec.name, with);
+    terms.push_back(std::make_shared<Loss::Term>(Loss::Term{term.weight, spec, std::move(with), std::move(function)}));
   }
   return Loss(std::move(terms), std::move(canonical));
 }

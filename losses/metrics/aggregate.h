@@ -1,9 +1,9 @@
-// From the values of a metric over the cases to one number, with rules for values that are no ordinary numbers:
-//   undefined (NaN: nothing there and nothing found)   left out, and counted
-//   infinite (a distance, with one mask empty)         in means the diagonal of the image, so that a method does not
-//                                                      gain by failing completely; infinite in medians and ranks
-// Only distances are ever infinite: a volume relative to a true one of 0 is undefined, as every ratio to 0.
-// The secondary mean `empty_is_perfect` counts a class that is neither there nor found as a perfect segmentation.
+// From the values of a metric over the cases to one number. Two kinds of values are not ordinary numbers:
+//   undefined (NaN)   Both masks are empty. The value is left out, and such cases are counted.
+//   infinite          A distance where one mask is empty. In means it is replaced by the diagonal of the image, so that
+//                     a method does not gain by failing completely. In medians and ranks it stays infinite.
+// Only distances are ever infinite: a volume relative to a true volume of 0 is undefined, as every ratio to 0.
+// The secondary mean `empty_is_perfect` counts a case in which both masks are empty as a perfect segmentation.
 #pragma once
 
 #include <cstdint>
@@ -19,26 +19,27 @@ struct Summary {
   double mean, deviation;
   std::int64_t count;  // values that are not NaN
 };
-Summary summarise(const std::vector<double>& values);
+[[nodiscard]] Summary summarise(const std::vector<double>& values);
 
-// One case.
+// The value of one case.
 struct Observation {
   double value;
   double diagonal;  // of the image, mm
-  bool both_empty;  // neither in the truth nor in the prediction
-  double finite() const;
+  bool both_empty;  // the class is neither in the truth nor in the prediction
+  // The value, or the diagonal with its sign if the value is infinite.
+  [[nodiscard]] double finite() const;
 };
 struct Aggregate {
-  double mean, deviation;                         // with diagonals for infinite values
+  double mean, deviation;                         // with the diagonal for infinite values
   double lower_quartile, median, upper_quartile;  // may be infinite
   double empty_is_perfect;                        // mean
   std::int64_t count, undefined, infinite;        // count + undefined = cases
 };
 // `perfect`: the value of a perfect segmentation.
-Aggregate aggregate(const std::vector<Observation>& cases, double perfect);
+[[nodiscard]] Aggregate aggregate(const std::vector<Observation>& cases, double perfect);
 
-// Quantile of a sorted list, interpolated linearly between ranks (share 0: the first, 1: the last); NaN of an empty
-// one.
-double quantile(const std::vector<double>& sorted, double share);
+// Quantile of a sorted list, interpolated linearly between ranks (share 0: the first, 1: the last); NaN for an empty
+// list.
+[[nodiscard]] double quantile(const std::vector<double>& sorted, double share);
 
 }  // namespace voxgrad::losses

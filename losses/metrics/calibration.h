@@ -1,5 +1,5 @@
-// What the metrics of probabilities need to know of a case, gathered slab by slab: a whole volume of probabilities is
-// never kept.
+// Sums over the probabilities of a case, from which metrics are computed. They are added up slab by slab, so that the
+// probabilities of a whole volume are never in memory.
 #pragma once
 
 #include <array>
@@ -14,18 +14,19 @@ class ProbabilityTally {
  public:
   // Voxels whose truth is `ignore` are left out.
   explicit ProbabilityTally(std::int64_t classes, int ignore = -1);
-  // probabilities f32 [*S, C], C = classes >= 2; truth u8 [*S] of the same voxels; both on the CPU. The same bits for
-  // any number of threads.
+  // probabilities f32 [*S, C], C = classes >= 2; truth u8 [*S] of the same voxels; both on the CPU. The sums have the
+  // same bits for any number of threads.
   void add(const Tensor& probabilities, const Tensor& truth);
 
-  std::int64_t voxels() const { return voxels_; }
-  // Sum of the probabilities of a class over the voxels: its soft volume.
-  double volume(std::size_t label) const { return volumes_[label]; }
+  [[nodiscard]] std::int64_t voxels() const { return voxels_; }
+  // Sum of the probabilities of a class over the voxels, which is its soft volume.
+  [[nodiscard]] double volume(std::size_t label) const { return volumes_[label]; }
   // Expected calibration error (Naeini et al., AAAI 2015; Guo et al., ICML 2017) of this case, NaN without voxels. The
-  // confidence of a voxel is the largest probability, the first of equals its class; 15 bins ((b-1)/15, b/15]:
+  // confidence of a voxel is its largest probability, and the first class with that probability is its prediction. With
+  // 15 bins ((b-1)/15, b/15] the error is
   //   sum over b of n_b / n |share of right voxels in b - mean confidence in b|
-  // All voxels count, the background too: where that is nearly everything and easy, the error is small.
-  double calibration_error() const;
+  // The background counts too. Where it fills nearly the whole image and is easy, the error is small.
+  [[nodiscard]] double calibration_error() const;
 
  private:
   static constexpr int kBins = 15;

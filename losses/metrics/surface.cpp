@@ -13,7 +13,7 @@
 namespace voxgrad::losses {
 namespace {
 
-// Positions [low, high) per axis; empty until something is added.
+// Positions [low, high) per axis. The box is empty until a line is added.
 struct Box {
   Shape low, high;
   bool empty() const { return low.dims() == 0; }
@@ -52,7 +52,7 @@ struct Lines {
   std::int64_t length, count;
 };
 
-// Smallest box that holds a label in either array, per label.
+// For every label, the smallest box that holds it in both arrays.
 std::vector<Box> boxes_of(const std::uint8_t* s, const std::uint8_t* g, const Lines& lines) {
   std::vector<Box> boxes(256);
   std::vector<std::int64_t> first(256), last(256, -1);
@@ -76,7 +76,7 @@ std::vector<Box> boxes_of(const std::uint8_t* s, const std::uint8_t* g, const Li
   return boxes;
 }
 
-// 1 where `labels` has the label and the truth is not ignored; u8, of the extents of the box.
+// 1 where `labels` has the label and the truth is not ignored: u8, with the extents of the box.
 Tensor cut_mask(const std::uint8_t* labels, const std::uint8_t* truth, const Lines& lines, const Box& box, int label,
                 int ignore) {
   Shape extents = box.high;
@@ -95,7 +95,7 @@ Tensor cut_mask(const std::uint8_t* labels, const std::uint8_t* truth, const Lin
   return mask;
 }
 
-// Mask minus what is left of it when one layer is taken off.
+// The mask without its erosion by one layer of voxels.
 Tensor border_of(const Tensor& mask) {
   const Tensor border = empty(mask.shape(), DType::u8);
   const Lines lines(mask.shape());
@@ -124,7 +124,7 @@ bool any(const Tensor& mask) {
   return std::memchr(mask.data<std::uint8_t>(), 1, static_cast<std::size_t>(mask.numel())) != nullptr;
 }
 
-// d(a -> b) for two borders, ascending.
+// d(a -> b) for two borders, in ascending order.
 std::vector<double> directed(const Tensor& a, const Tensor& b, const std::vector<double>& spacing) {
   Shape batch{1};
   for (const std::int64_t extent : b.shape()) batch.push_back(extent);
@@ -132,13 +132,13 @@ std::vector<double> directed(const Tensor& a, const Tensor& b, const std::vector
   const std::uint8_t* from = a.data<std::uint8_t>();
   const std::uint8_t* to = b.data<std::uint8_t>();
   std::vector<double> distances;
-  for (std::int64_t i = 0; i < a.numel(); ++i)  // on b itself the transform tells the way out of b
+  for (std::int64_t i = 0; i < a.numel(); ++i)  // on b itself the transform is the distance out of b
     if (from[i] != 0) distances.push_back(to[i] != 0 ? 0 : far.data<double>()[i]);
   std::sort(distances.begin(), distances.end());
   return distances;
 }
 
-// `value` if there are distances; else what the head of the header says.
+// `value()` if there are distances, else the value for empty masks.
 template <class Value>
 double unless_empty(const SurfaceDistances& d, double one_empty, Value&& value) {
   if (d.no_prediction && d.no_truth) return kUndefined;
@@ -166,7 +166,7 @@ std::vector<SurfaceDistances> surface_distances(const Tensor& prediction, const 
   std::vector<SurfaceDistances> result(static_cast<std::size_t>(classes));
   for (std::size_t c = 1; c < result.size(); ++c) {
     if (boxes[c].empty() || static_cast<int>(c) == ignore) continue;
-    // Next to the box there is nothing of either mask, so borders are the same without what lies outside.
+    // Neither mask has voxels outside the box, so the borders are the same in the box as in the whole image.
     const Tensor in_s = border_of(cut_mask(s, g, lines, boxes[c], static_cast<int>(c), ignore));
     const Tensor in_g = border_of(cut_mask(g, g, lines, boxes[c], static_cast<int>(c), ignore));
     SurfaceDistances& d = result[c];

@@ -1,5 +1,5 @@
 // Trainings with losses that need distances: of whole cases, made once, the same bits with and without a cache.
-#include "losses/terms/fields.h"
+#include "losses/core/fields.h"
 
 #include "apps/program/json.h"
 #include "apps/training/plan.h"

@@ -180,6 +180,6 @@ TEST_CASE("the same bits for one thread and for three") {
 
 TEST_CASE("shapes that differ are refused") {
   const Tensor a = zeros({2, 2}, DType::u8), b = zeros({2, 3}, DType::u8);
-  CHECK(test::contains(test::error_of([&] { surface_distances(a, b, 2); }), "one shape"));
-  CHECK(test::contains(test::error_of([&] { surface_distances(a, a, 0); }), "classes 0"));
+  CHECK(test::contains(test::error_of([&] { return surface_distances(a, b, 2); }), "one shape"));
+  CHECK(test::contains(test::error_of([&] { return surface_distances(a, a, 0); }), "classes 0"));
 }

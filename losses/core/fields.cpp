@@ -1,4 +1,4 @@
-#include "losses/terms/fields.h"
+#include "losses/core/fields.h"
 
 #include <algorithm>
 
@@ -14,7 +14,7 @@ std::vector<int> spatial_axes(const Tensor& x) {
   return axes;
 }
 
-// t [N, *S, K]: 1 in the channel of the label.
+// t [N, *S, K]: 1 in the channel of the label, else 0.
 Tensor one_hot(const Tensor& labels, const std::vector<int>& classes, DType dtype) {
   const std::int64_t width = std::ssize(classes), rows = classes.back() + 1;
   Tensor table = zeros({rows, width}, DType::f64);
@@ -22,7 +22,7 @@ Tensor one_hot(const Tensor& labels, const std::vector<int>& classes, DType dtyp
   return lookup(table.to(labels.device()), labels, dtype);
 }
 
-// 1 where a voxel and its neighbours across all faces are inside.
+// t without the voxels that share a face with the other side.
 Tensor without_rim(const Tensor& t) {
   Tensor inner = t;
   for (int axis : spatial_axes(t)) inner = minimum(inner, erode(t, {axis}));
@@ -37,15 +37,15 @@ Tensor signed_distance(const std::string& kind, const Tensor& d, const Tensor& t
   return plain + t * (1 - full);
 }
 
-// d [N, *S, 1] to any other class, t [N, *S, K].
+// d [N, *S, 1] is the distance to any other class; t is [N, *S, K].
 Tensor penalty(const std::string& kind, const Tensor& d, const Tensor& t) {
-  constexpr double kOutside = 1e30;  // beyond every distance
+  constexpr double kOutside = 1e30;  // larger than every distance
   const std::vector<int> axes = spatial_axes(t);
   const Tensor furthest = max(d * t, axes, true), nearest = min(d * t + kOutside * (1 - t), axes, true);
   std::vector<double> top = furthest.to_vector<double>(), span(top.size(), 1.0);
   const std::vector<double> low = nearest.to_vector<double>();
   for (std::size_t i = 0; i < top.size(); ++i) {
-    if (top[i] == 0) continue;  // the class is absent, or there is no other
+    if (top[i] == 0) continue;  // the class is absent, or it is the only one
     if (kind == "max") span[i] = top[i];
     if (kind == "range" && top[i] > low[i]) span[i] = top[i] - low[i];
     if (kind == "range" && top[i] == low[i]) top[i] += 1;  // so that every voxel gets 1
@@ -68,7 +68,7 @@ Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t cha
                   const std::vector<double>& spacing, DType dtype) {
   choose("field", key, field_keys());
   check(channels >= 1 && channels <= 256, "make_field: ", channels, " channels, 1 to 256 are possible");
-  std::vector<int> classes;  // that have a channel
+  std::vector<int> classes;  // the classes that have a channel
   for (int c = channels == 1 ? 1 : 0; c < std::max<std::int64_t>(channels, 2); ++c) classes.push_back(c);
   const std::size_t colon = key.find(':');
   const std::string family = key.substr(0, colon), kind = colon == std::string::npos ? "" : key.substr(colon + 1);

@@ -5,8 +5,8 @@
 
 #include "engine/ops.h"
 #include "engine/random.h"
+#include "losses/core/fields.h"
 #include "losses/core/inputs.h"
-#include "losses/terms/fields.h"
 
 using namespace voxgrad;
 using losses::make_field;
@@ -114,8 +114,7 @@ TEST_CASE("an ignored label is another class to its neighbours and has no penalt
 
 TEST_CASE("a loss takes the field of the context, in the type of its logits, and makes what is missing") {
   const Tensor labels = random_labels({1, 4, 5}, 2, 6), logits = zeros({1, 4, 5, 2}, DType::f64);
-  const losses::Parameters parameters("test", losses::common::everywhere(), {});
-  const losses::CommonOptions options("test", parameters);
+  const losses::CommonOptions options{.loss = "test"};
   losses::Context context;
   context.spacing = {2, 3};
   CHECK(losses::LossInput(logits, labels, context, options).field("distance").to_vector<double>() ==
@@ -130,7 +129,7 @@ TEST_CASE("a loss takes the field of the context, in the type of its logits, and
 
 TEST_CASE("an unknown field names the nearest known one") {
   const std::string message = test::error_of([] {
-    make_field("signed:kervadek", zeros({1, 3}, DType::u8), 2, {}, DType::f32);
+    return make_field("signed:kervadek", zeros({1, 3}, DType::u8), 2, {}, DType::f32);
   });
   CHECK_MESSAGE(test::contains(message, "did you mean \"signed:kervadec\"?"), message);
   CHECK_THROWS_AS(make_field("distance", zeros({1, 3}, DType::u8), 0, {}, DType::f32), Error);

@@ -1,0 +1,38 @@
+// Maps with which losses weight the voxels. They depend on the labels alone, so that whoever has the whole case makes
+// them once and crops them with the patch (Context::fields). Distances have the unit of `spacing`. t is 1 where the
+// label is the class. d is the distance to the nearest voxel on the other side of the border of the class, or 0
+// everywhere if there is no other side.
+//
+//   distance           per class: d, inside and outside (Karimi and Salcudean, TMI 2020, Eq. 8)
+//   signed:plain       per class: d outside, -d inside (Kervadec et al., MIDL 2019, Eq. 5 on a voxel grid)
+//   signed:kervadec    per class: d outside, 1 - d inside, so that the innermost border voxels are 0, as in their code
+//   signed:zero_inner  per class: plain, but 0 where a voxel shares a face with the other side
+//   penalty:range      (max d - d) / (max d - min d), d to the nearest voxel of any other class, max and min over the
+//                      region of the voxel's class; 1 in a region whose voxels all have the same d (Caliva et al.,
+//                      MIDL 2019)
+//   penalty:max        (max d - d) / max d
+//   penalty:none       max d - d
+//
+// A class that is absent or fills the image is 0 everywhere.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace voxgrad::losses {
+
+// labels: u8 [N, *S] with 1 to 3 spatial axes. channels: of the logits, C. spacing: per spatial axis, empty: 1. Returns
+// [N, *S, C] for a field per class (of class 1 alone if C = 1), or [N, *S, 1] for a penalty (0 at labels without a
+// channel), in f32 or f64, on the device of the labels. Error(usage) with a did-you-mean for an unknown key.
+[[nodiscard]] Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t channels,
+                                const std::vector<double>& spacing, DType dtype);
+
+// This number must be raised when the values of a field change, so that caches do not return the old ones.
+inline constexpr int kFieldDefinition = 1;
+
+// The keys above.
+[[nodiscard]] const std::vector<std::string>& field_keys();
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,36 @@
+// Counting the voxels in which two masks agree and differ.
+#include "losses/metrics/overlap.h"
+
+#include "tests/test.h"
+
+using namespace voxgrad;
+using losses::count_overlap;
+
+namespace {
+
+Tensor mask(const std::string& digits) {
+  std::vector<std::uint8_t> values;
+  for (const char digit : digits) values.push_back(static_cast<std::uint8_t>(digit - '0'));
+  return from_vector({std::ssize(values)}, values);
+}
+
+}  // namespace
+
+TEST_CASE("ignored voxels count nowhere, classes are counted one against the rest") {
+  const auto counts = count_overlap(mask("0121200"), mask("0112290"), 3, 9);
+  REQUIRE(counts.size() == 3);
+  CHECK(counts[0].tp == 2);  // the voxel with truth 9 is left out
+  CHECK(counts[0].fp == 0);
+  CHECK(counts[1].tp == 1);
+  CHECK(counts[1].fp == 1);
+  CHECK(counts[1].fn == 1);
+  CHECK(counts[2].tp == 1);
+  CHECK(counts[2].tn == 3);
+}
+
+TEST_CASE("a label beyond the classes is refused and named") {
+  const std::string message = test::error_of([] { return count_overlap(mask("01"), mask("03"), 2); });
+  CHECK_MESSAGE(test::contains(message, "truth: label 3 outside 0..1"), message);
+  CHECK(test::contains(test::error_of([] { return count_overlap(mask("05"), mask("01"), 2); }), "prediction: label 5"));
+  CHECK(test::contains(test::error_of([] { return count_overlap(mask("010"), mask("01"), 2); }), "one shape"));
+}
