@@ -49,7 +49,7 @@ const std::vector<std::string>& norm_names() {
   return names;
 }
 
-const char* name_of(Norm norm) { return norm_names()[static_cast<std::size_t>(norm)].c_str(); }
+const char* name_of(Norm norm) noexcept { return norm_names()[static_cast<std::size_t>(norm)].c_str(); }
 
 Tensor activate(const Tensor& x, Activation activation, double slope) {
   if (activation == Activation::none) return x;
