@@ -15,7 +15,7 @@ void expect(bool ok, const char* name, double value, const char* range) {
 
 void expect_fraction(const char* name, double value) { expect(value >= 0 && value < 1, name, value, "in [0, 1)"); }
 
-// Where and in what type `w` lives.
+// Moves a tensor to the device and the type of `w`, because the module may have moved since the last step.
 void follow(Tensor& tensor, const Tensor& w) { tensor = tensor.to(w.dtype()).to(w.device()); }
 
 std::vector<NamedTensor> on_host(std::vector<NamedTensor> tensors) {
