@@ -33,11 +33,7 @@ void accumulate(Node& node, Tensor gradient) {
   }
 }
 
-struct Older {
-  bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
-    return a->number < b->number;
-  }
-};
+bool older(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) { return a->number < b->number; }
 
 }  // namespace
 
@@ -116,14 +112,14 @@ void Tensor::backward(const Tensor& gradient) const {
       check(!node->swept, "backward: this graph was swept already and its saved tensors are gone; run forward again");
       if (!node->grad.defined()) {
         heap.push_back(node);
-        std::push_heap(heap.begin(), heap.end(), Older{});
+        std::push_heap(heap.begin(), heap.end(), older);
       }
     }
     accumulate(*node, std::move(arriving));
   };
   arrive(node_, gradient);
   while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end(), Older{});
+    std::pop_heap(heap.begin(), heap.end(), older);
     const std::shared_ptr<Node> node = std::move(heap.back());
     heap.pop_back();
     Tensor output_gradient = std::move(node->grad);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
@@ -25,7 +26,7 @@ struct Weighting {
 
 std::vector<std::int64_t> chosen(std::int64_t numel, std::int64_t most, Random& random) {
   std::vector<std::int64_t> all(static_cast<std::size_t>(numel));
-  for (std::int64_t i = 0; i < numel; ++i) all[static_cast<std::size_t>(i)] = i;
+  std::iota(all.begin(), all.end(), 0);
   if (numel <= most) return all;
   random.shuffle(all);
   all.resize(static_cast<std::size_t>(most));
@@ -34,8 +35,8 @@ std::vector<std::int64_t> chosen(std::int64_t numel, std::int64_t most, Random& 
 }
 
 struct Comparison {
-  double error, numeric;
-  bool kink;
+  double error = 0, numeric = 0;
+  bool kink = false;
 };
 
 // Central differences with Richardson extrapolation, error O(h^4). A step that reaches over a kink nearby disagrees,
@@ -43,19 +44,17 @@ struct Comparison {
 // last step's slopes to the left and to the right differ by a jump that does not shrink with h, there is no derivative.
 Comparison compare(const std::function<double()>& value, double middle, double& x, double backward, double scale,
                    const GradcheckOptions& options) {
-  const double kept = x;
-  Comparison result{0, 0, false};
-  double h = options.step * std::max(1.0, std::fabs(kept));
+  const double before = x;
+  Comparison result;
+  double h = options.step * std::max(1.0, std::fabs(before));
   for (int attempt = 0; attempt < 3; ++attempt, h /= 10) {
     const auto at = [&](double offset) {
-      x = kept + offset;
+      x = before + offset;
       return value();
     };
     const double right = at(h), left = at(-h), right_half = at(h / 2), left_half = at(-h / 2);
-    x = kept;
-    const double wide = (right - left) / (2 * h);
-    const double narrow = (right_half - left_half) / h;
-    result.numeric = (4 * narrow - wide) / 3;
+    x = before;
+    result.numeric = (4 * (right_half - left_half) / h - (right - left) / (2 * h)) / 3;
     result.error = std::fabs(result.numeric - backward) / scale;
     if (result.error <= options.tolerance) return result;
     const double bend = std::fabs((right - middle) - (middle - left)) / h;

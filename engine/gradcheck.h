@@ -11,8 +11,8 @@ namespace voxgrad {
 
 struct GradcheckOptions {
   double step = 1e-5;       // relative to max(1, |x|)
-  double tolerance = 1e-6;  // on the error relative to the largest gradient of the input (and 1e-3 of it absolute)
-  std::int64_t most = 200;  // elements checked per input; beyond that a fixed random selection
+  double tolerance = 1e-6;  // of the error relative to the largest gradient of the input, or to 1e-3 if that is larger
+  std::int64_t most = 200;  // elements compared per input: of more, a fixed random selection
   std::uint64_t seed = 1;
 };
 
@@ -24,9 +24,9 @@ struct GradcheckResult {
   bool ok = true;            // worst <= tolerance and something was compared
 };
 
-// f maps the inputs (f64 leaves that require gradients; set here) to a tensor of any shape. That is reduced to one
-// number by a fixed random weighting, so every output element counts.
-GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f, std::vector<Tensor> inputs,
-                          const GradcheckOptions& options = {});
+// f maps the inputs, f64 tensors that are made leaves here, to a tensor of any shape. A sum with fixed random weights
+// makes one number of that, so every element of the output counts.
+[[nodiscard]] GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& f,
+                                        std::vector<Tensor> inputs, const GradcheckOptions& options = {});
 
 }  // namespace voxgrad

@@ -52,24 +52,15 @@ inline Tensor operator*(double s, const Tensor& x) { return affine(x, s, 0); }
 inline Tensor operator/(const Tensor& x, double s) { return affine(x, 1 / s, 0); }
 inline Tensor operator/(double s, const Tensor& x) { return affine(reciprocal(x), s, 0); }
 inline Tensor operator-(const Tensor& x) { return affine(x, -1, 0); }
-// x += y is x = x + y: the handle gets a new tensor, so that a graph that needs the old one, and other handles, keep
-// it.
-template <class T>
-Tensor& operator+=(Tensor& x, const T& y) {
-  return x = x + y;
-}
-template <class T>
-Tensor& operator-=(Tensor& x, const T& y) {
-  return x = x - y;
-}
-template <class T>
-Tensor& operator*=(Tensor& x, const T& y) {
-  return x = x * y;
-}
-template <class T>
-Tensor& operator/=(Tensor& x, const T& y) {
-  return x = x / y;
-}
+// x += y is x = x + y: the handle gets a new tensor, so that graphs which need the old one, and other handles, keep it.
+inline Tensor& operator+=(Tensor& x, const Tensor& y) { return x = x + y; }
+inline Tensor& operator-=(Tensor& x, const Tensor& y) { return x = x - y; }
+inline Tensor& operator*=(Tensor& x, const Tensor& y) { return x = x * y; }
+inline Tensor& operator/=(Tensor& x, const Tensor& y) { return x = x / y; }
+inline Tensor& operator+=(Tensor& x, double s) { return x = x + s; }
+inline Tensor& operator-=(Tensor& x, double s) { return x = x - s; }
+inline Tensor& operator*=(Tensor& x, double s) { return x = x * s; }
+inline Tensor& operator/=(Tensor& x, double s) { return x = x / s; }
 
 // --- Reductions. No axes: all of them. keep: reduced axes stay with extent 1. Sums accumulate in f64. ---
 Tensor sum(const Tensor& x, std::vector<int> axes = {}, bool keep = false);

@@ -60,7 +60,7 @@ class Random {
     const double radius = std::sqrt(-2.0 * std::log(uniform()));
     return radius * std::cos(2.0 * std::numbers::pi * uniform());
   }
-  // Uniform in 0 .. n-1 (n >= 1), without bias.
+  // Uniform in 0 .. n - 1 for n >= 1, without bias.
   std::int64_t below(std::int64_t n) {
     const std::uint64_t range = static_cast<std::uint64_t>(n);
     const std::uint64_t limit = ~std::uint64_t{0} - ~std::uint64_t{0} % range;

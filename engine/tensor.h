@@ -44,7 +44,7 @@ class [[nodiscard]] Tensor {
   Device device() const;  // cpu if undefined
   Backend& backend() const { return storage().backend(); }
 
-  // Address of the first element. T must match dtype(). On a CUDA tensor this is a device address.
+  // The address of the first element. T must match dtype(). On a CUDA tensor this is a device address.
   template <class T>
   T* data() const {
     check(defined() && dtype_v<T> == dtype_, "tensor: data of type ", dtype_v<T>, " asked of ",
@@ -60,7 +60,7 @@ class [[nodiscard]] Tensor {
     return element({static_cast<std::int64_t>(index)...}).item();
   }
   [[nodiscard]] double item() const;  // the only element of a one-element tensor
-  // Handle on one element, with shape []. Error with index and shape if there is none.
+  // A handle on one element, with shape []. Error with index and shape if there is none.
   Tensor element(const std::vector<std::int64_t>& index) const;
   // Writes one element: x.set({0, -1}, 2.5). All handles on the memory see it, and so does a graph that saved it.
   void set(const std::vector<std::int64_t>& index, double value) const;
@@ -70,12 +70,12 @@ class [[nodiscard]] Tensor {
   template <class T>
   [[nodiscard]] std::vector<T> to_vector() const;
 
-  // Same elements on a device / in a type. Not recorded; the handle itself if nothing changes.
+  // The same elements on a device or in a type; the handle itself if nothing changes. Not recorded: see cast().
   Tensor to(Device device) const;
   Tensor to(DType dtype) const;
   Tensor clone() const;   // own memory, not recorded
   Tensor detach() const;  // same memory, no graph
-  // Handle on `count` elements from element `first`, with a new shape. Not recorded: for flat parameter buffers.
+  // A handle on shape.numel() elements from element `first` on. Not recorded: for the flat buffer of parameters.
   Tensor alias(std::int64_t first, Shape shape) const;
   // True if this handle is the only one on its memory, so that it may be overwritten.
   bool unique() const noexcept { return storage_.use_count() == 1; }
@@ -83,13 +83,13 @@ class [[nodiscard]] Tensor {
   // Autodiff (engine/autograd.h). A leaf that requires a gradient collects it in grad() during backward().
   bool requires_grad() const noexcept { return node_ != nullptr; }
   Tensor& set_requires_grad(bool on = true);
-  // Gradient of a leaf, with its shape and dtype. Error that says why there is none: the tensor is no leaf, or nothing
-  // has arrived. has_grad() asks without an error.
+  // The gradient of a leaf, with its shape and dtype. Error that says why there is none: the tensor is no leaf, or
+  // nothing has arrived. has_grad() asks without an error.
   Tensor grad() const;
   bool has_grad() const noexcept;
   // Gives the leaf a buffer in which gradients are added up (a part of the flat gradient buffer).
   void set_grad(Tensor gradient) const;
-  // Sweep from this one-element tensor; gradients are *added* to the leaves.
+  // Sweeps the graph from this one-element tensor; gradients are *added* to those of the leaves.
   void backward() const;
   void backward(const Tensor& gradient) const;
   const std::shared_ptr<Node>& node() const noexcept { return node_; }

@@ -27,7 +27,7 @@ Tensor initial_weight(const Shape& shape, std::int64_t fan_in, Init init, double
   return initial(shape, init, fan_in, gain_of(slope), stream(random, "weight")).to(DType::f32);
 }
 
-// A parameter as maps of this type need it: a copy in bf16, whose gradient goes to the parameter.
+// The parameter, or for maps in bf16 a copy in bf16, whose gradient goes back to the parameter.
 Tensor parameter_for(DType map, const Tensor& parameter) {
   return parameter.defined() && map == DType::bf16 ? cast(parameter, map) : parameter;
 }
@@ -49,7 +49,7 @@ const std::vector<std::string>& norm_names() {
   return names;
 }
 
-const char* name_of(Norm norm) { return norm_names()[static_cast<std::size_t>(norm)].c_str(); }
+const char* name_of(Norm norm) noexcept { return norm_names()[static_cast<std::size_t>(norm)].c_str(); }
 
 Tensor activate(const Tensor& x, Activation activation, double slope) {
   if (activation == Activation::none) return x;

@@ -1,7 +1,8 @@
-// The layers of a U-Net. Maps in bf16 are computed with copies of the weights in bf16: the parameters stay f32, and so
-// do statistics and gradients of parameters. Feature maps are [N, *S, C]; `dims` is the number of spatial axes, 1 to 3.
-// Parameters have PyTorch's names (weight, bias, running_mean, running_var); Module::state() brings them into PyTorch's
-// axis order. A layer takes its initial weights from `random` and the names of its parameters (nn/init.h).
+// The layers of a U-Net. Feature maps are [N, *S, C]; `dims` is the number of spatial axes, 1 to 3. Parameters have
+// PyTorch's names (weight, bias, running_mean, running_var), and Module::state() brings them into PyTorch's axis order.
+// A layer draws its initial weights (nn/init.h) from the stream of `random` that belongs to the name of the parameter.
+// For maps in bf16 a layer computes with copies of its weights in bf16; parameters, their gradients and statistics are
+// f32.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +17,18 @@
 namespace voxgrad::nn {
 
 enum class Norm { batch, instance, group, none };
-const char* name_of(Norm norm);
+const char* name_of(Norm norm) noexcept;
 const std::vector<std::string>& norm_names();  // in the order of Norm
 
 // x or its (leaky) ReLU.
 Tensor activate(const Tensor& x, Activation activation, double slope = 0.01);
-// What it does to a negative number: 1 (none), 0 (relu), `slope` (leaky_relu). For nn::gain_of().
+// What the activation multiplies a negative number by: 1 (none), 0 (relu), `slope` (leaky_relu). For nn::gain_of().
 double slope_of(Activation activation, double slope = 0.01);
 
 struct ConvLayerOptions {
-  Extents kernel = 3;  // odd; padded with zeros so that the extents stay: [N, *S, in] -> [N, *S, out]
-  bool bias = true;    // starts at zero
+  // Odd extents. The map is padded with zeros so that its extents stay: [N, *S, in] -> [N, *S, out].
+  Extents kernel = 3;
+  bool bias = true;  // the bias starts at zero
   Init init = Init::he;
   double slope = 1;         // of the activation that follows, below zero; 1: none
   bool f32_output = false;  // for maps in bf16: the result is f32
@@ -36,7 +38,7 @@ class Conv final : public Module {
  public:
   Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& options, const Random& random);
   Tensor forward(const Tensor& x) override;
-  // Of maps side by side along the channels, normalised as they are read.
+  // The convolution of maps that lie side by side along the channels and are normalised as they are read.
   Tensor forward(const std::vector<FeatureMap>& inputs) const;
   // Followed by a normalisation, which is deferred.
   FeatureMap forward(const std::vector<FeatureMap>& inputs, const NormOptions& norm) const;
@@ -72,8 +74,9 @@ struct NormLayerOptions {
 };
 
 // Normalisation with affine parameters (weight 1, bias 0 at the start) and the activation after it, in one pass.
-// Group norm takes 8 groups, or fewer where 8 does not divide the channels: gcd(channels, 8). none: the activation
-// only. Error(argument) for instance norm of a single voxel: every channel would be its bias, whatever the image.
+// Group norm takes 8 groups, or fewer where 8 does not divide the channels: gcd(channels, 8). Norm::none applies the
+// activation only. Error(argument) for instance norm of a single voxel: every channel would be its bias, whatever the
+// image.
 class NormLayer final : public Module {
  public:
   NormLayer(std::int64_t channels, const NormLayerOptions& options);

@@ -97,21 +97,16 @@ void Module::add_module(std::string name, Module& child) {
   });
 }
 
-std::vector<NamedTensor> Module::parameters() const {
-  std::vector<NamedTensor> all;
+std::vector<NamedTensor> Module::all(Named<Tensor> Module::*list) const {
+  std::vector<NamedTensor> tensors;
   visit("", [&](const std::string& prefix, const Module& module) {
-    for (const auto& [name, tensor] : module.parameters_) all.push_back({join(prefix, name), *tensor});
+    for (const auto& [name, tensor] : module.*list) tensors.push_back({join(prefix, name), *tensor});
   });
-  return all;
+  return tensors;
 }
 
-std::vector<NamedTensor> Module::buffers() const {
-  std::vector<NamedTensor> all;
-  visit("", [&](const std::string& prefix, const Module& module) {
-    for (const auto& [name, tensor] : module.buffers_) all.push_back({join(prefix, name), *tensor});
-  });
-  return all;
-}
+std::vector<NamedTensor> Module::parameters() const { return all(&Module::parameters_); }
+std::vector<NamedTensor> Module::buffers() const { return all(&Module::buffers_); }
 
 std::int64_t Module::parameter_count() const {
   std::int64_t count = 0;
@@ -167,11 +162,9 @@ void Module::lay_out(DType dtype, Device device) {
 
 void Module::flatten() {
   if (is_flat()) return;
-  const std::vector<NamedTensor> all = parameters();
-  if (all.empty())
-    lay_out(DType::f32, Device::cpu);
-  else
-    lay_out(all[0].tensor.dtype(), all[0].tensor.device());
+  const std::vector<NamedTensor> tensors = parameters();
+  const Tensor first = tensors.empty() ? Tensor() : tensors[0].tensor;  // an undefined tensor is f32 on the cpu
+  lay_out(first.dtype(), first.device());
 }
 
 void Module::to(Device device) {
@@ -200,10 +193,10 @@ void Module::zero_grad() {
 }
 
 std::vector<NamedTensor> Module::state() const {
-  std::vector<NamedTensor> all = parameters();
-  for (NamedTensor& buffer : buffers()) all.push_back(std::move(buffer));
-  for (NamedTensor& entry : all) entry.tensor = to_pytorch(entry.tensor);
-  return all;
+  std::vector<NamedTensor> tensors = parameters();
+  for (NamedTensor& buffer : buffers()) tensors.push_back(std::move(buffer));
+  for (NamedTensor& entry : tensors) entry.tensor = to_pytorch(entry.tensor);
+  return tensors;
 }
 
 void Module::load_state(const std::vector<NamedTensor>& state) {

@@ -75,18 +75,19 @@ class Module {
   std::uint64_t next_key() { return stream_.fork(draws_++).key(); }
 
  private:
+  template <class T>
+  using Named = std::vector<std::pair<std::string, T*>>;
+  std::vector<NamedTensor> all(Named<Tensor> Module::*list) const;
   template <class Visit>
   void visit(const std::string& prefix, Visit&& f) const;  // f(prefix, module), parents first
   void check_name(const std::string& name) const;
   bool is_flat() const;
   void lay_out(DType dtype, Device device);
   void set_stream(const Random& random);
-  std::vector<std::pair<std::string, Tensor*>> parameters_;
+  Named<Tensor> parameters_, buffers_;
+  Named<Module> children_;
   std::vector<std::pair<std::uint64_t, std::string>> drawn_;  // keys and names of what starts at random
-  std::vector<std::pair<std::string, Tensor*>> buffers_;
-  std::vector<std::pair<std::string, Module*>> children_;
-  Tensor flat_parameters_;
-  Tensor flat_gradients_;
+  Tensor flat_parameters_, flat_gradients_;
   Random stream_;
   std::uint64_t draws_ = 0;
   bool training_ = true;

@@ -15,7 +15,7 @@ void expect(bool ok, const char* name, double value, const char* range) {
 
 void expect_fraction(const char* name, double value) { expect(value >= 0 && value < 1, name, value, "in [0, 1)"); }
 
-// Where and in what type `w` lives.
+// Moves a tensor to the device and the type of `w`, because the module may have moved since the last step.
 void follow(Tensor& tensor, const Tensor& w) { tensor = tensor.to(w.dtype()).to(w.device()); }
 
 std::vector<NamedTensor> on_host(std::vector<NamedTensor> tensors) {
@@ -40,68 +40,48 @@ void restore(const char* what, std::vector<NamedTensor>& own, const std::vector<
   own = std::move(loaded);
 }
 
-class Sgd final : public Optimizer {
- public:
-  Sgd(Module& module, const OptimizerOptions& options) : Optimizer(module, names(options)), options_(options) {
+}  // namespace
+
+Optimizer::Optimizer(Kind kind, Module& module, const OptimizerOptions& options)
+    : kind_(kind), module_(module), options_(options) {
+  expect(options.weight_decay >= 0, "weight_decay", options.weight_decay, "0 or above");
+  const Tensor w = module.flat_parameters();
+  if (kind == Kind::sgd) {
     expect_fraction("momentum", options.momentum);
     expect(!options.nesterov || options.momentum > 0, "momentum", options.momentum, "above 0 for nesterov");
-  }
-
- private:
-  static std::vector<std::string> names(const OptimizerOptions& options) {
-    if (options.momentum == 0) return {};
-    return {"momentum"};
-  }
-  void update(double lr, double gradient_scale, const Tensor& gradient, const Tensor& w) override {
-    const SgdStep step{.lr = lr,
-                       .momentum = options_.momentum,
-                       .weight_decay = options_.weight_decay,
-                       .gradient_scale = gradient_scale,
-                       .nesterov = options_.nesterov,
-                       .first = steps() == 1};
-    w.backend().sgd_step(step, gradient, options_.momentum == 0 ? Tensor() : buffer(0), w);
-  }
-  OptimizerOptions options_;
-};
-
-class Adam final : public Optimizer {
- public:
-  Adam(Module& module, const OptimizerOptions& options, bool decoupled)
-      : Optimizer(module, {"first", "second"}), options_(options), decoupled_(decoupled) {
+    if (options.momentum > 0) buffers_ = {{"momentum", zeros_like(w)}};
+  } else {
     expect_fraction("beta1", options.beta1);
     expect_fraction("beta2", options.beta2);
     expect(options.eps > 0, "eps", options.eps, "above 0");
+    buffers_ = {{"first", zeros_like(w)}, {"second", zeros_like(w)}};
   }
-
- private:
-  void update(double lr, double gradient_scale, const Tensor& gradient, const Tensor& w) override {
-    const AdamStep step{.lr = lr,
-                        .beta1 = options_.beta1,
-                        .beta2 = options_.beta2,
-                        .eps = options_.eps,
-                        .weight_decay = options_.weight_decay,
-                        .gradient_scale = gradient_scale,
-                        .decoupled = decoupled_,
-                        .count = steps()};
-    w.backend().adam_step(step, gradient, buffer(0), buffer(1), w);
-  }
-  OptimizerOptions options_;
-  bool decoupled_;
-};
-
-}  // namespace
-
-Optimizer::Optimizer(Module& module, const std::vector<std::string>& buffers) : module_(module) {
-  const Tensor w = module.flat_parameters();
-  for (const std::string& name : buffers) buffers_.push_back({name, zeros_like(w)});
 }
 
 void Optimizer::step(double lr, double gradient_scale) {
   check(lr >= 0, "optimizer: the learning rate is ", lr, ", must be 0 or above");
-  const Tensor w = module_.flat_parameters();
+  const OptimizerOptions& o = options_;
+  const Tensor w = module_.flat_parameters(), gradient = module_.flat_gradients();
   for (NamedTensor& entry : buffers_) follow(entry.tensor, w);
   ++steps_;
-  update(lr, gradient_scale, module_.flat_gradients(), w);
+  if (kind_ == Kind::sgd)
+    w.backend().sgd_step({.lr = lr,
+                          .momentum = o.momentum,
+                          .weight_decay = o.weight_decay,
+                          .gradient_scale = gradient_scale,
+                          .nesterov = o.nesterov,
+                          .first = steps_ == 1},
+                         gradient, buffers_.empty() ? Tensor() : buffers_[0].tensor, w);
+  else
+    w.backend().adam_step({.lr = lr,
+                           .beta1 = o.beta1,
+                           .beta2 = o.beta2,
+                           .eps = o.eps,
+                           .weight_decay = o.weight_decay,
+                           .gradient_scale = gradient_scale,
+                           .decoupled = kind_ == Kind::adamw,
+                           .count = steps_},
+                          gradient, buffers_[0].tensor, buffers_[1].tensor, w);
 }
 
 std::vector<NamedTensor> Optimizer::state() const { return on_host(buffers_); }
@@ -118,10 +98,8 @@ const std::vector<std::string>& optimizer_names() {
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, Module& module, const OptimizerOptions& options) {
-  const std::size_t kind = choose("optimizer", name, optimizer_names());
-  expect(options.weight_decay >= 0, "weight_decay", options.weight_decay, "0 or above");
-  if (kind == 0) return std::make_unique<Sgd>(module, options);
-  return std::make_unique<Adam>(module, options, kind == 2);
+  const auto kind = static_cast<Optimizer::Kind>(choose("optimizer", name, optimizer_names()));
+  return std::make_unique<Optimizer>(kind, module, options);
 }
 
 double clip_gradients(Module& module, double max_norm) {

@@ -24,9 +24,9 @@ struct ScheduleOptions {
   double power = 0.9;          // poly, > 0
   double factor = 0.1;         // step, plateau: in (0, 1)
   std::int64_t period = 0;     // step: steps between two drops; 0: a third of T
-  std::int64_t patience = 10;  // plateau: epochs without an improvement that are borne
-  double threshold = 1e-4;     // plateau: better means by this fraction of the best
-  bool maximise = true;        // plateau: the metric is a Dice, not a loss
+  std::int64_t patience = 10;  // plateau: so many epochs without an improvement change nothing
+  double threshold = 1e-4;     // plateau: an improvement is larger than this fraction of the best metric
+  bool maximise = true;        // plateau: a larger metric is better, as with the Dice coefficient
 };
 
 class Schedule {
@@ -35,13 +35,13 @@ class Schedule {
   // Error(usage) with the range if an option is outside it.
   Schedule(Decay decay, const ScheduleOptions& options);
 
-  // Rate of step 0, 1, .. (steps beyond the total have the rate at the end).
-  double rate(std::int64_t step) const;
-  // Validation metric of an epoch. Only plateau listens; NaN counts as no improvement.
+  // The rate of step 0, 1, ..; steps beyond the total have the rate of the end.
+  [[nodiscard]] double rate(std::int64_t step) const;
+  // Takes the validation metric of an epoch. Only plateau uses it; NaN counts as no improvement.
   void report(double metric);
 
   // {best, epochs without improvement, drops} of plateau; empty for the others.
-  std::vector<double> state() const;
+  [[nodiscard]] std::vector<double> state() const;
   void load_state(const std::vector<double>& state);  // Error(model) if it is not what state() gives
 
  private:

@@ -135,7 +135,7 @@ UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_sh
   set_step(random.key(), 0);
 }
 
-const UNetConfig& UNet::config() const { return parts_->config; }
+const UNetConfig& UNet::config() const noexcept { return parts_->config; }
 
 Extents UNet::divisor() const {
   Extents product(1);

@@ -72,16 +72,16 @@ class UNet final : public Module {
  public:
   // Error(usage) with the value and its range if the configuration is impossible.
   UNet(const UNetConfig& config, const Random& random);
-  // Logits [N, *S, classes]. The type of x decides in what the network computes: its own, or bf16 on a device that has
-  // it, for maps and copies of weights; parameters, statistics and logits stay f32. Extents of x must be multiples of
+  // Logits [N, *S, classes]. The network computes in the type of x: its own or, on a device that has it, bf16 for maps
+  // and copies of the weights, while parameters, statistics and logits stay f32. Extents of x must be multiples of
   // divisor(): Error(argument) with the axis and the value.
   Tensor forward(const Tensor& x) override;
-  // All resolutions, finest first; one element without deep supervision or in evaluation. Element k has the extents of
-  // x divided by the first k strides.
-  std::vector<Tensor> outputs(const Tensor& x);
-  const UNetConfig& config() const;
+  // The logits at all resolutions, finest first; one element without deep supervision or in evaluation. Element k has
+  // the extents of x divided by the first k strides.
+  [[nodiscard]] std::vector<Tensor> outputs(const Tensor& x);
+  const UNetConfig& config() const noexcept;
   // What every spatial extent must be a multiple of, per axis.
-  Extents divisor() const;
+  [[nodiscard]] Extents divisor() const;
 
  private:
   struct Parts;

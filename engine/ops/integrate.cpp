@@ -35,7 +35,7 @@ void check_row(const Tensor& logits, const Integral& row, std::size_t index) {
   }
 }
 
-// The rows without what could carry a gradient.
+// Checks all arguments and returns the rows outside of the graph, because weights and fields get no gradient.
 std::vector<Integral> checked(const Tensor& logits, const Tensor& labels, std::vector<Integral> rows,
                               const IntegrateOptions& options) {
   detail::check_feature_map(logits, "integrate");

@@ -1,4 +1,4 @@
-// Maps that depend on labels only.
+// Operations on labels: a value for each label, and distances to a class.
 #include <cmath>
 
 #include "engine/ops/common.h"

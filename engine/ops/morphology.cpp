@@ -1,4 +1,4 @@
-// The extreme of a voxel and its neighbours.
+// Dilation and erosion: the maximum or minimum of a voxel and its neighbours.
 #include "engine/ops/common.h"
 
 namespace voxgrad {

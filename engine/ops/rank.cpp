@@ -1,4 +1,4 @@
-// Losses that rank voxels.
+// Operations that rank voxels, for the losses that weight them by their rank.
 #include "engine/ops/common.h"
 
 namespace voxgrad {

@@ -31,7 +31,7 @@ Axes resolve(const Tensor& x, const std::vector<int>& axes, const char* op) {
   return result;
 }
 
-// y spread over the shape of x: multiplication by ones broadcasts.
+// y broadcast to `shape`, which adding zero does.
 Tensor expand(const Tensor& y, const Shape& shape) {
   Tensor result = empty(shape, y.dtype(), y.device());
   y.backend().binary(BinaryOp::add, y, zeros({1}, y.dtype(), y.device()), result);

@@ -1,7 +1,9 @@
 #include "nn/module.h"
 
+#include <thread>
+
 #include "engine/backend.h"
-#include "nn/layers.h"
+#include "nn/unet.h"
 #include "tests/nn/common.h"
 
 using namespace voxgrad;
@@ -202,6 +204,24 @@ TEST_CASE("train reaches every child") {
   net.train(false);
   CHECK(!net.b.training());
   CHECK(!net.training());
+}
+
+TEST_CASE("in evaluation several threads may call a network at once") {
+  nn::UNet net({.base = 8, .depth = 3, .dropout = 0.5}, Random(1));
+  net.train(false);
+  const auto evaluate = [&](double phase) {
+    const NoGrad guard;
+    return net(test::wave({1, 32, 32, 1}, phase, DType::f32));
+  };
+  const std::vector<Tensor> alone{evaluate(0), evaluate(1), evaluate(2)};
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    std::vector<Tensor> together(alone.size());
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < together.size(); ++i)
+      threads.emplace_back([&, i] { together[i] = evaluate(static_cast<double>(i)); });
+    for (std::thread& thread : threads) thread.join();
+    for (std::size_t i = 0; i < together.size(); ++i) CHECK(test::same_bits(together[i], alone[i]));
+  }
 }
 
 TEST_CASE("keys follow seed, step, name and call, not the order of the layers") {
