@@ -150,6 +150,7 @@ Pool& CudaBackend::pool() {
 
 std::unique_ptr<Recording> CudaBackend::capture(const std::function<void()>& work, std::size_t memory,
                                                 std::string& refusal) try {
+  check(Context::get().recorder() == nullptr, "cuda: this is a part of work that is recorded");
   // How much reserve the work takes is not known before. What is recorded does not run, so it can be recorded again.
   constexpr std::size_t kReserve = std::size_t{16} << 20, kConstants = std::size_t{1} << 20, kMost = 64;
   for (std::size_t scale = 1;; scale *= 4) try {

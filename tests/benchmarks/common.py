@@ -33,10 +33,11 @@ def json_of(command, limit=None):
         work.communicate()
         if not isinstance(problem, subprocess.TimeoutExpired):
             raise
-        raise Failed(f"{' '.join(command)}: not done after {limit:.0f} s") from None
+        raise Failed(f"not done after {limit:.0f} s ({' '.join(command)})") from None
     if work.returncode != 0:
         reason = err.strip().splitlines() or [f"exit {work.returncode}"]
-        raise Failed(f"{' '.join(command)}: {next((line for line in reason if 'error' in line.lower()), reason[-1])}")
+        reason = next((line for line in reason if "error" in line.lower()), reason[-1])
+        raise Failed(f"{reason} ({' '.join(command)})")
     return json.loads(out)
 
 
@@ -110,16 +111,19 @@ class Results:
         replace(self.path, "{\n " + body + "\n}\n")
         replace(self.path.with_suffix(".md"), self.text())
 
-    def text(self):
+    def text(self, chosen=None):
+        """Of these subjects, or of all."""
         return self.head + "".join(f"\n## {title}\n\n{self.table(subject, table)}"
-                                   for subject, (title, table) in self.subjects.items() if subject in self.rows)
+                                   for subject, (title, table) in self.subjects.items()
+                                   if subject in (self.rows if chosen is None else chosen))
 
     def table(self, subject, table):
         rows = self.rows[subject]
         failed = ["- " + ", ".join([*(str(value) for key, value in row.items() if key != "failed"), row["failed"]]) + "\n"
                   for row in rows if "failed" in row]
         whole = [row for row in rows if "failed" not in row]
-        return (table(whole) if whole else "") + ("\nNot measured:\n\n" + "".join(failed) if failed else "")
+        parts = [table(whole)] if whole else []
+        return "\n".join(parts + (["Not measured:\n\n" + "".join(failed)] if failed else []))
 
 
 def machine():

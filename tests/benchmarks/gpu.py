@@ -68,10 +68,11 @@ class Rows:
         """PyTorch, and ours just before on the same warm card."""
         if not self.has_peer:
             return
-        ways = ("channels_last", "contiguous") if self.a.tiny else ("graphs", "channels_last", "compiled", "contiguous")
-        wanted = [(way, mode, self.precisions[0]) for mode in ("train", "infer") for way in ways]
-        wanted += [("graphs", "train", precision) for precision in self.precisions[1:]]
-        for way, mode, precision in sorted(wanted, key=lambda row: ways.index(row[0])):
+        first, *others = self.precisions
+        wanted = [(way, mode, first) for way in ("graphs", "channels_last") for mode in ("train", "infer")]
+        wanted += [("graphs", "train", precision) for precision in others]
+        wanted += [(way, "train", first) for way in ("compiled", "contiguous")]
+        for way, mode, precision in wanted:
             for name, network in self.networks.items():
                 def measure(limit, name=name, network=network, way=way, mode=mode, precision=precision):
                     start = time.time()
@@ -212,7 +213,7 @@ def main():
                 results.add(subject, dict(what, **row))
             print(f"{time.time() - start:6.1f} s", subject, *what.values(), found.get("failed", "") if isinstance(
                 found, dict) else "", file=sys.stderr, flush=True)
-    print(results.text())
+    print(results.text(results.fresh))
     if failed:
         print(f"{failed} rows were not measured: see above", file=sys.stderr)
 

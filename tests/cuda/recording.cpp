@@ -85,6 +85,16 @@ TEST_CASE("a recording may be destroyed while other work is recorded") {
   }
 }
 
+TEST_CASE("what is recorded within recorded work becomes a part of it") {
+  if (!has_device(Device::cuda)) return;
+  const Tensor x = full({8}, 2, DType::f32, Device::cuda), y = zeros({8}, DType::f32, Device::cuda);
+  Replay inner(Device::cuda);
+  const std::string refusal = refusal_of([&] { inner("", [&] { y.backend().lerp(x, 0.5, y); }); });
+  CHECK_MESSAGE(refusal.empty(), refusal);
+  CHECK_MESSAGE(contains(inner.refusal(), "a part of work that is recorded"), inner.refusal());
+  CHECK(test::values(y) == std::vector<double>(8, 1.875));
+}
+
 TEST_CASE("pieces that do not fit into one another are found before the recording") {
   if (!has_device(Device::cuda)) return;
   const std::string refusal = refusal_of([] {
