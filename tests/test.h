@@ -11,6 +11,7 @@
 #ifdef VOXGRAD_TEST_MAIN
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #endif
+#define DOCTEST_CONFIG_SUPER_FAST_ASSERTS  // less to compile
 #include <doctest/doctest.h>
 #else
 #include "tests/minitest.h"
