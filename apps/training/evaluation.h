@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "apps/program/json.h"
-#include "apps/training/inference.h"
 #include "data/dataset.h"
 #include "losses/metrics/metrics.h"
+#include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
 
@@ -31,7 +31,7 @@ struct EvaluateOptions {
   double tau = 0;                               // mm; 0: the largest voxel spacing of each case
 };
 // Segments the cases and compares. `progress` is called after each case with its number, 1 ..
-std::vector<CaseResult> evaluate_cases(const Model& model, const data::Dataset& dataset,
+std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Dataset& dataset,
                                        const std::vector<std::int64_t>& cases, const EvaluateOptions& options = {},
                                        const std::function<void(std::size_t)>& progress = {});
 

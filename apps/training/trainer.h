@@ -33,7 +33,7 @@ class Trainer {
   std::int64_t steps_done() const { return step_; }
 
   // The model to validate and to save: with the moving average of the weights if there is one, until end_validation().
-  Model& evaluated();
+  const nn::Model& evaluated();
   // Back to the weights in training; the metric is for schedules that listen (NaN: none was measured).
   void end_validation(double metric);
 
@@ -65,7 +65,7 @@ class Trainer {
 
   Plan plan_;
   Device device_;
-  Model model_;
+  nn::Model model_;
   nn::UNet& net_;
   data::Loader loader_;
   losses::Loss loss_;

@@ -1,6 +1,7 @@
 #include <chrono>
 
 #include "apps/program/command_line.h"
+#include "apps/training/checkpoint.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
 #include "engine/error.h"
@@ -31,7 +32,7 @@ std::string interval_text(const std::vector<CaseResult>& results, const char* me
 void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
-  const Model model = load_model(options.model, common.get_device());
+  const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
   data::DatasetOptions dataset_options;
   dataset_options.label_map = parse_label_map(options.label_map);
   const data::Dataset dataset = data::Dataset::open(options.data, dataset_options);
