@@ -1,7 +1,5 @@
 #include "data/dataset.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -11,6 +9,7 @@
 
 #include "data/format.h"
 #include "data/labels.h"
+#include "engine/io/crc32.h"
 
 namespace voxgrad::data {
 namespace {
@@ -36,10 +35,6 @@ void stream(const Source& source, const std::function<void(Piece)>& take) {
     source.array.read(start, count, source.array.element(), buffer.data());
     take({buffer.data(), static_cast<std::size_t>(count[axis] * row)});
   }
-}
-
-std::uint32_t add_crc(std::uint32_t crc, Piece piece) {
-  return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(piece.data()), piece.size()));
 }
 
 void require_finite(const float* values, std::size_t count, const Place& place) {
@@ -93,7 +88,7 @@ void Dataset::Impl::verify_images() const {
     const bool floats = source.array.element() == h5::Element::f32;
     if (!layout.stacked) crc = 0;
     stream(source, [&](Piece piece) {
-      crc = add_crc(crc, piece);
+      crc = crc32(piece, crc);
       if (floats)
         require_finite(reinterpret_cast<const float*>(piece.data()), piece.size() / sizeof(float),
                        place(i, source.array));
@@ -111,7 +106,7 @@ void Dataset::Impl::verify_labels() const {
     if (!layout.stacked) crc = 0;
     LabelRule::Seen seen{};
     stream(source, [&](Piece piece) {
-      crc = add_crc(crc, piece);
+      crc = crc32(piece, crc);
       const LabelRule::Seen here = LabelRule::seen({reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size()});
       for (std::size_t v = 0; v < seen.size(); ++v) seen[v] = seen[v] || here[v];
     });

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "engine/moments.h"
 
 namespace voxgrad::data {
 
@@ -44,6 +45,9 @@ struct Fingerprint {
 
 // Of the given cases; none given: of all. Reads each once, one in memory at a time.
 Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases = {});
+
+// Mean and variance of all voxels of the given cases (at least one), per channel. Reads each once.
+std::vector<Moments> intensity_moments(const Dataset& dataset, const std::vector<std::int64_t>& cases);
 
 // Sizes, in voxels, of the face-connected components of the voxels of `label` (u8 [*S]) that equal `value`, in the
 // order of their first voxels.

@@ -1,11 +1,10 @@
 #include "data/format.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <filesystem>
 
 #include "engine/error.h"
+#include "engine/io/crc32.h"
 
 namespace voxgrad::data {
 
@@ -133,7 +132,7 @@ void read_stacked(Layout& layout) {
 std::uint32_t crc_with(std::uint32_t crc, const h5::Array& next) {
   std::int64_t bytes = static_cast<std::int64_t>(size_of(next.element()));
   for (const std::int64_t extent : next.extents()) bytes *= extent;
-  return static_cast<std::uint32_t>(crc32_combine(crc, crc_of(next), bytes));
+  return combined_crc32(crc, crc_of(next), static_cast<std::uint64_t>(bytes));
 }
 
 void read_cases(Layout& layout) {

@@ -1,5 +1,4 @@
 // write_dataset: format 1, the same bytes for the same contents.
-#include <zlib.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +7,7 @@
 #include "data/format.h"
 #include "data/h5/h5_writer.h"
 #include "data/labels.h"
+#include "engine/io/crc32.h"
 
 namespace voxgrad::data {
 namespace {
@@ -45,7 +45,7 @@ Stored stored_label(const Tensor& label) {
 }
 
 std::uint32_t add_crc(std::uint32_t crc, const Stored& stored) {
-  return static_cast<std::uint32_t>(crc32_z(crc, static_cast<const Bytef*>(stored.data), stored.size));
+  return crc32({static_cast<const std::byte*>(stored.data), stored.size}, crc);
 }
 
 // One case, or blocks of 64^3 voxels if that is more than 4 MiB. `lead`: whether the first axis counts cases.

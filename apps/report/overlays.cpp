@@ -6,10 +6,11 @@
 
 #include "apps/program/console.h"
 #include "apps/report/png.h"
-#include "apps/training/inference.h"
+#include "apps/training/checkpoint.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
+#include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -135,8 +136,8 @@ void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const s
     const Slice slice = slice_of(one);
     write_text(file_of(directory, analysis, scene, 0), to_png(draw_image(one, slice)));
     for (std::size_t k = 0; k < scene.runs.size(); ++k) {
-      const Model model = load_model(directory + "/" + scene.runs[k]->path, Device::cpu);
-      const Tensor prediction = predict_labels(model, one.image);
+      const nn::Model model = nn::load_model(model_file(directory + "/" + scene.runs[k]->path));
+      const Tensor prediction = nn::predict(model, one.image);
       write_text(file_of(directory, analysis, scene, k + 1),
                  to_png(draw_overlay(one, slice, prediction, dataset.info().ignore_label)));
     }

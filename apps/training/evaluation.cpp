@@ -21,7 +21,7 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
           scoring.probabilities != nullptr ? scoring.probabilities->calibration_error() : kUndefined};
 }
 
-std::vector<CaseResult> evaluate_cases(const Model& model, const data::Dataset& dataset,
+std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Dataset& dataset,
                                        const std::vector<std::int64_t>& cases, const EvaluateOptions& options,
                                        const std::function<void(std::size_t)>& progress) {
   const data::DatasetInfo& info = dataset.info();
@@ -33,10 +33,10 @@ std::vector<CaseResult> evaluate_cases(const Model& model, const data::Dataset& 
     const data::Case sample = dataset.read(index);
     losses::ProbabilityTally tally(dataset.classes(), info.ignore_label);
     const bool soft = options.needs >= losses::Needs::probabilities;
-    const SlabSink add = [&](std::int64_t row, const Tensor& probabilities) {
+    const nn::SlabSink add = [&](std::int64_t row, const Tensor& probabilities) {
       tally.add(probabilities, slice(sample.label, 0, row, row + probabilities.extent(0)));
     };
-    const Tensor labels = predict_labels(model, sample.image, soft ? add : SlabSink());
+    const Tensor labels = nn::predict(model, sample.image, soft ? add : nn::SlabSink());
     results.push_back(compare_labels(sample.id, labels, sample.label,
                                      {.classes = dataset.classes(),
                                       .ignore = info.ignore_label,

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "apps/program/json.h"
-#include "apps/training/inference.h"
 #include "apps/training/interval.h"
 #include "data/dataset.h"
 #include "losses/metrics/metrics.h"
+#include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
 
@@ -33,7 +33,7 @@ struct EvaluateOptions {
 };
 // Segments the cases and compares the results with their labels. `progress` is called after each case with the number
 // of cases that are done.
-std::vector<CaseResult> evaluate_cases(const Model& model, const data::Dataset& dataset,
+std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Dataset& dataset,
                                        const std::vector<std::int64_t>& cases, const EvaluateOptions& options = {},
                                        const std::function<void(std::size_t)>& progress = {});
 

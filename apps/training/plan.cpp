@@ -106,7 +106,7 @@ Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64
 
 void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
   TrainConfig& c = plan.config;
-  plan.model.patch = geometry.patch;
+  plan.model.window = geometry.patch;
   plan.model.class_names = info.class_names;
   nn::UNetConfig& net = plan.model.net;
   net.dims = info.dims;
@@ -134,15 +134,13 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   // Hounsfield units mean the same in every scan; other intensities are comparable within a case only.
   const auto modality = dataset.info().attributes.find("modality");
   const bool ct = modality != dataset.info().attributes.end() && modality->second == "CT";
-  using data::Normalisation;
-  plan.model.normalisation = Normalisation::derive(
-      ct ? Normalisation::Kind::zscore_dataset : Normalisation::Kind::zscore_case, dataset, train);
+  if (ct) plan.model.normalisation = nn::Normalisation::of_dataset(data::intensity_moments(dataset, train));
   data::LoaderOptions& loader = plan.loader;
   loader.cases = train;
-  loader.patch = plan.model.patch;
+  loader.patch = plan.model.window;
   loader.batch = c.batch;
   loader.foreground = c.foreground;
-  loader.normalisation = plan.model.normalisation;
+  loader.prepare = [normalisation = plan.model.normalisation](const Tensor& image) { normalisation.apply(image); };
   loader.augment = augmentation(c.augment);
   loader.seed = c.seed;
 }
@@ -251,7 +249,7 @@ std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::stri
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters) {
   const TrainConfig& c = plan.config;
   std::vector<std::int64_t> input{c.batch};
-  input.insert(input.end(), plan.model.patch.begin(), plan.model.patch.end());
+  input.insert(input.end(), plan.model.window.begin(), plan.model.window.end());
   std::string strides;
   for (const Extents& stride : plan.model.net.strides) {
     std::vector<std::int64_t> axes;

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "apps/training/config.h"
-#include "apps/training/model.h"
 #include "data/dataset.h"
 #include "data/sampling/loader.h"
 #include "losses/core/loss.h"
+#include "nn/inference/model.h"
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 
@@ -22,7 +22,7 @@ const char* name_of(OnNan what);
 
 struct Plan {
   TrainConfig config;  // no 0 and no empty text left where that means "from the data"
-  ModelSpec model;
+  nn::ModelSpec model;
   std::int64_t steps = 0;            // of the whole training
   std::int64_t steps_per_epoch = 0;  // one pass over the cases, between 20 and 250
   data::LoaderOptions loader;

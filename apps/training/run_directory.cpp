@@ -12,8 +12,8 @@
 #include <sstream>
 #include <utility>
 
-#include "engine/io/atomic_file.h"
 #include "engine/error.h"
+#include "engine/io/atomic_file.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -102,9 +102,7 @@ void RunDirectory::save_last(const TensorFile& checkpoint) {
   rename_file(next, last);
 }
 
-void RunDirectory::save_best(const TensorFile& checkpoint) {
-  save_tensors(file("best.safetensors"), checkpoint);
-}
+void RunDirectory::save_best(const TensorFile& checkpoint) { save_tensors(file("best.safetensors"), checkpoint); }
 
 TensorFile RunDirectory::load_last(std::string& warning) const {
   const std::string last = file("last.safetensors"), previous = file("previous.safetensors");

@@ -8,6 +8,7 @@
 #include "apps/program/console.h"
 #include "apps/program/manifest.h"
 #include "apps/program/signals.h"
+#include "apps/training/checkpoint.h"
 #include "apps/training/curves.h"
 #include "apps/training/evaluation_text.h"
 #include "engine/backend.h"
@@ -187,9 +188,10 @@ TrainResult Session::finish() {
   result.parameters = trainer_.parameter_count();
   result.class_names = plan_.model.class_names;
   if (!plan_.test.empty()) {
-    Model model{plan_.model, std::make_unique<nn::UNet>(plan_.model.net, Random(0)), ""};
+    nn::Model model{plan_.model, std::make_unique<nn::UNet>(plan_.model.net, Random(0)), ""};
     model.net->load_state(best_weights_);
     model.net->to(device_);
+    model.net->train(false);
     result.test = evaluate_cases(model, dataset_, plan_.test, {losses::Needs::probabilities});
   }
   result.seconds = seconds();
@@ -211,7 +213,7 @@ void Session::save_missing() {
 
 void Session::describe(TensorFile& file, const EpochRecord* record) const {
   file.metadata["config"] = to_json(plan_.config).dump();
-  file.metadata["model"] = to_json(plan_.model).dump();
+  file.metadata["model"] = nn::to_text(plan_.model);
   file.metadata["dataset_crc32"] = checksum(dataset_.info());
   file.metadata["versions"] = Json{{"voxgrad", version()}}.dump();
   if (record == nullptr) return;
@@ -243,16 +245,23 @@ void Session::save_last() {
   last_saved_ = attempt([&] { directory_.save_last(checkpoint()); });
 }
 
-void Session::restore(const TensorFile& file) {
-  const std::string where = directory_.file("last.safetensors");
+void Session::restore(const TensorFile& file) try {
   trainer_.load_state(file);
-  history_ = history_from_json(metadata_json(file, "history", where));
-  const Json running = metadata_json(file, "running", where);
+  history_ = history_from_json(metadata_json(file, "history", "checkpoint"));
+  const Json running = metadata_json(file, "running", "checkpoint");
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   loss_sum_ = to_number(running.at("loss_sum"));
-  running.at("loss_count").get_to(loss_count_);
-  running.at("skipped").get_to(skipped_);
-  running.at("best_record").get_to(best_);
-  if (best_ > 0) best_weights_ = network_tensors(load_tensors(directory_.file("best.safetensors")));
+  loss_count_ = whole_number(running, "loss_count", 0, kMost);
+  skipped_ = whole_number(running, "skipped", 0, kMost);
+  // A training that came to its end has a best epoch.
+  best_ = whole_number(running, "best_record", trainer_.steps_done() == plan_.steps ? 1 : 0,
+                       static_cast<std::int64_t>(history_.size()));
+  if (best_ > 0) best_weights_ = nn::network_tensors(load_tensors(directory_.file("best.safetensors")));
+} catch (const nlohmann::json::exception& error) {
+  throw Error(ErrorKind::model, directory_.file("last.safetensors") + ": " + error.what());
+} catch (const Error& error) {
+  if (error.kind() != ErrorKind::model) throw;
+  throw Error(ErrorKind::model, directory_.file("last.safetensors") + ": " + error.what(), error.hint());
 }
 
 void Session::resume() {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "apps/training/checkpoint.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/ops.h"
@@ -13,8 +14,8 @@ namespace {
 
 constexpr std::uint64_t kWeightStream = 1;  // of the random numbers of a seed: the first weights
 
-Model fresh_model(const Plan& plan, Device device) {
-  Model model{plan.model, nullptr, ""};
+nn::Model fresh_model(const Plan& plan, Device device) {
+  nn::Model model{plan.model, nullptr, ""};
   model.net = std::make_unique<nn::UNet>(plan.model.net, Random(plan.config.seed).fork(kWeightStream));
   model.net->to(device);
   return model;
@@ -117,8 +118,9 @@ double Trainer::clip_gradients() {
       "try a smaller --lr, or --on-nan skip or rollback");
 }
 
-Model& Trainer::evaluated() {
+const nn::Model& Trainer::evaluated() {
   if (ema_ && !swapped_) ema_->swap(), swapped_ = true;
+  net_.train(false);
   return model_;
 }
 
@@ -144,12 +146,19 @@ TensorFile Trainer::state() const {
 
 void Trainer::load_state(const TensorFile& file) {
   const Json counters = metadata_json(file, "counters", "checkpoint");
-  net_.load_state(network_tensors(file));
-  optimizer_->load_state(with_prefix(file, "optim."), counters.at("optimizer_steps").get<std::int64_t>());
-  if (ema_) ema_->load_state(with_prefix(file, "ema."), counters.at("ema_updates").get<std::int64_t>());
+  const auto count = [&](const char* key) {
+    return whole_number(counters, key, 0, std::numeric_limits<std::int64_t>::max());
+  };
+  const std::int64_t step = whole_number({{"step", metadata_json(file, "step", "checkpoint")}}, "step", 0, plan_.steps);
+  const double rate_scale = counters.at("rate_scale").get<double>();
+  if (!std::isfinite(rate_scale) || rate_scale <= 0)
+    throw Error(ErrorKind::model, text("`rate_scale` is ", rate_scale, ", must be positive"));
+  net_.load_state(nn::network_tensors(file));
+  optimizer_->load_state(with_prefix(file, "optim."), count("optimizer_steps"));
+  if (ema_) ema_->load_state(with_prefix(file, "ema."), count("ema_updates"));
   schedule_.load_state(counters.at("schedule").get<std::vector<double>>());
-  rate_scale_ = counters.at("rate_scale").get<double>();
-  step_ = metadata_json(file, "step", "checkpoint").get<std::int64_t>();
+  rate_scale_ = rate_scale;
+  step_ = step;
 }
 
 std::vector<NamedTensor> Trainer::weights() {

@@ -36,7 +36,7 @@ class Trainer {
 
   // The model to validate and to save. If there is a moving average of the weights, the model has that average until
   // end_validation() is called.
-  Model& evaluated();
+  const nn::Model& evaluated();
   // Goes back to the weights in training. The metric is for schedules that depend on it (NaN: none was measured).
   void end_validation(double metric);
 
@@ -59,7 +59,7 @@ class Trainer {
   double clip_gradients();
 
   Plan plan_;
-  Model model_;
+  nn::Model model_;
   nn::UNet& net_;
   Feed feed_;
   losses::Loss loss_;

@@ -3,6 +3,7 @@
 // case as well.
 #include <chrono>
 
+#include "apps/training/checkpoint.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
 #include "apps/verbs/settings.h"
@@ -35,7 +36,7 @@ std::string interval_text(const std::vector<CaseResult>& results, const char* me
 void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
-  const Model model = load_model(options.model, common.get_device());
+  const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
   const data::Dataset dataset = open_dataset(options.data, options.label_map);
   const std::vector<std::int64_t> cases = cases_of(dataset, options.split);
   const EvaluateOptions how{losses::Needs::probabilities, options.tau};

@@ -3,12 +3,13 @@
 // of the files.
 #include <filesystem>
 
-#include "apps/training/inference.h"
+#include "apps/training/checkpoint.h"
 #include "apps/training/plan.h"
 #include "apps/verbs/verbs.h"
 #include "data/dataset.h"
 #include "data/label_file.h"
 #include "engine/error.h"
+#include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -21,7 +22,7 @@ struct PredictOptions {
   bool probabilities = false;
 };
 
-void predict_file(const Model& model, const std::string& input, const std::string& output,
+void predict_file(const nn::Model& model, const std::string& input, const std::string& output,
                   const PredictOptions& options, Console& console) {
   const data::Dataset dataset = data::Dataset::open(input);
   const std::vector<std::int64_t> cases = cases_of(dataset, options.split);
@@ -29,10 +30,10 @@ void predict_file(const Model& model, const std::string& input, const std::strin
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Tensor image = dataset.read(cases[i]).image;
     if (options.probabilities) {
-      const Prediction prediction = predict_probabilities(model, image);
+      const nn::Prediction prediction = nn::predict_probabilities(model, image);
       writer.add(i, prediction.labels, prediction.probabilities);
     } else {
-      writer.add(i, predict_labels(model, image), {});
+      writer.add(i, nn::predict(model, image), {});
     }
     console.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
                 text(input, ": case ", i + 1, "/", cases.size()));
@@ -43,7 +44,7 @@ void predict_file(const Model& model, const std::string& input, const std::strin
 
 void predict(const PredictOptions& options, const Common& common) {
   Console console = common.console();
-  const Model model = load_model(options.model, common.get_device());
+  const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
   const bool folder = options.inputs.size() > 1 || fs::is_directory(options.out) || options.out.ends_with('/');
   if (folder) fs::create_directories(options.out);
   Json written = Json::array();

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "apps/program/words.h"
+#include "apps/training/checkpoint.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
 #include "apps/training/watch.h"
@@ -62,7 +63,7 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Common& commo
   const auto pool = static_cast<std::int64_t>(backend_of(device).pool().statistics().peak);
   if (common.json)
     return print_json({{"parameters", trainer.parameter_count()},
-                       {"patch", plan.model.patch},
+                       {"patch", plan.model.window},
                        {"batch", plan.config.batch},
                        {"steps", plan.steps},
                        {"epochs", epochs},

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "data/moments.h"
+#include "engine/moments.h"
 
 namespace voxgrad::data {
 namespace {

@@ -1,9 +1,9 @@
 #include "data/sampling/field_cache.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <charconv>
+
+#include "engine/io/crc32.h"
 
 namespace voxgrad::data {
 namespace {
@@ -13,7 +13,7 @@ constexpr std::int64_t kVersion = 1;
 constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
 
 std::uint32_t crc_of(const void* data, std::size_t bytes) {
-  return static_cast<std::uint32_t>(crc32_z(0, static_cast<const Bytef*>(data), bytes));
+  return crc32({static_cast<const std::byte*>(data), bytes});
 }
 h5::Extents zeros_like(const h5::Extents& extents) { return h5::Extents(extents.size(), 0); }
 

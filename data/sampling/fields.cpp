@@ -3,7 +3,6 @@
 #include "data/sampling/fields.h"
 
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +11,7 @@
 #include <optional>
 
 #include "data/sampling/field_cache.h"
+#include "engine/io/crc32.h"
 
 namespace voxgrad::data {
 namespace {
@@ -73,7 +73,7 @@ std::string cache_path(const std::string& dataset) {
 Fields::Fields(FieldMaker maker, std::string cache) : maker_(std::move(maker)), path_(std::move(cache)) {}
 
 std::string Fields::name_of(const std::string& key, const Case& one, const Tensor& label) const {
-  const auto crc = crc32_z(0, static_cast<const Bytef*>(label.raw()), static_cast<std::size_t>(label.numel()));
+  const std::uint32_t crc = crc32({static_cast<const std::byte*>(label.raw()), label.bytes()});
   std::string spacing;
   for (const double step : one.spacing) {
     char digits[32];

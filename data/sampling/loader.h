@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,21 +16,11 @@
 namespace voxgrad::data {
 
 struct Batch {
-  Tensor images;                // f32 [N, *P, C], normalised
+  Tensor images;                // f32 [N, *P, C], prepared
   Tensor labels;                // u8 [N, *P]
   std::vector<double> spacing;  // of the first sample
   std::vector<std::string> ids;
   std::map<std::string, Tensor> fields;  // f32 [N, *P, K] per key of LoaderOptions::fields
-};
-
-// How intensities become network inputs; derived from the training cases, stored with the model.
-struct Normalisation {
-  enum class Kind { zscore_case, zscore_dataset, none } kind = Kind::zscore_case;
-  std::vector<double> mean, deviation;  // per channel, for zscore_dataset
-  // In place, f32 [*S, C]: (x - mean) / deviation, per channel; a channel of one value becomes 0.
-  void apply(const Tensor& image) const;
-  // From the training cases only. zscore_dataset reads them once, the other kinds need nothing from them.
-  static Normalisation derive(Kind kind, const Dataset& dataset, const std::vector<std::int64_t>& cases);
 };
 
 struct LoaderOptions {
@@ -39,7 +30,7 @@ struct LoaderOptions {
   // Share of the samples centred on a foreground voxel, spread evenly over the steps: of a class drawn uniformly from
   // the classes of the case, as far as the patch stays inside the case. Other samples lie anywhere.
   double foreground = 0.33;
-  Normalisation normalisation;
+  std::function<void(const Tensor& image)> prepare;  // of a whole case, in place: normalisation; null: none
   AugmentOptions augment;
   std::uint64_t seed = 1;
   int prefetch = 2;                                // batches made ahead; 0: none, in the caller's thread

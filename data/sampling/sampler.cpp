@@ -116,7 +116,7 @@ std::shared_ptr<const PreparedCase> Sampler::prepared(std::int64_t index) {
   if (found != cache_.end()) return found->second;
   auto result = std::make_shared<PreparedCase>();
   result->data = dataset_.read(index);
-  options_.normalisation.apply(result->data.image);
+  if (options_.prepare) options_.prepare(result->data.image);
   const Random random = Random(options_.seed).fork(kCentreVoxels).fork(static_cast<std::uint64_t>(index));
   result->foreground = draw_centres(result->data.label, ignore_, random);
   // First come, first kept: in a shuffled order the case used last is no likelier to be used next.

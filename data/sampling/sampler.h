@@ -12,7 +12,7 @@ namespace voxgrad::data {
 
 // A case as samples are cut from it.
 struct PreparedCase {
-  Case data;                   // normalised
+  Case data;                   // prepared as the options say
   std::vector<Tensor> fields;  // f32 [*S, K], one per key; no extent smaller than that of the patch
   // Per class that occurs, other than the background: voxels to centre a patch on, at most 4096, spread over all of
   // its voxels.

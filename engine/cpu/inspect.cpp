@@ -8,8 +8,7 @@
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y,
-                       const ConvOptions& options) {
+ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y, const ConvOptions& options) {
   const ConvPlan plan = plan_conv(pass, DType::f32, conv_shape(x, weight, y, options));
   switch (plan.kernel) {
     case ConvKernel::winograd: return {"winograd", plan.reason};

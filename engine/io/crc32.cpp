@@ -12,11 +12,13 @@ namespace {
 constexpr std::size_t kSlices = 16;
 using Table = std::array<std::array<std::uint32_t, 256>, kSlices>;
 
+constexpr std::uint32_t kPolynomial = 0xEDB88320u;
+
 constexpr Table make_table() {
   Table table{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
     std::uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xEDB88320u : 0);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? kPolynomial : 0);
     table[0][byte] = crc;
   }
   for (std::size_t k = 1; k < kSlices; ++k)
@@ -27,6 +29,16 @@ constexpr Table make_table() {
   return table;
 }
 constexpr Table kTable = make_table();
+
+// Checksums are polynomials over the field of two elements, the highest bit being the constant term.
+std::uint32_t product(std::uint32_t a, std::uint32_t b) {
+  std::uint32_t sum = 0;
+  for (; a != 0; a <<= 1) {
+    if (a >> 31 != 0) sum ^= b;
+    b = (b >> 1) ^ ((b & 1) != 0 ? kPolynomial : 0);
+  }
+  return sum;
+}
 
 }  // namespace
 
@@ -43,6 +55,13 @@ std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before) {
   }
   for (; left > 0; --left, ++at) crc = (crc >> 8) ^ kTable[0][(crc ^ std::to_integer<std::uint32_t>(*at)) & 0xFF];
   return ~crc;
+}
+
+std::uint32_t combined_crc32(std::uint32_t a, std::uint32_t b, std::uint64_t length_of_b) {
+  // Every byte behind a multiplies its checksum by x^8.
+  for (std::uint32_t power = 1u << 23; length_of_b > 0; length_of_b >>= 1, power = product(power, power))
+    if ((length_of_b & 1) != 0) a = product(a, power);
+  return a ^ b;
 }
 
 }  // namespace voxgrad

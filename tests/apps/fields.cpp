@@ -2,8 +2,8 @@
 #include "losses/core/fields.h"
 
 #include "apps/program/json.h"
-#include "apps/training/plan.h"
 #include "apps/training/feed.h"
+#include "apps/training/plan.h"
 #include "engine/io/safetensors.h"
 #include "tests/apps/support.h"
 

@@ -6,12 +6,12 @@
 #include <cmath>
 #include <filesystem>
 
+#include "apps/program/svg.h"
 #include "apps/report/html.h"
 #include "apps/report/plots/critical_difference.h"
 #include "apps/report/plots/learning_curves.h"
 #include "apps/report/plots/rows.h"
 #include "apps/report/png.h"
-#include "apps/program/svg.h"
 #include "tests/apps/comparison.h"
 
 using namespace voxgrad;

@@ -11,9 +11,7 @@ namespace {
 
 Json manifest(const std::string& run) { return Json::parse(bytes_of(run + "/run.json")); }
 
-int step_of(const std::string& run) {
-  return std::stoi(load_tensors(run + "/last.safetensors").metadata.at("step"));
-}
+int step_of(const std::string& run) { return std::stoi(load_tensors(run + "/last.safetensors").metadata.at("step")); }
 
 // Options whose state is easy to forget: moments, moving average, dropout, batch norm, plateau.
 const std::vector<std::string> kStateful{"--ema", "0.9",        "--dropout", "0.2",     "--norm",
@@ -115,4 +113,37 @@ TEST_CASE("a run is resumed with its own settings and its own data") {
   const Outcome taken = program(small_training(data, run));
   CHECK(taken.code == 2);
   CHECK_MESSAGE(contains(taken.err, "a run is in it already"), taken.err);
+}
+
+TEST_CASE("numbers of a checkpoint outside their range are refused by name") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), run = folder.file("run");
+  REQUIRE(program(small_training(data, run)).code == 0);
+  const std::string path = run + "/last.safetensors";
+  const TensorFile good = load_tensors(path);
+  const auto edited = [&](const std::string& part, const std::string& key, const Json& value) {
+    TensorFile file = good;
+    Json json = Json::parse(file.metadata.at(part));
+    key.empty() ? json = value : json[key] = value;
+    file.metadata[part] = json.dump();
+    save_tensors(path, file);
+    const Outcome outcome = program({"train", "--resume", run});
+    const std::string named = key.empty() ? part : key;
+    CHECK_MESSAGE(outcome.code == 4, part, ".", key, " ", value.dump(), ": ", outcome.code, " ", outcome.err);
+    CHECK_MESSAGE(contains(outcome.err, path + ": "), outcome.err);
+    CHECK_MESSAGE((contains(outcome.err, "`" + named + "` is ") || value.is_null()), outcome.err);
+  };
+  for (const Json& step : {Json(-1), Json(INT64_MAX), Json(UINT64_MAX), Json(45), Json(1.5), Json("44")})
+    edited("step", "", step);
+  for (const Json& record : {Json(1000000), Json(-1), Json(0), Json(UINT64_MAX), Json(true)})
+    edited("running", "best_record", record);
+  edited("running", "loss_count", -1);
+  edited("running", "loss_sum", nullptr);
+  edited("counters", "optimizer_steps", -1);
+  edited("counters", "rate_scale", 0);
+  edited("counters", "rate_scale", nullptr);
+  edited("history", "", Json(nullptr));
+  edited("history", "", Json{{{"epoch", nullptr}}});
+  save_tensors(path, good);
+  CHECK(program({"train", "--resume", run}).code == 0);
 }

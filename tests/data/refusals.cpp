@@ -14,7 +14,8 @@ TEST_CASE("dataset: masks of 0 and 255 are no labels") {
     for (std::uint8_t& label : r.label_values) label = label == 0 ? 0 : 255;
   };
   const std::string expected =
-      "labels: case 0 (\"img_000\"): value 255 outside 0..1 (dataset /labels of cells.h5)\nhint: use the label map 0:0,255:1";
+      "labels: case 0 (\"img_000\"): value 255 outside 0..1 (dataset /labels of cells.h5)\nhint: use the label map "
+      "0:0,255:1";
   CHECK(contains(refusal(mask), expected));
   CHECK(contains(refusal(mask, {.label_map = {}, .verify = false}), expected));
   CHECK(refusal(mask, {.label_map = {{0, 0}, {255, 1}}}) == "");

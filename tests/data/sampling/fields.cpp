@@ -56,7 +56,6 @@ LoaderOptions options_for(const Dataset& dataset, const std::vector<std::int64_t
   LoaderOptions options;
   options.cases = dataset.split("all");
   options.patch = patch;
-  options.normalisation.kind = Normalisation::Kind::none;
   options.fields = std::make_shared<Fields>(logged_maker(log));
   return options;
 }

@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "engine/moments.h"
 #include "tests/data/recipe.h"
 
 using namespace voxgrad;
@@ -38,9 +39,15 @@ LoaderOptions plain(const Dataset& dataset, const std::vector<std::int64_t>& pat
   LoaderOptions options;
   options.cases = dataset.split("all");
   options.patch = patch;
-  options.normalisation.kind = Normalisation::Kind::none;
   options.prefetch = 0;
   return options;
+}
+
+// Mean 0 and deviation 1 in all channels together.
+void standardise(const Tensor& image) {
+  const Moments all = channel_moments(image.data<float>(), image.numel(), 1)[0];
+  for (std::int64_t i = 0; i < image.numel(); ++i)
+    image.data<float>()[i] = static_cast<float>((image.data<float>()[i] - all.mean) / all.deviation());
 }
 
 std::vector<float> bits_of(const Batch& batch) {
@@ -60,7 +67,7 @@ LoaderOptions busy(const Dataset& dataset) {
   options.batch = 3;
   options.augment = augment_options("default");
   options.augment.noise = options.augment.blur = 1;
-  options.normalisation.kind = Normalisation::Kind::zscore_case;
+  options.prepare = standardise;
   return options;
 }
 
@@ -282,46 +289,25 @@ TEST_CASE("loader: it ends at any moment, with batches waiting, in the making, o
   CHECK(true);  // it came here
 }
 
-TEST_CASE("loader: normalisation, per case and from the training cases") {
+TEST_CASE("loader: a case is prepared as a whole, before patches are cut") {
   const Folder folder;
-  DatasetContents contents = random_contents({{8, 8}, {12, 8}}, 2, 2);
-  for (std::int64_t i = 0; i < 96; ++i) contents.cases[1].image.data<float>()[2 * i + 1] = 5;  // a channel of one value
-  write_dataset(folder.file("d.h5"), contents);
-  const Dataset dataset = Dataset::open(folder.file("d.h5"));
-  const auto moments = [](const std::vector<double>& values, std::size_t channel) {
-    double sum = 0, squares = 0, n = 0;
-    for (std::size_t i = channel; i < values.size(); i += 2, ++n) sum += values[i];
-    for (std::size_t i = channel; i < values.size(); i += 2) squares += std::pow(values[i] - sum / n, 2);
-    return std::pair(sum / n, std::sqrt(squares / n));
-  };
-  const Normalisation by_case = Normalisation::derive(Normalisation::Kind::zscore_case, dataset, {0, 1});
-  CHECK(by_case.mean.empty());
-  const Tensor first = dataset.read(0).image, second = dataset.read(1).image;
-  by_case.apply(first);
-  by_case.apply(second);
-  for (std::size_t c = 0; c < 2; ++c) {
-    CHECK(std::abs(moments(first.to_vector<double>(), c).first) < 1e-6);
-    CHECK(std::abs(moments(first.to_vector<double>(), c).second - 1) < 1e-6);
-  }
-  CHECK(moments(second.to_vector<double>(), 1) == std::pair(0.0, 0.0));
-
-  const Normalisation all = Normalisation::derive(Normalisation::Kind::zscore_dataset, dataset, {0, 1});
-  std::vector<double> values = dataset.read(0).image.to_vector<double>();
-  for (const double v : dataset.read(1).image.to_vector<double>()) values.push_back(v);
-  for (std::size_t c = 0; c < 2; ++c) {
-    CHECK(std::abs(all.mean[c] - moments(values, c).first) < 1e-9);
-    CHECK(std::abs(all.deviation[c] - moments(values, c).second) < 1e-9);
-  }
-  const Tensor image = dataset.read(1).image;
-  all.apply(image);
-  CHECK(std::abs(image.data<float>()[1] - (5 - all.mean[1]) / all.deviation[1]) < 1e-6);
-  CHECK(contains(error_of([&] { all.apply(zeros({4, 4, 3})); }), "means and deviations of 2 channels"));
-  // A batch is normalised as its case is, not as the patch would be.
+  const Dataset dataset = random_dataset(folder);
   LoaderOptions options = plain(dataset, {8, 8});
   options.cases = {0};
   options.batch = 1;
-  options.normalisation = by_case;
-  CHECK(Loader(dataset, options).batch(0).images.to_vector<float>() == first.to_vector<float>());
+  int calls = 0;
+  options.prepare = [&](const Tensor& image) {
+    ++calls;
+    CHECK(image.shape() == Shape{20, 30, 2});
+    for (std::int64_t i = 0; i < image.numel(); ++i) image.data<float>()[i] = static_cast<float>(i);
+  };
+  Loader loader(dataset, options);
+  for (std::int64_t step = 0; step < 3; ++step) {
+    const std::vector<float> patch = loader.batch(step).images.to_vector<float>();
+    for (std::size_t i = 1; i < 16; ++i) CHECK(patch[i] == patch[0] + static_cast<float>(i));
+    CHECK(patch[16] == patch[0] + 60);
+  }
+  CHECK(calls == 1);
 }
 
 TEST_CASE("loader: options that do not fit") {

@@ -33,6 +33,13 @@ TEST_CASE("known values") {
   CHECK(crc_of(std::string(32, '\0')) == 0x190A55ADu);
 }
 
+TEST_CASE("two pieces of many bytes") {
+  const std::string a(12345, 'a'), b((1 << 20) + 7, 'b');
+  CHECK(combined_crc32(crc_of(a), crc_of(b), b.size()) == crc_of(a + b));
+  CHECK(combined_crc32(crc_of(a), 0, 0) == crc_of(a));
+  CHECK(combined_crc32(0, crc_of(b), b.size()) == crc_of(b));
+}
+
 TEST_CASE("any length at any address, in one piece or in two") {
   Random random(1);
   std::string text(300, ' ');
@@ -42,6 +49,8 @@ TEST_CASE("any length at any address, in one piece or in two") {
     for (std::size_t length = 0; length < 100; ++length) {
       const std::string_view part = all.substr(first, length);
       CHECK(crc_of(part) == by_definition(part));
-      CHECK(crc_of(part.substr(length / 3), crc_of(part.substr(0, length / 3))) == crc_of(part));
+      const std::string_view head = part.substr(0, length / 3), tail = part.substr(length / 3);
+      CHECK(crc_of(tail, crc_of(head)) == crc_of(part));
+      CHECK(combined_crc32(crc_of(head), crc_of(tail), tail.size()) == crc_of(part));
     }
 }

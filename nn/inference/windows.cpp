@@ -1,4 +1,4 @@
-#include "apps/training/inference.h"
+#include "nn/inference/windows.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,8 +7,12 @@
 #include "engine/backend.h"
 #include "engine/ops.h"
 
-namespace voxgrad::apps {
+namespace voxgrad::nn {
 namespace {
+
+// Voxels of the coarsest level that a window has along an axis, at least. With fewer, instance norm has too few values
+// for its statistics (nn/README.md has the measurement).
+constexpr std::int64_t kLeastCoarse = 4;
 
 void copy_box(const Tensor& x, const Shape& from, const Tensor& y, const Shape& to, const Shape& extents, bool add) {
   x.backend().copy_box(x, from, y, to, extents, add);
@@ -93,9 +97,10 @@ std::vector<std::int64_t> window_starts(std::int64_t extent, std::int64_t window
   return starts;
 }
 
-void sliding_window(nn::UNet& net, const Tensor& image, const std::vector<std::int64_t>& window, const SlabSink& sink) {
+void sliding_window(UNet& net, const Tensor& image, const std::vector<std::int64_t>& window, const SlabSink& sink) {
   const NoGrad no_grad;
   const int dims = image.dims() - 1;
+  check(!net.training(), "sliding_window: the network is in training mode: call train(false) first");
   check(static_cast<std::size_t>(dims) == window.size(), "sliding_window: window of ", window.size(), " axes, image ",
         image);
   // A case that is smaller than the window lies in the middle of zeros, as in training.
@@ -122,7 +127,7 @@ void sliding_window(nn::UNet& net, const Tensor& image, const std::vector<std::i
     sink(begin - offset[0], softmax(inside));
   };
 
-  const Device device = net.flat_parameters().device();
+  const Device device = net.parameters().front().tensor.device();
   const std::vector<Shape> corners = window_corners(padded, window);
   const std::int64_t classes = net.config().classes;
   const Tensor weights = gaussian(window, device);
@@ -158,17 +163,31 @@ void place(const Tensor& slab, std::int64_t row, const Tensor& whole) {
 
 }  // namespace
 
-Tensor predict_labels(const Model& model, const Tensor& image, const SlabSink& also) {
-  const std::int64_t channels = model.spec.net.in_channels;
-  if (image.dims() != model.spec.net.dims + 1 || image.extent(-1) != channels)
-    throw Error(ErrorKind::data, text("predict: image ", image.shape(), "; the model takes ", model.spec.net.dims,
-                                      " spatial axes and ", channels, " channels"));
-  const Tensor input = image.clone(), labels = empty(without_channels(image.shape()), DType::u8);
+std::vector<std::int64_t> window_for(const Model& model, const Shape& image) {
+  std::vector<std::int64_t> window = model.spec.window;
+  const Extents divisor = model.net->divisor();
+  for (int axis = 0; axis < divisor.dims; ++axis) {
+    std::int64_t& extent = window[static_cast<std::size_t>(axis)];
+    const std::int64_t fitting = (image[axis] + divisor[axis] - 1) / divisor[axis] * divisor[axis];
+    extent = std::min(extent, std::max(fitting, kLeastCoarse * divisor[axis]));
+  }
+  return window;
+}
+
+Tensor predict(const Model& model, const Tensor& image, const SlabSink& also) {
+  const UNetConfig& net = model.spec.net;
+  bool fits = image.defined() && image.dims() == net.dims + 1 && image.extent(-1) == net.in_channels;
+  for (int axis = 0; fits && axis < net.dims; ++axis) fits = image.extent(axis) > 0;
+  if (!fits)
+    throw Error(ErrorKind::data, text("predict: image ", image, "; the model takes ", net.dims,
+                                      " spatial axes of at least one voxel and ", net.in_channels, " channels"));
+  const Tensor host = image.detach().to(Device::cpu).to(DType::f32);
+  const Tensor input = host.raw() == image.raw() ? host.clone() : host;
   model.spec.normalisation.apply(input);
-  model.net->train(false);
-  sliding_window(*model.net, input, model.spec.patch, [&](std::int64_t row, const Tensor& probabilities) {
-    place(argmax(probabilities).to(Device::cpu), row, labels);
-    if (also) also(row, probabilities.to(Device::cpu));
+  const Tensor labels = empty(without_channels(image.shape()), DType::u8);
+  sliding_window(*model.net, input, window_for(model, image.shape()), [&](std::int64_t row, const Tensor& slab) {
+    place(argmax(slab).to(Device::cpu), row, labels);
+    if (also) also(row, slab.to(Device::cpu));
   });
   return labels;
 }
@@ -176,8 +195,8 @@ Tensor predict_labels(const Model& model, const Tensor& image, const SlabSink& a
 Prediction predict_probabilities(const Model& model, const Tensor& image) {
   const Tensor probabilities = empty(image.shape().with(-1, model.spec.net.classes));
   const Tensor labels =
-      predict_labels(model, image, [&](std::int64_t row, const Tensor& slab) { place(slab, row, probabilities); });
+      predict(model, image, [&](std::int64_t row, const Tensor& slab) { place(slab, row, probabilities); });
   return {labels, probabilities};
 }
 
-}  // namespace voxgrad::apps
+}  // namespace voxgrad::nn

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace voxgrad::data {
+namespace voxgrad {
 
 struct Moments {
   double count = 0, mean = 0, squares = 0;  // squares: sum of squared distances from the mean
@@ -17,4 +17,4 @@ struct Moments {
 // Of `values` [voxels, channels], one entry per channel.
 std::vector<Moments> channel_moments(const float* values, std::int64_t voxels, std::int64_t channels);
 
-}  // namespace voxgrad::data
+}  // namespace voxgrad

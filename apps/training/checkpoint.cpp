@@ -1,0 +1,49 @@
+#include "apps/training/checkpoint.h"
+
+#include <filesystem>
+
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+
+std::string model_file(const std::string& path) {
+  namespace fs = std::filesystem;
+  if (!fs::is_directory(path)) return path;
+  for (const char* name : {"best.safetensors", "last.safetensors"})
+    if (fs::exists(fs::path(path) / name)) return path + "/" + name;
+  throw Error(ErrorKind::io, path + ": no best.safetensors and no last.safetensors in it",
+              "give a run directory of `voxgrad train`, or a checkpoint file");
+}
+
+Json metadata_json(const TensorFile& file, const std::string& key, const std::string& path) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end())
+    throw Error(ErrorKind::model, path + ": no `" + key + "` in its metadata",
+                "give a checkpoint or a run directory that `voxgrad train` wrote");
+  try {
+    return Json::parse(found->second);
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::model, path + ": metadata `" + key + "`: " + error.what());
+  }
+}
+
+std::int64_t whole_number(const Json& object, const std::string& key, std::int64_t low, std::int64_t high) {
+  const auto found = object.find(key);
+  if (found == object.end()) throw Error(ErrorKind::model, "`" + key + "` is absent");
+  const bool whole = found->is_number_integer() &&
+                     !(found->is_number_unsigned() && found->get<std::uint64_t>() >> 63 != 0);  // would wrap
+  const std::int64_t value = whole ? found->get<std::int64_t>() : 0;
+  if (!whole || value < low || value > high)
+    throw Error(ErrorKind::model,
+                text("`", key, "` is ", found->dump().substr(0, 40), ", must be a whole number ", low, " .. ", high));
+  return value;
+}
+
+std::vector<NamedTensor> with_prefix(const TensorFile& file, const std::string& prefix) {
+  std::vector<NamedTensor> result;
+  for (const NamedTensor& entry : file.tensors)
+    if (entry.name.starts_with(prefix)) result.push_back({entry.name.substr(prefix.size()), entry.tensor});
+  return result;
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,270 @@
+#include "nn/inference/model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/error.h"
+#include "engine/io/json.h"
+
+namespace voxgrad::nn {
+namespace {
+
+constexpr const char* kKey = "model";
+
+// Far beyond every window that fits a machine; what is larger comes from a damaged file.
+constexpr std::int64_t kLongestWindow = 65536, kLargestWindow = std::int64_t{1} << 28;
+
+// Network, window and classes have to agree; every field was in its own range.
+void require_consistent(const ModelSpec& spec) {
+  const UNetConfig& net = spec.net;
+  if (spec.class_names.size() != static_cast<std::size_t>(net.classes))
+    throw Error(ErrorKind::model,
+                text("class_names: ", spec.class_names.size(), " names for ", net.classes, " classes"));
+  if (spec.window.size() != static_cast<std::size_t>(net.dims))
+    throw Error(ErrorKind::model, text("patch: ", spec.window.size(), " extents for ", net.dims, " axes"));
+  std::int64_t voxels = 1;
+  for (int axis = 0; axis < net.dims; ++axis) {
+    std::int64_t divisor = 1;
+    for (const Extents& stride : net.strides) divisor *= stride[axis];
+    const std::int64_t extent = spec.window[static_cast<std::size_t>(axis)];
+    if (net.strides.empty()) divisor = std::int64_t{1} << (net.depth - 1);
+    if (extent % divisor != 0)
+      throw Error(ErrorKind::model, text("patch: extent ", extent, " of axis ", axis, " is no multiple of ", divisor,
+                                         ", the product of the strides"));
+    voxels = std::min(voxels, kLargestWindow) * extent;
+  }
+  if (voxels > kLargestWindow) throw Error(ErrorKind::model, text("patch: more than ", kLargestWindow, " voxels"));
+  spec.normalisation.require_valid(net.in_channels);
+}
+
+std::vector<std::int64_t> axes_of(const Extents& stride, int dims) {
+  std::vector<std::int64_t> axes;
+  for (int axis = 0; axis < dims; ++axis) axes.push_back(stride[axis]);
+  return axes;
+}
+
+template <class T>
+JsonValue list_of(const std::vector<T>& items) {
+  JsonValue::Array list;
+  for (const T& item : items) list.emplace_back(item);
+  return JsonValue(std::move(list));
+}
+
+// ---- writing
+
+class Writer {
+ public:
+  explicit Writer(int dims) : dims_(dims) {}
+  void add(const char* name, JsonValue value) { members_.emplace_back(name, std::move(value)); }
+  JsonValue finish() { return JsonValue(std::move(members_)); }
+
+  void operator()(const char* name, bool value) { add(name, JsonValue(value)); }
+  void operator()(const char* name, double value) { add(name, JsonValue(value)); }
+  void operator()(const char* name, std::int64_t value, const FieldRange&) { add(name, JsonValue(value)); }
+  template <class E>
+  void operator()(const char* name, const E& value, const std::vector<std::string>& names) {
+    add(name, JsonValue(names[static_cast<std::size_t>(value)]));
+  }
+  void operator()(const char* name, const std::vector<Extents>& strides) {
+    JsonValue::Array list;
+    for (const Extents& stride : strides) list.push_back(list_of(axes_of(stride, dims_)));
+    add(name, JsonValue(std::move(list)));
+  }
+
+ private:
+  int dims_;  // spatial axes of a stride
+  JsonValue::Object members_;
+};
+
+// ---- reading
+
+// The members of an object. Every error names the key.
+class Reader {
+ public:
+  explicit Reader(const JsonValue& object, const std::string& prefix = "") : object_(object), prefix_(prefix) {
+    if (object.object() == nullptr) throw Error(ErrorKind::model, prefix_ + "is no object");
+  }
+
+  template <class... Parts>
+  [[noreturn]] void refuse(const std::string& key, const Parts&... parts) const {
+    throw Error(ErrorKind::model, text('"', prefix_, key, "\" ", parts...));
+  }
+  bool has(const char* key) const { return object_.find(key) != nullptr; }
+  const JsonValue& at(const char* key) const {
+    const JsonValue* value = object_.find(key);
+    if (value == nullptr) refuse(key, "is absent");
+    return *value;
+  }
+  const JsonValue::Array& list(const char* key, const JsonValue& value) const {
+    if (value.array() == nullptr) refuse(key, "is no list");
+    return *value.array();
+  }
+  std::string string(const char* key, const JsonValue& value) const {
+    if (value.string() == nullptr) refuse(key, "is no text");
+    return *value.string();
+  }
+  std::int64_t whole(const char* key, const JsonValue& value, const FieldRange& range) const {
+    const std::optional<std::int64_t> number = value.integer();
+    if (!number || *number < range.low || *number > range.high)
+      refuse(key, value.number() ? text("is ", *value.number()) : "is no number", ", must be a whole number ",
+             range.low, " .. ", range.high);
+    return *number;
+  }
+  double real(const char* key, const JsonValue& value) const {
+    if (!value.number()) refuse(key, "is no number");
+    return *value.number();
+  }
+  std::size_t choice(const char* key, const std::vector<std::string>& names) const {
+    const std::string name = string(key, at(key));
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) refuse(key, "is unknown: ", quoted(name.substr(0, 40)));
+    return static_cast<std::size_t>(found - names.begin());
+  }
+  template <class T, class F>
+  void fill(const char* key, std::vector<T>& out, const F& item) const {
+    for (const JsonValue& value : list(key, at(key))) out.push_back(item(value));
+  }
+
+  // The fields of a UNetConfig.
+  void operator()(const char* key, bool& value) const {
+    if (is_later(key)) return;
+    const std::optional<bool> flag = at(key).boolean();
+    if (!flag) refuse(key, "is neither true nor false");
+    value = *flag;
+  }
+  void operator()(const char* key, double& value) const { value = real(key, at(key)); }
+  template <class T>
+  void operator()(const char* key, T& value, const FieldRange& range) const {
+    value = static_cast<T>(whole(key, at(key), range));
+  }
+  template <class E>
+  void operator()(const char* key, E& value, const std::vector<std::string>& names) const {
+    if (!is_later(key)) value = static_cast<E>(choice(key, names));
+  }
+  void operator()(const char* key, std::vector<Extents>& strides) const {
+    fill(key, strides, [&](const JsonValue& step) {
+      Extents stride;
+      for (const JsonValue& extent : list(key, step)) {
+        if (stride.dims == 3) refuse(key, "has a stride of more than 3 axes");
+        stride.value[static_cast<std::size_t>(stride.dims++)] = whole(key, extent, {1, 6});
+      }
+      if (stride.dims == 0) refuse(key, "has a stride without axes");
+      return stride;
+    });
+  }
+
+ private:
+  // Keys that the first files do not have.
+  bool is_later(const std::string& key) const {
+    const bool later = key == "activation" || key == "upsampling" || key == "transposed" || key == "init";
+    return later && !has(key.c_str());
+  }
+
+  const JsonValue& object_;
+  std::string prefix_;
+};
+
+// ---- building
+
+// Before memory is taken for a network: the file has to hold at least the convolutions of the encoder.
+void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors) {
+  std::int64_t there = 0, needed = 0, before = net.in_channels;
+  for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
+  for (int level = 0; level < net.depth; ++level) {
+    const std::int64_t width = std::min(net.base << level, net.max_channels);
+    needed += (before + width) * width * (net.dims == 2 ? 9 : 27);
+    before = width;
+  }
+  if (needed > there)
+    throw Error(ErrorKind::model, text("a network of this configuration (base ", net.base, ", depth ", net.depth,
+                                       ", ..) has more than ", needed, " weights, the file ", there));
+}
+
+void require_finite(const NamedTensor& entry) {
+  if (!is_float(entry.tensor.dtype())) return;
+  const Tensor values = entry.tensor.dtype() == DType::bf16 ? entry.tensor.to(DType::f32) : entry.tensor;
+  dispatch_float(values.dtype(), "load_model", [&]<class T>(T) {
+    const T* at = values.data<T>();
+    const T* wrong = std::find_if_not(at, at + values.numel(), [](T value) { return std::isfinite(value); });
+    if (wrong != at + values.numel())
+      throw Error(ErrorKind::model, text('"', entry.name, "\" is ", *wrong, " at element ", wrong - at),
+                  "the training went wrong after its last good checkpoint: use an earlier one");
+  });
+}
+
+Model build(const TensorFile& file, const std::string& name, Device device) try {
+  const auto described = file.metadata.find(kKey);
+  if (described == file.metadata.end())
+    throw Error(ErrorKind::model, text("no `", kKey, "` in its metadata"),
+                "give the file of a trained model; weights alone do not say which network they belong to");
+  Model model{parse_spec(described->second), nullptr, name};
+  const std::vector<NamedTensor> tensors = network_tensors(file);
+  require_weights(model.spec.net, tensors);
+  for (const NamedTensor& entry : tensors) require_finite(entry);
+  UNetConfig config = model.spec.net;
+  config.init = Init::unset;
+  model.net = std::make_unique<UNet>(config, Random(0));
+  model.net->load_state(tensors);
+  if (device != Device::cpu) model.net->to(device);
+  model.net->train(false);
+  return model;
+} catch (const Error& error) {
+  if (error.kind() != ErrorKind::model && error.kind() != ErrorKind::usage) throw;
+  throw Error(ErrorKind::model, name + ": " + error.what(), error.hint());
+}
+
+}  // namespace
+
+std::string to_text(const ModelSpec& spec) {
+  Writer normalisation(spec.net.dims), writer(spec.net.dims);
+  normalisation.add("kind", JsonValue(normalisation_names()[static_cast<std::size_t>(spec.normalisation.kind)]));
+  normalisation.add("mean", list_of(spec.normalisation.mean));
+  normalisation.add("deviation", list_of(spec.normalisation.deviation));
+  writer.add("network", JsonValue(std::string("unet")));
+  visit_fields(spec.net, writer);
+  writer.add("patch", list_of(spec.window));
+  writer.add("class_names", list_of(spec.class_names));
+  writer.add("normalisation", normalisation.finish());
+  return to_text(writer.finish());
+}
+
+ModelSpec parse_spec(const std::string& json) try {
+  ModelSpec spec;
+  const JsonValue value = parse_json(json, 8);
+  const Reader reader(value);
+  if (const std::string kind = reader.string("network", reader.at("network")); kind != "unet")
+    reader.refuse("network", "is unknown: ", quoted(kind.substr(0, 40)));
+  visit_fields(spec.net, reader);
+  for (const Extents& stride : spec.net.strides)
+    if (stride.dims != spec.net.dims) reader.refuse("strides", "has a stride of ", stride.dims, " axes");
+  reader.fill("patch", spec.window, [&](const JsonValue& x) { return reader.whole("patch", x, {1, kLongestWindow}); });
+  reader.fill("class_names", spec.class_names, [&](const JsonValue& x) { return reader.string("class_names", x); });
+  const Reader inner(reader.at("normalisation"), "normalisation.");
+  Normalisation& normalisation = spec.normalisation;
+  normalisation.kind = static_cast<Normalisation::Kind>(inner.choice("kind", normalisation_names()));
+  inner.fill("mean", normalisation.mean, [&](const JsonValue& x) { return inner.real("mean", x); });
+  inner.fill("deviation", normalisation.deviation, [&](const JsonValue& x) { return inner.real("deviation", x); });
+  require_consistent(spec);
+  return spec;
+} catch (const Error& error) {
+  throw Error(ErrorKind::model, text("metadata \"", kKey, "\": ", error.what()), error.hint());
+}
+
+Model load_model(const std::string& path, Device device) { return build(load_tensors(path), path, device); }
+
+Model parse_model(std::span<const std::byte> bytes, const std::string& name, Device device) {
+  return build(parse_tensors(bytes, name), name, device);
+}
+
+void save_model(const std::string& path, const Model& model) {
+  save_tensors(path, {model.net->state(), {{kKey, to_text(model.spec)}}});
+}
+
+std::vector<NamedTensor> network_tensors(const TensorFile& file) {
+  std::vector<NamedTensor> result;
+  for (const NamedTensor& entry : file.tensors)
+    if (!entry.name.starts_with("optim.") && !entry.name.starts_with("ema.")) result.push_back(entry);
+  return result;
+}
+
+}  // namespace voxgrad::nn

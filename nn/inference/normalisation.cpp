@@ -1,0 +1,68 @@
+#include "nn/inference/normalisation.h"
+
+#include <cmath>
+
+#include "engine/error.h"
+
+namespace voxgrad::nn {
+namespace {
+
+// Deviations below this share of the mean are rounding.
+bool is_constant(double mean, double deviation) {
+  constexpr double kConstant = 1e-7;
+  return deviation <= kConstant * (1 + std::abs(mean));
+}
+
+void scale_channel(const Tensor& image, std::int64_t channel, double mean, double deviation) {
+  const std::int64_t channels = image.extent(-1), count = image.numel();
+  float* values = image.data<float>();
+  const float shift = static_cast<float>(mean);
+  const float scale = static_cast<float>(is_constant(mean, deviation) ? 1 : 1 / deviation);
+  for (std::int64_t i = channel; i < count; i += channels) values[i] = (values[i] - shift) * scale;
+}
+
+}  // namespace
+
+const std::vector<std::string>& normalisation_names() {
+  static const std::vector<std::string> names{"case", "dataset", "none"};
+  return names;
+}
+
+Normalisation Normalisation::of_dataset(const std::vector<Moments>& channels) {
+  Normalisation result{Kind::zscore_dataset, {}, {}};
+  for (const Moments& channel : channels) {
+    result.mean.push_back(channel.mean);
+    result.deviation.push_back(is_constant(channel.mean, channel.deviation()) ? 1 : channel.deviation());
+  }
+  return result;
+}
+
+void Normalisation::apply(const Tensor& image) const {
+  if (kind == Kind::none) return;
+  const std::int64_t channels = image.extent(-1);
+  if (kind == Kind::zscore_case) {
+    const std::vector<Moments> own = channel_moments(image.data<float>(), image.numel() / channels, channels);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Moments& channel = own[static_cast<std::size_t>(c)];
+      scale_channel(image, c, channel.mean, channel.deviation());
+    }
+    return;
+  }
+  const std::size_t count = static_cast<std::size_t>(channels);
+  check(mean.size() == count && deviation.size() == count, "normalisation: means and deviations of ", mean.size(),
+        " channels, the image has ", channels);
+  for (std::size_t c = 0; c < count; ++c) scale_channel(image, static_cast<std::int64_t>(c), mean[c], deviation[c]);
+}
+
+void Normalisation::require_valid(std::int64_t channels) const {
+  const std::size_t count = kind == Kind::zscore_dataset ? static_cast<std::size_t>(channels) : 0;
+  if (mean.size() != count || deviation.size() != count)
+    throw Error(ErrorKind::model, text("normalisation: ", mean.size(), " means and ", deviation.size(),
+                                       " deviations, must be ", count, " of each"));
+  for (std::size_t c = 0; c < count; ++c)
+    if (!std::isfinite(mean[c]) || !std::isfinite(deviation[c]) || deviation[c] <= 0)
+      throw Error(ErrorKind::model, text("normalisation: channel ", c, " has mean ", mean[c], " and deviation ",
+                                         deviation[c], ", must be finite, the deviation above 0"));
+}
+
+}  // namespace voxgrad::nn

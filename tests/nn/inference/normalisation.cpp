@@ -1,0 +1,65 @@
+// Normalisation by case and by data set, and what is refused.
+#include "nn/inference/normalisation.h"
+
+#include <cmath>
+#include <limits>
+
+#include "tests/nn/common.h"
+
+using namespace voxgrad;
+using nn::Normalisation;
+using test::contains;
+using test::error_of;
+using test::near;
+using test::wave;
+
+namespace {
+
+Moments moments_of(const Tensor& image, std::size_t channel) {
+  return channel_moments(image.data<float>(), image.numel() / image.extent(-1), image.extent(-1))[channel];
+}
+
+}  // namespace
+
+TEST_CASE("by case: every channel gets mean 0 and deviation 1, a channel of one value becomes 0") {
+  const Tensor image = (wave({5, 7, 3}, 0.4) * 100.0 + 40.0).to(DType::f32);
+  for (std::int64_t i = 2; i < image.numel(); i += 3) image.data<float>()[i] = 5;
+  Normalisation().apply(image);
+  for (std::size_t channel = 0; channel < 2; ++channel) {
+    CHECK(near(moments_of(image, channel).mean, 0, 1e-6));
+    CHECK(near(moments_of(image, channel).deviation(), 1, 1e-6));
+  }
+  for (std::int64_t i = 2; i < image.numel(); i += 3) CHECK(image.data<float>()[i] == 0);
+}
+
+TEST_CASE("by data set: the same numbers for every image") {
+  Moments first{10, 2, 0}, second{10, 7, 0};
+  first.squares = 10 * 4.0;  // deviation 2
+  const Normalisation normalisation = Normalisation::of_dataset({first, second});
+  CHECK(normalisation.kind == Normalisation::Kind::zscore_dataset);
+  CHECK(normalisation.mean == std::vector<double>{2, 7});
+  CHECK(normalisation.deviation == std::vector<double>{2, 1});  // a channel of one value is only shifted
+  const Tensor image = from_vector<float>({1, 2, 2}, {4, 7, 0, 8});
+  normalisation.apply(image);
+  CHECK(image.to_vector<float>() == std::vector<float>{1, 0, -1, 1});
+  CHECK(contains(error_of([&] { normalisation.apply(zeros({4, 4, 3})); }), "means and deviations of 2 channels"));
+}
+
+TEST_CASE("none leaves the values") {
+  const Tensor image = from_vector<float>({1, 2, 1}, {4, -7});
+  Normalisation{Normalisation::Kind::none, {}, {}}.apply(image);
+  CHECK(image.to_vector<float>() == std::vector<float>{4, -7});
+}
+
+TEST_CASE("numbers that nothing can be divided by are refused") {
+  const auto refusal = [](double mean, double deviation, std::int64_t channels = 1) {
+    const Normalisation normalisation{Normalisation::Kind::zscore_dataset, {mean}, {deviation}};
+    return error_of([&] { normalisation.require_valid(channels); });
+  };
+  CHECK(refusal(0, 1e-30).empty());
+  for (const double wrong : {0.0, -1.0, std::nan(""), HUGE_VAL})
+    CHECK(contains(refusal(3, wrong), "channel 0 has mean 3 and deviation"));
+  CHECK(contains(refusal(std::nan(""), 1), "must be finite"));
+  CHECK(contains(refusal(0, 1, 2), "1 means and 1 deviations, must be 2"));
+  CHECK(error_of([] { Normalisation().require_valid(4); }).empty());
+}

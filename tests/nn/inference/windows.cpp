@@ -1,0 +1,189 @@
+// The sliding window: where windows lie, that each voxel is covered and averaged, padding, slabs in order.
+#include "nn/inference/windows.h"
+
+#include <thread>
+
+#include "tests/nn/common.h"
+
+using namespace voxgrad;
+using namespace voxgrad::nn;
+using test::contains;
+using test::error_of;
+using test::same_bits;
+
+namespace {
+
+UNet small_net(int dims, std::int64_t channels) {
+  UNetConfig config;
+  config.dims = dims;
+  config.in_channels = channels;
+  config.classes = 3;
+  config.base = 4;
+  config.depth = 2;
+  return UNet(config, Random(1));
+}
+
+// Probabilities of the whole case, put together from the slabs; checks that they come in order and without gaps.
+Tensor collect(UNet& net, const Tensor& image, const std::vector<std::int64_t>& window, int* slabs = nullptr) {
+  std::vector<Tensor> parts;
+  std::int64_t next = 0;
+  sliding_window(net, image, window, [&](std::int64_t row, const Tensor& probabilities) {
+    CHECK(row == next);
+    next += probabilities.extent(0);
+    parts.push_back(probabilities);
+  });
+  if (slabs != nullptr) *slabs = static_cast<int>(parts.size());
+  return concat(parts, 0);
+}
+
+double largest_difference(const Tensor& a, const Tensor& b) {
+  REQUIRE(a.shape() == b.shape());
+  return max(abs(a - b)).item();
+}
+
+}  // namespace
+
+TEST_CASE("windows overlap by half at least and reach both ends") {
+  for (const std::int64_t window : {1, 2, 7, 32})
+    for (std::int64_t extent = 1; extent < 130; ++extent) {
+      const auto starts = window_starts(extent, window);
+      CHECK(starts.front() == 0);
+      CHECK(starts.back() == std::max<std::int64_t>(0, extent - window));
+      for (std::size_t i = 1; i < starts.size(); ++i) {
+        CHECK(starts[i] > starts[i - 1]);
+        CHECK(starts[i] - starts[i - 1] <= std::max<std::int64_t>(1, window / 2));
+      }
+    }
+}
+
+TEST_CASE("a case as large as the window is one pass of the network") {
+  UNet net = small_net(2, 1);
+  net.train(false);
+  const Tensor image = random_normal({16, 24, 1}, 1);
+  const Tensor direct = softmax(net(reshape(image, {1, 16, 24, 1})));
+  const Tensor slid = collect(net, image, {16, 24});
+  CHECK(largest_difference(slid, reshape(direct.detach(), {16, 24, 3})) < 1e-6);
+}
+
+TEST_CASE("a network of 1x1 receptive field gives the same whatever the windows") {
+  // No norm and weights that only look at the centre voxel: then no window border can be seen.
+  UNetConfig config;
+  config.dims = 3;
+  config.in_channels = 2;
+  config.classes = 3;
+  config.base = 4;
+  config.depth = 1;
+  config.norm = Norm::none;
+  UNet net(config, Random(2));
+  for (const NamedTensor& parameter : net.parameters()) {
+    const Shape& shape = parameter.tensor.shape();
+    if (shape.dims() != 5 || shape[1] != 3) continue;
+    for (std::int64_t i = 0; i < parameter.tensor.numel(); ++i)
+      if (i / shape[-1] % 27 != 13) parameter.tensor.data<float>()[i] = 0;
+  }
+  net.train(false);
+  const Tensor image = random_normal({11, 9, 14, 2}, 3);
+  const Tensor whole = collect(net, image, {11, 9, 14});
+  int slabs = 0;
+  for (const std::vector<std::int64_t>& window :
+       {std::vector<std::int64_t>{4, 4, 4}, {3, 9, 5}, {11, 2, 14}, {16, 16, 16}, {4, 16, 6}})
+    CHECK(largest_difference(collect(net, image, window, &slabs), whole) < 1e-5);
+  collect(net, image, {4, 9, 14}, &slabs);
+  CHECK(slabs == 5);  // rows leave as soon as no window reaches them any more: starts 0, 2, 4 (of 3.5), 5, 7
+}
+
+TEST_CASE("a small case lies in the middle of zeros") {
+  UNet net = small_net(2, 1);
+  net.train(false);
+  const Tensor image = random_normal({5, 6, 1}, 4), padded = zeros({8, 8, 1});
+  for (std::int64_t y = 0; y < 5; ++y)
+    for (std::int64_t x = 0; x < 6; ++x) padded.data<float>()[(y + 1) * 8 + x + 1] = image.data<float>()[y * 6 + x];
+  const Tensor expected = slice(slice(collect(net, padded, {8, 8}), 0, 1, 6), 1, 1, 7);
+  CHECK(largest_difference(collect(net, image, {8, 8}), expected) == 0);
+}
+
+namespace {
+
+Model small_model(const std::vector<std::int64_t>& window, int depth = 2) {
+  Model model;
+  model.spec.net = {.in_channels = 1, .classes = 3, .base = 4, .depth = depth};
+  model.spec.window = window;
+  model.spec.class_names = {"a", "b", "c"};
+  model.net = std::make_unique<UNet>(model.spec.net, Random(5));
+  model.net->train(false);
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("labels are the most probable classes, and the image is left alone") {
+  const Model model = small_model({8, 8});
+  const Tensor image = random_normal({12, 10, 1}, 6);
+  const std::vector<float> before = image.to_vector<float>();
+  const Prediction prediction = predict_probabilities(model, image);
+  CHECK(image.to_vector<float>() == before);  // normalised on a copy
+  CHECK(prediction.labels.shape() == Shape{12, 10});
+  CHECK(same_bits(prediction.labels, argmax(prediction.probabilities)));
+  CHECK(same_bits(predict(model, image), prediction.labels));
+  CHECK(std::abs(sum(prediction.probabilities).item() - 120) < 1e-3);
+}
+
+TEST_CASE("an image of any element type is taken") {
+  const Model model = small_model({8, 8});
+  std::vector<std::uint8_t> pixels;
+  for (int i = 0; i < 96; ++i) pixels.push_back(static_cast<std::uint8_t>(i * 37 % 251));
+  const Tensor image = from_vector<std::uint8_t>({8, 12, 1}, pixels);
+  CHECK(same_bits(predict(model, image), predict(model, image.to(DType::f32))));
+  CHECK(same_bits(predict(model, image), predict(model, image.to(DType::f64))));
+}
+
+TEST_CASE("what a model cannot segment is refused") {
+  Model model = small_model({8, 8});
+  for (const Shape& wrong : {Shape{12, 10, 2}, Shape{12, 10}, Shape{3, 12, 10, 1}, Shape{0, 10, 1}, Shape{12, 0, 1}})
+    CHECK_MESSAGE(contains(error_of([&] { predict(model, zeros(wrong)); }), "2 spatial axes"), text(wrong));
+  CHECK(contains(error_of([&] { predict(model, Tensor()); }), "undefined tensor"));
+  model.net->train();
+  CHECK(contains(error_of([&] { predict(model, zeros({8, 8, 1})); }), "training mode"));
+}
+
+TEST_CASE("a small image has a small window, of what the network divides") {
+  const Model model = small_model({64, 48}, 4);  // multiples of 8, 32 at least
+  using Window = std::vector<std::int64_t>;
+  CHECK(window_for(model, {64, 48, 1}) == Window{64, 48});
+  CHECK(window_for(model, {500, 49, 1}) == Window{64, 48});
+  CHECK(window_for(model, {63, 40, 1}) == Window{64, 40});
+  CHECK(window_for(model, {33, 41, 1}) == Window{40, 48});
+  CHECK(window_for(model, {17, 1, 1}) == Window{32, 32});
+  const Tensor image = random_normal({17, 41, 1}, 8), input = image.clone();
+  model.spec.normalisation.apply(input);
+  CHECK(same_bits(predict_probabilities(model, image).probabilities, collect(*model.net, input, {32, 48})));
+  CHECK(predict(model, random_normal({1, 1, 1}, 9)).shape() == Shape{1, 1});
+  // A window of the training that is smaller than that is kept.
+  CHECK(window_for(small_model({16, 16}, 4), {1, 9, 1}) == Window{16, 16});
+}
+
+TEST_CASE("images at least as large as the window have the bits of the training's window") {
+  const Model model = small_model({16, 24});
+  for (const Shape& shape : {Shape{16, 24, 1}, Shape{23, 24, 1}, Shape{40, 31, 1}}) {
+    const Tensor image = random_normal(shape, 2), input = image.clone();
+    model.spec.normalisation.apply(input);
+    CHECK(same_bits(predict_probabilities(model, image).probabilities, collect(*model.net, input, {16, 24})));
+  }
+}
+
+TEST_CASE("threads that share a model get the bits of one that has it alone") {
+  const Model model = small_model({16, 16}, 3);
+  std::vector<Tensor> images, alone;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    images.push_back(random_normal({20, 24, 1}, i));
+    alone.push_back(predict_probabilities(model, images.back()).probabilities);
+  }
+  std::vector<Tensor> together(images.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < images.size(); ++i)
+    threads.emplace_back([&, i] {
+      for (int repeat = 0; repeat < 5; ++repeat) together[i] = predict_probabilities(model, images[i]).probabilities;
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t i = 0; i < images.size(); ++i) CHECK(same_bits(together[i], alone[i]));
+}
