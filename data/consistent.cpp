@@ -7,6 +7,7 @@
 #include "engine/error.h"
 
 namespace voxgrad::data {
+namespace {
 
 // Valid UTF-8 without control characters: names are printed, and written as JSON and HTML.
 bool printable(const std::string& name) {

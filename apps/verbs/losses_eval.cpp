@@ -70,7 +70,7 @@ Given read(const EvalOptions& options) {
   const data::h5::Group root = file.group("/");
   Given given;
   given.logits = read_numbers(stored, options.dtype);
-  given.labels = data::read_labels(truth, Extents(truth.extents().size(), 0), truth.extents(), false);
+  given.labels = data::read_labels(truth, data::h5::Extents(truth.extents().size(), 0), truth.extents(), false);
   check_shapes(given.logits, given.labels, options.file);
   check_finite(given.logits, stored.where());
   if (root.has_attribute("spacing"))

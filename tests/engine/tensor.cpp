@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/backend.h"
 #include "engine/ops.h"
 #include "tests/test.h"
 
