@@ -22,6 +22,8 @@ void require_consistent(const ModelSpec& spec) {
                 text("class_names: ", spec.class_names.size(), " names for ", net.classes, " classes"));
   if (spec.window.size() != static_cast<std::size_t>(net.dims))
     throw Error(ErrorKind::model, text("patch: ", spec.window.size(), " extents for ", net.dims, " axes"));
+  if (!net.strides.empty() && net.strides.size() != static_cast<std::size_t>(net.depth - 1))
+    throw Error(ErrorKind::model, text("strides: ", net.strides.size(), " strides for depth ", net.depth));
   std::int64_t voxels = 1;
   for (int axis = 0; axis < net.dims; ++axis) {
     std::int64_t divisor = 1;
@@ -31,7 +33,7 @@ void require_consistent(const ModelSpec& spec) {
     if (extent % divisor != 0)
       throw Error(ErrorKind::model, text("patch: extent ", extent, " of axis ", axis, " is no multiple of ", divisor,
                                          ", the product of the strides"));
-    voxels = std::min(voxels, kLargestWindow) * extent;
+    voxels = std::min(voxels, kLargestWindow + 1) * extent;  // does not overflow
   }
   if (voxels > kLargestWindow) throw Error(ErrorKind::model, text("patch: more than ", kLargestWindow, " voxels"));
   spec.normalisation.require_valid(net.in_channels);
