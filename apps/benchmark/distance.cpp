@@ -16,7 +16,7 @@ Json bench_distance(const BenchOptions& options, const Shape& extents, std::int6
       measure(options.device, options.repeats, [&] { distance = distance_transform(labels, wanted, spacing); });
   if (!options.dump.empty())
     save_tensors(options.dump,
-                       {{{"bench.labels", labels.to(Device::cpu)}, {"bench.distance", distance.to(Device::cpu)}}, {}});
+                 {{{"bench.labels", labels.to(Device::cpu)}, {"bench.distance", distance.to(Device::cpu)}}, {}});
   Json json = to_json(timing);
   json["voxels_per_s"] = static_cast<double>(labels.numel()) / timing.median_ms * 1000;
   return json;

@@ -37,7 +37,7 @@ Json bench_losses(const BenchOptions& options, const std::vector<std::string>& l
   const Tensor labels = smooth_labels(shape, std::max<std::int64_t>(classes, 2)).to(options.device);
   if (!options.dump.empty())
     save_tensors(options.dump,
-                       {{{"bench.logits", logits.to(Device::cpu)}, {"bench.labels", labels.to(Device::cpu)}}, {}});
+                 {{{"bench.logits", logits.to(Device::cpu)}, {"bench.labels", labels.to(Device::cpu)}}, {}});
   const double bytes = static_cast<double>(3 * logits.bytes() + 2 * labels.bytes());
   Json rows = Json::array();
   for (const std::string& name : losses) {

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "engine/io/atomic_file.h"
 #include "data/h5/h5_detail.h"
+#include "engine/io/atomic_file.h"
 
 namespace voxgrad::data::h5 {
 namespace {
