@@ -119,7 +119,7 @@ class Reader {
   std::size_t choice(const char* key, const std::vector<std::string>& names) const {
     const std::string name = string(key, at(key));
     const auto found = std::find(names.begin(), names.end(), name);
-    if (found == names.end()) refuse(key, "is unknown: ", quoted(name.substr(0, 40)));
+    if (found == names.end()) refuse(key, "is unknown: ", json_string(name.substr(0, 40)));
     return static_cast<std::size_t>(found - names.begin());
   }
   template <class T, class F>
@@ -235,7 +235,7 @@ ModelSpec parse_spec(const std::string& json) try {
   const JsonValue value = parse_json(json, 8);
   const Reader reader(value);
   if (const std::string kind = reader.string("network", reader.at("network")); kind != "unet")
-    reader.refuse("network", "is unknown: ", quoted(kind.substr(0, 40)));
+    reader.refuse("network", "is unknown: ", json_string(kind.substr(0, 40)));
   visit_fields(spec.net, reader);
   for (const Extents& stride : spec.net.strides)
     if (stride.dims != spec.net.dims) reader.refuse("strides", "has a stride of ", stride.dims, " axes");
