@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* kCacheFormat = "voxgrad-cache";
 constexpr std::int64_t kVersion = 1;
-constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
+constexpr std::int64_t kCacheChunkBytes = std::int64_t{1} << 20;
 
 std::uint32_t crc_of(const void* data, std::size_t bytes) {
   return crc32({static_cast<const std::byte*>(data), bytes});
@@ -68,7 +68,7 @@ void FieldCacheWriter::add(const std::string& name, const Tensor& map) {
   const h5::Extents extents(map.shape().begin(), map.shape().end());
   h5::Extents chunk = extents;
   const std::int64_t layer = static_cast<std::int64_t>(map.bytes()) / extents[0];
-  chunk[0] = std::clamp<std::int64_t>(kChunkBytes / layer, 1, extents[0]);
+  chunk[0] = std::clamp<std::int64_t>(kCacheChunkBytes / layer, 1, extents[0]);
   out_.create(path, h5::Element::f32, extents, chunk);
   out_.write(path, zeros_like(extents), extents, h5::Element::f32, map.raw());
   names_ += text(crc_of(map.raw(), map.bytes()), ' ', name, '\n');

@@ -10,7 +10,7 @@
 namespace voxgrad {
 namespace {
 
-constexpr std::size_t kShown = 40;  // bytes of a text in a message, at most: the file decides how long it is
+constexpr std::size_t kLongestKeyShown = 40;  // bytes in a message: the file decides how long a key is
 
 // Bytes of the character that `text` begins with; 0 if that is no UTF-8 (overlong, a surrogate, cut off, ..).
 std::size_t character_length(std::string_view text) {
@@ -143,8 +143,8 @@ class Parser {
         order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return members[a].first == members[b].first; });
     if (twice == order.end()) return;
     const std::string& key = members[*twice].first;
-    fail_at(positions[*(twice + 1)], "the key ", key.size() <= kShown ? quoted(key) : text("of ", key.size(), " bytes"),
-            " twice");
+    fail_at(positions[*(twice + 1)], "the key ",
+            key.size() <= kLongestKeyShown ? json_string(key) : text("of ", key.size(), " bytes"), " twice");
   }
 
   std::string parse_string() {
@@ -258,12 +258,12 @@ void write(const JsonValue& value, std::string& out) {
     out += close;
   };
   if (const auto* string = value.string()) {
-    out += quoted(*string);
+    out += json_string(*string);
   } else if (const auto* array = value.array()) {
     list('[', *array, ']', [&](const JsonValue& item) { write(item, out); });
   } else if (const auto* object = value.object()) {
     list('{', *object, '}', [&](const auto& member) {
-      out += quoted(member.first) + ':';
+      out += json_string(member.first) + ':';
       write(member.second, out);
     });
   } else if (const auto boolean = value.boolean()) {
@@ -325,7 +325,7 @@ std::string to_text(const JsonValue& value) {
   return out;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   constexpr std::string_view kMeanings = "\"\\\b\f\n\r\t", kNames = "\"\\bfnrt";
   std::string out = "\"";
   while (!text.empty()) {

@@ -63,6 +63,6 @@ JsonValue parse_json(std::string_view text, int depth = 64);
 // exponent. Error(argument) for NaN, infinities and strings that are no UTF-8.
 std::string to_text(const JsonValue& value);
 // A string in quotes, escaped as little as the standard allows. Error(argument) if it is no UTF-8.
-std::string quoted(std::string_view text);
+std::string json_string(std::string_view text);
 
 }  // namespace voxgrad

@@ -106,7 +106,8 @@ std::string entry_text(const Tensor& tensor, std::uint64_t begin) {
 // The members of an object in the order of their keys; every value is JSON already.
 std::string object_text(const std::map<std::string, std::string>& members) {
   std::string result;
-  for (const auto& [key, value] : members) result.append(result.empty() ? "" : ",").append(quoted(key) + ':' + value);
+  for (const auto& [key, value] : members)
+    result.append(result.empty() ? "" : ",").append(json_string(key) + ':' + value);
   return '{' + result + '}';
 }
 
@@ -122,7 +123,7 @@ std::string make_header(const std::vector<NamedTensor>& tensors, std::map<std::s
   metadata[kPayloadCrc] = hexadecimal(crc);
   metadata[kHeaderCrc] = kNoCrc;
   metadata[kFormat] = kFormatVersion;
-  for (auto& [key, value] : metadata) value = quoted(value);
+  for (auto& [key, value] : metadata) value = json_string(value);
   header[kMetadata] = object_text(metadata);
   std::string result = object_text(header);
   result.append((8 - result.size() % 8) % 8, ' ');
@@ -130,7 +131,7 @@ std::string make_header(const std::vector<NamedTensor>& tensors, std::map<std::s
         " can be read: shorten the metadata");
   const std::string digits = hexadecimal(crc32(bytes_of(result)));
   return result.replace(*position_of_header_crc(result), digits.size(), digits);
-} catch (const Error& error) {  // that `quoted` throws for what is no UTF-8
+} catch (const Error& error) {  // that `json_string` throws for what is no UTF-8
   throw Error(error.kind(), text("save_tensors: names and metadata: ", error.what()));
 }
 

@@ -22,6 +22,8 @@ void require_consistent(const ModelSpec& spec) {
                 text("class_names: ", spec.class_names.size(), " names for ", net.classes, " classes"));
   if (spec.window.size() != static_cast<std::size_t>(net.dims))
     throw Error(ErrorKind::model, text("patch: ", spec.window.size(), " extents for ", net.dims, " axes"));
+  if (!net.strides.empty() && net.strides.size() != static_cast<std::size_t>(net.depth - 1))
+    throw Error(ErrorKind::model, text("strides: ", net.strides.size(), " strides for depth ", net.depth));
   std::int64_t voxels = 1;
   for (int axis = 0; axis < net.dims; ++axis) {
     std::int64_t divisor = 1;
@@ -31,7 +33,7 @@ void require_consistent(const ModelSpec& spec) {
     if (extent % divisor != 0)
       throw Error(ErrorKind::model, text("patch: extent ", extent, " of axis ", axis, " is no multiple of ", divisor,
                                          ", the product of the strides"));
-    voxels = std::min(voxels, kLargestWindow) * extent;
+    voxels = std::min(voxels, kLargestWindow + 1) * extent;  // does not overflow
   }
   if (voxels > kLargestWindow) throw Error(ErrorKind::model, text("patch: more than ", kLargestWindow, " voxels"));
   spec.normalisation.require_valid(net.in_channels);
@@ -117,7 +119,7 @@ class Reader {
   std::size_t choice(const char* key, const std::vector<std::string>& names) const {
     const std::string name = string(key, at(key));
     const auto found = std::find(names.begin(), names.end(), name);
-    if (found == names.end()) refuse(key, "is unknown: ", quoted(name.substr(0, 40)));
+    if (found == names.end()) refuse(key, "is unknown: ", json_string(name.substr(0, 40)));
     return static_cast<std::size_t>(found - names.begin());
   }
   template <class T, class F>
@@ -233,7 +235,7 @@ ModelSpec parse_spec(const std::string& json) try {
   const JsonValue value = parse_json(json, 8);
   const Reader reader(value);
   if (const std::string kind = reader.string("network", reader.at("network")); kind != "unet")
-    reader.refuse("network", "is unknown: ", quoted(kind.substr(0, 40)));
+    reader.refuse("network", "is unknown: ", json_string(kind.substr(0, 40)));
   visit_fields(spec.net, reader);
   for (const Extents& stride : spec.net.strides)
     if (stride.dims != spec.net.dims) reader.refuse("strides", "has a stride of ", stride.dims, " axes");

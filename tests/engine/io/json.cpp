@@ -84,13 +84,13 @@ TEST_CASE("strings: escapes, surrogate pairs, UTF-8") {
   CHECK(*parse_json(R"("\u0041\u00fc\u20AC\ud83d\ude00")").string() == "A\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80");
   CHECK(parse_json(R"("\u0000")").string()->size() == 1);
   const std::string all = "\x01\x1f \"\\/\b\f\n\r\t\x7f\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80";
-  CHECK(quoted(all) == "\"\\u0001\\u001f \\\"\\\\/\\b\\f\\n\\r\\t\x7f\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80\"");
-  CHECK(*parse_json(quoted(all)).string() == all);
+  CHECK(json_string(all) == "\"\\u0001\\u001f \\\"\\\\/\\b\\f\\n\\r\\t\x7f\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80\"");
+  CHECK(*parse_json(json_string(all)).string() == all);
   for (const char* wrong : {R"("\x")", R"("\u12")", R"("\u12g4")", R"("\ud800")", R"("\ud800\u0041")", R"("\udc00")",
                             R"("\)", R"("\u)", R"("a)", "\"\n\"", "\"\xC3\"", "\"\xC0\x80\"", "\"\xED\xA0\x80\"",
                             "\"\xF4\x90\x80\x80\"", "\"\xE0\x80\x80\"", "\"\x80\"", "\"\xFF\""})
     CHECK_MESSAGE(!refusal(wrong).empty(), wrong);
-  CHECK(contains(error_of([] { quoted("\xC3"); }), "no UTF-8"));
+  CHECK(contains(error_of([] { json_string("\xC3"); }), "no UTF-8"));
 }
 
 TEST_CASE("refusals name the line and the byte") {

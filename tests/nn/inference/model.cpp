@@ -181,6 +181,9 @@ TEST_CASE("numbers outside their range are named") {
   CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2],[1,2,3,4]]"), "more than 3 axes"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2]]"), "1 strides for depth 3"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "7"), "\"strides\" is no list"));
+  std::string many = "[[6,6]";
+  for (int i = 0; i < 30; ++i) many += ",[6,6]";
+  CHECK(contains(refusal("[[2,2],[1,2]]", many + "]"), "31 strides for depth 3"));
   CHECK(contains(refusal("\"patch\":[8,16]", "\"patch\":[2147483648,2147483648]"), "\"patch\" is 2.14748e+09"));
   CHECK(contains(refusal("\"patch\":[8,16]", "\"patch\":[4611686018427387904,2]"), "\"patch\" is 4.61169e+18"));
   CHECK(contains(refusal("\"patch\":[8,16]", "\"patch\":[65536,65536]"), "more than 268435456 voxels"));
@@ -196,6 +199,18 @@ TEST_CASE("numbers outside their range are named") {
   CHECK(contains(refusal("[0.001,17.0]", "[1e999,1]"), "a number that double does not hold"));
   CHECK(contains(refusal("{\"kind\"", "[{\"kind\""), "metadata \"model\": line 1"));
   CHECK(contains(refusal("{\"network\"", "[1,{\"network\""), "metadata \"model\": line 1"));
+}
+
+TEST_CASE("a window of too many voxels is refused whatever its axes") {
+  ModelSpec spec = small_spec();
+  spec.net.dims = 3;
+  spec.net.strides = {{1, 1, 1}, {1, 1, 1}};
+  for (const auto& window : std::vector<std::vector<std::int64_t>>{{65536, 65536, 1}, {1, 65536, 4097}}) {
+    spec.window = window;
+    CHECK(contains(error_of([&] { nn::parse_spec(nn::to_text(spec)); }), "more than 268435456 voxels"));
+  }
+  spec.window = {1, 65536, 4096};
+  CHECK(nn::parse_spec(nn::to_text(spec)).window == spec.window);
 }
 
 TEST_CASE("a network that is larger than the file is refused before memory is taken for it") {
