@@ -1,5 +1,7 @@
 // Every verb and every flag that a string of the sources names is one that the program has: nobody is sent to
 // `voxgrad something` that is not there.
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <map>
 #include <regex>
@@ -65,17 +67,21 @@ class Known {
 std::vector<std::string> literals(const std::string& source) {
   std::vector<std::string> found;
   bool joined = false;
+  // The place of `what` from `at` on, or the end.
+  const auto next = [&](const std::string& what, std::size_t at) {
+    return std::min(source.find(what, at), source.size());
+  };
   for (std::size_t i = 0; i < source.size(); ++i) {
+    const bool in_number = i > 0 && std::isxdigit(static_cast<unsigned char>(source[i - 1])) != 0;
     if (source.compare(i, 2, "//") == 0) {
-      i = source.find('\n', i);
-      if (i == std::string::npos) break;
+      i = next("\n", i);
     } else if (source.compare(i, 3, "R\"(") == 0) {
-      i = source.find(")\"", i) + 1;
-    } else if (source[i] == '\'') {
-      i = source.find('\'', i + (source[i + 1] == '\\' ? 3 : 1));
+      i = next(")\"", i) + 1;
+    } else if (source[i] == '\'' && !in_number) {  // else it separates digits
+      i = next("'", i + (source.compare(i + 1, 1, "\\") == 0 ? 3 : 1));
     } else if (source[i] == '"') {
       std::string text;
-      for (++i; source[i] != '"'; ++i) text += source[i] == '\\' ? (++i, ' ') : source[i];
+      for (++i; i < source.size() && source[i] != '"'; ++i) text += source[i] == '\\' ? (++i, ' ') : source[i];
       if (joined)
         found.back() += text;
       else
