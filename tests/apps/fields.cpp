@@ -4,11 +4,7 @@
 #include "apps/program/json.h"
 #include "apps/training/feed.h"
 #include "apps/training/plan.h"
-<<<<<<< ours
 #include "engine/io/safetensors.h"
-=======
-#include "data/checkpoint.h"
->>>>>>> theirs
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
