@@ -6,6 +6,8 @@
 // comment says that they are added to. An optional tensor may be undefined. x, y, dy .. are [N, *S, C] unless said
 // otherwise, and floats of one dtype.
 
+#ifdef VOXGRAD_PRIMITIVE  // elsewhere this file declares nothing
+
 // --- Memory. One side of a copy may be the host. ---
 VOXGRAD_PRIMITIVE(void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes))
 VOXGRAD_PRIMITIVE(void fill(const Tensor& y, double value))
@@ -121,3 +123,5 @@ VOXGRAD_PRIMITIVE(void sgd_step(const SgdStep& step, const Tensor& gradient, con
 VOXGRAD_PRIMITIVE(void adam_step(const AdamStep& step, const Tensor& gradient, const Tensor& first,
                                  const Tensor& second, const Tensor& w))
 VOXGRAD_PRIMITIVE(void lerp(const Tensor& x, double weight, const Tensor& y))  // y += weight * (x - y)
+
+#endif

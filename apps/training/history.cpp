@@ -1,5 +1,9 @@
 #include "apps/training/history.h"
 
+#include <limits>
+
+#include "apps/training/checkpoint.h"
+
 namespace voxgrad::apps {
 
 Json to_json(const std::vector<EpochRecord>& history) {
@@ -18,10 +22,11 @@ Json to_json(const std::vector<EpochRecord>& history) {
 }
 
 std::vector<EpochRecord> history_from_json(const Json& json) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   std::vector<EpochRecord> history;
   for (const Json& entry : json) {
-    EpochRecord record{entry.at("epoch"),
-                       entry.at("step"),
+    EpochRecord record{whole_number(entry, "epoch", 1, kMost),
+                       whole_number(entry, "step", 0, kMost),
                        to_number(entry.at("loss")),
                        to_number(entry.at("lr")),
                        to_number(entry.at("val_dice")),

@@ -121,14 +121,14 @@ TEST_CASE("numbers of a checkpoint outside their range are refused by name") {
   REQUIRE(program(small_training(data, run)).code == 0);
   const std::string path = run + "/last.safetensors";
   const TensorFile good = load_tensors(path);
-  const auto edited = [&](const std::string& part, const std::string& key, const Json& value) {
+  const auto edited = [&](const std::string& part, const std::string& key, const Json& value, std::string named = "") {
     TensorFile file = good;
     Json json = Json::parse(file.metadata.at(part));
     key.empty() ? json = value : json[key] = value;
     file.metadata[part] = json.dump();
     save_tensors(path, file);
     const Outcome outcome = program({"train", "--resume", run});
-    const std::string named = key.empty() ? part : key;
+    if (named.empty()) named = key.empty() ? part : key;
     CHECK_MESSAGE(outcome.code == 4, part, ".", key, " ", value.dump(), ": ", outcome.code, " ", outcome.err);
     CHECK_MESSAGE(contains(outcome.err, path + ": "), outcome.err);
     CHECK_MESSAGE((contains(outcome.err, "`" + named + "` is ") || value.is_null()), outcome.err);
@@ -143,7 +143,7 @@ TEST_CASE("numbers of a checkpoint outside their range are refused by name") {
   edited("counters", "rate_scale", 0);
   edited("counters", "rate_scale", nullptr);
   edited("history", "", Json(nullptr));
-  edited("history", "", Json{{{"epoch", nullptr}}});
+  edited("history", "", Json::array({{{"epoch", nullptr}}}), "epoch");
   save_tensors(path, good);
   CHECK(program({"train", "--resume", run}).code == 0);
 }
