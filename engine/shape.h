@@ -9,6 +9,7 @@
 #include <ostream>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -83,7 +84,14 @@ struct Extents {
   Extents(int uniform) : Extents(static_cast<std::int64_t>(uniform)) {}  // NOLINT
   Extents(std::initializer_list<std::int64_t> values);
   std::int64_t operator[](int axis) const { return value[static_cast<std::size_t>(axis)]; }
+  std::int64_t& operator[](int axis) { return value[static_cast<std::size_t>(axis)]; }
   bool operator==(const Extents& other) const { return value == other.value; }
 };
+
+// values[index] of a standard container, by a signed index as extents and axes are. The index is not checked.
+template <class Values>
+constexpr decltype(auto) nth(Values&& values, std::int64_t index) {
+  return std::forward<Values>(values)[static_cast<std::size_t>(index)];
+}
 
 }  // namespace voxgrad
