@@ -66,7 +66,6 @@ Error label_error(std::int64_t label, std::int64_t classes);
 
 // The backend of a device; one each, made at the first call. Error(usage) if this build or machine has none.
 Backend& backend_of(Device device);
-bool has_device(Device device);
 std::string description_of(Device device);  // what it is, or why there is none
 const std::vector<std::string>& device_names();
 Device device_named(const std::string& name);  // Error(usage) with the known names

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "engine/backend.h"
 #include "engine/ops.h"
 
 using namespace voxgrad;

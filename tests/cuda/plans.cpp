@@ -44,7 +44,7 @@ const Precision kPrecisions[]{{"f32", DType::f32, {}}, {"TF32", DType::f32, {.tf
 
 TEST_CASE("cuDNN has a deterministic plan for every layer, in f32, in TF32 and in bf16") {
   const PlanElsewhere probe = plan_elsewhere(kH200, ConvPass::forward, DType::f32, kLayers[1].x, kLayers[1].weight,
-                                             kLayers[1].y, kLayers[1].geometry, {});
+                                             kLayers[1].y, kLayers[1].options, {});
   if (probe.refusal == "emulated") {
     CHECK(probe.workspace == -1);
     return;
@@ -53,7 +53,7 @@ TEST_CASE("cuDNN has a deterministic plan for every layer, in f32, in TF32 and i
     for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient})
       for (const auto& [name, type, allowed] : kPrecisions) {
         const PlanElsewhere plan =
-            plan_elsewhere(kH200, pass, type, layer.x, layer.weight, layer.y, layer.geometry, allowed);
+            plan_elsewhere(kH200, pass, type, layer.x, layer.weight, layer.y, layer.options, allowed);
         CHECK_MESSAGE(plan.workspace >= 0,
                       layer.name << " pass " << static_cast<int>(pass) << " " << name << ": " << plan.refusal);
       }
@@ -67,7 +67,7 @@ TEST_CASE("in TF32 and bf16 the large layers are computed in the order in which 
       for (const auto& [name, type, allowed] : {kPrecisions[1], kPrecisions[2]}) {
         if (layer == &kLayers[5] && pass == ConvPass::weight_gradient && type == DType::f32) continue;
         const PlanElsewhere plan =
-            plan_elsewhere(kH200, pass, type, layer->x, layer->weight, layer->y, layer->geometry, allowed);
+            plan_elsewhere(kH200, pass, type, layer->x, layer->weight, layer->y, layer->options, allowed);
         const std::string found = text(layer->name, " pass ", static_cast<int>(pass), " ", name, ": ", plan.workspace,
                                        " bytes ", plan.refusal);
         const bool small = plan.workspace >= 0 && plan.workspace < 1 << 24;

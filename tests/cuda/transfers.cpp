@@ -2,6 +2,7 @@
 // Copies between host and card, while the card is at work: in order, whatever overtakes what.
 #include "tests/test.h"
 
+#include "engine/backend.h"
 #include "engine/ops.h"
 
 using namespace voxgrad;
