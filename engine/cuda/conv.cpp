@@ -4,7 +4,6 @@
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/cudnn_conv.h"
 #include "engine/cuda/direct.h"
-#include "engine/cuda/normalised.h"
 
 namespace voxgrad::cuda {
 namespace {
@@ -24,24 +23,6 @@ Tensor rows_of(const Tensor& map) {
 Tensor matrix_of(const Tensor& weight) { return weight.alias(0, {weight.extent(0), weight.extent(-1)}); }
 
 }  // namespace
-
-std::vector<FeatureMap> CudaBackend::prepare(std::vector<FeatureMap> inputs) {
-  if (inputs.size() == 1) return Backend::prepare(std::move(inputs));
-  std::int64_t channels = 0;
-  for (const FeatureMap& input : inputs) channels += input.shape()[-1];
-  const Tensor& like = inputs.front().x;
-  const Tensor whole = empty(like.shape().with(-1, channels), like.dtype(), like.device());
-  const Shape origin = Shape::filled(like.dims(), 0);
-  std::int64_t first = 0;
-  for (const FeatureMap& input : inputs) {
-    if (input.deferred())
-      normalise_into(input, whole, first);
-    else
-      copy_box(input.x, origin, whole, origin.with(-1, first), input.shape(), false);
-    first += input.shape()[-1];
-  }
-  return {whole};
-}
 
 void CudaBackend::conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
                        const ConvOptions& options, const Tensor& y, double eps, const Tensor& mean,

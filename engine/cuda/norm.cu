@@ -206,6 +206,21 @@ __global__ void input_gradient_kernel(Normalised<T> p, const T* dy_map, Columns 
   }
 }
 
+// Writes the map, whose normalisation is deferred, into the channels of `whole` from `first` on; the other extents are
+// its own.
+void normalise_into(const FeatureMap& x, const Tensor& whole, std::int64_t first) {
+  if (x.x.numel() == 0) return;
+  const std::int64_t width = whole.extent(-1);
+  dispatch_stored(whole.dtype(), "norm", [&]<class T>(T) {
+    const Normalised<T> map(x);
+    for_width<T>(
+        std::gcd(std::gcd(map.channels, width), first), {&x.x, &whole}, [&]<int kN>(std::integral_constant<int, kN>) {
+          const Columns cut(map.maps, map.rows, map.channels, kN);
+          launch(norm_kernel<T, kN>, Grid(cut.blocks(), cut.threads()), map, cut, whole.data<T>() + first, width);
+        });
+  });
+}
+
 }  // namespace
 
 void CudaBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mean, const Tensor& rstd) {
@@ -221,20 +236,25 @@ void CudaBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mea
   });
 }
 
-void normalise_into(const FeatureMap& x, const Tensor& whole, std::int64_t first) {
-  if (x.x.numel() == 0) return;
-  const std::int64_t width = whole.extent(-1);
-  dispatch_stored(whole.dtype(), "norm", [&]<class T>(T) {
-    const Normalised<T> map(x);
-    for_width<T>(
-        std::gcd(std::gcd(map.channels, width), first), {&x.x, &whole}, [&]<int kN>(std::integral_constant<int, kN>) {
-          const Columns cut(map.maps, map.rows, map.channels, kN);
-          launch(norm_kernel<T, kN>, Grid(cut.blocks(), cut.threads()), map, cut, whole.data<T>() + first, width);
-        });
-  });
-}
-
 void CudaBackend::norm(const FeatureMap& x, const Tensor& y) { normalise_into(x, y, 0); }
+
+std::vector<FeatureMap> CudaBackend::prepare(std::vector<FeatureMap> inputs) {
+  if (inputs.size() == 1) return Backend::prepare(std::move(inputs));
+  std::int64_t channels = 0;
+  for (const FeatureMap& input : inputs) channels += input.shape()[-1];
+  const Tensor& like = inputs.front().x;
+  const Tensor whole = empty(like.shape().with(-1, channels), like.dtype(), like.device());
+  const Shape origin = Shape::filled(like.dims(), 0);
+  std::int64_t first = 0;
+  for (const FeatureMap& input : inputs) {
+    if (input.deferred())
+      normalise_into(input, whole, first);
+    else
+      copy_box(input.x, origin, whole, origin.with(-1, first), input.shape(), false);
+    first += input.shape()[-1];
+  }
+  return {whole};
+}
 
 void CudaBackend::norm_gradient(const FeatureMap& x, const Tensor& dy, bool constant_statistics, const Tensor& dx,
                                 const Tensor& dgamma, const Tensor& dbeta) {

@@ -36,10 +36,6 @@ struct Normalised {
   __device__ W back(W z, W d) const { return z > W(0) ? d : slope == W(0) ? W(0) : d * slope; }
 };
 
-// Writes the map, whose normalisation is deferred, into the channels of `whole` from `first` on (norm.cu); the other
-// extents are its own.
-void normalise_into(const FeatureMap& map, const Tensor& whole, std::int64_t first);
-
 // What belongs to a thread's channels.
 template <class T, int kN>
 struct Channels {
