@@ -13,7 +13,7 @@ using apps::Json;
 
 namespace {
 
-Json json_of(std::vector<std::string> arguments) {
+Json bench_json(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "bench");
   arguments.push_back("--json");
   const Outcome outcome = program(arguments);
@@ -46,7 +46,7 @@ Tensor tensor_of(const TensorFile& file, const std::string& name) {
 }  // namespace
 
 TEST_CASE("bench kernels: the rates of what moves maps") {
-  const Json rows = json_of({"kernels", "--shape", "2,8,8,4", "--repeats", "2"});
+  const Json rows = bench_json({"kernels", "--shape", "2,8,8,4", "--repeats", "2"});
   CHECK(rows.size() > 10);
   for (const Json& row : rows) CHECK(has(row, {"kernel", "type", "median_ms", "gb_per_s", "share_of_copy"}));
   CHECK(rows[0]["share_of_copy"] == 1);
@@ -55,13 +55,13 @@ TEST_CASE("bench kernels: the rates of what moves maps") {
 TEST_CASE("train and infer report the keys of the contract, in both dimensions") {
   const std::vector<std::string> keys{"median_ms", "min_ms", "voxels_per_s", "peak_memory_bytes", "gflops_effective"};
   for (const char* verb : {"train", "infer"}) {
-    const Json planes = json_of(tiny(verb, {"--norm", "batch"}));
+    const Json planes = bench_json(tiny(verb, {"--norm", "batch"}));
     CHECK(has(planes, keys));
     CHECK(planes["repeats"] == 2);
     CHECK(planes["threads"] == 1);
     const double seconds = planes["median_ms"].get<double>() / 1000;
     CHECK(std::abs(planes["voxels_per_s"].get<double>() * seconds - 2 * 16 * 16) < 1e-3);
-    CHECK(has(json_of(tiny(verb, {"--dims", "3"}, "8x16x8")), keys));
+    CHECK(has(bench_json(tiny(verb, {"--dims", "3"}, "8x16x8")), keys));
   }
 }
 
@@ -102,7 +102,7 @@ TEST_CASE("layers of a network: extents follow the poolings, operations are coun
 }
 
 TEST_CASE("conv: every layer in its passes; --explain says the kernel without a time") {
-  const Json timed = json_of(tiny("conv")), explained = json_of(tiny("conv", {"--explain"}));
+  const Json timed = bench_json(tiny("conv")), explained = bench_json(tiny("conv", {"--explain"}));
   CHECK(timed.size() == 8 * 3 - 1);  // nobody asks for the gradient of the image
   REQUIRE(explained.size() == timed.size());
   for (std::size_t i = 0; i < timed.size(); ++i) {
@@ -116,19 +116,19 @@ TEST_CASE("conv: every layer in its passes; --explain says the kernel without a 
 }
 
 TEST_CASE("losses and distance report the keys of the contract") {
-  const Json losses = json_of(
+  const Json losses = bench_json(
       {"losses", "--losses", "ce,tversky:alpha=0.3,beta=0.7", "--shape", "2,9,7", "--classes", "3", "--repeats", "1"});
   REQUIRE(losses.size() == 2);
   CHECK(losses[1]["loss"] == "tversky:alpha=0.3,beta=0.7");
   for (const Json& row : losses) CHECK(has(row, {"forward_ms", "backward_ms", "gb_per_s"}));
-  CHECK(has(json_of({"distance", "--shape", "9,8,7", "--spacing", "3,1,1", "--repeats", "1"}),
+  CHECK(has(bench_json({"distance", "--shape", "9,8,7", "--spacing", "3,1,1", "--repeats", "1"}),
             {"median_ms", "voxels_per_s"}));
 }
 
 TEST_CASE("a dump holds one step: its loss belongs to its logits, its weights can be loaded again") {
   const Folder folder;
   const std::string path = folder.file("dump.safetensors");
-  json_of(tiny("train", {"--dump", path, "--seed", "5"}));
+  bench_json(tiny("train", {"--dump", path, "--seed", "5"}));
   const TensorFile file = load_tensors(path);
   const Tensor value = losses::make_loss("dice_ce")(tensor_of(file, "bench.logits"), tensor_of(file, "bench.labels"));
   CHECK(std::abs(value.item() - tensor_of(file, "bench.loss").item()) < 1e-6);

@@ -14,7 +14,7 @@ using namespace voxgrad::test;
 
 namespace {
 
-using Words = std::set<std::string>;
+using Names = std::set<std::string>;
 
 // The matches of the first group of an expression.
 std::vector<std::string> matches(const std::string& text, const std::string& expression) {
@@ -25,8 +25,8 @@ std::vector<std::string> matches(const std::string& text, const std::string& exp
 }
 
 // A name that ends with a hyphen is completed elsewhere; colours of a style sheet are no flags.
-Words flags_in(const std::string& text) {
-  Words flags;
+Names flags_in(const std::string& text) {
+  Names flags;
   for (const std::string& flag : matches(text, "(?:^|[^-a-z(])(--[a-z][a-z0-9-]*)"))
     if (!flag.ends_with('-')) flags.insert(flag);
   return flags;
@@ -60,7 +60,7 @@ class Known {
     for (const std::string& name : matches(help.out.substr(verbs), "\n  ([a-z]+) "))
       add(verb.empty() ? name : verb + " " + name);
   }
-  std::map<std::string, Words> flags_;
+  std::map<std::string, Names> flags_;
 };
 
 // The literals of a source without escapes; adjacent ones are one. Raw strings hold style sheets and are left out.
@@ -95,8 +95,8 @@ std::vector<std::string> literals(const std::string& source) {
 }
 
 // What the strings of a source name that the program does not have.
-Words unknown_in(const std::string& source, const Known& known) {
-  Words unknown;
+Names unknown_in(const std::string& source, const Known& known) {
+  Names unknown;
   for (const std::string& text : literals(source)) {
     for (const std::string& flag : flags_in(text))
       if (!known.flag_of_any(flag)) unknown.insert(flag);
@@ -134,9 +134,9 @@ TEST_CASE("what the strings of the sources tell people to call is there") {
 
 TEST_CASE("a verb or a flag that is not there is found") {
   const Known known;
-  CHECK(unknown_in("f(\"other layouts: `voxgrad import`\");", known) == Words{"voxgrad import"});
-  CHECK(unknown_in("f(\"give \" + x + \"--colour red\");", known) == Words{"--colour"});
-  CHECK(unknown_in("f(\"see `voxgrad train \"\n  \"--folds 3`\");", known) == Words{"voxgrad train --folds"});
+  CHECK(unknown_in("f(\"other layouts: `voxgrad import`\");", known) == Names{"voxgrad import"});
+  CHECK(unknown_in("f(\"give \" + x + \"--colour red\");", known) == Names{"--colour"});
+  CHECK(unknown_in("f(\"see `voxgrad train \"\n  \"--folds 3`\");", known) == Names{"voxgrad train --folds"});
   CHECK(unknown_in("f(\"`voxgrad losses eval SPEC --png P --seed 1`\"); // \"--colour\"", known).empty());
   CHECK(unknown_in("char c = '\"'; f(\"--no-\" + x, \"--seed\", \"var(--ink)\");", known).empty());
 }
