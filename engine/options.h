@@ -14,6 +14,11 @@ enum class Upsampling { nearest, linear };
 enum class Distribution { uniform, normal };
 enum class Integrand : int;  // engine/integrands.h
 
+// The factor of an activation for negative numbers: 1 without an activation, 0 for relu, `slope` for leaky_relu.
+inline double slope_of(Activation activation, double slope) {
+  return activation == Activation::none ? 1 : activation == Activation::relu ? 0 : slope;
+}
+
 struct ConvOptions {
   Extents stride = 1;
   Extents padding = 0;  // number of zeros added before and after each spatial axis
@@ -44,10 +49,7 @@ struct FeatureMap {
         slope(s) {}
   bool deferred() const { return mean.defined(); }
   const Shape& shape() const { return x.shape(); }
-  // The factor of the activation for negative numbers: 1 without an activation, 0 for relu.
-  double slope_below_zero() const {
-    return activation == Activation::none ? 1 : activation == Activation::relu ? 0 : slope;
-  }
+  double slope_below_zero() const { return slope_of(activation, slope); }
   FeatureMap detach() const;  // the same map without a graph
   Tensor tensor() const;      // the values after normalisation and activation; x itself if nothing is deferred
 };
