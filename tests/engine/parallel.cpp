@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/parallel.h"
+#include "engine/shape.h"
 
 using namespace voxgrad;
 using test::contains;
