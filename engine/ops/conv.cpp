@@ -47,7 +47,7 @@ ConvCall check_conv(const std::vector<FeatureMap>& inputs, const Tensor& weight,
     detail::check_like(x, inputs[i].x, op, "a further input");
     const Shape& next = inputs[i].shape();
     check(next.dims() == in.dims() && next.with(-1, 1) == in.with(-1, 1), op, ": inputs ", x.shape(), " and ", next,
-          " cannot lie side by side along the channels");
+          " differ in more than their channels");
     in[-1] += next[-1];
   }
   const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(0) : 0;
