@@ -20,11 +20,11 @@ std::shared_ptr<Node> make_node(const char* operation, const Shape& shape) {
   return node;
 }
 
-// Adds `gradient` to what has arrived at `node`. A leaf with a buffer keeps its buffer.
+// Adds `gradient` to the sum at `node`. If a leaf has a buffer, the sum stays in that buffer.
 void accumulate(Node& node, Tensor gradient) {
   if (!(gradient.shape() == node.shape)) gradient = sum_to(gradient, node.shape);
   if (!node.grad.defined()) {
-    // A gradient that is still referenced elsewhere must not be overwritten by later additions: a leaf copies it.
+    // Later additions must not overwrite a gradient that is still referenced elsewhere, so a leaf copies it.
     node.grad = node.leaf() && !gradient.unique() ? gradient.clone() : std::move(gradient);
   } else if (node.leaf() || node.grad.unique()) {
     node.grad.backend().binary(BinaryOp::add, node.grad, gradient, node.grad);
@@ -33,22 +33,28 @@ void accumulate(Node& node, Tensor gradient) {
   }
 }
 
+void check_gradient(const Tensor& x, const Tensor& gradient, const char* function) {
+  check(gradient.defined() && gradient.shape() == x.shape() && gradient.dtype() == x.dtype() &&
+            gradient.device() == x.device(),
+        function, ": the gradient is ", gradient, " on ", gradient.device(), ", the tensor is ", x, " on ", x.device());
+}
+
 bool older(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) { return a->number < b->number; }
 
 }  // namespace
 
 Node::~Node() {
   std::vector<std::shared_ptr<Node>> doomed;
-  const auto take = [&doomed](Node& node) {
+  const auto release_inputs = [&doomed](Node& node) {
     for (Edge& edge : node.edges)
       if (edge.input && edge.input.use_count() == 1) doomed.push_back(std::move(edge.input));
     node.edges.clear();
   };
-  take(*this);
+  release_inputs(*this);
   while (!doomed.empty()) {
     const std::shared_ptr<Node> node = std::move(doomed.back());
     doomed.pop_back();
-    take(*node);
+    release_inputs(*node);
   }
 }
 
@@ -56,7 +62,7 @@ NoGrad::NoGrad() : before_(enabled) { enabled = false; }
 NoGrad::~NoGrad() { enabled = before_; }
 bool grad_enabled() noexcept { return enabled; }
 
-bool recording(std::initializer_list<const Tensor*> inputs) {
+bool wants_gradient(std::initializer_list<const Tensor*> inputs) {
   return enabled && std::any_of(inputs.begin(), inputs.end(), [](const Tensor* x) { return x->requires_grad(); });
 }
 
@@ -93,7 +99,7 @@ Tensor Tensor::grad() const {
 
 void Tensor::set_grad(Tensor gradient) const {
   check(node_ && node_->leaf(), "set_grad: needs a leaf that requires a gradient");
-  check(!gradient.defined() || gradient.shape() == shape_, "set_grad: gradient ", gradient, " for ", *this);
+  if (gradient.defined()) check_gradient(*this, gradient, "set_grad");
   node_->grad = std::move(gradient);
 }
 
@@ -104,9 +110,9 @@ void Tensor::backward() const {
 
 void Tensor::backward(const Tensor& gradient) const {
   check(node_ != nullptr, "backward: nothing was recorded: no input requires a gradient, or NoGrad is active");
-  check(gradient.shape() == shape_, "backward: gradient ", gradient, " for ", *this);
+  check_gradient(*this, gradient, "backward");
   const NoGrad guard;
-  std::vector<std::shared_ptr<Node>> heap;  // newest on top; a node enters with its first gradient
+  std::vector<std::shared_ptr<Node>> heap;  // the newest node on top; a node is added when its first gradient arrives
   const auto arrive = [&heap](const std::shared_ptr<Node>& node, Tensor arriving) {
     if (!node->leaf()) {
       check(!node->swept, "backward: this graph was swept already and its saved tensors are gone; run forward again");
@@ -128,7 +134,7 @@ void Tensor::backward(const Tensor& gradient) const {
     try {
       for (Edge& edge : node->edges) {
         Tensor input_gradient = edge.gradient(output_gradient);
-        edge.gradient = nullptr;  // frees what only this closure saved
+        edge.gradient = nullptr;  // frees the tensors that only this closure saved
         arrive(edge.input, std::move(input_gradient));
       }
     } catch (const Error& error) {

@@ -1,15 +1,15 @@
-// Reverse-mode autodiff. The graph is made of nodes that are owned by the tensors that they produced and, behind
-// them, by their consumers. Nodes are numbered at creation; backward() sweeps them newest first, which is a
-// topological order because an op can only read tensors that exist already.
+// Reverse-mode autodiff. The graph consists of nodes. A node is owned by the tensor that it belongs to and by the nodes
+// that were computed from it. Nodes are numbered at creation, and backward() visits them newest first. That is a
+// topological order, because an operation can only read tensors that exist already.
 //
-// An op records one closure per input that maps the gradient of the output to the gradient of that input. What the
-// closure captures is what is saved: capture detached tensors. An input that needs no gradient drops its closure and
-// all that it kept. A closure may return the gradient in the broadcast shape of the output; the sweep sums it back to
-// the shape of the input. Saved tensors are freed while the sweep advances: a graph can be swept once.
-// There are no second derivatives.
+// An operation records one closure per input, which maps the gradient of the output to the gradient of that input. The
+// tensors that the closure captures are those that are saved for the backward pass, so they must be detached. If an
+// input needs no gradient, its closure is dropped, and with it the captured tensors. A closure may return the gradient
+// in the broadcast shape of the output; backward() sums it back to the shape of the input. backward() frees the saved
+// tensors as it advances, so it can visit a graph only once. There are no second derivatives.
 //
-// A graph is recorded and swept by one thread at a time. Different graphs may be swept at once if no leaf that requires
-// a gradient is in two of them: the leaf is where their sums would meet.
+// One thread at a time records and visits a graph. Two threads may call backward() on different graphs at the same time
+// if no leaf that requires a gradient is in both, because both would add to its gradient.
 #pragma once
 
 #include <functional>
@@ -34,11 +34,11 @@ struct Node {
   Node& operator=(const Node&) = delete;
   ~Node();  // iterative: a long chain must not overflow the stack
   bool leaf() const noexcept { return operation == nullptr; }
-  const char* operation = nullptr;  // name of what computed the tensor: "conv"
+  const char* operation = nullptr;  // the name of the operation that computed the tensor, such as "conv"
   std::uint64_t number = 0;
   Shape shape;
   std::vector<Edge> edges;  // empty for a leaf
-  Tensor grad;              // a leaf collects here; an inner node holds what has arrived so far
+  Tensor grad;              // the sum of the gradients that have arrived so far
   bool swept = false;
 };
 
@@ -47,15 +47,15 @@ struct Input {
   Gradient gradient;
 };
 
-// Attaches a node to `output` if gradients are on and an input needs one; returns the output. `operation` is a literal:
-// it names the node in errors and drawings.
+// Attaches a node to `output` if gradients are enabled and an input requires one, and returns the output. `operation`
+// is a literal that names the node in errors and drawings.
 Tensor record(const char* operation, Tensor output, std::vector<Input> inputs);
-// True if record() would attach a node: lets an op skip saving what only the backward pass needs.
-[[nodiscard]] bool recording(std::initializer_list<const Tensor*> inputs);
+// True if record() would attach a node. An operation asks this to skip what only the backward pass needs.
+[[nodiscard]] bool wants_gradient(std::initializer_list<const Tensor*> inputs);
 
-// Writes the graph that was recorded for `output` in Graphviz' language, to be drawn by `dot -Tsvg`: a box for each
-// leaf, which `names` (Module::parameters()) label, and an ellipse for each operation with the shape of its result. To
-// be called before backward(), which takes the graph apart.
+// Writes the graph that was recorded for `output` in the language of Graphviz, so that `dot -Tsvg` can draw it. Each
+// leaf is a box with its name in `names` (Module::parameters()), and each operation an ellipse with the shape of its
+// result. It must be called before backward(), which takes the graph apart.
 void write_graph(const Tensor& output, std::ostream& out, const std::vector<NamedTensor>& names = {});
 
 // While an object of this class lives, the thread records nothing.

@@ -1,5 +1,5 @@
 // The boundary between operations and devices: one abstract class. Its primitives are listed in engine/primitives.h.
-// A backend is used by one thread at a time, but for its pool, which any thread may call.
+// One thread at a time may use a backend; only its pool may be called by several at the same time.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@
 
 namespace voxgrad {
 
-// Work that was queued once and can be queued again as one piece: the same kernels on the same memory.
+// Work of a device that was recorded once and can be replayed: the same kernels on the same memory, queued by one call.
 class Recording {
  public:
   virtual ~Recording() = default;
   virtual void replay() = 0;
-  virtual std::int64_t size() const = 0;  // kernels, copies and fills
+  virtual std::int64_t size() const = 0;  // number of kernels, copies and fills
 };
 
 class Backend {
@@ -30,12 +30,13 @@ class Backend {
   virtual std::string description() const = 0;  // "CPU, AVX-512, OpenBLAS SkylakeX"
   virtual Pool& pool() = 0;
   virtual void synchronise() {}
-  // Records what work() would run, and runs nothing. `memory` is about how many bytes it will want. It must leave no
-  // tensor behind: results go to memory that was there before. Null if that cannot be recorded, and then `refusal` says
-  // why: the device runs everything at once, or work() wants to see a number on the host, or draws random ones.
+  // Records what work() would run, without running it. `memory` is roughly the number of bytes that it allocates.
+  // work() may write to tensors that existed before, but must not leave new ones. The result is null if the work cannot
+  // be recorded, and `refusal` then says why: the device has no queue, or work() reads a number on the host, or it
+  // draws random numbers.
   virtual std::unique_ptr<Recording> capture(const std::function<void()>& work, std::size_t memory,
                                              std::string& refusal);
-  // From now on. Error(usage) for a shortcut that the device does not have.
+  // Allows the device these shortcuts from now on. Error(usage) for one that it does not have.
   virtual void allow(const Shortcuts& wanted);
   virtual Shortcuts allowed() const { return {}; }
 
@@ -43,12 +44,13 @@ class Backend {
 #include "engine/primitives.h"
 #undef VOXGRAD_PRIMITIVE
 
-  // --- What follows has a default that is made of primitives (engine/composed.cpp); a device may do better. ---
-  // What conv reads, and what the gradient of its weights reads again: the inputs themselves on a device that
-  // normalises while it loads. By default the one map that is made of them, so that it is made once.
+  // --- The functions below have a default that calls primitives (engine/composed.cpp). A device may override them with
+  // something faster. ---
+  // Returns the maps that conv, and later the gradient of its weights, will read. The default computes one plain map
+  // from the inputs, so that this is done once. A device that normalises while it loads returns the inputs themselves.
   virtual std::vector<FeatureMap> prepare(std::vector<FeatureMap> inputs);
-  // Error(data) for a label that is neither below `classes` nor `ignore`. A device that works behind the host's back
-  // may say so later, with the next number that is read from it.
+  // Error(data) for a label that is neither below `classes` nor `ignore`. A device that works asynchronously may throw
+  // it later, when the host next reads a number from it.
   virtual void check_labels(const Tensor& labels, std::int64_t classes, int ignore);
   // See hinge_errors() in ops.h; y is [N, *S, C], for two channels [N, *S, 1].
   virtual void hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
@@ -57,20 +59,21 @@ class Backend {
                                      const Tensor& y, const Tensor& dy, const Tensor& dlogits);
 };
 
-// The maps as one tensor, side by side along the channels, with normalisation and activation carried out. One plain
-// map gives its own tensor.
+// The maps concatenated along the channels, each after its deferred normalisation and activation. A single map without
+// them is returned as it is.
 Tensor materialised(const std::vector<FeatureMap>& inputs);
 
-// What check_labels() throws.
+// The error that check_labels() throws.
 Error label_error(std::int64_t label, std::int64_t classes);
 
-// The backend of a device; one each, made at the first call. Error(usage) if this build or machine has none.
+// The backend of a device, which is created at the first call. Error(usage) if this build or machine has no such
+// device.
 Backend& backend_of(Device device);
-std::string description_of(Device device);  // what it is, or why there is none
+std::string description_of(Device device);  // the model of the device, or why there is none
 const std::vector<std::string>& device_names();
 Device device_named(const std::string& name);  // Error(usage) with the known names
 
-// Factories, one per folder.
+// The factories of the backends, one per folder.
 Backend& cpu_backend();
 Backend& cuda_backend();  // engine/cuda, or engine/cuda/absent.cpp in a build without CUDA
 bool cuda_available();

@@ -1,5 +1,5 @@
-// What a device does one step after the other if it cannot do it in one pass, made of the primitives. The tests take
-// these bodies as the reference of the fused kernels.
+// The default bodies of Backend: they call primitives one after the other, for a device that has no kernel which does
+// the whole in one pass. The tests compare the fused kernels with them.
 #include <algorithm>
 
 #include "engine/backend.h"
@@ -29,7 +29,8 @@ Tensor materialised(const std::vector<FeatureMap>& inputs) {
 
 std::vector<FeatureMap> Backend::prepare(std::vector<FeatureMap> inputs) { return {materialised(inputs)}; }
 
-// The bodies below call the primitive of the same name again, with the plainest arguments.
+// The bodies below call the primitive of the same name again, with the simplest arguments, which every device
+// implements.
 
 void Backend::conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
                    const ConvOptions& options, const Tensor& y, double eps, const Tensor& mean, const Tensor& rstd) {
@@ -59,7 +60,7 @@ void Backend::conv_transpose(const FeatureMap& x, const Tensor& weight, const Te
   if (bias.defined()) binary(BinaryOp::add, y, bias, y);
 }
 
-// Of the transpose, dy is what conv reads and x is the gradient of its result.
+// For the transpose of conv, dy takes the place of the input and x that of the gradient of the result.
 void Backend::conv_transpose_weight_gradient(const FeatureMap& x, const Tensor& dy, const ConvOptions& options,
                                              const Tensor& dweight) {
   conv_weight_gradient({dy}, materialised({x}), options, dweight);
@@ -79,11 +80,11 @@ namespace {
 // The difference of these integrands is the log-odds of every class against the rest.
 std::vector<Integral> log_odds_rows() { return {{.kind = Integrand::rest_log}, {.kind = Integrand::log_loss}}; }
 
-// 1 - 2 t of the classes of a map like y, of which the last one is `classes` - 1; 0 at ignored voxels.
+// 1 - 2 t for the classes of a map like y, whose last channel is class `classes` - 1, and 0 at ignored voxels.
 Tensor minus_signs(const Tensor& labels, std::int64_t classes, int ignore, const Tensor& y) {
   const std::int64_t width = y.extent(-1);
   std::vector<double> table(static_cast<std::size_t>(classes * width), 1.0);
-  for (std::int64_t k = 0; k < width; ++k) table[static_cast<std::size_t>((classes - width + k) * width + k)] = -1;
+  for (std::int64_t k = 0; k < width; ++k) nth(table, (classes - width + k) * width + k) = -1;
   if (ignore >= 0 && ignore < classes) std::fill_n(table.begin() + ignore * width, width, 0.0);
   const Tensor signs = empty_like(y);
   y.backend().lookup(from_vector({classes, width}, table).to(y.device()), labels, signs);
@@ -108,8 +109,8 @@ void Backend::hinge_errors(const Tensor& logits, const Tensor& labels, const Int
   unary(UnaryOp::relu, 0, 0, y, y);
 }
 
-// Both rows have the gradient with respect to the log-odds as their field. Where y has but one of two channels, that is
-// the field of both, and the first channel does not count.
+// The field of both rows is the gradient with respect to the log-odds. If y has only one of two channels, that is the
+// field of both channels, and the sums of the first one get the weight 0.
 void Backend::hinge_errors_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
                                     const Tensor& y, const Tensor& dy, const Tensor& dlogits) {
   const std::int64_t samples = logits.extent(0), channels = logits.extent(-1);

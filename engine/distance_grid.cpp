@@ -13,7 +13,7 @@ DistanceGrid::DistanceGrid(const Shape& shape, const std::vector<double>& spacin
     check(shape[axis] < 1 << 30, "distance_transform: an axis of ", shape, " has 2^30 voxels or more");
     const std::size_t slot = axis + 1 == shape.dims() ? 2 : static_cast<std::size_t>(axis - 1);
     extent[slot] = shape[axis];
-    step[slot] = spacing[static_cast<std::size_t>(axis - 1)];
+    step[slot] = nth(spacing, axis - 1);
     finest = std::min(finest, step[slot]);
   }
   if (measure_in(1)) return;

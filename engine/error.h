@@ -1,5 +1,5 @@
-// Errors. Every failure of the library is one exception type that says what, where, the value seen, what was expected
-// and, where there is a likely one, the remedy. Libraries never print, abort or exit.
+// Errors. Every failure of the library throws one exception type. Its message says what failed and where, the value
+// seen and what was expected, and its hint the likely remedy. Libraries never print, abort or exit.
 #pragma once
 
 #include <sstream>
@@ -9,12 +9,12 @@
 
 namespace voxgrad {
 
-// The kind decides the exit code of the program (apps/main.cpp): usage 2, data 3, model 4, io 5, memory 6,
-// diverged 7, check 8. `argument` is a call that breaks the contract of a function: a bug of the caller, code 1.
+// The kind decides the exit code of the program (apps/main.cpp): usage 2, data 3, model 4, io 5, memory 6, diverged 7,
+// check 8. `argument` means that a call broke the contract of a function, which is a bug of the caller; its code is 1.
 enum class ErrorKind { argument, usage, data, model, io, memory, diverged, check };
 
-// what() is the message and, where there is one, the hint on a second line. Whoever passes an error on, or prints the
-// two apart, takes message() and hint().
+// what() is the message and, if there is a hint, the hint on a second line. message() and hint() return them
+// separately, for code that throws the error again with more context.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& message, const std::string& hint = {})
@@ -32,8 +32,8 @@ class Error : public std::runtime_error {
   std::string message_, hint_;
 };
 
-// Concatenates anything that can be written to a stream: text("conv: x ", shape, " has ", 4, " channels"). What has a
-// function describe() is written by it: a message says what a tensor is, not what its elements are.
+// Concatenates anything that can be written to a stream: text("conv: x ", shape, " has ", 4, " channels"). If a type
+// has a function describe(), that is used, so a message says what a tensor is and not what its elements are.
 template <class... Parts>
 [[nodiscard]] std::string text(const Parts&... parts) {
   std::ostringstream out;

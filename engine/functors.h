@@ -1,7 +1,7 @@
 // The formula of every elementwise operation and of its derivative, once, for all backends.
-// A row is: name, y = f(x), dy/dx. In a row, x is the input, y the output, a and b are scalar parameters, T the type.
-// NaN gives NaN: no comparison may hide it.
-// To add an operation: add a row here and a function in engine/ops.h.
+// A row has a name, y = f(x) and dy/dx. In a row, x is the input, y the output, T the type, and a and b are scalar
+// parameters. NaN must give NaN: no comparison may hide it.
+// An operation needs a row here and a function in engine/ops.h.
 #pragma once
 
 #include <cmath>
@@ -29,7 +29,7 @@
   ROW(relu,        x <= T(0) ? T(0) : x,                                 x > T(0) ? T(1) : T(0))                       \
   ROW(leaky_relu,  x > T(0) ? x : a * x,                                 x > T(0) ? T(1) : a)                          \
   ROW(pow,         pow(x, a),                                            a * pow(x, a - T(1)))                         \
-  /* x clamped at 0 from below, gradient 0 there: losses.md 0.5 */                                                     \
+  /* a negative x counts as 0 and has gradient 0 */                                                                    \
   ROW(safe_pow,    x <= T(0) ? T(a == T(0)) : pow(x, a),                 x > T(0) ? a * y / x : T(0))                  \
   ROW(clamp,       x < a ? a : x > b ? b : x,                            x >= a && x <= b ? T(1) : T(0))               \
   ROW(log_cosh,    fabs(x) + log1p(exp(T(-2) * fabs(x))) - T(0.69314718055994530942), tanh(x))

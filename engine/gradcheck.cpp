@@ -13,7 +13,7 @@ namespace {
 
 using Function = std::function<Tensor(const std::vector<Tensor>&)>;
 
-// One number from any output: the sum of its elements with fixed random weights in +-[0.5, 1.5].
+// Turns any output into one number: the sum of its elements with fixed random weights in +-[0.5, 1.5].
 struct Weighting {
   std::uint64_t key;
   Tensor operator()(const Tensor& y) const {
@@ -39,9 +39,10 @@ struct Comparison {
   bool kink = false;
 };
 
-// Central differences with Richardson extrapolation, error O(h^4). A step that reaches over a kink nearby disagrees,
-// a smaller one does not, so up to three steps are tried; a wrong derivative disagrees with all of them. Where the
-// last step's slopes to the left and to the right differ by a jump that does not shrink with h, there is no derivative.
+// Compares with central differences and Richardson extrapolation, whose error is O(h^4). A step that crosses a nearby
+// kink gives a wrong slope, and a smaller step does not. So up to three steps are tried; a wrong derivative disagrees
+// with all of them. If the slopes to the left and to the right differ, and the difference does not shrink with h, there
+// is no derivative.
 Comparison compare(const std::function<double()>& value, double middle, double& x, double backward, double scale,
                    const GradcheckOptions& options) {
   const double before = x;
@@ -90,7 +91,7 @@ GradcheckResult gradcheck(const Function& f, std::vector<Tensor> inputs, const G
     for (double g : analytic) scale = std::max(scale, std::fabs(g));
     double* x = inputs[k].data<double>();
     for (std::int64_t i : chosen(inputs[k].numel(), options.most, random)) {
-      const Comparison met = compare(value, middle, x[i], analytic[static_cast<std::size_t>(i)], scale, options);
+      const Comparison met = compare(value, middle, x[i], nth(analytic, i), scale, options);
       if (met.kink) {
         ++result.kinks;
         continue;
@@ -98,8 +99,8 @@ GradcheckResult gradcheck(const Function& f, std::vector<Tensor> inputs, const G
       ++result.checked;
       if (!(met.error <= result.worst)) {  // NaN counts as worst
         result.worst = met.error;
-        result.where = text("input ", k, ", element ", i, ": backward ", analytic[static_cast<std::size_t>(i)],
-                            ", differences ", met.numeric);
+        result.where =
+            text("input ", k, ", element ", i, ": backward ", nth(analytic, i), ", differences ", met.numeric);
       }
     }
   }

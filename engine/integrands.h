@@ -1,6 +1,6 @@
-// The pointwise functions that losses integrate (engine/ops.h, integrate), once, for all backends.
+// The pointwise functions that losses integrate (integrate() in engine/ops.h), written once for all backends.
 //
-// A row is: name, scope, which of p, q, l it reads, f, the same of h = p * df/dp. In a row
+// A row has a name, a scope, which of p, q and l the function f reads, f, and then the same for h = p * df/dp. In a row
 //   p   a probability, see scope               q   1 - p, without cancellation
 //   l   -log p, without cancellation           t   1 if p is the probability of what the label says, else 0
 //   w   class weight times field value         a   the parameter of the row
@@ -11,12 +11,12 @@
 // scope truth:      once per voxel, at its true class y, added to I[n, y] (I[n, 0] for one sigmoid channel).
 //
 // One sigmoid channel z is the second of two channels with logits (0, z); the first has no integrals of its own. So
-// class weights are two, label 0 and label 1, of which the scopes channel and complement use the second.
-// Weights by label and class give a voxel with label y the weight [y, c] in integral c.
+// there are two class weights, for label 0 and label 1, and the scopes channel and complement use the second. Weights
+// by label and class give a voxel with label y the weight [y, c] in integral c.
 //
-// f is linear in w, and h is finite at p = 0 and p = 1. The gradient with respect to the logits, H_c being the sum of
-// h over the rows with their upstream gradients and m the channel with the largest logit, loses no digits when it is
-// summed as
+// f is linear in w, and h is finite at p = 0 and p = 1. Let H_c be the sum of h over the rows, each times its upstream
+// gradient, and m the channel with the largest logit. The gradient with respect to the logits loses no digits when it
+// is computed as
 //   dz_c = H_c - p_c sum_k H_k   for c != m,      dz_m = -sum_(c != m) dz_c.
 // A complement row enters as H_c -= h p_c / q_c for c != m. For c = m that ratio may overflow; the row adds
 // p_m h r_c to the other dz_c, where r_c = p_c / q_m is the softmax without channel m.
@@ -65,7 +65,7 @@ VOXGRAD_HOST_DEVICE inline T sq(T x) {
   return x * x;
 }
 
-// x^a for x >= 0 with 0^0 = 1; the exponents that occur most are products.
+// x^a for x >= 0 with 0^0 = 1. The most frequent exponents are computed as products.
 template <class T>
 VOXGRAD_HOST_DEVICE inline T power(T x, T a) {
   if (a == T(2)) return x * x;
@@ -95,7 +95,7 @@ constexpr bool contains(const char* letters, char letter) {
   return false;
 }
 
-// Whether f (value_reads) or h (slope_reads) needs p, q, l. A row whose f reads nothing has no gradient.
+// value_reads() and slope_reads() say whether f and h need p, q or l. A row whose f reads none of them has no gradient.
 #define VOXGRAD_INTEGRAND(name, reach, letters, formula, slope_letters, slope_formula)                     \
   template <class T>                                                                                       \
   struct name {                                                                                            \

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kLarge = 1 << 20, kGranularity = 1 << 16;
 
-// The blocks of one small size. `free` has room for all of them, so that a release allocates nothing.
+// The blocks of one small size. The capacity of `free` suffices for all of them, so a release allocates nothing.
 struct Blocks {
   std::vector<void*> free;
   std::size_t total = 0;
@@ -25,11 +25,11 @@ struct Blocks {
 
 using FreePieces = std::set<std::pair<std::size_t, std::byte*>>;
 
-// A part of what the device gave in one piece; `first`: its beginning. While it is in use, `node` waits to be put into
-// the set of free pieces, so that a release allocates nothing.
+// A part of a large allocation of the device. While the piece is in use, it holds the node that its release inserts
+// into the set of free pieces, so a release allocates nothing.
 struct Piece {
   std::size_t size;
-  bool first;
+  bool first;  // it is the beginning of the allocation
   FreePieces::node_type node;
   bool free() const { return node.empty(); }
 };
@@ -42,13 +42,13 @@ FreePieces::node_type new_node() {
 
 }  // namespace
 
-// The caller of a member function holds the mutex.
+// The caller of each member function has locked the mutex.
 struct Pool::State {
   std::function<void*(std::size_t)> allocate_on_device;
   std::function<void(void*)> release_on_device;
   std::mutex mutex = {};
   std::map<std::size_t, Blocks> small = {};  // by size
-  Pieces pieces = {};                        // of large blocks, by address, free or not
+  Pieces pieces = {};                        // all of them, free or in use, by address
   FreePieces free_pieces = {};
   MemoryStatistics statistics = {};
   std::size_t limit = 0;
@@ -69,7 +69,7 @@ struct Pool::State {
 
   void* large_block(std::size_t size) {
     const auto fit = free_pieces.lower_bound({size, nullptr});
-    if (fit == free_pieces.end()) return whole_block(size);
+    if (fit == free_pieces.end()) return new_block(size);
     const auto piece = pieces.find(fit->second);
     if (piece->second.size > size) {
       std::byte* const rest = piece->first + size;
@@ -87,16 +87,17 @@ struct Pool::State {
     return piece->first;
   }
 
-  // Instead of adding to pieces that are too small: those give way.
-  void* whole_block(std::size_t size) {
-    for (std::size_t given = 0; release_on_device && given < size;) {
+  // A new allocation of the device. Before that, free allocations of at least the same size in total return to the
+  // device: they were too small for this block, and the pool would only grow if it kept them.
+  void* new_block(std::size_t size) {
+    for (std::size_t returned = 0; release_on_device && returned < size;) {
       auto it = free_pieces.rbegin();
       while (it != free_pieces.rend() && !is_whole(pieces.find(it->second))) ++it;
       if (it == free_pieces.rend()) break;
-      given += it->first;
-      give_back(pieces.find(it->second));
+      returned += it->first;
+      return_to_device(pieces.find(it->second));
     }
-    Pieces one;  // before the device is asked, because this may fail
+    Pieces one;  // is made before the device allocates, because this may throw
     one.emplace(nullptr, Piece{size, true, new_node()});
     auto node = one.extract(one.begin());
     node.key() = static_cast<std::byte*>(from_device(size));
@@ -122,13 +123,13 @@ struct Pool::State {
     free_pieces.insert(std::move(node));
   }
 
-  // All that the device gave at once.
+  // Whether the piece is a whole allocation of the device.
   bool is_whole(Pieces::const_iterator piece) const {
     const auto next = std::next(piece);
     return piece->second.first && (next == pieces.end() || next->second.first);
   }
 
-  void give_back(Pieces::iterator piece) {
+  void return_to_device(Pieces::iterator piece) {
     free_pieces.erase({piece->second.size, piece->first});
     statistics.cached -= piece->second.size;
     release_on_device(piece->first);
@@ -160,7 +161,7 @@ struct Pool::State {
     }
     for (auto piece = pieces.begin(); piece != pieces.end();) {
       const auto next = std::next(piece);
-      if (piece->second.free() && is_whole(piece)) give_back(piece);
+      if (piece->second.free() && is_whole(piece)) return_to_device(piece);
       piece = next;
     }
   }
@@ -171,7 +172,8 @@ Pool::Pool(std::function<void*(std::size_t)> allocate, std::function<void(void*)
 
 Pool::~Pool() { trim(); }
 
-// Small: four classes per power of two, so that at most a quarter of a block is wasted. Large: multiples of 64 KiB.
+// Small blocks have four sizes per power of two, so at most a quarter of a block is wasted. The sizes of large ones are
+// multiples of 64 KiB.
 std::size_t Pool::size_class(std::size_t bytes) {
   constexpr std::size_t kSmallest = 256;
   if (bytes <= kSmallest) return kSmallest;

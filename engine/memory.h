@@ -1,9 +1,9 @@
-// Memory of a device: a pool over the device's allocator, with statistics and a limit. Blocks are 64-byte aligned, and
-// released blocks are kept for reuse. Small blocks keep their size for life. A large one is the smallest free piece
-// that is large enough, cut to measure, and joins its free neighbours again when it is released: the maps of a network
-// have many sizes, and a cache of each size would hold far more than is ever in use.
+// Memory of a device: a pool over the device's allocator, with statistics and a limit. Blocks are aligned to 64 bytes,
+// and the pool caches released blocks for reuse. A small block never changes its size. For a large one the pool splits
+// the smallest free piece that is large enough, and merges it with its free neighbours when it is released. The reason
+// is that the maps of a network have many sizes: a cache for each size would hold far more than is ever in use.
 //
-// Thread safety: every function of a Pool may be called by several threads at once.
+// Thread safety: several threads may call any function of a Pool at the same time.
 #pragma once
 
 #include <cstddef>
@@ -15,38 +15,39 @@ namespace voxgrad {
 class Backend;
 
 struct MemoryStatistics {
-  std::size_t in_use = 0;       // bytes handed out now
-  std::size_t peak = 0;         // largest in_use since start or reset_peak()
-  std::size_t cached = 0;       // bytes kept for reuse
-  std::size_t allocations = 0;  // requests since the start
+  std::size_t in_use = 0;       // bytes that are allocated now
+  std::size_t peak = 0;         // the largest in_use since the start or reset_peak()
+  std::size_t cached = 0;       // bytes that were released and wait for reuse
+  std::size_t allocations = 0;  // number of allocate() calls since the start
 };
 
 class Pool {
  public:
-  // `allocate` returns nullptr when the device has no memory left. Without `release` nothing is ever given back.
+  // `allocate` returns nullptr when the device has no memory left. Without `release` the pool returns nothing to the
+  // device.
   Pool(std::function<void*(std::size_t)> allocate, std::function<void(void*)> release);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Memory for `bytes` (0 gives a valid pointer). Error(memory) with the numbers if there is none or the limit is met;
-  // the cache is given back and the request tried once more before that.
+  // Returns memory for `bytes`; 0 gives a valid pointer. If the device has none left or the limit would be exceeded,
+  // the pool returns its cache to the device and tries once more. Error(memory) with the numbers if that fails too.
   void* allocate(std::size_t bytes);
-  // The block goes back; `bytes` as they were asked for. Allocates nothing and throws nothing: destructors call it.
+  // Takes back a block that allocate(bytes) returned. It neither allocates nor throws, because destructors call it.
   void release(void* pointer, std::size_t bytes) noexcept;
   MemoryStatistics statistics() const;
   void reset_peak();
-  void trim();                                       // gives the cached blocks back to the device
-  void set_limit(std::size_t bytes);                 // 0: none
-  static std::size_t size_class(std::size_t bytes);  // what a block for `bytes` takes
+  void trim();                                       // returns the cached blocks to the device
+  void set_limit(std::size_t bytes);                 // 0 means no limit
+  static std::size_t size_class(std::size_t bytes);  // the size of a block for `bytes`
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
 
-// The memory behind tensors: a block of the backend's pool, or memory of somebody else. `release` is called once, when
-// the last tensor on it is gone.
+// The memory of tensors: a block of the backend's pool, or memory that the caller owns. `release` is called once, when
+// the last tensor on it is destroyed.
 class Storage {
  public:
   Storage(Backend& backend, std::size_t bytes);

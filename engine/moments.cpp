@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/shape.h"
+
 namespace voxgrad {
 
 void Moments::merge(const Moments& other) {
@@ -14,7 +16,7 @@ void Moments::merge(const Moments& other) {
 }
 
 std::vector<Moments> channel_moments(const float* values, std::int64_t voxels, std::int64_t channels) {
-  constexpr std::int64_t kLanes = 8;  // independent sums, so that the additions do not wait for each other
+  constexpr std::int64_t kLanes = 8;  // number of independent sums, so that additions do not wait for each other
   std::vector<Moments> result(static_cast<std::size_t>(channels));
   if (voxels == 0) return result;
   for (std::int64_t c = 0; c < channels; ++c) {
@@ -35,7 +37,7 @@ std::vector<Moments> channel_moments(const float* values, std::int64_t voxels, s
       second += square[lane];
     }
     const double count = static_cast<double>(voxels), mean = first / count;
-    result[static_cast<std::size_t>(c)] = {count, shift + mean, std::max(0.0, second - first * mean)};
+    nth(result, c) = {count, shift + mean, std::max(0.0, second - first * mean)};
   }
   return result;
 }

@@ -8,13 +8,13 @@
 namespace voxgrad {
 
 struct Moments {
-  double count = 0, mean = 0, squares = 0;  // squares: sum of squared distances from the mean
-  double deviation() const { return count > 0 ? std::sqrt(squares / count) : 0; }  // of the population
-  // Adds the values of another set (Chan, Golub, LeVeque 1979).
+  double count = 0, mean = 0, squares = 0;  // `squares` is the sum of squared distances from the mean
+  double deviation() const { return count > 0 ? std::sqrt(squares / count) : 0; }  // that of the population
+  // Includes the values of another set (Chan, Golub, LeVeque 1979).
   void merge(const Moments& other);
 };
 
-// Of `values` [voxels, channels], one entry per channel.
+// The moments of `values` [voxels, channels], one entry per channel.
 std::vector<Moments> channel_moments(const float* values, std::int64_t voxels, std::int64_t channels);
 
 }  // namespace voxgrad

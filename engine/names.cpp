@@ -8,7 +8,7 @@
 namespace voxgrad {
 namespace {
 
-// Optimal string alignment: the last two rows and the current one of the table.
+// The optimal string alignment distance. Of its table only the current row and the two before it are stored.
 std::size_t distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> before, above(b.size() + 1), row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;

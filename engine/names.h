@@ -1,4 +1,4 @@
-// Choosing by name: what every place shares that takes a name from a user.
+// Choosing by name. Every function that takes a name from a user shares this.
 #pragma once
 
 #include <string>
@@ -6,15 +6,15 @@
 
 namespace voxgrad {
 
-// Index of `name` in `known` (not empty). Error(usage) with the known names and, where one is near, a did-you-mean;
-// `what` says what is chosen: "optimizer", "loss", "dice: transform".
+// The index of `name` in `known`, which is not empty. Error(usage) with the known names and, if one is similar, a hint
+// that suggests it. `what` says what is chosen: "optimizer", "loss", "dice: transform".
 std::size_t choose(const std::string& what, const std::string& name, const std::vector<std::string>& known);
 
-// The candidate with the smallest edit distance (insert, delete, replace, swap of neighbours), if it is close enough
-// to be a slip of the hand: at most about a third of its letters, at least one. Empty otherwise.
+// The candidate with the smallest edit distance (insert, delete, replace, swap neighbours), if that is small enough for
+// a typing error: at most about a third of its letters, or one. Empty otherwise.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
 
-// "did you mean `x`?", or "known: a, b, c" if nothing is near.
+// "did you mean `x`?", or "known: a, b, c" if no candidate is similar.
 std::string suggestion(const std::string& word, const std::vector<std::string>& candidates);
 
 std::string join(const std::vector<std::string>& words, const std::string& separator);

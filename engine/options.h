@@ -1,4 +1,4 @@
-// What operations (engine/ops.h) and devices (engine/backend.h) are told besides tensors.
+// The options that both operations (engine/ops.h) and devices (engine/backend.h) take.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,24 @@ enum class Upsampling { nearest, linear };
 enum class Distribution { uniform, normal };
 enum class Integrand : int;  // engine/integrands.h
 
+// The factor of an activation for negative numbers: 1 without an activation, 0 for relu, `slope` for leaky_relu.
+inline double slope_of(Activation activation, double slope) {
+  return activation == Activation::none ? 1 : activation == Activation::relu ? 0 : slope;
+}
+
 struct ConvOptions {
   Extents stride = 1;
-  Extents padding = 0;  // zeros added before and after each spatial axis
+  Extents padding = 0;  // number of zeros added before and after each spatial axis
   Extents dilation = 1;
-  bool f32_output = false;  // for maps in bf16: the result, and with it the bias, is f32
+  bool f32_output = false;  // the result of maps in bf16, and with it the bias, is f32
 };
 
-// A feature map [N, *S, C] as it is read. If `mean` is defined, its normalisation and activation are deferred: whoever
-// reads the map computes activation((x - mean) * rstd * gamma + beta) while loading. So a layer writes its raw
-// convolution once and the normalised map is never stored. The statistics are [M, G] as in Backend::norm.
+// A feature map [N, *S, C], with its normalisation and activation possibly deferred. If `mean` is defined, the
+// operation that reads the map computes activation((x - mean) * rstd * gamma + beta) while it loads x. So a layer
+// writes the result of its convolution once, and the normalised map is never stored. The statistics are [M, G] as in
+// Backend::norm.
 struct FeatureMap {
-  Tensor x;                                            // in the graph it stands for the values after the activation
+  Tensor x;                                            // its node in the graph is that of the activated values
   Tensor mean = {}, rstd = {}, gamma = {}, beta = {};  // gamma and beta are [C] or undefined, which means 1 and 0
   Activation activation = Activation::none;
   double slope = 0.01;  // the factor of leaky_relu below zero
@@ -43,22 +49,19 @@ struct FeatureMap {
         slope(s) {}
   bool deferred() const { return mean.defined(); }
   const Shape& shape() const { return x.shape(); }
-  // What a negative number is multiplied by: 1 without an activation, 0 for relu.
-  double slope_below_zero() const {
-    return activation == Activation::none ? 1 : activation == Activation::relu ? 0 : slope;
-  }
-  FeatureMap detach() const;  // the same map outside of the graph
+  double slope_below_zero() const { return slope_of(activation, slope); }
+  FeatureMap detach() const;  // the same map without a graph
   Tensor tensor() const;      // the values after normalisation and activation; x itself if nothing is deferred
 };
 
 struct IntegrateOptions {
-  int ignore = -1;           // label whose voxels are left out of every sum; -1: none
+  int ignore = -1;           // the label of voxels that no sum counts; -1 if there is none
   double temperature = 1.0;  // p = softmax(temperature * z)
 };
 
-// One row of integrate(). `weights` is f64 [C], one per class, or [C, C], one per label (row) and class, or undefined
-// (ones); one sigmoid channel counts as two classes, label 0 and label 1.
-// `field` has the dtype of the logits and is [N, *S, C] or [N, *S, 1] or undefined (ones).
+// One row of integrate(). `weights` is f64: [C], one per class, or [C, C], one per label (row) and class; undefined
+// means ones. One sigmoid channel counts as two classes, label 0 and label 1. `field` has the dtype of the logits and
+// is [N, *S, C] or [N, *S, 1]; undefined means ones.
 struct Integral {
   Integrand kind;
   double a = 0;
@@ -68,18 +71,18 @@ struct Integral {
 
 struct SgdStep {
   double lr, momentum, weight_decay, gradient_scale;
-  bool nesterov, first;  // first: the momentum buffer is set to the gradient
+  bool nesterov, first;  // in the first step the momentum buffer is set to the gradient
 };
 struct AdamStep {
   double lr, beta1, beta2, eps, weight_decay, gradient_scale;
   bool decoupled;      // AdamW
-  std::int64_t count;  // 1 at the first step: bias correction
+  std::int64_t count;  // number of this step, from 1, for the bias correction
 };
 
-// What a device may do to be faster.
+// Rounding and ordering that a device may change to be faster.
 struct Shortcuts {
-  bool tf32 = false;  // f32 factors of products are rounded to TF32, which has 10 bits of mantissa
-  bool fast = false;  // sums may be added in an order that changes from call to call, and with it the last bits
+  bool tf32 = false;  // rounds the f32 factors of products to TF32, which has 10 bits of mantissa
+  bool fast = false;  // adds sums in an order that may change from call to call, and with it the last bits
 };
 
 }  // namespace voxgrad

@@ -10,7 +10,7 @@
 namespace voxgrad {
 
 void* allocate_pages(std::size_t bytes) {
-  // A page of 2 MiB is too much for less than two of them.
+  // For less than two huge pages, rounding up to a whole one would waste too much memory.
   constexpr std::size_t kHugePage = 2 << 20, kLine = 64;
   const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kLine;
   if (bytes > std::numeric_limits<std::size_t>::max() - alignment) return nullptr;

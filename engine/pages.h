@@ -1,12 +1,12 @@
-// Memory from the operating system, the only place that asks it.
+// Memory from the operating system. The pool of the CPU is the only caller.
 #pragma once
 
 #include <cstddef>
 
 namespace voxgrad {
 
-// Aligned to 64 bytes. Large blocks lie on huge pages where the system gives them to who asks: fewer page faults, and
-// streams that do not stop at every 4 KiB. Null if there is no memory. Release with std::free.
+// Returns memory aligned to 64 bytes, or null if there is none; std::free releases it. For large blocks it asks the
+// system for huge pages: they cause fewer page faults, and the processor prefetches across them.
 void* allocate_pages(std::size_t bytes);
 
 }  // namespace voxgrad

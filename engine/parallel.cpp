@@ -1,8 +1,9 @@
-// A pool of threads that hands out the blocks of one parallel_for at a time.
+// A pool of threads that runs the blocks of one parallel_for at a time.
 //
-// Why not OpenMP: its threads spin at the end of every region and wait for every team member. When the cores are
-// shared with another process, that made a suite of small operations 30 times slower than one thread. Here the caller
-// works too, and returns as soon as all blocks are done: a worker that was not scheduled in time is not waited for.
+// The threads of OpenMP spin at the end of every region and wait for each other. On cores that another process uses
+// too, this made a suite of small operations 30 times slower than with one thread. In this pool the caller works as
+// well, and returns as soon as all blocks are done; it does not wait for a worker that the system did not schedule in
+// time.
 #include "engine/parallel.h"
 
 #include <atomic>
@@ -24,7 +25,7 @@ namespace voxgrad {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-// How often to look before going to sleep: some 20 microseconds, less than the time between two kernels.
+// The number of looks before a thread sleeps. They take some 20 microseconds, less than the time between two kernels.
 constexpr int kSpins = 1000;
 
 int available_cores() {
@@ -46,7 +47,7 @@ std::atomic<int>& thread_count() {
   return count;
 }
 
-thread_local bool inside = false;  // a block is being run by this thread
+thread_local bool inside = false;  // this thread is running a block
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -54,7 +55,7 @@ inline void pause() {
 #endif
 }
 
-// Waits until `value` differs from `seen`: spins first, then sleeps.
+// Waits until `value` differs from `seen`. It spins first and then sleeps.
 template <class T>
 void wait_while(const std::atomic<T>& value, T seen) {
   for (int i = 0; i < kSpins; ++i) {
@@ -64,7 +65,7 @@ void wait_while(const std::atomic<T>& value, T seen) {
   value.wait(seen, std::memory_order_acquire);
 }
 
-// The core that this thread is on; -1 if the system does not tell.
+// The core that this thread runs on; -1 if the system does not say.
 int current_core() {
 #if defined(__linux__)
   return sched_getcpu();
@@ -73,7 +74,7 @@ int current_core() {
 #endif
 }
 
-// Moves this thread to any other core that it may use, and leaves it free to go where the system wants it.
+// Moves this thread to another core that it may use. Afterwards the system may move it to any core again.
 void leave_core([[maybe_unused]] int core) {
 #if defined(__linux__)
   cpu_set_t allowed, others;
@@ -93,7 +94,7 @@ class Workers {
     if (!lock || count >= kClosed) return false;
     start_workers();
     const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
-    // Closed while the job is described, so that a late worker of the last job can take nothing of this one.
+    // The ticket is closed while the job is set up, so that a late worker of the last job gets no block of this one.
     ticket_.store(std::uint64_t{generation} << 32 | kClosed, std::memory_order_release);
     count_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
     body_.store(&body, std::memory_order_relaxed);
@@ -109,7 +110,7 @@ class Workers {
     return true;
   }
 
-  // Waits for the job that is running, then for the threads to end.
+  // Waits until the running job is done and the threads have ended.
   void shut_down() {
     const std::lock_guard lock(callers_);
     stopping_.store(true, std::memory_order_relaxed);
@@ -122,19 +123,19 @@ class Workers {
 
  private:
   static constexpr std::uint32_t kClosed = 0xFFFFFFFFu;
-  static constexpr std::uint32_t kJobs = 16;  // between two moves of a worker
+  static constexpr std::uint32_t kJobs = 16;  // number of jobs between two moves of a worker
 
   void start_workers() {
     try {
       for (int index = static_cast<int>(threads_.size()); index < threads() - 1; ++index)
         threads_.emplace_back([this, index] { serve(index); });
     } catch (const std::system_error&) {
-      // The system gives no more threads: those that are there share the work.
+      // The system allows no more threads, so the existing ones share the work.
     }
   }
 
-  // Takes blocks of the job `generation` until there are none left. A ticket is generation << 32 | next block, so
-  // taking a block and making sure that it belongs to this job is one compare-and-swap.
+  // Runs blocks of the job `generation` until none are left. A ticket is generation << 32 | next block, so one
+  // compare-and-swap takes a block and makes sure that it belongs to this job.
   void work(std::uint32_t generation) {
     inside = true;
     std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
@@ -150,9 +151,9 @@ class Workers {
     inside = false;
   }
 
-  // Linux wakes a thread where it slept last. If that is the core of the caller, it waits there until the caller is
-  // done, though others are idle, and so in every job that follows: it has to move by itself. Not often, in case the
-  // others are busy with something else.
+  // Linux wakes a thread on the core where it last slept. If that is the core of the caller, the worker waits there
+  // until the caller is done, although other cores are idle, and the same happens in every later job. So it moves by
+  // itself, but not in every job, because the other cores may be busy with other work.
   void serve(int index) {
     std::uint32_t moved = 0;
     for (std::uint32_t seen = 0;;) {
@@ -180,8 +181,8 @@ class Workers {
   std::atomic<const std::function<void(std::int64_t)>*> body_{nullptr};
 };
 
-// At the end of the process, or when the library is unloaded, the threads are joined. The pool itself is never
-// destroyed, because the destructor of another static object may still compute.
+// The threads are joined at the end of the process or when the library is unloaded. The pool itself is never destroyed,
+// because the destructor of another static object may still compute.
 Workers& workers() {
   static Workers& pool = *new Workers;
   static const struct AtExit {
@@ -201,7 +202,7 @@ void run_alone(std::int64_t count, const std::function<void(std::int64_t)>& body
   for (std::int64_t block = 0; block < count; ++block) body(block);
 }
 
-// Runs the blocks by the function of the host.
+// Runs the blocks on the threads of the host.
 void run_hook(std::int64_t count, const std::function<void(std::int64_t)>& body) {
   std::atomic<std::int64_t> done{0};
   hook()(count, [&](std::int64_t block) {

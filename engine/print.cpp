@@ -1,4 +1,4 @@
-// What people look at: the elements of a tensor, and the graph behind it.
+// Prints the elements of a tensor, and the graph that was recorded for it.
 #include <iomanip>
 #include <ostream>
 #include <unordered_map>
@@ -12,14 +12,14 @@ namespace {
 struct Elements {
   Shape shape;
   std::vector<double> values;
-  std::size_t width = 0;  // of the longest number that was written
+  std::size_t width = 0;  // the length of the longest number that was written
   bool shortened = false;
 
-  // What lies behind `axis`, from element `first` on.
+  // Writes the axes from `axis` on, beginning with element `first`.
   void write(std::ostream& out, int axis, std::int64_t first) {
     constexpr std::int64_t kEdge = 3;
     if (axis == shape.dims()) {
-      const std::string number = text(std::setprecision(4), values[static_cast<std::size_t>(first)]);
+      const std::string number = text(std::setprecision(4), nth(values, first));
       out << std::setw(static_cast<int>(width)) << number;
       width = std::max(width, number.size());
       return;
@@ -55,7 +55,7 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   constexpr std::int64_t kMost = 1000;
   if (!tensor.defined()) return out << describe(tensor);
   Elements elements{tensor.shape(), tensor.to_vector<double>(), 0, tensor.numel() > kMost};
-  std::ostringstream trial;  // finds the width
+  std::ostringstream trial;  // the first pass only finds the width
   elements.write(trial, 0, 0);
   elements.write(out, 0, 0);
   return out;

@@ -1,6 +1,6 @@
 // Random numbers from a counter: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
 // 2011). The n-th number of a stream is a pure function of (key, n), so results do not depend on threads or
-// prefetching. Always passed explicitly; there is no global generator.
+// prefetching. Keys and generators are always passed explicitly; there is no global generator.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace voxgrad {
 
 using PhiloxBlock = std::array<std::uint32_t, 4>;
 
-// Four words that belong to (key, counter, stream).
+// The four random words of (key, counter, stream).
 constexpr PhiloxBlock philox(std::uint64_t key, std::uint64_t counter, std::uint64_t stream = 0) {
   PhiloxBlock c{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
                 static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)};
@@ -30,20 +30,20 @@ constexpr PhiloxBlock philox(std::uint64_t key, std::uint64_t counter, std::uint
   return c;
 }
 
-// 32 random bits to a number in (0, 1), symmetric about 1/2, never 0 or 1.
+// Maps 32 random bits to a number in (0, 1), symmetric about 1/2 and never 0 or 1.
 constexpr double to_unit(std::uint32_t bits) { return (static_cast<double>(bits) + 0.5) * 0x1p-32; }
 
 class Random {
  public:
   struct State {
     std::uint64_t key = 0;
-    std::uint64_t position = 0;  // how many words were drawn
+    std::uint64_t position = 0;  // number of words that were drawn
   };
 
   explicit Random(std::uint64_t seed = 0) : state_{mix(seed, 0), 0} {}
   explicit Random(State state) : state_(state) {}
 
-  // An independent stream that depends only on this stream's key and on `id`, not on how much was drawn.
+  // An independent stream. It depends on the key of this stream and on `id`, not on how many numbers were drawn.
   Random fork(std::uint64_t id) const { return Random(State{mix(state_.key, id + 1), 0}); }
 
   std::uint32_t bits() {

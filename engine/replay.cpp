@@ -9,7 +9,7 @@ Replay::Replay(Device device) : backend_(backend_of(device)) {
 }
 
 void Replay::operator()(const std::string& key, const std::function<void()>& work) {
-  constexpr int kCalls = 2;  // plans are made in the first, how much memory the work takes is seen in the second
+  constexpr int kCalls = 2;  // the first call makes plans, the second shows how much memory the work needs
   if (key != key_) {
     recording_.reset();
     key_ = key;

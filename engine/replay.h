@@ -1,5 +1,5 @@
-// Work that is done again and again on the same memory. A device with a queue records it and then queues all of it with
-// one call: many small kernels otherwise wait for the host, which takes longer to start them than they run.
+// Repeats the same work on the same memory. A device with a queue records the work once and then queues all of it with
+// one call. Without that, many small kernels wait for the host, which needs longer to start them than they run.
 #pragma once
 
 #include <cstdint>
@@ -15,25 +15,25 @@ class Replay {
  public:
   explicit Replay(Device device);
 
-  // Does the work: for the first times by calling it, then from the recording. `key` names all that work() depends on
-  // besides what lies in tensors that were there before: shapes, and numbers that it passes on. A new key starts
-  // again. work() leaves its results in tensors that were there before, and no others; what is different in every
-  // call, and has no place in a tensor, does not belong into it. It may be called once more than it is to be done,
-  // where the recording fails. The bits are the same either way.
+  // Does the work. The first calls run work() itself, later ones replay a recording of it; the bits are the same.
+  //
+  // work() may only write to tensors that existed before. `key` must name everything else that it depends on besides
+  // the contents of such tensors: shapes, and numbers that it passes on. A new key discards the recording. A value that
+  // changes from call to call must therefore be in a tensor. If a recording fails, work() may run once more than asked.
   void operator()(const std::string& key, const std::function<void()>& work);
 
-  std::int64_t called() const { return called_; }
-  std::int64_t replayed() const { return replayed_; }
-  std::int64_t size() const { return recording_ ? recording_->size() : 0; }  // kernels, copies and fills of the work
-  const std::string& refusal() const { return refusal_; }                    // why nothing is recorded; else empty
+  std::int64_t called() const { return called_; }                            // how often work() ran itself
+  std::int64_t replayed() const { return replayed_; }                        // how often the recording ran instead
+  std::int64_t size() const { return recording_ ? recording_->size() : 0; }  // number of recorded kernels and copies
+  const std::string& refusal() const { return refusal_; }                    // why nothing can be recorded, or empty
 
  private:
   void call(const std::function<void()>& work);
   Backend& backend_;
   std::unique_ptr<Recording> recording_;
   std::string key_, refusal_;
-  int calls_ = 0;           // with this key
-  std::size_t memory_ = 0;  // that the work takes meanwhile
+  int calls_ = 0;           // number of calls with this key
+  std::size_t memory_ = 0;  // bytes that work() allocates for a time
   std::int64_t called_ = 0, replayed_ = 0;
 };
 

@@ -42,9 +42,9 @@ std::int64_t Shape::spatial_numel() const {
 }
 
 void Shape::push_back(std::int64_t extent) {
-  check(dims_ < kMaxDims, "shape: at most ", kMaxDims, " extents, a further one (", extent, ") after ", *this);
+  check(dims_ < kMaxDims, "shape: at most ", kMaxDims, " extents, got a further one, ", extent, ", after ", *this);
   check(extent >= 0, "shape: negative extent ", extent, " after ", *this);
-  extents_[static_cast<std::size_t>(dims_++)] = extent;
+  *(begin() + dims_++) = extent;
 }
 
 Shape Shape::with(int axis, std::int64_t extent) const {
@@ -53,12 +53,25 @@ Shape Shape::with(int axis, std::int64_t extent) const {
   return shape;
 }
 
+Shape Shape::without(int axis) const {
+  Shape shape = *this;
+  std::copy(shape.begin() + position(axis) + 1, shape.end(), shape.begin() + position(axis));
+  --shape.dims_;
+  return shape;
+}
+
 bool Shape::operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
 
-std::size_t Shape::normalise(int axis) const {
+std::size_t Shape::position(int axis) const {
   const int positive = axis < 0 ? axis + dims_ : axis;
   check(positive >= 0 && positive < dims_, "shape: axis ", axis, " outside ", *this);
   return static_cast<std::size_t>(positive);
+}
+
+Shape operator+(const Shape& a, const Shape& b) {
+  Shape both = a;
+  for (const std::int64_t extent : b) both.push_back(extent);
+  return both;
 }
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape) {

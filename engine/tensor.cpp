@@ -49,9 +49,9 @@ Tensor borrow(void* data, const Shape& shape, DType dtype, std::function<void(vo
   return on_storage(std::make_shared<Storage>(backend_of(Device::cpu), data, std::move(release)), shape, dtype);
 }
 
-Nested::Nested(std::initializer_list<Nested> parts) : shape{std::ssize(parts)} {
+Nested::Nested(std::initializer_list<Nested> parts) {
   const Shape inner = parts.size() > 0 ? parts.begin()->shape : Shape();
-  for (std::int64_t extent : inner) shape.push_back(extent);
+  shape = Shape{std::ssize(parts)} + inner;
   for (const Nested& part : parts) {
     check(part.shape == inner, "tensor: braces of shape ", part.shape, " beside braces of shape ", inner);
     values.insert(values.end(), part.values.begin(), part.values.end());
@@ -71,7 +71,7 @@ Tensor Tensor::element(const std::vector<std::int64_t>& index) const {
   bool inside = defined() && std::ssize(index) == dims();
   std::int64_t first = 0;
   for (int axis = 0; inside && axis < dims(); ++axis) {
-    const std::int64_t i = index[static_cast<std::size_t>(axis)], n = extent(axis);
+    const std::int64_t i = nth(index, axis), n = extent(axis);
     inside = i >= -n && i < n;
     first = first * n + (i < 0 ? i + n : i);
   }
@@ -87,8 +87,8 @@ void copy_into(const Tensor& target, const Tensor& source) {
   check(target.defined() && source.defined() && target.shape() == source.shape(), "copy_into: ", source,
         " does not fit into ", target);
   const Tensor same = source.to(target.dtype());
-  const Tensor& there = target.device() == Device::cpu ? same : target;  // the device side does the transfer
-  there.backend().copy(target.raw(), target.device(), same.raw(), same.device(), target.bytes());
+  const Tensor& on_device = target.device() == Device::cpu ? same : target;  // a card does its own transfers
+  on_device.backend().copy(target.raw(), target.device(), same.raw(), same.device(), target.bytes());
 }
 
 bool allclose(const Tensor& a, const Tensor& b, double relative, double absolute) {

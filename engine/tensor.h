@@ -1,9 +1,9 @@
-// Tensor: a cheap handle on dense, row-major, channels-last memory, with an optional node of the autodiff graph.
-// Copying a Tensor copies the handle, not the elements. There are no strides; a tensor may start inside a larger
-// block (a parameter inside the flat parameter buffer), never skip inside it.
+// A Tensor is a cheap handle on dense, row-major, channels-last memory, with an optional node of the autodiff graph.
+// Copying a Tensor copies the handle, not the elements. There are no strides: the elements of a tensor are contiguous,
+// but they may begin inside a larger block, as a parameter does in the flat buffer of all parameters.
 //
 // Several threads may use tensors on the same memory, and copies of the same handle, as long as none of them writes to
-// the elements. One handle that a thread assigns to is for that thread alone, as with any value.
+// the elements. While one thread assigns to a handle, no other may use that handle, as with any value.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +30,7 @@ bool has_device(Device device);  // true if this build and this machine have one
 
 class [[nodiscard]] Tensor {
  public:
-  Tensor() = default;  // undefined: no memory, and an Error for whoever asks for it
+  Tensor() = default;  // an undefined tensor, which has no memory: using its elements is an Error
 
   bool defined() const noexcept { return storage_ != nullptr; }
   const Shape& shape() const noexcept { return shape_; }
@@ -45,7 +45,7 @@ class [[nodiscard]] Tensor {
   Device device() const;  // cpu if undefined
   Backend& backend() const { return storage().backend(); }
 
-  // The address of the first element. T must match dtype(). On a CUDA tensor this is a device address.
+  // The address of the first element; T must match dtype(). For a tensor on a card it is an address of the card.
   template <class T>
   T* data() const {
     check(defined() && dtype_v<T> == dtype_, "tensor: data of type ", dtype_v<T>, " asked of ",
@@ -54,29 +54,31 @@ class [[nodiscard]] Tensor {
   }
   void* raw() const { return static_cast<std::byte*>(storage().data()) + offset_; }
 
-  // Elements as numbers, of any type and on any device. at() takes one index per axis, a negative one counts from the
-  // end: x.at(0, -1). For many elements copy_to() or data() are faster.
+  // Single elements as numbers, of any type and on any device. at() takes one index per axis, and a negative one counts
+  // from the end: x.at(0, -1). For many elements copy_to() and data() are faster.
   template <std::integral... Index>
   [[nodiscard]] double at(Index... index) const {
     return element({static_cast<std::int64_t>(index)...}).item();
   }
   [[nodiscard]] double item() const;  // the only element of a one-element tensor
-  // A handle on one element, with shape []. Error with index and shape if there is none.
+  // A handle on one element, with shape []. Error(argument) with index and shape if there is no such element.
   Tensor element(const std::vector<std::int64_t>& index) const;
   // Writes one element: x.set({0, -1}, 2.5). All handles on the memory see it, and so does a graph that saved it.
   void set(const std::vector<std::int64_t>& index, double value) const;
-  // All elements on the host, converted from dtype() to T; `count` is how many `target` has room for: numel().
+  // Writes all elements to host memory, converted from dtype() to T. `count`, the room in `target`, must be numel().
   template <class T>
   void copy_to(T* target, std::int64_t count) const;
   template <class T>
   [[nodiscard]] std::vector<T> to_vector() const;
 
-  // The same elements on a device or in a type; the handle itself if nothing changes. Not recorded: see cast().
+  // The same elements on a device or in a type; if nothing changes, this handle. The graph does not record it: see
+  // cast().
   Tensor to(Device device) const;
   Tensor to(DType dtype) const;
-  Tensor clone() const;   // own memory, not recorded
-  Tensor detach() const;  // same memory, no graph
-  // A handle on shape.numel() elements from element `first` on. Not recorded: for the flat buffer of parameters.
+  Tensor clone() const;   // a copy in memory of its own, without a graph
+  Tensor detach() const;  // a handle on the same memory, without a graph
+  // A handle on shape.numel() elements from element `first` on, without a graph. It serves the flat buffer of
+  // parameters.
   Tensor alias(std::int64_t first, Shape shape) const;
   // True if this handle is the only one on its memory, so that it may be overwritten.
   bool unique() const noexcept { return storage_.use_count() == 1; }
@@ -84,13 +86,15 @@ class [[nodiscard]] Tensor {
   // Autodiff (engine/autograd.h). A leaf that requires a gradient collects it in grad() during backward().
   bool requires_grad() const noexcept { return node_ != nullptr; }
   Tensor& set_requires_grad(bool on = true);
-  // The gradient of a leaf, with its shape and dtype. Error that says why there is none: the tensor is no leaf, or
-  // nothing has arrived. has_grad() asks without an error.
+  // The gradient of a leaf, with its shape and dtype. If there is none, an Error says why: the tensor is not a leaf, or
+  // no gradient has arrived. has_grad() asks without an error.
   Tensor grad() const;
   bool has_grad() const noexcept;
-  // Gives the leaf a buffer in which gradients are added up (a part of the flat gradient buffer).
+  // Gives the leaf a buffer to which gradients are added, of its own shape, dtype and device.
   void set_grad(Tensor gradient) const;
-  // Sweeps the graph from this one-element tensor; gradients are *added* to those of the leaves.
+  // Computes the gradient of this one-element tensor with respect to each leaf, and *adds* it to the gradient of the
+  // leaf. For a tensor of another size, the caller gives the gradient to begin with, of the same shape, dtype and
+  // device.
   void backward() const;
   void backward(const Tensor& gradient) const;
   const std::shared_ptr<Node>& node() const noexcept { return node_; }
@@ -115,22 +119,22 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-// The elements as numpy prints them: nested brackets, and of more than a thousand only those at the edges.
+// Writes the elements as numpy does: in nested brackets, and of more than a thousand only those at the edges.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
-std::string describe(const Tensor& tensor);  // "f32 [2, 3]": what text() and check() write for a tensor
+std::string describe(const Tensor& tensor);  // "f32 [2, 3]", which text() and check() write for a tensor
 
-// Overwrites the elements of `target`; `source` has the same shape, and any type and device. Not recorded.
+// Overwrites the elements of `target` without recording it; `source` has the same shape, and any type and device.
 void copy_into(const Tensor& target, const Tensor& source);
 // True if the shapes are equal and |a - b| <= absolute + relative |b| for all elements; NaN is close to nothing.
 [[nodiscard]] bool allclose(const Tensor& a, const Tensor& b, double relative = 1e-5, double absolute = 1e-8);
 
-// Creation. empty() is uninitialised (filled with NaN in debug builds).
+// Creation. The elements of empty() are not initialised; debug builds fill them with NaN.
 Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu);
 Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu);
 Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = Device::cpu);
 inline Tensor empty_like(const Tensor& x) { return empty(x.shape(), x.dtype(), x.device()); }
 inline Tensor zeros_like(const Tensor& x) { return zeros(x.shape(), x.dtype(), x.device()); }
-// Numbers in nested braces, to a CPU tensor: tensor({{1, 2, 3}, {4, 5, 6}}) is f32 [2, 3].
+// A CPU tensor of the numbers in nested braces: tensor({{1, 2, 3}, {4, 5, 6}}) is f32 [2, 3].
 struct Nested {
   Nested(double value) : values{value} {}  // NOLINT: implicit on purpose
   Nested(std::initializer_list<Nested> parts);
@@ -138,9 +142,10 @@ struct Nested {
   std::vector<double> values;
 };
 Tensor tensor(const Nested& numbers, DType dtype = DType::f32);
-// Host memory to a CPU tensor: a copy of shape.numel() elements at `data`.
+// A CPU tensor with a copy of the shape.numel() elements at `data`.
 template <class T>
 Tensor from_data(const T* data, const Shape& shape) {
+  check(data != nullptr || shape.numel() == 0, "from_data: a null pointer for ", dtype_v<T>, ' ', shape);
   Tensor result = empty(shape, dtype_v<T>);
   if (shape.numel() > 0) std::memcpy(result.raw(), data, result.bytes());
   return result;
@@ -150,16 +155,16 @@ Tensor from_vector(const Shape& shape, const std::vector<T>& values) {
   check(std::ssize(values) == shape.numel(), "from_vector: ", values.size(), " values for ", shape);
   return from_data(values.data(), shape);
 }
-// Host memory used in place as a CPU tensor: nothing is copied, and who writes to one side sees it on the other.
-// release(data) is called once, when the last tensor on it is gone, by the thread that lets it go; without `release`
-// the memory must live longer than the tensors. If borrow() throws, the memory stays with the caller.
+// A CPU tensor that uses the host memory at `data` in place: nothing is copied, and a change on one side is seen on the
+// other. release(data) is called once, by the thread that destroys the last tensor on it. Without `release` the memory
+// must live longer than the tensors. If borrow() throws, the caller still owns the memory.
 Tensor borrow(void* data, const Shape& shape, DType dtype, std::function<void(void*)> release = {});
 template <class T>
 Tensor borrow(T* data, const Shape& shape, std::function<void(void*)> release = {}) {
   return borrow(data, shape, dtype_v<T>, std::move(release));
 }
 
-// Calls f with a value of the C++ type that belongs to a CPU element type:
+// Calls f with a value of the C++ type of an element type that the CPU computes with:
 //   dispatch(x.dtype(), [&]<class T>(T) { ... });
 template <class F>
 decltype(auto) dispatch(DType dtype, F&& f) {

@@ -9,25 +9,26 @@
 namespace voxgrad::nn {
 namespace {
 
-double dot(const double* a, const double* b, std::size_t n) {
+double dot(const double* a, const double* b, std::int64_t n) {
   double sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  for (std::int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
   return sum;
 }
 
-// Orthonormal rows from independent ones (rows <= columns): modified Gram-Schmidt, twice, which leaves an error of a
-// few roundings however close to each other the rows are. R has a positive diagonal, so Q is uniform as it stands.
-void orthonormalise(std::vector<double>& matrix, std::size_t rows, std::size_t columns) {
-  for (std::size_t i = 0; i < rows; ++i) {
+// Makes independent rows orthonormal; there are at most as many rows as columns. Modified Gram-Schmidt runs twice,
+// which leaves an error of a few roundings even if the rows are almost parallel. The diagonal of R is positive, so Q is
+// uniformly distributed without a change of signs.
+void orthonormalise(std::vector<double>& matrix, std::int64_t rows, std::int64_t columns) {
+  for (std::int64_t i = 0; i < rows; ++i) {
     double* row = matrix.data() + i * columns;
     for (int pass = 0; pass < 2; ++pass)
-      for (std::size_t j = 0; j < i; ++j) {
+      for (std::int64_t j = 0; j < i; ++j) {
         const double* earlier = matrix.data() + j * columns;
         const double projection = dot(row, earlier, columns);
-        for (std::size_t k = 0; k < columns; ++k) row[k] -= projection * earlier[k];
+        for (std::int64_t k = 0; k < columns; ++k) row[k] -= projection * earlier[k];
       }
     const double scale = 1 / std::sqrt(dot(row, row, columns));
-    for (std::size_t k = 0; k < columns; ++k) row[k] *= scale;
+    for (std::int64_t k = 0; k < columns; ++k) row[k] *= scale;
   }
 }
 
@@ -49,16 +50,14 @@ Tensor he_normal(const Shape& shape, std::int64_t fan_in, double gain, const Ran
 
 Tensor orthogonal(const Shape& shape, double gain, const Random& random) {
   check(shape.dims() >= 2 && shape.numel() > 0, "orthogonal: needs a weight of two axes or more, got ", shape);
-  const std::size_t rows = static_cast<std::size_t>(shape[0]);
-  const std::size_t columns = static_cast<std::size_t>(shape.numel()) / rows;
-  const std::size_t small = std::min(rows, columns);
-  const std::size_t large = std::max(rows, columns);
+  const std::int64_t rows = shape[0], columns = shape.numel() / rows;
+  const std::int64_t small = std::min(rows, columns), large = std::max(rows, columns);
   std::vector<double> q = random_normal(shape, random.key(), 0, 1, DType::f64).to_vector<double>();
   orthonormalise(q, small, large);
-  std::vector<double> values(q.size());
-  for (std::size_t i = 0; i < rows; ++i)
-    for (std::size_t k = 0; k < columns; ++k)
-      values[i * columns + k] = gain * (rows <= columns ? q[i * large + k] : q[k * large + i]);
+  std::vector<double> values;
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t k = 0; k < columns; ++k)
+      values.push_back(gain * nth(q, rows <= columns ? i * large + k : k * large + i));
   return from_vector(shape, values);
 }
 

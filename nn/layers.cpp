@@ -27,10 +27,12 @@ Tensor initial_weight(const Shape& shape, std::int64_t fan_in, Init init, double
   return initial(shape, init, fan_in, gain_of(slope), stream(random, "weight")).to(DType::f32);
 }
 
-// The parameter, or for maps in bf16 a copy in bf16, whose gradient goes back to the parameter.
+// The parameter itself, or for maps in bf16 a copy in bf16 with a gradient for the parameter.
 Tensor parameter_for(DType map, const Tensor& parameter) {
   return parameter.defined() && map == DType::bf16 ? cast(parameter, map) : parameter;
 }
+
+DType type_of(const std::vector<FeatureMap>& inputs) { return inputs.empty() ? DType::f32 : inputs[0].x.dtype(); }
 
 ConvLayerOptions block_conv(const ConvBlockOptions& options) {
   return {
@@ -56,17 +58,12 @@ Tensor activate(const Tensor& x, Activation activation, double slope) {
   return activation == Activation::relu ? relu(x) : leaky_relu(x, slope);
 }
 
-double slope_of(Activation activation, double slope) {
-  if (activation == Activation::none) return 1;
-  return activation == Activation::relu ? 0 : slope;
-}
-
 Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& options, const Random& random) {
   check_layer("conv layer", dims, in, out, options.kernel);
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    const std::int64_t extent = options.kernel.value[axis];
+  for (int axis = 0; axis < 3; ++axis) {
+    const std::int64_t extent = options.kernel[axis];
     check(extent % 2 == 1, "conv layer: an even kernel (", extent, ") cannot keep the extents");
-    options_.padding.value[axis] = extent / 2;
+    options_.padding[axis] = extent / 2;
   }
   options_.padding.dims = options.kernel.dims;
   options_.f32_output = options.f32_output;
@@ -78,26 +75,27 @@ Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& 
   add_parameter("bias", bias_);
 }
 
-Tensor Conv::weight_for(const Tensor& x) const { return parameter_for(x.dtype(), weight_); }
-Tensor Conv::bias_for(const Tensor& x) const { return options_.f32_output ? bias_ : parameter_for(x.dtype(), bias_); }
+Tensor Conv::weight_for(const std::vector<FeatureMap>& inputs) const { return parameter_for(type_of(inputs), weight_); }
+
+Tensor Conv::bias_for(const std::vector<FeatureMap>& inputs) const {
+  return options_.f32_output ? bias_ : parameter_for(type_of(inputs), bias_);
+}
 
 Tensor Conv::forward(const Tensor& x) { return forward(std::vector<FeatureMap>{x}); }
 
 Tensor Conv::forward(const std::vector<FeatureMap>& inputs) const {
-  const Tensor& x = inputs.at(0).x;
-  return conv(inputs, weight_for(x), bias_for(x), options_);
+  return conv(inputs, weight_for(inputs), bias_for(inputs), options_);
 }
 
 FeatureMap Conv::forward(const std::vector<FeatureMap>& inputs, const NormOptions& norm) const {
-  const Tensor& x = inputs.at(0).x;
-  return conv_norm(inputs, weight_for(x), bias_for(x), options_, norm);
+  return conv_norm(inputs, weight_for(inputs), bias_for(inputs), options_, norm);
 }
 
 ConvTranspose::ConvTranspose(int dims, std::int64_t in, std::int64_t out, const Extents& scale, Init init,
                              const Random& random) {
   check_layer("conv_transpose layer", dims, in, out, scale);
   options_.stride = scale;
-  // Windows do not overlap: an output voxel is a sum over the input channels of one voxel.
+  // The windows do not overlap, so an output voxel is a sum over the input channels of one voxel.
   weight_ = initial_weight(weight_shape(dims, in, scale, out), in, init, 1, random);
   bias_ = zeros({out});
   add_parameter("weight", weight_, random.key());
@@ -146,12 +144,12 @@ Tensor NormLayer::forward(const Tensor& x) {
 }
 
 void NormLayer::check_extents(const Shape& x) const {
-  if (options_.kind == Norm::instance && x.spatial_numel() == 1)
+  if (options_.kind == Norm::instance && x.dims() >= 3 && x.spatial_numel() == 1)
     throw Error(ErrorKind::argument, text("norm layer: instance norm of a single voxel, x is ", x),
-                "take larger images or patches, fewer levels, or group norm");
+                "use larger images or patches, fewer levels, or group norm");
 }
 
-FeatureMap NormLayer::behind(const Conv& conv, const std::vector<FeatureMap>& inputs) const {
+FeatureMap NormLayer::after(const Conv& conv, const std::vector<FeatureMap>& inputs) const {
   if (options_.kind == Norm::none) return activate(conv.forward(inputs), options_.activation, options_.slope);
   const FeatureMap y = conv.forward(inputs, norm_options());
   check_extents(y.shape());
@@ -188,11 +186,12 @@ ConvBlock::ConvBlock(int dims, std::int64_t in, std::int64_t out, const ConvBloc
 Tensor ConvBlock::forward(const Tensor& x) { return forward(std::vector<FeatureMap>{x}).tensor(); }
 
 FeatureMap ConvBlock::forward(const std::vector<FeatureMap>& inputs) {
-  FeatureMap y = norm2_.behind(conv2_, {norm1_.behind(conv1_, inputs)});
+  FeatureMap y = norm2_.after(conv2_, {norm1_.after(conv1_, inputs)});
   if (options_.residual) {
-    // Without a shortcut the channels are those of the only input.
-    const Tensor around = shortcut_ ? shortcut_->forward(inputs) : inputs.front().tensor();
-    y = activate(y.tensor() + around, options_.activation, options_.slope);
+    check(shortcut_ || inputs.size() == 1, "conv block: a residual block without a shortcut takes one map, got ",
+          inputs.size());
+    const Tensor x = shortcut_ ? shortcut_->forward(inputs) : inputs[0].tensor();
+    y = activate(y.tensor() + x, options_.activation, options_.slope);
   }
   return dropout_.active() ? FeatureMap(dropout_(y.tensor())) : y;
 }

@@ -1,8 +1,8 @@
-// The layers of a U-Net. Feature maps are [N, *S, C]; `dims` is the number of spatial axes, 1 to 3. Parameters have
-// PyTorch's names (weight, bias, running_mean, running_var), and Module::state() brings them into PyTorch's axis order.
-// A layer draws its initial weights (nn/init.h) from the stream of `random` that belongs to the name of the parameter.
-// For maps in bf16 a layer computes with copies of its weights in bf16; parameters, their gradients and statistics are
-// f32.
+// The layers of a U-Net. Feature maps are [N, *S, C]; `dims` is the number of spatial axes, 1 to 3. The parameters have
+// the names of PyTorch (weight, bias, running_mean, running_var), and Module::state() returns them in its axis order. A
+// layer draws the initial weights of a parameter (nn/init.h) from the stream of `random` with the name of the
+// parameter. For maps in bf16 a layer computes with copies of its weights in bf16, but parameters, their gradients and
+// statistics are f32.
 #pragma once
 
 #include <cstdint>
@@ -20,39 +20,38 @@ enum class Norm { batch, instance, group, none };
 const char* name_of(Norm norm) noexcept;
 const std::vector<std::string>& norm_names();  // in the order of Norm
 
-// x or its (leaky) ReLU.
+// x or its (leaky) ReLU; `slope` is the factor of leaky_relu below zero.
 Tensor activate(const Tensor& x, Activation activation, double slope = 0.01);
-// What the activation multiplies a negative number by: 1 (none), 0 (relu), `slope` (leaky_relu). For nn::gain_of().
-double slope_of(Activation activation, double slope = 0.01);
 
 struct ConvLayerOptions {
-  // Odd extents. The map is padded with zeros so that its extents stay: [N, *S, in] -> [N, *S, out].
+  // The extents are odd. The map is padded with zeros so that its extents do not change: [N, *S, in] -> [N, *S, out].
   Extents kernel = 3;
   bool bias = true;  // the bias starts at zero
   Init init = Init::he;
-  double slope = 1;         // of the activation that follows, below zero; 1: none
-  bool f32_output = false;  // for maps in bf16: the result is f32
+  double slope = 1;         // the factor of the activation that follows for negative numbers; 1 if none follows
+  bool f32_output = false;  // the result of maps in bf16 is f32
 };
 
 class Conv final : public Module {
  public:
   Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& options, const Random& random);
   Tensor forward(const Tensor& x) override;
-  // The convolution of maps that lie side by side along the channels and are normalised as they are read.
+  // The convolution of maps that are concatenated along the channels, after their deferred normalisation if they have
+  // one.
   Tensor forward(const std::vector<FeatureMap>& inputs) const;
-  // Followed by a normalisation, which is deferred.
+  // The convolution followed by a normalisation, which is deferred.
   FeatureMap forward(const std::vector<FeatureMap>& inputs, const NormOptions& norm) const;
 
  private:
-  Tensor weight_for(const Tensor& x) const;
-  Tensor bias_for(const Tensor& x) const;
+  Tensor weight_for(const std::vector<FeatureMap>& inputs) const;
+  Tensor bias_for(const std::vector<FeatureMap>& inputs) const;
   ConvOptions options_;
   Tensor weight_;  // [out, *K, in]
   Tensor bias_;    // [out] or undefined
 };
 
-// Upsamples by `scale`: a transposed convolution whose windows touch and do not overlap (kernel = stride), so that no
-// checkerboard arises. [N, *S, in] -> [N, *(S scale), out]
+// Upsamples by `scale`: [N, *S, in] -> [N, *(S scale), out]. It is a transposed convolution whose kernel equals its
+// stride. So its windows touch without overlapping, and no checkerboard pattern arises.
 class ConvTranspose final : public Module {
  public:
   ConvTranspose(int dims, std::int64_t in, std::int64_t out, const Extents& scale, Init init, const Random& random);
@@ -70,19 +69,18 @@ struct NormLayerOptions {
   Activation activation = Activation::none;
   double slope = 0.01;
   double eps = 1e-5;
-  double momentum = 0.1;  // batch norm: how far the running statistics move towards those of a batch
+  double momentum = 0.1;  // the share by which batch norm moves its running statistics towards those of a batch
 };
 
-// Normalisation with affine parameters (weight 1, bias 0 at the start) and the activation after it, in one pass.
-// Group norm takes 8 groups, or fewer where 8 does not divide the channels: gcd(channels, 8). Norm::none applies the
-// activation only. Error(argument) for instance norm of a single voxel: every channel would be its bias, whatever the
-// image.
+// Normalisation with affine parameters (at the start weight 1 and bias 0), followed by an activation in the same pass.
+// Group norm has gcd(channels, 8) groups, which is 8 if 8 divides the channels. Norm::none applies the activation only.
+// Error(argument) for instance norm of a single voxel, because the result would be the bias for every image.
 class NormLayer final : public Module {
  public:
   NormLayer(std::int64_t channels, const NormLayerOptions& options);
   Tensor forward(const Tensor& x) override;
-  // This layer applied to a convolution of `inputs`; it is deferred unless there is nothing to normalise.
-  FeatureMap behind(const Conv& conv, const std::vector<FeatureMap>& inputs) const;
+  // This layer applied to the convolution of `inputs`. The normalisation is deferred.
+  FeatureMap after(const Conv& conv, const std::vector<FeatureMap>& inputs) const;
 
  private:
   NormOptions norm_options() const;
@@ -90,11 +88,11 @@ class NormLayer final : public Module {
   NormLayerOptions options_;
   std::int64_t groups_;
   Tensor weight_, bias_;               // [channels]
-  Tensor running_mean_, running_var_;  // [channels], batch norm only
+  Tensor running_mean_, running_var_;  // [channels], for batch norm only
 };
 
-// Zeroes whole channels of a sample with `probability` in training (Tompson et al., CVPR 2015: neighbouring voxels are
-// too alike for single ones to be dropped). Which ones is fixed by Module::set_step().
+// In training, sets whole channels of a sample to zero with `probability`. Neighbouring voxels are too similar for
+// single ones to be dropped (Tompson et al., CVPR 2015). Module::set_step() determines which channels these are.
 class Dropout final : public Module {
  public:
   explicit Dropout(double probability);
@@ -114,14 +112,15 @@ struct ConvBlockOptions {
   Init init = Init::he;
 };
 
-// Twice (3x3 convolution, norm, activation), then dropout. residual: activation(norm(conv(..)) + x) (He et al., CVPR
-// 2016), where x goes through a 1x1 convolution if the channels change. A convolution before a norm has no bias.
-// Names: conv1, norm1, conv2, norm2, shortcut.
+// Two times a 3x3 convolution, norm and activation, and then dropout. A residual block ends with
+// activation(norm(conv(..)) + x), where a 1x1 convolution is applied to x if the number of channels changes (He et al.,
+// CVPR 2016). A convolution before a norm has no bias. The modules are called conv1, norm1, conv2, norm2 and shortcut.
 class ConvBlock final : public Module {
  public:
   ConvBlock(int dims, std::int64_t in, std::int64_t out, const ConvBlockOptions& options, const Random& random);
   Tensor forward(const Tensor& x) override;
-  // Of maps side by side along the channels; the last normalisation is left to whoever reads the result.
+  // The block applied to maps that are concatenated along the channels. Its last normalisation is deferred. A residual
+  // block without a shortcut takes one map.
   FeatureMap forward(const std::vector<FeatureMap>& inputs);
 
  private:

@@ -16,10 +16,11 @@ std::string join(const std::string& prefix, const std::string& name) {
   return prefix.empty() ? name : prefix + '.' + name;
 }
 
-// A weight has at least one axis between its first and its last; vectors and matrices are the same in both orders.
+// The weight of a convolution has at least one axis between its first and its last. Vectors and matrices have the same
+// order of axes here and in PyTorch.
 bool has_kernel(const Shape& shape) { return shape.dims() >= 3; }
 
-// With axis `from` of a weight moved to the place `to`.
+// A copy of the weight with axis `from` moved to the position `to`.
 Tensor moved(const Tensor& weight, int from, int to) {
   std::vector<int> axes;
   for (int i = 0; i < weight.dims(); ++i) axes.push_back(i);
@@ -29,7 +30,7 @@ Tensor moved(const Tensor& weight, int from, int to) {
   return permute(weight, axes);
 }
 
-// [A, *K, B] to [A, B, *K] on the host, in memory of its own, and back.
+// A copy of [A, *K, B] as [A, B, *K] on the host, and the reverse.
 Tensor to_pytorch(const Tensor& x) { return moved(x.detach().to(Device::cpu), x.dims() - 1, 1); }
 Tensor from_pytorch(const Tensor& x) { return moved(x, 1, x.dims() - 1); }
 
@@ -139,7 +140,7 @@ bool Module::is_flat() const {
   return expected == static_cast<const std::byte*>(flat_parameters_.raw()) + flat_parameters_.bytes();
 }
 
-// The pool keeps released blocks for their next use. Those of single parameters have none, so they are given back.
+// At the end the pool returns its cached blocks to the device, because nothing will reuse those of single parameters.
 void Module::lay_out(DType dtype, Device device) {
   check(dtype == DType::f32 || dtype == DType::f64, "module: parameters are f32 or f64, not ", dtype);
   const std::int64_t count = parameter_count();
@@ -163,7 +164,7 @@ void Module::lay_out(DType dtype, Device device) {
 void Module::flatten() {
   if (is_flat()) return;
   const std::vector<NamedTensor> tensors = parameters();
-  const Tensor first = tensors.empty() ? Tensor() : tensors[0].tensor;  // an undefined tensor is f32 on the cpu
+  const Tensor first = tensors.empty() ? Tensor() : tensors[0].tensor;  // an undefined tensor is f32 and on the CPU
   lay_out(first.dtype(), first.device());
 }
 

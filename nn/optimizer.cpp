@@ -23,7 +23,7 @@ std::vector<NamedTensor> on_host(std::vector<NamedTensor> tensors) {
   return tensors;
 }
 
-// Replaces `own` by the tensors of the same names in `state`, on the devices and in the types they have now.
+// Replaces `own` by the tensors of the same names in `state`, on the device and in the type that each has now.
 void restore(const char* what, std::vector<NamedTensor>& own, const std::vector<NamedTensor>& state) {
   const auto refuse = [&](const std::string& message) {
     throw Error(ErrorKind::model, text(what, ": ", message), "the checkpoint belongs to another network or optimizer");
@@ -115,11 +115,11 @@ double clip_gradients(Module& module, double max_norm) {
 
 Ema::Ema(Module& module, double decay) : module_(module), decay_(decay) {
   expect_fraction("decay of the moving average", decay);
-  average_ = live();
+  average_ = values();
   for (NamedTensor& entry : average_) entry.tensor = entry.tensor.clone();
 }
 
-std::vector<NamedTensor> Ema::live() const {
+std::vector<NamedTensor> Ema::values() const {
   std::vector<NamedTensor> all{{"parameters", module_.flat_parameters()}};
   for (NamedTensor& entry : module_.buffers()) all.push_back({"buffers." + entry.name, std::move(entry.tensor)});
   return all;
@@ -129,18 +129,18 @@ void Ema::update() {
   ++updates_;
   const double t = static_cast<double>(updates_);
   const double decay = std::min(decay_, (1 + t) / (10 + t));
-  const std::vector<NamedTensor> values = live();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const Tensor& value = values[i].tensor;
+  const std::vector<NamedTensor> all = values();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Tensor& value = all[i].tensor;
     follow(average_[i].tensor, value);
     value.backend().lerp(value, 1 - decay, average_[i].tensor);
   }
 }
 
 void Ema::swap() {
-  const std::vector<NamedTensor> values = live();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const Tensor& value = values[i].tensor;
+  const std::vector<NamedTensor> all = values();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Tensor& value = all[i].tensor;
     const Tensor before = value.clone();
     copy_into(value, average_[i].tensor);
     average_[i].tensor = before;

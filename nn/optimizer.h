@@ -1,7 +1,7 @@
-// Optimisers: one fused pass over the flat parameters and gradients of a module (Module::flatten). The formulas are
-// those of torch.optim, so that runs can be compared. Weight decay acts on every parameter, as it does there.
+// Optimisers. A step is one pass over the flat parameters and gradients of a module (Module::flatten). The formulas are
+// those of torch.optim, so that runs can be compared. As there, weight decay acts on every parameter.
 //
-// An optimiser or a moving average writes to its module: both belong to one thread, and to the same one as backward().
+// An optimiser or a moving average writes to its module, so only the thread that calls backward() may use them.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,14 @@
 namespace voxgrad::nn {
 
 struct OptimizerOptions {
-  // >= 0. sgd and adam add weight_decay * w to the gradient; adamw subtracts lr * weight_decay * w from w instead.
+  // At least 0. sgd and adam add weight_decay * w to the gradient; adamw subtracts lr * weight_decay * w from w
+  // instead.
   double weight_decay = 0;
-  double momentum = 0.9;  // sgd, [0, 1)
-  bool nesterov = false;  // sgd, needs momentum > 0
-  double beta1 = 0.9;     // adam, adamw, [0, 1)
-  double beta2 = 0.999;
-  double eps = 1e-8;  // > 0
+  double momentum = 0.9;  // for sgd, in [0, 1)
+  bool nesterov = false;  // for sgd with a momentum above 0
+  double beta1 = 0.9;     // for adam and adamw, in [0, 1)
+  double beta2 = 0.999;   // for adam and adamw, in [0, 1)
+  double eps = 1e-8;      // for adam and adamw, above 0
 };
 
 class Optimizer {
@@ -32,16 +33,16 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // One step with the gradients that backward() has collected. They are multiplied by `gradient_scale` first: 1 / k
-  // after k backward passes takes their mean. They stay until Module::zero_grad(). Error(argument) for a rate < 0 or
-  // NaN.
+  // Changes the parameters by one step with learning rate `lr`. backward() has added up the gradients; `gradient_scale`
+  // multiplies them, so 1 / k after k backward passes gives their mean. The gradients themselves do not change. Error
+  // (argument) for a rate that is negative or NaN.
   void step(double lr, double gradient_scale = 1);
   std::int64_t steps() const noexcept { return steps_; }
 
-  // For checkpoints: "momentum" (sgd) or "first" and "second" (adam, adamw), [parameter_count()] on the host in the
-  // order of the flat buffer. They follow the module when it moves.
+  // The state for a checkpoint: "momentum" of sgd, or "first" and "second" of adam and adamw. Each is
+  // [parameter_count()], on the host and in the order of the flat buffer.
   [[nodiscard]] std::vector<NamedTensor> state() const;
-  // Takes what state() and steps() gave. Error(model) if tensors are missing, left over or of another size.
+  // Restores state() and steps(). Error(model) if tensors are missing, left over or of another size.
   void load_state(const std::vector<NamedTensor>& state, std::int64_t steps);
 
  private:
@@ -52,31 +53,33 @@ class Optimizer {
   std::int64_t steps_ = 0;
 };
 
-// The optimiser called "sgd", "adam" or "adamw". Error(usage) with a did-you-mean for another name.
+// The optimiser called "sgd", "adam" or "adamw". Error(usage) with the known names for another one.
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, Module& module,
                                           const OptimizerOptions& options = {});
 const std::vector<std::string>& optimizer_names();
 
-// Scales the gradients so that their common L2 norm is at most max_norm (> 0; with infinity it only measures). Returns
-// the norm before, summed in f64. If that is NaN or infinite the gradients are left alone, and the caller has to stop.
+// Scales the gradients so that their common L2 norm is at most max_norm, and returns the norm before that, summed in
+// f64. max_norm is above 0; infinity changes nothing. If the norm is NaN or infinite, the gradients do not change, and
+// the caller has to decide what to do.
 double clip_gradients(Module& module, double max_norm);
 
-// Exponential moving average of parameters and buffers: average += (1 - d) (value - average), with
-// d = min(decay, (1 + t) / (10 + t)) at update t = 1, 2, .., so that the first steps do not linger.
+// Exponential moving average of parameters and buffers: average += (1 - d) (value - average). At update t = 1, 2, ..
+// the decay is d = min(decay, (1 + t) / (10 + t)), so that the average soon forgets the first steps.
 class Ema {
  public:
-  // Starts at the present values. decay in [0, 1).
+  // The average starts with the present values. decay is in [0, 1).
   Ema(Module& module, double decay);
-  void update();  // once after every step
-  // Exchanges average and module: once before an evaluation, once after it.
+  void update();  // is called once after every step
+  // Exchanges the average and the values of the module; is called once before an evaluation and once after it.
   void swap();
   std::int64_t updates() const noexcept { return updates_; }
-  // "parameters" (flat, like the optimiser's) and "buffers.<name>", on the host. Error(model) as above.
+  // "parameters", which is flat like the state of the optimiser, and "buffers.<name>", on the host. Error(model) as
+  // above.
   [[nodiscard]] std::vector<NamedTensor> state() const;
   void load_state(const std::vector<NamedTensor>& state, std::int64_t updates);
 
  private:
-  std::vector<NamedTensor> live() const;  // what is averaged, in the order of average_
+  std::vector<NamedTensor> values() const;  // the tensors of the module that are averaged, in the order of average_
   Module& module_;
   double decay_;
   std::int64_t updates_ = 0;

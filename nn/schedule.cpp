@@ -70,11 +70,14 @@ std::vector<double> Schedule::state() const {
 
 void Schedule::load_state(const std::vector<double>& state) {
   const std::size_t expected = decay_ == Decay::plateau ? 3 : 0;
-  const bool counts = state.size() == 3 ? state[1] >= 0 && state[2] >= 0 : true;
-  if (state.size() != expected || !counts)
-    throw Error(ErrorKind::model, text("schedule: a state of ", state.size(), " numbers, expected ", expected),
-                "resume with the schedule that the run was started with");
+  const char* const hint = "resume with the schedule that the run was started with";
+  if (state.size() != expected)
+    throw Error(ErrorKind::model, text("schedule: a state of ", state.size(), " numbers, expected ", expected), hint);
   if (decay_ != Decay::plateau) return;
+  if (!(state[1] >= 0 && state[2] >= 0))
+    throw Error(ErrorKind::model,
+                text("schedule: a state with the counts ", state[1], " and ", state[2], ", both must be 0 or above"),
+                hint);
   best_ = state[0];
   waited_ = state[1];
   drops_ = state[2];

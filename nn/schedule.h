@@ -1,13 +1,14 @@
-// Learning-rate schedules. rate(step) is a pure function of the step, so a resumed run needs no state; only `plateau`
-// remembers what was reported to it, as three numbers.
+// Learning-rate schedules. rate(step) is a pure function of the step, so a resumed run needs no state. Only `plateau`
+// has a state, of three numbers, because it depends on the metrics that were reported to it.
 //
 // With s = step - warmup, T = total - warmup, x = min(s / T, 1), the rate after the warm-up is lr times
 //   constant  1
 //   step      factor^floor(s / period)
 //   poly      (1 - x)^power                              (Liu et al. 2015, "ParseNet"; nnU-Net: power 0.9)
 //   cosine    (1 + cos(pi x)) / 2, scaled to end at lowest / lr   (Loshchilov and Hutter, ICLR 2017, eq. 5)
-//   plateau   factor^k, k = how often `patience` epochs in a row brought nothing better (torch ReduceLROnPlateau)
-// and before it linear: (step + 1) / warmup. `step`, `poly` and `plateau` do not fall below `lowest` after the warm-up.
+//   plateau   factor^k, k = how often more than `patience` epochs in a row brought no improvement
+//             (ReduceLROnPlateau of PyTorch)
+// and during the warm-up (step + 1) / warmup. After the warm-up no rate falls below `lowest`.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +18,16 @@
 namespace voxgrad::nn {
 
 struct ScheduleOptions {
-  double lr = 0.01;            // > 0
-  std::int64_t total = 1;      // steps of the whole run, > warmup
-  std::int64_t warmup = 0;     // steps
-  double lowest = 0;           // 0 .. lr
-  double power = 0.9;          // poly, > 0
-  double factor = 0.1;         // step, plateau: in (0, 1)
-  std::int64_t period = 0;     // step: steps between two drops; 0: a third of T
-  std::int64_t patience = 10;  // plateau: so many epochs without an improvement change nothing
-  double threshold = 1e-4;     // plateau: an improvement is larger than this fraction of the best metric
-  bool maximise = true;        // plateau: a larger metric is better, as with the Dice coefficient
+  double lr = 0.01;            // the rate after the warm-up, above 0
+  std::int64_t total = 1;      // number of steps of the whole run, more than warmup
+  std::int64_t warmup = 0;     // number of steps
+  double lowest = 0;           // the lowest rate after the warm-up, 0 .. lr
+  double power = 0.9;          // for poly, above 0
+  double factor = 0.1;         // for step and plateau, in (0, 1)
+  std::int64_t period = 0;     // for step: the number of steps between two drops; 0 means a third of T
+  std::int64_t patience = 10;  // for plateau: the rate drops after more than so many epochs without an improvement
+  double threshold = 1e-4;     // for plateau: an improvement is larger than this fraction of the best metric
+  bool maximise = true;        // for plateau: a larger metric is better, as with the Dice coefficient
 };
 
 class Schedule {
@@ -35,14 +36,14 @@ class Schedule {
   // Error(usage) with the range if an option is outside it.
   Schedule(Decay decay, const ScheduleOptions& options);
 
-  // The rate of step 0, 1, ..; steps beyond the total have the rate of the end.
+  // The rate of step 0, 1, ..; steps beyond the total have the rate of the last one.
   [[nodiscard]] double rate(std::int64_t step) const;
-  // Takes the validation metric of an epoch. Only plateau uses it; NaN counts as no improvement.
+  // Reports the validation metric of an epoch, which only plateau uses. NaN does not count as an improvement.
   void report(double metric);
 
-  // {best, epochs without improvement, drops} of plateau; empty for the others.
+  // For plateau the best metric, the number of epochs without an improvement, and the number of drops; else empty.
   [[nodiscard]] std::vector<double> state() const;
-  void load_state(const std::vector<double>& state);  // Error(model) if it is not what state() gives
+  void load_state(const std::vector<double>& state);  // Error(model) if state() cannot have returned it
 
  private:
   Decay decay_;
@@ -52,7 +53,8 @@ class Schedule {
   double drops_ = 0;
 };
 
-// "constant", "step", "poly", "cosine", "plateau"; Error(usage) with a did-you-mean for another name.
+// The schedule called "constant", "step", "poly", "cosine" or "plateau". Error(usage) with the known names for another
+// one.
 Schedule make_schedule(const std::string& name, const ScheduleOptions& options);
 const std::vector<std::string>& schedule_names();
 

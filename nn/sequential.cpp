@@ -31,6 +31,7 @@ Tensor Linear::forward(const Tensor& x) {
 }
 
 Sequential& Sequential::add(std::function<Tensor(const Tensor&)> f) {
+  check(f != nullptr, "sequential: an empty function was added as layer ", layers_.size());
   return append(std::make_unique<Function>(std::move(f)));
 }
 

@@ -1,4 +1,4 @@
-// Networks put together from layers, one after the other:
+// Networks that run their layers one after the other:
 //
 //   nn::Sequential net(Random(1));
 //   net.add<nn::Linear>(2, 16).add(relu).add<nn::Linear>(16, 1);
@@ -14,9 +14,9 @@
 
 namespace voxgrad::nn {
 
-// [.., in] -> [.., out]: each row of the last axis times the weight, plus the bias. The weight [out, in] starts as
-// N(0, gain_of(slope)^2 / in), where `slope` is what the activation that follows does to a negative number (0: relu, 1:
-// none); the bias [out] starts at zero.
+// [.., in] -> [.., out]: each row of the last axis is multiplied by the weight [out, in], and the bias [out] is added.
+// The weight starts with numbers from N(0, gain_of(slope)^2 / in), where `slope` is the factor of the activation that
+// follows for negative numbers (relu: 0, none: 1). The bias starts at zero.
 class Linear final : public Module {
  public:
   Linear(std::int64_t in, std::int64_t out, double slope, const Random& random);
@@ -27,12 +27,13 @@ class Linear final : public Module {
   Tensor weight_, bias_;
 };
 
-// Modules one after the other, with the names "0", "1", ..; an empty one returns x.
+// Modules with the names "0", "1", .., each of which receives the result of the one before. Without modules the result
+// is x.
 class Sequential final : public Module {
  public:
   explicit Sequential(const Random& random) : random_(random) {}
-  // Adds a layer that is made from `arguments` and, where its constructor takes random numbers at the end, from the
-  // stream of its name: add<Conv>(2, 1, 8, ConvLayerOptions{}), add<Dropout>(0.1).
+  // Constructs a layer from `arguments` and adds it: add<Conv>(2, 1, 8, ConvLayerOptions{}), add<Dropout>(0.1). If the
+  // last parameter of its constructor is a Random, it gets the stream of its name.
   template <class Layer, class... Arguments>
   Sequential& add(Arguments&&... arguments) {
     const Random own = stream(random_, std::to_string(layers_.size()));

@@ -24,7 +24,7 @@ struct RangeCheck {
   void operator()(const char*, const Others&...) const {}
 };
 
-// The configuration with strides written out, one Extents of `dims` values per step.
+// The configuration after its check, with one stride of `dims` values per pooling.
 UNetConfig checked(UNetConfig config) {
   expect(config.dims == 2 || config.dims == 3, "images have 2 axes, volumes 3", "dims is ", config.dims,
          ", must be 2 or 3");
@@ -59,15 +59,15 @@ const char* axis_name(int dims, int axis) {
   return kNames[axis + 3 - dims];
 }
 
-// From level + 1 to level: extents times the stride, channels of level + 1 to those of level.
+// The step from level + 1 to level: it multiplies the extents by the stride and changes the number of channels.
 struct Up {
-  std::unique_ptr<ConvTranspose> transpose;  // or
-  std::unique_ptr<Conv> conv;
+  std::unique_ptr<ConvTranspose> transpose;  // either this one is set
+  std::unique_ptr<Conv> conv;                // or this one
   Upsampling upsampling;
   Extents scale;
 
   Up(const UNetConfig& config, int level, const Random& random)
-      : upsampling(config.upsampling), scale(config.strides[static_cast<std::size_t>(level)]) {
+      : upsampling(config.upsampling), scale(nth(config.strides, level)) {
     const std::int64_t in = width(config, level + 1);
     const std::int64_t out = width(config, level);
     if (config.transposed)
@@ -75,7 +75,8 @@ struct Up {
     else
       conv = std::make_unique<Conv>(config.dims, in, out, ConvLayerOptions{.kernel = 1, .init = config.init}, random);
   }
-  // A 1x1 convolution and an interpolation, whose weights sum to 1, commute: the coarse side is the cheaper one.
+  // An interpolation, whose weights sum to 1, commutes with a 1x1 convolution. The convolution comes first, because on
+  // the coarse level it is cheaper.
   Tensor operator()(const FeatureMap& x) const {
     return transpose ? transpose->forward(x) : upsample(conv->forward({x}), upsampling, scale);
   }
@@ -96,7 +97,7 @@ const std::vector<std::string>& upsampling_names() {
 
 struct UNet::Parts {
   UNetConfig config;
-  std::vector<std::unique_ptr<ConvBlock>> encoder, decoder;  // by level
+  std::vector<std::unique_ptr<ConvBlock>> encoder, decoder;  // one element per level
   std::vector<std::unique_ptr<Up>> up;
   std::vector<std::unique_ptr<Conv>> heads;
 
@@ -110,9 +111,9 @@ UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_sh
   const UNetConfig& c = parts.config;
   const auto name = [](const char* part, int level) { return text(part, '.', level); };
   const auto add_block = [&](auto& blocks, const char* part, int level, std::int64_t in) {
-    blocks[static_cast<std::size_t>(level)] =
+    nth(blocks, level) =
         std::make_unique<ConvBlock>(c.dims, in, width(c, level), block_options(c), stream(random, name(part, level)));
-    add_module(name(part, level), *blocks[static_cast<std::size_t>(level)]);
+    add_module(name(part, level), *nth(blocks, level));
   };
   const int steps = c.depth - 1;
   parts.encoder.resize(static_cast<std::size_t>(c.depth));
@@ -121,7 +122,7 @@ UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_sh
   for (int level = 0; level < c.depth; ++level)
     add_block(parts.encoder, "encoder", level, level == 0 ? c.in_channels : width(c, level - 1));
   for (int level = steps - 1; level >= 0; --level) {
-    auto& up = parts.up[static_cast<std::size_t>(level)];
+    auto& up = nth(parts.up, level);
     up = std::make_unique<Up>(c, level, stream(random, name("up", level)));
     add_module(name("up", level), up->module());
     add_block(parts.decoder, "decoder", level, 2 * width(c, level));
@@ -141,8 +142,7 @@ Extents UNet::divisor() const {
   Extents product(1);
   product.dims = parts_->config.dims;
   for (const Extents& stride : parts_->config.strides)
-    for (std::size_t axis = 0; axis < static_cast<std::size_t>(product.dims); ++axis)
-      product.value[axis] *= stride.value[axis];
+    for (int axis = 0; axis < product.dims; ++axis) product[axis] *= stride[axis];
   return product;
 }
 

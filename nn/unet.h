@@ -1,4 +1,4 @@
-// U-Net for images and volumes (Ronneberger 2015, Cicek 2016), with the options that nnU-Net made standard.
+// The U-Net for images and volumes (Ronneberger 2015, Cicek 2016), with the options that nnU-Net made standard.
 #pragma once
 
 #include <memory>
@@ -11,20 +11,20 @@
 namespace voxgrad::nn {
 
 struct UNetConfig {
-  int dims = 2;  // 2: [N, H, W, C], 3: [N, D, H, W, C]
+  int dims = 2;  // 2 for images [N, H, W, C], 3 for volumes [N, D, H, W, C]
   std::int64_t in_channels = 1;
-  std::int64_t classes = 2;  // output channels (logits); 1 means one sigmoid channel
-  std::int64_t base = 32;    // channels of the first level; doubled per level, at most max_channels
-  std::int64_t max_channels = 320;
-  int depth = 4;  // levels, the bottleneck included; depth - 1 poolings
+  std::int64_t classes = 2;         // output channels (logits); 1 means one sigmoid channel
+  std::int64_t base = 32;           // channels of the first level; each level has twice those of the one above
+  std::int64_t max_channels = 320;  // the most channels of a level
+  int depth = 4;                    // number of levels, including the bottleneck; there are depth - 1 poolings
   Norm norm = Norm::instance;
   Activation activation = Activation::leaky_relu;
-  bool residual = false;  // x + block(x), with a 1x1 convolution where the channels change; see ConvBlock
-  double dropout = 0;     // channelwise, after each block
+  bool residual = false;  // each block adds its input to its result; see ConvBlock
+  double dropout = 0;     // the probability that a channel is dropped after a block
   Upsampling upsampling = Upsampling::linear;
-  bool transposed = true;  // upsample by a transposed convolution; false: by `upsampling`, then a 1x1 convolution
+  bool transposed = true;  // upsample by a transposed convolution, not by a 1x1 convolution and `upsampling`
   bool deep_supervision = false;
-  // Pooling of each of the depth - 1 steps; empty: 2 on every axis. {1, 2, 2} keeps thick slices.
+  // The window of each of the depth - 1 poolings; empty means 2 on every axis. For thick slices {1, 2, 2} is better.
   std::vector<Extents> strides = {};
   Init init = Init::he;
 };
@@ -32,16 +32,16 @@ struct UNetConfig {
 const std::vector<std::string>& activation_names();  // in the order of Activation
 const std::vector<std::string>& upsampling_names();  // in the order of Upsampling
 
-inline constexpr std::int64_t kMostChannels = 65536;  // of any map
+inline constexpr std::int64_t kMostChannels = 65536;  // the limit for every map
 
-// What a whole number of the configuration may be, both ends included.
+// The range of a whole number of the configuration, with both ends.
 struct FieldRange {
   std::int64_t low, high;
 };
 
-// Every field of a configuration once, for whoever writes, reads or checks it: visit(name, field) for a flag, a real
-// number and the strides; visit(name, field, FieldRange) for a whole number; visit(name, field, names) for an
-// enumeration, with the names of its values in their order. A field that is forgotten here does not compile.
+// Visits every field of a configuration, for functions that write, read or check it. It calls visit(name, field) for a
+// flag, a real number and the strides; visit(name, field, FieldRange) for a whole number; and visit(name, field, names)
+// for an enumeration, with the names of its values in their order. It does not compile if a field is missing here.
 template <class Config, class Visit>
 void visit_fields(Config& config, Visit&& visit) {
   auto& [dims, in_channels, classes, base, max_channels, depth, norm, activation, residual, dropout, upsampling,
@@ -63,24 +63,24 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("init", init, init_names());
 }
 
-// Parameters, level 0 being the finest and level depth - 1 the bottleneck:
-//   encoder.<level>.{conv1,norm1,conv2,norm2,shortcut}.*     a ConvBlock per level, max pooling between them
-//   up.<level>.{weight,bias}                                 brings level + 1 to the extents and channels of level
-//   decoder.<level>.*                                        a ConvBlock on [skip, up], concatenated in this order
-//   heads.<level>.{weight,bias}                              1x1 convolution to the classes
+// The parameters are as follows; level 0 is the finest and level depth - 1 the bottleneck:
+//   encoder.<level>.{conv1,norm1,conv2,norm2,shortcut}.*     a ConvBlock per level, with max pooling between them
+//   up.<level>.{weight,bias}                                 turns the map of level + 1 into extents and channels of
+//   level decoder.<level>.*                                        a ConvBlock on [skip, up], concatenated in this
+//   order heads.<level>.{weight,bias}                              a 1x1 convolution to the classes
 class UNet final : public Module {
  public:
   // Error(usage) with the value and its range if the configuration is impossible.
   UNet(const UNetConfig& config, const Random& random);
-  // Logits [N, *S, classes]. The network computes in the type of x: its own or, on a device that has it, bf16 for maps
-  // and copies of the weights, while parameters, statistics and logits stay f32. Extents of x must be multiples of
-  // divisor(): Error(argument) with the axis and the value.
+  // The logits [N, *S, classes]. x has the type of the parameters or, on a device that supports it, bf16. Then maps and
+  // copies of the weights are bf16, but parameters, statistics and logits are f32. The extents of x must be multiples
+  // of divisor(): Error(argument) with the axis and the value.
   Tensor forward(const Tensor& x) override;
-  // The logits at all resolutions, finest first; one element without deep supervision or in evaluation. Element k has
-  // the extents of x divided by the first k strides.
+  // The logits at all resolutions, the finest first. Element k has the extents of x divided by the first k strides.
+  // Without deep supervision, and in evaluation, there is one element.
   [[nodiscard]] std::vector<Tensor> outputs(const Tensor& x);
   const UNetConfig& config() const noexcept;
-  // What every spatial extent must be a multiple of, per axis.
+  // The number that the extent of each spatial axis must be a multiple of.
   [[nodiscard]] Extents divisor() const;
 
  private:

@@ -137,7 +137,7 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   if (ct) plan.model.normalisation = nn::Normalisation::of_dataset(data::intensity_moments(dataset, train));
   data::LoaderOptions& loader = plan.loader;
   loader.cases = train;
-  loader.patch = plan.model.window;
+  loader.patch.assign(plan.model.window.begin(), plan.model.window.end());
   loader.batch = c.batch;
   loader.foreground = c.foreground;
   loader.prepare = [normalisation = plan.model.normalisation](const Tensor& image) { normalisation.apply(image); };

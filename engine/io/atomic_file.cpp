@@ -16,7 +16,7 @@
 namespace voxgrad {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{1} << 20;  // bytes read back at a time
+constexpr std::size_t kBlock = std::size_t{1} << 20;  // number of bytes that are read back at a time
 
 [[noreturn]] void fail(const std::string& path, const char* step, int code) {
   std::string hint;
@@ -27,7 +27,7 @@ constexpr std::size_t kBlock = std::size_t{1} << 20;  // bytes read back at a ti
               hint);
 }
 
-// Owns the open temporary, and removes it unless it was renamed.
+// Owns the open temporary file, and removes it unless it was renamed.
 class Temporary {
  public:
   explicit Temporary(const std::string& target) : target_(target), path_(target + ".tmp") {
@@ -36,7 +36,7 @@ class Temporary {
     if (::ftruncate(file_, 0) != 0) give_up("empty the temporary", errno);
   }
   ~Temporary() {
-    if (!path_.empty()) ::unlink(path_.c_str());  // before close: while the lock is held, the name is ours
+    if (!path_.empty()) ::unlink(path_.c_str());  // before close, because only the lock protects the name
     ::close(file_);
   }
   Temporary(const Temporary&) = delete;
@@ -54,7 +54,7 @@ class Temporary {
   void sync() {
     if (::fsync(file_) != 0) fail(target_, "fsync", errno);
 #ifdef POSIX_FADV_DONTNEED
-    ::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED);  // a wish only: compare with the disk, not with the cache
+    ::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED);  // a hint, so that compare() reads the disk and not the cache
 #endif
   }
 
@@ -82,7 +82,7 @@ class Temporary {
   }
 
  private:
-  // False if the name was renamed or removed by its owner between open and lock: then the file is not ours.
+  // False if another process renamed or removed the file between open and lock, so that it is no longer the temporary.
   bool open_and_lock() {
     file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file_ < 0) fail(target_, "open the temporary", errno);
@@ -97,7 +97,7 @@ class Temporary {
     ::close(file_);
     return false;
   }
-  // For the constructor, where the destructor does not run.
+  // The constructor calls this when it fails, because the destructor does not run then.
   [[noreturn]] void give_up(const char* step, int code) {
     ::unlink(path_.c_str());
     ::close(file_);
@@ -114,7 +114,8 @@ void sync_directory_of(const std::string& path) {
   if (file < 0) fail(path, "open the folder", errno);
   const int code = ::fsync(file) == 0 ? 0 : errno;
   ::close(file);
-  if (code != 0 && code != EINVAL) fail(path, "fsync the folder", code);  // EINVAL: this file system has none
+  if (code != 0 && code != EINVAL)
+    fail(path, "fsync the folder", code);  // EINVAL means that this file system has no such call
 }
 
 }  // namespace

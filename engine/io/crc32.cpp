@@ -6,9 +6,9 @@
 namespace voxgrad {
 namespace {
 
-// Sixteen bytes at a time: entry [k][b] is the checksum of the byte b with k zero bytes behind it, and the checksum of
-// a sum (exclusive or) is the sum of the checksums (Kounavis and Berry, "A systematic approach to building high
-// performance, software-based, CRC generators", 2005).
+// The checksum advances sixteen bytes at a time. Entry [k][b] of the table is the checksum of the byte b followed by k
+// zero bytes, and the checksum of a sum (exclusive or) is the sum of the checksums (Kounavis and Berry, "A systematic
+// approach to building high performance, software-based, CRC generators", 2005).
 constexpr std::size_t kSlices = 16;
 using Table = std::array<std::array<std::uint32_t, 256>, kSlices>;
 
@@ -30,7 +30,7 @@ constexpr Table make_table() {
 }
 constexpr Table kTable = make_table();
 
-// Checksums are polynomials over the field of two elements, the highest bit being the constant term.
+// The product of two checksums as polynomials over the field of two elements. The highest bit is the constant term.
 std::uint32_t product(std::uint32_t a, std::uint32_t b) {
   std::uint32_t sum = 0;
   for (; a != 0; a <<= 1) {
@@ -58,7 +58,7 @@ std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before) {
 }
 
 std::uint32_t combined_crc32(std::uint32_t a, std::uint32_t b, std::uint64_t length_of_b) {
-  // Every byte behind a multiplies its checksum by x^8.
+  // Each byte that follows a multiplies the checksum of a by x^8.
   for (std::uint32_t power = 1u << 23; length_of_b > 0; length_of_b >>= 1, power = product(power, power))
     if ((length_of_b & 1) != 0) a = product(a, power);
   return a ^ b;

@@ -7,9 +7,9 @@
 
 namespace voxgrad {
 
-// Of `bytes`, behind bytes whose checksum is `before`: crc32(b, crc32(a)) is that of a and b in one piece.
+// The checksum of `bytes` after other bytes whose checksum is `before`: crc32(b, crc32(a)) is that of a followed by b.
 std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before = 0);
-// Of a and b in one piece, from the checksum of each and the length of b.
+// The checksum of a followed by b, from the checksum of each and the length of b.
 std::uint32_t combined_crc32(std::uint32_t a, std::uint32_t b, std::uint64_t length_of_b);
 
 }  // namespace voxgrad

@@ -10,9 +10,9 @@
 namespace voxgrad {
 namespace {
 
-constexpr std::size_t kLongestKeyShown = 40;  // bytes in a message: the file decides how long a key is
+constexpr std::size_t kLongestKeyShown = 40;  // in bytes; keys from a file may be too long for a message
 
-// Bytes of the character that `text` begins with; 0 if that is no UTF-8 (overlong, a surrogate, cut off, ..).
+// The number of bytes of the character that `text` begins with; 0 if it is not valid UTF-8.
 std::size_t character_length(std::string_view text) {
   const auto byte = [&](std::size_t i) -> unsigned {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
@@ -20,7 +20,7 @@ std::size_t character_length(std::string_view text) {
   const unsigned lead = byte(0);
   if (lead < 0x80) return text.empty() ? 0 : 1;
   const std::size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
-  // What may follow at once: without overlong forms, surrogates and code points beyond the last.
+  // The range of the second byte, without overlong forms, surrogates and code points beyond the last.
   const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   if (length == 0 || byte(1) < low || byte(1) > high) return 0;
@@ -115,7 +115,7 @@ class Parser {
 
   JsonValue parse_object(int depth) {
     JsonValue::Object members;
-    std::vector<std::size_t> positions;  // of the keys
+    std::vector<std::size_t> positions;  // where each key begins
     require('{');
     if (take('}')) return JsonValue(std::move(members));
     do {
@@ -131,7 +131,7 @@ class Parser {
     return JsonValue(std::move(members));
   }
 
-  // By sorting: no choice of keys makes that slow, as it could with a hash.
+  // Sorts the keys, because some keys could make a hash table slow, but not a sort.
   void require_distinct(const JsonValue::Object& members, const std::vector<std::size_t>& positions) const {
     std::vector<std::size_t> order(members.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -150,7 +150,7 @@ class Parser {
   std::string parse_string() {
     std::string result;
     for (++at_; peek() != '"';) {
-      // Most characters need no second look; they are taken over in one piece.
+      // Most characters are copied as they are, many in one step.
       std::size_t plain = at_;
       while (plain < text_.size() && text_[plain] >= ' ' && text_[plain] <= '~' && text_[plain] != '"' &&
              text_[plain] != '\\')
@@ -182,7 +182,7 @@ class Parser {
       return;
     }
     unsigned code = parse_unit(begin);
-    if (code >= 0xD800 && code < 0xDC00) {  // the first half of a pair
+    if (code >= 0xD800 && code < 0xDC00) {  // the first half of a surrogate pair
       const unsigned second = text_.substr(at_, 1) == "\\" ? (++at_, parse_unit(begin)) : 0;
       if (second < 0xDC00 || second >= 0xE000) fail_at(begin, "half of a surrogate pair");
       code = 0x10000 + ((code - 0xD800) << 10) + (second - 0xDC00);
@@ -192,7 +192,7 @@ class Parser {
     append_utf8(result, code);
   }
 
-  // What follows a backslash, as u and four hexadecimal digits.
+  // Reads u and four hexadecimal digits, which follow a backslash.
   unsigned parse_unit(std::size_t begin) {
     const std::string_view digits = text_.substr(std::min(at_ + 1, text_.size()), 4);
     unsigned code = 0;

@@ -1,6 +1,6 @@
-// JSON (RFC 8259) for headers and metadata of files: a strict reader that takes linear time, and what is needed to
-// write. Files come from strangers, so the reader refuses everything that the standard leaves open: equal keys in one
-// object, nesting without end, numbers that no type holds, text that is no UTF-8.
+// JSON (RFC 8259) for headers and metadata of files: a strict reader whose time is linear, and a writer. Files come
+// from strangers, so the reader refuses everything that the standard leaves open: equal keys in one object, nesting
+// without end, numbers that no type holds, and text that is not UTF-8.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +15,11 @@
 
 namespace voxgrad {
 
-// One value with all that is in it: 16 bytes and what it owns. It can be moved, not copied.
+// A value, which owns the values inside it. It can be moved, but not copied.
 class JsonValue {
  public:
   using Array = std::vector<JsonValue>;
-  using Object = std::vector<std::pair<std::string, JsonValue>>;  // in the order of the text, every key once
+  using Object = std::vector<std::pair<std::string, JsonValue>>;  // in the order of the text; keys are distinct
 
   JsonValue() = default;  // null
   explicit JsonValue(bool value) : value_(value) {}
@@ -30,17 +30,17 @@ class JsonValue {
   explicit JsonValue(Array value) : value_(std::make_unique<Array>(std::move(value))) {}
   explicit JsonValue(Object value) : value_(std::make_unique<Object>(std::move(value))) {}
 
-  // The value as this type; nothing (nullopt or nullptr) if it is of another one.
+  // The value as this type, or nullopt or nullptr if it has another type.
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   std::optional<bool> boolean() const;
-  // A number without fraction and exponent, if the type holds it: -1 is integer only, 2^63 is natural only.
+  // A number without fraction and exponent, if the type holds it: -1 is an integer only, 2^63 a natural number only.
   std::optional<std::int64_t> integer() const;
   std::optional<std::uint64_t> natural() const;
-  std::optional<double> number() const;  // any number, rounded if it is a large whole one
+  std::optional<double> number() const;  // any number; a large whole one is rounded
   const std::string* string() const { return pointer<std::string>(); }
   const Array* array() const { return pointer<Array>(); }
   const Object* object() const { return pointer<Object>(); }
-  // The member of an object; nullptr if there is none or this is no object. It looks through all members.
+  // The member of an object; nullptr if there is none or this is no object. The search is linear.
   const JsonValue* find(std::string_view key) const;
 
  private:
@@ -54,15 +54,15 @@ class JsonValue {
       value_;
 };
 
-// The whole of `text` as one value. `depth`: the most arrays and objects that may lie around a value. Error(data) with
-// the line, the byte (both from 1) and what was expected there. Whole numbers stay exact: i64 if it holds them, else
-// u64, else double; a number beyond double is refused.
+// Reads the whole `text` as one value. At most `depth` arrays and objects may contain each other. Error(data) with the
+// line and the byte, both counted from 1, and what was expected there. Whole numbers are exact: they become i64 if it
+// holds them, else u64, else double. A number that double cannot hold is an error.
 JsonValue parse_json(std::string_view text, int depth = 64);
 
-// Without spaces. Numbers are the shortest text that is read back as the same bits; a double keeps a point or an
-// exponent. Error(argument) for NaN, infinities and strings that are no UTF-8.
+// Writes a value without spaces. A number becomes the shortest text that is read back as the same bits; a double has a
+// point or an exponent. Error(argument) for NaN, infinities and strings that are not UTF-8.
 std::string to_text(const JsonValue& value);
-// A string in quotes, escaped as little as the standard allows. Error(argument) if it is no UTF-8.
+// A string in quotes, with as few escapes as the standard allows. Error(argument) if it is not UTF-8.
 std::string json_string(std::string_view text);
 
 }  // namespace voxgrad

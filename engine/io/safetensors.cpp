@@ -28,7 +28,7 @@ static_assert(std::endian::native == std::endian::little, "safetensors files are
 
 constexpr std::uint64_t kLargestHeader = std::uint64_t{16} << 20;
 constexpr std::size_t kLengthBytes = 8;
-constexpr int kDepth = 3;  // an extent in a shape in an entry in the header
+constexpr int kDepth = 3;  // the header contains entries, which contain lists
 constexpr const char* kMetadata = "__metadata__";
 constexpr const char* kPayloadCrc = "crc32";
 constexpr const char* kHeaderCrc = "header_crc32";
@@ -39,7 +39,7 @@ constexpr const char* kNoCrc = "00000000";
 struct ElementType {
   const char* name;
   DType dtype;            // in memory
-  std::uint64_t in_file;  // bytes of an element in the file
+  std::uint64_t in_file;  // number of bytes of an element in the file
 };
 constexpr std::array<ElementType, 6> kTypes{{{"F32", DType::f32, 4},
                                              {"F64", DType::f64, 8},
@@ -57,8 +57,8 @@ std::string hexadecimal(std::uint32_t crc) {
 Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 Bytes bytes_of(const Tensor& tensor) { return {static_cast<const std::byte*>(tensor.raw()), tensor.bytes()}; }
 
-// The header's text with the digits of its own crc32 set to zeros. Nothing else in a header can look like the key: a
-// quote inside a JSON string has a backslash before it.
+// Where the digits of the header's own checksum begin in its text. Nothing else in a header can look like this key,
+// because a quote inside a JSON string has a backslash before it.
 std::optional<std::size_t> position_of_header_crc(const std::string& header) {
   const std::string start = text('"', kHeaderCrc, "\":\"");
   const std::size_t at = header.find(start);
@@ -66,7 +66,7 @@ std::optional<std::size_t> position_of_header_crc(const std::string& header) {
   return at + start.size();
 }
 
-// For messages: the file decides how long a name or a value is.
+// Shortens a name or value for a message, because those in a file may be of any length.
 constexpr std::size_t kShown = 80;
 std::string brief(const std::string& whole) {
   if (whole.size() <= kShown) return whole;
@@ -103,7 +103,7 @@ std::string entry_text(const Tensor& tensor, std::uint64_t begin) {
               shape, "]}");
 }
 
-// The members of an object in the order of their keys; every value is JSON already.
+// The text of an object with its members in the order of their keys; the values are JSON texts.
 std::string object_text(const std::map<std::string, std::string>& members) {
   std::string result;
   for (const auto& [key, value] : members)
@@ -131,13 +131,13 @@ std::string make_header(const std::vector<NamedTensor>& tensors, std::map<std::s
         " can be read: shorten the metadata");
   const std::string digits = hexadecimal(crc32(bytes_of(result)));
   return result.replace(*position_of_header_crc(result), digits.size(), digits);
-} catch (const Error& error) {  // that `json_string` throws for what is no UTF-8
+} catch (const Error& error) {  // json_string() throws it for text that is not UTF-8
   throw Error(error.kind(), text("save_tensors: names and metadata: ", error.what()));
 }
 
 // ---- reading
 
-// Reads `count` bytes from `offset` on; throws Error if there are fewer.
+// Reads `count` bytes from `offset` on. It throws an Error if there are fewer.
 using ReadAt = std::function<void(std::uint64_t offset, void* to, std::size_t count)>;
 
 struct Entry {
@@ -206,7 +206,7 @@ class Reader {
     }
   }
 
-  // Either all three keys of the format or, in files of other programs, at most a crc32.
+  // A file has either all three keys of the format or, if another program wrote it, at most a crc32.
   void verify_header(std::map<std::string, std::string>& metadata, bool has_payload_crc) {
     const std::optional<std::string> format = take(metadata, kFormat);
     const std::optional<std::string> expected = take(metadata, kHeaderCrc);
@@ -227,7 +227,7 @@ class Reader {
           "use a newer version of the program");
   }
 
-  // All tensors in the order of the payload, which they cover exactly.
+  // All tensors in the order of the payload. They must cover it exactly.
   std::vector<Entry> read_entries() {
     std::vector<Entry> entries;
     for (const auto& [name, value] : *header_.object())
@@ -314,16 +314,16 @@ class Reader {
   std::string name_;
   std::uint64_t size_;
   ReadAt read_;
-  std::string text_;  // the header as it stands in the file
+  std::string text_;  // the header as it is in the file
   JsonValue header_;
-  std::uint64_t payload_ = 0;  // where it begins
+  std::uint64_t payload_ = 0;  // where the payload begins in the file
 };
 
 [[noreturn]] void cannot_read(const std::string& path, const std::string& reason) {
   throw Error(ErrorKind::io, text("cannot read checkpoint ", path, ": ", reason));
 }
 
-// A file that is open for reading, closed at the end.
+// A file that is open for reading; the destructor closes it.
 class InputFile {
  public:
   explicit InputFile(const std::string& path) : path_(path) {

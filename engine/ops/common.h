@@ -1,4 +1,4 @@
-// What every operation does before it computes: check that its tensors are there and fit together.
+// The checks that operations share: that tensors are defined, have the right type and fit together.
 #pragma once
 
 #include "engine/backend.h"
@@ -11,14 +11,14 @@ inline void check_float(const Tensor& x, const char* op) {
   check(is_float(x.dtype()), op, ": takes floats, got ", x);
 }
 
-// Same dtype and device as `x`; `what` names the argument.
+// `other` must have the dtype and the device of `x`; `what` names the argument.
 inline void check_like(const Tensor& x, const Tensor& other, const char* op, const char* what) {
   check(other.defined(), op, ": ", what, " is undefined");
   check(other.dtype() == x.dtype() && other.device() == x.device(), op, ": ", what, " is ", other, " on ",
         other.device(), ", x is ", x, " on ", x.device(), "; both need one dtype and device");
 }
 
-// [N, *S, C] with one to three spatial axes.
+// x must be floats [N, *S, C] with one to three spatial axes.
 inline void check_feature_map(const Tensor& x, const char* op) {
   check_float(x, op);
   check(x.dims() >= 3 && x.dims() <= 5, op, ": takes [N, *S, C] with 1 to 3 spatial axes, got ", x.shape());
@@ -29,23 +29,19 @@ inline void check_label_map(const Tensor& labels, const char* op) {
         ": takes u8 labels [N, *S] with 1 to 3 spatial axes, got ", labels);
 }
 
-// What statistics and parameters of a map are kept in.
-inline DType wide_type(DType map) { return map == DType::bf16 ? DType::f32 : map; }
+// The type of the statistics and parameters of a map, and of its result with f32_output.
+inline DType parameter_type(DType map) { return map == DType::bf16 ? DType::f32 : map; }
 
-// [N, *S, channels]
-inline Shape with_channels(const Tensor& labels, std::int64_t channels) {
-  Shape shape = labels.shape();
-  shape.push_back(channels);
-  return shape;
-}
+// The shape [N, *S, channels] of a map that belongs to labels [N, *S].
+inline Shape with_channels(const Tensor& labels, std::int64_t channels) { return labels.shape() + Shape{channels}; }
 
-// The value of `extents` per spatial axis of x, checked against the number of axes it was given for.
+// One value per spatial axis, of which `extents` has that many or a single one for all; `what` names it in messages.
 inline Extents per_axis(const Extents& extents, int spatial, std::int64_t least, const char* op, const char* what) {
   check(extents.dims == 0 || extents.dims == spatial, op, ": ", what, " has ", extents.dims, " values for ", spatial,
         " spatial axes");
   Extents result;
   for (int i = 0; i < 3; ++i) {
-    result.value[static_cast<std::size_t>(i)] = i < spatial ? extents[i] : 1;
+    result[i] = i < spatial ? extents[i] : 1;
     check(i >= spatial || extents[i] >= least, op, ": ", what, " ", extents[i], " is below ", least);
   }
   result.dims = spatial;

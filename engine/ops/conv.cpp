@@ -1,15 +1,14 @@
-// Convolution and its transpose, of plain maps and of maps whose normalisation is deferred. The kernels are
-// Backend::conv and its gradients.
+// Convolution and its transpose. They read plain maps, and maps with a deferred normalisation.
 #include <algorithm>
 
-#include "engine/ops/norm_detail.h"
+#include "engine/ops/norm_call.h"
 
 namespace voxgrad {
 namespace {
 
 using detail::per_axis;
 
-// A checked call: the options per axis, the shape and type of the result.
+// A convolution whose arguments were checked: the options per axis, and the shape and type of the result.
 struct ConvCall {
   ConvOptions options;
   Shape y;
@@ -21,7 +20,7 @@ ConvOptions resolved(const ConvOptions& options, int spatial, const char* op) {
           per_axis(options.dilation, spatial, 1, op, "dilation"), options.f32_output};
 }
 
-// `shape` is that of x, or of several maps side by side.
+// `shape` is that of x, or of several maps that are concatenated along the channels.
 void check_weight(const Tensor& x, const Shape& shape, const Tensor& weight, const Tensor& bias, int in_axis,
                   std::int64_t out, DType type, const char* op) {
   detail::check_feature_map(x, op);
@@ -39,27 +38,27 @@ void check_weight(const Tensor& x, const Shape& shape, const Tensor& weight, con
 }
 
 ConvCall check_conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
-                    const ConvOptions& options) {
-  check(!inputs.empty(), "conv: no input");
+                    const ConvOptions& options, const char* op) {
+  check(!inputs.empty(), op, ": no input");
   const Tensor& x = inputs[0].x;
-  detail::check_feature_map(x, "conv");
+  detail::check_feature_map(x, op);
   Shape in = x.shape();
   for (std::size_t i = 1; i < inputs.size(); ++i) {
-    detail::check_like(x, inputs[i].x, "conv", "a further input");
+    detail::check_like(x, inputs[i].x, op, "a further input");
     const Shape& next = inputs[i].shape();
-    check(next.dims() == in.dims() && next.with(-1, 1) == in.with(-1, 1), "conv: inputs ", x.shape(), " and ", next,
-          " cannot lie side by side along the channels");
+    check(next.dims() == in.dims() && next.with(-1, 1) == in.with(-1, 1), op, ": inputs ", x.shape(), " and ", next,
+          " differ in more than their channels");
     in[-1] += next[-1];
   }
   const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(0) : 0;
-  const DType type = options.f32_output ? detail::wide_type(x.dtype()) : x.dtype();
-  check_weight(x, in, weight, bias, -1, out, type, "conv");
+  const DType type = options.f32_output ? detail::parameter_type(x.dtype()) : x.dtype();
+  check_weight(x, in, weight, bias, -1, out, type, op);
   const int spatial = in.spatial_dims();
-  const ConvOptions o = resolved(options, spatial, "conv");
+  const ConvOptions o = resolved(options, spatial, op);
   Shape y = in.with(-1, out);
   for (int i = 0; i < spatial; ++i) {
     const std::int64_t reach = o.dilation[i] * (weight.extent(i + 1) - 1) + 1, room = in[i + 1] + 2 * o.padding[i];
-    check(room >= reach, "conv: kernel ", weight.shape(), " with dilation ", o.dilation[i], " spans ", reach,
+    check(room >= reach, op, ": kernel ", weight.shape(), " with dilation ", o.dilation[i], " spans ", reach,
           " voxels, x ", in, " with padding ", o.padding[i], " has ", room, " on axis ", i + 1);
     y[i + 1] = (room - reach) / o.stride[i] + 1;
   }
@@ -90,14 +89,15 @@ Gradient bias_gradient(const Tensor& bias) {
   };
 }
 
-// The gradients of all inputs come out of one convolution; the first closure that is asked computes them.
+// One convolution computes the gradients of all inputs, when the first closure needs one. Each closure then moves its
+// own gradient out.
 struct InputGradients {
   Tensor weight;
   ConvOptions options;
   std::vector<Shape> shapes;
   std::vector<Tensor> dx = {};
 
-  Tensor take(std::size_t i, const Tensor& f32_or_map_dy) {
+  Tensor gradient_of(std::size_t i, const Tensor& f32_or_map_dy) {
     if (dx.empty()) {
       const Tensor dy = f32_or_map_dy.to(weight.dtype());
       for (const Shape& shape : shapes) dx.push_back(empty(shape, dy.dtype(), dy.device()));
@@ -107,14 +107,14 @@ struct InputGradients {
   }
 };
 
-// What the graph keeps of a convolution: `saved` is what it read.
+// The closures of a convolution for record(). `saved` are the maps that it read.
 std::vector<Input> conv_inputs(const std::vector<FeatureMap>& inputs, const std::vector<FeatureMap>& saved,
                                const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   std::vector<Input> result;
   const auto gradients = std::make_shared<InputGradients>(InputGradients{weight.detach(), options, {}});
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     gradients->shapes.push_back(inputs[i].shape());
-    result.push_back({inputs[i].x, [gradients, i](const Tensor& dy) { return gradients->take(i, dy); }});
+    result.push_back({inputs[i].x, [gradients, i](const Tensor& dy) { return gradients->gradient_of(i, dy); }});
   }
   result.push_back({weight, [saved, options, shape = weight.shape()](const Tensor& f32_or_map_dy) {
                       const Tensor dy = f32_or_map_dy.to(saved.front().x.dtype());
@@ -131,10 +131,10 @@ Tensor run_conv(const ConvCall& call, const std::vector<FeatureMap>& inputs, con
                 double eps = 0, const Tensor& mean = {}, const Tensor& rstd = {}) {
   Tensor y = empty(call.y, call.type, inputs[0].x.device());
   std::vector<FeatureMap> saved;
-  bool recorded = recording({&weight, &bias});
+  bool recorded = wants_gradient({&weight, &bias});
   for (const FeatureMap& input : inputs) {
     saved.push_back(input.detach());
-    recorded = recorded || recording({&input.x});
+    recorded = recorded || wants_gradient({&input.x});
   }
   saved = y.backend().prepare(std::move(saved));
   y.backend().conv(saved, weight.detach(), bias.detach(), call.options, y, eps, mean, rstd);
@@ -145,7 +145,7 @@ Tensor run_conv(const ConvCall& call, const std::vector<FeatureMap>& inputs, con
 
 Tensor conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
             const ConvOptions& options) {
-  return run_conv(check_conv(inputs, weight, bias, options), inputs, weight, bias);
+  return run_conv(check_conv(inputs, weight, bias, options, "conv"), inputs, weight, bias);
 }
 
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
@@ -154,8 +154,8 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
 
 FeatureMap conv_norm(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
                      const ConvOptions& options, const NormOptions& norm) {
-  const ConvCall call = check_conv(inputs, weight, bias, options);
-  detail::Normalisation after(call.y, call.type, inputs[0].x.device(), norm, "conv_norm");
+  const ConvCall call = check_conv(inputs, weight, bias, options, "conv_norm");
+  detail::NormCall after(call.y, call.type, inputs[0].x.device(), norm, "conv_norm");
   const Tensor y = after.constant ? run_conv(call, inputs, weight, bias)
                                   : run_conv(call, inputs, weight, bias, norm.eps, after.map.mean, after.map.rstd);
   after.move_running_statistics(norm);
@@ -168,8 +168,9 @@ Tensor conv_transpose(const FeatureMap& x, const Tensor& weight, const Tensor& b
   Tensor y = empty(call.y, call.type, x.x.device());
   const FeatureMap saved = y.backend().prepare({x.detach()}).front();
   y.backend().conv_transpose(saved, weight.detach(), bias.detach(), o, y);
-  if (!recording({&x.x, &weight, &bias})) return y;
-  // The adjoint of the adjoint: dx is the convolution of dy, and dy and x change places in the weight gradient.
+  if (!wants_gradient({&x.x, &weight, &bias})) return y;
+  // The transpose of the transpose is the convolution: dx is the convolution of dy, and in the gradient of the weight
+  // dy and x change places.
   std::vector<Input> inputs{{x.x,
                              [weight = weight.detach(), o, in = x.shape()](const Tensor& dy) {
                                Tensor dx = empty(in, dy.dtype(), dy.device());

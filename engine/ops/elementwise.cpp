@@ -1,4 +1,4 @@
-// Elementwise operations. The formulas are in engine/functors.h; here they are checked, allocated and recorded.
+// Elementwise operations. The formulas are in engine/functors.h; the functions here check, allocate and record.
 #include "engine/ops/common.h"
 
 namespace voxgrad {
@@ -8,7 +8,7 @@ Tensor unary(UnaryOp op, const char* name, const Tensor& x, double a = 0, double
   detail::check_float(x, name);
   Tensor y = empty_like(x);
   x.backend().unary(op, a, b, x, y);
-  if (!recording({&x})) return y;
+  if (!wants_gradient({&x})) return y;
   return record(name, y, {{x, [op, a, b, x = x.detach(), y](const Tensor& dy) {
                              Tensor dx = empty_like(x);
                              x.backend().unary_gradient(op, a, b, x, y, dy, dx);
@@ -16,7 +16,8 @@ Tensor unary(UnaryOp op, const char* name, const Tensor& x, double a = 0, double
                            }}});
 }
 
-// The gradient has the broadcast shape; the sweep sums it back.
+// The gradient with respect to one operand has the broadcast shape; backward() sums it back to the shape of the
+// operand.
 Gradient side_gradient(BinaryOp op, int side, const Tensor& p, const Tensor& q) {
   return [op, side, p = p.detach(), q = q.detach()](const Tensor& dy) {
     Tensor d = empty_like(dy);
@@ -30,8 +31,8 @@ Tensor binary(BinaryOp op, const char* name, const Tensor& p, const Tensor& q) {
   detail::check_like(p, q, name, "the second operand");
   Tensor y = empty(broadcast(p.shape(), q.shape(), name), p.dtype(), p.device());
   p.backend().binary(op, p, q, y);
-  if (!recording({&p, &q})) return y;
-  if (op == BinaryOp::add)  // nothing to save
+  if (!wants_gradient({&p, &q})) return y;
+  if (op == BinaryOp::add)  // its gradients need no saved tensors
     return record(name, y, {{p, [](const Tensor& dy) { return dy; }}, {q, [](const Tensor& dy) { return dy; }}});
   return record(name, y, {{p, side_gradient(op, 0, p, q)}, {q, side_gradient(op, 1, p, q)}});
 }

@@ -1,17 +1,17 @@
-// Normalisation with its activation: batch, instance, group and layer norm are one formula over different groups.
-#include "engine/ops/norm_detail.h"
+// Normalisation with an activation. Batch, instance, group and layer norm are one formula over different groups.
+#include "engine/ops/norm_call.h"
 
 namespace voxgrad {
 namespace detail {
 namespace {
 
-// 1 / sqrt(running_var + eps), [1, C].
+// 1 / sqrt(running_var + eps) as [1, C].
 Tensor running_rstd(const Tensor& running_var, double eps) {
   const NoGrad guard;
   return reshape(reciprocal(sqrt(affine(running_var.detach(), 1, eps))), {1, running_var.numel()});
 }
 
-// The three gradients come out of the same two passes over x and dy; the first closure that is asked computes all.
+// The same two passes over x and dy compute all three gradients, when the first closure needs one.
 struct NormGradients {
   FeatureMap map;
   bool constant;
@@ -19,7 +19,7 @@ struct NormGradients {
 
   void compute(const Tensor& dy) {
     if (!map.x.defined()) return;
-    dx = dy.unique() ? dy : empty_like(map.x);  // nobody else will read dy, so its memory may take dx
+    dx = dy.unique() ? dy : empty_like(map.x);  // nothing else reads dy, so dx may overwrite it
     if (map.gamma.defined()) dgamma = empty_like(map.gamma);
     if (map.beta.defined()) dbeta = empty_like(map.beta);
     dy.backend().norm_gradient(map, dy, constant, dx, dgamma, dbeta);
@@ -36,10 +36,10 @@ Gradient gradient_of(const std::shared_ptr<NormGradients>& all, Tensor NormGradi
 
 }  // namespace
 
-Normalisation::Normalisation(const Shape& x, DType type, Device device, const NormOptions& options, const char* op) {
+NormCall::NormCall(const Shape& x, DType type, Device device, const NormOptions& options, const char* op) {
   const std::int64_t channels = x[-1], groups = options.groups;
   const bool batch = groups == 0;
-  const DType statistics = wide_type(type);
+  const DType statistics = parameter_type(type);
   const auto check_parameter = [&](const Tensor& parameter, const char* what) {
     if (!parameter.defined()) return;
     check(parameter.dtype() == statistics && parameter.device() == device, op, ": ", what, " is ", parameter, " on ",
@@ -72,7 +72,7 @@ Normalisation::Normalisation(const Shape& x, DType type, Device device, const No
   map.slope = options.slope;
 }
 
-void Normalisation::move_running_statistics(const NormOptions& options) const {
+void NormCall::move_running_statistics(const NormOptions& options) const {
   if (options.groups != 0 || constant) return;
   const NoGrad guard;
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
@@ -81,8 +81,8 @@ void Normalisation::move_running_statistics(const NormOptions& options) const {
     running.backend().lerp(reshape(value, running.shape()), options.momentum, running);
 }
 
-std::vector<Input> Normalisation::inputs(const Tensor& x) const {
-  if (!recording({&x, &map.gamma, &map.beta})) return {};
+std::vector<Input> NormCall::inputs(const Tensor& x) const {
+  if (!wants_gradient({&x, &map.gamma, &map.beta})) return {};
   FeatureMap saved = map;
   saved.x = x;
   const auto all = std::make_shared<NormGradients>(NormGradients{saved.detach(), constant});
@@ -92,7 +92,7 @@ std::vector<Input> Normalisation::inputs(const Tensor& x) const {
   return inputs;
 }
 
-FeatureMap Normalisation::deferred(const Tensor& x) const {
+FeatureMap NormCall::deferred(const Tensor& x) const {
   FeatureMap result = map;
   result.x = record("conv_norm", x.detach(), inputs(x));
   return result;
@@ -108,14 +108,14 @@ FeatureMap FeatureMap::detach() const {
   return result;
 }
 
-// x stands for these values in the graph already, so the gradient passes through.
+// The node of x is that of the activated values already, so the gradient passes through unchanged.
 Tensor FeatureMap::tensor() const {
   return deferred() ? record("normalised", materialised({detach()}), {{x, [](const Tensor& dy) { return dy; }}}) : x;
 }
 
 Tensor normalise(const Tensor& x, const NormOptions& options) {
   detail::check_feature_map(x, "normalise");
-  detail::Normalisation norm(x.shape(), x.dtype(), x.device(), options, "normalise");
+  detail::NormCall norm(x.shape(), x.dtype(), x.device(), options, "normalise");
   if (!norm.constant) x.backend().norm_statistics(x, options.eps, norm.map.mean, norm.map.rstd);
   norm.move_running_statistics(options);
   FeatureMap map = norm.map.detach();

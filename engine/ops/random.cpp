@@ -1,4 +1,4 @@
-// Random tensors and dropout. The key says which numbers: the same key gives the same ones.
+// Random tensors and dropout. The same key gives the same numbers.
 #include "engine/ops/common.h"
 
 namespace voxgrad {
@@ -10,7 +10,7 @@ Tensor dropout(const Tensor& x, double probability, std::uint64_t key, bool chan
   if (probability == 0) return x;
   Tensor y = empty_like(x);
   x.backend().dropout(x, probability, channelwise, key, y);
-  // The mask is a function of the key: the same call on dy is the derivative, and nothing is saved.
+  // The mask is a function of the key, so the same call on dy gives dx, and nothing has to be saved.
   return record(
       "dropout", y,
       {{x, [probability, key, channelwise](const Tensor& dy) { return dropout(dy, probability, key, channelwise); }}});

@@ -1,4 +1,4 @@
-// Operations that rank voxels, for the losses that weight them by their rank.
+// Operations that rank voxels, for losses that weight voxels by their rank.
 #include "engine/ops/common.h"
 
 namespace voxgrad {

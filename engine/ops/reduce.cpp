@@ -1,4 +1,4 @@
-// Reductions over any set of axes, and the softmax family.
+// Reductions over any set of axes.
 #include <algorithm>
 
 #include "engine/ops/common.h"
@@ -6,22 +6,22 @@
 namespace voxgrad {
 namespace {
 
-struct Axes {
-  Shape kept;              // extent 1 where reduced
-  Shape dropped;           // without the reduced axes
-  std::int64_t count = 1;  // elements per result
+struct Reduction {
+  Shape kept;              // the shape of the result with extent 1 at reduced axes
+  Shape dropped;           // the shape of the result without the reduced axes
+  std::int64_t count = 1;  // how many elements each result is made of
 };
 
-Axes resolve(const Tensor& x, const std::vector<int>& axes, const char* op) {
-  Axes result{x.shape(), {}, 1};
+Reduction resolve(const Tensor& x, const std::vector<int>& axes, const char* op) {
+  Reduction result{x.shape(), {}, 1};
   std::vector<bool> reduced(static_cast<std::size_t>(x.dims()), axes.empty());
   for (int axis : axes) {
-    const std::size_t i = x.shape().normalise(axis);
+    const std::size_t i = x.shape().position(axis);
     check(!reduced[i], op, ": axis ", axis, " of ", x.shape(), " is named twice");
     reduced[i] = true;
   }
   for (int i = 0; i < x.dims(); ++i) {
-    if (reduced[static_cast<std::size_t>(i)]) {
+    if (nth(reduced, i)) {
       result.count *= x.extent(i);
       result.kept[i] = 1;
     } else {
@@ -31,7 +31,7 @@ Axes resolve(const Tensor& x, const std::vector<int>& axes, const char* op) {
   return result;
 }
 
-// y broadcast to `shape`, which adding zero does.
+// y broadcast to `shape`, by adding zero.
 Tensor expand(const Tensor& y, const Shape& shape) {
   Tensor result = empty(shape, y.dtype(), y.device());
   y.backend().binary(BinaryOp::add, y, zeros({1}, y.dtype(), y.device()), result);
@@ -40,11 +40,11 @@ Tensor expand(const Tensor& y, const Shape& shape) {
 
 Tensor extreme(ReduceOp op, const char* name, const Tensor& x, const std::vector<int>& axes, bool keep) {
   detail::check_float(x, name);
-  const Axes plan = resolve(x, axes, name);
+  const Reduction plan = resolve(x, axes, name);
   check(plan.count > 0, name, ": no elements to choose from in ", x.shape());
   Tensor y = empty(plan.kept, x.dtype(), x.device());
   x.backend().reduce(op, x, y);
-  // Ties share the gradient equally: dx = dy * hit / number of hits.
+  // Equal extremes share the gradient equally: dx = dy * hit / number of hits.
   Tensor result = record(name, y, {{x, [x = x.detach(), y, axes](const Tensor& dy) {
                                       Tensor hit = empty_like(x);
                                       x.backend().binary(BinaryOp::equal, x, y, hit);
@@ -53,24 +53,11 @@ Tensor extreme(ReduceOp op, const char* name, const Tensor& x, const std::vector
   return keep ? result : reshape(result, plan.dropped);
 }
 
-Tensor softmax_family(bool logarithm, const char* name, const Tensor& x) {
-  detail::check_float(x, name);
-  check(x.dims() >= 1 && x.extent(-1) >= 1, name, ": needs a last axis to run over, got ", x.shape());
-  Tensor y = empty_like(x);
-  x.backend().softmax(logarithm, x, y);
-  if (!recording({&x})) return y;
-  return record(name, y, {{x, [logarithm, y](const Tensor& dy) {
-                             Tensor dx = empty_like(y);
-                             y.backend().softmax_gradient(logarithm, y, dy, dx);
-                             return dx;
-                           }}});
-}
-
 }  // namespace
 
 Tensor sum(const Tensor& x, std::vector<int> axes, bool keep) {
   detail::check_float(x, "sum");
-  const Axes plan = resolve(x, axes, "sum");
+  const Reduction plan = resolve(x, axes, "sum");
   Tensor y = empty(plan.kept, x.dtype(), x.device());
   x.backend().reduce(ReduceOp::sum, x, y);
   Tensor result = record("sum", y, {{x, [shape = x.shape()](const Tensor& dy) { return expand(dy, shape); }}});
@@ -79,7 +66,7 @@ Tensor sum(const Tensor& x, std::vector<int> axes, bool keep) {
 
 Tensor mean(const Tensor& x, std::vector<int> axes, bool keep) {
   detail::check_float(x, "mean");
-  const Axes plan = resolve(x, axes, "mean");
+  const Reduction plan = resolve(x, axes, "mean");
   check(plan.count > 0, "mean: no elements in ", x.shape());
   return affine(sum(x, std::move(axes), keep), 1.0 / static_cast<double>(plan.count), 0);
 }
@@ -88,6 +75,7 @@ Tensor max(const Tensor& x, std::vector<int> axes, bool keep) { return extreme(R
 Tensor min(const Tensor& x, std::vector<int> axes, bool keep) { return extreme(ReduceOp::min, "min", x, axes, keep); }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
+  detail::check_float(x, "sum_to");
   if (x.shape() == shape) return x;
   const int lead = x.dims() - shape.dims();
   check(lead >= 0, "sum_to: ", x.shape(), " has fewer axes than ", shape);
@@ -99,18 +87,5 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   }
   return reshape(axes.empty() ? x : sum(x, axes, true), shape);
 }
-
-Tensor argmax(const Tensor& x) {
-  detail::check_float(x, "argmax");
-  check(x.dims() >= 1 && x.extent(-1) >= 1 && x.extent(-1) <= 256, "argmax: 1 to 256 channels, got ", x.shape());
-  Shape shape;
-  for (int i = 0; i + 1 < x.dims(); ++i) shape.push_back(x.extent(i));
-  Tensor y = empty(shape, DType::u8, x.device());
-  x.backend().argmax(x, y);
-  return y;
-}
-
-Tensor softmax(const Tensor& x) { return softmax_family(false, "softmax", x); }
-Tensor log_softmax(const Tensor& x) { return softmax_family(true, "log_softmax", x); }
 
 }  // namespace voxgrad

@@ -1,4 +1,4 @@
-// Operations that move elements: reshape (none moves), slice, concat, permute.
+// Operations that change the shape: reshape, which moves no elements, and slice, concat and permute, which copy them.
 #include <array>
 #include <numeric>
 
@@ -58,15 +58,14 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
 Tensor permute(const Tensor& x, const std::vector<int>& axes) {
   check(x.defined() && std::ssize(axes) == x.dims(), "permute: ", axes.size(), " axes for ", x);
   std::vector<int> inverse(axes.size(), -1);
-  std::array<std::int64_t, Shape::kMaxDims> step{}, index{};  // of the axes of y; steps in elements of x
+  std::array<std::int64_t, Shape::kMaxDims> step{}, index{};  // per axis of y; a step counts elements of x
   Shape shape = x.shape();
   for (int i = 0; i < x.dims(); ++i) {
-    const std::size_t from = x.shape().normalise(axes[static_cast<std::size_t>(i)]);
+    const std::size_t from = x.shape().position(nth(axes, i));
     check(inverse[from] < 0, "permute: axis ", from, " of ", x, " is named twice");
     inverse[from] = i;
     shape[i] = x.shape().begin()[from];
-    step[static_cast<std::size_t>(i)] =
-        std::accumulate(x.shape().begin() + from + 1, x.shape().end(), std::int64_t{1}, std::multiplies<>());
+    nth(step, i) = std::accumulate(x.shape().begin() + from + 1, x.shape().end(), std::int64_t{1}, std::multiplies<>());
   }
   const Tensor host = x.detach().to(Device::cpu);
   const Tensor result = empty(shape, x.dtype());
@@ -75,7 +74,7 @@ Tensor permute(const Tensor& x, const std::vector<int>& axes) {
   auto* to = static_cast<std::byte*>(result.raw());
   for (std::int64_t left = x.numel(); left > 0; --left, to += size) {
     std::memcpy(to, from, size);
-    for (std::size_t axis = axes.size(); axis-- > 0;) {  // counts on, and carries over to the axis before
+    for (std::size_t axis = axes.size(); axis-- > 0;) {  // advances the index, with a carry to the axis before
       const std::int64_t extent = shape.begin()[axis];
       const bool carry = ++index[axis] == extent;
       from += (carry ? step[axis] * (1 - extent) : step[axis]) * static_cast<std::int64_t>(size);
@@ -90,7 +89,7 @@ Tensor transpose(const Tensor& x, int a, int b) {
   check(x.defined(), "transpose: an undefined tensor was given");
   std::vector<int> axes(static_cast<std::size_t>(x.dims()));
   std::iota(axes.begin(), axes.end(), 0);
-  std::swap(axes[x.shape().normalise(a)], axes[x.shape().normalise(b)]);
+  std::swap(axes[x.shape().position(a)], axes[x.shape().position(b)]);
   return permute(x, axes);
 }
 

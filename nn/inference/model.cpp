@@ -11,24 +11,27 @@ namespace {
 
 constexpr const char* kKey = "model";
 
-// Far beyond every window that fits a machine; what is larger comes from a damaged file.
+// No machine has memory for windows as large as these limits, so a larger one comes from a damaged file.
 constexpr std::int64_t kLongestWindow = 65536, kLargestWindow = std::int64_t{1} << 28;
 
-// Network, window and classes have to agree; every field was in its own range.
+// Checks that network, window and classes fit together. Each field is in its own range already.
 void require_consistent(const ModelSpec& spec) {
   const UNetConfig& net = spec.net;
-  if (spec.class_names.size() != static_cast<std::size_t>(net.classes))
+  if (net.classes < 2)
+    throw Error(ErrorKind::model, "classes: 1 output channel, a model needs a channel for each class",
+                "train with two channels, of which the first one is the background");
+  if (std::ssize(spec.class_names) != net.classes)
     throw Error(ErrorKind::model,
                 text("class_names: ", spec.class_names.size(), " names for ", net.classes, " classes"));
-  if (spec.window.size() != static_cast<std::size_t>(net.dims))
-    throw Error(ErrorKind::model, text("patch: ", spec.window.size(), " extents for ", net.dims, " axes"));
-  if (!net.strides.empty() && net.strides.size() != static_cast<std::size_t>(net.depth - 1))
+  if (spec.window.dims() != net.dims)
+    throw Error(ErrorKind::model, text("patch: ", spec.window.dims(), " extents for ", net.dims, " axes"));
+  if (!net.strides.empty() && std::ssize(net.strides) != net.depth - 1)
     throw Error(ErrorKind::model, text("strides: ", net.strides.size(), " strides for depth ", net.depth));
   std::int64_t voxels = 1;
   for (int axis = 0; axis < net.dims; ++axis) {
     std::int64_t divisor = 1;
     for (const Extents& stride : net.strides) divisor *= stride[axis];
-    const std::int64_t extent = spec.window[static_cast<std::size_t>(axis)];
+    const std::int64_t extent = spec.window[axis];
     if (net.strides.empty()) divisor = std::int64_t{1} << (net.depth - 1);
     if (extent % divisor != 0)
       throw Error(ErrorKind::model, text("patch: extent ", extent, " of axis ", axis, " is no multiple of ", divisor,
@@ -39,16 +42,10 @@ void require_consistent(const ModelSpec& spec) {
   spec.normalisation.require_valid(net.in_channels);
 }
 
-std::vector<std::int64_t> axes_of(const Extents& stride, int dims) {
-  std::vector<std::int64_t> axes;
-  for (int axis = 0; axis < dims; ++axis) axes.push_back(stride[axis]);
-  return axes;
-}
-
-template <class T>
-JsonValue list_of(const std::vector<T>& items) {
+template <class List>
+JsonValue list_of(const List& items) {
   JsonValue::Array list;
-  for (const T& item : items) list.emplace_back(item);
+  for (const auto& item : items) list.emplace_back(item);
   return JsonValue(std::move(list));
 }
 
@@ -69,18 +66,22 @@ class Writer {
   }
   void operator()(const char* name, const std::vector<Extents>& strides) {
     JsonValue::Array list;
-    for (const Extents& stride : strides) list.push_back(list_of(axes_of(stride, dims_)));
+    for (const Extents& stride : strides) {
+      Shape axes;
+      for (int axis = 0; axis < dims_; ++axis) axes.push_back(stride[axis]);
+      list.push_back(list_of(axes));
+    }
     add(name, JsonValue(std::move(list)));
   }
 
  private:
-  int dims_;  // spatial axes of a stride
+  int dims_;  // number of spatial axes of a stride
   JsonValue::Object members_;
 };
 
 // ---- reading
 
-// The members of an object. Every error names the key.
+// Reads the members of an object. Every error names the key.
 class Reader {
  public:
   explicit Reader(const JsonValue& object, const std::string& prefix = "") : object_(object), prefix_(prefix) {
@@ -122,8 +123,8 @@ class Reader {
     if (found == names.end()) refuse(key, "is unknown: ", json_string(name.substr(0, 40)));
     return static_cast<std::size_t>(found - names.begin());
   }
-  template <class T, class F>
-  void fill(const char* key, std::vector<T>& out, const F& item) const {
+  template <class List, class F>
+  void fill(const char* key, List& out, const F& item) const {
     for (const JsonValue& value : list(key, at(key))) out.push_back(item(value));
   }
 
@@ -148,7 +149,7 @@ class Reader {
       Extents stride;
       for (const JsonValue& extent : list(key, step)) {
         if (stride.dims == 3) refuse(key, "has a stride of more than 3 axes");
-        stride.value[static_cast<std::size_t>(stride.dims++)] = whole(key, extent, {1, 6});
+        stride[stride.dims++] = whole(key, extent, {1, 6});
       }
       if (stride.dims == 0) refuse(key, "has a stride without axes");
       return stride;
@@ -156,7 +157,7 @@ class Reader {
   }
 
  private:
-  // Keys that the first files do not have.
+  // True for a missing key that the first version of the format did not have.
   bool is_later(const std::string& key) const {
     const bool later = key == "activation" || key == "upsampling" || key == "transposed" || key == "init";
     return later && !has(key.c_str());
@@ -168,7 +169,7 @@ class Reader {
 
 // ---- building
 
-// Before memory is taken for a network: the file has to hold at least the convolutions of the encoder.
+// Checks that the file has at least the weights of the encoder, before memory is allocated for the network.
 void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors) {
   std::int64_t there = 0, needed = 0, before = net.in_channels;
   for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
@@ -259,6 +260,7 @@ Model parse_model(std::span<const std::byte> bytes, const std::string& name, Dev
 }
 
 void save_model(const std::string& path, const Model& model) {
+  check(model.net != nullptr, "save_model: the model has no network");
   save_tensors(path, {model.net->state(), {{kKey, to_text(model.spec)}}});
 }
 

@@ -1,10 +1,11 @@
-// A trained network with everything that is needed to use it: how its inputs are made and what its outputs mean.
+// A trained network, together with what is needed to use it: how its inputs are prepared and what its outputs mean.
 //
 //   const nn::Model model = nn::load_model("best.safetensors");
 //   const Tensor labels = nn::predict(model, image);             // nn/inference/windows.h
 //
-// On disk it is one safetensors file (engine/io/safetensors.h): the tensors of UNet::state(), and the ModelSpec as JSON
-// under the metadata key "model". A checkpoint of a training is such a file too; its optim.* and ema.* are left alone.
+// Its file is in the format safetensors (engine/io/safetensors.h). It has the tensors of UNet::state(), and the
+// ModelSpec as JSON under the metadata key "model". A checkpoint of a training is such a file too; its optim.* and
+// ema.* are ignored here.
 #pragma once
 
 #include <cstddef>
@@ -22,29 +23,29 @@ namespace voxgrad::nn {
 struct ModelSpec {
   UNetConfig net;
   Normalisation normalisation;
-  std::vector<std::int64_t> window;      // extents of the patches it was trained on; "patch" in the file
-  std::vector<std::string> class_names;  // one per channel of the output
+  Shape window;                          // the patch that the network was trained on; "patch" in the file
+  std::vector<std::string> class_names;  // one per output channel, of which there are two or more
 };
 
 struct Model {
   ModelSpec spec;
   std::unique_ptr<UNet> net;
-  std::string path;  // of the file; the given name if it came from memory
+  std::string path;  // the path of the file, or the given name if it came from memory
 };
 
-// The text that belongs under the metadata key "model", and what it says. Error(model), naming the key and what it may
-// be, for what is absent, of another type, or outside its range. A file that does not say which activation, upsampling
-// and initial weights its network has is older than these keys, and gets the defaults of UNetConfig.
+// Writes and reads the text of the metadata key "model". Error(model) names a key that is missing, has another type or
+// is outside its range, and says what it may be. A file without the keys for activation, upsampling and initial weights
+// is older than they are, and gets the defaults of UNetConfig.
 std::string to_text(const ModelSpec& spec);
 ModelSpec parse_spec(const std::string& text);
 
-// A network that is ready to be used: in evaluation mode, on `device`, without memory for gradients on the CPU.
+// Loads a model, with its network in evaluation mode and on `device`. On the CPU no memory for gradients is allocated.
 // Error(io) if the file cannot be read. Error(model) with the name of the file if it is damaged, has no "model", does
 // not have the tensors that its configuration describes, or has a weight that is NaN or infinite.
 Model load_model(const std::string& path, Device device = Device::cpu);
-// The same from memory; `name` stands for the path in messages.
+// Loads a model from the contents of its file in memory; messages use `name` in place of the path.
 Model parse_model(std::span<const std::byte> bytes, const std::string& name, Device device = Device::cpu);
-// Writes what load_model() reads.
+// Writes a file for load_model().
 void save_model(const std::string& path, const Model& model);
 
 // The tensors that belong to the network itself: all but optim.* and ema.*.

@@ -7,7 +7,7 @@
 namespace voxgrad::nn {
 namespace {
 
-// Deviations below this share of the mean are rounding.
+// A deviation below this share of the mean is a rounding error.
 bool is_constant(double mean, double deviation) {
   constexpr double kConstant = 1e-7;
   return deviation <= kConstant * (1 + std::abs(mean));
@@ -40,18 +40,18 @@ Normalisation Normalisation::of_dataset(const std::vector<Moments>& channels) {
 void Normalisation::apply(const Tensor& image) const {
   if (kind == Kind::none) return;
   const std::int64_t channels = image.extent(-1);
+  check(channels > 0, "normalisation: the image ", image, " has no channels");
   if (kind == Kind::zscore_case) {
     const std::vector<Moments> own = channel_moments(image.data<float>(), image.numel() / channels, channels);
     for (std::int64_t c = 0; c < channels; ++c) {
-      const Moments& channel = own[static_cast<std::size_t>(c)];
+      const Moments& channel = nth(own, c);
       scale_channel(image, c, channel.mean, channel.deviation());
     }
     return;
   }
-  const std::size_t count = static_cast<std::size_t>(channels);
-  check(mean.size() == count && deviation.size() == count, "normalisation: means and deviations of ", mean.size(),
-        " channels, the image has ", channels);
-  for (std::size_t c = 0; c < count; ++c) scale_channel(image, static_cast<std::int64_t>(c), mean[c], deviation[c]);
+  check(std::ssize(mean) == channels && std::ssize(deviation) == channels, "normalisation: means and deviations of ",
+        mean.size(), " channels, the image has ", channels);
+  for (std::int64_t c = 0; c < channels; ++c) scale_channel(image, c, nth(mean, c), nth(deviation, c));
 }
 
 void Normalisation::require_valid(std::int64_t channels) const {

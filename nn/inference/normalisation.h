@@ -1,5 +1,5 @@
-// Intensities to network inputs. The model owns this: what was done to the images in training is done to those that it
-// segments, by the same function.
+// The normalisation of intensities. It belongs to the model, so that the images of the training and those that the
+// model segments later are prepared by the same function.
 #pragma once
 
 #include <string>
@@ -11,16 +11,18 @@
 namespace voxgrad::nn {
 
 struct Normalisation {
-  // zscore_case: by the mean and deviation of each image; zscore_dataset: by those of the training cases, where
-  // intensities mean the same everywhere (computed tomography); none: the values as they are.
+  // zscore_case uses the mean and deviation of each image. zscore_dataset uses those of all training cases, which suits
+  // intensities that mean the same in every image (computed tomography). none changes nothing.
   enum class Kind { zscore_case, zscore_dataset, none } kind = Kind::zscore_case;
   std::vector<double> mean, deviation;  // per channel, for zscore_dataset
 
-  // zscore_dataset with the statistics of all training cases. A channel of one value is only shifted: deviation 1.
+  // zscore_dataset with the statistics of all training cases. A channel with a single value gets the deviation 1.
   static Normalisation of_dataset(const std::vector<Moments>& channels);
-  // In place, on the host, f32 [*S, C]: (x - mean) / deviation, per channel; a channel of one value becomes 0.
+  // Replaces each channel of the image, f32 [*S, C] on the host, by (x - mean) / deviation. A channel with a single
+  // value becomes 0.
   void apply(const Tensor& image) const;
-  // Error(model) unless apply() can work on images of so many channels: means finite, deviations finite and positive.
+  // Error(model) unless apply() can be used for this number of channels: the means must be finite, the deviations
+  // finite and positive.
   void require_valid(std::int64_t channels) const;
 };
 

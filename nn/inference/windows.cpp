@@ -10,32 +10,29 @@
 namespace voxgrad::nn {
 namespace {
 
-// Voxels of the coarsest level that a window has along an axis, at least. With fewer, instance norm has too few values
-// for its statistics (nn/README.md has the measurement).
+// A window has at least so many voxels of the coarsest level along each axis. With fewer, instance norm has too few
+// values for its statistics (nn/README.md has the measurement).
 constexpr std::int64_t kLeastCoarse = 4;
 
 void copy_box(const Tensor& x, const Shape& from, const Tensor& y, const Shape& to, const Shape& extents, bool add) {
   x.backend().copy_box(x, from, y, to, extents, add);
 }
 
-// [*W, 1], largest at the centre (1), nowhere so small that a division would suffer.
-Tensor gaussian(const std::vector<std::int64_t>& window, Device device) {
+// The weights [*W, 1] of the voxels of a window. They are 1 at the centre, and nowhere so small that a division by them
+// loses digits.
+Tensor gaussian(const Shape& window, Device device) {
   Tensor weights = full(Shape(), 1);
   for (const std::int64_t extent : window) {
     std::vector<float> line;
     const double sigma = static_cast<double>(extent) / 8, centre = static_cast<double>(extent - 1) / 2;
     for (std::int64_t i = 0; i < extent; ++i)
       line.push_back(static_cast<float>(std::exp(-std::pow((static_cast<double>(i) - centre) / sigma, 2) / 2)));
-    Shape shape = weights.shape();
-    shape.push_back(1);
-    weights = reshape(weights, shape) * from_vector<float>({extent}, line);
+    weights = reshape(weights, weights.shape() + Shape{1}) * from_vector<float>({extent}, line);
   }
-  Shape shape = weights.shape();
-  shape.push_back(1);
-  return maximum(reshape(weights, shape), full(Shape(), 1e-4)).to(device);
+  return maximum(reshape(weights, window + Shape{1}), full(Shape(), 1e-4)).to(device);
 }
 
-// The sums over the windows that reach the rows from `first` on: as many rows as a window has.
+// The weighted sums of the logits over the windows, for as many rows as a window has, beginning with row `first_`.
 class Slab {
  public:
   Slab(const Shape& rows, Device device)
@@ -49,16 +46,15 @@ class Slab {
     copy_box(weights, zero, weights_, at, weights.shape(), true);
   }
 
-  // Averages of the rows up to `row`, which no further window reaches; the rest moves up. [rows, *S', C]
+  // Returns the averages [rows, *S', C] of the rows before `row`, which no later window overlaps. The other rows move
+  // to the beginning.
   Tensor finish(std::int64_t row) {
     const std::int64_t rows = row - first_, rest = logits_.extent(0) - rows;
     const Tensor mean = slice(logits_, 0, 0, rows) / slice(weights_, 0, 0, rows);
     for (Tensor* sums : {&logits_, &weights_}) {
       const Tensor moved = zeros_like(*sums);
       const Shape zero = Shape::filled(moved.dims(), 0);
-      Shape from = zero;
-      from[0] = rows;
-      if (rest > 0) copy_box(*sums, from, moved, zero, moved.shape().with(0, rest), false);
+      if (rest > 0) copy_box(*sums, zero.with(0, rows), moved, zero, moved.shape().with(0, rest), false);
       *sums = moved;
     }
     first_ = row;
@@ -70,20 +66,27 @@ class Slab {
   std::int64_t first_ = 0;
 };
 
-// Positions of all windows, those of the first axis in the outermost loop.
-std::vector<Shape> window_corners(const Shape& extents, const std::vector<std::int64_t>& window) {
+// The positions [*S, 0] of all windows. The position along the first axis changes last.
+std::vector<Shape> window_corners(const Shape& extents, const Shape& window) {
   std::vector<Shape> corners{Shape()};
-  for (std::size_t axis = 0; axis < window.size(); ++axis) {
+  for (int axis = 0; axis < window.dims(); ++axis) {
     std::vector<Shape> longer;
     for (const Shape& corner : corners)
-      for (const std::int64_t start : window_starts(extents[static_cast<int>(axis)], window[axis])) {
-        longer.push_back(corner);
-        longer.back().push_back(start);
-      }
+      for (const std::int64_t start : window_starts(extents[axis], window[axis]))
+        longer.push_back(corner + Shape{start});
     corners = std::move(longer);
   }
   for (Shape& corner : corners) corner.push_back(0);
   return corners;
+}
+
+void check_window(const UNet& net, const Tensor& image, const Shape& window) {
+  check(image.defined() && image.dtype() == DType::f32 && image.device() == Device::cpu && image.dims() >= 2,
+        "sliding_window: the image must be f32 [*S, C] on the host, got ", image, " on ", image.device());
+  check(window.dims() == image.dims() - 1 && window.numel() > 0 && image.numel() > 0, "sliding_window: the window ",
+        window, " does not fit the image ", image);
+  check(net.config().classes > 1, "sliding_window: the network has one output channel, needed is one for each class");
+  check(!net.training(), "sliding_window: the network is in training mode: call train(false) first");
 }
 
 }  // namespace
@@ -97,20 +100,17 @@ std::vector<std::int64_t> window_starts(std::int64_t extent, std::int64_t window
   return starts;
 }
 
-void sliding_window(UNet& net, const Tensor& image, const std::vector<std::int64_t>& window, const SlabSink& sink) {
+void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink) {
   const NoGrad no_grad;
-  const int dims = image.dims() - 1;
-  check(!net.training(), "sliding_window: the network is in training mode: call train(false) first");
-  check(static_cast<std::size_t>(dims) == window.size(), "sliding_window: window of ", window.size(), " axes, image ",
-        image);
-  // A case that is smaller than the window lies in the middle of zeros, as in training.
-  Shape padded = image.shape(), offset = Shape::filled(dims + 1, 0), box = image.shape(), batch{1};
+  check_window(net, image, window);
+  // An image that is smaller than the window is placed in the middle of zeros, as in training.
+  const int dims = window.dims();
+  const Shape box = window + Shape{image.extent(-1)};
+  Shape padded = image.shape(), offset = Shape::filled(dims + 1, 0);
   for (int axis = 0; axis < dims; ++axis) {
-    box[axis] = window[static_cast<std::size_t>(axis)];
     padded[axis] = std::max(padded[axis], box[axis]);
     offset[axis] = (padded[axis] - image.extent(axis)) / 2;
   }
-  for (const std::int64_t extent : box) batch.push_back(extent);
   Tensor x = image;
   if (padded != image.shape()) {
     x = zeros(padded);
@@ -140,7 +140,7 @@ void sliding_window(UNet& net, const Tensor& image, const std::vector<std::int64
     }
     const Tensor patch = empty(box);
     copy_box(x, corner, patch, Shape::filled(dims + 1, 0), box, false);
-    const Tensor logits = net(reshape(patch, batch).to(device));
+    const Tensor logits = net(reshape(patch, Shape{1} + box).to(device));
     slab.add(corner, reshape(logits, box.with(-1, classes)), weights);
   }
   emit(done, slab.finish(padded[0]));
@@ -148,43 +148,38 @@ void sliding_window(UNet& net, const Tensor& image, const std::vector<std::int64
 
 namespace {
 
-Shape without_channels(const Shape& shape) {
-  Shape result;
-  for (int axis = 0; axis + 1 < shape.dims(); ++axis) result.push_back(shape[axis]);
-  return result;
+// Copies a slab to its rows in the whole.
+void place(const Tensor& slab, std::int64_t row, const Tensor& whole) {
+  const Shape zero = Shape::filled(whole.dims(), 0);
+  copy_box(slab, zero, whole, zero.with(0, row), slab.shape(), false);
 }
 
-// Puts a slab where it belongs in the whole, along the first axis.
-void place(const Tensor& slab, std::int64_t row, const Tensor& whole) {
-  Shape at = Shape::filled(whole.dims(), 0);
-  at[0] = row;
-  copy_box(slab, Shape::filled(whole.dims(), 0), whole, at, slab.shape(), false);
+void check_image(const Model& model, const Tensor& image) {
+  check(model.net != nullptr, "predict: the model has no network");
+  const UNetConfig& net = model.spec.net;
+  if (!image.defined() || image.dims() != net.dims + 1 || image.extent(-1) != net.in_channels || image.numel() == 0)
+    throw Error(ErrorKind::data, text("predict: image ", image, "; the model takes ", net.dims,
+                                      " spatial axes of at least one voxel and ", net.in_channels, " channels"));
 }
 
 }  // namespace
 
-std::vector<std::int64_t> window_for(const Model& model, const Shape& image) {
-  std::vector<std::int64_t> window = model.spec.window;
+Shape window_for(const Model& model, const Shape& image) {
+  Shape window = model.spec.window;
   const Extents divisor = model.net->divisor();
   for (int axis = 0; axis < divisor.dims; ++axis) {
-    std::int64_t& extent = window[static_cast<std::size_t>(axis)];
     const std::int64_t fitting = (image[axis] + divisor[axis] - 1) / divisor[axis] * divisor[axis];
-    extent = std::min(extent, std::max(fitting, kLeastCoarse * divisor[axis]));
+    window[axis] = std::min(window[axis], std::max(fitting, kLeastCoarse * divisor[axis]));
   }
   return window;
 }
 
 Tensor predict(const Model& model, const Tensor& image, const SlabSink& also) {
-  const UNetConfig& net = model.spec.net;
-  bool fits = image.defined() && image.dims() == net.dims + 1 && image.extent(-1) == net.in_channels;
-  for (int axis = 0; fits && axis < net.dims; ++axis) fits = image.extent(axis) > 0;
-  if (!fits)
-    throw Error(ErrorKind::data, text("predict: image ", image, "; the model takes ", net.dims,
-                                      " spatial axes of at least one voxel and ", net.in_channels, " channels"));
+  check_image(model, image);
   const Tensor host = image.detach().to(Device::cpu).to(DType::f32);
   const Tensor input = host.raw() == image.raw() ? host.clone() : host;
   model.spec.normalisation.apply(input);
-  const Tensor labels = empty(without_channels(image.shape()), DType::u8);
+  const Tensor labels = empty(image.shape().without(-1), DType::u8);
   sliding_window(*model.net, input, window_for(model, image.shape()), [&](std::int64_t row, const Tensor& slab) {
     place(argmax(slab).to(Device::cpu), row, labels);
     if (also) also(row, slab.to(Device::cpu));
@@ -193,6 +188,7 @@ Tensor predict(const Model& model, const Tensor& image, const SlabSink& also) {
 }
 
 Prediction predict_probabilities(const Model& model, const Tensor& image) {
+  check_image(model, image);
   const Tensor probabilities = empty(image.shape().with(-1, model.spec.net.classes));
   const Tensor labels =
       predict(model, image, [&](std::int64_t row, const Tensor& slab) { place(slab, row, probabilities); });

@@ -1,6 +1,7 @@
-// Segmenting a case of any size: a window slides over it, overlapping by half; the logits of overlapping windows are
-// averaged with Gaussian weights (sigma = an eighth of the window), because predictions near the border of a window
-// see less context (Isensee et al., "nnU-Net", Nature Methods 2021). Training validates with the same code.
+// Segmentation of an image of any size. A window slides over the image and overlaps its neighbours by half. The logits
+// of overlapping windows are averaged with Gaussian weights (sigma is an eighth of the window), because predictions
+// near the border of a window see less context (Isensee et al., "nnU-Net", Nature Methods 2021). The validation during
+// training uses the same code.
 #pragma once
 
 #include <functional>
@@ -11,30 +12,34 @@
 
 namespace voxgrad::nn {
 
-// Takes the probabilities [rows, *S', C] of the rows `row` .. row + rows - 1 of the first spatial axis.
+// Receives the probabilities [rows, *S', C] of the rows `row` .. row + rows - 1 of the first spatial axis, which are
+// called a slab.
 using SlabSink = std::function<void(std::int64_t row, const Tensor& probabilities)>;
 
-// Image f32 [*S, C], normalised, on the host; the network in evaluation mode. Slabs come in order and cover every row
-// once. Memory beside the image: a few windows, and for the sums as many rows as a window has. An image smaller than
-// the window is padded with zeros on all sides.
-void sliding_window(UNet& net, const Tensor& image, const std::vector<std::int64_t>& window, const SlabSink& sink);
+// The image is f32 [*S, C], normalised and on the host, and the network is in evaluation mode. The slabs come in order
+// and cover every row once. Besides the image, the memory holds a few windows, and sums for as many rows as a window
+// has. An image that is smaller than the window is padded with zeros on all sides. Error(argument) if the arguments do
+// not fit.
+void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink);
 
-// The labels u8 [*S] of an image [*S, C] of any element type, with the intensities as they are in its file: the model
-// normalises a copy. `also` gets the probabilities. Both are on the host. Several threads may use one model at once:
-// nothing is written to it. Error(data) for an image of other axes or channels than the model takes.
+// The labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
+// normalises a copy of them. `also` receives the probabilities. Both results are on the host. Nothing is written to the
+// model, so several threads may use it at the same time. Error(data) for an image with other axes or channels than the
+// model takes.
 Tensor predict(const Model& model, const Tensor& image, const SlabSink& also = {});
-// The same, with the probabilities f32 [*S, C].
+// The labels together with the probabilities, f32 [*S, C].
 struct Prediction {
   Tensor labels, probabilities;
 };
 Prediction predict_probabilities(const Model& model, const Tensor& image);
 
-// The window that predict() takes for an image of these extents: along each axis that of the training or, where the
-// image is smaller, its extent rounded up to what the network divides, to four voxels of the coarsest level at least.
-// So a small image is neither slow nor seen through statistics of mostly zeros.
-std::vector<std::int64_t> window_for(const Model& model, const Shape& image);
+// The window that predict() uses for an image [*S, C]. Along each axis it is that of the training or, if the image is
+// smaller, the extent of the image, rounded up to a multiple of UNet::divisor() and to at least four voxels of the
+// coarsest level. So a small image takes little time, and its statistics are not those of padding.
+Shape window_for(const Model& model, const Shape& image);
 
-// First positions of windows along an axis: evenly spread, overlapping by at least half, the last one at the end.
+// The first positions of the windows along an axis. They are evenly spread and overlap by at least half, and the last
+// window ends at the end of the axis.
 std::vector<std::int64_t> window_starts(std::int64_t extent, std::int64_t window);
 
 }  // namespace voxgrad::nn

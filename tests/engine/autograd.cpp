@@ -1,4 +1,4 @@
-// The graph: order of the sweep, sums of gradients, freeing, guards, depth.
+// The graph: the order of backward(), sums of gradients, freed tensors, NoGrad, and deep graphs.
 #include "engine/autograd.h"
 
 #include <cmath>
@@ -59,7 +59,7 @@ TEST_CASE("leaves add up over sweeps, in their own buffer if they have one") {
 TEST_CASE("a gradient that two nodes share is not overwritten by later sums") {
   Tensor a = leaf({1}), b = leaf({1});
   Tensor both = a + b;             // add hands the same gradient to a and b
-  sum(both + a * 3.0).backward();  // a receives more
+  sum(both + a * 3.0).backward();  // a receives a second gradient
   CHECK(a.grad().item() == 4);
   CHECK(b.grad().item() == 1);
 }
@@ -100,7 +100,7 @@ TEST_CASE("a chain of 200,000 nodes is swept and destroyed without recursion") {
   }
   {
     Tensor y = x;
-    for (int i = 0; i < 200000; ++i) y = affine(y, 1, 0);  // destroyed unswept
+    for (int i = 0; i < 200000; ++i) y = affine(y, 1, 0);  // destroyed without backward()
   }
   CHECK(x.grad().item() == 1);
 }
@@ -139,6 +139,19 @@ TEST_CASE("an error during the sweep names the operation") {
   const Tensor wrong = record("bent", x.detach(), {{x, [](const Tensor&) { return zeros({3}, DType::f64); }}});
   CHECK(test::error_of([&] { sum(failing).backward(); }) == "backward of flawed: no idea\nhint: try again");
   CHECK(test::contains(test::error_of([&] { sum(wrong).backward(); }), "backward of bent: sum_to: [3]"));
+}
+
+TEST_CASE("a gradient of another shape, type or device than its tensor is refused") {
+  Tensor x = zeros({2}).set_requires_grad();
+  const Tensor y = x * 2;
+  CHECK(test::contains(test::error_of([&] { y.backward(zeros({2}, DType::f64)); }),
+                       "backward: the gradient is f64 [2] on cpu"));
+  CHECK(test::contains(test::error_of([&] { y.backward(zeros({3})); }),
+                       "the gradient is f32 [3] on cpu, the tensor is f32 [2]"));
+  const Tensor scalar = sum(x);
+  CHECK(test::contains(test::error_of([&] { scalar.backward(Tensor()); }), "the gradient is undefined tensor"));
+  CHECK(
+      test::contains(test::error_of([&] { x.set_grad(zeros({2}, DType::f64)); }), "set_grad: the gradient is f64 [2]"));
 }
 
 TEST_CASE("misuse is named") {

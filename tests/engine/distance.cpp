@@ -1,4 +1,4 @@
-// The distance transform against the distance to every voxel of the other side, one by one.
+// The distance transform is compared with the distances to all voxels of the other side.
 #include "tests/test.h"
 
 #include <cmath>
@@ -15,11 +15,11 @@ using Spacing = std::vector<double>;
 
 bool same_side(int a, int b, int wanted) { return wanted < 0 ? a == b : (a == wanted) == (b == wanted); }
 
-// wanted < 0: to any other label. In the order of distance_transform with one class.
+// A negative `wanted` means the distance to any other label. The order is that of distance_transform with one class.
 std::vector<double> brute_force(const Tensor& labels, int wanted, const Spacing& spacing) {
   const std::vector<int> label = labels.to_vector<int>();
   const std::int64_t voxels = labels.numel() / labels.extent(0);
-  std::vector<std::vector<double>> place;  // of a voxel within its sample
+  std::vector<std::vector<double>> place;  // the position of each voxel in its sample
   for (std::int64_t v = 0; v < voxels; ++v) {
     const std::vector<std::int64_t> index = test::index_of(labels.shape(), v);
     std::vector<double>& at = place.emplace_back();
@@ -120,7 +120,7 @@ TEST_CASE("other spacings: to 1e-12 relative") {
   }
 }
 
-// A search outwards is given up where distances are large; a corner is the furthest there is.
+// The kernel stops its search where distances are large. The largest ones are those to a corner.
 TEST_CASE("distances far beyond the reach of a search") {
   for (const Spacing& spacing : {Spacing{1, 1}, Spacing{1, 0.3}}) {
     Tensor labels = zeros({1, 700, 37}, DType::u8);
@@ -129,7 +129,7 @@ TEST_CASE("distances far beyond the reach of a search") {
     const double worst = worst_relative(distances(labels, {1}, spacing), brute_force(labels, 1, spacing));
     CHECK(worst <= (spacing[1] == 1 ? 0 : 1e-12));
   }
-  // Squares that no 32-bit integer holds.
+  // No 32-bit integer holds these squares.
   Tensor longest = zeros({1, 100000}, DType::u8);
   longest.data<std::uint8_t>()[0] = 1;
   CHECK(distances(longest, {1}).back() == 99999);
@@ -171,7 +171,7 @@ TEST_CASE("a single voxel, and axes of one voxel") {
     // The spacing of an axis of one voxel does not matter.
     Spacing spacing(static_cast<std::size_t>(shape.dims() - 1), 0.3);
     for (int axis = 1; axis < shape.dims(); ++axis)
-      if (shape[axis] == 4) spacing[static_cast<std::size_t>(axis - 1)] = 2;
+      if (shape[axis] == 4) nth(spacing, axis - 1) = 2;
     CHECK(distances(labels, {1}, spacing) == std::vector<double>{4, 2, 2, 4});
   }
   CHECK(distance_transform(zeros({0, 3}, DType::u8), {1}).shape() == Shape{0, 3, 1});

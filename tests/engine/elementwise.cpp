@@ -55,7 +55,7 @@ struct Pair {
     p = part(whole, random);
     q = part(whole, random);
     (random.chance(0.5) ? p : q) = whole;
-    if (random.chance(0.2)) p = q = Shape{1};  // y may be larger than both
+    if (random.chance(0.2)) p = q = Shape{1};  // y is larger than both operands
     y = whole;
   }
   static Shape part(const Shape& whole, Random& random) {
@@ -122,8 +122,8 @@ TEST_CASE("every binary operation broadcasts as plain index arithmetic does, wit
     std::vector<double> expected(static_cast<std::size_t>(whole.numel())), slope[2] = {expected, expected};
     for (std::int64_t k = 0; k < whole.numel(); ++k) {
       const auto index = index_of(whole, k);
-      const double a = left[static_cast<std::size_t>(element_at(shapes.p, index))];
-      const double b = right[static_cast<std::size_t>(element_at(shapes.q, index))];
+      const double a = nth(left, element_at(shapes.p, index));
+      const double b = nth(right, element_at(shapes.q, index));
       const auto at = static_cast<std::size_t>(k);
       expected[at] = one.value(a, b);
       for (const int side : {0, 1}) slope[side][at] = upstream[at] * one.slope[side](a, b);
@@ -218,8 +218,8 @@ TEST_CASE("boxes of every type land where plain index arithmetic puts them") {
         a[axis] += from_begin[static_cast<int>(axis)];
         b[axis] += to_begin[static_cast<int>(axis)];
       }
-      double& target = expected[static_cast<std::size_t>(element_at(to, b))];
-      target = (add ? target : 0) + source[static_cast<std::size_t>(element_at(from, a))];
+      double& target = nth(expected, element_at(to, b));
+      target = (add ? target : 0) + nth(source, element_at(from, a));
     }
     cpu_backend().copy_box(x, from_begin, y, to_begin, extents, add);
     CHECK_MESSAGE(difference(values(y), expected) < tolerance(DType::f32), x << " onto " << y << ", box " << extents);

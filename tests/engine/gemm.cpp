@@ -29,10 +29,9 @@ Tensor definition(const Case& c, const Tensor& a, const Tensor& b) {
   std::vector<double> y(static_cast<std::size_t>(c.m * c.n));
   for (std::int64_t i = 0; i < c.m; ++i)
     for (std::int64_t l = 0; l < c.k; ++l) {
-      const double factor = p[static_cast<std::size_t>(c.transpose_a ? l * c.m + i : i * c.k + l)];
+      const double factor = nth(p, c.transpose_a ? l * c.m + i : i * c.k + l);
       for (std::int64_t j = 0; j < c.n; ++j)
-        y[static_cast<std::size_t>(i * c.n + j)] +=
-            factor * q[static_cast<std::size_t>(c.transpose_b ? j * c.k + l : l * c.n + j)];
+        nth(y, i * c.n + j) += factor * nth(q, c.transpose_b ? j * c.k + l : l * c.n + j);
     }
   return from_vector<double>({c.m, c.n}, y);
 }

@@ -1,5 +1,5 @@
-// The derivative of every operation against finite differences in f64, over generated shapes and options.
-// One row of the table is one operation: it draws a random case and says what to differentiate.
+// The derivative of every operation is compared with finite differences in f64, for generated shapes and options. A row
+// of the table is an operation: it draws a random case and says what to differentiate.
 #include <algorithm>
 #include <functional>
 #include <string>
@@ -63,7 +63,7 @@ Operation reduction(const char* name, Tensor (*f)(const Tensor&, std::vector<int
 Extents random_extents(Random& random, int spatial, std::int64_t low, std::int64_t high) {
   Extents extents;
   extents.dims = spatial;
-  for (int i = 0; i < spatial; ++i) extents.value[static_cast<std::size_t>(i)] = between(random, low, high);
+  for (int i = 0; i < spatial; ++i) nth(extents.value, i) = between(random, low, high);
   return extents;
 }
 
@@ -82,7 +82,7 @@ Problem draw_conv(Random& random, bool transposed) {
     const std::int64_t kernel = weight[static_cast<int>(i) + 1];
     const std::int64_t extent = x[static_cast<int>(i) + 1];
     if (!transposed && options.dilation.value[i] * (kernel - 1) + 1 > extent) options.dilation.value[i] = 1;
-    // The transposed output must keep at least one voxel.
+    // The transposed output must have at least one voxel.
     if (transposed && (extent - 1) * options.stride.value[i] + options.dilation.value[i] * (kernel - 1) <
                           2 * options.padding.value[i])
       options.padding.value[i] = 0;
@@ -102,7 +102,7 @@ NormOptions random_norm(Random& random) {
           .slope = random.uniform(0, 0.5)};
 }
 
-// x, and gamma and beta or not.
+// The inputs are x and, in some cases, gamma and beta.
 Inputs norm_inputs(Random& random, const Shape& x) {
   Inputs inputs{normal(random, x)};
   if (random.chance(0.7))
@@ -305,7 +305,7 @@ TEST_CASE("every operation has the gradient that finite differences give") {
     for (int i = 0; i < kCases; ++i) {
       Random random(static_cast<std::uint64_t>(i) + 1);
       const Problem problem = operation.draw(random);
-      // A step that central differences with Richardson extrapolation like; few elements each, many cases.
+      // The step suits central differences with Richardson extrapolation. There are many cases with few elements each.
       const GradcheckResult result =
           gradcheck(problem.f, problem.inputs, {.step = 1e-3, .tolerance = 1e-6, .most = 12, .seed = random.bits64()});
       CHECK_MESSAGE(result.worst <= 1e-6, operation.name << ", case " << i << ": " << result.where);

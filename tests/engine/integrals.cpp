@@ -30,7 +30,7 @@ Shape space_of(const Shape& shape) {
   return space;
 }
 
-// Labels below `classes`, this share of them ignored: 255.
+// Labels below `classes`; a share of them is 255, which is ignored.
 std::vector<std::uint8_t> draw_labels(Random& random, const Shape& space, std::int64_t classes, double ignored) {
   std::vector<std::uint8_t> labels(static_cast<std::size_t>(space.numel()));
   for (auto& y : labels)
@@ -38,7 +38,7 @@ std::vector<std::uint8_t> draw_labels(Random& random, const Shape& space, std::i
   return labels;
 }
 
-// Every integrand once, with exponents that are special and some that are not.
+// Every integrand, with exponents that have a case of their own and some that have none.
 std::vector<Integral> every_row() {
   std::vector<Integral> rows;
 #define VOXGRAD_ROW(name, ...) rows.push_back(row_of(Integrand::name, 2));
@@ -86,7 +86,7 @@ void add_voxel(const Call& call, const std::vector<double>& upstream, std::int64
   std::vector<Real> z(static_cast<std::size_t>(channels + first), 0);
   dispatch(call.logits.dtype(), [&]<class T>(T) {
     for (std::int64_t c = 0; c < channels; ++c)
-      z[static_cast<std::size_t>(c + first)] =
+      nth(z, c + first) =
           static_cast<Real>(call.logits.data<T>()[voxel * channels + c]) * Real{call.options.temperature};
   });
   std::vector<Real> rivals;  // -log p and -log(1 - p) keep all digits in terms of it
@@ -119,8 +119,8 @@ void add_voxel(const Call& call, const std::vector<double>& upstream, std::int64
           const Real share = at == c ? 0 : std::exp(z[at] - rivals[c]);  // of the rest: p_j = share * (1 - p_c)
           // d log p_c / dz_j, or d log(1 - p_c) / dz_j
           const Real slope = complement ? (at == c ? -q : q * share) : (at == c ? q : -q * share);
-          result.dz[static_cast<std::size_t>(voxel * channels + j)] += h * slope;
-          result.dz_magnitudes[static_cast<std::size_t>(voxel * channels + j)] += std::fabs(h * slope);
+          nth(result.dz, voxel * channels + j) += h * slope;
+          nth(result.dz_magnitudes, voxel * channels + j) += std::fabs(h * slope);
         }
       }
     });
@@ -169,7 +169,7 @@ double worst_error(const std::vector<double>& got, const std::vector<Real>& expe
   double worst = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
     const double error = static_cast<double>(std::fabs(got[i] - expected[i]) / std::max(scale[i], Real{1e-9}));
-    if (!(error <= worst)) worst = error;  // NaN stays
+    if (!(error <= worst)) worst = error;  // a NaN remains
   }
   return worst;
 }
@@ -249,7 +249,7 @@ TEST_CASE("f32 probabilities and logarithms are within a few units in the last p
   std::vector<float> logits(2 * kCount, 0.0f);
   for (std::int64_t i = 0; i < kCount; ++i) {
     const double u = static_cast<double>(i) / kCount;
-    logits[static_cast<std::size_t>(2 * i + 1)] = static_cast<float>(u < 0.5 ? 4 * u - 1 : 400 * (u - 0.75));
+    nth(logits, 2 * i + 1) = static_cast<float>(u < 0.5 ? 4 * u - 1 : 400 * (u - 0.75));
   }
   const Tensor labels = full({kCount, 1}, 1, DType::u8);
   const std::vector<Integral> rows = {row_of(Integrand::mass), row_of(Integrand::log_loss),
@@ -363,7 +363,7 @@ TEST_CASE("hinge errors are those of the log-odds, in one go as in several, with
     double worst = 0;
     for (std::int64_t i = 0; i < y.numel(); ++i) {
       const std::int64_t width = y.extent(-1), c = i % width + (width == 1 ? 1 : 0), v = i / width;
-      const int label = labels[static_cast<std::size_t>(v)];
+      const int label = nth(labels, v);
       const double s = odds.data<double>()[channels == 1 ? v : v * channels + c];
       const double expected = label == 255 ? 1 : std::max(0.0, 1 - (label == c ? s : -s));
       worst = std::max(worst, std::fabs(y.data<double>()[i] - expected));

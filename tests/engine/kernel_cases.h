@@ -1,4 +1,4 @@
-// Generated inputs for the tests of kernels, and what they are compared with.
+// Generated inputs for the tests of kernels, and functions to compare their results.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,8 @@ inline Tensor noise(const Shape& shape, DType dtype, Random& random, double mean
   return x;
 }
 
-// [N, *S, C]: 1 to 3 samples, 1 to 3 spatial axes, 1 to 70 channels; sometimes a single voxel, sometimes enough
-// elements for several blocks of parallel work.
+// A shape [N, *S, C] with 1 to 3 samples, 1 to 3 spatial axes and 1 to 70 channels. Some have a single voxel, others
+// enough elements for several blocks of parallel work.
 inline Shape odd_shape(Random& random, int dims = 0) {
   if (dims == 0) dims = static_cast<int>(1 + random.below(3));
   const std::int64_t kind = random.below(6);
@@ -36,7 +36,7 @@ inline DType float_type(Random& random) { return random.chance(0.7) ? DType::f32
 
 inline std::vector<double> values(const Tensor& x) { return x.to_vector<double>(); }
 
-// Largest |a - b| / (1 + |b|); infinite if a NaN stands against a number.
+// The largest |a - b| / (1 + |b|). It is infinite if only one of a and b is NaN.
 inline double difference(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size()) return INFINITY;
   double worst = 0;
@@ -54,7 +54,7 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
 }
 
-// The tensors that run() returns have the same bits with 1, 2 and 3 threads.
+// True if the tensors that run() returns have the same bits with 1, 2 and 3 threads.
 template <class F>
 bool same_for_threads(const F& run) {
   const int before = threads();
@@ -70,20 +70,20 @@ bool same_for_threads(const F& run) {
   return same;
 }
 
-// Multi-index of an element, and the element of a tensor at an index (axes of extent 1 are broadcast).
+// The index of an element per axis, and the element at such an index, where axes of extent 1 are broadcast.
 inline std::vector<std::int64_t> index_of(const Shape& shape, std::int64_t element) {
   std::vector<std::int64_t> index(static_cast<std::size_t>(shape.dims()));
   for (int axis = shape.dims() - 1; axis >= 0; --axis) {
-    index[static_cast<std::size_t>(axis)] = element % shape[axis];
+    nth(index, axis) = element % shape[axis];
     element /= shape[axis];
   }
   return index;
 }
 inline std::int64_t element_at(const Shape& shape, const std::vector<std::int64_t>& index) {
   std::int64_t element = 0;
-  const auto missing = index.size() - static_cast<std::size_t>(shape.dims());
+  const std::int64_t missing = std::ssize(index) - shape.dims();
   for (int axis = 0; axis < shape.dims(); ++axis) {
-    const std::int64_t i = index[missing + static_cast<std::size_t>(axis)];
+    const std::int64_t i = nth(index, missing + axis);
     element = element * shape[axis] + (shape[axis] == 1 ? 0 : i);
   }
   return element;

@@ -20,10 +20,10 @@ using test::error_of;
 
 #ifndef __SANITIZE_ADDRESS__  // which has its own, and sees more with them
 namespace {
-thread_local std::int64_t allocations = 0;  // by operator new, of this thread
+thread_local std::int64_t allocations = 0;  // number of calls of operator new by this thread
 }
 
-// Not inlined, because GCC 12 takes an inlined one for a mismatched pair.
+// The functions are not inlined, because GCC 12 would warn of mismatched new and free.
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
   ++allocations;
   if (void* block = std::malloc(bytes == 0 ? 1 : bytes)) return block;
@@ -35,7 +35,7 @@ thread_local std::int64_t allocations = 0;  // by operator new, of this thread
 
 namespace {
 
-// A device with a capacity, which counts.
+// A device with a capacity. It counts its allocations.
 struct FakeDevice {
   std::size_t capacity = SIZE_MAX, used = 0;
   int blocks = 0;
@@ -99,7 +99,7 @@ TEST_CASE("beyond the limit: the cache is given back first, then an error with t
   FakeDevice device;
   device.pool.set_limit(10000);
   device.pool.release(device.pool.allocate(6144), 6144);
-  void* a = device.pool.allocate(8192);  // only fits after the cached block is gone
+  void* a = device.pool.allocate(8192);  // fits only after the pool has returned the cached block
   CHECK(device.used == 8192);
   const std::string message = error_of([&] { device.pool.allocate(4096); });
   CHECK(contains(message, "4096 bytes asked for"));
@@ -143,14 +143,14 @@ TEST_CASE("large blocks: pieces are cut to measure and join again") {
   CHECK(device.pool.statistics().cached == 0);
   device.pool.release(b, 2 * kMega);
   device.pool.release(a, 3 * kMega);
-  auto* const again = static_cast<std::byte*>(device.pool.allocate(5 * kMega));  // only fits where both were
+  auto* const again = static_cast<std::byte*>(device.pool.allocate(5 * kMega));  // fits only where both blocks were
   CHECK(again == a);
   CHECK(device.blocks == 1);
-  device.pool.trim();  // nothing is wholly free
+  device.pool.trim();  // no allocation of the device is wholly free
   CHECK(device.used == 8 * kMega);
   device.pool.release(c, 3 * kMega);
   device.pool.release(again, 5 * kMega);
-  void* const larger = device.pool.allocate(9 * kMega);  // the free 8 give way
+  void* const larger = device.pool.allocate(9 * kMega);  // the free 8 MB return to the device
   CHECK(device.used == 9 * kMega);
   device.pool.release(larger, 9 * kMega);
   device.pool.trim();
@@ -199,7 +199,7 @@ TEST_CASE("a pool that has no way to give memory back keeps its pieces when none
   pool.release(pool.allocate(6 * kMiB), 6 * kMiB);
   CHECK(contains(error_of([&] { pool.allocate(7 * kMiB); }), "none left"));
   pool.trim();
-  CHECK(pool.allocate(2 * kMiB) == memory);  // the piece is still there, and so is its rest
+  CHECK(pool.allocate(2 * kMiB) == memory);  // the piece and its rest are still there
   CHECK(contains(error_of([&] { pool.allocate(5 * kMiB); }), "none left"));
   CHECK(pool.allocate(4 * kMiB) == memory + 2 * kMiB);
   capacity = 12 * kMiB;
@@ -229,7 +229,7 @@ TEST_CASE("a release allocates nothing, whatever came before") {
     in_all = allocations - in_all;
     for (const auto& [block, bytes] : held) pool.release(block, bytes);
     CHECK(in_releases == 0);
-    CHECK(in_all > 0);  // they are counted
+    CHECK(in_all > 0);  // proves that the counter works
   }
 }
 #endif

@@ -22,13 +22,13 @@ TEST_CASE("dilate and erode take the extreme of a voxel and its neighbours along
     bool right = true;
     for (std::int64_t k = 0; k < x.numel(); ++k) {
       const std::int64_t at = k / inner % shape[axis];
-      double most = v[static_cast<std::size_t>(k)], least = most;
+      double most = nth(v, k), least = most;
       for (std::int64_t step : {-1, 1}) {
         if (at + step < 0 || at + step >= shape[axis]) continue;
-        most = std::max(most, v[static_cast<std::size_t>(k + step * inner)]);
-        least = std::min(least, v[static_cast<std::size_t>(k + step * inner)]);
+        most = std::max(most, nth(v, k + step * inner));
+        least = std::min(least, nth(v, k + step * inner));
       }
-      right = right && high[static_cast<std::size_t>(k)] == most && low[static_cast<std::size_t>(k)] == least;
+      right = right && nth(high, k) == most && nth(low, k) == least;
     }
     CHECK_MESSAGE(right, shape << " axis " << axis);
   }

@@ -1,4 +1,4 @@
-// Choosing by name: slips of the hand are recognised, other words are not guessed at.
+// Choosing by name: a typing error gets a suggestion, and another word gets none.
 #include "engine/names.h"
 
 #include "tests/test.h"
@@ -7,12 +7,12 @@ using namespace voxgrad;
 
 TEST_CASE("the nearest name within a third of its letters") {
   const std::vector<std::string> known{"alpha", "beta", "smooth_nr", "smooth_dr"};
-  CHECK(nearest("alhpa", known) == "alpha");  // neighbours swapped: one slip
+  CHECK(nearest("alhpa", known) == "alpha");  // two neighbours are swapped, which is one error
   CHECK(nearest("alfa", known) == "alpha");
   CHECK(nearest("betta", known) == "beta");
   CHECK(nearest("smoth_dr", known) == "smooth_dr");
   CHECK(nearest("gamma", known).empty());
-  CHECK(nearest("x", {"y"}).empty());  // nothing of the word is left
+  CHECK(nearest("x", {"y"}).empty());  // no letter is the same
   CHECK(suggestion("gamma", {"a", "b"}) == "known: a, b");
 }
 

@@ -1,4 +1,4 @@
-// Normalisation kernels against plain loops in f64: batch, instance, group and layer statistics.
+// Normalisation kernels are compared with plain loops in f64, for batch, instance, group and layer statistics.
 #include "tests/test.h"
 
 #include "tests/engine/kernel_cases.h"
@@ -31,7 +31,7 @@ struct Case {
       while (shape[-1] % groups != 0);
   }
   Tensor statistic() const { return empty({maps, groups}, x.dtype()); }
-  // Which mean belongs to an element.
+  // The index of the mean that belongs to an element.
   std::size_t at(std::int64_t element) const {
     const std::int64_t channels = x.extent(-1), c = element % channels;
     return static_cast<std::size_t>(element / (x.numel() / maps) * groups + c / (channels / groups));
@@ -104,7 +104,7 @@ TEST_CASE("statistics equal two-pass sums in f64 for batch, instance, group and 
     cpu_backend().norm_statistics(in.x, in.eps, mean, rstd);
     Expected expected;
     statistics(in, values(in.x), expected);
-    // One voxel has no variance: rstd is 316 there and its f32 rounding counts.
+    // A single voxel has no variance. Its rstd is 316, so that the rounding in f32 matters.
     CHECK_MESSAGE(difference(values(mean), expected.mean) < tolerance(in.x.dtype()), "mean of " << in.x);
     CHECK_MESSAGE(difference(values(rstd), expected.rstd) < 100 * tolerance(in.x.dtype()),
                   "rstd of " << in.x << " in " << in.groups << " groups");
@@ -150,7 +150,7 @@ TEST_CASE("a mean of 10000 deviations costs no digits of the variance") {
           sum += in[i] - 1e4;
         for (auto i = static_cast<std::size_t>(c); i < in.size(); i += static_cast<std::size_t>(channels))
           squares += (in[i] - 1e4 - sum / n) * (in[i] - 1e4 - sum / n);
-        const double error = std::fabs(r[static_cast<std::size_t>(c)] * std::sqrt(squares / n) - 1);
+        const double error = std::fabs(nth(r, c) * std::sqrt(squares / n) - 1);
         CHECK_MESSAGE(error < (dtype == DType::f32 ? 1e-7 : 1e-13),
                       dtype << ", " << channels << " channels: " << error);
       }

@@ -2,8 +2,10 @@
 #include "engine/ops.h"
 
 #include <cmath>
+#include <functional>
 #include <limits>
 
+#include "engine/integrands.h"
 #include "tests/test.h"
 
 using namespace voxgrad;
@@ -129,6 +131,64 @@ TEST_CASE("dropout keeps the mean, is a function of its key, and probability 0 i
   CHECK(dropout(x, 0, 7).raw() == x.raw());
   for (double value : of(sum(dropout(x, 0.5, 7, true), {1, 2}))) CHECK((value == 0 || value == 5000));
   CHECK(contains(error_of([&] { dropout(x, 1, 7); }), "outside [0, 1)"));
+}
+
+TEST_CASE("an undefined tensor is refused by every operation, by name") {
+  const Tensor none, map = zeros({1, 4, 4, 2}), labels = zeros({1, 4, 4}, DType::u8), w = zeros({2, 3, 3, 2});
+  const std::vector<std::pair<const char*, std::function<void()>>> calls{
+      {"exp", [&] { exp(none); }},
+      {"affine", [&] { affine(none, 1, 0); }},
+      {"cast", [&] { cast(none, DType::f64); }},
+      {"add", [&] { add(none, map); }},
+      {"add", [&] { add(map, none); }},
+      {"sum", [&] { sum(none); }},
+      {"mean", [&] { mean(none); }},
+      {"max", [&] { max(none); }},
+      {"sum_to", [&] { sum_to(none, {}); }},
+      {"softmax", [&] { softmax(none); }},
+      {"argmax", [&] { argmax(none); }},
+      {"reshape", [&] { reshape(none, {1}); }},
+      {"slice", [&] { slice(none, 0, 0, 1); }},
+      {"concat", [&] { concat({none}, 0); }},
+      {"concat",
+       [&] {
+         concat({map, none}, 0);
+       }},
+      {"permute", [&] { permute(none, {}); }},
+      {"transpose", [&] { transpose(none); }},
+      {"matmul", [&] { matmul(none, none); }},
+      {"conv", [&] { conv(none, w); }},
+      {"conv", [&] { conv(map, none); }},
+      {"conv",
+       [&] {
+         conv(std::vector<FeatureMap>{map, none}, w);
+       }},
+      {"conv_norm", [&] { conv_norm({none}, w, {}, {}, {.groups = 1}); }},
+      {"conv_transpose", [&] { conv_transpose(none, w); }},
+      {"conv_transpose", [&] { conv_transpose(map, none); }},
+      {"max_pool", [&] { max_pool(none); }},
+      {"upsample", [&] { upsample(none, Upsampling::linear); }},
+      {"normalise", [&] { normalise(none, {.groups = 1}); }},
+      {"normalise", [&] { normalise(map, {}); }},
+      {"dropout", [&] { dropout(none, 0.5, 1); }},
+      {"integrate", [&] { integrate(none, labels, {{Integrand::mass}}); }},
+      {"integrate", [&] { integrate(map, none, {{Integrand::mass}}); }},
+      {"integrand", [&] { integrand(none, labels, {Integrand::mass}); }},
+      {"hinge_errors", [&] { hinge_errors(map, none); }},
+      {"lookup", [&] { lookup(none, labels); }},
+      {"lookup",
+       [&] {
+         lookup(zeros({2, 2}, DType::f64), none);
+       }},
+      {"distance_transform", [&] { distance_transform(none, {}); }},
+      {"dilate", [&] { dilate(none, {1}); }},
+      {"select_largest", [&] { select_largest(none, 1); }},
+      {"lovasz_slope", [&] { lovasz_slope(map, none); }},
+  };
+  for (const auto& [name, call] : calls) {
+    const std::string message = error_of(call);
+    CHECK_MESSAGE(message.starts_with(std::string(name) + ": "), name << ": " << message);
+  }
 }
 
 TEST_CASE("operands of different type or shape are refused with both") {

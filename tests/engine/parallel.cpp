@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/parallel.h"
+#include "engine/shape.h"
 
 using namespace voxgrad;
 using test::contains;
@@ -19,7 +20,7 @@ using test::error_of;
 
 namespace {
 
-// Runs f with a number of threads and puts the old one back.
+// Runs f with a number of threads and restores the old number.
 template <class F>
 void with_threads(int count, const F& f) {
   const int before = threads();
@@ -83,7 +84,7 @@ std::int64_t threads_of_process() {
   return std::distance(begin(tasks), end(tasks));
 }
 
-// Whether there are so many, soon: Linux lists a thread a moment longer than it takes to join it.
+// Waits until the process has this number of threads: Linux lists a thread for a moment after it was joined.
 bool settles_at(std::int64_t count) {
   for (int i = 0; i < 500 && threads_of_process() != count; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -119,9 +120,9 @@ TEST_CASE("several callers at once all get their work done, while threads come a
       for (int round = 0; round < 300; ++round) {
         std::vector<std::int64_t> out(500, 0);
         parallel_for(500, 7, [&](std::int64_t begin, std::int64_t end) {
-          for (std::int64_t i = begin; i < end; ++i) out[static_cast<std::size_t>(i)] += i;
+          for (std::int64_t i = begin; i < end; ++i) nth(out, i) += i;
         });
-        for (std::int64_t i = 0; i < 500; ++i) wrong += out[static_cast<std::size_t>(i)] != i;
+        for (std::int64_t i = 0; i < 500; ++i) wrong += nth(out, i) != i;
       }
     };
     std::vector<std::thread> callers;

@@ -12,7 +12,7 @@ Extents random_extents(Random& random, int dims, std::int64_t most) {
   if (random.chance(0.3)) return 1 + random.below(most);
   Extents result(1);
   result.dims = dims;
-  for (int i = 0; i < dims; ++i) result.value[static_cast<std::size_t>(i)] = 1 + random.below(most);
+  for (int i = 0; i < dims; ++i) nth(result.value, i) = 1 + random.below(most);
   return result;
 }
 
@@ -38,7 +38,7 @@ std::int64_t window_size(const Extents& window, int dims) {
   return n;
 }
 
-// PyTorch's align_corners=False along one axis: weight of input i in output j.
+// The weight of input i in output j along one axis, with PyTorch's align_corners=False.
 double linear_weight(std::int64_t n, std::int64_t scale, std::int64_t i, std::int64_t j) {
   const double position = std::max(0.0, (static_cast<double>(j) + 0.5) / static_cast<double>(scale) - 0.5);
   const std::int64_t low = static_cast<std::int64_t>(position), high = std::min(low + 1, n - 1);
@@ -59,16 +59,16 @@ std::vector<double> naive_axis(const std::vector<double>& x, const Shape& shape,
   for (std::int64_t k = 0; k < large.numel(); ++k) {
     const auto index = index_of(large, k);
     auto source = index;
-    const std::int64_t j = index[static_cast<std::size_t>(axis)];
+    const std::int64_t j = nth(index, axis);
     for (std::int64_t i = std::max<std::int64_t>(0, j / scale - 1); i <= std::min(n - 1, j / scale + 1); ++i) {
-      source[static_cast<std::size_t>(axis)] = i;
-      std::int64_t from = 0;  // not element_at: nothing is broadcast here
-      for (int a = 0; a < shape.dims(); ++a) from = from * shape[a] + source[static_cast<std::size_t>(a)];
+      nth(source, axis) = i;
+      std::int64_t from = 0;  // element_at would broadcast
+      for (int a = 0; a < shape.dims(); ++a) from = from * shape[a] + nth(source, a);
       const double w = weight(kind, n, scale, i, j);
       if (transpose)
-        y[static_cast<std::size_t>(from)] += w * x[static_cast<std::size_t>(k)];
+        nth(y, from) += w * nth(x, k);
       else
-        y[static_cast<std::size_t>(k)] += w * x[static_cast<std::size_t>(from)];
+        nth(y, k) += w * nth(x, from);
     }
   }
   return y;
@@ -83,7 +83,7 @@ TEST_CASE("max_pool takes the first maximum of each window and drops the rest") 
     const Shape shape = odd_shape(random);
     Extents window = random_extents(random, shape.spatial_dims(), i % 10 == 0 ? 6 : 3);
     for (int axis = 0; axis < shape.spatial_dims(); ++axis)
-      window.value[static_cast<std::size_t>(axis)] = std::min(window[axis], shape[axis + 1]);
+      nth(window.value, axis) = std::min(window[axis], shape[axis + 1]);
     Tensor x = noise(shape, dtype, random);
     if (i % 2 == 0) {  // many equal values
       cpu_backend().unary(UnaryOp::affine, 2, 0, x, x);
@@ -102,13 +102,13 @@ TEST_CASE("max_pool takes the first maximum of each window and drops the rest") 
       std::int64_t best = -1, best_k = 0;
       for (std::int64_t v = 0; v < window_size(window, shape.spatial_dims()); ++v) {
         const std::int64_t from = element_at(shape, window_voxel(at, window, v));
-        if (best >= 0 && in[static_cast<std::size_t>(from)] <= in[static_cast<std::size_t>(best)]) continue;
+        if (best >= 0 && nth(in, from) <= nth(in, best)) continue;
         best = from;
         best_k = v;
       }
       const auto o = static_cast<std::size_t>(k);
-      same = same && out[o] == in[static_cast<std::size_t>(best)] && which[o] == static_cast<double>(best_k);
-      gradient[static_cast<std::size_t>(best)] += upstream[o];
+      same = same && out[o] == nth(in, best) && which[o] == static_cast<double>(best_k);
+      nth(gradient, best) += upstream[o];
     }
     CHECK_MESSAGE(same, "max_pool of " << x << " to " << y);
     CHECK_MESSAGE(values(dx) == gradient, "gradient of max_pool of " << x << " to " << y);

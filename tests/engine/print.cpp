@@ -1,4 +1,4 @@
-// What people see of a tensor and of its graph.
+// The text of a tensor, and the drawing of its graph.
 #include <sstream>
 
 #include "engine/ops.h"

@@ -47,10 +47,10 @@ TEST_CASE("a stream continues from its state, and forks do not depend on what wa
 TEST_CASE("below() is unbiased, in range, and shuffle() keeps every item") {
   Random random(6);
   std::vector<int> counts(7), items(100);
-  for (int i = 0; i < 70000; ++i) ++counts[static_cast<std::size_t>(random.below(7))];
+  for (int i = 0; i < 70000; ++i) ++nth(counts, random.below(7));
   for (const int count : counts) CHECK(std::abs(count - 10000) < 400);  // 4 deviations
   CHECK(random.below(1) == 0);
-  for (int i = 0; i < 100; ++i) items[static_cast<std::size_t>(i)] = i;
+  for (int i = 0; i < 100; ++i) nth(items, i) = i;
   const std::vector<int> before = items;
   random.shuffle(items);
   CHECK(items != before);

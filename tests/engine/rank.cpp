@@ -40,7 +40,7 @@ TEST_CASE("select_largest takes the largest, and of equal ones the first") {
         const std::vector<std::size_t> order = by_falling(x.to_vector<double>());
         for (std::int64_t count : {std::int64_t{0}, std::int64_t{1}, n / 3, n - 1, n}) {
           std::vector<double> expected(static_cast<std::size_t>(n), 0);
-          for (std::int64_t i = 0; i < count; ++i) expected[order[static_cast<std::size_t>(i)]] = 1;
+          for (std::int64_t i = 0; i < count; ++i) expected[nth(order, i)] = 1;
           CHECK_MESSAGE(select_largest(x, count).to_vector<double>() == expected,
                         dtype << " " << count << " of " << n << (ties ? ", with ties" : ""));
         }
@@ -81,7 +81,7 @@ TEST_CASE("lovasz_slope is the difference of the Jaccard loss in the order of th
             double truth = 0;
             for (std::int64_t v = image * size; v < (image + 1) * size; ++v) {
               const auto i = static_cast<std::size_t>(v * channels + c);
-              const std::uint8_t y = labels[static_cast<std::size_t>(v)];
+              const std::uint8_t y = nth(labels, v);
               if (y == 9) {
                 CHECK(slope[i] == 0);
                 continue;
@@ -109,7 +109,7 @@ TEST_CASE("many voxels have the same slopes with any number of threads, equal er
   constexpr std::int64_t kVoxels = 70000;
   Tensor errors = empty({1, kVoxels, 2}), labels = empty({1, kVoxels}, DType::u8);
   for (std::int64_t i = 0; i < kVoxels; ++i) {
-    // Few different values here, many there, and zeros.
+    // Some cases have few different values, others many, and some have zeros.
     const double x = random.uniform(-1, 1);
     errors.data<float>()[2 * i] = static_cast<float>(std::floor(8 * std::fabs(x)) / 8);
     errors.data<float>()[2 * i + 1] = static_cast<float>(x > 0 ? std::pow(x, 9) : 0.0);

@@ -25,7 +25,7 @@ std::vector<double> naive_reduce(ReduceOp op, const Tensor& x, const Shape& to) 
   const std::vector<double> in = values(x);
   for (std::int64_t k = 0; k < x.numel(); ++k) {
     double& r = result[static_cast<std::size_t>(element_at(to, index_of(x.shape(), k)))];
-    const double v = in[static_cast<std::size_t>(k)];
+    const double v = nth(in, k);
     if (op == ReduceOp::sum)
       r += v;
     else if (std::isnan(v) || (op == ReduceOp::max ? v > r : v < r))

@@ -20,10 +20,11 @@ TEST_CASE("a shape that no memory holds is an error, not a small block") {
     return ErrorKind::check;
   };
   const std::int64_t large = std::int64_t{1} << 31;
-  CHECK(kind({large, large}, DType::f32) == ErrorKind::memory);         // 2^64 bytes
-  CHECK(kind({large, large, 4}, DType::f32) == ErrorKind::memory);      // 2^64 elements
-  CHECK(kind({large * 2, large - 1}, DType::u8) == ErrorKind::memory);  // addressable, but not there
-  CHECK(kind({large, large / 2}, DType::f64) == ErrorKind::memory);     // 2^64 bytes
+  CHECK(kind({large, large}, DType::f32) == ErrorKind::memory);     // 2^64 bytes
+  CHECK(kind({large, large, 4}, DType::f32) == ErrorKind::memory);  // 2^64 elements
+  CHECK(kind({large * 2, large - 1}, DType::u8) ==
+        ErrorKind::memory);  // the address space holds them, the memory does not
+  CHECK(kind({large, large / 2}, DType::f64) == ErrorKind::memory);  // 2^64 bytes
   CHECK(test::contains(test::error_of([&] {
                          static_cast<void>(empty({large, large}));
                        }),
@@ -47,7 +48,7 @@ TEST_CASE("conversion between all element types keeps what fits") {
     const Tensor y = x.to(type);
     CHECK(y.dtype() == type);
     CHECK(y.to_vector<double>() == std::vector<double>({0, 3, 200}));
-    CHECK(y.to(type).raw() == y.raw());  // nothing to do: the same handle
+    CHECK(y.to(type).raw() == y.raw());  // the type is the same already, and so is the memory
   }
 }
 
@@ -99,6 +100,13 @@ TEST_CASE("from a pointer and to a pointer: copies") {
   CHECK(test::contains(test::error_of([&] { x.copy_to(out, 5); }), "copy_to: room for 5 elements of f32 [2, 3]"));
 }
 
+TEST_CASE("a null pointer is refused unless there is nothing to copy") {
+  const float* const null = nullptr;
+  CHECK(test::contains(test::error_of([&] { static_cast<void>(from_data(null, {2})); }),
+                       "from_data: a null pointer for f32 [2]"));
+  CHECK(from_data(null, {0}).numel() == 0);
+}
+
 TEST_CASE("borrowed memory is used in place and given back once, with the last tensor on it") {
   std::vector<double> numbers{1, 2, 3, 4};
   int released = 0;
@@ -115,7 +123,7 @@ TEST_CASE("borrowed memory is used in place and given back once, with the last t
   CHECK(released == 0);
   part = Tensor();
   CHECK(released == 1);
-  borrow(numbers.data(), {4});  // without a deleter: the memory stays the caller's
+  borrow(numbers.data(), {4});  // without a deleter the caller still owns the memory
   CHECK(numbers[3] == 4);
   CHECK(
       test::contains(test::error_of([] { borrow(static_cast<float*>(nullptr), {2}); }), "a null pointer for f32 [2]"));

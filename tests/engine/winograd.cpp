@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kTolerance = 5e-5;  // largest error over largest value
 
-// Planes and volumes with 3x3 kernels of any depth, extents around the tile of 4 and below, any channel count.
+// Images and volumes with 3x3 kernels of any depth, any number of channels, and extents around and below the tile of 4.
 ConvCase generate(Random& random) {
   while (true) {
     ConvCase c = point_case(random.chance(0.5) ? 2 : 3, 1 + random.below(3));
@@ -32,7 +32,8 @@ void compare(const ConvCase& c, const Random& random, bool with_bias) {
   CHECK_MESSAGE(normalised_error(result.dweight, reference.dweight) <= kTolerance, "weight gradient ", c.name());
 }
 
-// Layers whose sizes choose each of the ways in which the work is cut: few channels, many, many tiles, deep volumes.
+// The sizes of these layers lead to each way of dividing the work: few channels, many channels, many tiles, deep
+// volumes.
 std::vector<ConvCase> layers() {
   return {layer(2, 2, 32, 32, 50), layer(2, 1, 200, 180, 21), layer(2, 3, 300, 270, 8), layer(2, 1, 520, 70, 33),
           layer(3, 1, 16, 24, 35), layer(3, 2, 96, 80, 9),    layer(3, 1, 150, 140, 6)};

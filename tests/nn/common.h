@@ -1,8 +1,8 @@
-// What the tests of nn share.
+// Functions that the tests of nn share.
 #pragma once
 
 #include "tests/test.h"
-// First: the macros.
+// The macros of the tests come first.
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -22,7 +22,7 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
 }
 
-// sin(1.3 i + phase), element by element: numbers that need no random generator to be repeated elsewhere.
+// Element i is sin(1.3 i + phase). Another program can compute the same numbers without our random generator.
 inline Tensor wave(const Shape& shape, double phase, DType dtype = DType::f64) {
   std::vector<double> values(static_cast<std::size_t>(shape.numel()));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(1.3 * static_cast<double>(i) + phase);
@@ -34,8 +34,8 @@ inline void overwrite(const Tensor& target, const Tensor& source) {
   std::memcpy(target.raw(), source.raw(), source.bytes());
 }
 
-// Gradcheck of a module in f64: y = f(x) as a function of x and of the flat parameters. The sweep through the module
-// runs inside the closure of one recorded operation.
+// Checks the gradient of a module in f64, where y = f(x) is a function of x and of the flat parameters. backward()
+// through the module runs inside the closure of one recorded operation.
 template <class F>
 GradcheckResult gradcheck_module(nn::Module& module, const Tensor& x, F&& f, std::int64_t most = 40) {
   module.to(DType::f64);

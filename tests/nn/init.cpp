@@ -57,7 +57,7 @@ TEST_CASE("orthogonal: orthonormal rows, or columns where there are more rows, t
   CHECK(orthonormality(tall, true) < 1e-14);
   CHECK(orthonormality(square, false) < 1e-14);
   CHECK(orthonormality(square, true) < 1e-13);
-  CHECK(orthonormality(wide, true) > 0.1);  // what a broken measure would also call orthonormal
+  CHECK(orthonormality(wide, true) > 0.1);  // proves that the measure can fail
   const Tensor scaled = nn::orthogonal({24, 24}, 3, Random(1));
   CHECK(near(scaled.data<double>()[5], 3 * square.data<double>()[5], 1e-15));
   CHECK(contains(error_of([] { nn::orthogonal({4}, 1, Random(1)); }), "two axes or more, got [4]"));

@@ -67,6 +67,13 @@ TEST_CASE("layers refuse what they cannot be") {
   CHECK(contains(error_of([] { nn::NormLayer(0, {}); }), "channels must be at least 1, got 0"));
   nn::NormLayer instance(2, {});
   CHECK(contains(error_of([&] { instance(full({4, 1, 1, 2}, 1)); }), "single voxel, x is [4, 1, 1, 2]\nhint: "));
+  CHECK(contains(error_of([&] { instance(Tensor()); }), "normalise: an undefined tensor was given"));
+  CHECK(contains(error_of([&] { instance(zeros({4, 2})); }), "got [4, 2]"));
+  const nn::Conv plain(2, 1, 1, {}, Random(1));
+  CHECK(contains(error_of([&] { plain.forward(std::vector<FeatureMap>{}); }), "conv: no input"));
+  nn::ConvBlock residual(2, 2, 2, {.residual = true}, Random(1));
+  const Tensor half = zeros({1, 4, 4, 1});
+  CHECK(contains(error_of([&] { residual.forward(std::vector<FeatureMap>{half, half}); }), "takes one map, got 2"));
 }
 
 TEST_CASE("norms: parameters, buffers, and what is normalised") {

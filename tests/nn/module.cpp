@@ -84,7 +84,7 @@ TEST_CASE("the flat buffers alias the parameters and their gradients, both ways"
   CHECK(gradients[0] == 0);
   CHECK(net.parameters()[1].tensor.grad().raw() == net.flat_gradients().data<float>() + 24);
   sum(net(from_vector<float>({1, 2}, {1, 10}))).backward();
-  CHECK(net.flat_gradients().data<float>()[24] == 4);  // added up
+  CHECK(net.flat_gradients().data<float>()[24] == 4);  // the sum of both gradients
   net.zero_grad();
   CHECK(net.flat_gradients().to_vector<float>() == std::vector<float>(28, 0.0f));
 }
@@ -135,7 +135,7 @@ TEST_CASE("state has PyTorch's axis order: the last axis moves to the second pla
         right &= saved.data<float>()[(filter * 4 + channel) * 3 + tap] ==
                  net.filter.data<float>()[(filter * 3 + tap) * 4 + channel];
   CHECK(right);
-  // The copy is its own: training on does not change it.
+  // A step after state() does not change the copy.
   net.flat_parameters().backend().fill(net.flat_parameters(), 0);
   CHECK(saved.data<float>()[1] != 0);
 }

@@ -158,7 +158,7 @@ TEST_CASE("the moving average warms up, averages parameters and buffers, and cha
   ema.swap();
   for (int i = 0; i < 200; ++i) ema.update();
   net.flat_parameters().data<double>()[0] = 2.5;
-  ema.update();  // decay 0.9: past the warm-up
+  ema.update();  // the decay has reached 0.9
   ema.swap();
   CHECK(near(net.flat_parameters().data<double>()[0], 1.6, 1e-12));
 }

@@ -38,7 +38,7 @@ TEST_CASE("step: a third each by default, or every `period` steps") {
   CHECK(near(period.rate(6), 1));
   CHECK(near(period.rate(7), 0.5));
   CHECK(near(period.rate(12), 0.25));
-  CHECK(near(period.rate(17), 0.2));  // not 0.125: lowest
+  CHECK(near(period.rate(17), 0.2));  // the lowest rate, not 0.125
 }
 
 TEST_CASE("poly: (1 - x)^0.9") {
@@ -71,11 +71,11 @@ TEST_CASE("plateau: drops after more than `patience` reports that are not better
   };
   CHECK(near(after(0.5), 1));
   CHECK(near(after(0.6), 1));
-  CHECK(near(after(0.60001), 1));  // within the threshold: the first without an improvement
+  CHECK(near(after(0.60001), 1));  // within the threshold, so this is the first without an improvement
   CHECK(near(after(0.6), 0.1));
   CHECK(near(after(0.7), 0.1));
   CHECK(near(after(kNaN), 0.1));
-  CHECK(near(after(kNaN), 0.05));  // lowest, not 0.01
+  CHECK(near(after(kNaN), 0.05));  // the lowest rate, not 0.01
 }
 
 TEST_CASE("plateau on a loss, which may be negative") {
@@ -103,6 +103,7 @@ TEST_CASE("plateau goes on from its state; the others have none") {
                  }),
                  "a state of 3 numbers, expected 0"));
   CHECK(contains(error_of([&] { resumed.load_state({1}); }), "a state of 1 numbers, expected 3"));
+  CHECK(contains(error_of([&] { resumed.load_state({1, -2, 0}); }), "the counts -2 and 0, both must be 0 or above"));
 }
 
 TEST_CASE("every schedule stays within 0 .. lr over the whole run") {

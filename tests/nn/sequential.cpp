@@ -54,6 +54,11 @@ TEST_CASE("layers of images stand in a sequence as well") {
   CHECK(!allclose(masked(0), masked(1)));
 }
 
+TEST_CASE("an empty function is no layer") {
+  nn::Sequential net(Random(1));
+  CHECK(test::contains(test::error_of([&] { net.add(std::function<Tensor(const Tensor&)>()); }), "added as layer 0"));
+}
+
 TEST_CASE("two linear layers learn exclusive or") {
   nn::Sequential net(Random(1));
   net.add<nn::Linear>(2, 8).add(voxgrad::tanh).add<nn::Linear>(8, 1);

@@ -1,4 +1,4 @@
-// The reference values were computed with the PyTorch twin in reference.py beside this file.
+// The reference values were computed by the same network in PyTorch, in reference.py beside this file.
 #include "nn/unet.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ std::vector<std::string> names(const std::vector<NamedTensor>& tensors) {
   return all;
 }
 
-// The same numbers as in the twin: parameter k of the sorted names, element i in PyTorch's order.
+// The parameters of reference.py: parameter k counts the sorted names, and element i is in PyTorch's order.
 std::vector<NamedTensor> wave_state(const UNet& net) {
   std::vector<std::string> sorted = names(net.parameters());
   std::sort(sorted.begin(), sorted.end());
@@ -130,7 +130,7 @@ Tensor loss_of(const Tensor& logits) {
   return sum(log_softmax(logits) * target) * (-1.0 / static_cast<double>(voxels));
 }
 
-// `steps` steps of training; returns the losses.
+// Trains for some steps and returns the losses.
 std::vector<double> train(UNet& net, nn::Optimizer& optimizer, const Tensor& x, std::int64_t first, std::int64_t last) {
   std::vector<double> losses;
   for (std::int64_t step = first; step < last; ++step) {

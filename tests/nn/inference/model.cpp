@@ -1,4 +1,4 @@
-// A model comes back from its file as it was; every wrong number in a file is refused with its key and its file.
+// A model is the same after it was saved and loaded. Every wrong number in a file is refused with its key and its file.
 #include "nn/inference/model.h"
 
 #include <limits>
@@ -35,7 +35,7 @@ Model make(const ModelSpec& spec) {
   return model;
 }
 
-// A file of small_spec() with its description changed: what `from` says becomes `to`.
+// A file of small_spec() with `from` replaced by `to` in its description.
 TensorFile edited(const std::string& from, const std::string& to) {
   TensorFile file{make(small_spec()).net->state(), {}};
   std::string description = nn::to_text(small_spec());
@@ -60,7 +60,7 @@ std::string refusal(const TensorFile& file) {
 
 std::string refusal(const std::string& from, const std::string& to) { return refusal(edited(from, to)); }
 
-// What the first version of the program wrote.
+// A description by the first version of the program.
 constexpr const char* kOldDescription =
     R"({"network":"unet","dims":2,"in_channels":2,"classes":3,"base":4,"max_channels":320,"depth":3,)"
     R"("norm":"instance","residual":false,"dropout":0.0,"deep_supervision":false,"strides":[[2,2],[1,2]],)"
@@ -121,7 +121,7 @@ TEST_CASE("every field of the configuration is saved") {
   CHECK(read.net.init == nn::Init::orthogonal);
   CHECK(read.net.dropout == 0.1);
   CHECK(read.net.strides == spec.net.strides);
-  // No field keeps its default in the text above: one that is not written would come back with it.
+  // No field above has its default, so a field that is not written would be read as another value.
   nn::UNetConfig defaults;
   const std::string text = nn::to_text(spec);
   nn::visit_fields(defaults, [&](const char* name, const auto&...) {
@@ -136,7 +136,7 @@ TEST_CASE("a file that is older than some keys loads with the defaults of its ti
   CHECK(spec.net.activation == Activation::leaky_relu);
   CHECK(spec.net.upsampling == Upsampling::linear);
   CHECK(spec.net.transposed);
-  // All other keys are needed.
+  // A missing key of any other name is an error.
   const std::string old = kOldDescription;
   for (const char* key :
        {"network", "dims", "in_channels", "classes", "base", "max_channels", "depth", "norm", "residual", "dropout",
@@ -157,7 +157,7 @@ TEST_CASE("the optimiser and the average of a checkpoint are left alone, damaged
 }
 
 TEST_CASE("numbers outside their range are named") {
-  const char* large = "4294967298";  // 2 once the upper half is cut off
+  const char* large = "4294967298";  // becomes 2 if only 32 bits are read
   CHECK(contains(refusal("\"dims\":2", std::string("\"dims\":") + large),
                  "metadata \"model\": \"dims\" is 4.29497e+09, must be a whole number 2 .. 3"));
   CHECK(contains(refusal("\"depth\":3", std::string("\"depth\":") + large), "\"depth\" is"));
@@ -190,7 +190,9 @@ TEST_CASE("numbers outside their range are named") {
   CHECK(contains(refusal("\"patch\":[8,16]", "\"patch\":[8,0]"), "\"patch\" is 0"));
   CHECK(contains(refusal("\"patch\":[8,16]", "\"patch\":[8,18]"), "extent 18 of axis 1 is no multiple of 4"));
   CHECK(contains(refusal("\"patch\":[8,16]", "\"patch\":[8]"), "1 extents for 2 axes"));
+  CHECK(contains(refusal("\"patch\":[8,16]", "\"patch\":[8,8,8,8,8,8,8]"), "at most 6 extents"));
   CHECK(contains(refusal("\"background\",", ""), "2 names for 3 classes"));
+  CHECK(contains(refusal("\"classes\":3", "\"classes\":1"), "a model needs a channel for each class"));
   CHECK(contains(refusal("\"background\"", "3"), "\"class_names\" is no text"));
   CHECK(contains(refusal("\"kind\":\"dataset\"", "\"kind\":\"x\""), "\"normalisation.kind\" is unknown"));
   CHECK(contains(refusal("[0.001,17.0]", "[0.0,17.0]"), "deviation 0"));
@@ -205,7 +207,7 @@ TEST_CASE("a window of too many voxels is refused whatever its axes") {
   ModelSpec spec = small_spec();
   spec.net.dims = 3;
   spec.net.strides = {{1, 1, 1}, {1, 1, 1}};
-  for (const auto& window : std::vector<std::vector<std::int64_t>>{{65536, 65536, 1}, {1, 65536, 4097}}) {
+  for (const Shape& window : {Shape{65536, 65536, 1}, Shape{1, 65536, 4097}}) {
     spec.window = window;
     CHECK(contains(error_of([&] { nn::parse_spec(nn::to_text(spec)); }), "more than 268435456 voxels"));
   }

@@ -51,6 +51,10 @@ TEST_CASE("none leaves the values") {
   CHECK(image.to_vector<float>() == std::vector<float>{4, -7});
 }
 
+TEST_CASE("an image without channels is refused") {
+  CHECK(contains(error_of([] { Normalisation().apply(zeros({2, 2, 0})); }), "f32 [2, 2, 0] has no channels"));
+}
+
 TEST_CASE("numbers that nothing can be divided by are refused") {
   const auto refusal = [](double mean, double deviation, std::int64_t channels = 1) {
     const Normalisation normalisation{Normalisation::Kind::zscore_dataset, {mean}, {deviation}};

@@ -1,4 +1,4 @@
-// The sliding window: where windows lie, that each voxel is covered and averaged, padding, slabs in order.
+// The sliding window: the positions of windows, averages in which each voxel counts, padding, and the order of slabs.
 #include "nn/inference/windows.h"
 
 #include <thread>
@@ -23,8 +23,8 @@ UNet small_net(int dims, std::int64_t channels) {
   return UNet(config, Random(1));
 }
 
-// Probabilities of the whole case, put together from the slabs; checks that they come in order and without gaps.
-Tensor collect(UNet& net, const Tensor& image, const std::vector<std::int64_t>& window, int* slabs = nullptr) {
+// The probabilities of the whole image, joined from the slabs. They must come in order and without gaps.
+Tensor collect(UNet& net, const Tensor& image, const Shape& window, int* slabs = nullptr) {
   std::vector<Tensor> parts;
   std::int64_t next = 0;
   sliding_window(net, image, window, [&](std::int64_t row, const Tensor& probabilities) {
@@ -66,7 +66,7 @@ TEST_CASE("a case as large as the window is one pass of the network") {
 }
 
 TEST_CASE("a network of 1x1 receptive field gives the same whatever the windows") {
-  // No norm and weights that only look at the centre voxel: then no window border can be seen.
+  // Without norm, and with weights that read the centre voxel only, the borders of windows have no effect.
   UNetConfig config;
   config.dims = 3;
   config.in_channels = 2;
@@ -85,11 +85,10 @@ TEST_CASE("a network of 1x1 receptive field gives the same whatever the windows"
   const Tensor image = random_normal({11, 9, 14, 2}, 3);
   const Tensor whole = collect(net, image, {11, 9, 14});
   int slabs = 0;
-  for (const std::vector<std::int64_t>& window :
-       {std::vector<std::int64_t>{4, 4, 4}, {3, 9, 5}, {11, 2, 14}, {16, 16, 16}, {4, 16, 6}})
+  for (const Shape& window : {Shape{4, 4, 4}, {3, 9, 5}, {11, 2, 14}, {16, 16, 16}, {4, 16, 6}})
     CHECK(largest_difference(collect(net, image, window, &slabs), whole) < 1e-5);
   collect(net, image, {4, 9, 14}, &slabs);
-  CHECK(slabs == 5);  // rows leave as soon as no window reaches them any more: starts 0, 2, 4 (of 3.5), 5, 7
+  CHECK(slabs == 5);  // rows are emitted when no later window overlaps them: the starts are 0, 2, 4 (of 3.5), 5, 7
 }
 
 TEST_CASE("a small case lies in the middle of zeros") {
@@ -104,7 +103,7 @@ TEST_CASE("a small case lies in the middle of zeros") {
 
 namespace {
 
-Model small_model(const std::vector<std::int64_t>& window, int depth = 2) {
+Model small_model(const Shape& window, int depth = 2) {
   Model model;
   model.spec.net = {.in_channels = 1, .classes = 3, .base = 4, .depth = depth};
   model.spec.window = window;
@@ -121,7 +120,7 @@ TEST_CASE("labels are the most probable classes, and the image is left alone") {
   const Tensor image = random_normal({12, 10, 1}, 6);
   const std::vector<float> before = image.to_vector<float>();
   const Prediction prediction = predict_probabilities(model, image);
-  CHECK(image.to_vector<float>() == before);  // normalised on a copy
+  CHECK(image.to_vector<float>() == before);  // a copy was normalised
   CHECK(prediction.labels.shape() == Shape{12, 10});
   CHECK(same_bits(prediction.labels, argmax(prediction.probabilities)));
   CHECK(same_bits(predict(model, image), prediction.labels));
@@ -141,25 +140,42 @@ TEST_CASE("what a model cannot segment is refused") {
   Model model = small_model({8, 8});
   for (const Shape& wrong : {Shape{12, 10, 2}, Shape{12, 10}, Shape{3, 12, 10, 1}, Shape{0, 10, 1}, Shape{12, 0, 1}})
     CHECK_MESSAGE(contains(error_of([&] { predict(model, zeros(wrong)); }), "2 spatial axes"), text(wrong));
-  CHECK(contains(error_of([&] { predict(model, Tensor()); }), "undefined tensor"));
+  CHECK(contains(error_of([&] { predict(model, Tensor()); }), "predict: image undefined tensor"));
+  CHECK(contains(error_of([&] { predict_probabilities(model, Tensor()); }), "predict: image undefined tensor"));
+  CHECK(contains(error_of([&] { predict(Model(), zeros({8, 8, 1})); }), "the model has no network"));
   model.net->train();
   CHECK(contains(error_of([&] { predict(model, zeros({8, 8, 1})); }), "training mode"));
 }
 
+TEST_CASE("a sliding window refuses images, windows and networks that do not fit") {
+  UNet net = small_net(2, 1);
+  net.train(false);
+  const auto refusal = [](UNet& with, const Tensor& image, const Shape& window) {
+    return error_of([&] { sliding_window(with, image, window, [](std::int64_t, const Tensor&) {}); });
+  };
+  CHECK(contains(refusal(net, Tensor(), {8, 8}), "must be f32 [*S, C] on the host, got undefined tensor"));
+  CHECK(contains(refusal(net, zeros({8, 8, 1}, DType::u8), {8, 8}), "got u8 [8, 8, 1]"));
+  CHECK(contains(refusal(net, zeros({8, 8, 1}), {8}), "the window [8] does not fit"));
+  CHECK(contains(refusal(net, zeros({8, 8, 1}), {8, 0}), "the window [8, 0] does not fit"));
+  CHECK(contains(refusal(net, zeros({0, 8, 1}), {8, 8}), "does not fit the image f32 [0, 8, 1]"));
+  UNet single({.classes = 1, .base = 4, .depth = 2}, Random(1));
+  single.train(false);
+  CHECK(contains(refusal(single, zeros({8, 8, 1}), {8, 8}), "one output channel"));
+}
+
 TEST_CASE("a small image has a small window, of what the network divides") {
-  const Model model = small_model({64, 48}, 4);  // multiples of 8, 32 at least
-  using Window = std::vector<std::int64_t>;
-  CHECK(window_for(model, {64, 48, 1}) == Window{64, 48});
-  CHECK(window_for(model, {500, 49, 1}) == Window{64, 48});
-  CHECK(window_for(model, {63, 40, 1}) == Window{64, 40});
-  CHECK(window_for(model, {33, 41, 1}) == Window{40, 48});
-  CHECK(window_for(model, {17, 1, 1}) == Window{32, 32});
+  const Model model = small_model({64, 48}, 4);  // windows are multiples of 8 and at least 32
+  CHECK(window_for(model, {64, 48, 1}) == Shape{64, 48});
+  CHECK(window_for(model, {500, 49, 1}) == Shape{64, 48});
+  CHECK(window_for(model, {63, 40, 1}) == Shape{64, 40});
+  CHECK(window_for(model, {33, 41, 1}) == Shape{40, 48});
+  CHECK(window_for(model, {17, 1, 1}) == Shape{32, 32});
   const Tensor image = random_normal({17, 41, 1}, 8), input = image.clone();
   model.spec.normalisation.apply(input);
   CHECK(same_bits(predict_probabilities(model, image).probabilities, collect(*model.net, input, {32, 48})));
   CHECK(predict(model, random_normal({1, 1, 1}, 9)).shape() == Shape{1, 1});
-  // A window of the training that is smaller than that is kept.
-  CHECK(window_for(small_model({16, 16}, 4), {1, 9, 1}) == Window{16, 16});
+  // A smaller window of the training does not change.
+  CHECK(window_for(small_model({16, 16}, 4), {1, 9, 1}) == Shape{16, 16});
 }
 
 TEST_CASE("images at least as large as the window have the bits of the training's window") {
