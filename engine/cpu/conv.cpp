@@ -35,7 +35,7 @@ void convolve_rows(Blas blas, const PatchGrid& grid, const Source<T>& source, Ma
   const bool gather = !grid.is_identity(), scatter = !grid.fills_target();
   const std::int64_t depth = grid.depth(), count = end - begin;
   const Scratch<T> patches(gather || !source.plain() ? count * depth : 0), result(scatter ? count * cout : 0);
-  if (gather) gather_patches(grid, source.x, begin, end, 0, grid.taps.size(), patches.data());
+  if (gather) gather_patches(grid, source.x, begin, end, 0, std::ssize(grid.taps), patches.data());
   const T* const factors = gather ? patches.data() : source.read(begin, end, patches.data());
   T* const rows = scatter ? result.data() : destination + begin * cout;
   if (bias != nullptr)
@@ -57,9 +57,9 @@ void convolve_forward(const ConvShape& s, const Source<T>& x, const T* weight, c
 template <class T>
 void select_taps(const PatchGrid& grid, const ConvShape& s, const T* weight, T* matrix) {
   const std::int64_t kernel = volume(s.kernel);
-  parallel_for(static_cast<std::int64_t>(grid.taps.size()), 1, [&](std::int64_t tap, std::int64_t) {
+  parallel_for(std::ssize(grid.taps), 1, [&](std::int64_t tap, std::int64_t) {
     for (std::int64_t co = 0; co < s.cout; ++co) {
-      const T* row = weight + (co * kernel + grid.taps[static_cast<std::size_t>(tap)].kernel) * s.cin;
+      const T* row = weight + (co * kernel + nth(grid.taps, tap).kernel) * s.cin;
       std::copy(row, row + s.cin, matrix + (tap * s.cout + co) * s.cin);
     }
   });
@@ -113,9 +113,7 @@ void accumulate_weights(Blas blas, const ConvShape& s, const Source<T>& x, const
     gemm<T>(blas, s.cout, columns, 0, {}, {}, false, sum, depth);
     for (std::int64_t row = start; row < end; row += block) {
       const std::int64_t count = std::min(block, end - row);
-      if (gather)
-        gather_patches(grid, x.x, row, row + count, static_cast<std::size_t>(first_tap),
-                       static_cast<std::size_t>(last_tap), patches.data());
+      if (gather) gather_patches(grid, x.x, row, row + count, first_tap, last_tap, patches.data());
       gemm<T>(blas, s.cout, columns, count, {dy.read(row, row + count, gradient.data()), s.cout, true},
               {gather ? patches.data() : x.read(row, row + count, patches.data()), columns}, true, sum, depth);
     }
@@ -149,15 +147,14 @@ const T* data_or_null(const Tensor& x) {
 void store_statistics(const winograd::BlockMoments& blocks, const ConvShape& s, double eps, const Tensor& mean,
                       const Tensor& rstd) {
   const std::int64_t maps = mean.extent(0), groups = mean.extent(1), size = s.cout / groups;
-  std::vector<Moments> all(static_cast<std::size_t>(maps * groups));
-  for (std::size_t unit = 0; unit < blocks.count.size(); ++unit) {
-    const auto at = static_cast<std::int64_t>(unit);
-    const std::int64_t sample = blocks.first_sample[unit / static_cast<std::size_t>(blocks.slots)] + at % blocks.slots;
+  auto all = zero_vector<Moments>(maps * groups);
+  for (std::int64_t unit = 0; unit < std::ssize(blocks.count); ++unit) {
+    const double count = nth(blocks.count, unit);
+    const std::int64_t sample = nth(blocks.first_sample, unit / blocks.slots) + unit % blocks.slots;
     const std::int64_t map = maps == 1 ? 0 : sample;
-    for (std::int64_t c = 0; c < s.cout && blocks.count[unit] > 0; ++c) {
-      const auto from = static_cast<std::size_t>(at * blocks.stride + c);
-      all[static_cast<std::size_t>(map * groups + c / size)].merge(
-          {blocks.count[unit], blocks.mean[from], blocks.m2[from]});
+    for (std::int64_t c = 0; c < s.cout && count > 0; ++c) {
+      const std::int64_t from = unit * blocks.stride + c;
+      nth(all, map * groups + c / size).merge({count, nth(blocks.mean, from), nth(blocks.m2, from)});
     }
   }
   for (std::size_t i = 0; i < all.size(); ++i) {

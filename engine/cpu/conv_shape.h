@@ -4,21 +4,17 @@
 // per residue of the position modulo s, so that no two tasks write the same voxel.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/cpu/axes.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-using Extents3 = std::array<std::int64_t, 3>;  // depth, height, width
-
-inline std::int64_t volume(const Extents3& extents) { return extents[0] * extents[1] * extents[2]; }
-
 struct ConvShape {
   std::int64_t batch, cin, cout;
-  Extents3 in, out, kernel, stride, padding, dilation;
+  Extents in, out, kernel, stride, padding, dilation;
 };
 
 // Shapes of x [N, *S, Cin], weight [Cout, *K, Cin] and y [N, *S', Cout].
@@ -29,20 +25,20 @@ ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& y, const 
 ConvShape input_gradient_shape(const ConvShape& s);
 
 struct Tap {
-  Extents3 offset;      // position in the source = step * grid point + offset
+  Extents offset;       // position in the source = step * grid point + offset
   std::int64_t kernel;  // flat index of the tap in the kernel
 };
 
 struct PatchGrid {
-  std::int64_t batch, channels;     // of the source
-  Extents3 source, step;            // extents of the source; distance between the patches of two points
-  Extents3 points;                  // extents of the grid
-  Extents3 first, spacing, target;  // point p is voxel first + spacing * p of the destination; extents of that
-  std::vector<Tap> taps;            // empty: the destination is zero there
+  std::int64_t batch, channels;    // of the source
+  Extents source, step;            // extents of the source; distance between the patches of two points
+  Extents points;                  // extents of the grid
+  Extents first, spacing, target;  // point p is voxel first + spacing * p of the destination; extents of that
+  std::vector<Tap> taps;           // empty: the destination is zero there
 
   std::int64_t rows() const { return batch * volume(points); }
-  std::int64_t depth() const { return static_cast<std::int64_t>(taps.size()) * channels; }  // columns of a patch
-  bool fills_target() const { return points == target; }                                    // rows in voxel order
+  std::int64_t depth() const { return std::ssize(taps) * channels; }  // columns of a patch
+  bool fills_target() const { return points == target; }              // rows in voxel order
   bool is_identity() const;  // patches are the rows of the source as they stand
 };
 

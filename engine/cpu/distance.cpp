@@ -316,7 +316,7 @@ void CpuBackend::distance(const Tensor& labels, const std::vector<int>& classes,
   for (std::int64_t k = 0; k < width; ++k) {
     const std::uint8_t* side = labels.data<std::uint8_t>();
     if (!classes.empty()) {
-      tell_sides(side, voxels, classes[static_cast<std::size_t>(k)], sides.data());
+      tell_sides(side, voxels, nth(classes, k), sides.data());
       side = sides.data();
     }
     dispatch_float(y.dtype(), "distance", [&]<class Y>(Y) {

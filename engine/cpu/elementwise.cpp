@@ -111,7 +111,7 @@ struct Broadcast {
       q_step *= q_n;
     }
     if (axes == 0) push(1, 1, 1);
-    for (std::size_t i = 1; i < static_cast<std::size_t>(axes); ++i) rows *= extent[i];
+    for (int i = 1; i < axes; ++i) rows *= nth(extent, i);
   }
 
   // Where a row of y begins in p and q, and how many rows are left before any axis but the last two advances.
@@ -120,11 +120,11 @@ struct Broadcast {
   };
   Row at(std::int64_t row) const {
     Row result{0, 0, extent[1] - row % extent[1]};
-    for (std::size_t axis = 1; axis < static_cast<std::size_t>(axes); ++axis) {
-      const std::int64_t index = row % extent[axis];
-      row /= extent[axis];
-      result.p += index * p_stride[axis];
-      result.q += index * q_stride[axis];
+    for (int axis = 1; axis < axes; ++axis) {
+      const std::int64_t index = row % nth(extent, axis);
+      row /= nth(extent, axis);
+      result.p += index * nth(p_stride, axis);
+      result.q += index * nth(q_stride, axis);
     }
     return result;
   }
@@ -132,16 +132,16 @@ struct Broadcast {
  private:
   void push(std::int64_t n, std::int64_t p, std::int64_t q) {
     if (axes > 0) {
-      const auto last = static_cast<std::size_t>(axes - 1);
-      if (p == p_stride[last] * extent[last] && q == q_stride[last] * extent[last]) {
-        extent[last] *= n;
+      std::int64_t& last = nth(extent, axes - 1);
+      if (p == nth(p_stride, axes - 1) * last && q == nth(q_stride, axes - 1) * last) {
+        last *= n;
         return;
       }
     }
-    const auto next = static_cast<std::size_t>(axes++);
-    extent[next] = n;
-    p_stride[next] = p;
-    q_stride[next] = q;
+    nth(extent, axes) = n;
+    nth(p_stride, axes) = p;
+    nth(q_stride, axes) = q;
+    ++axes;
   }
 };
 

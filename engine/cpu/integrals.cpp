@@ -100,15 +100,14 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
     if (run.reads_softmax) b.softmax(run.values_need);
     double* to = parts.data() + chunk * width * kPartial;
     for (std::int64_t k = 0; k < count; ++k, to += channels * kPartial) {
-      const Integral& row = run.rows[static_cast<std::size_t>(k)];
-      if (!run.values[static_cast<std::size_t>(k)].fits)
-        visit<T>(row.kind, [&]<class Row>(Row) { add_row<Row>(run, b, row, voxel, to); });
+      const Integral& row = nth(run.rows, k);
+      if (!nth(run.values, k).fits) visit<T>(row.kind, [&]<class Row>(Row) { add_row<Row>(run, b, row, voxel, to); });
     }
     for (int c = 0; c < b.classes; ++c, to += MomentSums::kCount * kPartial)
       (degree == 0 ? add_moments<0, T> : degree == 1 ? add_moments<1, T> : add_moments<2, T>)(b, c, to);
     add_block<T, 1>(b.padded, 1, to, [&](int i) VOXGRAD_INLINE { return std::array{load(b.valid + i)}; });
   });
-  std::vector<double> sums(static_cast<std::size_t>(width));
+  auto sums = zero_vector<double>(width);
   for (std::int64_t n = 0; n < run.samples; ++n) {
     for (std::int64_t i = 0; i < width; ++i) {
       double sum = 0;
@@ -116,11 +115,11 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
         const double* const part = parts.data() + (chunk * width + i) * kPartial;
         sum = std::accumulate(part, part + kPartial, sum);
       }
-      sums[static_cast<std::size_t>(i)] = sum;
+      nth(sums, i) = sum;
     }
     for (std::int64_t k = 0; k < count; ++k) {
       double* const to = result.data<double>() + (k * run.samples + n) * channels;
-      const Polynomial& f = run.values[static_cast<std::size_t>(k)];
+      const Polynomial& f = nth(run.values, k);
       if (f.fits)
         run.polynomial_sums(k, sums.data() + moments, to);
       else

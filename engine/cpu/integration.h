@@ -189,15 +189,14 @@ struct Integration {
   // Row k, a polynomial, from the sums of the classes and, behind them, the number of voxels. to [channels].
   void polynomial_sums(std::int64_t k, const double* sums, double* to) const {
     const std::int64_t classes = std::max<std::int64_t>(channels, 2), first = classes - channels;
-    const Integral& row = rows[static_cast<std::size_t>(k)];
+    const Integral& row = nth(rows, k);
     const bool truth = at_truth(row);
     std::fill_n(to, channels, 0.0);
     for (std::int64_t c = truth ? 0 : first; c < classes; ++c) {
       const double* s = sums + c * MomentSums::kCount;
       to[std::max<std::int64_t>(0, c - first)] +=
           class_weight(row, static_cast<int>(c)) *
-          MomentSums{s[0], s[1], s[2], s[3], s[4]}(values[static_cast<std::size_t>(k)],
-                                                   sums[classes * MomentSums::kCount]);
+          MomentSums{s[0], s[1], s[2], s[3], s[4]}(nth(values, k), sums[classes * MomentSums::kCount]);
     }
   }
   // The most that any row needs.

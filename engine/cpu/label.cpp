@@ -26,7 +26,7 @@ void CpuBackend::lookup(const Tensor& table, const Tensor& labels, const Tensor&
   const std::int64_t known = std::min<std::int64_t>(table.extent(0), 256), width = table.extent(1);
   const std::uint8_t* label = labels.data<std::uint8_t>();
   dispatch_float(y.dtype(), "lookup", [&]<class T>(T) {
-    std::vector<T> rows(static_cast<std::size_t>(256 * width), T(0));
+    auto rows = zero_vector<T>(256 * width);
     std::copy_n(table.data<double>(), known * width, rows.begin());
     T* result = y.data<T>();
     parallel_for(labels.numel(), 16384, [&](std::int64_t begin, std::int64_t end) {

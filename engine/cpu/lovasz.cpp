@@ -102,9 +102,9 @@ std::pair<Key<T>, Key<T>> range(const T* x, std::int64_t n) {
 
 template <class T>
 Leading<T> leading_bits(const T* errors, std::int64_t n) {
-  std::vector<std::pair<Key<T>, Key<T>>> parts(static_cast<std::size_t>(block_count(n, kBlock)));
+  auto parts = zero_vector<std::pair<Key<T>, Key<T>>>(block_count(n, kBlock));
   parallel_for(n, kBlock, [&](std::int64_t begin, std::int64_t end) {
-    parts[static_cast<std::size_t>(begin / kBlock)] = range(errors + begin, end - begin);
+    nth(parts, begin / kBlock) = range(errors + begin, end - begin);
   });
   auto [low, high] = parts[0];
   for (const auto& part : parts) low = std::min(low, part.first), high = std::max(high, part.second);
@@ -137,13 +137,13 @@ void write_slopes(const Segment<T>& s, const Entry<T>* entries, std::int64_t n, 
 std::vector<Count> places(Count* counts, std::int64_t blocks) {
   std::vector<Count> before(kBuckets + 1), next(kBuckets);
   for (std::int64_t block = 0; block < blocks; ++block)
-    for (std::size_t k = 0; k < kBuckets; ++k) before[k + 1] += counts[block * kBuckets + static_cast<std::int64_t>(k)];
+    for (int k = 0; k < kBuckets; ++k) nth(before, k + 1) += counts[block * kBuckets + k];
   for (std::size_t k = 0; k < kBuckets; ++k) before[k + 1] += before[k];
   std::copy_n(before.begin(), kBuckets, next.begin());
   for (std::int64_t block = 0; block < blocks; ++block)
-    for (std::size_t k = 0; k < kBuckets; ++k) {
-      Count& count = counts[block * kBuckets + static_cast<std::int64_t>(k)];
-      next[k] += std::exchange(count, next[k]);
+    for (int k = 0; k < kBuckets; ++k) {
+      Count& count = counts[block * kBuckets + k];
+      nth(next, k) += std::exchange(count, nth(next, k));
     }
   return before;
 }
@@ -184,7 +184,7 @@ void slopes_of(const Segment<T>& s, Leading<T> by) {
   for (std::size_t k = 1; k <= kBuckets; ++k)
     if (k == kBuckets || all_of(before[k]) - all_of(before[tasks.back()]) >= kBlock) tasks.push_back(k);
   parallel_for(std::ssize(tasks) - 1, 1, [&](std::int64_t first, std::int64_t last) {
-    const std::size_t begin = tasks[static_cast<std::size_t>(first)], end = tasks[static_cast<std::size_t>(last)];
+    const std::size_t begin = nth(tasks, first), end = nth(tasks, last);
     std::int64_t most = 0;
     for (std::size_t k = begin; k < end; ++k) most = std::max(most, all_of(before[k + 1]) - all_of(before[k]));
     const Scratch<Entry<T>> other(most);

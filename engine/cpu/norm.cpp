@@ -6,6 +6,8 @@
 #include <cmath>
 #include <vector>
 
+#include "engine/cpu/scratch.h"
+
 #include "engine/cpu/isa.h"
 
 #include "engine/cpu/moments.h"
@@ -31,7 +33,7 @@ struct Layout {
   // value(m, c) over the period of each map.
   template <class T, class F>
   std::vector<T> lay_out(F&& value) const {
-    std::vector<T> all(static_cast<std::size_t>(maps * stream.period));
+    auto all = zero_vector<T>(maps * stream.period);
     for (std::int64_t m = 0; m < maps; ++m)
       stream.lay_out(all.data() + m * stream.period, [&](std::int64_t c) { return value(m, c); });
     return all;
@@ -49,8 +51,8 @@ struct Layout {
 
 template <class T>
 void block_moments(const T* x, std::int64_t length, const Stream& stream, Moments* result) {
-  const auto period = static_cast<std::size_t>(stream.period), channels = static_cast<std::size_t>(stream.channels);
-  std::vector<double> scratch(3 * period + 2 * channels);
+  const std::int64_t period = stream.period, channels = stream.channels;
+  auto scratch = zero_vector<double>(3 * period + 2 * channels);
   double *sums = scratch.data(), *origin = sums + 2 * period, *folded = origin + period;
   stream.lay_out(origin, [&](std::int64_t c) { return static_cast<double>(x[c]); });
   collect(length, stream.period, sums,
@@ -63,7 +65,7 @@ void block_moments(const T* x, std::int64_t length, const Stream& stream, Moment
   stream.fold(sums, folded);
   stream.fold(sums + period, folded + channels);
   const double n = static_cast<double>(length / stream.channels);
-  for (std::size_t c = 0; c < channels; ++c) {
+  for (std::int64_t c = 0; c < channels; ++c) {
     const double mean = folded[c] / n;
     result[c] = {n, origin[c] + mean, std::max(0.0, folded[channels + c] - folded[c] * mean)};
   }
@@ -150,10 +152,10 @@ std::vector<double> gradient_sums(const Problem<T>& problem, double slope, const
                             beta = problem.template betas<double>();
   const Act<kKind, double> act{slope};
   const std::int64_t width = 2 * layout.channels;
-  std::vector<double> partial(static_cast<std::size_t>(layout.maps * stream.blocks * width));
+  auto partial = zero_vector<double>(layout.maps * stream.blocks * width);
   layout.for_blocks([&](std::int64_t m, std::int64_t b) {
     const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
-    std::vector<double> sums(static_cast<std::size_t>(2 * stream.period));
+    auto sums = zero_vector<double>(2 * stream.period);
     collect(stream.length(b), stream.period, sums.data(),
             [&](std::int64_t i, std::int64_t j, auto count, Vec<double>& first, Vec<double>& second) {
               const Vec<double> d = load_wide(x + at + i, count) - load(mean.data() + p + j);
@@ -166,11 +168,10 @@ std::vector<double> gradient_sums(const Problem<T>& problem, double slope, const
     stream.fold(sums.data(), to);
     stream.fold(sums.data() + stream.period, to + layout.channels);
   });
-  std::vector<double> total(static_cast<std::size_t>(layout.maps * width));
+  auto total = zero_vector<double>(layout.maps * width);
   for (std::int64_t unit = 0; unit < layout.maps * stream.blocks; ++unit)
     for (std::int64_t c = 0; c < width; ++c)
-      total[static_cast<std::size_t>(unit / stream.blocks * width + c)] +=
-          partial[static_cast<std::size_t>(unit * width + c)];
+      nth(total, unit / stream.blocks * width + c) += nth(partial, unit * width + c);
   return total;
 }
 
@@ -182,9 +183,9 @@ void parameter_gradients(const Problem<T>& problem, const std::vector<double>& s
   for (std::int64_t c = 0; c < layout.channels; ++c) {
     double by_gamma = 0, by_beta = 0;
     for (std::int64_t m = 0; m < layout.maps; ++m) {
-      const auto at = static_cast<std::size_t>(m * 2 * layout.channels + c);
-      by_beta += sums[at];
-      by_gamma += sums[at + static_cast<std::size_t>(layout.channels)] * problem.rstd_at(m, c);
+      const std::int64_t at = m * 2 * layout.channels + c;
+      by_beta += nth(sums, at);
+      by_gamma += nth(sums, at + layout.channels) * problem.rstd_at(m, c);
     }
     if (dgamma.defined()) dgamma.data<T>()[c] = static_cast<T>(by_gamma);
     if (dbeta.defined()) dbeta.data<T>()[c] = static_cast<T>(by_beta);
@@ -198,18 +199,15 @@ struct Feedback {
   template <class T>
   Feedback(const Problem<T>& problem, const std::vector<double>& sums) {
     const Layout& layout = problem.layout;
-    const auto size = static_cast<std::size_t>(layout.maps * layout.groups);
-    constant.assign(size, 0.0);
-    linear.assign(size, 0.0);
+    constant = linear = zero_vector<double>(layout.maps * layout.groups);
     if (sums.empty()) return;  // constant statistics
     const double count = static_cast<double>(layout.rows * (layout.channels / layout.groups));
     for (std::int64_t m = 0; m < layout.maps; ++m)
       for (std::int64_t c = 0; c < layout.channels; ++c) {
-        const auto to = static_cast<std::size_t>(layout.statistic(m, c));
-        const auto from = static_cast<std::size_t>(m * 2 * layout.channels + c);
+        const std::int64_t to = layout.statistic(m, c), from = m * 2 * layout.channels + c;
         const double scale = problem.scale_at(m, c), rstd = problem.rstd_at(m, c);
-        constant[to] += scale * sums[from] / count;
-        linear[to] += scale * sums[from + static_cast<std::size_t>(layout.channels)] * rstd * rstd / count;
+        nth(constant, to) += scale * nth(sums, from) / count;
+        nth(linear, to) += scale * nth(sums, from + layout.channels) * rstd * rstd / count;
       }
   }
 };
@@ -220,7 +218,7 @@ void input_gradient(const Problem<T>& problem, T slope, const T* x, const T* dy,
   const Stream& stream = layout.stream;
   const auto spread = [&](const std::vector<double>& values) {
     return layout.template lay_out<T>(
-        [&](std::int64_t m, std::int64_t c) { return values[static_cast<std::size_t>(layout.statistic(m, c))]; });
+        [&](std::int64_t m, std::int64_t c) { return nth(values, layout.statistic(m, c)); });
   };
   const std::vector<T> mean = problem.template means<T>(), scale = problem.template scales<T>(),
                        beta = problem.template betas<T>(), constant = spread(feedback.constant),
@@ -243,7 +241,7 @@ void CpuBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mean
   const Stream& stream = layout.stream;
   dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
     const T* from = x.data<T>();
-    std::vector<Moments> partial(static_cast<std::size_t>(layout.maps * stream.blocks * layout.channels));
+    auto partial = zero_vector<Moments>(layout.maps * stream.blocks * layout.channels);
     layout.for_blocks([&](std::int64_t m, std::int64_t b) {
       block_moments(from + m * stream.numel + stream.begin(b), stream.length(b), stream,
                     partial.data() + (m * stream.blocks + b) * layout.channels);
@@ -256,7 +254,7 @@ void CpuBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mean
         const std::int64_t m = k / layout.groups, first = k % layout.groups * size;
         for (std::int64_t b = 0; b < stream.blocks; ++b)
           for (std::int64_t c = first; c < first + size; ++c)
-            all.merge(partial[static_cast<std::size_t>((m * stream.blocks + b) * layout.channels + c)]);
+            all.merge(nth(partial, (m * stream.blocks + b) * layout.channels + c));
         mean.data<T>()[k] = static_cast<T>(all.mean);
         rstd.data<T>()[k] = static_cast<T>(all.rstd(eps));
       }

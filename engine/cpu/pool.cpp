@@ -1,6 +1,5 @@
 // Maximum pooling. SIMD lanes run over the channels of one window.
 #include <algorithm>
-#include <array>
 #include <type_traits>
 #include <vector>
 
@@ -40,7 +39,7 @@ inline void for_channels(std::int64_t c, std::int64_t channels, const F& f) {
 }
 
 // Where the voxels of a window lie, from its first one on, in elements.
-std::vector<std::int64_t> offsets_of(const Volume& in, const std::array<std::int64_t, 3>& window) {
+std::vector<std::int64_t> offsets_of(const Volume& in, const Extents& window) {
   std::vector<std::int64_t> offsets;
   for (std::int64_t i = 0; i < window[0]; ++i)
     for (std::int64_t j = 0; j < window[1]; ++j)
@@ -78,7 +77,7 @@ inline void window_gradient(const T* dy, const std::uint8_t* index, std::int64_t
 
 // The lines of a window that are normalised as they are read are copied side by side first.
 template <class T>
-void pool_windows(const Source<T>& source, const Volume& in, const std::array<std::int64_t, 3>& size, const Tensor& y,
+void pool_windows(const Source<T>& source, const Volume& in, const Extents& size, const Tensor& y,
                   const Tensor& index) {
   const Volume out(y.shape());
   Volume copied = in;
@@ -111,13 +110,13 @@ void pool_windows(const Source<T>& source, const Volume& in, const std::array<st
 
 void CpuBackend::max_pool(const FeatureMap& x, const Extents& window, const Tensor& y, const Tensor& index) {
   dispatch_float(y.dtype(), "max_pool", [&]<class T>(T) {
-    pool_windows(Source<T>(x), Volume(x.shape()), per_axis(window, x.shape()), y, index);
+    pool_windows(Source<T>(x), Volume(x.shape()), three_axes(window, x.shape().spatial_dims()), y, index);
   });
 }
 
 void CpuBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) {
   const Volume in(dx.shape()), out(dy.shape());
-  const std::array<std::int64_t, 3> size = per_axis(window, dx.shape());
+  const Extents size = three_axes(window, dx.shape().spatial_dims());
   dispatch_float(dy.dtype(), "max_pool", [&]<class T>(T) {
     in.for_lines([&](std::int64_t line, std::int64_t n, std::int64_t z, std::int64_t h) {
       T *to = dx.data<T>() + line * in.line(), *end = to + in.line();

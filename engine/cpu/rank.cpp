@@ -35,10 +35,10 @@ template <class T>
 std::pair<Key<T>, Key<T>> guess(const T* x, std::int64_t n, std::int64_t count) {
   const std::int64_t size = std::max<std::int64_t>(1024, n / 64), step = n / size;
   if (step < 8) return {0, ~Key<T>(0)};
-  std::vector<Key<T>> sample(static_cast<std::size_t>(size));
+  auto sample = zero_vector<Key<T>>(size);
   std::uint32_t shift = 0;  // where in a step, so that no column of an image is met again and again
   for (std::int64_t i = 0; i < size; ++i, shift += 0x9E3779B9u)
-    sample[static_cast<std::size_t>(i)] = key_of(x[i * step + static_cast<std::int64_t>(shift >> 16) * step / 65536]);
+    nth(sample, i) = key_of(x[i * step + static_cast<std::int64_t>(shift >> 16) * step / 65536]);
   const double share = static_cast<double>(count) / static_cast<double>(n), all = static_cast<double>(size);
   const double rank = share * all, margin = 4 * std::sqrt(share * (1 - share) * all) + 2;
   const auto upper = static_cast<std::int64_t>(rank - margin), lower = static_cast<std::int64_t>(rank + margin);
@@ -73,14 +73,14 @@ Rank<T> find_rank(const T* x, std::int64_t n, std::int64_t count, std::pair<Key<
   const auto [low, high] = between;
   const std::int64_t blocks = block_count(n, kGrain);
   const Scratch<Key<T>> memory(n);
-  std::vector<std::pair<std::int64_t, std::int64_t>> found(static_cast<std::size_t>(blocks));
+  auto found = zero_vector<std::pair<std::int64_t, std::int64_t>>(blocks);
   parallel_for(n, kGrain, [&, low = low, high = high](std::int64_t begin, std::int64_t end) {
     const std::int64_t block = begin / kGrain;
-    found[static_cast<std::size_t>(block)] = sift(x + begin, end - begin, low, high, memory.data() + begin);
+    nth(found, block) = sift(x + begin, end - begin, low, high, memory.data() + begin);
   });
   std::int64_t larger = 0, kept = 0;
   for (std::int64_t block = 0; block < blocks; ++block) {
-    const auto [here, above] = found[static_cast<std::size_t>(block)];
+    const auto [here, above] = nth(found, block);
     std::copy_n(memory.data() + block * kGrain, here, memory.data() + kept);
     kept += here;
     larger += above;

@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "engine/cpu/scratch.h"
+
 #include "engine/cpu/isa.h"
 
 #include "engine/cpu/stream.h"
@@ -73,11 +75,10 @@ void reduce_rows(const T* x, std::int64_t rows, std::int64_t stride, std::int64_
 template <class Op, class T>
 void reduce_narrow(const T* x, std::int64_t rows, std::int64_t width, double* result) {
   const std::int64_t period = Stream::period_of(width), fold = period / width;
-  std::vector<double> wide(static_cast<std::size_t>(period));
+  auto wide = zero_vector<double>(period);
   reduce_rows<Op>(x, rows / fold, period, period, wide.data());
   reduce_rows<Op>(x + rows / fold * period, rows % fold, width, width, result);
-  for (std::int64_t j = 0; j < period; ++j)
-    result[j % width] = Op::combine(result[j % width], wide[static_cast<std::size_t>(j)]);
+  for (std::int64_t j = 0; j < period; ++j) result[j % width] = Op::combine(result[j % width], nth(wide, j));
 }
 
 // How [A, R, B] is cut: strips of columns, pieces of rows.
@@ -113,10 +114,10 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
                         });
   const std::int64_t work = std::max<std::int64_t>(1, std::min(r, cut.rows) * cut.strip);
   // Results of the pieces, kept only where there are several.
-  std::vector<double> partial(static_cast<std::size_t>(cut.pieces > 1 ? a * cut.pieces * b : 0));
+  auto partial = zero_vector<double>(cut.pieces > 1 ? a * cut.pieces * b : 0);
   parallel_for(a * cut.pieces * cut.strips, std::max<std::int64_t>(1, kGrain / work),
                [&](std::int64_t begin, std::int64_t end) {
-                 std::vector<double> result(static_cast<std::size_t>(cut.strip));
+                 auto result = zero_vector<double>(cut.strip);
                  for (std::int64_t unit = begin; unit < end; ++unit) {
                    const std::int64_t piece = unit / cut.strips, column = unit % cut.strips * cut.strip;
                    const std::int64_t row = piece % cut.pieces * cut.rows, width = std::min(cut.strip, b - column);
@@ -124,9 +125,9 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
                                     width, result.data());
                    for (std::int64_t c = 0; c < width; ++c)
                      if (cut.pieces > 1)
-                       partial[static_cast<std::size_t>(piece * b + column + c)] = result[static_cast<std::size_t>(c)];
+                       nth(partial, piece * b + column + c) = nth(result, c);
                      else
-                       y[piece * b + column + c] = static_cast<To>(result[static_cast<std::size_t>(c)]);
+                       y[piece * b + column + c] = static_cast<To>(nth(result, c));
                  }
                });
   if (cut.pieces == 1) return;
@@ -150,22 +151,22 @@ struct Groups {
     for (int axis = 0; axis < x.dims(); ++axis) {
       if (x[axis] == 1) continue;
       const bool gone = y[axis] == 1;
-      if (count == 0 || reduced[static_cast<std::size_t>(count - 1)] != gone) {
-        reduced[static_cast<std::size_t>(count)] = gone;
-        extent[static_cast<std::size_t>(count++)] = 1;
+      if (count == 0 || nth(reduced, count - 1) != gone) {
+        nth(reduced, count) = gone;
+        nth(extent, count++) = 1;
       }
-      extent[static_cast<std::size_t>(count - 1)] *= x[axis];
+      nth(extent, count - 1) *= x[axis];
     }
   }
   std::int64_t product(int begin, int end) const {
     std::int64_t n = 1;
-    for (int i = begin; i < end; ++i) n *= extent[static_cast<std::size_t>(i)];
+    for (int i = begin; i < end; ++i) n *= nth(extent, i);
     return n;
   }
   // The last reduced group, -1 if there is none.
   int last() const {
     int i = count - 1;
-    while (i >= 0 && !reduced[static_cast<std::size_t>(i)]) --i;
+    while (i >= 0 && !nth(reduced, i)) --i;
     return i;
   }
 };
@@ -178,11 +179,11 @@ void reduce_groups(const T* x, Groups groups, To* y) {
     return;
   }
   const std::int64_t a = groups.product(0, last), b = groups.product(last + 1, groups.count);
-  const std::int64_t r = groups.extent[static_cast<std::size_t>(last)];
-  groups.extent[static_cast<std::size_t>(last)] = 1;
-  groups.reduced[static_cast<std::size_t>(last)] = false;
+  const std::int64_t r = nth(groups.extent, last);
+  nth(groups.extent, last) = 1;
+  nth(groups.reduced, last) = false;
   if (groups.last() < 0) return reduce_axis<Op>(x, a, r, b, y);
-  std::vector<double> middle(static_cast<std::size_t>(a * b));
+  auto middle = zero_vector<double>(a * b);
   reduce_axis<Op>(x, a, r, b, middle.data());
   reduce_groups<Op, double, To>(middle.data(), groups, y);
 }
@@ -210,7 +211,7 @@ void CpuBackend::bias_gradient(const Tensor& dy, const Tensor& dbias) {
 }
 
 double CpuBackend::sum_of_squares(const Tensor& x) {
-  std::vector<double> partial(static_cast<std::size_t>(block_count(x.numel(), kGrain)));
+  auto partial = zero_vector<double>(block_count(x.numel(), kGrain));
   dispatch_float(x.dtype(), "sum_of_squares", [&]<class T>(T) {
     const T* from = x.data<T>();
     parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -224,7 +225,7 @@ double CpuBackend::sum_of_squares(const Tensor& x) {
       double total = 0;
       for (int k = 0; k < kStep; ++k) total += sum[k];
       for (; i < end; ++i) total += static_cast<double>(from[i]) * static_cast<double>(from[i]);
-      partial[static_cast<std::size_t>(begin / kGrain)] = total;
+      nth(partial, begin / kGrain) = total;
     });
   });
   double total = 0;
@@ -238,7 +239,7 @@ std::int64_t CpuBackend::largest_label(const Tensor& labels, int ignore) {
   parallel_for(labels.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     int largest = -1;
     for (std::int64_t i = begin; i < end; ++i) largest = std::max(largest, from[i] == ignore ? -1 : int{from[i]});
-    partial[static_cast<std::size_t>(begin / kGrain)] = largest;
+    nth(partial, begin / kGrain) = largest;
   });
   return partial.empty() ? -1 : *std::max_element(partial.begin(), partial.end());
 }

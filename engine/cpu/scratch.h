@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "engine/backend.h"
 
@@ -24,5 +25,11 @@ class Scratch {
   std::size_t bytes_;
   T* data_;
 };
+
+// A vector of `count` zeros.
+template <class T>
+std::vector<T> zero_vector(std::int64_t count) {
+  return std::vector<T>(static_cast<std::size_t>(count));
+}
 
 }  // namespace voxgrad::cpu

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "engine/cpu/scratch.h"
+
 #include "engine/cpu/isa.h"
 
 #include "engine/cpu/volume.h"
@@ -33,20 +35,19 @@ Taps taps_of(std::int64_t n, std::int64_t scale, Upsampling kind) {
 }
 
 Taps transposed(const Taps& taps, std::int64_t n) {
-  Taps result(static_cast<std::size_t>(n));
-  for (std::size_t j = 0; j < taps.size(); ++j)
-    for (const Tap& tap : taps[j])
-      result[static_cast<std::size_t>(tap.from)].push_back({static_cast<std::int64_t>(j), tap.weight});
+  auto result = zero_vector<std::vector<Tap>>(n);
+  for (std::int64_t j = 0; j < std::ssize(taps); ++j)
+    for (const Tap& tap : nth(taps, j)) nth(result, tap.from).push_back({j, tap.weight});
   return result;
 }
 
 std::array<Taps, 3> axis_taps(const Shape& small, Upsampling kind, const Extents& scale, bool transpose) {
-  const Volume volume(small);
-  const std::array<std::int64_t, 3> factor = per_axis(scale, small);
+  const Volume map(small);
+  const Extents factor = three_axes(scale, small.spatial_dims());
   std::array<Taps, 3> taps;
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    taps[axis] = taps_of(volume.extent[axis], factor[axis], kind);
-    if (transpose) taps[axis] = transposed(taps[axis], volume.extent[axis]);
+  for (int axis = 0; axis < 3; ++axis) {
+    Taps& result = nth(taps, axis) = taps_of(map.extent[axis], factor[axis], kind);
+    if (transpose) result = transposed(result, map.extent[axis]);
   }
   return taps;
 }
@@ -74,8 +75,8 @@ void resample(const Tensor& x, const std::array<Taps, 3>& taps, const Tensor& y)
   const Volume in(x.shape()), out(y.shape());
   out.for_lines([&](std::int64_t line, std::int64_t n, std::int64_t z, std::int64_t h) {
     std::vector<Tap> lines;
-    for (const Tap& a : taps[0][static_cast<std::size_t>(z)])
-      for (const Tap& b : taps[1][static_cast<std::size_t>(h)])
+    for (const Tap& a : nth(taps[0], z))
+      for (const Tap& b : nth(taps[1], h))
         lines.push_back({(n * in.extent[0] + a.from) * in.extent[1] + b.from, a.weight * b.weight});
     const T* sum = x.data<T>() + lines[0].from * in.line();
     std::vector<T> memory;

@@ -139,24 +139,22 @@ void prepare(const ConvShape& s, const Cut& cuts, BlockMoments* moments) {
   moments->slots = std::min(s.batch, (cuts.columns + of_sample - 2) / of_sample + 1);
   moments->stride = block_count(s.cout, kWidth) * kWidth;
   for (std::int64_t i = 0; i < cuts.blocks(); ++i) moments->first_sample.push_back(cuts.block(s, i).column / of_sample);
-  const auto slots = static_cast<std::size_t>(cuts.blocks() * moments->slots);
-  moments->count.assign(slots, 0.0);
-  moments->mean.assign(slots * static_cast<std::size_t>(moments->stride), 0.0);
-  moments->m2 = moments->mean;
+  moments->count = zero_vector<double>(cuts.blocks() * moments->slots);
+  moments->mean = moments->m2 = zero_vector<double>(cuts.blocks() * moments->slots * moments->stride);
 }
 
 // The products of a block and a panel to 4 x 4 outputs each, plus bias; what lies outside of y is dropped.
 template <bool kMoments>
 void transform_output(const ConvShape& s, std::int64_t index, const Block& block, const Transformed& product,
                       const Panel& panel, const float* bias, const Targets& y, BlockMoments* moments) {
-  std::vector<double> counts(kMoments ? static_cast<std::size_t>(moments->slots) : 0);
+  auto counts = zero_vector<double>(kMoments ? moments->slots : 0);
   for (std::int64_t row = 0; row < block.planes * block.columns; ++row) {
     const auto [sample, z, top, left] = place_of(s, block, row);
     const int rows = static_cast<int>(std::min(kTile, s.out[1] - top));
     const int columns = static_cast<int>(std::min(kTile, s.out[2] - left));
     const std::int64_t voxel = ((sample * s.out[0] + z) * s.out[1] + top) * s.out[2] + left;
     const float* const from = product.data + row * product.row_stride;
-    const std::int64_t slot = kMoments ? sample - moments->first_sample[static_cast<std::size_t>(index)] : 0;
+    const std::int64_t slot = kMoments ? sample - nth(moments->first_sample, index) : 0;
     for (std::int64_t v = 0; v < panel.channels; v += kWidth) {
       const int count = static_cast<int>(std::min(kWidth, panel.channels - v));
       const V offset = bias == nullptr ? V{} : load_part(bias + panel.first + v, count);
@@ -175,11 +173,10 @@ void transform_output(const ConvShape& s, std::int64_t index, const Block& block
                                       });
       if constexpr (kMoments) {
         const std::int64_t at = (index * moments->slots + slot) * moments->stride + panel.first + v;
-        sums.merge_into(moments->mean.data() + at, moments->m2.data() + at, rows * columns,
-                        counts[static_cast<std::size_t>(slot)]);
+        sums.merge_into(moments->mean.data() + at, moments->m2.data() + at, rows * columns, nth(counts, slot));
       }
     }
-    if constexpr (kMoments) counts[static_cast<std::size_t>(slot)] += rows * columns;
+    if constexpr (kMoments) nth(counts, slot) += rows * columns;
   }
   if constexpr (kMoments)
     if (panel.first == 0) std::copy(counts.begin(), counts.end(), moments->count.begin() + index * moments->slots);

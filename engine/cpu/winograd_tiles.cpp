@@ -41,7 +41,7 @@ void transform_vector(const ConvShape& s, const float* plane, std::int64_t top, 
 }  // namespace
 
 bool fits(const ConvShape& s) {
-  return s.kernel[1] == 3 && s.kernel[2] == 3 && s.stride == Extents3{1, 1, 1} && s.dilation == Extents3{1, 1, 1};
+  return s.kernel[1] == 3 && s.kernel[2] == 3 && s.stride == Extents(1) && s.dilation == Extents(1);
 }
 
 Layout layout(std::int64_t rows, std::int64_t channels) {
