@@ -75,7 +75,7 @@ struct Block {
 
   void errors(const T* logits, T* z, T* y) const {
     read(logits, z, temperature);
-    with_channels(channels, [&](auto n) {
+    with_channels<T>(channels, [&](auto n) {
       for (int i = 0; i < padded(); i += kLanes<T>) {
         const Rest<T, decltype(n)> rest(n, z + i, kVoxels);
         for (int c = 0; c < n; ++c) {
@@ -103,7 +103,7 @@ struct Block {
       for (int i = 0; i < count; ++i)
         d[c * kVoxels + i] *= z[c * kVoxels + i] > T(0) ? minus_sign<T>(labels[i], ignore, c) : T(0);
     read(logits, z, temperature);
-    with_channels(channels, [&](auto n) {
+    with_channels<T>(channels, [&](auto n) {
       for (int i = 0; i < padded(); i += kLanes<T>) to_logits(n, Rest<T, decltype(n)>(n, z + i, kVoxels), d + i);
     });
     join(d, kVoxels, channels, count, dlogits);

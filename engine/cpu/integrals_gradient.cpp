@@ -117,7 +117,7 @@ void gradient(const Integration<T>& run, const Tensor& dsums, T* kept, const Ten
         if constexpr (!Row::constant)
           if (!nth(run.slopes, k).fits) add_slopes<Row>(run, b, nth(run.rows, k), voxel, dsums.data<double>() + at);
       });
-    with_channels(b.classes, [&](auto n) {
+    with_channels<T>(b.classes, [&](auto n) {
       if (run.slopes_need.complement)
         to_logits<true>(b, n);
       else

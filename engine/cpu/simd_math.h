@@ -64,11 +64,11 @@ inline IntVec as_int(Vec<float> v) {
   return f + y + e * 0.693359375f + (x - x);  // x - x: NaN and infinity become NaN
 }
 
-inline Vec<double> exp_of(Vec<double> x) {
+[[gnu::noinline]] inline Vec<double> exp_of(Vec<double> x) {
   for (int i = 0; i < kLanes<double>; ++i) x[i] = std::exp(x[i]);
   return x;
 }
-inline Vec<double> log_of(Vec<double> x) {
+[[gnu::noinline]] inline Vec<double> log_of(Vec<double> x) {
   for (int i = 0; i < kLanes<double>; ++i) x[i] = std::log(x[i]);
   return x;
 }

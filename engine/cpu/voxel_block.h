@@ -5,18 +5,22 @@
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-// Calls f with the number of channels, as a constant if it is small: transposing becomes shuffles of vectors.
-template <class F>
+// Calls f with the number of channels. Small numbers are constants, so that a transpose becomes shuffles of vectors;
+// f64 does without most of them, because each costs seconds of compile time.
+template <class T, class F>
 inline void with_channels(int channels, F&& f) {
-  switch (channels) {
-    case 1: return f(std::integral_constant<int, 1>{});
-    case 2: return f(std::integral_constant<int, 2>{});
-    case 3: return f(std::integral_constant<int, 3>{});
-    case 4: return f(std::integral_constant<int, 4>{});
-    case 5: return f(std::integral_constant<int, 5>{});
-    case 8: return f(std::integral_constant<int, 8>{});
-    default: return f(channels);
+  if (channels == 2) return f(std::integral_constant<int, 2>{});
+  if constexpr (sizeof(T) == sizeof(float)) {
+    switch (channels) {
+      case 1: return f(std::integral_constant<int, 1>{});
+      case 3: return f(std::integral_constant<int, 3>{});
+      case 4: return f(std::integral_constant<int, 4>{});
+      case 5: return f(std::integral_constant<int, 5>{});
+      case 8: return f(std::integral_constant<int, 8>{});
+      default: break;
+    }
   }
+  f(channels);
 }
 template <class N>
 inline constexpr bool kOdd = false;
@@ -92,7 +96,7 @@ inline int join_vectors(const T* columns, std::int64_t stride, int count, T* row
 // rows [count, channels] -> columns, `stride` apart, and back. The long side is walked in the order of memory.
 template <class T>
 inline void split(const T* __restrict rows, int channels, int count, T* __restrict columns, std::int64_t stride) {
-  with_channels(channels, [=](auto n) {
+  with_channels<T>(channels, [=](auto n) {
     int first = 0;
     if constexpr (kOdd<decltype(n)>) first = split_vectors<n>(rows, count, columns, stride);
     for (int i = first; i < count; ++i)
@@ -101,7 +105,7 @@ inline void split(const T* __restrict rows, int channels, int count, T* __restri
 }
 template <class T>
 inline void join(const T* __restrict columns, std::int64_t stride, int channels, int count, T* __restrict rows) {
-  with_channels(channels, [=](auto n) {
+  with_channels<T>(channels, [=](auto n) {
     int first = 0;
     if constexpr (kOdd<decltype(n)>) first = join_vectors<n>(columns, stride, count, rows);
     for (int i = first; i < count; ++i)
@@ -177,7 +181,7 @@ struct VoxelBlock {
 
   // p, and of the rest what is needed.
   void softmax(const SoftmaxNeeds& needs) {
-    with_channels(classes, [&](auto n) {
+    with_channels<T>(classes, [&](auto n) {
       if (!needs.digits())
         for (int i = 0; i < padded; i += kLanes<T>) probabilities<false>(n, i);
       else
@@ -189,7 +193,7 @@ struct VoxelBlock {
 
   // q of a p that is there already. Of p > 1/2 it is the sum of the others, so that no digits are lost.
   void complete_q() {
-    with_channels(classes, [&](auto n) {
+    with_channels<T>(classes, [&](auto n) {
       for (int i = 0; i < padded; i += kLanes<T>) {
         Vec<T> rest{};
         for (int c = 0; c < n; ++c) {
