@@ -11,26 +11,26 @@
 #include "engine/cpu/winograd.h"
 
 #include "engine/cpu/isa.h"
+#include "engine/cpu/map_reader.h"
 #include "engine/cpu/moments.h"
-#include "engine/cpu/source.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
 constexpr std::int64_t kPatchBytes = 1 << 18;    // a block of patches stays in the L2 cache
 constexpr std::int64_t kPartialBytes = 8 << 20;  // partial sums of a weight gradient, all together
-constexpr std::int64_t kTasks = 16;              // a large layer is cut into at least so many
+constexpr std::int64_t kConvTasks = 16;          // a large layer is cut into at least so many
 
 // Rows of a block: by shape alone, so that results do not depend on the number of threads.
 std::int64_t block_rows(const PatchGrid& grid, std::size_t element_bytes) {
   const std::int64_t bytes = std::max<std::int64_t>(1, grid.depth()) * static_cast<std::int64_t>(element_bytes);
-  return std::clamp<std::int64_t>(std::min(kPatchBytes / bytes, block_count(grid.rows(), kTasks)), 48, 2048);
+  return std::clamp<std::int64_t>(std::min(kPatchBytes / bytes, block_count(grid.rows(), kConvTasks)), 48, 2048);
 }
 
 // destination = bias + patches * matrix [taps * channels, cout], for the rows [begin, end) of a grid. A source that is
 // not plain needs a grid whose patches are its rows.
 template <class T>
-void convolve_rows(Blas blas, const PatchGrid& grid, const Source<T>& source, Matrix<T> matrix, const T* bias,
+void convolve_rows(Blas blas, const PatchGrid& grid, const MapReader<T>& source, Matrix<T> matrix, const T* bias,
                    std::int64_t cout, T* destination, std::int64_t begin, std::int64_t end) {
   const bool gather = !grid.is_identity(), scatter = !grid.fills_target();
   const std::int64_t depth = grid.depth(), count = end - begin;
@@ -45,7 +45,7 @@ void convolve_rows(Blas blas, const PatchGrid& grid, const Source<T>& source, Ma
 }
 
 template <class T>
-void convolve_forward(const ConvShape& s, const Source<T>& x, const T* weight, const T* bias, T* y) {
+void convolve_forward(const ConvShape& s, const MapReader<T>& x, const T* weight, const T* bias, T* y) {
   const PatchGrid grid = forward_grid(s);
   const Blas blas = chosen_blas();
   parallel_for(grid.rows(), block_rows(grid, sizeof(T)), [&](std::int64_t begin, std::int64_t end) {
@@ -67,7 +67,7 @@ void select_taps(const PatchGrid& grid, const ConvShape& s, const T* weight, T* 
 
 // A task takes the same part of every grid: it reads dy once, and its voxels of dx are neighbours.
 template <class T>
-void convolve_backward(const ConvShape& s, const Source<T>& dy, const T* weight, const T* bias, T* dx) {
+void convolve_backward(const ConvShape& s, const MapReader<T>& dy, const T* weight, const T* bias, T* dx) {
   const std::vector<PatchGrid> grids = input_gradient_grids(s);
   const Blas blas = chosen_blas();
   const Scratch<T> matrices(volume(s.kernel) * s.cout * s.cin);  // every tap belongs to at most one grid
@@ -90,14 +90,14 @@ void convolve_backward(const ConvShape& s, const Source<T>& dy, const T* weight,
 // dweight [Cout, taps, Cin] = sum over rows of dy^T patches. The rows are cut into slices, each with a sum of its own,
 // and the taps into groups; both by shape. The slices are added in order.
 template <class T>
-void accumulate_weights(Blas blas, const ConvShape& s, const Source<T>& x, const Source<T>& dy, T* dweight) {
+void accumulate_weights(Blas blas, const ConvShape& s, const MapReader<T>& x, const MapReader<T>& dy, T* dweight) {
   const PatchGrid grid = forward_grid(s);
   const std::int64_t taps = volume(s.kernel), depth = grid.depth(), elements = s.cout * depth;
   const std::int64_t block = block_rows(grid, sizeof(T));
   const std::int64_t bytes = std::max<std::int64_t>(1, elements * static_cast<std::int64_t>(sizeof(T)));
   const std::int64_t slices =
-      std::max<std::int64_t>(1, std::min({kTasks, kPartialBytes / bytes, block_count(grid.rows(), block)}));
-  const std::int64_t groups = std::min(taps, block_count(kTasks, slices));
+      std::max<std::int64_t>(1, std::min({kConvTasks, kPartialBytes / bytes, block_count(grid.rows(), block)}));
+  const std::int64_t groups = std::min(taps, block_count(kConvTasks, slices));
   const std::int64_t slice_rows = block_count(block_count(grid.rows(), slices), block) * block;
   const Scratch<T> partial(slices > 1 ? slices * elements : 0);
   T* const sums = slices > 1 ? partial.data() : dweight;
@@ -132,10 +132,10 @@ FeatureMap for_rows(const std::vector<FeatureMap>& inputs, bool patches_are_rows
   return materialised(inputs);
 }
 
-winograd::Sources sources_of(const std::vector<FeatureMap>& inputs) {
-  winograd::Sources sources;
-  for (const FeatureMap& input : inputs) sources.emplace_back(input);
-  return sources;
+winograd::MapReaders readers_of(const std::vector<FeatureMap>& inputs) {
+  winograd::MapReaders readers;
+  for (const FeatureMap& input : inputs) readers.emplace_back(input);
+  return readers;
 }
 
 template <class T>
@@ -168,14 +168,14 @@ void backward(const FeatureMap& dy, const Tensor& weight, const Tensor& bias, co
               const Tensor& dx) {
   const ConvShape s = conv_shape(dx.shape(), weight.shape(), dy.shape(), options);
   if (plan_conv(ConvPass::input_gradient, dx.dtype(), s).kernel == ConvKernel::winograd)
-    return winograd::convolve(input_gradient_shape(s), sources_of({dy}),
+    return winograd::convolve(input_gradient_shape(s), readers_of({dy}),
                               winograd::gradient_weights(s, weight.data<float>()), data_or_null<float>(bias),
                               {{dx.data<float>(), s.cin}});
   const std::vector<PatchGrid> grids = input_gradient_grids(s);
   const bool rows = std::all_of(grids.begin(), grids.end(), [](const PatchGrid& grid) { return grid.is_identity(); });
   const FeatureMap source = for_rows({dy}, rows);
   dispatch_float(dx.dtype(), "conv_input_gradient", [&]<class T>(T) {
-    convolve_backward<T>(s, Source<T>(source), weight.data<T>(), data_or_null<T>(bias), dx.data<T>());
+    convolve_backward<T>(s, MapReader<T>(source), weight.data<T>(), data_or_null<T>(bias), dx.data<T>());
   });
 }
 
@@ -184,12 +184,12 @@ void weight_gradient(const std::vector<FeatureMap>& inputs, const FeatureMap& dy
   const ConvShape s = conv_shape(inputs[0].shape().with(-1, dweight.extent(-1)), dweight.shape(), dy.shape(), options);
   const ConvKernel kernel = plan_conv(ConvPass::weight_gradient, dweight.dtype(), s).kernel;
   if (kernel == ConvKernel::winograd)
-    return winograd::weight_gradient(s, sources_of(inputs), materialised({dy}).data<float>(), dweight.data<float>());
+    return winograd::weight_gradient(s, readers_of(inputs), materialised({dy}).data<float>(), dweight.data<float>());
   const FeatureMap x = for_rows(inputs, kernel == ConvKernel::gemm && forward_grid(s).is_identity());
   dispatch_float(dweight.dtype(), "conv_weight_gradient", [&]<class T>(T) {
     if (kernel == ConvKernel::direct)
       return direct::weight_gradient(s, x.x.data<T>(), materialised({dy}).data<T>(), dweight.data<T>());
-    accumulate_weights<T>(chosen_blas(), s, Source<T>(x), Source<T>(dy), dweight.data<T>());
+    accumulate_weights<T>(chosen_blas(), s, MapReader<T>(x), MapReader<T>(dy), dweight.data<T>());
   });
 }
 
@@ -201,7 +201,7 @@ void CpuBackend::conv(const std::vector<FeatureMap>& inputs, const Tensor& weigh
   const ConvKernel kernel = plan_conv(ConvPass::forward, y.dtype(), s).kernel;
   if (kernel == ConvKernel::winograd && s.batch > 0) {
     winograd::BlockMoments moments;
-    winograd::convolve(s, sources_of(inputs), winograd::forward_weights(s, weight.data<float>()),
+    winograd::convolve(s, readers_of(inputs), winograd::forward_weights(s, weight.data<float>()),
                        data_or_null<float>(bias), {{y.data<float>(), s.cout}}, mean.defined() ? &moments : nullptr);
     if (mean.defined()) store_statistics(moments, s, eps, mean, rstd);
     return;
@@ -210,7 +210,7 @@ void CpuBackend::conv(const std::vector<FeatureMap>& inputs, const Tensor& weigh
   dispatch_float(y.dtype(), "conv", [&]<class T>(T) {
     const T* const b = data_or_null<T>(bias);
     if (kernel == ConvKernel::direct) return direct::convolve(s, x.x.data<T>(), weight.data<T>(), b, y.data<T>());
-    convolve_forward<T>(s, Source<T>(x), weight.data<T>(), b, y.data<T>());
+    convolve_forward<T>(s, MapReader<T>(x), weight.data<T>(), b, y.data<T>());
   });
   if (mean.defined()) norm_statistics(y, eps, mean, rstd);
 }
@@ -225,7 +225,7 @@ void CpuBackend::conv_input_gradient(const Tensor& dy, const Tensor& weight, con
     return Backend::conv_input_gradient(dy, weight, options, dx);
   winograd::Targets targets;
   for (const Tensor& part : dx) targets.push_back({part.data<float>(), part.extent(-1)});
-  winograd::convolve(input_gradient_shape(s), sources_of({dy}), winograd::gradient_weights(s, weight.data<float>()),
+  winograd::convolve(input_gradient_shape(s), readers_of({dy}), winograd::gradient_weights(s, weight.data<float>()),
                      nullptr, targets);
 }
 

@@ -9,7 +9,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 65536;
+constexpr std::int64_t kCopyGrain = 65536;
 
 // Storage format of the GPU; here it is only converted.
 struct Bf16 {
@@ -55,7 +55,7 @@ inline To converted(From value) {
 
 template <class To, class From>
 void convert(const From* x, To* y, std::int64_t count) {
-  parallel_for(count, kGrain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(count, kCopyGrain, [=](std::int64_t begin, std::int64_t end) {
     const From* from = x;  // not through the closure, which a byte of y might be part of
     To* to = y;
     for (std::int64_t i = begin; i < end; ++i) to[i] = converted<To>(from[i]);
@@ -64,11 +64,11 @@ void convert(const From* x, To* y, std::int64_t count) {
 
 // A box as runs of contiguous elements: the trailing axes that are taken whole, and one more. The axis before that
 // counts the runs of a row, the others the rows.
-struct Runs {
+struct BoxRuns {
   std::int64_t length = 1, count = 1;
   Shape rows;
 
-  Runs(const Shape& x, const Shape& y, const Shape& extents) {
+  BoxRuns(const Shape& x, const Shape& y, const Shape& extents) {
     int axis = extents.dims() - 1;
     while (axis >= 0 && extents[axis] == x[axis] && extents[axis] == y[axis]) length *= extents[axis--];
     if (axis >= 0) length *= extents[axis--];
@@ -78,11 +78,11 @@ struct Runs {
 };
 
 // Where the rows lie in a tensor, and how far apart their runs are.
-struct Place {
+struct BoxRows {
   std::int64_t origin = 0, step = 0;
   Shape rows, strides;
 
-  Place(const Shape& shape, const Shape& begin, const Shape& outer) : rows(outer), strides(outer) {
+  BoxRows(const Shape& shape, const Shape& begin, const Shape& outer) : rows(outer), strides(outer) {
     std::int64_t stride = 1;
     for (int axis = shape.dims() - 1; axis >= 0; stride *= shape[axis--]) {
       origin += begin[axis] * stride;
@@ -97,7 +97,7 @@ struct Place {
   }
 };
 
-// Runs at equal distances, in elements.
+// BoxRuns at equal distances, in elements.
 struct Stretch {
   std::int64_t from, from_step, to, to_step, length, count;
 };
@@ -106,10 +106,10 @@ struct Stretch {
 template <class Move>
 void for_stretches(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin, const Shape& extents,
                    const Move& move) {
-  const Runs runs(x.shape(), y.shape(), extents);
+  const BoxRuns runs(x.shape(), y.shape(), extents);
   if (extents.numel() == 0) return;
-  const Place from(x.shape(), x_begin, runs.rows), to(y.shape(), y_begin, runs.rows);
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / runs.length);
+  const BoxRows from(x.shape(), x_begin, runs.rows), to(y.shape(), y_begin, runs.rows);
+  const std::int64_t grain = std::max<std::int64_t>(1, kCopyGrain / runs.length);
   parallel_for(runs.rows.numel() * runs.count, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end;) {
       const std::int64_t row = i / runs.count, first = i % runs.count, last = std::min(runs.count, first + end - i);
@@ -120,7 +120,7 @@ void for_stretches(const Tensor& x, const Shape& x_begin, const Tensor& y, const
   });
 }
 
-// Runs of as many bytes as an Element has: one channel of a map.
+// BoxRuns of as many bytes as an Element has: one channel of a map.
 template <class Element>
 inline void copy_elements(const char* from, std::int64_t from_step, char* to, std::int64_t to_step,
                           std::int64_t count) {
@@ -152,7 +152,7 @@ std::string CpuBackend::description() const {
 }
 
 void CpuBackend::copy(void* to, Device, const void* from, Device, std::size_t bytes) {
-  parallel_for(static_cast<std::int64_t>(bytes), kGrain * 4, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(static_cast<std::int64_t>(bytes), kCopyGrain * 4, [=](std::int64_t begin, std::int64_t end) {
     std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
                 static_cast<std::size_t>(end - begin));
   });
@@ -162,7 +162,7 @@ void CpuBackend::fill(const Tensor& y, double value) {
   dispatch_any(y.dtype(), [&]<class T>(T) {
     T* to = static_cast<T*>(y.raw());
     const T number = converted<T>(value);
-    parallel_for(y.numel(), kGrain,
+    parallel_for(y.numel(), kCopyGrain,
                  [=](std::int64_t begin, std::int64_t end) { std::fill(to + begin, to + end, number); });
   });
 }

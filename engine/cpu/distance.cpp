@@ -23,7 +23,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;  // voxels per task
+constexpr std::int64_t kDistanceGrain = 16384;  // voxels per task
 // Steps of a search per row that take as long as an envelope of all the lanes does.
 template <class T>
 constexpr std::int64_t kFairSteps = 4 * kLanes<T>;
@@ -87,11 +87,11 @@ void measure_row(const std::uint8_t* side, std::int32_t n, T weight, T* square) 
 // The lines of neighbouring columns, solved kLanes at a time: up to kGroups groups of n rows of lanes each. Several
 // groups, because memory is read and written faster in longer pieces.
 template <class T>
-class Lines {
+class DistanceLines {
  public:
   static constexpr int kWidth = kLanes<T>, kGroups = 4, kColumns = kGroups * kWidth;
 
-  Lines(std::int64_t n, double weight)
+  DistanceLines(std::int64_t n, double weight)
       : n_(n),
         weight_(static_cast<T>(weight)),
         f_(n * kColumns),
@@ -232,11 +232,11 @@ class Lines {
 template <class T, class Keep>
 void pass(const T* square, const std::uint8_t* side, std::int64_t outer, std::int64_t n, std::int64_t inner,
           double weight, const Keep& keep) {
-  constexpr std::int64_t kColumns = Lines<T>::kColumns;
+  constexpr std::int64_t kColumns = DistanceLines<T>::kColumns;
   const std::int64_t blocks = block_count(inner, kColumns);
-  parallel_for(outer * blocks, std::max<std::int64_t>(1, kGrain / (n * std::min(kColumns, inner))),
+  parallel_for(outer * blocks, std::max<std::int64_t>(1, kDistanceGrain / (n * std::min(kColumns, inner))),
                [&](std::int64_t begin, std::int64_t end) {
-                 Lines<T> lines(n, weight);
+                 DistanceLines<T> lines(n, weight);
                  for (std::int64_t block = begin; block < end; ++block) {
                    const std::int64_t column = block % blocks * kColumns, first = block / blocks * n * inner + column;
                    const int count = static_cast<int>(std::min(kColumns, inner - column));
@@ -247,7 +247,7 @@ void pass(const T* square, const std::uint8_t* side, std::int64_t outer, std::in
 }
 
 template <class T>
-void keep_squares(const Lines<T>& lines, T* to, std::int64_t stride, int count) {
+void keep_squares(const DistanceLines<T>& lines, T* to, std::int64_t stride, int count) {
   for (std::int64_t i = 0; i < lines.rows(); ++i)
     for (int column = 0; column < count; column += kLanes<T>)
       store_part(to + i * stride + column, load(lines.squares(column) + i * kLanes<T>), count - column);
@@ -255,7 +255,7 @@ void keep_squares(const Lines<T>& lines, T* to, std::int64_t stride, int count) 
 
 // unit times the root, every `width`-th element of y; 0 if no voxel has another side.
 template <class T, class Y>
-void keep_roots(const Lines<T>& lines, Y unit, Y* y, std::int64_t stride, std::int64_t width, int count) {
+void keep_roots(const DistanceLines<T>& lines, Y unit, Y* y, std::int64_t stride, std::int64_t width, int count) {
   constexpr int kWidth = kLanes<T>;
   const Scratch<Y> memory(lines.rows() * kWidth);
   for (int column = 0; column < count; column += kWidth) {
@@ -282,22 +282,23 @@ void transform(const DistanceGrid& grid, const std::uint8_t* side, Y* y, std::in
   const std::int64_t rows = grid.samples * depth * height;
   const Scratch<T> memory(rows * row);
   T* square = memory.data();
-  parallel_for(rows, std::max<std::int64_t>(1, kGrain / row), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(rows, std::max<std::int64_t>(1, kDistanceGrain / row), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
       measure_row(side + i * row, static_cast<std::int32_t>(row), static_cast<T>(grid.weight[2]), square + i * row);
   });
   if (height > 1)
-    pass(
-        square, side, grid.samples * depth, height, row, grid.weight[1],
-        [=](const Lines<T>& lines, std::int64_t first, int count) { keep_squares(lines, square + first, row, count); });
+    pass(square, side, grid.samples * depth, height, row, grid.weight[1],
+         [=](const DistanceLines<T>& lines, std::int64_t first, int count) {
+           keep_squares(lines, square + first, row, count);
+         });
   pass(square, side, grid.samples, depth, height * row, grid.weight[0],
-       [=, unit = static_cast<Y>(grid.unit)](const Lines<T>& lines, std::int64_t first, int count) {
+       [=, unit = static_cast<Y>(grid.unit)](const DistanceLines<T>& lines, std::int64_t first, int count) {
          keep_roots(lines, unit, y + first * width, height * row * width, width, count);
        });
 }
 
 void tell_sides(const std::uint8_t* label, std::int64_t voxels, int wanted, std::uint8_t* side) {
-  parallel_for(voxels, kGrain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(voxels, kDistanceGrain, [=](std::int64_t begin, std::int64_t end) {
     const std::uint8_t* from = label;
     std::uint8_t* to = side;
     VOXGRAD_INDEPENDENT

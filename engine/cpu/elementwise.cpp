@@ -10,8 +10,8 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 32768;
-constexpr std::int64_t kShort = 256;  // elements
+constexpr std::int64_t kElementwiseGrain = 32768;
+constexpr std::int64_t kShortRow = 256;  // elements
 
 // One loop per formula and type, called through a pointer for each stretch of a tensor.
 template <class T>
@@ -179,20 +179,20 @@ void run(BinaryKernel<T> kernel, const Tensor& p, const Tensor& q, const T* dy, 
   T* to = y.data<T>();
   if (n == 0) return;
   if (map.axes == 1)
-    return parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    return parallel_for(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
       kernel({end - begin, p_step, q_step, left + begin * p_step, right + begin * q_step, dy ? dy + begin : nullptr,
               to + begin});
     });
-  parallel_for(map.rows, std::max<std::int64_t>(1, kGrain / n), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(map.rows, std::max<std::int64_t>(1, kElementwiseGrain / n), [&](std::int64_t begin, std::int64_t end) {
     LaidOut<T> p_rows, q_rows;
     for (std::int64_t row = begin, count = 1; row < end; row += count) {
       const auto [p_row, q_row, rest] = map.at(row);
       const T* d = dy ? dy + row * n : nullptr;
-      if (n >= kShort) {
+      if (n >= kShortRow) {
         kernel({n, p_step, q_step, left + p_row, right + q_row, d, to + row * n});
         continue;
       }
-      count = std::min({4 * kShort / n, rest, end - row});
+      count = std::min({4 * kShortRow / n, rest, end - row});
       kernel({count * n, 1, 1, p_rows.of(left + p_row, n, p_step, map.p_stride[1], count),
               q_rows.of(right + q_row, n, q_step, map.q_stride[1], count), d, to + row * n});
     }
@@ -201,7 +201,7 @@ void run(BinaryKernel<T> kernel, const Tensor& p, const Tensor& q, const T* dy, 
 
 template <class T>
 void run(UnaryKernel<T> kernel, double a, double b, const Tensor& x, const T* y, const T* dy, const Tensor& to) {
-  parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(x.numel(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
     kernel({static_cast<T>(a), static_cast<T>(b), end - begin, x.data<T>() + begin, y ? y + begin : nullptr,
             dy ? dy + begin : nullptr, to.data<T>() + begin});
   });

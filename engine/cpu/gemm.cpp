@@ -1,7 +1,7 @@
 // Matrix products: the built-in GEMM and OpenBLAS behind one function.
 //
-// Built in: kDepth rows of B are copied to a panel as wide as the register tile (microkernel.h), which stays in the L1
-// cache while all rows of A pass over it; A is read where it is.
+// Built in: kPanelDepth rows of B are copied to a panel as wide as the register tile (microkernel.h), which stays in
+// the L1 cache while all rows of A pass over it; A is read where it is.
 #include "engine/cpu/gemm.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kDepth = 256;  // rows of a panel
+constexpr std::int64_t kPanelDepth = 256;  // rows of a panel
 
 // panel[k][column] of `columns` columns of B from `first` on, zeros behind them.
 template <class T>
@@ -88,10 +88,10 @@ void builtin(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix
              std::int64_t ldc) {
   if (multiply_few_columns<T>(m, n, k, a, b, add, c, ldc)) return;
   constexpr std::int64_t kWidth = kTileColumns<T>;
-  alignas(64) T panel[kDepth * kWidth];
-  for (std::int64_t first = 0; first < k; first += kDepth)
+  alignas(64) T panel[kPanelDepth * kWidth];
+  for (std::int64_t first = 0; first < k; first += kPanelDepth)
     for (std::int64_t j = 0; j < n; j += kWidth) {
-      const std::int64_t count = std::min(kDepth, k - first), columns = std::min(kWidth, n - j);
+      const std::int64_t count = std::min(kPanelDepth, k - first), columns = std::min(kWidth, n - j);
       // B is read in place if few rows of A pass over it.
       const bool in_place = !b.transposed && m <= 2 * kTileRows && columns % kLanes<T> == 0;
       if (!in_place) pack_panel(b, first, count, j, columns, panel);

@@ -69,9 +69,9 @@ void add_row(const Integration<T>& run, const VoxelBlock<T>& b, const Integral& 
   }
 }
 
-// Of class c: the sums of all rows that are polynomials, MomentSums.
+// Of class c: the sums of all rows that are polynomials, PowerSums.
 template <int kDegree, class T>
-void add_moments(const VoxelBlock<T>& b, int c, double* to) {
+void add_powers(const VoxelBlock<T>& b, int c, double* to) {
   const Vec<T> mine = splat(static_cast<T>(c)), zero{};
   const T *const p = b.at(b.p, c), *const label = b.label, *const valid = b.valid;
   add_block<T, 2 * kDegree + 1>(b.padded, 1, to, [=](int i) VOXGRAD_INLINE {
@@ -91,8 +91,8 @@ void add_moments(const VoxelBlock<T>& b, int c, double* to) {
 template <class T>
 void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
   const std::int64_t channels = run.channels, classes = std::max<std::int64_t>(channels, 2), chunks = run.chunks;
-  const std::int64_t count = std::ssize(run.rows), moments = count * channels;  // where they begin
-  const std::int64_t width = moments + classes * MomentSums::kCount + 1;
+  const std::int64_t count = std::ssize(run.rows), powers = count * channels;  // where they begin
+  const std::int64_t width = powers + classes * PowerSums::kCount + 1;
   const int degree = run.degree(run.values);
   const Scratch<double> parts(run.samples * chunks * width * kPartial);
   std::fill_n(parts.data(), run.samples * chunks * width * kPartial, 0.0);
@@ -103,8 +103,8 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
       const Integral& row = nth(run.rows, k);
       if (!nth(run.values, k).fits) visit<T>(row.kind, [&]<class Row>(Row) { add_row<Row>(run, b, row, voxel, to); });
     }
-    for (int c = 0; c < b.classes; ++c, to += MomentSums::kCount * kPartial)
-      (degree == 0 ? add_moments<0, T> : degree == 1 ? add_moments<1, T> : add_moments<2, T>)(b, c, to);
+    for (int c = 0; c < b.classes; ++c, to += PowerSums::kCount * kPartial)
+      (degree == 0 ? add_powers<0, T> : degree == 1 ? add_powers<1, T> : add_powers<2, T>)(b, c, to);
     add_block<T, 1>(b.padded, 1, to, [&](int i) VOXGRAD_INLINE { return std::array{load(b.valid + i)}; });
   });
   auto sums = zero_vector<double>(width);
@@ -121,7 +121,7 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
       double* const to = result.data<double>() + (k * run.samples + n) * channels;
       const Polynomial& f = nth(run.values, k);
       if (f.fits)
-        run.polynomial_sums(k, sums.data() + moments, to);
+        run.polynomial_sums(k, sums.data() + powers, to);
       else
         std::copy_n(sums.data() + k * channels, channels, to);
     }

@@ -193,10 +193,10 @@ struct Integration {
     const bool truth = at_truth(row);
     std::fill_n(to, channels, 0.0);
     for (std::int64_t c = truth ? 0 : first; c < classes; ++c) {
-      const double* s = sums + c * MomentSums::kCount;
+      const double* s = sums + c * PowerSums::kCount;
       to[std::max<std::int64_t>(0, c - first)] +=
           class_weight(row, static_cast<int>(c)) *
-          MomentSums{s[0], s[1], s[2], s[3], s[4]}(nth(values, k), sums[classes * MomentSums::kCount]);
+          PowerSums{s[0], s[1], s[2], s[3], s[4]}(nth(values, k), sums[classes * PowerSums::kCount]);
     }
   }
   // The most that any row needs.

@@ -31,7 +31,7 @@ void CpuBackend::lookup(const Tensor& table, const Tensor& labels, const Tensor&
     T* result = y.data<T>();
     parallel_for(labels.numel(), 16384, [&](std::int64_t begin, std::int64_t end) {
       with_channels<T>(static_cast<int>(width),
-                    [&](auto n) { look_up(rows.data(), n, label + begin, end - begin, result + begin * width); });
+                       [&](auto n) { look_up(rows.data(), n, label + begin, end - begin, result + begin * width); });
     });
   });
 }

@@ -17,7 +17,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kBlock = 16384;  // voxels per task
+constexpr std::int64_t kLovaszBlock = 16384;  // voxels per task
 constexpr int kLeadingBits = 11, kBuckets = 1 << kLeadingBits;
 
 // Two numbers of voxels in one word, which add up together: all of them, and those inside the class.
@@ -102,9 +102,9 @@ std::pair<Key<T>, Key<T>> range(const T* x, std::int64_t n) {
 
 template <class T>
 Leading<T> leading_bits(const T* errors, std::int64_t n) {
-  auto parts = zero_vector<std::pair<Key<T>, Key<T>>>(block_count(n, kBlock));
-  parallel_for(n, kBlock, [&](std::int64_t begin, std::int64_t end) {
-    nth(parts, begin / kBlock) = range(errors + begin, end - begin);
+  auto parts = zero_vector<std::pair<Key<T>, Key<T>>>(block_count(n, kLovaszBlock));
+  parallel_for(n, kLovaszBlock, [&](std::int64_t begin, std::int64_t end) {
+    nth(parts, begin / kLovaszBlock) = range(errors + begin, end - begin);
   });
   auto [low, high] = parts[0];
   for (const auto& part : parts) low = std::min(low, part.first), high = std::max(high, part.second);
@@ -170,19 +170,19 @@ void scatter(const Segment<T> s, Leading<T> by, std::int64_t begin, std::int64_t
 
 template <class T>
 void slopes_of(const Segment<T>& s, Leading<T> by) {
-  const std::int64_t blocks = block_count(s.n, kBlock);
+  const std::int64_t blocks = block_count(s.n, kLovaszBlock);
   const Scratch<Count> counts(blocks * kBuckets);
-  parallel_for(s.n, kBlock, [&](std::int64_t begin, std::int64_t end) {
-    count(s, by, begin, end, counts.data() + begin / kBlock * kBuckets);
+  parallel_for(s.n, kLovaszBlock, [&](std::int64_t begin, std::int64_t end) {
+    count(s, by, begin, end, counts.data() + begin / kLovaszBlock * kBuckets);
   });
   const std::vector<Count> before = places(counts.data(), blocks);
   const Scratch<Entry<T>> entries(all_of(before.back()));
-  parallel_for(s.n, kBlock, [&](std::int64_t begin, std::int64_t end) {
-    scatter(s, by, begin, end, counts.data() + begin / kBlock * kBuckets, entries.data());
+  parallel_for(s.n, kLovaszBlock, [&](std::int64_t begin, std::int64_t end) {
+    scatter(s, by, begin, end, counts.data() + begin / kLovaszBlock * kBuckets, entries.data());
   });
   std::vector<std::size_t> tasks{0};  // where they begin: some buckets each
   for (std::size_t k = 1; k <= kBuckets; ++k)
-    if (k == kBuckets || all_of(before[k]) - all_of(before[tasks.back()]) >= kBlock) tasks.push_back(k);
+    if (k == kBuckets || all_of(before[k]) - all_of(before[tasks.back()]) >= kLovaszBlock) tasks.push_back(k);
   parallel_for(std::ssize(tasks) - 1, 1, [&](std::int64_t first, std::int64_t last) {
     const std::size_t begin = nth(tasks, first), end = nth(tasks, last);
     std::int64_t most = 0;
@@ -201,7 +201,7 @@ void CpuBackend::lovasz_slope(const Tensor& errors, const Tensor& labels, bool p
   const std::int64_t images = per_image ? errors.extent(0) : 1, channels = errors.extent(-1);
   const std::int64_t voxels = labels.numel() / std::max<std::int64_t>(images, 1), segments = images * channels;
   // Many small segments at a time, or one large one by several threads.
-  const std::int64_t together = voxels < 4 * kBlock ? 1 : segments;
+  const std::int64_t together = voxels < 4 * kLovaszBlock ? 1 : segments;
   if (errors.numel() == 0) return;
   dispatch_float(errors.dtype(), "lovasz_slope", [&]<class T>(T) {
     const Leading<T> by = leading_bits(errors.data<T>(), errors.numel());

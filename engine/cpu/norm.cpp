@@ -16,11 +16,11 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-struct Layout {
+struct MapStreams {
   std::int64_t maps, rows, channels, groups;  // M, R, C, G
-  Stream stream;
+  ChannelStream stream;
 
-  Layout(const Tensor& x, const Tensor& mean)
+  MapStreams(const Tensor& x, const Tensor& mean)
       : maps(mean.extent(0)),
         rows(x.numel() / std::max<std::int64_t>(1, mean.extent(0) * x.extent(-1))),
         channels(x.extent(-1)),
@@ -50,7 +50,7 @@ struct Layout {
 };
 
 template <class T>
-void block_moments(const T* x, std::int64_t length, const Stream& stream, Moments* result) {
+void block_moments(const T* x, std::int64_t length, const ChannelStream& stream, Moments* result) {
   const std::int64_t period = stream.period, channels = stream.channels;
   auto scratch = zero_vector<double>(3 * period + 2 * channels);
   double *sums = scratch.data(), *origin = sums + 2 * period, *folded = origin + period;
@@ -102,38 +102,42 @@ double value_or(const Tensor& parameter, std::int64_t c, double otherwise) {
 }
 
 template <class T>
-struct Problem {
-  Layout layout;
+struct NormProblem {
+  MapStreams streams;
   const T *mean, *rstd;
   const Tensor &gamma, &beta;
 
-  explicit Problem(const FeatureMap& map)
-      : layout(map.x, map.mean), mean(map.mean.data<T>()), rstd(map.rstd.data<T>()), gamma(map.gamma), beta(map.beta) {}
+  explicit NormProblem(const FeatureMap& map)
+      : streams(map.x, map.mean),
+        mean(map.mean.data<T>()),
+        rstd(map.rstd.data<T>()),
+        gamma(map.gamma),
+        beta(map.beta) {}
 
-  double mean_at(std::int64_t m, std::int64_t c) const { return static_cast<double>(mean[layout.statistic(m, c)]); }
-  double rstd_at(std::int64_t m, std::int64_t c) const { return static_cast<double>(rstd[layout.statistic(m, c)]); }
+  double mean_at(std::int64_t m, std::int64_t c) const { return static_cast<double>(mean[streams.statistic(m, c)]); }
+  double rstd_at(std::int64_t m, std::int64_t c) const { return static_cast<double>(rstd[streams.statistic(m, c)]); }
   double scale_at(std::int64_t m, std::int64_t c) const { return rstd_at(m, c) * value_or<T>(gamma, c, 1); }
   template <class U>
   std::vector<U> means() const {
-    return layout.template lay_out<U>([&](std::int64_t m, std::int64_t c) { return mean_at(m, c); });
+    return streams.template lay_out<U>([&](std::int64_t m, std::int64_t c) { return mean_at(m, c); });
   }
   template <class U>
   std::vector<U> scales() const {
-    return layout.template lay_out<U>([&](std::int64_t m, std::int64_t c) { return scale_at(m, c); });
+    return streams.template lay_out<U>([&](std::int64_t m, std::int64_t c) { return scale_at(m, c); });
   }
   template <class U>
   std::vector<U> betas() const {
-    return layout.template lay_out<U>([&](std::int64_t, std::int64_t c) { return value_or<T>(beta, c, 0); });
+    return streams.template lay_out<U>([&](std::int64_t, std::int64_t c) { return value_or<T>(beta, c, 0); });
   }
 };
 
 template <class T, Activation kKind>
-void forward(const Problem<T>& problem, T slope, const T* x, T* y) {
-  const Stream& stream = problem.layout.stream;
+void forward(const NormProblem<T>& problem, T slope, const T* x, T* y) {
+  const ChannelStream& stream = problem.streams.stream;
   const std::vector<T> mean = problem.template means<T>(), scale = problem.template scales<T>(),
                        beta = problem.template betas<T>();
   const Act<kKind, T> act{slope};
-  problem.layout.for_blocks([&](std::int64_t m, std::int64_t b) {
+  problem.streams.for_blocks([&](std::int64_t m, std::int64_t b) {
     const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
     for_vectors<T>(stream.length(b), stream.period, [&](std::int64_t i, std::int64_t j, auto count) {
       const Vec<T> z = (load_first(x + at + i, count) - load(mean.data() + p + j)) * load(scale.data() + p + j) +
@@ -145,15 +149,15 @@ void forward(const Problem<T>& problem, T slope, const T* x, T* y) {
 
 // sums [M, 2, C]: of dz and of dz (x - mean), dz the gradient before the activation.
 template <class T, Activation kKind>
-std::vector<double> gradient_sums(const Problem<T>& problem, double slope, const T* x, const T* dy) {
-  const Layout& layout = problem.layout;
-  const Stream& stream = layout.stream;
+std::vector<double> gradient_sums(const NormProblem<T>& problem, double slope, const T* x, const T* dy) {
+  const MapStreams& streams = problem.streams;
+  const ChannelStream& stream = streams.stream;
   const std::vector<double> mean = problem.template means<double>(), scale = problem.template scales<double>(),
                             beta = problem.template betas<double>();
   const Act<kKind, double> act{slope};
-  const std::int64_t width = 2 * layout.channels;
-  auto partial = zero_vector<double>(layout.maps * stream.blocks * width);
-  layout.for_blocks([&](std::int64_t m, std::int64_t b) {
+  const std::int64_t width = 2 * streams.channels;
+  auto partial = zero_vector<double>(streams.maps * stream.blocks * width);
+  streams.for_blocks([&](std::int64_t m, std::int64_t b) {
     const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
     auto sums = zero_vector<double>(2 * stream.period);
     collect(stream.length(b), stream.period, sums.data(),
@@ -166,10 +170,10 @@ std::vector<double> gradient_sums(const Problem<T>& problem, double slope, const
             });
     double* to = partial.data() + (m * stream.blocks + b) * width;
     stream.fold(sums.data(), to);
-    stream.fold(sums.data() + stream.period, to + layout.channels);
+    stream.fold(sums.data() + stream.period, to + streams.channels);
   });
-  auto total = zero_vector<double>(layout.maps * width);
-  for (std::int64_t unit = 0; unit < layout.maps * stream.blocks; ++unit)
+  auto total = zero_vector<double>(streams.maps * width);
+  for (std::int64_t unit = 0; unit < streams.maps * stream.blocks; ++unit)
     for (std::int64_t c = 0; c < width; ++c)
       nth(total, unit / stream.blocks * width + c) += nth(partial, unit * width + c);
   return total;
@@ -177,15 +181,15 @@ std::vector<double> gradient_sums(const Problem<T>& problem, double slope, const
 
 // dgamma = sum of dz (x - mean) rstd, dbeta = sum of dz, over the maps in order.
 template <class T>
-void parameter_gradients(const Problem<T>& problem, const std::vector<double>& sums, const Tensor& dgamma,
+void parameter_gradients(const NormProblem<T>& problem, const std::vector<double>& sums, const Tensor& dgamma,
                          const Tensor& dbeta) {
-  const Layout& layout = problem.layout;
-  for (std::int64_t c = 0; c < layout.channels; ++c) {
+  const MapStreams& streams = problem.streams;
+  for (std::int64_t c = 0; c < streams.channels; ++c) {
     double by_gamma = 0, by_beta = 0;
-    for (std::int64_t m = 0; m < layout.maps; ++m) {
-      const std::int64_t at = m * 2 * layout.channels + c;
+    for (std::int64_t m = 0; m < streams.maps; ++m) {
+      const std::int64_t at = m * 2 * streams.channels + c;
       by_beta += nth(sums, at);
-      by_gamma += nth(sums, at + layout.channels) * problem.rstd_at(m, c);
+      by_gamma += nth(sums, at + streams.channels) * problem.rstd_at(m, c);
     }
     if (dgamma.defined()) dgamma.data<T>()[c] = static_cast<T>(by_gamma);
     if (dbeta.defined()) dbeta.data<T>()[c] = static_cast<T>(by_beta);
@@ -197,34 +201,34 @@ struct Feedback {
   std::vector<double> constant, linear;
 
   template <class T>
-  Feedback(const Problem<T>& problem, const std::vector<double>& sums) {
-    const Layout& layout = problem.layout;
-    constant = linear = zero_vector<double>(layout.maps * layout.groups);
+  Feedback(const NormProblem<T>& problem, const std::vector<double>& sums) {
+    const MapStreams& streams = problem.streams;
+    constant = linear = zero_vector<double>(streams.maps * streams.groups);
     if (sums.empty()) return;  // constant statistics
-    const double count = static_cast<double>(layout.rows * (layout.channels / layout.groups));
-    for (std::int64_t m = 0; m < layout.maps; ++m)
-      for (std::int64_t c = 0; c < layout.channels; ++c) {
-        const std::int64_t to = layout.statistic(m, c), from = m * 2 * layout.channels + c;
+    const double count = static_cast<double>(streams.rows * (streams.channels / streams.groups));
+    for (std::int64_t m = 0; m < streams.maps; ++m)
+      for (std::int64_t c = 0; c < streams.channels; ++c) {
+        const std::int64_t to = streams.statistic(m, c), from = m * 2 * streams.channels + c;
         const double scale = problem.scale_at(m, c), rstd = problem.rstd_at(m, c);
         nth(constant, to) += scale * nth(sums, from) / count;
-        nth(linear, to) += scale * nth(sums, from + layout.channels) * rstd * rstd / count;
+        nth(linear, to) += scale * nth(sums, from + streams.channels) * rstd * rstd / count;
       }
   }
 };
 
 template <class T, Activation kKind>
-void input_gradient(const Problem<T>& problem, T slope, const T* x, const T* dy, const Feedback& feedback, T* dx) {
-  const Layout& layout = problem.layout;
-  const Stream& stream = layout.stream;
+void input_gradient(const NormProblem<T>& problem, T slope, const T* x, const T* dy, const Feedback& feedback, T* dx) {
+  const MapStreams& streams = problem.streams;
+  const ChannelStream& stream = streams.stream;
   const auto spread = [&](const std::vector<double>& values) {
-    return layout.template lay_out<T>(
-        [&](std::int64_t m, std::int64_t c) { return nth(values, layout.statistic(m, c)); });
+    return streams.template lay_out<T>(
+        [&](std::int64_t m, std::int64_t c) { return nth(values, streams.statistic(m, c)); });
   };
   const std::vector<T> mean = problem.template means<T>(), scale = problem.template scales<T>(),
                        beta = problem.template betas<T>(), constant = spread(feedback.constant),
                        linear = spread(feedback.linear);
   const Act<kKind, T> act{slope};
-  layout.for_blocks([&](std::int64_t m, std::int64_t b) {
+  streams.for_blocks([&](std::int64_t m, std::int64_t b) {
     const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
     for_vectors<T>(stream.length(b), stream.period, [&](std::int64_t i, std::int64_t j, auto count) {
       const Vec<T> d = load_first(x + at + i, count) - load(mean.data() + p + j), s = load(scale.data() + p + j);
@@ -237,24 +241,24 @@ void input_gradient(const Problem<T>& problem, T slope, const T* x, const T* dy,
 }  // namespace
 
 void CpuBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mean, const Tensor& rstd) {
-  const Layout layout(x, mean);
-  const Stream& stream = layout.stream;
+  const MapStreams streams(x, mean);
+  const ChannelStream& stream = streams.stream;
   dispatch_float(x.dtype(), "norm", [&]<class T>(T) {
     const T* from = x.data<T>();
-    auto partial = zero_vector<Moments>(layout.maps * stream.blocks * layout.channels);
-    layout.for_blocks([&](std::int64_t m, std::int64_t b) {
+    auto partial = zero_vector<Moments>(streams.maps * stream.blocks * streams.channels);
+    streams.for_blocks([&](std::int64_t m, std::int64_t b) {
       block_moments(from + m * stream.numel + stream.begin(b), stream.length(b), stream,
-                    partial.data() + (m * stream.blocks + b) * layout.channels);
+                    partial.data() + (m * stream.blocks + b) * streams.channels);
     });
-    const std::int64_t size = layout.channels / layout.groups;
+    const std::int64_t size = streams.channels / streams.groups;
     const std::int64_t grain = std::max<std::int64_t>(1, 1024 / std::max<std::int64_t>(1, stream.blocks * size));
-    parallel_for(layout.maps * layout.groups, grain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(streams.maps * streams.groups, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t k = begin; k < end; ++k) {
         Moments all;
-        const std::int64_t m = k / layout.groups, first = k % layout.groups * size;
+        const std::int64_t m = k / streams.groups, first = k % streams.groups * size;
         for (std::int64_t b = 0; b < stream.blocks; ++b)
           for (std::int64_t c = first; c < first + size; ++c)
-            all.merge(nth(partial, (m * stream.blocks + b) * layout.channels + c));
+            all.merge(nth(partial, (m * stream.blocks + b) * streams.channels + c));
         mean.data<T>()[k] = static_cast<T>(all.mean);
         rstd.data<T>()[k] = static_cast<T>(all.rstd(eps));
       }
@@ -264,7 +268,7 @@ void CpuBackend::norm_statistics(const Tensor& x, double eps, const Tensor& mean
 
 void CpuBackend::norm(const FeatureMap& x, const Tensor& y) {
   dispatch_float(y.dtype(), "norm", [&]<class T>(T) {
-    const Problem<T> problem(x);
+    const NormProblem<T> problem(x);
     for_activation(x.activation, [&]<Activation kKind>() {
       forward<T, kKind>(problem, static_cast<T>(x.slope), x.x.data<T>(), y.data<T>());
     });
@@ -274,7 +278,7 @@ void CpuBackend::norm(const FeatureMap& x, const Tensor& y) {
 void CpuBackend::norm_gradient(const FeatureMap& x, const Tensor& dy, bool constant_statistics, const Tensor& dx,
                                const Tensor& dgamma, const Tensor& dbeta) {
   dispatch_float(dy.dtype(), "norm", [&]<class T>(T) {
-    const Problem<T> problem(x);
+    const NormProblem<T> problem(x);
     const T *values = x.x.data<T>(), *upstream = dy.data<T>();
     for_activation(x.activation, [&]<Activation kKind>() {
       std::vector<double> sums;

@@ -30,8 +30,8 @@ Polynomial fit(F&& f) {
   return result;
 }
 
-// The sums of a class over a block, each in kPartial parts, in the order of MomentSums.
-struct MomentSums {
+// The sums of a class over a block, each in kPartial parts, in the order of PowerSums.
+struct PowerSums {
   static constexpr int kCount = 5;
   double truths, p_truths, p_others, pp_truths, pp_others;
 

@@ -6,7 +6,7 @@
 #include "engine/cpu/scratch.h"
 
 #include "engine/cpu/isa.h"
-#include "engine/cpu/source.h"
+#include "engine/cpu/map_reader.h"
 #include "engine/cpu/volume.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
@@ -77,7 +77,7 @@ inline void window_gradient(const T* dy, const std::uint8_t* index, std::int64_t
 
 // The lines of a window that are normalised as they are read are copied side by side first.
 template <class T>
-void pool_windows(const Source<T>& source, const Volume& in, const Extents& size, const Tensor& y,
+void pool_windows(const MapReader<T>& source, const Volume& in, const Extents& size, const Tensor& y,
                   const Tensor& index) {
   const Volume out(y.shape());
   Volume copied = in;
@@ -110,7 +110,7 @@ void pool_windows(const Source<T>& source, const Volume& in, const Extents& size
 
 void CpuBackend::max_pool(const FeatureMap& x, const Extents& window, const Tensor& y, const Tensor& index) {
   dispatch_float(y.dtype(), "max_pool", [&]<class T>(T) {
-    pool_windows(Source<T>(x), Volume(x.shape()), three_axes(window, x.shape().spatial_dims()), y, index);
+    pool_windows(MapReader<T>(x), Volume(x.shape()), three_axes(window, x.shape().spatial_dims()), y, index);
   });
 }
 

@@ -11,27 +11,27 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;
+constexpr std::int64_t kRandomGrain = 16384;
 
 // The words of the elements [first, first + kBatch): philox() of random.h for many counters at once.
-constexpr std::int64_t kBatch = 256, kBlocks = kBatch / 4;
+constexpr std::int64_t kBatch = 256, kPhiloxBlocks = kBatch / 4;
 
 void philox_batch(std::uint64_t key, std::uint64_t counter, std::uint32_t* words) {
-  std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks] = {}, c3[kBlocks] = {};
-  for (std::uint32_t i = 0; i < kBlocks; ++i) {
+  std::uint32_t c0[kPhiloxBlocks], c1[kPhiloxBlocks], c2[kPhiloxBlocks] = {}, c3[kPhiloxBlocks] = {};
+  for (std::uint32_t i = 0; i < kPhiloxBlocks; ++i) {
     c0[i] = static_cast<std::uint32_t>(counter + i);
     c1[i] = static_cast<std::uint32_t>((counter + i) >> 32);
   }
   auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
-    for (int i = 0; i < kBlocks; ++i) {
+    for (int i = 0; i < kPhiloxBlocks; ++i) {
       const std::uint64_t a = std::uint64_t{0xD2511F53u} * c0[i], b = std::uint64_t{0xCD9E8D57u} * c2[i];
       c0[i] = static_cast<std::uint32_t>(b >> 32) ^ c1[i] ^ k0;
       c1[i] = static_cast<std::uint32_t>(b);
       c2[i] = static_cast<std::uint32_t>(a >> 32) ^ c3[i] ^ k1;
       c3[i] = static_cast<std::uint32_t>(a);
     }
-  for (int i = 0; i < kBlocks; ++i) {
+  for (int i = 0; i < kPhiloxBlocks; ++i) {
     words[4 * i] = c0[i];
     words[4 * i + 1] = c1[i];
     words[4 * i + 2] = c2[i];
@@ -42,7 +42,7 @@ void philox_batch(std::uint64_t key, std::uint64_t counter, std::uint32_t* words
 // write(i, words, count): the words of the elements i .. i + count.
 template <class F>
 void for_words(std::uint64_t key, std::int64_t numel, const F& write) {
-  parallel_for(numel, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(numel, kRandomGrain, [&](std::int64_t begin, std::int64_t end) {
     std::uint32_t words[kBatch];
     for (std::int64_t i = begin; i < end; i += kBatch) {
       philox_batch(key, static_cast<std::uint64_t>(i / 4), words);

@@ -16,7 +16,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 32768;
+constexpr std::int64_t kRankGrain = 32768;
 
 // The key of the `count`-th largest of n elements, how many are larger, and how many have this key.
 template <class T>
@@ -71,17 +71,17 @@ std::pair<std::int64_t, std::int64_t> sift(const T* x, std::int64_t n, Key<T> lo
 template <class T>
 Rank<T> find_rank(const T* x, std::int64_t n, std::int64_t count, std::pair<Key<T>, Key<T>> between) {
   const auto [low, high] = between;
-  const std::int64_t blocks = block_count(n, kGrain);
+  const std::int64_t blocks = block_count(n, kRankGrain);
   const Scratch<Key<T>> memory(n);
   auto found = zero_vector<std::pair<std::int64_t, std::int64_t>>(blocks);
-  parallel_for(n, kGrain, [&, low = low, high = high](std::int64_t begin, std::int64_t end) {
-    const std::int64_t block = begin / kGrain;
+  parallel_for(n, kRankGrain, [&, low = low, high = high](std::int64_t begin, std::int64_t end) {
+    const std::int64_t block = begin / kRankGrain;
     nth(found, block) = sift(x + begin, end - begin, low, high, memory.data() + begin);
   });
   std::int64_t larger = 0, kept = 0;
   for (std::int64_t block = 0; block < blocks; ++block) {
     const auto [here, above] = nth(found, block);
-    std::copy_n(memory.data() + block * kGrain, here, memory.data() + kept);
+    std::copy_n(memory.data() + block * kRankGrain, here, memory.data() + kept);
     kept += here;
     larger += above;
   }
@@ -103,7 +103,7 @@ template <class T>
 void select(const T* x, std::int64_t n, std::int64_t count, T* y) {
   if (count == 0) return static_cast<void>(std::fill_n(y, n, T(0)));
   const auto [limit, larger, equal] = find_rank(x, n, count, guess(x, n, count));
-  parallel_for(n, kGrain, [=, limit = limit](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, kRankGrain, [=, limit = limit](std::int64_t begin, std::int64_t end) {
     mark(x + begin, end - begin, limit, y + begin);
   });
   // Of equal ones at the end of the selection the first are taken.

@@ -14,7 +14,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 32768;
+constexpr std::int64_t kReduceGrain = 32768;
 
 struct Sum {
   static constexpr double kStart = 0;
@@ -74,7 +74,7 @@ void reduce_rows(const T* x, std::int64_t rows, std::int64_t stride, std::int64_
 // The same for all columns, few and next to each other: read as longer rows, several of the true ones each.
 template <class Op, class T>
 void reduce_narrow(const T* x, std::int64_t rows, std::int64_t width, double* result) {
-  const std::int64_t period = Stream::period_of(width), fold = period / width;
+  const std::int64_t period = ChannelStream::period_of(width), fold = period / width;
   auto wide = zero_vector<double>(period);
   reduce_rows<Op>(x, rows / fold, period, period, wide.data());
   reduce_rows<Op>(x + rows / fold * period, rows % fold, width, width, result);
@@ -88,7 +88,7 @@ struct Pieces {
   Pieces(std::int64_t r, std::int64_t b)
       : strip(std::min<std::int64_t>(b, 4096)),
         strips(block_count(b, std::max<std::int64_t>(strip, 1))),
-        rows(std::max<std::int64_t>(32, kGrain / std::max<std::int64_t>(strip, 1))),
+        rows(std::max<std::int64_t>(32, kReduceGrain / std::max<std::int64_t>(strip, 1))),
         pieces(std::max<std::int64_t>(1, block_count(r, rows))) {}
 };
 
@@ -107,7 +107,7 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
   if (a * b == 0) return;
   const Pieces cut(r, b);
   if (b == 1 && cut.pieces == 1)
-    return parallel_for(a, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(r, 1)),
+    return parallel_for(a, std::max<std::int64_t>(1, kReduceGrain / std::max<std::int64_t>(r, 1)),
                         [&](std::int64_t begin, std::int64_t end) {
                           for (std::int64_t i = begin; i < end; ++i)
                             y[i] = static_cast<To>(reduce_run<Op>(x + i * r, r));
@@ -115,7 +115,7 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
   const std::int64_t work = std::max<std::int64_t>(1, std::min(r, cut.rows) * cut.strip);
   // Results of the pieces, kept only where there are several.
   auto partial = zero_vector<double>(cut.pieces > 1 ? a * cut.pieces * b : 0);
-  parallel_for(a * cut.pieces * cut.strips, std::max<std::int64_t>(1, kGrain / work),
+  parallel_for(a * cut.pieces * cut.strips, std::max<std::int64_t>(1, kReduceGrain / work),
                [&](std::int64_t begin, std::int64_t end) {
                  auto result = zero_vector<double>(cut.strip);
                  for (std::int64_t unit = begin; unit < end; ++unit) {
@@ -131,7 +131,7 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
                  }
                });
   if (cut.pieces == 1) return;
-  parallel_for(a * b, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(a * b, kReduceGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const double* from = partial.data() + i / b * cut.pieces * b + i % b;
       double result = *from;
@@ -141,13 +141,13 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
   });
 }
 
-// Groups of adjacent axes of x that are all reduced or all kept.
-struct Groups {
+// AxisGroups of adjacent axes of x that are all reduced or all kept.
+struct AxisGroups {
   int count = 0;
   std::array<std::int64_t, Shape::kMaxDims> extent{};
   std::array<bool, Shape::kMaxDims> reduced{};
 
-  Groups(const Shape& x, const Shape& y) {
+  AxisGroups(const Shape& x, const Shape& y) {
     for (int axis = 0; axis < x.dims(); ++axis) {
       if (x[axis] == 1) continue;
       const bool gone = y[axis] == 1;
@@ -172,7 +172,7 @@ struct Groups {
 };
 
 template <class Op, class T, class To>
-void reduce_groups(const T* x, Groups groups, To* y) {
+void reduce_groups(const T* x, AxisGroups groups, To* y) {
   const int last = groups.last();
   if (last < 0) {
     for (std::int64_t i = 0; i < groups.product(0, groups.count); ++i) y[i] = static_cast<To>(x[i]);
@@ -191,7 +191,7 @@ void reduce_groups(const T* x, Groups groups, To* y) {
 }  // namespace
 
 void CpuBackend::reduce(ReduceOp op, const Tensor& x, const Tensor& y) {
-  const Groups groups(x.shape(), y.shape());
+  const AxisGroups groups(x.shape(), y.shape());
   dispatch_float(x.dtype(), "reduce", [&]<class T>(T) {
     const T* from = x.data<T>();
     T* to = y.data<T>();
@@ -211,10 +211,10 @@ void CpuBackend::bias_gradient(const Tensor& dy, const Tensor& dbias) {
 }
 
 double CpuBackend::sum_of_squares(const Tensor& x) {
-  auto partial = zero_vector<double>(block_count(x.numel(), kGrain));
+  auto partial = zero_vector<double>(block_count(x.numel(), kReduceGrain));
   dispatch_float(x.dtype(), "sum_of_squares", [&]<class T>(T) {
     const T* from = x.data<T>();
-    parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(x.numel(), kReduceGrain, [&](std::int64_t begin, std::int64_t end) {
       constexpr int kStep = kLanes<double>;
       Vec<double> sum{};
       std::int64_t i = begin;
@@ -225,7 +225,7 @@ double CpuBackend::sum_of_squares(const Tensor& x) {
       double total = 0;
       for (int k = 0; k < kStep; ++k) total += sum[k];
       for (; i < end; ++i) total += static_cast<double>(from[i]) * static_cast<double>(from[i]);
-      nth(partial, begin / kGrain) = total;
+      nth(partial, begin / kReduceGrain) = total;
     });
   });
   double total = 0;
@@ -235,11 +235,11 @@ double CpuBackend::sum_of_squares(const Tensor& x) {
 
 std::int64_t CpuBackend::largest_label(const Tensor& labels, int ignore) {
   const std::uint8_t* from = labels.data<std::uint8_t>();
-  std::vector<int> partial(static_cast<std::size_t>(block_count(labels.numel(), kGrain)), -1);
-  parallel_for(labels.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+  std::vector<int> partial(static_cast<std::size_t>(block_count(labels.numel(), kReduceGrain)), -1);
+  parallel_for(labels.numel(), kReduceGrain, [&](std::int64_t begin, std::int64_t end) {
     int largest = -1;
     for (std::int64_t i = begin; i < end; ++i) largest = std::max(largest, from[i] == ignore ? -1 : int{from[i]});
-    nth(partial, begin / kGrain) = largest;
+    nth(partial, begin / kReduceGrain) = largest;
   });
   return partial.empty() ? -1 : *std::max_element(partial.begin(), partial.end());
 }

@@ -14,7 +14,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;
+constexpr std::int64_t kSoftmaxGrain = 16384;
 
 // The rows [begin, end) of a map, some at a time, transposed to one array per channel: lanes run over rows, whatever
 // the number of channels is. body(first row, count, z, stride); zeros or old rows behind the last one.
@@ -82,7 +82,7 @@ template <class F>
 void for_rows(const Tensor& x, const F& body) {
   const std::int64_t channels = x.extent(-1);
   if (x.numel() == 0) return;
-  parallel_for(x.numel() / channels, std::max<std::int64_t>(1, kGrain / channels),
+  parallel_for(x.numel() / channels, std::max<std::int64_t>(1, kSoftmaxGrain / channels),
                [&](std::int64_t begin, std::int64_t end) { body(begin, end, channels); });
 }
 

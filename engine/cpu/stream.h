@@ -7,13 +7,13 @@
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-struct Stream {
+struct ChannelStream {
   std::int64_t channels, numel;
   std::int64_t period;  // elements
   std::int64_t block;   // elements per unit of parallel work, a multiple of period
   std::int64_t blocks;
 
-  Stream(std::int64_t rows, std::int64_t c) : channels(c), numel(rows * c) {
+  ChannelStream(std::int64_t rows, std::int64_t c) : channels(c), numel(rows * c) {
     constexpr std::int64_t kBlock = 32768;
     period = period_of(c);
     block = std::max<std::int64_t>(1, kBlock / period) * period;

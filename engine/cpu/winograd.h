@@ -2,7 +2,7 @@
 // and channels, planes and volumes. The explanation is in engine/cpu/README.md.
 //
 // Words: a *tile* is a square of 4 x 4 outputs of one plane, computed from 6 x 6 inputs. A tile *column* is the stack
-// of tiles at one place (sample, row, column) through the depth of the volume. A *row* is one tile of one plane in a
+// of tiles at one position (sample, row, column) through the depth of the volume. A *row* is one tile of one plane in a
 // transformed matrix; *xi* counts the 36 elements of a transformed tile; a *panel* is a group of output channels as
 // wide as the register tile.
 #pragma once
@@ -13,7 +13,7 @@
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 template <class T>
-class Source;  // source.h
+class MapReader;  // map_reader.h
 }
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
@@ -23,17 +23,17 @@ bool fits(const ConvShape& s);
 
 // How the weights of a convolution lie in memory: element (output channel, tap, input channel) is
 // data[output * output_stride + tap * tap_stride + input * input_stride], the taps counted backwards if flipped.
-struct Weights {
+struct WeightView {
   const float* data;
   std::int64_t output_stride, tap_stride, input_stride;
   bool flipped;
 };
 // weight [Cout, *K, Cin] as it serves the convolution, and the convolution that is its input gradient.
-Weights forward_weights(const ConvShape& s, const float* weight);
-Weights gradient_weights(const ConvShape& s, const float* weight);
+WeightView forward_weights(const ConvShape& s, const float* weight);
+WeightView gradient_weights(const ConvShape& s, const float* weight);
 
 // The inputs of a convolution, side by side along the channels.
-using Sources = std::vector<Source<float>>;
+using MapReaders = std::vector<MapReader<float>>;
 
 // Where the outputs go: maps side by side along the channels. All but the last have whole vectors of channels.
 struct Target {
@@ -51,18 +51,19 @@ struct BlockMoments {
 };
 
 // y = convolution + bias (may be null). `moments`, if it is not null, is filled.
-void convolve(const ConvShape& s, const Sources& x, const Weights& weights, const float* bias, const Targets& y,
+void convolve(const ConvShape& s, const MapReaders& x, const WeightView& weights, const float* bias, const Targets& y,
               BlockMoments* moments = nullptr);
 
 // dweight [Cout, *K, Cin].
-void weight_gradient(const ConvShape& s, const Sources& x, const float* dy, float* dweight);
+void weight_gradient(const ConvShape& s, const MapReaders& x, const float* dy, float* dweight);
 
 // --- Shared by the two ---
 
 inline constexpr std::int64_t kTile = 4, kInputs = 6, kPoints = 36;
+inline constexpr std::int64_t kRowBytes = kPoints * sizeof(float);  // of one channel of a row
 
 // A part of the work: some tile columns and some planes of the output.
-struct Block {
+struct TileBlock {
   std::int64_t column, columns, plane, planes;
 };
 
@@ -71,16 +72,16 @@ struct Cut {
   std::int64_t planes, columns;    // of a block
   std::int64_t layers, stretches;  // blocks along the depth and along the columns
   std::int64_t blocks() const { return layers * stretches; }
-  Block block(const ConvShape& s, std::int64_t index) const;
+  TileBlock block(const ConvShape& s, std::int64_t index) const;
 };
 // Blocks of about `rows` rows: as many planes as keep the planes that are transformed twice few, then columns.
 Cut cut(const ConvShape& s, std::int64_t rows);
 
 // Where a row of a block lies in the output.
-struct Place {
+struct TilePosition {
   std::int64_t sample, plane, top, left;
 };
-Place place_of(const ConvShape& s, const Block& block, std::int64_t row);
+TilePosition position_of(const ConvShape& s, const TileBlock& block, std::int64_t row);
 
 // A matrix per xi: element (xi, row, channel) is data[xi * xi_stride + row * row_stride + channel].
 struct Transformed {
@@ -88,23 +89,23 @@ struct Transformed {
   std::int64_t row_stride, xi_stride;
 };
 
-struct Layout {
+struct TransformedLayout {
   std::int64_t row_stride, xi_stride;
   std::int64_t size() const { return kPoints * xi_stride; }
 };
 // Strides for `rows` rows of `channels` channels, chosen so that neighbours in no direction share a cache set.
-Layout layout(std::int64_t rows, std::int64_t channels);
+TransformedLayout transformed_layout(std::int64_t rows, std::int64_t channels);
 
 std::int64_t tile_columns(const ConvShape& s);  // of the layer
 // Rows of the transformed input of a block: its planes and those that the kernel's depth adds.
-inline std::int64_t input_rows(const ConvShape& s, const Block& block) {
+inline std::int64_t input_rows(const ConvShape& s, const TileBlock& block) {
   return (block.planes + s.kernel[0] - 1) * block.columns;
 }
 // Channels of a row of the transformed input: every source begins where the one before it ends and writes whole
 // vectors.
-std::int64_t transformed_channels(const Sources& x);
+std::int64_t transformed_channels(const MapReaders& x);
 // The rows [begin, end) of the transformed input of a block. Row = plane * columns + column.
-void transform_input(const ConvShape& s, const Sources& x, const Block& block, std::int64_t begin, std::int64_t end,
-                     const Transformed& to);
+void transform_input(const ConvShape& s, const MapReaders& x, const TileBlock& block, std::int64_t begin,
+                     std::int64_t end, const Transformed& to);
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA::winograd

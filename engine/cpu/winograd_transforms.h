@@ -11,6 +11,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 
 using V = Vec<float>;
+inline constexpr std::int64_t kWidth = kLanes<float>;  // channels of a vector
 
 struct InputTransform {  // B^T
   static constexpr int kFrom = 6, kTo = 6;

@@ -26,14 +26,14 @@ struct Normalised {
 };
 
 template <class T>
-class Source {
+class MapReader {
  public:
   const T* x;
   std::int64_t channels, rows;  // rows (voxels) of a sample
 
-  Source(const T* values, const Shape& shape)
-      : x(values), channels(shape[-1]), rows(shape.spatial_numel()), period_(Stream::period_of(channels)) {}
-  explicit Source(const FeatureMap& map) : Source(map.x.template data<T>(), map.shape()) {
+  MapReader(const T* values, const Shape& shape)
+      : x(values), channels(shape[-1]), rows(shape.spatial_numel()), period_(ChannelStream::period_of(channels)) {}
+  explicit MapReader(const FeatureMap& map) : MapReader(map.x.template data<T>(), map.shape()) {
     if (!map.deferred()) return;
     slope_ = static_cast<T>(map.slope_below_zero());
     const std::int64_t maps = map.mean.extent(0), groups = map.mean.extent(1), samples = map.x.extent(0);
