@@ -1,5 +1,6 @@
-// Convolution on the CPU: the plan, and the general path, blocks of patches (im2col.h) times the weights. Any kernel,
-// stride, padding, dilation and number of channels; f32 and f64.
+// Convolution on the CPU. CpuBackend::conv asks plan_conv which kernel computes the layer: Winograd (winograd.h),
+// direct (direct.h) or the general path in this file, which multiplies blocks of patches (im2col.h) with the weights.
+// The general path takes any kernel, stride, padding, dilation and number of channels, in f32 and f64.
 #include <algorithm>
 
 #include "engine/cpu/conv_plan.h"
@@ -19,16 +20,16 @@ namespace {
 
 constexpr std::int64_t kPatchBytes = 1 << 18;    // a block of patches stays in the L2 cache
 constexpr std::int64_t kPartialBytes = 8 << 20;  // partial sums of a weight gradient, all together
-constexpr std::int64_t kConvTasks = 16;          // a large layer is cut into at least so many
+constexpr std::int64_t kConvTasks = 16;          // a large layer is cut into at least this many tasks
 
-// Rows of a block: by shape alone, so that results do not depend on the number of threads.
+// The rows of a block. They follow from the shape alone, so that results do not depend on the number of threads.
 std::int64_t block_rows(const PatchGrid& grid, std::size_t element_bytes) {
   const std::int64_t bytes = std::max<std::int64_t>(1, grid.depth()) * static_cast<std::int64_t>(element_bytes);
   return std::clamp<std::int64_t>(std::min(kPatchBytes / bytes, block_count(grid.rows(), kConvTasks)), 48, 2048);
 }
 
-// destination = bias + patches * matrix [taps * channels, cout], for the rows [begin, end) of a grid. A source that is
-// not plain needs a grid whose patches are its rows.
+// destination = bias + patches * matrix [taps * channels, cout], for the rows [begin, end) of a grid. A map that is
+// normalised as it is read needs a grid whose patches are the rows of the map.
 template <class T>
 void convolve_rows(Blas blas, const PatchGrid& grid, const MapReader<T>& source, Matrix<T> matrix, const T* bias,
                    std::int64_t cout, T* destination, std::int64_t begin, std::int64_t end) {
@@ -53,7 +54,7 @@ void convolve_forward(const ConvShape& s, const MapReader<T>& x, const T* weight
   });
 }
 
-// weight [Cout, K, Cin] to [taps, Cout, Cin]: the matrix of one grid of the input gradient.
+// Copies weight [Cout, K, Cin] to [taps, Cout, Cin], the matrix of one grid of the input gradient.
 template <class T>
 void select_taps(const PatchGrid& grid, const ConvShape& s, const T* weight, T* matrix) {
   const std::int64_t kernel = volume(s.kernel);
@@ -65,7 +66,7 @@ void select_taps(const PatchGrid& grid, const ConvShape& s, const T* weight, T* 
   });
 }
 
-// A task takes the same part of every grid: it reads dy once, and its voxels of dx are neighbours.
+// A task computes the same part of every grid: so it reads dy once, and its voxels of dx are neighbours.
 template <class T>
 void convolve_backward(const ConvShape& s, const MapReader<T>& dy, const T* weight, const T* bias, T* dx) {
   const std::vector<PatchGrid> grids = input_gradient_grids(s);
@@ -87,8 +88,8 @@ void convolve_backward(const ConvShape& s, const MapReader<T>& dy, const T* weig
   });
 }
 
-// dweight [Cout, taps, Cin] = sum over rows of dy^T patches. The rows are cut into slices, each with a sum of its own,
-// and the taps into groups; both by shape. The slices are added in order.
+// dweight [Cout, taps, Cin] = sum over rows of dy^T patches. The rows are cut into slices, each of which has a sum of
+// its own, and the taps into groups. Both depend on the shape alone. The slices are added in order.
 template <class T>
 void accumulate_weights(Blas blas, const ConvShape& s, const MapReader<T>& x, const MapReader<T>& dy, T* dweight) {
   const PatchGrid grid = forward_grid(s);
@@ -126,7 +127,8 @@ void accumulate_weights(Blas blas, const ConvShape& s, const MapReader<T>& x, co
     });
 }
 
-// A map that the general path can read as it is: its normalisation is carried out here where patches are not rows.
+// Returns a map that the general path can read. A deferred normalisation is carried out here unless the patches are the
+// rows of the map.
 FeatureMap for_rows(const std::vector<FeatureMap>& inputs, bool patches_are_rows) {
   if (inputs.size() == 1 && (!inputs[0].deferred() || patches_are_rows)) return inputs[0];
   return materialised(inputs);
@@ -143,7 +145,7 @@ const T* data_or_null(const Tensor& x) {
   return x.defined() ? x.data<T>() : nullptr;
 }
 
-// The blocks of a sample and the channels of a group are merged in order.
+// Merges the blocks of a sample and the channels of a group, in order.
 void store_statistics(const winograd::BlockMoments& blocks, const ConvShape& s, double eps, const Tensor& mean,
                       const Tensor& rstd) {
   const std::int64_t maps = mean.extent(0), groups = mean.extent(1), size = s.cout / groups;
@@ -163,7 +165,7 @@ void store_statistics(const winograd::BlockMoments& blocks, const ConvShape& s, 
   }
 }
 
-// dx, or the output of a transposed convolution, plus bias.
+// Computes dx, or the output of a transposed convolution, plus bias.
 void backward(const FeatureMap& dy, const Tensor& weight, const Tensor& bias, const ConvOptions& options,
               const Tensor& dx) {
   const ConvShape s = conv_shape(dx.shape(), weight.shape(), dy.shape(), options);

@@ -5,7 +5,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// The taps of one axis for one residue: (offset, index in the kernel).
+// The taps of one axis for one residue, as pairs of offset and index in the kernel.
 std::vector<std::pair<std::int64_t, std::int64_t>> residue_taps(const ConvShape& s, int axis, std::int64_t residue) {
   std::vector<std::pair<std::int64_t, std::int64_t>> taps;
   for (std::int64_t k = 0; k < s.kernel[axis]; ++k) {

@@ -1,7 +1,7 @@
 // Convolutions in one form. ConvShape has three spatial axes whatever the operation had: a plane is a volume of depth 1
-// with a kernel of depth 1. PatchGrid is what the general path computes: destination points on a regular grid, each
-// the sum of a few taps of the source. A convolution is one grid; the gradient of its input with stride s is one grid
-// per residue of the position modulo s, so that no two tasks write the same voxel.
+// with a kernel of depth 1. PatchGrid is what the general path computes: output points on a regular grid, each of which
+// is the sum of a few taps of the source. A convolution is one grid. The gradient of its input with stride s is one
+// grid per residue of the position modulo s, so that no two tasks write the same voxel.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ struct ConvShape {
 // Shapes of x [N, *S, Cin], weight [Cout, *K, Cin] and y [N, *S', Cout].
 ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& y, const ConvOptions& options);
 
-// The convolution that computes dx from dy if every stride is 1: the roles of x and y swapped, the weights flipped and
-// transposed ([Cin, flipped *K, Cout]). Its padding may be negative: then dy is cropped.
+// The convolution that computes dx from dy if every stride is 1. The roles of x and y are exchanged, and the weights
+// are flipped and transposed to [Cin, flipped *K, Cout]. Its padding may be negative: then dy is cropped.
 ConvShape input_gradient_shape(const ConvShape& s);
 
 struct Tap {

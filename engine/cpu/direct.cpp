@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kDirectTasks = 16;
 
-// Sizes that follow from the shape. An output line is one row of y; a kernel line is one row of the kernel.
+// Sizes that follow from the shape. An output line is one row of y, and a kernel line is one row of the kernel.
 template <class T>
 struct LineSizes {
   std::int64_t count;           // output lines
@@ -27,7 +27,7 @@ struct LineSizes {
         padded_outputs(block_count(s.cout, kLanes<T>) * kLanes<T>) {}
 };
 
-// The input lines of an output line, zeros where they leave the image.
+// Copies the input lines of an output line, with zeros where they leave the image.
 template <class T>
 void copy_lines(const ConvShape& s, const LineSizes<T>& lines, const T* x, std::int64_t line, T* to) {
   const std::int64_t sample = line / (s.out[0] * s.out[1]);

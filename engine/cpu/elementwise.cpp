@@ -1,4 +1,4 @@
-// Elementwise operations: the formulas are those of functors.h, here are the loops.
+// Elementwise operations. Their formulas are in functors.h, and the loops are here.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t kElementwiseGrain = 32768;
 constexpr std::int64_t kShortRow = 256;  // elements
 
-// One loop per formula and type, called through a pointer for each stretch of a tensor.
+// There is one loop per formula and type. It is called through a pointer for each part of a tensor.
 template <class T>
 struct UnaryStretch {
   T a, b;
@@ -46,7 +46,7 @@ void unary_kernel(const UnaryStretch<T>& s) {
   }
 }
 
-// to[i] = f(i, p, q) with the steps as constants, so that the loop can be vectorised.
+// to[i] = f(i, p, q). The steps are constants in each branch, so that its loop can be vectorised.
 template <class T, class F>
 inline void along(const BinaryStretch<T>& s, const F& f) {
   const T *p = s.p, *q = s.q;
@@ -94,7 +94,7 @@ BinaryKernel<T> kernel_of(BinaryOp op) {
 }
 // clang-format on
 
-// The broadcast of p and q with as few axes as possible: along the last one each of them either advances or stays.
+// The broadcast of p and q with as few axes as possible. Along the last axis each of them either advances or stays.
 struct Broadcast {
   int axes = 0;
   std::array<std::int64_t, Shape::kMaxDims> extent{}, p_stride{}, q_stride{};  // last axis first
@@ -114,7 +114,8 @@ struct Broadcast {
     for (int i = 1; i < axes; ++i) rows *= nth(extent, i);
   }
 
-  // Where a row of y begins in p and q, and how many rows are left before any axis but the last two advances.
+  // Where a row of y begins in p and q, and how many rows are left until an axis advances that is not one of the last
+  // two.
   struct Row {
     std::int64_t p, q, left;
   };
@@ -145,11 +146,12 @@ struct Broadcast {
   }
 };
 
-// One operand of a map with short rows, laid out for many rows of y, so that those become one long row.
+// One operand of a map with short rows. It is copied for many rows of y at once, so that they become one long row.
 template <class T>
 class LaidOut {
  public:
-  // row: where the first of `count` rows begins; step, stride: along a row, and from row to row.
+  // `row` is where the first of `count` rows begins. `step` is the distance along a row, and `stride` the distance from
+  // row to row.
   const T* of(const T* row, std::int64_t n, std::int64_t step, std::int64_t stride, std::int64_t count) {
     if (step == 1 && stride == n) return row;
     if (stride == 0 && row == source_ && count <= count_) return memory_.data();

@@ -20,13 +20,13 @@ namespace {
 
 constexpr std::int64_t kHingeGrain = 8192, kHingeVoxels = 256;  // of a task, of a block
 
-// 1 - 2 t, 0 at an ignored voxel.
+// 1 - 2 t, or 0 at an ignored voxel.
 template <class T>
 inline T minus_sign(int label, int ignore, int c) {
   return label == ignore ? T(0) : label == c ? T(-1) : T(1);
 }
 
-// The sums without a class, of one vector of voxels with the logits z[C].
+// The sums over all classes but one, for one vector of voxels with the logits z[C].
 template <class T, class N>
 struct Rest {
   static constexpr int kRoom = std::is_same_v<N, int> ? 256 : static_cast<int>(N{});
@@ -55,14 +55,14 @@ struct Rest {
   auto is_top(int c) const { return top == splat(T(c)); }
 };
 
-// A block of voxels, an array per class.
+// A block of voxels, with one array per class.
 template <class T>
 struct HingeBlock {
   const std::uint8_t* labels;
   int channels, count, ignore;
   T temperature;
 
-  // [classes, kHingeVoxels] times the temperature, zeros up to whole vectors.
+  // Reads rows into [classes, kHingeVoxels], multiplied by `scale`. Whole vectors are filled with zeros.
   void read(const T* rows, T* columns, T scale) const {
     split(rows, channels, count, columns, kHingeVoxels);
     for (int c = 0; c < channels; ++c) {
@@ -95,7 +95,8 @@ struct HingeBlock {
     join(z, kHingeVoxels, channels, count, y);
   }
 
-  // d: upstream, then with respect to the log-odds, then to the logits.
+  // d holds the upstream gradient first, then the gradient with respect to the log-odds, then that with respect to the
+  // logits.
   void gradient(const T* logits, const T* y, const T* dy, T* z, T* d, T* dlogits) const {
     read(y, z, T(1));
     read(dy, d, T(1));
@@ -128,7 +129,7 @@ struct HingeBlock {
   }
 };
 
-// body(first voxel, block) for all blocks of a map.
+// Calls body(first element, block, z, d) for all blocks of a map.
 template <class T, class F>
 void for_blocks(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options, const F& body) {
   parallel_for(labels.numel(), kHingeGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -143,7 +144,7 @@ void for_blocks(const Tensor& logits, const Tensor& labels, const IntegrateOptio
   });
 }
 
-// One sigmoid channel, or two channels, whose errors are the same.
+// The cases of one sigmoid channel and of two channels, whose errors are the same.
 template <int Channels, class T>
 void errors_of_two(const T* z, const std::uint8_t* labels, std::int64_t n, int ignore, T scale, T* y) {
   for (std::int64_t i = 0; i < n; ++i) {

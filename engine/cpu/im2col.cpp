@@ -5,7 +5,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// A point of the grid, counted through batch, depth, height and width.
+// A point of the grid. It advances through width, height, depth and batch.
 struct Cursor {
   std::int64_t sample;
   Extents at;

@@ -1,4 +1,4 @@
-// Values that depend on a label only.
+// Looks up values that depend on a label only.
 #include <algorithm>
 
 #include "engine/cpu/scratch.h"
@@ -13,7 +13,7 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 
 namespace {
 
-// width: of a row of the table, a constant if it is small.
+// `width` is the length of a row of the table, a constant if it is small.
 template <class T, class N>
 void look_up(const T* table, N width, const std::uint8_t* labels, std::int64_t count, T* y) {
   for (std::int64_t i = 0; i < count; ++i)

@@ -1,5 +1,5 @@
-// The minimum or maximum of three neighbours along an axis. A map is read as [outer, n, inner]: runs of n lines. What
-// is not at the end of a run is one stream, whose neighbours are `inner` elements away.
+// The minimum or maximum of three neighbours along an axis. A map is read as [outer, n, inner]: runs of n lines.
+// Everything that is not at the end of a run is one stream, whose neighbours are `inner` elements away.
 #include <algorithm>
 #include <limits>
 
@@ -8,7 +8,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// Which lines there are around the one that is computed; far from the ends the compiler knows.
+// Which lines exist around the one that is computed. Far from the ends the compiler knows that all do.
 struct Around {
   bool two_before, before, after, two_after;
 };
@@ -23,7 +23,7 @@ struct AxisRuns {
     for (int i = 0; i < axis; ++i) outer *= shape[i];
     for (int i = axis + 1; i < shape.dims(); ++i) inner *= shape[i];
   }
-  // body(begin, end, around) for stretches of elements of which the same lines are near.
+  // Calls body(begin, end, around) for parts of the map in which the same neighbouring lines exist.
   template <class F>
   void for_each(const F& body) const {
     constexpr std::int64_t kGrain = 16384;  // elements
@@ -38,7 +38,7 @@ struct AxisRuns {
   }
 
  private:
-  // The lines [first, last) of the run that begins at `run`.
+  // Does so for the lines [first, last) of the run that begins at `run`.
   template <class F>
   void for_lines(std::int64_t run, std::int64_t first, std::int64_t last, const F& body) const {
     for (std::int64_t i = first; i < last;) {
@@ -78,7 +78,7 @@ void extreme(const AxisRuns& runs, const T* x, T* y) {
   });
 }
 
-// An element receives the gradients of those of its neighbours, and of itself, that chose it.
+// An element receives the gradients of those of its neighbours, and of itself, that chose it as extreme.
 template <bool kLargest, class T>
 void extreme_gradient(const AxisRuns& runs, const T* x, const T* dy, T* dx) {
   runs.for_each([=, w = runs.inner](std::int64_t begin, std::int64_t end, auto has) {

@@ -1,5 +1,5 @@
-// Working memory of a kernel, from the pool of the backend: counted in its statistics and reused by the next kernel.
-// Uninitialised. Reserve it inside the body of a parallel_for for memory per thread.
+// Working memory of a kernel from the pool of the backend: the pool counts it in its statistics and reuses it for the
+// next kernel. It is not initialised. Create it inside the body of a parallel_for to have it per thread.
 #pragma once
 
 #include <cstddef>

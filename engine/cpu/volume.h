@@ -14,7 +14,7 @@ struct Volume {
   std::int64_t lines() const { return samples * extent[0] * extent[1]; }
   std::int64_t line() const { return extent[2] * channels; }  // elements
 
-  // body(line, n, z, y) for every line along the last spatial axis, in parallel.
+  // Calls body(line, n, z, y) for every line along the last spatial axis, in parallel.
   template <class F>
   void for_lines(const F& body) const {
     constexpr std::int64_t kGrain = 16384;  // elements of a task

@@ -18,7 +18,7 @@ namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 namespace {
 
 constexpr std::int64_t kPanel = kTileColumns<float>;  // output channels of a panel
-constexpr std::int64_t kWeightBytes = 5 << 20;        // transformed weights: more than this counts as many channels
+constexpr std::int64_t kWeightBytes = 5 << 20;        // of transformed weights: more of them count as many channels
 constexpr std::int64_t kMostBlockRows = 48;
 constexpr std::int64_t kInputBlockBytes = 1 << 20;  // transformed input of a block of tiles
 constexpr std::int64_t kSlabBytes = 640 << 10;      // transformed weights of a slab of input channels
@@ -33,7 +33,8 @@ Panel panel_of(const ConvShape& s, std::int64_t index) {
   return {index * kPanel, std::min(kPanel, s.cout - index * kPanel)};
 }
 
-// One tap of up to kWidth input channels from `input` on: to[input channel][panel width], zeros behind the channels.
+// Copies one tap of up to kWidth input channels, from `input` on, to [input channel][panel width]. What is behind the
+// output channels becomes zero.
 void copy_tap(const WeightView& w, const Panel& panel, std::int64_t tap, std::int64_t input, std::int64_t inputs,
               float* to) {
   const std::int64_t width = panel.width();
@@ -53,7 +54,8 @@ void copy_tap(const WeightView& w, const Panel& panel, std::int64_t tap, std::in
   }
 }
 
-// Transformed weights of a panel for the input channels [begin, end): [xi][depth tap][input channel][width].
+// Computes the transformed weights of a panel for the input channels [begin, end): [xi][depth tap][input
+// channel][width].
 void transform_weights(const ConvShape& s, const WeightView& w, const Panel& panel, std::int64_t begin,
                        std::int64_t end, float* to) {
   const std::int64_t width = panel.width(), taps = 9 * s.kernel[0], inputs = end - begin;
@@ -73,7 +75,7 @@ void transform_weights(const ConvShape& s, const WeightView& w, const Panel& pan
     }
 }
 
-// 36 products: rows of the transformed input times transformed weights, summed over the depth taps.
+// Computes the 36 products: rows of the transformed input times transformed weights, summed over the depth taps.
 void multiply_tiles(const ConvShape& s, const TileBlock& block, const Transformed& input, std::int64_t begin,
                     std::int64_t end, const float* weights, const Panel& panel, const Transformed& product) {
   const std::int64_t rows = block.planes * block.columns, width = panel.width(), inputs = end - begin;
@@ -97,15 +99,16 @@ void multiply_tiles(const ConvShape& s, const TileBlock& block, const Transforme
   }
 }
 
-// Where the vector of output channels from `channel` on goes: its first element in the voxel 0, and the channels of
-// that map.
+// Where the vector of output channels from `channel` on goes: its first element in voxel 0, and the number of channels
+// of that map.
 Target target_of(const Targets& y, std::int64_t channel) {
   std::size_t i = 0;
   for (; channel >= y[i].channels; ++i) channel -= y[i].channels;
   return {y[i].y + channel, y[i].channels};
 }
 
-// Sums of one tile and vector of channels, around its first value so that few digits are lost.
+// The sums of one tile and vector of channels. They are taken around the first value of the tile, so that few digits
+// are lost.
 struct TileSums {
   V origin{}, first{}, second{};
 
@@ -114,7 +117,7 @@ struct TileSums {
     first += d;
     second += d * d;
   }
-  // Merges them with mean and m2 of `before` values (moments.h).
+  // Merges these sums with the mean and m2 of `before` values (moments.h).
   void merge_into(double* mean, double* m2, double count, double before) const {
     alignas(64) float sums[3][kWidth];
     store(sums[0], origin);
@@ -130,7 +133,7 @@ struct TileSums {
   }
 };
 
-// Makes room for the moments of `cuts`.
+// Makes room for the moments of the blocks.
 void prepare_moments(const ConvShape& s, const Cut& cuts, BlockMoments* moments) {
   if (moments == nullptr) return;
   const std::int64_t of_sample = tile_columns(s) / s.batch;
@@ -141,7 +144,8 @@ void prepare_moments(const ConvShape& s, const Cut& cuts, BlockMoments* moments)
   moments->mean = moments->m2 = zero_vector<double>(cuts.blocks() * moments->slots * moments->stride);
 }
 
-// The products of a block and a panel to 4 x 4 outputs each, plus bias; what lies outside of y is dropped.
+// Transforms the products of a block and a panel to 4 x 4 outputs each, and adds the bias. What lies outside of y is
+// dropped.
 template <bool kMoments>
 void transform_output(const ConvShape& s, std::int64_t index, const TileBlock& block, const Transformed& product,
                       const Panel& panel, const float* bias, const Targets& y, BlockMoments* moments) {

@@ -26,7 +26,7 @@ constexpr std::int64_t kKeptTileBytes = 10 << 20;      // transformed tiles that
 constexpr std::int64_t kStoredBytes = 16 << 20;        // sums that wait for more tiles
 constexpr std::int64_t kSumDepth = 256;  // rows that the innermost loop adds up before it changes the panel
 
-// A part of the [Cout, Cin] plane, and its sum [xi][depth tap][output][input].
+// A part of the [Cout, Cin] plane. Its sum is [xi][depth tap][output][input].
 struct Rectangle {
   std::int64_t output, outputs, input, inputs;
   std::int64_t stride() const { return block_count(inputs, kTileColumns<float>) * kTileColumns<float>; }
@@ -36,7 +36,7 @@ struct Rectangle {
   std::int64_t size(const ConvShape& s) const { return index(s, kPoints, 0); }
 };
 
-// The rows [begin, end) of the transformed output gradient of a block.
+// Computes the rows [begin, end) of the transformed output gradient of a block.
 void transform_gradient(const ConvShape& s, const float* dy, const TileBlock& block, std::int64_t begin,
                         std::int64_t end, const Transformed& to) {
   for (std::int64_t row = begin; row < end; ++row) {
@@ -60,7 +60,7 @@ void transform_gradient(const ConvShape& s, const float* dy, const TileBlock& bl
   }
 }
 
-// sum (+)= the product of a block at one of the 36 points.
+// Writes the product of a block at one of the 36 points to `sum`, or adds it.
 void multiply_gradients(const ConvShape& s, const TileBlock& block, const Transformed& input,
                         const Transformed& gradient, const Rectangle& part, std::int64_t xi, float* sum, bool add) {
   const std::int64_t rows = block.planes * block.columns;
@@ -86,7 +86,7 @@ void multiply_gradients(const ConvShape& s, const TileBlock& block, const Transf
     }
 }
 
-// Adds up slices in order and transforms back, for the outputs [begin, end) of a rectangle.
+// Adds up the slices in order and transforms the sum back, for the outputs [begin, end) of a rectangle.
 void transform_sum(const ConvShape& s, const Rectangle& part, const float* sum, std::int64_t slices, std::int64_t begin,
                    std::int64_t end, float* dweight) {
   for (std::int64_t output = begin; output < end; ++output)

@@ -8,7 +8,8 @@
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 namespace {
 
-// A tile that leaves the image, or channels that do not fill a vector: its elements as they are read, zeros elsewhere.
+// Copies a tile that leaves the image, or whose channels do not fill a vector. Elements outside of the image become
+// zero; the others are normalised by `read`.
 template <class Read>
 void copy_tile(const ConvShape& s, const float* plane, std::int64_t top, std::int64_t left, std::int64_t channels,
                int count, const Read& read, float* tile) {
@@ -20,7 +21,8 @@ void copy_tile(const ConvShape& s, const float* plane, std::int64_t top, std::in
     }
 }
 
-// One tile of up to a vector of the `channels` channels of a source; `plane` is its plane from the first of them on.
+// Transforms one tile of up to a vector of the `channels` channels of a map. `plane` points to the first of these
+// channels in its plane.
 template <class Read>
 void transform_vector(const ConvShape& s, const float* plane, std::int64_t top, std::int64_t left,
                       std::int64_t channels, int count, const Read& read, float* out, std::int64_t xi_stride) {
