@@ -1,5 +1,5 @@
-// The integrals of the losses (engine/integrands.h), forward: blocks of voxels, the softmax of a block, then one loop
-// per row and channel over the block.
+// The integrals of the losses (engine/integrands.h), forward: for each block of voxels the softmax, and then one loop
+// per row and channel.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -17,10 +17,10 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr int kPartial = kLanes<double>;  // sums of one integral side by side, until the last
+constexpr int kPartial = kLanes<double>;  // sums of one integral that lie side by side until the end
 
-// to[Count][kPartial] += weight * the sums of terms(i), Count vectors, over the block: some sums in T, added as a tree,
-// then f64.
+// to[Count][kPartial] += weight * the sums of terms(i), which are Count vectors, over the block. Some sums are added in
+// T, these are added as a tree, and the result is added in f64.
 template <class T, std::size_t Count, class F>
 [[gnu::always_inline]] inline void add_block(int padded, double weight, double* to, F&& terms) {
   constexpr int kChains = Count == 1 ? 4 : 2;
@@ -45,7 +45,7 @@ template <class T, std::size_t Count, class F>
   });
 }
 
-// One row of a block to the sums of its channels.
+// Adds one row of a block to the sums of its channels.
 template <class Row, class T>
 void add_row(const Integration<T>& run, const VoxelBlock<T>& b, const Integral& row, std::int64_t voxel, double* to) {
   constexpr bool kTruth = Row::scope == Scope::truth;
@@ -69,7 +69,7 @@ void add_row(const Integration<T>& run, const VoxelBlock<T>& b, const Integral& 
   }
 }
 
-// Of class c: the sums of all rows that are polynomials, PowerSums.
+// Adds the sums that all polynomial rows of class c need (PowerSums).
 template <int kDegree, class T>
 void add_powers(const VoxelBlock<T>& b, int c, double* to) {
   const Vec<T> mine = splat(static_cast<T>(c)), zero{};
@@ -128,7 +128,7 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
   }
 }
 
-// The only row as a map [voxels, C], or [voxels, 1] in scope truth.
+// Writes the only row as a map [voxels, C], or [voxels, 1] in scope truth.
 template <class Row, class T>
 void map_block(const Integration<T>& run, VoxelBlock<T>& b, std::int64_t voxel, T* y) {
   constexpr bool kTruth = Row::scope == Scope::truth;

@@ -1,5 +1,5 @@
-// The integrals of the losses (engine/integrands.h), backward: the slopes of all rows of a block, then the softmax
-// rule.
+// The integrals of the losses (engine/integrands.h), backward: for each block the slopes of all rows, and then the rule
+// of the softmax.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -17,11 +17,11 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// h to the gradient with respect to the logits, in place; see integrands.h. n: the number of classes.
+// Turns h into the gradient with respect to the logits, in place (see integrands.h). n is the number of classes.
 template <bool kComplement, class T, class N>
 void to_logits(const VoxelBlock<T>& b, N n) {
   for (int i = 0; i < b.padded; i += kLanes<T>) {
-    // Probabilities that were kept lie block after block: those of the next one.
+    // Probabilities that were kept lie block after block, so this fetches those of the next block.
     for (int c = 0; c < n; ++c) __builtin_prefetch(b.at(b.p, c + b.classes) + i);
     Vec<T> all{}, others{}, complement{};
     for (int c = 0; c < n; ++c) all += load(b.at(b.h, c) + i);
@@ -74,7 +74,7 @@ void add_slopes(const Integration<T>& run, const VoxelBlock<T>& b, const Integra
   }
 }
 
-// What the rows that are polynomials add to h, [samples][classes][label][3], see Polynomial.
+// What the polynomial rows add to h: [samples][classes][label][3], see Polynomial.
 template <class T>
 std::vector<double> polynomials(const Integration<T>& run, const double* dsums) {
   const std::int64_t classes = std::max<std::int64_t>(run.channels, 2), first = classes - run.channels;

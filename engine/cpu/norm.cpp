@@ -1,7 +1,6 @@
-// Normalisation: statistics, y = activation((x - mean) * rstd * gamma + beta) in one pass, and the gradient in two.
-// x is read as M streams of [R, C] (stream.h). Statistics and sums are f64: a piece of the stream is summed around
-// its own first row, and pieces are merged in order by the rule of Chan, Golub and LeVeque 1983, so a mean far from
-// zero costs no digits.
+// Normalisation: the statistics, y = activation((x - mean) * rstd * gamma + beta) in one pass, and the gradient in two.
+// x is read as M streams of [R, C] (stream.h). Statistics and sums are f64. A piece of a stream is summed around its
+// own first row, and the pieces are merged in order (moments.h), so a mean far from zero costs no digits.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -30,7 +29,7 @@ struct MapStreams {
   std::int64_t group_of(std::int64_t c) const { return c / (channels / groups); }
   std::int64_t statistic(std::int64_t m, std::int64_t c) const { return m * groups + group_of(c); }
 
-  // value(m, c) over the period of each map.
+  // Lays out value(m, c) over the period of each map.
   template <class T, class F>
   std::vector<T> lay_out(F&& value) const {
     auto all = zero_vector<T>(maps * stream.period);
@@ -39,7 +38,7 @@ struct MapStreams {
     return all;
   }
 
-  // body(m, b): block b of map m.
+  // Calls body(m, b) for every block b of every map m.
   template <class F>
   void for_blocks(const F& body) const {
     const std::int64_t grain = std::max<std::int64_t>(1, stream.block / std::max<std::int64_t>(1, stream.numel));
@@ -71,7 +70,7 @@ void block_moments(const T* x, std::int64_t length, const ChannelStream& stream,
   }
 }
 
-// How the normalised value becomes the output, and which part of an upstream gradient comes back.
+// The activation of the normalised value, and its gradient from an upstream gradient.
 template <Activation kKind, class T>
 struct Act {
   T slope;
@@ -147,7 +146,7 @@ void forward(const NormProblem<T>& problem, T slope, const T* x, T* y) {
   });
 }
 
-// sums [M, 2, C]: of dz and of dz (x - mean), dz the gradient before the activation.
+// Returns the sums [M, 2, C] of dz and of dz (x - mean). dz is the gradient before the activation.
 template <class T, Activation kKind>
 std::vector<double> gradient_sums(const NormProblem<T>& problem, double slope, const T* x, const T* dy) {
   const MapStreams& streams = problem.streams;
@@ -179,7 +178,7 @@ std::vector<double> gradient_sums(const NormProblem<T>& problem, double slope, c
   return total;
 }
 
-// dgamma = sum of dz (x - mean) rstd, dbeta = sum of dz, over the maps in order.
+// dgamma = sum of dz (x - mean) rstd and dbeta = sum of dz. The maps are added in order.
 template <class T>
 void parameter_gradients(const NormProblem<T>& problem, const std::vector<double>& sums, const Tensor& dgamma,
                          const Tensor& dbeta) {
@@ -196,15 +195,16 @@ void parameter_gradients(const NormProblem<T>& problem, const std::vector<double
   }
 }
 
-// What the statistics send back: dx = scale dz - constant - (x - mean) linear, both [M, G].
-struct Feedback {
+// The part of the gradient that flows through the statistics: dx = scale dz - constant - (x - mean) linear, both [M,
+// G].
+struct StatisticsGradient {
   std::vector<double> constant, linear;
 
   template <class T>
-  Feedback(const NormProblem<T>& problem, const std::vector<double>& sums) {
+  StatisticsGradient(const NormProblem<T>& problem, const std::vector<double>& sums) {
     const MapStreams& streams = problem.streams;
     constant = linear = zero_vector<double>(streams.maps * streams.groups);
-    if (sums.empty()) return;  // constant statistics
+    if (sums.empty()) return;  // the statistics are constants
     const double count = static_cast<double>(streams.rows * (streams.channels / streams.groups));
     for (std::int64_t m = 0; m < streams.maps; ++m)
       for (std::int64_t c = 0; c < streams.channels; ++c) {
@@ -217,7 +217,8 @@ struct Feedback {
 };
 
 template <class T, Activation kKind>
-void input_gradient(const NormProblem<T>& problem, T slope, const T* x, const T* dy, const Feedback& feedback, T* dx) {
+void input_gradient(const NormProblem<T>& problem, T slope, const T* x, const T* dy, const StatisticsGradient& through,
+                    T* dx) {
   const MapStreams& streams = problem.streams;
   const ChannelStream& stream = streams.stream;
   const auto spread = [&](const std::vector<double>& values) {
@@ -225,8 +226,8 @@ void input_gradient(const NormProblem<T>& problem, T slope, const T* x, const T*
         [&](std::int64_t m, std::int64_t c) { return nth(values, streams.statistic(m, c)); });
   };
   const std::vector<T> mean = problem.template means<T>(), scale = problem.template scales<T>(),
-                       beta = problem.template betas<T>(), constant = spread(feedback.constant),
-                       linear = spread(feedback.linear);
+                       beta = problem.template betas<T>(), constant = spread(through.constant),
+                       linear = spread(through.linear);
   const Act<kKind, T> act{slope};
   streams.for_blocks([&](std::int64_t m, std::int64_t b) {
     const std::int64_t at = m * stream.numel + stream.begin(b), p = m * stream.period;
@@ -287,8 +288,8 @@ void CpuBackend::norm_gradient(const FeatureMap& x, const Tensor& dy, bool const
         sums = gradient_sums<T, kKind>(problem, x.slope, values, upstream);
       if (dgamma.defined() || dbeta.defined()) parameter_gradients(problem, sums, dgamma, dbeta);
       if (!dx.defined()) return;
-      const Feedback feedback(problem, feeds_back ? sums : std::vector<double>{});
-      input_gradient<T, kKind>(problem, static_cast<T>(x.slope), values, upstream, feedback, dx.data<T>());
+      const StatisticsGradient through(problem, feeds_back ? sums : std::vector<double>{});
+      input_gradient<T, kKind>(problem, static_cast<T>(x.slope), values, upstream, through, dx.data<T>());
     });
   });
 }

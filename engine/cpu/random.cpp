@@ -1,5 +1,5 @@
-// Random tensors and dropout. Element i takes word i % 4 of philox(key, i / 4); of a normal block, words 0 and 1 make
-// elements 0 and 1, words 2 and 3 make 2 and 3 (Box-Muller).
+// Random tensors and dropout. Element i takes word i % 4 of philox(key, i / 4). In a block of normal numbers, the words
+// 0 and 1 make the elements 0 and 1, and the words 2 and 3 make 2 and 3 (Box-Muller).
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -39,7 +39,7 @@ void philox_batch(std::uint64_t key, std::uint64_t counter, std::uint32_t* words
   }
 }
 
-// write(i, words, count): the words of the elements i .. i + count.
+// Calls write(i, words, count) with the words of the elements i .. i + count.
 template <class F>
 void for_words(std::uint64_t key, std::int64_t numel, const F& write) {
   parallel_for(numel, kRandomGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -65,13 +65,13 @@ void uniform(std::uint64_t key, double a, double b, T* y, std::int64_t numel) {
   });
 }
 
-// log, sine and cosine as polynomials, so that the loop over them is vectorised: those of fdlibm (Sun Microsystems
-// 1993), within 1 ulp. They also give the same numbers with every C library.
+// log, sine and cosine are polynomials, so that the loop over them is vectorised. They are those of fdlibm (Sun
+// Microsystems 1993), within 1 ulp, and they give the same numbers with every C library.
 inline double log_of_unit(double u) {  // u > 0 and normal
   std::int64_t bits;
   std::memcpy(&bits, &u, sizeof bits);
   const std::int32_t exponent = (static_cast<std::int32_t>(bits >> 32) - 0x3fe6a09e) >> 20;
-  bits -= static_cast<std::int64_t>(exponent) << 52;  // between sqrt(1/2) and sqrt(2)
+  bits -= static_cast<std::int64_t>(exponent) << 52;  // so the mantissa is between sqrt(1/2) and sqrt(2)
   double m;
   std::memcpy(&m, &bits, sizeof m);
   const double f = m - 1, s = f / (2 + f), z = s * s, half = 0.5 * f * f;
@@ -84,7 +84,7 @@ inline double log_of_unit(double u) {  // u > 0 and normal
   return exponent * std::numbers::ln2 + (f - (half - s * (half + r)));
 }
 
-// Of 2 pi u, u in 0 .. 1.
+// The sine and cosine of 2 pi u, for u in 0 .. 1.
 inline void sine_cosine(double u, double& sine, double& cosine) {
   const std::int32_t quarter = static_cast<std::int32_t>(4 * u + 0.5);
   const double r = (4 * u - quarter) * (std::numbers::pi / 2), z = r * r;

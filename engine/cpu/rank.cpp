@@ -1,5 +1,5 @@
-// Selection of the largest values: the key of the last one that belongs to them is found, then all are compared with
-// it.
+// Selects the largest values. It finds the key of the smallest value that is selected, and then compares all values
+// with it.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -30,13 +30,14 @@ void bring_to_place(K* keys, std::int64_t n, std::int64_t rank) {
   std::nth_element(keys, keys + rank, keys + n, std::greater<K>());
 }
 
-// Two keys with, most likely, the one that is looked for between them: what surrounds it in a sample.
+// Returns two keys between which, most likely, the wanted one lies. They surround it in a sample.
 template <class T>
 std::pair<Key<T>, Key<T>> guess(const T* x, std::int64_t n, std::int64_t count) {
   const std::int64_t size = std::max<std::int64_t>(1024, n / 64), step = n / size;
   if (step < 8) return {0, ~Key<T>(0)};
   auto sample = zero_vector<Key<T>>(size);
-  std::uint32_t shift = 0;  // where in a step, so that no column of an image is met again and again
+  std::uint32_t shift =
+      0;  // position in a step; it varies, so that the sample does not come from a few columns of an image
   for (std::int64_t i = 0; i < size; ++i, shift += 0x9E3779B9u)
     nth(sample, i) = key_of(x[i * step + static_cast<std::int64_t>(shift >> 16) * step / 65536]);
   const double share = static_cast<double>(count) / static_cast<double>(n), all = static_cast<double>(size);
@@ -49,14 +50,14 @@ std::pair<Key<T>, Key<T>> guess(const T* x, std::int64_t n, std::int64_t count) 
   return {from_below ? keys[lower] : 0, from_above ? keys[upper] : ~Key<T>(0)};
 }
 
-// The keys of x [n] from `low` to `high` are written to `to`; returns their number, and how many keys are larger.
+// Writes the keys of x [n] from `low` to `high` to `to`. Returns their number, and how many keys are larger.
 template <class T>
 std::pair<std::int64_t, std::int64_t> sift(const T* x, std::int64_t n, Key<T> low, Key<T> high, Key<T>* to) {
   constexpr std::int64_t kGroup = 64 / sizeof(T);
   std::int64_t kept = 0, larger = 0;
   for (std::int64_t first = 0; first < n; first += kGroup) {
     const std::int64_t some = std::min(kGroup, n - first);
-    Key<T> keys[kGroup] = {}, above = 0, among = 0;  // among: a bit each
+    Key<T> keys[kGroup] = {}, above = 0, among = 0;  // among: one bit for each key
     for (std::int64_t i = 0; i < some; ++i) keys[i] = key_of(x[first + i]);
     for (std::int64_t i = 0; i < some; ++i) {
       above += keys[i] > high;
@@ -106,7 +107,7 @@ void select(const T* x, std::int64_t n, std::int64_t count, T* y) {
   parallel_for(n, kRankGrain, [=, limit = limit](std::int64_t begin, std::int64_t end) {
     mark(x + begin, end - begin, limit, y + begin);
   });
-  // Of equal ones at the end of the selection the first are taken.
+  // Of several equal values at the end of the selection, the first ones are taken.
   std::int64_t excess = larger + equal - count;
   for (std::int64_t i = n - 1; excess > 0; --i)
     if (y[i] > T(0) && key_of(x[i]) == limit) y[i] = T(0), --excess;

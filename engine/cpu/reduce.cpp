@@ -1,5 +1,6 @@
-// Reductions. Adjacent axes that are reduced together count as one; groups of them are reduced one after another,
-// the last one first, through f64. Each is [A, R, B] -> [A, B], cut into pieces that are combined in order.
+// Reductions. Adjacent axes that are reduced together count as one. Groups of axes are reduced one after another, the
+// last one first, and results between them are f64. Each group is a reduction [A, R, B] -> [A, B], which is cut into
+// pieces that are combined in order.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -32,7 +33,7 @@ struct Min {
   static Vec<double> combine(Vec<double> a, Vec<double> b) { return ((b < a) | (b != b)) ? b : a; }
 };
 
-// Four running results of a vector each, combined at the end.
+// Reduces a contiguous run. It has four running results of a vector each, which are combined at the end.
 template <class Op, class T>
 double reduce_run(const T* x, std::int64_t count) {
   constexpr int kStep = kLanes<double>;
@@ -51,8 +52,8 @@ double reduce_run(const T* x, std::int64_t count) {
   return result;
 }
 
-// result [width] of the rows of a strip of columns; row r starts at x + r * stride. Several rows at a time, so that
-// the results stay in registers.
+// Reduces the rows of a strip of columns to result [width]. Row r starts at x + r * stride. Several rows are read at a
+// time, so that the results stay in registers.
 template <class Op, class T>
 void reduce_rows(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t width, double* result) {
   constexpr std::int64_t kStep = kLanes<double>, kRows = 8;
@@ -71,7 +72,8 @@ void reduce_rows(const T* x, std::int64_t rows, std::int64_t stride, std::int64_
   }
 }
 
-// The same for all columns, few and next to each other: read as longer rows, several of the true ones each.
+// Does the same for all columns of a map that has few of them. They lie next to each other, so they are read as longer
+// rows that hold several of the true ones.
 template <class Op, class T>
 void reduce_narrow(const T* x, std::int64_t rows, std::int64_t width, double* result) {
   const std::int64_t period = ChannelStream::period_of(width), fold = period / width;
@@ -81,7 +83,7 @@ void reduce_narrow(const T* x, std::int64_t rows, std::int64_t width, double* re
   for (std::int64_t j = 0; j < period; ++j) result[j % width] = Op::combine(result[j % width], nth(wide, j));
 }
 
-// How [A, R, B] is cut: strips of columns, pieces of rows.
+// How [A, R, B] is cut: into strips of columns and pieces of rows.
 struct Pieces {
   static constexpr std::int64_t kNarrow = 256;
   std::int64_t strip, strips, rows, pieces;
@@ -113,7 +115,7 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
                             y[i] = static_cast<To>(reduce_run<Op>(x + i * r, r));
                         });
   const std::int64_t work = std::max<std::int64_t>(1, std::min(r, cut.rows) * cut.strip);
-  // Results of the pieces, kept only where there are several.
+  // The results of the pieces. They are stored only where there are several.
   auto partial = zero_vector<double>(cut.pieces > 1 ? a * cut.pieces * b : 0);
   parallel_for(a * cut.pieces * cut.strips, std::max<std::int64_t>(1, kReduceGrain / work),
                [&](std::int64_t begin, std::int64_t end) {
@@ -141,7 +143,7 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
   });
 }
 
-// AxisGroups of adjacent axes of x that are all reduced or all kept.
+// The groups of adjacent axes of x that are all reduced or all kept.
 struct AxisGroups {
   int count = 0;
   std::array<std::int64_t, Shape::kMaxDims> extent{};
@@ -163,7 +165,7 @@ struct AxisGroups {
     for (int i = begin; i < end; ++i) n *= nth(extent, i);
     return n;
   }
-  // The last reduced group, -1 if there is none.
+  // The last group that is reduced, or -1 if there is none.
   int last() const {
     int i = count - 1;
     while (i >= 0 && !nth(reduced, i)) --i;

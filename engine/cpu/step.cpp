@@ -35,7 +35,7 @@ void CpuBackend::sgd_step(const SgdStep& step, const Tensor& gradient, const Ten
   });
 }
 
-// Kingma and Ba 2015, algorithm 1; decoupled: Loshchilov and Hutter 2019, algorithm 2.
+// Kingma and Ba 2015, algorithm 1. The decoupled form is algorithm 2 of Loshchilov and Hutter 2019.
 void CpuBackend::adam_step(const AdamStep& step, const Tensor& gradient, const Tensor& first, const Tensor& second,
                            const Tensor& w) {
   dispatch_float(w.dtype(), "adam_step", [&]<class T>(T) {

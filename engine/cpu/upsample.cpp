@@ -1,4 +1,5 @@
-// Upsampling and its gradient: both are sums of taps along each axis, one with the transposed taps of the other.
+// Upsampling and its gradient. Both are sums of taps along each axis, and the taps of one are the transpose of those of
+// the other.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -20,7 +21,7 @@ struct ResampleTap {
 };
 using ResampleTaps = std::vector<std::vector<ResampleTap>>;  // per output
 
-// The taps of an axis of n voxels that becomes n * scale. Linear: output j lies at (j + 1/2) / scale - 1/2.
+// The taps of an axis of n voxels that becomes n * scale. In the linear case output j lies at (j + 1/2) / scale - 1/2.
 ResampleTaps taps_of(std::int64_t n, std::int64_t scale, Upsampling kind) {
   ResampleTaps taps;
   for (std::int64_t j = 0; j < n * scale; ++j) {
@@ -52,7 +53,7 @@ std::array<ResampleTaps, 3> axis_taps(const Shape& small, Upsampling kind, const
   return taps;
 }
 
-// to = the sum of weight * from[unit * tap ..].
+// to = the sum of weight * from[unit * tap ..] over the taps.
 template <class T>
 inline void combine(const T* from, const std::vector<ResampleTap>& taps, std::int64_t unit, std::int64_t count, T* to) {
   std::int64_t i = 0;
@@ -68,8 +69,8 @@ inline void combine(const T* from, const std::vector<ResampleTap>& taps, std::in
   }
 }
 
-// y = the taps of each axis applied to x. Per line of y: first the lines of x that it needs are summed, then the
-// voxels of that sum.
+// y = the taps of each axis applied to x. For each line of y, the lines of x that it needs are summed first, and then
+// the voxels of that sum.
 template <class T>
 void resample(const Tensor& x, const std::array<ResampleTaps, 3>& taps, const Tensor& y) {
   const Volume in(x.shape()), out(y.shape());
