@@ -12,7 +12,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// Thresholds: README.md, decision 5.
+// README.md, decision 5, says where these thresholds come from.
 constexpr std::int64_t kSmallPatch = 128;            // numbers that one output needs
 constexpr std::int64_t kFewTiles = 4;                // of all samples and planes
 constexpr std::int64_t kOutputsOfTile = 4;           // of 16 that a tile can have

@@ -1,4 +1,5 @@
-// Which kernel computes a convolution. Decided per layer from its shape; the thresholds are measured (README.md).
+// Chooses the kernel of a convolution from the shape of the layer. The thresholds were measured (README.md, decision
+// 5).
 #pragma once
 
 #include "engine/cpu/conv_shape.h"

@@ -5,9 +5,8 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// The taps of one axis for one residue: (offset, index in the kernel).
-std::vector<std::pair<std::int64_t, std::int64_t>> residue_taps(const ConvShape& s, std::size_t axis,
-                                                                std::int64_t residue) {
+// The taps of one axis for one residue, as pairs of offset and index in the kernel.
+std::vector<std::pair<std::int64_t, std::int64_t>> residue_taps(const ConvShape& s, int axis, std::int64_t residue) {
   std::vector<std::pair<std::int64_t, std::int64_t>> taps;
   for (std::int64_t k = 0; k < s.kernel[axis]; ++k) {
     const std::int64_t distance = residue + s.padding[axis] - k * s.dilation[axis];
@@ -19,36 +18,32 @@ std::vector<std::pair<std::int64_t, std::int64_t>> residue_taps(const ConvShape&
 }  // namespace
 
 ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& y, const ConvOptions& options) {
-  const Extents3 ones{1, 1, 1};
-  ConvShape s{x[0], x[-1], y[-1], ones, ones, ones, ones, {0, 0, 0}, ones};
-  const int dims = x.spatial_dims();
-  for (int i = 0; i < dims; ++i) {
-    const auto axis = static_cast<std::size_t>(3 - dims + i);
-    s.in[axis] = x[i + 1];
-    s.out[axis] = y[i + 1];
-    s.kernel[axis] = weight[i + 1];
-    s.stride[axis] = options.stride[i];
-    s.padding[axis] = options.padding[i];
-    s.dilation[axis] = options.dilation[i];
-  }
-  return s;
+  const int axes = x.spatial_dims();
+  return {.batch = x[0],
+          .cin = x[-1],
+          .cout = y[-1],
+          .in = three_axes(x),
+          .out = three_axes(y),
+          .kernel = three_axes(weight),
+          .stride = three_axes(options.stride, axes),
+          .padding = three_axes(options.padding, axes, 0),
+          .dilation = three_axes(options.dilation, axes)};
 }
 
 ConvShape input_gradient_shape(const ConvShape& s) {
   ConvShape g = s;
   std::swap(g.in, g.out);
   std::swap(g.cin, g.cout);
-  for (std::size_t axis = 0; axis < 3; ++axis)
-    g.padding[axis] = s.dilation[axis] * (s.kernel[axis] - 1) - s.padding[axis];
+  for (int axis = 0; axis < 3; ++axis) g.padding[axis] = s.dilation[axis] * (s.kernel[axis] - 1) - s.padding[axis];
   return g;
 }
 
 bool PatchGrid::is_identity() const {
-  return taps.size() == 1 && taps[0].offset == Extents3{0, 0, 0} && step == Extents3{1, 1, 1} && points == source;
+  return taps.size() == 1 && taps[0].offset == Extents(0) && step == Extents(1) && points == source;
 }
 
 PatchGrid forward_grid(const ConvShape& s) {
-  PatchGrid grid{s.batch, s.cin, s.in, s.stride, s.out, {0, 0, 0}, {1, 1, 1}, s.out, {}};
+  PatchGrid grid{s.batch, s.cin, s.in, s.stride, s.out, 0, 1, s.out, {}};
   for (std::int64_t z = 0; z < s.kernel[0]; ++z)
     for (std::int64_t y = 0; y < s.kernel[1]; ++y)
       for (std::int64_t x = 0; x < s.kernel[2]; ++x)
@@ -62,12 +57,12 @@ PatchGrid forward_grid(const ConvShape& s) {
 // stride * j this is o = j + (residue + padding - dilation * k) / stride for the taps that divide evenly.
 std::vector<PatchGrid> input_gradient_grids(const ConvShape& s) {
   std::vector<PatchGrid> grids;
-  Extents3 r;
+  Extents r;
   for (r[0] = 0; r[0] < std::min(s.stride[0], s.in[0]); ++r[0])
     for (r[1] = 0; r[1] < std::min(s.stride[1], s.in[1]); ++r[1])
       for (r[2] = 0; r[2] < std::min(s.stride[2], s.in[2]); ++r[2]) {
-        PatchGrid grid{s.batch, s.cout, s.out, {1, 1, 1}, {}, r, s.stride, s.in, {}};
-        for (std::size_t axis = 0; axis < 3; ++axis)
+        PatchGrid grid{s.batch, s.cout, s.out, 1, {}, r, s.stride, s.in, {}};
+        for (int axis = 0; axis < 3; ++axis)
           grid.points[axis] = (s.in[axis] - r[axis] + s.stride[axis] - 1) / s.stride[axis];
         for (const auto& [dz, kz] : residue_taps(s, 0, r[0]))
           for (const auto& [dy, ky] : residue_taps(s, 1, r[1]))

@@ -9,9 +9,9 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 65536;
+constexpr std::int64_t kCopyGrain = 65536;
 
-// Storage format of the GPU; here it is only converted.
+// The storage format of the GPU. On the CPU it is only converted.
 struct Bf16 {
   std::uint16_t bits = 0;
   Bf16() = default;
@@ -36,7 +36,7 @@ void dispatch_any(DType dtype, F&& f) {
   dispatch(dtype, f);
 }
 
-// Integers saturate and NaN becomes 0: the plain conversion of a number that does not fit is undefined.
+// Integers saturate and NaN becomes 0, because the plain conversion of a number that does not fit is undefined.
 template <class To, class From>
 inline To converted(From value) {
   if constexpr (std::is_same_v<To, From> || (std::is_floating_point_v<To> && !std::is_same_v<From, Bf16>)) {
@@ -55,20 +55,20 @@ inline To converted(From value) {
 
 template <class To, class From>
 void convert(const From* x, To* y, std::int64_t count) {
-  parallel_for(count, kGrain, [=](std::int64_t begin, std::int64_t end) {
-    const From* from = x;  // not through the closure, which a byte of y might be part of
+  parallel_for(count, kCopyGrain, [=](std::int64_t begin, std::int64_t end) {
+    const From* from = x;  // local copies: a byte of y could be part of the closure
     To* to = y;
     for (std::int64_t i = begin; i < end; ++i) to[i] = converted<To>(from[i]);
   });
 }
 
-// A box as runs of contiguous elements: the trailing axes that are taken whole, and one more. The axis before that
-// counts the runs of a row, the others the rows.
-struct Runs {
+// A box as runs of contiguous elements. A run covers the trailing axes that are taken whole, and one more. The axis
+// before that counts the runs of a row, and the other axes count the rows.
+struct BoxRuns {
   std::int64_t length = 1, count = 1;
   Shape rows;
 
-  Runs(const Shape& x, const Shape& y, const Shape& extents) {
+  BoxRuns(const Shape& x, const Shape& y, const Shape& extents) {
     int axis = extents.dims() - 1;
     while (axis >= 0 && extents[axis] == x[axis] && extents[axis] == y[axis]) length *= extents[axis--];
     if (axis >= 0) length *= extents[axis--];
@@ -77,12 +77,12 @@ struct Runs {
   }
 };
 
-// Where the rows lie in a tensor, and how far apart their runs are.
-struct Place {
+// Where the rows of a box lie in a tensor, and how far apart the runs of a row are.
+struct BoxRows {
   std::int64_t origin = 0, step = 0;
   Shape rows, strides;
 
-  Place(const Shape& shape, const Shape& begin, const Shape& outer) : rows(outer), strides(outer) {
+  BoxRows(const Shape& shape, const Shape& begin, const Shape& outer) : rows(outer), strides(outer) {
     std::int64_t stride = 1;
     for (int axis = shape.dims() - 1; axis >= 0; stride *= shape[axis--]) {
       origin += begin[axis] * stride;
@@ -97,19 +97,19 @@ struct Place {
   }
 };
 
-// Runs at equal distances, in elements.
+// Some runs of a row at equal distances, in elements.
 struct Stretch {
   std::int64_t from, from_step, to, to_step, length, count;
 };
 
-// move(stretch) for all runs of a box.
+// Calls move(stretch) for all runs of a box.
 template <class Move>
 void for_stretches(const Tensor& x, const Shape& x_begin, const Tensor& y, const Shape& y_begin, const Shape& extents,
                    const Move& move) {
-  const Runs runs(x.shape(), y.shape(), extents);
+  const BoxRuns runs(x.shape(), y.shape(), extents);
   if (extents.numel() == 0) return;
-  const Place from(x.shape(), x_begin, runs.rows), to(y.shape(), y_begin, runs.rows);
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / runs.length);
+  const BoxRows from(x.shape(), x_begin, runs.rows), to(y.shape(), y_begin, runs.rows);
+  const std::int64_t grain = std::max<std::int64_t>(1, kCopyGrain / runs.length);
   parallel_for(runs.rows.numel() * runs.count, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end;) {
       const std::int64_t row = i / runs.count, first = i % runs.count, last = std::min(runs.count, first + end - i);
@@ -120,7 +120,7 @@ void for_stretches(const Tensor& x, const Shape& x_begin, const Tensor& y, const
   });
 }
 
-// Runs of as many bytes as an Element has: one channel of a map.
+// Copies runs of as many bytes as an Element has, such as one channel of a map.
 template <class Element>
 inline void copy_elements(const char* from, std::int64_t from_step, char* to, std::int64_t to_step,
                           std::int64_t count) {
@@ -131,7 +131,7 @@ inline void copy_elements(const char* from, std::int64_t from_step, char* to, st
   }
 }
 
-// memcpy, without its call for the few bytes that the channels of one voxel have.
+// A memcpy that makes no call for the few bytes that the channels of one voxel have.
 inline void copy_bytes(const char* from, char* to, std::size_t bytes) {
   constexpr std::size_t kStep = 16;
   if (bytes < kStep || bytes > 32 * kStep) {
@@ -139,7 +139,7 @@ inline void copy_bytes(const char* from, char* to, std::size_t bytes) {
     return;
   }
   for (std::size_t i = 0; i + kStep <= bytes; i += kStep) std::memcpy(to + i, from + i, kStep);
-  std::memcpy(to + bytes - kStep, from + bytes - kStep, kStep);  // the rest, over a part that is there already
+  std::memcpy(to + bytes - kStep, from + bytes - kStep, kStep);  // the rest; it may write some bytes a second time
 }
 
 }  // namespace
@@ -152,7 +152,7 @@ std::string CpuBackend::description() const {
 }
 
 void CpuBackend::copy(void* to, Device, const void* from, Device, std::size_t bytes) {
-  parallel_for(static_cast<std::int64_t>(bytes), kGrain * 4, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(static_cast<std::int64_t>(bytes), kCopyGrain * 4, [=](std::int64_t begin, std::int64_t end) {
     std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
                 static_cast<std::size_t>(end - begin));
   });
@@ -162,7 +162,7 @@ void CpuBackend::fill(const Tensor& y, double value) {
   dispatch_any(y.dtype(), [&]<class T>(T) {
     T* to = static_cast<T*>(y.raw());
     const T number = converted<T>(value);
-    parallel_for(y.numel(), kGrain,
+    parallel_for(y.numel(), kCopyGrain,
                  [=](std::int64_t begin, std::int64_t end) { std::fill(to + begin, to + end, number); });
   });
 }

@@ -26,7 +26,7 @@ class CpuBackend final : public Backend {
 #include "engine/primitives.h"
 #undef VOXGRAD_PRIMITIVE
 
-  // The convolutions normalise while they load.
+  // The convolutions normalise their inputs as they load them.
   std::vector<FeatureMap> prepare(std::vector<FeatureMap> inputs) override { return inputs; }
   void hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
                     const Tensor& y) override;

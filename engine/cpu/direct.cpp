@@ -8,18 +8,18 @@
 namespace voxgrad::cpu::VOXGRAD_ISA::direct {
 namespace {
 
-constexpr std::int64_t kTasks = 16;
+constexpr std::int64_t kDirectTasks = 16;
 
-// Sizes that follow from the shape. An output line is one row of y; a kernel line is one row of the kernel.
+// Sizes that follow from the shape. An output line is one row of y, and a kernel line is one row of the kernel.
 template <class T>
-struct Lines {
+struct LineSizes {
   std::int64_t count;           // output lines
   std::int64_t kernel_lines;    // KD * KH
   std::int64_t terms;           // KW * Cin: neighbours in an input line that one output needs
   std::int64_t length;          // elements of a padded input line
   std::int64_t padded_outputs;  // Cout up to whole vectors
 
-  explicit Lines(const ConvShape& s)
+  explicit LineSizes(const ConvShape& s)
       : count(s.batch * s.out[0] * s.out[1]),
         kernel_lines(s.kernel[0] * s.kernel[1]),
         terms(s.kernel[2] * s.cin),
@@ -27,9 +27,9 @@ struct Lines {
         padded_outputs(block_count(s.cout, kLanes<T>) * kLanes<T>) {}
 };
 
-// The input lines of an output line, zeros where they leave the image.
+// Copies the input lines of an output line, with zeros where they leave the image.
 template <class T>
-void copy_lines(const ConvShape& s, const Lines<T>& lines, const T* x, std::int64_t line, T* to) {
+void copy_lines(const ConvShape& s, const LineSizes<T>& lines, const T* x, std::int64_t line, T* to) {
   const std::int64_t sample = line / (s.out[0] * s.out[1]);
   const std::int64_t first_z = line / s.out[1] % s.out[0] * s.stride[0] - s.padding[0];
   const std::int64_t first_y = line % s.out[1] * s.stride[1] - s.padding[1];
@@ -64,13 +64,13 @@ bool fits(const ConvShape& s) { return s.dilation[2] == 1; }
 
 template <class T>
 void convolve(const ConvShape& s, const T* x, const T* weight, const T* bias, T* y) {
-  const Lines<T> lines(s);
+  const LineSizes<T> lines(s);
   const std::int64_t depth = lines.kernel_lines * lines.terms;
   const Scratch<T> packed(depth * lines.padded_outputs);  // [kernel line][term][output channel]
   std::fill(packed.data(), packed.data() + depth * lines.padded_outputs, T{0});
   for (std::int64_t co = 0; co < s.cout; ++co)
     for (std::int64_t k = 0; k < depth; ++k) packed.data()[k * lines.padded_outputs + co] = weight[co * depth + k];
-  const std::int64_t grain = std::max<std::int64_t>(1, lines.count / (4 * kTasks));
+  const std::int64_t grain = std::max<std::int64_t>(1, lines.count / (4 * kDirectTasks));
   parallel_for(lines.count, grain, [&](std::int64_t begin, std::int64_t end) {
     const Scratch<T> input(lines.kernel_lines * lines.length);
     for (std::int64_t line = begin; line < end; ++line) {
@@ -98,18 +98,18 @@ void convolve(const ConvShape& s, const T* x, const T* weight, const T* bias, T*
 
 template <class T>
 void weight_gradient(const ConvShape& s, const T* x, const T* dy, T* dweight) {
-  const Lines<T> lines(s);
+  const LineSizes<T> lines(s);
   const std::int64_t depth = lines.kernel_lines * lines.terms, elements = depth * lines.padded_outputs;
   const bool whole = lines.padded_outputs == s.cout;
-  const Scratch<T> sums(kTasks * elements);  // [slice][kernel line][term][output channel]
-  parallel_for(kTasks, 1, [&](std::int64_t slice, std::int64_t) {
+  const Scratch<T> sums(kDirectTasks * elements);  // [slice][kernel line][term][output channel]
+  parallel_for(kDirectTasks, 1, [&](std::int64_t slice, std::int64_t) {
     const Scratch<T> input(lines.kernel_lines * lines.length);
     const Scratch<T> padded(whole ? 0 : s.out[2] * lines.padded_outputs);  // a line of dy with whole vectors
     T* const sum = sums.data() + slice * elements;
     std::fill(sum, sum + elements, T{0});
     if (!whole) std::fill(padded.data(), padded.data() + s.out[2] * lines.padded_outputs, T{0});
-    const std::int64_t end = lines.count * (slice + 1) / kTasks;
-    for (std::int64_t line = lines.count * slice / kTasks; line < end; ++line) {
+    const std::int64_t end = lines.count * (slice + 1) / kDirectTasks;
+    for (std::int64_t line = lines.count * slice / kDirectTasks; line < end; ++line) {
       copy_lines(s, lines, x, line, input.data());
       const T* gradient = dy + line * s.out[2] * s.cout;
       for (std::int64_t i = 0; i < s.out[2] && !whole; ++i)
@@ -132,7 +132,7 @@ void weight_gradient(const ConvShape& s, const T* x, const T* dy, T* dweight) {
   for (std::int64_t co = 0; co < s.cout; ++co)
     for (std::int64_t k = 0; k < depth; ++k) {
       T sum = 0;
-      for (std::int64_t slice = 0; slice < kTasks; ++slice)
+      for (std::int64_t slice = 0; slice < kDirectTasks; ++slice)
         sum += sums.data()[slice * elements + k * lines.padded_outputs + co];
       dweight[co * depth + k] = sum;
     }

@@ -1,6 +1,7 @@
-// Convolution of few input channels (an image with 1 to 4 of them), f32 and f64: no patch matrix. A line of outputs
-// needs one line of inputs per row of the kernel; padded copies of these lie in cache, and the register tile reads its
-// operand there: KW * Cin neighbours per row of the kernel. Any stride; dilation 1 along the lines.
+// Convolution of few input channels (an image with 1 to 4 of them), in f32 and f64, without a patch matrix. A line of
+// outputs needs one line of inputs per row of the kernel. Padded copies of these lines stay in cache, and the register
+// tile reads its operand there: KW * Cin neighbours per row of the kernel. Any stride is possible; the dilation along
+// the lines must be 1.
 #pragma once
 
 #include "engine/cpu/conv_shape.h"

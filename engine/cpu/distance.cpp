@@ -1,14 +1,14 @@
 // The exact Euclidean distance transform, for both sides of a class at once. Squares add up over the axes, so one axis
-// after the other is worked through (Saito and Toriwaki, Pattern Recognition 1994). The first pass measures along the
-// rows. Every further pass turns f, the squared distance along the axes done, into
+// is done after the other (Saito and Toriwaki, Pattern Recognition 1994). The first pass measures along the rows. Every
+// further pass starts from f, the squared distance along the axes that are done, and computes
 //
 //     d[i] = min over j of f[j] + (s (i - j))^2      with f[j] = 0 for a voxel j on the other side of i.
 //
-// As soon as d[i] <= (s k)^2, nothing k voxels away can make it smaller. Two things follow. What lies behind the first
-// voxel of the other side needs no care: that voxel is nearer than all of it. And a search outwards from i ends early,
-// so that the lines of kLanes neighbouring columns are searched together, with vectors. Where distances are so large
-// that this takes too long, every line gets the lower envelope of parabolas instead (Felzenszwalb and Huttenlocher,
-// Theory of Computing 2012), whose time is linear.
+// As soon as d[i] <= (s k)^2, nothing k voxels away can make it smaller. Two things follow from that. What lies behind
+// the first voxel of the other side needs no special case, because that voxel is nearer than all of it. And a search
+// outwards from i ends early, so that the lines of kLanes neighbouring columns are searched together, with vectors.
+// Where distances are so large that this takes too long, every line gets the lower envelope of parabolas instead
+// (Felzenszwalb and Huttenlocher, Theory of Computing 2012), whose time is linear.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -23,13 +23,13 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;  // voxels per task
-// Steps of a search per row that take as long as an envelope of all the lanes does.
+constexpr std::int64_t kDistanceGrain = 16384;  // voxels per task
+// The steps of a search per row that take as long as the envelopes of all lanes do.
 template <class T>
 constexpr std::int64_t kFairSteps = 4 * kLanes<T>;
 
-// Squares are integers, in squares of a unit of length, if the spacing allows it, else of the type of the result. kFar
-// is more than any square, and a square can be added to it.
+// Squares are integers, counted in squares of a unit of length, if the spacing allows it. Otherwise they have the type
+// of the result. kFar is larger than any square, and a square can be added to it.
 template <class T>
 constexpr T kFar = std::numeric_limits<T>::infinity();
 template <>
@@ -54,7 +54,7 @@ inline T largest(Vec<T> v) {
   }
 }
 
-// Index of the first one after `begin` that is not like it, or n.
+// Returns the index of the first voxel after `begin` that lies on another side, or n.
 inline std::int32_t end_of_run(const std::uint8_t* side, std::int32_t begin, std::int32_t n) {
   const std::uint64_t eight = side[begin] * 0x0101010101010101u;
   std::int32_t end = begin + 1;
@@ -66,8 +66,8 @@ inline std::int32_t end_of_run(const std::uint8_t* side, std::int32_t begin, std
   return end;
 }
 
-// Along the rows, which lie dense: from voxel i of a run [begin, end) it is i - begin + 1 and end - i steps to the
-// voxels at its ends, unless the row ends there too.
+// Measures along a row, which lies dense in memory. From voxel i of a run [begin, end) it is i - begin + 1 steps to the
+// voxel before the run and end - i steps to the one behind it, unless the row ends there.
 template <class T>
 void measure_row(const std::uint8_t* side, std::int32_t n, T weight, T* square) {
   for (std::int32_t begin = 0, end = 0; begin < n; begin = end) {
@@ -84,14 +84,14 @@ void measure_row(const std::uint8_t* side, std::int32_t n, T weight, T* square) 
   }
 }
 
-// The lines of neighbouring columns, solved kLanes at a time: up to kGroups groups of n rows of lanes each. Several
-// groups, because memory is read and written faster in longer pieces.
+// Solves the lines of neighbouring columns, kLanes at a time: up to kGroups groups of n rows of lanes each. There are
+// several groups, because memory is read and written faster in longer pieces.
 template <class T>
-class Lines {
+class DistanceLines {
  public:
   static constexpr int kWidth = kLanes<T>, kGroups = 4, kColumns = kGroups * kWidth;
 
-  Lines(std::int64_t n, double weight)
+  DistanceLines(std::int64_t n, double weight)
       : n_(n),
         weight_(static_cast<T>(weight)),
         f_(n * kColumns),
@@ -119,7 +119,7 @@ class Lines {
     for (int first = 0; first < count; first += kWidth) solve_group(first * n_);
   }
   std::int64_t rows() const { return n_; }
-  // Squares of kWidth columns from column `first` on, [n, kWidth].
+  // The squares of kWidth columns from column `first` on, [n, kWidth].
   const T* squares(int first) const { return d_.data() + first * n_; }
 
  private:
@@ -132,9 +132,9 @@ class Lines {
     for (int lane = 0; lane < kWidth; ++lane) envelope(f + lane, d + lane);
   }
 
-  // d = the smaller one of f and the distance along the line alone.
+  // d = the smaller of f and the squared distance along the line alone.
   void measure(const T* f, const T* side, T* d) const {
-    const Vec<T> none = splat(static_cast<T>(n_));  // so many steps: there is no other side
+    const Vec<T> none = splat(static_cast<T>(n_));  // this many steps mean that there is no other side
     Vec<T> steps = none;
     for (std::int64_t i = n_ - 1; i >= 0; --i) {
       if (i < n_ - 1) steps = next(steps, none, load(side + i * kWidth), load(side + (i + 1) * kWidth));
@@ -148,13 +148,13 @@ class Lines {
       store(d + i * kWidth, smaller(load(f + i * kWidth), along));
     }
   }
-  // Steps to the other side from a voxel, given those from the voxel before it.
+  // The steps from a voxel to the other side, given those from the voxel before it.
   static Vec<T> next(Vec<T> steps, Vec<T> none, Vec<T> side, Vec<T> before) {
     return side == before ? smaller(steps + T(1), none) : splat(T(1));
   }
 
-  // False if it is given up. Beyond `reach` steps nothing is nearer; from one row to the next the distance, and with
-  // it the reach, grows by one step at most.
+  // Returns false if it gives up. Nothing beyond `reach` steps is nearer. From one row to the next the distance, and
+  // with it the reach, grows by one step at most.
   bool search(const T* f, T* d) const {
     const T* square = square_.data();
     std::int64_t reach = n_, budget = kFairSteps<T> * n_ / 4;
@@ -177,8 +177,8 @@ class Lines {
     }
     return true;
   }
-  // The smallest one of `best` and candidate(first .. last); four at a time, because a minimum has to wait for the one
-  // before it.
+  // Returns the smallest of `best` and candidate(first .. last). Four candidates are compared at a time, because a
+  // minimum has to wait for the one before it.
   template <class F>
   static Vec<T> nearest(std::int64_t first, std::int64_t last, Vec<T> best, const F& candidate) {
     std::int64_t k = first;
@@ -189,7 +189,7 @@ class Lines {
     return best;
   }
 
-  // One line: which parabola is the lowest from where on, then d along it.
+  // Solves one line: finds which parabola is the lowest from where on, then d along it.
   void envelope(const T* f, T* d) const {
     std::int64_t count = 0;
     std::int32_t* at = at_.data();
@@ -222,21 +222,21 @@ class Lines {
   T weight_;
   Scratch<T> f_, d_, side_;
   Scratch<std::uint8_t> label_;
-  Scratch<T> square_;  // of k steps
+  Scratch<T> square_;  // square_[k]: of k steps
   Scratch<std::int32_t> at_;
   Scratch<double> from_;
 };
 
-// A pass along an axis of n voxels that are `inner` apart. keep(lines, first, count) takes the results of `count`
-// columns, `first` being the first voxel.
+// Makes a pass along an axis of n voxels that are `inner` apart. keep(lines, first, count) takes the results of `count`
+// columns; `first` is their first voxel.
 template <class T, class Keep>
 void pass(const T* square, const std::uint8_t* side, std::int64_t outer, std::int64_t n, std::int64_t inner,
           double weight, const Keep& keep) {
-  constexpr std::int64_t kColumns = Lines<T>::kColumns;
+  constexpr std::int64_t kColumns = DistanceLines<T>::kColumns;
   const std::int64_t blocks = block_count(inner, kColumns);
-  parallel_for(outer * blocks, std::max<std::int64_t>(1, kGrain / (n * std::min(kColumns, inner))),
+  parallel_for(outer * blocks, std::max<std::int64_t>(1, kDistanceGrain / (n * std::min(kColumns, inner))),
                [&](std::int64_t begin, std::int64_t end) {
-                 Lines<T> lines(n, weight);
+                 DistanceLines<T> lines(n, weight);
                  for (std::int64_t block = begin; block < end; ++block) {
                    const std::int64_t column = block % blocks * kColumns, first = block / blocks * n * inner + column;
                    const int count = static_cast<int>(std::min(kColumns, inner - column));
@@ -247,15 +247,15 @@ void pass(const T* square, const std::uint8_t* side, std::int64_t outer, std::in
 }
 
 template <class T>
-void keep_squares(const Lines<T>& lines, T* to, std::int64_t stride, int count) {
+void keep_squares(const DistanceLines<T>& lines, T* to, std::int64_t stride, int count) {
   for (std::int64_t i = 0; i < lines.rows(); ++i)
     for (int column = 0; column < count; column += kLanes<T>)
       store_part(to + i * stride + column, load(lines.squares(column) + i * kLanes<T>), count - column);
 }
 
-// unit times the root, every `width`-th element of y; 0 if no voxel has another side.
+// Writes unit times the root to every `width`-th element of y, or 0 if no voxel lies on another side.
 template <class T, class Y>
-void keep_roots(const Lines<T>& lines, Y unit, Y* y, std::int64_t stride, std::int64_t width, int count) {
+void keep_roots(const DistanceLines<T>& lines, Y unit, Y* y, std::int64_t stride, std::int64_t width, int count) {
   constexpr int kWidth = kLanes<T>;
   const Scratch<Y> memory(lines.rows() * kWidth);
   for (int column = 0; column < count; column += kWidth) {
@@ -275,29 +275,30 @@ void keep_roots(const Lines<T>& lines, Y unit, Y* y, std::int64_t stride, std::i
   }
 }
 
-// side u8 [samples, *extent] to every `width`-th element of y.
+// Writes the distances of side u8 [samples, *extent] to every `width`-th element of y.
 template <class T, class Y>
 void transform(const DistanceGrid& grid, const std::uint8_t* side, Y* y, std::int64_t width) {
   const std::int64_t depth = grid.extent[0], height = grid.extent[1], row = grid.extent[2];
   const std::int64_t rows = grid.samples * depth * height;
   const Scratch<T> memory(rows * row);
   T* square = memory.data();
-  parallel_for(rows, std::max<std::int64_t>(1, kGrain / row), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(rows, std::max<std::int64_t>(1, kDistanceGrain / row), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
       measure_row(side + i * row, static_cast<std::int32_t>(row), static_cast<T>(grid.weight[2]), square + i * row);
   });
   if (height > 1)
-    pass(
-        square, side, grid.samples * depth, height, row, grid.weight[1],
-        [=](const Lines<T>& lines, std::int64_t first, int count) { keep_squares(lines, square + first, row, count); });
+    pass(square, side, grid.samples * depth, height, row, grid.weight[1],
+         [=](const DistanceLines<T>& lines, std::int64_t first, int count) {
+           keep_squares(lines, square + first, row, count);
+         });
   pass(square, side, grid.samples, depth, height * row, grid.weight[0],
-       [=, unit = static_cast<Y>(grid.unit)](const Lines<T>& lines, std::int64_t first, int count) {
+       [=, unit = static_cast<Y>(grid.unit)](const DistanceLines<T>& lines, std::int64_t first, int count) {
          keep_roots(lines, unit, y + first * width, height * row * width, width, count);
        });
 }
 
 void tell_sides(const std::uint8_t* label, std::int64_t voxels, int wanted, std::uint8_t* side) {
-  parallel_for(voxels, kGrain, [=](std::int64_t begin, std::int64_t end) {
+  parallel_for(voxels, kDistanceGrain, [=](std::int64_t begin, std::int64_t end) {
     const std::uint8_t* from = label;
     std::uint8_t* to = side;
     VOXGRAD_INDEPENDENT
@@ -316,7 +317,7 @@ void CpuBackend::distance(const Tensor& labels, const std::vector<int>& classes,
   for (std::int64_t k = 0; k < width; ++k) {
     const std::uint8_t* side = labels.data<std::uint8_t>();
     if (!classes.empty()) {
-      tell_sides(side, voxels, classes[static_cast<std::size_t>(k)], sides.data());
+      tell_sides(side, voxels, nth(classes, k), sides.data());
       side = sides.data();
     }
     dispatch_float(y.dtype(), "distance", [&]<class Y>(Y) {

@@ -1,4 +1,4 @@
-// Elementwise operations: the formulas are those of functors.h, here are the loops.
+// Elementwise operations. Their formulas are in functors.h, and the loops are here.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -10,10 +10,10 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 32768;
-constexpr std::int64_t kShort = 256;  // elements
+constexpr std::int64_t kElementwiseGrain = 32768;
+constexpr std::int64_t kShortRow = 256;  // elements
 
-// One loop per formula and type, called through a pointer for each stretch of a tensor.
+// There is one loop per formula and type. It is called through a pointer for each part of a tensor.
 template <class T>
 struct UnaryStretch {
   T a, b;
@@ -46,7 +46,7 @@ void unary_kernel(const UnaryStretch<T>& s) {
   }
 }
 
-// to[i] = f(i, p, q) with the steps as constants, so that the loop can be vectorised.
+// to[i] = f(i, p, q). The steps are constants in each branch, so that its loop can be vectorised.
 template <class T, class F>
 inline void along(const BinaryStretch<T>& s, const F& f) {
   const T *p = s.p, *q = s.q;
@@ -94,7 +94,7 @@ BinaryKernel<T> kernel_of(BinaryOp op) {
 }
 // clang-format on
 
-// The broadcast of p and q with as few axes as possible: along the last one each of them either advances or stays.
+// The broadcast of p and q with as few axes as possible. Along the last axis each of them either advances or stays.
 struct Broadcast {
   int axes = 0;
   std::array<std::int64_t, Shape::kMaxDims> extent{}, p_stride{}, q_stride{};  // last axis first
@@ -111,20 +111,21 @@ struct Broadcast {
       q_step *= q_n;
     }
     if (axes == 0) push(1, 1, 1);
-    for (std::size_t i = 1; i < static_cast<std::size_t>(axes); ++i) rows *= extent[i];
+    for (int i = 1; i < axes; ++i) rows *= nth(extent, i);
   }
 
-  // Where a row of y begins in p and q, and how many rows are left before any axis but the last two advances.
+  // Where a row of y begins in p and q, and how many rows are left until an axis advances that is not one of the last
+  // two.
   struct Row {
     std::int64_t p, q, left;
   };
   Row at(std::int64_t row) const {
     Row result{0, 0, extent[1] - row % extent[1]};
-    for (std::size_t axis = 1; axis < static_cast<std::size_t>(axes); ++axis) {
-      const std::int64_t index = row % extent[axis];
-      row /= extent[axis];
-      result.p += index * p_stride[axis];
-      result.q += index * q_stride[axis];
+    for (int axis = 1; axis < axes; ++axis) {
+      const std::int64_t index = row % nth(extent, axis);
+      row /= nth(extent, axis);
+      result.p += index * nth(p_stride, axis);
+      result.q += index * nth(q_stride, axis);
     }
     return result;
   }
@@ -132,24 +133,25 @@ struct Broadcast {
  private:
   void push(std::int64_t n, std::int64_t p, std::int64_t q) {
     if (axes > 0) {
-      const auto last = static_cast<std::size_t>(axes - 1);
-      if (p == p_stride[last] * extent[last] && q == q_stride[last] * extent[last]) {
-        extent[last] *= n;
+      std::int64_t& last = nth(extent, axes - 1);
+      if (p == nth(p_stride, axes - 1) * last && q == nth(q_stride, axes - 1) * last) {
+        last *= n;
         return;
       }
     }
-    const auto next = static_cast<std::size_t>(axes++);
-    extent[next] = n;
-    p_stride[next] = p;
-    q_stride[next] = q;
+    nth(extent, axes) = n;
+    nth(p_stride, axes) = p;
+    nth(q_stride, axes) = q;
+    ++axes;
   }
 };
 
-// One operand of a map with short rows, laid out for many rows of y, so that those become one long row.
+// One operand of a map with short rows. It is copied for many rows of y at once, so that they become one long row.
 template <class T>
 class LaidOut {
  public:
-  // row: where the first of `count` rows begins; step, stride: along a row, and from row to row.
+  // `row` is where the first of `count` rows begins. `step` is the distance along a row, and `stride` the distance from
+  // row to row.
   const T* of(const T* row, std::int64_t n, std::int64_t step, std::int64_t stride, std::int64_t count) {
     if (step == 1 && stride == n) return row;
     if (stride == 0 && row == source_ && count <= count_) return memory_.data();
@@ -179,20 +181,20 @@ void run(BinaryKernel<T> kernel, const Tensor& p, const Tensor& q, const T* dy, 
   T* to = y.data<T>();
   if (n == 0) return;
   if (map.axes == 1)
-    return parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    return parallel_for(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
       kernel({end - begin, p_step, q_step, left + begin * p_step, right + begin * q_step, dy ? dy + begin : nullptr,
               to + begin});
     });
-  parallel_for(map.rows, std::max<std::int64_t>(1, kGrain / n), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(map.rows, std::max<std::int64_t>(1, kElementwiseGrain / n), [&](std::int64_t begin, std::int64_t end) {
     LaidOut<T> p_rows, q_rows;
     for (std::int64_t row = begin, count = 1; row < end; row += count) {
       const auto [p_row, q_row, rest] = map.at(row);
       const T* d = dy ? dy + row * n : nullptr;
-      if (n >= kShort) {
+      if (n >= kShortRow) {
         kernel({n, p_step, q_step, left + p_row, right + q_row, d, to + row * n});
         continue;
       }
-      count = std::min({4 * kShort / n, rest, end - row});
+      count = std::min({4 * kShortRow / n, rest, end - row});
       kernel({count * n, 1, 1, p_rows.of(left + p_row, n, p_step, map.p_stride[1], count),
               q_rows.of(right + q_row, n, q_step, map.q_stride[1], count), d, to + row * n});
     }
@@ -201,7 +203,7 @@ void run(BinaryKernel<T> kernel, const Tensor& p, const Tensor& q, const T* dy, 
 
 template <class T>
 void run(UnaryKernel<T> kernel, double a, double b, const Tensor& x, const T* y, const T* dy, const Tensor& to) {
-  parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(x.numel(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
     kernel({static_cast<T>(a), static_cast<T>(b), end - begin, x.data<T>() + begin, y ? y + begin : nullptr,
             dy ? dy + begin : nullptr, to.data<T>() + begin});
   });

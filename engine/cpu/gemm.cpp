@@ -1,7 +1,7 @@
 // Matrix products: the built-in GEMM and OpenBLAS behind one function.
 //
-// Built in: kDepth rows of B are copied to a panel as wide as the register tile (microkernel.h), which stays in the L1
-// cache while all rows of A pass over it; A is read where it is.
+// The built-in one copies kPanelDepth rows of B to a panel as wide as the register tile (microkernel.h). The panel
+// stays in the L1 cache while all rows of A pass over it. A is read where it is.
 #include "engine/cpu/gemm.h"
 
 #include <algorithm>
@@ -19,9 +19,9 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kDepth = 256;  // rows of a panel
+constexpr std::int64_t kPanelDepth = 256;  // rows of a panel
 
-// panel[k][column] of `columns` columns of B from `first` on, zeros behind them.
+// Copies `columns` columns of B from `first` on to panel[k][column], with zeros behind them.
 template <class T>
 void pack_panel(Matrix<T> b, std::int64_t k_begin, std::int64_t k_count, std::int64_t first, std::int64_t columns,
                 T* panel) {
@@ -42,8 +42,8 @@ void pack_panel(Matrix<T> b, std::int64_t k_begin, std::int64_t k_count, std::in
       for (std::int64_t j = 0; j < kWidth; ++j) panel[j] = j < columns ? from[j] : T{0};
 }
 
-// C [m, N] (+)= A B^T for a few columns: dot products of rows of A and rows of B. As many rows of A at once as fill a
-// vector with results; a transpose adds up the lanes of all of them.
+// C [m, N] (+)= A B^T for a few columns: dot products of rows of A and rows of B. As many rows of A are taken at once
+// as fill a vector with results; a transpose then adds up the lanes of all of them.
 template <class T, int N>
 void multiply_dots(std::int64_t m, std::int64_t k, Matrix<T> a, Matrix<T> b, bool add, T* c) {
   constexpr int kRows = kLanes<T> / N, kResults = kRows * N;
@@ -73,7 +73,7 @@ void multiply_dots(std::int64_t m, std::int64_t k, Matrix<T> a, Matrix<T> b, boo
   }
 }
 
-// True if it did: C is dense, has at most `N` columns, and A and B are read along their rows.
+// Returns whether it could: C must be dense with at most `N` columns, and A and B must be read along their rows.
 template <class T, int N = std::min(4, kLanes<T>)>
 bool multiply_few_columns(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, bool add, T* c,
                           std::int64_t ldc) {
@@ -88,10 +88,10 @@ void builtin(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix
              std::int64_t ldc) {
   if (multiply_few_columns<T>(m, n, k, a, b, add, c, ldc)) return;
   constexpr std::int64_t kWidth = kTileColumns<T>;
-  alignas(64) T panel[kDepth * kWidth];
-  for (std::int64_t first = 0; first < k; first += kDepth)
+  alignas(64) T panel[kPanelDepth * kWidth];
+  for (std::int64_t first = 0; first < k; first += kPanelDepth)
     for (std::int64_t j = 0; j < n; j += kWidth) {
-      const std::int64_t count = std::min(kDepth, k - first), columns = std::min(kWidth, n - j);
+      const std::int64_t count = std::min(kPanelDepth, k - first), columns = std::min(kWidth, n - j);
       // B is read in place if few rows of A pass over it.
       const bool in_place = !b.transposed && m <= 2 * kTileRows && columns % kLanes<T> == 0;
       if (!in_place) pack_panel(b, first, count, j, columns, panel);

@@ -1,6 +1,6 @@
 // Matrix products on one thread: C [m, n] = A [m, k] B [k, n], row-major, written over C or added to it. Callers cut
-// their work into blocks and call this inside parallel_for. Two implementations: the built-in one (gemm.cpp), and
-// OpenBLAS if the build found it. The environment variable VOXGRAD_GEMM=builtin|openblas forces one.
+// their work into blocks and call this function inside parallel_for. There are two implementations: the built-in one
+// (gemm.cpp), and OpenBLAS if the build found it. The environment variable VOXGRAD_GEMM=builtin|openblas forces one.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 
 enum class Blas { builtin, openblas };
 
-// What VOXGRAD_GEMM says; else OpenBLAS where this code has only the baseline vectors, the built-in one with AVX
-// (README.md, decision 2). Error(usage) if the value is unknown or not in this build.
+// The implementation that VOXGRAD_GEMM names. By default it is OpenBLAS where this code has only the baseline vectors,
+// and the built-in one with AVX (README.md, decision 2). Error(usage) if the value is unknown or not in this build.
 Blas chosen_blas();
 
-// An operand: element (row, column) is data[row * ld + column], or data[column * ld + row] if transposed.
+// An operand. Element (row, column) is data[row * ld + column], or data[column * ld + row] if transposed.
 template <class T>
 struct Matrix {
   const T* data;

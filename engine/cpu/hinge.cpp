@@ -18,15 +18,15 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 8192, kVoxels = 256;  // of a task, of a block
+constexpr std::int64_t kHingeGrain = 8192, kHingeVoxels = 256;  // of a task, of a block
 
-// 1 - 2 t, 0 at an ignored voxel.
+// 1 - 2 t, or 0 at an ignored voxel.
 template <class T>
 inline T minus_sign(int label, int ignore, int c) {
   return label == ignore ? T(0) : label == c ? T(-1) : T(1);
 }
 
-// The sums without a class, of one vector of voxels with the logits z[C].
+// The sums over all classes but one, for one vector of voxels with the logits z[C].
 template <class T, class N>
 struct Rest {
   static constexpr int kRoom = std::is_same_v<N, int> ? 256 : static_cast<int>(N{});
@@ -55,18 +55,18 @@ struct Rest {
   auto is_top(int c) const { return top == splat(T(c)); }
 };
 
-// A block of voxels, an array per class.
+// A block of voxels, with one array per class.
 template <class T>
-struct Block {
+struct HingeBlock {
   const std::uint8_t* labels;
   int channels, count, ignore;
   T temperature;
 
-  // [classes, kVoxels] times the temperature, zeros up to whole vectors.
+  // Reads rows into [classes, kHingeVoxels], multiplied by `scale`. Whole vectors are filled with zeros.
   void read(const T* rows, T* columns, T scale) const {
-    split(rows, channels, count, columns, kVoxels);
+    split(rows, channels, count, columns, kHingeVoxels);
     for (int c = 0; c < channels; ++c) {
-      T* column = columns + c * kVoxels;
+      T* column = columns + c * kHingeVoxels;
       for (int i = 0; i < count; ++i) column[i] *= scale;
       std::fill(column + count, column + padded(), T(0));
     }
@@ -75,38 +75,39 @@ struct Block {
 
   void errors(const T* logits, T* z, T* y) const {
     read(logits, z, temperature);
-    with_channels(channels, [&](auto n) {
+    with_channels<T>(channels, [&](auto n) {
       for (int i = 0; i < padded(); i += kLanes<T>) {
-        const Rest<T, decltype(n)> rest(n, z + i, kVoxels);
+        const Rest<T, decltype(n)> rest(n, z + i, kHingeVoxels);
         for (int c = 0; c < n; ++c) {
-          const Vec<T> zc = load(z + c * kVoxels + i);
+          const Vec<T> zc = load(z + c * kHingeVoxels + i);
           const auto top = rest.is_top(c);
           const Vec<T> odds = (top ? rest.largest - rest.second : zc - rest.largest) -
                               log_of(top ? rest.others : rest.total - rest.e[c]);
-          store(z + c * kVoxels + i, odds);
+          store(z + c * kHingeVoxels + i, odds);
         }
       }
     });
     for (int c = 0; c < channels; ++c)
       for (int i = 0; i < count; ++i) {
-        const T error = T(1) + minus_sign<T>(labels[i], ignore, c) * z[c * kVoxels + i];
-        z[c * kVoxels + i] = error <= T(0) ? T(0) : error;
+        const T error = T(1) + minus_sign<T>(labels[i], ignore, c) * z[c * kHingeVoxels + i];
+        z[c * kHingeVoxels + i] = error <= T(0) ? T(0) : error;
       }
-    join(z, kVoxels, channels, count, y);
+    join(z, kHingeVoxels, channels, count, y);
   }
 
-  // d: upstream, then with respect to the log-odds, then to the logits.
+  // d holds the upstream gradient first, then the gradient with respect to the log-odds, then that with respect to the
+  // logits.
   void gradient(const T* logits, const T* y, const T* dy, T* z, T* d, T* dlogits) const {
     read(y, z, T(1));
     read(dy, d, T(1));
     for (int c = 0; c < channels; ++c)
       for (int i = 0; i < count; ++i)
-        d[c * kVoxels + i] *= z[c * kVoxels + i] > T(0) ? minus_sign<T>(labels[i], ignore, c) : T(0);
+        d[c * kHingeVoxels + i] *= z[c * kHingeVoxels + i] > T(0) ? minus_sign<T>(labels[i], ignore, c) : T(0);
     read(logits, z, temperature);
-    with_channels(channels, [&](auto n) {
-      for (int i = 0; i < padded(); i += kLanes<T>) to_logits(n, Rest<T, decltype(n)>(n, z + i, kVoxels), d + i);
+    with_channels<T>(channels, [&](auto n) {
+      for (int i = 0; i < padded(); i += kLanes<T>) to_logits(n, Rest<T, decltype(n)>(n, z + i, kHingeVoxels), d + i);
     });
-    join(d, kVoxels, channels, count, dlogits);
+    join(d, kHingeVoxels, channels, count, dlogits);
   }
 
  private:
@@ -114,35 +115,36 @@ struct Block {
   void to_logits(N n, const Rest<T, N>& rest, T* d) const {
     Vec<T> all{}, largest{};
     for (int c = 0; c < n; ++c) {
-      const Vec<T> dc = load(d + c * kVoxels);
+      const Vec<T> dc = load(d + c * kHingeVoxels);
       const auto top = rest.is_top(c);
       largest = top ? dc : largest;
       all += top ? Vec<T>{} : dc / (rest.total - rest.e[c]);
     }
     const Vec<T> share = largest / rest.others;
     for (int c = 0; c < n; ++c) {
-      const Vec<T> dc = load(d + c * kVoxels);
+      const Vec<T> dc = load(d + c * kHingeVoxels);
       const Vec<T> below = dc - rest.e[c] * (all - dc / (rest.total - rest.e[c])) - rest.f[c] * share;
-      store(d + c * kVoxels, (rest.is_top(c) ? dc - all : below) * temperature);
+      store(d + c * kHingeVoxels, (rest.is_top(c) ? dc - all : below) * temperature);
     }
   }
 };
 
-// body(first voxel, block) for all blocks of a map.
+// Calls body(first element, block, z, d) for all blocks of a map.
 template <class T, class F>
 void for_blocks(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options, const F& body) {
-  parallel_for(labels.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(labels.numel(), kHingeGrain, [&](std::int64_t begin, std::int64_t end) {
     const int channels = static_cast<int>(logits.extent(-1));
-    const Scratch<T> memory(2 * channels * kVoxels);
-    for (std::int64_t v = begin; v < end; v += kVoxels) {
-      const Block<T> block{labels.data<std::uint8_t>() + v, channels, static_cast<int>(std::min(kVoxels, end - v)),
-                           options.ignore, static_cast<T>(options.temperature)};
-      body(v * channels, block, memory.data(), memory.data() + channels * kVoxels);
+    const Scratch<T> memory(2 * channels * kHingeVoxels);
+    for (std::int64_t v = begin; v < end; v += kHingeVoxels) {
+      const HingeBlock<T> block{labels.data<std::uint8_t>() + v, channels,
+                                static_cast<int>(std::min(kHingeVoxels, end - v)), options.ignore,
+                                static_cast<T>(options.temperature)};
+      body(v * channels, block, memory.data(), memory.data() + channels * kHingeVoxels);
     }
   });
 }
 
-// One sigmoid channel, or two channels, whose errors are the same.
+// The cases of one sigmoid channel and of two channels, whose errors are the same.
 template <int Channels, class T>
 void errors_of_two(const T* z, const std::uint8_t* labels, std::int64_t n, int ignore, T scale, T* y) {
   for (std::int64_t i = 0; i < n; ++i) {
@@ -167,11 +169,11 @@ void CpuBackend::hinge_errors(const Tensor& logits, const Tensor& labels, const 
   const int channels = static_cast<int>(logits.extent(-1));
   dispatch_float(logits.dtype(), "hinge_errors", [&]<class T>(T) {
     if (channels > 2)
-      return for_blocks<T>(logits, labels, options, [&](std::int64_t at, const Block<T>& block, T* z, T*) {
+      return for_blocks<T>(logits, labels, options, [&](std::int64_t at, const HingeBlock<T>& block, T* z, T*) {
         block.errors(logits.data<T>() + at, z, y.data<T>() + at);
       });
     const auto few = channels == 1 ? errors_of_two<1, T> : errors_of_two<2, T>;
-    parallel_for(labels.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(labels.numel(), kHingeGrain, [&](std::int64_t begin, std::int64_t end) {
       few(logits.data<T>() + channels * begin, labels.data<std::uint8_t>() + begin, end - begin, options.ignore,
           static_cast<T>(options.temperature), y.data<T>() + begin);
     });
@@ -183,11 +185,11 @@ void CpuBackend::hinge_errors_gradient(const Tensor& logits, const Tensor& label
   const int channels = static_cast<int>(logits.extent(-1));
   dispatch_float(logits.dtype(), "hinge_errors", [&]<class T>(T) {
     if (channels > 2)
-      return for_blocks<T>(logits, labels, options, [&](std::int64_t at, const Block<T>& block, T* z, T* d) {
+      return for_blocks<T>(logits, labels, options, [&](std::int64_t at, const HingeBlock<T>& block, T* z, T* d) {
         block.gradient(logits.data<T>() + at, y.data<T>() + at, dy.data<T>() + at, z, d, dlogits.data<T>() + at);
       });
     const auto few = channels == 1 ? gradient_of_two<1, T> : gradient_of_two<2, T>;
-    parallel_for(labels.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(labels.numel(), kHingeGrain, [&](std::int64_t begin, std::int64_t end) {
       few(y.data<T>() + begin, dy.data<T>() + begin, labels.data<std::uint8_t>() + begin, end - begin, options.ignore,
           static_cast<T>(options.temperature), dlogits.data<T>() + channels * begin);
     });

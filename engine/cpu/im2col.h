@@ -1,4 +1,5 @@
-// Patch matrices: row i holds, tap after tap, the source voxels that grid point i needs, zeros outside of the source.
+// Patch matrices. Row i holds, tap after tap, the source voxels that grid point i needs; where a tap leaves the source
+// it holds zeros.
 #pragma once
 
 #include "engine/cpu/conv_shape.h"
@@ -8,10 +9,10 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 // Fills patches [end - begin, taps * channels] for the points [begin, end) of the grid, counted over the batch, with
 // the taps [first_tap, last_tap).
 template <class T>
-void gather_patches(const PatchGrid& grid, const T* source, std::int64_t begin, std::int64_t end, std::size_t first_tap,
-                    std::size_t last_tap, T* patches);
+void gather_patches(const PatchGrid& grid, const T* source, std::int64_t begin, std::int64_t end,
+                    std::int64_t first_tap, std::int64_t last_tap, T* patches);
 
-// The rows [begin, end) of a result [.., channels] to their voxels in the destination.
+// Copies the rows [begin, end) of a result [.., channels] to their voxels in the destination.
 template <class T>
 void scatter_rows(const PatchGrid& grid, const T* rows, std::int64_t begin, std::int64_t end, std::int64_t channels,
                   T* destination);

@@ -18,8 +18,8 @@ ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const
   return {"gemm", plan.reason};
 }
 
-// More independent sums than the latency of a multiplication hides; the best of several short runs, because others may
-// use the core.
+// The loop has more independent sums than the latency of a multiplication needs. The best of several short runs counts,
+// because others may use the core.
 double peak_gflops() {
   using Clock = std::chrono::steady_clock;
   constexpr int kSums = VOXGRAD_ISA_LEVEL == 2 ? 24 : 12, kRuns = 10;
@@ -29,14 +29,15 @@ double peak_gflops() {
   double best = 0;
   for (int run = 0; run < kRuns; ++run) {
     Vec<float> sums[kSums];
-    for (int i = 0; i < kSums; ++i) sums[i] = splat(static_cast<float>(i) * one);  // all different, or one would do
+    for (int i = 0; i < kSums; ++i)
+      sums[i] = splat(static_cast<float>(i) * one);  // all different, or the compiler would compute only one
     const auto start = Clock::now();
     for (std::int64_t step = 0; step < kSteps; ++step)
       for (Vec<float>& sum : sums) sum = sum * factor + factor;
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     Vec<float> total = sums[0];
     for (const Vec<float>& sum : sums) total += sum;
-    one = total[0] > 0 ? 1 : 0;  // so the loop has a reader
+    one = total[0] > 0 ? 1 : 0;  // so that the result of the loop is used
     best = std::max(best, 2e-9 * kSteps * kSums * kLanes<float> / seconds);
   }
   return best;

@@ -1,5 +1,5 @@
-// What the CPU backend does, for people who want to know: which kernel computes a convolution, how fast a core can be.
-// The answers are those of the instruction set in use (select.cpp).
+// Answers questions about the CPU backend: which kernel computes a convolution, and how fast a core can be. The answers
+// are those of the instruction set in use (select.cpp).
 #pragma once
 
 #include "engine/backend.h"
@@ -12,11 +12,11 @@ struct ConvChoice {
   const char* kernel;  // "winograd", "direct", "gemm"
   const char* reason;
 };
-// For f32 and the convolution x [N, *S, Cin], weight [Cout, *K, Cin] -> y.
+// The choice for f32 and the convolution x [N, *S, Cin], weight [Cout, *K, Cin] -> y.
 ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const Shape& y, const ConvOptions& options);
 
-// f32 multiplications and additions per second of one core, measured for some 10 ms with all operands in registers: the
-// ceiling of every kernel, in GFLOP/s.
+// The f32 multiplications and additions per second of one core, in GFLOP/s. They are measured for some 10 ms with all
+// operands in registers, so this is the ceiling of every kernel.
 double peak_gflops();
 
 }  // namespace voxgrad::cpu

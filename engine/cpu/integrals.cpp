@@ -1,5 +1,5 @@
-// The integrals of the losses (engine/integrands.h), forward: blocks of voxels, the softmax of a block, then one loop
-// per row and channel over the block.
+// The integrals of the losses (engine/integrands.h), forward: for each block of voxels the softmax, and then one loop
+// per row and channel.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -17,10 +17,10 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr int kPartial = kLanes<double>;  // sums of one integral side by side, until the last
+constexpr int kPartial = kLanes<double>;  // sums of one integral that lie side by side until the end
 
-// to[Count][kPartial] += weight * the sums of terms(i), Count vectors, over the block: some sums in T, added as a tree,
-// then f64.
+// to[Count][kPartial] += weight * the sums of terms(i), which are Count vectors, over the block. Some sums are added in
+// T, these are added as a tree, and the result is added in f64.
 template <class T, std::size_t Count, class F>
 [[gnu::always_inline]] inline void add_block(int padded, double weight, double* to, F&& terms) {
   constexpr int kChains = Count == 1 ? 4 : 2;
@@ -45,7 +45,7 @@ template <class T, std::size_t Count, class F>
   });
 }
 
-// One row of a block to the sums of its channels.
+// Adds one row of a block to the sums of its channels.
 template <class Row, class T>
 void add_row(const Integration<T>& run, const VoxelBlock<T>& b, const Integral& row, std::int64_t voxel, double* to) {
   constexpr bool kTruth = Row::scope == Scope::truth;
@@ -69,9 +69,9 @@ void add_row(const Integration<T>& run, const VoxelBlock<T>& b, const Integral& 
   }
 }
 
-// Of class c: the sums of all rows that are polynomials, MomentSums.
+// Adds the sums that all polynomial rows of class c need (PowerSums).
 template <int kDegree, class T>
-void add_moments(const VoxelBlock<T>& b, int c, double* to) {
+void add_powers(const VoxelBlock<T>& b, int c, double* to) {
   const Vec<T> mine = splat(static_cast<T>(c)), zero{};
   const T *const p = b.at(b.p, c), *const label = b.label, *const valid = b.valid;
   add_block<T, 2 * kDegree + 1>(b.padded, 1, to, [=](int i) VOXGRAD_INLINE {
@@ -91,8 +91,8 @@ void add_moments(const VoxelBlock<T>& b, int c, double* to) {
 template <class T>
 void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
   const std::int64_t channels = run.channels, classes = std::max<std::int64_t>(channels, 2), chunks = run.chunks;
-  const std::int64_t count = std::ssize(run.rows), moments = count * channels;  // where they begin
-  const std::int64_t width = moments + classes * MomentSums::kCount + 1;
+  const std::int64_t count = std::ssize(run.rows), powers = count * channels;  // where they begin
+  const std::int64_t width = powers + classes * PowerSums::kCount + 1;
   const int degree = run.degree(run.values);
   const Scratch<double> parts(run.samples * chunks * width * kPartial);
   std::fill_n(parts.data(), run.samples * chunks * width * kPartial, 0.0);
@@ -100,15 +100,14 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
     if (run.reads_softmax) b.softmax(run.values_need);
     double* to = parts.data() + chunk * width * kPartial;
     for (std::int64_t k = 0; k < count; ++k, to += channels * kPartial) {
-      const Integral& row = run.rows[static_cast<std::size_t>(k)];
-      if (!run.values[static_cast<std::size_t>(k)].fits)
-        visit<T>(row.kind, [&]<class Row>(Row) { add_row<Row>(run, b, row, voxel, to); });
+      const Integral& row = nth(run.rows, k);
+      if (!nth(run.values, k).fits) visit<T>(row.kind, [&]<class Row>(Row) { add_row<Row>(run, b, row, voxel, to); });
     }
-    for (int c = 0; c < b.classes; ++c, to += MomentSums::kCount * kPartial)
-      (degree == 0 ? add_moments<0, T> : degree == 1 ? add_moments<1, T> : add_moments<2, T>)(b, c, to);
+    for (int c = 0; c < b.classes; ++c, to += PowerSums::kCount * kPartial)
+      (degree == 0 ? add_powers<0, T> : degree == 1 ? add_powers<1, T> : add_powers<2, T>)(b, c, to);
     add_block<T, 1>(b.padded, 1, to, [&](int i) VOXGRAD_INLINE { return std::array{load(b.valid + i)}; });
   });
-  std::vector<double> sums(static_cast<std::size_t>(width));
+  auto sums = zero_vector<double>(width);
   for (std::int64_t n = 0; n < run.samples; ++n) {
     for (std::int64_t i = 0; i < width; ++i) {
       double sum = 0;
@@ -116,20 +115,20 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
         const double* const part = parts.data() + (chunk * width + i) * kPartial;
         sum = std::accumulate(part, part + kPartial, sum);
       }
-      sums[static_cast<std::size_t>(i)] = sum;
+      nth(sums, i) = sum;
     }
     for (std::int64_t k = 0; k < count; ++k) {
       double* const to = result.data<double>() + (k * run.samples + n) * channels;
-      const Polynomial& f = run.values[static_cast<std::size_t>(k)];
+      const Polynomial& f = nth(run.values, k);
       if (f.fits)
-        run.polynomial_sums(k, sums.data() + moments, to);
+        run.polynomial_sums(k, sums.data() + powers, to);
       else
         std::copy_n(sums.data() + k * channels, channels, to);
     }
   }
 }
 
-// The only row as a map [voxels, C], or [voxels, 1] in scope truth.
+// Writes the only row as a map [voxels, C], or [voxels, 1] in scope truth.
 template <class Row, class T>
 void map_block(const Integration<T>& run, VoxelBlock<T>& b, std::int64_t voxel, T* y) {
   constexpr bool kTruth = Row::scope == Scope::truth;

@@ -1,5 +1,5 @@
-// The integrals of the losses (engine/integrands.h), backward: the slopes of all rows of a block, then the softmax
-// rule.
+// The integrals of the losses (engine/integrands.h), backward: for each block the slopes of all rows, and then the rule
+// of the softmax.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -17,11 +17,11 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// h to the gradient with respect to the logits, in place; see integrands.h. n: the number of classes.
+// Turns h into the gradient with respect to the logits, in place (see integrands.h). n is the number of classes.
 template <bool kComplement, class T, class N>
 void to_logits(const VoxelBlock<T>& b, N n) {
   for (int i = 0; i < b.padded; i += kLanes<T>) {
-    // Probabilities that were kept lie block after block: those of the next one.
+    // Probabilities that were kept lie block after block, so this fetches those of the next block.
     for (int c = 0; c < n; ++c) __builtin_prefetch(b.at(b.p, c + b.classes) + i);
     Vec<T> all{}, others{}, complement{};
     for (int c = 0; c < n; ++c) all += load(b.at(b.h, c) + i);
@@ -74,22 +74,22 @@ void add_slopes(const Integration<T>& run, const VoxelBlock<T>& b, const Integra
   }
 }
 
-// What the rows that are polynomials add to h, [samples][classes][label][3], see Polynomial.
+// What the polynomial rows add to h: [samples][classes][label][3], see Polynomial.
 template <class T>
 std::vector<double> polynomials(const Integration<T>& run, const double* dsums) {
   const std::int64_t classes = std::max<std::int64_t>(run.channels, 2), first = classes - run.channels;
-  std::vector<double> result(static_cast<std::size_t>(run.samples * classes * classes * 3));
+  auto result = zero_vector<double>(run.samples * classes * classes * 3);
   for (std::int64_t k = 0; k < std::ssize(run.rows); ++k) {
-    const Integral& row = run.rows[static_cast<std::size_t>(k)];
-    const Polynomial& h = run.slopes[static_cast<std::size_t>(k)];
+    const Integral& row = nth(run.rows, k);
+    const Polynomial& h = nth(run.slopes, k);
     for (std::int64_t i = 0; h.fits && i < run.samples * classes; ++i) {
       const std::int64_t n = i / classes, c = i % classes;
       if (c < first && !run.at_truth(row)) continue;
       const double upstream = dsums[(k * run.samples + n) * run.channels + std::max<std::int64_t>(0, c - first)];
       for (std::int64_t label = 0; label < classes; ++label) {
         const double scale = upstream * run.weight_of(row, label, c) * run.options.temperature;
-        for (std::size_t power = 0; power < 3; ++power)
-          result[static_cast<std::size_t>(i * classes + label) * 3 + power] += scale * h.at[label == c][power];
+        for (std::int64_t power = 0; power < 3; ++power)
+          nth(result, (i * classes + label) * 3 + power) += scale * nth(h.at[label == c], power);
       }
     }
   }
@@ -111,13 +111,13 @@ void gradient(const Integration<T>& run, const Tensor& dsums, T* kept, const Ten
       b.complete_q();
     fill(b, coefficients.data() + sample * b.classes * b.classes * 3);
     if (run.slopes_need.complement) std::fill_n(b.top_h, b.padded, T(0));
-    for (std::size_t k = 0; k < run.rows.size(); ++k)
-      visit<T>(run.rows[k].kind, [&]<class Row>(Row) {
-        const std::int64_t at = (static_cast<std::int64_t>(k) * run.samples + sample) * run.channels;
+    for (std::int64_t k = 0; k < std::ssize(run.rows); ++k)
+      visit<T>(nth(run.rows, k).kind, [&]<class Row>(Row) {
+        const std::int64_t at = (k * run.samples + sample) * run.channels;
         if constexpr (!Row::constant)
-          if (!run.slopes[k].fits) add_slopes<Row>(run, b, run.rows[k], voxel, dsums.data<double>() + at);
+          if (!nth(run.slopes, k).fits) add_slopes<Row>(run, b, nth(run.rows, k), voxel, dsums.data<double>() + at);
       });
-    with_channels(b.classes, [&](auto n) {
+    with_channels<T>(b.classes, [&](auto n) {
       if (run.slopes_need.complement)
         to_logits<true>(b, n);
       else

@@ -1,6 +1,6 @@
-// What the passes over the integrals of a loss share (integrals.cpp forward, integrals_gradient.cpp backward): blocks
-// of voxels in parallel chunks, the rows of the table on vectors, fields and class weights. Include after
-// engine/cpu/isa.h and simd_math.h.
+// What the two passes over the integrals of a loss share (integrals.cpp forward, integrals_gradient.cpp backward):
+// blocks of voxels in parallel chunks, the rows of the table on vectors, fields and class weights. Include this file
+// after engine/cpu/isa.h and simd_math.h.
 #pragma once
 
 #include "engine/cpu/polynomial.h"
@@ -9,7 +9,7 @@
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-// The rows of engine/integrands.h once more, on vectors. What their formulas call:
+// The rows of engine/integrands.h once more, on vectors. First the functions that their formulas call:
 namespace integrands {
 
 using voxgrad::integrands::Scope;
@@ -83,7 +83,8 @@ inline void visit(Integrand kind, F&& f) {
   }
 }
 
-// A row at class c of a block (scope truth: at the true classes), for the vector of voxels that begins at i.
+// A row at class c of a block, for the vector of voxels that begins at i. In scope truth it is the row at the true
+// classes.
 template <class Row, class T>
 struct RowAt {
   static constexpr bool kTruth = Row::scope == Scope::truth, kComplement = Row::scope == Scope::complement;
@@ -124,7 +125,7 @@ struct Integration {
   const std::uint8_t* labels;
   bool reads_softmax = false;
   std::vector<Polynomial> values, slopes;  // of the rows; those that do not fit are computed one by one
-  bool slopes_by_label = false;            // weights differ by label
+  bool slopes_by_label = false;            // whether weights differ by label
   SoftmaxNeeds values_need, slopes_need;
 
   Integration(const Tensor& logit_map, const Tensor& label_map, const std::vector<Integral>& all_rows,
@@ -150,17 +151,17 @@ struct Integration {
       });
   }
 
-  // Whether the backward pass can do with the probabilities alone.
+  // Returns whether the backward pass needs nothing but the probabilities.
   bool keeps() const { return reads_softmax && !slopes_need.l && !slopes_need.truth() && !slopes_need.complement; }
-  // Of the tensor in which the forward pass leaves them, block by block, [classes][capacity] each.
+  // The size of the tensor in which the forward pass stores them, block by block, [classes][capacity] each.
   std::int64_t kept_numel() const {
     const std::int64_t classes = std::max<std::int64_t>(channels, 2);
     const std::int64_t capacity = VoxelBlock<T>::capacity_of(static_cast<int>(classes));
     return samples * chunks * block_count(kChunk, capacity) * capacity * classes;
   }
 
-  // f(block, chunk, index of its first voxel), chunks in parallel, the blocks of a chunk in order. With `kept` the
-  // probabilities of the block lie there; `logits_too`: the logits are wanted.
+  // Calls f(block, chunk, index of its first voxel). Chunks run in parallel, and the blocks of a chunk in order. If
+  // `kept` is given, the probabilities of the block lie there. `logits_too` says that the logits are needed.
   template <class F>
   void for_blocks(T* kept, bool logits_too, F&& f) const {
     parallel_for(samples * chunks, 1, [&](std::int64_t first, std::int64_t last) {
@@ -186,28 +187,28 @@ struct Integration {
     visit<T>(row.kind, [&]<class Row>(Row) { result = Row::scope == Scope::truth; });
     return result;
   }
-  // Row k, a polynomial, from the sums of the classes and, behind them, the number of voxels. to [channels].
+  // Computes row k, a polynomial, from the sums of the classes and, behind them, the number of voxels. `to` is
+  // [channels].
   void polynomial_sums(std::int64_t k, const double* sums, double* to) const {
     const std::int64_t classes = std::max<std::int64_t>(channels, 2), first = classes - channels;
-    const Integral& row = rows[static_cast<std::size_t>(k)];
+    const Integral& row = nth(rows, k);
     const bool truth = at_truth(row);
     std::fill_n(to, channels, 0.0);
     for (std::int64_t c = truth ? 0 : first; c < classes; ++c) {
-      const double* s = sums + c * MomentSums::kCount;
+      const double* s = sums + c * PowerSums::kCount;
       to[std::max<std::int64_t>(0, c - first)] +=
           class_weight(row, static_cast<int>(c)) *
-          MomentSums{s[0], s[1], s[2], s[3], s[4]}(values[static_cast<std::size_t>(k)],
-                                                   sums[classes * MomentSums::kCount]);
+          PowerSums{s[0], s[1], s[2], s[3], s[4]}(nth(values, k), sums[classes * PowerSums::kCount]);
     }
   }
-  // The most that any row needs.
+  // The largest degree of any row.
   static int degree(const std::vector<Polynomial>& rows) {
     int result = 0;
     for (const Polynomial& row : rows) result = std::max(result, row.fits ? row.degree() : 0);
     return result;
   }
 
-  // Weights by label and class are part of the field of a row, unless it is a polynomial.
+  // Weights by label and class are multiplied into the field of a row, unless it is a polynomial.
   static bool weighs_labels(const Integral& row) { return row.weights.defined() && row.weights.dims() == 2; }
   static double class_weight(const Integral& row, int c) {
     return row.weights.defined() && !weighs_labels(row) ? row.weights.data<double>()[c] : 1.0;
@@ -217,7 +218,7 @@ struct Integration {
     return row.weights.data<double>()[weighs_labels(row) ? label * row.weights.extent(1) + c : c];
   }
 
-  // The row at p and t, if that is all it depends on. formula: its value or slope.
+  // Returns the polynomial of a row, if the row depends on p and t alone. `formula` is its value or its slope.
   template <class Row, class Formula>
   static Polynomial polynomial(const Integral& row, bool (*reads)(char), Formula&& formula) {
     constexpr bool kTruth = Row::scope == Scope::truth;
@@ -239,8 +240,8 @@ struct Integration {
     }
   }
 
-  // The field of a row in this block, 0 where a voxel is ignored: per voxel at its true class (`truth`), or per class.
-  // Returns the array of class 0 and the distance to that of the next class.
+  // The field of a row in this block, which is 0 where a voxel is ignored. It holds one value per voxel, that of the
+  // true class (`truth`), or one per class. Returns the array of class 0 and the distance to that of the next class.
   std::pair<const T*, std::int64_t> field(const VoxelBlock<T>& b, const Integral& row, std::int64_t voxel,
                                           bool truth) const {
     const int n = row.field.defined() ? static_cast<int>(row.field.extent(-1)) : 0;
@@ -267,7 +268,7 @@ struct Integration {
   }
 
  private:
-  // y = x times the weight of the label, a column of [C, C]. x is 0 where there is no label.
+  // y = x times the weight of the label. `column` is a column of the [C, C] weights. x is 0 where there is no label.
   static void multiply_by_label(const VoxelBlock<T>& b, const double* column, const T* x, T* y) {
     T weights[kLanes<T>] = {};
     for (int c = 0; c < std::min(b.classes, kLanes<T>); ++c) weights[c] = static_cast<T>(column[c * b.classes]);

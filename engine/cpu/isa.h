@@ -1,7 +1,7 @@
-// Include this LAST in a kernel file, after the standard library and the engine: everything below the include is
-// compiled for the instruction set VOXGRAD_ISA (baseline, avx2, avx512), inside a namespace of that name. Templates
-// that were defined above it keep the baseline, so the linker can never pick an AVX-512 copy of a standard function.
-// The build compiles every kernel file once per instruction set; select.cpp chooses at run time.
+// Include this file LAST in a kernel file, after the standard library and the engine. Everything below the include is
+// compiled for the instruction set VOXGRAD_ISA (baseline, avx2, avx512) and belongs into a namespace of that name.
+// Templates that were defined above it keep the baseline, so the linker can never pick an AVX-512 copy of a standard
+// function. The build compiles every kernel file once per instruction set, and select.cpp chooses one at run time.
 #pragma once
 
 #include <array>

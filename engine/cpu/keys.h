@@ -1,5 +1,5 @@
-// Numbers as unsigned integers in the same order, to rank them by. Include <bit>, <type_traits> and
-// engine/cpu/isa.h before.
+// Maps numbers to unsigned integers of the same order, so that they can be ranked. Include <bit>, <type_traits> and
+// engine/cpu/isa.h before this file.
 #pragma once
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
@@ -9,7 +9,7 @@ using Key = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 template <class T>
 inline constexpr int kBits = 8 * sizeof(T);
 
-// Increases with x; NaN is larger than any number, -0 equals 0.
+// The key increases with x. NaN is larger than any number, and -0 equals 0.
 template <class T>
 inline Key<T> key_of(T x) {
   constexpr Key<T> kSign = Key<T>(1) << (kBits<T> - 1);

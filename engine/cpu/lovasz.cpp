@@ -1,8 +1,8 @@
-// The slope of the Lovasz extension of the Jaccard loss: the errors of a class are sorted, then each one's slope
+// The slope of the Lovasz extension of the Jaccard loss. The errors of a class are sorted. Then the slope of each
 // follows from how many voxels inside and outside of the class have larger errors.
 //
-// Sorting: the errors are thrown into buckets by their leading bits, all blocks of voxels at a time, and every bucket
-// is sorted by itself, within the cache. Both steps keep the order of equal errors.
+// To sort them, the errors are put into buckets by their leading bits, with all blocks of voxels in parallel, and every
+// bucket is sorted by itself in the cache. Both steps keep the order of equal errors.
 #include <algorithm>
 #include <bit>
 #include <type_traits>
@@ -17,16 +17,16 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kBlock = 16384;  // voxels per task
+constexpr std::int64_t kLovaszBlock = 16384;  // voxels per task
 constexpr int kLeadingBits = 11, kBuckets = 1 << kLeadingBits;
 
-// Two numbers of voxels in one word, which add up together: all of them, and those inside the class.
+// Two counts in one word, which are added together: all voxels, and those inside the class.
 using Count = std::uint64_t;
 constexpr Count one_voxel(bool inside) { return 1 | Count{inside} << 32; }
 constexpr std::int64_t all_of(Count count) { return static_cast<std::int64_t>(count & 0xFFFFFFFFu); }
 constexpr std::int64_t inside_of(Count count) { return static_cast<std::int64_t>(count >> 32); }
 
-// One class of an image, or of the batch.
+// One class of an image or of the batch.
 template <class T>
 struct Segment {
   const T* errors;  // of voxel i at i * stride, as its slope
@@ -36,7 +36,7 @@ struct Segment {
   int mine, ignore;
 };
 
-// Rises where errors fall.
+// A key that rises where errors fall.
 template <class T>
 Key<T> rising_key(T error) {
   return static_cast<Key<T>>(~key_of(error));
@@ -48,7 +48,7 @@ struct Entry {
   std::uint32_t voxel;  // and whether it is inside, in the lowest bit
 };
 
-// Sorts by rising key, by digits from the lowest one on. Returns where the result lies, `a` or `b`.
+// Sorts by rising key, digit by digit from the lowest one on. Returns where the result lies, `a` or `b`.
 template <class T>
 Entry<T>* sort(Entry<T>* a, Entry<T>* b, std::int64_t n) {
   constexpr int kMostBits = 10;
@@ -82,7 +82,8 @@ Entry<T>* sort(Entry<T>* a, Entry<T>* b, std::int64_t n) {
   return a;
 }
 
-// How keys are told apart: what they are above `low`, and the leading bits of that, behind `shift` others.
+// How keys are put into buckets: by the leading bits of what they are above `low`, behind which there are `shift`
+// further bits.
 template <class T>
 struct Leading {
   Key<T> low;
@@ -102,18 +103,18 @@ std::pair<Key<T>, Key<T>> range(const T* x, std::int64_t n) {
 
 template <class T>
 Leading<T> leading_bits(const T* errors, std::int64_t n) {
-  std::vector<std::pair<Key<T>, Key<T>>> parts(static_cast<std::size_t>(block_count(n, kBlock)));
-  parallel_for(n, kBlock, [&](std::int64_t begin, std::int64_t end) {
-    parts[static_cast<std::size_t>(begin / kBlock)] = range(errors + begin, end - begin);
+  auto parts = zero_vector<std::pair<Key<T>, Key<T>>>(block_count(n, kLovaszBlock));
+  parallel_for(n, kLovaszBlock, [&](std::int64_t begin, std::int64_t end) {
+    nth(parts, begin / kLovaszBlock) = range(errors + begin, end - begin);
   });
   auto [low, high] = parts[0];
   for (const auto& part : parts) low = std::min(low, part.first), high = std::max(high, part.second);
   return {low, std::max(0, static_cast<int>(std::bit_width(high - low)) - kLeadingBits)};
 }
 
-// The Jaccard loss of the k largest errors is 1 - (G - f) / (G + k - f) with f of them in the class; an error in it
-// takes 1 / union away, another one adds to the union. `before`: what has larger errors than the entries, which have
-// rising keys.
+// The Jaccard loss of the k largest errors is 1 - (G - f) / (G + k - f), where f of them are in the class. An error in
+// the class lowers it by 1 / union; another one adds to the union. `before` counts the voxels with larger errors than
+// the entries, whose keys rise.
 template <class T>
 void write_slopes(const Segment<T>& s, const Entry<T>* entries, std::int64_t n, Count before, Count total) {
   T* slope = s.slope;
@@ -132,18 +133,18 @@ void write_slopes(const Segment<T>& s, const Entry<T>* entries, std::int64_t n, 
   }
 }
 
-// Tables of counts per bucket, one per block; they become the place of the next voxel of the block in each bucket.
-// Returns what there is before each bucket, and in the end altogether.
+// There is a table of counts per bucket for each block. Each count becomes the place of the next voxel of the block in
+// that bucket. Returns the count before each bucket, and at the end the count of all.
 std::vector<Count> places(Count* counts, std::int64_t blocks) {
   std::vector<Count> before(kBuckets + 1), next(kBuckets);
   for (std::int64_t block = 0; block < blocks; ++block)
-    for (std::size_t k = 0; k < kBuckets; ++k) before[k + 1] += counts[block * kBuckets + static_cast<std::int64_t>(k)];
+    for (int k = 0; k < kBuckets; ++k) nth(before, k + 1) += counts[block * kBuckets + k];
   for (std::size_t k = 0; k < kBuckets; ++k) before[k + 1] += before[k];
   std::copy_n(before.begin(), kBuckets, next.begin());
   for (std::int64_t block = 0; block < blocks; ++block)
-    for (std::size_t k = 0; k < kBuckets; ++k) {
-      Count& count = counts[block * kBuckets + static_cast<std::int64_t>(k)];
-      next[k] += std::exchange(count, next[k]);
+    for (int k = 0; k < kBuckets; ++k) {
+      Count& count = counts[block * kBuckets + k];
+      nth(next, k) += std::exchange(count, nth(next, k));
     }
   return before;
 }
@@ -170,21 +171,21 @@ void scatter(const Segment<T> s, Leading<T> by, std::int64_t begin, std::int64_t
 
 template <class T>
 void slopes_of(const Segment<T>& s, Leading<T> by) {
-  const std::int64_t blocks = block_count(s.n, kBlock);
+  const std::int64_t blocks = block_count(s.n, kLovaszBlock);
   const Scratch<Count> counts(blocks * kBuckets);
-  parallel_for(s.n, kBlock, [&](std::int64_t begin, std::int64_t end) {
-    count(s, by, begin, end, counts.data() + begin / kBlock * kBuckets);
+  parallel_for(s.n, kLovaszBlock, [&](std::int64_t begin, std::int64_t end) {
+    count(s, by, begin, end, counts.data() + begin / kLovaszBlock * kBuckets);
   });
   const std::vector<Count> before = places(counts.data(), blocks);
   const Scratch<Entry<T>> entries(all_of(before.back()));
-  parallel_for(s.n, kBlock, [&](std::int64_t begin, std::int64_t end) {
-    scatter(s, by, begin, end, counts.data() + begin / kBlock * kBuckets, entries.data());
+  parallel_for(s.n, kLovaszBlock, [&](std::int64_t begin, std::int64_t end) {
+    scatter(s, by, begin, end, counts.data() + begin / kLovaszBlock * kBuckets, entries.data());
   });
-  std::vector<std::size_t> tasks{0};  // where they begin: some buckets each
+  std::vector<std::size_t> tasks{0};  // the bucket where each begins
   for (std::size_t k = 1; k <= kBuckets; ++k)
-    if (k == kBuckets || all_of(before[k]) - all_of(before[tasks.back()]) >= kBlock) tasks.push_back(k);
+    if (k == kBuckets || all_of(before[k]) - all_of(before[tasks.back()]) >= kLovaszBlock) tasks.push_back(k);
   parallel_for(std::ssize(tasks) - 1, 1, [&](std::int64_t first, std::int64_t last) {
-    const std::size_t begin = tasks[static_cast<std::size_t>(first)], end = tasks[static_cast<std::size_t>(last)];
+    const std::size_t begin = nth(tasks, first), end = nth(tasks, last);
     std::int64_t most = 0;
     for (std::size_t k = begin; k < end; ++k) most = std::max(most, all_of(before[k + 1]) - all_of(before[k]));
     const Scratch<Entry<T>> other(most);
@@ -200,8 +201,8 @@ void slopes_of(const Segment<T>& s, Leading<T> by) {
 void CpuBackend::lovasz_slope(const Tensor& errors, const Tensor& labels, bool per_image, int ignore, const Tensor& y) {
   const std::int64_t images = per_image ? errors.extent(0) : 1, channels = errors.extent(-1);
   const std::int64_t voxels = labels.numel() / std::max<std::int64_t>(images, 1), segments = images * channels;
-  // Many small segments at a time, or one large one by several threads.
-  const std::int64_t together = voxels < 4 * kBlock ? 1 : segments;
+  // Either many small segments are done in parallel, or one large one by several threads.
+  const std::int64_t together = voxels < 4 * kLovaszBlock ? 1 : segments;
   if (errors.numel() == 0) return;
   dispatch_float(errors.dtype(), "lovasz_slope", [&]<class T>(T) {
     const Leading<T> by = leading_bits(errors.data<T>(), errors.numel());

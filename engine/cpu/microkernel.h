@@ -1,18 +1,19 @@
-// The innermost loop of every product here: a tile of C, R rows by V vectors, held in registers while k runs.
-// Include it after isa.h.
+// The innermost loop of every matrix product: a tile of C, R rows by V vectors, stays in registers while k runs.
+// Include this file after isa.h.
 #pragma once
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-// Accumulators take R * V registers, B takes V: 12 x 2 fits the 32 registers of AVX-512, 6 x 2 the 16 of AVX2.
+// The sums need R * V registers and a row of B needs V. So 12 x 2 fits the 32 registers of AVX-512, and 6 x 2 the 16 of
+// AVX2.
 inline constexpr int kTileRows = VOXGRAD_ISA_LEVEL == 2 ? 12 : 6;
 inline constexpr int kTileVectors = 2;
 template <class T>
 inline constexpr int kTileColumns = kTileVectors* kLanes<T>;
 
-// Element (row, k) of A is a[row * row_stride + k * k_stride]; row k of B starts at b + k * ldb and is as wide as the
-// tile, and so is C. `terms` such products, each starting a_term and b_term elements further, are summed in registers
-// (the depth taps of a convolution); one for a plain product.
+// Element (row, k) of A is a[row * row_stride + k * k_stride]. Row k of B starts at b + k * ldb and is as wide as the
+// tile, and so is a row of C. `terms` such products, each of which starts a_term and b_term elements further, are
+// summed in registers: these are the depth taps of a convolution. A plain product has one term.
 template <class T>
 struct Product {
   const T* a;
@@ -26,8 +27,8 @@ struct Product {
   std::int64_t terms = 1, a_term = 0, b_term = 0;
 };
 
-// The functions below take the product by reference and the moving pointers beside it: a copy of the struct per tile
-// would cost as much as a small tile.
+// The functions below take the product by reference and pass the moving pointers separately: a copy of the struct per
+// tile would cost as much as a small tile.
 template <class T, int R, int V>
 inline void multiply_tile(const Product<T>& p, const T* a_rows, T* c, std::int64_t ldc) {
   Vec<T> sum[R][V];
@@ -55,7 +56,7 @@ inline void multiply_rows(std::int64_t rows, const Product<T>& p, const T* a, T*
   if constexpr (R > 1) multiply_rows<T, V, R - 1>(rows, p, a, c, ldc);
 }
 
-// Any number of rows: cut into tiles of nearly equal height. V vectors of columns, all of them written.
+// Multiplies any number of rows, cut into tiles of nearly equal height. C is V whole vectors wide.
 template <class T, int V>
 inline void multiply_strip(std::int64_t rows, const Product<T>& p) {
   const T* a = p.a;
@@ -70,8 +71,8 @@ inline void multiply_strip(std::int64_t rows, const Product<T>& p) {
   }
 }
 
-// The same for a C whose `columns` columns do not fill V vectors: through a small copy, so that nothing outside of C is
-// touched. B must have whole vectors.
+// Does the same for a C whose `columns` columns do not fill V vectors. The tile is computed in a small copy, so that
+// nothing outside of C is touched. B must have whole vectors.
 template <class T, int V>
 inline void multiply_narrow(std::int64_t rows, std::int64_t columns, const Product<T>& p) {
   constexpr std::int64_t kWidth = V * kLanes<T>;
@@ -90,7 +91,7 @@ inline void multiply_narrow(std::int64_t rows, std::int64_t columns, const Produ
   }
 }
 
-// Any number of rows and up to kTileColumns columns.
+// Multiplies any number of rows and up to kTileColumns columns.
 template <class T>
 inline void multiply_columns(std::int64_t rows, std::int64_t columns, const Product<T>& p) {
   if (columns == kTileColumns<T>) return multiply_strip<T, kTileVectors>(rows, p);

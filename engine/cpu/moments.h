@@ -1,5 +1,5 @@
-// Count, mean and sum of squared deviations, merged by the rule of Chan, Golub and LeVeque 1983: a mean far from zero
-// costs no digits. Include after engine/cpu/isa.h.
+// Count, mean and sum of squared deviations. Two of them are merged by the rule of Chan, Golub and LeVeque (1983), so a
+// mean far from zero costs no digits. Include this file after engine/cpu/isa.h.
 #pragma once
 
 namespace voxgrad::cpu::VOXGRAD_ISA {

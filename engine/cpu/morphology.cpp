@@ -1,5 +1,5 @@
-// The minimum or maximum of three neighbours along an axis. A map is read as [outer, n, inner]: runs of n lines. What
-// is not at the end of a run is one stream, whose neighbours are `inner` elements away.
+// The minimum or maximum of three neighbours along an axis. A map is read as [outer, n, inner]: runs of n lines.
+// Everything that is not at the end of a run is one stream, whose neighbours are `inner` elements away.
 #include <algorithm>
 #include <limits>
 
@@ -8,7 +8,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// Which lines there are around the one that is computed; far from the ends the compiler knows.
+// Which lines exist around the one that is computed. Far from the ends the compiler knows that all do.
 struct Around {
   bool two_before, before, after, two_after;
 };
@@ -16,14 +16,14 @@ struct Everywhere {
   static constexpr bool two_before = true, before = true, after = true, two_after = true;
 };
 
-struct Runs {
+struct AxisRuns {
   std::int64_t outer = 1, n, inner = 1;
 
-  Runs(const Shape& shape, int axis) : n(shape[axis]) {
+  AxisRuns(const Shape& shape, int axis) : n(shape[axis]) {
     for (int i = 0; i < axis; ++i) outer *= shape[i];
     for (int i = axis + 1; i < shape.dims(); ++i) inner *= shape[i];
   }
-  // body(begin, end, around) for stretches of elements of which the same lines are near.
+  // Calls body(begin, end, around) for parts of the map in which the same neighbouring lines exist.
   template <class F>
   void for_each(const F& body) const {
     constexpr std::int64_t kGrain = 16384;  // elements
@@ -38,7 +38,7 @@ struct Runs {
   }
 
  private:
-  // The lines [first, last) of the run that begins at `run`.
+  // Does so for the lines [first, last) of the run that begins at `run`.
   template <class F>
   void for_lines(std::int64_t run, std::int64_t first, std::int64_t last, const F& body) const {
     for (std::int64_t i = first; i < last;) {
@@ -65,7 +65,7 @@ template <bool kLargest, class T>
 inline constexpr T kNever = kLargest ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
 
 template <bool kLargest, class T>
-void extreme(const Runs& runs, const T* x, T* y) {
+void extreme(const AxisRuns& runs, const T* x, T* y) {
   runs.for_each([=, w = runs.inner](std::int64_t begin, std::int64_t end, auto has) {
     constexpr T kNone = kNever<kLargest, T>;
     const T* v = x;
@@ -78,9 +78,9 @@ void extreme(const Runs& runs, const T* x, T* y) {
   });
 }
 
-// An element receives the gradients of those of its neighbours, and of itself, that chose it.
+// An element receives the gradients of those of its neighbours, and of itself, that chose it as extreme.
 template <bool kLargest, class T>
-void extreme_gradient(const Runs& runs, const T* x, const T* dy, T* dx) {
+void extreme_gradient(const AxisRuns& runs, const T* x, const T* dy, T* dx) {
   runs.for_each([=, w = runs.inner](std::int64_t begin, std::int64_t end, auto has) {
     constexpr T kNone = kNever<kLargest, T>;
     const T *v = x, *g = dy;
@@ -103,7 +103,7 @@ void extreme_gradient(const Runs& runs, const T* x, const T* dy, T* dx) {
 
 void CpuBackend::neighbours(ReduceOp op, int axis, const Tensor& x, const Tensor& y) {
   if (x.numel() == 0) return;
-  const Runs runs(x.shape(), axis);
+  const AxisRuns runs(x.shape(), axis);
   dispatch_float(x.dtype(), "neighbours", [&]<class T>(T) {
     op == ReduceOp::max ? extreme<true>(runs, x.data<T>(), y.data<T>())
                         : extreme<false>(runs, x.data<T>(), y.data<T>());
@@ -112,7 +112,7 @@ void CpuBackend::neighbours(ReduceOp op, int axis, const Tensor& x, const Tensor
 
 void CpuBackend::neighbours_gradient(ReduceOp op, int axis, const Tensor& x, const Tensor& dy, const Tensor& dx) {
   if (x.numel() == 0) return;
-  const Runs runs(x.shape(), axis);
+  const AxisRuns runs(x.shape(), axis);
   dispatch_float(x.dtype(), "neighbours", [&]<class T>(T) {
     op == ReduceOp::max ? extreme_gradient<true>(runs, x.data<T>(), dy.data<T>(), dx.data<T>())
                         : extreme_gradient<false>(runs, x.data<T>(), dy.data<T>(), dx.data<T>());

@@ -1,6 +1,7 @@
-// Most rows are w times a polynomial of p: p t, p, p^2, 1 .. Then all rows together need the sums of 1, p and p^2 over
-// the voxels with t = 1 and those with t = 0, and the h of all rows is one polynomial. Which rows are such is found
-// from their formulas. Include after engine/cpu/isa.h and simd_math.h.
+// Most rows are w times a polynomial of p, such as p t, p, p^2 or 1. For all of them together it is enough to know the
+// sums of 1, p and p^2 over the voxels with t = 1 and those with t = 0, and the h of all rows together is one
+// polynomial. Which rows are polynomials is found from their formulas. Include this file after engine/cpu/isa.h and
+// simd_math.h.
 #pragma once
 
 #include "engine/cpu/voxel_block.h"
@@ -17,7 +18,7 @@ struct Polynomial {
   }
 };
 
-// Of f(p, t), if it is a polynomial of degree two or less in p.
+// Returns the polynomial of f(p, t), if it is one of degree two or less in p.
 template <class F>
 Polynomial fit(F&& f) {
   Polynomial result{.fits = true, .at = {}};
@@ -30,8 +31,8 @@ Polynomial fit(F&& f) {
   return result;
 }
 
-// The sums of a class over a block, each in kPartial parts, in the order of MomentSums.
-struct MomentSums {
+// The sums of a class over a block. Each is stored in kPartial parts, in the order of the members.
+struct PowerSums {
   static constexpr int kCount = 5;
   double truths, p_truths, p_others, pp_truths, pp_others;
 
@@ -41,7 +42,7 @@ struct MomentSums {
   }
 };
 
-// table[index] of every lane; of an index that is too large any element, of -1 too.
+// Returns table[index] for every lane. If an index is too large or -1, the lane gets any element.
 template <class T>
 inline Vec<T> take(Vec<T> table, Vec<T> index) {
   typedef std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t> Index
@@ -56,8 +57,9 @@ inline Vec<T> take(Vec<T> table, Vec<T> index) {
 #endif
 }
 
-// h = the polynomials of every class, 0 where a voxel is ignored. at [classes][label][3]. kByLabel: those of every
-// label; needs as many lanes. Else all labels but the class itself have the same.
+// h = the polynomials of every class, and 0 where a voxel is ignored. at is [classes][label][3]. With kByLabel every
+// label has its own polynomial, which needs at least as many lanes as labels. Otherwise all labels but the class itself
+// have the same.
 template <int kDegree, bool kByLabel, class T>
 void fill_slopes(const VoxelBlock<T>& b, const double* at) {
   for (int c = 0; c < b.classes; ++c, at += 3 * b.classes) {

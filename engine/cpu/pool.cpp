@@ -1,19 +1,18 @@
-// Maximum pooling. SIMD lanes run over the channels of one window.
+// Maximum pooling. The lanes of a vector are channels of one window.
 #include <algorithm>
-#include <array>
 #include <type_traits>
 #include <vector>
 
 #include "engine/cpu/scratch.h"
 
 #include "engine/cpu/isa.h"
-#include "engine/cpu/source.h"
+#include "engine/cpu/map_reader.h"
 #include "engine/cpu/volume.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// Vectors of kN channels; a voxel is taken in full vectors, then in ever smaller ones, so there is no remainder.
+// Vectors of kN channels. A voxel is read in full vectors and then in ever smaller ones, so there is no remainder.
 template <class T, int kN>
 struct Lanes {
   using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
@@ -39,8 +38,8 @@ inline void for_channels(std::int64_t c, std::int64_t channels, const F& f) {
   if constexpr (kN > 1) for_channels<T, kN / 2>(c, channels, f);
 }
 
-// Where the voxels of a window lie, from its first one on, in elements.
-std::vector<std::int64_t> offsets_of(const Volume& in, const std::array<std::int64_t, 3>& window) {
+// The distances of the voxels of a window from its first one, in elements.
+std::vector<std::int64_t> offsets_of(const Volume& in, const Extents& window) {
   std::vector<std::int64_t> offsets;
   for (std::int64_t i = 0; i < window[0]; ++i)
     for (std::int64_t j = 0; j < window[1]; ++j)
@@ -49,7 +48,7 @@ std::vector<std::int64_t> offsets_of(const Volume& in, const std::array<std::int
   return offsets;
 }
 
-// The first maximum of the voxels at x + offsets; a NaN is larger than any number.
+// Finds the first maximum of the voxels at x + offsets. A NaN is larger than any number.
 template <class L, class T>
 inline void window_maximum(const T* x, const std::vector<std::int64_t>& offsets, T* y, std::uint8_t* index) {
   auto best = read<typename L::Values>(x + offsets[0]);
@@ -65,7 +64,7 @@ inline void window_maximum(const T* x, const std::vector<std::int64_t>& offsets,
   write(index, __builtin_convertvector(which, typename L::Bytes));
 }
 
-// dx of the voxels of one line of a window, `stride` apart: the first has the index `first`.
+// Writes dx of the voxels of one line of a window, which are `stride` apart. The first of them has the index `first`.
 template <class L, class T>
 inline void window_gradient(const T* dy, const std::uint8_t* index, std::int64_t first, std::int64_t voxels,
                             std::int64_t stride, T* dx) {
@@ -76,9 +75,9 @@ inline void window_gradient(const T* dy, const std::uint8_t* index, std::int64_t
     write<typename L::Values>(dx + i * stride, k == 0 ? gradient : typename L::Values{});
 }
 
-// The lines of a window that are normalised as they are read are copied side by side first.
+// If the map is normalised as it is read, the lines of a window are normalised into a copy first.
 template <class T>
-void pool_windows(const Source<T>& source, const Volume& in, const std::array<std::int64_t, 3>& size, const Tensor& y,
+void pool_windows(const MapReader<T>& source, const Volume& in, const Extents& size, const Tensor& y,
                   const Tensor& index) {
   const Volume out(y.shape());
   Volume copied = in;
@@ -111,13 +110,13 @@ void pool_windows(const Source<T>& source, const Volume& in, const std::array<st
 
 void CpuBackend::max_pool(const FeatureMap& x, const Extents& window, const Tensor& y, const Tensor& index) {
   dispatch_float(y.dtype(), "max_pool", [&]<class T>(T) {
-    pool_windows(Source<T>(x), Volume(x.shape()), per_axis(window, x.shape()), y, index);
+    pool_windows(MapReader<T>(x), Volume(x.shape()), three_axes(window, x.shape().spatial_dims()), y, index);
   });
 }
 
 void CpuBackend::max_pool_gradient(const Tensor& dy, const Tensor& index, const Extents& window, const Tensor& dx) {
   const Volume in(dx.shape()), out(dy.shape());
-  const std::array<std::int64_t, 3> size = per_axis(window, dx.shape());
+  const Extents size = three_axes(window, dx.shape().spatial_dims());
   dispatch_float(dy.dtype(), "max_pool", [&]<class T>(T) {
     in.for_lines([&](std::int64_t line, std::int64_t n, std::int64_t z, std::int64_t h) {
       T *to = dx.data<T>() + line * in.line(), *end = to + in.line();

@@ -1,5 +1,5 @@
-// Random tensors and dropout. Element i takes word i % 4 of philox(key, i / 4); of a normal block, words 0 and 1 make
-// elements 0 and 1, words 2 and 3 make 2 and 3 (Box-Muller).
+// Random tensors and dropout. Element i takes word i % 4 of philox(key, i / 4). In a block of normal numbers, the words
+// 0 and 1 make the elements 0 and 1, and the words 2 and 3 make 2 and 3 (Box-Muller).
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -11,27 +11,27 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;
+constexpr std::int64_t kRandomGrain = 16384;
 
 // The words of the elements [first, first + kBatch): philox() of random.h for many counters at once.
-constexpr std::int64_t kBatch = 256, kBlocks = kBatch / 4;
+constexpr std::int64_t kBatch = 256, kPhiloxBlocks = kBatch / 4;
 
 void philox_batch(std::uint64_t key, std::uint64_t counter, std::uint32_t* words) {
-  std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks] = {}, c3[kBlocks] = {};
-  for (std::uint32_t i = 0; i < kBlocks; ++i) {
+  std::uint32_t c0[kPhiloxBlocks], c1[kPhiloxBlocks], c2[kPhiloxBlocks] = {}, c3[kPhiloxBlocks] = {};
+  for (std::uint32_t i = 0; i < kPhiloxBlocks; ++i) {
     c0[i] = static_cast<std::uint32_t>(counter + i);
     c1[i] = static_cast<std::uint32_t>((counter + i) >> 32);
   }
   auto k0 = static_cast<std::uint32_t>(key), k1 = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
-    for (int i = 0; i < kBlocks; ++i) {
+    for (int i = 0; i < kPhiloxBlocks; ++i) {
       const std::uint64_t a = std::uint64_t{0xD2511F53u} * c0[i], b = std::uint64_t{0xCD9E8D57u} * c2[i];
       c0[i] = static_cast<std::uint32_t>(b >> 32) ^ c1[i] ^ k0;
       c1[i] = static_cast<std::uint32_t>(b);
       c2[i] = static_cast<std::uint32_t>(a >> 32) ^ c3[i] ^ k1;
       c3[i] = static_cast<std::uint32_t>(a);
     }
-  for (int i = 0; i < kBlocks; ++i) {
+  for (int i = 0; i < kPhiloxBlocks; ++i) {
     words[4 * i] = c0[i];
     words[4 * i + 1] = c1[i];
     words[4 * i + 2] = c2[i];
@@ -39,10 +39,10 @@ void philox_batch(std::uint64_t key, std::uint64_t counter, std::uint32_t* words
   }
 }
 
-// write(i, words, count): the words of the elements i .. i + count.
+// Calls write(i, words, count) with the words of the elements i .. i + count.
 template <class F>
 void for_words(std::uint64_t key, std::int64_t numel, const F& write) {
-  parallel_for(numel, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(numel, kRandomGrain, [&](std::int64_t begin, std::int64_t end) {
     std::uint32_t words[kBatch];
     for (std::int64_t i = begin; i < end; i += kBatch) {
       philox_batch(key, static_cast<std::uint64_t>(i / 4), words);
@@ -65,13 +65,13 @@ void uniform(std::uint64_t key, double a, double b, T* y, std::int64_t numel) {
   });
 }
 
-// log, sine and cosine as polynomials, so that the loop over them is vectorised: those of fdlibm (Sun Microsystems
-// 1993), within 1 ulp. They also give the same numbers with every C library.
+// log, sine and cosine are polynomials, so that the loop over them is vectorised. They are those of fdlibm (Sun
+// Microsystems 1993), within 1 ulp, and they give the same numbers with every C library.
 inline double log_of_unit(double u) {  // u > 0 and normal
   std::int64_t bits;
   std::memcpy(&bits, &u, sizeof bits);
   const std::int32_t exponent = (static_cast<std::int32_t>(bits >> 32) - 0x3fe6a09e) >> 20;
-  bits -= static_cast<std::int64_t>(exponent) << 52;  // between sqrt(1/2) and sqrt(2)
+  bits -= static_cast<std::int64_t>(exponent) << 52;  // so the mantissa is between sqrt(1/2) and sqrt(2)
   double m;
   std::memcpy(&m, &bits, sizeof m);
   const double f = m - 1, s = f / (2 + f), z = s * s, half = 0.5 * f * f;
@@ -84,7 +84,7 @@ inline double log_of_unit(double u) {  // u > 0 and normal
   return exponent * std::numbers::ln2 + (f - (half - s * (half + r)));
 }
 
-// Of 2 pi u, u in 0 .. 1.
+// The sine and cosine of 2 pi u, for u in 0 .. 1.
 inline void sine_cosine(double u, double& sine, double& cosine) {
   const std::int32_t quarter = static_cast<std::int32_t>(4 * u + 0.5);
   const double r = (4 * u - quarter) * (std::numbers::pi / 2), z = r * r;

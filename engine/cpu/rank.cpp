@@ -1,5 +1,5 @@
-// Selection of the largest values: the key of the last one that belongs to them is found, then all are compared with
-// it.
+// Selects the largest values. It finds the key of the smallest value that is selected, and then compares all values
+// with it.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -16,7 +16,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 32768;
+constexpr std::int64_t kRankGrain = 32768;
 
 // The key of the `count`-th largest of n elements, how many are larger, and how many have this key.
 template <class T>
@@ -30,15 +30,16 @@ void bring_to_place(K* keys, std::int64_t n, std::int64_t rank) {
   std::nth_element(keys, keys + rank, keys + n, std::greater<K>());
 }
 
-// Two keys with, most likely, the one that is looked for between them: what surrounds it in a sample.
+// Returns two keys between which, most likely, the wanted one lies. They surround it in a sample.
 template <class T>
 std::pair<Key<T>, Key<T>> guess(const T* x, std::int64_t n, std::int64_t count) {
   const std::int64_t size = std::max<std::int64_t>(1024, n / 64), step = n / size;
   if (step < 8) return {0, ~Key<T>(0)};
-  std::vector<Key<T>> sample(static_cast<std::size_t>(size));
-  std::uint32_t shift = 0;  // where in a step, so that no column of an image is met again and again
+  auto sample = zero_vector<Key<T>>(size);
+  std::uint32_t shift =
+      0;  // position in a step; it varies, so that the sample does not come from a few columns of an image
   for (std::int64_t i = 0; i < size; ++i, shift += 0x9E3779B9u)
-    sample[static_cast<std::size_t>(i)] = key_of(x[i * step + static_cast<std::int64_t>(shift >> 16) * step / 65536]);
+    nth(sample, i) = key_of(x[i * step + static_cast<std::int64_t>(shift >> 16) * step / 65536]);
   const double share = static_cast<double>(count) / static_cast<double>(n), all = static_cast<double>(size);
   const double rank = share * all, margin = 4 * std::sqrt(share * (1 - share) * all) + 2;
   const auto upper = static_cast<std::int64_t>(rank - margin), lower = static_cast<std::int64_t>(rank + margin);
@@ -49,14 +50,14 @@ std::pair<Key<T>, Key<T>> guess(const T* x, std::int64_t n, std::int64_t count) 
   return {from_below ? keys[lower] : 0, from_above ? keys[upper] : ~Key<T>(0)};
 }
 
-// The keys of x [n] from `low` to `high` are written to `to`; returns their number, and how many keys are larger.
+// Writes the keys of x [n] from `low` to `high` to `to`. Returns their number, and how many keys are larger.
 template <class T>
 std::pair<std::int64_t, std::int64_t> sift(const T* x, std::int64_t n, Key<T> low, Key<T> high, Key<T>* to) {
   constexpr std::int64_t kGroup = 64 / sizeof(T);
   std::int64_t kept = 0, larger = 0;
   for (std::int64_t first = 0; first < n; first += kGroup) {
     const std::int64_t some = std::min(kGroup, n - first);
-    Key<T> keys[kGroup] = {}, above = 0, among = 0;  // among: a bit each
+    Key<T> keys[kGroup] = {}, above = 0, among = 0;  // among: one bit for each key
     for (std::int64_t i = 0; i < some; ++i) keys[i] = key_of(x[first + i]);
     for (std::int64_t i = 0; i < some; ++i) {
       above += keys[i] > high;
@@ -71,17 +72,17 @@ std::pair<std::int64_t, std::int64_t> sift(const T* x, std::int64_t n, Key<T> lo
 template <class T>
 Rank<T> find_rank(const T* x, std::int64_t n, std::int64_t count, std::pair<Key<T>, Key<T>> between) {
   const auto [low, high] = between;
-  const std::int64_t blocks = block_count(n, kGrain);
+  const std::int64_t blocks = block_count(n, kRankGrain);
   const Scratch<Key<T>> memory(n);
-  std::vector<std::pair<std::int64_t, std::int64_t>> found(static_cast<std::size_t>(blocks));
-  parallel_for(n, kGrain, [&, low = low, high = high](std::int64_t begin, std::int64_t end) {
-    const std::int64_t block = begin / kGrain;
-    found[static_cast<std::size_t>(block)] = sift(x + begin, end - begin, low, high, memory.data() + begin);
+  auto found = zero_vector<std::pair<std::int64_t, std::int64_t>>(blocks);
+  parallel_for(n, kRankGrain, [&, low = low, high = high](std::int64_t begin, std::int64_t end) {
+    const std::int64_t block = begin / kRankGrain;
+    nth(found, block) = sift(x + begin, end - begin, low, high, memory.data() + begin);
   });
   std::int64_t larger = 0, kept = 0;
   for (std::int64_t block = 0; block < blocks; ++block) {
-    const auto [here, above] = found[static_cast<std::size_t>(block)];
-    std::copy_n(memory.data() + block * kGrain, here, memory.data() + kept);
+    const auto [here, above] = nth(found, block);
+    std::copy_n(memory.data() + block * kRankGrain, here, memory.data() + kept);
     kept += here;
     larger += above;
   }
@@ -103,10 +104,10 @@ template <class T>
 void select(const T* x, std::int64_t n, std::int64_t count, T* y) {
   if (count == 0) return static_cast<void>(std::fill_n(y, n, T(0)));
   const auto [limit, larger, equal] = find_rank(x, n, count, guess(x, n, count));
-  parallel_for(n, kGrain, [=, limit = limit](std::int64_t begin, std::int64_t end) {
+  parallel_for(n, kRankGrain, [=, limit = limit](std::int64_t begin, std::int64_t end) {
     mark(x + begin, end - begin, limit, y + begin);
   });
-  // Of equal ones at the end of the selection the first are taken.
+  // Of several equal values at the end of the selection, the first ones are taken.
   std::int64_t excess = larger + equal - count;
   for (std::int64_t i = n - 1; excess > 0; --i)
     if (y[i] > T(0) && key_of(x[i]) == limit) y[i] = T(0), --excess;

@@ -1,9 +1,12 @@
-// Reductions. Adjacent axes that are reduced together count as one; groups of them are reduced one after another,
-// the last one first, through f64. Each is [A, R, B] -> [A, B], cut into pieces that are combined in order.
+// Reductions. Adjacent axes that are reduced together count as one. Groups of axes are reduced one after another, the
+// last one first, and results between them are f64. Each group is a reduction [A, R, B] -> [A, B], which is cut into
+// pieces that are combined in order.
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <vector>
+
+#include "engine/cpu/scratch.h"
 
 #include "engine/cpu/isa.h"
 
@@ -12,7 +15,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 32768;
+constexpr std::int64_t kReduceGrain = 32768;
 
 struct Sum {
   static constexpr double kStart = 0;
@@ -30,7 +33,7 @@ struct Min {
   static Vec<double> combine(Vec<double> a, Vec<double> b) { return ((b < a) | (b != b)) ? b : a; }
 };
 
-// Four running results of a vector each, combined at the end.
+// Reduces a contiguous run. It has four running results of a vector each, which are combined at the end.
 template <class Op, class T>
 double reduce_run(const T* x, std::int64_t count) {
   constexpr int kStep = kLanes<double>;
@@ -49,8 +52,8 @@ double reduce_run(const T* x, std::int64_t count) {
   return result;
 }
 
-// result [width] of the rows of a strip of columns; row r starts at x + r * stride. Several rows at a time, so that
-// the results stay in registers.
+// Reduces the rows of a strip of columns to result [width]. Row r starts at x + r * stride. Several rows are read at a
+// time, so that the results stay in registers.
 template <class Op, class T>
 void reduce_rows(const T* x, std::int64_t rows, std::int64_t stride, std::int64_t width, double* result) {
   constexpr std::int64_t kStep = kLanes<double>, kRows = 8;
@@ -69,25 +72,25 @@ void reduce_rows(const T* x, std::int64_t rows, std::int64_t stride, std::int64_
   }
 }
 
-// The same for all columns, few and next to each other: read as longer rows, several of the true ones each.
+// Does the same for all columns of a map that has few of them. They lie next to each other, so they are read as longer
+// rows that hold several of the true ones.
 template <class Op, class T>
 void reduce_narrow(const T* x, std::int64_t rows, std::int64_t width, double* result) {
-  const std::int64_t period = Stream::period_of(width), fold = period / width;
-  std::vector<double> wide(static_cast<std::size_t>(period));
+  const std::int64_t period = ChannelStream::period_of(width), fold = period / width;
+  auto wide = zero_vector<double>(period);
   reduce_rows<Op>(x, rows / fold, period, period, wide.data());
   reduce_rows<Op>(x + rows / fold * period, rows % fold, width, width, result);
-  for (std::int64_t j = 0; j < period; ++j)
-    result[j % width] = Op::combine(result[j % width], wide[static_cast<std::size_t>(j)]);
+  for (std::int64_t j = 0; j < period; ++j) result[j % width] = Op::combine(result[j % width], nth(wide, j));
 }
 
-// How [A, R, B] is cut: strips of columns, pieces of rows.
+// How [A, R, B] is cut: into strips of columns and pieces of rows.
 struct Pieces {
   static constexpr std::int64_t kNarrow = 256;
   std::int64_t strip, strips, rows, pieces;
   Pieces(std::int64_t r, std::int64_t b)
       : strip(std::min<std::int64_t>(b, 4096)),
         strips(block_count(b, std::max<std::int64_t>(strip, 1))),
-        rows(std::max<std::int64_t>(32, kGrain / std::max<std::int64_t>(strip, 1))),
+        rows(std::max<std::int64_t>(32, kReduceGrain / std::max<std::int64_t>(strip, 1))),
         pieces(std::max<std::int64_t>(1, block_count(r, rows))) {}
 };
 
@@ -106,17 +109,17 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
   if (a * b == 0) return;
   const Pieces cut(r, b);
   if (b == 1 && cut.pieces == 1)
-    return parallel_for(a, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(r, 1)),
+    return parallel_for(a, std::max<std::int64_t>(1, kReduceGrain / std::max<std::int64_t>(r, 1)),
                         [&](std::int64_t begin, std::int64_t end) {
                           for (std::int64_t i = begin; i < end; ++i)
                             y[i] = static_cast<To>(reduce_run<Op>(x + i * r, r));
                         });
   const std::int64_t work = std::max<std::int64_t>(1, std::min(r, cut.rows) * cut.strip);
-  // Results of the pieces, kept only where there are several.
-  std::vector<double> partial(static_cast<std::size_t>(cut.pieces > 1 ? a * cut.pieces * b : 0));
-  parallel_for(a * cut.pieces * cut.strips, std::max<std::int64_t>(1, kGrain / work),
+  // The results of the pieces. They are stored only where there are several.
+  auto partial = zero_vector<double>(cut.pieces > 1 ? a * cut.pieces * b : 0);
+  parallel_for(a * cut.pieces * cut.strips, std::max<std::int64_t>(1, kReduceGrain / work),
                [&](std::int64_t begin, std::int64_t end) {
-                 std::vector<double> result(static_cast<std::size_t>(cut.strip));
+                 auto result = zero_vector<double>(cut.strip);
                  for (std::int64_t unit = begin; unit < end; ++unit) {
                    const std::int64_t piece = unit / cut.strips, column = unit % cut.strips * cut.strip;
                    const std::int64_t row = piece % cut.pieces * cut.rows, width = std::min(cut.strip, b - column);
@@ -124,13 +127,13 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
                                     width, result.data());
                    for (std::int64_t c = 0; c < width; ++c)
                      if (cut.pieces > 1)
-                       partial[static_cast<std::size_t>(piece * b + column + c)] = result[static_cast<std::size_t>(c)];
+                       nth(partial, piece * b + column + c) = nth(result, c);
                      else
-                       y[piece * b + column + c] = static_cast<To>(result[static_cast<std::size_t>(c)]);
+                       y[piece * b + column + c] = static_cast<To>(nth(result, c));
                  }
                });
   if (cut.pieces == 1) return;
-  parallel_for(a * b, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(a * b, kReduceGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const double* from = partial.data() + i / b * cut.pieces * b + i % b;
       double result = *from;
@@ -140,49 +143,49 @@ void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To*
   });
 }
 
-// Groups of adjacent axes of x that are all reduced or all kept.
-struct Groups {
+// The groups of adjacent axes of x that are all reduced or all kept.
+struct AxisGroups {
   int count = 0;
   std::array<std::int64_t, Shape::kMaxDims> extent{};
   std::array<bool, Shape::kMaxDims> reduced{};
 
-  Groups(const Shape& x, const Shape& y) {
+  AxisGroups(const Shape& x, const Shape& y) {
     for (int axis = 0; axis < x.dims(); ++axis) {
       if (x[axis] == 1) continue;
       const bool gone = y[axis] == 1;
-      if (count == 0 || reduced[static_cast<std::size_t>(count - 1)] != gone) {
-        reduced[static_cast<std::size_t>(count)] = gone;
-        extent[static_cast<std::size_t>(count++)] = 1;
+      if (count == 0 || nth(reduced, count - 1) != gone) {
+        nth(reduced, count) = gone;
+        nth(extent, count++) = 1;
       }
-      extent[static_cast<std::size_t>(count - 1)] *= x[axis];
+      nth(extent, count - 1) *= x[axis];
     }
   }
   std::int64_t product(int begin, int end) const {
     std::int64_t n = 1;
-    for (int i = begin; i < end; ++i) n *= extent[static_cast<std::size_t>(i)];
+    for (int i = begin; i < end; ++i) n *= nth(extent, i);
     return n;
   }
-  // The last reduced group, -1 if there is none.
+  // The last group that is reduced, or -1 if there is none.
   int last() const {
     int i = count - 1;
-    while (i >= 0 && !reduced[static_cast<std::size_t>(i)]) --i;
+    while (i >= 0 && !nth(reduced, i)) --i;
     return i;
   }
 };
 
 template <class Op, class T, class To>
-void reduce_groups(const T* x, Groups groups, To* y) {
+void reduce_groups(const T* x, AxisGroups groups, To* y) {
   const int last = groups.last();
   if (last < 0) {
     for (std::int64_t i = 0; i < groups.product(0, groups.count); ++i) y[i] = static_cast<To>(x[i]);
     return;
   }
   const std::int64_t a = groups.product(0, last), b = groups.product(last + 1, groups.count);
-  const std::int64_t r = groups.extent[static_cast<std::size_t>(last)];
-  groups.extent[static_cast<std::size_t>(last)] = 1;
-  groups.reduced[static_cast<std::size_t>(last)] = false;
+  const std::int64_t r = nth(groups.extent, last);
+  nth(groups.extent, last) = 1;
+  nth(groups.reduced, last) = false;
   if (groups.last() < 0) return reduce_axis<Op>(x, a, r, b, y);
-  std::vector<double> middle(static_cast<std::size_t>(a * b));
+  auto middle = zero_vector<double>(a * b);
   reduce_axis<Op>(x, a, r, b, middle.data());
   reduce_groups<Op, double, To>(middle.data(), groups, y);
 }
@@ -190,7 +193,7 @@ void reduce_groups(const T* x, Groups groups, To* y) {
 }  // namespace
 
 void CpuBackend::reduce(ReduceOp op, const Tensor& x, const Tensor& y) {
-  const Groups groups(x.shape(), y.shape());
+  const AxisGroups groups(x.shape(), y.shape());
   dispatch_float(x.dtype(), "reduce", [&]<class T>(T) {
     const T* from = x.data<T>();
     T* to = y.data<T>();
@@ -210,10 +213,10 @@ void CpuBackend::bias_gradient(const Tensor& dy, const Tensor& dbias) {
 }
 
 double CpuBackend::sum_of_squares(const Tensor& x) {
-  std::vector<double> partial(static_cast<std::size_t>(block_count(x.numel(), kGrain)));
+  auto partial = zero_vector<double>(block_count(x.numel(), kReduceGrain));
   dispatch_float(x.dtype(), "sum_of_squares", [&]<class T>(T) {
     const T* from = x.data<T>();
-    parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(x.numel(), kReduceGrain, [&](std::int64_t begin, std::int64_t end) {
       constexpr int kStep = kLanes<double>;
       Vec<double> sum{};
       std::int64_t i = begin;
@@ -224,7 +227,7 @@ double CpuBackend::sum_of_squares(const Tensor& x) {
       double total = 0;
       for (int k = 0; k < kStep; ++k) total += sum[k];
       for (; i < end; ++i) total += static_cast<double>(from[i]) * static_cast<double>(from[i]);
-      partial[static_cast<std::size_t>(begin / kGrain)] = total;
+      nth(partial, begin / kReduceGrain) = total;
     });
   });
   double total = 0;
@@ -234,11 +237,11 @@ double CpuBackend::sum_of_squares(const Tensor& x) {
 
 std::int64_t CpuBackend::largest_label(const Tensor& labels, int ignore) {
   const std::uint8_t* from = labels.data<std::uint8_t>();
-  std::vector<int> partial(static_cast<std::size_t>(block_count(labels.numel(), kGrain)), -1);
-  parallel_for(labels.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+  std::vector<int> partial(static_cast<std::size_t>(block_count(labels.numel(), kReduceGrain)), -1);
+  parallel_for(labels.numel(), kReduceGrain, [&](std::int64_t begin, std::int64_t end) {
     int largest = -1;
     for (std::int64_t i = begin; i < end; ++i) largest = std::max(largest, from[i] == ignore ? -1 : int{from[i]});
-    partial[static_cast<std::size_t>(begin / kGrain)] = largest;
+    nth(partial, begin / kReduceGrain) = largest;
   });
   return partial.empty() ? -1 : *std::max_element(partial.begin(), partial.end());
 }

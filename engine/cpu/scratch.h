@@ -1,9 +1,10 @@
-// Working memory of a kernel, from the pool of the backend: counted in its statistics and reused by the next kernel.
-// Uninitialised. Reserve it inside the body of a parallel_for for memory per thread.
+// Working memory of a kernel from the pool of the backend: the pool counts it in its statistics and reuses it for the
+// next kernel. It is not initialised. Create it inside the body of a parallel_for to have it per thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "engine/backend.h"
 
@@ -24,5 +25,11 @@ class Scratch {
   std::size_t bytes_;
   T* data_;
 };
+
+// A vector of `count` zeros.
+template <class T>
+std::vector<T> zero_vector(std::int64_t count) {
+  return std::vector<T>(static_cast<std::size_t>(count));
+}
 
 }  // namespace voxgrad::cpu

@@ -1,4 +1,4 @@
-// Chooses the instruction set at run time: the best one of this processor, or the one named by VOXGRAD_SIMD.
+// Chooses the instruction set at run time: the best one of this processor, or the one that VOXGRAD_SIMD names.
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -75,7 +75,7 @@ double peak_gflops() { return chosen().peak_gflops(); }
 }  // namespace cpu
 
 Backend& cpu_backend() {
-  // Never destroyed: tensors of static storage duration may outlive any order of destruction.
+  // They are never destroyed: tensors of static storage duration may outlive any order of destruction.
   static Pool& pool = *new Pool(allocate_pages, std::free);
   static Backend& backend = *cpu::chosen().make_backend(pool).release();
   return backend;

@@ -1,16 +1,16 @@
-// Vectors of the instruction set that this file is compiled for, through the compiler's vector extensions:
-// + - * / and comparisons work as on numbers. Vec<float> holds kLanes<float> numbers. Only included by isa.h.
+// Vectors of the instruction set that this file is compiled for, through the vector extensions of the compiler: + - * /
+// and comparisons work as on numbers. Vec<float> holds kLanes<float> numbers. Only isa.h includes this file.
 #pragma once
 
-// Before a loop whose iterations do not depend on each other, though an output may be an input: without it the
-// compiler takes the slow way when the two are the same memory.
+// Write this before a loop whose iterations do not depend on each other, although an output may be the same memory as
+// an input. Without it the compiler checks for that case and then runs the loop without vectors.
 #ifdef __clang__
 #define VOXGRAD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define VOXGRAD_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-// Of lambdas that are called in the inner loop: GCC takes them for too large.
+// Write this on lambdas that are called in an inner loop. Without it GCC finds them too large to inline.
 #define VOXGRAD_INLINE __attribute__((always_inline))
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
@@ -40,8 +40,8 @@ template <class T>
 inline Vec<T> splat(T value) {
   return value - Vec<T>{};
 }
-// memcpy of less than 2 * Size elements. With a size that is only known at run time GCC makes a string instruction of a
-// plain memcpy, which costs as much as a hundred multiplications.
+// Copies count < 2 * Size elements. GCC turns a plain memcpy whose size is only known at run time into a string
+// instruction, which costs as much as a hundred multiplications.
 template <int Size, class T>
 inline void copy_few(T* to, const T* from, int count) {
   if (count & Size) {
@@ -51,7 +51,7 @@ inline void copy_few(T* to, const T* from, int count) {
   }
   if constexpr (Size > 1) copy_few<Size / 2>(to, from, count);
 }
-// The first `count` (<= kLanes) elements, zeros behind them.
+// Loads the first `count` elements (at most kLanes) and sets the lanes behind them to zero.
 template <class T>
 inline Vec<T> load_part(const T* p, int count) {
   if (count >= kLanes<T>) return load(p);

@@ -1,11 +1,12 @@
-// exp, log and powers of vectors. f32: polynomials, about 1 ulp, that of log from Moshier's Cephes; f64: the C library,
-// lane by lane. NaN stays NaN. Include after engine/cpu/isa.h.
+// exp, log and powers of vectors. In f32 they are polynomials with an error of about 1 ulp; that of log is from the
+// Cephes library (Moshier). In f64 they call the C library for each lane. NaN stays NaN. Include this file after
+// engine/cpu/isa.h.
 #pragma once
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
 typedef VectorOf<std::int32_t>::type IntVec;
-typedef VectorOf<std::uint32_t>::type BitVec;  // may overflow, as it does where a result is not used
+typedef VectorOf<std::uint32_t>::type BitVec;  // unsigned, because lanes whose result is not used may overflow
 
 inline Vec<float> as_float(IntVec bits) {
   Vec<float> v;
@@ -28,10 +29,11 @@ inline IntVec as_int(Vec<float> v) {
   return bits;
 }
 
-// e^x, 0 below -87.3, where the result would be denormal; x <= 88. With x = n log 2 + r a polynomial of degree 6 in r,
-// its error 1e-8; n is added to the exponent of the result.
+// e^x for x <= 88. The result is 0 below -87.3, where it would be denormal. With x = n log 2 + r, e^r is a polynomial
+// of degree 6 in r with an error of 1e-8, and n is added to the exponent of the result.
 [[gnu::always_inline]] inline Vec<float> exp_of(Vec<float> x) {
-  const Vec<float> round = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
+  const Vec<float> round =
+      splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
   const Vec<float> shifted = x * 1.44269504088896341f + round;
   const Vec<float> n = shifted - round;
   const Vec<float> r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -45,9 +47,9 @@ inline IntVec as_int(Vec<float> v) {
   return x < -87.3f ? Vec<float>{} : as_float(as_bits(y) + (as_bits(shifted) << 23));
 }
 
-// x > 0 and normal.
+// The logarithm of x, which must be positive and normal.
 [[gnu::always_inline]] inline Vec<float> log_of(Vec<float> x) {
-  const IntVec bits = as_int(x) - 0x3f3504f3;  // sqrt(1/2): the mantissa comes out between sqrt(1/2) and sqrt(2)
+  const IntVec bits = as_int(x) - 0x3f3504f3;  // sqrt(1/2): so the mantissa is between sqrt(1/2) and sqrt(2)
   const Vec<float> e = __builtin_convertvector(bits >> 23, Vec<float>);
   const Vec<float> f = as_float((bits & 0x007fffff) + 0x3f3504f3) - 1.0f;
   Vec<float> y = splat(7.0376836292e-2f);
@@ -64,16 +66,18 @@ inline IntVec as_int(Vec<float> v) {
   return f + y + e * 0.693359375f + (x - x);  // x - x: NaN and infinity become NaN
 }
 
-inline Vec<double> exp_of(Vec<double> x) {
+// These two are not inlined: a call costs little beside the C library, and they are used in many kernels.
+[[gnu::noinline]] inline Vec<double> exp_of(Vec<double> x) {
   for (int i = 0; i < kLanes<double>; ++i) x[i] = std::exp(x[i]);
   return x;
 }
-inline Vec<double> log_of(Vec<double> x) {
+[[gnu::noinline]] inline Vec<double> log_of(Vec<double> x) {
   for (int i = 0; i < kLanes<double>; ++i) x[i] = std::log(x[i]);
   return x;
 }
 
-// log(1 + x) for x >= -1/2, to the last digits for small x: the rounding of 1 + x is put back.
+// log(1 + x) for x >= -1/2. It is exact to the last digits for small x too, because what 1 + x loses by rounding is
+// added back.
 template <class T>
 inline Vec<T> log1p_of(Vec<T> x) {
   const Vec<T> u = T(1) + x;

@@ -1,4 +1,5 @@
-// The rows of the last axis: softmax, stable because the largest element is subtracted first, and argmax.
+// The rows of the last axis: softmax and argmax. The softmax is stable, because the largest element is subtracted
+// first.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -14,10 +15,11 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;
+constexpr std::int64_t kSoftmaxGrain = 16384;
 
-// The rows [begin, end) of a map, some at a time, transposed to one array per channel: lanes run over rows, whatever
-// the number of channels is. body(first row, count, z, stride); zeros or old rows behind the last one.
+// Transposes the rows [begin, end) of a map, some at a time, to one array per channel. So the lanes of a vector are
+// rows, whatever the number of channels is. It calls body(first row, count, z, stride). What lies behind the last row
+// is zero or from older rows.
 template <class T, class F>
 void transposed_rows(const T* x, std::int64_t begin, std::int64_t end, int channels, const F& body) {
   constexpr std::int64_t kStep = 64;  // rows; a whole number of vectors of every instruction set
@@ -31,7 +33,7 @@ void transposed_rows(const T* x, std::int64_t begin, std::int64_t end, int chann
   }
 }
 
-// In place: channel c of row i is z[c * stride + i].
+// Works in place: channel c of row i is z[c * stride + i].
 template <class T>
 void softmax_block(T* z, std::int64_t stride, int count, int channels, bool logarithm) {
   for (int i = 0; i < count; i += kLanes<T>, z += kLanes<T>) {
@@ -50,7 +52,7 @@ void softmax_block(T* z, std::int64_t stride, int count, int channels, bool loga
   }
 }
 
-// The first channel with the largest value; a NaN is larger than any number.
+// Finds the first channel with the largest value. A NaN is larger than any number.
 template <class T>
 void argmax_block(const T* z, std::int64_t stride, int count, int channels, std::uint8_t* y) {
   constexpr int kStep = kLanes<T>;
@@ -66,7 +68,7 @@ void argmax_block(const T* z, std::int64_t stride, int count, int channels, std:
   }
 }
 
-// softmax: dx = y (dy - sum(y dy)); log_softmax: dx = dy - e^y sum(dy).
+// The gradient of softmax is dx = y (dy - sum(y dy)), and that of log_softmax is dx = dy - e^y sum(dy).
 template <bool kLogarithm, class T>
 void gradient_rows(const T* y, const T* dy, std::int64_t rows, std::int64_t channels, T* dx) {
   for (std::int64_t i = 0; i < rows; ++i, y += channels, dy += channels, dx += channels) {
@@ -77,12 +79,12 @@ void gradient_rows(const T* y, const T* dy, std::int64_t rows, std::int64_t chan
   }
 }
 
-// body(begin, end, channels) over the rows of x.
+// Calls body(begin, end, channels) over the rows of x.
 template <class F>
 void for_rows(const Tensor& x, const F& body) {
   const std::int64_t channels = x.extent(-1);
   if (x.numel() == 0) return;
-  parallel_for(x.numel() / channels, std::max<std::int64_t>(1, kGrain / channels),
+  parallel_for(x.numel() / channels, std::max<std::int64_t>(1, kSoftmaxGrain / channels),
                [&](std::int64_t begin, std::int64_t end) { body(begin, end, channels); });
 }
 

@@ -6,7 +6,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kGrain = 32768;
+constexpr std::int64_t kStepGrain = 32768;
 
 }  // namespace
 
@@ -17,14 +17,14 @@ void CpuBackend::sgd_step(const SgdStep& step, const Tensor& gradient, const Ten
     const T* dw = gradient.data<T>();
     T* value = w.data<T>();
     if (step.momentum == 0) {
-      parallel_for(w.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
+      parallel_for(w.numel(), kStepGrain, [=](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) value[i] -= lr * (scale * dw[i] + decay * value[i]);
       });
       return;
     }
     T* velocity = momentum.data<T>();
     const bool nesterov = step.nesterov, first = step.first;
-    parallel_for(w.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(w.numel(), kStepGrain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const T g = scale * dw[i] + decay * value[i];
         const T v = first ? g : mu * velocity[i] + g;
@@ -35,7 +35,7 @@ void CpuBackend::sgd_step(const SgdStep& step, const Tensor& gradient, const Ten
   });
 }
 
-// Kingma and Ba 2015, algorithm 1; decoupled: Loshchilov and Hutter 2019, algorithm 2.
+// Kingma and Ba 2015, algorithm 1. The decoupled form is algorithm 2 of Loshchilov and Hutter 2019.
 void CpuBackend::adam_step(const AdamStep& step, const Tensor& gradient, const Tensor& first, const Tensor& second,
                            const Tensor& w) {
   dispatch_float(w.dtype(), "adam_step", [&]<class T>(T) {
@@ -48,7 +48,7 @@ void CpuBackend::adam_step(const AdamStep& step, const Tensor& gradient, const T
     const T decay = static_cast<T>(step.decoupled ? 0 : step.weight_decay);
     const T* dw = gradient.data<T>();
     T *m = first.data<T>(), *v = second.data<T>(), *value = w.data<T>();
-    parallel_for(w.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(w.numel(), kStepGrain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const T g = scale * dw[i] + decay * value[i];
         m[i] += b1 * (g - m[i]);
@@ -64,7 +64,7 @@ void CpuBackend::lerp(const Tensor& x, double weight, const Tensor& y) {
     const T* from = x.data<T>();
     T* to = y.data<T>();
     const T t = static_cast<T>(weight);
-    parallel_for(y.numel(), kGrain, [=](std::int64_t begin, std::int64_t end) {
+    parallel_for(y.numel(), kStepGrain, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) to[i] += t * (from[i] - to[i]);
     });
   });

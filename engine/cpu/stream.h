@@ -1,19 +1,20 @@
-// A feature map [R, C] as a flat stream. What belongs to a channel (scale, shift, a sum) repeats with period C; laid
-// out once over a `period`, a multiple of C and of the vector width, it lines up with the stream, so every vector is
-// full whatever C is: no remainder per row, one at the very end. Include after engine/cpu/isa.h.
+// A feature map [R, C] as a flat stream of numbers. What belongs to a channel (a scale, a shift, a sum) repeats with
+// period C. It is laid out once over a `period` of the stream, which is a multiple of C and of the vector width. So
+// every vector is full whatever C is: there is no remainder per row, only one at the very end. Include this file after
+// engine/cpu/isa.h.
 #pragma once
 
 #include <numeric>
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-struct Stream {
+struct ChannelStream {
   std::int64_t channels, numel;
   std::int64_t period;  // elements
   std::int64_t block;   // elements per unit of parallel work, a multiple of period
   std::int64_t blocks;
 
-  Stream(std::int64_t rows, std::int64_t c) : channels(c), numel(rows * c) {
+  ChannelStream(std::int64_t rows, std::int64_t c) : channels(c), numel(rows * c) {
     constexpr std::int64_t kBlock = 32768;
     period = period_of(c);
     block = std::max<std::int64_t>(1, kBlock / period) * period;
@@ -28,13 +29,13 @@ struct Stream {
   std::int64_t begin(std::int64_t b) const { return b * block; }
   std::int64_t length(std::int64_t b) const { return std::min(block, numel - b * block); }
 
-  // value(c) for every position of the period.
+  // Writes value(c) to every position of the period.
   template <class T, class F>
   void lay_out(T* to, F&& value) const {
     for (std::int64_t c = 0; c < channels; ++c) to[c] = static_cast<T>(value(c));
     for (std::int64_t j = channels; j < period; ++j) to[j] = to[j - channels];
   }
-  // The other way round: adds up what was collected over the period, per channel.
+  // The reverse: adds up what was collected over the period, per channel.
   void fold(const double* from, double* sums) const {
     for (std::int64_t c = 0; c < channels; ++c) sums[c] = from[c];
     for (std::int64_t j = channels; j < period; j += channels)
@@ -42,13 +43,13 @@ struct Stream {
   }
 };
 
-// How many elements of a vector count. Full is known to the compiler and costs nothing.
+// The number of elements of a vector that are used, if that is all of them. The compiler knows it, so it costs nothing.
 template <class T>
 struct Full {
   constexpr operator int() const { return kLanes<T>; }  // NOLINT: it is a number
 };
 
-// The first `count` elements, zeros behind them.
+// Loads the first `count` elements and sets the lanes behind them to zero.
 template <class T>
 inline Vec<T> load_first(const T* p, Full<T>) {
   return load(p);
@@ -66,7 +67,7 @@ inline void store_first(T* p, Vec<T> v, int count) {
   store_part(p, v, count);
 }
 
-// As many numbers as a vector of f64 holds, converted to f64.
+// Loads as many numbers as a vector of f64 holds and converts them to f64.
 template <class T>
 inline Vec<double> load_wide(const T* p, Full<double> = {}) {
   typedef T Narrow __attribute__((vector_size(kLanes<double> * sizeof(T))));
@@ -81,8 +82,8 @@ inline Vec<double> load_wide(const T* p, int count) {
   return load_wide(part);
 }
 
-// Calls f(i, j, count) for the vectors of type T of a stretch of the stream that starts at the start of a period:
-// elements i .. i + count of the stretch, position j in the period.
+// Calls f(i, j, count) for the vectors of type T of a part of the stream that begins with a period. The vector holds
+// the elements i .. i + count of the part; j is the position of i in the period.
 template <class T, class F>
 inline void for_vectors(std::int64_t length, std::int64_t period, F&& f) {
   constexpr int kStep = kLanes<T>;
@@ -94,8 +95,8 @@ inline void for_vectors(std::int64_t length, std::int64_t period, F&& f) {
   if (i < length) f(i, j, static_cast<int>(length - i));
 }
 
-// Two sums per position of the period, [2, period]; terms(i, j, count, first, second) adds to them. Several periods
-// at a time, so that the sums stay in registers.
+// Computes two sums per position of the period, [2, period]; terms(i, j, count, first, second) adds to them. Several
+// periods are done together, so that the sums stay in registers.
 template <class F>
 inline void collect(std::int64_t length, std::int64_t period, double* sums, const F& terms) {
   constexpr std::int64_t kPeriods = 8;

@@ -1,11 +1,11 @@
-// The transpose of a square of numbers in registers: kLanes vectors of kLanes numbers. Include it after isa.h.
+// Transposes a square of numbers in registers: kLanes vectors of kLanes numbers. Include this file after isa.h.
 #pragma once
 
 #include <utility>
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-// Of two rows that are Step apart, exchanges the off-diagonal Step x Step squares:
+// The two rows are Step apart; their off-diagonal Step x Step squares are exchanged:
 //   (a A)      (a b)        lane l of the first row is a[l] or b[l - Step], of the second A[l + Step] or B[l],
 //   (b B)  to  (A B)        for the two values of the bit Step of l.
 template <int Step, class T, std::size_t... l>
@@ -22,8 +22,8 @@ inline void transpose(Vec<T> (&rows)[kLanes<T>]) {
   if constexpr (2 * Step < kLanes<T>) transpose<T, 2 * Step>(rows);
 }
 
-// to[column][row] = from[row][column] for `rows` by `columns` (both at most kLanes) numbers; the rest of the square of
-// `to` becomes zero in the direction of the rows.
+// to[column][row] = from[row][column] for `rows` by `columns` numbers, both at most kLanes. Each row of `to` is filled
+// up to kLanes numbers with zeros.
 template <class T>
 inline void transpose_square(const T* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, T* to,
                              std::int64_t to_stride) {

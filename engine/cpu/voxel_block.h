@@ -1,39 +1,45 @@
-// A few hundred voxels of a class map [voxels, C], transposed to one array per channel, so that SIMD lanes run over
-// voxels whatever the number of channels is. The arrays of the usual C stay in the first-level cache.
-// A block ends in zeros up to whole vectors: label -1, valid 0. Include after engine/cpu/isa.h and simd_math.h.
+// A few hundred voxels of a class map [voxels, C], transposed to one array per channel. So the lanes of a vector are
+// voxels, whatever the number of channels is. For the usual C the arrays stay in the first-level cache. Behind the last
+// voxel a block has zeros up to whole vectors: label -1, valid 0. Include this file after engine/cpu/isa.h and
+// simd_math.h.
 #pragma once
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-// Calls f with the number of channels, as a constant if it is small: transposing becomes shuffles of vectors.
-template <class F>
+// Calls f with the number of channels. Small numbers are constants, so that a transpose becomes shuffles of vectors;
+// f64 does without most of them, because each costs seconds of compile time.
+template <class T, class F>
 inline void with_channels(int channels, F&& f) {
-  switch (channels) {
-    case 1: return f(std::integral_constant<int, 1>{});
-    case 2: return f(std::integral_constant<int, 2>{});
-    case 3: return f(std::integral_constant<int, 3>{});
-    case 4: return f(std::integral_constant<int, 4>{});
-    case 5: return f(std::integral_constant<int, 5>{});
-    case 8: return f(std::integral_constant<int, 8>{});
-    default: return f(channels);
+  if (channels == 2) return f(std::integral_constant<int, 2>{});
+  if constexpr (sizeof(T) == sizeof(float)) {
+    switch (channels) {
+      case 1: return f(std::integral_constant<int, 1>{});
+      case 3: return f(std::integral_constant<int, 3>{});
+      case 4: return f(std::integral_constant<int, 4>{});
+      case 5: return f(std::integral_constant<int, 5>{});
+      case 8: return f(std::integral_constant<int, 8>{});
+      default: break;
+    }
   }
+  f(channels);
 }
 template <class N>
 inline constexpr bool kOdd = false;
 template <int Channels>
 inline constexpr bool kOdd<std::integral_constant<int, Channels>> = Channels % 2 == 1 && Channels > 1;
 
-// An odd number of channels has no factor in common with the number of lanes. So of the vectors that `Channels` vectors
-// of voxels lie in, each holds the elements of a channel at other lanes: a blend of all has them all, out of order.
-// Element `lane` of vector `Source` belongs to the channel, so it replaces what `to` has there.
+// An odd number of channels has no factor in common with the number of lanes. `Channels` vectors of the map hold kLanes
+// voxels, and each of them has the elements of a channel at other lanes. So a blend of all of them holds all elements
+// of the channel, though out of order. Where element `lane` of vector `Source` belongs to the channel, it replaces the
+// element of `to`.
 template <int Channels, int Channel, int Source, class T, std::size_t... lane>
 [[gnu::always_inline]] inline Vec<T> blend(Vec<T> to, Vec<T> from, std::index_sequence<lane...>) {
   constexpr int L = kLanes<T>;
   constexpr auto belongs = [](std::size_t i) { return (Source * L + static_cast<int>(i)) % Channels == Channel; };
   return __builtin_shufflevector(to, from, static_cast<int>(belongs(lane) ? L + lane : lane)...);
 }
-// From that order to the order of voxels, and back. (The zeros are there because GCC 12 folds some shuffles of a vector
-// with itself wrongly.)
+// Puts a blend in the order of voxels, and back. (The second operand is zero because GCC 12 folds some shuffles of a
+// vector with itself wrongly.)
 template <int Channels, int Channel, class T, std::size_t... lane>
 [[gnu::always_inline]] inline Vec<T> in_order(Vec<T> blended, std::index_sequence<lane...>) {
   return __builtin_shufflevector(blended, Vec<T>{}, ((static_cast<int>(lane) * Channels + Channel) % kLanes<T>)...);
@@ -55,8 +61,8 @@ template <int Count, class F>
   (std::make_integer_sequence<int, Count>());
 }
 
-// Of an odd number of channels compilers make no shuffles by themselves. The first voxels by whole vectors; returns how
-// many.
+// Compilers find no shuffles by themselves where the number of channels is odd. These two functions transpose the first
+// voxels by whole vectors and return how many that were.
 template <int Channels, class T>
 inline int split_vectors(const T* rows, int count, T* columns, std::int64_t stride) {
   constexpr auto lanes = std::make_index_sequence<kLanes<T>>();
@@ -89,10 +95,11 @@ inline int join_vectors(const T* columns, std::int64_t stride, int count, T* row
   return i;
 }
 
-// rows [count, channels] -> columns, `stride` apart, and back. The long side is walked in the order of memory.
+// Transposes rows [count, channels] to columns that are `stride` apart, and back. The long side is walked in the order
+// of memory.
 template <class T>
 inline void split(const T* __restrict rows, int channels, int count, T* __restrict columns, std::int64_t stride) {
-  with_channels(channels, [=](auto n) {
+  with_channels<T>(channels, [=](auto n) {
     int first = 0;
     if constexpr (kOdd<decltype(n)>) first = split_vectors<n>(rows, count, columns, stride);
     for (int i = first; i < count; ++i)
@@ -101,7 +108,7 @@ inline void split(const T* __restrict rows, int channels, int count, T* __restri
 }
 template <class T>
 inline void join(const T* __restrict columns, std::int64_t stride, int channels, int count, T* __restrict rows) {
-  with_channels(channels, [=](auto n) {
+  with_channels<T>(channels, [=](auto n) {
     int first = 0;
     if constexpr (kOdd<decltype(n)>) first = join_vectors<n>(columns, stride, count, rows);
     for (int i = first; i < count; ++i)
@@ -109,7 +116,7 @@ inline void join(const T* __restrict columns, std::int64_t stride, int channels,
   });
 }
 
-// What the block has to hold besides p.
+// What a block has to hold besides p.
 struct SoftmaxNeeds {
   bool q = false, l = false;  // of every channel
   bool true_p = false, true_q = false, true_l = false;
@@ -130,10 +137,11 @@ struct VoxelBlock {
   int count = 0, padded = 0;
   const T* next = nullptr;  // logits of the next block, fetched while the softmax of this one is computed
   Scratch<T> memory;
-  // Per class, [classes][capacity]; k = -log(1 - p), r = softmax without the class with p > 1/2, h: of the gradient.
+  // Per class, [classes][capacity]. k = -log(1 - p), r is the softmax without the class with p > 1/2, and h belongs to
+  // the gradient.
   T *z, *p, *q, *l, *k, *r, *h, *field;
-  // Per voxel. top_q: 1 - p of the largest logit; -log p_c = log_sum + (largest - z_c). These three are there if
-  // softmax() was asked for digits. top_h: h of the complement rows at the class with p > 1/2.
+  // Per voxel. top_q is 1 - p of the largest logit, and -log p_c = log_sum + (largest - z_c). These three exist if
+  // softmax() was asked for digits. top_h is h of the complement rows at the class with p > 1/2.
   T *label, *valid, *top_q, *top_h, *largest, *log_sum, *true_p, *true_q, *true_l, *true_w, *values;
 
   explicit VoxelBlock(std::int64_t map_channels)
@@ -152,7 +160,7 @@ struct VoxelBlock {
   }
   T* at(T* array, int c) const { return array + std::int64_t{c} * capacity; }
 
-  // `n` voxels. An ignored one has label -1 and valid 0.
+  // Fills in the labels of `n` voxels. An ignored voxel has label -1 and valid 0.
   void fill_labels(const std::uint8_t* labels, int n, int ignore) {
     count = n;
     padded = (n + kStep - 1) / kStep * kStep;
@@ -163,7 +171,7 @@ struct VoxelBlock {
     std::fill(valid + n, valid + padded, T(0));
     std::fill(label + n, label + padded, T(-1));
   }
-  // After the labels. An ignored voxel has the logits 0, whatever the map holds there.
+  // Call this after fill_labels. An ignored voxel has the logits 0, whatever the map holds there.
   void fill_logits(const T* logits, int ignore, T temperature) {
     if (first == 1) std::fill(z, z + padded, T(0));
     split(logits, channels, count, at(z, first), capacity);
@@ -175,9 +183,9 @@ struct VoxelBlock {
     }
   }
 
-  // p, and of the rest what is needed.
+  // Computes p, and whatever else is needed.
   void softmax(const SoftmaxNeeds& needs) {
-    with_channels(classes, [&](auto n) {
+    with_channels<T>(classes, [&](auto n) {
       if (!needs.digits())
         for (int i = 0; i < padded; i += kLanes<T>) probabilities<false>(n, i);
       else
@@ -187,9 +195,9 @@ struct VoxelBlock {
     });
   }
 
-  // q of a p that is there already. Of p > 1/2 it is the sum of the others, so that no digits are lost.
+  // Computes q from a p that exists already. For p > 1/2 it is the sum of the others, so that no digits are lost.
   void complete_q() {
-    with_channels(classes, [&](auto n) {
+    with_channels<T>(classes, [&](auto n) {
       for (int i = 0; i < padded; i += kLanes<T>) {
         Vec<T> rest{};
         for (int c = 0; c < n; ++c) {
@@ -205,11 +213,12 @@ struct VoxelBlock {
   }
 
  private:
-  // Of one vector of voxels; n: the number of classes, a constant if it is small, so that all loops are unrolled.
-  // kDigits: top_q, largest and log_sum too. Then the largest logit is left out of the sum of the exponentials:
-  // rest = sum_(c != top) exp(z_c - z_top). So the digits of 1 - p_top = rest / (1 + rest) and of
-  // -log p = log1p(rest) + z_top - z are there however small they are. Exponentials above 1/2 are added up apart: a
-  // single one is that of the largest logit, 1, and leaves no rest; of several no digits are lost.
+  // Computes the probabilities of one vector of voxels. n is the number of classes, a constant if it is small, so that
+  // all loops are unrolled.
+  // kDigits asks for top_q, largest and log_sum too. Then the largest logit is left out of the sum of the exponentials:
+  // rest = sum_(c != top) exp(z_c - z_top). So 1 - p_top = rest / (1 + rest) and -log p = log1p(rest) + z_top - z keep
+  // their digits however small they are. Exponentials above 1/2 are added up separately: if there is only one, it is
+  // that of the largest logit, 1, and leaves no rest; if there are several, no digits are lost.
   template <bool kDigits, class N>
   [[gnu::always_inline]] void probabilities(N n, int i) {
     for (int c = 0; c < n; ++c) __builtin_prefetch(next + (i * n + c * kLanes<T>));
@@ -219,7 +228,7 @@ struct VoxelBlock {
       most = zc > most ? zc : most;
     }
     Vec<T> rest{}, sum{}, scale;
-    if constexpr (std::is_same_v<N, std::integral_constant<int, 2>>) {  // one exponential will do
+    if constexpr (std::is_same_v<N, std::integral_constant<int, 2>>) {  // one exponential is enough
       const Vec<T> z0 = load(z + i), z1 = load(z + capacity + i);
       const auto second = z1 > z0;
       rest = exp_of((second ? z0 : z1) - most);
@@ -249,7 +258,7 @@ struct VoxelBlock {
     if constexpr (kDigits) {
       store(top_q + i, rest * scale);
       store(largest + i, most);
-      // log1p(rest): what the rounding of the sum lost is put back.
+      // This is log1p(rest): what the sum loses by rounding is added back.
       store(log_sum + i, log_of(sum) + (rest - (sum - T(1))) * scale);
     }
   }
@@ -264,7 +273,7 @@ struct VoxelBlock {
       }
     if (needs.l)
       for (int c = 0; c < n; ++c) store(at(l, c) + i, base + (most - load(at(z, c) + i)));
-    // A voxel without label costs nothing: p = 1.
+    // A voxel without a label has p = 1, so it adds nothing to a loss.
     if (needs.true_p || needs.true_q) {
       Vec<T> pt = splat(T(1));
       for (int c = 0; c < n; ++c) pt = wanted == splat(T(c)) ? load(at(p, c) + i) : pt;
@@ -279,7 +288,7 @@ struct VoxelBlock {
     if (needs.complement) complement(i, most, base);
   }
 
-  // k = -log(1 - p): for p > 1/2 z_top - log sum_(c != top) exp(z_c), which needs the second largest logit.
+  // k = -log(1 - p). For p > 1/2 it is z_top - log sum_(c != top) exp(z_c), which needs the second largest logit.
   void complement(int i, Vec<T> most, Vec<T> base) {
     const Vec<T> none = splat(-std::numeric_limits<T>::infinity());
     Vec<T> second = none;

@@ -9,22 +9,20 @@
 #include "engine/cpu/scratch.h"
 
 #include "engine/cpu/isa.h"
+#include "engine/cpu/map_reader.h"
 #include "engine/cpu/microkernel.h"
-#include "engine/cpu/source.h"
 #include "engine/cpu/transpose.h"
 #include "engine/cpu/winograd_transforms.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 namespace {
 
-constexpr std::int64_t kWidth = kLanes<float>;
 constexpr std::int64_t kPanel = kTileColumns<float>;  // output channels of a panel
-constexpr std::int64_t kWeightBytes = 5 << 20;        // transformed weights: more than this counts as many channels
-constexpr std::int64_t kBlockRows = 48;
-constexpr std::int64_t kBlockBytes = 1 << 20;   // transformed input of a block of tiles
-constexpr std::int64_t kSlabBytes = 640 << 10;  // transformed weights of a slab of input channels
-constexpr std::int64_t kKeptBytes = 16 << 20;   // transformed input that is kept for all panels
-constexpr std::int64_t kRowBytes = kPoints * sizeof(float);
+constexpr std::int64_t kWeightBytes = 5 << 20;        // of transformed weights: more of them count as many channels
+constexpr std::int64_t kMostBlockRows = 48;
+constexpr std::int64_t kInputBlockBytes = 1 << 20;  // transformed input of a block of tiles
+constexpr std::int64_t kSlabBytes = 640 << 10;      // transformed weights of a slab of input channels
+constexpr std::int64_t kKeptInputBytes = 16 << 20;  // transformed input that is kept for all panels
 
 struct Panel {
   std::int64_t first, channels;  // output channels
@@ -35,8 +33,9 @@ Panel panel_of(const ConvShape& s, std::int64_t index) {
   return {index * kPanel, std::min(kPanel, s.cout - index * kPanel)};
 }
 
-// One tap of up to kWidth input channels from `input` on: to[input channel][panel width], zeros behind the channels.
-void copy_tap(const Weights& w, const Panel& panel, std::int64_t tap, std::int64_t input, std::int64_t inputs,
+// Copies one tap of up to kWidth input channels, from `input` on, to [input channel][panel width]. What is behind the
+// output channels becomes zero.
+void copy_tap(const WeightView& w, const Panel& panel, std::int64_t tap, std::int64_t input, std::int64_t inputs,
               float* to) {
   const std::int64_t width = panel.width();
   const float* const from = w.data + panel.first * w.output_stride + tap * w.tap_stride + input * w.input_stride;
@@ -55,9 +54,10 @@ void copy_tap(const Weights& w, const Panel& panel, std::int64_t tap, std::int64
   }
 }
 
-// Transformed weights of a panel for the input channels [begin, end): [xi][depth tap][input channel][width].
-void transform_weights(const ConvShape& s, const Weights& w, const Panel& panel, std::int64_t begin, std::int64_t end,
-                       float* to) {
+// Computes the transformed weights of a panel for the input channels [begin, end): [xi][depth tap][input
+// channel][width].
+void transform_weights(const ConvShape& s, const WeightView& w, const Panel& panel, std::int64_t begin,
+                       std::int64_t end, float* to) {
   const std::int64_t width = panel.width(), taps = 9 * s.kernel[0], inputs = end - begin;
   const std::int64_t xi_stride = s.kernel[0] * inputs * width;
   alignas(64) float square[9 * kWidth * kPanel];  // [tap of the plane][input channel][width]
@@ -75,9 +75,9 @@ void transform_weights(const ConvShape& s, const Weights& w, const Panel& panel,
     }
 }
 
-// 36 products: rows of the transformed input times transformed weights, summed over the depth taps.
-void multiply(const ConvShape& s, const Block& block, const Transformed& input, std::int64_t begin, std::int64_t end,
-              const float* weights, const Panel& panel, const Transformed& product) {
+// Computes the 36 products: rows of the transformed input times transformed weights, summed over the depth taps.
+void multiply_tiles(const ConvShape& s, const TileBlock& block, const Transformed& input, std::int64_t begin,
+                    std::int64_t end, const float* weights, const Panel& panel, const Transformed& product) {
   const std::int64_t rows = block.planes * block.columns, width = panel.width(), inputs = end - begin;
   for (std::int64_t xi = 0; xi < kPoints; ++xi) {
     const Product<float> p{.a = input.data + xi * input.xi_stride + begin,
@@ -99,15 +99,16 @@ void multiply(const ConvShape& s, const Block& block, const Transformed& input, 
   }
 }
 
-// Where the vector of output channels from `channel` on goes: its first element in the voxel 0, and the channels of
-// that map.
+// Where the vector of output channels from `channel` on goes: its first element in voxel 0, and the number of channels
+// of that map.
 Target target_of(const Targets& y, std::int64_t channel) {
   std::size_t i = 0;
   for (; channel >= y[i].channels; ++i) channel -= y[i].channels;
   return {y[i].y + channel, y[i].channels};
 }
 
-// Sums of one tile and vector of channels, around its first value so that few digits are lost.
+// The sums of one tile and vector of channels. They are taken around the first value of the tile, so that few digits
+// are lost.
 struct TileSums {
   V origin{}, first{}, second{};
 
@@ -116,7 +117,7 @@ struct TileSums {
     first += d;
     second += d * d;
   }
-  // Merges them with mean and m2 of `before` values (moments.h).
+  // Merges these sums with the mean and m2 of `before` values (moments.h).
   void merge_into(double* mean, double* m2, double count, double before) const {
     alignas(64) float sums[3][kWidth];
     store(sums[0], origin);
@@ -132,31 +133,30 @@ struct TileSums {
   }
 };
 
-// Makes room for the moments of `cuts`.
-void prepare(const ConvShape& s, const Cut& cuts, BlockMoments* moments) {
+// Makes room for the moments of the blocks.
+void prepare_moments(const ConvShape& s, const Cut& cuts, BlockMoments* moments) {
   if (moments == nullptr) return;
   const std::int64_t of_sample = tile_columns(s) / s.batch;
   moments->slots = std::min(s.batch, (cuts.columns + of_sample - 2) / of_sample + 1);
   moments->stride = block_count(s.cout, kWidth) * kWidth;
   for (std::int64_t i = 0; i < cuts.blocks(); ++i) moments->first_sample.push_back(cuts.block(s, i).column / of_sample);
-  const auto slots = static_cast<std::size_t>(cuts.blocks() * moments->slots);
-  moments->count.assign(slots, 0.0);
-  moments->mean.assign(slots * static_cast<std::size_t>(moments->stride), 0.0);
-  moments->m2 = moments->mean;
+  moments->count = zero_vector<double>(cuts.blocks() * moments->slots);
+  moments->mean = moments->m2 = zero_vector<double>(cuts.blocks() * moments->slots * moments->stride);
 }
 
-// The products of a block and a panel to 4 x 4 outputs each, plus bias; what lies outside of y is dropped.
+// Transforms the products of a block and a panel to 4 x 4 outputs each, and adds the bias. What lies outside of y is
+// dropped.
 template <bool kMoments>
-void transform_output(const ConvShape& s, std::int64_t index, const Block& block, const Transformed& product,
+void transform_output(const ConvShape& s, std::int64_t index, const TileBlock& block, const Transformed& product,
                       const Panel& panel, const float* bias, const Targets& y, BlockMoments* moments) {
-  std::vector<double> counts(kMoments ? static_cast<std::size_t>(moments->slots) : 0);
+  auto counts = zero_vector<double>(kMoments ? moments->slots : 0);
   for (std::int64_t row = 0; row < block.planes * block.columns; ++row) {
-    const auto [sample, z, top, left] = place_of(s, block, row);
+    const auto [sample, z, top, left] = position_of(s, block, row);
     const int rows = static_cast<int>(std::min(kTile, s.out[1] - top));
     const int columns = static_cast<int>(std::min(kTile, s.out[2] - left));
     const std::int64_t voxel = ((sample * s.out[0] + z) * s.out[1] + top) * s.out[2] + left;
     const float* const from = product.data + row * product.row_stride;
-    const std::int64_t slot = kMoments ? sample - moments->first_sample[static_cast<std::size_t>(index)] : 0;
+    const std::int64_t slot = kMoments ? sample - nth(moments->first_sample, index) : 0;
     for (std::int64_t v = 0; v < panel.channels; v += kWidth) {
       const int count = static_cast<int>(std::min(kWidth, panel.channels - v));
       const V offset = bias == nullptr ? V{} : load_part(bias + panel.first + v, count);
@@ -175,17 +175,16 @@ void transform_output(const ConvShape& s, std::int64_t index, const Block& block
                                       });
       if constexpr (kMoments) {
         const std::int64_t at = (index * moments->slots + slot) * moments->stride + panel.first + v;
-        sums.merge_into(moments->mean.data() + at, moments->m2.data() + at, rows * columns,
-                        counts[static_cast<std::size_t>(slot)]);
+        sums.merge_into(moments->mean.data() + at, moments->m2.data() + at, rows * columns, nth(counts, slot));
       }
     }
-    if constexpr (kMoments) counts[static_cast<std::size_t>(slot)] += rows * columns;
+    if constexpr (kMoments) nth(counts, slot) += rows * columns;
   }
   if constexpr (kMoments)
     if (panel.first == 0) std::copy(counts.begin(), counts.end(), moments->count.begin() + index * moments->slots);
 }
 
-void finish_block(const ConvShape& s, std::int64_t index, const Block& block, const Transformed& product,
+void finish_block(const ConvShape& s, std::int64_t index, const TileBlock& block, const Transformed& product,
                   const Panel& panel, const float* bias, const Targets& y, BlockMoments* moments) {
   if (moments == nullptr)
     transform_output<false>(s, index, block, product, panel, bias, y, moments);
@@ -193,44 +192,46 @@ void finish_block(const ConvShape& s, std::int64_t index, const Block& block, co
     transform_output<true>(s, index, block, product, panel, bias, y, moments);
 }
 
-void convolve_few_channels(const ConvShape& s, const Sources& x, const Weights& w, const float* bias, const Targets& y,
-                           BlockMoments* moments) {
+void convolve_few_channels(const ConvShape& s, const MapReaders& x, const WeightView& w, const float* bias,
+                           const Targets& y, BlockMoments* moments) {
   const std::int64_t panels = block_count(s.cout, kPanel), panel_size = kPoints * s.kernel[0] * s.cin * kPanel;
   const Scratch<float> weights(panels * panel_size);
   parallel_for(panels, 1, [&](std::int64_t panel, std::int64_t) {
     transform_weights(s, w, panel_of(s, panel), 0, s.cin, weights.data() + panel * panel_size);
   });
-  const Cut cuts =
-      cut(s, std::clamp<std::int64_t>(kBlockBytes / kRowBytes / layout(1, transformed_channels(x)).row_stride,
-                                      kTileRows, kBlockRows));
-  prepare(s, cuts, moments);
+  const Cut cuts = cut(s, std::clamp<std::int64_t>(
+                              kInputBlockBytes / kRowBytes / transformed_layout(1, transformed_channels(x)).row_stride,
+                              kTileRows, kMostBlockRows));
+  prepare_moments(s, cuts, moments);
   parallel_for(cuts.blocks(), 1, [&](std::int64_t index, std::int64_t) {
-    const Block block = cuts.block(s, index);
+    const TileBlock block = cuts.block(s, index);
     const std::int64_t rows = input_rows(s, block);
-    const Layout in = layout(rows, transformed_channels(x)), out = layout(block.planes * block.columns, kPanel);
+    const TransformedLayout in = transformed_layout(rows, transformed_channels(x)),
+                            out = transformed_layout(block.planes * block.columns, kPanel);
     const Scratch<float> input(in.size()), product(out.size());
     const Transformed from{input.data(), in.row_stride, in.xi_stride};
     const Transformed to{product.data(), out.row_stride, out.xi_stride};
     transform_input(s, x, block, 0, rows, from);
     for (std::int64_t i = 0; i < panels; ++i) {
       const Panel panel = panel_of(s, i);
-      multiply(s, block, from, 0, s.cin, weights.data() + i * panel_size, panel, to);
+      multiply_tiles(s, block, from, 0, s.cin, weights.data() + i * panel_size, panel, to);
       finish_block(s, index, block, to, panel, bias, y, moments);
     }
   });
 }
 
-void convolve_many_channels(const ConvShape& s, const Sources& x, const Weights& w, const float* bias, const Targets& y,
-                            BlockMoments* moments) {
+void convolve_many_channels(const ConvShape& s, const MapReaders& x, const WeightView& w, const float* bias,
+                            const Targets& y, BlockMoments* moments) {
   const std::int64_t slab =
       std::max<std::int64_t>(8, kSlabBytes / (kRowBytes * s.kernel[0] * kPanel));  // input channels
-  const Cut cuts =
-      cut(s, std::max<std::int64_t>(48, kKeptBytes / kRowBytes / layout(1, transformed_channels(x)).row_stride));
-  prepare(s, cuts, moments);
+  const Cut cuts = cut(s, std::max<std::int64_t>(48, kKeptInputBytes / kRowBytes /
+                                                         transformed_layout(1, transformed_channels(x)).row_stride));
+  prepare_moments(s, cuts, moments);
   for (std::int64_t index = 0; index < cuts.blocks(); ++index) {
-    const Block block = cuts.block(s, index);
+    const TileBlock block = cuts.block(s, index);
     const std::int64_t rows = input_rows(s, block);
-    const Layout in = layout(rows, transformed_channels(x)), out = layout(block.planes * block.columns, kPanel);
+    const TransformedLayout in = transformed_layout(rows, transformed_channels(x)),
+                            out = transformed_layout(block.planes * block.columns, kPanel);
     const Scratch<float> input(in.size());
     const Transformed from{input.data(), in.row_stride, in.xi_stride};
     parallel_for(rows, 8,
@@ -242,7 +243,7 @@ void convolve_many_channels(const ConvShape& s, const Sources& x, const Weights&
       for (std::int64_t begin = 0; begin < s.cin; begin += slab) {
         const std::int64_t end = std::min(s.cin, begin + slab);
         transform_weights(s, w, panel, begin, end, weights.data());
-        multiply(s, block, from, begin, end, weights.data(), panel, to);
+        multiply_tiles(s, block, from, begin, end, weights.data(), panel, to);
       }
       finish_block(s, index, block, to, panel, bias, y, moments);
     });
@@ -251,16 +252,16 @@ void convolve_many_channels(const ConvShape& s, const Sources& x, const Weights&
 
 }  // namespace
 
-Weights forward_weights(const ConvShape& s, const float* weight) {
+WeightView forward_weights(const ConvShape& s, const float* weight) {
   const std::int64_t taps = volume(s.kernel);
   return {weight, taps * s.cin, s.cin, 1, false};
 }
-Weights gradient_weights(const ConvShape& s, const float* weight) {
+WeightView gradient_weights(const ConvShape& s, const float* weight) {
   const std::int64_t taps = volume(s.kernel);
   return {weight, 1, s.cin, taps * s.cin, true};
 }
 
-void convolve(const ConvShape& s, const Sources& x, const Weights& weights, const float* bias, const Targets& y,
+void convolve(const ConvShape& s, const MapReaders& x, const WeightView& weights, const float* bias, const Targets& y,
               BlockMoments* moments) {
   if (s.batch == 0) return;
   if (kRowBytes * s.kernel[0] * s.cin * s.cout <= kWeightBytes)

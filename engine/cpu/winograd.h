@@ -13,29 +13,30 @@
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 template <class T>
-class Source;  // source.h
+class MapReader;  // map_reader.h
 }
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 
-// True if the kernels below can compute this layer.
+// Returns whether the kernels below can compute this layer.
 bool fits(const ConvShape& s);
 
-// How the weights of a convolution lie in memory: element (output channel, tap, input channel) is
-// data[output * output_stride + tap * tap_stride + input * input_stride], the taps counted backwards if flipped.
-struct Weights {
+// How the weights of a convolution lie in memory. Element (output channel, tap, input channel) is data[output *
+// output_stride + tap * tap_stride + input * input_stride]. If they are flipped, the taps are counted backwards.
+struct WeightView {
   const float* data;
   std::int64_t output_stride, tap_stride, input_stride;
   bool flipped;
 };
-// weight [Cout, *K, Cin] as it serves the convolution, and the convolution that is its input gradient.
-Weights forward_weights(const ConvShape& s, const float* weight);
-Weights gradient_weights(const ConvShape& s, const float* weight);
+// The weights [Cout, *K, Cin] of the convolution, and those of the convolution that computes its input gradient.
+WeightView forward_weights(const ConvShape& s, const float* weight);
+WeightView gradient_weights(const ConvShape& s, const float* weight);
 
 // The inputs of a convolution, side by side along the channels.
-using Sources = std::vector<Source<float>>;
+using MapReaders = std::vector<MapReader<float>>;
 
-// Where the outputs go: maps side by side along the channels. All but the last have whole vectors of channels.
+// Where the outputs go: maps that lie side by side along the channels. All but the last must have whole vectors of
+// channels.
 struct Target {
   float* y;
   std::int64_t channels;
@@ -50,19 +51,20 @@ struct BlockMoments {
   std::vector<double> mean, m2;            // [block][slot][stride]
 };
 
-// y = convolution + bias (may be null). `moments`, if it is not null, is filled.
-void convolve(const ConvShape& s, const Sources& x, const Weights& weights, const float* bias, const Targets& y,
+// y = convolution + bias, which may be null. `moments` is filled unless it is null.
+void convolve(const ConvShape& s, const MapReaders& x, const WeightView& weights, const float* bias, const Targets& y,
               BlockMoments* moments = nullptr);
 
-// dweight [Cout, *K, Cin].
-void weight_gradient(const ConvShape& s, const Sources& x, const float* dy, float* dweight);
+// Writes dweight [Cout, *K, Cin].
+void weight_gradient(const ConvShape& s, const MapReaders& x, const float* dy, float* dweight);
 
-// --- Shared by the two ---
+// --- What the convolution and its weight gradient share ---
 
 inline constexpr std::int64_t kTile = 4, kInputs = 6, kPoints = 36;
+inline constexpr std::int64_t kRowBytes = kPoints * sizeof(float);  // of one channel of a row
 
 // A part of the work: some tile columns and some planes of the output.
-struct Block {
+struct TileBlock {
   std::int64_t column, columns, plane, planes;
 };
 
@@ -71,40 +73,42 @@ struct Cut {
   std::int64_t planes, columns;    // of a block
   std::int64_t layers, stretches;  // blocks along the depth and along the columns
   std::int64_t blocks() const { return layers * stretches; }
-  Block block(const ConvShape& s, std::int64_t index) const;
+  TileBlock block(const ConvShape& s, std::int64_t index) const;
 };
-// Blocks of about `rows` rows: as many planes as keep the planes that are transformed twice few, then columns.
+// Cuts a layer into blocks of about `rows` rows. A block takes as many planes as possible first, because the planes at
+// its ends are transformed by two blocks, and then columns.
 Cut cut(const ConvShape& s, std::int64_t rows);
 
 // Where a row of a block lies in the output.
-struct Place {
+struct TilePosition {
   std::int64_t sample, plane, top, left;
 };
-Place place_of(const ConvShape& s, const Block& block, std::int64_t row);
+TilePosition position_of(const ConvShape& s, const TileBlock& block, std::int64_t row);
 
-// A matrix per xi: element (xi, row, channel) is data[xi * xi_stride + row * row_stride + channel].
+// One matrix per xi. Element (xi, row, channel) is data[xi * xi_stride + row * row_stride + channel].
 struct Transformed {
   float* data;
   std::int64_t row_stride, xi_stride;
 };
 
-struct Layout {
+struct TransformedLayout {
   std::int64_t row_stride, xi_stride;
   std::int64_t size() const { return kPoints * xi_stride; }
 };
-// Strides for `rows` rows of `channels` channels, chosen so that neighbours in no direction share a cache set.
-Layout layout(std::int64_t rows, std::int64_t channels);
+// The strides for `rows` rows of `channels` channels. They are chosen so that neighbours in no direction share a cache
+// set.
+TransformedLayout transformed_layout(std::int64_t rows, std::int64_t channels);
 
 std::int64_t tile_columns(const ConvShape& s);  // of the layer
-// Rows of the transformed input of a block: its planes and those that the kernel's depth adds.
-inline std::int64_t input_rows(const ConvShape& s, const Block& block) {
+// The rows of the transformed input of a block: its own planes and those that the depth of the kernel adds.
+inline std::int64_t input_rows(const ConvShape& s, const TileBlock& block) {
   return (block.planes + s.kernel[0] - 1) * block.columns;
 }
-// Channels of a row of the transformed input: every source begins where the one before it ends and writes whole
+// The channels of a row of the transformed input. Every map begins where the one before it ends and writes whole
 // vectors.
-std::int64_t transformed_channels(const Sources& x);
-// The rows [begin, end) of the transformed input of a block. Row = plane * columns + column.
-void transform_input(const ConvShape& s, const Sources& x, const Block& block, std::int64_t begin, std::int64_t end,
-                     const Transformed& to);
+std::int64_t transformed_channels(const MapReaders& x);
+// Computes the rows [begin, end) of the transformed input of a block. Row = plane * columns + column.
+void transform_input(const ConvShape& s, const MapReaders& x, const TileBlock& block, std::int64_t begin,
+                     std::int64_t end, const Transformed& to);
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA::winograd

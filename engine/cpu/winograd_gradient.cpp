@@ -12,23 +12,21 @@
 #include "engine/cpu/scratch.h"
 
 #include "engine/cpu/isa.h"
+#include "engine/cpu/map_reader.h"
 #include "engine/cpu/microkernel.h"
-#include "engine/cpu/source.h"
 #include "engine/cpu/winograd_transforms.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 namespace {
 
-constexpr std::int64_t kWidth = kLanes<float>;
-constexpr std::int64_t kRowBytes = kPoints * sizeof(float);
-constexpr std::int64_t kSlices = 16;             // at most
-constexpr std::int64_t kSliceBytes = 1 << 20;    // a larger sum counts as many channels
-constexpr std::int64_t kBlockBytes = 3 << 18;    // transformed tiles of a block
-constexpr std::int64_t kKeptBytes = 10 << 20;    // transformed tiles that are kept for all rectangles
-constexpr std::int64_t kStoredBytes = 16 << 20;  // sums that wait for more tiles
-constexpr std::int64_t kDepth = 256;             // rows that the innermost loop adds up before it changes the panel
+constexpr std::int64_t kSlices = 16;                   // at most
+constexpr std::int64_t kSliceBytes = 1 << 20;          // a larger sum counts as many channels
+constexpr std::int64_t kGradientBlockBytes = 3 << 18;  // transformed tiles of a block
+constexpr std::int64_t kKeptTileBytes = 10 << 20;      // transformed tiles that are kept for all rectangles
+constexpr std::int64_t kStoredBytes = 16 << 20;        // sums that wait for more tiles
+constexpr std::int64_t kSumDepth = 256;  // rows that the innermost loop adds up before it changes the panel
 
-// A part of the [Cout, Cin] plane, and its sum [xi][depth tap][output][input].
+// A part of the [Cout, Cin] plane. Its sum is [xi][depth tap][output][input].
 struct Rectangle {
   std::int64_t output, outputs, input, inputs;
   std::int64_t stride() const { return block_count(inputs, kTileColumns<float>) * kTileColumns<float>; }
@@ -38,11 +36,11 @@ struct Rectangle {
   std::int64_t size(const ConvShape& s) const { return index(s, kPoints, 0); }
 };
 
-// The rows [begin, end) of the transformed output gradient of a block.
-void transform_gradient(const ConvShape& s, const float* dy, const Block& block, std::int64_t begin, std::int64_t end,
-                        const Transformed& to) {
+// Computes the rows [begin, end) of the transformed output gradient of a block.
+void transform_gradient(const ConvShape& s, const float* dy, const TileBlock& block, std::int64_t begin,
+                        std::int64_t end, const Transformed& to) {
   for (std::int64_t row = begin; row < end; ++row) {
-    const auto [sample, plane, top, left] = place_of(s, block, row);
+    const auto [sample, plane, top, left] = position_of(s, block, row);
     const float* const from = dy + (((sample * s.out[0] + plane) * s.out[1] + top) * s.out[2] + left) * s.cout;
     const std::int64_t high = s.out[1] - top, wide = s.out[2] - left;
     for (std::int64_t c = 0; c < s.cout; c += kWidth) {
@@ -62,12 +60,12 @@ void transform_gradient(const ConvShape& s, const float* dy, const Block& block,
   }
 }
 
-// sum (+)= the product of a block at one of the 36 points.
-void multiply(const ConvShape& s, const Block& block, const Transformed& input, const Transformed& gradient,
-              const Rectangle& part, std::int64_t xi, float* sum, bool add) {
+// Writes the product of a block at one of the 36 points to `sum`, or adds it.
+void multiply_gradients(const ConvShape& s, const TileBlock& block, const Transformed& input,
+                        const Transformed& gradient, const Rectangle& part, std::int64_t xi, float* sum, bool add) {
   const std::int64_t rows = block.planes * block.columns;
   for (std::int64_t tap = 0; tap < s.kernel[0]; ++tap)
-    for (std::int64_t first = 0; first < rows; first += kDepth) {
+    for (std::int64_t first = 0; first < rows; first += kSumDepth) {
       const float* const v =
           input.data + xi * input.xi_stride + part.input + (tap * block.columns + first) * input.row_stride;
       for (std::int64_t c = 0; c < part.inputs; c += kTileColumns<float>) {
@@ -76,7 +74,7 @@ void multiply(const ConvShape& s, const Block& block, const Transformed& input, 
                                .k_stride = gradient.row_stride,
                                .b = v + c,
                                .ldb = input.row_stride,
-                               .k = std::min(kDepth, rows - first),
+                               .k = std::min(kSumDepth, rows - first),
                                .c = sum + part.index(s, xi, tap) + c,
                                .ldc = part.stride(),
                                .add = add || first > 0};
@@ -88,7 +86,7 @@ void multiply(const ConvShape& s, const Block& block, const Transformed& input, 
     }
 }
 
-// Adds up slices in order and transforms back, for the outputs [begin, end) of a rectangle.
+// Adds up the slices in order and transforms the sum back, for the outputs [begin, end) of a rectangle.
 void transform_sum(const ConvShape& s, const Rectangle& part, const float* sum, std::int64_t slices, std::int64_t begin,
                    std::int64_t end, float* dweight) {
   for (std::int64_t output = begin; output < end; ++output)
@@ -110,18 +108,18 @@ void transform_sum(const ConvShape& s, const Rectangle& part, const float* sum, 
 
 // The transformed tiles of one block.
 struct Tiles {
-  Layout in, out;
+  TransformedLayout in, out;
   Scratch<float> input, gradient;
 
-  Tiles(const ConvShape& s, const Sources& x, const Block& largest)
-      : in(layout(input_rows(s, largest), transformed_channels(x))),
-        out(layout(largest.planes * largest.columns, s.cout)),
+  Tiles(const ConvShape& s, const MapReaders& x, const TileBlock& largest)
+      : in(transformed_layout(input_rows(s, largest), transformed_channels(x))),
+        out(transformed_layout(largest.planes * largest.columns, s.cout)),
         input(in.size()),
         gradient(out.size()) {}
   Transformed inputs() const { return {input.data(), in.row_stride, in.xi_stride}; }
   Transformed gradients() const { return {gradient.data(), out.row_stride, out.xi_stride}; }
 
-  void fill(const ConvShape& s, const Block& block, const Sources& x, const float* dy) const {
+  void fill(const ConvShape& s, const TileBlock& block, const MapReaders& x, const float* dy) const {
     constexpr std::int64_t kRows = 8;
     parallel_for(input_rows(s, block), kRows,
                  [&](std::int64_t begin, std::int64_t end) { transform_input(s, x, block, begin, end, inputs()); });
@@ -131,20 +129,20 @@ struct Tiles {
   }
 };
 
-void few_channels(const ConvShape& s, const Sources& x, const float* dy, float* dweight) {
+void few_channels(const ConvShape& s, const MapReaders& x, const float* dy, float* dweight) {
   const Rectangle whole{0, s.cout, 0, s.cin};
-  const Cut cuts = cut(s, std::max<std::int64_t>(32, kBlockBytes / kRowBytes / (s.cin + s.cout)));
+  const Cut cuts = cut(s, std::max<std::int64_t>(32, kGradientBlockBytes / kRowBytes / (s.cin + s.cout)));
   const std::int64_t slices = std::min(kSlices, block_count(cuts.blocks(), 2));
   const Scratch<float> sums(slices * whole.size(s));
   parallel_for(slices, 1, [&](std::int64_t slice, std::int64_t) {
     const Tiles tiles(s, x, cuts.block(s, 0));
     const std::int64_t begin = cuts.blocks() * slice / slices, end = cuts.blocks() * (slice + 1) / slices;
     for (std::int64_t index = begin; index < end; ++index) {
-      const Block block = cuts.block(s, index);
+      const TileBlock block = cuts.block(s, index);
       tiles.fill(s, block, x, dy);
       for (std::int64_t xi = 0; xi < kPoints; ++xi)
-        multiply(s, block, tiles.inputs(), tiles.gradients(), whole, xi, sums.data() + slice * whole.size(s),
-                 index > begin);
+        multiply_gradients(s, block, tiles.inputs(), tiles.gradients(), whole, xi, sums.data() + slice * whole.size(s),
+                           index > begin);
     }
   });
   parallel_for(s.cout, 4, [&](std::int64_t begin, std::int64_t end) {
@@ -152,7 +150,7 @@ void few_channels(const ConvShape& s, const Sources& x, const float* dy, float* 
   });
 }
 
-void many_channels(const ConvShape& s, const Sources& x, const float* dy, float* dweight) {
+void many_channels(const ConvShape& s, const MapReaders& x, const float* dy, float* dweight) {
   const std::int64_t wide = std::min(s.cin, block_count(128 / s.kernel[0], kTileColumns<float>) * kTileColumns<float>);
   const std::int64_t high = std::min<std::int64_t>(s.cout, 4 * kTileRows);
   const std::int64_t across = block_count(s.cin, wide), parts = across * block_count(s.cout, high);
@@ -161,16 +159,16 @@ void many_channels(const ConvShape& s, const Sources& x, const float* dy, float*
     const std::int64_t output = index / across * high, input = index % across * wide;
     return Rectangle{output, std::min(high, s.cout - output), input, std::min(wide, s.cin - input)};
   };
-  const Cut cuts = cut(s, std::max<std::int64_t>(32, kKeptBytes / kRowBytes / (s.cin + s.cout)));
+  const Cut cuts = cut(s, std::max<std::int64_t>(32, kKeptTileBytes / kRowBytes / (s.cin + s.cout)));
   const Tiles tiles(s, x, cuts.block(s, 0));
   if (cuts.blocks() == 1) {  // all tiles at once: the sum of a rectangle begins and ends in the cache of its task
-    const Block block = cuts.block(s, 0);
+    const TileBlock block = cuts.block(s, 0);
     tiles.fill(s, block, x, dy);
     parallel_for(parts, 1, [&](std::int64_t index, std::int64_t) {
       const Scratch<float> sum(size);
       const Rectangle part = part_of(index);
       for (std::int64_t xi = 0; xi < kPoints; ++xi)
-        multiply(s, block, tiles.inputs(), tiles.gradients(), part, xi, sum.data(), false);
+        multiply_gradients(s, block, tiles.inputs(), tiles.gradients(), part, xi, sum.data(), false);
       transform_sum(s, part, sum.data(), 1, 0, part.outputs, dweight);
     });
     return;
@@ -180,12 +178,12 @@ void many_channels(const ConvShape& s, const Sources& x, const float* dy, float*
   for (std::int64_t first = 0; first < parts; first += group) {
     const std::int64_t count = std::min(group, parts - first);
     for (std::int64_t index = 0; index < cuts.blocks(); ++index) {
-      const Block block = cuts.block(s, index);
+      const TileBlock block = cuts.block(s, index);
       tiles.fill(s, block, x, dy);
       parallel_for(kPoints, 1, [&](std::int64_t xi, std::int64_t) {
         for (std::int64_t i = 0; i < count; ++i)
-          multiply(s, block, tiles.inputs(), tiles.gradients(), part_of(first + i), xi, sums.data() + i * size,
-                   index > 0);
+          multiply_gradients(s, block, tiles.inputs(), tiles.gradients(), part_of(first + i), xi,
+                             sums.data() + i * size, index > 0);
       });
     }
     parallel_for(count, 1, [&](std::int64_t i, std::int64_t) {
@@ -197,7 +195,7 @@ void many_channels(const ConvShape& s, const Sources& x, const float* dy, float*
 
 }  // namespace
 
-void weight_gradient(const ConvShape& s, const Sources& x, const float* dy, float* dweight) {
+void weight_gradient(const ConvShape& s, const MapReaders& x, const float* dy, float* dweight) {
   if (s.batch == 0)
     std::fill(dweight, dweight + s.cout * volume(s.kernel) * s.cin, 0.0f);
   else if (Rectangle{0, s.cout, 0, s.cin}.size(s) * static_cast<std::int64_t>(sizeof(float)) <= kSliceBytes)

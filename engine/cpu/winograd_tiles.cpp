@@ -2,15 +2,14 @@
 #include "engine/cpu/winograd.h"
 
 #include "engine/cpu/isa.h"
-#include "engine/cpu/source.h"
+#include "engine/cpu/map_reader.h"
 #include "engine/cpu/winograd_transforms.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 namespace {
 
-constexpr std::int64_t kWidth = kLanes<float>;
-
-// A tile that leaves the image, or channels that do not fill a vector: its elements as they are read, zeros elsewhere.
+// Copies a tile that leaves the image, or whose channels do not fill a vector. Elements outside of the image become
+// zero; the others are normalised by `read`.
 template <class Read>
 void copy_tile(const ConvShape& s, const float* plane, std::int64_t top, std::int64_t left, std::int64_t channels,
                int count, const Read& read, float* tile) {
@@ -22,7 +21,8 @@ void copy_tile(const ConvShape& s, const float* plane, std::int64_t top, std::in
     }
 }
 
-// One tile of up to a vector of the `channels` channels of a source; `plane` is its plane from the first of them on.
+// Transforms one tile of up to a vector of the `channels` channels of a map. `plane` points to the first of these
+// channels in its plane.
 template <class Read>
 void transform_vector(const ConvShape& s, const float* plane, std::int64_t top, std::int64_t left,
                       std::int64_t channels, int count, const Read& read, float* out, std::int64_t xi_stride) {
@@ -41,10 +41,10 @@ void transform_vector(const ConvShape& s, const float* plane, std::int64_t top, 
 }  // namespace
 
 bool fits(const ConvShape& s) {
-  return s.kernel[1] == 3 && s.kernel[2] == 3 && s.stride == Extents3{1, 1, 1} && s.dilation == Extents3{1, 1, 1};
+  return s.kernel[1] == 3 && s.kernel[2] == 3 && s.stride == Extents(1) && s.dilation == Extents(1);
 }
 
-Layout layout(std::int64_t rows, std::int64_t channels) {
+TransformedLayout transformed_layout(std::int64_t rows, std::int64_t channels) {
   constexpr std::int64_t kLine = 16;                                                     // floats
   const std::int64_t row_stride = block_count(channels, kLine) / 2 * 2 * kLine + kLine;  // an odd number of lines
   return {row_stride, (rows * row_stride / kLine / 2 * 2 + 1) * kLine + kLine * 2};
@@ -61,46 +61,47 @@ Cut cut(const ConvShape& s, std::int64_t rows) {
   return {planes, columns, layers, block_count(tile_columns(s), columns)};
 }
 
-Block Cut::block(const ConvShape& s, std::int64_t index) const {
+TileBlock Cut::block(const ConvShape& s, std::int64_t index) const {
   const std::int64_t column = index / layers * columns, plane = index % layers * planes;
   return {column, std::min(columns, tile_columns(s) - column), plane, std::min(planes, s.out[0] - plane)};
 }
 
-Place place_of(const ConvShape& s, const Block& block, std::int64_t row) {
+TilePosition position_of(const ConvShape& s, const TileBlock& block, std::int64_t row) {
   const std::int64_t high = block_count(s.out[1], kTile), wide = block_count(s.out[2], kTile);
   const std::int64_t column = block.column + row % block.columns;
   return {column / (wide * high), block.plane + row / block.columns, column / wide % high * kTile,
           column % wide * kTile};
 }
 
-std::int64_t transformed_channels(const Sources& x) {
+std::int64_t transformed_channels(const MapReaders& x) {
   std::int64_t end = 0, total = 0;
-  for (const Source<float>& source : x) {
+  for (const MapReader<float>& source : x) {
     end = std::max(end, total + block_count(source.channels, kWidth) * kWidth);
     total += source.channels;
   }
   return end;
 }
 
-void transform_input(const ConvShape& s, const Sources& x, const Block& block, std::int64_t begin, std::int64_t end,
-                     const Transformed& to) {
+void transform_input(const ConvShape& s, const MapReaders& x, const TileBlock& block, std::int64_t begin,
+                     std::int64_t end, const Transformed& to) {
   for (std::int64_t row = begin; row < end; ++row) {
-    const Place place = place_of(s, block, row);
-    const std::int64_t z = place.plane - s.padding[0], top = place.top - s.padding[1], left = place.left - s.padding[2];
+    const TilePosition position = position_of(s, block, row);
+    const std::int64_t z = position.plane - s.padding[0], top = position.top - s.padding[1],
+                       left = position.left - s.padding[2];
     float* out = to.data + row * to.row_stride;
     if (z < 0 || z >= s.in[0]) {
       for (std::int64_t xi = 0; xi < kPoints; ++xi)
         std::fill(out + xi * to.xi_stride, out + xi * to.xi_stride + to.row_stride, 0.0f);
       continue;
     }
-    for (const Source<float>& source : x) {
-      const float* const plane = source.x + (place.sample * s.in[0] + z) * s.in[1] * s.in[2] * source.channels;
+    for (const MapReader<float>& source : x) {
+      const float* const plane = source.x + (position.sample * s.in[0] + z) * s.in[1] * s.in[2] * source.channels;
       for (std::int64_t c = 0; c < source.channels; c += kWidth) {
         const int count = static_cast<int>(std::min(kWidth, source.channels - c));
         if (source.plain())
           transform_vector(s, plane + c, top, left, source.channels, count, Plain{}, out + c, to.xi_stride);
         else
-          transform_vector(s, plane + c, top, left, source.channels, count, source.at(place.sample, c), out + c,
+          transform_vector(s, plane + c, top, left, source.channels, count, source.at(position.sample, c), out + c,
                            to.xi_stride);
       }
       out += source.channels;

@@ -11,6 +11,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 
 using V = Vec<float>;
+inline constexpr std::int64_t kWidth = kLanes<float>;  // channels of a vector
 
 struct InputTransform {  // B^T
   static constexpr int kFrom = 6, kTo = 6;
@@ -75,7 +76,8 @@ struct WeightGradientTransform {  // A'^T
   }
 };
 
-// Both axes of a tile: load(i, j) gives its element, store(i, j, value) takes the result's.
+// Transforms both axes of a tile. load_element(i, j) returns an element of it, and store_element(i, j, value) takes an
+// element of the result.
 template <class Transform, class Load, class Store>
 inline void transform_tile(Load&& load_element, Store&& store_element) {
   constexpr int kFrom = Transform::kFrom, kTo = Transform::kTo;

@@ -56,7 +56,7 @@ ConvCase generate(Random& random) {
   while (true) {
     ConvCase c = point_case(random.chance(0.5) ? 2 : 3, 1 + random.below(3));
     const std::int64_t kernel = random.chance(0.7) ? 3 : 1;
-    for (std::size_t axis = static_cast<std::size_t>(3 - c.dims); axis < 3; ++axis) {
+    for (int axis = 3 - c.dims; axis < 3; ++axis) {
       c.in[axis] = 1 + random.below(13);
       c.kernel[axis] = kernel;
       c.padding[axis] = kernel == 1 ? 0 : random.below(3);

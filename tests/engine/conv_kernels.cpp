@@ -18,7 +18,7 @@ ConvCase generate(Random& random, double budget) {
     ConvCase c = point_case(static_cast<int>(1 + random.below(3)), 1 + random.below(3));
     c.cin = random.chance(0.5) ? 1 + random.below(8) : 1 + random.below(70);
     c.cout = random.chance(0.5) ? 1 + random.below(8) : 1 + random.below(70);
-    for (std::size_t axis = static_cast<std::size_t>(3 - c.dims); axis < 3; ++axis) {
+    for (int axis = 3 - c.dims; axis < 3; ++axis) {
       c.in[axis] = 1 + random.below(c.dims == 3 ? 9 : 17);
       c.kernel[axis] = one_of({1, 1, 2, 3, 3, 3, 5});
       c.stride[axis] = one_of({1, 1, 1, 2, 2, 3});

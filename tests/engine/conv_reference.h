@@ -1,7 +1,6 @@
 // Convolutions written as the sums that define them, over generated shapes, for the tests of the kernels.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -18,22 +17,22 @@ namespace voxgrad::test {
 struct ConvCase {
   int dims;  // spatial axes, the last `dims` of three
   std::int64_t batch, cin, cout;
-  std::array<std::int64_t, 3> in, kernel, stride, padding, dilation;
+  Extents in, kernel, stride, padding, dilation;
 
-  std::int64_t out(std::size_t axis) const {
+  std::int64_t out(int axis) const {
     return (in[axis] + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis] + 1;
   }
   // All three axes, the unused ones with extent 1.
-  std::array<std::int64_t, 3> outs() const { return {out(0), out(1), out(2)}; }
+  Extents outs() const { return {out(0), out(1), out(2)}; }
   bool valid() const {
-    for (std::size_t axis = 0; axis < 3; ++axis)
+    for (int axis = 0; axis < 3; ++axis)
       if (in[axis] + 2 * padding[axis] < dilation[axis] * (kernel[axis] - 1) + 1) return false;
     return true;
   }
   double products() const { return static_cast<double>(y().numel()) * static_cast<double>(weight().numel() / cout); }
-  Shape shape(std::int64_t first, const std::array<std::int64_t, 3>& extents, std::int64_t last) const {
+  Shape shape(std::int64_t first, const Extents& extents, std::int64_t last) const {
     Shape result{first};
-    for (std::size_t axis = static_cast<std::size_t>(3 - dims); axis < 3; ++axis) result.push_back(extents[axis]);
+    for (int axis = 3 - dims; axis < 3; ++axis) result.push_back(extents[axis]);
     result.push_back(last);
     return result;
   }
@@ -47,11 +46,10 @@ struct ConvCase {
   }
 
  private:
-  Extents pick(const std::array<std::int64_t, 3>& values) const {
+  Extents pick(const Extents& values) const {
     Extents result;
     result.dims = dims;
-    for (int i = 0; i < dims; ++i)
-      result.value[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(3 - dims + i)];
+    for (int i = 0; i < dims; ++i) result[i] = values[3 - dims + i];
     return result;
   }
 };
@@ -66,7 +64,7 @@ inline ConvCase layer(int dims, std::int64_t batch, std::int64_t cin, std::int64
   ConvCase c = point_case(dims, batch);
   c.cin = cin;
   c.cout = cout;
-  for (std::size_t axis = static_cast<std::size_t>(3 - dims); axis < 3; ++axis) {
+  for (int axis = 3 - dims; axis < 3; ++axis) {
     c.in[axis] = extent;
     c.kernel[axis] = 3;
     c.padding[axis] = 1;

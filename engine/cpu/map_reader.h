@@ -1,12 +1,12 @@
-// A FeatureMap (engine/options.h) as kernels read it: what belongs to a channel is laid out once per sample, so that a
-// kernel normalises and activates a vector right after it has loaded it. Include after engine/cpu/isa.h.
+// Reads a FeatureMap (engine/options.h) for a kernel. The constants of a channel are laid out once per sample, so that
+// a kernel normalises and activates a vector right after it has loaded it. Include this file after engine/cpu/isa.h.
 #pragma once
 
 #include "engine/cpu/stream.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-// z = x as it stands.
+// Returns x unchanged.
 struct Plain {
   template <class V>
   V operator()(V x) const {
@@ -14,7 +14,8 @@ struct Plain {
   }
 };
 
-// z = act((x - mean) * scale + beta) for one vector of channels. The slope below zero is 1 (none), 0 (ReLU) or between.
+// Returns act((x - mean) * scale + beta) for one vector of channels. The slope below zero is 1 (no activation), 0
+// (ReLU) or between.
 template <class T>
 struct Normalised {
   Vec<T> mean, scale, beta;
@@ -26,14 +27,14 @@ struct Normalised {
 };
 
 template <class T>
-class Source {
+class MapReader {
  public:
   const T* x;
-  std::int64_t channels, rows;  // rows (voxels) of a sample
+  std::int64_t channels, rows;  // rows: voxels of a sample
 
-  Source(const T* values, const Shape& shape)
-      : x(values), channels(shape[-1]), rows(shape.spatial_numel()), period_(Stream::period_of(channels)) {}
-  explicit Source(const FeatureMap& map) : Source(map.x.template data<T>(), map.shape()) {
+  MapReader(const T* values, const Shape& shape)
+      : x(values), channels(shape[-1]), rows(shape.spatial_numel()), period_(ChannelStream::period_of(channels)) {}
+  explicit MapReader(const FeatureMap& map) : MapReader(map.x.template data<T>(), map.shape()) {
     if (!map.deferred()) return;
     slope_ = static_cast<T>(map.slope_below_zero());
     const std::int64_t maps = map.mean.extent(0), groups = map.mean.extent(1), samples = map.x.extent(0);
@@ -51,12 +52,14 @@ class Source {
   }
 
   bool plain() const { return constants_.empty(); }
-  // For the vector of channels that begins at `channel` (or at a position of the period). Not for a plain source.
+  // The function for the vector of channels that begins at `channel`, or at a position of the period. A plain map has
+  // none.
   Normalised<T> at(std::int64_t sample, std::int64_t channel) const {
     const T* const from = constants_.data() + 3 * sample * period_ + channel;
     return {load(from), load(from + period_), load(from + 2 * period_), slope_};
   }
-  // The rows [begin, end) of all samples; computed in `scratch` unless they can be read in place.
+  // Returns the rows [begin, end), counted over all samples. They are computed in `scratch` unless they can be read in
+  // place.
   const T* read(std::int64_t begin, std::int64_t end, T* scratch) const {
     if (plain()) return x + begin * channels;
     for (std::int64_t row = begin; row < end;) {
