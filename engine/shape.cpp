@@ -14,7 +14,9 @@ const char* name_of(DType type) noexcept {
   return kNames[static_cast<std::size_t>(type)];
 }
 
-Shape::Shape(std::initializer_list<std::int64_t> extents) {
+Shape::Shape(std::initializer_list<std::int64_t> extents) : Shape(std::span(extents.begin(), extents.size())) {}
+
+Shape::Shape(std::span<const std::int64_t> extents) {
   for (std::int64_t extent : extents) push_back(extent);
 }
 
@@ -59,6 +61,12 @@ std::size_t Shape::normalise(int axis) const {
   const int positive = axis < 0 ? axis + dims_ : axis;
   check(positive >= 0 && positive < dims_, "shape: axis ", axis, " outside ", *this);
   return static_cast<std::size_t>(positive);
+}
+
+Shape operator+(const Shape& a, const Shape& b) {
+  Shape both = a;
+  for (const std::int64_t extent : b) both.push_back(extent);
+  return both;
 }
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <ostream>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -40,6 +41,7 @@ class [[nodiscard]] Shape {
   static constexpr int kMaxDims = 6;
   Shape() = default;  // a scalar: no extents, one element
   Shape(std::initializer_list<std::int64_t> extents);
+  explicit Shape(std::span<const std::int64_t> extents);  // of a vector, or of a part of another shape
   static Shape filled(int dims, std::int64_t extent);
 
   int dims() const noexcept { return dims_; }
@@ -66,6 +68,9 @@ class [[nodiscard]] Shape {
 };
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape);
+
+// The extents of a followed by those of b: Shape{n} + shape is a batch of n such maps.
+Shape operator+(const Shape& a, const Shape& b);
 
 // The numpy rule: align at the last axis, extents equal or 1. Error, naming `op`, if they do not fit.
 Shape broadcast(const Shape& a, const Shape& b, const char* op);

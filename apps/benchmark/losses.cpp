@@ -30,9 +30,7 @@ Json as_one_piece(const BenchOptions& options, const losses::Loss& loss, const T
 
 Json bench_losses(const BenchOptions& options, const std::vector<std::string>& losses, const Shape& shape,
                   std::int64_t classes) {
-  Shape logit_shape = shape;
-  logit_shape.push_back(classes);
-  Tensor logits = random_normal(logit_shape, options.seed, 0, 2).to(options.device);
+  Tensor logits = random_normal(shape + Shape{classes}, options.seed, 0, 2).to(options.device);
   logits.set_requires_grad();
   const Tensor labels = smooth_labels(shape, std::max<std::int64_t>(classes, 2)).to(options.device);
   if (!options.dump.empty())

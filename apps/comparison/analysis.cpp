@@ -52,7 +52,7 @@ Values values_of(const Comparison& comparison, const std::vector<const ComparedR
   std::map<std::uint64_t, std::vector<double>> seeds;
   for (const ComparedRun* run : runs) {
     if (run->diverged)  // the cases it would have been tested on count as 0
-      for (const std::string& id : folds[static_cast<std::size_t>(std::max(0, run->fold))]) {
+      for (const std::string& id : nth(folds, std::max(0, run->fold))) {
         values.by_case[index.at(id)].push_back(0);
         seeds[run->seed].push_back(0);
       }
@@ -238,7 +238,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   Analysis result;
   result.name = name;
   result.baseline = baseline;
-  result.cases = static_cast<std::int64_t>(values.front().size());
+  result.cases = std::ssize(values.front());
   result.friedman = friedman(values);
   result.tau_median = stability.tau_median;
   result.tau_low = stability.tau_low;

@@ -42,7 +42,7 @@ double median_of(std::vector<double> values) {
 }
 
 CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores, const std::vector<Known>& cases) {
-  CaseGroup group{name, static_cast<std::int64_t>(cases.size()), {}};
+  CaseGroup group{name, std::ssize(cases), {}};
   if (cases.empty()) return group;
   const std::vector<std::string>& names = scores.front().losses;
   Stratum values;  // [kind][case]

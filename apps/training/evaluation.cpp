@@ -14,7 +14,7 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
                           const losses::Scoring& scoring) {
   double squares = 0;
   for (int axis = 0; axis < truth.dims(); ++axis) {
-    const double spacing = scoring.spacing.empty() ? 1 : scoring.spacing[static_cast<std::size_t>(axis)];
+    const double spacing = scoring.spacing.empty() ? 1 : nth(scoring.spacing, axis);
     squares += std::pow(static_cast<double>(truth.extent(axis)) * spacing, 2);
   }
   return {id, losses::score(prediction, truth, scoring), std::sqrt(squares), scoring.tolerance(),

@@ -96,7 +96,7 @@ void metrics(const MetricsOptions& options, const Common& common) {
     if (s.shape() != g.shape())
       throw Error(ErrorKind::data, text("case \"", id, "\": prediction ", s.shape(), ", truth ", g.shape()));
     results.push_back(compare_labels(id, s, g,
-                                     {.classes = static_cast<std::int64_t>(names.size()),
+                                     {.classes = std::ssize(names),
                                       .ignore = ignore,
                                       .spacing = spacings.of(i, matches[i], g.dims()),
                                       .tau = options.tau}));

@@ -1,6 +1,8 @@
 // Shapes, broadcasting and extents.
 #include "tests/test.h"
 
+#include <vector>
+
 #include "engine/shape.h"
 
 using namespace voxgrad;
@@ -22,6 +24,9 @@ TEST_CASE("extents, axes from both ends, products") {
   CHECK(text(s) == "[2, 3, 4, 5]");
   CHECK(text(Shape{}) == "[]");
   CHECK(Shape{2, 3} != Shape{2, 3, 1});
+  CHECK(Shape(std::vector<std::int64_t>{2, 3}) == Shape{2, 3});
+  CHECK(Shape{7} + Shape{2, 3} + Shape{} == Shape{7, 2, 3});
+  CHECK(Shape(std::span(s.begin() + 1, s.end())) == Shape{3, 4, 5});
 }
 
 TEST_CASE("wrong axes and extents are refused with the values") {
@@ -30,6 +35,8 @@ TEST_CASE("wrong axes and extents are refused with the values") {
   CHECK(contains(error_of([&] { static_cast<void>(s[-3]); }), "axis -3"));
   CHECK(contains(error_of([] { Shape{2, -1}; }), "-1"));
   CHECK_THROWS_AS((Shape{1, 1, 1, 1, 1, 1, 1}), Error);
+  CHECK_THROWS_AS(Shape(std::vector<std::int64_t>(7, 1)), Error);
+  CHECK_THROWS_AS((Shape{1, 1, 1, 1} + Shape{1, 1, 1}), Error);
 }
 
 TEST_CASE("elements that cannot be counted are an error, not a wrapped number") {
