@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "data/consistent.h"
+#include "data/label_file.h"
 #include "engine/error.h"
 #include "engine/io/crc32.h"
 
@@ -35,10 +36,9 @@ void read_root(const h5::File& file, StoredDataset& stored) {
   info.path = file.path();
   info.name = std::filesystem::path(file.path()).stem().string();
   info.class_names = root.strings_attribute("class_names");
-  stored.names_ignore_label = root.has_attribute("ignore_label");
-  const std::int64_t ignore = stored.names_ignore_label ? root.integer_attribute("ignore_label") : kIgnoreDefault;
-  if (ignore < 0 || ignore > 255) fail_format(root.where(), text("ignore_label is ", ignore, ", expected 0..255"));
-  info.ignore_label = static_cast<int>(ignore);
+  const int ignore = ignore_label_of(root);
+  stored.names_ignore_label = ignore >= 0;
+  info.ignore_label = stored.names_ignore_label ? ignore : kIgnoreDefault;
   for (auto& [name, value] : root.text_attributes())
     if (name != "format" && name != "class_names") info.attributes.emplace(name, value);
 }

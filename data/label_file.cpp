@@ -37,10 +37,18 @@ Tensor read_labels(const h5::Array& array) {
   return read_box(array, Shape::filled(array.extents().dims(), 0), array.extents(), array.extents());
 }
 
+int ignore_label_of(const h5::Object& object) {
+  if (!object.has_attribute("ignore_label")) return -1;
+  const std::int64_t label = object.integer_attribute("ignore_label");
+  if (label < 0 || label > 255)
+    throw Error(ErrorKind::data, text(object.where(), ": ignore_label is ", label, ", expected 0..255"));
+  return static_cast<int>(label);
+}
+
 LabelFile::LabelFile(const std::string& path) : file_(h5::File::open(path)), stacked_(file_.exists("/labels")) {
   const h5::Group root = file_.group("/");
   if (root.has_attribute("class_names")) class_names_ = root.strings_attribute("class_names");
-  if (root.has_attribute("ignore_label")) ignore_label_ = static_cast<int>(root.integer_attribute("ignore_label"));
+  ignore_label_ = ignore_label_of(root);
   has_case_ids_ = !stacked_ || file_.exists("/case_ids");
   if (!stacked_) {
     if (!file_.exists("/cases")) throw Error(ErrorKind::data, path + ": neither /labels nor /cases in it");
@@ -83,6 +91,7 @@ std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
 PredictionWriter::PredictionWriter(const Dataset& dataset, const std::vector<std::int64_t>& cases, bool probabilities,
                                    const std::string& model)
     : info_(dataset.info()), cases_(cases), probabilities_(probabilities) {
+  check(!cases.empty(), "predictions: there are no cases");
   stacked_ = std::all_of(cases.begin(), cases.end(), [&](std::int64_t index) {
     return nth(info_.shapes, index) == nth(info_.shapes, cases.front()) &&
            nth(info_.spacings, index) == nth(info_.spacings, cases.front());

@@ -18,6 +18,9 @@ namespace voxgrad::data {
 // Reads an array of whole numbers as labels u8. Throws Error(data) for another element type or a value outside 0..255.
 Tensor read_labels(const h5::Array& array);
 
+// Returns the attribute `ignore_label`, or -1 if there is none. Throws Error(data) if it is outside 0..255.
+int ignore_label_of(const h5::Object& object);
+
 class LabelFile {
  public:
   // Throws Error(io) if the file cannot be opened, Error(data) that names what is missing in it.

@@ -74,8 +74,7 @@ Given read(const EvalOptions& options) {
     given.context.spacing = root.numbers_attribute("spacing");
   else if (stored.has_attribute("spacing"))
     given.context.spacing = stored.numbers_attribute("spacing");
-  if (root.has_attribute("ignore_label"))
-    given.context.ignore = static_cast<int>(root.integer_attribute("ignore_label"));
+  if (root.has_attribute("ignore_label")) given.context.ignore = data::ignore_label_of(root);
   if (root.has_attribute("class_names")) given.class_names = root.strings_attribute("class_names");
   if (!options.png.empty() && file.exists("/images")) {
     given.image = read_numbers(file.array("/images"), "f32");

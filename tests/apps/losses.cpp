@@ -128,4 +128,12 @@ TEST_CASE("losses eval refuses logits that are no numbers, labels without a clas
   const Outcome shapes = program({"losses", "eval", "ce", path});
   CHECK(shapes.code == 3);
   CHECK_MESSAGE(contains(shapes.err, "[N, *S, C]"), shapes.err);
+  data::h5::Writer ignoring;
+  ignoring.array("/logits", Element::f64, {1, 2, 2, 2}, zeros.data());
+  ignoring.array("/labels", Element::u8, {1, 2, 2}, none.data());
+  ignoring.attribute("/", "ignore_label", (std::int64_t{1} << 32) + 1);  // must not become 1
+  ignoring.save(path);
+  const Outcome ignore = program({"losses", "eval", "ce", path});
+  CHECK(ignore.code == 3);
+  CHECK_MESSAGE(contains(ignore.err, "ignore_label is 4294967297, expected 0..255"), ignore.err);
 }
