@@ -8,7 +8,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// Value and gradient in one piece, as a training records them, on a device that has that.
+// Measures value and gradient in one piece, as a training records them, on a device that can record.
 Json as_one_piece(const BenchOptions& options, const losses::Loss& loss, const Tensor& logits, const Tensor& labels) {
   const Tensor result = zeros({}, DType::f64, options.device);
   Replay replay(options.device);

@@ -1,4 +1,4 @@
-// Training steps and inference of a whole network.
+// Measures training steps and inference of a whole network.
 #include <cmath>
 #include <numbers>
 
@@ -17,7 +17,7 @@
 namespace voxgrad::apps {
 namespace {
 
-enum Stream : std::uint64_t { kWeights = 1, kInput = 2 };
+enum SeedFork : std::uint64_t { kWeights = 1, kInput = 2 };
 
 constexpr double kRate = 1e-4;  // of the optimiser: it costs the same whatever it is
 

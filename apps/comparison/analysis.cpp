@@ -40,7 +40,7 @@ std::vector<std::string> complete_losses(const Comparison& comparison) {
   return complete;
 }
 
-// [case] -> one value per seed, and [seed] -> mean over its cases, of one loss.
+// The values of one loss: for each case one value per seed, and for each seed the mean over its cases.
 struct Values {
   std::vector<std::vector<double>> by_case;
   std::vector<double> by_seed;
@@ -66,7 +66,7 @@ Values values_of(const Comparison& comparison, const std::vector<const ComparedR
   return values;
 }
 
-// The ids of the cases of each fold, from any run that has them; without folds all are "fold 0".
+// Returns the ids of the cases of each fold, from any run that has them. Without folds all are in fold 0.
 std::vector<std::vector<std::string>> folds_of(const Comparison& comparison, const ComparedDataset& dataset) {
   std::vector<std::vector<std::string>> folds(1);
   for (const ComparedRun& run : comparison.runs) {

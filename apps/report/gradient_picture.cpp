@@ -38,8 +38,8 @@ std::string short_number(double value, int digits = 2) {
   return buffer;
 }
 
-// Where the colours of the gradient end: the largest magnitude, or, if a few voxels stick out, that of the 99th percent
-// of those that are not 0.
+// The magnitude of the gradient at which its colours end. It is the largest one, or, if a few voxels stick out, the
+// 99th percentile of those that are not 0.
 struct Range {
   double most = 0, largest = 0;
   explicit Range(const std::vector<Plane>& planes) {
@@ -79,7 +79,7 @@ class Layout {
         drawing_.fill(left + i * scale_, top + j * scale_, scale_, scale_, map(plane.at(j, i)));
   }
 
-  // A line between voxels that differ, if there is room for one.
+  // Draws a line between voxels that differ, if there is room for one.
   void outline(std::int64_t column, std::int64_t row, const Plane& plane, Colour colour) {
     if (scale_ < 3) return;
     const std::int64_t left = x(column), top = y(row);
@@ -98,7 +98,7 @@ class Layout {
   Drawing drawing_;
 };
 
-// Cuts a text to what fits.
+// Cuts a text where the room ends.
 std::string fitting(const std::string& words, std::int64_t width) {
   std::string result = words;
   while (Drawing::text_width(result) > width && result.size() > 4) result = result.substr(0, result.size() - 4) + "...";

@@ -62,7 +62,7 @@ losses::Observation observe(const CaseResult& result, std::size_t label, std::si
   return {result.classes[label][metric], result.diagonal, result.classes[label].both_empty()};
 }
 
-// foreground_mean of the cases with these indices.
+// Returns foreground_mean() of the cases with these indices.
 double mean_of_choice(const std::vector<CaseResult>& cases, const std::vector<std::size_t>& choice,
                       std::size_t metric) {
   std::vector<double> means;
