@@ -1,4 +1,5 @@
-// The rules of format 1 that hold for what is read and for what is written: require_consistent of data/format.h.
+#include "data/consistent.h"
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -9,7 +10,7 @@
 namespace voxgrad::data {
 namespace {
 
-// Valid UTF-8 without control characters: names are printed, and written as JSON and HTML.
+// Returns whether a name is valid UTF-8 without control characters. Names are printed and written as JSON and HTML.
 bool printable(const std::string& name) {
   for (std::size_t i = 0; i < name.size();) {
     const auto byte = [&](std::size_t k) { return k < name.size() ? static_cast<unsigned char>(name[k]) : 0u; };
@@ -42,13 +43,13 @@ void require_names(const std::vector<std::string>& names, const char* what, cons
 }
 
 void require_classes(const DatasetInfo& info, const std::string& where) {
-  const std::int64_t classes = static_cast<std::int64_t>(info.class_names.size());
+  const std::int64_t classes = std::ssize(info.class_names);
   if (classes < 2 || classes > 255)
     fail_format(where, text("class_names has ", classes, " names, expected 2..255, the background first"));
   require_names(info.class_names, "class name", where);
   if (info.ignore_label >= 0 && info.ignore_label < classes)
-    fail_format(where, text("ignore_label ", info.ignore_label,
-                            " is a class: ", info.class_names[static_cast<std::size_t>(info.ignore_label)]));
+    fail_format(where,
+                text("ignore_label ", info.ignore_label, " is a class: ", nth(info.class_names, info.ignore_label)));
 }
 
 void require_groups(const DatasetInfo& info, const std::string& where) {
@@ -60,7 +61,7 @@ void require_groups(const DatasetInfo& info, const std::string& where) {
       fail_format(where, text("the group of case ", i, " is empty or no printable UTF-8"));
 }
 
-// No case and no group may be in two of the splits that are used together.
+// Throws Error(data) if a case or a group is in two of these splits, which are used together.
 void require_apart(const DatasetInfo& info, const std::vector<std::string>& names, const std::string& where) {
   std::map<std::int64_t, std::string> owner;
   std::map<std::string, std::string> group_owner;
@@ -68,24 +69,24 @@ void require_apart(const DatasetInfo& info, const std::vector<std::string>& name
     const auto found = info.splits.find(name);
     if (found == info.splits.end()) continue;
     for (const std::int64_t index : found->second) {
-      const std::size_t i = static_cast<std::size_t>(index);
       const auto [other, is_new] = owner.emplace(index, name);
       if (!is_new)
         fail_format(where,
-                    text("splits: case ", index, " (\"", info.case_ids[i], "\") is ",
+                    text("splits: case ", index, " (\"", nth(info.case_ids, index), "\") is ",
                          other->second == name ? "twice in " + name : "in " + other->second + " and in " + name),
                     "what is tested must not have been trained on");
       if (info.groups.empty()) continue;
-      const auto [group, is_new_group] = group_owner.emplace(info.groups[i], name);
+      const auto [group, is_new_group] = group_owner.emplace(nth(info.groups, index), name);
       if (group->second != name)
-        fail_format(where, text("splits: group \"", info.groups[i], "\" is in ", group->second, " and in ", name),
+        fail_format(where,
+                    text("splits: group \"", nth(info.groups, index), "\" is in ", group->second, " and in ", name),
                     "all cases of a group belong to one split, or the test is not independent");
     }
   }
 }
 
 void require_splits(const DatasetInfo& info, const std::string& where) {
-  const std::int64_t cases = static_cast<std::int64_t>(info.case_ids.size());
+  const std::int64_t cases = std::ssize(info.case_ids);
   std::set<std::string> folds;
   for (const auto& [name, indices] : info.splits) {
     for (const std::int64_t index : indices)
@@ -108,7 +109,7 @@ void require_consistent(const DatasetInfo& info, const std::string& where) {
   for (std::size_t i = 0; i < info.spacings.size(); ++i) {
     const std::vector<double>& spacing = info.spacings[i];
     const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
-    if (spacing.size() != static_cast<std::size_t>(info.dims) || !good)
+    if (std::ssize(spacing) != info.dims || !good)
       fail_format(where, text("case ", i, " (\"", info.case_ids[i], "\"): spacing must be ", info.dims,
                               " positive numbers, millimetres per axis ", info.dims == 2 ? "y, x" : "z, y, x"));
   }

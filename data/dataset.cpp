@@ -9,6 +9,7 @@
 
 #include "data/format.h"
 #include "data/labels.h"
+#include "data/splits.h"
 #include "engine/io/crc32.h"
 
 namespace voxgrad::data {
@@ -20,27 +21,26 @@ constexpr std::int64_t kPieceBytes = std::int64_t{32} << 20;
 
 using Piece = std::span<const std::byte>;
 
-// The values of a source as they are stored, in C order, in pieces of bounded size.
-void stream(const Source& source, const std::function<void(Piece)>& take) {
-  const std::size_t axis = source.count[0] == 1 ? 1 : 0;
-  std::int64_t row = static_cast<std::int64_t>(size_of(source.array.element()));
-  for (std::size_t i = axis + 1; i < source.count.size(); ++i) row *= source.count[i];
-  const std::int64_t chunk = source.array.chunk()[axis];
-  const std::int64_t rows = std::min(std::max(kPieceBytes / row / chunk * chunk, chunk), source.count[axis]);
+// Hands over the values of a box as they are stored, in C order, in pieces of bounded size.
+void read_in_pieces(const Box& box, const std::function<void(Piece)>& take) {
+  const int axis = box.count[0] == 1 ? 1 : 0;
+  const std::int64_t length = box.count[axis];
+  const std::int64_t row = static_cast<std::int64_t>(size_of(box.array.element())) * box.count.numel() / length;
+  const std::int64_t chunk = box.array.chunk()[axis];
+  const std::int64_t rows = std::min(std::max(kPieceBytes / row / chunk * chunk, chunk), length);
   std::vector<std::byte> buffer(static_cast<std::size_t>(rows * row));
-  h5::Extents start = source.start, count = source.count;
-  for (std::int64_t first = 0; first < source.count[axis]; first += rows) {
-    start[axis] = source.start[axis] + first;
-    count[axis] = std::min(rows, source.count[axis] - first);
-    source.array.read(start, count, source.array.element(), buffer.data());
-    take({buffer.data(), static_cast<std::size_t>(count[axis] * row)});
+  for (std::int64_t first = 0; first < length; first += rows) {
+    const std::int64_t here = std::min(rows, length - first);
+    box.array.read(box.start.with(axis, box.start[axis] + first), box.count.with(axis, here), box.array.element(),
+                   buffer.data());
+    take({buffer.data(), static_cast<std::size_t>(here * row)});
   }
 }
 
-void require_finite(const float* values, std::size_t count, const Place& place) {
+void require_finite(const float* values, std::size_t count, const CaseName& name) {
   for (std::size_t i = 0; i < count; ++i)
     if (!std::isfinite(values[i])) [[unlikely]]
-      fail_case("images", place, text("value ", values[i], " is not a finite number"),
+      fail_case("images", name, text("value ", values[i], " is not a finite number"),
                 "replace such values before the file is written, for instance with numpy.nan_to_num");
 }
 
@@ -57,26 +57,26 @@ void require_crc(const char* what, const h5::Array& array, std::uint32_t found) 
 }  // namespace
 
 struct Dataset::Impl {
-  Layout layout;
+  StoredDataset stored;
   LabelRule rule;
   bool verify;
   mutable std::mutex mutex;
   mutable bool verified = false;
   mutable bool foreground_known = false;
 
-  Impl(Layout found, const DatasetOptions& options)
-      : layout(std::move(found)),
-        rule(static_cast<std::int64_t>(layout.info.class_names.size()), layout.info.ignore_label, options.label_map),
+  Impl(StoredDataset found, const DatasetOptions& options)
+      : stored(std::move(found)),
+        rule(std::ssize(stored.info.class_names), stored.info.ignore_label, options.label_map),
         verify(options.verify) {}
 
-  std::int64_t cases() const { return static_cast<std::int64_t>(layout.info.case_ids.size()); }
-  Place place(std::int64_t index, const h5::Array& array) const {
-    return {index, layout.info.case_ids[static_cast<std::size_t>(index)], array.where()};
+  std::int64_t cases() const { return std::ssize(stored.info.case_ids); }
+  CaseName name(std::int64_t index, const h5::Array& array) const {
+    return {index, nth(stored.info.case_ids, index), array.where()};
   }
 
   void verify_images() const;
   void verify_labels() const;
-  void require_foreground(const Place& ignored) const;
+  void require_foreground(const CaseName& ignored) const;
   Tensor read_image(std::int64_t index) const;
   Tensor read_label(std::int64_t index) const;
 };
@@ -84,45 +84,45 @@ struct Dataset::Impl {
 void Dataset::Impl::verify_images() const {
   std::uint32_t crc = 0;
   for (std::int64_t i = 0; i < cases(); ++i) {
-    const Source source = layout.image(i);
-    const bool floats = source.array.element() == h5::Element::f32;
-    if (!layout.stacked) crc = 0;
-    stream(source, [&](Piece piece) {
+    const Box box = stored.image(i);
+    const bool floats = box.array.element() == h5::Element::f32;
+    if (!stored.stacked) crc = 0;
+    read_in_pieces(box, [&](Piece piece) {
       crc = crc32(piece, crc);
       if (floats)
-        require_finite(reinterpret_cast<const float*>(piece.data()), piece.size() / sizeof(float),
-                       place(i, source.array));
+        require_finite(reinterpret_cast<const float*>(piece.data()), piece.size() / sizeof(float), name(i, box.array));
     });
-    if (!layout.stacked || i + 1 == cases()) require_crc("images", source.array, crc);
+    if (!stored.stacked || i + 1 == cases()) require_crc("images", box.array, crc);
   }
 }
 
 void Dataset::Impl::verify_labels() const {
   std::uint32_t crc = 0;
-  bool foreground = layout.names_ignore_label;
-  std::int64_t ignored = -1;  // the first case with an ignore label
+  bool foreground = stored.names_ignore_label;
+  std::int64_t ignored = -1;  // the first case in which the ignore label occurs
   for (std::int64_t i = 0; i < cases(); ++i) {
-    const Source source = layout.label(i);
-    if (!layout.stacked) crc = 0;
+    const Box box = stored.label(i);
+    if (!stored.stacked) crc = 0;
     LabelRule::Seen seen{};
-    stream(source, [&](Piece piece) {
+    read_in_pieces(box, [&](Piece piece) {
       crc = crc32(piece, crc);
       const LabelRule::Seen here = LabelRule::seen({reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size()});
       for (std::size_t v = 0; v < seen.size(); ++v) seen[v] = seen[v] || here[v];
     });
-    if (!layout.stacked || i + 1 == cases()) require_crc("labels", source.array, crc);
-    rule.require(seen, place(i, source.array));
+    if (!stored.stacked || i + 1 == cases()) require_crc("labels", box.array, crc);
+    rule.require(seen, name(i, box.array));
     foreground = foreground || rule.has_foreground(seen);
     if (ignored < 0 && rule.has_ignored(seen)) ignored = i;
   }
-  if (!foreground && ignored >= 0) rule.fail_without_foreground(place(ignored, layout.label(ignored).array));
+  if (!foreground && ignored >= 0) rule.fail_without_foreground(name(ignored, stored.label(ignored).array));
 }
 
-// `ignored`: a case that holds background and ignored voxels only. That is fine if another one has foreground.
-void Dataset::Impl::require_foreground(const Place& ignored) const {
+// Throws unless some case has foreground. `ignored` is a case with nothing but background and ignored voxels, which is
+// fine if another one has foreground.
+void Dataset::Impl::require_foreground(const CaseName& ignored) const {
   const std::lock_guard lock(mutex);
   for (std::int64_t i = 0; i < cases() && !foreground_known; ++i)
-    stream(layout.label(i), [&](Piece piece) {
+    read_in_pieces(stored.label(i), [&](Piece piece) {
       foreground_known =
           foreground_known ||
           rule.has_foreground(LabelRule::seen({reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size()}));
@@ -131,35 +131,33 @@ void Dataset::Impl::require_foreground(const Place& ignored) const {
 }
 
 Tensor Dataset::Impl::read_image(std::int64_t index) const {
-  const DatasetInfo& info = layout.info;
-  const Source source = layout.image(index);
-  Shape shape = info.shapes[static_cast<std::size_t>(index)];
+  const DatasetInfo& info = stored.info;
+  const Box box = stored.image(index);
+  const Shape& shape = nth(info.shapes, index);
   const std::int64_t voxels = shape.numel(), channels = info.channels;
-  shape.push_back(channels);
-  Tensor image = empty(shape);
+  Tensor image = empty(shape + Shape{channels});
   float* target = image.data<float>();
-  if (source.channels_first && channels > 1) {
+  if (box.channels_first && channels > 1) {
     std::vector<float> planes(static_cast<std::size_t>(voxels * channels));
-    source.array.read(source.start, source.count, h5::Element::f32, planes.data());
+    box.array.read(box.start, box.count, h5::Element::f32, planes.data());
     for (std::int64_t c = 0; c < channels; ++c)
-      for (std::int64_t v = 0; v < voxels; ++v)
-        target[v * channels + c] = planes[static_cast<std::size_t>(c * voxels + v)];
+      for (std::int64_t v = 0; v < voxels; ++v) target[v * channels + c] = nth(planes, c * voxels + v);
   } else {
-    source.array.read(source.start, source.count, h5::Element::f32, target);
+    box.array.read(box.start, box.count, h5::Element::f32, target);
   }
-  require_finite(target, static_cast<std::size_t>(image.numel()), place(index, source.array));
+  require_finite(target, static_cast<std::size_t>(image.numel()), name(index, box.array));
   return image;
 }
 
 Tensor Dataset::Impl::read_label(std::int64_t index) const {
-  const Source source = layout.label(index);
-  Tensor label = empty(layout.info.shapes[static_cast<std::size_t>(index)], DType::u8);
+  const Box box = stored.label(index);
+  Tensor label = empty(nth(stored.info.shapes, index), DType::u8);
   const std::span<std::uint8_t> values(label.data<std::uint8_t>(), static_cast<std::size_t>(label.numel()));
-  source.array.read(source.start, source.count, h5::Element::u8, values.data());
+  box.array.read(box.start, box.count, h5::Element::u8, values.data());
   const LabelRule::Seen seen = LabelRule::seen(values);
-  const Place where = place(index, source.array);
+  const CaseName where = name(index, box.array);
   rule.require(seen, where);
-  if (!verify && !layout.names_ignore_label && rule.has_ignored(seen) && !rule.has_foreground(seen))
+  if (!verify && !stored.names_ignore_label && rule.has_ignored(seen) && !rule.has_foreground(seen))
     require_foreground(where);
   rule.apply(values);
   return label;
@@ -167,13 +165,15 @@ Tensor Dataset::Impl::read_label(std::int64_t index) const {
 
 Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {
   Dataset dataset;
-  dataset.impl_ = std::make_shared<const Impl>(read_layout(path), options);
+  dataset.impl_ = std::make_shared<const Impl>(open_stored(path), options);
   return dataset;
 }
 
-const DatasetInfo& Dataset::info() const { return impl_->layout.info; }
+const DatasetInfo& Dataset::info() const { return impl_->stored.info; }
 std::int64_t Dataset::size() const { return impl_->cases(); }
-std::int64_t Dataset::classes() const { return static_cast<std::int64_t>(info().class_names.size()); }
+std::int64_t Dataset::classes() const { return std::ssize(info().class_names); }
+
+std::vector<std::int64_t> Dataset::split(const std::string& name) const { return split_of(info(), name); }
 
 void Dataset::verify() const {
   const std::lock_guard lock(impl_->mutex);
@@ -186,11 +186,10 @@ void Dataset::verify() const {
 Case Dataset::read(std::int64_t index) const {
   check(index >= 0 && index < size(), "dataset: case ", index, " asked of ", size());
   if (impl_->verify) verify();
-  const std::size_t i = static_cast<std::size_t>(index);
   Case result;
-  result.id = info().case_ids[i];
-  if (!info().groups.empty()) result.group = info().groups[i];
-  result.spacing = info().spacings[i];
+  result.id = nth(info().case_ids, index);
+  if (!info().groups.empty()) result.group = nth(info().groups, index);
+  result.spacing = nth(info().spacings, index);
   result.image = impl_->read_image(index);
   result.label = impl_->read_label(index);
   return result;

@@ -10,9 +10,9 @@
 namespace voxgrad::data {
 namespace {
 
-constexpr std::int64_t kSampledVoxels = 1'000'000;  // per channel, for the percentiles
+constexpr std::int64_t kSampledVoxels = 1'000'000;  // for the percentiles of a channel
 
-Summary summarise(std::vector<double> values) {
+Spread spread_of(std::vector<double> values) {
   if (values.empty()) return {};
   std::sort(values.begin(), values.end());
   const std::size_t n = values.size();
@@ -21,15 +21,15 @@ Summary summarise(std::vector<double> values) {
   return {values.front(), median, sum / static_cast<double>(n), values.back()};
 }
 
-// The value below which `share` of the sample lies.
+// Returns the value below which this share of the sample lies.
 double percentile(std::vector<float>& sample, double share) {
   if (sample.empty()) return 0;
-  const auto nth = sample.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(sample.size() - 1) + 0.5);
-  std::nth_element(sample.begin(), nth, sample.end());
-  return *nth;
+  const auto found = sample.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(sample.size() - 1) + 0.5);
+  std::nth_element(sample.begin(), found, sample.end());
+  return *found;
 }
 
-// Collects what one case after the other adds.
+// Adds up the numbers of one case after the other.
 class Collector {
  public:
   Collector(const DatasetInfo& info, std::int64_t cases);
@@ -43,7 +43,7 @@ class Collector {
 
   const DatasetInfo& info_;
   Fingerprint result_;
-  std::int64_t budget_;  // voxels sampled per case, for the percentiles
+  std::int64_t budget_;  // the number of voxels of each case that the percentiles use
   std::int64_t ignored_ = 0;
   std::set<std::string> groups_;
   std::vector<std::vector<double>> extents_, spacings_;            // per axis
@@ -81,9 +81,9 @@ void Collector::add(const Case& one) {
 void Collector::add_geometry(const Case& one) {
   if (!one.group.empty()) groups_.insert(one.group);
   result_.voxels += one.label.numel();
-  for (std::size_t axis = 0; axis < extents_.size(); ++axis) {
-    extents_[axis].push_back(static_cast<double>(one.label.extent(static_cast<int>(axis))));
-    spacings_[axis].push_back(one.spacing[axis]);
+  for (int axis = 0; axis < info_.dims; ++axis) {
+    nth(extents_, axis).push_back(static_cast<double>(one.label.extent(axis)));
+    nth(spacings_, axis).push_back(nth(one.spacing, axis));
   }
 }
 
@@ -92,7 +92,7 @@ void Collector::add_labels(const Case& one) {
   const std::uint8_t* labels = one.label.data<std::uint8_t>();
   const std::int64_t voxels = one.label.numel();
   for (std::int64_t i = 0; i < voxels; ++i) ++counts[labels[i]];
-  if (info_.ignore_label >= 0) ignored_ += counts[static_cast<std::size_t>(info_.ignore_label)];
+  if (info_.ignore_label >= 0) ignored_ += nth(counts, info_.ignore_label);
   const double voxel = std::accumulate(one.spacing.begin(), one.spacing.end(), 1.0, std::multiplies<double>());
   bool foreground = false;
   for (std::size_t c = 0; c < result_.classes.size(); ++c) {
@@ -113,13 +113,12 @@ void Collector::add_intensities(const Case& one) {
   const std::int64_t channels = info_.channels, voxels = one.label.numel();
   const float* values = one.image.data<float>();
   const std::uint8_t* labels = one.label.data<std::uint8_t>();
-  std::vector<float> inside;  // the foreground's voxels
+  std::vector<float> inside;  // the values of the foreground
   for (std::int64_t v = 0; v < voxels; ++v)
     if (labels[v] != 0 && labels[v] != info_.ignore_label)
       inside.insert(inside.end(), values + v * channels, values + (v + 1) * channels);
   const std::vector<Moments> all = channel_moments(values, voxels, channels);
-  const std::vector<Moments> foreground =
-      channel_moments(inside.data(), static_cast<std::int64_t>(inside.size()) / channels, channels);
+  const std::vector<Moments> foreground = channel_moments(inside.data(), std::ssize(inside) / channels, channels);
   const std::int64_t step = std::max<std::int64_t>(1, voxels / budget_);
   for (std::size_t c = 0; c < all_.size(); ++c) {
     const std::int64_t first = static_cast<std::int64_t>(c);
@@ -135,18 +134,18 @@ void Collector::add_intensities(const Case& one) {
 }
 
 Fingerprint Collector::finish() {
-  result_.groups = static_cast<std::int64_t>(groups_.size());
-  for (const auto& values : extents_) result_.shape.push_back(summarise(values));
-  for (const auto& values : spacings_) result_.spacing.push_back(summarise(values));
+  result_.groups = std::ssize(groups_);
+  for (const auto& values : extents_) result_.shape.push_back(spread_of(values));
+  for (const auto& values : spacings_) result_.spacing.push_back(spread_of(values));
   const double valid = static_cast<double>(result_.voxels - ignored_);
   result_.ignored_fraction = static_cast<double>(ignored_) / static_cast<double>(result_.voxels);
   for (std::size_t c = 0; c < result_.classes.size(); ++c) {
     ClassFingerprint& one = result_.classes[c];
     one.fraction = valid > 0 ? static_cast<double>(one.voxels) / valid : 0;
     if (c > 0) result_.foreground_fraction += one.fraction;
-    one.objects = static_cast<std::int64_t>(object_voxels_[c].size());
-    one.object_voxels = summarise(std::move(object_voxels_[c]));
-    one.object_size = summarise(std::move(object_sizes_[c]));
+    one.objects = std::ssize(object_voxels_[c]);
+    one.object_voxels = spread_of(std::move(object_voxels_[c]));
+    one.object_size = spread_of(std::move(object_sizes_[c]));
   }
   for (std::size_t c = 0; c < result_.channels.size(); ++c) {
     ChannelFingerprint& channel = result_.channels[c];
@@ -170,11 +169,11 @@ std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t valu
   const std::int64_t voxels = label.numel();
   const Shape shape = label.shape();
   for (std::int64_t first = 0; first < voxels; ++first) {
-    if (open[static_cast<std::size_t>(first)] == 0) continue;
+    if (nth(open, first) == 0) continue;
     std::int64_t size = 0;
     const auto visit = [&](std::int64_t voxel) {
-      if (open[static_cast<std::size_t>(voxel)] == 0) return;
-      open[static_cast<std::size_t>(voxel)] = 0;
+      if (nth(open, voxel) == 0) return;
+      nth(open, voxel) = 0;
       stack.push_back(voxel);
       ++size;
     };
@@ -209,7 +208,7 @@ std::vector<Moments> intensity_moments(const Dataset& dataset, const std::vector
 
 Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases) {
   const std::vector<std::int64_t> chosen = cases.empty() ? dataset.split("all") : cases;
-  Collector collector(dataset.info(), static_cast<std::int64_t>(chosen.size()));
+  Collector collector(dataset.info(), std::ssize(chosen));
   for (const std::int64_t index : chosen) collector.add(dataset.read(index));
   return collector.finish();
 }

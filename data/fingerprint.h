@@ -1,4 +1,4 @@
-// What a dataset looks like: the numbers that `inspect` prints and from which `train` derives its defaults.
+// Describes a dataset in numbers, for people and for the rules that choose the settings of a training.
 #pragma once
 
 #include <cstdint>
@@ -10,47 +10,49 @@
 
 namespace voxgrad::data {
 
-struct Summary {  // of a list of numbers; zeros if it is empty
+// Describes a list of numbers; all four are 0 if it is empty.
+struct Spread {
   double min = 0, median = 0, mean = 0, max = 0;
 };
 
 struct ClassFingerprint {
   std::string name;
   std::int64_t voxels = 0;
-  double fraction = 0;       // of the voxels that are not ignored
-  std::int64_t cases = 0;    // in which it occurs
-  std::int64_t objects = 0;  // components connected by faces (4 or 6 neighbours); none counted for the background
-  Summary object_voxels;     // sizes of the objects ..
-  Summary object_size;       // .. in mm^2 or mm^3
+  double fraction = 0;       // its share of the voxels that are not ignored
+  std::int64_t cases = 0;    // the number of cases in which it occurs
+  std::int64_t objects = 0;  // components connected by faces (4 or 6 neighbours); 0 for the background
+  Spread object_voxels;      // the sizes of the objects in voxels
+  Spread object_size;        // the same in mm^2 or mm^3
 };
 
 struct ChannelFingerprint {
-  double min = 0, max = 0, mean = 0, deviation = 0;  // of all voxels
-  // Of at most about 10^6 voxels evenly spread over the cases.
+  double min = 0, max = 0, mean = 0, deviation = 0;  // over all voxels
+  // Over at most about 10^6 voxels, evenly spread over the cases.
   double percentile_0_5 = 0, median = 0, percentile_99_5 = 0;
-  double foreground_mean = 0, foreground_deviation = 0;  // voxels of any class but the background
+  double foreground_mean = 0, foreground_deviation = 0;  // over the voxels of all classes but the background
 };
 
 struct Fingerprint {
-  std::int64_t cases = 0, groups = 0;  // groups: 0 if the file has none
-  std::int64_t voxels = 0;             // of all cases
+  std::int64_t cases = 0, groups = 0;  // groups is 0 if the file has none
+  std::int64_t voxels = 0;             // in all cases together
   int dims = 2;
-  std::vector<Summary> shape, spacing;  // per spatial axis
-  double foreground_fraction = 0;       // of the voxels that are not ignored
-  double ignored_fraction = 0;          // of all voxels
-  std::int64_t empty_cases = 0;         // without any foreground
+  std::vector<Spread> shape, spacing;  // per spatial axis
+  double foreground_fraction = 0;      // its share of the voxels that are not ignored
+  double ignored_fraction = 0;         // their share of all voxels
+  std::int64_t empty_cases = 0;        // cases without any foreground
   std::vector<ClassFingerprint> classes;
   std::vector<ChannelFingerprint> channels;
 };
 
-// Of the given cases; none given: of all. Reads each once, one in memory at a time.
+// Describes the given cases, or all if none are given. Each is read once, and only one is in memory at a time.
 Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases = {});
 
-// Mean and variance of all voxels of the given cases (at least one), per channel. Reads each once.
+// Returns mean and variance of every channel over all voxels of the given cases, of which there must be at least one.
+// Each case is read once.
 std::vector<Moments> intensity_moments(const Dataset& dataset, const std::vector<std::int64_t>& cases);
 
-// Sizes, in voxels, of the face-connected components of the voxels of `label` (u8 [*S]) that equal `value`, in the
-// order of their first voxels.
+// Returns the sizes in voxels of the objects with this value in `label` (u8 [*S]), in the order of their first voxels.
+// An object is a set of voxels that are connected by faces.
 std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t value);
 
 }  // namespace voxgrad::data

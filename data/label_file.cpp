@@ -9,21 +9,13 @@ namespace voxgrad::data {
 namespace {
 
 using h5::Element;
-using Sizes = h5::Extents;
 
-Shape shape_of(const Sizes& extents, std::size_t first) {
-  Shape shape;
-  for (std::size_t axis = first; axis < extents.size(); ++axis) shape.push_back(extents[axis]);
-  return shape;
-}
-
-}  // namespace
-
-Tensor read_labels(const h5::Array& array, const Sizes& start, const Sizes& count, bool one_case) {
+// Reads a box of an array as labels of this shape.
+Tensor read_box(const h5::Array& array, const Shape& start, const Shape& count, const Shape& shape) {
   const Element element = array.element();
   if (element == Element::f32 || element == Element::f64 || element == Element::string || element == Element::other)
     throw Error(ErrorKind::data, array.where() + ": labels are whole numbers, this is " + h5::name_of(element));
-  const Tensor labels = empty(shape_of(count, one_case ? 1 : 0), DType::u8);
+  const Tensor labels = empty(shape, DType::u8);
   std::uint8_t* to = labels.data<std::uint8_t>();
   if (element == Element::u8) {
     array.read(start, count, element, to);
@@ -39,10 +31,24 @@ Tensor read_labels(const h5::Array& array, const Sizes& start, const Sizes& coun
   return labels;
 }
 
+}  // namespace
+
+Tensor read_labels(const h5::Array& array) {
+  return read_box(array, Shape::filled(array.extents().dims(), 0), array.extents(), array.extents());
+}
+
+int ignore_label_of(const h5::Object& object) {
+  if (!object.has_attribute("ignore_label")) return -1;
+  const std::int64_t label = object.integer_attribute("ignore_label");
+  if (label < 0 || label > 255)
+    throw Error(ErrorKind::data, text(object.where(), ": ignore_label is ", label, ", expected 0..255"));
+  return static_cast<int>(label);
+}
+
 LabelFile::LabelFile(const std::string& path) : file_(h5::File::open(path)), stacked_(file_.exists("/labels")) {
   const h5::Group root = file_.group("/");
   if (root.has_attribute("class_names")) class_names_ = root.strings_attribute("class_names");
-  if (root.has_attribute("ignore_label")) ignore_label_ = static_cast<int>(root.integer_attribute("ignore_label"));
+  ignore_label_ = ignore_label_of(root);
   has_case_ids_ = !stacked_ || file_.exists("/case_ids");
   if (!stacked_) {
     if (!file_.exists("/cases")) throw Error(ErrorKind::data, path + ": neither /labels nor /cases in it");
@@ -50,7 +56,7 @@ LabelFile::LabelFile(const std::string& path) : file_(h5::File::open(path)), sta
     return;
   }
   labels_ = file_.array("/labels");
-  if (labels_.extents().size() < 2)
+  if (labels_.extents().dims() < 2)
     throw Error(ErrorKind::data, labels_.where() + ": needs a case axis and spatial axes");
   const std::size_t count = static_cast<std::size_t>(labels_.extents()[0]);
   if (has_case_ids_) case_ids_ = file_.array("/case_ids").read_strings();
@@ -60,14 +66,10 @@ LabelFile::LabelFile(const std::string& path) : file_(h5::File::open(path)), sta
 }
 
 Tensor LabelFile::read(std::size_t index) const {
-  if (!stacked_) {
-    const h5::Array array = file_.array("/cases/" + case_ids_[index] + "/label");
-    return read_labels(array, Sizes(array.extents().size(), 0), array.extents(), false);
-  }
-  Sizes start(labels_.extents().size(), 0), count = labels_.extents();
-  start[0] = static_cast<std::int64_t>(index);
-  count[0] = 1;
-  return read_labels(labels_, start, count, true);
+  if (!stacked_) return read_labels(file_.array("/cases/" + case_ids_[index] + "/label"));
+  const Shape& all = labels_.extents();
+  const Shape start = Shape::filled(all.dims(), 0).with(0, static_cast<std::int64_t>(index));
+  return read_box(labels_, start, all.with(0, 1), Shape(std::span(all.begin() + 1, all.end())));
 }
 
 std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
@@ -79,7 +81,7 @@ std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
     if (!object.has_attribute("spacing")) continue;
     const std::vector<double> spacing = object.numbers_attribute("spacing");
     const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
-    if (!good || spacing.size() != static_cast<std::size_t>(dims))
+    if (!good || std::ssize(spacing) != dims)
       throw Error(ErrorKind::data, text(object.where(), ": spacing must be ", dims, " positive numbers, one per axis"));
     return spacing;
   }
@@ -89,12 +91,10 @@ std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
 PredictionWriter::PredictionWriter(const Dataset& dataset, const std::vector<std::int64_t>& cases, bool probabilities,
                                    const std::string& model)
     : info_(dataset.info()), cases_(cases), probabilities_(probabilities) {
-  const auto at = [](const auto& list, std::int64_t index) -> const auto& {
-    return list[static_cast<std::size_t>(index)];
-  };
+  check(!cases.empty(), "predictions: there are no cases");
   stacked_ = std::all_of(cases.begin(), cases.end(), [&](std::int64_t index) {
-    return at(info_.shapes, index) == at(info_.shapes, cases.front()) &&
-           at(info_.spacings, index) == at(info_.spacings, cases.front());
+    return nth(info_.shapes, index) == nth(info_.shapes, cases.front()) &&
+           nth(info_.spacings, index) == nth(info_.spacings, cases.front());
   });
   writer_.attribute("/", "format", std::string("voxgrad-prediction"));
   writer_.attribute("/", "format_version", std::int64_t{1});
@@ -103,44 +103,40 @@ PredictionWriter::PredictionWriter(const Dataset& dataset, const std::vector<std
   writer_.attribute("/", "model", model);
   writer_.attribute("/", "source", info_.path);
   std::vector<std::string> ids;
-  for (const std::int64_t index : cases) ids.push_back(at(info_.case_ids, index));
+  for (const std::int64_t index : cases) ids.push_back(nth(info_.case_ids, index));
   writer_.texts("/case_ids", ids);
   if (!stacked_) writer_.group("/cases");
   for (std::size_t position = 0; position < (stacked_ ? 1 : cases.size()); ++position) {
-    const Shape& shape = at(info_.shapes, cases[position]);
-    Sizes extents(shape.begin(), shape.end());
-    if (stacked_) extents.insert(extents.begin(), static_cast<std::int64_t>(cases.size()));
+    const Shape& shape = nth(info_.shapes, cases[position]);
     const std::string folder = stacked_ ? "/" : case_group(position) + "/";
     if (!stacked_) writer_.group(case_group(position));
-    create(folder, stacked_ ? "labels" : "label", "probabilities", extents);
-    writer_.attribute(folder + (stacked_ ? "labels" : "label"), "spacing", at(info_.spacings, cases[position]));
+    create(folder, stacked_ ? "labels" : "label", "probabilities", stacked_ ? Shape{std::ssize(cases)} + shape : shape);
+    writer_.attribute(folder + (stacked_ ? "labels" : "label"), "spacing", nth(info_.spacings, cases[position]));
   }
 }
 
 std::string PredictionWriter::case_group(std::size_t position) const {
-  return "/cases/" + info_.case_ids[static_cast<std::size_t>(cases_[position])];
+  return "/cases/" + nth(info_.case_ids, cases_[position]);
 }
 
-void PredictionWriter::create(const std::string& folder, const char* labels, const char* probabilities, Sizes extents) {
+void PredictionWriter::create(const std::string& folder, const char* labels, const char* probabilities,
+                              const Shape& extents) {
   const std::string axes = std::string(stacked_ ? "N" : "") + (info_.dims == 3 ? "ZYX" : "YX");
-  Sizes chunk = extents;
-  if (stacked_) chunk[0] = 1;
+  const Shape chunk = stacked_ ? extents.with(0, 1) : extents;
   writer_.create(folder + labels, Element::u8, extents, chunk);
   writer_.attribute(folder + labels, "axes", axes);
   if (!probabilities_) return;
-  const std::int64_t classes = static_cast<std::int64_t>(info_.class_names.size());
-  extents.push_back(classes);
-  chunk.push_back(classes);
-  writer_.create(folder + probabilities, Element::f32, extents, chunk);
+  const Shape classes{std::ssize(info_.class_names)};
+  writer_.create(folder + probabilities, Element::f32, extents + classes, chunk + classes);
   writer_.attribute(folder + probabilities, "axes", axes + "C");
 }
 
 void PredictionWriter::add(std::size_t position, const Tensor& labels, const Tensor& probabilities) {
   const auto put = [&](const std::string& name, const Tensor& values, Element element) {
-    Sizes start(static_cast<std::size_t>(values.dims()), 0), count(values.shape().begin(), values.shape().end());
+    Shape start = Shape::filled(values.dims(), 0), count = values.shape();
     if (stacked_) {
-      start.insert(start.begin(), static_cast<std::int64_t>(position));
-      count.insert(count.begin(), 1);
+      start = Shape{static_cast<std::int64_t>(position)} + start;
+      count = Shape{1} + count;
     }
     writer_.write(name, start, count, element, values.raw());
   };

@@ -1,5 +1,5 @@
-// What the values of a label array mean: classes, the ignore label, a --label-map. One place for the reader and the
-// writer, so that both refuse the same files in the same words.
+// Says what the values of an array of labels mean: a class, the ignore label, or what a label map makes of them. Reader
+// and writer both use it, so that they refuse the same files with the same words.
 #pragma once
 
 #include <array>
@@ -10,42 +10,42 @@
 
 namespace voxgrad::data {
 
-// The case a message is about.
-struct Place {
+// Names the case that a message is about.
+struct CaseName {
   std::int64_t index = 0;
   std::string id;
   std::string where;  // "dataset /labels of nuclei.h5"
 };
 
-// `labels: case 17 ("img_017"): value 255 outside 0..1 (dataset /labels of nuclei.h5)`, thrown as Error(data).
-[[noreturn]] void fail_case(const char* what, const Place& place, const std::string& problem,
+// Throws Error(data): `labels: case 17 ("img_017"): value 255 outside 0..1 (dataset /labels of nuclei.h5)`.
+[[noreturn]] void fail_case(const char* what, const CaseName& name, const std::string& problem,
                             const std::string& hint = {});
 
 class LabelRule {
  public:
-  using Seen = std::array<bool, 256>;  // which values occur
+  using Seen = std::array<bool, 256>;  // for each value, whether it occurs
 
-  // `ignore`: the value that says "unknown", kept as it is. With a non-empty map every value must be in it, or be the
-  // ignore label. Error(usage) for a map that leads outside the classes.
+  // `ignore` is the value that says "unknown"; it stays as it is. If the map is not empty, every other value must be in
+  // it. Throws Error(usage) for a map that leads to something that is no class.
   LabelRule(std::int64_t classes, int ignore, const std::map<int, int>& label_map = {});
 
   static Seen seen(std::span<const std::uint8_t> labels);
-  // Error(data) if one of the values is no class.
-  void require(const Seen& values, const Place& place) const;
-  // Stored values to classes, in place. The values must have been required.
+  // Throws Error(data) if one of the values is neither a class nor the ignore label.
+  void require(const Seen& values, const CaseName& name) const;
+  // Replaces stored values by classes. require() must have accepted the values.
   void apply(std::span<std::uint8_t> labels) const;
-  // Whether one of the values becomes a class other than the background.
+  // Returns whether one of the values becomes a class other than the background.
   bool has_foreground(const Seen& values) const;
-  // Whether the ignore label occurs, and not because a map says so.
+  // Returns whether the ignore label occurs among the values. It is false with a label map, which has decided then.
   bool has_ignored(const Seen& values) const;
-  // Error(data) for masks of {0, 255}: with 255 read as "ignore", nothing would be left of their foreground.
-  [[noreturn]] void fail_without_foreground(const Place& place) const;
+  // Throws Error(data) for masks that hold 0 and 255 only: if 255 meant "unknown", they would have no foreground.
+  [[noreturn]] void fail_without_foreground(const CaseName& name) const;
 
  private:
   std::int64_t classes_;
   int ignore_;
   bool mapped_;
-  std::array<std::int16_t, 256> target_{};  // -1: no class
+  std::array<std::int16_t, 256> target_{};  // the class of each stored value, -1: none
 };
 
 }  // namespace voxgrad::data

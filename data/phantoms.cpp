@@ -32,10 +32,10 @@ const Recipe& find(const std::string& name) {
 
 [[noreturn]] void misuse(const std::string& message) { throw Error(ErrorKind::usage, "phantom " + message); }
 
-Extent extent_of(const Recipe& recipe, const std::vector<std::int64_t>& size) {
+Extent extent_of(const Recipe& recipe, const Shape& size) {
   const Phantom& info = recipe.info;
-  if (size.size() != static_cast<std::size_t>(info.dims))
-    misuse(text(info.name, ": ", size.size(), " extents given, it has ", info.dims, " axes"));
+  if (size.dims() != info.dims)
+    misuse(text(info.name, ": ", size.dims(), " extents given, it has ", info.dims, " axes"));
   std::int64_t count = 1;
   for (std::int64_t extent : size) {
     if (extent < kSmallestExtent || extent > kLargestCount / count)
@@ -46,14 +46,14 @@ Extent extent_of(const Recipe& recipe, const std::vector<std::int64_t>& size) {
   return info.dims == 2 ? Extent{1, size[0], size[1]} : Extent{size[0], size[1], size[2]};
 }
 
-// Another size shows the same field of view at another resolution, along z with its own.
+// Another size shows the same field of view at another resolution. The resolution along z follows from the depth alone.
 View view_of(const Recipe& recipe, const Extent& extent) {
   const double in_plane = recipe.field_of_view.y / static_cast<double>(std::min(extent.height, extent.width));
   const double through = recipe.info.dims == 3 ? recipe.field_of_view.z / static_cast<double>(extent.depth) : in_plane;
   return {extent, {through, in_plane, in_plane}};
 }
 
-// Random numbers of their own for every phantom (FNV-1a).
+// Returns the hash FNV-1a of a name, so that every phantom has random numbers of its own.
 std::uint64_t number_of(const std::string& name) {
   std::uint64_t hash = 0xCBF29CE484222325u;
   for (const char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001B3u;
@@ -73,11 +73,11 @@ Case make_case(const Recipe& recipe, const View& view, const Random& root, std::
   Case result;
   result.id = numbered("case_", index);
   result.group = numbered("group_", group);
-  Shape shape{view.extent.height, view.extent.width};
-  result.spacing = {view.spacing.y, view.spacing.x};
-  if (recipe.info.dims == 3) {
-    shape = {view.extent.depth, view.extent.height, view.extent.width};
-    result.spacing.insert(result.spacing.begin(), view.spacing.z);
+  Shape shape{view.extent.depth, view.extent.height, view.extent.width};
+  result.spacing = {view.spacing.z, view.spacing.y, view.spacing.x};
+  if (recipe.info.dims == 2) {
+    shape = {view.extent.height, view.extent.width};
+    result.spacing = {view.spacing.y, view.spacing.x};
   }
   result.label = from_vector(shape, picture.labels);
   const std::size_t channels = picture.channels.size();
@@ -86,12 +86,11 @@ Case make_case(const Recipe& recipe, const View& view, const Random& root, std::
     const std::vector<std::uint8_t> bytes = quantise(picture.channels[c]);
     for (std::size_t i = 0; i < bytes.size(); ++i) values[i * channels + c] = bytes[i];
   }
-  shape.push_back(static_cast<std::int64_t>(channels));
-  result.image = from_vector(shape, values);
+  result.image = from_vector(shape + Shape{std::ssize(picture.channels)}, values);
   return result;
 }
 
-// Seven twelfths for training, two for validation, three for testing, by whole groups.
+// Divides the groups: seven twelfths for training, two for validation, three for testing.
 std::map<std::string, std::vector<std::int64_t>> make_splits(std::int64_t cases, std::int64_t cases_per_group) {
   const std::int64_t groups = (cases + cases_per_group - 1) / cases_per_group;
   std::map<std::string, std::vector<std::int64_t>> splits;
@@ -117,7 +116,7 @@ DatasetContents make_phantom(const std::string& name, const PhantomOptions& opti
   const Recipe& recipe = find(name);
   if (options.cases < 0) misuse(text(name, ": ", options.cases, " cases"));
   const std::int64_t cases = options.cases > 0 ? options.cases : recipe.info.cases;
-  const View view = view_of(recipe, extent_of(recipe, options.size.empty() ? recipe.info.size : options.size));
+  const View view = view_of(recipe, extent_of(recipe, options.size.dims() == 0 ? recipe.info.size : options.size));
 
   DatasetContents contents;
   contents.class_names = recipe.info.class_names;
@@ -129,8 +128,7 @@ DatasetContents make_phantom(const std::string& name, const PhantomOptions& opti
   contents.cases.resize(static_cast<std::size_t>(cases));
   const Random root = Random(options.seed).fork(number_of(name));
   parallel_for(cases, 1, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i)
-      contents.cases[static_cast<std::size_t>(i)] = make_case(recipe, view, root, i);
+    for (std::int64_t i = first; i < last; ++i) nth(contents.cases, i) = make_case(recipe, view, root, i);
   });
   return contents;
 }

@@ -1,9 +1,9 @@
-// write_dataset: format 1, the same bytes for the same contents.
+#include "data/writer.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
+#include "data/consistent.h"
 #include "data/format.h"
 #include "data/h5/h5_writer.h"
 #include "data/labels.h"
@@ -13,26 +13,26 @@ namespace voxgrad::data {
 namespace {
 
 constexpr std::int64_t kChunkBytes = std::int64_t{4} << 20;
-constexpr std::int64_t kChunkVoxels2d = 512, kChunkVoxels3d = 64;  // per axis: 64^3 = 512^2
+constexpr std::int64_t kChunkVoxels2d = 512, kChunkVoxels3d = 64;  // along an axis; 64^3 = 512^2
 
-// The stored bytes of one array of one case.
-struct Stored {
+// The values of one case as they are written.
+struct Values {
   h5::Element element = h5::Element::u8;
-  std::vector<std::uint8_t> bytes;  // of a u8 image
+  std::vector<std::uint8_t> bytes;  // holds the values of a u8 image, which is f32 in memory
   const void* data = nullptr;
   std::size_t size = 0;
 };
 
-Stored stored_image(const Tensor& image, DType dtype, const Place& place) {
+Values values_of_image(const Tensor& image, DType dtype, const CaseName& name) {
   const float* values = image.data<float>();
   const std::size_t count = static_cast<std::size_t>(image.numel());
   for (std::size_t i = 0; i < count; ++i) {
-    if (!std::isfinite(values[i])) fail_case("images", place, text("value ", values[i], " is not a finite number"));
+    if (!std::isfinite(values[i])) fail_case("images", name, text("value ", values[i], " is not a finite number"));
     if (dtype == DType::u8 && (values[i] < 0 || values[i] > 255 || values[i] != std::floor(values[i])))
-      fail_case("images", place, text("value ", values[i], " cannot be stored as u8"), "write f32, or round to 0..255");
+      fail_case("images", name, text("value ", values[i], " cannot be stored as u8"), "write f32, or round to 0..255");
   }
   if (dtype != DType::u8) return {h5::Element::f32, {}, values, count * sizeof(float)};
-  Stored result;
+  Values result;
   result.bytes.resize(count);
   std::transform(values, values + count, result.bytes.begin(), [](float v) { return static_cast<std::uint8_t>(v); });
   result.data = result.bytes.data();
@@ -40,28 +40,20 @@ Stored stored_image(const Tensor& image, DType dtype, const Place& place) {
   return result;
 }
 
-Stored stored_label(const Tensor& label) {
+Values values_of_label(const Tensor& label) {
   return {h5::Element::u8, {}, label.raw(), static_cast<std::size_t>(label.numel())};
 }
 
-std::uint32_t add_crc(std::uint32_t crc, const Stored& stored) {
-  return crc32({static_cast<const std::byte*>(stored.data), stored.size}, crc);
-}
-
-// One case, or blocks of 64^3 voxels if that is more than 4 MiB. `lead`: whether the first axis counts cases.
-h5::Extents chunk_of(h5::Extents extents, bool lead, int dims, h5::Element element) {
-  if (lead) extents[0] = 1;
-  const std::int64_t values =
-      std::accumulate(extents.begin(), extents.end(), std::int64_t{1}, std::multiplies<std::int64_t>());
-  if (values * static_cast<std::int64_t>(size_of(element)) <= kChunkBytes) return extents;
+// Returns the chunk of an array: one case, or a block of 64^3 or 512^2 voxels if a case has more than 4 MiB. `stacked`
+// says whether the first axis counts the cases.
+Shape chunk_of(Shape extents, bool stacked, int dims, h5::Element element) {
+  if (stacked) extents[0] = 1;
+  if (extents.numel() * static_cast<std::int64_t>(size_of(element)) <= kChunkBytes) return extents;
   const std::int64_t edge = dims == 2 ? kChunkVoxels2d : kChunkVoxels3d;
-  const std::ptrdiff_t first = lead ? 1 : 0;
-  for (auto extent = extents.begin() + first; extent != extents.begin() + first + dims; ++extent)
-    *extent = std::min(*extent, edge);
+  const int first = stacked ? 1 : 0;
+  for (int axis = first; axis < first + dims; ++axis) extents[axis] = std::min(extents[axis], edge);
   return extents;
 }
-
-h5::Extents extents_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 std::string axes_of(int dims, bool stacked, bool channels) {
   return std::string(stacked ? "N" : "") + (dims == 2 ? "YX" : "ZYX") + (channels ? "C" : "");
@@ -86,15 +78,16 @@ class DatasetWriter {
   }
 
  private:
-  Place place(std::size_t i) const { return {static_cast<std::int64_t>(i), contents_.cases[i].id, path_}; }
+  CaseName name(std::int64_t i) const { return {i, nth(contents_.cases, i).id, path_}; }
   void require_contents();
-  void require_case(std::size_t i);
+  void require_case(std::int64_t i);
   void require_labels() const;
   void write_root();
   void write_stacked();
   void write_cases();
   void write_splits();
-  std::uint32_t write_part(const std::string& path, const h5::Extents& extents, const Stored& part, std::size_t index,
+  std::int64_t cases() const { return std::ssize(contents_.cases); }
+  std::uint32_t write_part(const std::string& path, const Shape& extents, const Values& part, std::int64_t index,
                            std::uint32_t crc);
 
   std::string path_;
@@ -122,34 +115,32 @@ void DatasetWriter::require_contents() {
     if (grouped) info_.groups.push_back(one.group);
   }
   require_consistent(info_, path_);
-  for (std::size_t i = 0; i < contents_.cases.size(); ++i) require_case(i);
+  for (std::int64_t i = 0; i < cases(); ++i) require_case(i);
   require_labels();
 }
 
-void DatasetWriter::require_case(std::size_t i) {
-  const Case& one = contents_.cases[i];
+void DatasetWriter::require_case(std::int64_t i) {
+  const Case& one = nth(contents_.cases, i);
   const Case& first = contents_.cases[0];
-  Shape expected = one.label.shape();
-  expected.push_back(info_.channels);
   check(one.label.dtype() == DType::u8 && one.label.dims() == info_.dims && one.label.numel() > 0 &&
-            one.image.shape() == expected,
+            one.image.shape() == one.label.shape() + Shape{info_.channels},
         "write_dataset: case ", i, ": image ", one.image, " does not fit label ", one.label, ", or case 0");
   stacked_ = stacked_ && one.label.shape() == first.label.shape() && one.spacing == first.spacing;
 }
 
 void DatasetWriter::require_labels() const {
-  const LabelRule rule(static_cast<std::int64_t>(info_.class_names.size()),
+  const LabelRule rule(std::ssize(info_.class_names),
                        contents_.ignore_label < 0 ? kIgnoreDefault : contents_.ignore_label);
   bool foreground = contents_.ignore_label >= 0;
-  std::size_t ignored = contents_.cases.size();
-  for (std::size_t i = 0; i < contents_.cases.size(); ++i) {
-    const Stored label = stored_label(contents_.cases[i].label);
-    const LabelRule::Seen seen = LabelRule::seen({static_cast<const std::uint8_t*>(label.data), label.size});
-    rule.require(seen, place(i));
+  std::int64_t ignored = -1;  // the first case in which the ignore label occurs
+  for (std::int64_t i = 0; i < cases(); ++i) {
+    const Tensor& label = nth(contents_.cases, i).label;
+    const LabelRule::Seen seen = LabelRule::seen({label.data<std::uint8_t>(), label.bytes()});
+    rule.require(seen, name(i));
     foreground = foreground || rule.has_foreground(seen);
-    if (rule.has_ignored(seen)) ignored = std::min(ignored, i);
+    if (ignored < 0 && rule.has_ignored(seen)) ignored = i;
   }
-  if (!foreground && ignored < contents_.cases.size()) rule.fail_without_foreground(place(ignored));
+  if (!foreground && ignored >= 0) rule.fail_without_foreground(name(ignored));
 }
 
 void DatasetWriter::write_root() {
@@ -165,31 +156,29 @@ void DatasetWriter::write_root() {
   }
 }
 
-// Writes a part of an array that exists, and adds it to the checksum.
-std::uint32_t DatasetWriter::write_part(const std::string& path, const h5::Extents& extents, const Stored& part,
-                                        std::size_t index, std::uint32_t crc) {
-  h5::Extents start(extents.size(), 0), count = extents;
+// Writes the values of a case into an array that exists. Returns the checksum `crc` of those before, continued.
+std::uint32_t DatasetWriter::write_part(const std::string& path, const Shape& extents, const Values& part,
+                                        std::int64_t index, std::uint32_t crc) {
+  Shape start = Shape::filled(extents.dims(), 0), count = extents;
   if (stacked_) {
-    start[0] = static_cast<std::int64_t>(index);
+    start[0] = index;
     count[0] = 1;
   }
   out_.write(path, start, count, part.element, part.data);
-  return add_crc(crc, part);
+  return crc32({static_cast<const std::byte*>(part.data), part.size}, crc);
 }
 
 void DatasetWriter::write_stacked() {
   const h5::Element element = contents_.image_dtype == DType::u8 ? h5::Element::u8 : h5::Element::f32;
-  h5::Extents image = extents_of(contents_.cases[0].image.shape()),
-              label = extents_of(contents_.cases[0].label.shape());
-  for (h5::Extents* extents : {&image, &label})
-    extents->insert(extents->begin(), static_cast<std::int64_t>(contents_.cases.size()));
+  const Shape image = Shape{cases()} + contents_.cases[0].image.shape();
+  const Shape label = Shape{cases()} + contents_.cases[0].label.shape();
   out_.create("/images", element, image, chunk_of(image, true, info_.dims, element));
   out_.create("/labels", h5::Element::u8, label, chunk_of(label, true, info_.dims, h5::Element::u8));
   std::uint32_t image_crc = 0, label_crc = 0;
-  for (std::size_t i = 0; i < contents_.cases.size(); ++i) {
-    const Case& one = contents_.cases[i];
-    image_crc = write_part("/images", image, stored_image(one.image, contents_.image_dtype, place(i)), i, image_crc);
-    label_crc = write_part("/labels", label, stored_label(one.label), i, label_crc);
+  for (std::int64_t i = 0; i < cases(); ++i) {
+    const Case& one = nth(contents_.cases, i);
+    image_crc = write_part("/images", image, values_of_image(one.image, contents_.image_dtype, name(i)), i, image_crc);
+    label_crc = write_part("/labels", label, values_of_label(one.label), i, label_crc);
   }
   out_.attribute("/images", "axes", axes_of(info_.dims, true, true));
   out_.attribute("/images", "crc32", image_crc);
@@ -200,20 +189,20 @@ void DatasetWriter::write_stacked() {
 
 void DatasetWriter::write_cases() {
   out_.group("/cases");
-  for (std::size_t i = 0; i < contents_.cases.size(); ++i) {
-    const Case& one = contents_.cases[i];
+  for (std::int64_t i = 0; i < cases(); ++i) {
+    const Case& one = nth(contents_.cases, i);
     check(one.id.find('/') == std::string::npos && one.id != ".", "write_dataset: case ", i, " is named \"", one.id,
           "\", which is no name of an object");
     const std::string group = "/cases/" + one.id;
     out_.group(group);
-    const auto put = [&](const std::string& path, const Tensor& values, const Stored& part, bool channels) {
-      const h5::Extents extents = extents_of(values.shape());
+    const auto put = [&](const std::string& path, const Tensor& values, const Values& part, bool channels) {
+      const Shape& extents = values.shape();
       out_.create(path, part.element, extents, chunk_of(extents, false, info_.dims, part.element));
       out_.attribute(path, "crc32", write_part(path, extents, part, i, 0));
       out_.attribute(path, "axes", axes_of(info_.dims, false, channels));
     };
-    put(group + "/image", one.image, stored_image(one.image, contents_.image_dtype, place(i)), true);
-    put(group + "/label", one.label, stored_label(one.label), false);
+    put(group + "/image", one.image, values_of_image(one.image, contents_.image_dtype, name(i)), true);
+    put(group + "/label", one.label, values_of_label(one.label), false);
     out_.attribute(group, "spacing", one.spacing);
   }
 }
@@ -228,7 +217,7 @@ void DatasetWriter::write_splits() {
       made = name.substr(0, slash);
       out_.group("/splits/" + made);
     }
-    const h5::Extents extents{static_cast<std::int64_t>(indices.size())};
+    const Shape extents{std::ssize(indices)};
     out_.create("/splits/" + name, h5::Element::i32, extents);
     if (!indices.empty()) out_.write("/splits/" + name, {0}, extents, h5::Element::i64, indices.data());
   }

@@ -14,7 +14,9 @@ const char* name_of(DType type) noexcept {
   return kNames[static_cast<std::size_t>(type)];
 }
 
-Shape::Shape(std::initializer_list<std::int64_t> extents) {
+Shape::Shape(std::initializer_list<std::int64_t> extents) : Shape(std::span(extents.begin(), extents.size())) {}
+
+Shape::Shape(std::span<const std::int64_t> extents) {
   for (std::int64_t extent : extents) push_back(extent);
 }
 

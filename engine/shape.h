@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <ostream>
-#include <ranges>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -45,12 +45,7 @@ class [[nodiscard]] Shape {
   Shape() = default;  // a scalar: no extents, one element
   // Error(argument) for more than kMaxDims extents and for a negative one.
   Shape(std::initializer_list<std::int64_t> extents);
-  // The extents of any container or span of whole numbers. A vector of them converts implicitly.
-  template <std::ranges::input_range Range>
-  requires std::integral<std::ranges::range_value_t<Range>>
-  explicit(!std::same_as<Range, std::vector<std::int64_t>>) Shape(const Range& extents) {
-    for (const auto extent : extents) push_back(static_cast<std::int64_t>(extent));
-  }
+  explicit Shape(std::span<const std::int64_t> extents);  // those of a vector, or a part of another shape
   static Shape filled(int dims, std::int64_t extent);
 
   int dims() const noexcept { return dims_; }

@@ -1,4 +1,4 @@
-// What `voxgrad bench` measures, one file each. All inputs are synthetic, made from `seed`.
+// The measurements of `voxgrad bench`, each in a file of its own. All inputs are synthetic and made from `seed`.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct NetworkOptions : BenchOptions {
   std::string weights;  // file to start from
 };
 
-// A network with a batch for it.
+// A network and a batch for it.
 struct BenchNetwork {
   std::unique_ptr<nn::UNet> net;
   Tensor x;       // f32 [N, *S, channels]
@@ -41,50 +41,51 @@ struct BenchNetwork {
 // Throws Error(usage) for options that make no network and Error(model) for weights that do not fit.
 BenchNetwork make_network(const NetworkOptions& options);
 
-// One convolution of the network, as the backend sees it: x, weight, y are those of a convolution. A transposed one
-// goes from y to x.
+// One convolution of the network, as the backend sees it: x, weight and y are those of a convolution. A transposed
+// convolution goes from y to x.
 struct ConvLayer {
   std::string name;
   Shape x, weight, y;
   ConvOptions options;
   bool transposed;
-  bool on_input;         // reads the input of the network: nobody asks for the gradient of that
-  double flops() const;  // multiplications and additions of one pass by the definition
+  bool on_input;         // whether x is the input of the network, whose gradient nobody asks for
+  double flops() const;  // the multiplications and additions of one pass by the definition
 };
 // Returns the layers in the order of the parameters; x is the shape of the input of the network.
 std::vector<ConvLayer> conv_layers(const nn::UNet& net, const Shape& x);
 
-// {median_ms, min_ms, repeats, voxels_per_s, peak_memory_bytes, gflops_effective, ..}. A step is forward, loss,
+// Return {median_ms, min_ms, repeats, voxels_per_s, peak_memory_bytes, gflops_effective, ..}. A step is forward, loss,
 // backward and optimiser; inference is one forward pass without a graph. gflops_effective counts the convolutions by
 // their definition, so a kernel that saves multiplications exceeds the peak of the machine.
 Json bench_train(const NetworkOptions& options);
 Json bench_infer(const NetworkOptions& options);
 
-// Weights, inputs and results of one training step before the weights change, for a twin in another framework: the
-// state under PyTorch's names, `bench.x` and `bench.labels` channels last, `bench.logits`, `bench.loss`,
-// `gradient.<parameter>`.
+// Writes weights, inputs and results of one training step before the weights change, so that another framework can do
+// the same step. The file has the state under PyTorch's names, `bench.x` and `bench.labels` with the channels last,
+// `bench.logits`, `bench.loss` and `gradient.<parameter>`.
 void write_dump(const NetworkOptions& options);
 
-// An object per layer and pass: {layer, pass, x, weight, kernel, reason} and, unless explain, median_ms .. as above and
-// peak_share, gflops_effective / (threads * the peak of a core).
+// Returns an object per layer and pass: {layer, pass, x, weight, kernel, reason}. Unless `explain`, it also has
+// median_ms .. as above and peak_share, which is gflops_effective / (threads * the peak of a core).
 Json bench_conv(const NetworkOptions& options, bool explain);
 
-// [{loss, forward_ms, backward_ms, gb_per_s, ..}] for logits [*shape, classes]; shape is N, *S. gb_per_s is the traffic
-// that cannot be avoided over the time of both: logits and labels are read twice, the gradient is written. The dump has
-// `bench.logits` and `bench.labels`.
+// Returns [{loss, forward_ms, backward_ms, gb_per_s, ..}] for logits [*shape, classes]; shape is N, *S. gb_per_s is the
+// traffic that cannot be avoided over the time of both: logits and labels are read twice, the gradient is written. The
+// dump has `bench.logits` and `bench.labels`.
 Json bench_losses(const BenchOptions& options, const std::vector<std::string>& losses, const Shape& shape,
                   std::int64_t classes);
 
-// [{kernel, type, median_ms, .., gb_per_s, share_of_copy}] of the kernels beside convolutions that a network spends its
-// time in, on maps of `shape` [N, *S, C], f32 or (amp) bf16. gb_per_s counts what they have to read and write.
+// Returns [{kernel, type, median_ms, .., gb_per_s, share_of_copy}] for the kernels other than convolutions in which a
+// network spends its time, on maps of `shape` [N, *S, C] in f32 or (amp) bf16. gb_per_s counts what they must read and
+// write.
 Json bench_kernels(const BenchOptions& options, const Shape& shape, bool amp);
 
-// {median_ms, min_ms, repeats, voxels_per_s, ..} of the distance to each of the classes 1 .. classes - 1. The
+// Returns {median_ms, min_ms, repeats, voxels_per_s, ..} for the distance to each of the classes 1 .. classes - 1. The
 // dump has `bench.labels` and `bench.distance`.
 Json bench_distance(const BenchOptions& options, const Shape& extents, std::int64_t classes,
                     const std::vector<double>& spacing);
 
-// Labels u8 of that shape [N, *S]: smooth regions, most of it background.
+// Returns labels u8 of this shape [N, *S] with smooth regions; most voxels are background.
 Tensor smooth_labels(const Shape& shape, std::int64_t classes);
 
 }  // namespace voxgrad::apps

@@ -1,4 +1,4 @@
-// The convolutions of a network one by one, in their three passes.
+// Measures the convolutions of a network one by one, in their three passes.
 #include <algorithm>
 
 #include "apps/benchmark/benchmark.h"

@@ -6,9 +6,7 @@ namespace voxgrad::apps {
 
 Json bench_distance(const BenchOptions& options, const Shape& extents, std::int64_t classes,
                     const std::vector<double>& spacing) {
-  Shape shape{1};
-  for (const std::int64_t extent : extents) shape.push_back(extent);
-  const Tensor labels = smooth_labels(shape, classes).to(options.device);
+  const Tensor labels = smooth_labels(Shape{1} + extents, classes).to(options.device);
   std::vector<int> wanted;
   for (int c = 1; c < classes; ++c) wanted.push_back(c);
   Tensor distance;

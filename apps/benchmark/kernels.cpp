@@ -1,4 +1,4 @@
-// The kernels of a device whose time is that of their memory traffic, against a copy.
+// Measures the kernels whose time is that of their memory traffic, and compares them with a copy.
 #include <functional>
 #include <utility>
 
@@ -17,13 +17,13 @@ struct Kernel {
   std::function<void()> run;
 };
 
-// `shape` without a factor of 2 along every spatial axis.
+// Returns the shape with half the extent along every spatial axis.
 Shape halved(Shape shape) {
   for (int axis = 1; axis + 1 < shape.dims(); ++axis) shape[axis] /= 2;
   return shape;
 }
 
-// Maps as a network has them: x, y, dy of one shape, a coarser one, a wider one, statistics and parameters.
+// The maps of a network: x, y and dy of one shape, a coarser one, a wider one, statistics and parameters.
 struct Maps {
   Backend& backend;
   Tensor x, y, dy, coarse, index, both, mean, rstd, gamma, dgamma, dbeta, bias, w[4];

@@ -8,7 +8,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// Value and gradient in one piece, as a training records them, on a device that has that.
+// Measures value and gradient in one piece, as a training records them, on a device that can record.
 Json as_one_piece(const BenchOptions& options, const losses::Loss& loss, const Tensor& logits, const Tensor& labels) {
   const Tensor result = zeros({}, DType::f64, options.device);
   Replay replay(options.device);
@@ -30,9 +30,7 @@ Json as_one_piece(const BenchOptions& options, const losses::Loss& loss, const T
 
 Json bench_losses(const BenchOptions& options, const std::vector<std::string>& losses, const Shape& shape,
                   std::int64_t classes) {
-  Shape logit_shape = shape;
-  logit_shape.push_back(classes);
-  Tensor logits = random_normal(logit_shape, options.seed, 0, 2).to(options.device);
+  Tensor logits = random_normal(shape + Shape{classes}, options.seed, 0, 2).to(options.device);
   logits.set_requires_grad();
   const Tensor labels = smooth_labels(shape, std::max<std::int64_t>(classes, 2)).to(options.device);
   if (!options.dump.empty())

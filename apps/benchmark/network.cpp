@@ -1,4 +1,4 @@
-// Training steps and inference of a whole network.
+// Measures training steps and inference of a whole network.
 #include <cmath>
 #include <numbers>
 
@@ -17,7 +17,7 @@
 namespace voxgrad::apps {
 namespace {
 
-enum Stream : std::uint64_t { kWeights = 1, kInput = 2 };
+enum SeedFork : std::uint64_t { kWeights = 1, kInput = 2 };
 
 constexpr double kRate = 1e-4;  // of the optimiser: it costs the same whatever it is
 
@@ -36,10 +36,8 @@ nn::UNetConfig config_of(const NetworkOptions& options) {
 
 Shape label_shape(const NetworkOptions& options) {
   const bool planes = options.dims == 2;
-  Shape shape{options.batch > 0 ? options.batch : planes ? 4 : 1};
   const std::string patch = options.patch.empty() ? planes ? "128" : "48" : options.patch;
-  for (const std::int64_t extent : parse_sizes(patch, options.dims, "--patch")) shape.push_back(extent);
-  return shape;
+  return Shape{options.batch > 0 ? options.batch : planes ? 4 : 1} + parse_sizes(patch, options.dims, "--patch");
 }
 
 void load_weights(nn::UNet& net, const std::string& path) {

@@ -40,7 +40,7 @@ std::vector<std::string> complete_losses(const Comparison& comparison) {
   return complete;
 }
 
-// [case] -> one value per seed, and [seed] -> mean over its cases, of one loss.
+// The values of one loss: for each case one value per seed, and for each seed the mean over its cases.
 struct Values {
   std::vector<std::vector<double>> by_case;
   std::vector<double> by_seed;
@@ -52,7 +52,7 @@ Values values_of(const Comparison& comparison, const std::vector<const ComparedR
   std::map<std::uint64_t, std::vector<double>> seeds;
   for (const ComparedRun* run : runs) {
     if (run->diverged)  // the cases it would have been tested on count as 0
-      for (const std::string& id : folds[static_cast<std::size_t>(std::max(0, run->fold))]) {
+      for (const std::string& id : nth(folds, std::max(0, run->fold))) {
         values.by_case[index.at(id)].push_back(0);
         seeds[run->seed].push_back(0);
       }
@@ -66,7 +66,7 @@ Values values_of(const Comparison& comparison, const std::vector<const ComparedR
   return values;
 }
 
-// The ids of the cases of each fold, from any run that has them; without folds all are "fold 0".
+// Returns the ids of the cases of each fold, from any run that has them. Without folds all are in fold 0.
 std::vector<std::vector<std::string>> folds_of(const Comparison& comparison, const ComparedDataset& dataset) {
   std::vector<std::vector<std::string>> folds(1);
   for (const ComparedRun& run : comparison.runs) {
@@ -238,7 +238,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   Analysis result;
   result.name = name;
   result.baseline = baseline;
-  result.cases = static_cast<std::int64_t>(values.front().size());
+  result.cases = std::ssize(values.front());
   result.friedman = friedman(values);
   result.tau_median = stability.tau_median;
   result.tau_low = stability.tau_low;

@@ -11,7 +11,7 @@
 
 namespace voxgrad::apps {
 
-// One dataset as losses x cases.
+// The scores of one dataset, for every loss and case.
 struct Scores {
   std::string dataset;
   std::vector<std::string> losses, cases;
@@ -24,7 +24,7 @@ std::vector<Scores> scores_of(const Comparison& comparison);
 // Returns the values alone, as the statistics need them.
 std::vector<Stratum> strata_of(const std::vector<Scores>& scores);
 
-// A loss against another on the same cases.
+// Compares a loss with another one on the same cases.
 struct Contrast {
   double difference = 0;    // of the means
   Interval interval{0, 0};  // its 95 % interval

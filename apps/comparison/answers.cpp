@@ -17,7 +17,7 @@ using losses::summarise;
 
 constexpr Family kFamilies[]{Family::distribution, Family::region, Family::boundary, Family::compound};
 
-// A case with what is known of it, and its place in the scores.
+// A case: what is known of it, and its place in the scores.
 struct Known {
   std::size_t dataset, index;
   double foreground, object_size;
@@ -42,7 +42,7 @@ double median_of(std::vector<double> values) {
 }
 
 CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores, const std::vector<Known>& cases) {
-  CaseGroup group{name, static_cast<std::int64_t>(cases.size()), {}};
+  CaseGroup group{name, std::ssize(cases), {}};
   if (cases.empty()) return group;
   const std::vector<std::string>& names = scores.front().losses;
   Stratum values;  // [kind][case]
@@ -72,7 +72,7 @@ CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores
   return group;
 }
 
-// Three groups of about equal size by a property of the cases.
+// Divides the cases by one of their properties into three groups of about equal size.
 template <class Property>
 Question thirds(const std::string& name, const std::vector<Scores>& scores, std::vector<Known> cases,
                 Property&& property, const std::string& unit, double scale, int digits) {

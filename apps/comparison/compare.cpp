@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 
 constexpr double kRateFactors[]{1, 1.0 / 3, 3};  // of --tune; of equal results the first one is taken
 
-// The first setting in which a run that lies there differs from this one, in words; empty if there is none.
+// Returns in words the first setting in which a run that is there already differs from this one; empty if there is
+// none.
 std::string difference(const Json& there, const Json& here) {
   for (const auto& [name, value] : here.items())
     if (name != "data" && (!there.contains(name) || there.at(name) != value))
@@ -39,7 +40,7 @@ bool ended(const Json& manifest) {
   return reason == "finished" || reason == "diverged";
 }
 
-// Does the tasks of a protocol one after the other, as far as they are not done, and collects their results.
+// Does the tasks of a protocol that are not done yet, one after the other, and collects the results of all.
 class Runner {
  public:
   Runner(const CompareOptions& options, Device device, Console& console)
@@ -127,7 +128,7 @@ class Runner {
                   "run the shards that are missing; without --merge this process trains what is left");
   }
 
-  // The task with the learning rate that is best in validation.
+  // Returns the task with the learning rate that is best in validation.
   Task tuned(Task task) {
     const auto key = std::make_pair(task.dataset, task.loss);
     if (!rates_.contains(key)) rates_[key] = best_rate(protocol_.trial(task));
@@ -150,7 +151,7 @@ class Runner {
     return rate;
   }
 
-  // The result of a task, which is trained if it has not ended yet.
+  // Returns the result of a task, which is trained if it has not ended yet.
   Done done(const Task& task) {
     const std::string path = folder(task);
     const Plan plan = protocol_.plan(task);
@@ -188,8 +189,8 @@ class Runner {
     return fs::exists(path) && ended(Json::parse(read_text(path)));
   }
 
-  // The result of a task as its directory keeps it; nothing if the run has not ended. Error(usage) if a run of another
-  // protocol lies there.
+  // Returns the result of a task from its directory, or nothing if the run has not ended. Throws Error(usage) if the
+  // directory holds a run of another protocol.
   std::optional<ComparedRun> kept(const Task& task, const Plan& plan) {
     const std::string path = folder(task);
     if (!fs::exists(path + "/run.json")) return std::nullopt;

@@ -13,7 +13,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// Diameters of the discs or balls that are as large as the connected objects of all foreground classes, in mm, sorted.
+// Returns for each connected object of the foreground classes the diameter in mm of a disc or ball of its size, sorted.
 std::vector<double> object_sizes(const data::Case& one, const data::DatasetInfo& info, std::int64_t classes) {
   double voxel = 1;
   for (const double extent : one.spacing) voxel *= extent;
@@ -26,7 +26,7 @@ std::vector<double> object_sizes(const data::Case& one, const data::DatasetInfo&
   return sizes;
 }
 
-// What is known of the cases without a prediction.
+// Returns what is known of the cases without a prediction.
 std::vector<TestCase> describe(const data::Dataset& dataset, const std::vector<std::int64_t>& cases) {
   const int ignore = dataset.info().ignore_label;
   std::vector<TestCase> found;
@@ -83,7 +83,7 @@ void Protocol::open_datasets() {
   }
 }
 
-// What results.json says of the protocol.
+// Returns what results.json says of the protocol.
 Json Protocol::record() const {
   Json settings = to_json(options_.config);
   for (const char* name : {"data", "loss", "fold", "seed"}) settings.erase(name);

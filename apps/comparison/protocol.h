@@ -22,22 +22,23 @@ struct Task {
 
 class Protocol {
  public:
-  // Opens and checks the datasets and the losses. Error(usage) for losses or datasets that cannot be told apart or
-  // are unknown, Error(data) for a dataset without cases to train on or to test.
+  // Opens and checks the datasets and the losses. Throws Error(usage) for losses or datasets that are unknown or cannot
+  // be told apart, and Error(data) for a dataset without cases to train on or to test.
   explicit Protocol(const CompareOptions& options);
 
-  // The tasks of this shard, in the order of the results. With --tune one shard has all tasks of a loss on a dataset,
-  // because they need the learning rate that the first one finds.
+  // Returns the tasks of this shard, in the order of the results. With --tune one shard has all tasks of a loss on a
+  // dataset, because they need the learning rate that the first one finds.
   const std::vector<Task>& tasks() const { return tasks_; }
-  // The task on which the learning rate of the same loss and dataset is chosen: the first fold with the first seed.
+  // Returns the task on which the learning rate of the same loss and dataset is chosen: the first fold with the first
+  // seed.
   Task trial(const Task& task) const;
-  // The settings of a task. Reads the training cases if the loss or the intensities need it.
+  // Returns the settings of a task. Reads the training cases if the loss or the intensities need it.
   Plan plan(const Task& task) const;
-  // The directory of a task below that of the comparison: <dataset>/<loss>/[lr_<rate>_][fold_<k>_]seed_<s>.
+  // Returns the directory of a task below that of the comparison: <dataset>/<loss>/[lr_<rate>_][fold_<k>_]seed_<s>.
   std::string path(const Task& task) const;
   const data::Dataset& dataset(const Task& task) const { return opened_[task.dataset]; }
   const std::string& dataset_name(const Task& task) const { return question_.datasets[task.dataset].name; }
-  // The comparison before any run: what was asked, and what is known of the datasets without a prediction.
+  // Returns the comparison before any run: what was asked, and what is known of the datasets without a prediction.
   const Comparison& question() const { return question_; }
 
  private:

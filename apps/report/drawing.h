@@ -1,4 +1,4 @@
-// Painting on a Picture: rectangles, text, colours for numbers.
+// Paints on a Picture: rectangles, text, colours for numbers.
 #pragma once
 
 #include <array>
@@ -11,15 +11,15 @@ namespace voxgrad::apps {
 
 using Colour = std::array<std::uint8_t, 3>;
 
-// A colour for a number from `low` to `high`: equally spaced stops, straight lines between them.
+// Gives a colour to a number from `low` to `high`. The stops are equally spaced; between them colours change linearly.
 struct ColourMap {
   std::vector<Colour> stops;
   double low = 0, high = 1;
   Colour operator()(double value) const;
 };
-// From dark to light.
+// Goes from dark to light.
 ColourMap grey_map(double low, double high);
-// From orange over white at 0 to blue. Everybody can tell the ends apart (ColorBrewer's PuOr and RdBu).
+// Goes from orange over white at 0 to blue. Everybody can tell the ends apart (ColorBrewer's PuOr and RdBu).
 ColourMap diverging_map(double most);
 
 class Drawing {

@@ -15,7 +15,7 @@ namespace {
 struct Plane {
   std::int64_t height = 0, width = 0;
   std::vector<double> values;
-  double at(std::int64_t y, std::int64_t x) const { return values[static_cast<std::size_t>(y * width + x)]; }
+  double at(std::int64_t y, std::int64_t x) const { return nth(values, y * width + x); }
 };
 
 // The slice of one sample and channel of [N, *S, C]; of [N, *S] without a channel.
@@ -25,17 +25,12 @@ Plane plane_of(const Tensor& x, std::int64_t sample, std::int64_t slice_index, s
   const std::int64_t channels = x.extent(-1), height = x.extent(-3), width = x.extent(-2);
   Plane plane{height, width, {}};
   const std::vector<double> all = cut.to_vector<double>();
-  for (std::int64_t i = 0; i < height * width; ++i)
-    plane.values.push_back(all[static_cast<std::size_t>(i * channels + channel)]);
+  for (std::int64_t i = 0; i < height * width; ++i) plane.values.push_back(nth(all, i * channels + channel));
   return plane;
 }
 
-// Labels as [N, *S, 1].
-Tensor with_channel(const Tensor& labels) {
-  Shape shape = labels.shape();
-  shape.push_back(1);
-  return reshape(labels, shape);
-}
+// Returns labels [N, *S] as a map [N, *S, 1].
+Tensor with_channel(const Tensor& labels) { return reshape(labels, labels.shape() + Shape{1}); }
 
 std::string short_number(double value, int digits = 2) {
   char buffer[32];
@@ -43,8 +38,8 @@ std::string short_number(double value, int digits = 2) {
   return buffer;
 }
 
-// Where the colours of the gradient end: the largest magnitude, or, if a few voxels stick out, that of the 99th percent
-// of those that are not 0.
+// The magnitude of the gradient at which its colours end. It is the largest one, or, if a few voxels stick out, the
+// 99th percentile of those that are not 0.
 struct Range {
   double most = 0, largest = 0;
   explicit Range(const std::vector<Plane>& planes) {
@@ -84,7 +79,7 @@ class Layout {
         drawing_.fill(left + i * scale_, top + j * scale_, scale_, scale_, map(plane.at(j, i)));
   }
 
-  // A line between voxels that differ, if there is room for one.
+  // Draws a line between voxels that differ, if there is room for one.
   void outline(std::int64_t column, std::int64_t row, const Plane& plane, Colour colour) {
     if (scale_ < 3) return;
     const std::int64_t left = x(column), top = y(row);
@@ -103,7 +98,7 @@ class Layout {
   Drawing drawing_;
 };
 
-// Cuts a text to what fits.
+// Cuts a text where the room ends.
 std::string fitting(const std::string& words, std::int64_t width) {
   std::string result = words;
   while (Drawing::text_width(result) > width && result.size() > 4) result = result.substr(0, result.size() - 4) + "...";
@@ -132,8 +127,8 @@ void draw_legend(Layout& layout, const Range& range) {
 
 std::string row_title(const GradientPicture& what, std::int64_t channel) {
   const std::int64_t label = what.logits.extent(-1) == 1 ? 1 : channel;
-  const bool named = static_cast<std::size_t>(label) < what.class_names.size();
-  return text("class ", label, named ? ": " + what.class_names[static_cast<std::size_t>(label)] : "");
+  const bool named = label < std::ssize(what.class_names);
+  return text("class ", label, named ? ": " + nth(what.class_names, label) : "");
 }
 
 std::int64_t slice_of(const GradientPicture& what) {
@@ -161,7 +156,7 @@ Picture draw(const GradientPicture& what) {
   drawing.text(24, 12, fitting(what.loss, width - Drawing::text_width(where)) + where);
   const std::vector<std::string> titles{"image", "p", "truth", "gradient dL/dz"};
   for (std::int64_t column = 0; column < layout.columns(); ++column)
-    drawing.text(layout.x(column), 42, titles[static_cast<std::size_t>(column + 1 - first)]);
+    drawing.text(layout.x(column), 42, nth(titles, column + 1 - first));
   std::vector<Plane> gradients;
   for (std::int64_t c = 0; c < channels; ++c) gradients.push_back(plane_of(what.gradient, what.sample, at, c));
   const Range range(gradients);
@@ -177,7 +172,7 @@ Picture draw(const GradientPicture& what) {
     layout.panel(first, c, plane_of(p, what.sample, at, c), grey_map(0, 1));
     layout.outline(first, c, truth, {230, 60, 60});
     layout.panel(first + 1, c, truth, grey_map(0, 1));
-    layout.panel(first + 2, c, gradients[static_cast<std::size_t>(c)], diverging_map(std::max(range.most, 1e-300)));
+    layout.panel(first + 2, c, nth(gradients, c), diverging_map(std::max(range.most, 1e-300)));
     layout.outline(first + 2, c, truth, {0, 0, 0});
   }
   draw_legend(layout, range);

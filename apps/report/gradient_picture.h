@@ -1,5 +1,6 @@
-// Where a loss pushes: for one image or one slice of a volume, a row per class with the probability, the truth and the
-// gradient with respect to the logit. A negative gradient (orange) says that the loss falls when the logit rises.
+// Shows where a loss pushes. For one image or one slice of a volume there is a row per class with the probability, the
+// truth and the gradient with respect to the logit. A negative gradient (orange) says that the loss falls when the
+// logit rises.
 #pragma once
 
 #include <string>
@@ -20,7 +21,7 @@ struct GradientPicture {
   std::int64_t sample = 0;
   std::int64_t slice = -1;  // of the first axis of a volume; -1: the middle one
 };
-// Error(usage) if there is no such sample or slice.
+// Throws Error(usage) if there is no such sample or slice.
 Picture draw(const GradientPicture& what);
 
 }  // namespace voxgrad::apps

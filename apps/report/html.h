@@ -7,25 +7,26 @@
 
 namespace voxgrad::apps {
 
-// A whole document; `body` is HTML.
+// Returns a whole document; `body` is HTML.
 std::string page(const std::string& title, const std::string& body);
-// A section with its heading.
+// Returns a section with its heading.
 std::string section(const std::string& title, const std::string& body);
 std::string paragraph(const std::string& words);  // plain text
-// A picture (HTML) with its caption (plain text).
+// Returns a picture (HTML) with its caption (plain text).
 std::string figure(const std::string& picture, const std::string& caption);
-// Pictures side by side as far as there is room.
+// Puts pictures side by side as far as there is room.
 std::string figures(const std::string& figures);
-// A part that opens when its title is clicked.
+// Returns a part that opens when its title is clicked.
 std::string folded(const std::string& title, const std::string& body);
 std::string png_image(const std::string& bytes, const std::string& alt);
 
-// Cells are HTML. The first column heads the rows and stays in sight where the table is wider than the page.
+// A table whose cells are HTML. The first column heads the rows and stays in sight where the table is wider than the
+// page.
 class HtmlTable {
  public:
   HtmlTable(const std::string& caption, const std::vector<std::string>& header);
   void row(const std::vector<std::string>& cells);
-  // The share 0 .. 1 shades a cell.
+  // Returns a cell with a shade for a share 0 .. 1.
   static std::string shaded(const std::string& words, double share);
   std::string str() const { return body_ + "</tbody></table></div>\n"; }
 

@@ -46,7 +46,7 @@ Slice slice_of(const data::Case& one) {
   return slice;
 }
 
-// Grey values of the first channel, between the 1st and the 99th percentile; thinned out to kLargest pixels a side.
+// Draws the first channel in grey values from the 1st to the 99th percentile, with at most kLargest pixels a side.
 // `colour_of` gives the colour of a voxel or nullptr.
 template <class F>
 Picture draw(const data::Case& one, const Slice& slice, F&& colour_of) {

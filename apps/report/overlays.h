@@ -1,6 +1,6 @@
-// Pictures of predictions: per dataset the worst, the median and the best case of the winner, and what the winner, the
-// baseline and the last of the ranking made of them. Agreement, misses and false positives in three colours that
-// everyone can tell apart.
+// Makes pictures of predictions: for each dataset the worst, the median and the best case of the winner, and what the
+// winner, the baseline and the last of the ranking made of them. Agreement, misses and false positives have three
+// colours that everyone can tell apart.
 #pragma once
 
 #include <string>
@@ -19,12 +19,13 @@ struct OverlayRow {
   std::vector<OverlayTile> tiles;  // the image, then one per loss
 };
 
-// Predicts with the stored models and keeps the pictures in DIRECTORY/overlays; with `redraw` off, those that lie there
-// are taken. `notes` says what could not be drawn, and why: a dataset or a model that is not where it was.
+// Predicts with the stored models and keeps the pictures in DIRECTORY/overlays. Without `redraw` it takes the pictures
+// that are there already. `notes` says what could not be drawn and why, for example because a dataset is not where it
+// was.
 std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector<Analysis>& analyses,
                                  const std::string& directory, bool redraw, std::vector<std::string>& notes);
 
-// Three shown losses of a ranking: first, baseline, last; each once.
+// Returns the losses of a ranking that are shown: the first, the baseline and the last, each once.
 std::vector<std::string> shown_losses(const Analysis& analysis);
 
 }  // namespace voxgrad::apps

@@ -1,4 +1,4 @@
-// Pictures as PNG files.
+// Writes pictures as PNG files.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@ struct Picture {
   std::vector<std::uint8_t> rgb;  // row by row
 };
 
-// The bytes of a PNG file, 8 bits per channel.
+// Returns the bytes of a PNG file with 8 bits per channel.
 std::string to_png(const Picture& picture);
-// The bytes as base64, for a data URI.
+// Returns the bytes as base64, for a data URI.
 std::string base64(const std::string& bytes);
 
 }  // namespace voxgrad::apps

@@ -51,7 +51,7 @@ std::string order_section(const std::vector<Analysis>& analyses) {
   return section("Means and critical differences", legend() + figures(pictures));
 }
 
-// The values of one class of the tested cases, over all runs of a loss.
+// Returns the values of one class of the tested cases, over all runs of a loss.
 std::vector<double> class_values(const Comparison& comparison, const std::string& dataset, const std::string& loss,
                                  std::size_t label, const std::string& number) {
   std::vector<double> values;

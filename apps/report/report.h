@@ -8,12 +8,12 @@
 
 namespace voxgrad::apps {
 
-// Writes DIRECTORY/report.html and returns its path. `redraw`: predicts the shown cases anew; else pictures that lie in
-// DIRECTORY/overlays are taken. Error(io).
+// Writes DIRECTORY/report.html and returns its path. With `redraw` it predicts the shown cases anew, else it takes the
+// pictures in DIRECTORY/overlays. Throws Error(io) if the page cannot be written.
 std::string write_report(const Comparison& comparison, const std::vector<Analysis>& analyses, const Answers& answers,
                          const std::string& directory, bool redraw);
 
-// The sections of the report, each HTML.
+// Return the sections of the report as HTML.
 std::string ranking_section(const std::vector<Analysis>& analyses);
 std::string heat_map_section(const std::vector<Analysis>& analyses);
 std::string answers_section(const Answers& answers);

@@ -1,4 +1,4 @@
-// The sections of a report that are tables.
+// Makes the sections of a report that are tables.
 #include <algorithm>
 #include <cmath>
 
@@ -54,7 +54,7 @@ std::string ranking_table(const Analysis& analysis) {
   return table.str();
 }
 
-// The statistics for which the ranking has no room.
+// Returns the table of the statistics for which the ranking has no room.
 std::string spread_table(const Analysis& analysis) {
   HtmlTable table(analysis.name + ": spread over the cases, other rankings, sizes of effects",
                   {"loss", "median (quartiles)", "5th percentile", "cases below 0.1", "mean rank", "rank by it",

@@ -10,14 +10,15 @@
 
 namespace voxgrad::apps {
 
-// The file to load for a run directory (best.safetensors, else last) or a checkpoint file. Error(io).
+// Returns the file to load: in a run directory best.safetensors, else last.safetensors; a checkpoint file is returned
+// as it is. Throws Error(io) if there is none.
 std::string model_file(const std::string& path);
 
-// The metadata `key` of a checkpoint as JSON. Error(model) if it is absent or broken; `path` for the message.
+// Returns the metadata `key` of a checkpoint as JSON. Throws Error(model) that names `path` if it is absent or broken.
 Json metadata_json(const TensorFile& file, const std::string& key, const std::string& path);
-// The whole number `key` of an object. Error(model) that names it unless it is `low` .. `high`.
+// Returns the whole number `key` of an object. Throws Error(model) that names it unless it lies in `low` .. `high`.
 std::int64_t whole_number(const Json& object, const std::string& key, std::int64_t low, std::int64_t high);
-// The tensors of `file` whose names begin with `prefix`, without it.
+// Returns the tensors of `file` whose names begin with `prefix`, and takes it off their names.
 std::vector<NamedTensor> with_prefix(const TensorFile& file, const std::string& prefix);
 
 }  // namespace voxgrad::apps

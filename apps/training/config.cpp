@@ -41,7 +41,7 @@ void require_amp(Device device) {
                 "add --device cuda, or leave --amp out");
 }
 
-std::vector<std::int64_t> parse_sizes(const std::string& text, int dims, const std::string& flag) {
+Shape parse_sizes(const std::string& text, int dims, const std::string& flag) {
   std::vector<std::int64_t> sizes;
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -54,16 +54,15 @@ std::vector<std::int64_t> parse_sizes(const std::string& text, int dims, const s
     sizes.push_back(value);
     at = next == end ? end : next + 1;
   }
-  const std::size_t axes = static_cast<std::size_t>(dims);
-  if (ok && sizes.size() == 1) sizes.resize(axes, sizes[0]);
-  if (!ok || sizes.size() != axes)
+  if (ok && sizes.size() == 1) return Shape::filled(dims, sizes[0]);
+  if (!ok || std::ssize(sizes) != dims)
     throw Error(ErrorKind::usage,
                 flag + ": cannot read \"" + text + "\" as the extents of " + std::to_string(dims) + " axes",
                 dims == 2 ? "write 128 or 128x96" : "write 64 or 96x96x32");
-  return sizes;
+  return Shape(sizes);
 }
 
-std::string sizes_text(const std::vector<std::int64_t>& sizes) {
+std::string sizes_text(const Shape& sizes) {
   std::string result;
   for (const std::int64_t size : sizes) result.append(result.empty() ? "" : "x").append(std::to_string(size));
   return result;

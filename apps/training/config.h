@@ -76,7 +76,7 @@ std::string to_toml(const TrainConfig& config);
 void require_amp(Device device);
 
 // Reads "128" or "96x96x64" (or with commas) as one value per axis. Throws Error(usage) that names `flag`.
-std::vector<std::int64_t> parse_sizes(const std::string& text, int dims, const std::string& flag);
-std::string sizes_text(const std::vector<std::int64_t>& sizes);
+Shape parse_sizes(const std::string& text, int dims, const std::string& flag);
+std::string sizes_text(const Shape& sizes);  // "96x96x64"
 
 }  // namespace voxgrad::apps

@@ -16,7 +16,7 @@ constexpr const char* kStyle =
     "polyline.loss{stroke:#0072b2}.loss{fill:#0072b2}polyline.dice{stroke:#d55e00}.dice{fill:#d55e00}"
     "polyline.loss,polyline.dice{fill:none}";
 
-// The losses from 0, or from the smallest one if that is negative, to the largest one.
+// Returns the range of the losses, from 0 (or the smallest one if that is negative) to the largest one.
 std::pair<double, double> range_of_losses(const std::vector<EpochRecord>& history) {
   std::vector<double> losses;
   for (const EpochRecord& record : history)

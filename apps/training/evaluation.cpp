@@ -14,7 +14,7 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
                           const losses::Scoring& scoring) {
   double squares = 0;
   for (int axis = 0; axis < truth.dims(); ++axis) {
-    const double spacing = scoring.spacing.empty() ? 1 : scoring.spacing[static_cast<std::size_t>(axis)];
+    const double spacing = scoring.spacing.empty() ? 1 : nth(scoring.spacing, axis);
     squares += std::pow(static_cast<double>(truth.extent(axis)) * spacing, 2);
   }
   return {id, losses::score(prediction, truth, scoring), std::sqrt(squares), scoring.tolerance(),
@@ -62,7 +62,7 @@ losses::Observation observe(const CaseResult& result, std::size_t label, std::si
   return {result.classes[label][metric], result.diagonal, result.classes[label].both_empty()};
 }
 
-// foreground_mean of the cases with these indices.
+// Returns foreground_mean() of the cases with these indices.
 double mean_of_choice(const std::vector<CaseResult>& cases, const std::vector<std::size_t>& choice,
                       std::size_t metric) {
   std::vector<double> means;

@@ -19,7 +19,7 @@ struct CaseResult {
   std::vector<losses::ClassScores> classes;  // [0] is the background
   double diagonal = 0;                       // of the image, mm
   double tau = 0;                            // mm, tolerance of NSD
-  // Of all classes together; NaN if it was not asked for.
+  // The calibration error of all classes together; NaN if it was not asked for.
   double calibration_error = losses::kUndefined;
 };
 

@@ -13,7 +13,7 @@ using losses::Aggregate;
 using losses::Metric;
 using losses::summarise;
 
-// The metrics that were computed.
+// Returns the metrics that were computed.
 std::vector<Metric> known_metrics(const std::vector<CaseResult>& cases) {
   std::size_t count = 0;
   for (const CaseResult& result : cases)

@@ -50,7 +50,7 @@ void Feed::fetch(std::int64_t step) {
   fetched_ = step;
 }
 
-// Into the memory of the batch before, if that had the same shape: a recorded step reads there.
+// Copies into the memory of the batch before, if that had the same shape, because a recorded step reads there.
 void Feed::place(Tensor& there, const Tensor& host) const {
   if (device_ == Device::cpu || !there.defined() || !(there.shape() == host.shape()))
     there = host.to(device_);

@@ -1,7 +1,6 @@
 // Rules that derive the shape of a training from the shapes of the cases: patch, levels of the network, poolings.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "engine/shape.h"
@@ -9,15 +8,15 @@
 namespace voxgrad::apps {
 
 struct Geometry {
-  std::vector<std::int64_t> patch;
-  int depth = 1;                 // levels
+  Shape patch;
+  int depth = 1;                 // levels of the network
   std::vector<Extents> strides;  // depth - 1 poolings
-  std::vector<std::int64_t> divisor() const;
+  Shape divisor() const;         // what the extents of the patch must be multiples of
 };
 
 struct GeometryWish {
-  std::vector<std::int64_t> patch;  // empty: from the cases
-  int depth = 0;                    // 0: from the patch
+  Shape patch;    // no extents mean that the patch follows from the cases
+  int depth = 0;  // 0 means that the depth follows from the patch
 };
 
 // The rules:
@@ -26,7 +25,7 @@ struct GeometryWish {
 //  2. An axis is pooled by 2 while 4 voxels are left of it and its spacing is less than twice that of the finest axis
 //     still pooled, so that voxels become cubes first (Isensee et al. 2021). At most 5 levels in 2-D, 4 in 3-D.
 // Shapes and spacings are per case and spatial axis. Error(usage) if a wished patch does not fit the poolings.
-Geometry plan_geometry(const std::vector<std::vector<std::int64_t>>& shapes,
-                       const std::vector<std::vector<double>>& spacings, const GeometryWish& wish = {});
+Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings,
+                       const GeometryWish& wish = {});
 
 }  // namespace voxgrad::apps

@@ -8,6 +8,7 @@
 #include "apps/program/words.h"
 #include "apps/training/geometry.h"
 #include "data/fingerprint.h"
+#include "data/splits.h"
 #include "engine/error.h"
 #include "engine/names.h"
 #include "losses/core/fields.h"
@@ -91,12 +92,11 @@ Split split_of(const data::Dataset& dataset, const std::string& fold) {
 }
 
 Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases, const TrainConfig& config) {
-  std::vector<std::vector<std::int64_t>> shapes;
+  std::vector<Shape> shapes;
   std::vector<std::vector<double>> spacings;
   for (const std::int64_t index : cases) {
-    const Shape& shape = info.shapes[static_cast<std::size_t>(index)];
-    shapes.emplace_back(shape.begin(), shape.end());
-    spacings.push_back(info.spacings[static_cast<std::size_t>(index)]);
+    shapes.push_back(nth(info.shapes, index));
+    spacings.push_back(nth(info.spacings, index));
   }
   GeometryWish wish;
   wish.depth = static_cast<int>(config.depth);
@@ -106,12 +106,12 @@ Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64
 
 void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
   TrainConfig& c = plan.config;
-  plan.model.window = geometry.patch;
+  plan.model.window = {geometry.patch.begin(), geometry.patch.end()};
   plan.model.class_names = info.class_names;
   nn::UNetConfig& net = plan.model.net;
   net.dims = info.dims;
   net.in_channels = info.channels;
-  net.classes = static_cast<std::int64_t>(info.class_names.size());
+  net.classes = std::ssize(info.class_names);
   net.base = c.base;
   net.depth = geometry.depth;
   net.strides = geometry.strides;
@@ -137,7 +137,7 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   if (ct) plan.model.normalisation = nn::Normalisation::of_dataset(data::intensity_moments(dataset, train));
   data::LoaderOptions& loader = plan.loader;
   loader.cases = train;
-  loader.patch.assign(plan.model.window.begin(), plan.model.window.end());
+  loader.patch = plan.model.window;
   loader.batch = c.batch;
   loader.foreground = c.foreground;
   loader.prepare = [normalisation = plan.model.normalisation](const Tensor& image) { normalisation.apply(image); };
@@ -163,7 +163,7 @@ void plan_steps(Plan& plan) {
   TrainConfig& c = plan.config;
   choose_value("optimizer", c.optimizer, nn::optimizer_names());
   choose_value("schedule", c.schedule, nn::schedule_names());
-  const std::int64_t cases = static_cast<std::int64_t>(plan.loader.cases.size());
+  const std::int64_t cases = std::ssize(plan.loader.cases);
   plan.steps_per_epoch = std::clamp<std::int64_t>((cases + c.batch - 1) / c.batch, 20, 250);
   plan.steps = c.steps > 0 ? c.steps : c.epochs > 0 ? c.epochs * plan.steps_per_epoch : kSteps;
   c.steps = plan.steps;
@@ -248,11 +248,10 @@ std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::stri
 
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters) {
   const TrainConfig& c = plan.config;
-  std::vector<std::int64_t> input{c.batch};
-  input.insert(input.end(), plan.model.window.begin(), plan.model.window.end());
+  const Shape input = Shape{c.batch} + Shape(plan.model.window);
   std::string strides;
   for (const Extents& stride : plan.model.net.strides) {
-    std::vector<std::int64_t> axes;
+    Shape axes;
     for (int axis = 0; axis < info.dims; ++axis) axes.push_back(stride[axis]);
     strides.append(" ").append(sizes_text(axes));
   }

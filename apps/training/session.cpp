@@ -157,9 +157,9 @@ void Session::end_epoch(double lr) {
     trainer_.end_validation(record.val_dice);
   }
   history_.push_back(record);
-  const double best = best_ > 0 ? history_[static_cast<std::size_t>(best_ - 1)].val_dice : kUnknown;
+  const double best = best_ > 0 ? nth(history_, best_ - 1).val_dice : kUnknown;
   if (record.val_dice > best || (std::isnan(best) && (last || !std::isnan(record.val_dice)))) {
-    best_ = static_cast<std::int64_t>(history_.size());
+    best_ = std::ssize(history_);
     best_weights_ = trainer_.weights();
     best_saved_ = attempt([&] { directory_.save_best(best_model()); });
   }
@@ -223,7 +223,7 @@ void Session::describe(TensorFile& file, const EpochRecord* record) const {
 
 TensorFile Session::checkpoint() const {
   TensorFile file = trainer_.state();
-  describe(file, best_ > 0 ? &history_[static_cast<std::size_t>(best_ - 1)] : nullptr);
+  describe(file, best_ > 0 ? &nth(history_, best_ - 1) : nullptr);
   file.metadata["epoch"] = std::to_string(plan_.epoch_of(trainer_.steps_done()));
   file.metadata["history"] = to_json(history_).dump();
   file.metadata["running"] = Json{
@@ -237,7 +237,7 @@ TensorFile Session::checkpoint() const {
 TensorFile Session::best_model() const {
   TensorFile file;
   file.tensors = best_weights_;
-  describe(file, &history_[static_cast<std::size_t>(best_ - 1)]);
+  describe(file, &nth(history_, best_ - 1));
   return file;
 }
 
@@ -254,8 +254,7 @@ void Session::restore(const TensorFile& file) try {
   loss_count_ = whole_number(running, "loss_count", 0, kMost);
   skipped_ = whole_number(running, "skipped", 0, kMost);
   // A training that came to its end has a best epoch.
-  best_ = whole_number(running, "best_record", trainer_.steps_done() == plan_.steps ? 1 : 0,
-                       static_cast<std::int64_t>(history_.size()));
+  best_ = whole_number(running, "best_record", trainer_.steps_done() == plan_.steps ? 1 : 0, std::ssize(history_));
   if (best_ > 0) best_weights_ = nn::network_tensors(load_tensors(directory_.file("best.safetensors")));
 } catch (const nlohmann::json::exception& error) {
   throw Error(ErrorKind::model, directory_.file("last.safetensors") + ": " + error.what());

@@ -23,9 +23,7 @@ Shape parse_shape(const std::string& text, int fewest, int most) {
   if (count < fewest || count > most)
     throw Error(ErrorKind::usage, "--shape " + text + ": takes " + std::to_string(fewest) + " to " +
                                       std::to_string(most) + " extents, separated by commas");
-  Shape shape;
-  for (const std::int64_t extent : parse_sizes(text, count, "--shape")) shape.push_back(extent);
-  return shape;
+  return parse_sizes(text, count, "--shape");
 }
 
 // Reads "3,1,1" as one value per axis, or one value for all axes.
@@ -38,7 +36,7 @@ std::vector<double> parse_spacing(const std::string& text, int axes) {
     values.push_back(value);
   }
   if (values.size() == 1) values.resize(static_cast<std::size_t>(axes), values[0]);
-  if (values.size() != static_cast<std::size_t>(axes))
+  if (std::ssize(values) != axes)
     throw Error(ErrorKind::usage, "--spacing " + text + ": one value for each of " + std::to_string(axes) + " axes");
   return values;
 }

@@ -11,13 +11,13 @@ struct InspectOptions {
   std::string data, split = "all", label_map;
 };
 
-Json json_of(const data::Summary& s) {
+Json json_of(const data::Spread& s) {
   return {{"min", number(s.min)}, {"median", number(s.median)}, {"mean", number(s.mean)}, {"max", number(s.max)}};
 }
 
-Json json_of(const std::vector<data::Summary>& axes) {
+Json json_of(const std::vector<data::Spread>& axes) {
   Json list = Json::array();
-  for (const data::Summary& axis : axes) list.push_back(json_of(axis));
+  for (const data::Spread& axis : axes) list.push_back(json_of(axis));
   return list;
 }
 
@@ -55,9 +55,9 @@ Json json_of(const data::Fingerprint& print) {
 }
 
 // "40 x 56 x 40", with a range where cases differ.
-std::string axes_text(const std::vector<data::Summary>& axes, int digits) {
+std::string axes_text(const std::vector<data::Spread>& axes, int digits) {
   std::string result;
-  for (const data::Summary& axis : axes)
+  for (const data::Spread& axis : axes)
     result += (result.empty() ? "" : " x ") + fixed(axis.min, digits) +
               (axis.max > axis.min ? ".." + fixed(axis.max, digits) : "");
   return result;

@@ -26,19 +26,16 @@ struct EvalOptions {
 
 // What a file holds for a loss.
 struct Given {
-  Tensor logits, labels, image;  // image undefined if there is none
+  Tensor logits, labels, image;  // image is undefined if there is none
   losses::Context context;
   std::vector<std::string> class_names;
 };
 
-// As f32 or f64; empty `dtype`: as it is stored.
+// Reads an array as f32 or f64. If `dtype` is empty, it stays f64 if it is stored as f64.
 Tensor read_numbers(const data::h5::Array& array, const std::string& dtype) {
   const bool f64 = dtype == "f64" || (dtype.empty() && array.element() == Element::f64);
-  Shape shape;
-  for (const std::int64_t extent : array.extents()) shape.push_back(extent);
-  const Tensor result = empty(shape, f64 ? DType::f64 : DType::f32);
-  array.read(data::h5::Extents(array.extents().size(), 0), array.extents(), f64 ? Element::f64 : Element::f32,
-             result.raw());
+  const Tensor result = empty(array.extents(), f64 ? DType::f64 : DType::f32);
+  array.read_all(f64 ? Element::f64 : Element::f32, result.raw());
   return result;
 }
 
@@ -70,15 +67,14 @@ Given read(const EvalOptions& options) {
   const data::h5::Group root = file.group("/");
   Given given;
   given.logits = read_numbers(stored, options.dtype);
-  given.labels = data::read_labels(truth, data::h5::Extents(truth.extents().size(), 0), truth.extents(), false);
+  given.labels = data::read_labels(truth);
   check_shapes(given.logits, given.labels, options.file);
   check_finite(given.logits, stored.where());
   if (root.has_attribute("spacing"))
     given.context.spacing = root.numbers_attribute("spacing");
   else if (stored.has_attribute("spacing"))
     given.context.spacing = stored.numbers_attribute("spacing");
-  if (root.has_attribute("ignore_label"))
-    given.context.ignore = static_cast<int>(root.integer_attribute("ignore_label"));
+  if (root.has_attribute("ignore_label")) given.context.ignore = data::ignore_label_of(root);
   if (root.has_attribute("class_names")) given.class_names = root.strings_attribute("class_names");
   if (!options.png.empty() && file.exists("/images")) {
     given.image = read_numbers(file.array("/images"), "f32");
@@ -88,11 +84,9 @@ Given read(const EvalOptions& options) {
 }
 
 void write_gradient(const std::string& path, const Tensor& gradient, const std::string& loss, double value) {
-  const data::h5::Extents extents(gradient.shape().begin(), gradient.shape().end());
   const Element element = gradient.dtype() == DType::f64 ? Element::f64 : Element::f32;
   data::h5::Writer writer;
-  writer.create("/gradient", element, extents);
-  writer.write("/gradient", data::h5::Extents(extents.size(), 0), extents, element, gradient.raw());
+  writer.array("/gradient", element, gradient.shape(), gradient.raw());
   writer.attribute("/gradient", "loss", loss);
   writer.attribute("/gradient", "value", std::vector<double>{value});
   writer.save(path);

@@ -58,7 +58,7 @@ std::string paragraph(const std::string& name, const std::string& words) {
 
 bool letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
 
-// Whether a formula has this symbol as a word of its own; an index behind _ is none.
+// Returns whether a formula has this symbol as a word of its own. An index behind _ is no word.
 bool has_symbol(const std::string& formula, const std::string& symbol) {
   for (std::size_t at = formula.find(symbol); at != std::string::npos; at = formula.find(symbol, at + 1)) {
     const std::size_t end = at + symbol.size();

@@ -14,7 +14,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// Which case of `truth` each case of `prediction` is: by name if both have names, else by number.
+// Returns for each case of `prediction` the case of `truth` that it is: by name if both have names, else by number.
 std::vector<std::size_t> partners(const data::LabelFile& prediction, const data::LabelFile& truth) {
   std::vector<std::size_t> result;
   if (!prediction.has_case_ids() || !truth.has_case_ids()) {
@@ -59,7 +59,7 @@ struct MetricsOptions {
   double tau = 0;
 };
 
-// The spacing of the truth, else that of the prediction; empty, with a warning, if neither file has one.
+// Returns the spacing of the truth, else that of the prediction. If neither file has one, it warns and returns nothing.
 class Spacings {
  public:
   Spacings(const data::LabelFile& prediction, const data::LabelFile& truth, Console& console)
@@ -96,7 +96,7 @@ void metrics(const MetricsOptions& options, const Common& common) {
     if (s.shape() != g.shape())
       throw Error(ErrorKind::data, text("case \"", id, "\": prediction ", s.shape(), ", truth ", g.shape()));
     results.push_back(compare_labels(id, s, g,
-                                     {.classes = static_cast<std::int64_t>(names.size()),
+                                     {.classes = std::ssize(names),
                                       .ignore = ignore,
                                       .spacing = spacings.of(i, matches[i], g.dims()),
                                       .tau = options.tau}));

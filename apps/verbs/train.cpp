@@ -63,7 +63,7 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Common& commo
   const auto pool = static_cast<std::int64_t>(backend_of(device).pool().statistics().peak);
   if (common.json)
     return print_json({{"parameters", trainer.parameter_count()},
-                       {"patch", plan.model.window},
+                       {"patch", std::vector<std::int64_t>(plan.loader.patch.begin(), plan.loader.patch.end())},
                        {"batch", plan.config.batch},
                        {"steps", plan.steps},
                        {"epochs", epochs},

@@ -1,3 +1,4 @@
+// The part of h5.h that is about the library, objects and attributes; h5_file.cpp has files and arrays.
 #include "data/h5/h5.h"
 
 #include <array>
@@ -18,7 +19,7 @@ struct Guard::Saved {
 };
 
 Guard::Saved& Guard::saved() {
-  static Saved& state = *new Saved;  // never destroyed: handles of static storage duration close late
+  static Saved& state = *new Saved;  // never destroyed, because static objects may close their handles after it
   return state;
 }
 

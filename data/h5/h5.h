@@ -1,6 +1,7 @@
-// HDF5 for reading, on the terms of an untrusted file: read-only, no file locking, no plugins, no way out of the file
-// (external links, virtual datasets, external storage), every size compared with the file before memory is asked for.
-// All errors are Error(data) that name the file and the object; Error(io) only if the system cannot open the file.
+// Reads HDF5 files that nobody vouches for. A file is opened read-only and without locking; plugins are off; nothing
+// that leads out of the file is followed (external links, virtual datasets, external storage). Every size is compared
+// with the file before memory is asked for. All errors are Error(data) and name the file and the object; only if the
+// system cannot open the file it is an Error(io).
 #pragma once
 
 #include <cstdint>
@@ -10,13 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "engine/shape.h"
+
 namespace voxgrad::data::h5 {
 
-using Id = std::int64_t;  // hid_t, so that this header needs no HDF5
-using Extents = std::vector<std::int64_t>;
+using Id = std::int64_t;  // HDF5's hid_t; with a type of our own this header needs no HDF5
 
-// Every call of the HDF5 library happens while one of these lives: one lock for the process (recursive), errors kept
-// off stderr, filter plugins off. What the surrounding program had set is restored. The functions below hold their own.
+// Every call of the HDF5 library must happen while a Guard lives. It holds a lock (recursive, one for the process),
+// keeps HDF5's errors off stderr and turns filter plugins off. The last one restores what the surrounding program had
+// set. The functions below make a Guard themselves.
 class Guard {
  public:
   Guard();
@@ -43,32 +46,32 @@ class Handle {
     return *this;
   }
   Id id() const { return id_; }
-  Id release() { return std::exchange(id_, -1); }  // to be closed by the caller
+  Id release() { return std::exchange(id_, -1); }  // the caller closes it
 
  private:
   Id id_ = -1;
   Close close_ = nullptr;
 };
 
-// What HDF5 itself says about the failure just met, for the end of a message: ` (HDF5: "...")`.
+// Returns what HDF5 says about the call that just failed, for the end of a message: ` (HDF5: "...")`.
 std::string reason();
 
 enum class Element : std::uint8_t { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, string, other };
 const char* name_of(Element element);
-std::size_t size_of(Element element);  // bytes; 0 for string and other
-Id native_type(Element element);       // a predefined identifier, never closed
+std::size_t size_of(Element element);  // in bytes; 0 for string and other
+Id native_type(Element element);       // HDF5's own identifier of the type; it must not be closed
 
-// A group or a dataset: its attributes. Each getter is an Error if the attribute is missing or has another type.
+// A group or a dataset, with its attributes. Each getter throws Error(data) if the attribute is missing or has another
+// type.
 class Object {
  public:
-  // "dataset /labels of nuclei.h5"
-  const std::string& where() const { return where_; }
+  const std::string& where() const { return where_; }  // "dataset /labels of nuclei.h5", for messages
   bool has_attribute(const std::string& name) const;
   std::string string_attribute(const std::string& name) const;
   std::vector<std::string> strings_attribute(const std::string& name) const;  // a text or a list of them
   std::vector<double> numbers_attribute(const std::string& name) const;       // a number or a list of them
   std::int64_t integer_attribute(const std::string& name) const;
-  // The attributes that are one text, for what a file tells about itself.
+  // Returns name and value of every attribute that is a single text.
   std::vector<std::pair<std::string, std::string>> text_attributes() const;
 
  protected:
@@ -92,24 +95,27 @@ class Group : public Object {
   using Object::Object;
 };
 
-// A dataset whose claims were checked: known filters, no storage elsewhere, no more bytes than the file can hold.
+// A dataset of HDF5. When it is opened, its claims are checked: at most six axes, filters that HDF5 brings along, no
+// storage in other files, no more bytes than the file can hold.
 class Array : public Object {
  public:
   Array() = default;
-  const Extents& extents() const { return extents_; }
-  const Extents& chunk() const { return chunk_; }  // the extents themselves if it is stored in one piece
+  const Shape& extents() const { return extents_; }
+  const Shape& chunk() const { return chunk_; }  // equal to extents() if the array is stored in one piece
   Element element() const { return element_; }
-  // The box of `count` elements per axis from `start`, in C order, converted to `memory`; `out` has room for it.
-  void read(const Extents& start, const Extents& count, Element memory, void* out) const;
-  std::vector<std::string> read_strings() const;    // a list of texts
-  std::vector<std::int64_t> read_integers() const;  // a list of whole numbers
+  // Reads the box that begins at `start` and has `count` elements along each axis, in C order and converted to
+  // `memory`. `out` must have room for it.
+  void read(const Shape& start, const Shape& count, Element memory, void* out) const;
+  void read_all(Element memory, void* out) const;
+  std::vector<std::string> read_strings() const;    // the array must be a list of texts
+  std::vector<std::int64_t> read_integers() const;  // the array must be a list of whole numbers
 
  private:
   friend class File;
   Array(Handle handle, std::string where, std::uint64_t file_bytes);
   void check_storage(Id creation, std::uint64_t file_bytes) const;
 
-  Extents extents_, chunk_;
+  Shape extents_, chunk_;
   bool chunked_ = false;
   Element element_ = Element::other;
 };
@@ -120,7 +126,7 @@ class File {
   static File open(const std::string& path);
   const std::string& path() const { return path_; }
   const std::string& name() const { return name_; }  // without folders, for messages
-  // Paths are absolute: "/splits/train". Links other than hard ones are refused, not followed.
+  // Paths are absolute: "/splits/train". Only hard links are followed; any other kind is an Error.
   bool exists(const std::string& path) const;
   bool is_group(const std::string& path) const;
   std::vector<std::string> children(const std::string& group) const;  // names, sorted

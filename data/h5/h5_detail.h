@@ -1,4 +1,4 @@
-// What the files of the HDF5 wrapper share; includes hdf5.h, so it stays inside this folder.
+// Helpers that the sources of this folder share. This header includes hdf5.h and must not be included elsewhere.
 #pragma once
 
 #include <hdf5.h>
@@ -18,7 +18,7 @@ static_assert(sizeof(hid_t) == sizeof(Id));
   throw Error(ErrorKind::data, text(where, ": ", what), hint);
 }
 
-// The identifier, or the Error of the call that gave a negative one.
+// Returns the identifier that a call of HDF5 gave. A negative one means that the call failed: throws Error(data).
 inline Id need(Id id, const std::string& where, const char* what) {
   if (id < 0) fail(where, text(what, reason()));
   return id;
@@ -31,7 +31,7 @@ inline Handle type_of(Id id, bool attribute, const std::string& where) {
   return Handle(need(attribute ? H5Aget_type(id) : H5Dget_type(id), where, "its type cannot be read"), H5Tclose);
 }
 
-// The number of elements of a scalar or a list; larger spaces are refused.
+// Returns the number of elements of a scalar or a list. Throws Error(data) for more than one axis.
 inline std::size_t list_length(const Handle& space, const std::string& where) {
   const int rank = H5Sget_simple_extent_ndims(space.id());
   const hssize_t count = H5Sget_simple_extent_npoints(space.id());
@@ -39,7 +39,7 @@ inline std::size_t list_length(const Handle& space, const std::string& where) {
   return static_cast<std::size_t>(count);
 }
 
-// Reads texts of fixed or variable length. `limit`: no more bytes than this are believed.
+// Reads texts of fixed or variable length. Throws Error(data) if they claim to have more than `limit` bytes.
 template <class Read>
 std::vector<std::string> read_texts(const Handle& type, const Handle& space, std::uint64_t limit, Read&& read,
                                     const std::string& where) {

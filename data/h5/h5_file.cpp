@@ -1,4 +1,4 @@
-// The part of data/h5/h5.h that opens files and reads arrays.
+// The part of h5.h that opens files and reads arrays; h5.cpp has the rest, so that both stay short.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <filesystem>
+#include <span>
 #include <system_error>
 
 #include "data/h5/h5_detail.h"
@@ -18,11 +18,9 @@ using namespace detail;
 
 namespace {
 
-// Deflate shrinks at most 1032 times; more than that cannot be in the file.
+// Deflate makes data at most 1032 times smaller, so a file cannot hold an array that claims to be larger than that.
 constexpr std::uint64_t kLargestRatio = 1100;
 constexpr double kChunkCache = 64 << 20;  // bytes
-
-std::vector<hsize_t> to_hsize(const Extents& values) { return {values.begin(), values.end()}; }
 
 Element element_of(Id type) {
   const H5T_class_t kind = H5Tget_class(type);
@@ -43,7 +41,7 @@ std::string parent_of(const std::string& path) {
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
 
-// Whether the last component of `path` is there. Its parents must be.
+// Returns whether the last component of `path` exists. Its parents must exist.
 bool linked(Id file, const std::string& path, const std::string& file_name) {
   if (H5Lexists(file, path.c_str(), H5P_DEFAULT) <= 0) return false;
   H5L_info_t info;
@@ -60,7 +58,7 @@ bool linked(Id file, const std::string& path, const std::string& file_name) {
 }  // namespace
 
 Array::Array(Handle handle, std::string where, std::uint64_t file_bytes) : Object(std::move(handle), std::move(where)) {
-  // Before its extents are asked for: HDF5 opens the sources of a virtual dataset to compute them.
+  // The layout is checked before the extents, because HDF5 opens the other files of a virtual dataset to compute those.
   const Handle creation(need(H5Dget_create_plist(id()), this->where(), "its layout cannot be read"), H5Pclose);
   const H5D_layout_t layout = H5Pget_layout(creation.id());
   if (layout == H5D_VIRTUAL)
@@ -71,16 +69,18 @@ Array::Array(Handle handle, std::string where, std::uint64_t file_bytes) : Objec
   std::array<hsize_t, H5S_MAX_RANK> extents{};
   const int rank = H5Sget_simple_extent_dims(space.id(), extents.data(), nullptr);
   if (rank < 0) fail(this->where(), "has no extents");
-  for (int i = 0; i < rank; ++i) {
-    if (extents[static_cast<std::size_t>(i)] > static_cast<hsize_t>(INT64_MAX)) fail(this->where(), "is too large");
-    extents_.push_back(static_cast<std::int64_t>(extents[static_cast<std::size_t>(i)]));
+  if (rank > Shape::kMaxDims)
+    fail(this->where(), text("has ", rank, " axes, at most ", Shape::kMaxDims, " can be read"));
+  for (const hsize_t extent : std::span(extents).first(static_cast<std::size_t>(rank))) {
+    if (extent > static_cast<hsize_t>(INT64_MAX)) fail(this->where(), "is too large");
+    extents_.push_back(static_cast<std::int64_t>(extent));
   }
   chunk_ = extents_;
   chunked_ = layout == H5D_CHUNKED;
   if (chunked_) {
     std::array<hsize_t, H5S_MAX_RANK> chunk{};
     if (H5Pget_chunk(creation.id(), rank, chunk.data()) != rank) fail(this->where(), "its chunks cannot be read");
-    for (std::size_t i = 0; i < extents_.size(); ++i) chunk_[i] = static_cast<std::int64_t>(chunk[i]);
+    for (int i = 0; i < rank; ++i) chunk_[i] = static_cast<std::int64_t>(nth(chunk, i));
   }
   element_ = element_of(type_of(id(), false, this->where()).id());
   check_storage(creation.id(), file_bytes);
@@ -103,7 +103,7 @@ void Array::check_storage(Id creation, std::uint64_t file_bytes) const {
   for (std::int64_t extent : extents_)
     if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes) || bytes > INT64_MAX)
       fail(where(), "claims more than 2^63 bytes");
-  std::uint64_t chunk = chunked_ ? H5Tget_size(type.id()) : 0;  // below 4 GiB, HDF5 sees to that
+  std::uint64_t chunk = chunked_ ? H5Tget_size(type.id()) : 0;  // HDF5 allows no chunk of 4 GiB or more
   for (const std::int64_t extent : chunk_) chunk *= static_cast<std::uint64_t>(extent);
   bytes = std::max(bytes, chunk);
   const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(id()), file_bytes);
@@ -112,21 +112,23 @@ void Array::check_storage(Id creation, std::uint64_t file_bytes) const {
          "the file is damaged, or the values were never written");
 }
 
-void Array::read(const Extents& start, const Extents& count, Element memory, void* out) const {
+void Array::read(const Shape& start, const Shape& count, Element memory, void* out) const {
   const Guard guard;
-  check(start.size() == extents_.size() && count.size() == extents_.size(), "h5: a box of ", count.size(),
+  check(start.dims() == extents_.dims() && count.dims() == extents_.dims(), "h5: a box of ", count.dims(),
         " axes asked of ", where());
-  for (std::size_t i = 0; i < extents_.size(); ++i)
+  for (int i = 0; i < extents_.dims(); ++i)
     check(start[i] >= 0 && count[i] >= 1 && count[i] <= extents_[i] - start[i], "h5: ", count[i], " elements from ",
           start[i], " asked of axis ", i, " of ", where(), ", which has ", extents_[i]);
   const Handle file = space_of(id(), false, where());
-  const std::vector<hsize_t> first = to_hsize(start), size = to_hsize(count);
-  const Handle box(
-      need(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), where(), "no space for a box"),
-      H5Sclose);
+  const std::vector<hsize_t> first(start.begin(), start.end()), size(count.begin(), count.end());
+  const Handle box(need(H5Screate_simple(count.dims(), size.data(), nullptr), where(), "no space for a box"), H5Sclose);
   if (H5Sselect_hyperslab(file.id(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr) < 0 ||
       H5Dread(id(), native_type(memory), box.id(), file.id(), H5P_DEFAULT, out) < 0)
     fail(where(), text("cannot be read", reason()), "the file is damaged; fetch or write it again");
+}
+
+void Array::read_all(Element memory, void* out) const {
+  read(Shape::filled(extents_.dims(), 0), extents_, memory, out);
 }
 
 std::vector<std::string> Array::read_strings() const {
@@ -144,10 +146,10 @@ std::vector<std::string> Array::read_strings() const {
 
 std::vector<std::int64_t> Array::read_integers() const {
   const Guard guard;
-  if (extents_.size() != 1 || element_ > Element::i64)
-    fail(where(), text("is not a list of whole numbers but ", name_of(element_), " with ", extents_.size(), " axes"));
+  if (extents_.dims() != 1 || element_ > Element::i64)
+    fail(where(), text("is not a list of whole numbers but ", name_of(element_), " with ", extents_.dims(), " axes"));
   std::vector<std::int64_t> values(static_cast<std::size_t>(extents_[0]));
-  if (!values.empty()) read({0}, extents_, Element::i64, values.data());
+  if (!values.empty()) read_all(Element::i64, values.data());
   return values;
 }
 
@@ -228,12 +230,13 @@ Array File::array(const std::string& path) const {
   };
   Array array(open(H5P_DEFAULT), where, bytes_);
   if (!array.chunked_ || array.chunk_[0] == 1) return array;
-  // A chunk holds several cases: keep one row of chunks, or every case would be decompressed chunk[0] times.
-  double row = static_cast<double>(H5Tget_size(type_of(array.id(), false, where).id()) *
-                                   static_cast<std::uint64_t>(array.chunk_[0]));
-  for (std::size_t i = 1; i < array.extents_.size(); ++i)
-    row *= static_cast<double>(array.chunk_[i]) *
-           std::ceil(static_cast<double>(array.extents_[i]) / static_cast<double>(array.chunk_[i]));
+  // Every chunk holds several cases. HDF5 keeps one row of chunks, or it would decompress each of them chunk[0] times.
+  double row =
+      static_cast<double>(H5Tget_size(type_of(array.id(), false, where).id())) * static_cast<double>(array.chunk_[0]);
+  for (int i = 1; i < array.extents_.dims(); ++i) {
+    const std::int64_t chunk = array.chunk_[i], chunks = (array.extents_[i] - 1) / chunk + 1;
+    row *= static_cast<double>(chunk) * static_cast<double>(chunks);
+  }
   if (row > kChunkCache) return array;
   const Handle access(need(H5Pcreate(H5P_DATASET_ACCESS), where, "no access list"), H5Pclose);
   H5Pset_chunk_cache(access.id(), 12421, static_cast<std::size_t>(row), 1.0);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr unsigned kGzipLevel = 4;
 
-// An identifier of a call that fails only for lack of memory or for a path that is there already.
+// Returns the identifier that a call gave. Such a call fails only if memory is short or if the path exists already.
 Id made(Id id, const std::string& path) {
   if (id < 0) throw Error(ErrorKind::io, text("h5: cannot write ", path, reason()));
   return id;
@@ -31,9 +31,9 @@ Handle text_type() {
   return type;
 }
 
-Handle simple_space(const Extents& extents) {
+Handle simple_space(const Shape& extents) {
   const std::vector<hsize_t> size(extents.begin(), extents.end());
-  return Handle(made(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), "extents"), H5Sclose);
+  return Handle(made(H5Screate_simple(extents.dims(), size.data(), nullptr), "extents"), H5Sclose);
 }
 Handle scalar_space() { return Handle(made(H5Screate(H5S_SCALAR), "a scalar"), H5Sclose); }
 
@@ -45,8 +45,8 @@ std::vector<const char*> pointers(const std::vector<std::string>& values) {
 
 }  // namespace
 
-// Takes over the memory in which HDF5 kept the file when that is closed. (H5Fget_file_image would copy it while the
-// file is open, with a superblock whose checksum is wrong: it clears a flag and does not compute it again.)
+// Takes over the memory in which HDF5 keeps the file at the moment when the file is closed. H5Fget_file_image is no way
+// to get it: it copies the open file, clears a flag of the superblock and leaves the old checksum there.
 struct Writer::Memory {
   void* bytes = nullptr;
 
@@ -91,13 +91,13 @@ void Writer::group(const std::string& path) {
                           H5Gclose);
 }
 
-void Writer::create(const std::string& path, Element element, const Extents& extents, const Extents& chunk) {
+void Writer::create(const std::string& path, Element element, const Shape& extents, const Shape& chunk) {
   const Guard guard;
   const Handle creation = properties(H5P_DATASET_CREATE);
   done(H5Pset_obj_track_times(creation.id(), false), path);
-  if (!chunk.empty()) {
+  if (chunk.dims() > 0) {
     const std::vector<hsize_t> size(chunk.begin(), chunk.end());
-    done(H5Pset_chunk(creation.id(), static_cast<int>(size.size()), size.data()), path);
+    done(H5Pset_chunk(creation.id(), chunk.dims(), size.data()), path);
     done(H5Pset_shuffle(creation.id()), path);
     done(H5Pset_deflate(creation.id(), kGzipLevel), path);
     done(H5Pset_fletcher32(creation.id()), path);
@@ -109,7 +109,7 @@ void Writer::create(const std::string& path, Element element, const Extents& ext
                    H5Dclose));
 }
 
-void Writer::write(const std::string& path, const Extents& start, const Extents& count, Element memory,
+void Writer::write(const std::string& path, const Shape& start, const Shape& count, Element memory,
                    const void* values) {
   const Guard guard;
   const Id array = arrays_.at(path).id();
@@ -119,11 +119,17 @@ void Writer::write(const std::string& path, const Extents& start, const Extents&
   done(H5Dwrite(array, native_type(memory), box.id(), space.id(), H5P_DEFAULT, values), path);
 }
 
+void Writer::array(const std::string& path, Element element, const Shape& extents, const void* values,
+                   const Shape& chunk) {
+  create(path, element, extents, chunk);
+  write(path, Shape::filled(extents.dims(), 0), extents, element, values);
+}
+
 void Writer::texts(const std::string& path, const std::vector<std::string>& values) {
   const Guard guard;
   const Handle creation = properties(H5P_DATASET_CREATE), type = text_type();
   done(H5Pset_obj_track_times(creation.id(), false), path);
-  const Handle space = simple_space({static_cast<std::int64_t>(values.size())});
+  const Handle space = simple_space({std::ssize(values)});
   const Handle array(
       made(H5Dcreate2(file_.id(), path.c_str(), type.id(), space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), path),
       H5Dclose);
@@ -145,12 +151,11 @@ void Writer::attribute(const std::string& path, const std::string& name, const s
 }
 void Writer::attribute(const std::string& path, const std::string& name, const std::vector<std::string>& values) {
   const Guard guard;
-  put_attribute(path, name, text_type().id(), simple_space({static_cast<std::int64_t>(values.size())}),
-                pointers(values).data());
+  put_attribute(path, name, text_type().id(), simple_space({std::ssize(values)}), pointers(values).data());
 }
 void Writer::attribute(const std::string& path, const std::string& name, const std::vector<double>& values) {
   const Guard guard;
-  put_attribute(path, name, H5T_NATIVE_DOUBLE, simple_space({static_cast<std::int64_t>(values.size())}), values.data());
+  put_attribute(path, name, H5T_NATIVE_DOUBLE, simple_space({std::ssize(values)}), values.data());
 }
 void Writer::attribute(const std::string& path, const std::string& name, std::int64_t value) {
   const Guard guard;

@@ -1,5 +1,6 @@
-// Writes HDF5: the file is built in memory, with the same bytes for the same calls (no times, one library format), and
-// reaches the disk in one atomic step, so that a full disk is an Error(io) and never half a file.
+// Writes HDF5 files. The same calls give the same bytes, because no times are stored and the library's file format is
+// fixed. The file is built in memory and reaches the disk in one atomic step, so a full disk is an Error(io) and never
+// leaves half a file.
 #pragma once
 
 #include <cstdint>
@@ -15,30 +16,35 @@ namespace voxgrad::data::h5 {
 class Writer {
  public:
   Writer();
-  // Paths are absolute; the group above must have been made.
+  // Makes a group. Paths are absolute, and the group above must exist.
   void group(const std::string& path);
-  // An array to be filled by write(). With a chunk: gzip, shuffle and fletcher32; without: in one piece.
-  void create(const std::string& path, Element element, const Extents& extents, const Extents& chunk = {});
-  // Values of type `memory` into the box of `count` elements per axis from `start`, in C order.
-  void write(const std::string& path, const Extents& start, const Extents& count, Element memory, const void* values);
-  // A list of texts: variable length, UTF-8.
+  // Makes an array, which write() fills. With a chunk it is stored with gzip, shuffle and fletcher32; without one (no
+  // extents) in one piece.
+  void create(const std::string& path, Element element, const Shape& extents, const Shape& chunk = {});
+  // Writes values of type `memory`, in C order, into the box that begins at `start` and has `count` elements along each
+  // axis.
+  void write(const std::string& path, const Shape& start, const Shape& count, Element memory, const void* values);
+  // Makes and fills a whole array.
+  void array(const std::string& path, Element element, const Shape& extents, const void* values,
+             const Shape& chunk = {});
+  // Writes a list of texts of variable length in UTF-8.
   void texts(const std::string& path, const std::vector<std::string>& values);
-  // Attributes of a group or an array; "/" is the file's own.
+  // Writes an attribute of a group or an array. The path "/" is the file itself.
   void attribute(const std::string& path, const std::string& name, const std::string& value);
   void attribute(const std::string& path, const std::string& name, const std::vector<std::string>& values);
   void attribute(const std::string& path, const std::string& name, const std::vector<double>& values);
   void attribute(const std::string& path, const std::string& name, std::int64_t value);
   void attribute(const std::string& path, const std::string& name, std::uint32_t value);
-  // Ends the writing.
+  // Writes the file to the disk. Nothing can be added afterwards. Throws Error(io) if it cannot be written.
   void save(const std::string& path);
 
  private:
-  struct Memory;  // of the file
+  struct Memory;  // what the file consists of until save()
   void put_attribute(const std::string& path, const std::string& name, Id type, const Handle& space,
                      const void* values);
-  std::shared_ptr<Memory> memory_;  // outlives the file
+  std::shared_ptr<Memory> memory_;  // must outlive the file
   Handle file_;
-  std::map<std::string, Handle> arrays_;  // closed before the file
+  std::map<std::string, Handle> arrays_;  // must be closed before the file
 };
 
 }  // namespace voxgrad::data::h5

@@ -7,7 +7,7 @@ namespace {
 
 struct Anatomy {
   Ellipsoid head;
-  double scalp, skull, gap, cortex;  // thickness
+  double scalp, skull, gap, cortex;  // their thicknesses
   std::vector<Ellipsoid> ventricles, deep_grey;
   Ellipsoid third_ventricle;
 };
@@ -59,7 +59,7 @@ Brain make_brain(const View& view, Point centre, Draw group, Draw own) {
   for_each_voxel(view, [&](std::int64_t i, Point place) {
     const Point p = place + centre + Point{0, 1.8 * bend_y[i], 1.8 * bend_x[i]};
     std::array<double, kTissues> share{1, 0, 0, 0, 0, 0, 0};
-    const auto fill = [&](Tissue tissue, double distance) {  // what lies inside covers what was there
+    const auto fill = [&](Tissue tissue, double distance) {  // the tissue covers those that were filled in before
       const double inside = coverage(distance, voxel);
       for (double& s : share) s *= 1.0 - inside;
       share[static_cast<std::size_t>(tissue)] += inside;

@@ -1,4 +1,4 @@
-// A picture that is painted layer by layer: what is painted covers what was there, voxels on an edge by their share.
+// A picture that is painted layer by layer. A new layer covers those before; a voxel at its edge is covered in part.
 #pragma once
 
 #include <array>
@@ -18,19 +18,19 @@ class Canvas {
     share_[0] = Grid(view.extent, 1.0);
   }
 
-  // Covers this share of a voxel with `values`; it belongs to class `label` there.
+  // Covers this share of a voxel with `values`. The covered share belongs to class `label`.
   void paint(std::int64_t voxel, double share, const Values& values, int label) {
     if (share <= 0.0) return;
     for (std::size_t c = 0; c < Channels; ++c) channels_[c][voxel] = mix(channels_[c][voxel], values[c], share);
     for (Grid& grid : share_) grid[voxel] *= 1.0 - share;
-    share_[static_cast<std::size_t>(label)][voxel] += share;
+    nth(share_, label)[voxel] += share;
   }
 
-  // Shares of a class so far.
-  const Grid& share(int label) const { return share_[static_cast<std::size_t>(label)]; }
+  // Returns the share of every voxel that belongs to a class at this time.
+  const Grid& share(int label) const { return nth(share_, label); }
   Grid& channel(std::size_t c) { return channels_[c]; }
 
-  // Every voxel gets the class that has the largest share of it.
+  // Ends the painting. Every voxel gets the class that has the largest share of it.
   Picture picture() && {
     Picture picture{std::move(channels_), {}};
     for (std::int64_t i = 0; i < share_[0].count(); ++i) {

@@ -6,10 +6,10 @@
 namespace voxgrad::data::phantom {
 namespace {
 
-constexpr double kLn2High = 0x1.62e42feep-1;       // 32 bits: a multiple of it by a small integer is exact
+constexpr double kLn2High = 0x1.62e42feep-1;       // has 32 bits, so its product with a small integer is exact
 constexpr double kLn2Low = 0x1.a39ef35793c76p-33;  // ln 2 - kLn2High
 
-// 1 / f(0), 1 / f(1), ..: no division in the loops. The compiler's arithmetic is IEEE 754 as well.
+// Returns 1 / f(0), 1 / f(1), .., so that the loops below need no division. The compiler's arithmetic is IEEE 754 too.
 template <int Count, class F>
 constexpr std::array<double, Count> reciprocals(F&& f) {
   std::array<double, Count> result{};

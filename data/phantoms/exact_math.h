@@ -1,7 +1,7 @@
-// Elementary functions and random numbers made of + - * / and sqrt only, which IEEE 754 rounds the same way
-// everywhere. The library's exp, log, sin and cos differ in the last bit between machines, and one bit before
-// quantisation is one byte in a dataset. Include from data/phantoms only: these files are compiled without fused
-// multiply-add.
+// Elementary functions and random numbers that are made of + - * / and sqrt only, which IEEE 754 rounds the same way
+// everywhere. The exp, log, sin and cos of the standard library differ in the last bit between machines, and one bit
+// before quantisation can be another byte in a dataset. Only data/phantoms may include this header, because its files
+// are compiled without fused multiply-add.
 #pragma once
 
 #include <array>
@@ -13,14 +13,14 @@
 namespace voxgrad::data::phantom {
 
 double exact_exp(double x);  // relative error below 1e-15 for |x| < 700
-double exact_log(double x);  // x > 0 and normal; absolute error below 1e-15 (1 + |log x|)
+double exact_log(double x);  // for normal x > 0; absolute error below 1e-15 (1 + |log x|)
 
 struct SinCos {
   double sin, cos;
 };
-SinCos exact_sin_cos(double turns);  // of 2 pi turns; absolute error below 1e-15
+SinCos exact_sin_cos(double turns);  // of the angle 2 pi * turns; absolute error below 1e-15
 
-// The draws of one case, or of one part of it.
+// The random numbers of one case, or of one part of it.
 class Draw {
  public:
   explicit Draw(Random random) : random_(random) {}
@@ -28,9 +28,9 @@ class Draw {
 
   double uniform() { return to_unit(random_.bits()); }
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
-  // Small values as likely as large ones on a logarithmic scale.
+  // The logarithm is uniform, so values between 1 and 2 are as likely as those between 2 and 4.
   double log_uniform(double low, double high) { return low * exact_exp(uniform() * exact_log(high / low)); }
-  // Two independent normal numbers (Box-Muller).
+  // Draws two independent normal numbers (Box-Muller).
   std::array<double, 2> normal_pair() {
     const double radius = std::sqrt(-2.0 * exact_log(uniform()));
     const SinCos angle = exact_sin_cos(uniform());

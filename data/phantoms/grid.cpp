@@ -6,7 +6,8 @@
 namespace voxgrad::data::phantom {
 namespace {
 
-// Extents and steps of one axis of a row-major grid: lines along it begin at every (outer, inner).
+// The lines along one axis of a row-major grid. There is one of `count` values for every pair (outer, inner); its
+// values are `inner` apart.
 struct Lines {
   std::int64_t outer, count, inner;
 };
@@ -26,7 +27,7 @@ Extent with_count(Extent extent, int axis, std::int64_t count) {
   return extent;
 }
 
-// Replaces every line along `axis` by one of `count` values, made by f(line, value index).
+// Replaces every line along `axis` by one with `count` values. f(line, i) makes value i.
 template <class F>
 Grid map_lines(const Grid& grid, int axis, std::int64_t count, F&& f) {
   const Lines from = lines_of(grid.extent(), axis);
@@ -34,14 +35,13 @@ Grid map_lines(const Grid& grid, int axis, std::int64_t count, F&& f) {
   std::vector<double> line(static_cast<std::size_t>(from.count));
   for (std::int64_t outer = 0; outer < from.outer; ++outer)
     for (std::int64_t inner = 0; inner < from.inner; ++inner) {
-      for (std::int64_t i = 0; i < from.count; ++i)
-        line[static_cast<std::size_t>(i)] = grid[(outer * from.count + i) * from.inner + inner];
+      for (std::int64_t i = 0; i < from.count; ++i) nth(line, i) = grid[(outer * from.count + i) * from.inner + inner];
       for (std::int64_t i = 0; i < count; ++i) result[(outer * count + i) * from.inner + inner] = f(line, i);
     }
   return result;
 }
 
-// Weights of the four coefficients around a place at fraction t between the second and the third.
+// Returns the weights of four neighbouring coefficients at a place between the second (t = 0) and the third (t = 1).
 std::array<double, 4> spline_weights(double t) {
   const double u = 1.0 - t;
   return {u * u * u / 6.0, (3.0 * t * t * t - 6.0 * t * t + 4.0) / 6.0, (3.0 * u * u * u - 6.0 * u * u + 4.0) / 6.0,
@@ -72,23 +72,22 @@ std::int64_t mirror(std::int64_t i, std::int64_t count) {
 Grid smooth_noise(Draw draw, const View& view, double scale) {
   const Extent& extent = view.extent;
   const std::array<double, 3> steps = per_axis((1.0 / scale) * view.spacing);
-  const std::array<std::int64_t, 3> counts{extent.depth, extent.height, extent.width};
+  const Extents counts{extent.depth, extent.height, extent.width};
   Extent lattice;
   double variance = 1.0;
   for (int axis = 0; axis < 3; ++axis) {
-    const std::size_t a = static_cast<std::size_t>(axis);
-    if (counts[a] == 1) continue;
-    lattice = with_count(lattice, axis, static_cast<std::int64_t>(static_cast<double>(counts[a]) * steps[a]) + 4);
-    variance *= 151.0 / 315.0;  // mean over t of the sum of the squared weights
+    if (counts[axis] == 1) continue;
+    const double length = static_cast<double>(counts[axis]) * nth(steps, axis);
+    lattice = with_count(lattice, axis, static_cast<std::int64_t>(length) + 4);
+    variance *= 151.0 / 315.0;  // the sum of the squared weights, averaged over t
   }
   Grid grid(lattice);
   for (std::int64_t i = 0; i < grid.count(); ++i) grid[i] = draw.normal() / std::sqrt(variance);
   for (int axis = 0; axis < 3; ++axis) {
-    const std::size_t a = static_cast<std::size_t>(axis);
-    if (counts[a] == 1) continue;
+    if (counts[axis] == 1) continue;
     const double phase = draw.uniform();
-    grid = map_lines(grid, axis, counts[a], [&](const std::vector<double>& line, std::int64_t i) {
-      const double place = static_cast<double>(i) * steps[a] + phase;
+    grid = map_lines(grid, axis, counts[axis], [&](const std::vector<double>& line, std::int64_t i) {
+      const double place = static_cast<double>(i) * nth(steps, axis) + phase;
       const std::size_t first = std::min(static_cast<std::size_t>(place), line.size() - 4);
       const std::array<double, 4> w = spline_weights(place - static_cast<double>(first));
       return w[0] * line[first] + w[1] * line[first + 1] + w[2] * line[first + 2] + w[3] * line[first + 3];
@@ -101,14 +100,14 @@ void blur(Grid& grid, Point sigma) {
   const std::array<double, 3> sigmas = per_axis(sigma);
   for (int axis = 0; axis < 3; ++axis) {
     const std::int64_t count = lines_of(grid.extent(), axis).count;
-    const double width = sigmas[static_cast<std::size_t>(axis)];
+    const double width = nth(sigmas, axis);
     if (width <= 0.0 || count == 1) continue;
     const std::vector<double> weights = gaussian(width);
-    const std::int64_t radius = static_cast<std::int64_t>(weights.size()) / 2;
+    const std::int64_t radius = std::ssize(weights) / 2;
     grid = map_lines(grid, axis, count, [&](const std::vector<double>& line, std::int64_t i) {
       double sum = 0.0;
       for (std::int64_t k = -radius; k <= radius; ++k)
-        sum += weights[static_cast<std::size_t>(k + radius)] * line[static_cast<std::size_t>(mirror(i + k, count))];
+        sum += nth(weights, k + radius) * nth(line, mirror(i + k, count));
       return sum;
     });
   }

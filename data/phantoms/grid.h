@@ -1,11 +1,12 @@
-// A field of numbers on the voxels of an image, and the steps that turn tissue into a picture: smooth random fields,
-// blur, bias field, noise, quantisation. Images are volumes of depth 1.
+// A number for every voxel, and the steps that turn tissue into a picture: smooth random fields, blur, bias field,
+// noise, quantisation. An image is a volume of depth 1.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "data/phantoms/exact_math.h"
+#include "engine/shape.h"
 
 namespace voxgrad::data::phantom {
 
@@ -14,7 +15,7 @@ struct Extent {
   std::int64_t count() const { return depth * height * width; }
 };
 
-// A place or a displacement, in whatever unit a phantom computes; z is 0 in images.
+// A place or a displacement, in the unit of the phantom. z is 0 in images.
 struct Point {
   double z = 0, y = 0, x = 0;
 };
@@ -30,16 +31,16 @@ class Grid {
       : extent_(extent), values_(static_cast<std::size_t>(extent.count()), value) {}
   const Extent& extent() const { return extent_; }
   std::int64_t count() const { return extent_.count(); }
-  double& operator[](std::int64_t i) { return values_[static_cast<std::size_t>(i)]; }
-  double operator[](std::int64_t i) const { return values_[static_cast<std::size_t>(i)]; }
+  double& operator[](std::int64_t i) { return nth(values_, i); }
+  double operator[](std::int64_t i) const { return nth(values_, i); }
 
  private:
   Extent extent_;
   std::vector<double> values_;
 };
 
-// Which places the voxels show: the origin is the middle of the picture, lengths are in millimetres (micrometres for
-// cells). All of a phantom's anatomy is in these lengths, so that another size shows the same at another resolution.
+// The places that the voxels show. The origin is the middle of the picture; lengths are in millimetres (micrometres for
+// cells). All anatomy is described in these lengths, so a picture of another size shows the same at another resolution.
 struct View {
   Extent extent;
   Point spacing;
@@ -49,7 +50,7 @@ struct View {
     };
     return {place(z, extent.depth, spacing.z), place(y, extent.height, spacing.y), place(x, extent.width, spacing.x)};
   }
-  Point half() const {  // the corner of the picture
+  Point half() const {  // the last corner of the picture
     return 0.5 * Point{static_cast<double>(extent.depth) * spacing.z, static_cast<double>(extent.height) * spacing.y,
                        static_cast<double>(extent.width) * spacing.x};
   }
@@ -64,31 +65,33 @@ void for_each_voxel(const View& view, F&& f) {
       for (std::int64_t x = 0; x < view.extent.width; ++x) f(i++, view.at(z, y, x));
 }
 
-// Share of a voxel inside a surface at the signed distance `distance` (negative inside): partial volume.
+// Returns the share of a voxel that lies inside a surface (the partial volume). `distance` is the signed distance of
+// the voxel's middle to the surface, negative inside.
 inline double coverage(double distance, double voxel) {
   const double share = 0.5 - distance / voxel;
   return share < 0.0 ? 0.0 : share > 1.0 ? 1.0 : share;
 }
 inline double mix(double from, double to, double share) { return from + (to - from) * share; }
 
-// A random field of mean 0 and variance 1 that varies over the length `scale`: a cubic B-spline with independent normal
-// coefficients, `scale` apart.
+// Returns a random field of mean 0 and variance 1 that varies over the length `scale`. It is a cubic B-spline whose
+// coefficients are independent normal numbers, `scale` apart.
 Grid smooth_noise(Draw draw, const View& view, double scale);
 
-// Gaussian blur with standard deviations in voxels; the border is mirrored. An axis with sigma 0 stays as it is.
+// Applies a Gaussian blur whose standard deviations are given in voxels. The picture is mirrored at its border. An axis
+// with sigma 0 stays as it is.
 void blur(Grid& grid, Point sigma);
 
-// The slowly varying gain of a coil or a lamp, exp(strength * smooth_noise).
+// Multiplies by the slowly varying gain of a coil or a lamp, exp(strength * smooth_noise).
 void apply_bias(Grid& grid, Draw draw, const View& view, double strength, double scale);
 
-// Magnitude of a complex signal with normal noise in both parts: MR.
+// Adds the noise of MR: takes the magnitude of a complex signal with normal noise in both parts.
 void add_rician_noise(Grid& grid, Draw draw, double deviation);
-// Counts: normal noise with variance `gain` times the value, plus a constant `floor` of the detector.
+// Adds the noise of counted quanta: normal, with variance gain * value + floor^2; `floor` is that of the detector.
 void add_counting_noise(Grid& grid, Draw draw, double gain, double floor);
-// Noise that is correlated over sigma voxels, with this standard deviation: reconstructed images such as CT.
+// Adds the noise of reconstructed images such as CT: of this standard deviation, and correlated over sigma voxels.
 void add_correlated_noise(Grid& grid, Draw draw, double deviation, Point sigma);
 
-// 0 .. 1 to 0 .. 255.
+// Maps 0 .. 1 to the whole numbers 0 .. 255; what lies outside becomes the nearest of them.
 std::vector<std::uint8_t> quantise(const Grid& grid);
 
 }  // namespace voxgrad::data::phantom

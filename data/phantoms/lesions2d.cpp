@@ -7,15 +7,15 @@
 namespace voxgrad::data::phantom {
 namespace {
 
-constexpr double kSmallestShare = 0.0035, kLargestShare = 0.0155;  // foreground that a case aims at
+constexpr double kSmallestShare = 0.0035, kLargestShare = 0.0155;  // of the picture, between which a case draws its own
 
 struct Lesion {
   Ellipsoid shape;
   double contrast;
-  double edge;  // irregularity in millimetres
+  double edge;  // the irregularity of the edge in millimetres
 };
 
-// A place in white matter; most are near the ventricles.
+// Returns whether a lesion may lie here: in white matter, and near the ventricles if it is a periventricular one.
 bool suits(const Brain& brain, std::int64_t voxel, bool periventricular) {
   const double ventricle = brain.ventricle[voxel];
   return brain.of(Tissue::white, voxel) > 0.7 && brain.depth[voxel] > 6.0 && ventricle > 0.5 &&
@@ -67,7 +67,7 @@ Picture make(const View& view, Draw group, Draw own) {
   Grid image = brain.picture({0.015, scalp, 0.07, fluid, grey, white, grey - 0.02});
   const Grid inside = paint_lesions(image, brain, view, own.fork(3), white);
 
-  // The normal bright rim of the ventricles, which is no lesion, and an uneven brain.
+  // The ventricles have a bright rim, which is normal and no lesion. The brain is not uniform.
   const double rim = draw.uniform(0.0, 0.16);
   const Grid texture = smooth_noise(own.fork(4), view, 8);
   for (std::int64_t i = 0; i < image.count(); ++i) {

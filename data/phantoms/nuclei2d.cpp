@@ -1,4 +1,4 @@
-// Fluorescence microscopy of cell nuclei: bright on dark, in clumps, some out of focus. Lengths in micrometres.
+// Cell nuclei in fluorescence microscopy: bright on dark, in clumps, some out of focus. Lengths are in micrometres.
 #include <algorithm>
 
 #include "data/phantoms/canvas.h"
@@ -36,7 +36,7 @@ Nucleus draw_nucleus(Draw& draw, Point place, double size) {
   return {shape, brightness, lobe, exact_sin_cos(draw.uniform()), draw.chance(0.5)};
 }
 
-// Nuclei until they cover `target` of the picture: clumps whose members touch, and single ones.
+// Draws single nuclei, and clumps whose members touch, until they cover the share `target` of the picture.
 std::vector<Nucleus> draw_nuclei(Draw draw, const View& view, double size, double target) {
   const Point half = view.half();
   const double area = 4.0 * half.y * half.x;
@@ -46,7 +46,7 @@ std::vector<Nucleus> draw_nuclei(Draw draw, const View& view, double size, doubl
     Point place{0, draw.uniform(-1.05, 1.05) * half.y, draw.uniform(-1.05, 1.05) * half.x};
     const bool clumped = !nuclei.empty() && draw.chance(0.7);
     if (clumped) {
-      const Nucleus& neighbour = nuclei[static_cast<std::size_t>(draw.below(static_cast<std::int64_t>(nuclei.size())))];
+      const Nucleus& neighbour = nth(nuclei, draw.below(std::ssize(nuclei)));
       const auto [s, c] = exact_sin_cos(draw.uniform());
       place = neighbour.shape.centre + draw.uniform(1.6, 2.2) * size * Point{0, s, c};
     }
@@ -73,7 +73,7 @@ Picture make(const View& view, Draw group, Draw own) {
       if (nucleus.far_from(p)) return;
       const double distance = nucleus.distance(p);
       if (distance > view.spacing.x) return;
-      // A flattened ball: darker towards the rim, where it is thinner.
+      // A nucleus is a flattened ball. It is thinner at its rim and therefore darker there.
       const double depth = std::min(-distance / (0.55 * size), 1.0);
       const double thickness = depth <= 0.0 ? 0.55 : 0.55 + 0.45 * std::sqrt(depth * (2.0 - depth));
       const double value = nucleus.brightness * thickness * (1.0 + 0.13 * chromatin[i] + 0.1 * coarse[i]);
@@ -82,7 +82,8 @@ Picture make(const View& view, Draw group, Draw own) {
   Picture picture = std::move(canvas).picture();
   Grid& image = picture.channels[0];
 
-  // Light from above and below the plane of focus: nuclei that are no foreground, and the haze of those that are.
+  // Light also comes from above and below the plane of focus: from nuclei there, which are no foreground, and as a haze
+  // from those in focus.
   Grid blurred(view.extent), haze = image;
   for (const Nucleus& nucleus : draw_nuclei(own.fork(5), view, 1.2 * size, draw.uniform(0.08, 0.3)))
     for_each_voxel(view, [&](std::int64_t i, Point p) {

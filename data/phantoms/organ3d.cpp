@@ -1,5 +1,6 @@
 // Prostate in T2-weighted MR, after the PROMISE12 challenge: thick slices, an organ without a clear edge, and readers
-// who place it differently. x: right to left, y: front (negative) to back, z: up, millimetres.
+// who see its edge at different places. x goes from right to left, y from front (negative) to back, z upwards; lengths
+// are in millimetres.
 #include <algorithm>
 
 #include "data/phantoms/canvas.h"
@@ -9,7 +10,7 @@ namespace voxgrad::data::phantom {
 namespace {
 
 struct Look {
-  double fat, muscle, rim_zone, central_zone, bladder, rectum;
+  double fat, muscle, rim_zone, central_zone, bladder, rectum;  // grey values
 };
 
 Look draw_look(Draw draw) {
@@ -101,7 +102,7 @@ class Pelvis {
 
   void paint_organ() {
     Draw draw = own_.fork(11);
-    const double softness = draw.uniform(2.5, 6.0);  // width of the edge: where the organ fades into what is around it
+    const double softness = draw.uniform(2.5, 6.0);  // the width over which the organ fades into its surroundings
     const Ellipsoid central{organ_.centre + Point{2, -2.5, 0}, draw.uniform(0.62, 0.84) * organ_.radii, {}};
     const Ellipsoid tumour{
         organ_.centre + Point{draw.normal(0, 7), 0.55 * organ_.radii.y, draw.sign() * 0.5 * organ_.radii.x},
@@ -122,7 +123,8 @@ class Pelvis {
     });
   }
 
-  // What a reader drew: he places the edge a little inside or outside, wanders, and is unsure of first and last slices.
+  // Returns the labels that a reader drew. A reader sees the edge a little too far inside or outside, draws with an
+  // unsteady hand, and is unsure about the first and last slices.
   std::vector<std::uint8_t> read() {
     Draw draw = own_.fork(12);
     const double bias = draw.normal(0, 0.8);

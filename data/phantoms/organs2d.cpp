@@ -1,4 +1,5 @@
-// Axial CT slices of the abdomen. x: the patient's right (negative) to left, y: front (negative) to back, millimetres.
+// Axial CT slices of the abdomen. x goes from the patient's right (negative) to the left, y from front (negative) to
+// back; lengths are in millimetres.
 #include <algorithm>
 
 #include "data/phantoms/canvas.h"
@@ -9,7 +10,7 @@ namespace {
 
 enum Label { background, liver, spleen, kidney, pancreas };
 
-// Grey values; 0 is -160 HU, 1 is 240 HU.
+// Grey values: 0 stands for -160 HU, 1 for 240 HU.
 struct Look {
   double fat, muscle, bone, vessel, gut, liver, spleen, kidney, pancreas;
 };
@@ -28,7 +29,7 @@ Look draw_look(Draw draw) {
   return look;
 }
 
-// One slice while it is painted; `height` is 0 at the dome of the liver and 1 below the kidneys.
+// A slice that is being painted. Its height is 0 at the dome of the liver and 1 below the kidneys.
 class Abdomen {
  public:
   Abdomen(const View& view, Draw group, Draw own)
@@ -62,7 +63,8 @@ class Abdomen {
   }
 
  private:
-  // Calls f(voxel, place). Places are bent, so that nothing is a plain ellipse, and scaled to the size of the patient.
+  // Calls f(voxel, place) for every voxel. Places are bent, so that no organ is a plain ellipse, and scaled to the size
+  // of the patient.
   template <class F>
   void for_each_place(F&& f) const {
     for_each_voxel(view_, [&](std::int64_t i, Point p) {
@@ -77,7 +79,7 @@ class Abdomen {
   void paint(double value, F&& distance) {
     for_each_place([&](std::int64_t i, Point p) { cover(i, distance(p), value, background); });
   }
-  // The same inside the cavity, uneven and with a seam of fat around it.
+  // Paints an organ: inside the abdominal cavity, with an uneven surface and a seam of fat around it.
   template <class F>
   void paint_organ(double value, Label label, double seam, F&& distance) {
     for_each_place([&](std::int64_t i, Point p) {
@@ -127,14 +129,16 @@ class Abdomen {
     paint(look_.muscle, [&](Point p) { return canal.distance(p); });
   }
 
-  // The stomach with its air, and loops of bowel where there is room.
+  // Paints loops of bowel and the stomach, some with air or contrast agent in them.
   void paint_guts() {
     Draw draw = own_.fork(11);
     const auto loop = [&](const Ellipsoid& shape, double content, bool air) {
       paint_organ(look_.gut, background, 2.0, [&](Point p) { return shape.distance(p); });
       paint(content, [&](Point p) { return shape.distance(p) + 3.5; });
       if (!air) return;
-      const double level = shape.centre.y - draw.uniform(0.0, 0.6) * shape.radii.y;  // air is on top: in front
+      const double level =
+          shape.centre.y -
+          draw.uniform(0.0, 0.6) * shape.radii.y;  // air rises to the front, because the patient lies on the back
       paint(0.0, [&](Point p) { return std::max(shape.distance(p) + 3.5, p.y - level); });
     };
     const std::int64_t loops = draw.between(5, 9) + (height_ > 0.5 ? 8 : 0);
@@ -154,7 +158,7 @@ class Abdomen {
     }
   }
 
-  // An arch in front of the spine, thick at the head (right), thinning towards the spleen.
+  // Paints an arch in front of the spine that is thick on the right, at its head, and thinner towards the spleen.
   void paint_pancreas() {
     Draw draw = own_.fork(12);
     const Point head = around(draw, {0, 5, -32}, 4), tail = around(draw, {0, 12, 62}, 6);

@@ -1,5 +1,5 @@
-// What one phantom consists of. A new phantom is one file with one function that returns a Recipe, declared below and
-// entered in the list of data/phantoms.cpp.
+// The recipe of a phantom. To add one, write a file with a function that returns its Recipe, declare the function below
+// and enter it in the list of data/phantoms.cpp.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,18 @@
 namespace voxgrad::data::phantom {
 
 struct Picture {
-  std::vector<Grid> channels;        // 0 .. 1
+  std::vector<Grid> channels;        // values in 0 .. 1
   std::vector<std::uint8_t> labels;  // one per voxel
 };
 
 struct Recipe {
   Phantom info;
   std::string modality;
-  Point field_of_view;  // millimetres (micrometres for cells); y: the shorter in-plane side, z: all slices, 0 in images
+  // In millimetres, or micrometres for cells. y is the shorter side of a slice, z the height of all slices (0 in
+  // images).
+  Point field_of_view;
   std::int64_t cases_per_group;
-  // The picture of one case. `group` draws what the cases of a patient share, `own` what they do not.
+  // Makes the picture of one case. `group` draws what the cases of a patient share, `own` what differs between them.
   Picture (*make)(const View& view, Draw group, Draw own);
 };
 

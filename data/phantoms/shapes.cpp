@@ -26,7 +26,7 @@ Axes random_rotation(Draw& draw) {
 double Ellipsoid::distance(Point p) const {
   const Point d = p - centre;
   const double largest = std::max({radii.z, radii.y, radii.x});
-  if (dot(d, d) > 4.0 * largest * largest + 900.0) return length(d) - largest;  // far away nobody looks closely
+  if (dot(d, d) > 4.0 * largest * largest + 900.0) return length(d) - largest;  // a rough value is enough far away
   const Point own{dot(d, axes.z), dot(d, axes.y), dot(d, axes.x)};
   const Point scaled = divide(own, radii);
   const double level = length(scaled);

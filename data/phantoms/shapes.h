@@ -1,4 +1,4 @@
-// Shapes given by their signed distance (negative inside), so that partial volume, labels and rims all follow from one
+// Shapes, each given by its signed distance (negative inside). Partial volume, labels and rims all follow from this one
 // function of the place.
 #pragma once
 
@@ -9,33 +9,33 @@
 
 namespace voxgrad::data::phantom {
 
-// Orthonormal axes: the rows of a rotation.
+// Three orthonormal axes, which are the rows of a rotation.
 struct Axes {
   Point z{1, 0, 0}, y{0, 1, 0}, x{0, 0, 1};
 };
-Axes in_plane_rotation(double turns);  // about z
-Axes random_rotation(Draw& draw);      // uniform over all rotations
+Axes in_plane_rotation(double turns);  // turns about z
+Axes random_rotation(Draw& draw);      // draws uniformly from all rotations
 
 struct Ellipsoid {
   Point centre;
-  Point radii;  // along its own axes; in images z counts for nothing if the centre is at z = 0
+  Point radii;  // along its own axes; in images with the centre at z = 0, radii.z has no effect
   Axes axes = {};
-  // First-order distance: exact on the surface, with the right sign and slope.
+  // Returns the distance to first order: it is exact on the surface and has the right sign and slope there.
   double distance(Point p) const;
 };
 
-// Smooth union: like min(a, b), with the edge between them rounded over `width`.
+// Returns the distance to the smooth union of two shapes: min(a, b), but with the edge rounded over `width`.
 double smooth_min(double a, double b, double width);
 
-// A tube along a polyline whose radius changes linearly between its points.
+// A point of the axis of a tube. Between two points the axis is straight and the radius changes linearly.
 struct TubePoint {
   Point centre;
   double radius;
 };
 using Tube = std::vector<TubePoint>;
 
-// Calls f(pixel, distance, radius) for every pixel of an image and every piece of a tube that passes within `reach` of
-// it, measured from the tube's wall: `distance` is that to the axis, `radius` that of the tube there.
+// Calls f(pixel, distance, radius) for every pixel and every piece of a tube whose wall is at most `reach` away from
+// it. `distance` is that between pixel and axis, `radius` the one of the tube at this place. For images only.
 void visit_tubes(const std::vector<Tube>& tubes, const View& view, double reach,
                  const std::function<void(std::int64_t pixel, double distance, double radius)>& f);
 

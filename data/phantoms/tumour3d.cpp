@@ -7,11 +7,11 @@
 namespace voxgrad::data::phantom {
 namespace {
 
-enum Label { background, oedema, rim, necrosis };  // nested: a higher number lies within the lower ones
+enum Label { background, oedema, rim, necrosis };  // nested: each class lies within the one before
 enum Sequence { t1, flair };
 
 struct Look {
-  double grey, white;  // FLAIR; T1 has white above grey
+  double grey, white;  // in FLAIR; in T1 white is brighter than grey
   double oedema, rim_t1, rim_flair, necrosis_t1, necrosis_flair;
 };
 
@@ -29,7 +29,7 @@ Look draw_look(Draw draw) {
 
 struct Tumour {
   Ellipsoid core, surround;
-  double thickness;  // of the rim
+  double thickness;  // that of the rim
 };
 
 Tumour draw_tumour(Draw& draw, const Brain& brain, const View& view) {
@@ -45,10 +45,9 @@ Tumour draw_tumour(Draw& draw, const Brain& brain, const View& view) {
     return size * Point{draw.uniform(0.8, 1.2), draw.uniform(0.8, 1.25), draw.uniform(0.8, 1.2)};
   };
   const Point shift{draw.normal(0, 3), draw.normal(0, 4), draw.normal(0, 3)};
-  const Tumour tumour{{place, radii(radius), random_rotation(draw)},
-                      {place + shift, radii(radius * draw.uniform(1.3, 1.9)), random_rotation(draw)},
-                      std::min(draw.uniform(3.2, 7.5), 0.55 * radius)};
-  return tumour;
+  return {{place, radii(radius), random_rotation(draw)},
+          {place + shift, radii(radius * draw.uniform(1.3, 1.9)), random_rotation(draw)},
+          std::min(draw.uniform(3.2, 7.5), 0.55 * radius)};
 }
 
 void paint_tumour(Canvas<2>& canvas, const Brain& brain, const View& view, Draw own, const Look& look) {
@@ -61,7 +60,7 @@ void paint_tumour(Canvas<2>& canvas, const Brain& brain, const View& view, Draw 
     const double tissue = brain.depth[i] <= -2.0 ? 0.0 : coverage(-brain.depth[i], voxel);
     const double fluid = brain.of(Tissue::fluid, i);
     const double core = tumour.core.distance(p) + edge * bumps[i];
-    // Oedema follows the white matter and thins out: its true edge is where the last of it is seen.
+    // Oedema follows the white matter and becomes thinner outwards. Its label ends where the last of it can be seen.
     const double spread = std::min(tumour.surround.distance(p) + 3.5 * fingers[i], core - 2.0);
     const double wet = tissue * (1.0 - fluid) * (0.35 + 0.65 * brain.of(Tissue::white, i));
     const double fading = std::min(1.0, 0.65 - 0.05 * spread);
@@ -75,8 +74,8 @@ void paint_tumour(Canvas<2>& canvas, const Brain& brain, const View& view, Draw 
   });
 }
 
-// What is bright and no tumour: the sagittal sinus and plexus in T1, small old lesions and the rim of the ventricles in
-// FLAIR.
+// Paints what is bright but no tumour: in T1 the sagittal sinus and the plexus, in FLAIR small old lesions and the rim
+// of the ventricles.
 void paint_mimics(Canvas<2>& canvas, const Brain& brain, const View& view, Draw own) {
   Draw draw = own.fork(1);
   const Grid spots = smooth_noise(own.fork(2), view, 9);
@@ -108,7 +107,7 @@ Picture make(const View& view, Draw group, Draw own) {
     const double gain = draw.uniform(0.8, 1.1);
     for (std::int64_t i = 0; i < channel.count(); ++i) channel[i] *= gain;
     add_rician_noise(channel, own.fork(id++), draw.uniform(0.02, 0.04));
-    for (std::int64_t i = 0; i < channel.count(); ++i)  // the skull was stripped
+    for (std::int64_t i = 0; i < channel.count(); ++i)  // such images come without the skull
       if (brain.depth[i] < 0.0) channel[i] = 0.0;
   }
   return picture;

@@ -1,4 +1,4 @@
-// X-ray angiograms: contrast agent in a branching tree, on top of ribs, soft tissue and a catheter.
+// Angiograms with X-rays: a branching tree of vessels with contrast agent, above ribs, soft tissue and a catheter.
 #include <algorithm>
 
 #include "data/phantoms/phantom.h"
@@ -8,8 +8,8 @@ namespace voxgrad::data::phantom {
 namespace {
 
 constexpr double kStep = 2.5;            // millimetres between two points of a vessel
-constexpr double kSmallestRadius = 0.6;  // where a vessel ends, and with it its label
-constexpr double kMargin = 4.0;          // outside of the picture, where vessels begin
+constexpr double kSmallestRadius = 0.6;  // a vessel ends where it would become thinner, and so does its label
+constexpr double kMargin = 4.0;          // vessels begin this far outside of the picture
 constexpr int kMostBranches = 70;
 
 struct Sprout {
@@ -22,11 +22,11 @@ Point turned(Point direction, double turns) {
   return {0, c * direction.y + s * direction.x, c * direction.x - s * direction.y};
 }
 
-// Grows one vessel until it ends or leaves the picture; its side branches are added to `sprouts`. The cross-sections of
-// the daughters add up to that of the mother, and the thinner daughter turns away more.
+// Grows one vessel until it ends or leaves the picture, and adds its side branches to `sprouts`. Where a vessel
+// divides, the cross-sections of the two add up to that before, and the thinner one turns away more.
 Tube grow(Sprout tip, Draw& draw, Point limit, std::vector<Sprout>& sprouts) {
   Tube tube{{tip.place, tip.radius}};
-  double bend = 0.0;  // turns per step, a random walk that is drawn back to straight
+  double bend = 0.0;  // turns per step: a random walk that tends back to 0
   double since_branch = 0.0;
   while (tip.radius >= kSmallestRadius && std::abs(tip.place.y) < limit.y + 2.0 * kMargin &&
          std::abs(tip.place.x) < limit.x + 2.0 * kMargin) {
@@ -48,7 +48,7 @@ Tube grow(Sprout tip, Draw& draw, Point limit, std::vector<Sprout>& sprouts) {
 }
 
 std::vector<Tube> grow_tree(Draw draw, Point limit) {
-  const bool upright = draw.chance(0.5);  // enters through the upper or lower edge
+  const bool upright = draw.chance(0.5);  // the tree enters through the upper or lower edge, else from a side
   const double side = draw.sign(), along = draw.uniform(-0.6, 0.6), away = draw.uniform(-0.08, 0.08);
   const Point place = upright ? Point{0, side * (limit.y + kMargin), along * limit.x}
                               : Point{0, along * limit.y, side * (limit.x + kMargin)};
@@ -60,7 +60,7 @@ std::vector<Tube> grow_tree(Draw draw, Point limit) {
   return tubes;
 }
 
-// Broad bands of bone with brighter edges, at one slope: attenuation per pixel.
+// Adds ribs: broad parallel bands of bone with stronger edges.
 void add_ribs(Grid& attenuation, Draw draw, const View& view) {
   const Grid bend = smooth_noise(draw.fork(1), view, 120);
   const SinCos slope = exact_sin_cos(draw.uniform(-0.08, 0.08));
@@ -74,8 +74,8 @@ void add_ribs(Grid& attenuation, Draw draw, const View& view) {
   });
 }
 
-// Length of the ray of every pixel inside the tubes, as the mean over 3 x 3 parts of the pixel; hollow: without the
-// part nearer to the axis than 0.6 radii.
+// Returns the length of each pixel's ray inside the tubes, as the mean over 3 x 3 parts of the pixel. Hollow tubes are
+// empty up to 0.6 of their radius.
 Grid chords(const std::vector<Tube>& tubes, const View& view, bool hollow) {
   constexpr std::int64_t kParts = 3;
   View fine{{1, view.extent.height * kParts, view.extent.width * kParts}, (1.0 / kParts) * view.spacing};
@@ -94,7 +94,7 @@ Grid chords(const std::vector<Tube>& tubes, const View& view, bool hollow) {
   return mean;
 }
 
-// A hollow tube of constant width, bent evenly, from the upper edge on: as dark as a vessel, but none.
+// Draws a hollow tube of constant width and bend that begins at the upper edge. It is as dark as a vessel, but none.
 Tube draw_catheter(Draw draw, const View& view) {
   Point direction = turned({0, 1, 0}, draw.uniform(-0.08, 0.08));
   Point place{0, -view.half().y, draw.uniform(-0.7, 0.7) * view.half().x};
@@ -128,7 +128,7 @@ Picture make(const View& view, Draw group, Draw own) {
     add(tubes, contrast, false);
     // Labels stay connected where a vessel is thinner than a pixel.
     visit_tubes(tubes, view, 0.55 * view.spacing.x, [&](std::int64_t i, double distance, double radius) {
-      if (distance < std::max(radius, 0.55 * view.spacing.x)) picture.labels[static_cast<std::size_t>(i)] = 1;
+      if (distance < std::max(radius, 0.55 * view.spacing.x)) nth(picture.labels, i) = 1;
     });
   }
   Grid image(view.extent);

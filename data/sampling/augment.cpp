@@ -1,16 +1,19 @@
 #include "data/sampling/augment.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
+#include "data/sampling/orientation.h"
 #include "engine/moments.h"
 
 namespace voxgrad::data {
 namespace {
 
-// Which fork of the sample's random numbers belongs to which change. Fixed: other numbers, other batches.
-enum Stream : std::uint64_t { kFlip, kRotate, kBlur, kGain, kBias, kGamma, kNoise };
+// The fork of the sample's random numbers that each change draws from. With other numbers here, the same seed would
+// give other batches.
+enum ChangeFork : std::uint64_t { kFlip, kRotate, kBlur, kGain, kBias, kGamma, kNoise };
 
 Orientation draw_orientation(const Tensor& label, const std::vector<double>& spacing, const AugmentOptions& options,
                              const Random& random) {
@@ -23,19 +26,18 @@ Orientation draw_orientation(const Tensor& label, const std::vector<double>& spa
     for (int b = a + 1; b < dims; ++b) {
       const bool turn = turns.chance(options.rotate);
       const int count = 1 + static_cast<int>(turns.below(3));
-      const bool square = label.extent(a) == label.extent(b) &&
-                          spacing[static_cast<std::size_t>(a)] == spacing[static_cast<std::size_t>(b)];
+      const bool square = label.extent(a) == label.extent(b) && nth(spacing, a) == nth(spacing, b);
       if (turn && square) result.rotate(a, b, count);
     }
   return result;
 }
 
-// One axis of a blur: `outer` blocks of `length` rows of `inner` values, convolved along the rows' index with a
-// symmetric kernel; beyond the ends the end rows go on.
+// Blurs along one axis. The values are `outer` blocks of `length` rows of `inner` values each; the rows of a block are
+// convolved with a symmetric kernel. Beyond the ends of a block its first and last row are repeated.
 void blur_axis(float* values, std::int64_t outer, std::int64_t length, std::int64_t inner,
                const std::vector<float>& kernel) {
-  constexpr std::int64_t kTile = 256;  // values summed at a time, from registers and the nearest cache
-  const std::int64_t radius = static_cast<std::int64_t>(kernel.size()) / 2, block = length * inner;
+  constexpr std::int64_t kTile = 256;  // this many sums stay in registers and in the nearest cache
+  const std::int64_t radius = std::ssize(kernel) / 2, block = length * inner;
   const std::int64_t first = std::min(radius, length) * inner, last = std::max(first, (length - radius) * inner);
   std::vector<float> source(static_cast<std::size_t>(block));
   for (std::int64_t o = 0; o < outer; ++o) {
@@ -45,8 +47,7 @@ void blur_axis(float* values, std::int64_t outer, std::int64_t length, std::int6
       const std::int64_t row = j / inner, column = j % inner;
       float sum = 0;
       for (std::int64_t k = -radius; k <= radius; ++k)
-        sum += kernel[static_cast<std::size_t>(k + radius)] *
-               source[static_cast<std::size_t>(std::clamp(row + k, std::int64_t{0}, length - 1) * inner + column)];
+        sum += nth(kernel, k + radius) * nth(source, std::clamp(row + k, std::int64_t{0}, length - 1) * inner + column);
       target[j] = sum;
     };
     for (std::int64_t j = 0; j < first; ++j) at_end(j);
@@ -54,9 +55,9 @@ void blur_axis(float* values, std::int64_t outer, std::int64_t length, std::int6
       const std::int64_t size = std::min(kTile, last - tile);
       std::array<float, kTile> sum{};
       for (std::int64_t k = -radius; k <= radius; ++k) {
-        const float weight = kernel[static_cast<std::size_t>(k + radius)];
+        const float weight = nth(kernel, k + radius);
         const float* shifted = source.data() + tile + k * inner;
-        for (std::int64_t j = 0; j < size; ++j) sum[static_cast<std::size_t>(j)] += weight * shifted[j];
+        for (std::int64_t j = 0; j < size; ++j) nth(sum, j) += weight * shifted[j];
       }
       std::copy_n(sum.begin(), size, target + tile);
     }
@@ -75,12 +76,12 @@ std::vector<float> gaussian(double sigma) {
 }
 
 void blur(const Tensor& image, const std::vector<double>& spacing, double sigma) {
-  constexpr double kSmallest = 0.2;  // narrower than this the kernel is one voxel
+  constexpr double kSmallest = 0.2;  // a narrower kernel would have one voxel only
   const double finest = *std::min_element(spacing.begin(), spacing.end());
   std::int64_t outer = 1, inner = image.numel();
   for (int axis = 0; axis + 1 < image.dims(); ++axis) {
     inner /= image.extent(axis);
-    const double along = sigma * finest / spacing[static_cast<std::size_t>(axis)];
+    const double along = sigma * finest / nth(spacing, axis);
     if (along >= kSmallest) blur_axis(image.data<float>(), outer, image.extent(axis), inner, gaussian(along));
     outer *= image.extent(axis);
   }
@@ -108,14 +109,15 @@ void raise_to_gamma(const Tensor& image, std::int64_t c, double exponent) {
   change_channel(image, c, [&](float x) { return low + range * std::pow(std::max(0.0f, (x - low) / range), power); });
 }
 
-// Quantiles of the normal distribution at (i + 1/2) / 4096, scaled to variance 1: a table is ten times as fast as
-// logarithms and cosines, and its tails end at 3.7 SD, which noise may.
+// Returns the quantiles of the normal distribution at (i + 1/2) / 4096, scaled to variance 1. The table is ten times as
+// fast as logarithms and cosines. Its tails end at 3.7 SD, which is good enough for noise.
 const std::array<float, 4096>& normal_quantiles() {
   static const std::array<float, 4096> table = [] {
     std::array<double, 2048> upper{};
     double x = 0, squares = 0;
     for (std::size_t i = 0; i < upper.size(); ++i) {
-      const double tail = 0.5 - (static_cast<double>(i) + 0.5) / 4096;  // P(X > x), by Newton from the value before
+      const double tail =
+          0.5 - (static_cast<double>(i) + 0.5) / 4096;  // P(X > x); Newton's method begins at the value before
       for (int step = 0; step < 8; ++step)
         x += (0.5 * std::erfc(x / std::numbers::sqrt2) - tail) * std::sqrt(2 * std::numbers::pi) * std::exp(x * x / 2);
       upper[i] = x;
@@ -132,7 +134,7 @@ const std::array<float, 4096>& normal_quantiles() {
   return table;
 }
 
-// Adds normal numbers times amount[c]: eight 12-bit indices from every block of Philox.
+// Adds normal numbers times amount[c] to channel c. Every block of Philox gives eight indices of 12 bits.
 void add_noise(const Tensor& image, const std::vector<float>& amount, std::uint64_t key) {
   const std::array<float, 4096>& quantiles = normal_quantiles();
   float* values = image.data<float>();
@@ -141,7 +143,7 @@ void add_noise(const Tensor& image, const std::vector<float>& amount, std::uint6
   for (std::int64_t i = 0; i < count; i += 8) {
     const PhiloxBlock block = philox(key, static_cast<std::uint64_t>(i), 1);
     for (std::int64_t j = i; j < std::min(i + 8, count); ++j) {
-      const std::uint32_t word = block[static_cast<std::size_t>(j - i) / 2];
+      const std::uint32_t word = nth(block, (j - i) / 2);
       values[j] += amount[channel] * quantiles[((j & 1) != 0 ? word >> 16 : word) & 4095];
       if (++channel == amount.size()) channel = 0;
     }
@@ -161,7 +163,7 @@ void change_intensity(const Tensor& image, const std::vector<double>& spacing, c
   const double sigma = options.noise_sigma * noises.uniform();
   std::vector<float> amount;
   for (std::int64_t c = 0; c < channels; ++c) {
-    const Moments& m = moments[static_cast<std::size_t>(c)];
+    const Moments& m = nth(moments, c);
     const double factor = gain ? log_uniform(gains, options.gain_range) : 1;
     const double constant = bias ? biases.uniform(-1, 1) * options.bias_range * m.deviation() : 0;
     if (gain || bias)
@@ -191,11 +193,9 @@ AugmentOptions augment_options(const std::string& name) {
 
 void augment(const Tensor& image, const Tensor& label, const std::vector<double>& spacing,
              const AugmentOptions& options, const Random& random, const std::vector<Tensor>& maps) {
-  Shape expected = label.shape();
-  expected.push_back(image.extent(-1));
-  check((label.dims() == 2 || label.dims() == 3) && image.shape() == expected, "augment: image ", image,
-        " does not fit label ", label);
-  check(static_cast<int>(spacing.size()) == label.dims(), "augment: ", spacing.size(), " spacings for label ", label);
+  check((label.dims() == 2 || label.dims() == 3) && image.shape() == label.shape() + Shape{image.extent(-1)},
+        "augment: image ", image, " does not fit label ", label);
+  check(std::ssize(spacing) == label.dims(), "augment: ", spacing.size(), " spacings for label ", label);
   const Orientation orientation = draw_orientation(label, spacing, options, random);
   if (!orientation.identity()) {
     orientation.apply(image);

@@ -15,7 +15,6 @@ constexpr std::int64_t kCacheChunkBytes = std::int64_t{1} << 20;
 std::uint32_t crc_of(const void* data, std::size_t bytes) {
   return crc32({static_cast<const std::byte*>(data), bytes});
 }
-h5::Extents zeros_like(const h5::Extents& extents) { return h5::Extents(extents.size(), 0); }
 
 [[noreturn]] void damaged(const std::string& where) {
   throw Error(ErrorKind::data, where + ": not what was written", "delete the file: it is made again");
@@ -28,9 +27,9 @@ FieldCache::FieldCache(const std::string& path) : file_(h5::File::open(path)) {
   if (root.string_attribute("format") != kCacheFormat || root.integer_attribute("format_version") != kVersion)
     damaged(path);
   const h5::Array array = file_.array("/names");
-  if (array.element() != h5::Element::u8 || array.extents().size() != 1) damaged(array.where());
+  if (array.element() != h5::Element::u8 || array.extents().dims() != 1) damaged(array.where());
   std::string lines(static_cast<std::size_t>(array.extents()[0]), '\0');
-  array.read({0}, array.extents(), h5::Element::u8, lines.data());
+  array.read_all(h5::Element::u8, lines.data());
   if (crc_of(lines.data(), lines.size()) != array.integer_attribute("crc32")) damaged(array.where());
   const char *at = lines.data(), *const end = at + lines.size();
   for (std::int64_t number = 0; at != end; ++number) {
@@ -47,11 +46,9 @@ Tensor FieldCache::read(const std::string& name) const {
   const auto found = entries_.find(name);
   check(found != entries_.end(), "field cache: there is no map of ", name);
   const h5::Array array = file_.array(text("/", found->second.number));
-  if (array.element() != h5::Element::f32 || array.extents().size() > 4) damaged(array.where());
-  Shape shape;
-  for (const std::int64_t extent : array.extents()) shape.push_back(extent);
-  const Tensor map = empty(shape);
-  array.read(zeros_like(array.extents()), array.extents(), h5::Element::f32, map.raw());
+  if (array.element() != h5::Element::f32 || array.extents().dims() > 4) damaged(array.where());
+  const Tensor map = empty(array.extents());
+  array.read_all(h5::Element::f32, map.raw());
   if (crc_of(map.raw(), map.bytes()) != found->second.crc32) damaged(array.where());
   return map;
 }
@@ -64,21 +61,16 @@ FieldCacheWriter::FieldCacheWriter() {
 void FieldCacheWriter::add(const std::string& name, const Tensor& map) {
   check(name.find('\n') == std::string::npos && map.dtype() == DType::f32 && map.numel() > 0, "field cache: ", name,
         " of ", map);
-  const std::string path = text("/", count_++);
-  const h5::Extents extents(map.shape().begin(), map.shape().end());
-  h5::Extents chunk = extents;
-  const std::int64_t layer = static_cast<std::int64_t>(map.bytes()) / extents[0];
-  chunk[0] = std::clamp<std::int64_t>(kCacheChunkBytes / layer, 1, extents[0]);
-  out_.create(path, h5::Element::f32, extents, chunk);
-  out_.write(path, zeros_like(extents), extents, h5::Element::f32, map.raw());
+  const std::int64_t layers = map.extent(0), layer = static_cast<std::int64_t>(map.bytes()) / layers;
+  const Shape chunk = map.shape().with(0, std::clamp<std::int64_t>(kCacheChunkBytes / layer, 1, layers));
+  out_.array(text("/", count_++), h5::Element::f32, map.shape(), map.raw(), chunk);
   names_ += text(crc_of(map.raw(), map.bytes()), ' ', name, '\n');
   bytes_ += map.bytes();
 }
 
 void FieldCacheWriter::save(const std::string& path) {
-  const h5::Extents size{static_cast<std::int64_t>(names_.size())};
-  out_.create("/names", h5::Element::u8, size, size);
-  out_.write("/names", {0}, size, h5::Element::u8, names_.data());
+  const Shape size{std::ssize(names_)};
+  out_.array("/names", h5::Element::u8, size, names_.data(), size);
   out_.attribute("/names", "crc32", crc_of(names_.data(), names_.size()));
   out_.save(path);
 }

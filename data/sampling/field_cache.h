@@ -1,6 +1,7 @@
-// The file in which maps of labels are kept (data/sampling/fields.h). Internal to this folder. HDF5: maps /0, /1, ..
-// f32 [*S, K] with gzip; /names u8, a line for each: the crc32 of its values, a space, the text that says what it is
-// of. Attributes of the root: format "voxgrad-cache", format_version 1; of /names: crc32.
+// The HDF5 file that keeps maps of labels (data/sampling/fields.h). Internal to this folder. The arrays /0, /1, .. are
+// the maps, f32 [*S, K] with gzip. The array /names u8 is a text with one line for each map: the crc32 of its values, a
+// space, and the name under which it is looked up. Attributes: format "voxgrad-cache" and format_version 1 of the file,
+// crc32 of /names.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +15,11 @@ namespace voxgrad::data {
 
 class FieldCache {
  public:
-  FieldCache() = default;  // empty
-  // Error(data) if it is something else, or damaged; Error(io) if it cannot be opened.
+  FieldCache() = default;  // has no maps
+  // Throws Error(io) if the file cannot be opened, Error(data) if it is damaged or something else.
   explicit FieldCache(const std::string& path);
   bool contains(const std::string& name) const { return entries_.contains(name); }
-  // Error(data) if the map is damaged, Error(argument) if it is not there.
+  // Throws Error(data) if the map is damaged, Error(argument) if there is none of this name.
   Tensor read(const std::string& name) const;
   template <class F>
   void for_names(const F& body) const {
@@ -38,8 +39,8 @@ class FieldCacheWriter {
  public:
   FieldCacheWriter();
   void add(const std::string& name, const Tensor& map);
-  std::size_t bytes() const { return bytes_; }  // of the maps so far, before compression
-  // Error(io); the file that was there before is then untouched.
+  std::size_t bytes() const { return bytes_; }  // of all maps that were added, before compression
+  // Throws Error(io) if the file cannot be written. The file that was there before is then untouched.
   void save(const std::string& path);
 
  private:

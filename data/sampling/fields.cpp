@@ -1,11 +1,10 @@
-// A map is named by everything that decides its values: key and variant, case, extents and checksum of the label,
-// spacing. So nothing in a cache can be out of date.
+// The name of a map in the cache lists everything that decides its values: key and variant, case, extents and checksum
+// of the label, spacing. A map in a cache can therefore never be out of date.
 #include "data/sampling/fields.h"
 
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <filesystem>
 #include <optional>
@@ -23,13 +22,13 @@ bool writable(const std::string& path) {
   return ::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0;
 }
 
-// The label in the middle of background, so that no extent is below the patch's.
-Tensor padded(const Tensor& label, const std::vector<std::int64_t>& patch) {
+// Returns the label with background on both sides of the axes along which it is smaller than the patch.
+Tensor padded(const Tensor& label, const Shape& patch) {
   Shape shape;
-  std::array<std::int64_t, 3> from{1, 1, 1}, to{1, 1, 1}, before{};  // as a volume
-  const std::size_t lead = 3 - static_cast<std::size_t>(label.dims());
-  for (std::size_t axis = lead; axis < 3; ++axis) {
-    from[axis] = label.extent(static_cast<int>(axis - lead));
+  Extents from = 1, to = 1, before = 0;  // a label with two axes is treated as a volume of one slice
+  const int lead = 3 - label.dims();
+  for (int axis = lead; axis < 3; ++axis) {
+    from[axis] = label.extent(axis - lead);
     to[axis] = std::max(from[axis], patch[axis - lead]);
     before[axis] = (to[axis] - from[axis]) / 2;
     shape.push_back(to[axis]);
@@ -53,13 +52,13 @@ std::shared_ptr<const FieldCache> open(const std::string& path, const std::funct
   }
 }
 
-// What is in the old cache, as far as there is room.
-void keep(const FieldCache& old, FieldCacheWriter& writer) {
+// Copies the maps of the old cache, as far as there is room.
+void copy_maps(const FieldCache& old, FieldCacheWriter& writer) {
   old.for_names([&](const std::string& name) {
     try {
       const Tensor map = old.read(name);
       if (writer.bytes() + map.bytes() <= Fields::kMostBytes) writer.add(name, map);
-    } catch (const Error&) {  // damaged: made again when it is asked for
+    } catch (const Error&) {  // the map is damaged; it is made again when it is asked for
     }
   });
 }
@@ -84,11 +83,8 @@ std::string Fields::name_of(const std::string& key, const Case& one, const Tenso
 }
 
 Tensor Fields::make(const std::string& key, const Case& one, const Tensor& label) const {
-  Shape batch{1}, shape = label.shape();
-  for (const std::int64_t extent : shape) batch.push_back(extent);
-  const Tensor map = maker_.make(key, label.alias(0, batch), one.spacing);
-  shape.push_back(map.extent(-1));
-  batch.push_back(map.extent(-1));
+  const Tensor map = maker_.make(key, label.alias(0, Shape{1} + label.shape()), one.spacing);
+  const Shape shape = label.shape() + Shape{map.extent(-1)}, batch = Shape{1} + shape;
   check(map.dtype() == DType::f32 && map.shape() == batch, "fields: ", key, " is ", map, ", expected f32 ", batch);
   return map.alias(0, shape);
 }
@@ -105,12 +101,11 @@ Tensor Fields::read(const std::string& name, const Tensor& label) const {
   }
 }
 
-void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& cases,
-                     const std::vector<std::int64_t>& patch, const std::function<void()>& progress,
-                     const std::function<void(const std::string&)>& warn) {
+void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& cases, const Shape& patch,
+                     const std::function<void()>& progress, const std::function<void(const std::string&)>& warn) {
   if (path_.empty()) return;
   cache_ = open(path_, warn);
-  std::optional<FieldCacheWriter> writer;  // once something is missing
+  std::optional<FieldCacheWriter> writer;  // made when the first map is missing
   for (const std::int64_t index : cases) {
     const Case one = dataset.read(index);
     const Tensor label = padded(one.label, patch);
@@ -128,7 +123,7 @@ void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& ca
   }
   if (!writer) return;
   try {
-    if (cache_) keep(*cache_, *writer);
+    if (cache_) copy_maps(*cache_, *writer);
     writer->save(path_);
   } catch (const Error& error) {
     return warn(text(error.message(), "; ", kInMemory));
@@ -136,7 +131,7 @@ void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& ca
   cache_ = open(path_, warn);
 }
 
-std::vector<Tensor> Fields::of(const Case& one, const std::vector<std::int64_t>& patch) const {
+std::vector<Tensor> Fields::of(const Case& one, const Shape& patch) const {
   const Tensor label = padded(one.label, patch);
   std::vector<Tensor> maps;
   for (const std::string& key : keys()) {

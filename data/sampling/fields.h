@@ -1,6 +1,6 @@
-// Maps that follow from the labels of a case: distances, say. They need the whole case, so they are made of it once,
-// kept in a file beside the dataset, and cut, flipped and turned with every sample. What a map means is known to
-// whoever passes the function that makes it.
+// Maps that are computed from the labels of a case, the distance to the nearest border for example. A map needs the
+// whole case. It is therefore computed once, kept in a file beside the dataset, and then cut, flipped and turned with
+// every sample. This folder does not know what a map means: the caller passes the function that computes it.
 #pragma once
 
 #include <cstdint>
@@ -17,42 +17,43 @@ class FieldCache;  // data/sampling/field_cache.h
 
 struct FieldMaker {
   std::vector<std::string> keys;
-  std::string variant;  // what decides the values beside key, labels and spacing: "3 channels, definition 1"
-  // labels u8 [1, *S], spacing per spatial axis -> f32 [1, *S, K]. Called by the thread of a loader too.
+  std::string variant;  // names all else that decides the values: "3 channels, definition 1"
+  // Makes f32 [1, *S, K] from labels u8 [1, *S] and the spacing per spatial axis. The thread of a loader calls it too.
   std::function<Tensor(const std::string& key, const Tensor& labels, const std::vector<double>& spacing)> make;
 };
 
 class Fields {
  public:
-  // `cache`: the file to keep them in; empty: none.
+  // `cache` is the file that keeps the maps; an empty name means none.
   explicit Fields(FieldMaker maker, std::string cache = "");
   const std::vector<std::string>& keys() const { return maker_.keys; }
   const std::string& cache() const { return path_; }
 
-  // Makes what the cache lacks of `cases` and writes it. `progress` is called before each map that is made; what it
-  // throws ends the work. `warn` is told if a cache cannot be read or written. Without this call, or without a cache,
-  // of() makes the maps.
-  void prepare(const Dataset& dataset, const std::vector<std::int64_t>& cases, const std::vector<std::int64_t>& patch,
+  // Makes the maps of `cases` that the cache lacks and writes the cache. `progress` is called before each map that is
+  // made; an exception of it ends the work. `warn` is called if a cache cannot be read or written. If prepare() is not
+  // called or there is no cache, of() makes the maps.
+  void prepare(const Dataset& dataset, const std::vector<std::int64_t>& cases, const Shape& patch,
                const std::function<void()>& progress, const std::function<void(const std::string&)>& warn);
-  // One map f32 [*S, K] per key, from the cache, or made if it is not there or damaged there. S are the extents of the
-  // label, or of the patch where those are larger: the label is padded with background on both sides then.
-  std::vector<Tensor> of(const Case& one, const std::vector<std::int64_t>& patch) const;
+  // Returns a map f32 [*S, K] for every key. It comes from the cache, or is made if the cache has none or a damaged
+  // one. S is the shape of the label; where the patch is larger, the label is first padded with background on both
+  // sides.
+  std::vector<Tensor> of(const Case& one, const Shape& patch) const;
 
-  // A larger cache, counted before compression, is not written.
+  // A cache that would have more bytes before compression is not written.
   static constexpr std::size_t kMostBytes = std::size_t{2} << 30;
 
  private:
   std::string name_of(const std::string& key, const Case& one, const Tensor& label) const;
   Tensor make(const std::string& key, const Case& one, const Tensor& label) const;
-  // Undefined if it is not there, or damaged.
+  // Returns an undefined tensor if the cache has no such map or a damaged one.
   Tensor read(const std::string& name, const Tensor& label) const;
 
   FieldMaker maker_;
   std::string path_;
-  std::shared_ptr<const FieldCache> cache_;  // null: none, or not opened yet
+  std::shared_ptr<const FieldCache> cache_;  // null if there is none or it is not opened yet
 };
 
-// <name>.cache.h5 beside the dataset <name>.h5.
+// Returns <name>.cache.h5 in the folder of the dataset <name>.h5.
 std::string cache_path(const std::string& dataset);
 
 }  // namespace voxgrad::data

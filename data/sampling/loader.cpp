@@ -10,9 +10,9 @@
 
 namespace voxgrad::data {
 
-// The thread makes next, next + 1, .. until `prefetch` batches wait. Whoever asks for another step than the first one
-// that waits starts a new sequence: a batch then in the making is dropped. After an error the thread rests until a new
-// sequence begins.
+// The thread makes the batches next, next + 1, .. until `prefetch` of them wait. If a caller asks for another step than
+// the first one that waits, a new sequence begins, and the batch that the thread is making is dropped. After an error
+// the thread rests until a new sequence begins.
 struct Loader::Impl {
   struct Made {
     Batch batch;
@@ -33,14 +33,14 @@ struct Loader::Impl {
   void run();
   Batch take(std::int64_t step);
 
-  Sampler sampler;  // the thread's alone once it runs
+  Sampler sampler;  // once the thread runs, nobody else may use it
   std::thread maker;
   std::mutex mutex;
   std::condition_variable wake_maker, wake_taker;
   std::deque<Made> ready;
-  std::int64_t first = -1;    // the step of ready.front(), made or not; -1: no sequence has begun
-  std::int64_t next = 0;      // the step to be made next
-  std::int64_t sequence = 0;  // counts the sequences
+  std::int64_t first = -1;    // the step that will be or is ready.front(); -1 if no sequence has begun
+  std::int64_t next = 0;      // the step that the thread makes next
+  std::int64_t sequence = 0;  // the number of sequences so far
   bool resting = true;
   bool stop = false;
 };
@@ -103,7 +103,7 @@ Batch Loader::batch(std::int64_t step) {
 
 std::int64_t Loader::steps_per_epoch() const {
   const LoaderOptions& options = impl_->sampler.options();
-  const std::int64_t cases = static_cast<std::int64_t>(options.cases.size());
+  const std::int64_t cases = std::ssize(options.cases);
   return (cases + options.batch - 1) / options.batch;
 }
 

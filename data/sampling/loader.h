@@ -1,5 +1,6 @@
-// Batches for training: patches with foreground oversampling, augmented, prefetched by a thread. Batch `step` is a pure
-// function of (seed, step): resuming at a step, other prefetch depths and other thread counts give the same bits.
+// Makes batches for training: patches that show foreground more often than chance would, augmented, and made ahead by a
+// thread. A batch depends on the seed and the number of its step only. It therefore has the same bits after a
+// resumption, for any number of threads and of batches made ahead.
 #pragma once
 
 #include <cstdint>
@@ -16,37 +17,38 @@
 namespace voxgrad::data {
 
 struct Batch {
-  Tensor images;                // f32 [N, *P, C], prepared
-  Tensor labels;                // u8 [N, *P]
-  std::vector<double> spacing;  // of the first sample
-  std::vector<std::string> ids;
-  std::map<std::string, Tensor> fields;  // f32 [N, *P, K] per key of LoaderOptions::fields
+  Tensor images;                         // f32 [N, *P, C], after LoaderOptions::prepare
+  Tensor labels;                         // u8 [N, *P]
+  std::vector<double> spacing;           // of the first sample's case
+  std::vector<std::string> ids;          // the case of each sample
+  std::map<std::string, Tensor> fields;  // f32 [N, *P, K] for every key of LoaderOptions::fields
 };
 
 struct LoaderOptions {
   std::vector<std::int64_t> cases;
-  std::vector<std::int64_t> patch;  // per spatial axis; cases are padded with zeros (label: background) if smaller
+  Shape patch;  // spatial extents; a smaller case is padded, its image with zeros and its label with background
   std::int64_t batch = 2;
-  // Share of the samples centred on a foreground voxel, spread evenly over the steps: of a class drawn uniformly from
-  // the classes of the case, as far as the patch stays inside the case. Other samples lie anywhere.
+  // The share of the samples that are centred on a voxel of the foreground, spread evenly over the steps. The class of
+  // the voxel is drawn first, each class of the case with the same probability. The patch is moved if it would leave
+  // the case. All other samples lie anywhere.
   double foreground = 0.33;
-  std::function<void(const Tensor& image)> prepare;  // of a whole case, in place: normalisation; null: none
+  std::function<void(const Tensor& image)> prepare;  // changes the image of a whole case in place (normalisation)
   AugmentOptions augment;
   std::uint64_t seed = 1;
-  int prefetch = 2;                                // batches made ahead; 0: none, in the caller's thread
-  std::size_t cache_bytes = std::size_t{2} << 30;  // decoded cases kept in memory, at most; the rest is read again
-  std::shared_ptr<const Fields> fields;            // maps that go with the labels; null: none
+  int prefetch = 2;                                // batches made ahead; with 0 the caller's thread makes each of them
+  std::size_t cache_bytes = std::size_t{2} << 30;  // at most so much of decoded cases is kept; others are read again
+  std::shared_ptr<const Fields> fields;            // makes the maps that go with the labels; null means no maps
 };
 
 class Loader {
  public:
-  // Error(usage) for options that do not fit the dataset. Nothing is read yet.
+  // Throws Error(usage) for options that do not fit the dataset. No case is read yet.
   Loader(const Dataset& dataset, LoaderOptions options);
-  ~Loader();  // waits for the batch in the making, if any
-  // Batch number `step`. Steps may be asked in any order; consecutive ones are prefetched. Errors of the thread
-  // are thrown here. To be called from one thread at a time.
+  ~Loader();  // waits for the batch that the thread is making, if there is one
+  // Returns batch number `step`. Steps may be asked for in any order; consecutive ones are made ahead. An error that
+  // the thread met is thrown here. Only one thread at a time may call it.
   Batch batch(std::int64_t step);
-  // Batches per pass over the cases, at least 1.
+  // Returns the number of batches in one pass over the cases, at least 1.
   std::int64_t steps_per_epoch() const;
 
  private:

@@ -1,24 +1,25 @@
-// Flips and rotations by right angles: Orientation of data/sampling/augment.h.
+#include "data/sampling/orientation.h"
+
 #include <algorithm>
 #include <type_traits>
 #include <utility>
-
-#include "data/sampling/augment.h"
+#include <vector>
 
 namespace voxgrad::data {
 namespace {
 
-struct Walk {  // a three-dimensional loop over the result, and the steps it takes in the input
-  std::array<std::int64_t, 3> extent{1, 1, 1}, step{};
+// A loop over the result along three axes, and the steps that it takes in the input.
+struct Walk {
+  Extents extent = 1, step = 0;
   std::int64_t first = 0;
 };
 
-// Copies voxels of `channels` values. In tiles, because a step along the last axis of the result may be a step along
-// the first of the input: a tile's cache lines are used up before they are lost.
+// Copies voxels of `channels` values, tile by tile. A step along the last axis of the result may be a step along the
+// first axis of the input; within a tile the cache still has the lines of the input when the next row needs them.
 template <class T, class Channels>
 void gather(const T* source, T* target, const Walk& walk, Channels channels) {
   constexpr std::int64_t kTile = 16;
-  const auto [depth, height, width] = walk.extent;
+  const auto [depth, height, width] = walk.extent.value;
   for (std::int64_t i = 0; i < depth; ++i)
     for (std::int64_t j0 = 0; j0 < height; j0 += kTile)
       for (std::int64_t k0 = 0; k0 < width; k0 += kTile)
@@ -38,15 +39,15 @@ Orientation::Orientation(int dims) : dims_(dims) {
 
 void Orientation::flip(int axis) {
   check(axis >= 0 && axis < dims_, "orientation: axis ", axis, " of ", dims_);
-  flipped_[static_cast<std::size_t>(axis)] ^= true;
+  nth(flipped_, axis) ^= true;
 }
 
 void Orientation::rotate(int a, int b, int turns) {
   check(a != b && a >= 0 && a < dims_, "orientation: a turn from axis ", a, " to ", b);
   for (int turn = ((turns % 4) + 4) % 4; turn > 0; --turn) {
     flip(b);
-    std::swap(axis_[static_cast<std::size_t>(a)], axis_[static_cast<std::size_t>(b)]);
-    std::swap(flipped_[static_cast<std::size_t>(a)], flipped_[static_cast<std::size_t>(b)]);
+    std::swap(nth(axis_, a), nth(axis_, b));
+    std::swap(nth(flipped_, a), nth(flipped_, b));
   }
 }
 
@@ -54,19 +55,18 @@ bool Orientation::identity() const { return axis_ == std::array<int, 3>{0, 1, 2}
 
 void Orientation::apply(const Tensor& x) const {
   check(x.dims() == dims_ || x.dims() == dims_ + 1, "orientation: of ", dims_, " axes on ", x);
-  std::array<std::int64_t, 3> stride{};
+  Extents stride;
   std::int64_t voxels = 1;
   for (int axis = dims_ - 1; axis >= 0; --axis) {
-    stride[static_cast<std::size_t>(axis)] = voxels;
+    stride[axis] = voxels;
     voxels *= x.extent(axis);
   }
   Walk walk;
   for (int i = 0; i < dims_; ++i) {
-    const std::size_t from = static_cast<std::size_t>(axis_[static_cast<std::size_t>(i)]);
-    const std::int64_t extent = x.extent(static_cast<int>(from));
+    const int from = nth(axis_, i), slot = 3 - dims_ + i;
+    const std::int64_t extent = x.extent(from);
     check(extent == x.extent(i), "orientation: axes ", i, " and ", from, " of ", x, " change places");
-    const std::size_t slot = static_cast<std::size_t>(3 - dims_ + i);
-    const bool backwards = flipped_[static_cast<std::size_t>(i)];
+    const bool backwards = nth(flipped_, i);
     walk.extent[slot] = extent;
     walk.step[slot] = backwards ? -stride[from] : stride[from];
     if (backwards) walk.first += (extent - 1) * stride[from];

@@ -7,24 +7,26 @@
 namespace voxgrad::data {
 namespace {
 
-constexpr std::int64_t kCentres = 4096;  // per case and class
+constexpr std::int64_t kCentres = 4096;  // for each case and class
 
-// Which fork of the seed belongs to what. Fixed: other numbers, other batches.
-enum LoaderStream : std::uint64_t { kOrder = 1, kSamples = 2, kCentreVoxels = 3 };
-enum SampleStream : std::uint64_t { kCorner = 1, kAugment = 2 };
+// The forks of the seed, and of the random numbers of a sample. With other numbers here, the same seed would give other
+// batches.
+enum SeedFork : std::uint64_t { kOrder = 1, kSamples = 2, kCentreVoxels = 3 };
+enum SampleFork : std::uint64_t { kCorner = 1, kAugment = 2 };
 
-// The k-th of `count` equal parts of a class's voxels gives one voxel, drawn from it: two passes, no list of all.
+// Divides the voxels of each class, in the order of memory, into at most kCentres equal parts and draws one voxel from
+// each part. Two passes over the label do it without a list of all voxels.
 std::vector<std::vector<std::int64_t>> draw_centres(const Tensor& label, int ignore, const Random& random) {
   const std::uint8_t* values = label.data<std::uint8_t>();
   const std::int64_t voxels = label.numel();
   std::array<std::int64_t, 256> found{};
   for (std::int64_t i = 0; i < voxels; ++i) ++found[values[i]];
   found[0] = 0;
-  if (ignore >= 0) found[static_cast<std::size_t>(ignore)] = 0;
+  if (ignore >= 0) nth(found, ignore) = 0;
 
   struct Class {
-    std::vector<std::int64_t> ranks;  // which of its voxels, in the order of memory
-    std::int64_t seen = 0;
+    std::vector<std::int64_t> ranks;  // the drawn ones of its voxels, counted in the order of memory
+    std::int64_t seen = 0;            // its voxels that the second pass has met
     std::vector<std::int64_t> centres;
   };
   std::array<Class, 256> classes;
@@ -48,23 +50,19 @@ std::vector<std::vector<std::int64_t>> draw_centres(const Tensor& label, int ign
   return result;
 }
 
-// Copies the box of `patch` voxels from `corner` on; what lies outside the case is zero.
+// Copies the box of `patch` voxels that begins at `corner`. Voxels outside the case become zero.
 template <class T>
-void crop(const Tensor& from, const std::vector<std::int64_t>& corner, const std::vector<std::int64_t>& patch,
-          std::int64_t channels, T* target) {
-  // As a volume: an image is one slice.
-  std::array<std::int64_t, 3> extent{1, 1, 1}, size{1, 1, 1}, first{};
-  const std::size_t lead = 3 - patch.size();
-  std::int64_t voxels = 1;
+void crop(const Tensor& from, const Extents& corner, const Shape& patch, std::int64_t channels, T* target) {
+  Extents extent = 1, size = 1, first = 0;  // an image is treated as a volume of one slice
+  const int lead = 3 - patch.dims();
   bool inside = true;
-  for (std::size_t i = 0; i < patch.size(); ++i) {
-    extent[lead + i] = from.extent(static_cast<int>(i));
+  for (int i = 0; i < patch.dims(); ++i) {
+    extent[lead + i] = from.extent(i);
     size[lead + i] = patch[i];
     first[lead + i] = corner[i];
-    voxels *= patch[i];
     inside = inside && corner[i] >= 0 && corner[i] + patch[i] <= extent[lead + i];
   }
-  if (!inside) std::fill_n(target, voxels * channels, T{});
+  if (!inside) std::fill_n(target, patch.numel() * channels, T{});
   const T* source = from.data<T>();
   const std::int64_t begin = std::max<std::int64_t>(0, -first[2]);
   const std::int64_t end = std::min(size[2], extent[2] - first[2]);
@@ -85,8 +83,8 @@ void require_options(const Dataset& dataset, const LoaderOptions& options) {
   require(!options.cases.empty(), "there are no cases to draw from in ", info.name);
   for (const std::int64_t index : options.cases)
     require(index >= 0 && index < dataset.size(), "case ", index, " of ", dataset.size());
-  require(static_cast<int>(options.patch.size()) == info.dims, "patch has ", options.patch.size(), " extents, ",
-          info.name, " has ", info.dims, " spatial axes");
+  require(options.patch.dims() == info.dims, "patch has ", options.patch.dims(), " extents, ", info.name, " has ",
+          info.dims, " spatial axes");
   for (const std::int64_t extent : options.patch) require(extent >= 1, "patch extent ", extent, ", expected 1 or more");
   require(options.batch >= 1, "batch ", options.batch, ", expected 1 or more");
   require(options.foreground >= 0 && options.foreground <= 1, "foreground share ", options.foreground,
@@ -102,13 +100,13 @@ Sampler::Sampler(const Dataset& dataset, LoaderOptions options)
 }
 
 std::int64_t Sampler::case_of(std::int64_t sample) {
-  const std::int64_t cases = static_cast<std::int64_t>(options_.cases.size());
+  const std::int64_t cases = std::ssize(options_.cases);
   if (sample / cases != epoch_) {
     epoch_ = sample / cases;
     order_ = options_.cases;
     Random(options_.seed).fork(kOrder).fork(static_cast<std::uint64_t>(epoch_)).shuffle(order_);
   }
-  return order_[static_cast<std::size_t>(sample % cases)];
+  return nth(order_, sample % cases);
 }
 
 std::shared_ptr<const PreparedCase> Sampler::prepared(std::int64_t index) {
@@ -119,8 +117,8 @@ std::shared_ptr<const PreparedCase> Sampler::prepared(std::int64_t index) {
   if (options_.prepare) options_.prepare(result->data.image);
   const Random random = Random(options_.seed).fork(kCentreVoxels).fork(static_cast<std::uint64_t>(index));
   result->foreground = draw_centres(result->data.label, ignore_, random);
-  // First come, first kept: in a shuffled order the case used last is no likelier to be used next.
   if (options_.fields) result->fields = options_.fields->of(result->data, options_.patch);
+  // The first cases that fit are kept, whichever were used last: in a shuffled order all are equally likely to be next.
   std::size_t bytes = result->data.image.bytes() + result->data.label.bytes();
   for (const Tensor& map : result->fields) bytes += map.bytes();
   if (cached_bytes_ + bytes <= options_.cache_bytes) {
@@ -130,23 +128,22 @@ std::shared_ptr<const PreparedCase> Sampler::prepared(std::int64_t index) {
   return result;
 }
 
-std::vector<std::int64_t> Sampler::corner(const PreparedCase& from, std::int64_t sample, Random random) const {
-  // Sample s is one of the foreground exactly if the running total s * share passes a whole number there.
+Extents Sampler::corner(const PreparedCase& from, std::int64_t sample, Random random) const {
+  // Sample s is centred on the foreground exactly if s * share and (s + 1) * share have different whole parts.
   const double before = std::floor(static_cast<double>(sample) * options_.foreground);
   const double after = std::floor(static_cast<double>(sample + 1) * options_.foreground);
-  const std::vector<std::int64_t>& patch = options_.patch;
+  const Shape& patch = options_.patch;
   const Shape& shape = from.data.label.shape();
   std::int64_t voxel = -1;
   if (after > before && !from.foreground.empty()) {
-    const std::size_t drawn = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(from.foreground.size())));
-    const std::vector<std::int64_t>& centres = from.foreground[drawn];
-    voxel = centres[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(centres.size())))];
+    const std::vector<std::int64_t>& centres = nth(from.foreground, random.below(std::ssize(from.foreground)));
+    voxel = nth(centres, random.below(std::ssize(centres)));
   }
-  std::vector<std::int64_t> result(patch.size());
-  for (std::size_t i = patch.size(); i-- > 0;) {
-    const std::int64_t extent = shape[static_cast<int>(i)], room = extent - patch[i];
+  Extents result;
+  for (int i = patch.dims() - 1; i >= 0; --i) {
+    const std::int64_t extent = shape[i], room = extent - patch[i];
     if (room <= 0)
-      result[i] = -(-room / 2);  // the padding on both sides
+      result[i] = -(-room / 2);  // half of the padding is on this side
     else if (voxel < 0)
       result[i] = random.below(room + 1);
     else
@@ -156,22 +153,19 @@ std::vector<std::int64_t> Sampler::corner(const PreparedCase& from, std::int64_t
   return result;
 }
 
-std::vector<Tensor> Sampler::cut_fields(const PreparedCase& from, const std::vector<std::int64_t>& first,
-                                        std::int64_t j, Batch& batch) const {
+std::vector<Tensor> Sampler::cut_fields(const PreparedCase& from, const Extents& corner, std::int64_t j,
+                                        Batch& batch) const {
   std::vector<Tensor> parts;
-  std::vector<std::int64_t> corner = first;  // a map of a small case is padded already
-  for (std::int64_t& x : corner) x = std::max<std::int64_t>(x, 0);
+  Extents first = corner;  // the map of a small case is padded already
+  for (std::int64_t& start : first.value) start = std::max<std::int64_t>(start, 0);
   for (std::size_t k = 0; k < from.fields.size(); ++k) {
     const Tensor& map = from.fields[k];
-    Shape one, all{options_.batch};
-    for (const std::int64_t extent : options_.patch) one.push_back(extent), all.push_back(extent);
-    one.push_back(map.extent(-1));
-    all.push_back(map.extent(-1));
+    const Shape one = options_.patch + Shape{map.extent(-1)}, all = Shape{options_.batch} + one;
     Tensor& target = batch.fields[options_.fields->keys()[k]];
     if (!target.defined()) target = empty(all);
     check(target.shape() == all, "loader: ", options_.fields->keys()[k], " of two cases: ", target, " and ", map);
     parts.push_back(target.alias(j * one.numel(), one));
-    crop(map, corner, options_.patch, map.extent(-1), parts.back().data<float>());
+    crop(map, first, options_.patch, map.extent(-1), parts.back().data<float>());
   }
   return parts;
 }
@@ -179,19 +173,15 @@ std::vector<Tensor> Sampler::cut_fields(const PreparedCase& from, const std::vec
 Batch Sampler::make(std::int64_t step) {
   check(step >= 0, "loader: batch ", step);
   const std::int64_t channels = dataset_.info().channels;
-  Shape one_label, one_image, labels{options_.batch}, images{options_.batch};
-  for (const std::int64_t extent : options_.patch)
-    for (Shape* shape : {&one_label, &one_image, &labels, &images}) shape->push_back(extent);
-  one_image.push_back(channels);
-  images.push_back(channels);
+  const Shape one_label = options_.patch, one_image = one_label + Shape{channels};
   Batch batch;
-  batch.images = empty(images);
-  batch.labels = empty(labels, DType::u8);
+  batch.images = empty(Shape{options_.batch} + one_image);
+  batch.labels = empty(Shape{options_.batch} + one_label, DType::u8);
   for (std::int64_t j = 0; j < options_.batch; ++j) {
     const std::int64_t sample = step * options_.batch + j;
     const std::shared_ptr<const PreparedCase> from = prepared(case_of(sample));
     const Random random = Random(options_.seed).fork(kSamples).fork(static_cast<std::uint64_t>(sample));
-    const std::vector<std::int64_t> first = corner(*from, sample, random.fork(kCorner));
+    const Extents first = corner(*from, sample, random.fork(kCorner));
     const Tensor image = batch.images.alias(j * one_image.numel(), one_image);
     const Tensor label = batch.labels.alias(j * one_label.numel(), one_label);
     crop(from->data.image, first, options_.patch, channels, image.data<float>());

@@ -1,5 +1,5 @@
-// Makes batches, one call at a time: which case, which patch, which changes. Internal to this folder;
-// data/sampling/loader.h adds the thread.
+// Makes batches, one at a time: chooses the case, the patch and the changes of every sample. Internal to this folder;
+// data/sampling/loader.h adds the thread that makes batches ahead.
 #pragma once
 
 #include <map>
@@ -10,12 +10,12 @@
 
 namespace voxgrad::data {
 
-// A case as samples are cut from it.
+// A case from which samples are cut.
 struct PreparedCase {
-  Case data;                   // prepared as the options say
-  std::vector<Tensor> fields;  // f32 [*S, K], one per key; no extent smaller than that of the patch
-  // Per class that occurs, other than the background: voxels to centre a patch on, at most 4096, spread over all of
-  // its voxels.
+  Case data;                   // after LoaderOptions::prepare
+  std::vector<Tensor> fields;  // f32 [*S, K], one per key; no extent is smaller than that of the patch
+  // For each class that occurs, except the background: at most 4096 voxels on which a patch may be centred, spread over
+  // all voxels of the class.
   std::vector<std::vector<std::int64_t>> foreground;
 };
 
@@ -28,16 +28,16 @@ class Sampler {
  private:
   std::int64_t case_of(std::int64_t sample);
   std::shared_ptr<const PreparedCase> prepared(std::int64_t index);
-  // The parts of the maps that belong to sample j of the batch, in the batch's memory.
-  std::vector<Tensor> cut_fields(const PreparedCase& from, const std::vector<std::int64_t>& first, std::int64_t j,
-                                 Batch& batch) const;
-  std::vector<std::int64_t> corner(const PreparedCase& from, std::int64_t sample, Random random) const;
+  // Cuts the maps of sample j of the batch and returns them. They are parts of the memory of batch.fields.
+  std::vector<Tensor> cut_fields(const PreparedCase& from, const Extents& corner, std::int64_t j, Batch& batch) const;
+  // Returns the first voxel of a patch. It is negative along an axis on which the case is smaller than the patch.
+  Extents corner(const PreparedCase& from, std::int64_t sample, Random random) const;
 
   Dataset dataset_;
   LoaderOptions options_;
   int ignore_;
   std::int64_t epoch_ = -1;
-  std::vector<std::int64_t> order_;  // of the cases in epoch_
+  std::vector<std::int64_t> order_;  // the cases in the order of epoch_
   std::map<std::int64_t, std::shared_ptr<const PreparedCase>> cache_;
   std::size_t cached_bytes_ = 0;
 };

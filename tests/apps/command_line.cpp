@@ -118,8 +118,7 @@ TEST_CASE("losses eval: value and gradient on given logits") {
   const std::vector<double> logits{0, 0, 1, -1, 2, 0.5, -3, 3};  // four voxels, two classes
   const std::vector<std::uint8_t> labels{0, 1, 0, 1};
   data::h5::Writer writer;
-  writer.create("/logits", data::h5::Element::f64, {1, 2, 2, 2});
-  writer.write("/logits", {0, 0, 0, 0}, {1, 2, 2, 2}, data::h5::Element::f64, logits.data());
+  writer.array("/logits", data::h5::Element::f64, {1, 2, 2, 2}, logits.data());
   writer.create("/labels", data::h5::Element::i32, {1, 2, 2});
   writer.write("/labels", {0, 0, 0}, {1, 2, 2}, data::h5::Element::u8, labels.data());
   writer.save(file);

@@ -24,10 +24,11 @@ TEST_CASE("settings survive JSON, and a missing one is named") {
 }
 
 TEST_CASE("sizes: one number for all axes, or one each") {
-  CHECK(parse_sizes("64", 3, "--patch") == std::vector<std::int64_t>{64, 64, 64});
-  CHECK(parse_sizes("96x64", 2, "--patch") == std::vector<std::int64_t>{96, 64});
-  CHECK(parse_sizes("96,64", 2, "--patch") == std::vector<std::int64_t>{96, 64});
-  for (const char* bad : {"", "x", "0", "-3", "12x", "12xx3", "1x2x3", "99999999999999999999", "12 13", "1e3"}) {
+  CHECK(parse_sizes("64", 3, "--patch") == Shape{64, 64, 64});
+  CHECK(parse_sizes("96x64", 2, "--patch") == Shape{96, 64});
+  CHECK(parse_sizes("96,64", 2, "--patch") == Shape{96, 64});
+  for (const char* bad :
+       {"", "x", "0", "-3", "12x", "12xx3", "1x2x3", "1x1x1x1x1x1x1", "99999999999999999999", "12 13", "1e3"}) {
     const std::string message = test::error_of([&] { parse_sizes(bad, 2, "--size"); });
     CHECK_MESSAGE(test::contains(message, std::string("--size: cannot read \"") + bad + "\""), bad, ": ", message);
   }

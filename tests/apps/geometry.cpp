@@ -5,11 +5,10 @@
 
 using namespace voxgrad;
 using namespace voxgrad::apps;
-using Sizes = std::vector<std::int64_t>;
 
 namespace {
 
-Geometry plan(const std::vector<Sizes>& shapes, const std::vector<double>& spacing, const GeometryWish& wish = {}) {
+Geometry plan(const std::vector<Shape>& shapes, const std::vector<double>& spacing, const GeometryWish& wish = {}) {
   return plan_geometry(shapes, std::vector<std::vector<double>>(shapes.size(), spacing), wish);
 }
 
@@ -17,24 +16,24 @@ Geometry plan(const std::vector<Sizes>& shapes, const std::vector<double>& spaci
 
 TEST_CASE("small cases are taken whole, rounded up to what the poolings divide") {
   const Geometry nuclei = plan({{256, 256}, {256, 256}}, {1, 1});
-  CHECK(nuclei.patch == Sizes{256, 256});
+  CHECK(nuclei.patch == Shape{256, 256});
   CHECK(nuclei.depth == 5);
   const Geometry hippocampus = plan({{40, 56, 40}}, {1, 1, 1});
-  CHECK(hippocampus.patch == Sizes{40, 56, 40});
+  CHECK(hippocampus.patch == Shape{40, 56, 40});
   CHECK(hippocampus.depth == 4);
-  CHECK(hippocampus.divisor() == Sizes{8, 8, 8});
-  CHECK(plan({{35, 51, 35}}, {1, 1, 1}).patch == Sizes{40, 56, 40});
-  CHECK(plan({{30, 40}, {20, 60}}, {1, 1}).patch == Sizes{32, 64});  // the largest along each axis, not the first
+  CHECK(hippocampus.divisor() == Shape{8, 8, 8});
+  CHECK(plan({{35, 51, 35}}, {1, 1, 1}).patch == Shape{40, 56, 40});
+  CHECK(plan({{30, 40}, {20, 60}}, {1, 1}).patch == Shape{32, 64});  // the largest along each axis, not the first
 }
 
 TEST_CASE("large cases are cut along their longest axis, and rounded down there") {
   const Geometry wide = plan({{512, 300}}, {1, 1});
   CHECK(wide.patch[0] * wide.patch[1] <= 256 * 256);
-  CHECK(wide.patch == Sizes{256, 256});
+  CHECK(wide.patch == Shape{256, 256});
   const Geometry volume = plan({{20, 512, 512}}, {5, 0.7, 0.7});
   CHECK(volume.patch[0] * volume.patch[1] * volume.patch[2] <= 64 * 64 * 64);
   CHECK(volume.patch[0] >= 20);
-  for (std::size_t axis = 0; axis < 3; ++axis) CHECK(volume.patch[axis] % volume.divisor()[axis] == 0);
+  for (int axis = 0; axis < 3; ++axis) CHECK(volume.patch[axis] % volume.divisor()[axis] == 0);
 }
 
 TEST_CASE("thick slices are not pooled before voxels are cubes") {
@@ -57,8 +56,8 @@ TEST_CASE("four voxels are left along every axis, unless more levels are asked f
 }
 
 TEST_CASE("a wished patch is taken as it is or refused with one that fits") {
-  CHECK(plan({{256, 256}}, {1, 1}, {{64, 96}, 0}).patch == Sizes{64, 96});
-  CHECK(plan({{20, 20}}, {1, 1}, {{64, 64}, 0}).patch == Sizes{64, 64});  // larger than the case: padded
+  CHECK(plan({{256, 256}}, {1, 1}, {{64, 96}, 0}).patch == Shape{64, 96});
+  CHECK(plan({{20, 20}}, {1, 1}, {{64, 64}, 0}).patch == Shape{64, 64});  // larger than the case: padded
   const std::string message = test::error_of([] { plan({{256, 256}}, {1, 1}, {{100, 100}, 0}); });
   CHECK_MESSAGE(test::contains(message, "--patch 100x100: the poolings of depth 5 need multiples of 16x16"), message);
   CHECK(test::contains(message, "use --patch 96x96"));

@@ -34,23 +34,19 @@ std::pair<std::string, std::string> first_difference(const std::string& a, const
 }
 
 // Logits [.., C] and labels without the channels; both are repeated over the voxels.
-std::string write_input(const Folder& folder, const data::h5::Extents& shape, const std::vector<double>& logits,
+std::string write_input(const Folder& folder, const Shape& shape, const std::vector<double>& logits,
                         const std::vector<std::uint8_t>& labels) {
   const std::string path = folder.file("in.h5");
-  data::h5::Extents space = shape;
-  space.pop_back();
-  std::int64_t voxels = 1;
-  for (const std::int64_t extent : space) voxels *= extent;
+  const Shape space(std::span(shape.begin(), shape.end() - 1));
+  const std::int64_t voxels = space.numel();
   std::vector<double> z;
   std::vector<std::uint8_t> y;
-  for (std::int64_t i = 0; i < voxels * shape.back(); ++i)
+  for (std::int64_t i = 0; i < voxels * shape[-1]; ++i)
     z.push_back(logits[static_cast<std::size_t>(i) % logits.size()]);
   for (std::int64_t i = 0; i < voxels; ++i) y.push_back(labels[static_cast<std::size_t>(i) % labels.size()]);
   data::h5::Writer writer;
-  writer.create("/logits", Element::f64, shape);
-  writer.write("/logits", data::h5::Extents(shape.size(), 0), shape, Element::f64, z.data());
-  writer.create("/labels", Element::u8, space);
-  writer.write("/labels", data::h5::Extents(space.size(), 0), space, Element::u8, y.data());
+  writer.array("/logits", Element::f64, shape, z.data());
+  writer.array("/labels", Element::u8, space, y.data());
   writer.save(path);
   return path;
 }
@@ -126,12 +122,18 @@ TEST_CASE("losses eval refuses logits that are no numbers, labels without a clas
   const std::string path = folder.file("shapes.h5");
   const std::vector<double> zeros(8, 0.0);
   const std::vector<std::uint8_t> none(6, 0);
-  writer.create("/logits", Element::f64, {1, 2, 2, 2});
-  writer.write("/logits", {0, 0, 0, 0}, {1, 2, 2, 2}, Element::f64, zeros.data());
-  writer.create("/labels", Element::u8, {1, 2, 3});
-  writer.write("/labels", {0, 0, 0}, {1, 2, 3}, Element::u8, none.data());
+  writer.array("/logits", Element::f64, {1, 2, 2, 2}, zeros.data());
+  writer.array("/labels", Element::u8, {1, 2, 3}, none.data());
   writer.save(path);
   const Outcome shapes = program({"losses", "eval", "ce", path});
   CHECK(shapes.code == 3);
   CHECK_MESSAGE(contains(shapes.err, "[N, *S, C]"), shapes.err);
+  data::h5::Writer ignoring;
+  ignoring.array("/logits", Element::f64, {1, 2, 2, 2}, zeros.data());
+  ignoring.array("/labels", Element::u8, {1, 2, 2}, none.data());
+  ignoring.attribute("/", "ignore_label", (std::int64_t{1} << 32) + 1);  // must not become 1
+  ignoring.save(path);
+  const Outcome ignore = program({"losses", "eval", "ce", path});
+  CHECK(ignore.code == 3);
+  CHECK_MESSAGE(contains(ignore.err, "ignore_label is 4294967297, expected 0..255"), ignore.err);
 }

@@ -16,8 +16,7 @@ namespace {
 void write_labels(const std::string& path, const std::vector<std::uint8_t>& labels,
                   const std::vector<double>& spacing = {}, const char* at = "/labels") {
   data::h5::Writer writer;
-  writer.create("/labels", Element::u8, {1, 4, 6});
-  writer.write("/labels", {0, 0, 0}, {1, 4, 6}, Element::u8, labels.data());
+  writer.array("/labels", Element::u8, {1, 4, 6}, labels.data());
   if (!spacing.empty()) writer.attribute(at, "spacing", spacing);
   writer.save(path);
 }

@@ -12,7 +12,7 @@ using test::program;
 
 namespace {
 
-void compare(const std::string& task, const std::vector<std::int64_t>& size, const std::vector<std::string>& more,
+void compare(const std::string& task, const Shape& size, const std::vector<std::string>& more,
              const std::string& modality = "MR") {
   const Folder folder;
   const std::string data = folder.file("data.h5"), run = folder.file("run");

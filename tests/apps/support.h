@@ -108,8 +108,7 @@ inline Outcome program(const std::vector<std::string>& arguments, const std::fun
 }
 
 // A phantom dataset; splits of about 70/15/15.
-inline std::string phantom_file(const Folder& folder, const std::string& task, std::int64_t cases,
-                                const std::vector<std::int64_t>& size) {
+inline std::string phantom_file(const Folder& folder, const std::string& task, std::int64_t cases, const Shape& size) {
   const std::string path = folder.file(task + ".h5");
   data::write_dataset(path, data::make_phantom(task, {cases, size, 1}));
   return path;

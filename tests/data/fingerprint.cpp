@@ -131,7 +131,7 @@ TEST_CASE("fingerprint: every number of a small dataset") {
 TEST_CASE("fingerprint: the real datasets are as they are described") {
   const std::string folder = real_data();
   if (folder.empty()) {
-    MESSAGE("skipped: no real data in VOXGRAD_REAL_DATA or ../shared/datasets");
+    MESSAGE("skipped: no real data in VOXGRAD_REAL_DATA");
     CHECK(true);
     return;
   }

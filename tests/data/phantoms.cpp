@@ -139,7 +139,7 @@ TEST_CASE("the pictures are what the chapter says: shapes, classes, shares, and 
       const std::vector<std::int64_t> own = histogram(one, classes);
       for (std::size_t k = 0; k < classes; ++k) counts[k] += own[k];
       voxels += one.label.numel();
-      CHECK(std::vector<std::int64_t>(one.label.shape().begin(), one.label.shape().end()) == phantom->size);
+      CHECK(one.label.shape() == phantom->size);
     }
     for (std::size_t k = 1; k < classes; ++k) {
       const double percent = 100.0 * static_cast<double>(counts[k]) / static_cast<double>(voxels);

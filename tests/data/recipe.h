@@ -22,7 +22,7 @@ using data::DatasetOptions;
 // A file of two 2 x 3 images with two channels, good unless something is changed before it is written.
 struct Recipe {
   std::string axes = "NYXC", label_axes = "NYX";
-  h5::Extents images{2, 2, 3, 2}, labels{2, 2, 3};
+  Shape images{2, 2, 3, 2}, labels{2, 2, 3};
   h5::Element image_element = h5::Element::u16, label_element = h5::Element::u8;
   std::vector<float> image_values;  // 0, 1, 2, .. if empty
   std::vector<std::uint8_t> label_values{0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1, 1};
@@ -44,17 +44,16 @@ struct Recipe {
       out.create("/images", image_element, images);
       std::vector<float> values = image_values;
       if (values.empty()) {
-        values.resize(static_cast<std::size_t>(
-            std::accumulate(images.begin(), images.end(), std::int64_t{1}, std::multiplies<std::int64_t>())));
+        values.resize(static_cast<std::size_t>(images.numel()));
         std::iota(values.begin(), values.end(), 0.0f);
       }
-      out.write("/images", h5::Extents(images.size(), 0), images, h5::Element::f32, values.data());
+      out.write("/images", Shape::filled(images.dims(), 0), images, h5::Element::f32, values.data());
       if (without != "axes") out.attribute("/images", "axes", axes);
       if (without != "spacing") out.attribute("/images", "spacing", spacing);
     }
     if (without != "/labels") {
       out.create("/labels", label_element, labels);
-      out.write("/labels", h5::Extents(labels.size(), 0), labels, h5::Element::u8, label_values.data());
+      out.write("/labels", Shape::filled(labels.dims(), 0), labels, h5::Element::u8, label_values.data());
       if (without != "label axes") out.attribute("/labels", "axes", label_axes);
     }
     if (without != "/case_ids") out.texts("/case_ids", case_ids);
@@ -62,8 +61,9 @@ struct Recipe {
     if (!splits.empty()) out.group("/splits");
     for (const auto& [name, indices] : splits) {
       if (name.find('/') != std::string::npos && indices.empty()) continue;
-      out.create("/splits/" + name, h5::Element::i32, {static_cast<std::int64_t>(indices.size())});
-      out.write("/splits/" + name, {0}, {static_cast<std::int64_t>(indices.size())}, h5::Element::i64, indices.data());
+      const Shape size{std::ssize(indices)};
+      out.create("/splits/" + name, h5::Element::i32, size);
+      out.write("/splits/" + name, {0}, size, h5::Element::i64, indices.data());
     }
     more(out);
     out.save(path);

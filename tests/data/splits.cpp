@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <set>
 
-#include "data/dataset.h"
+#include "data/splits.h"
 #include "tests/data/support.h"
 #include "tests/test.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/writer.h"
 #include "engine/random.h"
 #include "tests/files.h"
 
@@ -43,12 +43,10 @@ inline data::DatasetContents random_contents(const std::vector<Shape>& shapes, s
   return contents;
 }
 
-// The folder of the real datasets, or "" where they are absent.
+// Returns the folder of real datasets that VOXGRAD_REAL_DATA names, or "" if there are none.
 inline std::string real_data() {
-  const char* named = std::getenv("VOXGRAD_REAL_DATA");
-  const std::filesystem::path folder =
-      named != nullptr ? named : std::filesystem::path(VOXGRAD_SOURCE_DIR) / ".." / "shared" / "datasets";
-  return std::filesystem::exists(folder / "nuclei.h5") ? folder.string() : "";
+  const char* folder = std::getenv("VOXGRAD_REAL_DATA");
+  return folder != nullptr && std::filesystem::exists(std::filesystem::path(folder) / "nuclei.h5") ? folder : "";
 }
 
 }  // namespace voxgrad::test

@@ -7,8 +7,8 @@
 #include <limits>
 #include <thread>
 
-#include "data/dataset.h"
 #include "data/h5/h5.h"
+#include "data/writer.h"
 #include "tests/data/support.h"
 #include "tests/test.h"
 
@@ -66,12 +66,12 @@ TEST_CASE("writer: one case per chunk, 64^3 or 512^2 above 4 MiB") {
     write_dataset(folder.file("d.h5"), contents);
     return h5::File::open(folder.file("d.h5")).array(array).chunk();
   };
-  CHECK(chunks({70, 80, 90}, "/labels") == h5::Extents{1, 70, 80, 90});
-  CHECK(chunks({70, 80, 90}, "/images") == h5::Extents{1, 70, 80, 90, 1});
-  CHECK(chunks({30, 300, 600}, "/images") == h5::Extents{1, 30, 64, 64, 1});
-  CHECK(chunks({30, 300, 600}, "/labels") == h5::Extents{1, 30, 64, 64});
-  CHECK(chunks({3000, 400}, "/images") == h5::Extents{1, 512, 400, 1});
-  CHECK(chunks({3000, 400}, "/labels") == h5::Extents{1, 3000, 400});
+  CHECK(chunks({70, 80, 90}, "/labels") == Shape{1, 70, 80, 90});
+  CHECK(chunks({70, 80, 90}, "/images") == Shape{1, 70, 80, 90, 1});
+  CHECK(chunks({30, 300, 600}, "/images") == Shape{1, 30, 64, 64, 1});
+  CHECK(chunks({30, 300, 600}, "/labels") == Shape{1, 30, 64, 64});
+  CHECK(chunks({3000, 400}, "/images") == Shape{1, 512, 400, 1});
+  CHECK(chunks({3000, 400}, "/labels") == Shape{1, 3000, 400});
 }
 
 TEST_CASE("writer: refuses what the reader would refuse, and what would be changed by writing") {

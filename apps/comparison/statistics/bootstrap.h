@@ -15,22 +15,24 @@ namespace voxgrad::apps {
 inline constexpr int kResamples = 10000;
 inline constexpr std::uint64_t kResamplingSeed = 20240229;  // fixed: the same results give the same report
 
-// For every dataset: values[loss][case], no NaN. The same losses in every dataset.
+// The values of one dataset: values[loss][case], without NaN. All datasets have the same losses.
 using Stratum = std::vector<std::vector<double>>;
 
-// Means of every loss over resampled cases: [loss][resample].
+// Returns the mean of every loss over resampled cases: [loss][resample].
 std::vector<std::vector<double>> bootstrap_means(const std::vector<Stratum>& datasets, int resamples = kResamples);
 
-// The part of the values between the shares (1 - level) / 2 and (1 + level) / 2, linear between neighbours
-// (percentile bootstrap). NaN for no values.
+// Returns the interval between the quantiles (1 - level) / 2 and (1 + level) / 2 of the values (percentile bootstrap),
+// which are interpolated linearly. Both ends are NaN if there are no values.
 Interval percentile_interval(std::vector<double> values, double level);
 Interval percentile_interval(const std::vector<double>& a, const std::vector<double>& b, double level);  // of a - b
 using losses::quantile;
 
-// What may be said of a difference of means. `equal`: the 90 % interval lies within +-margin (two one-sided tests at
-// 5 %, Schuirmann, 1987), whether or not the rest of the difference is real. `larger`, `smaller`: the paired test, p
-// adjusted for all that was tested beside it, is below 5 % and the 95 % interval excludes 0. Else `open`: no difference
-// was found, and none was excluded.
+// What may be said of a difference of means:
+//   equal            The 90 % interval lies within +-margin (two one-sided tests at 5 %, Schuirmann, 1987). The rest of
+//                    the difference may be real or not.
+//   larger, smaller  The p of the paired test, adjusted for all tests beside it, is below 5 %, and the 95 % interval
+//                    excludes 0.
+//   open             No difference was found, and none was excluded.
 enum class Verdict { larger, smaller, equal, open };
 const char* name_of(Verdict verdict);
 inline constexpr double kMargin = 0.01;  // of Dice

@@ -29,7 +29,7 @@ double exact_p(const std::vector<double>& ranks, double w_plus) {
     }
     ways = std::move(next);
   }
-  const auto total = static_cast<std::int64_t>(ways.size()) - 1;  // twice the sum of all ranks
+  const std::int64_t total = std::ssize(ways) - 1;  // twice the sum of all ranks
   const std::int64_t distance = std::llabs(2 * std::llround(2 * w_plus) - total);
   double count = 0;
   for (std::int64_t sum = 0; sum <= total; ++sum)
@@ -76,7 +76,7 @@ Wilcoxon wilcoxon(const std::vector<double>& differences) {
     positive.push_back(d > 0);
   }
   Wilcoxon result;
-  result.n = static_cast<std::int64_t>(sizes.size());
+  result.n = std::ssize(sizes);
   if (sizes.empty()) return result;
   const std::vector<double> ranks = average_ranks(sizes);
   for (std::size_t i = 0; i < ranks.size(); ++i) (positive[i] ? result.w_plus : result.w_minus) += ranks[i];
@@ -97,7 +97,7 @@ double hodges_lehmann(const std::vector<double>& differences) {
   for (std::size_t i = 0; i < differences.size(); ++i)
     for (std::size_t j = i; j < differences.size(); ++j) means.push_back((differences[i] + differences[j]) / 2);
   if (means.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const auto middle = means.begin() + static_cast<std::ptrdiff_t>(means.size() / 2);
+  const auto middle = means.begin() + std::ssize(means) / 2;
   std::nth_element(means.begin(), middle, means.end());
   if (means.size() % 2 == 1) return *middle;
   return (*middle + *std::max_element(means.begin(), middle)) / 2;

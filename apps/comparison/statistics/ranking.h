@@ -9,26 +9,29 @@
 
 namespace voxgrad::apps {
 
-// Ranks from scores, the largest first; equal scores share the smallest of their ranks.
+// Returns the ranks of scores. The largest has rank 1; equal scores share the smallest of their ranks.
 std::vector<int> ranks_of(const std::vector<double>& scores);
-// Mean over the cases of the average rank of each loss, 1 the best.
+// Returns for each loss the mean of its ranks over the cases; 1 is best.
 std::vector<double> mean_ranks(const Stratum& values);
-// Of each loss the number of others that it beats: one-sided Wilcoxon, p < alpha after Holm over all ordered pairs.
+// Returns for each loss the number of others that it beats: its one-sided Wilcoxon test has p < alpha after Holm over
+// all ordered pairs.
 std::vector<double> significant_wins(const Stratum& values, double alpha = 0.05);
 
-// Is any loss better than another? Friedman's test over cases (rows), with the correction for ties; chi^2 with k - 1
-// degrees of freedom. Then two mean ranks differ at 5 % if they are farther apart than the critical difference
-// q sqrt(k (k + 1) / (6 n)) of Nemenyi, q the 95 % point of the range of k normal variables over sqrt(2).
+// Is any loss better than another? This is Friedman's test over the cases, with the correction for ties; chi^2 has k -
+// 1 degrees of freedom. If it finds a difference, two mean ranks differ at 5 % if they are farther apart than the
+// critical difference of Nemenyi, q sqrt(k (k + 1) / (6 n)). q is the 95 % point of the range of k normal variables
+// over sqrt(2).
 struct Friedman {
   double chi2 = 0, p = 1, critical_difference = 0;
 };
 Friedman friedman(const Stratum& values);
-// P(chi^2 with `freedom` degrees of freedom > x).
+// Returns P(chi^2 > x) with `freedom` degrees of freedom.
 double chi2_tail(double x, double freedom);
-// The 95 % point of the studentized range of k variables, infinite degrees of freedom, over sqrt(2); k >= 2.
+// Returns the 95 % point of the studentized range of k >= 2 variables with infinite degrees of freedom, over sqrt(2).
 double nemenyi_q(std::size_t k);
 
-// Kendall's tau-b of two lists, -1 .. 1, which counts ties in either; NaN if one of them has no two different values.
+// Returns Kendall's tau-b of two lists, between -1 and 1. It takes account of ties in both. It is NaN if all values of
+// a list are equal.
 double kendall_tau_b(const std::vector<double>& x, const std::vector<double>& y);
 
 // How the ranking by mean changes when the cases change.
@@ -36,7 +39,7 @@ struct Stability {
   std::vector<Interval> ranks;  // 95 % interval of the rank of each loss
   double tau_median, tau_low;   // tau-b between resampled and full ranking: median and 5th percentile
 };
-// `means` as bootstrap_means() makes them; the first 1000 resamples are used.
+// `means` are those of bootstrap_means(), of which the first 1000 resamples are used.
 Stability rank_stability(const std::vector<double>& scores, const std::vector<std::vector<double>>& means);
 
 }  // namespace voxgrad::apps

@@ -1,4 +1,4 @@
-// Validation Dice over the steps, every loss a thin line, three of them named.
+// Draws the validation Dice over the steps. Every loss is a thin line, and some of them are named.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace voxgrad::apps {
 
-// The plot of one dataset, with means over its runs. Empty if no run was validated before its end.
+// Returns the plot of one dataset, with means over its runs. It is empty if no run was validated before its end.
 std::string learning_curves_plot(const Comparison& comparison, const std::string& dataset,
                                  const std::vector<std::string>& named);
 

@@ -1,4 +1,4 @@
-// One row per loss along a common axis: box plots, means with intervals, single values.
+// Draws one row per loss along a common axis: box plots, means with intervals, single values.
 #pragma once
 
 #include <cmath>
@@ -18,16 +18,17 @@ struct PlotRow {
 };
 
 struct RowPlot {
-  std::string title, axis;  // what is drawn; the meaning of the axis with its unit
+  std::string title, axis;  // `axis` says what the axis means, with its unit
   std::vector<PlotRow> rows;
   double least, most;      // the axis shows no more than this; values beyond are drawn at its end
   double narrowest = 0;    // the axis shows no less than this
   double reference = NAN;  // a line to compare with
-  bool from_zero = false;  // bars from 0
+  bool from_zero = false;  // whether bars are drawn that begin at 0
 };
 std::string row_plot(const RowPlot& plot);
 
-// Quartiles as box, whiskers from the 5th to the 95th percentile, the median as mark. No values: no row.
+// Adds a row with the quartiles as box, whiskers from the 5th to the 95th percentile, and the median as mark. Without
+// values it adds no row.
 void add_box(RowPlot& plot, const std::string& loss, losses::Family family, std::vector<double> values);
 
 }  // namespace voxgrad::apps

@@ -67,7 +67,7 @@ TEST_CASE("h5: a box of an array, converted") {
   }
   const h5::Array array = h5::File::open(path).array("/x");
   CHECK(array.element() == h5::Element::i16);  // whatever the byte order in the file
-  CHECK(array.extents() == h5::Extents{2, 3, 4});
+  CHECK(array.extents() == Shape{2, 3, 4});
   std::vector<float> values(4);
   array.read({1, 1, 2}, {1, 2, 2}, h5::Element::f32, values.data());
   CHECK(values == std::vector<float>{13, 14, 17, 18});
@@ -75,6 +75,27 @@ TEST_CASE("h5: a box of an array, converted") {
                    array.read({1, 1, 2}, {1, 2, 3}, h5::Element::f32, values.data());
                  }),
                  "h5: 3 elements from 2 asked of axis 2"));
+}
+
+TEST_CASE("h5: an array has at most six axes") {
+  const Folder folder;
+  const std::string path = folder.file("a.h5");
+  {
+    const RawFile file(path);
+    file.dataset("six", H5T_NATIVE_UINT8, {1, 1, 1, 1, 2, 3}, kBytes.data());
+    file.dataset("seven", H5T_NATIVE_UINT8, {1, 1, 1, 1, 1, 2, 3}, kBytes.data());
+  }
+  const h5::File file = h5::File::open(path);
+  std::array<std::uint8_t, 6> values{};
+  file.array("/six").read_all(h5::Element::u8, values.data());
+  CHECK(values == kBytes);
+  try {
+    file.array("/seven");
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::data);
+    CHECK(error.message() == "dataset /seven of a.h5: has 7 axes, at most 6 can be read");
+  }
 }
 
 TEST_CASE("h5: what is no HDF5 file") {

@@ -52,7 +52,7 @@ Dataset numbered_dataset(const Folder& folder, const std::vector<Shape>& shapes)
   return Dataset::open(folder.file("d.h5"));
 }
 
-LoaderOptions options_for(const Dataset& dataset, const std::vector<std::int64_t>& patch, Log& log) {
+LoaderOptions options_for(const Dataset& dataset, const Shape& patch, Log& log) {
   LoaderOptions options;
   options.cases = dataset.split("all");
   options.patch = patch;
@@ -63,8 +63,8 @@ LoaderOptions options_for(const Dataset& dataset, const std::vector<std::int64_t
 void prepare(Fields& fields, const Dataset& dataset, Log& log) {
   const Shape& first = dataset.info().shapes[0];
   fields.prepare(
-      dataset, dataset.split("all"), std::vector<std::int64_t>(static_cast<std::size_t>(first.dims()), 1),
-      [&] { ++log.progress; }, [&](const std::string& message) { log.warnings.push_back(message); });
+      dataset, dataset.split("all"), Shape::filled(first.dims(), 1), [&] { ++log.progress; },
+      [&](const std::string& message) { log.warnings.push_back(message); });
 }
 
 // Every map of every case, one after the other.
@@ -82,10 +82,10 @@ constexpr std::size_t kMaps = 6;  // two for each of three cases
 }  // namespace
 
 TEST_CASE("fields: every flip and turn moves a map as it moves the image, and intensities leave it alone") {
-  for (const std::vector<std::int64_t>& patch : {std::vector<std::int64_t>{5, 5}, {4, 4, 4}}) {
+  for (const Shape& patch : {Shape{5, 5}, Shape{4, 4, 4}}) {
     const Folder folder;
     const Dataset dataset = numbered_dataset(
-        folder, patch.size() == 2 ? std::vector<Shape>{{11, 9}, {8, 13}} : std::vector<Shape>{{7, 9, 8}, {6, 6, 7}});
+        folder, patch.dims() == 2 ? std::vector<Shape>{{11, 9}, {8, 13}} : std::vector<Shape>{{7, 9, 8}, {6, 6, 7}});
     Log log;
     LoaderOptions options = options_for(dataset, patch, log);
     options.augment = augment_options("geometry");

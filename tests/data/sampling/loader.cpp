@@ -35,7 +35,7 @@ Dataset tracing_dataset(const Folder& folder, const std::vector<Shape>& shapes,
   return Dataset::open(folder.file("d.h5"));
 }
 
-LoaderOptions plain(const Dataset& dataset, const std::vector<std::int64_t>& patch) {
+LoaderOptions plain(const Dataset& dataset, const Shape& patch) {
   LoaderOptions options;
   options.cases = dataset.split("all");
   options.patch = patch;
