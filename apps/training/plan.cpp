@@ -106,7 +106,7 @@ Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64
 
 void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
   TrainConfig& c = plan.config;
-  plan.model.window = {geometry.patch.begin(), geometry.patch.end()};
+  plan.model.window = geometry.patch;
   plan.model.class_names = info.class_names;
   nn::UNetConfig& net = plan.model.net;
   net.dims = info.dims;
