@@ -8,18 +8,18 @@ namespace voxgrad {
 namespace {
 
 // The one place that lists the devices.
-struct Entry {
+struct DeviceEntry {
   const char* name;
   Backend& (*backend)();
   bool (*available)();
   std::string (*description)();
 };
-constexpr std::array<Entry, 2> kDevices{{
+constexpr std::array<DeviceEntry, 2> kDevices{{
     {"cpu", cpu_backend, [] { return true; }, [] { return cpu_backend().description(); }},
     {"cuda", cuda_backend, cuda_available, cuda_description},
 }};
 
-const Entry& entry(Device device) { return kDevices.at(static_cast<std::size_t>(device)); }
+const DeviceEntry& entry(Device device) { return kDevices.at(static_cast<std::size_t>(device)); }
 
 }  // namespace
 
@@ -31,7 +31,7 @@ std::string description_of(Device device) { return entry(device).description(); 
 const std::vector<std::string>& device_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all;
-    for (const Entry& one : kDevices) all.emplace_back(one.name);
+    for (const DeviceEntry& one : kDevices) all.emplace_back(one.name);
     return all;
   }();
   return names;

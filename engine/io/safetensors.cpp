@@ -140,16 +140,16 @@ std::string make_header(const std::vector<NamedTensor>& tensors, std::map<std::s
 // Reads `count` bytes from `offset` on. It throws an Error if there are fewer.
 using ReadAt = std::function<void(std::uint64_t offset, void* to, std::size_t count)>;
 
-struct Entry {
+struct TensorEntry {
   std::string name;
   ElementType type;
   Shape shape;
   std::uint64_t begin, end;  // in the payload
 };
 
-class Reader {
+class FileReader {
  public:
-  Reader(std::string name, std::uint64_t size, ReadAt read)
+  FileReader(std::string name, std::uint64_t size, ReadAt read)
       : name_(std::move(name)), size_(size), read_(std::move(read)) {}
 
   TensorFile run() {
@@ -158,9 +158,9 @@ class Reader {
     read_metadata(file.metadata);
     const std::optional<std::string> expected = take(file.metadata, kPayloadCrc);
     verify_header(file.metadata, expected.has_value());
-    const std::vector<Entry> entries = read_entries();
+    const std::vector<TensorEntry> entries = read_entries();
     std::uint32_t crc = 0;
-    for (const Entry& entry : entries) file.tensors.push_back({entry.name, read_tensor(entry, crc)});
+    for (const TensorEntry& entry : entries) file.tensors.push_back({entry.name, read_tensor(entry, crc)});
     if (expected && *expected != hexadecimal(crc))
       refuse("the crc32 of its values is ", hexadecimal(crc), ", written was ", brief(*expected));
     std::sort(file.tensors.begin(), file.tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
@@ -228,15 +228,15 @@ class Reader {
   }
 
   // All tensors in the order of the payload. They must cover it exactly.
-  std::vector<Entry> read_entries() {
-    std::vector<Entry> entries;
+  std::vector<TensorEntry> read_entries() {
+    std::vector<TensorEntry> entries;
     for (const auto& [name, value] : *header_.object())
       if (name != kMetadata) entries.push_back(read_entry(name, value));
-    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    std::sort(entries.begin(), entries.end(), [](const TensorEntry& a, const TensorEntry& b) {
       return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
     });
     std::uint64_t offset = 0;
-    for (const Entry& entry : entries) {
+    for (const TensorEntry& entry : entries) {
       if (entry.begin != offset)
         refuse("\"", brief(entry.name), "\" begins at ", entry.begin,
                entry.begin > offset ? ": a hole after " : ": overlaps ", offset);
@@ -248,7 +248,7 @@ class Reader {
     return entries;
   }
 
-  Entry read_entry(const std::string& name, const JsonValue& value) const {
+  TensorEntry read_entry(const std::string& name, const JsonValue& value) const {
     const JsonValue *dtype = value.find("dtype"), *shape = value.find("shape"), *range = value.find("data_offsets");
     const std::string shown = '"' + brief(name) + '"';
     if (dtype == nullptr || shape == nullptr || range == nullptr || value.object()->size() != 3)
@@ -264,7 +264,7 @@ class Reader {
     const std::vector<std::uint64_t> offsets = numbers(shown, *range, 2);
     const std::vector<std::uint64_t> extents = numbers(shown, *shape, Shape::kMaxDims);
     if (offsets.size() != 2 || offsets[0] > offsets[1]) refuse(shown, ": offsets ", brief(*range));
-    Entry entry{name, *type, {}, offsets[0], offsets[1]};
+    TensorEntry entry{name, *type, {}, offsets[0], offsets[1]};
     const std::uint64_t bytes = offsets[1] - offsets[0];
     std::uint64_t wanted = type->in_file;
     bool fits = true;
@@ -291,7 +291,7 @@ class Reader {
     return result;
   }
 
-  Tensor read_tensor(const Entry& entry, std::uint32_t& crc) const {
+  Tensor read_tensor(const TensorEntry& entry, std::uint32_t& crc) const {
     Tensor tensor = empty(entry.shape, entry.type.dtype);
     const std::size_t count = static_cast<std::size_t>(entry.end - entry.begin);
     if (size_of(entry.type.dtype) == entry.type.in_file) {
@@ -373,16 +373,16 @@ void save_tensors(const std::string& path, const TensorFile& file) {
 
 TensorFile load_tensors(const std::string& path) {
   const InputFile input(path);
-  return Reader(path, input.size(),
-                [&](std::uint64_t offset, void* to, std::size_t count) { input.read(offset, to, count); })
+  return FileReader(path, input.size(),
+                    [&](std::uint64_t offset, void* to, std::size_t count) { input.read(offset, to, count); })
       .run();
 }
 
 TensorFile parse_tensors(std::span<const std::byte> bytes, const std::string& name) {
-  return Reader(name, bytes.size(),
-                [&](std::uint64_t offset, void* to, std::size_t count) {
-                  if (count > 0) std::memcpy(to, bytes.data() + offset, count);
-                })
+  return FileReader(name, bytes.size(),
+                    [&](std::uint64_t offset, void* to, std::size_t count) {
+                      if (count > 0) std::memcpy(to, bytes.data() + offset, count);
+                    })
       .run();
 }
 

@@ -35,14 +35,19 @@ inline DType parameter_type(DType map) { return map == DType::bf16 ? DType::f32 
 // The shape [N, *S, channels] of a map that belongs to labels [N, *S].
 inline Shape with_channels(const Tensor& labels, std::int64_t channels) { return labels.shape() + Shape{channels}; }
 
+// The map, and its statistics and parameters if its normalisation is deferred, must fit together.
+void check_feature_map(const FeatureMap& map, const char* op);
+
 // One value per spatial axis, of which `extents` has that many or a single one for all; `what` names it in messages.
 inline Extents per_axis(const Extents& extents, int spatial, std::int64_t least, const char* op, const char* what) {
   check(extents.dims == 0 || extents.dims == spatial, op, ": ", what, " has ", extents.dims, " values for ", spatial,
         " spatial axes");
+  constexpr std::int64_t kMost = 1 << 30;  // so that no product of two of them overflows
   Extents result;
   for (int i = 0; i < 3; ++i) {
     result[i] = i < spatial ? extents[i] : 1;
-    check(i >= spatial || extents[i] >= least, op, ": ", what, " ", extents[i], " is below ", least);
+    check(result[i] >= least, op, ": ", what, " ", result[i], " is below ", least);
+    check(result[i] <= kMost, op, ": ", what, " ", result[i], " is above ", kMost);
   }
   result.dims = spatial;
   return result;

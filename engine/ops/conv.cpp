@@ -26,6 +26,7 @@ void check_weight(const Tensor& x, const Shape& shape, const Tensor& weight, con
   detail::check_feature_map(x, op);
   detail::check_like(x, weight, op, "weight");
   check(weight.dims() == x.dims(), op, ": weight ", weight.shape(), " needs as many axes as x ", shape);
+  check(weight.numel() > 0, op, ": weight ", weight.shape(), " has no elements");
   const std::int64_t in = weight.extent(in_axis);
   if (in != shape[-1])
     throw Error(ErrorKind::argument,
@@ -41,10 +42,11 @@ ConvCall check_conv(const std::vector<FeatureMap>& inputs, const Tensor& weight,
                     const ConvOptions& options, const char* op) {
   check(!inputs.empty(), op, ": no input");
   const Tensor& x = inputs[0].x;
-  detail::check_feature_map(x, op);
+  detail::check_feature_map(inputs[0], op);
   Shape in = x.shape();
   for (std::size_t i = 1; i < inputs.size(); ++i) {
     detail::check_like(x, inputs[i].x, op, "a further input");
+    detail::check_feature_map(inputs[i], op);
     const Shape& next = inputs[i].shape();
     check(next.dims() == in.dims() && next.with(-1, 1) == in.with(-1, 1), op, ": inputs ", x.shape(), " and ", next,
           " differ in more than their channels");
@@ -67,7 +69,6 @@ ConvCall check_conv(const std::vector<FeatureMap>& inputs, const Tensor& weight,
 
 ConvCall check_conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   const std::int64_t out = weight.defined() && weight.dims() > 0 ? weight.extent(-1) : 0;
-  check(x.defined(), "conv_transpose: an undefined tensor was given");
   check(!options.f32_output, "conv_transpose: has no f32 output of bf16 maps");
   check_weight(x, x.shape(), weight, bias, 0, out, x.dtype(), "conv_transpose");
   const int spatial = x.shape().spatial_dims();
@@ -163,6 +164,7 @@ FeatureMap conv_norm(const std::vector<FeatureMap>& inputs, const Tensor& weight
 }
 
 Tensor conv_transpose(const FeatureMap& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
+  detail::check_feature_map(x, "conv_transpose");
   const ConvCall call = check_conv_transpose(x.x, weight, bias, options);
   const ConvOptions& o = call.options;
   Tensor y = empty(call.y, call.type, x.x.device());

@@ -36,6 +36,24 @@ Gradient gradient_of(const std::shared_ptr<NormGradients>& all, Tensor NormGradi
 
 }  // namespace
 
+void check_feature_map(const FeatureMap& map, const char* op) {
+  check_feature_map(map.x, op);
+  if (!map.deferred()) return;
+  const Shape& x = map.shape();
+  const DType type = parameter_type(map.x.dtype());
+  const auto fits = [&](const Tensor& tensor, const Shape& shape) {
+    return tensor.defined() && tensor.shape() == shape && tensor.dtype() == type && tensor.device() == map.x.device();
+  };
+  const Shape statistics = map.mean.shape();
+  check(statistics.dims() == 2 && (statistics[0] == 1 || statistics[0] == x[0]) && statistics[1] >= 1 &&
+            x[-1] % statistics[1] == 0 && fits(map.mean, statistics) && fits(map.rstd, statistics),
+        op, ": the deferred normalisation of ", map.x, " has mean ", map.mean, " and rstd ", map.rstd, ", must be ",
+        type, " [1 or ", x[0], ", groups]");
+  for (const Tensor& parameter : {map.gamma, map.beta})
+    check(!parameter.defined() || fits(parameter, {x[-1]}), op, ": the deferred normalisation of ", map.x,
+          " has a parameter ", parameter, ", must be ", type, " [", x[-1], "]");
+}
+
 NormCall::NormCall(const Shape& x, DType type, Device device, const NormOptions& options, const char* op) {
   const std::int64_t channels = x[-1], groups = options.groups;
   const bool batch = groups == 0;
@@ -110,6 +128,7 @@ FeatureMap FeatureMap::detach() const {
 
 // The node of x is that of the activated values already, so the gradient passes through unchanged.
 Tensor FeatureMap::tensor() const {
+  if (deferred()) detail::check_feature_map(*this, "FeatureMap::tensor");
   return deferred() ? record("normalised", materialised({detach()}), {{x, [](const Tensor& dy) { return dy; }}}) : x;
 }
 

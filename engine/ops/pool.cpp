@@ -5,7 +5,7 @@ namespace voxgrad {
 
 Tensor max_pool(const FeatureMap& map, const Extents& window) {
   const Tensor& x = map.x;
-  detail::check_feature_map(x, "max_pool");
+  detail::check_feature_map(map, "max_pool");
   const int spatial = x.shape().spatial_dims();
   const Extents w = detail::per_axis(window, spatial, 1, "max_pool", "window");
   check(w[0] * w[1] * w[2] <= 255, "max_pool: windows of at most 255 voxels, got ", w[0], " x ", w[1], " x ", w[2]);

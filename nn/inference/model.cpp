@@ -51,9 +51,9 @@ JsonValue list_of(const List& items) {
 
 // ---- writing
 
-class Writer {
+class SpecWriter {
  public:
-  explicit Writer(int dims) : dims_(dims) {}
+  explicit SpecWriter(int dims) : dims_(dims) {}
   void add(const char* name, JsonValue value) { members_.emplace_back(name, std::move(value)); }
   JsonValue finish() { return JsonValue(std::move(members_)); }
 
@@ -82,9 +82,9 @@ class Writer {
 // ---- reading
 
 // Reads the members of an object. Every error names the key.
-class Reader {
+class SpecReader {
  public:
-  explicit Reader(const JsonValue& object, const std::string& prefix = "") : object_(object), prefix_(prefix) {
+  explicit SpecReader(const JsonValue& object, const std::string& prefix = "") : object_(object), prefix_(prefix) {
     if (object.object() == nullptr) throw Error(ErrorKind::model, prefix_ + "is no object");
   }
 
@@ -219,7 +219,7 @@ Model build(const TensorFile& file, const std::string& name, Device device) try 
 }  // namespace
 
 std::string to_text(const ModelSpec& spec) {
-  Writer normalisation(spec.net.dims), writer(spec.net.dims);
+  SpecWriter normalisation(spec.net.dims), writer(spec.net.dims);
   normalisation.add("kind", JsonValue(normalisation_names()[static_cast<std::size_t>(spec.normalisation.kind)]));
   normalisation.add("mean", list_of(spec.normalisation.mean));
   normalisation.add("deviation", list_of(spec.normalisation.deviation));
@@ -234,7 +234,7 @@ std::string to_text(const ModelSpec& spec) {
 ModelSpec parse_spec(const std::string& json) try {
   ModelSpec spec;
   const JsonValue value = parse_json(json, 8);
-  const Reader reader(value);
+  const SpecReader reader(value);
   if (const std::string kind = reader.string("network", reader.at("network")); kind != "unet")
     reader.refuse("network", "is unknown: ", json_string(kind.substr(0, 40)));
   visit_fields(spec.net, reader);
@@ -242,7 +242,7 @@ ModelSpec parse_spec(const std::string& json) try {
     if (stride.dims != spec.net.dims) reader.refuse("strides", "has a stride of ", stride.dims, " axes");
   reader.fill("patch", spec.window, [&](const JsonValue& x) { return reader.whole("patch", x, {1, kLongestWindow}); });
   reader.fill("class_names", spec.class_names, [&](const JsonValue& x) { return reader.string("class_names", x); });
-  const Reader inner(reader.at("normalisation"), "normalisation.");
+  const SpecReader inner(reader.at("normalisation"), "normalisation.");
   Normalisation& normalisation = spec.normalisation;
   normalisation.kind = static_cast<Normalisation::Kind>(inner.choice("kind", normalisation_names()));
   inner.fill("mean", normalisation.mean, [&](const JsonValue& x) { return inner.real("mean", x); });

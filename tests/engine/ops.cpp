@@ -92,6 +92,13 @@ TEST_CASE("a convolution known by hand, and its messages") {
   CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}, DType::f64)); }), "one dtype"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}), {}, {.stride = {1, 1, 1}}); }), "3 values for 2"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}), {}, {.stride = 0}); }), "stride 0 is below 1"));
+  CHECK(contains(error_of([&] {
+                   conv(image, zeros({2, 3, 3, 4}), {}, {.dilation = std::int64_t{1} << 62});
+                 }),
+                 "dilation 4611686018427387904 is above 1073741824"));
+  CHECK(contains(error_of([&] { conv(image, zeros({2, 0, 3, 4})); }), "weight [2, 0, 3, 4] has no elements"));
+  CHECK(contains(error_of([&] { conv(zeros({1, 4, 4, 0}), zeros({2, 3, 3, 0})); }), "has no elements"));
+  CHECK(contains(error_of([&] { conv_transpose(zeros({1, 4, 4, 0}), zeros({0, 2, 2, 2})); }), "has no elements"));
 }
 
 TEST_CASE("max_pool hands NaN on and drops the rest at the end") {
@@ -189,6 +196,26 @@ TEST_CASE("an undefined tensor is refused by every operation, by name") {
     const std::string message = error_of(call);
     CHECK_MESSAGE(message.starts_with(std::string(name) + ": "), name << ": " << message);
   }
+}
+
+TEST_CASE("a deferred normalisation that does not fit its map is refused") {
+  const Tensor x = zeros({2, 4, 4, 4}), w = zeros({1, 1, 1, 4}), good = full({2, 4}, 1);
+  const auto refusal = [&](const Tensor& mean, const Tensor& rstd, const Tensor& gamma = {}) {
+    const FeatureMap map(x, mean, rstd, gamma);
+    const std::string message = error_of([&] { conv({map}, w); });
+    CHECK(error_of([&] { conv({x, map}, zeros({1, 1, 1, 8})); }) == message);
+    CHECK(error_of([&] { max_pool(map); }) == (message.empty() ? "" : "max_pool" + message.substr(4)));
+    CHECK(error_of([&] { map.tensor(); }).empty() == message.empty());
+    return message;
+  };
+  CHECK(refusal(good, good, full({4}, 1)).empty());
+  CHECK(refusal(full({1, 2}, 1), full({1, 2}, 1)).empty());
+  CHECK(
+      contains(refusal(good, Tensor()), "has mean f32 [2, 4] and rstd undefined tensor, must be f32 [1 or 2, groups]"));
+  CHECK(contains(refusal(full({2, 3}, 1), full({2, 3}, 1)), "has mean f32 [2, 3]"));
+  CHECK(contains(refusal(full({3, 4}, 1), full({3, 4}, 1)), "has mean f32 [3, 4]"));
+  CHECK(contains(refusal(good, good.to(DType::f64)), "rstd f64 [2, 4]"));
+  CHECK(contains(refusal(good, good, full({3}, 1)), "has a parameter f32 [3], must be f32 [4]"));
 }
 
 TEST_CASE("operands of different type or shape are refused with both") {

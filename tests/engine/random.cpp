@@ -10,9 +10,9 @@ using namespace voxgrad::test;
 
 namespace {
 
-struct Moments {
+struct SampleMoments {
   double mean = 0, variance = 0, kurtosis = 0;
-  explicit Moments(const std::vector<double>& x) {
+  explicit SampleMoments(const std::vector<double>& x) {
     const double n = static_cast<double>(x.size());
     for (const double v : x) mean += v / n;
     for (const double v : x) variance += (v - mean) * (v - mean) / n;
@@ -62,7 +62,7 @@ TEST_CASE("uniform and normal tensors have the moments of their distributions") 
   const Tensor x = empty({400000});
   cpu_backend().random(Distribution::uniform, 99, -2, 4, x);
   std::vector<double> v = values(x);
-  Moments m(v);
+  SampleMoments m(v);
   CHECK(std::fabs(m.mean - 1) < 0.012);
   CHECK(std::fabs(m.variance - 3) < 0.02);
   CHECK(std::fabs(m.kurtosis - 1.8) < 0.01);
@@ -70,7 +70,7 @@ TEST_CASE("uniform and normal tensors have the moments of their distributions") 
   CHECK(*std::max_element(v.begin(), v.end()) < 4);
   cpu_backend().random(Distribution::normal, 99, 3, 2, x);
   v = values(x);
-  m = Moments(v);
+  m = SampleMoments(v);
   CHECK(std::fabs(m.mean - 3) < 0.013);
   CHECK(std::fabs(m.variance - 4) < 0.04);
   CHECK(std::fabs(m.kurtosis - 3) < 0.04);
