@@ -6,8 +6,8 @@
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
-// Calls f with the number of channels. Small numbers are constants, so that a transpose becomes shuffles of vectors;
-// f64 does without most of them, because each costs seconds of compile time.
+// Calls f with the number of channels. Small numbers are constants, so that a transpose becomes shuffles of vectors.
+// f64 does without most of them, because each is compiled again in every kernel file (README.md, decision 9).
 template <class T, class F>
 inline void with_channels(int channels, F&& f) {
   if (channels == 2) return f(std::integral_constant<int, 2>{});
