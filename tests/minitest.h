@@ -64,7 +64,7 @@ inline bool report(bool ok, const char* file, int line, const std::string& what)
   static void function();                                                                      \
   static const bool MINITEST_JOIN(function, _added) = minitest::add(name, __FILE__, function); \
   static void function()
-#define TEST_CASE(name) MINITEST_CASE(name, MINITEST_JOIN(minitest_case_, __LINE__))
+#define TEST_CASE(name) MINITEST_CASE(name, MINITEST_JOIN(minitest_case_, __COUNTER__))
 #define CHECK(...) minitest::report(static_cast<bool>(__VA_ARGS__), __FILE__, __LINE__, #__VA_ARGS__)
 #define CHECK_MESSAGE(condition, ...)                                                           \
   do {                                                                                          \

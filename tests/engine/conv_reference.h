@@ -10,6 +10,7 @@
 #include "engine/backend.h"
 #include "engine/parallel.h"
 #include "engine/random.h"
+#include "tests/engine/kernel_cases.h"
 #include "tests/test.h"
 
 namespace voxgrad::test {
@@ -177,8 +178,6 @@ auto with_threads(int count, F&& f) {
   set_threads(before);
   return result;
 }
-
-inline bool same_bits(const Tensor& a, const Tensor& b) { return std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
 
 // Largest difference over the largest value of the reference; NaN counts as infinite.
 inline double normalised_error(const Tensor& value, const Tensor& reference) {

@@ -8,7 +8,7 @@ using namespace voxgrad::test;
 
 namespace {
 
-struct Case {
+struct Product {
   std::int64_t m, n, k;
   bool transpose_a, transpose_b;
   Shape a() const { return transpose_a ? Shape{k, m} : Shape{m, k}; }
@@ -18,13 +18,13 @@ struct Case {
   }
 };
 
-Tensor product(const Case& c, const Tensor& a, const Tensor& b) {
+Tensor product(const Product& c, const Tensor& a, const Tensor& b) {
   const Tensor y = full({c.m, c.n}, NAN, a.dtype());
   cpu_backend().matmul(a, c.transpose_a, b, c.transpose_b, y);
   return y;
 }
 
-Tensor definition(const Case& c, const Tensor& a, const Tensor& b) {
+Tensor definition(const Product& c, const Tensor& a, const Tensor& b) {
   const std::vector<double> p = a.to_vector<double>(), q = b.to_vector<double>();
   std::vector<double> y(static_cast<std::size_t>(c.m * c.n));
   for (std::int64_t i = 0; i < c.m; ++i)
@@ -37,7 +37,7 @@ Tensor definition(const Case& c, const Tensor& a, const Tensor& b) {
 }
 
 // Extents around the register tile and above the cache blocks (256 rows of B, 256 rows and columns per task).
-Case generate(Random& random) {
+Product generate_product(Random& random) {
   const auto extent = [&] {
     const double kind = random.uniform();
     return kind < 0.6 ? 1 + random.below(40) : kind < 0.95 ? 1 + random.below(150) : 250 + random.below(300);
@@ -51,7 +51,7 @@ void compare_with_definition(const char* implementation) {
   const Setting gemm("VOXGRAD_GEMM", implementation);
   Random random(1);
   for (std::uint64_t i = 0; i < 200; ++i) {
-    const Case c = generate(random);
+    const Product c = generate_product(random);
     const Tensor a = whole_numbers<T>(c.a(), random.fork(2 * i)), b = whole_numbers<T>(c.b(), random.fork(2 * i + 1));
     CHECK_MESSAGE(normalised_error(product(c, a, b), definition(c, a, b)) == 0, implementation, " ", c.name());
   }
@@ -86,8 +86,8 @@ TEST_CASE("matmul: both implementations agree on large products within rounding"
     return;
   }
   Random random(2);
-  for (const Case& c : {Case{600, 700, 800, false, false}, Case{64, 513, 2000, true, false},
-                        Case{300, 5, 3000, false, true}, Case{7, 900, 1000, true, true}}) {
+  for (const Product& c : {Product{600, 700, 800, false, false}, Product{64, 513, 2000, true, false},
+                           Product{300, 5, 3000, false, true}, Product{7, 900, 1000, true, true}}) {
     const Tensor a = uniform_numbers<float>(c.a(), random.fork(1)), b = uniform_numbers<float>(c.b(), random.fork(2));
     const auto with = [&](const char* implementation) {
       const Setting gemm("VOXGRAD_GEMM", implementation);
@@ -98,7 +98,7 @@ TEST_CASE("matmul: both implementations agree on large products within rounding"
 }
 
 TEST_CASE("matmul: the same bits for 1, 2 and 3 threads") {
-  const Case c{530, 600, 300, false, false};
+  const Product c{530, 600, 300, false, false};
   Random random(3);
   const Tensor a = uniform_numbers<float>(c.a(), random.fork(1)), b = uniform_numbers<float>(c.b(), random.fork(2));
   const Tensor one = with_threads(1, [&] { return product(c, a, b); });
@@ -106,7 +106,7 @@ TEST_CASE("matmul: the same bits for 1, 2 and 3 threads") {
 }
 
 TEST_CASE("matmul: no terms give zeros") {
-  const Case c{3, 4, 0, false, false};
+  const Product c{3, 4, 0, false, false};
   CHECK(normalised_error(product(c, zeros(c.a()), zeros(c.b())), zeros({3, 4})) == 0);
 }
 

@@ -23,7 +23,7 @@ TEST_CASE("values and gradients are those of the reference implementation, in f6
 
     const test::Result f64 = test::evaluate(loss, input.logits, input.labels, context);
     const double value_error = std::fabs(f64.value - one.value) / std::max(1.0, std::fabs(one.value));
-    const double gradient_error = test::difference(f64.gradient, one.gradient);
+    const double gradient_error = test::largest_difference(f64.gradient, one.gradient);
     CHECK_MESSAGE(value_error <= 1e-10, where << ": " << f64.value << ", expected " << one.value);
     CHECK_MESSAGE(gradient_error <= 1e-10, where << ": gradient off by " << gradient_error);
 
@@ -32,7 +32,7 @@ TEST_CASE("values and gradients are those of the reference implementation, in f6
     const test::Result reference = test::evaluate(loss, rounded.to(DType::f64), input.labels, context);
     const test::Result f32 = test::evaluate(loss, rounded, input.labels, context);
     const double value_error_32 = std::fabs(f32.value - reference.value) / std::max(1.0, std::fabs(reference.value));
-    const double gradient_error_32 = test::difference(f32.gradient, reference.gradient);
+    const double gradient_error_32 = test::largest_difference(f32.gradient, reference.gradient);
     const double scale = test::largest(reference.gradient);
     CHECK_MESSAGE(value_error_32 <= 1e-6, where << " f32: " << f32.value << ", expected " << reference.value);
     CHECK_MESSAGE(gradient_error_32 <= 1e-5 * scale + 1e-9,

@@ -15,7 +15,7 @@ inline void check_equal(const std::string& left, const std::string& right, const
     const Result a = evaluate(losses::make_loss(left), sample.logits, sample.labels);
     const Result b = evaluate(losses::make_loss(right), sample.logits, sample.labels);
     CHECK_MESSAGE(std::fabs(a.value - b.value) <= 1e-12, left << " = " << right << ": " << a.value << " " << b.value);
-    CHECK_MESSAGE(difference(a.gradient, b.gradient) <= 1e-12, left << " = " << right << " " << shape);
+    CHECK_MESSAGE(largest_difference(a.gradient, b.gradient) <= 1e-12, left << " = " << right << " " << shape);
   }
 }
 

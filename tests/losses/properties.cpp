@@ -107,8 +107,8 @@ TEST_CASE("the order of the samples does not matter, nor that of the voxels unle
                                         permuted<std::uint8_t>(sample.labels, 1, rows), context);
     CHECK_MESSAGE(std::fabs(plain.value - moved.value) <= 1e-12 * std::max(1.0, std::fabs(plain.value)), text);
     const Tensor gradient = from_vector(sample.logits.shape(), plain.gradient);
-    CHECK_MESSAGE(test::difference(permuted<double>(gradient, channels, rows).to_vector<double>(), moved.gradient) <=
-                      1e-12 * std::max(1.0, test::largest(plain.gradient)),
+    CHECK_MESSAGE(test::largest_difference(permuted<double>(gradient, channels, rows).to_vector<double>(),
+                                           moved.gradient) <= 1e-12 * std::max(1.0, test::largest(plain.gradient)),
                   text);
   });
 }
@@ -191,6 +191,7 @@ TEST_CASE("the same constant added to all logits of a voxel changes nothing") {
     const Result a = test::evaluate(loss, sample.logits, sample.labels, context);
     const Result b = test::evaluate(loss, sample.logits + shift, sample.labels, context);
     CHECK_MESSAGE(std::fabs(a.value - b.value) <= 1e-11 * std::max(1.0, std::fabs(a.value)), text);
-    CHECK_MESSAGE(test::difference(a.gradient, b.gradient) <= 1e-11 * std::max(1.0, test::largest(a.gradient)), text);
+    CHECK_MESSAGE(test::largest_difference(a.gradient, b.gradient) <= 1e-11 * std::max(1.0, test::largest(a.gradient)),
+                  text);
   });
 }

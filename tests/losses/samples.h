@@ -49,7 +49,7 @@ inline Result evaluate(const losses::Loss& loss, const Tensor& logits, const Ten
 }
 
 // The largest |a - b|; NaN if one is NaN.
-inline double difference(const std::vector<double>& a, const std::vector<double>& b) {
+inline double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
   check(a.size() == b.size(), "difference: ", a.size(), " and ", b.size(), " numbers");
   double result = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -60,7 +60,7 @@ inline double difference(const std::vector<double>& a, const std::vector<double>
 }
 
 inline double largest(const std::vector<double>& values) {
-  return difference(values, std::vector<double>(values.size(), 0));
+  return largest_difference(values, std::vector<double>(values.size(), 0));
 }
 
 // Class fractions and spacing for losses that ask for them.

@@ -43,7 +43,7 @@ std::string file_of(const std::string& header, std::size_t payload) {
 }
 
 // The message with which bytes with this header and so many payload bytes are refused; "" if they are not.
-std::string refusal(const std::string& header, std::size_t payload) {
+std::string refusal_of(const std::string& header, std::size_t payload) {
   return error_of([&] { parse(file_of(header, payload)); });
 }
 
@@ -202,8 +202,8 @@ TEST_CASE("files of other programs: no crc32, any order, I64 counters") {
   CHECK(contains(error_of([&] { parse(wide); }), "2147483648 does not fit"));
 
   const char* one = R"("w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})";  // payload 01 01 01 01
-  CHECK(refusal(text(R"({"__metadata__":{"crc32":"1b851995"},)", one), 4).find("was 1b851995") != std::string::npos);
-  CHECK(refusal(text(R"({"__metadata__":{"crc32":"f626d399"},)", one), 4).empty());
+  CHECK(refusal_of(text(R"({"__metadata__":{"crc32":"1b851995"},)", one), 4).find("was 1b851995") != std::string::npos);
+  CHECK(refusal_of(text(R"({"__metadata__":{"crc32":"f626d399"},)", one), 4).empty());
 }
 
 TEST_CASE("headers that lie are refused with the reason") {
@@ -214,41 +214,41 @@ TEST_CASE("headers that lie are refused with the reason") {
     return text("{\"a\":", tensor("[1]", first), ",\"b\":", tensor("[1]", second), "}");
   };
   const auto single = [](const std::string& value) { return text("{\"a\":", value, "}"); };
-  CHECK(refusal(pair("[0,4]", "[4,8]"), 8).empty());
-  CHECK(contains(refusal(pair("[0,4]", "[5,9]"), 9), "a hole after 4"));
-  CHECK(contains(refusal(pair("[0,4]", "[3,7]"), 7), "overlaps 4"));
-  CHECK(contains(refusal(pair("[0,4]", "[0,4]"), 4), "overlaps 4"));
-  CHECK(contains(refusal(pair("[1,5]", "[5,9]"), 9), "a hole after 0"));
-  CHECK(contains(refusal(pair("[0,4]", "[4,8]"), 9), "1 bytes follow"));
-  CHECK(contains(refusal(pair("[0,4]", "[4,8]"), 7), "cut off"));
-  CHECK(contains(refusal(single(tensor("[1]", "[4,0]")), 4), "offsets [4,0]"));
-  CHECK(contains(refusal(single(tensor("[2]", "[0,4]")), 4), "takes 8 bytes, given 4"));
-  CHECK(contains(refusal(single(tensor("[4611686018427387905]", "[0,4]")), 4), "overflows"));
-  CHECK(contains(refusal(single(tensor("[4294967296,4294967296]", "[0,0]")), 0), "overflows"));
-  CHECK(contains(refusal(single(tensor("[18446744073709551615,0]", "[0,0]")), 0), "overflows"));
-  CHECK(contains(refusal(single(tensor("[-1]", "[0,4]")), 4), "whole numbers, got [-1]"));
-  CHECK(contains(refusal(single(tensor("[1.0]", "[0,4]")), 4), "whole numbers"));
-  CHECK(contains(refusal(single(tensor("[1,1,1,1,1,1,1]", "[0,4]")), 4), "up to 6 whole numbers"));
-  CHECK(contains(refusal(single(tensor("[1]", "[0,4,4]")), 4), "up to 2 whole numbers"));
-  CHECK(contains(refusal(single(tensor("[1]", "[4]")), 4), "offsets [4]"));
-  CHECK(contains(refusal(single(tensor("[2]", "[0,4]", "F16")), 4), "has type \"F16\", known are F32"));
-  CHECK(contains(refusal(single("7"), 0), "needs dtype, shape"));
-  CHECK(contains(refusal(R"({"a":{"dtype":"U8","shape":[1]}})", 1), "needs dtype, shape"));
-  CHECK(contains(refusal(single(tensor("[[]]", "[0,4]")), 4), "whole numbers"));
-  CHECK(contains(refusal(single(tensor("[[1]]", "[0,4]")), 4), "nested too deep"));
-  CHECK(contains(refusal(text("{\"a\":", tensor("[1]", "[0,4]"), ",\"a\":", tensor("[1]", "[0,4]"), "}"), 4),
+  CHECK(refusal_of(pair("[0,4]", "[4,8]"), 8).empty());
+  CHECK(contains(refusal_of(pair("[0,4]", "[5,9]"), 9), "a hole after 4"));
+  CHECK(contains(refusal_of(pair("[0,4]", "[3,7]"), 7), "overlaps 4"));
+  CHECK(contains(refusal_of(pair("[0,4]", "[0,4]"), 4), "overlaps 4"));
+  CHECK(contains(refusal_of(pair("[1,5]", "[5,9]"), 9), "a hole after 0"));
+  CHECK(contains(refusal_of(pair("[0,4]", "[4,8]"), 9), "1 bytes follow"));
+  CHECK(contains(refusal_of(pair("[0,4]", "[4,8]"), 7), "cut off"));
+  CHECK(contains(refusal_of(single(tensor("[1]", "[4,0]")), 4), "offsets [4,0]"));
+  CHECK(contains(refusal_of(single(tensor("[2]", "[0,4]")), 4), "takes 8 bytes, given 4"));
+  CHECK(contains(refusal_of(single(tensor("[4611686018427387905]", "[0,4]")), 4), "overflows"));
+  CHECK(contains(refusal_of(single(tensor("[4294967296,4294967296]", "[0,0]")), 0), "overflows"));
+  CHECK(contains(refusal_of(single(tensor("[18446744073709551615,0]", "[0,0]")), 0), "overflows"));
+  CHECK(contains(refusal_of(single(tensor("[-1]", "[0,4]")), 4), "whole numbers, got [-1]"));
+  CHECK(contains(refusal_of(single(tensor("[1.0]", "[0,4]")), 4), "whole numbers"));
+  CHECK(contains(refusal_of(single(tensor("[1,1,1,1,1,1,1]", "[0,4]")), 4), "up to 6 whole numbers"));
+  CHECK(contains(refusal_of(single(tensor("[1]", "[0,4,4]")), 4), "up to 2 whole numbers"));
+  CHECK(contains(refusal_of(single(tensor("[1]", "[4]")), 4), "offsets [4]"));
+  CHECK(contains(refusal_of(single(tensor("[2]", "[0,4]", "F16")), 4), "has type \"F16\", known are F32"));
+  CHECK(contains(refusal_of(single("7"), 0), "needs dtype, shape"));
+  CHECK(contains(refusal_of(R"({"a":{"dtype":"U8","shape":[1]}})", 1), "needs dtype, shape"));
+  CHECK(contains(refusal_of(single(tensor("[[]]", "[0,4]")), 4), "whole numbers"));
+  CHECK(contains(refusal_of(single(tensor("[[1]]", "[0,4]")), 4), "nested too deep"));
+  CHECK(contains(refusal_of(text("{\"a\":", tensor("[1]", "[0,4]"), ",\"a\":", tensor("[1]", "[0,4]"), "}"), 4),
                  "the key \"a\" twice"));
-  CHECK(contains(refusal(R"({"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1),
+  CHECK(contains(refusal_of(R"({"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1),
                  "the key \"dtype\" twice"));
-  CHECK(contains(refusal(R"({"__metadata__":{"x":"1","x":"1"}})", 0), "the key \"x\" twice"));
-  CHECK(contains(refusal(R"({"__metadata__":{"x":1}})", 0), "metadata \"x\" is no string: 1"));
-  CHECK(contains(refusal(R"({"__metadata__":[]})", 0), "__metadata__ is no object"));
-  CHECK(contains(refusal("[]", 0), "does not begin with {"));
-  CHECK(contains(refusal("", 0), "does not begin with {"));
-  CHECK(contains(refusal("{\"a\":", 0), "no JSON"));
-  CHECK(contains(refusal("{\"\xFF\":1}", 0), "no JSON"));
-  CHECK(contains(refusal(R"({"__metadata__":{"voxgrad_format":"1"}})", 0), "only some of"));
-  CHECK(contains(refusal(R"({"__metadata__":{"header_crc32":"00000000","crc32":"00000000"}})", 0), "only some of"));
+  CHECK(contains(refusal_of(R"({"__metadata__":{"x":"1","x":"1"}})", 0), "the key \"x\" twice"));
+  CHECK(contains(refusal_of(R"({"__metadata__":{"x":1}})", 0), "metadata \"x\" is no string: 1"));
+  CHECK(contains(refusal_of(R"({"__metadata__":[]})", 0), "__metadata__ is no object"));
+  CHECK(contains(refusal_of("[]", 0), "does not begin with {"));
+  CHECK(contains(refusal_of("", 0), "does not begin with {"));
+  CHECK(contains(refusal_of("{\"a\":", 0), "no JSON"));
+  CHECK(contains(refusal_of("{\"\xFF\":1}", 0), "no JSON"));
+  CHECK(contains(refusal_of(R"({"__metadata__":{"voxgrad_format":"1"}})", 0), "only some of"));
+  CHECK(contains(refusal_of(R"({"__metadata__":{"header_crc32":"00000000","crc32":"00000000"}})", 0), "only some of"));
 }
 
 TEST_CASE("header lengths beyond 16 MiB or the file are refused before anything is allocated") {
@@ -294,7 +294,7 @@ TEST_CASE("messages are bounded, whatever the file holds") {
         entry("\"F32\"", "[2]", letters), text("{\"__metadata__\":{\"", letters, "\":1}}"),
         text("{\"__metadata__\":{\"a\":\"\",\"crc32\":\"", letters, "\"}}"),
         text("{\"", letters, "\":1,\"", letters, "\":2}"), text("{\"__metadata__\":{\"a\":[", digits, "]}}")}) {
-    const std::string message = refusal(header, 0);
+    const std::string message = refusal_of(header, 0);
     CHECK(!message.empty());
     CHECK(message.size() < 400);
   }

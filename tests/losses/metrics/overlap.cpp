@@ -8,7 +8,7 @@ using losses::count_overlap;
 
 namespace {
 
-Tensor mask(const std::string& digits) {
+Tensor labels_of(const std::string& digits) {
   std::vector<std::uint8_t> values;
   for (const char digit : digits) values.push_back(static_cast<std::uint8_t>(digit - '0'));
   return from_vector({std::ssize(values)}, values);
@@ -17,7 +17,7 @@ Tensor mask(const std::string& digits) {
 }  // namespace
 
 TEST_CASE("ignored voxels count nowhere, classes are counted one against the rest") {
-  const auto counts = count_overlap(mask("0121200"), mask("0112290"), 3, 9);
+  const auto counts = count_overlap(labels_of("0121200"), labels_of("0112290"), 3, 9);
   REQUIRE(counts.size() == 3);
   CHECK(counts[0].tp == 2);  // the voxel with truth 9 is left out
   CHECK(counts[0].fp == 0);
@@ -29,8 +29,10 @@ TEST_CASE("ignored voxels count nowhere, classes are counted one against the res
 }
 
 TEST_CASE("a label beyond the classes is refused and named") {
-  const std::string message = test::error_of([] { return count_overlap(mask("01"), mask("03"), 2); });
+  const std::string message = test::error_of([] { return count_overlap(labels_of("01"), labels_of("03"), 2); });
   CHECK_MESSAGE(test::contains(message, "truth: label 3 outside 0..1"), message);
-  CHECK(test::contains(test::error_of([] { return count_overlap(mask("05"), mask("01"), 2); }), "prediction: label 5"));
-  CHECK(test::contains(test::error_of([] { return count_overlap(mask("010"), mask("01"), 2); }), "one shape"));
+  CHECK(test::contains(test::error_of([] { return count_overlap(labels_of("05"), labels_of("01"), 2); }),
+                       "prediction: label 5"));
+  CHECK(
+      test::contains(test::error_of([] { return count_overlap(labels_of("010"), labels_of("01"), 2); }), "one shape"));
 }
