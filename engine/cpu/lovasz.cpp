@@ -133,8 +133,9 @@ void write_slopes(const Segment<T>& s, const Entry<T>* entries, std::int64_t n, 
   }
 }
 
-// There is a table of counts per bucket for each block. Each count becomes the place of the next voxel of the block in
-// that bucket. Returns the count before each bucket, and at the end the count of all.
+// The second step of a counting sort. `counts` has, for each block, the number of its voxels in each bucket. Each
+// number is replaced by the place where the block writes its first voxel of that bucket. Returns the place where each
+// bucket begins, and at the end the total. The halves of a Count (one_voxel) are moved together.
 std::vector<Count> places(Count* counts, std::int64_t blocks) {
   std::vector<Count> before(kBuckets + 1), next(kBuckets);
   for (std::int64_t block = 0; block < blocks; ++block)

@@ -110,8 +110,8 @@ void with_classes(int classes, F&& f) {
   f(std::integral_constant<int, 0>{});
 }
 
-// f(c) for the classes begin .. classes - 1. For at most kMost of them c is a constant: an array whose indices are
-// constants can be registers.
+// Calls f(c) for each class c from `begin` to classes - 1. If kMost is not 0, the loop is unrolled, so that c is a
+// constant of the compiler: an array that is indexed by constants can stay in registers.
 template <class F, int... c>
 __device__ __forceinline__ void for_constants(std::integer_sequence<int, c...>, int begin, int classes, F&& f) {
   ((c >= begin && c < classes ? f(c) : void()), ...);

@@ -12,7 +12,7 @@ namespace voxgrad::nn {
 
 struct Normalisation {
   // zscore_case uses the mean and deviation of each image. zscore_dataset uses those of all training cases, which suits
-  // intensities that mean the same in every image (computed tomography). none changes nothing.
+  // intensities that mean the same in every image (computed tomography). With `none`, images are not changed.
   enum class Kind { zscore_case, zscore_dataset, none } kind = Kind::zscore_case;
   std::vector<double> mean, deviation;  // per channel, for zscore_dataset
 

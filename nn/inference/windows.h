@@ -22,10 +22,10 @@ using SlabSink = std::function<void(std::int64_t row, const Tensor& probabilitie
 // not fit.
 void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink);
 
-// The labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
-// normalises a copy of them. `also` receives the probabilities. Both results are on the host. Nothing is written to the
-// model, so several threads may use it at the same time. Error(data) for an image with other axes or channels than the
-// model takes.
+// Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
+// normalises a copy of them. `also`, if given, receives the probabilities. Both results are on the host. Nothing is
+// written to the model, so several threads may use it at the same time. Throws Error(data) if the image has other axes
+// or channels than the model takes.
 Tensor predict(const Model& model, const Tensor& image, const SlabSink& also = {});
 // The labels together with the probabilities, f32 [*S, C].
 struct Prediction {
