@@ -112,9 +112,10 @@ Leading<T> leading_bits(const T* errors, std::int64_t n) {
   return {low, std::max(0, static_cast<int>(std::bit_width(high - low)) - kLeadingBits)};
 }
 
-// The Jaccard loss of the k largest errors is 1 - (G - f) / (G + k - f), where f of them are in the class. An error in
-// the class lowers it by 1 / union; another one adds to the union. `before` counts the voxels with larger errors than
-// the entries, whose keys rise.
+// If the k voxels with the largest errors are wrong, the Jaccard loss is 1 - (G - f) / (G + k - f). The class has G
+// voxels, f of them among the k, and the denominator is the union. The slope of a voxel is what it adds to this loss: a
+// voxel of the class adds 1 / union; any other one enlarges the union by one. `before` counts the voxels with larger
+// errors than the entries, whose keys rise.
 template <class T>
 void write_slopes(const Segment<T>& s, const Entry<T>* entries, std::int64_t n, Count before, Count total) {
   T* slope = s.slope;

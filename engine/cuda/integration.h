@@ -146,7 +146,7 @@ class Voxel {
   T top_p = 1, top_q = 0;
 
   // The largest logit is left out of the sum of the exponentials: rest = sum_(c != top) exp(z_c - z_top). So the digits
-  // of 1 - p_top = rest / (1 + rest) and of -log p = log1p(rest) + z_top - z are there however small they are.
+  // of 1 - p_top = rest / (1 + rest) and of -log p = log1p(rest) + z_top - z are kept, even if they are very small.
   __device__ __forceinline__ void load(const Integration<T>& pass, std::int64_t voxel) {
     const int given = pass.labels[voxel];
     if (given == pass.ignore || given >= pass.classes) return;  // the operation reports a label beyond the classes

@@ -21,8 +21,8 @@ struct Normalisation {
   // Replaces each channel of the image, f32 [*S, C] on the host, by (x - mean) / deviation. A channel with a single
   // value becomes 0.
   void apply(const Tensor& image) const;
-  // Error(model) unless apply() can be used for this number of channels: the means must be finite, the deviations
-  // finite and positive.
+  // Throws Error(model) unless apply() can be used for this number of channels: the means must be finite, and the
+  // deviations finite and positive.
   void require_valid(std::int64_t channels) const;
 };
 

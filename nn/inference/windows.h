@@ -38,8 +38,8 @@ Prediction predict_probabilities(const Model& model, const Tensor& image);
 // coarsest level. So a small image takes little time, and its statistics are not those of padding.
 Shape window_for(const Model& model, const Shape& image);
 
-// The first positions of the windows along an axis. They are evenly spread and overlap by at least half, and the last
-// window ends at the end of the axis.
+// Returns the first positions of the windows along an axis. They are evenly spread and overlap by at least half, and
+// the last window ends at the end of the axis.
 std::vector<std::int64_t> window_starts(std::int64_t extent, std::int64_t window);
 
 }  // namespace voxgrad::nn
