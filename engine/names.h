@@ -10,8 +10,8 @@ namespace voxgrad {
 // that suggests it. `what` says what is chosen: "optimizer", "loss", "dice: transform".
 std::size_t choose(const std::string& what, const std::string& name, const std::vector<std::string>& known);
 
-// The candidate with the smallest edit distance (insert, delete, replace, swap neighbours), if that is small enough for
-// a typing error: at most about a third of its letters, or one. Empty otherwise.
+// Returns the candidate with the smallest edit distance (insert, delete, replace, swap neighbours) if the distance is
+// that of a typing error: at most one, or about a third of the letters. Returns an empty string otherwise.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
 
 // "did you mean `x`?", or "known: a, b, c" if no candidate is similar.

@@ -240,8 +240,8 @@ Comparison compare(const CompareOptions& options, Device device, Console& consol
     if (device == Device::cuda)
       throw Error(ErrorKind::usage, "--jobs with --device cuda: a card is not shared by processes of one program",
                   "start them by hand with --shard i/n");
-    // The maps come first and from one process, because two would write the same cache. All processes start before
-    // this one opens the datasets, which starts threads.
+    // One process makes the distance maps first, because two would write the same cache. All processes are forked
+    // before this one opens the datasets, because that starts threads, and a forked process has none of them.
     Processes(1, [&](int) {
       Console quiet(-1);
       Runner(options, device, quiet).make_fields();

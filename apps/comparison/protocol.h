@@ -1,5 +1,5 @@
 // The protocol of a comparison: what will be trained, with which settings and on which cases, and where it is kept. It
-// is complete before the first training begins, so that everything that can be wrong with the question is found first.
+// is complete before the first training begins, so that errors in the options are found first.
 #pragma once
 
 #include <cstdint>

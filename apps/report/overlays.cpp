@@ -47,7 +47,7 @@ Slice slice_of(const data::Case& one) {
 }
 
 // Draws the first channel in grey values from the 1st to the 99th percentile, with at most kLargest pixels a side.
-// `colour_of` gives the colour of a voxel or nullptr.
+// `colour_of` returns the colour that is laid over a voxel, or nullptr if there is none.
 template <class F>
 Picture draw(const data::Case& one, const Slice& slice, F&& colour_of) {
   const float* values = one.image.data<float>() + slice.offset * slice.channels;

@@ -73,8 +73,8 @@ std::string spread_table(const Analysis& analysis) {
 
 bool is_count(const std::string& name) { return name.size() == 2 && (name[0] == 't' || name[0] == 'f'); }  // tp, ..
 
-// Collects a number over the runs of a loss on a dataset, their cases and classes. `Numbers` is number_of or
-// finite_number_of.
+// Returns the values of the metric `name` of all cases, from all runs of a loss on a dataset. `numbers` returns those
+// of one case; it is number_of or finite_number_of.
 template <class Numbers>
 std::vector<double> all_numbers(const Comparison& comparison, const std::string& dataset, const std::string& loss,
                                 const std::string& name, Numbers&& numbers) {

@@ -18,8 +18,8 @@ Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string
 // From the "cases" above, without the background.
 std::vector<CaseResult> cases_from_json(const Json& list);
 
-// A row per class and the foreground mean; a second table about empty masks if there are any; notes. At most 100
-// columns for class names of up to 16 letters.
+// Returns a table with a row per class and one for the mean of the foreground. A second table follows if there are
+// empty masks, and then notes. A line has at most 100 columns if class names have at most 16 letters.
 std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names);
 
 }  // namespace voxgrad::apps

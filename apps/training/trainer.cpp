@@ -73,8 +73,8 @@ std::string Trainer::constants_of(const TrainingBatch& batch) const {
   return all;
 }
 
-// The mean over the resolutions, each with half the weight of the finer one before it. The logits are passed by value:
-// only the graph keeps them then, and the backward pass frees them early.
+// Returns the mean of the losses of all resolutions; each has half the weight of the next finer one. The logits are
+// passed by value: only the graph keeps them then, and the backward pass frees them early.
 Tensor Trainer::loss_of(std::vector<Tensor> logits, const std::vector<Truth>& truths) const {
   losses::Context context = plan_.context;
   context.epoch = epoch();

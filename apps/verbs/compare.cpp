@@ -1,6 +1,7 @@
 // `voxgrad compare` trains several losses on one or more datasets under one protocol, tests and ranks them. It prints
-// the ranking per dataset, a summary in words, and the paths of the results and of the report. A process that does one
-// shard prints how many runs are complete; --merge makes the report of all shards.
+// the ranking per dataset, a summary in words, and the paths of the results and of the report. Several processes may
+// share the runs: with --shard, a process does its part (a shard) and prints how many runs are complete; afterwards
+// --merge makes the report of all shards.
 #include "apps/comparison/compare.h"
 
 #include <optional>

@@ -18,8 +18,8 @@ class Writer {
   Writer();
   // Makes a group. Paths are absolute, and the group above must exist.
   void group(const std::string& path);
-  // Makes an array, which write() fills. With a chunk it is stored with gzip, shuffle and fletcher32; without one (no
-  // extents) in one piece.
+  // Makes an array, which write() fills. If `chunk` has extents, the array is stored in chunks of that shape, which
+  // HDF5 compresses (shuffle and gzip) and protects with a checksum (fletcher32). Otherwise it is stored in one piece.
   void create(const std::string& path, Element element, const Shape& extents, const Shape& chunk = {});
   // Writes values of type `memory`, in C order, into the box that begins at `start` and has `count` elements along each
   // axis.

@@ -112,9 +112,10 @@ Leading<T> leading_bits(const T* errors, std::int64_t n) {
   return {low, std::max(0, static_cast<int>(std::bit_width(high - low)) - kLeadingBits)};
 }
 
-// The Jaccard loss of the k largest errors is 1 - (G - f) / (G + k - f), where f of them are in the class. An error in
-// the class lowers it by 1 / union; another one adds to the union. `before` counts the voxels with larger errors than
-// the entries, whose keys rise.
+// If the k voxels with the largest errors are wrong, the Jaccard loss is 1 - (G - f) / (G + k - f). The class has G
+// voxels, f of them among the k, and the denominator is the union. The slope of a voxel is what it adds to this loss: a
+// voxel of the class adds 1 / union; any other one enlarges the union by one. `before` counts the voxels with larger
+// errors than the entries, whose keys rise.
 template <class T>
 void write_slopes(const Segment<T>& s, const Entry<T>* entries, std::int64_t n, Count before, Count total) {
   T* slope = s.slope;
@@ -133,8 +134,9 @@ void write_slopes(const Segment<T>& s, const Entry<T>* entries, std::int64_t n, 
   }
 }
 
-// There is a table of counts per bucket for each block. Each count becomes the place of the next voxel of the block in
-// that bucket. Returns the count before each bucket, and at the end the count of all.
+// The second step of a counting sort. `counts` has, for each block, the number of its voxels in each bucket. Each
+// number is replaced by the place where the block writes its first voxel of that bucket. Returns the place where each
+// bucket begins, and at the end the total. The halves of a Count (one_voxel) are moved together.
 std::vector<Count> places(Count* counts, std::int64_t blocks) {
   std::vector<Count> before(kBuckets + 1), next(kBuckets);
   for (std::int64_t block = 0; block < blocks; ++block)

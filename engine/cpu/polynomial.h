@@ -1,7 +1,8 @@
-// Most rows are w times a polynomial of p, such as p t, p, p^2 or 1. For all of them together it is enough to know the
-// sums of 1, p and p^2 over the voxels with t = 1 and those with t = 0, and the h of all rows together is one
-// polynomial. Which rows are polynomials is found from their formulas. Include this file after engine/cpu/isa.h and
-// simd_math.h.
+// Most integrands (the rows of the table in engine/integrands.h) are a weight times a polynomial of the probability p,
+// such as p t, p, p^2 or 1, where t is 1 if the label is the class and else 0. The integrals of all of them follow from
+// the sums of 1, p and p^2 over the voxels with t = 1 and over those with t = 0. In the gradient, their functions
+// h = p df/dp add up to one polynomial. Which rows are polynomials is found from their formulas. Include this file
+// after engine/cpu/isa.h and simd_math.h.
 #pragma once
 
 #include "engine/cpu/voxel_block.h"

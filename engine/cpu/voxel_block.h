@@ -61,8 +61,8 @@ template <int Count, class F>
   (std::make_integer_sequence<int, Count>());
 }
 
-// Compilers find no shuffles by themselves where the number of channels is odd. These two functions transpose the first
-// voxels by whole vectors and return how many that were.
+// Compilers do not use shuffles by themselves if the number of channels is odd. These two functions transpose the first
+// voxels by whole vectors, and return the number of these voxels.
 template <int Channels, class T>
 inline int split_vectors(const T* rows, int count, T* columns, std::int64_t stride) {
   constexpr auto lanes = std::make_index_sequence<kLanes<T>>();

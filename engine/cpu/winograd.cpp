@@ -107,8 +107,8 @@ Target target_of(const Targets& y, std::int64_t channel) {
   return {y[i].y + channel, y[i].channels};
 }
 
-// The sums of one tile and vector of channels. They are taken around the first value of the tile, so that few digits
-// are lost.
+// The sums over the outputs of one tile, for one vector of channels: the differences to the first output, and their
+// squares. Sums of differences lose fewer digits than sums of the values if the mean is far from zero.
 struct TileSums {
   V origin{}, first{}, second{};
 

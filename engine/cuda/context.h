@@ -59,8 +59,8 @@ class Context {
   void to_card(void* to, const void* from, std::size_t bytes);
   void to_host(void* to, const void* from, std::size_t bytes);
 
-  // A kernel that finds a label beyond the classes writes classes * 256 + label there; report_fault() throws what it
-  // means, and is called wherever the host has waited for the card.
+  // Where a kernel reports a label that is no class: it writes classes * 256 + label. report_fault() throws the Error
+  // for it, and is called wherever the host has waited for the card.
   int* fault() { return fault_; }
   void report_fault();
 

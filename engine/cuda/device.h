@@ -1,5 +1,6 @@
-// What kernels use of the device, and nothing else: indices, vectors of elements, warps and blocks. Sums have a fixed
-// order: only integers are counted with atomics, so the same call gives the same bits. Blocks are one-dimensional.
+// The helpers that all kernels share: indices, vectors of elements, and functions of warps and blocks. Kernels use
+// nothing else of the device. Blocks are one-dimensional. Numbers are added in a fixed order, and atomics only count
+// integers, so the same call gives the same bits.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,5 +1,5 @@
-// Elementwise operations: the formulas are those of functors.h, here are the loops. A thread takes 16
-// bytes at a time where the addresses allow it.
+// The loops of elementwise operations, whose formulas are in engine/functors.h. A thread reads 16 bytes at a time where
+// the addresses allow it.
 #include "engine/cuda/bf16.h"
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/launch.h"

@@ -1,5 +1,5 @@
-// The integrals of the losses (engine/integrands.h), backward: one thread per voxel adds up the slopes of all rows and
-// applies the rule of the softmax.
+// The gradient of the integrals of the losses with respect to the logits. One thread per voxel adds up the derivatives
+// of all integrands (the rows of the table in engine/integrands.h) and multiplies by the derivative of the softmax.
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/integration.h"
 #include "engine/cuda/strided.h"

@@ -110,8 +110,8 @@ void with_classes(int classes, F&& f) {
   f(std::integral_constant<int, 0>{});
 }
 
-// f(c) for the classes begin .. classes - 1. For at most kMost of them c is a constant: an array whose indices are
-// constants can be registers.
+// Calls f(c) for each class c from `begin` to classes - 1. If kMost is not 0, the loop is unrolled, so that c is a
+// constant of the compiler: an array that is indexed by constants can stay in registers.
 template <class F, int... c>
 __device__ __forceinline__ void for_constants(std::integer_sequence<int, c...>, int begin, int classes, F&& f) {
   ((c >= begin && c < classes ? f(c) : void()), ...);
@@ -146,7 +146,7 @@ class Voxel {
   T top_p = 1, top_q = 0;
 
   // The largest logit is left out of the sum of the exponentials: rest = sum_(c != top) exp(z_c - z_top). So the digits
-  // of 1 - p_top = rest / (1 + rest) and of -log p = log1p(rest) + z_top - z are there however small they are.
+  // of 1 - p_top = rest / (1 + rest) and of -log p = log1p(rest) + z_top - z are kept, even if they are very small.
   __device__ __forceinline__ void load(const Integration<T>& pass, std::int64_t voxel) {
     const int given = pass.labels[voxel];
     if (given == pass.ignore || given >= pass.classes) return;  // the operation reports a label beyond the classes

@@ -1,6 +1,7 @@
-// Normalisation: statistics, y = activation((x - mean) * rstd * gamma + beta) in one pass, and the gradient in two. x
-// is read as [M, R, C]; a thread keeps its channels, and what belongs to them, in registers and walks down the rows
-// (columns.h). Sums are f64, around the first row of the map, so a mean far from zero costs no digits.
+// Normalisation: the statistics, y = activation((x - mean) * rstd * gamma + beta) in one pass, and the gradient in two
+// passes. x is read as [M, R, C]: M samples (1 for batch norm), R voxels, C channels (engine/primitives.h). A thread
+// keeps the parameters of its channels in registers and goes through the rows (columns.h). The sums are f64 and are
+// those of the differences to the first row, so that a mean far from zero costs no digits.
 #include <numeric>
 
 #include "engine/cuda/columns.h"

@@ -12,7 +12,7 @@ namespace voxgrad::nn {
 
 struct Normalisation {
   // zscore_case uses the mean and deviation of each image. zscore_dataset uses those of all training cases, which suits
-  // intensities that mean the same in every image (computed tomography). none changes nothing.
+  // intensities that mean the same in every image (computed tomography). With `none`, images are not changed.
   enum class Kind { zscore_case, zscore_dataset, none } kind = Kind::zscore_case;
   std::vector<double> mean, deviation;  // per channel, for zscore_dataset
 
@@ -21,8 +21,8 @@ struct Normalisation {
   // Replaces each channel of the image, f32 [*S, C] on the host, by (x - mean) / deviation. A channel with a single
   // value becomes 0.
   void apply(const Tensor& image) const;
-  // Error(model) unless apply() can be used for this number of channels: the means must be finite, the deviations
-  // finite and positive.
+  // Throws Error(model) unless apply() can be used for this number of channels: the means must be finite, and the
+  // deviations finite and positive.
   void require_valid(std::int64_t channels) const;
 };
 

@@ -22,10 +22,10 @@ using SlabSink = std::function<void(std::int64_t row, const Tensor& probabilitie
 // not fit.
 void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink);
 
-// The labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
-// normalises a copy of them. `also` receives the probabilities. Both results are on the host. Nothing is written to the
-// model, so several threads may use it at the same time. Error(data) for an image with other axes or channels than the
-// model takes.
+// Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
+// normalises a copy of them. `also`, if given, receives the probabilities. Both results are on the host. Nothing is
+// written to the model, so several threads may use it at the same time. Throws Error(data) if the image has other axes
+// or channels than the model takes.
 Tensor predict(const Model& model, const Tensor& image, const SlabSink& also = {});
 // The labels together with the probabilities, f32 [*S, C].
 struct Prediction {
@@ -38,8 +38,8 @@ Prediction predict_probabilities(const Model& model, const Tensor& image);
 // coarsest level. So a small image takes little time, and its statistics are not those of padding.
 Shape window_for(const Model& model, const Shape& image);
 
-// The first positions of the windows along an axis. They are evenly spread and overlap by at least half, and the last
-// window ends at the end of the axis.
+// Returns the first positions of the windows along an axis. They are evenly spread and overlap by at least half, and
+// the last window ends at the end of the axis.
 std::vector<std::int64_t> window_starts(std::int64_t extent, std::int64_t window);
 
 }  // namespace voxgrad::nn

@@ -1,6 +1,6 @@
 // Draws mean ranks, and which losses Nemenyi's test does not tell apart (Demsar, JMLR 2006). The usual plot is turned
-// by 90 degrees so that it fits a phone: each loss has a row, and each group within one critical difference a bar on
-// the right.
+// by 90 degrees so that it fits a phone: each loss has a row. A bar on the right joins losses whose mean ranks lie
+// within one critical difference.
 #pragma once
 
 #include <string>
