@@ -176,3 +176,13 @@ TEST_CASE("a device that this build or machine lacks is refused with the remedy"
   if (has_device(Device::cuda)) return;
   CHECK(test::contains(test::error_of([] { zeros({1}).to(Device::cuda); }), "hint: use device cpu"));
 }
+
+TEST_CASE("a null target and elements beyond the end are refused") {
+  const Tensor x = zeros({2, 3}, DType::u8);
+  CHECK(
+      test::contains(test::error_of([&] { x.copy_to<float>(nullptr, 6); }), "copy_to: a null pointer with room for 6"));
+  zeros({0}).copy_to<float>(nullptr, 0);
+  const std::int64_t far = std::numeric_limits<std::int64_t>::max();
+  CHECK(test::contains(test::error_of([&] { x.alias(far, {1}); }), "of u8 [2, 3]"));
+  CHECK(test::contains(test::error_of([&] { x.alias(5, {2}); }), "alias: 2 elements from 5 on of u8 [2, 3]"));
+}
