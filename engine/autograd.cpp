@@ -138,6 +138,7 @@ void Tensor::backward(const Tensor& gradient) const {
         arrive(edge.input, std::move(input_gradient));
       }
     } catch (const Error& error) {
+      for (const std::shared_ptr<Node>& open : heap) open->grad = Tensor();  // a later backward() begins anew
       throw Error(error.kind(), text("backward of ", node->operation, ": ", error.message()), error.hint());
     }
     node->edges.clear();
