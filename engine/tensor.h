@@ -190,7 +190,9 @@ template <class T>
 void Tensor::copy_to(T* target, std::int64_t count) const {
   check(count == numel() && (target != nullptr || count == 0), "copy_to: ", target ? "" : "a null pointer with ",
         "room for ", count, " elements of ", *this);
-  const Tensor host = to(dtype_ == DType::bf16 ? DType::f32 : dtype_).to(Device::cpu);
+  DType type = dtype_ == DType::bf16 ? DType::f32 : dtype_;
+  if constexpr (requires { dtype_of<T>::value; }) type = dtype_v<T>;  // to() decides on NaN and large numbers
+  const Tensor host = to(type).to(Device::cpu);
   dispatch(host.dtype(), [&]<class S>(S) {
     std::transform(host.data<S>(), host.data<S>() + count, target, [](S value) { return static_cast<T>(value); });
   });
