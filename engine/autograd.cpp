@@ -71,6 +71,7 @@ Tensor record(const char* operation, Tensor output, std::vector<Input> inputs) {
   std::shared_ptr<Node> node;
   for (Input& input : inputs) {
     if (!input.tensor.requires_grad()) continue;
+    check(input.gradient != nullptr, operation, ": no gradient is given for an input that requires one");
     if (!node) node = make_node(operation, output.shape());
     node->edges.push_back({input.tensor.node(), std::move(input.gradient)});
   }

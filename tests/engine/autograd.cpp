@@ -174,3 +174,12 @@ TEST_CASE("a backward pass that failed leaves no gradient behind in the nodes it
   sum(kept).backward();
   CHECK(x.grad().to_vector<double>() == Values({5}));
 }
+
+TEST_CASE("an operation without a gradient for an input that requires one is refused") {
+  Tensor x = leaf({1});
+  CHECK(test::contains(test::error_of([&] {
+                         record("mine", x.clone(), {{x, nullptr}});
+                       }),
+                       "mine: no gradient is given"));
+  CHECK(!record("mine", zeros({1}), {{zeros({1}), nullptr}}).requires_grad());
+}
