@@ -192,7 +192,7 @@ void Tensor::copy_to(T* target, std::int64_t count) const {
         "room for ", count, " elements of ", *this);
   DType type = dtype_ == DType::bf16 ? DType::f32 : dtype_;
   if constexpr (requires { dtype_of<T>::value; }) type = dtype_v<T>;  // to() decides on NaN and large numbers
-  const Tensor host = to(type).to(Device::cpu);
+  const Tensor host = to(Device::cpu).to(type);
   dispatch(host.dtype(), [&]<class S>(S) {
     std::transform(host.data<S>(), host.data<S>() + count, target, [](S value) { return static_cast<T>(value); });
   });
