@@ -71,6 +71,7 @@ Tensor record(const char* operation, Tensor output, std::vector<Input> inputs) {
   std::shared_ptr<Node> node;
   for (Input& input : inputs) {
     if (!input.tensor.requires_grad()) continue;
+    check(input.gradient != nullptr, operation, ": no gradient is given for an input that requires one");
     if (!node) node = make_node(operation, output.shape());
     node->edges.push_back({input.tensor.node(), std::move(input.gradient)});
   }
@@ -138,6 +139,7 @@ void Tensor::backward(const Tensor& gradient) const {
         arrive(edge.input, std::move(input_gradient));
       }
     } catch (const Error& error) {
+      for (const std::shared_ptr<Node>& open : heap) open->grad = Tensor();  // a later backward() begins anew
       throw Error(error.kind(), text("backward of ", node->operation, ": ", error.message()), error.hint());
     }
     node->edges.clear();

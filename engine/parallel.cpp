@@ -48,6 +48,10 @@ std::atomic<int>& thread_count() {
 }
 
 thread_local bool inside = false;  // this thread is running a block
+struct Inside {
+  bool before = std::exchange(inside, true);
+  ~Inside() { inside = before; }
+};
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -202,17 +206,22 @@ void run_alone(std::int64_t count, const std::function<void(std::int64_t)>& body
   for (std::int64_t block = 0; block < count; ++block) body(block);
 }
 
-// Runs the blocks on the threads of the host.
+// Runs the blocks on the threads of the host. A block that is called twice or does not exist is not run.
 void run_hook(std::int64_t count, const std::function<void(std::int64_t)>& body) {
-  std::atomic<std::int64_t> done{0};
+  std::vector<std::atomic<bool>> called(static_cast<std::size_t>(count));
+  std::atomic<std::int64_t> done{0}, wrong{0};
+  const Inside caller;  // a parallel_for in the function itself would call the function again
   hook()(count, [&](std::int64_t block) {
-    const bool before = std::exchange(inside, true);
+    const Inside worker;
+    if (block < 0 || block >= count || called[static_cast<std::size_t>(block)].exchange(true)) {
+      ++wrong;
+      return;
+    }
     body(block);
-    inside = before;
-    done.fetch_add(1, std::memory_order_relaxed);
+    ++done;
   });
-  check(done == count, "parallel_for: the function given to set_parallel_for ran ", done.load(), " of ", count,
-        " blocks");
+  check(done == count && wrong == 0, "parallel_for: the function given to set_parallel_for ran ", done.load(), " of ",
+        count, " blocks, and called ", wrong.load(), " twice or outside of them");
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "engine/error.h"
+
 namespace voxgrad {
 
 // The number of threads that kernels use, including the caller. The default is VOXGRAD_THREADS or, without it, the
@@ -23,8 +25,8 @@ void set_threads(int count);
 void shut_down_threads();
 
 // Makes parallel_for run its blocks on threads of the host: `function` calls block(0) .. block(count - 1) once each, in
-// any order and on any threads, and returns when all are done. It is not called if threads() is 1. An empty function
-// restores the threads of this library. The results are the same bits.
+// any order and on any threads, and returns when all are done; else parallel_for throws Error(argument). It is not
+// called if threads() is 1. An empty function restores the threads of this library. The results are the same bits.
 using ParallelFor = std::function<void(std::int64_t count, const std::function<void(std::int64_t)>& block)>;
 void set_parallel_for(ParallelFor function);
 
@@ -38,6 +40,7 @@ inline std::int64_t block_count(std::int64_t n, std::int64_t grain) { return (n 
 // a body throws, its first exception is thrown again here. A nested call inside a body runs serially.
 template <class Body>
 void parallel_for(std::int64_t n, std::int64_t grain, Body&& body) {
+  check(grain >= 1, "parallel_for: a block of ", grain, " elements");
   if (n <= 0) return;
   if (n <= grain) return static_cast<void>(body(std::int64_t{0}, n));
   detail::run_blocks(block_count(n, grain),

@@ -54,6 +54,7 @@ std::string describe(const Tensor& tensor) {
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   constexpr std::int64_t kMost = 1000;
   if (!tensor.defined()) return out << describe(tensor);
+  if (tensor.numel() == 0) return out << "[]";  // other extents may be beyond all bounds
   Elements elements{tensor.shape(), tensor.to_vector<double>(), 0, tensor.numel() > kMost};
   std::ostringstream trial;  // the first pass only finds the width
   elements.write(trial, 0, 0);
@@ -71,8 +72,10 @@ void write_graph(const Tensor& output, std::ostream& out, const std::vector<Name
   while (!open.empty()) {
     const Node& node = *open.back();
     open.pop_back();
-    const std::string label = !node.leaf() ? node.operation : leaves.contains(&node) ? leaves[&node] : "leaf";
-    out << "  n" << node.number << " [label=\"" << label << "\\n"
+    const std::string name = !node.leaf() ? node.operation : leaves.contains(&node) ? leaves[&node] : "leaf";
+    std::string label = text(std::quoted(name));  // a quote or a backslash in a name must not end the label
+    label.pop_back();
+    out << "  n" << node.number << " [label=" << label << "\\n"
         << node.shape << '"' << (node.leaf() ? ", shape=box];\n" : "];\n");
     for (const Edge& edge : node.edges) {
       out << "  n" << edge.input->number << " -> n" << node.number << ";\n";

@@ -27,6 +27,8 @@ Shape Shape::filled(int dims, std::int64_t extent) {
 }
 
 std::int64_t Shape::numel() const {
+  check(std::all_of(begin(), end(), [](std::int64_t extent) { return extent >= 0; }), "shape: negative extent in ",
+        *this);  // it was written by operator[]
   std::int64_t count = 1;
   bool fits = true;
   for (std::int64_t extent : *this) {

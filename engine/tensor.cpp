@@ -126,8 +126,9 @@ Tensor Tensor::detach() const {
 }
 
 Tensor Tensor::alias(std::int64_t first, Shape shape) const {
-  check(defined() && first >= 0 && first + shape.numel() <= numel(), "alias: elements ", first, " .. ",
-        first + shape.numel(), " of ", *this);
+  const std::int64_t count = shape.numel();
+  check(defined() && first >= 0 && first <= numel() - count, "alias: ", count, " elements from ", first, " on of ",
+        *this);
   Tensor result = detach();
   result.offset_ += static_cast<std::size_t>(first) * size_of(dtype_);
   result.shape_ = shape;

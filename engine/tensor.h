@@ -157,7 +157,8 @@ Tensor from_vector(const Shape& shape, const std::vector<T>& values) {
 }
 // A CPU tensor that uses the host memory at `data` in place: nothing is copied, and a change on one side is seen on the
 // other. release(data) is called once, by the thread that destroys the last tensor on it. Without `release` the memory
-// must live longer than the tensors. If borrow() throws, the caller still owns the memory.
+// must live longer than the tensors. If borrow() throws, the caller still owns the memory. `release` must not throw,
+// because a destructor calls it.
 Tensor borrow(void* data, const Shape& shape, DType dtype, std::function<void(void*)> release = {});
 template <class T>
 Tensor borrow(T* data, const Shape& shape, std::function<void(void*)> release = {}) {
@@ -187,8 +188,11 @@ decltype(auto) dispatch_float(DType dtype, const char* op, F&& f) {
 
 template <class T>
 void Tensor::copy_to(T* target, std::int64_t count) const {
-  check(count == numel(), "copy_to: room for ", count, " elements of ", *this);
-  const Tensor host = to(dtype_ == DType::bf16 ? DType::f32 : dtype_).to(Device::cpu);
+  check(count == numel() && (target != nullptr || count == 0), "copy_to: ", target ? "" : "a null pointer with ",
+        "room for ", count, " elements of ", *this);
+  DType type = dtype_ == DType::bf16 ? DType::f32 : dtype_;
+  if constexpr (requires { dtype_of<T>::value; }) type = dtype_v<T>;  // to() decides on NaN and large numbers
+  const Tensor host = to(Device::cpu).to(type);
   dispatch(host.dtype(), [&]<class S>(S) {
     std::transform(host.data<S>(), host.data<S>() + count, target, [](S value) { return static_cast<T>(value); });
   });

@@ -84,6 +84,7 @@ void Module::add_buffer(std::string name, Tensor& buffer) {
 
 void Module::add_module(std::string name, Module& child) {
   check_name(name);
+  check(&child != this, "add_module: \"", name, "\" is the module itself");
   children_.emplace_back(std::move(name), &child);
   std::map<std::uint64_t, std::string> drawn;
   visit("", [&](const std::string& prefix, const Module& module) {

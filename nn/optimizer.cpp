@@ -62,7 +62,11 @@ void Optimizer::step(double lr, double gradient_scale) {
   check(lr >= 0, "optimizer: the learning rate is ", lr, ", must be 0 or above");
   const OptimizerOptions& o = options_;
   const Tensor w = module_.flat_parameters(), gradient = module_.flat_gradients();
-  for (NamedTensor& entry : buffers_) follow(entry.tensor, w);
+  for (NamedTensor& entry : buffers_) {
+    check(entry.tensor.numel() == w.numel(), "optimizer: it was made for ", entry.tensor.numel(),
+          " parameters, the module now has ", w.numel());
+    follow(entry.tensor, w);
+  }
   ++steps_;
   if (kind_ == Kind::sgd)
     w.backend().sgd_step({.lr = lr,

@@ -44,7 +44,10 @@ Sequential& Sequential::append(std::unique_ptr<Module> layer) {
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const std::unique_ptr<Module>& layer : layers_) y = layer->forward(y);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    y = layers_[i]->forward(y);
+    check(y.defined(), "sequential: layer ", i, " returned an undefined tensor");
+  }
   return y;
 }
 

@@ -15,9 +15,20 @@ void check_labels(const Tensor& logits, const Tensor& labels, int ignore, const 
   labels.backend().check_labels(labels, std::max<std::int64_t>(logits.extent(-1), 2), ignore);
 }
 
+bool has_scope_truth(Integrand kind) {
+  switch (kind) {
+#define VOXGRAD_CASE(name, scope, ...) \
+  case Integrand::name: return integrands::Scope::scope == integrands::Scope::truth;
+    VOXGRAD_INTEGRAND_TABLE(VOXGRAD_CASE)
+#undef VOXGRAD_CASE
+  }
+  throw Error(ErrorKind::argument, text("integrate: there is no integrand ", static_cast<int>(kind)));
+}
+
 void check_row(const Tensor& logits, const Integral& row, std::size_t index, const char* op) {
   const std::int64_t channels = logits.extent(-1);
   const Tensor &w = row.weights, &field = row.field;
+  static_cast<void>(has_scope_truth(row.kind));  // refuses a number that is no integrand
   check(std::isfinite(row.a), op, ": row ", index, " has the parameter ", row.a);
   const std::int64_t classes = std::max<std::int64_t>(channels, 2);
   if (w.defined())
@@ -52,16 +63,6 @@ std::vector<Integral> checked(const Tensor& logits, const Tensor& labels, std::v
     rows[i].field = rows[i].field.detach();
   }
   return rows;
-}
-
-bool has_scope_truth(Integrand kind) {
-  switch (kind) {
-#define VOXGRAD_CASE(name, scope, ...) \
-  case Integrand::name: return integrands::Scope::scope == integrands::Scope::truth;
-    VOXGRAD_INTEGRAND_TABLE(VOXGRAD_CASE)
-#undef VOXGRAD_CASE
-  }
-  return false;
 }
 
 }  // namespace

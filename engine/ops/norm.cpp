@@ -65,6 +65,7 @@ NormCall::NormCall(const Shape& x, DType type, Device device, const NormOptions&
     check(parameter.shape() == Shape({channels}), op, ": ", what, " ", parameter.shape(), " for ", channels,
           " channels");
   };
+  check(options.eps >= 0, op, ": eps is ", options.eps, ", must not be negative");
   check(batch || (groups >= 1 && channels % groups == 0), op, ": ", channels, " channels do not divide into ", groups,
         " groups");
   check(!batch || (options.running_mean.defined() && options.running_var.defined()), op,

@@ -165,6 +165,7 @@ void check_image(const Model& model, const Tensor& image) {
 }  // namespace
 
 Shape window_for(const Model& model, const Shape& image) {
+  check(model.net != nullptr, "window_for: the model has no network");
   Shape window = model.spec.window;
   const Extents divisor = model.net->divisor();
   for (int axis = 0; axis < divisor.dims; ++axis) {
@@ -178,6 +179,11 @@ Tensor predict(const Model& model, const Tensor& image, const SlabSink& also) {
   check_image(model, image);
   const Tensor host = image.detach().to(Device::cpu).to(DType::f32);
   const Tensor input = host.raw() == image.raw() ? host.clone() : host;
+  const float *first = input.data<float>(), *last = first + input.numel();
+  const float* wrong = std::find_if_not(first, last, [](float value) { return std::isfinite(value); });
+  if (wrong != last)
+    throw Error(ErrorKind::data, text("predict: the image ", image, " is ", *wrong, " at element ", wrong - first),
+                "replace what is no number in f32, for instance by the background");
   model.spec.normalisation.apply(input);
   const Tensor labels = empty(image.shape().without(-1), DType::u8);
   sliding_window(*model.net, input, window_for(model, image.shape()), [&](std::int64_t row, const Tensor& slab) {

@@ -25,7 +25,7 @@ void sliding_window(UNet& net, const Tensor& image, const Shape& window, const S
 // Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
 // normalises a copy of them. `also`, if given, receives the probabilities. Both results are on the host. Nothing is
 // written to the model, so several threads may use it at the same time. Throws Error(data) if the image has other axes
-// or channels than the model takes.
+// or channels than the model takes, or an element that is NaN or infinite.
 Tensor predict(const Model& model, const Tensor& image, const SlabSink& also = {});
 // The labels together with the probabilities, f32 [*S, C].
 struct Prediction {

@@ -161,3 +161,25 @@ TEST_CASE("misuse is named") {
   CHECK(test::contains(test::error_of([] { (leaf({1}) * 2.0).set_requires_grad(false); }), "only a leaf"));
   CHECK(test::contains(test::error_of([] { leaf({1}).set_grad(zeros({2}, DType::f64)); }), "f64 [2]"));
 }
+
+TEST_CASE("a backward pass that failed leaves no gradient behind in the nodes it did not reach") {
+  Tensor x = leaf({3});
+  const Tensor used = x * 2.0, kept = x * 5.0;
+  sum(used).backward();
+  const Tensor both =
+      record("both", zeros({1}, DType::f64),
+             {{kept, [](const Tensor& dy) { return dy; }}, {used, [](const Tensor& dy) { return dy; }}});
+  CHECK(test::contains(test::error_of([&] { both.backward(); }), "backward of both: "));
+  x.set_grad({});
+  sum(kept).backward();
+  CHECK(x.grad().to_vector<double>() == Values({5}));
+}
+
+TEST_CASE("an operation without a gradient for an input that requires one is refused") {
+  Tensor x = leaf({1});
+  CHECK(test::contains(test::error_of([&] {
+                         record("mine", x.clone(), {{x, nullptr}});
+                       }),
+                       "mine: no gradient is given"));
+  CHECK(!record("mine", zeros({1}), {{zeros({1}), nullptr}}).requires_grad());
+}

@@ -225,3 +225,13 @@ TEST_CASE("operands of different type or shape are refused with both") {
   CHECK(contains(error_of([] { matmul(zeros({2, 3}), zeros({4, 5})); }), "inner extents 3 and 4"));
   CHECK(contains(error_of([] { reshape(zeros({2, 3}), {4}); }), "6 elements"));
 }
+
+TEST_CASE("a number that is no integrand, and an eps that makes NaN, are refused") {
+  const Tensor x = zeros({1, 2, 2, 2}), labels = zeros({1, 2, 2}, DType::u8);
+  for (const int kind : {-1, 999}) {
+    CHECK(contains(error_of([&] { integrate(x, labels, {{Integrand{kind}}}); }), text("no integrand ", kind)));
+    CHECK(contains(error_of([&] { integrand(x, labels, {Integrand{kind}}); }), text("no integrand ", kind)));
+  }
+  for (const double eps : {-1.0, std::numeric_limits<double>::quiet_NaN()})
+    CHECK(contains(error_of([&] { normalise(x, {.groups = 1, .eps = eps}); }), "normalise: eps is "));
+}

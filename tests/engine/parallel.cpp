@@ -165,3 +165,37 @@ TEST_CASE("the threads of a host run every block once, in their order, and excep
   with_threads(2, [] { CHECK(blocks_of(50, 10).size() == 5); });
   CHECK(seen.empty());
 }
+
+TEST_CASE("a host that calls wrong blocks is refused and runs none twice, and its own parallel_for runs alone") {
+  using Block = std::function<void(std::int64_t)>;
+  const auto refusal = [](std::int64_t shift, std::int64_t again) {
+    set_parallel_for([=](std::int64_t count, const Block& block) {
+      for (std::int64_t i = 0; i < count; ++i) block(i == 1 ? again : i + shift);
+    });
+    std::vector<int> visits(9);
+    std::string said;
+    with_threads(2, [&] {
+      said = error_of([&] { parallel_for(9, 3, [&](std::int64_t begin, std::int64_t) { ++nth(visits, begin); }); });
+    });
+    set_parallel_for({});
+    CHECK(*std::max_element(visits.begin(), visits.end()) == 1);
+    return said;
+  };
+  CHECK(contains(refusal(0, 0), "ran 2 of 3 blocks, and called 1 twice or outside"));  // 0 0 2
+  CHECK(contains(refusal(1, 3), "ran 1 of 3 blocks, and called 2 twice or outside"));  // 1 3 3
+  CHECK(contains(refusal(0, -7), "ran 2 of 3 blocks"));
+  set_parallel_for([](std::int64_t count, const Block& block) {
+    parallel_for(count, 1, [&](std::int64_t begin, std::int64_t) { block(begin); });
+  });
+  with_threads(2, [] { CHECK(blocks_of(50, 10).size() == 5); });
+  set_parallel_for([](std::int64_t, const Block&) { check(false, "the host"); });
+  with_threads(2, [] { CHECK(error_of([] { blocks_of(50, 10); }) == "the host"); });
+  set_parallel_for({});
+  shut_down_threads();  // is refused if the failed call counts as running
+}
+
+TEST_CASE("blocks without elements are refused") {
+  const auto body = [](std::int64_t, std::int64_t) {};
+  for (const std::int64_t grain : {0, -1})
+    CHECK(contains(error_of([&] { parallel_for(9, grain, body); }), text("a block of ", grain)));
+}

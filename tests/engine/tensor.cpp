@@ -176,3 +176,29 @@ TEST_CASE("a device that this build or machine lacks is refused with the remedy"
   if (has_device(Device::cuda)) return;
   CHECK(test::contains(test::error_of([] { zeros({1}).to(Device::cuda); }), "hint: use device cpu"));
 }
+
+TEST_CASE("a null target and elements beyond the end are refused") {
+  const Tensor x = zeros({2, 3}, DType::u8);
+  CHECK(
+      test::contains(test::error_of([&] { x.copy_to<float>(nullptr, 6); }), "copy_to: a null pointer with room for 6"));
+  zeros({0}).copy_to<float>(nullptr, 0);
+  const std::int64_t far = std::numeric_limits<std::int64_t>::max();
+  CHECK(test::contains(test::error_of([&] { x.alias(far, {1}); }), "of u8 [2, 3]"));
+  CHECK(test::contains(test::error_of([&] { x.alias(5, {2}); }), "alias: 2 elements from 5 on of u8 [2, 3]"));
+}
+
+TEST_CASE("numbers that a type does not hold become the same in copy_to() and to()") {
+  const Tensor x = tensor({std::nan(""), 1e30, -1e30, 300, -1, 1.5});
+  CHECK(x.to_vector<int>() == x.to(DType::i32).to_vector<int>());
+  CHECK(x.to_vector<std::uint8_t>() == std::vector<std::uint8_t>({0, 255, 0, 255, 0, 1}));
+  CHECK(tensor({1.5, -2}).to(DType::bf16).to_vector<double>() == std::vector<double>({1.5, -2}));
+  CHECK(tensor({1.5, -2}).to_vector<std::int64_t>() == std::vector<std::int64_t>({1, -2}));
+}
+
+TEST_CASE("a negative extent that was written into a shape is refused") {
+  for (const std::int64_t other : {0, 2, -2})
+    CHECK(test::contains(test::error_of([&] {
+                           static_cast<void>(zeros(Shape{1, 1}.with(0, other).with(1, -3)));
+                         }),
+                         "negative extent"));
+}

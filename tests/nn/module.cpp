@@ -241,3 +241,11 @@ TEST_CASE("keys follow seed, step, name and call, not the order of the layers") 
   CHECK(net.a.draw() == a0);
   CHECK(net.a.draw() == a1);
 }
+
+TEST_CASE("a module that is its own child is refused") {
+  struct Own : nn::Module {
+    Own() { add_module("own", *this); }
+    Tensor forward(const Tensor& x) override { return x; }
+  };
+  CHECK(contains(error_of([] { Own(); }), "add_module: \"own\" is the module itself"));
+}

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/backend.h"
+#include "nn/sequential.h"
 #include "tests/nn/common.h"
 
 using namespace voxgrad;
@@ -181,4 +182,13 @@ TEST_CASE("the moving average goes on from its state") {
   CHECK(!test::same_bits(whole.state()[0].tensor, state[0].tensor));
   CHECK(contains(error_of([&] { resumed.load_state({state[0]}, 1); }), "moving average: \"buffers.seen\" is missing"));
   CHECK(contains(error_of([&] { nn::Ema(net, 1); }), "decay of the moving average is 1"));
+}
+
+TEST_CASE("a module that has grown since the optimizer was made is refused") {
+  for (const char* name : {"sgd", "adam"}) {
+    nn::Sequential net(Random(1));
+    const auto optimizer = nn::make_optimizer(name, net.add<nn::Linear>(2, 2));
+    net.add<nn::Linear>(2, 2);
+    CHECK(contains(error_of([&] { optimizer->step(0.1); }), "made for 6 parameters, the module now has 12"));
+  }
 }

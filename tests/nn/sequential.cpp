@@ -74,3 +74,9 @@ TEST_CASE("two linear layers learn exclusive or") {
   }
   CHECK_MESSAGE(error < 1e-3, "mean squared error " << error);
 }
+
+TEST_CASE("a layer that returns no tensor is named") {
+  nn::Sequential net(Random(1));
+  net.add(relu).add([](const Tensor&) { return Tensor(); }).add(relu);
+  CHECK(contains(error_of([&] { net(zeros({2})); }), "sequential: layer 1 returned an undefined tensor"));
+}

@@ -1,6 +1,7 @@
 // The sliding window: the positions of windows, averages in which each voxel counts, padding, and the order of slabs.
 #include "nn/inference/windows.h"
 
+#include <cmath>
 #include <thread>
 
 #include "tests/nn/common.h"
@@ -202,4 +203,14 @@ TEST_CASE("threads that share a model get the bits of one that has it alone") {
     });
   for (std::thread& thread : threads) thread.join();
   for (std::size_t i = 0; i < images.size(); ++i) CHECK(same_bits(together[i], alone[i]));
+}
+
+TEST_CASE("an image with an element that is no number in f32 is refused, and so is a model without a network") {
+  const Model model = small_model({16, 16}, 3);
+  for (const double wrong : {std::nan(""), HUGE_VAL, 1e300}) {
+    const Tensor image = zeros({4, 4, 1}, DType::f64);
+    image.set({1, 2, 0}, wrong);
+    CHECK(contains(error_of([&] { predict(model, image); }), "at element 6"));
+  }
+  CHECK(contains(error_of([] { window_for(Model{}, {4, 4, 1}); }), "window_for: the model has no network"));
 }
