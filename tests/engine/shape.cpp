@@ -35,7 +35,8 @@ TEST_CASE("a shape is made from a vector or a part of a shape, and loops write t
   Shape s(vector);
   for (std::int64_t& extent : s) ++extent;
   CHECK(s == Shape{5, 6});
-  CHECK(contains(error_of([] { Shape(std::vector<std::int64_t>(7, 2)); }), "at most 6 extents, got a further one, 2, after"));
+  CHECK(contains(error_of([] { Shape(std::vector<std::int64_t>(7, 2)); }),
+                 "at most 6 extents, got a further one, 2, after"));
   CHECK(contains(error_of([] { Shape(std::vector<std::int64_t>{3, -1}); }), "negative extent -1 after [3]"));
 }
 
