@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "data/formats/image.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::data {
@@ -15,8 +17,13 @@ struct Case {
   std::string id;
   std::string group;            // the patient, for instance; empty if the file has no groups
   Tensor image;                 // f32 [*S, C], the values as they are stored
-  Tensor label;                 // u8 [*S]
-  std::vector<double> spacing;  // millimetres per voxel, for each spatial axis
+  Tensor label;                 // u8 [*S]; undefined if the dataset has no labels
+  std::vector<double> spacing;  // millimetres (DatasetInfo::physical) or pixels per voxel, for each spatial axis
+  // Where the volume lies, if the file says so. Image, label and spacing have been turned to RAS then (data/space.h);
+  // `orientation` is that of the arrays in the dataset file.
+  std::optional<Affine> affine;
+  std::string orientation;
+  Origin origin;  // the file that the case was imported from
 };
 
 struct DatasetInfo {
@@ -30,8 +37,14 @@ struct DatasetInfo {
   std::uint32_t images_crc32 = 0, labels_crc32 = 0;  // over all cases in order; 0 if the file has none
   std::vector<std::string> case_ids;
   std::vector<std::string> groups;  // one per case, or empty
-  std::vector<Shape> shapes;        // [*S] of each case
+  std::vector<Shape> shapes;        // [*S] of each case, as read() returns it
   std::vector<std::vector<double>> spacings;
+  std::vector<std::string> orientations;  // one per case, Case::orientation; empty: the file says nothing
+  bool labelled = true;                   // whether the cases have labels
+  bool physical = true;                   // whether spacings are millimetres; false: pixels
+  // What the importer made of the values in the source's masks: value -> class. Empty: they were classes already.
+  std::map<int, int> source_label_map;
+  std::vector<Colour> class_colours;                        // of the source's masks, one per class, or empty
   std::map<std::string, std::vector<std::int64_t>> splits;  // "train", "val", "test", "fold_0/train", ..
   std::map<std::string, std::string> attributes;            // license, source, citation, modality
 };

@@ -1,0 +1,52 @@
+// Where cases come from: the files of each, found in folders and read as one image.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/formats/image.h"
+
+namespace voxgrad::data {
+
+// The files of one case.
+struct Source {
+  std::string id;                   // made of the file's name; unique in a Discovery
+  std::string group, split;         // the patient; "train", "val", "test"; empty if the source does not say
+  std::vector<std::string> images;  // one file, or one for each channel; HDF5: PATH alone or PATH:/object
+  std::vector<std::string> labels;  // none, one, or one for each object; the same
+};
+
+// How to look for cases. The defaults find what can be found without a guess.
+struct DiscoverOptions {
+  bool labels = true;       // false: images are enough, and folders of masks are left alone
+  std::string mask_folder;  // where the masks are, if not in a folder beside the images
+  std::string groups;       // regular expression on case ids; its first capture is the group
+  std::string axes;         // ReadOptions::axes, and the axes of arrays in HDF5 files that do not name theirs
+};
+
+// What was found, and how it was read.
+struct Discovery {
+  std::vector<Source> cases;                      // sorted by id
+  std::vector<std::string> class_names;           // if the source names them, the background first
+  std::map<int, int> label_map;                   // stored value -> class, if the source says so
+  std::map<std::string, std::string> attributes;  // license, source, modality, citation
+  std::vector<std::string> channel_names;
+  std::vector<std::string> notes;  // how the folder was read, one sentence each
+};
+
+// Finds the cases in files and folders: pictures with masks, NIfTI, Decathlon, nnU-Net, HDF5 files of others. Error(io)
+// if a path is not there, Error(data) that names what is missing or ambiguous, and what to do about it.
+Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions& options = {});
+
+// The image of a case as datasets and networks take it: channels together, an opaque alpha channel left out, palettes
+// replaced by their colours, volumes with an affine turned to RAS. `affine` and `spacing` are those after the turn.
+struct SourceImage {
+  Image image;
+  Origin origin;
+};
+SourceImage read_source_image(const Source& source, const std::string& axes = {});
+
+}  // namespace voxgrad::data
