@@ -147,31 +147,33 @@ void write_mask(const std::string& path, const Tensor& labels, const Case& place
   write_image(path, image);
 }
 
-std::vector<std::string> write_probabilities(const std::string& path, const Tensor& probabilities, const Case& place,
-                                             bool physical, const std::vector<std::string>& class_names) {
-  const Kind kind = writable_kind(path, probabilities.dims() - 1);
+std::vector<std::string> probability_files(const std::string& path, const std::vector<std::string>& class_names) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   const std::string stem = (folder / (stem_of(path) + "_probabilities")).string();
+  const Kind kind = kind_of_name(path).value_or(Kind::nifti);
+  if (kind != Kind::png) return {stem + ending_of(kind)};
+  std::vector<std::string> files;
+  for (std::size_t c = 0; c < class_names.size(); ++c)
+    files.push_back(text(stem, "_", c, "_", plain(class_names[c]), ".png"));
+  return files;
+}
+
+void write_probabilities(const std::string& path, const Tensor& probabilities, const Case& place, bool physical,
+                         const std::vector<std::string>& class_names) {
+  const Kind kind = writable_kind(path, probabilities.dims() - 1);
+  const std::vector<std::string> files = probability_files(path, class_names);
   Image image = in_place_of(probabilities, place, physical);
-  if (kind != Kind::png) {
-    image.element = h5::Element::f32;
-    const std::string name = stem + ending_of(kind);
-    write_image(name, image);
-    return {name};
-  }
+  image.element = kind == Kind::png ? h5::Element::u16 : h5::Element::f32;
+  if (kind != Kind::png) return write_image(files.front(), image);
   const std::int64_t classes = probabilities.extent(-1), pixels = image.extents().numel();
+  check(std::ssize(files) == classes, "write_probabilities: ", files.size(), " class names for ", classes, " classes");
   Image one = image;
   one.values = empty(image.extents() + Shape{1});
-  one.element = h5::Element::u16;
-  std::vector<std::string> written;
   for (std::int64_t c = 0; c < classes; ++c) {
     for (std::int64_t i = 0; i < pixels; ++i)
       one.values.data<float>()[i] = std::round(65535 * image.values.data<float>()[i * classes + c]);
-    const std::string words = c < std::ssize(class_names) ? "_" + plain(nth(class_names, c)) : "";
-    written.push_back(text(stem, "_", c, words, ".png"));
-    write_image(written.back(), one);
+    write_image(nth(files, c), one);
   }
-  return written;
 }
 
 }  // namespace voxgrad::data

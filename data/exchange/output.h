@@ -32,10 +32,12 @@ std::string ending_of(Kind kind);
 // cannot hold them, as JPEG or PNG for a volume, with one that can.
 void write_mask(const std::string& path, const Tensor& labels, const Case& place, bool physical,
                 const MaskStyle& style = {});
-// Writes scores f32 [*S, C] beside a mask that would be `path`: NIfTI with the classes as fourth axis, TIFF with a
-// sample for each class, and for PNG one 16-bit file for each class, in which 65535 means 1. Returns the names of the
-// files: mask_probabilities.nii.gz, mask_probabilities_1_liver.png.
-std::vector<std::string> write_probabilities(const std::string& path, const Tensor& probabilities, const Case& place,
-                                             bool physical, const std::vector<std::string>& class_names);
+// The files for the probabilities beside a mask `path`: NIfTI with the classes as fourth axis, TIFF with a sample for each
+// class, and for PNG one 16-bit file for each class, in which 65535 means 1: mask_probabilities.nii.gz,
+// mask_probabilities_1_liver.png.
+std::vector<std::string> probability_files(const std::string& path, const std::vector<std::string>& class_names);
+// Writes probabilities f32 [*S, C] into these files, and in the place and the order of write_mask().
+void write_probabilities(const std::string& path, const Tensor& probabilities, const Case& place, bool physical,
+                         const std::vector<std::string>& class_names);
 
 }  // namespace voxgrad::data
