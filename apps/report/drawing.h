@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/report/png.h"
+#include "apps/report/picture.h"
 #include "data/formats/image.h"
 
 namespace voxgrad::apps {

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "apps/program/console.h"
-#include "apps/report/png.h"
+#include "apps/report/picture.h"
 #include "apps/report/slices.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/plan.h"

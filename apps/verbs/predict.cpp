@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "apps/prediction/jobs.h"
-#include "apps/report/png.h"
+#include "apps/report/picture.h"
 #include "apps/report/slices.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/plan.h"
