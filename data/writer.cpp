@@ -12,9 +12,6 @@
 namespace voxgrad::data {
 namespace {
 
-constexpr std::int64_t kChunkBytes = std::int64_t{4} << 20;
-constexpr std::int64_t kChunkVoxels2d = 512, kChunkVoxels3d = 64;  // along an axis; 64^3 = 512^2
-
 // The values of one case as they are written.
 struct Values {
   h5::Element element = h5::Element::u8;
@@ -44,24 +41,14 @@ Values values_of_label(const Tensor& label) {
   return {h5::Element::u8, {}, label.raw(), static_cast<std::size_t>(label.numel())};
 }
 
-// Returns the chunk of an array: one case, or a block of 64^3 or 512^2 voxels if a case has more than 4 MiB. `stacked`
-// says whether the first axis counts the cases.
-Shape chunk_of(Shape extents, bool stacked, int dims, h5::Element element) {
-  if (stacked) extents[0] = 1;
-  if (extents.numel() * static_cast<std::int64_t>(size_of(element)) <= kChunkBytes) return extents;
-  const std::int64_t edge = dims == 2 ? kChunkVoxels2d : kChunkVoxels3d;
-  const int first = stacked ? 1 : 0;
-  for (int axis = first; axis < first + dims; ++axis) extents[axis] = std::min(extents[axis], edge);
-  return extents;
-}
-
 std::string axes_of(int dims, bool stacked, bool channels) {
   return std::string(stacked ? "N" : "") + (dims == 2 ? "YX" : "ZYX") + (channels ? "C" : "");
 }
 
-class DatasetWriter {
+class ContentsWriter {
  public:
-  DatasetWriter(const std::string& path, const DatasetContents& contents) : path_(path), contents_(contents) {
+  ContentsWriter(const std::string& path, const DatasetContents& contents)
+      : path_(path), contents_(contents), out_(path) {
     require_contents();
   }
 
@@ -74,7 +61,7 @@ class DatasetWriter {
     out_.texts("/case_ids", info_.case_ids);
     if (!info_.groups.empty()) out_.texts("/groups", info_.groups);
     write_splits();
-    out_.save(path_);
+    out_.save();
   }
 
  private:
@@ -97,7 +84,7 @@ class DatasetWriter {
   h5::Writer out_;
 };
 
-void DatasetWriter::require_contents() {
+void ContentsWriter::require_contents() {
   check(contents_.image_dtype == DType::u8 || contents_.image_dtype == DType::f32,
         "write_dataset: images are written as u8 or f32, not ", contents_.image_dtype);
   check(!contents_.cases.empty(), "write_dataset: there are no cases for ", path_);
@@ -119,7 +106,7 @@ void DatasetWriter::require_contents() {
   require_labels();
 }
 
-void DatasetWriter::require_case(std::int64_t i) {
+void ContentsWriter::require_case(std::int64_t i) {
   const Case& one = nth(contents_.cases, i);
   const Case& first = contents_.cases[0];
   check(one.label.dtype() == DType::u8 && one.label.dims() == info_.dims && one.label.numel() > 0 &&
@@ -128,7 +115,7 @@ void DatasetWriter::require_case(std::int64_t i) {
   stacked_ = stacked_ && one.label.shape() == first.label.shape() && one.spacing == first.spacing;
 }
 
-void DatasetWriter::require_labels() const {
+void ContentsWriter::require_labels() const {
   const LabelRule rule(std::ssize(info_.class_names),
                        contents_.ignore_label < 0 ? kIgnoreDefault : contents_.ignore_label);
   bool foreground = contents_.ignore_label >= 0;
@@ -143,7 +130,7 @@ void DatasetWriter::require_labels() const {
   if (!foreground && ignored >= 0) rule.fail_without_foreground(name(ignored));
 }
 
-void DatasetWriter::write_root() {
+void ContentsWriter::write_root() {
   out_.attribute("/", "format", std::string(kFormatName));
   out_.attribute("/", "format_version", kFormatVersion);
   out_.attribute("/", "class_names", contents_.class_names);
@@ -157,8 +144,8 @@ void DatasetWriter::write_root() {
 }
 
 // Writes the values of a case into an array that exists. Returns the checksum `crc` of those before, continued.
-std::uint32_t DatasetWriter::write_part(const std::string& path, const Shape& extents, const Values& part,
-                                        std::int64_t index, std::uint32_t crc) {
+std::uint32_t ContentsWriter::write_part(const std::string& path, const Shape& extents, const Values& part,
+                                         std::int64_t index, std::uint32_t crc) {
   Shape start = Shape::filled(extents.dims(), 0), count = extents;
   if (stacked_) {
     start[0] = index;
@@ -168,12 +155,12 @@ std::uint32_t DatasetWriter::write_part(const std::string& path, const Shape& ex
   return crc32({static_cast<const std::byte*>(part.data), part.size}, crc);
 }
 
-void DatasetWriter::write_stacked() {
+void ContentsWriter::write_stacked() {
   const h5::Element element = contents_.image_dtype == DType::u8 ? h5::Element::u8 : h5::Element::f32;
   const Shape image = Shape{cases()} + contents_.cases[0].image.shape();
   const Shape label = Shape{cases()} + contents_.cases[0].label.shape();
-  out_.create("/images", element, image, chunk_of(image, true, info_.dims, element));
-  out_.create("/labels", h5::Element::u8, label, chunk_of(label, true, info_.dims, h5::Element::u8));
+  out_.create("/images", element, image, h5::chunk_of(image, true, info_.dims, element));
+  out_.create("/labels", h5::Element::u8, label, h5::chunk_of(label, true, info_.dims, h5::Element::u8));
   std::uint32_t image_crc = 0, label_crc = 0;
   for (std::int64_t i = 0; i < cases(); ++i) {
     const Case& one = nth(contents_.cases, i);
@@ -187,7 +174,7 @@ void DatasetWriter::write_stacked() {
   out_.attribute("/labels", "crc32", label_crc);
 }
 
-void DatasetWriter::write_cases() {
+void ContentsWriter::write_cases() {
   out_.group("/cases");
   for (std::int64_t i = 0; i < cases(); ++i) {
     const Case& one = nth(contents_.cases, i);
@@ -197,7 +184,7 @@ void DatasetWriter::write_cases() {
     out_.group(group);
     const auto put = [&](const std::string& path, const Tensor& values, const Values& part, bool channels) {
       const Shape& extents = values.shape();
-      out_.create(path, part.element, extents, chunk_of(extents, false, info_.dims, part.element));
+      out_.create(path, part.element, extents, h5::chunk_of(extents, false, info_.dims, part.element));
       out_.attribute(path, "crc32", write_part(path, extents, part, i, 0));
       out_.attribute(path, "axes", axes_of(info_.dims, false, channels));
     };
@@ -207,7 +194,7 @@ void DatasetWriter::write_cases() {
   }
 }
 
-void DatasetWriter::write_splits() {
+void ContentsWriter::write_splits() {
   if (contents_.splits.empty()) return;
   out_.group("/splits");
   std::string made;
@@ -225,6 +212,6 @@ void DatasetWriter::write_splits() {
 
 }  // namespace
 
-void write_dataset(const std::string& path, const DatasetContents& contents) { DatasetWriter(path, contents).write(); }
+void write_dataset(const std::string& path, const DatasetContents& contents) { ContentsWriter(path, contents).write(); }
 
 }  // namespace voxgrad::data
