@@ -155,7 +155,7 @@ void plan_fields(Plan& plan, const data::DatasetInfo& info) {
   const std::int64_t channels = plan.model.net.classes;
   maker.variant = text(channels, " channels, definition ", losses::kFieldDefinition);
   maker.make = [channels](const std::string& key, const Tensor& labels, const std::vector<double>& spacing) {
-    return losses::make_field(key, labels, channels, spacing, DType::f32);
+    return losses::make_field(key, labels, channels, in_voxels(spacing), DType::f32);
   };
   plan.fields = std::make_shared<data::Fields>(std::move(maker), data::cache_path(info.path));
   plan.loader.fields = plan.fields;
