@@ -141,8 +141,8 @@ TEST_CASE("format: without labels a dataset has images, and who needs labels say
   CHECK(dataset.size() == 2);
   CHECK(!dataset.read(1).label.defined());
   CHECK(dataset.read(1).image.shape() == Shape{2, 3, 2});
-  CHECK(contains(error_of([&] { require_labels(dataset, "training"); }),
-                 "cells.h5: has no labels, training needs them"));
+  CHECK(
+      contains(error_of([&] { require_labels(dataset, "training"); }), "cells.h5: has no labels, training needs them"));
   CHECK(error_of([&] { require_labels(open_recipe(folder, [](Recipe&) {}), "training"); }) == "");
   // What is wrong with an image is still found, and a label map has nothing to do.
   CHECK(contains(refusal([](Recipe& r) {
