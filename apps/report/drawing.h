@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/report/png.h"
+#include "apps/report/picture.h"
 
 namespace voxgrad::apps {
 

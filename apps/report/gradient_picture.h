@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/report/png.h"
+#include "apps/report/picture.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::apps {

@@ -4,7 +4,7 @@
 
 #include "apps/program/console.h"
 #include "apps/program/svg.h"
-#include "apps/report/png.h"
+#include "apps/report/picture.h"
 
 namespace voxgrad::apps {
 namespace {

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "apps/program/console.h"
-#include "apps/report/png.h"
+#include "apps/report/picture.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"

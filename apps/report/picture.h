@@ -1,4 +1,4 @@
-// Writes pictures as PNG files.
+// Pictures of reports, and their bytes in a page.
 #pragma once
 
 #include <cstdint>
