@@ -79,4 +79,7 @@ class Dataset {
   std::shared_ptr<const Impl> impl_;
 };
 
+// Throws Error(data) if the dataset has no labels: "new.h5: has no labels, training needs them".
+void require_labels(const Dataset& dataset, const std::string& purpose);
+
 }  // namespace voxgrad::data

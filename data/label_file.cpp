@@ -88,9 +88,9 @@ std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
   return {};
 }
 
-PredictionWriter::PredictionWriter(const Dataset& dataset, const std::vector<std::int64_t>& cases, bool probabilities,
-                                   const std::string& model)
-    : info_(dataset.info()), cases_(cases), probabilities_(probabilities) {
+PredictionWriter::PredictionWriter(const std::string& path, const Dataset& dataset,
+                                   const std::vector<std::int64_t>& cases, bool probabilities, const std::string& model)
+    : writer_(path), info_(dataset.info()), cases_(cases), probabilities_(probabilities) {
   check(!cases.empty(), "predictions: there are no cases");
   stacked_ = std::all_of(cases.begin(), cases.end(), [&](std::int64_t index) {
     return nth(info_.shapes, index) == nth(info_.shapes, cases.front()) &&
@@ -122,12 +122,13 @@ std::string PredictionWriter::case_group(std::size_t position) const {
 void PredictionWriter::create(const std::string& folder, const char* labels, const char* probabilities,
                               const Shape& extents) {
   const std::string axes = std::string(stacked_ ? "N" : "") + (info_.dims == 3 ? "ZYX" : "YX");
-  const Shape chunk = stacked_ ? extents.with(0, 1) : extents;
-  writer_.create(folder + labels, Element::u8, extents, chunk);
+  const auto create_array = [&](const std::string& name, Element element, const Shape& size) {
+    writer_.create(name, element, size, h5::chunk_of(size, stacked_, info_.dims, element));
+  };
+  create_array(folder + labels, Element::u8, extents);
   writer_.attribute(folder + labels, "axes", axes);
   if (!probabilities_) return;
-  const Shape classes{std::ssize(info_.class_names)};
-  writer_.create(folder + probabilities, Element::f32, extents + classes, chunk + classes);
+  create_array(folder + probabilities, Element::f32, extents + Shape{std::ssize(info_.class_names)});
   writer_.attribute(folder + probabilities, "axes", axes + "C");
 }
 

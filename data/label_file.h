@@ -48,11 +48,12 @@ class LabelFile {
 // Writes predictions for some cases of a dataset, one case after the other. save() writes the whole file at once.
 class PredictionWriter {
  public:
-  PredictionWriter(const Dataset& dataset, const std::vector<std::int64_t>& cases, bool probabilities,
-                   const std::string& model);
+  // Opens `path` under a temporary name. Throws Error(io), here as in the other functions, if it cannot be written.
+  PredictionWriter(const std::string& path, const Dataset& dataset, const std::vector<std::int64_t>& cases,
+                   bool probabilities, const std::string& model);
   // Adds the prediction for cases[position]. `probabilities` f32 [*S, C] are used only if they were asked for.
   void add(std::size_t position, const Tensor& labels, const Tensor& probabilities);
-  void save(const std::string& path) { writer_.save(path); }
+  void save() { writer_.save(); }
 
  private:
   void create(const std::string& folder, const char* labels, const char* probabilities, const Shape& extents);

@@ -26,7 +26,7 @@ void predict_file(const nn::Model& model, const std::string& input, const std::s
                   const PredictOptions& options, Console& console) {
   const data::Dataset dataset = data::Dataset::open(input);
   const std::vector<std::int64_t> cases = cases_of(dataset, options.split);
-  data::PredictionWriter writer(dataset, cases, options.probabilities, model.path);
+  data::PredictionWriter writer(output, dataset, cases, options.probabilities, model.path);
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Tensor image = dataset.read(cases[i]).image;
     if (options.probabilities) {
@@ -38,7 +38,7 @@ void predict_file(const nn::Model& model, const std::string& input, const std::s
     console.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
                 text(input, ": case ", i + 1, "/", cases.size()));
   }
-  writer.save(output);
+  writer.save();
   console.say(text("wrote ", output, ", ", cases.size(), " cases"));
 }
 
