@@ -187,7 +187,7 @@ class Importer {
     header.class_names = report_.class_names;
     header.attributes = source_.attributes;
     for (const auto& [name, value] : options_.attributes) header.attributes[name] = value;
-    if (std::ssize(source_.channel_names) == report_.channels)
+    if (report_.channels > 1 && std::ssize(source_.channel_names) == report_.channels)
       header.attributes["channels"] = join(source_.channel_names, ", ");
     header.attributes["import"] = attribute_text(report_.notes);
     header.ignore_label = decision_.ignore_label;
