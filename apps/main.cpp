@@ -40,6 +40,7 @@ void run(int argc, const char* const* argv) {
   apps::Program program;
   apps::add_info(program);
   apps::add_synth(program);
+  apps::add_import(program);
   apps::add_inspect(program);
   apps::add_train(program);
   apps::add_evaluate(program);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kTile = 320, kPhoto = 1024;  // pixels of a side of a slice and of a picture
 constexpr int kTiles = 9, kTilesInRow = 3;
-constexpr std::int64_t kGap = 6, kMargin = 10;
+constexpr std::int64_t kGap = 6, kPaper = 10;
 constexpr double kArea = 0.3, kBorder = 1;  // how much of the image the inside of a class and its border cover
 
 struct Extents {
@@ -149,13 +149,13 @@ Picture draw_found(const Tensor& image, const Tensor& labels, const std::vector<
   const std::int64_t rows = (std::ssize(tiles) + columns - 1) / columns;
   const std::int64_t wide = columns * (width + kGap) - kGap, tall = rows * (height + kGap) - kGap;
   const Legend legend(class_names, wide);
-  Drawing drawing(wide + 2 * kMargin, tall + legend.height() + 3 * kMargin);
+  Drawing drawing(wide + 2 * kPaper, tall + legend.height() + 3 * kPaper);
   for (std::size_t i = 0; i < tiles.size(); ++i) {
     const std::int64_t index = static_cast<std::int64_t>(i);
-    paste(drawing, kMargin + index % columns * (width + kGap), kMargin + index / columns * (height + kGap), tiles[i],
+    paste(drawing, kPaper + index % columns * (width + kGap), kPaper + index / columns * (height + kGap), tiles[i],
           upright, scale);
   }
-  legend.draw(drawing, kMargin, tall + 2 * kMargin, colours);
+  legend.draw(drawing, kPaper, tall + 2 * kPaper, colours);
   return drawing.picture();
 }
 

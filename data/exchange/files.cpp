@@ -47,7 +47,7 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
     const std::optional<Kind> kind = kind_of_name(name);
     if (fs::is_directory(status))
       folders.push_back(name);
-    else if (!kind)
+    else if (!kind || name.ends_with(".cache.h5") || (*kind == Kind::hdf5 && is_dataset(path)))  // what is written here
       ++result.others[ending_of(name)];
     else if (!fs::exists(status))
       throw Error(ErrorKind::io, path + " cannot be read: " + (code ? code.message() : "it is a link to nothing"));
