@@ -207,10 +207,22 @@ std::vector<Moments> intensity_moments(const Dataset& dataset, const std::vector
 }
 
 Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases) {
-  const std::vector<std::int64_t> chosen = cases.empty() ? dataset.split("all") : cases;
-  Collector collector(dataset.info(), std::ssize(chosen));
-  for (const std::int64_t index : chosen) collector.add(dataset.read(index));
+  check(!cases.empty(), "take_fingerprint: there are no cases");
+  Collector collector(dataset.info(), std::ssize(cases));
+  for (const std::int64_t index : cases) collector.add(dataset.read(index));
   return collector.finish();
+}
+
+std::vector<std::int64_t> absent_classes(const Dataset& dataset, const std::vector<std::int64_t>& cases) {
+  std::vector<std::int64_t> absent;
+  for (std::int64_t label = 1; label < dataset.classes(); ++label) absent.push_back(label);
+  for (auto at = cases.begin(); at != cases.end() && !absent.empty(); ++at) {
+    const Tensor labels = dataset.read(*at).label;
+    std::array<bool, 256> seen{};
+    for (std::int64_t i = 0; i < labels.numel(); ++i) seen[labels.data<std::uint8_t>()[i]] = true;
+    std::erase_if(absent, [&](std::int64_t label) { return nth(seen, label); });
+  }
+  return absent;
 }
 
 }  // namespace voxgrad::data

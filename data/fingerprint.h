@@ -44,8 +44,11 @@ struct Fingerprint {
   std::vector<ChannelFingerprint> channels;
 };
 
-// Describes the given cases, or all if none are given. Each is read once, and only one is in memory at a time.
-Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases = {});
+// Describes the given cases, of which there must be at least one. Each is read once, and only one is in memory at a time.
+Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases);
+
+// Returns the classes other than the background that none of the cases has. Cases are read until every class was seen.
+std::vector<std::int64_t> absent_classes(const Dataset& dataset, const std::vector<std::int64_t>& cases);
 
 // Returns mean and variance of every channel over all voxels of the given cases, of which there must be at least one.
 // Each case is read once.
