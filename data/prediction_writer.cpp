@@ -1,5 +1,8 @@
 #include "data/prediction_writer.h"
 
+#include "data/attributes.h"
+#include "data/place.h"
+#include "engine/backend.h"
 #include "engine/error.h"
 
 namespace voxgrad::data {
@@ -20,13 +23,12 @@ PredictionWriter::PredictionWriter(const std::string& path, const PredictionHead
   if (header.ignore_label >= 0) out_.attribute("/", "ignore_label", static_cast<std::int64_t>(header.ignore_label));
   if (!header.model.empty()) out_.attribute("/", "model", header.model);
   if (!header.source.empty()) out_.attribute("/", "source", header.source);
-  if (!header.physical) out_.attribute("/", "spacing_unit", std::string("px"));
-  std::string map, colours;
+  if (!header.physical) out_.attribute("/", "spacing_unit", std::string(kPixels));
+  std::map<int, int> map;
   for (std::size_t c = 0; c < header.style.values.size(); ++c)
-    map += text(c > 0 ? "," : "", header.style.values[c], ":", c);
-  for (const Colour& colour : header.style.colours) colours += (colours.empty() ? "" : ",") + colour_text(colour);
-  if (!map.empty()) out_.attribute("/", "label_map", map);
-  if (!colours.empty()) out_.attribute("/", "class_colours", colours);
+    map.emplace(static_cast<int>(header.style.values[c]), static_cast<int>(c));
+  if (!map.empty()) out_.attribute("/", "label_map", text_of(map));
+  if (!header.style.colours.empty()) out_.attribute("/", "class_colours", text_of(header.style.colours));
   folder_ = "/";
   if (stacked_)
     create(stacked, stacked.dims() - 1);
@@ -61,7 +63,9 @@ void PredictionWriter::begin(const Case& one, const Shape& extents) {
     out_.group(group);
     create(turned ? back_(extents) : extents, extents.dims());
     out_.attribute(name("label"), "spacing", spacing);
-    write_place(out_, group, one, extents);
+    std::optional<Affine> affine = one.affine;
+    if (affine && turned) affine = back_(*affine, extents);
+    write_place(out_, group, affine, one.origin);
   }
   if (turned && header_.scores != ScoresFile::none) whole_ = empty(extents + Shape{std::ssize(header_.class_names)});
 }

@@ -11,7 +11,7 @@
 namespace voxgrad::apps {
 
 struct JobOptions {
-  std::string out;  // a file, or a folder for several inputs
+  std::string out;                       // a file, or a folder for several inputs
   std::string axes;                      // DiscoverOptions::axes
   std::vector<std::string> class_names;  // of the model
   bool probabilities = false, logits = false, overlay = false, overwrite = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/attributes.h"
 #include "data/exchange/output.h"
 #include "engine/error.h"
 #include "engine/names.h"
@@ -73,7 +74,7 @@ nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vect
   }
   const std::map<int, int>& source = label_map.empty() ? info.source_label_map : label_map;
   if (!source.empty()) result.class_values = data::values_of_classes(source, dataset.classes());
-  for (const data::Colour& colour : info.class_colours) result.class_colours.push_back(data::colour_text(colour));
+  for (const data::Colour& colour : info.class_colours) result.class_colours.push_back(data::text_of({colour}));
   return result;
 }
 

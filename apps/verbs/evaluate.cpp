@@ -38,8 +38,8 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
   const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
-  const data::Dataset dataset =
-      open_dataset(options.data, options.label_map.empty() ? label_map_for(options.data, model.path) : options.label_map);
+  const data::Dataset dataset = open_dataset(
+      options.data, options.label_map.empty() ? label_map_for(options.data, model.path) : options.label_map);
   data::require_labels(dataset, "an evaluation");
   require_same_classes(model.spec, dataset.info());
   const std::vector<std::int64_t> cases = cases_of(dataset, options.split);

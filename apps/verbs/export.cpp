@@ -37,7 +37,7 @@ void export_labels(const ExportOptions& options, const Common& common) {
   if (probabilities && !file.has_probabilities())
     throw Error(ErrorKind::data, options.file + ": there are no probabilities in it",
                 "write them with `voxgrad predict --probabilities`");
-  const data::MaskStyle style = file.style();
+  const data::MaskStyle& style = file.style();
   std::map<std::string, std::string> writer;  // output -> case
   std::vector<std::string> outputs;
   for (std::size_t i = 0; i < file.case_ids().size(); ++i) {
@@ -50,8 +50,8 @@ void export_labels(const ExportOptions& options, const Common& common) {
     for (const std::string& name : files) {
       const auto [other, is_new] = writer.emplace(name, id);
       if (!is_new)
-        throw Error(ErrorKind::data, text("export: cases \"", other->second, "\" and \"", id,
-                                          "\" would both be written to ", name));
+        throw Error(ErrorKind::data,
+                    text("export: cases \"", other->second, "\" and \"", id, "\" would both be written to ", name));
       if (fs::exists(name) && !options.overwrite)
         throw Error(ErrorKind::usage, "export: " + name + " exists already",
                     "choose another folder with -o, or replace its files with --overwrite");

@@ -12,8 +12,11 @@
 #include "apps/training/run_directory.h"
 #include "apps/training/suitability.h"
 #include "apps/verbs/verbs.h"
+#include "data/attributes.h"
 #include "data/prediction_writer.h"
+#include "engine/backend.h"
 #include "engine/error.h"
+#include "engine/names.h"
 #include "engine/ops.h"
 #include "nn/inference/windows.h"
 
@@ -56,13 +59,13 @@ class Predictor {
     if (models_.size() == 1) return nn::predict_in_place(models_.front(), image, also, scores);
     Tensor sum = zeros(image.shape().with(-1, spec().net.classes));
     for (const nn::Model& model : models_)
-      nn::predict(
+      static_cast<void>(nn::predict(
           model, image,
           [&](std::int64_t row, const Tensor& slab) {
             const Shape zero = Shape::filled(slab.dims(), 0);
             sum.backend().copy_box(slab, zero, sum, zero.with(0, row), slab.shape(), true);
           },
-          scores);
+          scores));
     sum = sum * (1.0 / static_cast<double>(models_.size()));
     if (also) also(0, sum);
     return argmax(sum);
@@ -81,7 +84,8 @@ class Prediction {
         suitability_(predictor.spec(), [this](const std::string& words) { warn(words); }) {
     const nn::TrainingImages& training = predictor.spec().training;
     style_.values = training.class_values;
-    for (const std::string& colour : training.class_colours) style_.colours.push_back(data::parse_colour(colour));
+    if (!training.class_colours.empty())
+      style_.colours = data::colours_of(join(training.class_colours, ","), predictor.path());
     scores_ = options.job.logits          ? ScoresFile::logits
               : options.job.probabilities ? ScoresFile::probabilities
                                           : ScoresFile::none;

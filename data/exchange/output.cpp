@@ -1,7 +1,6 @@
 #include "data/exchange/output.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 
@@ -104,24 +103,6 @@ std::vector<Colour> default_colours(std::int64_t classes) {
     colours.push_back(colour);
   }
   return colours;
-}
-
-std::string colour_text(const Colour& colour) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string result = "#";
-  for (const std::uint8_t part : colour) result.append({kDigits[part >> 4], kDigits[part & 15]});
-  return result;
-}
-
-Colour parse_colour(const std::string& text) {
-  Colour colour{};
-  const bool form = text.size() == 7 && text[0] == '#';
-  for (std::size_t i = 0; i < 3; ++i) {
-    const char* at = text.data() + 1 + 2 * i;
-    if (!form || std::from_chars(at, at + 2, colour[i], 16).ptr != at + 2)
-      throw Error(ErrorKind::data, "\"" + text.substr(0, 20) + "\" is no colour", "write it as #d55e00");
-  }
-  return colour;
 }
 
 Kind mask_kind(Kind image) { return image == Kind::jpeg ? Kind::png : image; }

@@ -19,8 +19,6 @@ struct MaskStyle {
 std::vector<std::int64_t> values_of_classes(const std::map<int, int>& label_map, std::int64_t classes);
 // Black for the background, then colours that everyone can tell apart, as far as there are any (Okabe and Ito).
 std::vector<Colour> default_colours(std::int64_t classes);
-std::string colour_text(const Colour& colour);  // "#d55e00"
-Colour parse_colour(const std::string& text);   // Error(data) for another form
 
 // The kind in which masks are written in the place of images of this kind: PNG for JPEG, else the same.
 Kind mask_kind(Kind image);
@@ -32,8 +30,8 @@ std::string ending_of(Kind kind);
 // cannot hold them, as JPEG or PNG for a volume, with one that can.
 void write_mask(const std::string& path, const Tensor& labels, const Case& place, bool physical,
                 const MaskStyle& style = {});
-// The files for the probabilities beside a mask `path`: NIfTI with the classes as fourth axis, TIFF with a sample for each
-// class, and for PNG one 16-bit file for each class, in which 65535 means 1: mask_probabilities.nii.gz,
+// The files for the probabilities beside a mask `path`: NIfTI with the classes as fourth axis, TIFF with a sample for
+// each class, and for PNG one 16-bit file for each class, in which 65535 means 1: mask_probabilities.nii.gz,
 // mask_probabilities_1_liver.png.
 std::vector<std::string> probability_files(const std::string& path, const std::vector<std::string>& class_names);
 // Writes probabilities f32 [*S, C] into these files, and in the place and the order of write_mask().

@@ -173,7 +173,10 @@ TEST_CASE("folds: of some of the cases, in any order, by the seed") {
   for (std::uint64_t seed = 2; seed < 12; ++seed)
     others += make_fold(info, {3, 5, 7, 11, 13, 17}, 3, 1, seed).val != a.val;
   CHECK(others > 5);
-  CHECK(contains(error_of([&] { make_fold(info, {1, 2}, 3, 0, 1); }), "folds: 3 of 2 cases\nhint: every fold needs at least one case"));
+  CHECK(contains(error_of([&] {
+                   make_fold(info, {1, 2}, 3, 0, 1);
+                 }),
+                 "folds: 3 of 2 cases\nhint: every fold needs at least one case"));
   CHECK(contains(error_of([&] { make_fold(info_of({"a", "a", "b"}, 3), {0, 1, 2}, 3, 0, 1); }), "3 of 2 groups"));
   CHECK_THROWS_AS(make_fold(info, {1, 2, 3}, 3, 3, 1), Error);
   CHECK_THROWS_AS(make_fold(info, {1, 2, 30}, 3, 0, 1), Error);

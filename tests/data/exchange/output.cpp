@@ -57,10 +57,6 @@ TEST_CASE("every class has a colour, whatever the style leaves out") {
   REQUIRE(many.size() == 255);
   CHECK(many[1] == many[1]);
   CHECK(many[1] != many[8]);
-  CHECK(data::parse_colour(data::colour_text({0, 171, 255})) == data::Colour{0, 171, 255});
-  CHECK(data::colour_text({0, 171, 255}) == "#00abff");
-  for (const char* wrong : {"", "#00abf", "#00abfff", "00abff0", "#00xbff"})
-    CHECK_MESSAGE(contains(error_of([&] { data::parse_colour(wrong); }), "is no colour"), std::string(wrong));
 }
 
 TEST_CASE("a volume is written in the order in which its file has the axes") {
