@@ -36,11 +36,11 @@ struct Fingerprint {
   std::int64_t cases = 0, groups = 0;  // groups is 0 if the file has none
   std::int64_t voxels = 0;             // in all cases together
   int dims = 2;
-  std::vector<Spread> shape, spacing;  // per spatial axis
-  double foreground_fraction = 0;      // its share of the voxels that are not ignored
-  double ignored_fraction = 0;         // their share of all voxels
-  std::int64_t empty_cases = 0;        // cases without any foreground
-  std::vector<ClassFingerprint> classes;
+  std::vector<Spread> shape, spacing;     // per spatial axis
+  double foreground_fraction = 0;         // its share of the voxels that are not ignored
+  double ignored_fraction = 0;            // their share of all voxels
+  std::int64_t empty_cases = 0;           // cases without any foreground
+  std::vector<ClassFingerprint> classes;  // empty for a dataset without labels; what is above about them is 0 then
   std::vector<ChannelFingerprint> channels;
 };
 

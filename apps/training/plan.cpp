@@ -183,6 +183,7 @@ void plan_steps(Plan& plan) {
 const char* name_of(OnNan what) { return what == OnNan::stop ? "stop" : what == OnNan::skip ? "skip" : "rollback"; }
 
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
+  data::require_labels(dataset, "training");
   const data::DatasetInfo& info = dataset.info();
   Plan plan;
   plan.config = wish;

@@ -197,7 +197,10 @@ TEST_CASE("writer: case by case what is read is what was written: geometry, orig
       CHECK(read.origin.header == written.origin.header);
       CHECK(read.origin.orientation == written.origin.orientation);
     }
-    write_dataset(folder.file("d.h5"), {.class_names = header.class_names, .cases = cases});
+    DatasetContents contents;
+    contents.class_names = header.class_names;
+    contents.cases = cases;
+    write_dataset(folder.file("d.h5"), contents);
     CHECK(Dataset::open(folder.file("d.h5")).read(0).affine == cases[0].affine);
   }
 }
@@ -225,8 +228,9 @@ TEST_CASE(
                      c.affine = Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
                    }),
                    "which only volumes have"));
-    CHECK(contains(refused([](Case& c) { c.image.data<float>()[0] = 70000; }, h5::Element::u16),
-                   "value 70000 cannot be stored as u16\nhint: write f32, or round to 0..65535"));
+    CHECK(contains(
+        refused([](Case& c) { c.image.data<float>()[0] = 70000; }, h5::Element::u16),
+        "value 70000 cannot be stored as u16 (" + folder.file("d.h5") + ")\nhint: write f32, or round to 0..65535"));
     CHECK(contains(refused([](Case& c) { c.image.data<float>()[0] = -32769; }, h5::Element::i16),
                    "value -32769 cannot be stored as i16"));
     CHECK(contains(refused([](Case&) {}, h5::Element::f64), "are stored as u8, i16, u16 or f32, not f64"));
