@@ -40,10 +40,12 @@ void run(int argc, const char* const* argv) {
   apps::Program program;
   apps::add_info(program);
   apps::add_synth(program);
+  apps::add_import(program);
   apps::add_inspect(program);
   apps::add_train(program);
   apps::add_evaluate(program);
   apps::add_predict(program);
+  apps::add_export(program);
   apps::add_metrics(program);
   apps::add_losses(program);
   apps::add_compare(program);

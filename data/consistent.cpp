@@ -10,6 +10,8 @@
 namespace voxgrad::data {
 namespace {
 
+constexpr double kSpacingTolerance = 1e-3;  // headers round
+
 // Returns whether a name is valid UTF-8 without control characters. Names are printed and written as JSON and HTML.
 bool printable(const std::string& name) {
   for (std::size_t i = 0; i < name.size();) {
@@ -32,24 +34,9 @@ bool printable(const std::string& name) {
   return true;
 }
 
-void require_names(const std::vector<std::string>& names, const char* what, const std::string& where) {
-  std::map<std::string, std::size_t> first;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (names[i].empty() || !printable(names[i]))
-      fail_format(where, text(what, " ", i, " is ", names[i].empty() ? "empty" : "no printable UTF-8"));
-    const auto [other, is_new] = first.emplace(names[i], i);
-    if (!is_new) fail_format(where, text(what, " ", other->second, " and ", i, " are both \"", names[i], "\""));
-  }
-}
-
-void require_classes(const DatasetInfo& info, const std::string& where) {
-  const std::int64_t classes = std::ssize(info.class_names);
-  if (classes < 2 || classes > 255)
-    fail_format(where, text("class_names has ", classes, " names, expected 2..255, the background first"));
-  require_names(info.class_names, "class name", where);
-  if (info.ignore_label >= 0 && info.ignore_label < classes)
-    fail_format(where,
-                text("ignore_label ", info.ignore_label, " is a class: ", nth(info.class_names, info.ignore_label)));
+void require_names(const std::vector<std::string>& list, const char* what, const std::string& where) {
+  Names names(what, where);
+  for (const std::string& name : list) names.add(name);
 }
 
 void require_groups(const DatasetInfo& info, const std::string& where) {
@@ -102,17 +89,60 @@ void require_splits(const DatasetInfo& info, const std::string& where) {
 
 }  // namespace
 
+void Names::add(const std::string& name) {
+  const std::size_t number = first_.size();
+  if (name.empty() || !printable(name))
+    fail_format(where_, text(what_, " ", number, " is ", name.empty() ? "empty" : "no printable UTF-8"));
+  const auto [other, is_new] = first_.emplace(name, number);
+  if (!is_new) fail_format(where_, text(what_, " ", other->second, " and ", number, " are both \"", name, "\""));
+}
+
+void require_classes(const DatasetInfo& info, const std::string& where) {
+  const std::int64_t classes = std::ssize(info.class_names);
+  if ((info.labelled || classes > 0) && (classes < 2 || classes > 255))
+    fail_format(where, text("class_names has ", classes, " names, expected 2..255, the background first"));
+  require_names(info.class_names, "class name", where);
+  if (info.ignore_label >= 0 && info.ignore_label < classes)
+    fail_format(where,
+                text("ignore_label ", info.ignore_label, " is a class: ", nth(info.class_names, info.ignore_label)));
+  if (!info.class_colours.empty() && std::ssize(info.class_colours) != classes)
+    fail_format(where, text("class_colours has ", info.class_colours.size(), " colours for ", classes, " classes"));
+  for (const auto& [stored, label] : info.source_label_map)
+    if (label != info.ignore_label && (label < 0 || label >= classes))
+      fail_format(where, text("label_map ", stored, ":", label, " leads to no class and not to the ignore label"));
+}
+
+void require_space(const CaseName& name, int dims, const std::vector<double>& spacing,
+                   const std::optional<Affine>& affine) {
+  const auto fail = [&](const std::string& problem) {
+    fail_format(name.where, text("case ", name.index, " (\"", name.id, "\"): ", problem));
+  };
+  const auto list = [](const std::vector<double>& values) {
+    std::string result;
+    for (const double value : values) result += text(result.empty() ? "" : ", ", value);
+    return result;
+  };
+  const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
+  if (std::ssize(spacing) != dims || !good)
+    fail(text("spacing must be ", dims, " positive numbers, millimetres or pixels per axis ",
+              dims == 2 ? "y, x" : "z, y, x"));
+  if (!affine) return;
+  if (dims != 3) fail("has an affine, which only volumes have");
+  try {
+    orientation_of(*affine);
+  } catch (const Error& error) {
+    fail(error.message());
+  }
+  const std::vector<double> steps = spacing_of(*affine);
+  for (std::size_t axis = 0; axis < steps.size(); ++axis)
+    if (std::abs(spacing[axis] - steps[axis]) > kSpacingTolerance * steps[axis])
+      fail(text("spacing is ", list(spacing), ", but that of the affine is ", list(steps)));
+}
+
 void require_consistent(const DatasetInfo& info, const std::string& where) {
   require_classes(info, where);
   if (info.case_ids.empty()) fail_format(where, "has no cases");
   require_names(info.case_ids, "case id", where);
-  for (std::size_t i = 0; i < info.spacings.size(); ++i) {
-    const std::vector<double>& spacing = info.spacings[i];
-    const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
-    if (std::ssize(spacing) != info.dims || !good)
-      fail_format(where, text("case ", i, " (\"", info.case_ids[i], "\"): spacing must be ", info.dims,
-                              " positive numbers, millimetres per axis ", info.dims == 2 ? "y, x" : "z, y, x"));
-  }
   require_groups(info, where);
   require_splits(info, where);
 }

@@ -59,15 +59,17 @@ void require_crc(const char* what, const h5::Array& array, std::uint32_t found) 
 struct Dataset::Impl {
   StoredDataset stored;
   LabelRule rule;
-  bool verify;
+  bool verify, labels;
   mutable std::mutex mutex;
   mutable bool verified = false;
   mutable bool foreground_known = false;
 
   Impl(StoredDataset found, const DatasetOptions& options)
       : stored(std::move(found)),
-        rule(std::ssize(stored.info.class_names), stored.info.ignore_label, options.label_map),
-        verify(options.verify) {}
+        rule(std::ssize(stored.info.class_names), stored.info.ignore_label,
+             stored.info.labelled ? options.label_map : std::map<int, int>{}),
+        verify(options.verify),
+        labels(stored.info.labelled && options.labels) {}
 
   std::int64_t cases() const { return std::ssize(stored.info.case_ids); }
   CaseName name(std::int64_t index, const h5::Array& array) const {
@@ -98,8 +100,7 @@ void Dataset::Impl::verify_images() const {
 
 void Dataset::Impl::verify_labels() const {
   std::uint32_t crc = 0;
-  bool foreground = stored.names_ignore_label;
-  std::int64_t ignored = -1;  // the first case in which the ignore label occurs
+  LabelCheck check(rule, stored.names_ignore_label);
   for (std::int64_t i = 0; i < cases(); ++i) {
     const Box box = stored.label(i);
     if (!stored.stacked) crc = 0;
@@ -110,11 +111,9 @@ void Dataset::Impl::verify_labels() const {
       for (std::size_t v = 0; v < seen.size(); ++v) seen[v] = seen[v] || here[v];
     });
     if (!stored.stacked || i + 1 == cases()) require_crc("labels", box.array, crc);
-    rule.require(seen, name(i, box.array));
-    foreground = foreground || rule.has_foreground(seen);
-    if (ignored < 0 && rule.has_ignored(seen)) ignored = i;
+    check.add(seen, name(i, box.array));
   }
-  if (!foreground && ignored >= 0) rule.fail_without_foreground(name(ignored, stored.label(ignored).array));
+  check.finish();
 }
 
 // Throws unless some case has foreground. `ignored` is a case with nothing but background and ignored voxels, which is
@@ -133,7 +132,8 @@ void Dataset::Impl::require_foreground(const CaseName& ignored) const {
 Tensor Dataset::Impl::read_image(std::int64_t index) const {
   const DatasetInfo& info = stored.info;
   const Box box = stored.image(index);
-  const Shape& shape = nth(info.shapes, index);
+  const StoredDataset::Space* space = stored.space(index);
+  const Shape shape = stored.stored_shape(index);
   const std::int64_t voxels = shape.numel(), channels = info.channels;
   Tensor image = empty(shape + Shape{channels});
   float* target = image.data<float>();
@@ -146,12 +146,13 @@ Tensor Dataset::Impl::read_image(std::int64_t index) const {
     box.array.read(box.start, box.count, h5::Element::f32, target);
   }
   require_finite(target, static_cast<std::size_t>(image.numel()), name(index, box.array));
-  return image;
+  return space != nullptr ? space->turn(image) : image;
 }
 
 Tensor Dataset::Impl::read_label(std::int64_t index) const {
   const Box box = stored.label(index);
-  Tensor label = empty(nth(stored.info.shapes, index), DType::u8);
+  const StoredDataset::Space* space = stored.space(index);
+  Tensor label = empty(stored.stored_shape(index), DType::u8);
   const std::span<std::uint8_t> values(label.data<std::uint8_t>(), static_cast<std::size_t>(label.numel()));
   box.array.read(box.start, box.count, h5::Element::u8, values.data());
   const LabelRule::Seen seen = LabelRule::seen(values);
@@ -160,7 +161,7 @@ Tensor Dataset::Impl::read_label(std::int64_t index) const {
   if (!verify && !stored.names_ignore_label && rule.has_ignored(seen) && !rule.has_foreground(seen))
     require_foreground(where);
   rule.apply(values);
-  return label;
+  return space != nullptr ? space->turn(label) : label;
 }
 
 Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {
@@ -178,9 +179,14 @@ std::vector<std::int64_t> Dataset::split(const std::string& name) const { return
 void Dataset::verify() const {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->verified) return;
-  impl_->verify_labels();
+  if (impl_->labels) impl_->verify_labels();
   impl_->verify_images();
   impl_->verified = true;
+}
+
+void require_labels(const Dataset& dataset, const std::string& purpose) {
+  if (dataset.info().labelled) return;
+  throw Error(ErrorKind::data, text(dataset.info().path, ": has no labels, ", purpose, " needs them"));
 }
 
 Case Dataset::read(std::int64_t index) const {
@@ -191,7 +197,12 @@ Case Dataset::read(std::int64_t index) const {
   if (!info().groups.empty()) result.group = nth(info().groups, index);
   result.spacing = nth(info().spacings, index);
   result.image = impl_->read_image(index);
-  result.label = impl_->read_label(index);
+  if (impl_->labels) result.label = impl_->read_label(index);
+  if (const StoredDataset::Space* space = impl_->stored.space(index)) {
+    result.affine = space->affine;
+    result.orientation = nth(info().orientations, index);
+  }
+  result.origin = impl_->stored.origin(index);
   return result;
 }
 

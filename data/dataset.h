@@ -54,6 +54,7 @@ struct DatasetOptions {
   // stored; if not, every value that occurs must be in it.
   std::map<int, int> label_map;
   bool verify = true;  // whether the first read() calls verify()
+  bool labels = true;  // false: labels are neither checked nor read; Case::label is undefined
 };
 
 class Dataset {
@@ -78,5 +79,8 @@ class Dataset {
   struct Impl;
   std::shared_ptr<const Impl> impl_;
 };
+
+// Throws Error(data) if the dataset has no labels: "new.h5: has no labels, training needs them".
+void require_labels(const Dataset& dataset, const std::string& purpose);
 
 }  // namespace voxgrad::data

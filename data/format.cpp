@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "data/attributes.h"
 #include "data/consistent.h"
 #include "data/label_file.h"
+#include "data/place.h"
 #include "engine/error.h"
 #include "engine/io/crc32.h"
 
@@ -35,12 +37,21 @@ void read_root(const h5::File& file, StoredDataset& stored) {
                 version > kFormatVersion ? "use a newer voxgrad" : "");
   info.path = file.path();
   info.name = std::filesystem::path(file.path()).stem().string();
-  info.class_names = root.strings_attribute("class_names");
+  if (root.has_attribute("class_names")) info.class_names = root.strings_attribute("class_names");
   const int ignore = ignore_label_of(root);
   stored.names_ignore_label = ignore >= 0;
   info.ignore_label = stored.names_ignore_label ? ignore : kIgnoreDefault;
   for (auto& [name, value] : root.text_attributes())
-    if (name != "format" && name != "class_names") info.attributes.emplace(name, value);
+    if (!is_own_attribute(name)) info.attributes.emplace(name, value);
+  if (root.has_attribute("label_map"))
+    info.source_label_map = label_map_of(root.string_attribute("label_map"), root.where());
+  if (root.has_attribute("class_colours"))
+    info.class_colours = colours_of(root.string_attribute("class_colours"), root.where());
+  if (!root.has_attribute("spacing_unit")) return;
+  const std::string unit = root.string_attribute("spacing_unit");
+  if (unit != kMillimetres && unit != kPixels)
+    fail_format(root.where(), text("spacing_unit is \"", unit, "\", expected ", kMillimetres, " or ", kPixels));
+  info.physical = unit == kMillimetres;
 }
 
 void require_type(const h5::Array& array, std::initializer_list<h5::Element> allowed) {
@@ -75,39 +86,46 @@ struct Geometry {
   Shape space;
 };
 
-// Checks an array of images and its array of labels against each other.
-Geometry read_pair(const h5::Array& image, const h5::Array& label, bool stacked) {
+Geometry read_geometry(const h5::Array& image, bool stacked) {
   using h5::Element;
   require_type(image, {Element::u8, Element::i16, Element::u16, Element::f32});
-  require_type(label, {Element::u8});
   Geometry found;
   found.channels_first = read_axes(image, stacked, found.dims);
   const int lead = stacked ? 1 : 0, first = lead + (found.channels_first ? 1 : 0);
   const Shape& whole = image.extents();
   found.space = Shape(std::span(whole.begin() + first, whole.begin() + first + found.dims));
   found.channels = whole[found.channels_first ? lead : -1];
-  const std::string axes = label.string_attribute("axes");
-  const std::string expected = std::string(stacked ? "N" : "") + (found.dims == 2 ? "YX" : "ZYX");
-  if (axes != expected) fail_format(label.where(), text("axes are \"", axes, "\", expected ", expected));
-  const Shape expected_extents = stacked ? Shape{whole[0]} + found.space : found.space;
-  if (label.extents() != expected_extents)
-    fail_format(label.where(), text("extents are ", label.extents(), ", the images need ", expected_extents));
   if (std::find(whole.begin(), whole.end(), 0) != whole.end())
     fail_format(image.where(), text("is empty: extents ", whole));
   return found;
 }
 
+// Checks an array of labels against its array of images.
+void require_fit(const h5::Array& label, const h5::Array& image, const Geometry& found, bool stacked) {
+  require_type(label, {h5::Element::u8});
+  const std::string axes = label.string_attribute("axes");
+  const std::string expected = std::string(stacked ? "N" : "") + (found.dims == 2 ? "YX" : "ZYX");
+  if (axes != expected) fail_format(label.where(), text("axes are \"", axes, "\", expected ", expected));
+  const Shape extents = stacked ? Shape{image.extents()[0]} + found.space : found.space;
+  if (label.extents() != extents)
+    fail_format(label.where(), text("extents are ", label.extents(), ", the images need ", extents));
+}
+
 void read_stacked(StoredDataset& stored) {
   const h5::File& file = stored.file;
-  stored.images = file.array("/images");
-  stored.labels = file.array("/labels");
-  const Geometry found = read_pair(stored.images, stored.labels, true);
   DatasetInfo& info = stored.info;
+  stored.images = file.array("/images");
+  const Geometry found = read_geometry(stored.images, true);
+  info.labelled = file.exists("/labels");
+  if (info.labelled) {
+    stored.labels = file.array("/labels");
+    require_fit(stored.labels, stored.images, found, true);
+    info.labels_crc32 = crc_of(stored.labels);
+  }
   stored.channels_first = found.channels_first;
   info.dims = found.dims;
   info.channels = found.channels;
   info.images_crc32 = crc_of(stored.images);
-  info.labels_crc32 = crc_of(stored.labels);
   const h5::Array ids = file.array("/case_ids");
   const std::int64_t cases = stored.images.extents()[0];
   if (ids.extents() != Shape{cases})
@@ -123,22 +141,50 @@ std::uint32_t crc_with(std::uint32_t crc, const h5::Array& next) {
   return combined_crc32(crc, crc_of(next), bytes);
 }
 
-void read_cases(StoredDataset& stored) {
+// Checks where the cases lie. From here on shapes and spacings are those after the turn to RAS.
+void turn_cases(StoredDataset& stored, const std::vector<std::optional<Affine>>& affines) {
+  DatasetInfo& info = stored.info;
+  for (std::size_t i = 0; i < affines.size(); ++i) {
+    require_space({static_cast<std::int64_t>(i), info.case_ids[i], stored.file.name()}, info.dims, info.spacings[i],
+                  affines[i]);
+    if (!affines[i]) continue;
+    stored.spaces.resize(affines.size());
+    info.orientations.resize(affines.size());
+    info.orientations[i] = orientation_of(*affines[i]);
+    const Turn turn = turn_to_ras(info.orientations[i]);
+    stored.spaces[i] = {turn, turn(*affines[i], info.shapes[i])};
+    info.shapes[i] = turn(info.shapes[i]);
+    info.spacings[i] = turn(info.spacings[i]);
+  }
+}
+
+// Returns the affine of each case, of the order in which it is stored.
+std::vector<std::optional<Affine>> read_cases(StoredDataset& stored) {
   const h5::File& file = stored.file;
   DatasetInfo& info = stored.info;
   stored.stacked = false;
   info.case_ids = file.exists("/case_ids") ? file.array("/case_ids").read_strings() : file.children("/cases");
   if (info.case_ids.empty()) fail_format("group /cases of " + file.name(), "has no cases");
+  std::vector<std::optional<Affine>> affines;
   for (std::size_t i = 0; i < info.case_ids.size(); ++i) {
     const std::string path = "/cases/" + info.case_ids[i];
     const h5::Group group = file.group(path);
-    const h5::Array image = file.array(path + "/image"), label = file.array(path + "/label");
-    const Geometry found = read_pair(image, label, false);
+    const h5::Array image = file.array(path + "/image");
+    const Geometry found = read_geometry(image, false);
+    const bool labelled = file.exists(path + "/label");
     info.images_crc32 = crc_with(info.images_crc32, image);
-    info.labels_crc32 = crc_with(info.labels_crc32, label);
     if (i == 0) {
       info.dims = found.dims;
       info.channels = found.channels;
+      info.labelled = labelled;
+    }
+    if (labelled != info.labelled)
+      fail_format(group.where(), labelled ? "has a label, the cases before have none" : "has no label",
+                  "label every case, or none");
+    if (labelled) {
+      const h5::Array label = file.array(path + "/label");
+      require_fit(label, image, found, false);
+      info.labels_crc32 = crc_with(info.labels_crc32, label);
     }
     if (found.dims != info.dims || found.channels != info.channels)
       fail_format(image.where(), text("has ", found.dims, " spatial axes and ", found.channels,
@@ -146,7 +192,9 @@ void read_cases(StoredDataset& stored) {
     const bool of_image = image.has_attribute("spacing");
     info.spacings.push_back(of_image ? image.numbers_attribute("spacing") : group.numbers_attribute("spacing"));
     info.shapes.push_back(found.space);
+    affines.push_back(read_affine(group));
   }
+  return affines;
 }
 
 void read_splits(const h5::File& file, DatasetInfo& info) {
@@ -172,6 +220,19 @@ Box one_case(const h5::Array& array, std::int64_t index, bool channels_first) {
 
 }  // namespace
 
+const StoredDataset::Space* StoredDataset::space(std::int64_t index) const {
+  return !spaces.empty() && nth(spaces, index) ? &*nth(spaces, index) : nullptr;
+}
+
+Shape StoredDataset::stored_shape(std::int64_t index) const {
+  const Shape& shape = nth(info.shapes, index);
+  return space(index) != nullptr ? space(index)->turn.inverse()(shape) : shape;
+}
+
+Origin StoredDataset::origin(std::int64_t index) const {
+  return stacked ? Origin() : read_origin(file, "/cases/" + nth(info.case_ids, index));
+}
+
 Box StoredDataset::image(std::int64_t index) const {
   if (stacked) return one_case(images, index, channels_first);
   const h5::Array array = file.array("/cases/" + nth(info.case_ids, index) + "/image");
@@ -189,13 +250,18 @@ StoredDataset open_stored(const std::string& path) {
   stored.file = h5::File::open(path);
   const h5::File& file = stored.file;
   read_root(file, stored);
+  std::vector<std::optional<Affine>> affines;
   if (file.exists("/cases") && !file.exists("/images"))
-    read_cases(stored);
+    affines = read_cases(stored);
   else
     read_stacked(stored);
+  affines.resize(stored.info.case_ids.size());
+  if (stored.info.labelled && stored.info.class_names.empty())
+    fail_format(file.group("/").where(), "has no attribute \"class_names\"");
   if (file.exists("/groups")) stored.info.groups = file.array("/groups").read_strings();
   read_splits(file, stored.info);
   require_consistent(stored.info, file.name());
+  turn_cases(stored, affines);
   return stored;
 }
 

@@ -2,7 +2,9 @@
 // Internal to this folder.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/h5/h5.h"
@@ -22,13 +24,23 @@ struct Box {
 
 // An opened dataset: what its file says about the cases, and where each of them is.
 struct StoredDataset {
+  // Where the arrays of a case lie, if the file has an affine for it.
+  struct Space {
+    Turn turn;      // from the order in which they are stored to RAS
+    Affine affine;  // after the turn
+  };
+
   h5::File file;
   DatasetInfo info;
   bool names_ignore_label = false;  // whether the file has the attribute; else the label is kIgnoreDefault
   bool stacked = true;              // one array /images and one /labels for all cases; else /cases/<id>/image and label
   bool channels_first = false;      // in `images`
   h5::Array images, labels;         // only if stacked
+  std::vector<std::optional<Space>> spaces;  // one per case, or empty if none has an affine
 
+  const Space* space(std::int64_t index) const;  // null if the case has no affine
+  Shape stored_shape(std::int64_t index) const;  // [*S] before the turn
+  Origin origin(std::int64_t index) const;
   Box image(std::int64_t index) const;
   Box label(std::int64_t index) const;
 };

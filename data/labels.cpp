@@ -60,6 +60,16 @@ bool LabelRule::has_foreground(const Seen& values) const {
 
 bool LabelRule::has_ignored(const Seen& values) const { return !mapped_ && ignore_ >= 0 && nth(values, ignore_); }
 
+void LabelCheck::add(const LabelRule::Seen& values, const CaseName& name) {
+  rule_.require(values, name);
+  foreground_ = foreground_ || rule_.has_foreground(values);
+  if (!ignored_ && rule_.has_ignored(values)) ignored_ = name;
+}
+
+void LabelCheck::finish() const {
+  if (!foreground_ && ignored_) rule_.fail_without_foreground(*ignored_);
+}
+
 void LabelRule::fail_without_foreground(const CaseName& name) const {
   fail_case("labels", name, text("value ", ignore_, " outside 0..", classes_ - 1),
             text("use the label map 0:0,", ignore_, ":1 if ", ignore_,

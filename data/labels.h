@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -46,6 +47,20 @@ class LabelRule {
   int ignore_;
   bool mapped_;
   std::array<std::int16_t, 256> target_{};  // the class of each stored value, -1: none
+};
+
+// Checks the labels of all cases of a file, one after the other.
+class LabelCheck {
+ public:
+  // If the file names its ignore label itself, it may hold nothing but background and that.
+  LabelCheck(const LabelRule& rule, bool names_ignore_label) : rule_(rule), foreground_(names_ignore_label) {}
+  void add(const LabelRule::Seen& values, const CaseName& name);
+  void finish() const;
+
+ private:
+  const LabelRule& rule_;
+  bool foreground_;
+  std::optional<CaseName> ignored_;  // the first case in which the ignore label occurs
 };
 
 }  // namespace voxgrad::data

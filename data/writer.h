@@ -11,7 +11,7 @@
 
 namespace voxgrad::data {
 
-// Cases of one shape and one spacing are stored as one array, others as /cases/<id>/.
+// Cases of one shape and one spacing, without an affine and an origin, are stored as one array, others as /cases/<id>/.
 struct DatasetContents {
   std::vector<std::string> class_names;
   std::map<std::string, std::string> attributes;
@@ -30,12 +30,12 @@ void write_dataset(const std::string& path, const DatasetContents& contents);
 class DatasetWriter {
  public:
   struct Header {
-    std::vector<std::string> class_names;
-    std::map<std::string, std::string> attributes;
+    std::vector<std::string> class_names{};  // may be empty without labels
+    std::map<std::string, std::string> attributes{};
     int ignore_label = -1;  // -1: the file names none
     bool physical = true;   // whether spacings are millimetres
-    std::map<int, int> source_label_map;
-    std::vector<Colour> class_colours;
+    std::map<int, int> source_label_map{};
+    std::vector<Colour> class_colours{};
   };
   DatasetWriter(const std::string& path, const Header& header);
   ~DatasetWriter();
@@ -47,6 +47,7 @@ class DatasetWriter {
   void save(const std::map<std::string, std::vector<std::int64_t>>& splits = {});
 
  private:
+  friend void write_dataset(const std::string& path, const DatasetContents& contents);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -85,11 +85,11 @@ Given read(const EvalOptions& options) {
 
 void write_gradient(const std::string& path, const Tensor& gradient, const std::string& loss, double value) {
   const Element element = gradient.dtype() == DType::f64 ? Element::f64 : Element::f32;
-  data::h5::Writer writer;
+  data::h5::Writer writer(path);
   writer.array("/gradient", element, gradient.shape(), gradient.raw());
   writer.attribute("/gradient", "loss", loss);
   writer.attribute("/gradient", "value", std::vector<double>{value});
-  writer.save(path);
+  writer.save();
 }
 
 void write_png(const EvalOptions& options, const Given& given, const Tensor& gradient, double value) {

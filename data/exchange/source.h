@@ -22,7 +22,7 @@ struct Source {
 // How to look for cases. The defaults find what can be found without a guess.
 struct DiscoverOptions {
   bool labels = true;       // false: images are enough, and folders of masks are left alone
-  std::string mask_folder;  // where the masks are, if not in a folder beside the images
+  std::string mask_folder;  // where the masks are, if not in a folder beside the images; in HDF5: "/volumes/labels/x"
   std::string groups;       // regular expression on case ids; its first capture is the group
   std::string axes;         // ReadOptions::axes, and the axes of arrays in HDF5 files that do not name theirs
 };
@@ -35,11 +35,14 @@ struct Discovery {
   std::map<std::string, std::string> attributes;  // license, source, modality, citation
   std::vector<std::string> channel_names;
   std::vector<std::string> notes;  // how the folder was read, one sentence each
+  bool instances = false;          // the labels are objects and not classes: a file or a number for each of them
 };
 
 // Finds the cases in files and folders: pictures with masks, NIfTI, Decathlon, nnU-Net, HDF5 files of others. Error(io)
 // if a path is not there, Error(data) that names what is missing or ambiguous, and what to do about it.
 Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions& options = {});
+// Whether a file is a dataset already, HDF5 in format 1; false for a folder and for what is not there.
+bool is_dataset(const std::string& path);
 
 // The image of a case as datasets and networks take it: channels together, an opaque alpha channel left out, palettes
 // replaced by their colours, volumes with an affine turned to RAS. `affine` and `spacing` are those after the turn.
@@ -48,5 +51,15 @@ struct SourceImage {
   Origin origin;
 };
 SourceImage read_source_image(const Source& source, const std::string& axes = {});
+
+// The labels of a case as they are stored, in the place of its image: they have its extents and were turned with it.
+struct SourceLabel {
+  std::vector<std::int32_t> values;  // of each voxel; colours are 0xRRGGBB; of several files the number of the object
+  bool colours = false;              // whether the values are colours
+  std::vector<Colour> palette;       // of an indexed picture, whose values are the indices
+  std::vector<std::string> notes;
+};
+// Error(data) that names both files if their extents differ, or their places in space by more than a thousandth.
+SourceLabel read_source_label(const Source& source, const SourceImage& image, const std::string& axes = {});
 
 }  // namespace voxgrad::data

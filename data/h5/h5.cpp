@@ -124,7 +124,9 @@ std::vector<double> Object::numbers_attribute(const std::string& name) const {
   const std::string what = text("attribute \"", name, "\" of ", where());
   const H5T_class_t kind = H5Tget_class(type_of(handle.id(), true, what).id());
   if (kind != H5T_INTEGER && kind != H5T_FLOAT) fail(what, "is not a number");
-  std::vector<double> values(list_length(space_of(handle.id(), true, what), what));
+  const hssize_t count = H5Sget_simple_extent_npoints(space_of(handle.id(), true, what).id());
+  if (count < 0) fail(what, "has no extents");
+  std::vector<double> values(static_cast<std::size_t>(count));
   if (values.size() > (std::size_t{1} << 20)) fail(what, "is longer than a million numbers");
   if (!values.empty() && H5Aread(handle.id(), H5T_NATIVE_DOUBLE, values.data()) < 0)
     fail(what, text("cannot be read", reason()));

@@ -69,7 +69,7 @@ class Object {
   bool has_attribute(const std::string& name) const;
   std::string string_attribute(const std::string& name) const;
   std::vector<std::string> strings_attribute(const std::string& name) const;  // a text or a list of them
-  std::vector<double> numbers_attribute(const std::string& name) const;       // a number or a list of them
+  std::vector<double> numbers_attribute(const std::string& name) const;       // of any extents, in C order
   std::int64_t integer_attribute(const std::string& name) const;
   // Returns name and value of every attribute that is a single text.
   std::vector<std::pair<std::string, std::string>> text_attributes() const;

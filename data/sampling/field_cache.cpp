@@ -10,7 +10,6 @@ namespace {
 
 constexpr const char* kCacheFormat = "voxgrad-cache";
 constexpr std::int64_t kVersion = 1;
-constexpr std::int64_t kCacheChunkBytes = std::int64_t{1} << 20;
 
 std::uint32_t crc_of(const void* data, std::size_t bytes) {
   return crc32({static_cast<const std::byte*>(data), bytes});
@@ -53,7 +52,7 @@ Tensor FieldCache::read(const std::string& name) const {
   return map;
 }
 
-FieldCacheWriter::FieldCacheWriter() {
+FieldCacheWriter::FieldCacheWriter(const std::string& path) : out_(path) {
   out_.attribute("/", "format", std::string(kCacheFormat));
   out_.attribute("/", "format_version", kVersion);
 }
@@ -61,18 +60,17 @@ FieldCacheWriter::FieldCacheWriter() {
 void FieldCacheWriter::add(const std::string& name, const Tensor& map) {
   check(name.find('\n') == std::string::npos && map.dtype() == DType::f32 && map.numel() > 0, "field cache: ", name,
         " of ", map);
-  const std::int64_t layers = map.extent(0), layer = static_cast<std::int64_t>(map.bytes()) / layers;
-  const Shape chunk = map.shape().with(0, std::clamp<std::int64_t>(kCacheChunkBytes / layer, 1, layers));
+  const Shape chunk = h5::chunk_of(map.shape(), false, map.dims() - 1, h5::Element::f32);
   out_.array(text("/", count_++), h5::Element::f32, map.shape(), map.raw(), chunk);
   names_ += text(crc_of(map.raw(), map.bytes()), ' ', name, '\n');
   bytes_ += map.bytes();
 }
 
-void FieldCacheWriter::save(const std::string& path) {
+void FieldCacheWriter::save() {
   const Shape size{std::ssize(names_)};
   out_.array("/names", h5::Element::u8, size, names_.data(), size);
   out_.attribute("/names", "crc32", crc_of(names_.data(), names_.size()));
-  out_.save(path);
+  out_.save();
 }
 
 }  // namespace voxgrad::data

@@ -37,11 +37,12 @@ class FieldCache {
 
 class FieldCacheWriter {
  public:
-  FieldCacheWriter();
+  // Opens the file under a temporary name. Throws Error(io), here as in the other functions, if it cannot be written.
+  // The file that was there before is then untouched.
+  explicit FieldCacheWriter(const std::string& path);
   void add(const std::string& name, const Tensor& map);
   std::size_t bytes() const { return bytes_; }  // of all maps that were added, before compression
-  // Throws Error(io) if the file cannot be written. The file that was there before is then untouched.
-  void save(const std::string& path);
+  void save();
 
  private:
   h5::Writer out_;

@@ -2,8 +2,6 @@
 // of the label, spacing. A map in a cache can therefore never be out of date.
 #include "data/sampling/fields.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -16,11 +14,6 @@ namespace voxgrad::data {
 namespace {
 
 constexpr const char* kInMemory = "maps of labels are made when a case is read, and kept in memory";
-
-bool writable(const std::string& path) {
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  return ::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0;
-}
 
 // Returns the label with background on both sides of the axes along which it is smaller than the patch.
 Tensor padded(const Tensor& label, const Shape& patch) {
@@ -58,7 +51,8 @@ void copy_maps(const FieldCache& old, FieldCacheWriter& writer) {
     try {
       const Tensor map = old.read(name);
       if (writer.bytes() + map.bytes() <= Fields::kMostBytes) writer.add(name, map);
-    } catch (const Error&) {  // the map is damaged; it is made again when it is asked for
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data) throw;  // a damaged map is made again when it is asked for
     }
   });
 }
@@ -104,28 +98,29 @@ Tensor Fields::read(const std::string& name, const Tensor& label) const {
 void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& cases, const Shape& patch,
                      const std::function<void()>& progress, const std::function<void(const std::string&)>& warn) {
   if (path_.empty()) return;
+  require_labels(dataset, "a map of labels");
   cache_ = open(path_, warn);
   std::optional<FieldCacheWriter> writer;  // made when the first map is missing
-  for (const std::int64_t index : cases) {
-    const Case one = dataset.read(index);
-    const Tensor label = padded(one.label, patch);
-    for (const std::string& key : keys()) {
-      const std::string name = name_of(key, one, label);
-      if (cache_ && cache_->contains(name)) continue;
-      if (!writer && !writable(path_)) return warn(text(path_, " cannot be written; ", kInMemory));
-      if (!writer) writer.emplace();
-      progress();
-      const Tensor map = make(key, one, label);
-      if (writer->bytes() + map.bytes() > kMostBytes)
-        return warn(text(path_, " would hold more than ", kMostBytes >> 30, " GiB; ", kInMemory));
-      writer->add(name, map);
-    }
-  }
-  if (!writer) return;
   try {
+    for (const std::int64_t index : cases) {
+      const Case one = dataset.read(index);
+      const Tensor label = padded(one.label, patch);
+      for (const std::string& key : keys()) {
+        const std::string name = name_of(key, one, label);
+        if (cache_ && cache_->contains(name)) continue;
+        if (!writer) writer.emplace(path_);
+        progress();
+        const Tensor map = make(key, one, label);
+        if (writer->bytes() + map.bytes() > kMostBytes)
+          return warn(text(path_, " would hold more than ", kMostBytes >> 30, " GiB; ", kInMemory));
+        writer->add(name, map);
+      }
+    }
+    if (!writer) return;
     if (cache_) copy_maps(*cache_, *writer);
-    writer->save(path_);
+    writer->save();
   } catch (const Error& error) {
+    if (error.kind() != ErrorKind::io) throw;
     return warn(text(error.message(), "; ", kInMemory));
   }
   cache_ = open(path_, warn);

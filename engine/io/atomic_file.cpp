@@ -27,87 +27,6 @@ constexpr std::size_t kBlock = std::size_t{1} << 20;  // number of bytes that ar
               hint);
 }
 
-// Owns the open temporary file, and removes it unless it was renamed.
-class Temporary {
- public:
-  explicit Temporary(const std::string& target) : target_(target), path_(target + ".tmp") {
-    while (!open_and_lock()) {
-    }
-    if (::ftruncate(file_, 0) != 0) give_up("empty the temporary", errno);
-  }
-  ~Temporary() {
-    if (!path_.empty()) ::unlink(path_.c_str());  // before close, because only the lock protects the name
-    ::close(file_);
-  }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-
-  void write(Bytes bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = ::write(file_, bytes.data(), std::min(bytes.size(), std::size_t{1} << 30));
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) fail(target_, "write", count < 0 ? errno : EIO);
-      bytes = bytes.subspan(static_cast<std::size_t>(count));
-    }
-  }
-
-  void sync() {
-    if (::fsync(file_) != 0) fail(target_, "fsync", errno);
-#ifdef POSIX_FADV_DONTNEED
-    ::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED);  // a hint, so that compare() reads the disk and not the cache
-#endif
-  }
-
-  void compare(const std::vector<Bytes>& pieces) {
-    std::vector<std::byte> block(kBlock);
-    off_t offset = 0;
-    for (Bytes piece : pieces) {
-      while (!piece.empty()) {
-        const ssize_t count = ::pread(file_, block.data(), std::min(piece.size(), kBlock), offset);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) fail(target_, "read back", errno);
-        const std::size_t size = static_cast<std::size_t>(count);
-        if (size == 0 || std::memcmp(block.data(), piece.data(), size) != 0)
-          throw Error(ErrorKind::io, text("cannot write ", target_, ": other bytes are read back at ", offset),
-                      "the disk or the memory of this machine is faulty");
-        piece = piece.subspan(size);
-        offset += count;
-      }
-    }
-  }
-
-  void rename_to_target() {
-    if (::rename(path_.c_str(), target_.c_str()) != 0) fail(target_, "rename", errno);
-    path_.clear();
-  }
-
- private:
-  // False if another process renamed or removed the file between open and lock, so that it is no longer the temporary.
-  bool open_and_lock() {
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (file_ < 0) fail(target_, "open the temporary", errno);
-    if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      ::close(file_);
-      throw Error(ErrorKind::io, text("cannot write ", target_, ": it is being written by somebody else"),
-                  "let every run write to a folder of its own");
-    }
-    struct stat mine, named;
-    if (::fstat(file_, &mine) != 0) give_up("stat", errno);
-    if (::stat(path_.c_str(), &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) return true;
-    ::close(file_);
-    return false;
-  }
-  // The constructor calls this when it fails, because the destructor does not run then.
-  [[noreturn]] void give_up(const char* step, int code) {
-    ::unlink(path_.c_str());
-    ::close(file_);
-    fail(target_, step, code);
-  }
-
-  std::string target_, path_;
-  int file_ = -1;
-};
-
 void sync_directory_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   const int file = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -120,15 +39,102 @@ void sync_directory_of(const std::string& path) {
 
 }  // namespace
 
-void write_atomically(const std::string& path, const std::vector<Bytes>& pieces) {
-  {
-    Temporary temporary(path);
-    for (const Bytes& piece : pieces) temporary.write(piece);
-    temporary.sync();
-    temporary.compare(pieces);
-    temporary.rename_to_target();
+AtomicFile::AtomicFile(const std::string& path) : target_(path), path_(path + ".tmp") {
+  while (!open_and_lock()) {
   }
-  sync_directory_of(path);
+  if (::ftruncate(file_, 0) != 0) give_up("empty the temporary", errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (!path_.empty()) ::unlink(path_.c_str());  // before close, because only the lock protects the name
+  ::close(file_);
+}
+
+// False if another process renamed or removed the file between open and lock, so that it is no longer the temporary.
+bool AtomicFile::open_and_lock() {
+  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (file_ < 0) fail(target_, "open the temporary", errno);
+  if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(file_);
+    throw Error(ErrorKind::io, text("cannot write ", target_, ": it is being written by somebody else"),
+                "let every run write to a folder of its own");
+  }
+  struct stat mine, named;
+  if (::fstat(file_, &mine) != 0) give_up("stat", errno);
+  if (::stat(path_.c_str(), &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) return true;
+  ::close(file_);
+  return false;
+}
+
+// The constructor calls this when it fails, because the destructor does not run then.
+void AtomicFile::give_up(const char* step, int code) {
+  ::unlink(path_.c_str());
+  ::close(file_);
+  fail(target_, step, code);
+}
+
+void AtomicFile::write(Bytes bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t count =
+        ::pwrite(file_, bytes.data(), std::min(bytes.size(), std::size_t{1} << 30), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) fail(target_, "write", count < 0 ? errno : EIO);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
+std::size_t AtomicFile::read(std::span<std::byte> bytes, std::uint64_t offset) const {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const std::size_t next = std::min(bytes.size() - done, std::size_t{1} << 30);
+    const ssize_t count = ::pread(file_, bytes.data() + done, next, static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(target_, "read back", errno);
+    if (count == 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  return done;
+}
+
+void AtomicFile::resize(std::uint64_t size) {
+  if (::ftruncate(file_, static_cast<off_t>(size)) != 0) fail(target_, "resize", errno);
+}
+
+void AtomicFile::sync() {
+  if (::fsync(file_) != 0) fail(target_, "fsync", errno);
+#ifdef POSIX_FADV_DONTNEED
+  ::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED);  // a hint: what is read back then comes from the disk
+#endif
+}
+
+void AtomicFile::save() {
+  sync();
+  if (::rename(path_.c_str(), target_.c_str()) != 0) fail(target_, "rename", errno);
+  path_.clear();
+  sync_directory_of(target_);
+}
+
+void write_atomically(const std::string& path, const std::vector<Bytes>& pieces) {
+  AtomicFile file(path);
+  std::uint64_t offset = 0;
+  for (const Bytes& piece : pieces) {
+    file.write(piece, offset);
+    offset += piece.size();
+  }
+  file.sync();
+  std::vector<std::byte> block(kBlock);
+  offset = 0;
+  for (Bytes piece : pieces)
+    while (!piece.empty()) {
+      const std::size_t size = std::min(piece.size(), kBlock);
+      if (file.read(std::span(block).first(size), offset) != size || std::memcmp(block.data(), piece.data(), size) != 0)
+        throw Error(ErrorKind::io, text("cannot write ", path, ": other bytes are read back at ", offset),
+                    "the disk or the memory of this machine is faulty");
+      piece = piece.subspan(size);
+      offset += size;
+    }
+  file.save();
 }
 
 }  // namespace voxgrad

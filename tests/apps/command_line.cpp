@@ -117,11 +117,11 @@ TEST_CASE("losses eval: value and gradient on given logits") {
   const std::string file = folder.file("in.h5"), gradient = folder.file("out.h5");
   const std::vector<double> logits{0, 0, 1, -1, 2, 0.5, -3, 3};  // four voxels, two classes
   const std::vector<std::uint8_t> labels{0, 1, 0, 1};
-  data::h5::Writer writer;
+  data::h5::Writer writer(file);
   writer.array("/logits", data::h5::Element::f64, {1, 2, 2, 2}, logits.data());
   writer.create("/labels", data::h5::Element::i32, {1, 2, 2});
   writer.write("/labels", {0, 0, 0}, {1, 2, 2}, data::h5::Element::u8, labels.data());
-  writer.save(file);
+  writer.save();
   double expected = 0;
   std::vector<double> slopes;
   for (std::size_t i = 0; i < 4; ++i) {

@@ -50,3 +50,16 @@ TEST_CASE("a disk that fills up later: the checkpoint from before stays, and the
   CHECK(bytes_of(run + "/best.safetensors") == bytes_of(whole + "/best.safetensors"));
 }
 #endif
+
+TEST_CASE("a disk that is full while a dataset is written: exit code 5, the reason, no half of a file, a quiet end") {
+  const Folder folder;
+  const auto limit = [] {
+    const rlimit bytes{30000, 30000};
+    ::setrlimit(RLIMIT_FSIZE, &bytes);
+  };
+  const Outcome outcome = program({"synth", "nuclei2d", "-o", folder.file("n.h5"), "--cases", "20"}, limit);
+  CHECK_MESSAGE(outcome.code == 5, outcome.code, "\n", outcome.err);
+  CHECK_MESSAGE(contains(outcome.err, "n.h5: write: File too large"), outcome.err);
+  CHECK_MESSAGE(!contains(outcome.err, "HDF5"), outcome.err);  // "infinite loop closing library"
+  CHECK(std::filesystem::is_empty(folder.file("")));
+}

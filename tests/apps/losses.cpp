@@ -44,10 +44,10 @@ std::string write_input(const Folder& folder, const Shape& shape, const std::vec
   for (std::int64_t i = 0; i < voxels * shape[-1]; ++i)
     z.push_back(logits[static_cast<std::size_t>(i) % logits.size()]);
   for (std::int64_t i = 0; i < voxels; ++i) y.push_back(labels[static_cast<std::size_t>(i) % labels.size()]);
-  data::h5::Writer writer;
+  data::h5::Writer writer(path);
   writer.array("/logits", Element::f64, shape, z.data());
   writer.array("/labels", Element::u8, space, y.data());
-  writer.save(path);
+  writer.save();
   return path;
 }
 
@@ -118,21 +118,21 @@ TEST_CASE("losses eval refuses logits that are no numbers, labels without a clas
   const Outcome label = program({"losses", "eval", "ce", write_input(folder, {1, 3, 1, 2}, {0, 1}, {0, 2})});
   CHECK(label.code == 3);
   CHECK_MESSAGE(contains(label.err, "label 2"), label.err);
-  data::h5::Writer writer;
+  data::h5::Writer writer(path);
   const std::string path = folder.file("shapes.h5");
   const std::vector<double> zeros(8, 0.0);
   const std::vector<std::uint8_t> none(6, 0);
   writer.array("/logits", Element::f64, {1, 2, 2, 2}, zeros.data());
   writer.array("/labels", Element::u8, {1, 2, 3}, none.data());
-  writer.save(path);
+  writer.save();
   const Outcome shapes = program({"losses", "eval", "ce", path});
   CHECK(shapes.code == 3);
   CHECK_MESSAGE(contains(shapes.err, "[N, *S, C]"), shapes.err);
-  data::h5::Writer ignoring;
+  data::h5::Writer ignoring(path);
   ignoring.array("/logits", Element::f64, {1, 2, 2, 2}, zeros.data());
   ignoring.array("/labels", Element::u8, {1, 2, 2}, none.data());
   ignoring.attribute("/", "ignore_label", (std::int64_t{1} << 32) + 1);  // must not become 1
-  ignoring.save(path);
+  ignoring.save();
   const Outcome ignore = program({"losses", "eval", "ce", path});
   CHECK(ignore.code == 3);
   CHECK_MESSAGE(contains(ignore.err, "ignore_label is 4294967297, expected 0..255"), ignore.err);

@@ -15,10 +15,10 @@ namespace {
 // One image of 4 x 6 pixels with these rows of labels.
 void write_labels(const std::string& path, const std::vector<std::uint8_t>& labels,
                   const std::vector<double>& spacing = {}, const char* at = "/labels") {
-  data::h5::Writer writer;
+  data::h5::Writer writer(path);
   writer.array("/labels", Element::u8, {1, 4, 6}, labels.data());
   if (!spacing.empty()) writer.attribute(at, "spacing", spacing);
-  writer.save(path);
+  writer.save();
 }
 
 const std::vector<std::uint8_t> kTruth{0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};

@@ -98,7 +98,7 @@ TEST_CASE("dataset: channels first") {
   CHECK(volume.read(1).image.shape() == Shape{1, 2, 3, 2});
   CHECK(volume.read(1).image.to_vector<int>() == std::vector<int>{12, 18, 13, 19, 14, 20, 15, 21, 16, 22, 17, 23});
 
-  h5::Writer out;
+  h5::Writer out(folder.file("cases.h5"));
   out.attribute("/", "format", std::string("voxgrad-dataset"));
   out.attribute("/", "format_version", std::int64_t{1});
   out.attribute("/", "class_names", std::vector<std::string>{"background", "cell"});
@@ -111,7 +111,7 @@ TEST_CASE("dataset: channels first") {
   out.attribute("/cases/b/image", "spacing", std::vector<double>{1, 2});
   out.array("/cases/b/label", h5::Element::u8, {2, 2}, labels.data());
   out.attribute("/cases/b/label", "axes", std::string("YX"));
-  out.save(folder.file("cases.h5"));
+  out.save();
   const Dataset cases = Dataset::open(folder.file("cases.h5"));
   CHECK(cases.read(0).id == "b");
   CHECK(cases.read(0).image.to_vector<int>() == std::vector<int>{0, 4, 1, 5, 2, 6, 3, 7});

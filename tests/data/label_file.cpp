@@ -15,13 +15,13 @@ void round_trip(const std::vector<Shape>& shapes, const std::vector<std::int64_t
   const Folder folder;
   write_dataset(folder.file("d.h5"), random_contents(shapes, 1, 3));
   const Dataset dataset = Dataset::open(folder.file("d.h5"));
-  PredictionWriter writer(dataset, cases, true, "model");
+  PredictionWriter writer(folder.file("p.h5"), dataset, cases, true, "model");
   const auto probabilities_of = [](const Tensor& label) { return full(label.shape() + Shape{3}, 0.25); };
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Tensor label = dataset.read(cases[i]).label;
     writer.add(i, label, probabilities_of(label));
   }
-  writer.save(folder.file("p.h5"));
+  writer.save();
 
   const LabelFile file(folder.file("p.h5"));
   const h5::File raw = h5::File::open(folder.file("p.h5"));
@@ -48,11 +48,11 @@ void round_trip(const std::vector<Shape>& shapes, const std::vector<std::int64_t
 LabelFile opened(
     const Folder& folder, h5::Element element, const std::vector<std::int64_t>& values,
     const std::function<void(h5::Writer&)>& change = [](h5::Writer&) {}) {
-  h5::Writer writer;
+  h5::Writer writer(folder.file("l.h5"));
   writer.create("/labels", element, {2, 1, 3});
   writer.write("/labels", {0, 0, 0}, {2, 1, 3}, h5::Element::i64, values.data());
   change(writer);
-  writer.save(folder.file("l.h5"));
+  writer.save();
   return LabelFile(folder.file("l.h5"));
 }
 
@@ -68,7 +68,8 @@ TEST_CASE("label file: predictions need a case") {
   const Folder folder;
   write_dataset(folder.file("d.h5"), random_contents({{4, 5}}, 1, 2));
   const Dataset dataset = Dataset::open(folder.file("d.h5"));
-  CHECK(contains(error_of([&] { PredictionWriter(dataset, {}, false, "model"); }), "there are no cases"));
+  CHECK(contains(error_of([&] { PredictionWriter(folder.file("p.h5"), dataset, {}, false, "model"); }),
+                 "there are no cases"));
 }
 
 TEST_CASE("label file: every type of whole numbers is read, and only values of a label are taken") {

@@ -36,7 +36,7 @@ struct Recipe {
   std::function<void(h5::Writer&)> more = [](h5::Writer&) {};
 
   void write(const std::string& path) const {
-    h5::Writer out;
+    h5::Writer out(path);
     if (without != "format") out.attribute("/", "format", format);
     if (without != "format_version") out.attribute("/", "format_version", version);
     if (without != "class_names") out.attribute("/", "class_names", class_names);
@@ -66,7 +66,7 @@ struct Recipe {
       out.write("/splits/" + name, {0}, size, h5::Element::i64, indices.data());
     }
     more(out);
-    out.save(path);
+    out.save();
   }
 };
 

@@ -141,3 +141,110 @@ TEST_CASE("writer: a disk that is full leaves the old file, no temporary, and an
   CHECK(error_of([&] { write_dataset(path, large); }) == "");
   CHECK(contains(error_of([&] { write_dataset(folder.file("no/such/d.h5"), large); }), "No such file or directory"));
 }
+
+TEST_CASE("writer: case by case what is read is what was written: geometry, origin, unit, map, colours, every type") {
+  const Folder folder;
+  for (const bool labelled : {true, false}) {
+    std::vector<Case> cases;
+    for (const Shape& shape : {Shape{3, 4, 5}, Shape{2, 6, 1}}) {
+      Case one = random_case(shape, 2, 3, Random(cases.size() + 1));
+      one.id = cases.empty() ? "scan" : "other scan";
+      one.group = "patient " + one.id;
+      one.spacing = {3, 2, 1};
+      if (!labelled) one.label = {};
+      cases.push_back(one);
+    }
+    cases[0].affine = Affine{{{1, 0, 0, -7}, {0, 2, 0, 8}, {0, 0, 3, 9}}};
+    cases[0].origin = {"in/scan.nii.gz", Kind::nifti, std::string("\0header\0", 8), "LPI"};
+    cases[1].image.data<float>()[0] = -3;
+    DatasetWriter::Header header{.class_names = {"background", "liver", "tumour"},
+                                 .attributes = {{"license", "CC0-1.0"}},
+                                 .physical = false,
+                                 .source_label_map = {{0, 0}, {1, 1}, {4, 2}},
+                                 .class_colours = {{0, 0, 0}, {255, 0, 0}, {1, 2, 255}}};
+    if (!labelled) {
+      header.class_names.clear();
+      header.class_colours.clear();
+      header.source_label_map.clear();
+    }
+    DatasetWriter writer(folder.file("d.h5"), header);
+    writer.add(cases[0], h5::Element::u16);
+    writer.add(cases[1], h5::Element::i16);
+    writer.save({{"train", {1}}, {"test", {0}}});
+    CHECK(files_in(folder) == 1);
+
+    const Dataset dataset = Dataset::open(folder.file("d.h5"));
+    const DatasetInfo& info = dataset.info();
+    CHECK(info.labelled == labelled);
+    CHECK(info.class_names == header.class_names);
+    CHECK(info.attributes == header.attributes);
+    CHECK(!info.physical);
+    CHECK(info.source_label_map == header.source_label_map);
+    CHECK(info.class_colours == header.class_colours);
+    CHECK(info.orientations == std::vector<std::string>{"RAS", ""});
+    CHECK(dataset.split("train") == std::vector<std::int64_t>{1});
+    for (std::int64_t i = 0; i < 2; ++i) {
+      const Case read = dataset.read(i), &written = nth(cases, i);
+      CHECK(read.id == written.id);
+      CHECK(read.group == written.group);
+      CHECK(read.spacing == written.spacing);
+      CHECK(same<float>(read.image, written.image));
+      CHECK(read.label.defined() == labelled);
+      if (labelled) CHECK(same<std::uint8_t>(read.label, written.label));
+      CHECK(read.affine == written.affine);
+      CHECK(read.origin.path == written.origin.path);
+      CHECK((read.origin.kind == written.origin.kind));
+      CHECK(read.origin.header == written.origin.header);
+      CHECK(read.origin.orientation == written.origin.orientation);
+    }
+    DatasetContents contents;
+    contents.class_names = header.class_names;
+    contents.cases = cases;
+    write_dataset(folder.file("d.h5"), contents);
+    CHECK(Dataset::open(folder.file("d.h5")).read(0).affine == cases[0].affine);
+  }
+}
+
+TEST_CASE(
+    "writer: a case that is refused leaves no trace, so the next one can be added; without save() nothing remains") {
+  const Folder folder;
+  const Case good = random_case({3, 4}, 1, 2, Random(1));
+  const DatasetWriter::Header header{.class_names = {"background", "cell"}};
+  {
+    DatasetWriter writer(folder.file("d.h5"), header);
+    writer.add(good, h5::Element::u8);
+    const auto refused = [&](const std::function<void(Case&)>& change, h5::Element element = h5::Element::u8) {
+      Case bad = random_case({3, 4}, 1, 2, Random(2));
+      bad.id = "bad";
+      change(bad);
+      return error_of([&] { writer.add(bad, element); });
+    };
+    CHECK(contains(refused([&](Case& c) { c.id = good.id; }), "are both \"" + good.id + "\""));
+    CHECK(contains(refused([](Case& c) { c.label = {}; }), "(\"bad\") has no label, those before have one"));
+    CHECK(contains(refused([](Case& c) { c.label.data<std::uint8_t>()[0] = 7; }), "value 7 outside 0..1"));
+    CHECK(contains(refused([](Case& c) { c.image = zeros({3, 4, 2}); }), "does not fit case 0"));
+    CHECK(contains(refused([](Case& c) { c.spacing = {1, -1}; }), "spacing must be 2 positive"));
+    CHECK(contains(refused([](Case& c) {
+                     c.affine = Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+                   }),
+                   "which only volumes have"));
+    CHECK(contains(
+        refused([](Case& c) { c.image.data<float>()[0] = 70000; }, h5::Element::u16),
+        "value 70000 cannot be stored as u16 (" + folder.file("d.h5") + ")\nhint: write f32, or round to 0..65535"));
+    CHECK(contains(refused([](Case& c) { c.image.data<float>()[0] = -32769; }, h5::Element::i16),
+                   "value -32769 cannot be stored as i16"));
+    CHECK(contains(refused([](Case&) {}, h5::Element::f64), "are stored as u8, i16, u16 or f32, not f64"));
+    CHECK(refused([](Case&) {}) == "");
+    CHECK(contains(error_of([&] { writer.save({{"train", {2}}}); }), "train names case 2, there are 0..1"));
+  }
+  CHECK(files_in(folder) == 0);
+  CHECK(contains(error_of([&] { DatasetWriter(folder.file("d.h5"), header).save(); }), "d.h5: has no cases"));
+  CHECK(contains(error_of([&] { DatasetWriter(folder.file("d.h5"), {.class_names = {"one"}}); }), "has 1 names"));
+  CHECK(contains(error_of([&] { DatasetWriter(folder.file("d.h5"), {}).add(good, h5::Element::u8); }),
+                 "class_names has 0 names"));
+  CHECK(contains(error_of([&] {
+                   DatasetWriter(folder.file("d.h5"), {.class_names = {"a", "b"}, .attributes = {{"label_map", "x"}}});
+                 }),
+                 "is the format's own"));
+  CHECK(files_in(folder) == 0);
+}

@@ -205,13 +205,13 @@ TEST_CASE("h5: attributes of every kind, and of the wrong one") {
   const Folder folder;
   const std::string path = folder.file("a.h5");
   {
-    h5::Writer writer;
+    h5::Writer writer(path);
     writer.attribute("/", "text", std::string("groß"));
     writer.attribute("/", "texts", std::vector<std::string>{"a", "", "c"});
     writer.attribute("/", "numbers", std::vector<double>{0.5, 2});
     writer.attribute("/", "integer", std::int64_t{-7});
     writer.attribute("/", "crc32", std::uint32_t{4000000000u});
-    writer.save(path);
+    writer.save();
   }
   {
     const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
@@ -260,12 +260,12 @@ TEST_CASE("h5: the settings of the surrounding program come back, and its stderr
 TEST_CASE("h5: several threads read at the same time") {
   const Folder folder;
   const std::string path = folder.file("a.h5");
-  h5::Writer writer;
+  h5::Writer writer(path);
   writer.create("/x", h5::Element::i32, {64, 100}, {1, 100});
   std::vector<std::int32_t> values(6400);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int32_t>(i);
   writer.write("/x", {0, 0}, {64, 100}, h5::Element::i32, values.data());
-  writer.save(path);
+  writer.save();
   const h5::File file = h5::File::open(path);
   std::array<int, 4> wrong{};
   std::vector<std::thread> threads;

@@ -20,7 +20,7 @@ Tensor numbered(const Shape& shape) {
 }
 
 // Index of the voxel at (z, y, x) of a volume with these extents.
-std::size_t at(const Shape& s, std::int64_t z, std::int64_t y, std::int64_t x) {
+std::size_t offset(const Shape& s, std::int64_t z, std::int64_t y, std::int64_t x) {
   return static_cast<std::size_t>((z * s[1] + y) * s[2] + x);
 }
 
@@ -32,7 +32,7 @@ std::vector<float> naive_flip(const std::vector<float>& v, const Shape& s, int a
       for (std::int64_t x = 0; x < s[2]; ++x) {
         std::int64_t from[3]{z, y, x};
         from[axis] = s[axis] - 1 - from[axis];
-        result[at(s, z, y, x)] = v[at(s, from[0], from[1], from[2])];
+        result[offset(s, z, y, x)] = v[offset(s, from[0], from[1], from[2])];
       }
   return result;
 }
@@ -45,7 +45,7 @@ std::vector<float> naive_rot90(const std::vector<float>& v, const Shape& s, int 
         std::int64_t from[3]{z, y, x};
         from[a] = here[b];             // the first row of the result (here[a] = 0)
         from[b] = s[b] - 1 - here[a];  // is the last column of the input
-        result[at(s, z, y, x)] = v[at(s, from[0], from[1], from[2])];
+        result[offset(s, z, y, x)] = v[offset(s, from[0], from[1], from[2])];
       }
   return result;
 }

@@ -1,0 +1,163 @@
+// `voxgrad import` makes a dataset of folders of pictures, of NIfTI, of the Decathlon and of nnU-Net, and of HDF5 files
+// of others. What it decided goes to stderr, one line each; --json describes the result on stdout.
+#include <charconv>
+#include <filesystem>
+#include <sstream>
+
+#include "apps/program/flags.h"
+#include "apps/training/plan.h"
+#include "apps/verbs/verbs.h"
+#include "data/exchange/import.h"
+#include "engine/names.h"
+
+namespace voxgrad::apps {
+namespace {
+
+struct ImportFlags {
+  std::vector<std::string> paths;
+  std::string out, label_map, class_names, spacing, axes, groups, masks, modality, threshold;
+  bool instances = false, border = false, unlabelled = false, dry_run = false, overwrite = false;
+};
+
+std::vector<std::string> split_list(const std::string& list) {
+  std::vector<std::string> words;
+  std::istringstream stream(list);
+  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
+  return words;
+}
+
+template <class T>
+T read_number(const std::string& word, const char* flag, const char* example) {
+  T value{};
+  const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (code != std::errc{} || end != word.data() + word.size())
+    throw Error(ErrorKind::usage, text(flag, ": cannot read \"", word, "\""), text("as in ", example));
+  return value;
+}
+
+// "#000000:0,#ff0000:1".
+std::map<int, int> parse_colour_map(const std::string& list) {
+  std::map<int, int> map;
+  for (const std::string& pair : split_list(list)) {
+    const std::size_t colon = pair.find(':');
+    unsigned colour = 0;
+    const char* const end = pair.data() + std::min(colon, pair.size());
+    const bool read =
+        pair.starts_with("#") && colon == 7 && std::from_chars(pair.data() + 1, end, colour, 16).ptr == end;
+    if (!read)
+      throw Error(ErrorKind::usage, "--label-map: cannot read the colour in \"" + pair + "\"",
+                  "as in #000000:0,#ff0000:1");
+    const int target = read_number<int>(pair.substr(colon + 1), "--label-map", "#000000:0,#ff0000:1");
+    if (target < 0 || target > 255)
+      throw Error(ErrorKind::usage, text("--label-map: class ", target, " outside 0..255"));
+    map[static_cast<int>(colour)] = target;
+  }
+  return map;
+}
+
+data::LabelWishes wishes_of(const ImportFlags& flags) {
+  data::LabelWishes wishes;
+  wishes.colours = flags.label_map == "colours" || flags.label_map == "colors";
+  wishes.map_of_colours = flags.label_map.starts_with("#");
+  if (wishes.map_of_colours)
+    wishes.map = parse_colour_map(flags.label_map);
+  else if (!wishes.colours)
+    wishes.map = parse_label_map(flags.label_map);
+  if (!flags.threshold.empty()) wishes.threshold = read_number<int>(flags.threshold, "--threshold", "--threshold 127");
+  wishes.instances = flags.instances;
+  wishes.border = flags.border;
+  wishes.class_names = split_list(flags.class_names);
+  return wishes;
+}
+
+data::ImportOptions options_of(const ImportFlags& flags) {
+  data::ImportOptions options;
+  options.discover = {!flags.unlabelled, flags.masks, flags.groups, flags.axes};
+  options.labels = wishes_of(flags);
+  for (const std::string& word : split_list(flags.spacing))
+    options.spacing.push_back(read_number<double>(word, "--spacing", "--spacing 3,0.8,0.8"));
+  if (!flags.modality.empty()) options.attributes["modality"] = flags.modality;
+  options.dry_run = flags.dry_run;
+  return options;
+}
+
+Json json_of(const data::ImportReport& report, const ImportFlags& flags) {
+  Json map = Json::object(), splits = Json::object(), spacing = Json::array();
+  for (const auto& [from, to] : report.source_label_map) map[std::to_string(from)] = to;
+  for (const auto& [name, cases] : report.splits) splits[name] = cases;
+  for (const double axis : report.spacing) spacing.push_back(number(axis));
+  return {{"out", flags.dry_run ? Json() : Json(flags.out)},
+          {"cases", report.cases},
+          {"groups", report.groups},
+          {"dims", report.dims},
+          {"channels", report.channels},
+          {"type", data::h5::name_of(report.element)},
+          {"smallest", std::vector<std::int64_t>(report.smallest.begin(), report.smallest.end())},
+          {"largest", std::vector<std::int64_t>(report.largest.begin(), report.largest.end())},
+          {"spacing", spacing},
+          {"spacing_unit", report.physical ? "mm" : "px"},
+          {"labelled", report.labelled},
+          {"classes", report.class_names},
+          {"label_map", map},
+          {"splits", splits},
+          {"notes", report.notes}};
+}
+
+std::string summary(const data::ImportReport& report) {
+  std::string spacing;
+  for (const double axis : report.spacing) spacing += (spacing.empty() ? "" : " x ") + fixed(axis, 3);
+  return text(report.cases, " cases, ", sizes_text(report.smallest),
+              report.smallest == report.largest ? "" : " to " + sizes_text(report.largest), ", ", report.channels,
+              report.channels == 1 ? " channel" : " channels", " of ", data::h5::name_of(report.element), ", spacing ",
+              spacing, report.physical ? " mm" : " pixels",
+              report.labelled ? "; classes " + join(report.class_names, ", ") : "; no labels");
+}
+
+void import_verb(const ImportFlags& flags, const Common& common) {
+  if (flags.out.empty() && !flags.dry_run)
+    throw Error(ErrorKind::usage, "import: no output is named", "-o FILE.h5, or --dry-run to see what would be done");
+  if (!flags.dry_run && !flags.overwrite && std::filesystem::exists(flags.out))
+    throw Error(ErrorKind::usage, "import: " + flags.out + " exists already", "--overwrite replaces it");
+  if (flags.unlabelled && !flags.masks.empty())
+    throw Error(ErrorKind::usage, "import: --unlabelled reads no masks, but --masks names some",
+                "leave one of them out");
+  data::ImportOptions options = options_of(flags);
+  Console console = common.console();
+  options.progress = [&](std::int64_t done, std::int64_t all) {
+    console.bar(static_cast<double>(done) / static_cast<double>(all), text(done, "/", all, " files of cases"));
+  };
+  const data::ImportReport report = data::import_dataset(flags.paths, flags.out, options);
+  for (const std::string& note : report.notes) console.say(with_flags(ErrorKind::data, note));
+  console.say(summary(report));
+  if (!flags.dry_run) console.say("wrote " + flags.out);
+  if (common.json) print_json(json_of(report, flags));
+}
+
+}  // namespace
+
+void add_import(Program& program) {
+  const auto flags = std::make_shared<ImportFlags>();
+  CLI::App& verb = program.verb("import", "make a dataset of pictures, NIfTI, Decathlon, nnU-Net or other HDF5 files",
+                                [flags, &program] { import_verb(*flags, program.common()); });
+  verb.add_option("paths", flags->paths, "a folder with images and masks, two folders (images, masks), or files")
+      ->required();
+  verb.add_option("-o,--out", flags->out, "dataset file to write");
+  verb.add_option("--masks", flags->masks, "folder of the masks; of HDF5 files the array, e.g. /volumes/labels/clefts");
+  verb.add_option("--label-map", flags->label_map,
+                  "what the values mean, value:class, e.g. 0:0,255:1 (class 255: unknown); `colours`: every colour is "
+                  "a class; or #000000:0,#ff0000:1");
+  verb.add_option("--threshold", flags->threshold, "values of the masks above this are class 1");
+  verb.add_flag("--instances", flags->instances, "all values but 0 are objects of class 1");
+  verb.add_flag("--border", flags->border, "objects are class 2 where they touch another one");
+  verb.add_option("--class-names", flags->class_names, "names of the classes, e.g. background,nucleus");
+  verb.add_option("--spacing", flags->spacing, "millimetres per pixel, y,x or z,y,x, for files that do not say");
+  verb.add_option("--axes", flags->axes, "axes of TIFF stacks and of HDF5 arrays that do not name them, e.g. ZYX");
+  verb.add_option("--groups", flags->groups,
+                  "patient in the name of a case, as (..) of a regular expression: ^(.+)_[0-9]+$");
+  verb.add_option("--modality", flags->modality, "e.g. CT or MRI");
+  verb.add_flag("--unlabelled", flags->unlabelled, "images alone, masks are not wanted");
+  verb.add_flag("--overwrite", flags->overwrite, "replace the file if it exists");
+  verb.add_flag("--dry-run", flags->dry_run, "look at everything, say what would be written, and stop");
+}
+
+}  // namespace voxgrad::apps

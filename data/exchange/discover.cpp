@@ -1,0 +1,178 @@
+// Which layout a path has, and what all of them share: short names, groups, sorted cases.
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <regex>
+#include <set>
+
+#include "data/exchange/layouts_detail.h"
+#include "engine/error.h"
+#include "engine/names.h"
+
+namespace voxgrad::data {
+namespace {
+
+using namespace exchange;
+
+void require_there(const std::string& path) {
+  std::error_code code;
+  if (std::filesystem::exists(h5_place(path).path, code)) return;
+  throw Error(ErrorKind::io, "cannot open " + path + ": " + (code ? code.message() : "No such file or directory"));
+}
+
+bool all_h5(const Entries& files) {
+  return !files.empty() && std::all_of(files.begin(), files.end(), [](const Entry& f) { return f.kind == Kind::hdf5; });
+}
+
+Discovery discover_folder(const std::string& folder, const DiscoverOptions& options) {
+  if (is_task(folder)) return find_task(folder, options.labels);
+  const Listing top = list(folder);
+  if (all_h5(top.files) && (options.labels || top.folders.empty())) {
+    Discovery found = find_h5(top.files, options);
+    if (!top.folders.empty()) found.notes.push_back(folder + ": its sub-folders are left alone");
+    return found;
+  }
+  return options.labels ? find_pictures(folder) : find_images(folder);
+}
+
+Discovery discover_files(const std::vector<std::string>& paths, const DiscoverOptions& options) {
+  Entries files;
+  for (const std::string& path : paths) {
+    const H5Place place = h5_place(path);
+    files.push_back(entry_of(place.path));
+    files.back().path = path;
+  }
+  if (all_h5(files)) return find_h5(files, options);
+  if (options.labels) return pair_files(files);
+  Discovery found;
+  for (const Entry& file : files) {  // the folder tells equal names apart
+    const std::string parent = std::filesystem::path(file.path).parent_path().filename().string();
+    found.cases.push_back({parent.empty() ? file.stem : parent + "/" + file.stem, "", "", {file.path}, {}});
+  }
+  return found;
+}
+
+// Takes over what another path says. Two descriptions of the classes must be one.
+void merge(Discovery& all, Discovery part, const std::string& path) {
+  if (!all.cases.empty() && (all.class_names != part.class_names || all.label_map != part.label_map))
+    throw Error(ErrorKind::data, path + ": its classes are not those of the paths before",
+                "import each into a file of its own");
+  all.class_names = std::move(part.class_names);
+  all.label_map = std::move(part.label_map);
+  if (all.channel_names.empty()) all.channel_names = std::move(part.channel_names);
+  all.attributes.merge(part.attributes);
+  all.instances = all.instances || part.instances;
+  std::move(part.cases.begin(), part.cases.end(), std::back_inserter(all.cases));
+  std::move(part.notes.begin(), part.notes.end(), std::back_inserter(all.notes));
+}
+
+// Control characters and what is no UTF-8 would make names that nobody can type or print.
+std::string printable_id(const std::string& id) {
+  std::string result;
+  for (std::size_t i = 0; i < id.size();) {
+    const unsigned char c = static_cast<unsigned char>(id[i]);
+    std::size_t length = c < 0x80 ? 1 : c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
+    for (std::size_t k = 1; k < length; ++k)
+      if (i + k >= id.size() || (static_cast<unsigned char>(id[i + k]) & 0xC0) != 0x80) length = 0;
+    const bool odd = length == 0 || c < 0x20 || c == 0x7F || c == '/';
+    result += odd ? "_" : id.substr(i, length);
+    i += std::max<std::size_t>(length, 1);
+  }
+  if (result.empty() || result == "." || result == "..") result = "case" + result;
+  return result;
+}
+
+// The name of a file is the id; where two are equal, the folders before it are part of it.
+void name_cases(Discovery& found) {
+  const auto last = [](const std::string& id) { return id.substr(id.rfind('/') + 1); };
+  std::map<std::string, int> count;
+  for (const Source& source : found.cases) ++count[printable_id(last(source.id))];
+  std::map<std::string, std::string> owner;
+  for (Source& source : found.cases) {
+    const std::string name = printable_id(last(source.id));
+    source.id = count[name] == 1 ? name : printable_id(source.id);
+    const auto [at, is_new] = owner.emplace(source.id, source.images[0]);
+    if (!is_new)
+      throw Error(ErrorKind::data,
+                  text(at->second, " and ", source.images[0], " would both be the case \"", source.id, "\""),
+                  "rename one of them, or move it away");
+  }
+  std::sort(found.cases.begin(), found.cases.end(), [](const Source& a, const Source& b) { return a.id < b.id; });
+}
+
+void apply_groups(Discovery& found, const std::string& expression) {
+  std::regex regex;
+  try {
+    regex = std::regex(expression);
+  } catch (const std::regex_error&) {
+    throw Error(ErrorKind::usage, "groups: \"" + expression + "\" is no regular expression", "as in ^(.+)_[0-9]+$");
+  }
+  if (regex.mark_count() < 1)
+    throw Error(ErrorKind::usage, "groups: \"" + expression + "\" has no part in parentheses, which would be the group",
+                "as in ^(.+)_[0-9]+$");
+  for (Source& source : found.cases) {
+    std::smatch match;
+    if (!std::regex_search(source.id, match, regex) || match.length(1) == 0)
+      throw Error(ErrorKind::data, text("groups: \"", expression, "\" does not fit the case ", source.id));
+    source.group = match[1];
+  }
+}
+
+// Slices of one patient in two splits make a test worthless, so numbers at the end of names are pointed at.
+void propose_groups(Discovery& found) {
+  std::map<std::string, int> heads;
+  for (const Source& source : found.cases) {
+    std::size_t end = source.id.size();
+    while (end > 0 && std::isdigit(static_cast<unsigned char>(source.id[end - 1])) != 0) --end;
+    if (end == source.id.size() || end < 2 || source.group != "") return;
+    ++heads[source.id.substr(0, end - 1)];
+  }
+  const std::size_t groups = heads.size();
+  if (groups < 2 || found.cases.size() < 2 * groups) return;
+  found.notes.push_back(text("the names look like those of slices of ", groups, " patients, as ", heads.begin()->first,
+                             "; use the groups ^(.+)_[0-9]+$ to keep a patient in one split"));
+}
+
+}  // namespace
+
+Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions& options) {
+  if (paths.empty()) throw Error(ErrorKind::usage, "no files or folders are given");
+  for (const std::string& path : paths) require_there(path);
+  Discovery found;
+  const bool in_h5 = options.mask_folder.starts_with("/") && !is_folder(options.mask_folder);  // a place in the file
+  if (options.labels && !options.mask_folder.empty() && !in_h5) {
+    require_there(options.mask_folder);
+    if (paths.size() != 1 || !is_folder(paths[0]) || !is_folder(options.mask_folder))
+      throw Error(ErrorKind::usage, "a folder of masks needs one folder of images");
+    found = pair_folders(paths[0], options.mask_folder);
+  } else if (options.labels && paths.size() == 2 && is_folder(paths[0]) && is_folder(paths[1]) && !is_task(paths[0])) {
+    found = pair_folders(paths[0], paths[1]);
+  } else {
+    std::vector<std::string> files;
+    for (const std::string& path : paths) {
+      if (!is_folder(path)) {
+        files.push_back(path);
+        continue;
+      }
+      Discovery part = discover_folder(path, options);
+      if (paths.size() > 1)
+        for (Source& source : part.cases)
+          source.id = std::filesystem::path(path).lexically_normal().filename().string() + "/" + source.id;
+      merge(found, std::move(part), path);
+    }
+    if (!files.empty()) merge(found, discover_files(files, options), files[0]);
+  }
+  for (const Source& source : found.cases)
+    for (const std::string& label : source.labels)
+      if (kind_of_name(label) == Kind::jpeg)
+        throw Error(ErrorKind::data, label + ": a mask cannot be a JPEG, which changes values at every border",
+                    "use the masks from before they were saved as JPEG");
+  name_cases(found);
+  if (!options.groups.empty())
+    apply_groups(found, options.groups);
+  else
+    propose_groups(found);
+  return found;
+}
+
+}  // namespace voxgrad::data

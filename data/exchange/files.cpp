@@ -1,0 +1,121 @@
+// Lists of files, without what people do not mean.
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include "data/exchange/layouts_detail.h"
+#include "engine/error.h"
+#include "engine/names.h"
+
+namespace voxgrad::data::exchange {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kDeepest = 32;  // folders inside each other; links can make circles
+
+bool is_litter(const std::string& name) {
+  return name.starts_with(".") || name == "Thumbs.db" || name == "desktop.ini" || name == "__MACOSX";
+}
+
+[[noreturn]] void fail_io(const std::string& what, const std::error_code& code) {
+  throw Error(ErrorKind::io, what + ": " + code.message());
+}
+
+std::string ending_of(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  std::string ending = dot == std::string::npos ? "" : name.substr(dot);
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return ending;
+}
+
+// `seen` has the true paths of the folders above: a link to one of them is no new folder.
+void collect(const std::string& root, const std::string& relative, bool deep, bool masks, std::set<fs::path> seen,
+             Listing& result) {
+  const std::string folder = relative.empty() ? root : below(root, relative);
+  std::error_code code;
+  if (!seen.insert(fs::canonical(folder, code)).second || static_cast<int>(seen.size()) > kDeepest) return;
+  fs::directory_iterator entries(folder, code);
+  if (code) fail_io("cannot list the folder " + folder, code);
+  std::vector<std::string> folders;
+  for (const fs::directory_iterator end; entries != end; entries.increment(code)) {
+    if (code) fail_io("cannot list the folder " + folder, code);
+    const std::string name = entries->path().filename().string(), path = below(folder, name);
+    if (is_litter(name)) continue;
+    const fs::file_status status = entries->status(code);
+    const std::optional<Kind> kind = kind_of_name(name);
+    if (fs::is_directory(status))
+      folders.push_back(name);
+    else if (!kind || name.ends_with(".cache.h5") || (*kind == Kind::hdf5 && is_dataset(path)))  // what is written here
+      ++result.others[ending_of(name)];
+    else if (!fs::exists(status))
+      throw Error(ErrorKind::io, path + " cannot be read: " + (code ? code.message() : "it is a link to nothing"));
+    else if (fs::is_regular_file(status))
+      result.files.push_back({path, relative, stem_of(name), *kind});
+  }
+  std::sort(folders.begin(), folders.end());
+  if (!deep) {
+    result.folders = std::move(folders);
+    return;
+  }
+  for (const std::string& name : folders)
+    if (masks || !is_mask_folder(name))
+      collect(root, relative.empty() ? name : below(relative, name), deep, masks, seen, result);
+}
+
+Listing collect(const std::string& folder, bool deep, bool masks) {
+  Listing result;
+  collect(folder, "", deep, masks, {}, result);
+  std::sort(result.files.begin(), result.files.end(), [](const Entry& a, const Entry& b) { return a.path < b.path; });
+  return result;
+}
+
+}  // namespace
+
+Listing list(const std::string& folder) { return collect(folder, false, true); }
+Listing walk(const std::string& folder, bool masks) { return collect(folder, true, masks); }
+
+std::string below(const std::string& folder, const std::string& name) {
+  return folder.ends_with("/") ? folder + name : folder + "/" + name;
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+bool is_file(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+Entry entry_of(const std::string& path) {
+  const std::optional<Kind> kind = kind_of_name(path);
+  if (kind) return {path, "", stem_of(path), *kind};
+  return {path, "", fs::path(path).stem().string(), kind_of_file(path)};
+}
+
+std::string some_of(const Entries& files) {
+  constexpr std::size_t kShown = 3;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < std::min(kShown, files.size()); ++i)
+    names.push_back(fs::path(files[i].path).filename().string());
+  return join(names, ", ") + (files.size() > kShown ? text(" and ", files.size() - kShown, " more") : "");
+}
+
+void fail_empty(const std::string& folder, const Listing& listing) {
+  std::vector<std::string> others;
+  for (const auto& [ending, count] : listing.others)
+    if (others.size() < 5)
+      others.push_back(text(count, count == 1 ? " file " : " files ", ending.empty() ? "without an ending" : ending));
+  const bool dicom = listing.others.contains(".dcm") || listing.others.contains(".ima");
+  const bool bundles = listing.others.contains(".npy") || listing.others.contains(".npz");
+  std::string hint = "PNG, JPEG, TIFF, NIfTI and HDF5 are read; convert other kinds to one of them";
+  if (dicom) hint = "dcm2niix turns series of DICOM into NIfTI, which is read";
+  if (bundles) hint = "store the arrays in HDF5, as data/README.md describes format 1";
+  throw Error(ErrorKind::data, text("no images in ", folder, others.empty() ? "" : ": there are " + join(others, ", ")),
+              hint);
+}
+
+}  // namespace voxgrad::data::exchange

@@ -1,0 +1,278 @@
+// HDF5 files of others: which arrays are the image and the label, and what their axes are. Axes are never guessed: a
+// layout documents them, the file names them, or the caller does.
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstring>
+#include <limits>
+#include <regex>
+
+#include "data/exchange/layouts_detail.h"
+#include "data/format.h"
+#include "engine/error.h"
+#include "engine/io/json.h"
+#include "engine/names.h"
+
+namespace voxgrad::data::exchange {
+namespace {
+
+// A layout: where the arrays are, and the axes that its documentation promises for 2, 3 and 4 axes ("" promises none).
+struct Layout {
+  const char *name, *image, *labels;  // `labels` may be a group, which then holds one array
+  const char *axes2, *axes3, *axes4;
+  bool instances;  // whether labels are numbers of objects
+};
+constexpr std::array<Layout, 6> kLayouts{{
+    {"CREMI", "/volumes/raw", "/volumes/labels", "", "ZYX", "", true},
+    {"pytorch-3dunet", "/raw", "/label", "", "ZYX", "CZYX", false},
+    {"SSL4MIS", "/image", "/label", "YX", "ZYX", "", false},
+    {"ilastik", "/exported_data", "", "", "", "", false},
+    {"ilastik", "/volume/data", "", "", "", "", false},
+    {"data", "/data", "/label", "", "", "", false},
+}};
+
+bool is_array(const h5::File& file, const std::string& object) {
+  return !object.empty() && file.exists(object) && !file.is_group(object);
+}
+
+const Layout* layout_of(const h5::File& file) {
+  const auto at = std::find_if(kLayouts.begin(), kLayouts.end(),
+                               [&](const Layout& layout) { return is_array(file, layout.image); });
+  return at == kLayouts.end() ? nullptr : &*at;
+}
+
+// All arrays of numbers with at least two axes below a group; not deeper than layouts go.
+void collect_arrays(const h5::File& file, const std::string& group, int depth, std::vector<std::string>& found) {
+  for (const std::string& name : file.children(group)) {
+    const std::string object = below(group, name);
+    if (file.is_group(object)) {
+      if (depth > 0) collect_arrays(file, object, depth - 1, found);
+    } else if (const h5::Array array = file.array(object);
+               array.extents().dims() >= 2 && h5::size_of(array.element()) > 0) {
+      found.push_back(object);
+    }
+  }
+}
+
+[[noreturn]] void fail_objects(const h5::File& file, const std::string& what, const std::vector<std::string>& objects) {
+  std::vector<std::string> shown;
+  for (const std::string& object : objects)
+    if (shown.size() < 8) shown.push_back(text(object, " ", file.array(object).extents()));
+  throw Error(ErrorKind::data,
+              text(file.path(), ": ", what, shown.empty() ? "; it has no arrays" : ": " + join(shown, ", ")),
+              "name the arrays: FILE.h5:/image, and the place /label for the masks");
+}
+
+std::string image_object(const h5::File& file) {
+  if (const Layout* layout = layout_of(file)) return layout->image;
+  std::vector<std::string> objects;
+  collect_arrays(file, "/", 3, objects);
+  if (objects.size() == 1) return objects[0];
+  fail_objects(file, "none of the known layouts tells which array is the image", objects);
+}
+
+// The array of labels beside the image; with `alone` the file holds nothing but a label. "" if there is none.
+std::string label_object(const h5::File& file, bool alone) {
+  if (const Layout* layout = layout_of(file);
+      layout != nullptr && *layout->labels != '\0' && file.exists(layout->labels)) {
+    if (!file.is_group(layout->labels)) return layout->labels;
+    std::vector<std::string> objects;
+    collect_arrays(file, layout->labels, 0, objects);
+    if (objects.size() == 1) return objects[0];
+    fail_objects(file, "several arrays may be the label", objects);
+  }
+  for (const char* name : {"/labels", "/mask", "/seg"})
+    if (is_array(file, name)) return name;
+  return alone ? image_object(file) : "";
+}
+
+// "zyxc" of ilastik's {"axes": [{"key": "z"}, ..]}, in capital letters.
+std::string axes_of_tags(const h5::Array& array) {
+  const JsonValue json = parse_json(array.string_attribute("axistags"));
+  std::string axes;
+  if (const JsonValue* list = json.find("axes"); list != nullptr && list->array() != nullptr)
+    for (const JsonValue& axis : *list->array())
+      if (const JsonValue* key = axis.find("key"); key != nullptr && key->string() != nullptr)
+        for (const char c : *key->string()) axes += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return axes;
+}
+
+// The letters of the axes as they are stored: X, Y, Z, C, and T for an axis of extent 1.
+std::string axes_of(const h5::File& file, const std::string& object, const h5::Array& array, const std::string& given) {
+  const int dims = array.extents().dims();
+  std::string axes = given;
+  if (array.has_attribute("axistags")) {
+    axes = axes_of_tags(array);
+  } else if (array.has_attribute("axes")) {
+    axes = array.string_attribute("axes");
+  } else if (const Layout* layout = layout_of(file);
+             layout != nullptr && (object == layout->image || object.starts_with(layout->labels))) {
+    const std::string documented = dims == 2   ? layout->axes2
+                                   : dims == 3 ? layout->axes3
+                                   : dims == 4 ? layout->axes4
+                                               : "";
+    if (!documented.empty()) axes = documented;
+  }
+  const auto once = [&](char c) { return std::count(axes.begin(), axes.end(), c) == 1; };
+  const bool known = std::all_of(axes.begin(), axes.end(), [&](char c) { return std::strchr("TZYXC", c) && once(c); });
+  if (axes.empty())
+    throw Error(ErrorKind::data, text(array.where(), ": the file does not say what its axes ", array.extents(), " are"),
+                text("use the axes ",
+                     dims == 2   ? "YX"
+                     : dims == 3 ? "ZYX"
+                                 : "CZYX",
+                     " if that is their order"));
+  if (!known || !once('Y') || !once('X') || std::ssize(axes) != dims)
+    throw Error(ErrorKind::data,
+                text(array.where(), ": the axes \"", axes.substr(0, 20), "\" do not fit extents ", array.extents()),
+                "use the axes YX, ZYX, CZYX or ZYXC: a letter for each, Z, Y and X in space, C for channels");
+  return axes;
+}
+
+// Copies an array with axes in any order to [*S, C].
+Tensor ordered(const std::vector<float>& values, const Shape& extents, const std::string& axes, bool volume) {
+  const std::string wanted = volume ? "ZYXC" : "YXC";
+  Shape shape;
+  std::vector<std::int64_t> strides;
+  for (const char letter : wanted) {
+    const std::size_t at = axes.find(letter);
+    std::int64_t stride = 0, extent = 1;
+    if (at != std::string::npos) {
+      extent = extents[static_cast<int>(at)];
+      stride = 1;
+      for (int axis = static_cast<int>(at) + 1; axis < extents.dims(); ++axis) stride *= extents[axis];
+    }
+    shape.push_back(extent);
+    strides.push_back(stride);
+  }
+  const Tensor result = empty(shape);
+  float* out = result.data<float>();
+  Shape index = Shape::filled(shape.dims(), 0);
+  for (std::int64_t i = 0; i < shape.numel(); ++i) {
+    std::int64_t at = 0;
+    for (int axis = 0; axis < shape.dims(); ++axis) at += index[axis] * nth(strides, axis);
+    out[i] = nth(values, at);
+    for (int axis = shape.dims() - 1; axis >= 0 && ++index[axis] == shape[axis]; --axis) index[axis] = 0;
+  }
+  return result;
+}
+
+// The spacing in the file, in millimetres: micrometres of pytorch-3dunet, nanometres of CREMI. Both in the order z, y,
+// x.
+void read_spacing(const h5::Array& array, Image& image) {
+  const std::pair<const char*, double> kUnits[]{{"element_size_um", 1e-3}, {"resolution", 1e-6}};
+  const int dims = image.extents().dims();
+  image.spacing.assign(static_cast<std::size_t>(dims), 1.0);
+  for (const auto& [name, millimetres] : kUnits) {
+    if (!array.has_attribute(name)) continue;
+    const std::vector<double> sizes = array.numbers_attribute(name);
+    if (std::ssize(sizes) < dims)
+      throw Error(ErrorKind::data,
+                  text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"));
+    for (int axis = 0; axis < dims; ++axis)
+      nth(image.spacing, axis) = nth(sizes, std::ssize(sizes) - dims + axis) * millimetres;
+    image.physical = true;
+  }
+}
+
+}  // namespace
+
+H5Place h5_place(const std::string& text) {
+  for (std::size_t at = text.rfind(":/"); at != std::string::npos && at > 0; at = text.rfind(":/", at - 1))
+    if (is_file(text.substr(0, at))) return {text.substr(0, at), text.substr(at + 1)};
+  return {text, ""};
+}
+
+Image read_h5(const std::string& place, const std::string& axes, bool label) {
+  const auto [path, named] = h5_place(place);
+  const h5::File file = h5::File::open(path);
+  const std::string object = !named.empty() ? named : label ? label_object(file, true) : image_object(file);
+  const h5::Array array = file.array(object);
+  Image image;
+  image.element = array.element();
+  if (h5::size_of(array.element()) == 0 || array.extents().dims() < 2 || array.extents().numel() == 0)
+    throw Error(ErrorKind::data, text(array.where(), ": is ", h5::name_of(array.element()), " ", array.extents(),
+                                      ", which is no image"));
+  const std::string letters = axes_of(file, object, array, axes);
+  const auto extent = [&](char letter) {
+    const std::size_t at = letters.find(letter);
+    return at == std::string::npos ? std::int64_t{1} : array.extents()[static_cast<int>(at)];
+  };
+  if (extent('T') != 1)
+    throw Error(ErrorKind::data, text(array.where(), ": has ", extent('T'), " points of time"),
+                "store each as a file of its own");
+  std::vector<float> values(static_cast<std::size_t>(array.extents().numel()));
+  const bool wide = label && (array.element() == h5::Element::u64 || array.element() == h5::Element::i64);
+  if (wide) {
+    // The largest number of 64 bits is CREMI's "no object".
+    std::vector<std::int64_t> numbers(values.size());
+    array.read_all(h5::Element::i64, numbers.data());
+    const bool unsigned64 = array.element() == h5::Element::u64;
+    std::transform(numbers.begin(), numbers.end(), values.begin(), [&](std::int64_t number) {
+      const bool none = number == -1 || (unsigned64 && number == std::numeric_limits<std::int64_t>::max());
+      return none ? 0.0f : static_cast<float>(number);
+    });
+  } else {
+    array.read_all(h5::Element::f32, values.data());
+  }
+  image.values = ordered(values, array.extents(), letters, extent('Z') > 1);
+  read_spacing(array, image);
+  return image;
+}
+
+Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
+  static const std::regex kPatient("^(patient[0-9]+)_frame[0-9]+(_slice_[0-9]+)?$");
+  Discovery found;
+  std::map<std::string, int> layouts;
+  bool patients = true;
+  for (const Entry& entry : files) {
+    const auto [path, named] = h5_place(entry.path);
+    if (is_dataset(path)) throw Error(ErrorKind::data, path + " is a dataset already: there is nothing to import");
+    const h5::File file = h5::File::open(path);
+    const Layout* layout = layout_of(file);
+    const std::string image = named.empty() ? image_object(file) : named;
+    Source source;
+    source.id = entry.folder.empty() ? entry.stem : entry.folder + "/" + entry.stem;
+    source.images = {path + ":" + image};
+    if (options.labels) {
+      const std::string label = options.mask_folder.empty() ? label_object(file, false) : options.mask_folder;
+      if (label.empty() || !is_array(file, label)) {
+        std::vector<std::string> objects;
+        collect_arrays(file, "/", 3, objects);
+        fail_objects(file, label.empty() ? "no array is called label" : "there is no array " + label, objects);
+      }
+      source.labels = {path + ":" + label};
+    }
+    if (layout != nullptr && named.empty()) {
+      ++layouts[text(layout->name, " (", layout->image, ")")];
+      found.instances = found.instances || (layout->instances && options.labels);
+    }
+    std::smatch match;
+    patients = patients && std::regex_match(entry.stem, match, kPatient);
+    if (patients) source.group = match[1];
+    found.cases.push_back(std::move(source));
+  }
+  if (!patients)
+    for (Source& source : found.cases) source.group.clear();
+  if (patients && !files.empty()) found.notes.push_back("cases of one patient are a group, as their names say");
+  for (const auto& [name, count] : layouts)
+    found.notes.push_back(text(count, count == 1 ? " file has" : " files have", " the layout of ", name));
+  return found;
+}
+
+}  // namespace voxgrad::data::exchange
+
+namespace voxgrad::data {
+
+bool is_dataset(const std::string& path) {
+  if (!exchange::is_file(path)) return false;
+  try {
+    if (kind_of_file(path) != Kind::hdf5) return false;
+    const h5::Group root = h5::File::open(path).group("/");
+    return root.has_attribute("format") && root.string_attribute("format") == kFormatName;
+  } catch (const Error&) {
+    return false;  // whoever reads it says what is wrong
+  }
+}
+
+}  // namespace voxgrad::data

@@ -1,0 +1,73 @@
+// What the parts of discover() share: lists of files, the habits of their names, and one function per layout.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/exchange/source.h"
+#include "data/h5/h5.h"
+
+namespace voxgrad::data::exchange {
+
+// A file of a kind that is read here.
+struct Entry {
+  std::string path;
+  std::string folder;  // relative to the folder that was listed, "" or "a/b"
+  std::string stem;
+  Kind kind;
+};
+using Entries = std::vector<Entry>;
+
+struct Listing {
+  Entries files;                      // sorted by path
+  std::vector<std::string> folders;   // names of the sub-folders, sorted; in walk() none
+  std::map<std::string, int> others;  // how many files of other kinds there are, by ending
+};
+// Hidden files, and those that systems and browsers of files leave behind, do not count. Error(io) if a folder cannot
+// be read.
+Listing list(const std::string& folder);
+// The same with all folders below. With `masks` = false, folders whose names stand for masks are left out.
+Listing walk(const std::string& folder, bool masks = true);
+std::string below(const std::string& folder, const std::string& name);
+bool is_folder(const std::string& path);
+bool is_file(const std::string& path);
+Entry entry_of(const std::string& path);  // of one file; Error(data) if the ending of its name is unknown
+// "12 files .dcm and 1 .txt", for the message that nothing was found; with the hint for kinds that people have.
+[[noreturn]] void fail_empty(const std::string& folder, const Listing& listing);
+// "a.png, b.png, c.png and 4 more".
+std::string some_of(const Entries& files);
+
+// Habits of names.
+bool is_image_folder(const std::string& name);
+bool is_mask_folder(const std::string& name);
+std::string split_of_folder(const std::string& name);  // "train", "val", "test"; else ""
+bool has_mask_word(const std::string& stem);           // x_mask, label-x, gt_x, mask
+// Pairs of indices into images and masks, in the order of the images. Names are equal, or equal after words as "mask"
+// and leading zeros have been left out. Error(data) if two masks fit one image, or two images one mask.
+std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images, const Entries& masks);
+// Name and number of "CASE_0002"; nullopt if the stem does not end so.
+std::optional<std::pair<std::string, int>> channel_of(const std::string& stem);
+// One case for each name, with its channels in order. Error(data) if a case lacks one.
+std::vector<Source> cases_of_channels(const Entries& files);
+
+// The layouts. The id of a case is its path relative to the folder; finish() makes it short.
+Discovery find_pictures(const std::string& folder);  // a folder of pictures or volumes with masks
+Discovery pair_folders(const std::string& images, const std::string& masks);
+Discovery pair_files(const Entries& files);                   // names tell images and masks apart
+Discovery find_images(const std::string& folder);             // images alone
+bool is_task(const std::string& folder);                      // of the Decathlon or of nnU-Net
+Discovery find_task(const std::string& folder, bool labels);  // which has dataset.json or imagesTr
+Discovery find_h5(const Entries& files, const DiscoverOptions& options);
+
+// An array in a file: "scan.h5:/volumes/raw". The object is empty if the file alone is named.
+struct H5Place {
+  std::string path, object;
+};
+H5Place h5_place(const std::string& text);
+// The image or the label in a file of a known layout, or at a place. `axes` is for arrays that do not name theirs.
+Image read_h5(const std::string& place, const std::string& axes, bool label);
+
+}  // namespace voxgrad::data::exchange

@@ -1,0 +1,174 @@
+// The habits of names: which folder holds masks, which mask belongs to which image.
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+#include <set>
+
+#include "data/exchange/layouts_detail.h"
+#include "engine/error.h"
+
+namespace voxgrad::data::exchange {
+namespace {
+
+using Words = std::vector<std::string>;
+
+const Words kImageFolders{"image", "images", "img", "imgs", "raw", "x", "input", "inputs"};
+const Words kMaskFolders{"mask",         "masks", "label",        "labels",      "annotation",   "annotations",
+                         "gt",           "seg",   "ground_truth", "groundtruth", "segmentation", "segmentations",
+                         "ground-truth", "y",     "target",       "targets",     "labelstr",     "labelsts"};
+const Words kMaskWords{"mask",        "masks",        "label", "labels",       "lbl",         "seg",
+                       "segm",        "segmentation", "gt",    "ground_truth", "groundtruth", "annotation",
+                       "annotations", "target",       "ann",   "anno"};
+const Words kImageWords{"image", "images", "img", "im", "raw", "input", "orig", "original", "sat"};
+
+std::string lower(std::string word) {
+  for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return word;
+}
+
+bool one_of(const std::string& name, const Words& words) {
+  return std::find(words.begin(), words.end(), lower(name)) != words.end();
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool separates(char c) { return c == '_' || c == '-' || c == '.' || c == ' '; }
+
+// What remains of a stem without one of the words at its beginning or its end: "x_mask", "mask-x", "mask7", "mask".
+Words without(const std::string& stem, const Words& words) {
+  Words rests;
+  const std::string small = lower(stem);
+  for (const std::string& word : words) {
+    if (small == word) rests.emplace_back();
+    if (small.size() <= word.size()) continue;
+    std::string head = stem.substr(0, stem.size() - word.size()), tail = stem.substr(word.size());
+    if (small.ends_with(word) && (separates(head.back()) || is_digit(head.back()))) {
+      while (!head.empty() && separates(head.back())) head.pop_back();
+      rests.push_back(head);
+    }
+    if (small.starts_with(word) && (separates(tail.front()) || is_digit(tail.front()))) {
+      while (!tail.empty() && separates(tail.front())) tail.erase(0, 1);
+      rests.push_back(tail);
+    }
+  }
+  return rests;
+}
+
+// Small letters, one kind of separator, numbers without leading zeros.
+std::string plain(const std::string& stem) {
+  std::string result;
+  for (std::size_t i = 0; i < stem.size(); ++i) {
+    const bool leading = stem[i] == '0' && (i == 0 || !is_digit(stem[i - 1]));
+    if (leading) {
+      while (i + 1 < stem.size() && stem[i] == '0' && is_digit(stem[i + 1])) ++i;
+    }
+    result += separates(stem[i]) ? '_' : stem[i];
+  }
+  return lower(result);
+}
+
+// The names under which a file is looked for, from the strictest comparison (level 0) to the loosest.
+std::set<std::string> keys_of(const Entry& file, bool mask, int level) {
+  Words stems{file.stem};
+  if ((mask && level >= 1) || level >= 2)
+    for (const std::string& rest : without(file.stem, mask ? kMaskWords : kImageWords)) stems.push_back(rest);
+  std::set<std::string> keys;
+  for (const std::string& stem : stems) keys.insert(file.folder + "/" + (level == 3 ? plain(stem) : stem));
+  return keys;
+}
+
+using ByKey = std::map<std::string, std::set<std::size_t>>;
+
+ByKey index_of(const Entries& files, const std::vector<bool>& done, bool masks, int level) {
+  ByKey index;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    if (!done[i])
+      for (const std::string& key : keys_of(files[i], masks, level)) index[key].insert(i);
+  return index;
+}
+
+std::set<std::size_t> found(const ByKey& index, const std::set<std::string>& keys) {
+  std::set<std::size_t> result;
+  for (const std::string& key : keys)
+    if (const auto at = index.find(key); at != index.end()) result.insert(at->second.begin(), at->second.end());
+  return result;
+}
+
+[[noreturn]] void fail_ambiguous(const Entry& one, const char* what, const Entries& files,
+                                 const std::set<std::size_t>& fitting) {
+  Entries several;
+  for (const std::size_t i : fitting) several.push_back(files[i]);
+  throw Error(ErrorKind::data, text(one.path, ": ", several.size(), " ", what, " fit: ", some_of(several)),
+              "leave only those in the folder that belong together");
+}
+
+}  // namespace
+
+bool is_image_folder(const std::string& name) { return one_of(name, kImageFolders); }
+bool is_mask_folder(const std::string& name) { return one_of(name, kMaskFolders); }
+bool has_mask_word(const std::string& stem) { return !without(stem, kMaskWords).empty(); }
+
+std::string split_of_folder(const std::string& name) {
+  if (one_of(name, {"train", "training", "train_set"})) return "train";
+  if (one_of(name, {"val", "valid", "validation", "val_set"})) return "val";
+  return one_of(name, {"test", "testing", "test_set"}) ? "test" : "";
+}
+
+std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images, const Entries& masks) {
+  std::vector<std::pair<std::size_t, std::size_t>> pairs;
+  std::vector<bool> image_done(images.size()), mask_done(masks.size());
+  for (int level = 0; level <= 3; ++level) {
+    const ByKey image_index = index_of(images, image_done, false, level);
+    const ByKey mask_index = index_of(masks, mask_done, true, level);
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      if (image_done[i]) continue;
+      const std::set<std::size_t> fitting = found(mask_index, keys_of(images[i], false, level));
+      if (fitting.empty()) continue;
+      if (fitting.size() > 1) fail_ambiguous(images[i], "masks", masks, fitting);
+      const std::size_t mask = *fitting.begin();
+      const std::set<std::size_t> rivals = found(image_index, keys_of(masks[mask], true, level));
+      if (rivals.size() > 1) fail_ambiguous(masks[mask], "images", images, rivals);
+      image_done[i] = mask_done[mask] = true;
+      pairs.emplace_back(i, mask);
+    }
+  }
+  std::sort(pairs.begin(), pairs.end());
+  return pairs;
+}
+
+std::optional<std::pair<std::string, int>> channel_of(const std::string& stem) {
+  constexpr std::size_t kLength = 5;  // "_0000"
+  if (stem.size() <= kLength || stem[stem.size() - kLength] != '_') return std::nullopt;
+  const std::string digits = stem.substr(stem.size() - kLength + 1);
+  if (!std::all_of(digits.begin(), digits.end(), is_digit)) return std::nullopt;
+  return std::pair{stem.substr(0, stem.size() - kLength), std::stoi(digits)};
+}
+
+std::vector<Source> cases_of_channels(const Entries& files) {
+  std::map<std::string, std::map<int, std::string>> cases;
+  std::size_t channels = 0;
+  for (const Entry& file : files) {
+    const auto channel = channel_of(file.stem);
+    if (!channel)
+      throw Error(ErrorKind::data, file.path + ": the name does not end with the number of a channel, as _0000",
+                  "every image of this layout is called CASE_CHANNEL, the channel with four digits");
+    const std::string id = file.folder.empty() ? channel->first : file.folder + "/" + channel->first;
+    const auto [at, is_new] = cases[id].emplace(channel->second, file.path);
+    if (!is_new)
+      throw Error(ErrorKind::data, text(file.path, " and ", at->second, " are the same channel of one case"));
+    channels = std::max(channels, static_cast<std::size_t>(channel->second) + 1);
+  }
+  std::vector<Source> sources;
+  for (const auto& [id, of_case] : cases) {
+    Source& source = sources.emplace_back();
+    source.id = id;
+    for (const auto& [channel, path] : of_case) source.images.push_back(path);
+    if (source.images.size() != channels)
+      throw Error(ErrorKind::data,
+                  text("case ", id, " has ", source.images.size(), " channels, others have ", channels),
+                  "every case needs the same channels, _0000, _0001 and so on");
+  }
+  return sources;
+}
+
+}  // namespace voxgrad::data::exchange

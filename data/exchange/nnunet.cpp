@@ -1,0 +1,286 @@
+// Folders as the Medical Segmentation Decathlon and nnU-Net lay them out: dataset.json, imagesTr, labelsTr.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "data/exchange/layouts_detail.h"
+#include "engine/error.h"
+#include "engine/io/json.h"
+#include "engine/names.h"
+
+namespace voxgrad::data::exchange {
+namespace {
+
+constexpr int kIgnore = 255;                     // the class that means "unknown" in a dataset
+constexpr std::uintmax_t kMostBytes = 64 << 20;  // of a description
+
+[[noreturn]] void fail_task(const std::string& path, const std::string& problem, const std::string& hint = {}) {
+  throw Error(ErrorKind::data, path + ": " + problem, hint);
+}
+
+JsonValue read_description(const std::string& path) {
+  std::error_code code;
+  const std::uintmax_t bytes = std::filesystem::file_size(path, code);
+  if (code) throw Error(ErrorKind::io, "cannot read " + path + ": " + code.message());
+  if (bytes > kMostBytes) fail_task(path, text("has ", bytes, " bytes, which is too much for a description"));
+  std::ifstream file(path, std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(file), {}};
+  try {
+    JsonValue json = parse_json(content);
+    if (json.object() == nullptr) fail_task(path, "is no JSON object");
+    return json;
+  } catch (const Error& error) {
+    if (error.message().starts_with(path)) throw;
+    fail_task(path, error.message(), "mend it, or move it away: the folders imagesTr and labelsTr are enough");
+  }
+}
+
+std::optional<std::int64_t> whole_number(const std::string& word) {
+  if (word.empty() || word.size() > 9 ||
+      !std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    return std::nullopt;
+  return std::stoll(word);
+}
+
+// {"0": "background", "1": "x"} of the Decathlon, or {"background": 0, "x": 1} of nnU-Net: names by value.
+std::map<int, std::string> names_by_value(const JsonValue& labels, const std::string& path) {
+  const JsonValue::Object* object = labels.object();
+  if (object == nullptr) fail_task(path, "\"labels\" is no object");
+  std::map<int, std::string> names;
+  for (const auto& [key, value] : *object) {
+    std::optional<std::int64_t> number = value.integer();
+    std::string name = key;
+    if (value.array() != nullptr)
+      fail_task(path, "\"labels\": \"" + key + "\" is a region of several labels; regions that overlap are no classes",
+                "describe each value as a class of its own: {\"background\": 0, \"necrosis\": 1, \"oedema\": 2}");
+    if (value.string() != nullptr) {
+      number = whole_number(key);
+      name = *value.string();
+      if (!number) {  // {"background": "0"}
+        number = whole_number(name);
+        name = key;
+      }
+    }
+    if (!number || *number < 0 || *number > 65535)
+      fail_task(path, "\"labels\": \"" + key + "\" has no whole number as its value",
+                "write {\"background\": 0, \"x\": 1} or {\"0\": \"background\", \"1\": \"x\"}");
+    if (!names.emplace(static_cast<int>(*number), name).second)
+      fail_task(path, text("\"labels\": two names have the value ", *number));
+  }
+  if (!names.contains(0)) fail_task(path, "\"labels\": no class has the value 0, the background");
+  return names;
+}
+
+void read_labels(const JsonValue& labels, const std::string& path, Discovery& found) {
+  std::set<std::string> seen;
+  for (const auto& [value, name] : names_by_value(labels, path)) {
+    if (name == "ignore") {
+      found.label_map[value] = kIgnore;
+      continue;
+    }
+    found.label_map[value] = static_cast<int>(found.class_names.size());
+    std::string unique = name.empty() ? text("class_", value) : name;
+    if (!seen.insert(unique).second) seen.insert(unique += text("_", value));
+    found.class_names.push_back(unique);
+  }
+}
+
+// The texts of {"0": "T1", "1": "T2"}, by number.
+std::vector<std::string> numbered(const JsonValue* json, const std::string& path, const char* key) {
+  std::map<std::int64_t, std::string> names;
+  if (json == nullptr || json->object() == nullptr) return {};
+  for (const auto& [number, name] : *json->object()) {
+    const auto index = whole_number(number);
+    if (!index || name.string() == nullptr) fail_task(path, text("\"", key, "\" is not of the form {\"0\": \"CT\"}"));
+    names[*index] = *name.string();
+  }
+  std::vector<std::string> result;
+  for (const auto& [index, name] : names) result.push_back(name);
+  return result;
+}
+
+void read_attributes(const JsonValue& json, const std::string& path, Discovery& found) {
+  found.channel_names = numbered(json.find("modality"), path, "modality");
+  if (found.channel_names.empty()) found.channel_names = numbered(json.find("channel_names"), path, "channel_names");
+  if (!found.channel_names.empty()) {
+    const std::set<std::string> kinds(found.channel_names.begin(), found.channel_names.end());
+    found.attributes["modality"] = join({kinds.begin(), kinds.end()}, ", ");
+  }
+  const std::pair<const char*, const char*> kKeys[]{
+      {"licence", "license"}, {"license", "license"}, {"reference", "source"}, {"citation", "citation"}};
+  for (const auto& [key, attribute] : kKeys)
+    if (const JsonValue* value = json.find(key);
+        value != nullptr && value->string() != nullptr && !value->string()->empty())
+      found.attributes[attribute] = *value->string();
+}
+
+// A path in a description is relative to its folder and stays below it.
+std::string resolve(const std::string& folder, const std::string& relative, const std::string& path) {
+  const std::filesystem::path part = std::filesystem::path(relative).lexically_normal();
+  if (relative.empty() || part.is_absolute() || *part.begin() == "..")
+    fail_task(path, "names the file \"" + relative + "\", which is not below its folder",
+              "use paths as imagesTr/x.nii.gz");
+  return below(folder, part.string());
+}
+
+// The files of an image that a description names: itself, or its channels CASE_0000, CASE_0001 beside it.
+std::vector<std::string> image_files(const std::string& image, const std::string& path) {
+  if (is_file(image)) return {image};
+  const std::string name = std::filesystem::path(image).filename().string(), stem = stem_of(image);
+  const std::string start = image.substr(0, image.size() - name.size()) + stem, ending = name.substr(stem.size());
+  std::vector<std::string> channels;
+  for (int channel = 0;; ++channel) {
+    const std::string number = std::to_string(channel);
+    const std::string file =
+        start + "_" + std::string(4 - std::min<std::size_t>(4, number.size()), '0') + number + ending;
+    if (!is_file(file)) break;
+    channels.push_back(file);
+  }
+  if (channels.empty()) fail_task(path, "names the image " + image + ", which is not there");
+  return channels;
+}
+
+std::string case_id(const std::string& image) {
+  const std::string stem = stem_of(image);
+  const auto channel = channel_of(stem);
+  return channel && channel->second == 0 ? channel->first : stem;
+}
+
+// One text, or a list of them.
+std::vector<std::string> texts_of(const JsonValue* json) {
+  std::vector<std::string> result;
+  if (json == nullptr) return result;
+  if (json->string() != nullptr) return {*json->string()};
+  if (json->array() != nullptr)
+    for (const JsonValue& entry : *json->array())
+      if (entry.string() != nullptr) result.push_back(*entry.string());
+  return result;
+}
+
+Source read_entry(const JsonValue& image, const JsonValue* label, const std::string& folder, const std::string& path) {
+  Source source;
+  for (const std::string& file : texts_of(&image))
+    for (const std::string& channel : image_files(resolve(folder, file, path), path)) source.images.push_back(channel);
+  if (source.images.empty()) fail_task(path, "has a case without an image");
+  source.id = case_id(source.images[0]);
+  for (const std::string& file : texts_of(label)) {
+    source.labels.push_back(resolve(folder, file, path));
+    if (!is_file(source.labels.back()))
+      fail_task(path, "names the label " + source.labels.back() + ", which is not there");
+  }
+  return source;
+}
+
+// "training": [{"image": .., "label": ..}] and "test": [".."].
+void read_list(const JsonValue& list, const char* split, const std::string& folder, const std::string& path,
+               Discovery& found) {
+  for (const JsonValue& entry : *list.array()) {
+    const JsonValue* image = entry.string() != nullptr || entry.array() != nullptr ? &entry : entry.find("image");
+    if (image == nullptr) fail_task(path, "has a case without \"image\"");
+    found.cases.push_back(read_entry(*image, entry.find("label"), folder, path));
+    found.cases.back().split = split;
+  }
+}
+
+// imagesTr with labelsTr, or imagesTs with labelsTs if there is one.
+void read_folders(const std::string& folder, const char* part, const char* split, Discovery& found) {
+  const std::string images = below(folder, text("images", part)), labels = below(folder, text("labels", part));
+  if (!is_folder(images)) return;
+  const Listing listing = list(images);
+  if (listing.files.empty()) return;
+  const bool channels = std::all_of(listing.files.begin(), listing.files.end(),
+                                    [](const Entry& file) { return channel_of(file.stem).has_value(); });
+  std::vector<Source> sources;
+  if (channels) sources = cases_of_channels(listing.files);
+  if (!channels)
+    for (const Entry& file : listing.files) sources.push_back({file.stem, "", "", {file.path}, {}});
+  std::map<std::string, Entries> masks;
+  if (is_folder(labels))
+    for (const Entry& file : list(labels).files) masks[file.stem].push_back(file);
+  for (Source& source : sources) {
+    const auto mask = masks.find(source.id);
+    if (mask != masks.end() && mask->second.size() > 1)
+      throw Error(ErrorKind::data,
+                  text("case ", source.id, ": ", mask->second.size(), " labels fit: ", some_of(mask->second)));
+    if (mask != masks.end()) source.labels = {mask->second[0].path};
+    masks.extract(source.id);
+    source.split = split;
+    found.cases.push_back(std::move(source));
+  }
+  if (!masks.empty())
+    throw Error(ErrorKind::data,
+                text(masks.size(), " labels in ", labels, " have no image (", masks.begin()->first, ")"));
+}
+
+void read_cases(const JsonValue& json, const std::string& folder, const std::string& path, Discovery& found) {
+  if (const JsonValue* dataset = json.find("dataset"); dataset != nullptr && dataset->object() != nullptr) {
+    for (const auto& [id, entry] : *dataset->object()) {
+      if (entry.find("images") == nullptr) fail_task(path, "\"dataset\": case " + id + " has no \"images\"");
+      found.cases.push_back(read_entry(*entry.find("images"), entry.find("label"), folder, path));
+      found.cases.back().id = id;
+      found.cases.back().split = "train";
+    }
+    return;
+  }
+  const JsonValue* training = json.find("training");
+  if (training == nullptr || training->array() == nullptr || training->array()->empty()) {
+    read_folders(folder, "Tr", "train", found);
+    read_folders(folder, "Ts", "test", found);
+    return;
+  }
+  read_list(*training, "train", folder, path, found);
+  if (const JsonValue* test = json.find("test"); test != nullptr && test->array() != nullptr)
+    read_list(*test, "test", folder, path, found);
+}
+
+// Cases without a label do not train; without labels of its own the test set has no meaning as a split.
+void keep_labelled(const std::string& folder, Discovery& found) {
+  const auto bare = [](const Source& source) { return source.labels.empty(); };
+  Entries without;
+  for (const Source& source : found.cases)
+    if (bare(source)) {
+      if (source.split != "test")
+        throw Error(ErrorKind::data, folder + ": the training case " + source.id + " has no label");
+      without.push_back({source.images[0], "", "", Kind::nifti});
+    }
+  if (!without.empty())
+    found.notes.push_back(text(without.size(), " test images without labels are left out (", some_of(without), ")"));
+  std::erase_if(found.cases, bare);
+}
+
+}  // namespace
+
+bool is_task(const std::string& folder) {
+  if (is_folder(below(folder, "imagesTr"))) return true;
+  const std::string path = below(folder, "dataset.json");
+  if (!is_file(path)) return false;
+  const JsonValue json = read_description(path);  // others call their files so, too
+  return json.find("training") != nullptr || json.find("dataset") != nullptr;
+}
+
+Discovery find_task(const std::string& folder, bool labels) {
+  Discovery found;
+  const std::string path = below(folder, "dataset.json");
+  if (is_file(path)) {
+    const JsonValue json = read_description(path);
+    if (json.find("labels") != nullptr) read_labels(*json.find("labels"), path, found);
+    read_attributes(json, path, found);
+    read_cases(json, folder, path, found);
+    found.notes.push_back("classes and cases as " + path + " describes them");
+  } else {
+    read_folders(folder, "Tr", "train", found);
+    read_folders(folder, "Ts", "test", found);
+    found.notes.push_back(folder + ": images from imagesTr, labels from labelsTr; there is no dataset.json");
+  }
+  if (labels) keep_labelled(folder, found);
+  if (found.cases.empty()) throw Error(ErrorKind::data, folder + " has no " + (labels ? "labelled " : "") + "cases");
+  if (std::none_of(found.cases.begin(), found.cases.end(), [](const Source& s) { return s.split == "test"; }))
+    for (Source& source : found.cases) source.split.clear();
+  if (!labels)
+    for (Source& source : found.cases) source.labels.clear();
+  return found;
+}
+
+}  // namespace voxgrad::data::exchange

@@ -1,0 +1,244 @@
+// Reads the image and the labels of a case from its files.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+
+#include "data/exchange/layouts_detail.h"
+#include "engine/error.h"
+
+namespace voxgrad::data {
+namespace {
+
+using namespace exchange;
+
+constexpr double kSilent = 1e-4, kTolerated = 1e-3;  // relative differences of places in space
+constexpr float kExact = 16777216;                   // f32 holds all whole numbers up to here
+
+[[noreturn]] void fail_file(const std::string& path, const std::string& problem, const std::string& hint = {}) {
+  throw Error(ErrorKind::data, path + ": " + problem, hint);
+}
+
+std::string name_of_file(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
+bool is_h5(const std::string& path) { return kind_of_file(h5_place(path).path) == Kind::hdf5; }
+
+Image read_any(const std::string& path, const std::string& axes, bool label) {
+  return is_h5(path) ? read_h5(path, axes, label) : read_image(path, {axes});
+}
+
+// Keeps the first `kept` channels.
+void keep_channels(Image& image, std::int64_t kept) {
+  const std::int64_t channels = image.channels(), voxels = image.extents().numel();
+  const Tensor result = empty(image.extents() + Shape{kept});
+  const float* from = image.values.data<float>();
+  float* to = result.data<float>();
+  for (std::int64_t i = 0; i < voxels; ++i, from += channels, to += kept) std::copy(from, from + kept, to);
+  image.values = result;
+}
+
+// Grey with alpha and colours with alpha. Where every pixel is opaque the channel says nothing; where not, what the
+// picture shows depends on what is behind it.
+void drop_alpha(Image& image, const std::string& path) {
+  const std::int64_t channels = image.channels(), voxels = image.extents().numel();
+  const float opaque = image.element == h5::Element::u8 ? 255.0f : image.element == h5::Element::u16 ? 65535.0f : -1;
+  if ((channels != 2 && channels != 4) || image.extents().dims() != 2 || opaque < 0) return;
+  const Kind kind = kind_of_file(path);
+  if (kind != Kind::png && kind != Kind::tiff) return;
+  const float* values = image.values.data<float>();
+  std::int64_t transparent = 0;
+  for (std::int64_t i = 0; i < voxels; ++i) transparent += values[i * channels + channels - 1] != opaque ? 1 : 0;
+  if (transparent == 0) return keep_channels(image, channels - 1);
+  if (kind == Kind::png)  // the further channels of a TIFF may be anything
+    fail_file(path, text(transparent, " pixels are transparent, so it has no colours of its own there"),
+              "save it without an alpha channel");
+}
+
+bool is_grey(const std::vector<Colour>& colours) {
+  return std::all_of(colours.begin(), colours.end(), [](const Colour& c) { return c[0] == c[1] && c[1] == c[2]; });
+}
+
+// Indices become the colours that they stand for: one channel if all of them are grey.
+void apply_palette(Image& image, const std::string& path) {
+  if (image.palette.empty()) return;
+  const std::int64_t channels = is_grey(image.palette) ? 1 : 3, pixels = image.values.numel();
+  const Tensor result = empty(image.extents() + Shape{channels});
+  for (std::int64_t i = 0; i < pixels; ++i) {
+    const auto index = static_cast<std::size_t>(image.values.data<float>()[i]);
+    if (index >= image.palette.size())
+      fail_file(path, text("the colour ", index, " is not in its palette of ", image.palette.size()));
+    for (std::int64_t c = 0; c < channels; ++c)
+      result.data<float>()[i * channels + c] = static_cast<float>(nth(image.palette[index], c));
+  }
+  image.values = result;
+  image.palette.clear();
+}
+
+double difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double largest = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+    largest = std::max(largest, std::abs(a[i] - b[i]) / std::max(std::abs(a[i]), std::abs(b[i])));
+  return largest;
+}
+
+// How far the corners of two grids are apart, in relation to the size of the grid.
+double difference(const Affine& a, const Affine& b, const Shape& extents) {
+  double size = 0, apart = 0;
+  for (std::size_t row = 0; row < 3; ++row) {
+    double here = std::abs(a[row][3] - b[row][3]), whole = 0;
+    for (std::size_t column = 0; column < 3; ++column) {
+      const double voxels = static_cast<double>(extents[2 - static_cast<int>(column)]);
+      here += std::abs(a[row][column] - b[row][column]) * voxels;
+      whole += std::abs(a[row][column]) * voxels;
+    }
+    apart = std::max(apart, here);
+    size = std::max(size, whole);
+  }
+  return apart / size;
+}
+
+void require_extents(const Shape& a, const Shape& b, const std::string& path, const std::string& other) {
+  if (a == b) return;
+  Shape swapped;
+  for (int axis = b.dims() - 1; axis >= 0; --axis) swapped.push_back(b[axis]);
+  fail_file(path, text("has the extents ", a, ", but ", name_of_file(other), " has ", b),
+            a == swapped ? "the axes of one of them are stored in the opposite order; save it again with those of the "
+                           "other"
+                         : "image and mask must show the same pixels: do not resize or crop one alone");
+}
+
+// Both have the same extents. A small difference is written into `notes`.
+void require_same_place(const Image& a, const Image& b, const std::string& path, const std::string& other,
+                        std::vector<std::string>& notes) {
+  double apart = 0;
+  if (a.physical && b.physical) apart = difference(a.spacing, b.spacing);
+  if (a.affine && b.affine) apart = std::max(apart, difference(*a.affine, *b.affine, a.extents()));
+  if (!(apart <= kTolerated))
+    fail_file(path, text("lies elsewhere in space than ", name_of_file(other), ", by ", apart, " of its size"),
+              "resample one of them to the grid of the other, or copy the header if only that is wrong");
+  if (apart > kSilent)
+    notes.push_back(text(path, ": its place in space differs from that of ", name_of_file(other), " by ", apart));
+}
+
+// Turns values, affine and spacing to RAS. Returns the orientation before, "" without an affine.
+std::string turn(Image& image, const std::string& path) {
+  if (!image.affine || image.extents().dims() != 3) return "";
+  try {
+    const std::string orientation = orientation_of(*image.affine);
+    const Turn to_ras = turn_to_ras(orientation);
+    const Shape extents = image.extents();
+    image.values = to_ras(image.values);
+    image.affine = to_ras(*image.affine, extents);
+    image.spacing = to_ras(image.spacing);
+    return orientation;
+  } catch (const Error& error) {
+    fail_file(path, error.message(), error.hint());
+  }
+}
+
+void append_channels(Image& image, const Image& more) {
+  const std::int64_t a = image.channels(), b = more.channels(), voxels = image.extents().numel();
+  const Tensor result = empty(image.extents() + Shape{a + b});
+  for (std::int64_t i = 0; i < voxels; ++i) {
+    float* to = result.data<float>() + i * (a + b);
+    std::copy_n(image.values.data<float>() + i * a, a, to);
+    std::copy_n(more.values.data<float>() + i * b, b, to + a);
+  }
+  image.values = result;
+  if (h5::size_of(more.element) > h5::size_of(image.element)) image.element = more.element;
+}
+
+// One value per voxel: the grey of a picture in colours, or the colours as numbers.
+std::vector<std::int32_t> label_values(Image& image, const std::string& path, bool& colours) {
+  drop_alpha(image, path);
+  round_labels(image, path);
+  const std::int64_t channels = image.channels(), voxels = image.extents().numel();
+  const float* values = image.values.data<float>();
+  colours = false;
+  if (channels == 3)
+    for (std::int64_t i = 0; i < voxels && !colours; ++i)
+      colours = values[3 * i] != values[3 * i + 1] || values[3 * i] != values[3 * i + 2];
+  if (channels != 1 && channels != 3)
+    fail_file(path, text("has ", channels, " channels; a mask has one value for each pixel, or a colour"),
+              "store one value per voxel; one mask per class is no layout that is read");
+  if (colours && image.element != h5::Element::u8)
+    fail_file(path, text("has colours of type ", h5::name_of(image.element), "; those of a mask have 8 bits"));
+  std::vector<std::int32_t> result(static_cast<std::size_t>(voxels));
+  for (std::int64_t i = 0; i < voxels; ++i) {
+    const float* v = values + i * channels;
+    if (!(std::abs(v[0]) <= kExact)) fail_file(path, text("the label ", v[0], " is beyond what is read, ", kExact));
+    const auto byte = [&](int c) { return static_cast<std::int32_t>(v[c]); };
+    nth(result, i) = colours ? byte(0) << 16 | byte(1) << 8 | byte(2) : byte(0);
+  }
+  return result;
+}
+
+Image read_label_image(const std::string& path, const SourceImage& image, const std::string& axes, SourceLabel& label) {
+  if (!is_h5(path) && kind_of_file(path) == Kind::jpeg)
+    fail_file(path, "a mask cannot be a JPEG, which changes values at every border",
+              "use the masks from before they were saved as JPEG");
+  Image read = read_any(path, axes, true);
+  for (const std::string& note : read.notes) label.notes.push_back(path + ": " + note);
+  const std::string orientation = turn(read, path);
+  if (orientation.empty() && !image.origin.orientation.empty() &&
+      read.extents().dims() == 3)  // stored beside the image
+    read.values = turn_to_ras(image.origin.orientation)(read.values);
+  require_extents(read.extents(), image.image.extents(), path, image.origin.path);
+  require_same_place(read, image.image, path, image.origin.path, label.notes);
+  return read;
+}
+
+}  // namespace
+
+SourceImage read_source_image(const Source& source, const std::string& axes) {
+  check(!source.images.empty(), "read_source_image: the case ", source.id, " has no image");
+  SourceImage result;
+  for (const std::string& path : source.images) {
+    Image image = read_any(path, axes, false);
+    for (std::string& note : image.notes) note = path + ": " + note;
+    if (image.extents().numel() == 0) fail_file(path, "has no pixels");
+    apply_palette(image, path);
+    if (!is_h5(path)) drop_alpha(image, path);
+    const std::string orientation = turn(image, path);
+    if (&path == &source.images.front()) {
+      result.origin = {h5_place(path).path, is_h5(path) ? Kind::hdf5 : kind_of_file(path), image.header, orientation};
+      result.image = std::move(image);
+      continue;
+    }
+    require_extents(image.extents(), result.image.extents(), path, source.images[0]);
+    require_same_place(image, result.image, path, source.images[0], result.image.notes);
+    append_channels(result.image, image);
+    std::move(image.notes.begin(), image.notes.end(), std::back_inserter(result.image.notes));
+  }
+  return result;
+}
+
+SourceLabel read_source_label(const Source& source, const SourceImage& image, const std::string& axes) {
+  check(!source.labels.empty(), "read_source_label: the case ", source.id, " has no label");
+  SourceLabel label;
+  if (source.labels.size() == 1) {
+    Image read = read_label_image(source.labels[0], image, axes, label);
+    label.values = label_values(read, source.labels[0], label.colours);
+    label.palette = std::move(read.palette);
+    return label;
+  }
+  label.values.resize(static_cast<std::size_t>(image.image.extents().numel()));
+  std::int32_t object = 0;
+  for (const std::string& path : source.labels) {  // what is not 0 in a file is its object
+    ++object;
+    Image read = read_label_image(path, image, axes, label);
+    bool colours = false;
+    const std::vector<std::int32_t> values = label_values(read, path, colours);
+    std::int32_t other = 0;  // the value that is not 0
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values[i] == 0) continue;
+      if (colours || (other != 0 && values[i] != other))
+        fail_file(path, "has several values beside 0; the mask of one object has one");
+      other = values[i];
+      label.values[i] = object;
+    }
+  }
+  return label;
+}
+
+}  // namespace voxgrad::data
