@@ -45,6 +45,7 @@ void run(int argc, const char* const* argv) {
   apps::add_train(program);
   apps::add_evaluate(program);
   apps::add_predict(program);
+  apps::add_export(program);
   apps::add_metrics(program);
   apps::add_losses(program);
   apps::add_compare(program);

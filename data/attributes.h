@@ -1,4 +1,4 @@
-// The attributes of a dataset file that are texts with a meaning of their own. Internal to this folder.
+// The attributes of a dataset file that are texts with a meaning of their own.
 #pragma once
 
 #include <map>

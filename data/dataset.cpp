@@ -59,7 +59,7 @@ void require_crc(const char* what, const h5::Array& array, std::uint32_t found) 
 struct Dataset::Impl {
   StoredDataset stored;
   LabelRule rule;
-  bool verify;
+  bool verify, labels;
   mutable std::mutex mutex;
   mutable bool verified = false;
   mutable bool foreground_known = false;
@@ -68,7 +68,8 @@ struct Dataset::Impl {
       : stored(std::move(found)),
         rule(std::ssize(stored.info.class_names), stored.info.ignore_label,
              stored.info.labelled ? options.label_map : std::map<int, int>{}),
-        verify(options.verify) {}
+        verify(options.verify),
+        labels(stored.info.labelled && options.labels) {}
 
   std::int64_t cases() const { return std::ssize(stored.info.case_ids); }
   CaseName name(std::int64_t index, const h5::Array& array) const {
@@ -178,7 +179,7 @@ std::vector<std::int64_t> Dataset::split(const std::string& name) const { return
 void Dataset::verify() const {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->verified) return;
-  if (info().labelled) impl_->verify_labels();
+  if (impl_->labels) impl_->verify_labels();
   impl_->verify_images();
   impl_->verified = true;
 }
@@ -196,7 +197,7 @@ Case Dataset::read(std::int64_t index) const {
   if (!info().groups.empty()) result.group = nth(info().groups, index);
   result.spacing = nth(info().spacings, index);
   result.image = impl_->read_image(index);
-  if (info().labelled) result.label = impl_->read_label(index);
+  if (impl_->labels) result.label = impl_->read_label(index);
   if (const StoredDataset::Space* space = impl_->stored.space(index)) {
     result.affine = space->affine;
     result.orientation = nth(info().orientations, index);

@@ -54,6 +54,7 @@ struct DatasetOptions {
   // stored; if not, every value that occurs must be in it.
   std::map<int, int> label_map;
   bool verify = true;  // whether the first read() calls verify()
+  bool labels = true;  // false: labels are neither checked nor read; Case::label is undefined
 };
 
 class Dataset {

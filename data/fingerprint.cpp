@@ -64,7 +64,8 @@ Collector::Collector(const DatasetInfo& info, std::int64_t cases)
       samples_(all_.size()) {
   result_.cases = cases;
   result_.dims = info.dims;
-  for (const std::string& name : info.class_names) result_.classes.emplace_back().name = name;
+  if (info.labelled)
+    for (const std::string& name : info.class_names) result_.classes.emplace_back().name = name;
   result_.channels.resize(all_.size());
   for (ChannelFingerprint& channel : result_.channels) {
     channel.min = std::numeric_limits<double>::infinity();
@@ -74,15 +75,15 @@ Collector::Collector(const DatasetInfo& info, std::int64_t cases)
 
 void Collector::add(const Case& one) {
   add_geometry(one);
-  add_labels(one);
+  if (one.label.defined()) add_labels(one);
   add_intensities(one);
 }
 
 void Collector::add_geometry(const Case& one) {
   if (!one.group.empty()) groups_.insert(one.group);
-  result_.voxels += one.label.numel();
+  result_.voxels += one.image.numel() / info_.channels;
   for (int axis = 0; axis < info_.dims; ++axis) {
-    nth(extents_, axis).push_back(static_cast<double>(one.label.extent(axis)));
+    nth(extents_, axis).push_back(static_cast<double>(one.image.extent(axis)));
     nth(spacings_, axis).push_back(nth(one.spacing, axis));
   }
 }
@@ -110,11 +111,11 @@ void Collector::add_labels(const Case& one) {
 }
 
 void Collector::add_intensities(const Case& one) {
-  const std::int64_t channels = info_.channels, voxels = one.label.numel();
+  const std::int64_t channels = info_.channels, voxels = one.image.numel() / channels;
   const float* values = one.image.data<float>();
-  const std::uint8_t* labels = one.label.data<std::uint8_t>();
+  const std::uint8_t* labels = one.label.defined() ? one.label.data<std::uint8_t>() : nullptr;
   std::vector<float> inside;  // the values of the foreground
-  for (std::int64_t v = 0; v < voxels; ++v)
+  for (std::int64_t v = 0; v < voxels && labels != nullptr; ++v)
     if (labels[v] != 0 && labels[v] != info_.ignore_label)
       inside.insert(inside.end(), values + v * channels, values + (v + 1) * channels);
   const std::vector<Moments> all = channel_moments(values, voxels, channels);
@@ -207,10 +208,22 @@ std::vector<Moments> intensity_moments(const Dataset& dataset, const std::vector
 }
 
 Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases) {
-  const std::vector<std::int64_t> chosen = cases.empty() ? dataset.split("all") : cases;
-  Collector collector(dataset.info(), std::ssize(chosen));
-  for (const std::int64_t index : chosen) collector.add(dataset.read(index));
+  check(!cases.empty(), "take_fingerprint: there are no cases");
+  Collector collector(dataset.info(), std::ssize(cases));
+  for (const std::int64_t index : cases) collector.add(dataset.read(index));
   return collector.finish();
+}
+
+std::vector<std::int64_t> absent_classes(const Dataset& dataset, const std::vector<std::int64_t>& cases) {
+  std::vector<std::int64_t> absent;
+  for (std::int64_t label = 1; label < dataset.classes(); ++label) absent.push_back(label);
+  for (auto at = cases.begin(); at != cases.end() && !absent.empty(); ++at) {
+    const Tensor labels = dataset.read(*at).label;
+    std::array<bool, 256> seen{};
+    for (std::int64_t i = 0; i < labels.numel(); ++i) seen[labels.data<std::uint8_t>()[i]] = true;
+    std::erase_if(absent, [&](std::int64_t label) { return nth(seen, label); });
+  }
+  return absent;
 }
 
 }  // namespace voxgrad::data

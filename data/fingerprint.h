@@ -36,16 +36,20 @@ struct Fingerprint {
   std::int64_t cases = 0, groups = 0;  // groups is 0 if the file has none
   std::int64_t voxels = 0;             // in all cases together
   int dims = 2;
-  std::vector<Spread> shape, spacing;  // per spatial axis
-  double foreground_fraction = 0;      // its share of the voxels that are not ignored
-  double ignored_fraction = 0;         // their share of all voxels
-  std::int64_t empty_cases = 0;        // cases without any foreground
-  std::vector<ClassFingerprint> classes;
+  std::vector<Spread> shape, spacing;     // per spatial axis
+  double foreground_fraction = 0;         // its share of the voxels that are not ignored
+  double ignored_fraction = 0;            // their share of all voxels
+  std::int64_t empty_cases = 0;           // cases without any foreground
+  std::vector<ClassFingerprint> classes;  // empty for a dataset without labels; what is above about them is 0 then
   std::vector<ChannelFingerprint> channels;
 };
 
-// Describes the given cases, or all if none are given. Each is read once, and only one is in memory at a time.
-Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases = {});
+// Describes the given cases, of which there must be at least one. Each is read once, and only one is in memory at a
+// time.
+Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases);
+
+// Returns the classes other than the background that none of the cases has. Cases are read until every class was seen.
+std::vector<std::int64_t> absent_classes(const Dataset& dataset, const std::vector<std::int64_t>& cases);
 
 // Returns mean and variance of every channel over all voxels of the given cases, of which there must be at least one.
 // Each case is read once.

@@ -6,6 +6,7 @@
 #include "data/attributes.h"
 #include "data/consistent.h"
 #include "data/label_file.h"
+#include "data/place.h"
 #include "engine/error.h"
 #include "engine/io/crc32.h"
 
@@ -16,8 +17,6 @@ void fail_format(const std::string& where, const std::string& problem, const std
 }
 
 namespace {
-
-constexpr std::int64_t kLargestHeader = std::int64_t{1} << 16;  // of a source file, in bytes
 
 // Returns the checksum that the file has for an array, 0 if it has none.
 std::uint32_t crc_of(const h5::Object& object) {
@@ -142,15 +141,6 @@ std::uint32_t crc_with(std::uint32_t crc, const h5::Array& next) {
   return combined_crc32(crc, crc_of(next), bytes);
 }
 
-std::optional<Affine> read_affine(const h5::Group& group) {
-  if (!group.has_attribute("affine")) return {};
-  const std::vector<double> numbers = group.numbers_attribute("affine");
-  if (numbers.size() != 16) fail_format(group.where(), "affine must be 4 x 4 numbers");
-  Affine affine{};
-  for (std::size_t i = 0; i < 12; ++i) affine[i / 4][i % 4] = numbers[i];
-  return affine;
-}
-
 // Checks where the cases lie. From here on shapes and spacings are those after the turn to RAS.
 void turn_cases(StoredDataset& stored, const std::vector<std::optional<Affine>>& affines) {
   DatasetInfo& info = stored.info;
@@ -240,30 +230,7 @@ Shape StoredDataset::stored_shape(std::int64_t index) const {
 }
 
 Origin StoredDataset::origin(std::int64_t index) const {
-  Origin result;
-  if (stacked) return result;
-  const std::string path = "/cases/" + nth(info.case_ids, index);
-  const h5::Group group = file.group(path);
-  if (!group.has_attribute("source")) return result;
-  result.path = group.string_attribute("source");
-  result.kind = kind_of_text(group.string_attribute("source_kind"), group.where());
-  if (group.has_attribute("source_orientation")) {
-    result.orientation = group.string_attribute("source_orientation");
-    try {
-      turn_to_ras(result.orientation);
-    } catch (const Error& error) {
-      fail_format(group.where(), "source_" + error.message(), error.hint());
-    }
-  }
-  if (!file.exists(path + "/source_header")) return result;
-  const h5::Array header = file.array(path + "/source_header");
-  require_type(header, {h5::Element::u8});
-  if (header.extents().dims() != 1 || header.extents()[0] > kLargestHeader)
-    fail_format(header.where(),
-                text("extents are ", header.extents(), ", expected one axis of at most ", kLargestHeader));
-  result.header.resize(static_cast<std::size_t>(header.extents()[0]));
-  if (!result.header.empty()) header.read_all(h5::Element::u8, result.header.data());
-  return result;
+  return stacked ? Origin() : read_origin(file, "/cases/" + nth(info.case_ids, index));
 }
 
 Box StoredDataset::image(std::int64_t index) const {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/attributes.h"
+#include "data/place.h"
 #include "engine/error.h"
 
 namespace voxgrad::data {
@@ -49,6 +51,15 @@ LabelFile::LabelFile(const std::string& path) : file_(h5::File::open(path)), sta
   const h5::Group root = file_.group("/");
   if (root.has_attribute("class_names")) class_names_ = root.strings_attribute("class_names");
   ignore_label_ = ignore_label_of(root);
+  if (root.has_attribute("format") && root.string_attribute("format") == "voxgrad-logits")
+    throw Error(ErrorKind::data, path + ": its labels are the true ones, beside the logits of a model",
+                "they say nothing about the model: predict without logits");
+  physical_ = !root.has_attribute("spacing_unit") || root.string_attribute("spacing_unit") != kPixels;
+  if (root.has_attribute("label_map"))
+    style_.values =
+        values_of_classes(label_map_of(root.string_attribute("label_map"), root.where()), std::ssize(class_names_));
+  if (root.has_attribute("class_colours"))
+    style_.colours = colours_of(root.string_attribute("class_colours"), root.where());
   has_case_ids_ = !stacked_ || file_.exists("/case_ids");
   if (!stacked_) {
     if (!file_.exists("/cases")) throw Error(ErrorKind::data, path + ": neither /labels nor /cases in it");
@@ -88,62 +99,53 @@ std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
   return {};
 }
 
-PredictionWriter::PredictionWriter(const std::string& path, const Dataset& dataset,
-                                   const std::vector<std::int64_t>& cases, bool probabilities, const std::string& model)
-    : writer_(path), info_(dataset.info()), cases_(cases), probabilities_(probabilities) {
-  check(!cases.empty(), "predictions: there are no cases");
-  stacked_ = std::all_of(cases.begin(), cases.end(), [&](std::int64_t index) {
-    return nth(info_.shapes, index) == nth(info_.shapes, cases.front()) &&
-           nth(info_.spacings, index) == nth(info_.spacings, cases.front());
-  });
-  writer_.attribute("/", "format", std::string("voxgrad-prediction"));
-  writer_.attribute("/", "format_version", std::int64_t{1});
-  writer_.attribute("/", "class_names", info_.class_names);
-  writer_.attribute("/", "ignore_label", static_cast<std::int64_t>(info_.ignore_label));
-  writer_.attribute("/", "model", model);
-  writer_.attribute("/", "source", info_.path);
-  std::vector<std::string> ids;
-  for (const std::int64_t index : cases) ids.push_back(nth(info_.case_ids, index));
-  writer_.texts("/case_ids", ids);
-  if (!stacked_) writer_.group("/cases");
-  for (std::size_t position = 0; position < (stacked_ ? 1 : cases.size()); ++position) {
-    const Shape& shape = nth(info_.shapes, cases[position]);
-    const std::string folder = stacked_ ? "/" : case_group(position) + "/";
-    if (!stacked_) writer_.group(case_group(position));
-    create(folder, stacked_ ? "labels" : "label", "probabilities", stacked_ ? Shape{std::ssize(cases)} + shape : shape);
-    writer_.attribute(folder + (stacked_ ? "labels" : "label"), "spacing", nth(info_.spacings, cases[position]));
+h5::Array LabelFile::array(std::size_t index, const char* stacked, const char* single) const {
+  return file_.array(stacked_ ? stacked : "/cases/" + case_ids_[index] + single);
+}
+
+Shape LabelFile::extents(std::size_t index) const {
+  const Shape all = array(index, "/labels", "/label").extents();
+  return stacked_ ? all.without(0) : all;
+}
+
+Case LabelFile::place(std::size_t index) const {
+  const int dims = extents(index).dims();
+  Case one;
+  one.id = case_ids_[index];
+  one.spacing = spacing(index, dims);
+  if (one.spacing.empty()) one.spacing.assign(static_cast<std::size_t>(dims), 1.0);
+  if (stacked_) return one;
+  const std::string group = "/cases/" + one.id;
+  one.origin = read_origin(file_, group);
+  one.affine = read_affine(file_.group(group));
+  if (!one.affine || dims != 3) return one;
+  one.orientation = orientation_of(*one.affine);
+  const Turn turn = turn_to_ras(one.orientation);
+  one.affine = turn(*one.affine, extents(index));
+  one.spacing = turn(one.spacing);
+  return one;
+}
+
+bool LabelFile::has_probabilities() const {
+  return !case_ids_.empty() &&
+         file_.exists(stacked_ ? "/probabilities" : "/cases/" + case_ids_.front() + "/probabilities");
+}
+
+Tensor LabelFile::read_probabilities(std::size_t index) const {
+  const h5::Array all = array(index, "/probabilities", "/probabilities");
+  const int lead = stacked_ ? 1 : 0;
+  Shape start = Shape::filled(all.extents().dims(), 0), count = all.extents();
+  const Shape shape = stacked_ ? count.without(0) : count;
+  if (shape.dims() != extents(index).dims() + 1 || shape.without(-1) != extents(index))
+    throw Error(ErrorKind::data, text(all.where(), ": extents are ", count, ", the labels need ", extents(index),
+                                      " and an axis of classes"));
+  if (lead == 1) {
+    start[0] = static_cast<std::int64_t>(index);
+    count[0] = 1;
   }
-}
-
-std::string PredictionWriter::case_group(std::size_t position) const {
-  return "/cases/" + nth(info_.case_ids, cases_[position]);
-}
-
-void PredictionWriter::create(const std::string& folder, const char* labels, const char* probabilities,
-                              const Shape& extents) {
-  const std::string axes = std::string(stacked_ ? "N" : "") + (info_.dims == 3 ? "ZYX" : "YX");
-  const auto create_array = [&](const std::string& name, Element element, const Shape& size) {
-    writer_.create(name, element, size, h5::chunk_of(size, stacked_, info_.dims, element));
-  };
-  create_array(folder + labels, Element::u8, extents);
-  writer_.attribute(folder + labels, "axes", axes);
-  if (!probabilities_) return;
-  create_array(folder + probabilities, Element::f32, extents + Shape{std::ssize(info_.class_names)});
-  writer_.attribute(folder + probabilities, "axes", axes + "C");
-}
-
-void PredictionWriter::add(std::size_t position, const Tensor& labels, const Tensor& probabilities) {
-  const auto put = [&](const std::string& name, const Tensor& values, Element element) {
-    Shape start = Shape::filled(values.dims(), 0), count = values.shape();
-    if (stacked_) {
-      start = Shape{static_cast<std::int64_t>(position)} + start;
-      count = Shape{1} + count;
-    }
-    writer_.write(name, start, count, element, values.raw());
-  };
-  const std::string folder = stacked_ ? "/" : case_group(position) + "/";
-  put(folder + (stacked_ ? "labels" : "label"), labels, Element::u8);
-  if (probabilities_) put(folder + "probabilities", probabilities, Element::f32);
+  const Tensor result = empty(shape);
+  all.read(start, count, Element::f32, result.data<float>());
+  return result;
 }
 
 }  // namespace voxgrad::data

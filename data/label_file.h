@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/exchange/output.h"
 #include "data/h5/h5.h"
-#include "data/h5/h5_writer.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::data {
@@ -36,32 +36,25 @@ class LabelFile {
   // the `dims` axes.
   std::vector<double> spacing(std::size_t index, int dims) const;
 
+  // What is needed to write a case as an image again (data/exchange/output.h).
+  bool physical() const { return physical_; }        // whether spacings are millimetres
+  const MaskStyle& style() const { return style_; }  // values and colours of the source's masks
+  Shape extents(std::size_t index) const;            // *S, as read() returns it
+  // The case without image and label. Spacing and affine are those after a turn to RAS.
+  Case place(std::size_t index) const;
+  bool has_probabilities() const;
+  Tensor read_probabilities(std::size_t index) const;  // f32 [*S, C]
+
  private:
+  h5::Array array(std::size_t index, const char* stacked, const char* single) const;
   h5::File file_;
   bool stacked_;
   h5::Array labels_;  // only if stacked
   std::vector<std::string> case_ids_, class_names_;
   bool has_case_ids_ = false;
   int ignore_label_ = -1;
-};
-
-// Writes predictions for some cases of a dataset, one case after the other. save() writes the whole file at once.
-class PredictionWriter {
- public:
-  // Opens `path` under a temporary name. Throws Error(io), here as in the other functions, if it cannot be written.
-  PredictionWriter(const std::string& path, const Dataset& dataset, const std::vector<std::int64_t>& cases,
-                   bool probabilities, const std::string& model);
-  // Adds the prediction for cases[position]. `probabilities` f32 [*S, C] are used only if they were asked for.
-  void add(std::size_t position, const Tensor& labels, const Tensor& probabilities);
-  void save() { writer_.save(); }
-
- private:
-  void create(const std::string& folder, const char* labels, const char* probabilities, const Shape& extents);
-  std::string case_group(std::size_t position) const;
-  h5::Writer writer_;
-  const DatasetInfo info_;
-  std::vector<std::int64_t> cases_;
-  bool probabilities_, stacked_;
+  bool physical_ = true;
+  MaskStyle style_;
 };
 
 }  // namespace voxgrad::data

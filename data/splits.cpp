@@ -50,16 +50,31 @@ std::map<std::string, Cases> make_splits(const DatasetInfo& info) {
   struct Part {
     const char* name;
     double missing;
+    std::vector<Cases> groups;
   };
-  std::array<Part, 3> parts{{{"train", std::max(1.0, cases - 2 * held_out)}, {"test", held_out}, {"val", held_out}}};
-  std::map<std::string, Cases> splits{{"train", {}}, {"val", {}}, {"test", {}}};
+  std::array<Part, 3> parts{
+      {{"train", std::max(1.0, cases - 2 * held_out), {}}, {"test", held_out, {}}, {"val", held_out, {}}}};
   for (const Cases& group : groups) {
     Part& part = *std::max_element(parts.begin(), parts.end(),
                                    [](const Part& a, const Part& b) { return a.missing < b.missing; });
     part.missing -= static_cast<double>(group.size());
-    append(splits[part.name], group);
+    part.groups.push_back(group);
   }
-  for (auto& [name, split] : splits) std::sort(split.begin(), split.end());
+  // Large groups can fill two splits and leave nothing to the third. It then gets the smallest group of the split that
+  // has most groups.
+  for (Part& part : parts) {
+    Part& richest = *std::max_element(parts.begin(), parts.end(),
+                                      [](const Part& a, const Part& b) { return a.groups.size() < b.groups.size(); });
+    if (!part.groups.empty() || richest.groups.size() < 2) continue;
+    part.groups.push_back(richest.groups.back());
+    richest.groups.pop_back();
+  }
+  std::map<std::string, Cases> splits;
+  for (const Part& part : parts) {
+    Cases& split = splits[part.name];
+    for (const Cases& group : part.groups) append(split, group);
+    std::sort(split.begin(), split.end());
+  }
   return splits;
 }
 
@@ -78,10 +93,10 @@ std::vector<std::int64_t> split_of(const DatasetInfo& info, const std::string& n
 Fold make_fold(const DatasetInfo& info, const std::vector<std::int64_t>& cases, int folds, int fold,
                std::uint64_t seed) {
   std::vector<Cases> groups = shuffled_groups(info, cases, seed);
+  const char* const unit = info.groups.empty() ? "case" : "group";
   if (folds < 2 || folds > std::ssize(groups))
-    throw Error(ErrorKind::usage,
-                text("folds: ", folds, " of ", groups.size(), info.groups.empty() ? " cases" : " groups"),
-                text("choose 2..", groups.size()));
+    throw Error(ErrorKind::usage, text("folds: ", folds, " of ", groups.size(), " ", unit, "s"),
+                text("every fold needs at least one ", unit, ", and there must be two folds or more"));
   check(fold >= 0 && fold < folds, "folds: fold ", fold, " of ", folds);
   // Each group, the largest first, goes to the smallest fold, so that the folds become equally large.
   std::stable_sort(groups.begin(), groups.end(), larger);

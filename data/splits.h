@@ -10,7 +10,8 @@
 namespace voxgrad::data {
 
 // Returns the cases of a split; "all" is every case. If the file has no splits, it gets train, val and test with 70, 15
-// and 15 % of the cases, always the same ones, without splitting a group. Throws Error(usage) for an unknown name.
+// and 15 % of the cases, always the same ones, without splitting a group. From three groups (or cases, if there are no
+// groups) on, none of the three is empty. Throws Error(usage) for an unknown name.
 std::vector<std::int64_t> split_of(const DatasetInfo& info, const std::string& name);
 
 struct Fold {

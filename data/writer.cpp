@@ -12,6 +12,7 @@
 #include "data/format.h"
 #include "data/h5/h5_writer.h"
 #include "data/labels.h"
+#include "data/place.h"
 #include "engine/io/crc32.h"
 
 namespace voxgrad::data {
@@ -76,7 +77,6 @@ struct DatasetWriter::Impl {
   void create_stacked(const Case& first, Element element);
   void put(const std::string& array, const Shape& extents, const Values& values, std::uint32_t& crc);
   void finish(const std::string& array, bool channels, std::uint32_t crc);
-  void put_origin(const std::string& group, const Case& one);
   void put_splits();
 
   std::string path;
@@ -183,7 +183,7 @@ void DatasetWriter::Impl::add(const Case& one, Element element) {
     finish(group + "/label", false, label_crc);
   }
   out.attribute(group, "spacing", one.spacing);
-  put_origin(group, one);
+  write_place(out, group, one.affine, one.origin);
 }
 
 void DatasetWriter::Impl::create(const std::string& array, const Shape& extents, Element element) {
@@ -209,21 +209,6 @@ void DatasetWriter::Impl::put(const std::string& array, const Shape& extents, co
 void DatasetWriter::Impl::finish(const std::string& array, bool channels, std::uint32_t crc) {
   out.attribute(array, "axes", axes_of(info.dims, stacked > 0, channels));
   out.attribute(array, "crc32", crc);
-}
-
-void DatasetWriter::Impl::put_origin(const std::string& group, const Case& one) {
-  if (one.affine) {
-    std::vector<double> numbers;
-    for (const auto& row : *one.affine) numbers.insert(numbers.end(), row.begin(), row.end());
-    numbers.insert(numbers.end(), {0, 0, 0, 1});
-    out.attribute(group, "affine", numbers, {4, 4});
-  }
-  if (one.origin.path.empty()) return;
-  out.attribute(group, "source", one.origin.path);
-  out.attribute(group, "source_kind", std::string(name_of(one.origin.kind)));
-  if (!one.origin.orientation.empty()) out.attribute(group, "source_orientation", one.origin.orientation);
-  if (!one.origin.header.empty())
-    out.array(group + "/source_header", Element::u8, {std::ssize(one.origin.header)}, one.origin.header.data());
 }
 
 void DatasetWriter::Impl::put_splits() {

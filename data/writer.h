@@ -30,12 +30,12 @@ void write_dataset(const std::string& path, const DatasetContents& contents);
 class DatasetWriter {
  public:
   struct Header {
-    std::vector<std::string> class_names;  // may be empty without labels
-    std::map<std::string, std::string> attributes;
+    std::vector<std::string> class_names{};  // may be empty without labels
+    std::map<std::string, std::string> attributes{};
     int ignore_label = -1;  // -1: the file names none
     bool physical = true;   // whether spacings are millimetres
-    std::map<int, int> source_label_map;
-    std::vector<Colour> class_colours;
+    std::map<int, int> source_label_map{};
+    std::vector<Colour> class_colours{};
   };
   DatasetWriter(const std::string& path, const Header& header);
   ~DatasetWriter();

@@ -5,8 +5,10 @@
 // Kervadec et al., MIDL 2019, Eq. 5; Ma 2020, section 4.1. phi is negative inside and positive outside. The parameter
 // sdf chooses one of three versions in use. kervadec, the authors' code, takes -(d - 1) inside, so that the voxels on
 // the border have the value 0. plain takes -d inside, as the survey writes. zero_inner is plain with 0 on those voxels.
-// A class that is absent or fills the image has 0 everywhere. Distances are in millimetres where the spacing is known.
-// In training they are those of the whole case.
+// The 1 of kervadec is one voxel: the smallest spacing s, in the unit of d. Every d is at least s, so that phi is never
+// positive inside; one voxel along the nearest direction would make all border voxels 0, but zero_inner does that.
+// A class that is absent or fills the image has 0 everywhere. Distances have the unit of the spacing. In training they
+// are those of the whole case, in voxels (losses/README.md).
 #include "losses/terms/distance.h"
 
 namespace voxgrad::losses {

@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "apps/report/picture.h"
+#include "data/formats/image.h"
 
 namespace voxgrad::apps {
 
-using Colour = std::array<std::uint8_t, 3>;
+using data::Colour;
 
 // Gives a colour to a number from `low` to `high`. The stops are equally spaced; between them colours change linearly.
 struct ColourMap {

@@ -1,11 +1,11 @@
 #include "apps/report/overlays.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 
 #include "apps/program/console.h"
 #include "apps/report/picture.h"
+#include "apps/report/slices.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
@@ -18,69 +18,16 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kLargest = 160;  // pixels of a side; larger images are thinned out
-using Colour = std::uint8_t[3];
+constexpr double kCover = 0.65;         // how much of the image a colour covers
 // Blue, yellow and vermilion of Okabe and Ito's palette.
 constexpr Colour kAgreement{0x56, 0xB4, 0xE9}, kMissed{0xF0, 0xE4, 0x42}, kFalse{0xD5, 0x5E, 0x00};
 
-// One slice of a case; in 3-D it is the one with most foreground.
-struct Slice {
-  std::int64_t height, width, channels, offset;  // offset in voxels
-};
-
-Slice slice_of(const data::Case& one) {
-  const Shape& shape = one.label.shape();
-  const bool flat = shape.dims() == 2;
-  Slice slice{shape[-2], shape[-1], one.image.shape()[-1], 0};
-  if (flat) return slice;
-  const std::uint8_t* labels = one.label.data<std::uint8_t>();
-  const std::int64_t area = slice.height * slice.width;
-  std::int64_t most = -1;
-  for (std::int64_t z = 0; z < shape[0]; ++z) {
-    const std::int64_t found = std::count_if(labels + z * area, labels + (z + 1) * area,
-                                             [](std::uint8_t label) { return label != 0 && label != 255; });
-    if (found > most) {
-      most = found;
-      slice.offset = z * area;
-    }
-  }
-  return slice;
-}
-
-// Draws the first channel in grey values from the 1st to the 99th percentile, with at most kLargest pixels a side.
-// `colour_of` returns the colour that is laid over a voxel, or nullptr if there is none.
-template <class F>
-Picture draw(const data::Case& one, const Slice& slice, F&& colour_of) {
-  const float* values = one.image.data<float>() + slice.offset * slice.channels;
-  std::vector<double> sorted;
-  for (std::int64_t i = 0; i < slice.height * slice.width; ++i)
-    sorted.push_back(static_cast<double>(values[i * slice.channels]));
-  std::sort(sorted.begin(), sorted.end());
-  const double low = quantile(sorted, 0.01), high = std::max(quantile(sorted, 0.99), low + 1e-6);
-  const std::int64_t step = (std::max(slice.height, slice.width) + kLargest - 1) / kLargest;
-  Picture picture{(slice.width + step - 1) / step, (slice.height + step - 1) / step, {}};
-  for (std::int64_t y = 0; y < slice.height; y += step)
-    for (std::int64_t x = 0; x < slice.width; x += step) {
-      const std::int64_t i = y * slice.width + x;
-      const double grey = std::clamp((static_cast<double>(values[i * slice.channels]) - low) / (high - low), 0.0, 1.0);
-      const std::uint8_t* colour = colour_of(slice.offset + i);
-      for (int k = 0; k < 3; ++k)
-        picture.rgb.push_back(
-            static_cast<std::uint8_t>(colour == nullptr ? 255 * grey : 0.35 * 255 * grey + 0.65 * colour[k]));
-    }
-  return picture;
-}
-
-Picture draw_image(const data::Case& one, const Slice& slice) {
-  return draw(one, slice, [](std::int64_t) -> const std::uint8_t* { return nullptr; });
-}
-
-Picture draw_overlay(const data::Case& one, const Slice& slice, const Tensor& prediction, int ignore) {
+Picture draw_overlay(const data::Case& one, std::int64_t slice, const Tensor& prediction, int ignore) {
   const std::uint8_t* truth = one.label.data<std::uint8_t>();
   const std::uint8_t* found = prediction.data<std::uint8_t>();
-  return draw(one, slice, [&](std::int64_t i) -> const std::uint8_t* {
-    if (truth[i] == ignore || (truth[i] == 0 && found[i] == 0)) return nullptr;
-    if (truth[i] == found[i]) return kAgreement;
-    return found[i] == 0 ? kMissed : kFalse;
+  return draw_slice(one.image, slice, kLargest, [&](std::int64_t i) -> Paint {
+    if (truth[i] == ignore || (truth[i] == 0 && found[i] == 0)) return {};
+    return {truth[i] == found[i] ? kAgreement : found[i] == 0 ? kMissed : kFalse, kCover};
   });
 }
 
@@ -133,8 +80,8 @@ void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const s
   for (const Scene& scene : scenes) {
     const auto index = std::find(ids.begin(), ids.end(), scene.id) - ids.begin();
     const data::Case one = dataset.read(index);
-    const Slice slice = slice_of(one);
-    write_text(file_of(directory, analysis, scene, 0), to_png(draw_image(one, slice)));
+    const std::int64_t slice = fullest_slice(one.label);
+    write_text(file_of(directory, analysis, scene, 0), to_png(draw_slice(one.image, slice, kLargest)));
     for (std::size_t k = 0; k < scene.runs.size(); ++k) {
       const nn::Model model = nn::load_model(model_file(directory + "/" + scene.runs[k]->path));
       const Tensor prediction = nn::predict(model, one.image);

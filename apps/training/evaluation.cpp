@@ -31,6 +31,7 @@ std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Datas
   std::vector<CaseResult> results;
   for (const std::int64_t index : cases) {
     const data::Case sample = dataset.read(index);
+    if (options.look_at) options.look_at(sample);
     losses::ProbabilityTally tally(dataset.classes(), info.ignore_label);
     const bool soft = options.needs >= losses::Needs::probabilities;
     const nn::SlabSink add = [&](std::int64_t row, const Tensor& probabilities) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/training/geometry.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -33,6 +34,7 @@ void Feed::look_ahead(std::int64_t step) try {
 void Feed::fetch(std::int64_t step) {
   fetched_ = -1;  // while the batch is neither the old nor the new one
   data::Batch host = loader_.batch(step);
+  host.spacing = in_voxels(host.spacing);
   place(batch_.images, host.images);
   for (std::size_t k = 0; k < batch_.truths.size(); ++k) {
     if (k > 0) {

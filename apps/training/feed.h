@@ -16,7 +16,7 @@ namespace voxgrad::apps {
 struct Truth {
   Tensor labels;                         // u8 [N, *S]
   std::map<std::string, Tensor> fields;  // f32 [N, *S, K]; the maps that the loss asks for, by their keys
-  std::vector<double> spacing;           // mm per spatial axis; empty if the voxels have no size
+  std::vector<double> spacing;           // of the logits' grid in voxels (in_voxels); empty if the voxels have no size
 };
 
 struct TrainingBatch {

@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "apps/program/words.h"
+#include "apps/training/checkpoint.h"
 #include "apps/training/geometry.h"
+#include "apps/training/suitability.h"
 #include "data/fingerprint.h"
 #include "data/splits.h"
 #include "engine/error.h"
@@ -153,7 +155,7 @@ void plan_fields(Plan& plan, const data::DatasetInfo& info) {
   const std::int64_t channels = plan.model.net.classes;
   maker.variant = text(channels, " channels, definition ", losses::kFieldDefinition);
   maker.make = [channels](const std::string& key, const Tensor& labels, const std::vector<double>& spacing) {
-    return losses::make_field(key, labels, channels, spacing, DType::f32);
+    return losses::make_field(key, labels, channels, in_voxels(spacing), DType::f32);
   };
   plan.fields = std::make_shared<data::Fields>(std::move(maker), data::cache_path(info.path));
   plan.loader.fields = plan.fields;
@@ -181,6 +183,7 @@ void plan_steps(Plan& plan) {
 const char* name_of(OnNan what) { return what == OnNan::stop ? "stop" : what == OnNan::skip ? "skip" : "rollback"; }
 
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
+  data::require_labels(dataset, "training");
   const data::DatasetInfo& info = dataset.info();
   Plan plan;
   plan.config = wish;
@@ -201,6 +204,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   if (c.augment.empty()) c.augment = info.dims == 3 ? "intensity" : "default";
   if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
   plan_network(plan, info, geometry);
+  plan.model.training = describe_images(dataset, train, parse_label_map(c.label_map));
   plan_loader(plan, dataset, train);
   plan_fields(plan, info);
   plan_steps(plan);
@@ -234,8 +238,16 @@ std::map<int, int> parse_label_map(const std::string& text) {
   return map;
 }
 
-data::Dataset open_dataset(const std::string& path, const std::string& label_map) {
+std::string label_map_for(const std::string& dataset, const std::string& model_file) {
+  if (!data::Dataset::open(dataset).info().source_label_map.empty()) return "";
+  const TensorFile file = load_tensors(model_file);
+  if (!file.metadata.contains("config")) return "";
+  return metadata_json(file, "config", model_file).value("label_map", "");
+}
+
+data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels) {
   data::DatasetOptions options;
+  options.labels = labels;
   options.label_map = parse_label_map(label_map);
   return data::Dataset::open(path, options);
 }

@@ -42,8 +42,10 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish);
 
 // Reads "0:0,255:1" as pairs of a stored value and its class. Throws Error(usage) for another form.
 std::map<int, int> parse_label_map(const std::string& text);
-// Opens a dataset whose labels are mapped as --label-map says.
-data::Dataset open_dataset(const std::string& path, const std::string& label_map);
+// Opens a dataset whose labels are mapped as --label-map says. Without `labels` they are not looked at.
+data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels = true);
+// Returns the --label-map that a model was trained with, for a dataset whose labels nobody has mapped yet; else nothing.
+std::string label_map_for(const std::string& dataset, const std::string& model_file);
 // Returns the cases of a split. Throws Error(data) if there are none.
 std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split);
 

@@ -6,6 +6,7 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
+#include "apps/training/suitability.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -37,12 +38,18 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
   const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
-  const data::Dataset dataset = open_dataset(options.data, options.label_map);
+  const data::Dataset dataset = open_dataset(
+      options.data, options.label_map.empty() ? label_map_for(options.data, model.path) : options.label_map);
+  data::require_labels(dataset, "an evaluation");
+  require_same_classes(model.spec, dataset.info());
   const std::vector<std::int64_t> cases = cases_of(dataset, options.split);
-  const EvaluateOptions how{losses::Needs::probabilities, options.tau};
+  Suitability suitability(model.spec, [&](const std::string& words) { console.warn(words); });
+  const EvaluateOptions how{losses::Needs::probabilities, options.tau,
+                            [&](const data::Case& one) { suitability.look_at(one, dataset.info().physical); }};
   const std::vector<CaseResult> results = evaluate_cases(model, dataset, cases, how, [&](std::size_t done) {
     console.bar(static_cast<double>(done) / static_cast<double>(cases.size()), text("case ", done, "/", cases.size()));
   });
+  suitability.finish();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::vector<std::string>& names = dataset.info().class_names;
   if (!common.json)

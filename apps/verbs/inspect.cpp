@@ -68,8 +68,12 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
   if (print.groups > 0) result += text(" of ", print.groups, " groups");
   for (const auto& [name, cases] : info.splits) result += text(", ", name, " ", cases.size());
   result += text("\nshape       ", axes_text(print.shape, 0), ", ", info.channels, " channels\nspacing     ",
-                 axes_text(print.spacing, 2), " mm\nforeground  ", fixed(100 * print.foreground_fraction, 2), " %, ",
-                 print.empty_cases, " cases without any\n");
+                 axes_text(print.spacing, 2), info.physical ? " mm\n" : " px\n");
+  if (info.labelled)
+    result += text("foreground  ", fixed(100 * print.foreground_fraction, 2), " %, ", print.empty_cases,
+                   " cases without any\n");
+  else
+    result += "labels      none\n";
   if (print.ignored_fraction > 0) result += text("ignored     ", fixed(100 * print.ignored_fraction, 2), " %\n");
   for (const auto& [name, value] : info.attributes)
     result += name + std::string(12 - std::min<std::size_t>(11, name.size()), ' ') + value + "\n";
@@ -87,7 +91,8 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
       row.push_back(fixed(value, 2));
     channels.row(row);
   }
-  return result + "\n" + classes.str() + "\n" + channels.str();
+  if (info.labelled) result += "\n" + classes.str();
+  return result + "\n" + channels.str();
 }
 
 void inspect(const InspectOptions& options, const Common& common) {
@@ -98,6 +103,8 @@ void inspect(const InspectOptions& options, const Common& common) {
   Json splits = Json::object();
   for (const auto& [name, cases] : dataset.info().splits) splits[name] = cases.size();
   json["splits"] = splits;
+  json["labelled"] = dataset.info().labelled;
+  json["spacing_unit"] = dataset.info().physical ? "mm" : "px";
   json["attributes"] = dataset.info().attributes;
   json.update(json_of(print));
   print_json(json);

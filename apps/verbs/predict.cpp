@@ -1,74 +1,269 @@
-// `voxgrad predict` segments the cases of datasets, with labels or without, and writes the labels that it finds into
-// HDF5 files, with --probabilities the class probabilities too. It prints nothing but messages; with --json the names
-// of the files.
+// `voxgrad predict` segments images: datasets with or without labels, single pictures and volumes, and folders of them.
+// Datasets become HDF5 files of labels, images become masks of their own kind and geometry. With --probabilities and
+// --overlay there are further files. It prints nothing but messages; with --json the names of the files.
 #include <filesystem>
+#include <utility>
 
+#include "apps/prediction/jobs.h"
+#include "apps/report/picture.h"
+#include "apps/report/slices.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/plan.h"
+#include "apps/training/run_directory.h"
+#include "apps/training/suitability.h"
 #include "apps/verbs/verbs.h"
-#include "data/dataset.h"
-#include "data/label_file.h"
+#include "data/attributes.h"
+#include "data/prediction_writer.h"
+#include "engine/backend.h"
 #include "engine/error.h"
+#include "engine/names.h"
+#include "engine/ops.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
 namespace {
 
 namespace fs = std::filesystem;
+using data::ScoresFile;
 
 struct PredictOptions {
-  std::string model, out, split = "all";
+  std::string model, split = "all";
   std::vector<std::string> inputs;
-  bool probabilities = false;
+  JobOptions job;
 };
 
-void predict_file(const nn::Model& model, const std::string& input, const std::string& output,
-                  const PredictOptions& options, Console& console) {
-  const data::Dataset dataset = data::Dataset::open(input);
-  const std::vector<std::int64_t> cases = cases_of(dataset, options.split);
-  data::PredictionWriter writer(output, dataset, cases, options.probabilities, model.path);
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    const Tensor image = dataset.read(cases[i]).image;
-    if (options.probabilities) {
-      const nn::Prediction prediction = nn::predict_probabilities(model, image);
-      writer.add(i, prediction.labels, prediction.probabilities);
-    } else {
-      writer.add(i, nn::predict(model, image), {});
+// One model, or several whose probabilities are averaged.
+class Predictor {
+ public:
+  Predictor(const std::vector<std::string>& files, Device device) {
+    for (const std::string& file : files) models_.push_back(nn::load_model(file, device));
+    for (const nn::Model& model : models_) {
+      const nn::ModelSpec& first = models_.front().spec;
+      if (model.spec.class_names != first.class_names || model.spec.net.dims != first.net.dims ||
+          model.spec.net.in_channels != first.net.in_channels)
+        throw Error(ErrorKind::model, model.path + " and " + models_.front().path +
+                                          " have other classes, axes or channels: their predictions have no mean");
     }
-    console.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
-                text(input, ": case ", i + 1, "/", cases.size()));
+  }
+  const nn::ModelSpec& spec() const { return models_.front().spec; }
+  const std::string& path() const { return models_.front().path; }
+  std::vector<std::string> paths() const {
+    std::vector<std::string> result;
+    for (const nn::Model& model : models_) result.push_back(model.path);
+    return result;
+  }
+
+  // Returns the labels. The image is changed if there is one model.
+  Tensor operator()(const Tensor& image, const nn::SlabSink& also = {},
+                    nn::Scores scores = nn::Scores::probabilities) const {
+    if (models_.size() == 1) return nn::predict_in_place(models_.front(), image, also, scores);
+    Tensor sum = zeros(image.shape().with(-1, spec().net.classes));
+    for (const nn::Model& model : models_)
+      static_cast<void>(nn::predict(
+          model, image,
+          [&](std::int64_t row, const Tensor& slab) {
+            const Shape zero = Shape::filled(slab.dims(), 0);
+            sum.backend().copy_box(slab, zero, sum, zero.with(0, row), slab.shape(), true);
+          },
+          scores));
+    sum = sum * (1.0 / static_cast<double>(models_.size()));
+    if (also) also(0, sum);
+    return argmax(sum);
+  }
+
+ private:
+  std::vector<nn::Model> models_;
+};
+
+class Prediction {
+ public:
+  Prediction(const PredictOptions& options, const Predictor& predictor, Console& console)
+      : options_(options),
+        predictor_(predictor),
+        console_(console),
+        suitability_(predictor.spec(), [this](const std::string& words) { warn(words); }) {
+    const nn::TrainingImages& training = predictor.spec().training;
+    style_.values = training.class_values;
+    if (!training.class_colours.empty())
+      style_.colours = data::colours_of(join(training.class_colours, ","), predictor.path());
+    scores_ = options.job.logits          ? ScoresFile::logits
+              : options.job.probabilities ? ScoresFile::probabilities
+                                          : ScoresFile::none;
+  }
+
+  void dataset(const Job& job);
+  void image(const Job& job);
+  void finish() { suitability_.finish(); }
+  const Json& written() const { return written_; }
+  const Json& warnings() const { return warnings_; }
+
+ private:
+  void warn(const std::string& words) {
+    console_.warn(words);
+    warnings_.push_back(words);
+  }
+  data::PredictionHeader header(const std::string& source, bool physical, int ignore) const {
+    return {predictor_.spec().class_names, ignore, predictor_.path(), source, physical, style_, scores_};
+  }
+  void write_hdf5(const Job& job, const data::Case& one, bool physical, Tensor& labels);
+  void wrote(const std::string& file) { written_.push_back(file); }
+
+  const PredictOptions& options_;
+  const Predictor& predictor_;
+  Console& console_;
+  Suitability suitability_;
+  data::MaskStyle style_;
+  ScoresFile scores_ = ScoresFile::none;
+  Json written_ = Json::array(), warnings_ = Json::array();
+};
+
+void Prediction::dataset(const Job& job) {
+  // The labels are not looked at, unless the losses are to be evaluated on the file that is written.
+  const bool truth = scores_ == ScoresFile::logits;
+  const data::Dataset dataset =
+      open_dataset(job.input, truth ? label_map_for(job.input, predictor_.path()) : "", truth);
+  const data::DatasetInfo& info = dataset.info();
+  if (info.labelled) require_same_classes(predictor_.spec(), info);
+  const std::vector<std::int64_t> cases = cases_of(dataset, options_.split);
+  const auto same = [&](std::int64_t index) {
+    return info.orientations.empty() && nth(info.shapes, index) == nth(info.shapes, cases.front()) &&
+           nth(info.spacings, index) == nth(info.spacings, cases.front());
+  };
+  const bool stacked = std::all_of(cases.begin(), cases.end(), same);
+  if (truth && !stacked)
+    throw Error(ErrorKind::data, "predict: " + job.input + ": its cases differ in size, spacing or orientation",
+                "logits are written as one array: choose cases of one size");
+  data::PredictionWriter writer(job.output, header(info.path, info.physical, info.ignore_label),
+                                stacked ? Shape{std::ssize(cases)} + nth(info.shapes, cases.front()) : Shape());
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const data::Case one = dataset.read(cases[i]);
+    const Tensor image = fit_channels(one.image, predictor_.spec(), text(job.input, ": case \"", one.id, '"'));
+    suitability_.look_at(one, info.physical);
+    writer.begin(one, nth(info.shapes, cases[i]));
+    const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
+    const Tensor labels = predictor_(image, scores_ == ScoresFile::none ? nn::SlabSink() : put,
+                                     truth ? nn::Scores::logits : nn::Scores::probabilities);
+    writer.labels(truth && info.labelled ? one.label : labels);
+    console_.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
+                 text(job.input, ": case ", i + 1, "/", cases.size()));
   }
   writer.save();
-  console.say(text("wrote ", output, ", ", cases.size(), " cases"));
+  wrote(job.output);
+  console_.say(text("wrote ", job.output, ", ", cases.size(), " cases"));
+}
+
+void Prediction::image(const Job& job) {
+  data::SourceImage source = data::read_source_image(*job.source, options_.job.axes);
+  for (const std::string& note : source.image.notes) console_.detail(job.input + ": " + note);
+  data::Case one;
+  one.id = job.source->id;
+  one.image = source.image.values;
+  one.spacing = source.image.spacing;
+  one.affine = source.image.affine;
+  one.origin = source.origin;
+  one.orientation = source.origin.orientation;
+  const bool physical = source.image.physical;
+  source.image.values = {};
+  suitability_.look_at(one, physical);
+  const Tensor image = fit_channels(one.image, predictor_.spec(), job.input);
+  // A picture is drawn as it was; of a volume there is no second copy, and in grey its normalised values look the same.
+  const Tensor drawn = options_.job.overlay && image.dims() == 3 ? image.clone() : image;
+  one.image = {};
+
+  Tensor labels;
+  if (data::kind_of_name(job.output) == data::Kind::hdf5) {
+    data::PredictionWriter writer(job.output, header(job.input, physical, -1));
+    writer.begin(one, image.shape().without(-1));
+    const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
+    labels = predictor_(image, scores_ == ScoresFile::none ? nn::SlabSink() : put,
+                        scores_ == ScoresFile::logits ? nn::Scores::logits : nn::Scores::probabilities);
+    writer.labels(labels);
+    writer.save();
+  } else {
+    Tensor all;
+    if (options_.job.probabilities) all = empty(image.shape().with(-1, predictor_.spec().net.classes));
+    const auto keep = [&](std::int64_t row, const Tensor& slab) {
+      const Shape zero = Shape::filled(slab.dims(), 0);
+      all.backend().copy_box(slab, zero, all, zero.with(0, row), slab.shape(), false);
+    };
+    labels = predictor_(image, all.defined() ? nn::SlabSink(keep) : nn::SlabSink());
+    data::write_mask(job.output, labels, one, physical, style_);
+    if (all.defined()) {
+      data::write_probabilities(job.output, all, one, physical, predictor_.spec().class_names);
+      for (const std::string& file : data::probability_files(job.output, predictor_.spec().class_names)) wrote(file);
+    }
+  }
+  wrote(job.output);
+  if (options_.job.overlay) {
+    const std::vector<data::Colour> colours =
+        style_.colours.empty() ? data::default_colours(predictor_.spec().net.classes) : style_.colours;
+    write_text(job.overlay(), to_png(draw_found(drawn, labels, predictor_.spec().class_names, colours,
+                                                one.affine.has_value() && labels.dims() == 3)));
+    wrote(job.overlay());
+  }
+  console_.detail("wrote " + job.output);
+}
+
+// Returns whether a word of the command line names a model and not an image.
+bool is_model(const std::string& path) {
+  return path.ends_with(".safetensors") || fs::exists(fs::path(path) / "best.safetensors") ||
+         fs::exists(fs::path(path) / "last.safetensors");
 }
 
 void predict(const PredictOptions& options, const Common& common) {
   Console console = common.console();
-  const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
-  const bool folder = options.inputs.size() > 1 || fs::is_directory(options.out) || options.out.ends_with('/');
-  if (folder) fs::create_directories(options.out);
-  Json written = Json::array();
-  for (const std::string& input : options.inputs) {
-    const std::string output = folder ? (fs::path(options.out) / fs::path(input).filename()).string() : options.out;
-    if (fs::exists(output) && fs::equivalent(input, output))
-      throw Error(ErrorKind::usage, "predict: " + output + " is the input", "choose another file with -o");
-    predict_file(model, input, output, options, console);
-    written.push_back(output);
+  std::vector<std::string> files{model_file(options.model)}, inputs;
+  for (const std::string& word : options.inputs)
+    if (is_model(word))
+      files.push_back(model_file(word));
+    else
+      inputs.push_back(word);
+  if (inputs.empty()) throw Error(ErrorKind::usage, "predict: no image given", "voxgrad predict RUN IMAGE -o MASK");
+  const Predictor predictor(files, common.get_device());
+  JobOptions how = options.job;
+  how.class_names = predictor.spec().class_names;
+  const std::vector<Job> jobs = plan_jobs(inputs, files, how);
+  Prediction prediction(options, predictor, console);
+  std::size_t images = 0;
+  for (const Job& job : jobs) {
+    if (!job.source) {
+      prediction.dataset(job);
+      continue;
+    }
+    prediction.image(job);
+    console.bar(static_cast<double>(++images) / static_cast<double>(jobs.size()),
+                text("image ", images, "/", jobs.size()));
   }
-  if (common.json) print_json({{"model", model.path}, {"written", written}});
+  prediction.finish();
+  if (images == 1 && jobs.size() == 1)
+    console.say("wrote " + jobs.front().output);
+  else if (images > 0)
+    console.say(text("wrote ", images, " masks to ", fs::path(jobs.front().output).parent_path().string()));
+  if (common.json)
+    print_json({{"model", predictor.path()},
+                {"models", predictor.paths()},
+                {"written", prediction.written()},
+                {"warnings", prediction.warnings()}});
 }
 
 }  // namespace
 
 void add_predict(Program& program) {
   const auto options = std::make_shared<PredictOptions>();
-  CLI::App& verb = program.verb("predict", "segment cases with a model",
+  CLI::App& verb = program.verb("predict", "segment images with a model",
                                 [options, &program] { predict(*options, program.common()); });
-  verb.add_option("model", options->model, "run directory or checkpoint")->required();
-  verb.add_option("input", options->inputs, "dataset files")->required();
-  verb.add_option("-o,--out", options->out, "file, or a directory for several inputs")->required();
-  verb.add_option("--split", options->split, "all, train, val or test");
-  verb.add_flag("--probabilities", options->probabilities, "write the class probabilities too");
+  verb.add_option("model", options->model, "run directory or checkpoint; of several the mean is taken")->required();
+  verb.add_option("input", options->inputs, "datasets, images (PNG, JPEG, TIFF, NIfTI, HDF5) or folders of them")
+      ->required();
+  verb.add_option("-o,--out", options->job.out, "file, whose ending says its kind, or a folder")->required();
+  verb.add_option("--split", options->split, "of datasets: all, train, val or test");
+  verb.add_option("--axes", options->job.axes, "of TIFF pages and arrays of others that do not say it, e.g. ZYX");
+  CLI::Option* probabilities =
+      verb.add_flag("--probabilities", options->job.probabilities, "write the class probabilities too");
+  verb.add_flag("--logits", options->job.logits, "HDF5: write logits and true labels, as `losses eval` reads them")
+      ->excludes(probabilities);
+  verb.add_flag("--overlay", options->job.overlay, "draw what was found over each image, as a PNG beside the mask");
+  verb.add_flag("--overwrite", options->job.overwrite, "replace files that are in the folder already");
 }
 
 }  // namespace voxgrad::apps

@@ -8,6 +8,7 @@ namespace voxgrad::apps {
 void add_bench(Program& program);
 void add_compare(Program& program);
 void add_evaluate(Program& program);
+void add_export(Program& program);
 void add_import(Program& program);
 void add_info(Program& program);
 void add_inspect(Program& program);

@@ -98,6 +98,7 @@ Tensor Fields::read(const std::string& name, const Tensor& label) const {
 void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& cases, const Shape& patch,
                      const std::function<void()>& progress, const std::function<void(const std::string&)>& warn) {
   if (path_.empty()) return;
+  require_labels(dataset, "a map of labels");
   cache_ = open(path_, warn);
   std::optional<FieldCacheWriter> writer;  // made when the first map is missing
   try {

@@ -80,6 +80,7 @@ void require_options(const Dataset& dataset, const LoaderOptions& options) {
     if (!ok) throw Error(ErrorKind::usage, text("loader: ", parts...));
   };
   const DatasetInfo& info = dataset.info();
+  require_labels(dataset, "training");
   require(!options.cases.empty(), "there are no cases to draw from in ", info.name);
   for (const std::int64_t index : options.cases)
     require(index >= 0 && index < dataset.size(), "case ", index, " of ", dataset.size());

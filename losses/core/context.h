@@ -10,7 +10,7 @@
 namespace voxgrad::losses {
 
 struct Context {
-  std::vector<double> spacing;  // millimetres per spatial axis; empty: 1
+  std::vector<double> spacing;  // per spatial axis, the unit of all distances; empty: 1
   // Label that is left out of everything; -1: none. The option `ignore` of a loss overrules it.
   int ignore = -1;
   // Share of each class in the training set, for weights=inverse|sqrt|median; empty: unknown.

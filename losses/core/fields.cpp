@@ -29,12 +29,12 @@ Tensor without_rim(const Tensor& t) {
   return inner;
 }
 
-Tensor signed_distance(const std::string& kind, const Tensor& d, const Tensor& t) {
+Tensor signed_distance(const std::string& kind, const Tensor& d, const Tensor& t, const std::vector<double>& spacing) {
   if (kind == "zero_inner") return d * (1 - t - without_rim(t));
   const Tensor plain = d * (1 - 2 * t);
   if (kind == "plain") return plain;
-  const Tensor full = min(t, spatial_axes(t), true);
-  return plain + t * (1 - full);
+  const double voxel = spacing.empty() ? 1 : *std::min_element(spacing.begin(), spacing.end());
+  return plain + voxel * t * (1 - min(t, spatial_axes(t), true));
 }
 
 // d [N, *S, 1] is the distance to any other class; t is [N, *S, K].
@@ -48,7 +48,7 @@ Tensor penalty(const std::string& kind, const Tensor& d, const Tensor& t) {
     if (top[i] == 0) continue;  // the class is absent, or it is the only one
     if (kind == "max") span[i] = top[i];
     if (kind == "range" && top[i] > low[i]) span[i] = top[i] - low[i];
-    if (kind == "range" && top[i] == low[i]) top[i] += 1;  // so that every voxel gets 1
+    if (kind == "range" && top[i] == low[i]) top[i] += span[i] = low[i];  // so that every voxel gets 1
   }
   const auto like_furthest = [&](const std::vector<double>& values) {
     return from_vector(furthest.shape(), values).to(t.dtype()).to(t.device());
@@ -77,7 +77,7 @@ Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t cha
     return penalty(kind, distance_transform(labels, {}, spacing, dtype), one_hot(labels, classes, dtype));
   }
   const Tensor d = distance_transform(labels, classes, spacing, dtype);
-  return family == "signed" ? signed_distance(kind, d, one_hot(labels, classes, dtype)) : d;
+  return family == "signed" ? signed_distance(kind, d, one_hot(labels, classes, dtype), spacing) : d;
 }
 
 }  // namespace voxgrad::losses

@@ -5,7 +5,8 @@
 //
 //   distance           per class: d, inside and outside (Karimi and Salcudean, TMI 2020, Eq. 8)
 //   signed:plain       per class: d outside, -d inside (Kervadec et al., MIDL 2019, Eq. 5 on a voxel grid)
-//   signed:kervadec    per class: d outside, 1 - d inside, so that the innermost border voxels are 0, as in their code
+//   signed:kervadec    per class: d outside, s - d inside with the smallest spacing s, so that border voxels are 0, as
+//                      in their code
 //   signed:zero_inner  per class: plain, but 0 where a voxel shares a face with the other side
 //   penalty:range      (max d - d) / (max d - min d), d to the nearest voxel of any other class, max and min over the
 //                      region of the voxel's class; 1 in a region whose voxels all have the same d (Caliva et al.,
@@ -30,7 +31,7 @@ namespace voxgrad::losses {
                                 const std::vector<double>& spacing, DType dtype);
 
 // This number must be raised when the values of a field change, so that caches do not return the old ones.
-inline constexpr int kFieldDefinition = 1;
+inline constexpr int kFieldDefinition = 2;
 
 // The keys above.
 [[nodiscard]] const std::vector<std::string>& field_keys();

@@ -42,6 +42,19 @@ void require_consistent(const ModelSpec& spec) {
   spec.normalisation.require_valid(net.in_channels);
 }
 
+// Calls f(key, member, count) for each field of TrainingImages; a list has `count` entries or none.
+template <class Training, class F>
+void visit_fields(Training& training, const UNetConfig& net, F&& f) {
+  f("least_spacing", training.least_spacing, net.dims);
+  f("most_spacing", training.most_spacing, net.dims);
+  f("spacing_unit", training.spacing_unit, 0);
+  f("orientation", training.orientation, 0);
+  f("low", training.low, net.in_channels);
+  f("high", training.high, net.in_channels);
+  f("class_values", training.class_values, net.classes);
+  f("class_colours", training.class_colours, net.classes);
+}
+
 template <class List>
 JsonValue list_of(const List& items) {
   JsonValue::Array list;
@@ -63,6 +76,11 @@ class SpecWriter {
   template <class E>
   void operator()(const char* name, const E& value, const std::vector<std::string>& names) {
     add(name, JsonValue(names[static_cast<std::size_t>(value)]));
+  }
+  void operator()(const char* name, const std::string& value, std::int64_t) { add(name, JsonValue(value)); }
+  template <class T>
+  void operator()(const char* name, const std::vector<T>& values, std::int64_t) {
+    add(name, list_of(values));
   }
   void operator()(const char* name, const std::vector<Extents>& strides) {
     JsonValue::Array list;
@@ -143,6 +161,20 @@ class SpecReader {
   template <class E>
   void operator()(const char* key, E& value, const std::vector<std::string>& names) const {
     if (!is_later(key)) value = static_cast<E>(choice(key, names));
+  }
+  void operator()(const char* key, std::string& value, std::int64_t) const { value = string(key, at(key)); }
+  template <class T>
+  void operator()(const char* key, std::vector<T>& values, std::int64_t count) const {
+    fill(key, values, [&](const JsonValue& x) {
+      if constexpr (std::is_same_v<T, std::string>)
+        return string(key, x);
+      else if constexpr (std::is_same_v<T, std::int64_t>)
+        return whole(key, x, {0, 65535});
+      else
+        return real(key, x);
+    });
+    if (!values.empty() && std::ssize(values) != count)
+      refuse(key, "has ", values.size(), " entries, must have ", count, " or none");
   }
   void operator()(const char* key, std::vector<Extents>& strides) const {
     fill(key, strides, [&](const JsonValue& step) {
@@ -228,6 +260,9 @@ std::string to_text(const ModelSpec& spec) {
   writer.add("patch", list_of(spec.window));
   writer.add("class_names", list_of(spec.class_names));
   writer.add("normalisation", normalisation.finish());
+  SpecWriter training(spec.net.dims);
+  visit_fields(spec.training, spec.net, training);
+  writer.add("training", training.finish());
   return to_text(writer.finish());
 }
 
@@ -248,6 +283,8 @@ ModelSpec parse_spec(const std::string& json) try {
   inner.fill("mean", normalisation.mean, [&](const JsonValue& x) { return inner.real("mean", x); });
   inner.fill("deviation", normalisation.deviation, [&](const JsonValue& x) { return inner.real("deviation", x); });
   require_consistent(spec);
+  if (reader.has("training"))
+    visit_fields(spec.training, spec.net, SpecReader(reader.at("training"), "training."));
   return spec;
 } catch (const Error& error) {
   throw Error(ErrorKind::model, text("metadata \"", kKey, "\": ", error.what()), error.hint());

@@ -20,11 +20,23 @@
 
 namespace voxgrad::nn {
 
+// What the images and masks of the training looked like. Whoever uses the model compares new images with it, and writes
+// masks with the values that those had. A field may be empty, which means that it is unknown.
+struct TrainingImages {
+  std::vector<double> least_spacing, most_spacing;  // over the training cases, for each axis in the order of the window
+  std::string spacing_unit;                         // "mm", or "px" if the images had no physical size
+  std::string orientation;                          // "RAS" if the volumes were turned to it (data/space.h)
+  std::vector<double> low, high;                    // 0.5th and 99.5th percentile of the values of each channel
+  std::vector<std::int64_t> class_values;           // what a mask file has for each class, 0 .. 65535
+  std::vector<std::string> class_colours;           // of a colour mask, "#rrggbb" for each class
+};
+
 struct ModelSpec {
   UNetConfig net;
   Normalisation normalisation;
   Shape window;                          // the patch that the network was trained on; "patch" in the file
   std::vector<std::string> class_names;  // one per output channel, of which there are two or more
+  TrainingImages training;
 };
 
 struct Model {
@@ -35,7 +47,7 @@ struct Model {
 
 // Writes and reads the text of the metadata key "model". Error(model) names a key that is missing, has another type or
 // is outside its range, and says what it may be. A file without the keys for activation, upsampling and initial weights
-// is older than they are, and gets the defaults of UNetConfig.
+// or without "training" is older than they are, and gets the defaults of UNetConfig and an empty TrainingImages.
 std::string to_text(const ModelSpec& spec);
 ModelSpec parse_spec(const std::string& text);
 

@@ -124,7 +124,7 @@ void sliding_window(UNet& net, const Tensor& image, const Shape& window, const S
     for (int axis = 1; axis < dims; ++axis)
       if (inside.extent(axis) != image.extent(axis))
         inside = slice(inside, axis, offset[axis], offset[axis] + image.extent(axis));
-    sink(begin - offset[0], softmax(inside));
+    sink(begin - offset[0], inside);
   };
 
   const Device device = net.parameters().front().tensor.device();
@@ -175,20 +175,26 @@ Shape window_for(const Model& model, const Shape& image) {
   return window;
 }
 
-Tensor predict(const Model& model, const Tensor& image, const SlabSink& also) {
+Tensor predict(const Model& model, const Tensor& image, const SlabSink& also, Scores scores) {
   check_image(model, image);
   const Tensor host = image.detach().to(Device::cpu).to(DType::f32);
-  const Tensor input = host.raw() == image.raw() ? host.clone() : host;
-  const float *first = input.data<float>(), *last = first + input.numel();
+  return predict_in_place(model, host.raw() == image.raw() ? host.clone() : host, also, scores);
+}
+
+Tensor predict_in_place(const Model& model, const Tensor& image, const SlabSink& also, Scores scores) {
+  check_image(model, image);
+  check(image.dtype() == DType::f32 && image.device() == Device::cpu, "predict_in_place: ", image, " on ",
+        image.device(), " is not f32 on the host");
+  const float *first = image.data<float>(), *last = first + image.numel();
   const float* wrong = std::find_if_not(first, last, [](float value) { return std::isfinite(value); });
   if (wrong != last)
     throw Error(ErrorKind::data, text("predict: the image ", image, " is ", *wrong, " at element ", wrong - first),
                 "replace what is no number in f32, for instance by the background");
-  model.spec.normalisation.apply(input);
+  model.spec.normalisation.apply(image);
   const Tensor labels = empty(image.shape().without(-1), DType::u8);
-  sliding_window(*model.net, input, window_for(model, image.shape()), [&](std::int64_t row, const Tensor& slab) {
-    place(argmax(slab).to(Device::cpu), row, labels);
-    if (also) also(row, slab.to(Device::cpu));
+  sliding_window(*model.net, image, window_for(model, image.shape()), [&](std::int64_t row, const Tensor& logits) {
+    place(argmax(logits).to(Device::cpu), row, labels);
+    if (also) also(row, (scores == Scores::logits ? logits : softmax(logits)).to(Device::cpu));
   });
   return labels;
 }

@@ -12,21 +12,27 @@
 
 namespace voxgrad::nn {
 
-// Receives the probabilities [rows, *S', C] of the rows `row` .. row + rows - 1 of the first spatial axis, which are
-// called a slab.
-using SlabSink = std::function<void(std::int64_t row, const Tensor& probabilities)>;
+// Receives the logits, or the probabilities, [rows, *S', C] of the rows `row` .. row + rows - 1 of the first spatial
+// axis, which are called a slab.
+using SlabSink = std::function<void(std::int64_t row, const Tensor& scores)>;
 
-// The image is f32 [*S, C], normalised and on the host, and the network is in evaluation mode. The slabs come in order
-// and cover every row once. Besides the image, the memory holds a few windows, and sums for as many rows as a window
+// The image is f32 [*S, C], normalised and on the host, and the network is in evaluation mode. The sink receives
+// logits. The slabs come in order and cover every row once. Besides the image, the memory holds a few windows, and sums for as many rows as a window
 // has. An image that is smaller than the window is padded with zeros on all sides. Error(argument) if the arguments do
 // not fit.
 void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink);
 
+enum class Scores { probabilities, logits };
+
 // Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
-// normalises a copy of them. `also`, if given, receives the probabilities. Both results are on the host. Nothing is
-// written to the model, so several threads may use it at the same time. Throws Error(data) if the image has other axes
-// or channels than the model takes, or an element that is NaN or infinite.
-Tensor predict(const Model& model, const Tensor& image, const SlabSink& also = {});
+// normalises a copy of them. `also`, if given, receives the probabilities or the logits. Both results are on the host.
+// Nothing is written to the model, so several threads may use it at the same time. Throws Error(data) if the image has
+// other axes or channels than the model takes, or an element that is NaN or infinite.
+Tensor predict(const Model& model, const Tensor& image, const SlabSink& also = {},
+               Scores scores = Scores::probabilities);
+// The same without a copy: the image, f32 on the host, is normalised afterwards.
+Tensor predict_in_place(const Model& model, const Tensor& image, const SlabSink& also = {},
+                        Scores scores = Scores::probabilities);
 // The labels together with the probabilities, f32 [*S, C].
 struct Prediction {
   Tensor labels, probabilities;

@@ -1,6 +1,7 @@
 // The feed: the batches of the loader, one truth for every resolution that the loss sees.
 #include "apps/training/feed.h"
 
+#include "apps/training/geometry.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -34,7 +35,7 @@ TEST_CASE("a batch is that of the loader, in any order and after looking ahead")
     CHECK(batch.images.to_vector<float>() == expected.images.to_vector<float>());
     REQUIRE(batch.truths.size() == 1);
     CHECK(batch.truths[0].labels.to_vector<int>() == expected.labels.to_vector<int>());
-    CHECK(batch.truths[0].spacing == expected.spacing);
+    CHECK(batch.truths[0].spacing == in_voxels(expected.spacing));
     feed.look_ahead(step + 1);
   }
 }

@@ -133,3 +133,21 @@ TEST_CASE("deep supervision and other spacings: a training with distances runs a
   }
   check_same_weights(folder.file("a"), folder.file("b"));
 }
+
+TEST_CASE("the same pictures learn the same whatever the unit of the spacing") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
+  for (const std::string loss : {"boundary", "20*boundary+dice", "dice_hd", "dpce:normalize=none"}) {
+    std::string first;
+    for (const double unit : {1.0, 0.05, 3.0}) {
+      for (data::Case& one : contents.cases) one.spacing = {2 * unit, unit};
+      const std::string data = folder.file(text("unit_", unit, ".h5")), run = folder.file(text(loss, unit));
+      data::write_dataset(data, contents);
+      const Outcome outcome = program(training(data, run, loss, {"--deep-supervision"}));
+      REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+      const std::string metrics = bytes_of(run + "/metrics.csv");
+      if (first.empty()) first = metrics;
+      CHECK_MESSAGE(metrics == first, loss << " " << unit << ": " << metrics << " instead of " << first);
+    }
+  }
+}

@@ -79,7 +79,7 @@ TEST_CASE("fingerprint: every number of a small dataset") {
     }
   write_dataset(folder.file("d.h5"), contents);
   const Dataset dataset = Dataset::open(folder.file("d.h5"));
-  const Fingerprint found = take_fingerprint(dataset);
+  const Fingerprint found = take_fingerprint(dataset, dataset.split("all"));
   CHECK(found.cases == 2);
   CHECK(found.groups == 1);
   CHECK(found.voxels == 18);
@@ -135,14 +135,30 @@ TEST_CASE("fingerprint: the real datasets are as they are described") {
     CHECK(true);
     return;
   }
-  const Fingerprint nuclei = take_fingerprint(Dataset::open(folder + "/nuclei.h5"));
+  const Dataset nuclei_file = Dataset::open(folder + "/nuclei.h5");
+  const Fingerprint nuclei = take_fingerprint(nuclei_file, nuclei_file.split("all"));
   CHECK(nuclei.cases == 96);
   CHECK(std::abs(nuclei.foreground_fraction - 0.08) < 0.005);  // "8 % foreground"
   CHECK(nuclei.classes[1].objects > 1000);
-  const Fingerprint brain = take_fingerprint(Dataset::open(folder + "/hippocampus.h5"));
+  const Dataset brain_file = Dataset::open(folder + "/hippocampus.h5");
+  const Fingerprint brain = take_fingerprint(brain_file, brain_file.split("all"));
   for (const std::size_t c : {1u, 2u}) {
     CHECK(std::abs(brain.classes[c].fraction - 0.019) < 0.002);  // "1.9 % each"
     CHECK(brain.classes[c].cases == 48);
     CHECK(brain.classes[c].objects >= 48);
   }
+}
+
+TEST_CASE("fingerprint: classes that no case has, and no cases") {
+  const Folder folder;
+  DatasetContents contents = random_contents({{2, 2}, {2, 2}, {2, 2}}, 1, 4);
+  contents.cases[0].label = from_vector<std::uint8_t>({2, 2}, {0, 1, 0, 0});
+  contents.cases[1].label = from_vector<std::uint8_t>({2, 2}, {3, 255, 0, 0});
+  contents.cases[2].label = from_vector<std::uint8_t>({2, 2}, {2, 2, 2, 2});
+  write_dataset(folder.file("d.h5"), contents);
+  const Dataset dataset = Dataset::open(folder.file("d.h5"));
+  CHECK(absent_classes(dataset, {0, 1, 2}).empty());
+  CHECK(absent_classes(dataset, {0, 1}) == std::vector<std::int64_t>{2});
+  CHECK(absent_classes(dataset, {}) == std::vector<std::int64_t>{1, 2, 3});
+  CHECK(contains(error_of([&] { take_fingerprint(dataset, {}); }), "there are no cases"));
 }

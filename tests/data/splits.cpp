@@ -101,6 +101,33 @@ TEST_CASE("splits: no group is in two of them") {
   }
 }
 
+TEST_CASE("splits: from three groups on none is empty, and a group stays whole") {
+  const Folder folder;
+  for (const std::size_t size : {1u, 2u, 5u, 30u})
+    for (std::size_t count = 1; count < 12; ++count) {
+      std::vector<std::string> groups;
+      for (std::size_t i = 0; i < count * size; ++i) groups.push_back("patient " + std::to_string(i / size));
+      groups.insert(groups.end(), 3, "patient 0");  // one is larger than the others
+      const Dataset dataset = dataset_of(folder, groups);
+      const Cases train = dataset.split("train"), val = dataset.split("val"), test = dataset.split("test");
+      CHECK(partition({train, val, test}, count_up(std::ssize(groups))));
+      CHECK(!train.empty());
+      CHECK_MESSAGE(test.empty() == (count < 2), count << " groups of " << size);
+      CHECK_MESSAGE(val.empty() == (count < 3), count << " groups of " << size);
+      for (const auto& [a, b] : {std::pair(train, val), std::pair(train, test), std::pair(val, test)})
+        CHECK(!share_a_group(a, b, groups));
+    }
+}
+
+TEST_CASE("splits: the cases of a file that has none must stay where they were in earlier versions") {
+  CHECK(split_of(info_of({}, 20), "test") == Cases{12, 13, 17});
+  CHECK(split_of(info_of({}, 20), "val") == Cases{1, 3, 6});
+  std::vector<std::string> groups;
+  for (int i = 0; i < 25; ++i) groups.push_back("patient " + std::to_string(i % 7 * i % 5));
+  CHECK(split_of(info_of(groups, 25), "test") == Cases{16, 18, 22, 24});
+  CHECK(split_of(info_of(groups, 25), "val") == Cases{2, 3, 11});
+}
+
 TEST_CASE("splits: the splits of the file win") {
   const Folder folder;
   DatasetContents contents = random_contents(std::vector<Shape>(4, Shape{2, 2}), 1, 2);
@@ -146,7 +173,10 @@ TEST_CASE("folds: of some of the cases, in any order, by the seed") {
   for (std::uint64_t seed = 2; seed < 12; ++seed)
     others += make_fold(info, {3, 5, 7, 11, 13, 17}, 3, 1, seed).val != a.val;
   CHECK(others > 5);
-  CHECK(contains(error_of([&] { make_fold(info, {1, 2}, 3, 0, 1); }), "folds: 3 of 2 cases\nhint: choose 2..2"));
+  CHECK(contains(error_of([&] {
+                   make_fold(info, {1, 2}, 3, 0, 1);
+                 }),
+                 "folds: 3 of 2 cases\nhint: every fold needs at least one case"));
   CHECK(contains(error_of([&] { make_fold(info_of({"a", "a", "b"}, 3), {0, 1, 2}, 3, 0, 1); }), "3 of 2 groups"));
   CHECK_THROWS_AS(make_fold(info, {1, 2, 3}, 3, 3, 1), Error);
   CHECK_THROWS_AS(make_fold(info, {1, 2, 30}, 3, 0, 1), Error);

@@ -197,12 +197,16 @@ TEST_CASE("writer: case by case what is read is what was written: geometry, orig
       CHECK(read.origin.header == written.origin.header);
       CHECK(read.origin.orientation == written.origin.orientation);
     }
-    write_dataset(folder.file("d.h5"), {.class_names = header.class_names, .cases = cases});
+    DatasetContents contents;
+    contents.class_names = header.class_names;
+    contents.cases = cases;
+    write_dataset(folder.file("d.h5"), contents);
     CHECK(Dataset::open(folder.file("d.h5")).read(0).affine == cases[0].affine);
   }
 }
 
-TEST_CASE("writer: a case that is refused leaves no trace, so the next one can be added; without save() nothing remains") {
+TEST_CASE(
+    "writer: a case that is refused leaves no trace, so the next one can be added; without save() nothing remains") {
   const Folder folder;
   const Case good = random_case({3, 4}, 1, 2, Random(1));
   const DatasetWriter::Header header{.class_names = {"background", "cell"}};
@@ -220,10 +224,13 @@ TEST_CASE("writer: a case that is refused leaves no trace, so the next one can b
     CHECK(contains(refused([](Case& c) { c.label.data<std::uint8_t>()[0] = 7; }), "value 7 outside 0..1"));
     CHECK(contains(refused([](Case& c) { c.image = zeros({3, 4, 2}); }), "does not fit case 0"));
     CHECK(contains(refused([](Case& c) { c.spacing = {1, -1}; }), "spacing must be 2 positive"));
-    CHECK(contains(refused([](Case& c) { c.affine = Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}; }),
+    CHECK(contains(refused([](Case& c) {
+                     c.affine = Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+                   }),
                    "which only volumes have"));
-    CHECK(contains(refused([](Case& c) { c.image.data<float>()[0] = 70000; }, h5::Element::u16),
-                   "value 70000 cannot be stored as u16\nhint: write f32, or round to 0..65535"));
+    CHECK(contains(
+        refused([](Case& c) { c.image.data<float>()[0] = 70000; }, h5::Element::u16),
+        "value 70000 cannot be stored as u16 (" + folder.file("d.h5") + ")\nhint: write f32, or round to 0..65535"));
     CHECK(contains(refused([](Case& c) { c.image.data<float>()[0] = -32769; }, h5::Element::i16),
                    "value -32769 cannot be stored as i16"));
     CHECK(contains(refused([](Case&) {}, h5::Element::f64), "are stored as u8, i16, u16 or f32, not f64"));
@@ -233,9 +240,7 @@ TEST_CASE("writer: a case that is refused leaves no trace, so the next one can b
   CHECK(files_in(folder) == 0);
   CHECK(contains(error_of([&] { DatasetWriter(folder.file("d.h5"), header).save(); }), "d.h5: has no cases"));
   CHECK(contains(error_of([&] { DatasetWriter(folder.file("d.h5"), {.class_names = {"one"}}); }), "has 1 names"));
-  CHECK(contains(error_of([&] {
-                   DatasetWriter(folder.file("d.h5"), {}).add(good, h5::Element::u8);
-                 }),
+  CHECK(contains(error_of([&] { DatasetWriter(folder.file("d.h5"), {}).add(good, h5::Element::u8); }),
                  "class_names has 0 names"));
   CHECK(contains(error_of([&] {
                    DatasetWriter(folder.file("d.h5"), {.class_names = {"a", "b"}, .attributes = {{"label_map", "x"}}});

@@ -195,3 +195,34 @@ TEST_CASE("the same constant added to all logits of a voxel changes nothing") {
                   text);
   });
 }
+
+// The value may be a sum of terms with and without distances, a + b u^p for the unit u; with log=1 it is that of 1 + L.
+// The power p is told by three units, so that the test knows no formula.
+TEST_CASE("another unit of length multiplies a distance term by a power of it, or changes nothing") {
+  int distances = 0;
+  for_losses(50, [&](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                     const losses::Context& context) {
+    const auto value_in = [&](double unit) {
+      losses::Context scaled = context;
+      for (double& along : scaled.spacing) along *= unit;
+      const double value = loss(sample.logits, sample.labels, scaled).item();
+      return test::contains(text, "log=1") ? std::expm1(value) : value;
+    };
+    const double one = value_in(1);
+    if (std::fabs(value_in(8) - one) <= 1e-12 * std::fabs(one)) {
+      for (const double unit : {1e-3, 0.05, 3.0, 1e3})
+        CHECK_MESSAGE(std::fabs(value_in(unit) - one) <= 1e-12 * std::fabs(one), text << " unit " << unit);
+      return;
+    }
+    ++distances;
+    const double step = value_in(2) - one, power = std::log2((value_in(4) - value_in(2)) / step);
+    const double slope = step / (std::exp2(power) - 1);
+    for (const double unit : {1e-3, 0.05, 3.0, 1e3}) {
+      const double expected = one + slope * (std::pow(unit, power) - 1);
+      CHECK_MESSAGE(std::fabs(value_in(unit) - expected) <=
+                        1e-9 * (std::fabs(one) + std::fabs(slope) * (1 + std::pow(unit, power))),
+                    text << " unit " << unit << ": " << value_in(unit) << ", expected " << expected);
+    }
+  });
+  CHECK(distances > 20);
+}

@@ -44,12 +44,36 @@ TEST_CASE("the fields of a line are those that the definitions say") {
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::fabs(by_max[i] - expected[i]) < 1e-15);
 }
 
-TEST_CASE("spacing is in every distance, and the 1 of kervadec is not scaled by it") {
+TEST_CASE("spacing is in every distance, and the 1 of kervadec is one voxel") {
   const Tensor labels = line({0, 0, 1, 1, 1, 0, 0, 0});
   CHECK(field("distance", labels, 1, {2.5}) == Values{5, 2.5, 2.5, 5, 2.5, 2.5, 5, 7.5});
-  CHECK(field("signed:kervadec", labels, 1, {2.5}) == Values{5, 2.5, -1.5, -4, -1.5, 2.5, 5, 7.5});
+  CHECK(field("signed:kervadec", labels, 1, {2.5}) == Values{5, 2.5, 0, -2.5, 0, 2.5, 5, 7.5});
   CHECK(field("penalty:none", labels, 1, {2.5}) == Values{2.5, 5, 2.5, 0, 2.5, 5, 2.5, 0});
   CHECK(field("penalty:range", labels, 1, {2.5}) == Values{0.5, 1, 1, 0, 1, 1, 0.5, 0});
+}
+
+TEST_CASE("no voxel inside is positive, whatever the spacing of the axes") {
+  // A column that touches the background along the thick axis only at its ends, and along the thin axis everywhere.
+  const Tensor labels = from_vector({1, 5, 3}, std::vector<std::uint8_t>{0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0});
+  CHECK(field("signed:kervadec", labels, 1, {4, 0.5}) == Values{std::sqrt(16.25), 4, std::sqrt(16.25), 0.5, 0, 0.5, 0.5,
+                                                                0, 0.5, 0.5, 0, 0.5, std::sqrt(16.25), 4,
+                                                                std::sqrt(16.25)});
+  CHECK(field("signed:kervadec", reshape(labels, {1, 3, 5}), 1, {4, 0.5})[7] <= 0);
+}
+
+TEST_CASE("another unit multiplies every field, or leaves it unchanged") {
+  const Tensor labels = random_labels({2, 4, 5, 6}, 3, 8);
+  for (const std::string& key : losses::field_keys())
+    for (const double unit : {0.05, 1e-6, 3.0, 1e6}) {
+      const Values first = field(key, labels, 3, {3, 1, 0.7});
+      const Values other = field(key, labels, 3, {3 * unit, unit, 0.7 * unit});
+      const bool ratio = key == "penalty:range" || key == "penalty:max";
+      for (std::size_t i = 0; i < first.size(); ++i) {
+        const double expected = first[i] * (ratio ? 1 : unit), scale = ratio ? 1 : unit;
+        CHECK_MESSAGE(std::fabs(other[i] - expected) <= 1e-12 * scale, key << " unit " << unit << " voxel " << i);
+        CHECK_MESSAGE((other[i] > 1e-12 * scale) == (first[i] > 1e-12), key << " unit " << unit << " voxel " << i);
+      }
+    }
 }
 
 TEST_CASE("the rim of zero_inner are the voxels that share a face with the other side, whatever the spacing") {
@@ -75,7 +99,8 @@ TEST_CASE("a class that is absent or fills the image is 0 everywhere") {
 }
 
 TEST_CASE("a region whose voxels are all as near to others has the penalty 1") {
-  for (double value : field("penalty:range", line({0, 1, 2, 1, 0}), 3)) CHECK(value == 1);
+  for (const double spacing : {1.0, 1e-9, 1e20})
+    for (double value : field("penalty:range", line({0, 1, 2, 1, 0}), 3, {spacing})) CHECK(value == 1);
 }
 
 TEST_CASE("every field has one channel per class, one for a sigmoid channel, and one for a penalty") {

@@ -26,6 +26,14 @@ ModelSpec small_spec() {
   spec.normalisation = {nn::Normalisation::Kind::zscore_dataset, {0.1, -3}, {1e-3, 17}};
   spec.window = {8, 16};
   spec.class_names = {"background", "a \"b\"", "\xC3\xBC"};
+  spec.training = {.least_spacing = {0.5, 1},
+                   .most_spacing = {0.5, 3},
+                   .spacing_unit = "mm",
+                   .orientation = "",
+                   .low = {-1000, 0},
+                   .high = {1e9, 1e-9},
+                   .class_values = {0, 4, 65535},
+                   .class_colours = {"#000000", "#ff0000", "#00ff00"}};
   return spec;
 }
 
@@ -113,8 +121,16 @@ TEST_CASE("every field of the configuration is saved") {
               .strides = {{1, 2, 3}},
               .init = nn::Init::orthogonal};
   spec.window = {4, 4, 6};
+  spec.training.orientation = "RAS";
+  spec.training.least_spacing = spec.training.most_spacing = {3, 1, 0.5};
   const ModelSpec read = nn::parse_spec(nn::to_text(spec));
   CHECK(nn::to_text(read) == nn::to_text(spec));
+  CHECK(read.training.most_spacing == spec.training.most_spacing);
+  CHECK(read.training.orientation == "RAS");
+  CHECK(read.training.spacing_unit == "mm");
+  CHECK(read.training.high == std::vector<double>{1e9, 1e-9});
+  CHECK(read.training.class_values == std::vector<std::int64_t>{0, 4, 65535});
+  CHECK(read.training.class_colours.back() == "#00ff00");
   CHECK(read.net.activation == Activation::relu);
   CHECK(read.net.upsampling == Upsampling::nearest);
   CHECK(!read.net.transposed);
@@ -199,6 +215,9 @@ TEST_CASE("numbers outside their range are named") {
   CHECK(contains(refusal("[0.001,17.0]", "[-1,17.0]"), "deviation -1"));
   CHECK(contains(refusal("[0.001,17.0]", "[1]"), "2 means and 1 deviations"));
   CHECK(contains(refusal("[0.001,17.0]", "[1e999,1]"), "a number that double does not hold"));
+  CHECK(contains(refusal("[0,4,65535]", "[0,4,65536]"), "\"training.class_values\" is 65536, must be a whole number"));
+  CHECK(contains(refusal("[0,4,65535]", "[0,4]"), "\"training.class_values\" has 2 entries, must have 3 or none"));
+  CHECK(contains(refusal("\"mm\"", "7"), "\"training.spacing_unit\" is no text"));
   CHECK(contains(refusal("{\"kind\"", "[{\"kind\""), "metadata \"model\": line 1"));
   CHECK(contains(refusal("{\"network\"", "[1,{\"network\""), "metadata \"model\": line 1"));
 }
@@ -207,6 +226,7 @@ TEST_CASE("a window of too many voxels is refused whatever its axes") {
   ModelSpec spec = small_spec();
   spec.net.dims = 3;
   spec.net.strides = {{1, 1, 1}, {1, 1, 1}};
+  spec.training = {};
   for (const Shape& window : {Shape{65536, 65536, 1}, Shape{1, 65536, 4097}}) {
     spec.window = window;
     CHECK(contains(error_of([&] { nn::parse_spec(nn::to_text(spec)); }), "more than 268435456 voxels"));

@@ -28,10 +28,10 @@ UNet small_net(int dims, std::int64_t channels) {
 Tensor collect(UNet& net, const Tensor& image, const Shape& window, int* slabs = nullptr) {
   std::vector<Tensor> parts;
   std::int64_t next = 0;
-  sliding_window(net, image, window, [&](std::int64_t row, const Tensor& probabilities) {
+  sliding_window(net, image, window, [&](std::int64_t row, const Tensor& logits) {
     CHECK(row == next);
-    next += probabilities.extent(0);
-    parts.push_back(probabilities);
+    next += logits.extent(0);
+    parts.push_back(softmax(logits));
   });
   if (slabs != nullptr) *slabs = static_cast<int>(parts.size());
   return concat(parts, 0);

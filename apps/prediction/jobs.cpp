@@ -1,0 +1,123 @@
+#include "apps/prediction/jobs.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "data/dataset.h"
+#include "data/exchange/output.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+namespace fs = std::filesystem;
+using data::Kind;
+
+// The result must be one of these endings; the file is made only if it is.
+constexpr const char* kEndings =
+    "known endings are .h5, .png, .tif, .nii.gz and .nii; for a folder end the name with /";
+
+std::vector<Job> find(const std::string& input, const JobOptions& options) {
+  if (!fs::exists(input)) throw Error(ErrorKind::io, input + ": there is no such file or folder");
+  if (!fs::is_directory(input) && data::is_dataset(input)) return {{input, "", std::nullopt}};
+  std::vector<Job> jobs;
+  data::DiscoverOptions how;
+  how.labels = false;
+  how.axes = options.axes;
+  for (const data::Source& source : data::discover({input}, how).cases) {
+    const std::string& first = source.images.front();
+    if (source.images.size() == 1 && fs::is_regular_file(first) && data::is_dataset(first))
+      jobs.push_back({first, "", std::nullopt});
+    else
+      jobs.push_back({first, "", source});
+  }
+  if (jobs.empty())
+    throw Error(ErrorKind::data, input + ": no images in it", "PNG, JPEG, TIFF, NIfTI and HDF5 files are read");
+  return jobs;
+}
+
+// The name of an output in a folder: that of the input, with the ending of the kind in which its mask is written.
+std::string name_in_folder(const Job& job) {
+  if (!job.source) return fs::path(job.input).filename().string();
+  return job.source->id + data::ending_of(data::mask_kind(data::kind_of_file(job.input)));
+}
+
+void require_kind(const Job& job, const JobOptions& options) {
+  const std::optional<Kind> kind = data::kind_of_name(job.output);
+  if (!kind) throw Error(ErrorKind::usage, "predict: " + job.output + " has no known ending", kEndings);
+  if (*kind == Kind::jpeg)
+    throw Error(ErrorKind::usage, "predict: JPEG changes the values of a mask: " + job.output, "use the ending .png");
+  if (!job.source && *kind != Kind::hdf5)
+    throw Error(ErrorKind::usage,
+                text("predict: the input ", job.input, " is a dataset, ", job.output, " is ", data::name_of(*kind)),
+                "write the predictions as .h5; `voxgrad export` makes images of them");
+  if (options.logits && *kind != Kind::hdf5)
+    throw Error(ErrorKind::usage, "predict: --logits writes HDF5, not " + job.output, "use the ending .h5");
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code code;  // a file that is not there is no other file
+  return fs::equivalent(a, b, code);
+}
+
+void require_apart(const std::vector<Job>& jobs, const std::vector<std::string>& kept, bool named,
+                   const JobOptions& options) {
+  std::map<std::string, std::string> writer;  // output -> input
+  const auto claim = [&](const std::string& output, const Job& job) {
+    const auto [other, is_new] = writer.emplace(fs::path(output).lexically_normal().string(), job.input);
+    if (!is_new)
+      throw Error(ErrorKind::usage,
+                  text("predict: ", other->second, " and ", job.input, " would both be written to ", output),
+                  "predict them one after the other, each into a folder of its own");
+    if (!fs::exists(output)) return;
+    if (fs::is_directory(output)) throw Error(ErrorKind::usage, "predict: " + output + " is a folder");
+    for (const std::string& file : kept)
+      if (same_file(file, output))
+        throw Error(ErrorKind::usage, "predict: " + output + " is the model", "choose another file with -o");
+    for (const Job& one : jobs) {
+      const std::vector<std::string> files = one.source ? one.source->images : std::vector<std::string>{one.input};
+      for (const std::string& file : files)
+        if (same_file(file, output))
+          throw Error(ErrorKind::usage, "predict: " + output + " is the input", "choose another file with -o");
+    }
+    if (!named && !options.overwrite)
+      throw Error(ErrorKind::usage, "predict: " + output + " exists already",
+                  "choose another folder with -o, or replace its files with --overwrite");
+  };
+  for (const Job& job : jobs) {
+    claim(job.output, job);
+    if (!job.source) continue;
+    if (options.overlay) claim(job.overlay(), job);
+    if (options.probabilities && data::kind_of_name(job.output) != Kind::hdf5)
+      for (const std::string& file : data::probability_files(job.output, options.class_names)) claim(file, job);
+  }
+}
+
+}  // namespace
+
+std::string Job::overlay() const {
+  return (fs::path(output).parent_path() / (data::stem_of(output) + "_overlay.png")).string();
+}
+
+std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::vector<std::string>& kept,
+                           const JobOptions& options) {
+  std::vector<Job> jobs;
+  for (const std::string& input : inputs)
+    for (Job& job : find(input, options)) jobs.push_back(std::move(job));
+  const std::string& out = options.out;
+  const bool several = inputs.size() > 1 || jobs.size() > 1 || fs::is_directory(inputs.front());
+  const bool folder = fs::is_directory(out) || out.ends_with('/') || fs::path(out).extension().empty();
+  if (several && !folder)
+    throw Error(ErrorKind::usage, text("predict: ", out, " is one file, there are ", jobs.size(), " inputs"),
+                "name a folder with -o");
+  for (Job& job : jobs) {
+    job.output = folder ? (fs::path(out) / name_in_folder(job)).string() : out;
+    require_kind(job, options);
+  }
+  require_apart(jobs, kept, !folder, options);
+  if (folder) fs::create_directories(out);
+  return jobs;
+}
+
+}  // namespace voxgrad::apps

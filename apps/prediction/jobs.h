@@ -1,0 +1,33 @@
+// What a prediction reads and which files it writes, all of it decided before the first image is read. No file is
+// written by two inputs, and no input and no model is overwritten.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/exchange/source.h"
+
+namespace voxgrad::apps {
+
+struct JobOptions {
+  std::string out;                       // a file, or a folder for several inputs
+  std::string axes;                      // DiscoverOptions::axes
+  std::vector<std::string> class_names;  // of the model
+  bool probabilities = false, logits = false, overlay = false, overwrite = false;
+};
+
+// One input with its output: a dataset with all its cases, or one image.
+struct Job {
+  std::string input, output;
+  std::optional<data::Source> source;  // nothing for a dataset
+  std::string overlay() const;         // the file beside the output; a dataset has none
+};
+
+// Finds the inputs in files and folders. Throws Error(io) for what is not there, Error(usage) for an output whose kind
+// cannot hold the result, for two inputs with one output, and for an output that exists (unless it was named itself).
+// `kept` are files that must not be overwritten: the models.
+std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::vector<std::string>& kept,
+                           const JobOptions& options);
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,172 @@
+#include "apps/training/suitability.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "data/attributes.h"
+#include "data/exchange/output.h"
+#include "engine/error.h"
+#include "engine/names.h"
+
+namespace voxgrad::apps {
+namespace {
+
+constexpr double kOtherSpacing = 1.5;      // beyond the range of the training by this factor, objects look different
+constexpr double kOtherWidth = 10;         // a range of intensities that is so many times wider or narrower
+constexpr std::int64_t kSamples = 100000;  // voxels of a case that are looked at
+constexpr std::size_t kCases = 16;
+
+// The percentiles 0.5 and 99.5 of a channel.
+struct Range {
+  double low = 0, high = 0;
+};
+
+void sample(const Tensor& image, std::int64_t channel, std::vector<float>& values) {
+  const std::int64_t channels = image.extent(-1), voxels = image.numel() / channels;
+  const std::int64_t step = (voxels + kSamples - 1) / kSamples;
+  const float* at = image.data<float>();
+  for (std::int64_t i = 0; i < voxels; i += step) values.push_back(at[i * channels + channel]);
+}
+
+Range range_of(std::vector<float>& values) {
+  const auto at = [&](double share) {
+    const auto place = values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+    std::nth_element(values.begin(), place, values.end());
+    return static_cast<double>(*place);
+  };
+  return {at(0.005), at(0.995)};
+}
+
+std::string spacing_text(const std::vector<double>& spacing) {
+  std::string result;
+  for (const double step : spacing) result += (result.empty() ? "" : " x ") + text(step);
+  return result;
+}
+
+std::string count_text(std::int64_t count, const char* what) { return text(count, " ", what, count == 1 ? "" : "s"); }
+
+}  // namespace
+
+nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
+                                   const std::map<int, int>& label_map) {
+  const data::DatasetInfo& info = dataset.info();
+  nn::TrainingImages result;
+  result.spacing_unit = info.physical ? "mm" : "px";
+  result.least_spacing = result.most_spacing = nth(info.spacings, cases.front());
+  for (const std::int64_t index : cases)
+    for (std::size_t axis = 0; axis < result.least_spacing.size(); ++axis) {
+      const double spacing = nth(info.spacings, index)[axis];
+      result.least_spacing[axis] = std::min(result.least_spacing[axis], spacing);
+      result.most_spacing[axis] = std::max(result.most_spacing[axis], spacing);
+    }
+  const auto lies = [&](std::int64_t index) { return !nth(info.orientations, index).empty(); };
+  if (!info.orientations.empty() && std::all_of(cases.begin(), cases.end(), lies)) result.orientation = "RAS";
+  std::vector<std::vector<float>> values(static_cast<std::size_t>(info.channels));
+  const std::size_t chosen = std::min(cases.size(), kCases);
+  for (std::size_t i = 0; i < chosen; ++i) {
+    const Tensor image = dataset.read(cases[i * cases.size() / chosen]).image;
+    for (std::size_t c = 0; c < values.size(); ++c) sample(image, static_cast<std::int64_t>(c), values[c]);
+  }
+  for (std::vector<float>& channel : values) {
+    const Range range = range_of(channel);
+    result.low.push_back(range.low);
+    result.high.push_back(range.high);
+  }
+  const std::map<int, int>& source = label_map.empty() ? info.source_label_map : label_map;
+  if (!source.empty()) result.class_values = data::values_of_classes(source, dataset.classes());
+  for (const data::Colour& colour : info.class_colours) result.class_colours.push_back(data::text_of({colour}));
+  return result;
+}
+
+void require_same_classes(const nn::ModelSpec& model, const data::DatasetInfo& info) {
+  if (info.class_names == model.class_names) return;
+  throw Error(ErrorKind::data,
+              text(info.path, ": its classes are ", join(info.class_names, ", "), "; those of the model are ",
+                   join(model.class_names, ", ")),
+              "labels of one would be read as another class; give the classes the same names in the same order");
+}
+
+Tensor fit_channels(const Tensor& image, const nn::ModelSpec& model, const std::string& where) {
+  const std::int64_t wanted = model.net.in_channels, there = image.extent(-1), voxels = image.numel() / there;
+  if (image.dims() - 1 != model.net.dims)
+    throw Error(ErrorKind::data,
+                text(where, ": the image ", image.shape(), " has ", image.dims() - 1,
+                     " spatial axes, the model was trained on ", model.net.dims == 2 ? "pictures (2)" : "volumes (3)"));
+  if (there == wanted) return image;
+  const float* from = image.data<float>();
+  bool grey = true;
+  for (std::int64_t i = 0; i < voxels && grey; ++i)
+    grey = std::all_of(from + i * there, from + (i + 1) * there, [&](float v) { return v == from[i * there]; });
+  if (!grey || (there != 1 && wanted != 1))
+    throw Error(ErrorKind::data,
+                text(where, ": the image has ", count_text(there, "channel"),
+                     there > 1 && grey ? " that are equal" : "", ", the model takes ", wanted),
+                wanted == 1 ? "make the image grey, or train on images like this one" : "");
+  const Tensor result = empty(image.shape().with(-1, wanted));
+  for (std::int64_t i = 0; i < voxels; ++i) std::fill_n(result.data<float>() + i * wanted, wanted, from[i * there]);
+  return result;
+}
+
+Suitability::Suitability(const nn::ModelSpec& model, std::function<void(const std::string&)> warn)
+    : model_(model), warn_(std::move(warn)) {}
+
+void Suitability::warn(const std::string& kind, const data::Case& one, const std::string& words) {
+  if (++seen_[kind] == 1) warn_(text("case \"", one.id, "\": ", words));
+}
+
+void Suitability::look_at(const data::Case& one, bool physical) {
+  if (physical && model_.training.spacing_unit == "mm") compare_spacing(one);
+  compare_orientation(one);
+  compare_intensities(one);
+}
+
+void Suitability::finish() {
+  for (const auto& [kind, count] : seen_)
+    if (count > 1) warn_(text(kind, ": the same in ", count, " cases"));
+}
+
+void Suitability::compare_spacing(const data::Case& one) {
+  const std::vector<double>&least = model_.training.least_spacing, &most = model_.training.most_spacing;
+  if (least.size() != one.spacing.size()) return;
+  bool other = false;
+  for (std::size_t axis = 0; axis < least.size(); ++axis)
+    other = other || one.spacing[axis] > kOtherSpacing * most[axis] || one.spacing[axis] * kOtherSpacing < least[axis];
+  if (!other) return;
+  const std::string range = least == most ? spacing_text(most) : spacing_text(least) + " .. " + spacing_text(most);
+  warn("spacing", one,
+       text("its spacing is ", spacing_text(one.spacing), " mm, that of the training was ", range,
+            " mm; the network sees voxels, so things have another size here than it learned (or a unit is wrong)"));
+}
+
+void Suitability::compare_orientation(const data::Case& one) {
+  if (model_.net.dims != 3 || model_.training.spacing_unit.empty()) return;  // a model without a description
+  const bool learned = !model_.training.orientation.empty();
+  if (learned == one.affine.has_value()) return;
+  warn("orientation", one,
+       learned ? text("its file does not say how it lies; the model learned volumes in the orientation ",
+                      model_.training.orientation)
+               : text("it was ", one.orientation == "RAS" ? "" : "turned from " + one.orientation + " to ",
+                      one.orientation == "RAS" ? "read in the orientation RAS" : "RAS",
+                      "; the files that the model learned from do not say how they lie"));
+}
+
+void Suitability::compare_intensities(const data::Case& one) {
+  const nn::TrainingImages& training = model_.training;
+  for (std::int64_t c = 0; c < one.image.extent(-1); ++c) {
+    std::vector<float> values;
+    sample(one.image, c, values);
+    const auto [low, high] = range_of(values);
+    const std::string channel = one.image.extent(-1) > 1 ? text("channel ", c, " ") : "";
+    const auto [least, most] = std::minmax_element(values.begin(), values.end());
+    if (*least == *most) warn("one value", one, text("all voxels of ", channel, "have the value ", *least));
+    if (model_.normalisation.kind == nn::Normalisation::Kind::zscore_case || training.low.empty()) continue;
+    const double width = high - low, from = nth(training.low, c), to = nth(training.high, c), learned = to - from;
+    const bool apart = low > to || high < from;
+    if (!apart && width <= kOtherWidth * learned && width * kOtherWidth >= learned) continue;
+    warn("intensities", one,
+         text("the values ", channel, "are ", low, " .. ", high, " (99 % of them), those of the training were ", from,
+              " .. ", to, "; the model takes values as they are, so they must mean the same"));
+  }
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,49 @@
+// Whether a model suits an image. A network says nothing when it is given images of another kind than those that it
+// learned from, and its masks are bad then; so both are compared, and what differs is said with both sides.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "nn/inference/model.h"
+
+namespace voxgrad::apps {
+
+// Describes the images of a training. Intensities are taken from at most 16 of the cases. `label_map` is the one that
+// the labels were read with.
+nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
+                                   const std::map<int, int>& label_map);
+
+// Throws Error(data) that shows both lists unless the dataset's classes are those of the model, in the same order.
+void require_same_classes(const nn::ModelSpec& model, const data::DatasetInfo& info);
+
+// Returns an image [*S, C] with as many channels as the model takes. A grey image is repeated for a model that takes
+// several channels; of equal channels one is taken for a model that takes one. Throws Error(data), which begins with
+// `where`, for other numbers of channels and of spatial axes.
+Tensor fit_channels(const Tensor& image, const nn::ModelSpec& model, const std::string& where);
+
+// Warns about images that differ from those of the training in spacing, orientation or, if the model does not normalise
+// each image by itself, intensities. Each kind of difference is said once, with the first case in which it was seen.
+class Suitability {
+ public:
+  Suitability(const nn::ModelSpec& model, std::function<void(const std::string&)> warn);
+  void look_at(const data::Case& one, bool physical);
+  // Says in how many cases each difference was seen, if there were several.
+  void finish();
+
+ private:
+  void warn(const std::string& kind, const data::Case& one, const std::string& words);
+  void compare_spacing(const data::Case& one);
+  void compare_orientation(const data::Case& one);
+  void compare_intensities(const data::Case& one);
+
+  const nn::ModelSpec& model_;
+  std::function<void(const std::string&)> warn_;
+  std::map<std::string, std::int64_t> seen_;  // in how many cases
+};
+
+}  // namespace voxgrad::apps

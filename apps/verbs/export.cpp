@@ -1,0 +1,89 @@
+// `voxgrad export` writes the labels of an HDF5 file, a prediction or a dataset, as one image for each case, with the
+// geometry and the values that the masks of the source have. It prints nothing but messages; with --json the names of
+// the files.
+#include <filesystem>
+#include <map>
+
+#include "apps/program/words.h"
+#include "apps/verbs/verbs.h"
+#include "data/exchange/output.h"
+#include "data/label_file.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+namespace fs = std::filesystem;
+using data::Kind;
+
+struct ExportOptions {
+  std::string file, out, as;
+  bool probabilities = false, overwrite = false;
+};
+
+constexpr Kind kKinds[]{Kind::png, Kind::tiff, Kind::nifti, Kind::hdf5};
+
+// The kind that was asked for or else that of the source; volumes from HDF5 files become NIfTI.
+Kind kind_for(const ExportOptions& options, const data::Case& place, int dims) {
+  if (!options.as.empty()) return kKinds[choice("--as: unknown kind", options.as, {"png", "tiff", "nifti", "h5"})];
+  if (!place.origin.path.empty() && place.origin.kind != Kind::hdf5) return data::mask_kind(place.origin.kind);
+  return dims == 2 ? Kind::png : Kind::nifti;
+}
+
+void export_labels(const ExportOptions& options, const Common& common) {
+  Console console = common.console();
+  const data::LabelFile file(options.file);
+  const bool probabilities = options.probabilities;
+  if (probabilities && !file.has_probabilities())
+    throw Error(ErrorKind::data, options.file + ": there are no probabilities in it",
+                "write them with `voxgrad predict --probabilities`");
+  const data::MaskStyle& style = file.style();
+  std::map<std::string, std::string> writer;  // output -> case
+  std::vector<std::string> outputs;
+  for (std::size_t i = 0; i < file.case_ids().size(); ++i) {
+    const std::string& id = file.case_ids()[i];
+    const Kind kind = kind_for(options, file.place(i), file.extents(i).dims());
+    outputs.push_back((fs::path(options.out) / (file_name(id) + data::ending_of(kind))).string());
+    std::vector<std::string> files{outputs.back()};
+    if (probabilities)
+      for (const std::string& name : data::probability_files(outputs.back(), file.class_names())) files.push_back(name);
+    for (const std::string& name : files) {
+      const auto [other, is_new] = writer.emplace(name, id);
+      if (!is_new)
+        throw Error(ErrorKind::data,
+                    text("export: cases \"", other->second, "\" and \"", id, "\" would both be written to ", name));
+      if (fs::exists(name) && !options.overwrite)
+        throw Error(ErrorKind::usage, "export: " + name + " exists already",
+                    "choose another folder with -o, or replace its files with --overwrite");
+    }
+  }
+  fs::create_directories(options.out);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const data::Case place = file.place(i);
+    data::write_mask(outputs[i], file.read(i), place, file.physical(), style);
+    if (probabilities)
+      data::write_probabilities(outputs[i], file.read_probabilities(i), place, file.physical(), file.class_names());
+    console.bar(static_cast<double>(i + 1) / static_cast<double>(outputs.size()),
+                text("case ", i + 1, "/", outputs.size()));
+  }
+  console.say(text("wrote ", outputs.size(), " masks to ", options.out));
+  if (!common.json) return;
+  Json written = Json::array();
+  for (const auto& [name, id] : writer) written.push_back(name);
+  print_json({{"file", options.file}, {"written", written}});
+}
+
+}  // namespace
+
+void add_export(Program& program) {
+  const auto options = std::make_shared<ExportOptions>();
+  CLI::App& verb = program.verb("export", "write the labels of an HDF5 file as images",
+                                [options, &program] { export_labels(*options, program.common()); });
+  verb.add_option("file", options->file, "predictions, or a dataset with labels")->required();
+  verb.add_option("-o,--out", options->out, "folder")->required();
+  verb.add_option("--as", options->as, "png, tiff, nifti or h5; default: the kind of each source");
+  verb.add_flag("--probabilities", options->probabilities, "write the probabilities too");
+  verb.add_flag("--overwrite", options->overwrite, "replace files that are in the folder already");
+}
+
+}  // namespace voxgrad::apps

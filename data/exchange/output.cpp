@@ -1,0 +1,160 @@
+#include "data/exchange/output.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "engine/error.h"
+
+namespace voxgrad::data {
+namespace {
+
+// Turns an array of a case back to the order of its file and gives it the place of the image there.
+Image in_place_of(const Tensor& values, const Case& place, bool physical) {
+  Image image;
+  image.values = values;
+  image.spacing = place.spacing;
+  image.physical = physical;
+  image.affine = place.affine;
+  image.header = place.origin.header;
+  if (place.origin.orientation.empty()) return image;
+  const Turn back = turn_to_ras(place.origin.orientation).inverse();
+  const Shape extents = image.extents();
+  image.values = back(values);
+  image.spacing = back(place.spacing);
+  if (image.affine) image.affine = back(*image.affine, extents);
+  return image;
+}
+
+// Returns the values of a mask as they are stored, with an axis of one channel.
+Tensor stored_values(const Tensor& labels, const std::vector<std::int64_t>& values) {
+  const Shape shape = labels.shape() + Shape{1};
+  const std::uint8_t* from = labels.data<std::uint8_t>();
+  const std::int64_t most = values.empty() ? 255 : *std::max_element(values.begin(), values.end());
+  const auto value = [&](std::uint8_t label) {
+    return values.empty() || label >= values.size() ? std::int64_t{label} : values[label];
+  };
+  const Tensor result = empty(shape, most > 255 ? DType::f32 : DType::u8);
+  for (std::int64_t i = 0; i < labels.numel(); ++i)
+    if (most > 255)
+      result.data<float>()[i] = static_cast<float>(value(from[i]));
+    else
+      result.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(value(from[i]));
+  return result;
+}
+
+// The colours at the places of the values.
+std::vector<Colour> palette_of(const MaskStyle& style) {
+  const std::size_t classes = std::max({style.values.size(), style.colours.size(), std::size_t{8}});
+  std::vector<Colour> colours = style.colours, palette;
+  const std::vector<Colour> more = default_colours(static_cast<std::int64_t>(classes));
+  for (std::size_t c = colours.size(); c < classes; ++c) colours.push_back(more[c]);
+  for (std::size_t c = 0; c < classes; ++c) {
+    const std::size_t at = c < style.values.size() ? static_cast<std::size_t>(style.values[c]) : c;
+    if (!style.values.empty() && c >= style.values.size()) break;
+    if (palette.size() <= at) palette.resize(at + 1);
+    palette[at] = colours[c];
+  }
+  return palette;
+}
+
+Kind writable_kind(const std::string& path, int dims) {
+  const std::optional<Kind> kind = kind_of_name(path);
+  if (!kind || *kind == Kind::jpeg)
+    throw Error(
+        ErrorKind::usage,
+        text(path, ": masks cannot be written as such a file", kind ? ", because JPEG changes their values" : ""),
+        dims == 2 ? "use the ending .png, .tif, .nii.gz or .h5" : "use the ending .nii.gz, .tif or .h5");
+  if (*kind == Kind::png && dims == 3)
+    throw Error(ErrorKind::usage, path + ": a PNG holds no volume", "use the ending .nii.gz, .tif or .h5");
+  check(*kind != Kind::hdf5, "write_mask: ", path, " is written by PredictionWriter");
+  return *kind;
+}
+
+std::string plain(const std::string& name) {
+  std::string result;
+  for (const char c : name)
+    result +=
+        std::isalnum(static_cast<unsigned char>(c)) || c == '-' || (static_cast<unsigned char>(c) & 0x80) ? c : '_';
+  return result;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> values_of_classes(const std::map<int, int>& label_map, std::int64_t classes) {
+  std::vector<std::int64_t> values(static_cast<std::size_t>(classes), -1);
+  for (const auto& [value, label] : label_map)
+    if (label < classes && nth(values, label) < 0) nth(values, label) = value;
+  const auto none = std::find(values.begin(), values.end(), -1);
+  if (none != values.end())
+    throw Error(ErrorKind::data, text("the label map gives no value to class ", none - values.begin()));
+  return values;
+}
+
+std::vector<Colour> default_colours(std::int64_t classes) {
+  // Vermilion, sky blue, yellow, bluish green, reddish purple, blue, orange.
+  static constexpr Colour kColours[]{{0xD5, 0x5E, 0x00}, {0x56, 0xB4, 0xE9}, {0xF0, 0xE4, 0x42}, {0x00, 0x9E, 0x73},
+                                     {0xCC, 0x79, 0xA7}, {0x00, 0x72, 0xB2}, {0xE6, 0x9F, 0x00}};
+  std::vector<Colour> colours{{0, 0, 0}};
+  for (std::int64_t c = 1; c < classes; ++c) {
+    Colour colour = kColours[(c - 1) % std::ssize(kColours)];
+    for (std::int64_t round = (c - 1) / std::ssize(kColours); round > 0; --round)  // darker each time they come again
+      for (std::uint8_t& part : colour) part = static_cast<std::uint8_t>(part * 0.8);
+    colours.push_back(colour);
+  }
+  return colours;
+}
+
+Kind mask_kind(Kind image) { return image == Kind::jpeg ? Kind::png : image; }
+
+std::string ending_of(Kind kind) {
+  switch (kind) {
+    case Kind::png: return ".png";
+    case Kind::jpeg: return ".jpg";
+    case Kind::tiff: return ".tif";
+    case Kind::nifti: return ".nii.gz";
+    case Kind::hdf5: return ".h5";
+  }
+  return "";
+}
+
+void write_mask(const std::string& path, const Tensor& labels, const Case& place, bool physical,
+                const MaskStyle& style) {
+  const Kind kind = writable_kind(path, labels.dims());
+  Image image = in_place_of(stored_values(labels, style.values), place, physical);
+  const bool wide = image.values.dtype() == DType::f32;
+  image.element = wide ? h5::Element::u16 : h5::Element::u8;
+  if (kind == Kind::png && !wide) image.palette = palette_of(style);
+  write_image(path, image);
+}
+
+std::vector<std::string> probability_files(const std::string& path, const std::vector<std::string>& class_names) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const std::string stem = (folder / (stem_of(path) + "_probabilities")).string();
+  const Kind kind = kind_of_name(path).value_or(Kind::nifti);
+  if (kind != Kind::png) return {stem + ending_of(kind)};
+  std::vector<std::string> files;
+  for (std::size_t c = 0; c < class_names.size(); ++c)
+    files.push_back(text(stem, "_", c, "_", plain(class_names[c]), ".png"));
+  return files;
+}
+
+void write_probabilities(const std::string& path, const Tensor& probabilities, const Case& place, bool physical,
+                         const std::vector<std::string>& class_names) {
+  const Kind kind = writable_kind(path, probabilities.dims() - 1);
+  const std::vector<std::string> files = probability_files(path, class_names);
+  Image image = in_place_of(probabilities, place, physical);
+  image.element = kind == Kind::png ? h5::Element::u16 : h5::Element::f32;
+  if (kind != Kind::png) return write_image(files.front(), image);
+  const std::int64_t classes = probabilities.extent(-1), pixels = image.extents().numel();
+  check(std::ssize(files) == classes, "write_probabilities: ", files.size(), " class names for ", classes, " classes");
+  Image one = image;
+  one.values = empty(image.extents() + Shape{1});
+  for (std::int64_t c = 0; c < classes; ++c) {
+    for (std::int64_t i = 0; i < pixels; ++i)
+      one.values.data<float>()[i] = std::round(65535 * image.values.data<float>()[i * classes + c]);
+    write_image(nth(files, c), one);
+  }
+}
+
+}  // namespace voxgrad::data
