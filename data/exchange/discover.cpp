@@ -29,7 +29,7 @@ Discovery discover_folder(const std::string& folder, const DiscoverOptions& opti
   const Listing top = list(folder);
   if (all_h5(top.files) && (options.labels || top.folders.empty())) {
     Discovery found = find_h5(top.files, options);
-    if (!top.folders.empty()) found.notes.push_back(folder + ": its sub-folders are left alone");
+    if (!top.folders.empty()) found.notes.push_back("The sub-folders of " + folder + " are left alone.");
     return found;
   }
   return options.labels ? find_pictures(folder) : find_images(folder);
@@ -129,8 +129,8 @@ void propose_groups(Discovery& found) {
   }
   const std::size_t groups = heads.size();
   if (groups < 2 || found.cases.size() < 2 * groups) return;
-  found.notes.push_back(text("the names look like those of slices of ", groups, " patients, as ", heads.begin()->first,
-                             "; use the groups ^(.+)_[0-9]+$ to keep a patient in one split"));
+  found.notes.push_back(text("The names look like those of slices of ", groups, " patients, as ", heads.begin()->first,
+                             "; use the groups ^(.+)_[0-9]+$ to keep a patient in one split."));
 }
 
 }  // namespace

@@ -254,9 +254,9 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
   }
   if (!patients)
     for (Source& source : found.cases) source.group.clear();
-  if (patients && !files.empty()) found.notes.push_back("cases of one patient are a group, as their names say");
+  if (patients && !files.empty()) found.notes.push_back("Cases of one patient are a group, as their names say.");
   for (const auto& [name, count] : layouts)
-    found.notes.push_back(text(count, count == 1 ? " file has" : " files have", " the layout of ", name));
+    found.notes.push_back(text(count, count == 1 ? " file has" : " files have", " the layout of ", name, "."));
   return found;
 }
 

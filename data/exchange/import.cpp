@@ -81,11 +81,11 @@ std::int64_t decide_channels(const ImageSurvey& survey, std::vector<std::string>
   const bool grey_or_colour = survey.pictures == survey.cases && most == 3 &&
                               (channels.size() == 1 || (channels.size() == 2 && channels.contains(1)));
   if (grey_or_colour && survey.grey == survey.cases) {
-    notes.push_back("all pictures are grey, so they have one channel");
+    notes.push_back("All pictures are grey, so they have one channel.");
     return 1;
   }
   if (grey_or_colour && channels.size() == 2)
-    notes.push_back("some pictures have colours, so the grey ones have three equal channels");
+    notes.push_back("Some pictures have colours, so the grey ones get three equal channels.");
   if (!grey_or_colour && channels.size() > 1)
     throw Error(ErrorKind::data,
                 text("case ", channels.begin()->second, " has ", channels.begin()->first, " channels, case ",
@@ -113,14 +113,14 @@ bool decide_unit(const ImageSurvey& survey, const std::vector<double>& spacing, 
     if (survey.placed > 0)
       throw Error(ErrorKind::usage, text("spacing: ", survey.placed, " files say where their voxels lie in space"),
                   "leave the spacing out, or correct the headers");
-    notes.push_back("all cases have the given spacing");
+    notes.push_back("All cases have the given spacing.");
     return true;
   }
   if (survey.physical > 0 && survey.physical < survey.cases)
     throw Error(ErrorKind::data,
                 text(survey.physical, " of ", survey.cases, " files say how large their voxels are, the others do not"),
                 text("use the spacing ", dims == 2 ? "Y,X" : "Z,Y,X", " in millimetres for all of them"));
-  if (survey.physical == 0) notes.push_back("no file says how large its pixels are: distances are in pixels");
+  if (survey.physical == 0) notes.push_back("No file says how large its pixels are, so distances are in pixels.");
   return survey.physical > 0;
 }
 
@@ -141,16 +141,16 @@ std::map<std::string, std::vector<std::int64_t>> decide_splits(const std::vector
     const Fold fold = make_fold(info, splits["train"], static_cast<int>(std::min<std::size_t>(groups.size(), 7)), 0, 1);
     splits["train"] = fold.train;
     splits["val"] = fold.val;
-    notes.push_back(text("the source has no validation cases, so ", fold.val.size(), " of its training cases are"));
+    notes.push_back(text("The source has no validation cases, so ", fold.val.size(), " of its training cases are."));
   }
   for (const char* part : {"train", "val", "test"})
     if (splits[part].empty()) {
-      notes.push_back(text("the source has no cases for the split ", part));
+      notes.push_back(text("The source has no cases for the split ", part, "."));
     }
   return splits;
 }
 
-std::string attribute_text(const std::vector<std::string>& notes) { return join(notes, "; "); }
+std::string attribute_text(const std::vector<std::string>& notes) { return join(notes, " "); }
 
 class Importer {
  public:
@@ -177,7 +177,7 @@ class Importer {
       advance();
     }
     for (const auto& [words, count] : remarks_)
-      report_.notes.push_back(count == 1 ? words : text(words, " (and ", count - 1, " other files)"));
+      report_.notes.push_back(count == 1 ? words : text(words, " (", count - 1, " other files too)"));
     decide(labels);
     report_.groups = std::ssize(groups);
   }
@@ -226,7 +226,7 @@ class Importer {
     if (!options_.spacing.empty()) r.spacing = options_.spacing;
     r.element = images_.element();
     if (images_.wide && r.element == h5::Element::f32)
-      r.notes.push_back("files with 32 or 64 bits per value are stored as f32, which has seven digits");
+      r.notes.push_back("Values of 32 or 64 bits are stored as f32, which has seven digits.");
     r.dims = images_.smallest.dims();
     r.smallest = images_.smallest;
     r.largest = images_.largest;

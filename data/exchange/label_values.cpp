@@ -180,8 +180,8 @@ void use_colours(LabelDecision& decision, const LabelSurvey& survey, const Label
   for (auto at = map.rbegin(); at != map.rend(); ++at)  // of several colours of a class the first one
     if (at->second != kUnknown) nth(decision.class_colours, at->second) = colour_of(at->first);
   for (const auto& [colour, target] : map)
-    decision.notes.push_back(
-        text("the colour ", colour_text(colour), target == kUnknown ? " is unknown" : text(" is class ", target)));
+    decision.notes.push_back(text("The colour ", colour_text(colour),
+                                  target == kUnknown ? " is unknown." : text(" is class ", target, ".")));
 }
 
 void use_threshold(LabelDecision& decision, const LabelSurvey& survey, int threshold) {
@@ -199,7 +199,7 @@ void use_threshold(LabelDecision& decision, const LabelSurvey& survey, int thres
                   text("the values are ", values_text(survey.counts(), false)));
   decision.threshold = threshold;
   decision.source_label_map = {{peak[0].first, 0}, {peak[1].first, 1}};
-  decision.notes.push_back(text("values above ", threshold, " are class 1"));
+  decision.notes.push_back(text("Values above ", threshold, " are class 1."));
 }
 
 // Values that nobody explained: they are classes if they are 0, 1, 2 and so on.
@@ -214,14 +214,14 @@ int use_values(LabelDecision& decision, const LabelSurvey& survey, const Discove
   const auto beyond = std::find_if(counts.begin(), counts.end(), [&](const auto& c) { return !is_named(c.first); });
   if (beyond->first == kUnknown && last == kUnknown && counts.size() > 2) {  // classes with names, and 255
     decision.ignore_label = kUnknown;
-    decision.notes.push_back("the value 255 is none of the named classes: unknown");
+    decision.notes.push_back("The value 255 is none of the named classes, so it is unknown.");
     return static_cast<int>(named);
   }
   std::map<int, int> map = compact(counts);
   if (survey.indexed() && from_zero && last <= 255) {  // a palette says that values are classes
     if (counts.size() > 2 && last == 255) {
       map[255] = kUnknown;
-      decision.notes.push_back("the index 255 of the palettes is unknown, as in Pascal VOC");
+      decision.notes.push_back("The index 255 of the palettes is unknown, as in Pascal VOC.");
     }
     use_map(decision, map, counts, false, "the palette");
     const int classes = classes_in(map);
@@ -229,7 +229,7 @@ int use_values(LabelDecision& decision, const LabelSurvey& survey, const Discove
       if (static_cast<std::size_t>(index) < survey.palette().size() && target != kUnknown)
         decision.class_colours.push_back(nth(survey.palette(), index));
     if (std::ssize(decision.class_colours) != classes) decision.class_colours.clear();
-    decision.notes.push_back("the indices of the palettes are classes: " + map_text(map));
+    decision.notes.push_back("The indices of the palettes are classes: " + map_text(map) + ".");
     return classes;
   }
   if (counts.size() > kMostUnnamed) refuse_many(counts, survey.complete());
@@ -267,8 +267,8 @@ LabelDecision decide_labels(const LabelSurvey& survey, const Discovery& source, 
     decision.instances = true;
     decision.border = wishes.border;
     classes = wishes.border ? 3 : 2;
-    decision.notes.push_back(wishes.border ? "every object is class 1, and class 2 where it touches another"
-                                           : "every object is class 1");
+    decision.notes.push_back(wishes.border ? "Every object is class 1, and class 2 where it touches another."
+                                           : "Every object is class 1.");
   } else if (wishes.colours || wishes.map_of_colours) {
     use_colours(decision, survey, wishes);
     classes = classes_in(decision.map);

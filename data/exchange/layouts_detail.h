@@ -44,6 +44,7 @@ std::string some_of(const Entries& files);
 bool is_image_folder(const std::string& name);
 bool is_mask_folder(const std::string& name);
 std::string split_of_folder(const std::string& name);  // "train", "val", "test"; else ""
+bool is_image_word(const std::string& stem);           // image, img: the folder is the name of the case
 bool has_mask_word(const std::string& stem);           // x_mask, label-x, gt_x, mask
 // Pairs of indices into images and masks, in the order of the images. Names are equal, or equal after words as "mask"
 // and leading zeros have been left out. Error(data) if two masks fit one image, or two images one mask.

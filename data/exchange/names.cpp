@@ -106,6 +106,7 @@ std::set<std::size_t> found(const ByKey& index, const std::set<std::string>& key
 
 bool is_image_folder(const std::string& name) { return one_of(name, kImageFolders); }
 bool is_mask_folder(const std::string& name) { return one_of(name, kMaskFolders); }
+bool is_image_word(const std::string& stem) { return one_of(stem, kImageWords); }
 bool has_mask_word(const std::string& stem) { return !without(stem, kMaskWords).empty(); }
 
 std::string split_of_folder(const std::string& name) {

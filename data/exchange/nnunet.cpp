@@ -246,7 +246,7 @@ void keep_labelled(const std::string& folder, Discovery& found) {
       without.push_back({source.images[0], "", "", Kind::nifti});
     }
   if (!without.empty())
-    found.notes.push_back(text(without.size(), " test images without labels are left out (", some_of(without), ")"));
+    found.notes.push_back(text(without.size(), " test images without labels are left out (", some_of(without), ")."));
   std::erase_if(found.cases, bare);
 }
 
@@ -268,11 +268,11 @@ Discovery find_task(const std::string& folder, bool labels) {
     if (json.find("labels") != nullptr) read_labels(*json.find("labels"), path, found);
     read_attributes(json, path, found);
     read_cases(json, folder, path, found);
-    found.notes.push_back("classes and cases as " + path + " describes them");
+    found.notes.push_back("Classes and cases are those that " + path + " describes.");
   } else {
     read_folders(folder, "Tr", "train", found);
     read_folders(folder, "Ts", "test", found);
-    found.notes.push_back(folder + ": images from imagesTr, labels from labelsTr; there is no dataset.json");
+    found.notes.push_back("Images are in imagesTr and labels in labelsTr of " + folder + "; there is no dataset.json.");
   }
   if (labels) keep_labelled(folder, found);
   if (found.cases.empty()) throw Error(ErrorKind::data, folder + " has no " + (labels ? "labelled " : "") + "cases");

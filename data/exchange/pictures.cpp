@@ -47,7 +47,7 @@ std::string split_in(const std::string& folder) {
 
 Source source_of(const Entry& image, std::vector<std::string> labels) {
   Source source;
-  source.id = inside(image.folder, image.stem);
+  source.id = !image.folder.empty() && is_image_word(image.stem) ? image.folder : inside(image.folder, image.stem);
   source.split = split_in(image.folder);
   source.images = {image.path};
   source.labels = std::move(labels);
@@ -111,7 +111,7 @@ std::vector<Source> find_folders_of_cases(const std::string& folder, const std::
 
 void note_objects(Discovery& found) {
   found.instances = true;
-  found.notes.push_back("a case has one mask for each object; they are put together");
+  found.notes.push_back("A case has one mask for each object; they are put together.");
 }
 
 // Sub-folders train, val and test, each with pairs of its own.
@@ -144,7 +144,7 @@ Discovery pair_folders(const std::string& images, const std::string& masks) {
     found = pair(image_list.files, mask_list.files);
   else
     note_objects(found);
-  found.notes.push_back("images from " + images + ", masks from " + masks);
+  found.notes.push_back("Images are in " + images + ", masks in " + masks + ".");
   return found;
 }
 
@@ -192,7 +192,7 @@ Discovery find_pictures(const std::string& folder) {
   const Listing all = walk(folder);
   if (all.files.empty()) fail_empty(folder, all);
   found = pair_files(all.files);
-  found.notes.push_back(folder + ": the names of the files tell images and masks apart");
+  found.notes.push_back("The names of the files in " + folder + " tell images and masks apart.");
   return found;
 }
 
@@ -205,7 +205,7 @@ Discovery find_images(const std::string& folder) {
   });
   if (channels) {
     found.cases = cases_of_channels(all.files);
-    found.notes.push_back(folder + ": the last four digits of the names are the channels of a case");
+    found.notes.push_back("The last four digits of the names in " + folder + " are the channels of a case.");
     return found;
   }
   // A file that is called as the mask of another one is no image.
@@ -216,7 +216,8 @@ Discovery find_images(const std::string& folder) {
   for (std::size_t i = 0; i < masks.size(); ++i)
     if (!partners.contains(i)) images.push_back(masks[i]);
   for (const Entry& image : images) found.cases.push_back(source_of(image, {}));
-  if (!partners.empty()) found.notes.push_back(text(partners.size(), " files are masks by their names and left alone"));
+  if (!partners.empty())
+    found.notes.push_back(text(partners.size(), " files are masks by their names and left alone."));
   return found;
 }
 

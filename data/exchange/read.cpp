@@ -117,7 +117,7 @@ void require_same_place(const Image& a, const Image& b, const std::string& path,
     fail_file(path, text("lies elsewhere in space than ", name_of_file(other), ", by ", apart, " of its size"),
               "resample one of them to the grid of the other, or copy the header if only that is wrong");
   if (apart > kSilent)
-    notes.push_back(text(path, ": its place in space differs from that of ", name_of_file(other), " by ", apart));
+    notes.push_back(text(path, ": Its place in space differs from that of ", name_of_file(other), " by ", apart, "."));
 }
 
 // Turns values, affine and spacing to RAS. Returns the orientation before, "" without an affine.
@@ -149,12 +149,13 @@ void append_channels(Image& image, const Image& more) {
 }
 
 // One value per voxel: the grey of a picture in colours, or the colours as numbers.
-std::vector<std::int32_t> label_values(Image& image, const std::string& path, bool& colours) {
+std::vector<std::int32_t> label_values(Image& image, const std::string& path, SourceLabel& label) {
   drop_alpha(image, path);
   round_labels(image, path);
+  for (const std::string& note : image.notes) label.notes.push_back(path + ": " + note);
+  bool& colours = label.colours;
   const std::int64_t channels = image.channels(), voxels = image.extents().numel();
   const float* values = image.values.data<float>();
-  colours = false;
   if (channels == 3)
     for (std::int64_t i = 0; i < voxels && !colours; ++i)
       colours = values[3 * i] != values[3 * i + 1] || values[3 * i] != values[3 * i + 2];
@@ -178,7 +179,6 @@ Image read_label_image(const std::string& path, const SourceImage& image, const 
     fail_file(path, "a mask cannot be a JPEG, which changes values at every border",
               "use the masks from before they were saved as JPEG");
   Image read = read_any(path, axes, true);
-  for (const std::string& note : read.notes) label.notes.push_back(path + ": " + note);
   const std::string orientation = turn(read, path);
   if (orientation.empty() && !image.origin.orientation.empty() &&
       read.extents().dims() == 3)  // stored beside the image
@@ -218,7 +218,7 @@ SourceLabel read_source_label(const Source& source, const SourceImage& image, co
   SourceLabel label;
   if (source.labels.size() == 1) {
     Image read = read_label_image(source.labels[0], image, axes, label);
-    label.values = label_values(read, source.labels[0], label.colours);
+    label.values = label_values(read, source.labels[0], label);
     label.palette = std::move(read.palette);
     return label;
   }
@@ -227,12 +227,11 @@ SourceLabel read_source_label(const Source& source, const SourceImage& image, co
   for (const std::string& path : source.labels) {  // what is not 0 in a file is its object
     ++object;
     Image read = read_label_image(path, image, axes, label);
-    bool colours = false;
-    const std::vector<std::int32_t> values = label_values(read, path, colours);
+    const std::vector<std::int32_t> values = label_values(read, path, label);
     std::int32_t other = 0;  // the value that is not 0
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values[i] == 0) continue;
-      if (colours || (other != 0 && values[i] != other))
+      if (label.colours || (other != 0 && values[i] != other))
         fail_file(path, "has several values beside 0; the mask of one object has one");
       other = values[i];
       label.values[i] = object;

@@ -38,6 +38,8 @@ std::string by(const Shape& shape);
 
 // `kind` of this element type is written; Error(argument) if `values` has one that it does not hold.
 void check_element(const Image& image, const char* kind, std::initializer_list<h5::Element> elements);
+// Error(argument) unless a palette fits to the image: u8, one channel, no value outside it.
+void check_palette(const Image& image);
 // Calls put(index, value) with each value of the image, as T. Error(argument) for one that T does not hold.
 template <class T, class F>
 void for_each_value(const Image& image, F&& put) {

@@ -196,5 +196,16 @@ void check_element(const Image& image, const char* kind, std::initializer_list<h
               text("write_image: ", kind, " is written as ", known, ", not as ", h5::name_of(image.element)));
 }
 
+void check_palette(const Image& image) {
+  if (image.palette.empty()) return;
+  check(image.element == h5::Element::u8 && image.channels() == 1 && image.palette.size() <= 256,
+        "write_image: a palette of ", image.palette.size(), " colours for ", image.channels(), " channels of ",
+        h5::name_of(image.element));
+  for_each_value<std::uint8_t>(image, [&](std::int64_t, std::uint8_t value) {
+    check(value < image.palette.size(), "write_image: value ", +value, " outside the palette of ", image.palette.size(),
+          " colours");
+  });
+}
+
 }  // namespace detail
 }  // namespace voxgrad::data

@@ -64,6 +64,7 @@ std::string header_for(const Image& image, const Variant& variant, std::array<st
             ", the header of the source has ", extent);
     }
     copy_geometry(header, source);
+    if (source.dim[0] == 2 && dims[4] == 1) header.dim[0] = 2;
   } else {
     for (std::size_t k = 0; k < image.spacing.size(); ++k)
       header.pixdim[image.spacing.size() - k] = static_cast<Number>(image.spacing[k]);

@@ -200,6 +200,7 @@ void detail::write_png(const std::string& path, const Image& image) {
   if (image.channels() != 1 && image.channels() != 3 && image.channels() != 4)
     throw Error(ErrorKind::usage, text(path, ": PNG holds 1, 3 or 4 channels, this image has ", image.channels()),
                 "write it as TIFF");
+  check_palette(image);
   const bool sixteen = image.element == h5::Element::u16;
   std::vector<std::uint8_t> samples;
   samples.reserve(static_cast<std::size_t>(image.values.numel()) * (sixteen ? 2 : 1));
@@ -210,9 +211,6 @@ void detail::write_png(const std::string& path, const Image& image) {
     });
   else
     for_each_value<std::uint8_t>(image, [&](std::int64_t, std::uint8_t value) { samples.push_back(value); });
-  if (!image.palette.empty())
-    check(*std::ranges::max_element(samples) < image.palette.size(), "write_image: a value outside the palette of ",
-          image.palette.size(), " colours");
   const std::string file = to_png(image.values.shape(), sixteen ? 16 : 8, samples, image.palette);
   write_atomically(path, {std::as_bytes(std::span(file))});
 }

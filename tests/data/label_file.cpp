@@ -1,4 +1,4 @@
-// Files of labels: predictions are read back as they were written, and what is no label is refused.
+// Files of labels: every kind of array that holds labels is read, and what is no label is refused.
 #include "data/label_file.h"
 
 #include <limits>

@@ -1,0 +1,306 @@
+// TIFF through libtiff. Its decoders believe the extents of a page, so these are compared with the size of the file
+// first.
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+#include "data/formats/tiff_detail.h"
+
+namespace voxgrad::data::detail {
+namespace {
+
+constexpr std::int64_t kMostPages = 65536;
+
+// What decides how the bytes of a page become values.
+struct Page {
+  std::uint32_t width = 0, height = 0, subfile = 0;
+  std::uint16_t samples = 1, bits = 1, format = SAMPLEFORMAT_UINT, photometric = PHOTOMETRIC_MINISBLACK;
+  std::uint16_t planar = PLANARCONFIG_CONTIG, compression = COMPRESSION_NONE;
+
+  bool operator==(const Page&) const = default;
+  bool separate() const { return planar == PLANARCONFIG_SEPARATE && samples > 1; }
+  std::uint16_t together() const { return separate() ? std::uint16_t{1} : samples; }  // samples of a pixel side by side
+  std::uint64_t row_bytes(std::uint64_t pixels) const { return (pixels * together() * bits + 7) / 8; }
+  double bytes() const { return static_cast<double>(row_bytes(width)) * height * (separate() ? samples : 1); }
+};
+
+Page read_page(TIFF* tiff) {
+  Page page;
+  ::TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &page.width);
+  ::TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &page.height);
+  ::TIFFGetFieldDefaulted(tiff, TIFFTAG_SUBFILETYPE, &page.subfile);
+  ::TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLESPERPIXEL, &page.samples);
+  ::TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &page.bits);
+  ::TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &page.format);
+  ::TIFFGetFieldDefaulted(tiff, TIFFTAG_PLANARCONFIG, &page.planar);
+  ::TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &page.compression);
+  if (::TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &page.photometric) == 0 && page.samples >= 3)
+    page.photometric = PHOTOMETRIC_RGB;
+  if (page.format == SAMPLEFORMAT_VOID) page.format = SAMPLEFORMAT_UINT;
+  return page;
+}
+
+h5::Element element_of(const Page& page) {
+  using h5::Element;
+  if (page.format == SAMPLEFORMAT_UINT) switch (page.bits) {
+      case 1:
+      case 2:
+      case 4:
+      case 8: return Element::u8;
+      case 16: return Element::u16;
+      case 32: return Element::u32;
+      default: break;
+    }
+  if (page.format == SAMPLEFORMAT_INT) switch (page.bits) {
+      case 8: return Element::i8;
+      case 16: return Element::i16;
+      case 32: return Element::i32;
+      default: break;
+    }
+  if (page.format == SAMPLEFORMAT_IEEEFP && page.bits == 32) return Element::f32;
+  if (page.format == SAMPLEFORMAT_IEEEFP && page.bits == 64) return Element::f64;
+  return Element::other;
+}
+
+// The most bytes that a file of this size can hold when they are uncompressed.
+double room(const Page& page, std::uint64_t file_bytes) {
+  double factor = 65536;  // more than Zstandard and LZMA reach
+  switch (page.compression) {
+    case COMPRESSION_NONE: factor = 1; break;
+    case COMPRESSION_PACKBITS: factor = 128; break;
+    case COMPRESSION_LZW: factor = 4096; break;
+    case COMPRESSION_DEFLATE:
+    case COMPRESSION_ADOBE_DEFLATE: factor = kDeflate; break;
+    case COMPRESSION_JPEG: factor = 1536; break;  // 64 pixels of three samples in one bit
+    case COMPRESSION_CCITTRLE:
+    case COMPRESSION_CCITTFAX3:
+    case COMPRESSION_CCITTFAX4: factor = static_cast<double>(page.width) + 8; break;  // a row in one bit
+    default: break;
+  }
+  return factor * static_cast<double>(file_bytes);
+}
+
+void check_page(const Page& page, std::uint64_t file_bytes, const std::string& path) {
+  const auto named = [&](const char* what) { return text("its colours (PhotometricInterpretation) are ", what); };
+  if (page.width < 1 || page.height < 1 || page.samples < 1 || page.width > 1u << 30 || page.height > 1u << 30)
+    refuse(path, text("its header has no meaning: ", page.width, " x ", page.height, " pixels of ", page.samples,
+                      " samples"));
+  if (element_of(page) == h5::Element::other)
+    refuse(path,
+           text("has samples of ", page.bits, " bits, format ", page.format,
+                " (1 whole, 2 with sign, 3 real, 5 and 6 complex), of which no image is made here"),
+           "convert it to 8 or 16 bits, or to float32");
+  switch (page.photometric) {
+    case PHOTOMETRIC_MINISBLACK:
+    case PHOTOMETRIC_RGB: break;
+    case PHOTOMETRIC_MINISWHITE:
+      if (page.format != SAMPLEFORMAT_UINT) refuse(path, named("white-is-zero with signed or real samples"));
+      break;
+    case PHOTOMETRIC_PALETTE:
+      if (page.samples != 1 || page.bits > 8 || page.format != SAMPLEFORMAT_UINT)
+        refuse(path, named("a palette for more than 8 bits or one sample"), "save it with 8 bits");
+      break;
+    case PHOTOMETRIC_YCBCR:
+      if (page.compression == COMPRESSION_JPEG && page.samples == 3) break;
+      refuse(path, named("YCbCr"), "save it as RGB");
+    case PHOTOMETRIC_SEPARATED: refuse(path, named("those of a printer (CMYK)"), "convert it to an RGB image");
+    default: refuse(path, text(named("of type "), page.photometric), "save it as grey or RGB");
+  }
+  if (page.compression == COMPRESSION_OJPEG || ::TIFFIsCODECConfigured(page.compression) == 0)
+    refuse(path, text("is compressed by method ", page.compression, ", which cannot be read here"),
+           "save it without compression, or with LZW or deflate");
+  if (page.compression == COMPRESSION_JPEG && page.bits != 8) refuse(path, "is JPEG with other than 8 bits");
+  if (page.bytes() > room(page, file_bytes))
+    refuse(path,
+           text("claims ", page.width, " x ", page.height, " pixels of ", page.samples,
+                " samples, more than the file can hold"),
+           "the file is cut off or damaged");
+}
+
+// Puts a block of decoded rows into the image. `to` is the value of its first sample; `pixel` and `row` are the steps
+// in values to the next pixel and row there.
+struct Target {
+  float* to;
+  std::int64_t pixel, row;
+};
+void convert(const Page& page, const std::vector<std::uint8_t>& block, std::uint64_t stride, std::uint64_t columns,
+             std::uint64_t rows, Target target) {
+  const std::uint64_t together = page.together();
+  const float largest = page.bits >= 32 ? 4294967295.0F : static_cast<float>((std::uint64_t{1} << page.bits) - 1);
+  const bool inverted = page.photometric == PHOTOMETRIC_MINISWHITE;
+  // Grey of less than 8 bits is spread over 0 .. 255, as in every program; indices into a palette are not.
+  const float scale = page.bits < 8 && page.photometric != PHOTOMETRIC_PALETTE ? 255.0F / largest : 1.0F;
+  const auto run = [&](auto value_at) {
+    for (std::uint64_t y = 0; y < rows; ++y)
+      for (std::uint64_t x = 0; x < columns; ++x)
+        for (std::uint64_t s = 0; s < together; ++s) {
+          const float value = value_at(block.data() + y * stride, x * together + s);
+          target.to[static_cast<std::int64_t>(y) * target.row + static_cast<std::int64_t>(x) * target.pixel +
+                    static_cast<std::int64_t>(s)] = (inverted ? largest - value : value) * scale;
+        }
+  };
+  const auto typed = [&]<class T>(T) {
+    run([](const std::uint8_t* row, std::uint64_t i) {
+      T value;
+      std::memcpy(&value, row + i * sizeof(T), sizeof(T));
+      return static_cast<float>(value);
+    });
+  };
+  if (page.bits < 8) {
+    run([&](const std::uint8_t* row, std::uint64_t i) {
+      const std::uint64_t bit = i * page.bits;
+      return static_cast<float>(row[bit / 8] >> (8 - page.bits - bit % 8) & ((1 << page.bits) - 1));
+    });
+    return;
+  }
+  switch (element_of(page)) {
+    case h5::Element::i8: typed(std::int8_t{}); break;
+    case h5::Element::u16: typed(std::uint16_t{}); break;
+    case h5::Element::i16: typed(std::int16_t{}); break;
+    case h5::Element::u32: typed(std::uint32_t{}); break;
+    case h5::Element::i32: typed(std::int32_t{}); break;
+    case h5::Element::f32: typed(float{}); break;
+    case h5::Element::f64: typed(double{}); break;
+    default: typed(std::uint8_t{}); break;
+  }
+}
+
+// Reads the current page to `to`, where a pixel has `channels` values and this page is the first of them.
+void read_pixels(const Tiff& file, const Page& page, float* to, std::int64_t channels, double most,
+                 const std::string& path) {
+  TIFF* tiff = file.get();
+  if (page.compression == COMPRESSION_JPEG) ::TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
+  const bool tiled = ::TIFFIsTiled(tiff) != 0;
+  std::uint32_t columns = page.width, rows = page.height;
+  if (tiled) {
+    ::TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &columns);
+    ::TIFFGetField(tiff, TIFFTAG_TILELENGTH, &rows);
+  } else {
+    ::TIFFGetFieldDefaulted(tiff, TIFFTAG_ROWSPERSTRIP, &rows);
+    rows = std::min(rows, page.height);
+  }
+  const std::uint64_t stride = page.row_bytes(columns);
+  const std::uint64_t block_bytes = tiled ? ::TIFFTileSize64(tiff) : ::TIFFVStripSize64(tiff, rows);
+  // A tile at the border is stored whole, so the tiles may be larger than the picture.
+  if (columns < 1 || rows < 1 || static_cast<double>(stride) * rows > most || block_bytes != stride * rows)
+    refuse(path,
+           text("has ", tiled ? "tiles" : "strips", " of ", columns, " x ", rows, " pixels, which do not fit to it"),
+           "the file is damaged");
+  std::vector<std::uint8_t> block(block_bytes);
+  const Target whole{to, channels, channels * page.width};
+  std::uint32_t index = 0;
+  for (int plane = 0; plane < (page.separate() ? page.samples : 1); ++plane)
+    for (std::uint64_t y = 0; y < page.height; y += rows)
+      for (std::uint64_t x = 0; x < page.width; x += columns, ++index) {
+        const std::uint64_t wide = std::min<std::uint64_t>(columns, page.width - x);
+        const std::uint64_t high = std::min<std::uint64_t>(rows, page.height - y);
+        const auto wanted = static_cast<tmsize_t>(tiled ? block_bytes : stride * high);
+        const tmsize_t got = tiled ? ::TIFFReadEncodedTile(tiff, index, block.data(), wanted)
+                                   : ::TIFFReadEncodedStrip(tiff, index, block.data(), wanted);
+        if (got != wanted)
+          refuse(path, text(tiled ? "tile " : "strip ", index, " cannot be read (", file.reason(), ")"),
+                 "the file is cut off or damaged");
+        const std::int64_t first =
+            (static_cast<std::int64_t>(y) * page.width + static_cast<std::int64_t>(x)) * channels;
+        convert(page, block, stride, wide, high, {to + first + plane, whole.pixel, whole.row});
+      }
+}
+
+std::vector<Colour> read_palette(const Tiff& file, const Page& page, const std::string& path) {
+  std::uint16_t *red = nullptr, *green = nullptr, *blue = nullptr;
+  if (::TIFFGetField(file.get(), TIFFTAG_COLORMAP, &red, &green, &blue) == 0)
+    refuse(path, "has no palette (ColorMap), but indices into one");
+  const std::size_t count = std::size_t{1} << page.bits;
+  // Colours have 16 bits. Some programs write 8.
+  const auto high = [&](const std::uint16_t* c) { return std::any_of(c, c + count, [](int v) { return v > 255; }); };
+  const int shift = high(red) || high(green) || high(blue) ? 8 : 0;
+  std::vector<Colour> palette(count);
+  for (std::size_t i = 0; i < count; ++i)
+    palette[i] = {static_cast<std::uint8_t>(red[i] >> shift), static_cast<std::uint8_t>(green[i] >> shift),
+                  static_cast<std::uint8_t>(blue[i] >> shift)};
+  return palette;
+}
+
+}  // namespace
+
+Image read_tiff(const std::string& path, const ReadOptions& options) {
+  const std::uint64_t bytes = file_size(path);
+  const Tiff file(path, bytes);
+  TIFF* tiff = file.get();
+  // The pages, without small copies of others and without their masks.
+  std::vector<std::int64_t> numbers;
+  Page first;
+  std::string description;
+  float x = 0, y = 0;
+  std::int64_t number = 0, skipped = 0;
+  double total = 0;
+  do {
+    const Page page = read_page(tiff);
+    if (number >= kMostPages) refuse(path, text("has more than ", kMostPages, " pages"));
+    if ((page.subfile & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) != 0) {
+      ++skipped;
+      continue;
+    }
+    if (numbers.empty()) {
+      check_page(page, bytes, path);
+      first = page;
+      const char* words = nullptr;
+      if (::TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &words) != 0 && words != nullptr) description = words;
+      ::TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &x);
+      ::TIFFGetField(tiff, TIFFTAG_YRESOLUTION, &y);
+    }
+    Page same = page;
+    same.subfile = first.subfile;
+    if (same != first && options.axes != "YX")
+      refuse(path,
+             text("page ", number, " is another kind of picture than the first: ", page.width, " x ", page.height,
+                  " pixels, ", page.samples, " samples of ", page.bits, " bits, instead of ", first.width, " x ",
+                  first.height, ", ", first.samples, " of ", first.bits),
+             "write the pages to files of their own; with axes \"YX\" the first is read");
+    total += page.bytes();
+    numbers.push_back(number);
+  } while (++number, ::TIFFReadDirectory(tiff) != 0);
+  if (!file.reason().empty()) refuse(path, "is damaged (" + file.reason() + ")");
+  if (numbers.empty()) refuse(path, "has no page that is not a small copy or a mask of another");
+
+  PageAxes axes = axes_of_pages(std::ssize(numbers), first.samples, description, x, y, options.axes, path);
+  if (axes.of == PageAxes::Of::pictures) numbers.resize(1);
+  if (axes.of != PageAxes::Of::pictures && total > room(first, bytes))
+    refuse(path,
+           text("claims ", numbers.size(), " pages of ", first.width, " x ", first.height,
+                " pixels, more than the file can hold"),
+           "the file is cut off or damaged");
+  Image image;
+  image.element = element_of(first);
+  image.notes = std::move(axes.notes);
+  if (skipped > 0)
+    image.notes.push_back(text(skipped, " pages are small copies or masks of others and were left out."));
+  if (first.compression == COMPRESSION_JPEG)
+    image.notes.push_back("The pixels were compressed with JPEG, which changes values: labels cannot be stored so.");
+  const bool volume = axes.of == PageAxes::Of::depth;
+  const std::int64_t channels = axes.channels * first.samples;
+  image.values = empty(volume ? Shape{axes.depth, first.height, first.width, channels}
+                              : Shape{first.height, first.width, channels});
+  image.physical = !axes.spacing.empty();
+  image.spacing = image.physical ? axes.spacing : std::vector<double>(3, 1.0);
+  if (!volume) image.spacing.erase(image.spacing.begin());
+  for (std::int64_t i = 0; i < std::ssize(numbers); ++i) {
+    const std::int64_t z = axes.channels_first ? i / axes.channels : i % axes.depth;
+    const std::int64_t c = axes.channels_first ? i % axes.channels : i / axes.depth;
+    if (::TIFFSetDirectory(tiff, static_cast<tdir_t>(nth(numbers, i))) == 0)
+      refuse(path, text("page ", nth(numbers, i), " cannot be read (", file.reason(), ")"));
+    if (i == 0 && first.photometric == PHOTOMETRIC_PALETTE) image.palette = read_palette(file, first, path);
+    float* to = image.values.data<float>() + z * first.height * first.width * channels + c * first.samples;
+    read_pixels(file, first, to, channels, std::max(room(first, bytes), first.bytes()), path);
+  }
+  return image;
+}
+
+}  // namespace voxgrad::data::detail
+
+namespace voxgrad::data {
+
+bool has_tiff() { return true; }
+
+}  // namespace voxgrad::data

@@ -1,0 +1,43 @@
+// What the files about TIFF share.
+#pragma once
+
+#include <tiffio.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/formats/formats_detail.h"
+
+namespace voxgrad::data::detail {
+
+// An open file. What libtiff says goes into `reason`, not to stderr.
+class Tiff {
+ public:
+  Tiff(const std::string& path, std::uint64_t bytes);  // for reading; Error(data) if libtiff refuses it
+  // Writes to `target`, which must outlive this. BigTIFF if `bytes` do not fit into the old kind.
+  Tiff(std::string& target, std::uint64_t bytes);
+  TIFF* get() const { return tiff_.get(); }
+  const std::string& reason() const { return *reason_; }
+  void close() { tiff_.reset(); }
+
+ private:
+  std::unique_ptr<std::string> reason_;
+  std::unique_ptr<TIFF, decltype(&::TIFFClose)> tiff_;
+};
+
+// How the pages of a file are the planes of one image.
+struct PageAxes {
+  enum class Of : std::uint8_t { one, depth, channels, pictures } of = Of::one;
+  std::int64_t depth = 1, channels = 1;  // by how many pages
+  bool channels_first = true;            // page = channel + channels * z, else z + depth * channel
+  std::vector<double> spacing;           // z, y, x in millimetres; empty: unknown
+  std::vector<std::string> notes;
+};
+// Decides by the tags of ImageJ or OME in `description`, else by `axes` (ReadOptions::axes), which goes first if it is
+// given. `samples` is the number of channels inside a page; `x` and `y` are the resolution tags in pixels per unit, 0
+// if there are none.
+PageAxes axes_of_pages(std::int64_t pages, std::int64_t samples, const std::string& description, double x, double y,
+                       const std::string& axes, const std::string& path);
+
+}  // namespace voxgrad::data::detail

@@ -1,0 +1,163 @@
+// Folders of pictures as people keep them: which images and masks are found to belong together.
+#include "tests/data/exchange/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using data::discover;
+using Names = std::vector<std::string>;
+
+namespace {
+
+void write_pairs(const Folder& folder, const std::vector<std::string>& images, const std::vector<std::string>& masks) {
+  for (const std::string& name : images) write_bytes(made(folder.file(name)), "image");
+  for (const std::string& name : masks) write_bytes(made(folder.file(name)), "mask");
+}
+
+// The last part of the label of each case, "x -> y".
+Names pairs_in(const std::string& path, const data::DiscoverOptions& options = {}) {
+  Names pairs;
+  for (const data::Source& source : discover({path}, options).cases) {
+    std::string pair = source.id + " ->";
+    for (const std::string& label : source.labels) pair += " " + std::filesystem::path(label).filename().string();
+    pairs.push_back(pair);
+  }
+  return pairs;
+}
+
+}  // namespace
+
+TEST_CASE("folders of images and of masks are known by their usual names, in any case of letters") {
+  for (const auto& [images, masks] : std::vector<std::pair<std::string, std::string>>{{"images", "masks"},
+                                                                                      {"image", "label"},
+                                                                                      {"imgs", "annotations"},
+                                                                                      {"x", "y"},
+                                                                                      {"Images", "Labels"},
+                                                                                      {"raw", "ground_truth"},
+                                                                                      {"input", "target"},
+                                                                                      {"img", "segmentations"}}) {
+    const Folder folder;
+    write_pairs(folder, {images + "/b.png", images + "/a.png"}, {masks + "/a.png", masks + "/b.png"});
+    CHECK_MESSAGE(pairs_in(folder.file("")) == Names({"a -> a.png", "b -> b.png"}), images);
+  }
+}
+
+TEST_CASE("the mask of an image has its name, or a word or leading zeros more") {
+  for (const auto& [image, mask] : std::vector<std::pair<std::string, std::string>>{{"scan", "scan"},
+                                                                                    {"scan", "scan_mask"},
+                                                                                    {"scan", "scan-label"},
+                                                                                    {"scan", "scan.seg"},
+                                                                                    {"scan", "mask_scan"},
+                                                                                    {"scan", "lbl_scan"},
+                                                                                    {"img_01", "mask_01"},
+                                                                                    {"image7", "label007"},
+                                                                                    {"img_scan", "scan_gt"},
+                                                                                    {"Scan", "scan_segmentation"},
+                                                                                    {"scan_image", "scan_mask"}}) {
+    const Folder folder;
+    write_pairs(folder, {"images/" + image + ".png", "images/zz.png"}, {"masks/" + mask + ".png", "masks/zz.png"});
+    CHECK_MESSAGE(error_of([&] { pairs_in(folder.file("")); }).empty(), image, " ", mask);
+    CHECK(pairs_in(folder.file(""))[0] == image + " -> " + mask + ".png");
+  }
+}
+
+TEST_CASE("in one folder the names tell masks from images; kinds may differ") {
+  const Folder folder;
+  write_pairs(folder, {"a.jpg", "b.jpg"}, {"a_segmentation.png", "b_segmentation.png"});
+  CHECK(pairs_in(folder.file("")) == Names({"a -> a_segmentation.png", "b -> b_segmentation.png"}));
+}
+
+TEST_CASE("a folder for each case: the folder is the name") {
+  const Folder folder;
+  write_pairs(folder, {"p1/image.nii.gz", "p2/image.nii.gz"}, {"p1/mask.nii.gz", "p2/mask.nii.gz"});
+  CHECK(pairs_in(folder.file("")) == Names({"p1 -> mask.nii.gz", "p2 -> mask.nii.gz"}));
+}
+
+TEST_CASE("two folders are images and masks; a folder of masks can be named") {
+  const Folder folder;
+  write_pairs(folder, {"scans/a.png"}, {"drawn/a.png"});
+  CHECK(discover({folder.file("scans"), folder.file("drawn")}).cases[0].labels == Names{folder.file("drawn/a.png")});
+  data::DiscoverOptions options;
+  options.mask_folder = folder.file("drawn");
+  CHECK(discover({folder.file("scans")}, options).cases[0].labels == Names{folder.file("drawn/a.png")});
+}
+
+TEST_CASE("train, val and test are splits, above or below the folders of images and masks") {
+  const Folder folder;
+  write_pairs(folder, {"one/train/images/a.png", "one/val/images/a.png", "one/test/images/b.png"},
+              {"one/train/masks/a.png", "one/val/masks/a.png", "one/test/masks/b.png"});
+  write_pairs(folder, {"two/images/train/a.png", "two/images/test/b.png"},
+              {"two/masks/train/a.png", "two/masks/test/b.png"});
+  const data::Discovery one = discover({folder.file("one")}), two = discover({folder.file("two")});
+  CHECK(ids_of(one) == Names({"b", "train_a", "val_a"}));  // two are called a
+  CHECK(one.cases[0].split == "test");
+  CHECK(one.cases[1].split == "train");
+  CHECK(one.cases[2].split == "val");
+  CHECK(ids_of(two) == Names({"a", "b"}));
+  CHECK(two.cases[0].split == "train");
+  CHECK(two.cases[1].split == "test");
+}
+
+TEST_CASE("one mask for each object: folders of cases as in DSB 2018, or folders of masks called as the images") {
+  const Folder folder;
+  write_pairs(folder, {"dsb/c1/images/c1.png", "dsb/c2/images/c2.png"},
+              {"dsb/c1/masks/u.png", "dsb/c1/masks/v.png", "dsb/c2/masks/w.png"});
+  write_pairs(folder, {"sub/images/c1.png", "sub/images/c2.png"},
+              {"sub/masks/c1/1.png", "sub/masks/c1/2.png", "sub/masks/c2/1.png"});
+  CHECK(pairs_in(folder.file("dsb")) == Names({"c1 -> u.png v.png", "c2 -> w.png"}));
+  CHECK(pairs_in(folder.file("sub")) == Names({"c1 -> 1.png 2.png", "c2 -> 1.png"}));
+  CHECK(discover({folder.file("dsb")}).instances);
+  CHECK(discover({folder.file("sub")}).instances);
+}
+
+TEST_CASE("what has no partner is counted and named") {
+  const Folder folder;
+  write_pairs(folder, {"images/a.png", "images/b.png", "images/c.png", "images/d.png", "images/e.png"},
+              {"masks/e.png", "masks/f.png"});
+  const std::string message = error_of([&] { pairs_in(folder.file("")); });
+  CHECK_MESSAGE(
+      contains(message, "4 images have no mask (a.png, b.png, c.png and 1 more), and 1 mask has no image (f.png)"),
+      message);
+  CHECK(contains(message, "hint: "));
+}
+
+TEST_CASE("what is ambiguous is refused with the candidates") {
+  const Folder folder;
+  write_pairs(folder, {"two/images/a.png"}, {"two/masks/a_mask.png", "two/masks/a_label.png"});
+  std::string message = error_of([&] { pairs_in(folder.file("two")); });
+  CHECK_MESSAGE(contains(message, "2 masks fit: a_label.png, a_mask.png"), message);
+  write_pairs(folder, {"same/images/a.png", "same/images/a.jpg"}, {"same/masks/a.png"});
+  message = error_of([&] { pairs_in(folder.file("same")); });
+  CHECK_MESSAGE(contains(message, "2 images fit: a.jpg, a.png"), message);
+  write_pairs(folder, {"which/images/a.png"}, {"which/masks/a.png", "which/labels/a.png"});
+  message = error_of([&] { pairs_in(folder.file("which")); });
+  CHECK_MESSAGE(contains(message, "several folders may hold images (images) or masks (labels, masks)"), message);
+}
+
+TEST_CASE("JPEG masks are refused, and the reason is given") {
+  const Folder folder;
+  write_pairs(folder, {"images/a.jpg"}, {"masks/a.jpg"});
+  CHECK(contains(error_of([&] { pairs_in(folder.file("")); }), "a mask cannot be a JPEG, which changes values"));
+}
+
+TEST_CASE("images alone: sub-folders are walked in order, masks left alone, equal names told apart") {
+  const Folder folder;
+  write_pairs(folder, {"b/x.png", "a/x.png", "a/y.tif", "c.nii.gz", "d.png"}, {"masks/x.png", "d_mask.png"});
+  data::DiscoverOptions options;
+  options.labels = false;
+  const data::Discovery found = discover({folder.file("")}, options);
+  CHECK(ids_of(found) == Names({"a_x", "b_x", "c", "d", "y"}));
+  for (const data::Source& source : found.cases) CHECK(source.labels.empty());
+  CHECK(ids_of(discover({folder.file("a/x.png"), folder.file("b/x.png")}, options)) == Names({"a_x", "b_x"}));
+  write_pairs(folder, {"a/y.png"}, {});
+  CHECK(contains(error_of([&] { discover({folder.file("")}, options); }), "would both be the case"));
+}
+
+TEST_CASE("images of nnU-Net alone are cases with channels") {
+  const Folder folder;
+  write_pairs(folder, {"p1_0000.nii.gz", "p1_0001.nii.gz", "p2_0000.nii.gz", "p2_0001.nii.gz"}, {});
+  data::DiscoverOptions options;
+  options.labels = false;
+  const data::Discovery found = discover({folder.file("")}, options);
+  CHECK(ids_of(found) == Names({"p1", "p2"}));
+  CHECK(found.cases[0].images == Names({folder.file("p1_0000.nii.gz"), folder.file("p1_0001.nii.gz")}));
+}
