@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t kTile = 320, kPhoto = 1024;  // pixels of a side of a slice and of a picture
 constexpr int kTiles = 9, kTilesInRow = 3;
 constexpr std::int64_t kGap = 6, kPaper = 10;
-constexpr double kArea = 0.3, kBorder = 1;  // how much of the image the inside of a class and its border cover
+constexpr double kArea = 0.35, kBorder = 1;  // how much of the image the inside of a class and its border cover
 
 struct Extents {
   std::int64_t slices, height, width;
@@ -143,7 +143,7 @@ Picture draw_found(const Tensor& image, const Tensor& labels, const std::vector<
   std::vector<Picture> tiles;
   for (const std::int64_t z : slices) tiles.push_back(draw_slice(image, z, slices.size() > 1 ? kTile : kPhoto, paint));
   const std::int64_t side = std::max(tiles[0].width, tiles[0].height);
-  const std::int64_t scale = std::max<std::int64_t>(1, (slices.size() > 1 ? kTile : kTile * 3 / 2) / side);
+  const std::int64_t scale = std::max<std::int64_t>(1, (slices.size() > 1 ? kTile : kPhoto) / side);
   const std::int64_t width = tiles[0].width * scale, height = tiles[0].height * scale;
   const std::int64_t columns = std::min<std::int64_t>(kTilesInRow, std::ssize(tiles));
   const std::int64_t rows = (std::ssize(tiles) + columns - 1) / columns;

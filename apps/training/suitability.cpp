@@ -158,14 +158,16 @@ void Suitability::compare_intensities(const data::Case& one) {
     const auto [low, high] = range_of(values);
     const std::string channel = one.image.extent(-1) > 1 ? text("channel ", c, " ") : "";
     const auto [least, most] = std::minmax_element(values.begin(), values.end());
-    if (*least == *most) warn("one value", one, text("all voxels of ", channel, "have the value ", *least));
+    if (*least == *most)
+      warn("one value", one, text("all voxels ", channel.empty() ? "" : "of " + channel, "have the value ", *least));
     if (model_.normalisation.kind == nn::Normalisation::Kind::zscore_case || training.low.empty()) continue;
     const double width = high - low, from = nth(training.low, c), to = nth(training.high, c), learned = to - from;
     const bool apart = low > to || high < from;
     if (!apart && width <= kOtherWidth * learned && width * kOtherWidth >= learned) continue;
     warn("intensities", one,
-         text("the values ", channel, "are ", low, " .. ", high, " (99 % of them), those of the training were ", from,
-              " .. ", to, "; the model takes values as they are, so they must mean the same"));
+         text("the values ", channel.empty() ? "" : "of " + channel, "are ", low, " .. ", high,
+              " (99 % of them), those of the training were ", from, " .. ", to,
+              "; the model takes values as they are, so they must mean the same"));
   }
 }
 

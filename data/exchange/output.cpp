@@ -43,17 +43,15 @@ Tensor stored_values(const Tensor& labels, const std::vector<std::int64_t>& valu
   return result;
 }
 
-// The colours at the places of the values.
-std::vector<Colour> palette_of(const MaskStyle& style) {
-  const std::size_t classes = std::max({style.values.size(), style.colours.size(), std::size_t{8}});
-  std::vector<Colour> colours = style.colours, palette;
-  const std::vector<Colour> more = default_colours(static_cast<std::int64_t>(classes));
-  for (std::size_t c = colours.size(); c < classes; ++c) colours.push_back(more[c]);
+// The colours at the places of the values, for as many classes as there are.
+std::vector<Colour> palette_of(const MaskStyle& style, std::size_t classes) {
+  classes = std::max({classes, style.values.size(), style.colours.size()});
+  const std::vector<Colour> others = default_colours(static_cast<std::int64_t>(classes));
+  std::vector<Colour> palette;
   for (std::size_t c = 0; c < classes; ++c) {
     const std::size_t at = c < style.values.size() ? static_cast<std::size_t>(style.values[c]) : c;
-    if (!style.values.empty() && c >= style.values.size()) break;
     if (palette.size() <= at) palette.resize(at + 1);
-    palette[at] = colours[c];
+    palette[at] = c < style.colours.size() ? style.colours[c] : others[c];
   }
   return palette;
 }
@@ -92,8 +90,8 @@ std::vector<std::int64_t> values_of_classes(const std::map<int, int>& label_map,
 }
 
 std::vector<Colour> default_colours(std::int64_t classes) {
-  // Vermilion, sky blue, yellow, bluish green, reddish purple, blue, orange.
-  static constexpr Colour kColours[]{{0xD5, 0x5E, 0x00}, {0x56, 0xB4, 0xE9}, {0xF0, 0xE4, 0x42}, {0x00, 0x9E, 0x73},
+  // Sky blue, vermilion, yellow, bluish green, reddish purple, blue, orange.
+  static constexpr Colour kColours[]{{0x56, 0xB4, 0xE9}, {0xD5, 0x5E, 0x00}, {0xF0, 0xE4, 0x42}, {0x00, 0x9E, 0x73},
                                      {0xCC, 0x79, 0xA7}, {0x00, 0x72, 0xB2}, {0xE6, 0x9F, 0x00}};
   std::vector<Colour> colours{{0, 0, 0}};
   for (std::int64_t c = 1; c < classes; ++c) {
@@ -124,7 +122,9 @@ void write_mask(const std::string& path, const Tensor& labels, const Case& place
   Image image = in_place_of(stored_values(labels, style.values), place, physical);
   const bool wide = image.values.dtype() == DType::f32;
   image.element = wide ? h5::Element::u16 : h5::Element::u8;
-  if (kind == Kind::png && !wide) image.palette = palette_of(style);
+  const std::uint8_t* values = labels.data<std::uint8_t>();
+  if (kind == Kind::png && !wide)
+    image.palette = palette_of(style, std::size_t{1} + *std::max_element(values, values + labels.numel()));
   write_image(path, image);
 }
 

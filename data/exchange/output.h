@@ -12,8 +12,8 @@ namespace voxgrad::data {
 
 // What a mask file has for each class. Empty lists mean the number of the class, and the colours of default_colours().
 struct MaskStyle {
-  std::vector<std::int64_t> values;  // 0 .. 65535
-  std::vector<Colour> colours;
+  std::vector<std::int64_t> values = {};  // 0 .. 65535
+  std::vector<Colour> colours = {};
 };
 // The smallest value that a label map gives to each class. Error(data) if a class has none.
 std::vector<std::int64_t> values_of_classes(const std::map<int, int>& label_map, std::int64_t classes);

@@ -23,12 +23,13 @@ namespace voxgrad::nn {
 // What the images and masks of the training looked like. Whoever uses the model compares new images with it, and writes
 // masks with the values that those had. A field may be empty, which means that it is unknown.
 struct TrainingImages {
-  std::vector<double> least_spacing, most_spacing;  // over the training cases, for each axis in the order of the window
-  std::string spacing_unit;                         // "mm", or "px" if the images had no physical size
-  std::string orientation;                          // "RAS" if the volumes were turned to it (data/space.h)
-  std::vector<double> low, high;                    // 0.5th and 99.5th percentile of the values of each channel
-  std::vector<std::int64_t> class_values;           // what a mask file has for each class, 0 .. 65535
-  std::vector<std::string> class_colours;           // of a colour mask, "#rrggbb" for each class
+  std::vector<double> least_spacing = {},
+                      most_spacing = {};        // over the training cases, for each axis in the order of the window
+  std::string spacing_unit = {};                // "mm", or "px" if the images had no physical size
+  std::string orientation = {};                 // "RAS" if the volumes were turned to it (data/space.h)
+  std::vector<double> low = {}, high = {};      // 0.5th and 99.5th percentile of the values of each channel
+  std::vector<std::int64_t> class_values = {};  // what a mask file has for each class, 0 .. 65535
+  std::vector<std::string> class_colours = {};  // of a colour mask, "#rrggbb" for each class
 };
 
 struct ModelSpec {

@@ -118,8 +118,8 @@ TEST_CASE("losses eval refuses logits that are no numbers, labels without a clas
   const Outcome label = program({"losses", "eval", "ce", write_input(folder, {1, 3, 1, 2}, {0, 1}, {0, 2})});
   CHECK(label.code == 3);
   CHECK_MESSAGE(contains(label.err, "label 2"), label.err);
-  data::h5::Writer writer(path);
   const std::string path = folder.file("shapes.h5");
+  data::h5::Writer writer(path);
   const std::vector<double> zeros(8, 0.0);
   const std::vector<std::uint8_t> none(6, 0);
   writer.array("/logits", Element::f64, {1, 2, 2, 2}, zeros.data());

@@ -1,4 +1,4 @@
-// Files of labels: predictions are read back as they were written, and what is no label is refused.
+// Files of labels: every kind of array that holds labels is read, and what is no label is refused.
 #include "data/label_file.h"
 
 #include "tests/data/support.h"
@@ -9,40 +9,6 @@ using namespace voxgrad::data;
 using namespace voxgrad::test;
 
 namespace {
-
-// The labels of a dataset written as predictions of it, and read back.
-void round_trip(const std::vector<Shape>& shapes, const std::vector<std::int64_t>& cases) {
-  const Folder folder;
-  write_dataset(folder.file("d.h5"), random_contents(shapes, 1, 3));
-  const Dataset dataset = Dataset::open(folder.file("d.h5"));
-  PredictionWriter writer(folder.file("p.h5"), dataset, cases, true, "model");
-  const auto probabilities_of = [](const Tensor& label) { return full(label.shape() + Shape{3}, 0.25); };
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    const Tensor label = dataset.read(cases[i]).label;
-    writer.add(i, label, probabilities_of(label));
-  }
-  writer.save();
-
-  const LabelFile file(folder.file("p.h5"));
-  const h5::File raw = h5::File::open(folder.file("p.h5"));
-  REQUIRE(file.case_ids().size() == cases.size());
-  CHECK(file.has_case_ids());
-  CHECK(file.class_names() == dataset.info().class_names);
-  CHECK(file.ignore_label() == 255);
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    const Case expected = dataset.read(cases[i]);
-    CHECK(file.case_ids()[i] == expected.id);
-    CHECK(same<std::uint8_t>(file.read(i), expected.label));
-    CHECK(file.spacing(i, expected.label.dims()) == expected.spacing);
-    const bool stacked = raw.exists("/labels");
-    const h5::Array all = raw.array(stacked ? "/probabilities" : "/cases/" + expected.id + "/probabilities");
-    const Shape one = expected.label.shape() + Shape{3};
-    CHECK(all.extents() == (stacked ? Shape{std::ssize(cases)} + one : one));
-    std::vector<float> values(static_cast<std::size_t>(all.extents().numel()));
-    all.read_all(h5::Element::f32, values.data());
-    CHECK(values == std::vector<float>(values.size(), 0.25f));
-  }
-}
 
 // Writes a file whose labels are two images of 1 x 3, changed before it is saved, and opens it.
 LabelFile opened(
@@ -57,20 +23,6 @@ LabelFile opened(
 }
 
 }  // namespace
-
-TEST_CASE("label file: predictions for some cases, of one size and of several") {
-  round_trip({{4, 5}, {4, 5}, {4, 5}}, {2, 0});
-  round_trip({{4, 5}, {6, 3}, {4, 5}}, {1, 0});
-  round_trip({{2, 4, 5}, {2, 4, 5}}, {0, 1});
-}
-
-TEST_CASE("label file: predictions need a case") {
-  const Folder folder;
-  write_dataset(folder.file("d.h5"), random_contents({{4, 5}}, 1, 2));
-  const Dataset dataset = Dataset::open(folder.file("d.h5"));
-  CHECK(contains(error_of([&] { PredictionWriter(folder.file("p.h5"), dataset, {}, false, "model"); }),
-                 "there are no cases"));
-}
 
 TEST_CASE("label file: every type of whole numbers is read, and only values of a label are taken") {
   const Folder folder;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "engine/ops.h"
 #include "tests/data/support.h"
 #include "tests/test.h"
 
