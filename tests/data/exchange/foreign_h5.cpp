@@ -114,6 +114,30 @@ TEST_CASE("axes are never guessed") {
     CHECK_MESSAGE(!error_of([&] { read(axes); }).empty(), axes);
 }
 
+TEST_CASE("an array of many samples is as many cases, if the axes say so") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("train.h5"), [](data::h5::Writer& out) {
+    add_array(out, "/x", {11, 2, 3, 2}, 1000, Element::u16);
+    add_array(out, "/y", {11, 2, 3}, 66, Element::u8);
+  });
+  data::DiscoverOptions options;
+  options.axes = "NYXC";
+  options.mask_folder = "/y";
+  const data::Discovery found = discover({path + ":/x"}, options);
+  REQUIRE(found.cases.size() == 11);
+  CHECK(found.cases[0].id == "train_00");
+  const data::SourceImage image = read_source_image(found.cases[10], "NYXC");
+  CHECK(image.image.values.shape() == Shape{2, 3, 2});
+  CHECK(image.image.values.at(0, 0, 0) == 120);
+  CHECK(read_source_label(found.cases[10], image, "NYXC").values[0] == 60);
+  CHECK(contains(error_of([&] {
+                   data::Source beyond;
+                   beyond.images = {path + ":/x[11]"};
+                   read_source_image(beyond, "NYXC");
+                 }),
+                 "sample 11 outside 0..10"));
+}
+
 TEST_CASE("one array of a file can be named; several of no known layout are listed") {
   const Folder folder;
   const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {

@@ -79,6 +79,11 @@ TEST_CASE("gaps are refused with a complete map") {
   CHECK(contains(values_refusal({stripes({-1, 0, 1})}), "values -1, 0, 1"));
 }
 
+TEST_CASE("many gaps may also be numbers of objects") {
+  const std::string message = values_refusal({stripes({0, 2, 4, 6, 8, 10, 12, 14, 16})});
+  CHECK_MESSAGE(contains(message, "14:7,16:8; or use the option instances if each value is an object"), message);
+}
+
 TEST_CASE("a map must have every value that occurs; 255 as its target means unknown") {
   CHECK(contains(values_refusal({stripes({0, 7, 9})}, wish_of_map({{0, 0}, {7, 1}})),
                  "the value 9 (case case 0, 341 voxels) is not in the label map"));
