@@ -55,7 +55,7 @@ Picture draw(const data::Case& one, const Slice& slice, F&& colour_of) {
   for (std::int64_t i = 0; i < slice.height * slice.width; ++i)
     sorted.push_back(static_cast<double>(values[i * slice.channels]));
   std::sort(sorted.begin(), sorted.end());
-  const double low = quantile(sorted, 0.01), high = std::max(quantile(sorted, 0.99), low + 1e-6);
+  const double low = quantile(sorted, 0.01), high = std::max(quantile(sorted, 0.99), std::nextafter(low, HUGE_VAL));
   const std::int64_t step = (std::max(slice.height, slice.width) + kLargest - 1) / kLargest;
   Picture picture{(slice.width + step - 1) / step, (slice.height + step - 1) / step, {}};
   for (std::int64_t y = 0; y < slice.height; y += step)
