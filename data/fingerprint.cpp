@@ -74,15 +74,15 @@ Collector::Collector(const DatasetInfo& info, std::int64_t cases)
 
 void Collector::add(const Case& one) {
   add_geometry(one);
-  add_labels(one);
+  if (info_.labelled) add_labels(one);
   add_intensities(one);
 }
 
 void Collector::add_geometry(const Case& one) {
   if (!one.group.empty()) groups_.insert(one.group);
-  result_.voxels += one.label.numel();
+  result_.voxels += one.image.numel() / info_.channels;
   for (int axis = 0; axis < info_.dims; ++axis) {
-    nth(extents_, axis).push_back(static_cast<double>(one.label.extent(axis)));
+    nth(extents_, axis).push_back(static_cast<double>(one.image.extent(axis)));
     nth(spacings_, axis).push_back(nth(one.spacing, axis));
   }
 }
@@ -110,11 +110,11 @@ void Collector::add_labels(const Case& one) {
 }
 
 void Collector::add_intensities(const Case& one) {
-  const std::int64_t channels = info_.channels, voxels = one.label.numel();
+  const std::int64_t channels = info_.channels, voxels = one.image.numel() / channels;
   const float* values = one.image.data<float>();
-  const std::uint8_t* labels = one.label.data<std::uint8_t>();
+  const std::uint8_t* labels = info_.labelled ? one.label.data<std::uint8_t>() : nullptr;
   std::vector<float> inside;  // the values of the foreground
-  for (std::int64_t v = 0; v < voxels; ++v)
+  for (std::int64_t v = 0; v < voxels && info_.labelled; ++v)
     if (labels[v] != 0 && labels[v] != info_.ignore_label)
       inside.insert(inside.end(), values + v * channels, values + (v + 1) * channels);
   const std::vector<Moments> all = channel_moments(values, voxels, channels);

@@ -44,7 +44,8 @@ struct Fingerprint {
   std::vector<ChannelFingerprint> channels;
 };
 
-// Describes the given cases, of which there must be at least one. Each is read once, and only one is in memory at a time.
+// Describes the given cases, of which there must be at least one. Each is read once, and only one is in memory at a
+// time.
 Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases);
 
 // Returns the classes other than the background that none of the cases has. Cases are read until every class was seen.

@@ -63,9 +63,8 @@ std::map<std::string, Cases> make_splits(const DatasetInfo& info) {
   // Large groups can fill two splits and leave nothing to the third. It then gets the smallest group of the split that
   // has most groups.
   for (Part& part : parts) {
-    Part& richest = *std::max_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
-      return a.groups.size() < b.groups.size();
-    });
+    Part& richest = *std::max_element(parts.begin(), parts.end(),
+                                      [](const Part& a, const Part& b) { return a.groups.size() < b.groups.size(); });
     if (!part.groups.empty() || richest.groups.size() < 2) continue;
     part.groups.push_back(richest.groups.back());
     richest.groups.pop_back();
@@ -96,8 +95,7 @@ Fold make_fold(const DatasetInfo& info, const std::vector<std::int64_t>& cases, 
   std::vector<Cases> groups = shuffled_groups(info, cases, seed);
   const char* const unit = info.groups.empty() ? "case" : "group";
   if (folds < 2 || folds > std::ssize(groups))
-    throw Error(ErrorKind::usage,
-                text("folds: ", folds, " of ", groups.size(), " ", unit, "s"),
+    throw Error(ErrorKind::usage, text("folds: ", folds, " of ", groups.size(), " ", unit, "s"),
                 text("every fold needs at least one ", unit, ", and there must be two folds or more"));
   check(fold >= 0 && fold < folds, "folds: fold ", fold, " of ", folds);
   // Each group, the largest first, goes to the smallest fold, so that the folds become equally large.
