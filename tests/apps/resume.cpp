@@ -40,7 +40,7 @@ TEST_CASE("a resumed run knows its data even if the file has no checksum, and it
   const data::Dataset checked = data::Dataset::open(data);
   // Writes the first `cases` cases as a file without checksums; `wrong` is a voxel whose label is changed.
   const auto plain = [&](const std::string& name, std::int64_t wrong) {
-    data::h5::Writer out;
+    data::h5::Writer out(folder.file(name));
     out.attribute("/", "format", std::string("voxgrad-dataset"));
     out.attribute("/", "format_version", std::int64_t{1});
     out.attribute("/", "class_names", checked.info().class_names);
@@ -56,7 +56,7 @@ TEST_CASE("a resumed run knows its data even if the file has no checksum, and it
     out.attribute("/images", "spacing", std::vector<double>{1, 1});
     out.attribute("/labels", "axes", std::string("NYX"));
     out.texts("/case_ids", checked.info().case_ids);
-    out.save(folder.file(name));
+    out.save();
     return folder.file(name);
   };
   const std::string original = plain("a.h5", -1);
