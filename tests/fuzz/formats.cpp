@@ -263,6 +263,7 @@ bool run(const Subject& subject, std::uint64_t count, std::uint64_t seed, const 
       if (image) ++read;
       // What was read can be written, or an Error says why not.
       try {
+        if (image) image->element = h5::Element::f32;
         if (image && !image->header.empty() && random.bits() % 16 == 0) write_image(copy, *image);
       } catch (const Error&) {
         ++not_written;
