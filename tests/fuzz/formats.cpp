@@ -55,6 +55,8 @@ std::vector<std::string> png_seeds() {
     PngBytes png{11, 7, bits, colour, std::vector<std::string>(7, noise(static_cast<std::size_t>(row)))};
     if (colour == 3) png.before = png_chunk("PLTE", noise(bits == 1 ? 6 : 48)) + png_chunk("tRNS", "a");
     seeds.push_back(png.str());
+    png.level = 0;  // where a change reaches the pixels
+    seeds.push_back(png.str());
   }
   const std::string pixels = noise(40 * 30 * 3);
   const auto* samples = reinterpret_cast<const std::uint8_t*>(pixels.data());
