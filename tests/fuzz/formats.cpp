@@ -55,6 +55,8 @@ std::vector<std::string> png_seeds() {
     PngBytes png{11, 7, bits, colour, std::vector<std::string>(7, noise(static_cast<std::size_t>(row)))};
     if (colour == 3) png.before = png_chunk("PLTE", noise(bits == 1 ? 6 : 48)) + png_chunk("tRNS", "a");
     seeds.push_back(png.str());
+    png.level = 0;  // where a change reaches the pixels
+    seeds.push_back(png.str());
   }
   const std::string pixels = noise(40 * 30 * 3);
   const auto* samples = reinterpret_cast<const std::uint8_t*>(pixels.data());
@@ -263,6 +265,7 @@ bool run(const Subject& subject, std::uint64_t count, std::uint64_t seed, const 
       if (image) ++read;
       // What was read can be written, or an Error says why not.
       try {
+        if (image) image->element = h5::Element::f32;
         if (image && !image->header.empty() && random.bits() % 16 == 0) write_image(copy, *image);
       } catch (const Error&) {
         ++not_written;

@@ -23,9 +23,9 @@ void append(std::string& bytes, T value, bool big = std::endian::native == std::
   bytes.append(raw, sizeof(T));
 }
 
-inline std::string deflated(const std::string& bytes, int window_bits = 15) {
+inline std::string deflated(const std::string& bytes, int level = 6, int window_bits = 15) {
   z_stream stream{};
-  ::deflateInit2(&stream, 6, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
+  ::deflateInit2(&stream, level, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
   std::string result(::deflateBound(&stream, static_cast<uLong>(bytes.size())) + 64, '\0');
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   stream.avail_in = static_cast<uInt>(bytes.size());
@@ -36,7 +36,7 @@ inline std::string deflated(const std::string& bytes, int window_bits = 15) {
   ::deflateEnd(&stream);
   return result;
 }
-inline std::string gzipped(const std::string& bytes) { return deflated(bytes, 15 + 16); }
+inline std::string gzipped(const std::string& bytes) { return deflated(bytes, 6, 15 + 16); }
 
 // --- PNG ---
 
@@ -56,13 +56,14 @@ struct PngBytes {
   int bits = 8, colour = 0;
   std::vector<std::string> rows{};
   std::string before{};  // chunks between header and pixels
+  int level = 6;         // of compression; 0 stores the bytes as they are
   std::string str() const {
     std::string header, raw;
     append(header, width, true);
     append(header, height, true);
     header += {static_cast<char>(bits), static_cast<char>(colour), 0, 0, 0};
     for (const std::string& row : rows) raw += '\0' + row;
-    return "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + before + png_chunk("IDAT", deflated(raw)) +
+    return "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + before + png_chunk("IDAT", deflated(raw, level)) +
            png_chunk("IEND", "");
   }
 };

@@ -79,6 +79,14 @@ TEST_CASE("a path that is no file is an error of reading that says why") {
   CHECK(contains(error_of([&] { write_image(folder.file("a.png"), Image{}); }), "write_image"));
 }
 
+TEST_CASE("a picture of more than 2 GiB is refused before it is read") {
+  const Folder folder;
+  const std::string path = folder.file("a.png");
+  write_bytes(path, PngBytes{1, 1, 8, 0, {"a"}}.str());
+  std::filesystem::resize_file(path, std::uintmax_t{3} << 30);  // a hole: it takes no room
+  CHECK(contains(error_of([&] { read_image(path); }), "3221225472 bytes"));
+}
+
 TEST_CASE("names may have blanks and any letters") {
   const Folder folder;
   std::vector<std::string> names{"ein Bild äöü 図.png"};

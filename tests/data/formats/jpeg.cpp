@@ -64,6 +64,11 @@ TEST_CASE("JPEG files that are cut off or cannot be read exactly are refused") {
   CHECK(contains(refusal("a.jpg", lossless), "PNG"));
   large.replace(at + 5, 4, "\xFF\xDC\xFF\xDC");
   CHECK(contains(refusal("a.jpg", large), "more than its"));
+  // A table with more codes than there are: stb 2.27 writes behind its end.
+  std::string codes(1, '\0');
+  codes += std::string(16, '\x14') + std::string(320, 'a');
+  CHECK(contains(refusal("a.jpg", with_segment(jpeg, '\xC4', codes)), "320 codes"));
+  CHECK(contains(refusal("a.jpg", with_segment(jpeg, '\xC4', codes.substr(0, 9))), "codes"));
   none.replace(at + 5, 4, std::string(4, '\0'));
   CHECK(contains(refusal("a.jpg", none), "no meaning"));
 }

@@ -100,6 +100,18 @@ TEST_CASE("oblique volumes have the orientation of the nearest axes") {
   CHECK(std::abs(spacing_of(affine)[2] - 1) < 1e-12);
 }
 
+TEST_CASE("two axes that are nearest to the same direction of the body get one each") {
+  // Turned by 45 degrees about the third axis, and about the diagonal of the grid, as short axes of the heart are.
+  const double c = std::sqrt(0.5);
+  const std::string half = orientation_of({{{c, -c, 0, 0}, {c, c, 0, 0}, {0, 0, 1, 0}}});
+  CHECK(turn_to_ras(half).inverse().inverse() == turn_to_ras(half));
+  // Columns 0 and 2 are both nearest to the first direction; column 0 is nearer.
+  const Affine heart{{{0.7, -0.3, 0.65, 0}, {0.6, 0.75, -0.28, 0}, {-0.4, 0.59, 0.7, 0}}};
+  CHECK(orientation_of(heart) == "RAS");
+  const Affine both{{{0.80, 0.10, 0.59, 0}, {-0.42, 0.80, 0.43, 0}, {-0.43, -0.59, 0.58, 0}}};
+  CHECK(orientation_of(both) == "RAS");
+}
+
 TEST_CASE("what is no place is refused") {
   CHECK(contains(error_of([] { orientation_of({{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 0, 0}}}); }), "zero"));
   CHECK(!error_of([] { orientation_of({{{1, 1, 0, 0}, {0, 0, 0, 0}, {0, 0, 1, 0}}}); }).empty());
