@@ -99,7 +99,7 @@ LabelReader::Source LabelFile::source() const {
 
 std::int64_t LabelFile::classes() const {
   if (!class_names_.empty()) return std::ssize(class_names_);
-  const int ignore = ignore_label_ < 0 ? kIgnoreDefault : ignore_label_;
+  const int ignore = ignored();
   int largest = 1;
   for (const auto& [stored, label] : label_map_)
     if (label != ignore) largest = std::max(largest, label);
@@ -110,13 +110,15 @@ std::int64_t LabelFile::classes() const {
   return largest + 1;
 }
 
+void LabelFile::verify() const {
+  if (reader_) return;
+  const auto reader = std::make_shared<const LabelReader>(source(), LabelRule(classes(), ignored(), label_map_));
+  reader->verify();
+  reader_ = reader;
+}
+
 Tensor LabelFile::read(std::size_t index) const {
-  if (!reader_) {
-    const LabelRule rule(classes(), ignore_label_ < 0 ? kIgnoreDefault : ignore_label_, label_map_);
-    const auto reader = std::make_shared<const LabelReader>(source(), rule);
-    reader->verify();
-    reader_ = reader;
-  }
+  verify();
   Turn turn;
   find_place(index, turn);
   return turn(reader_->read(static_cast<std::int64_t>(index), true));

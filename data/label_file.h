@@ -44,8 +44,10 @@ class LabelFile {
   const std::vector<std::string>& class_names() const { return class_names_; }  // empty if nobody names them
   std::int64_t classes() const;                       // at least 2; reads all labels if nobody names the classes
   int ignore_label() const { return ignore_label_; }  // -1: none
-  // Returns u8 [*S], turned to RAS if the file has an affine for the case. The first call checks the labels of all
-  // cases as Dataset::verify() does and throws Error(data) in the same words.
+  // Checks the labels of all cases as Dataset::verify() does and throws Error(data) in the same words. The first read()
+  // calls it.
+  void verify() const;
+  // Returns u8 [*S], turned to RAS if the file has an affine for the case.
   Tensor read(std::size_t index) const;
   // Returns the spacing per axis of what read() returns, in millimetres or, if physical() is false, pixels: the
   // attribute `spacing` of the labels, else that of the case, of its image or of the file, and nothing if there is
@@ -69,6 +71,7 @@ class LabelFile {
   void read_root(const LabelFileOptions& options);
   void read_case_ids();
   LabelReader::Source source() const;
+  int ignored() const { return ignore_label_ < 0 ? kIgnoreDefault : ignore_label_; }
 
   h5::File file_;
   bool stacked_;

@@ -118,7 +118,7 @@ Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, con
 // Checks all labels of the prediction. The library knows of one label map; that of the prediction is another flag.
 void verify(const data::LabelFile& prediction) {
   try {
-    static_cast<void>(prediction.read(0));
+    prediction.verify();
   } catch (const Error& error) {
     const std::string flag = "use the label map ", hint = error.hint();
     if (!hint.starts_with(flag)) throw;

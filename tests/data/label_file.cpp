@@ -12,8 +12,8 @@ using namespace voxgrad::test;
 
 namespace {
 
-// Writes a file whose labels are two images of 1 x 3, changed before it is saved, and opens it.
-LabelFile opened(
+// Writes a file whose labels are two images of 1 x 3, changed before it is saved.
+void write_labels(
     const Folder& folder, h5::Element element, const std::vector<std::int64_t>& values,
     const std::function<void(h5::Writer&)>& change = [](h5::Writer&) {}) {
   h5::Writer writer(folder.file("l.h5"));
@@ -21,6 +21,12 @@ LabelFile opened(
   writer.write("/labels", {0, 0, 0}, {2, 1, 3}, h5::Element::i64, values.data());
   change(writer);
   writer.save();
+}
+
+LabelFile opened(
+    const Folder& folder, h5::Element element, const std::vector<std::int64_t>& values,
+    const std::function<void(h5::Writer&)>& change = [](h5::Writer&) {}) {
+  write_labels(folder, element, values, change);
   return LabelFile(folder.file("l.h5"));
 }
 
@@ -79,7 +85,7 @@ TEST_CASE("label file: what a dataset is refused for, in the same words") {
   const auto refused = [&](
                            const std::vector<std::int64_t>& values, const LabelFileOptions& options = {},
                            const std::function<void(h5::Writer&)>& change = [](h5::Writer&) {}) {
-    opened(folder, h5::Element::u8, values, change);
+    write_labels(folder, h5::Element::u8, values, change);
     return error_of([&] { LabelFile(folder.file("l.h5"), options).read(1); });
   };
   const LabelFileOptions two{{}, {"background", "cell"}};
@@ -90,8 +96,8 @@ TEST_CASE("label file: what a dataset is refused for, in the same words") {
   CHECK(refused({0, 1, 0, 0, 0, 1}, two) == "");
   CHECK(refused({0, 1, 0, 0, 0, 2}) == "");
   const std::string outside = "): value 2 outside 0..1 (dataset /labels of l.h5)\nhint: give every class a name";
-  CHECK(contains(refused({0, 1, 0, 0, 0, 2}, two), "labels: case 1 (\"1\"" + outside));
-  CHECK(contains(refused({0, 1, 0, 0, 0, 2}, {}, named), "labels: case 1 (\"b\"" + outside));
+  CHECK(contains(refused({0, 1, 0, 0, 1, 2}, two), "labels: case 1 (\"1\"" + outside));
+  CHECK(contains(refused({0, 1, 0, 0, 1, 2}, {}, named), "labels: case 1 (\"b\"" + outside));
   for (const LabelFileOptions& options : {LabelFileOptions{}, two})
     CHECK(contains(refused({0, 0, 0, 0, 255, 0}, options),
                    "labels: case 1 (\"1\"): value 255 outside 0..1 (dataset /labels of l.h5)\n"
@@ -124,7 +130,7 @@ TEST_CASE("label file: what a dataset is refused for, in the same words") {
 
 TEST_CASE("label file: a label map makes classes, and every value must be in it") {
   const Folder folder;
-  opened(folder, h5::Element::u8, {0, 255, 0, 0, 0, 255});
+  write_labels(folder, h5::Element::u8, {0, 255, 0, 0, 0, 255});
   const LabelFile file(folder.file("l.h5"), {{{0, 0}, {255, 1}}, {}});
   CHECK(file.classes() == 2);
   CHECK(file.read(1).to_vector<int>() == std::vector<int>{0, 0, 1});
