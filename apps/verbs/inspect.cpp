@@ -82,13 +82,16 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
     classes.row({entry.name, fixed(100 * entry.fraction, 3), std::to_string(entry.cases), std::to_string(entry.objects),
                  fixed(entry.object_voxels.min, 0), fixed(entry.object_voxels.median, 0),
                  fixed(entry.object_voxels.max, 0)});
-  Table channels({"channel", "min", "0.5 %", "median", "99.5 %", "max", "mean", "SD", "foreground mean", "SD"}, 1);
+  std::vector<std::string> columns{"channel", "min", "0.5 %", "median", "99.5 %", "max", "mean", "SD"};
+  if (info.labelled) columns.insert(columns.end(), {"foreground mean", "SD"});
+  Table channels(columns, 1);
   for (std::size_t i = 0; i < print.channels.size(); ++i) {
     const data::ChannelFingerprint& c = print.channels[i];
     std::vector<std::string> row{std::to_string(i)};
     for (const double value : {c.min, c.percentile_0_5, c.median, c.percentile_99_5, c.max, c.mean, c.deviation,
                                c.foreground_mean, c.foreground_deviation})
       row.push_back(fixed(value, 2));
+    row.resize(columns.size());
     channels.row(row);
   }
   if (info.labelled) result += "\n" + classes.str();

@@ -134,7 +134,7 @@ TEST_CASE("what the strings of the sources tell people to call is there") {
 
 TEST_CASE("a verb or a flag that is not there is found") {
   const Known known;
-  CHECK(unknown_in("f(\"other layouts: `voxgrad import`\");", known) == Names{"voxgrad import"});
+  CHECK(unknown_in("f(\"other layouts: `voxgrad convert`\");", known) == Names{"voxgrad convert"});
   CHECK(unknown_in("f(\"give \" + x + \"--colour red\");", known) == Names{"--colour"});
   CHECK(unknown_in("f(\"see `voxgrad train \"\n  \"--folds 3`\");", known) == Names{"voxgrad train --folds"});
   CHECK(unknown_in("f(\"`voxgrad losses eval SPEC --png P --seed 1`\"); // \"--colour\"", known).empty());
