@@ -63,11 +63,12 @@ Json to_json(const Detection& d) {
           {"false_positive_rate", number(d.false_positive_rate())}};
 }
 
-// The columns of the table; the SD follows Dice. Ratios have 4 digits, millimetres 2.
+// The columns of the table; the SD follows Dice. Ratios have 4 decimals. A distance may be far below a millimetre.
 const std::vector<std::string> kShown{"dice", "jaccard", "sensitivity", "precision",
                                       "hd95", "assd",    "nsd",         "relative_volume_difference"};
 std::string cell(const Metric& metric, double value) {
-  return fixed(value, metric.needs == losses::Needs::surfaces && metric.perfect == 0 ? 2 : 4);
+  const bool distance = metric.needs == losses::Needs::surfaces && metric.perfect == 0;
+  return distance ? significant(value) : fixed(value, 4);
 }
 
 std::vector<Metric> shown_metrics(const std::vector<CaseResult>& cases) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <cstring>
 #include <limits>
 #include <regex>
@@ -22,13 +23,14 @@ struct Layout {
   const char *axes2, *axes3, *axes4;
   bool instances;  // whether labels are numbers of objects
 };
-constexpr std::array<Layout, 6> kLayouts{{
+constexpr std::array<Layout, 7> kLayouts{{
     {"CREMI", "/volumes/raw", "/volumes/labels", "", "ZYX", "", true},
     {"pytorch-3dunet", "/raw", "/label", "", "ZYX", "CZYX", false},
     {"SSL4MIS", "/image", "/label", "YX", "ZYX", "", false},
     {"ilastik", "/exported_data", "", "", "", "", false},
     {"ilastik", "/volume/data", "", "", "", "", false},
-    {"data", "/data", "/label", "", "", "", false},
+    {"two arrays", "/images", "/labels", "", "", "", false},
+    {"two arrays", "/data", "/label", "", "", "", false},
 }};
 
 bool is_array(const h5::File& file, const std::string& object) {
@@ -97,16 +99,19 @@ std::string axes_of_tags(const h5::Array& array) {
   return axes;
 }
 
-// The letters of the axes as they are stored: X, Y, Z, C, and T for an axis of extent 1.
-std::string axes_of(const h5::File& file, const std::string& object, const h5::Array& array, const std::string& given) {
+// The letters of the axes as they are stored: X, Y, Z, C, N for samples, and T for an axis of extent 1.
+// A mask has no axis of channels: where the given axes are those of the image, it is left out.
+std::string axes_of(const h5::File& file, const std::string& object, const h5::Array& array, const std::string& given,
+                    bool label) {
   const int dims = array.extents().dims();
   std::string axes = given;
+  if (label && std::ssize(axes) == dims + 1) std::erase(axes, 'C');
   if (array.has_attribute("axistags")) {
     axes = axes_of_tags(array);
   } else if (array.has_attribute("axes")) {
     axes = array.string_attribute("axes");
-  } else if (const Layout* layout = layout_of(file);
-             layout != nullptr && (object == layout->image || object.starts_with(layout->labels))) {
+  } else if (const Layout* layout = layout_of(file); std::ssize(axes) != dims && layout != nullptr &&
+                                                     (object == layout->image || object.starts_with(layout->labels))) {
     const std::string documented = dims == 2   ? layout->axes2
                                    : dims == 3 ? layout->axes3
                                    : dims == 4 ? layout->axes4
@@ -114,7 +119,7 @@ std::string axes_of(const h5::File& file, const std::string& object, const h5::A
     if (!documented.empty()) axes = documented;
   }
   const auto once = [&](char c) { return std::count(axes.begin(), axes.end(), c) == 1; };
-  const bool known = std::all_of(axes.begin(), axes.end(), [&](char c) { return std::strchr("TZYXC", c) && once(c); });
+  const bool known = std::all_of(axes.begin(), axes.end(), [&](char c) { return std::strchr("NTZYXC", c) && once(c); });
   if (axes.empty())
     throw Error(ErrorKind::data, text(array.where(), ": the file does not say what its axes ", array.extents(), " are"),
                 text("use the axes ",
@@ -123,9 +128,10 @@ std::string axes_of(const h5::File& file, const std::string& object, const h5::A
                                  : "CZYX",
                      " if that is their order"));
   if (!known || !once('Y') || !once('X') || std::ssize(axes) != dims)
-    throw Error(ErrorKind::data,
-                text(array.where(), ": the axes \"", axes.substr(0, 20), "\" do not fit extents ", array.extents()),
-                "use the axes YX, ZYX, CZYX or ZYXC: a letter for each, Z, Y and X in space, C for channels");
+    throw Error(
+        ErrorKind::data,
+        text(array.where(), ": the axes \"", axes.substr(0, 20), "\" do not fit extents ", array.extents()),
+        "use the axes YX, ZYX, CZYX or NYXC: a letter for each, Z, Y and X in space, C for channels, N for cases");
   return axes;
 }
 
@@ -175,16 +181,45 @@ void read_spacing(const h5::Array& array, Image& image) {
   }
 }
 
+// The case, or one for each sample if the axes of its image have an N.
+void add_samples(const Source& source, const h5::File& file, const std::string& image, const std::string& axes,
+                 std::vector<Source>& cases) {
+  const h5::Array array = file.array(image);
+  const std::size_t axis = axes.find('N');
+  const bool named = array.has_attribute("axistags") || array.has_attribute("axes");
+  if (axis == std::string::npos || named || std::ssize(axes) != array.extents().dims()) {
+    cases.push_back(source);
+    return;
+  }
+  const std::int64_t samples = array.extents()[static_cast<int>(axis)];
+  const std::size_t digits = std::to_string(samples - 1).size();
+  for (std::int64_t i = 0; i < samples; ++i) {
+    const std::string number = std::to_string(i);
+    Source one = source;
+    one.id += "_" + std::string(digits - number.size(), '0') + number;
+    one.images[0] += "[" + number + "]";
+    for (std::string& label : one.labels) label += "[" + number + "]";
+    cases.push_back(std::move(one));
+  }
+}
+
 }  // namespace
 
 H5Place h5_place(const std::string& text) {
-  for (std::size_t at = text.rfind(":/"); at != std::string::npos && at > 0; at = text.rfind(":/", at - 1))
-    if (is_file(text.substr(0, at))) return {text.substr(0, at), text.substr(at + 1)};
+  for (std::size_t at = text.rfind(":/"); at != std::string::npos && at > 0; at = text.rfind(":/", at - 1)) {
+    if (!is_file(text.substr(0, at))) continue;
+    H5Place place{text.substr(0, at), text.substr(at + 1)};
+    const std::size_t bracket = place.object.rfind('[');
+    if (bracket == std::string::npos || !place.object.ends_with("]")) return place;
+    const char *first = place.object.data() + bracket + 1, *last = place.object.data() + place.object.size() - 1;
+    if (std::from_chars(first, last, place.sample).ptr == last) place.object.resize(bracket);
+    return place;
+  }
   return {text, ""};
 }
 
 Image read_h5(const std::string& place, const std::string& axes, bool label) {
-  const auto [path, named] = h5_place(place);
+  const auto [path, named, sample] = h5_place(place);
   const h5::File file = h5::File::open(path);
   const std::string object = !named.empty() ? named : label ? label_object(file, true) : image_object(file);
   const h5::Array array = file.array(object);
@@ -193,7 +228,7 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
   if (h5::size_of(array.element()) == 0 || array.extents().dims() < 2 || array.extents().numel() == 0)
     throw Error(ErrorKind::data, text(array.where(), ": is ", h5::name_of(array.element()), " ", array.extents(),
                                       ", which is no image"));
-  const std::string letters = axes_of(file, object, array, axes);
+  const std::string letters = axes_of(file, object, array, axes, label);
   const auto extent = [&](char letter) {
     const std::size_t at = letters.find(letter);
     return at == std::string::npos ? std::int64_t{1} : array.extents()[static_cast<int>(at)];
@@ -201,21 +236,29 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
   if (extent('T') != 1)
     throw Error(ErrorKind::data, text(array.where(), ": has ", extent('T'), " points of time"),
                 "store each as a file of its own");
-  std::vector<float> values(static_cast<std::size_t>(array.extents().numel()));
+  Shape start = Shape::filled(array.extents().dims(), 0), count = array.extents();
+  if (const std::size_t samples = letters.find('N'); samples != std::string::npos) {
+    const int axis = static_cast<int>(samples);
+    if (sample < 0 || sample >= count[axis])
+      throw Error(ErrorKind::data, text(array.where(), ": sample ", sample, " outside 0..", count[axis] - 1));
+    start[axis] = sample;
+    count[axis] = 1;
+  }
+  std::vector<float> values(static_cast<std::size_t>(count.numel()));
   const bool wide = label && (array.element() == h5::Element::u64 || array.element() == h5::Element::i64);
   if (wide) {
     // The largest number of 64 bits is CREMI's "no object".
     std::vector<std::int64_t> numbers(values.size());
-    array.read_all(h5::Element::i64, numbers.data());
+    array.read(start, count, h5::Element::i64, numbers.data());
     const bool unsigned64 = array.element() == h5::Element::u64;
     std::transform(numbers.begin(), numbers.end(), values.begin(), [&](std::int64_t number) {
       const bool none = number == -1 || (unsigned64 && number == std::numeric_limits<std::int64_t>::max());
       return none ? 0.0f : static_cast<float>(number);
     });
   } else {
-    array.read_all(h5::Element::f32, values.data());
+    array.read(start, count, h5::Element::f32, values.data());
   }
-  image.values = ordered(values, array.extents(), letters, extent('Z') > 1);
+  image.values = ordered(values, count, letters, extent('Z') > 1);
   read_spacing(array, image);
   return image;
 }
@@ -226,7 +269,7 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
   std::map<std::string, int> layouts;
   bool patients = true;
   for (const Entry& entry : files) {
-    const auto [path, named] = h5_place(entry.path);
+    const auto [path, named, sample] = h5_place(entry.path);
     if (is_dataset(path)) throw Error(ErrorKind::data, path + " is a dataset already: there is nothing to import");
     const h5::File file = h5::File::open(path);
     const Layout* layout = layout_of(file);
@@ -250,7 +293,7 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
     std::smatch match;
     patients = patients && std::regex_match(entry.stem, match, kPatient);
     if (patients) source.group = match[1];
-    found.cases.push_back(std::move(source));
+    add_samples(source, file, image, options.axes, found.cases);
   }
   if (!patients)
     for (Source& source : found.cases) source.group.clear();

@@ -242,6 +242,7 @@ int use_values(LabelDecision& decision, const LabelSurvey& survey, const Discove
   std::string hint = "use the label map " + map_text(map);
   if (last == 255 && counts.size() > 2) hint += text(", or with 255:255 at its end if 255 means unknown");
   if (!from_zero) hint += ", if the smallest value is the background";
+  if (counts.size() > 8) hint += "; or use the option instances if each value is an object";
   refuse_labels(
       text("the masks hold the values ", values_text(counts, false), ", which are no classes 0, 1, 2 and so on (", last,
            " first in case ", counts.rbegin()->second.first, ")"),

@@ -53,6 +53,9 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images,
 std::optional<std::pair<std::string, int>> channel_of(const std::string& stem);
 // One case for each name, with its channels in order. Error(data) if a case lacks one.
 std::vector<Source> cases_of_channels(const Entries& files);
+// Folders that are cases, as in BraTS: B_001/B_001_t1.nii.gz, B_001_t2.nii.gz and B_001_seg.nii.gz. All of them have
+// the same channels, or nothing is found.
+Discovery cases_of_folders(const Entries& files, bool labels);
 
 // The layouts. The id of a case is its path relative to the folder; finish() makes it short.
 Discovery find_pictures(const std::string& folder);  // a folder of pictures or volumes with masks
@@ -63,9 +66,11 @@ bool is_task(const std::string& folder);                      // of the Decathlo
 Discovery find_task(const std::string& folder, bool labels);  // which has dataset.json or imagesTr
 Discovery find_h5(const Entries& files, const DiscoverOptions& options);
 
-// An array in a file: "scan.h5:/volumes/raw". The object is empty if the file alone is named.
+// An array in a file, "scan.h5:/volumes/raw", or one of the samples in it, "scan.h5:/x[7]". The object is empty if the
+// file alone is named.
 struct H5Place {
   std::string path, object;
+  std::int64_t sample = -1;  // -1: the whole array
 };
 H5Place h5_place(const std::string& text);
 // The image or the label in a file of a known layout, or at a place. `axes` is for arrays that do not name theirs.

@@ -13,10 +13,11 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-const Words kImageFolders{"image", "images", "img", "imgs", "raw", "x", "input", "inputs"};
+const Words kImageFolders{"image", "images", "img", "imgs", "raw", "x", "input", "inputs", "jpegimages"};
 const Words kMaskFolders{"mask",         "masks", "label",        "labels",      "annotation",   "annotations",
                          "gt",           "seg",   "ground_truth", "groundtruth", "segmentation", "segmentations",
-                         "ground-truth", "y",     "target",       "targets",     "labelstr",     "labelsts"};
+                         "ground-truth", "y",     "target",       "targets",     "labelstr",     "segmentationclass",
+                         "labelsts"};
 const Words kMaskWords{"mask",        "masks",        "label", "labels",       "lbl",         "seg",
                        "segm",        "segmentation", "gt",    "ground_truth", "groundtruth", "annotation",
                        "annotations", "target",       "ann",   "anno"};
@@ -135,41 +136,6 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images,
   }
   std::sort(pairs.begin(), pairs.end());
   return pairs;
-}
-
-std::optional<std::pair<std::string, int>> channel_of(const std::string& stem) {
-  constexpr std::size_t kLength = 5;  // "_0000"
-  if (stem.size() <= kLength || stem[stem.size() - kLength] != '_') return std::nullopt;
-  const std::string digits = stem.substr(stem.size() - kLength + 1);
-  if (!std::all_of(digits.begin(), digits.end(), is_digit)) return std::nullopt;
-  return std::pair{stem.substr(0, stem.size() - kLength), std::stoi(digits)};
-}
-
-std::vector<Source> cases_of_channels(const Entries& files) {
-  std::map<std::string, std::map<int, std::string>> cases;
-  std::size_t channels = 0;
-  for (const Entry& file : files) {
-    const auto channel = channel_of(file.stem);
-    if (!channel)
-      throw Error(ErrorKind::data, file.path + ": the name does not end with the number of a channel, as _0000",
-                  "every image of this layout is called CASE_CHANNEL, the channel with four digits");
-    const std::string id = file.folder.empty() ? channel->first : file.folder + "/" + channel->first;
-    const auto [at, is_new] = cases[id].emplace(channel->second, file.path);
-    if (!is_new)
-      throw Error(ErrorKind::data, text(file.path, " and ", at->second, " are the same channel of one case"));
-    channels = std::max(channels, static_cast<std::size_t>(channel->second) + 1);
-  }
-  std::vector<Source> sources;
-  for (const auto& [id, of_case] : cases) {
-    Source& source = sources.emplace_back();
-    source.id = id;
-    for (const auto& [channel, path] : of_case) source.images.push_back(path);
-    if (source.images.size() != channels)
-      throw Error(ErrorKind::data,
-                  text("case ", id, " has ", source.images.size(), " channels, others have ", channels),
-                  "every case needs the same channels, _0000, _0001 and so on");
-  }
-  return sources;
 }
 
 }  // namespace voxgrad::data::exchange

@@ -191,6 +191,8 @@ Discovery find_pictures(const std::string& folder) {
   }
   const Listing all = walk(folder);
   if (all.files.empty()) fail_empty(folder, all);
+  found = cases_of_folders(all.files, true);
+  if (!found.cases.empty()) return found;
   found = pair_files(all.files);
   found.notes.push_back("The names of the files in " + folder + " tell images and masks apart.");
   return found;
@@ -199,7 +201,8 @@ Discovery find_pictures(const std::string& folder) {
 Discovery find_images(const std::string& folder) {
   const Listing all = walk(folder, false);
   if (all.files.empty()) fail_empty(folder, all);
-  Discovery found;
+  Discovery found = cases_of_folders(all.files, false);
+  if (!found.cases.empty()) return found;
   const bool channels = std::all_of(all.files.begin(), all.files.end(), [](const Entry& file) {
     return file.kind == Kind::nifti && channel_of(file.stem).has_value();
   });

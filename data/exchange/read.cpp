@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 
 #include "data/exchange/layouts_detail.h"
@@ -17,6 +18,13 @@ constexpr float kExact = 16777216;                   // f32 holds all whole numb
 
 [[noreturn]] void fail_file(const std::string& path, const std::string& problem, const std::string& hint = {}) {
   throw Error(ErrorKind::data, path + ": " + problem, hint);
+}
+
+// A difference with two digits.
+std::string small_number(double value) {
+  std::array<char, 32> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), "%.2g", value);
+  return buffer.data();
 }
 
 std::string name_of_file(const std::string& path) { return std::filesystem::path(path).filename().string(); }
@@ -114,10 +122,12 @@ void require_same_place(const Image& a, const Image& b, const std::string& path,
   if (a.physical && b.physical) apart = difference(a.spacing, b.spacing);
   if (a.affine && b.affine) apart = std::max(apart, difference(*a.affine, *b.affine, a.extents()));
   if (!(apart <= kTolerated))
-    fail_file(path, text("lies elsewhere in space than ", name_of_file(other), ", by ", apart, " of its size"),
+    fail_file(path,
+              text("lies elsewhere in space than ", name_of_file(other), ", by ", small_number(apart), " of its size"),
               "resample one of them to the grid of the other, or copy the header if only that is wrong");
   if (apart > kSilent)
-    notes.push_back(text(path, ": Its place in space differs from that of ", name_of_file(other), " by ", apart, "."));
+    notes.push_back(text(path, ": Its place in space differs from that of ", name_of_file(other), " by ",
+                         small_number(apart), "."));
 }
 
 // Turns values, affine and spacing to RAS. Returns the orientation before, "" without an affine.

@@ -10,7 +10,7 @@ using Names = std::vector<std::string>;
 
 namespace {
 
-data::DiscoverOptions images_only() {
+data::DiscoverOptions without_labels() {
   data::DiscoverOptions options;
   options.labels = false;
   return options;
@@ -26,16 +26,16 @@ TEST_CASE("hidden files and what systems leave behind do not count") {
   const Folder folder;
   touch(folder,
         {"a.png", ".hidden.png", "._a.png", ".DS_Store", "Thumbs.db", "__MACOSX/a.png", ".git/b.png", "notes.txt"});
-  CHECK(ids_of(discover({folder.file("")}, images_only())) == Names{"a"});
+  CHECK(ids_of(discover({folder.file("")}, without_labels())) == Names{"a"});
 }
 
 TEST_CASE("a path that is not there, an empty folder, and kinds that are not read are named") {
   const Folder folder;
   CHECK(contains(error_of([&] { discover({folder.file("none")}); }), "cannot open " + folder.file("none")));
   CHECK(contains(error_of([&] { discover({}); }), "no files or folders"));
-  CHECK(contains(error_of([&] { discover({folder.file("")}, images_only()); }), "no images in "));
+  CHECK(contains(error_of([&] { discover({folder.file("")}, without_labels()); }), "no images in "));
   touch(folder, {"a.dcm", "b.dcm", "c.txt"});
-  const std::string message = error_of([&] { discover({folder.file("")}, images_only()); });
+  const std::string message = error_of([&] { discover({folder.file("")}, without_labels()); });
   CHECK_MESSAGE(contains(message, "2 files .dcm, 1 file .txt"), message);
   CHECK(contains(message, "dcm2niix"));
 }
@@ -46,9 +46,9 @@ TEST_CASE("links to folders are followed once, links to nothing are errors") {
   touch(folder, {"a.png"});
   std::filesystem::create_directory_symlink(folder.file(""), folder.file("loop"));
   std::filesystem::create_directory_symlink(elsewhere.file(""), folder.file("other"));
-  CHECK(ids_of(discover({folder.file("")}, images_only())) == Names({"a", "b"}));
+  CHECK(ids_of(discover({folder.file("")}, without_labels())) == Names({"a", "b"}));
   std::filesystem::create_symlink(folder.file("gone.png"), folder.file("dead.png"));
-  CHECK(contains(error_of([&] { discover({folder.file("")}, images_only()); }), "dead.png cannot be read"));
+  CHECK(contains(error_of([&] { discover({folder.file("")}, without_labels()); }), "dead.png cannot be read"));
 }
 
 TEST_CASE("a folder that may not be read is an Error(io)") {
@@ -60,7 +60,7 @@ TEST_CASE("a folder that may not be read is an Error(io)") {
   const Folder folder;
   touch(folder, {"locked/a.png"});
   std::filesystem::permissions(folder.file("locked"), std::filesystem::perms::none);
-  CHECK(contains(error_of([&] { discover({folder.file("")}, images_only()); }), "cannot list the folder"));
+  CHECK(contains(error_of([&] { discover({folder.file("")}, without_labels()); }), "cannot list the folder"));
   std::filesystem::permissions(folder.file("locked"), std::filesystem::perms::all);
 }
 
@@ -70,13 +70,13 @@ TEST_CASE("names of cases are printable, whatever the files are called") {
                  "e\xff"
                  "f.png",
                  "g\"<h>.png", "\xc3\xa4.png"});
-  CHECK(ids_of(discover({folder.file("")}, images_only())) == Names({"a b", "c_d", "e_f", "g\"<h>", "\xc3\xa4"}));
+  CHECK(ids_of(discover({folder.file("")}, without_labels())) == Names({"a b", "c_d", "e_f", "g\"<h>", "\xc3\xa4"}));
 }
 
 TEST_CASE("groups come from a regular expression, and a habit is only proposed") {
   const Folder folder;
   touch(folder, {"p1_1.png", "p1_2.png", "p2_1.png", "p2_2.png"});
-  data::DiscoverOptions options = images_only();
+  data::DiscoverOptions options = without_labels();
   data::Discovery found = discover({folder.file("")}, options);
   CHECK(found.cases[0].group.empty());
   CHECK_MESSAGE(contains(notes_of(found.notes), "2 patients, as p1; use the groups"), notes_of(found.notes));
@@ -95,5 +95,5 @@ TEST_CASE("groups come from a regular expression, and a habit is only proposed")
 TEST_CASE("numbers that only count the cases propose no groups") {
   const Folder folder;
   touch(folder, {"cell_1.png", "cell_2.png", "cell_3.png", "cell_4.png"});
-  CHECK(!contains(notes_of(discover({folder.file("")}, images_only()).notes), "groups"));
+  CHECK(!contains(notes_of(discover({folder.file("")}, without_labels()).notes), "groups"));
 }

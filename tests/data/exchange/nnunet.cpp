@@ -23,7 +23,7 @@ const char* const kDecathlon = R"({"modality": {"0": "CT"}, "licence": "CC0", "r
 const Names kFiles{"imagesTr/a.nii.gz", "imagesTr/b.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz",
                    "imagesTs/c.nii.gz"};
 
-std::string refusal_of(const std::string& json, const std::vector<std::string>& files = kFiles) {
+std::string task_refusal(const std::string& json, const std::vector<std::string>& files = kFiles) {
   const Folder folder;
   write_task(folder, json, files);
   return error_of([&] { discover({folder.file("")}); });
@@ -31,8 +31,8 @@ std::string refusal_of(const std::string& json, const std::vector<std::string>& 
 
 // A task of nnU-Net with one case and these labels.
 std::string refusal_of_labels(const std::string& labels) {
-  return refusal_of(R"({"channel_names": {"0": "T1"}, "file_ending": ".nii.gz", "labels": )" + labels + "}",
-                    {"imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz"});
+  return task_refusal(R"({"channel_names": {"0": "T1"}, "file_ending": ".nii.gz", "labels": )" + labels + "}",
+                      {"imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz"});
 }
 
 }  // namespace
@@ -118,21 +118,21 @@ TEST_CASE("files that are not there or lead out of the folder are refused") {
     return R"({"labels": {"0": "b", "1": "x"}, "training": [{"image": ")" + image + R"(", "label": ")" + label +
            "\"}]}";
   };
-  CHECK(refusal_of(task("imagesTr/a.nii.gz", "labelsTr/a.nii.gz")).empty());
-  CHECK(contains(refusal_of(task("imagesTr/z.nii.gz", "labelsTr/a.nii.gz")), "z.nii.gz, which is not there"));
-  CHECK(contains(refusal_of(task("imagesTr/a.nii.gz", "labelsTr/z.nii.gz")), "names the label"));
-  CHECK(contains(refusal_of(task("/etc/passwd", "labelsTr/a.nii.gz")), "not below its folder"));
-  CHECK(contains(refusal_of(task("imagesTr/../../a.nii.gz", "labelsTr/a.nii.gz")), "not below its folder"));
-  CHECK(contains(refusal_of(task("", "labelsTr/a.nii.gz")), "not below its folder"));
+  CHECK(task_refusal(task("imagesTr/a.nii.gz", "labelsTr/a.nii.gz")).empty());
+  CHECK(contains(task_refusal(task("imagesTr/z.nii.gz", "labelsTr/a.nii.gz")), "z.nii.gz, which is not there"));
+  CHECK(contains(task_refusal(task("imagesTr/a.nii.gz", "labelsTr/z.nii.gz")), "names the label"));
+  CHECK(contains(task_refusal(task("/etc/passwd", "labelsTr/a.nii.gz")), "not below its folder"));
+  CHECK(contains(task_refusal(task("imagesTr/../../a.nii.gz", "labelsTr/a.nii.gz")), "not below its folder"));
+  CHECK(contains(task_refusal(task("", "labelsTr/a.nii.gz")), "not below its folder"));
 }
 
 TEST_CASE("a channel or a label that is missing is named") {
-  CHECK(contains(refusal_of("", {"imagesTr/a_0000.png", "imagesTr/a_0001.png", "imagesTr/b_0000.png", "labelsTr/a.png",
-                                 "labelsTr/b.png"}),
+  CHECK(contains(task_refusal("", {"imagesTr/a_0000.png", "imagesTr/a_0001.png", "imagesTr/b_0000.png",
+                                   "labelsTr/a.png", "labelsTr/b.png"}),
                  "case b has 1 channels, others have 2"));
-  CHECK(contains(refusal_of("", {"imagesTr/a_0000.png", "imagesTr/b_0000.png", "labelsTr/a.png"}),
+  CHECK(contains(task_refusal("", {"imagesTr/a_0000.png", "imagesTr/b_0000.png", "labelsTr/a.png"}),
                  "the training case b has no label"));
-  CHECK(contains(refusal_of("", {"imagesTr/a_0000.png", "labelsTr/a.png", "labelsTr/b.png"}), "1 labels in"));
+  CHECK(contains(task_refusal("", {"imagesTr/a_0000.png", "labelsTr/a.png", "labelsTr/b.png"}), "1 labels in"));
 }
 
 TEST_CASE("a damaged description is an Error(data) or reads as something, never anything else") {
@@ -147,8 +147,8 @@ TEST_CASE("a damaged description is an Error(data) or reads as something, never 
       else
         json[at] = "{}[]\",:0a\\"[random.below(10)];
     }
-    CHECK(!contains(refusal_of(json), "internal"));
+    CHECK(!contains(task_refusal(json), "internal"));
   }
-  CHECK(contains(refusal_of(good.substr(0, 100)), "dataset.json: "));
-  CHECK(contains(refusal_of("[1]"), "is no JSON object"));
+  CHECK(contains(task_refusal(good.substr(0, 100)), "dataset.json: "));
+  CHECK(contains(task_refusal("[1]"), "is no JSON object"));
 }

@@ -27,14 +27,16 @@ Names pairs_in(const std::string& path, const data::DiscoverOptions& options = {
 }  // namespace
 
 TEST_CASE("folders of images and of masks are known by their usual names, in any case of letters") {
-  for (const auto& [images, masks] : std::vector<std::pair<std::string, std::string>>{{"images", "masks"},
-                                                                                      {"image", "label"},
-                                                                                      {"imgs", "annotations"},
-                                                                                      {"x", "y"},
-                                                                                      {"Images", "Labels"},
-                                                                                      {"raw", "ground_truth"},
-                                                                                      {"input", "target"},
-                                                                                      {"img", "segmentations"}}) {
+  for (const auto& [images, masks] :
+       std::vector<std::pair<std::string, std::string>>{{"images", "masks"},
+                                                        {"image", "label"},
+                                                        {"imgs", "annotations"},
+                                                        {"x", "y"},
+                                                        {"Images", "Labels"},
+                                                        {"raw", "ground_truth"},
+                                                        {"input", "target"},
+                                                        {"img", "segmentations"},
+                                                        {"JPEGImages", "SegmentationClass"}}) {
     const Folder folder;
     write_pairs(folder, {images + "/b.png", images + "/a.png"}, {masks + "/a.png", masks + "/b.png"});
     CHECK_MESSAGE(pairs_in(folder.file("")) == Names({"a -> a.png", "b -> b.png"}), images);

@@ -1,0 +1,99 @@
+// Images whose channels are files of their own: CASE_0000 and CASE_0001 of nnU-Net, CASE_t1 and CASE_flair of BraTS.
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "data/exchange/layouts_detail.h"
+#include "engine/error.h"
+#include "engine/names.h"
+
+namespace voxgrad::data::exchange {
+namespace {
+
+// The stems of a folder without what all of them begin with, up to a separator: "t1", "flair" of "B_001_t1",
+// "B_001_flair". Empty if they have nothing in common.
+std::vector<std::string> endings_of(const std::vector<std::string>& stems) {
+  std::size_t common = stems[0].size();
+  for (const std::string& stem : stems)
+    common = std::min<std::size_t>(
+        common, static_cast<std::size_t>(
+                    std::mismatch(stem.begin(), stem.end(), stems[0].begin(), stems[0].end()).first - stem.begin()));
+  const std::size_t separator = common == 0 ? std::string::npos : stems[0].find_last_of("_-.", common - 1);
+  std::vector<std::string> endings;
+  if (separator == std::string::npos) return endings;
+  for (const std::string& stem : stems) endings.push_back(stem.substr(separator + 1));
+  return endings;
+}
+
+bool is_number(const std::string& word) {
+  return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+std::optional<std::pair<std::string, int>> channel_of(const std::string& stem) {
+  constexpr std::size_t kLength = 5;  // "_0000"
+  if (stem.size() <= kLength || stem[stem.size() - kLength] != '_') return std::nullopt;
+  const std::string digits = stem.substr(stem.size() - kLength + 1);
+  if (!is_number(digits)) return std::nullopt;
+  return std::pair{stem.substr(0, stem.size() - kLength), std::stoi(digits)};
+}
+
+std::vector<Source> cases_of_channels(const Entries& files) {
+  std::map<std::string, std::map<int, std::string>> cases;
+  std::size_t channels = 0;
+  for (const Entry& file : files) {
+    const auto channel = channel_of(file.stem);
+    if (!channel)
+      throw Error(ErrorKind::data, file.path + ": the name does not end with the number of a channel, as _0000",
+                  "every image of this layout is called CASE_CHANNEL, the channel with four digits");
+    const std::string id = file.folder.empty() ? channel->first : file.folder + "/" + channel->first;
+    const auto [at, is_new] = cases[id].emplace(channel->second, file.path);
+    if (!is_new)
+      throw Error(ErrorKind::data, text(file.path, " and ", at->second, " are the same channel of one case"));
+    channels = std::max(channels, static_cast<std::size_t>(channel->second) + 1);
+  }
+  std::vector<Source> sources;
+  for (const auto& [id, of_case] : cases) {
+    Source& source = sources.emplace_back();
+    source.id = id;
+    for (const auto& [channel, path] : of_case) source.images.push_back(path);
+    if (source.images.size() != channels)
+      throw Error(ErrorKind::data,
+                  text("case ", id, " has ", source.images.size(), " channels, others have ", channels),
+                  "every case needs the same channels, _0000, _0001 and so on");
+  }
+  return sources;
+}
+
+Discovery cases_of_folders(const Entries& files, bool labels) {
+  std::map<std::string, Entries> folders;
+  for (const Entry& file : files) folders[file.folder].push_back(file);
+  Discovery found;
+  for (const auto& [folder, members] : folders) {
+    std::vector<std::string> stems;
+    Source source;
+    for (const Entry& file : members) {
+      stems.push_back(file.stem);
+      if (file.kind != Kind::nifti) return {};
+    }
+    const std::vector<std::string> endings = endings_of(stems);
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < endings.size(); ++i) {
+      const bool mask = has_mask_word(endings[i]);
+      if (is_number(endings[i])) return {};  // slices, or points of time
+      if (!mask) names.push_back(endings[i]);
+      (mask ? source.labels : source.images).push_back(members[i].path);
+    }
+    if (folder.empty() || names.size() < 2 || source.labels.size() > 1 || (labels && source.labels.empty())) return {};
+    if (!found.cases.empty() && names != found.channel_names) return {};
+    if (!labels) source.labels.clear();
+    source.id = folder;
+    found.channel_names = names;
+    found.cases.push_back(std::move(source));
+  }
+  found.notes.push_back("Every folder is a case with the channels " + join(found.channel_names, ", ") + ".");
+  return found;
+}
+
+}  // namespace voxgrad::data::exchange

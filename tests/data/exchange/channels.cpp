@@ -1,0 +1,53 @@
+// Images whose channels are files of their own.
+#include "tests/data/exchange/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using data::discover;
+using Names = std::vector<std::string>;
+
+namespace {
+
+void write_patients(const Folder& folder, const Names& endings, const std::string& kind = ".nii.gz") {
+  for (const char* patient : {"B_001", "B_002"})
+    for (const std::string& ending : endings)
+      write_bytes(made(folder.file(std::string(patient) + "/" + patient + "_" + ending + kind)), "x");
+}
+
+data::DiscoverOptions without_masks() {
+  data::DiscoverOptions options;
+  options.labels = false;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("BraTS: every folder is a case, its channels are called by their endings") {
+  const Folder folder;
+  write_patients(folder, {"t1", "flair", "seg"});
+  const data::Discovery found = discover({folder.file("")});
+  CHECK(ids_of(found) == Names({"B_001", "B_002"}));
+  CHECK(found.channel_names == Names({"flair", "t1"}));
+  CHECK(found.cases[1].images ==
+        Names({folder.file("B_002/B_002_flair.nii.gz"), folder.file("B_002/B_002_t1.nii.gz")}));
+  CHECK(found.cases[1].labels == Names{folder.file("B_002/B_002_seg.nii.gz")});
+  CHECK(contains(notes_of(found.notes), "channels flair, t1"));
+  const data::Discovery images = discover({folder.file("")}, without_masks());
+  CHECK(images.cases[1].images == found.cases[1].images);
+  CHECK(images.cases[1].labels.empty());
+}
+
+TEST_CASE("a patient without one of the channels makes folders no cases") {
+  const Folder folder;
+  write_patients(folder, {"t1", "flair", "seg"});
+  std::filesystem::remove(folder.file("B_002/B_002_t1.nii.gz"));
+  CHECK(contains(error_of([&] { discover({folder.file("")}); }), "have no mask"));
+}
+
+TEST_CASE("numbered files and pictures in a folder are cases of their own") {
+  const Folder numbers, pictures;
+  write_patients(numbers, {"1", "2"});
+  write_patients(pictures, {"left", "right"}, ".png");
+  CHECK(discover({numbers.file("")}, without_masks()).cases.size() == 4);
+  CHECK(discover({pictures.file("")}, without_masks()).cases.size() == 4);
+}

@@ -1,0 +1,172 @@
+// HDF5 files of other programs: the documented layouts, and files that do not say what their axes are.
+#include "tests/data/exchange/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using data::discover;
+using data::read_source_image;
+using data::read_source_label;
+using data::h5::Element;
+using Names = std::vector<std::string>;
+
+namespace {
+
+std::string write_h5(const std::string& path, const std::function<void(data::h5::Writer&)>& fill) {
+  data::h5::Writer out(made(path));
+  fill(out);
+  out.save();
+  return path;
+}
+
+data::DiscoverOptions images_of_h5(const std::string& axes = {}) {
+  data::DiscoverOptions options;
+  options.labels = false;
+  options.axes = axes;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("pytorch-3dunet: raw and label, channels first, micrometres") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
+    add_array(out, "/raw", {2, 3, 4, 5}, 100, Element::f32);
+    add_array(out, "/label", {3, 4, 5}, 2, Element::i64);
+    out.attribute("/raw", "element_size_um", std::vector<double>{2, 1, 0.5});
+  });
+  const data::Discovery found = discover({path});
+  CHECK(ids_of(found) == Names{"a"});
+  CHECK(found.cases[0].labels == Names{path + ":/label"});
+  CHECK(contains(notes_of(found.notes), "1 file has the layout of pytorch-3dunet"));
+  const data::SourceImage read = read_source_image(found.cases[0]);
+  CHECK(read.image.values.shape() == Shape{3, 4, 5, 2});
+  CHECK(read.image.values.at(0, 0, 1, 0) == 1);
+  CHECK(read.image.values.at(0, 0, 1, 1) == 61);
+  CHECK(read.image.spacing == std::vector<double>({0.002, 0.001, 0.0005}));
+  CHECK(read.image.physical);
+  CHECK(read.origin.path == path);
+  CHECK(read_source_label(found.cases[0], read).values[1] == 1);
+}
+
+TEST_CASE("SSL4MIS: slices are pictures, and those of a patient a group") {
+  const Folder folder;
+  for (const char* name : {"patient001_frame01_slice_1", "patient001_frame12_slice_2", "patient002_frame01_slice_1"})
+    write_h5(folder.file(std::string(name) + ".h5"), [](data::h5::Writer& out) {
+      add_array(out, "/image", {4, 5}, 100, Element::f32);
+      add_array(out, "/label", {4, 5}, 4);
+    });
+  const data::Discovery found = discover({folder.file("")});
+  CHECK(found.cases.size() == 3);
+  CHECK(found.cases[1].group == "patient001");
+  CHECK(found.cases[2].group == "patient002");
+  CHECK(read_source_image(found.cases[0]).image.values.shape() == Shape{4, 5, 1});
+}
+
+TEST_CASE("CREMI: nanometres, the largest number is no object, one of several labels must be named") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("cremi.h5"), [](data::h5::Writer& out) {
+    for (const char* group : {"/volumes", "/volumes/labels"}) out.group(group);
+    add_array(out, "/volumes/raw", {2, 3, 4}, 200);
+    out.attribute("/volumes/raw", "resolution", std::vector<double>{40, 4, 4});
+    add_array(out, "/volumes/labels/neuron_ids", {2, 3, 4}, 5, Element::u64);
+    out.create("/volumes/labels/clefts", Element::u64, {2, 3, 4});
+    const std::vector<std::uint64_t> none(24, ~std::uint64_t{0});
+    out.write("/volumes/labels/clefts", {0, 0, 0}, {2, 3, 4}, Element::u64, none.data());
+  });
+  CHECK(contains(error_of([&] { discover({path}); }), "several arrays may be the label: /volumes/labels/clefts"));
+  data::DiscoverOptions options;
+  options.mask_folder = "/volumes/labels/clefts";
+  const data::Discovery found = discover({path}, options);
+  CHECK(found.instances);
+  const data::SourceImage read = read_source_image(found.cases[0]);
+  CHECK(std::abs(read.image.spacing[0] - 40e-6) < 1e-15);
+  CHECK(read_source_label(found.cases[0], read).values == std::vector<std::int32_t>(24, 0));
+  options.mask_folder = "/volumes/labels/nothing";
+  CHECK(contains(error_of([&] { discover({path}, options); }), "there is no array /volumes/labels/nothing"));
+}
+
+TEST_CASE("ilastik: axistags say the order of the axes") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
+    add_array(out, "/exported_data", {1, 4, 3, 2}, 100);
+    out.attribute("/exported_data", "axistags",
+                  std::string(R"({"axes": [{"key": "t"}, {"key": "x"}, {"key": "y"}, {"key": "c"}]})"));
+  });
+  const Image image = read_source_image(discover({path}, images_of_h5()).cases[0]).image;
+  CHECK(image.values.shape() == Shape{3, 4, 2});
+  CHECK(image.values.at(2, 1, 1) == 1 * 6 + 2 * 2 + 1);
+}
+
+TEST_CASE("axes are never guessed") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
+    add_array(out, "/stack", {4, 3, 2}, 100);
+  });
+  const auto read = [&](const std::string& axes) {
+    return read_source_image(discover({path}, images_of_h5(axes)).cases[0], axes).image.values;
+  };
+  CHECK(contains(error_of([&] { read(""); }), "does not say what its axes [4, 3, 2] are\nhint: use the axes ZYX"));
+  CHECK(read("ZYX").shape() == Shape{4, 3, 2, 1});
+  CHECK(read("XYZ").shape() == Shape{2, 3, 4, 1});
+  CHECK(read("XYZ").at(1, 2, 3, 0) == 3 * 6 + 2 * 2 + 1);
+  CHECK(read("YXC").shape() == Shape{4, 3, 2});
+  for (const char* axes : {"ZY", "ZYXC", "ZZX", "AYX", "TYX"})
+    CHECK_MESSAGE(!error_of([&] { read(axes); }).empty(), axes);
+}
+
+TEST_CASE("an array of many samples is as many cases, if the axes say so") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("train.h5"), [](data::h5::Writer& out) {
+    add_array(out, "/x", {11, 2, 3, 2}, 1000, Element::u16);
+    add_array(out, "/y", {11, 2, 3}, 66, Element::u8);
+  });
+  data::DiscoverOptions options;
+  options.axes = "NYXC";
+  options.mask_folder = "/y";
+  const data::Discovery found = discover({path + ":/x"}, options);
+  REQUIRE(found.cases.size() == 11);
+  CHECK(found.cases[0].id == "train_00");
+  const data::SourceImage image = read_source_image(found.cases[10], "NYXC");
+  CHECK(image.image.values.shape() == Shape{2, 3, 2});
+  CHECK(image.image.values.at(0, 0, 0) == 120);
+  CHECK(read_source_label(found.cases[10], image, "NYXC").values[0] == 60);
+  CHECK(contains(error_of([&] {
+                   data::Source beyond;
+                   beyond.images = {path + ":/x[11]"};
+                   read_source_image(beyond, "NYXC");
+                 }),
+                 "sample 11 outside 0..10"));
+}
+
+TEST_CASE("one array of a file can be named; several of no known layout are listed") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
+    add_array(out, "/one", {3, 2}, 100);
+    add_array(out, "/two", {5, 4}, 100);
+  });
+  const std::string message = error_of([&] { discover({path}, images_of_h5()); });
+  CHECK_MESSAGE(contains(message, "/one [3, 2], /two [5, 4]"), message);
+  CHECK(read_source_image(discover({path + ":/two"}, images_of_h5()).cases[0], "YX").image.values.shape() ==
+        Shape{5, 4, 1});
+}
+
+TEST_CASE("a dataset is recognised and not imported again") {
+  const Folder folder;
+  const std::string path = write_h5(
+      folder.file("a.h5"), [](data::h5::Writer& out) { out.attribute("/", "format", std::string("voxgrad-dataset")); });
+  CHECK(data::is_dataset(path));
+  CHECK(contains(error_of([&] { discover({path}); }), "is a dataset already"));
+  write_bytes(folder.file("b.h5"), "x");
+  CHECK(!data::is_dataset(folder.file("b.h5")));
+  CHECK(!data::is_dataset(folder.file("none.h5")));
+  CHECK(!data::is_dataset(folder.file("")));
+}
+
+TEST_CASE("images and masks may be HDF5 files in two folders") {
+  const Folder folder;
+  write_h5(folder.file("raw/a.h5"), [](data::h5::Writer& out) { add_array(out, "/exported_data", {3, 2}, 100); });
+  write_h5(folder.file("labels/a.h5"), [](data::h5::Writer& out) { add_array(out, "/exported_data", {3, 2}, 2); });
+  const data::Discovery found = discover({folder.file("")});
+  const data::SourceImage image = read_source_image(found.cases[0], "YX");
+  CHECK(read_source_label(found.cases[0], image, "YX").values == std::vector<std::int32_t>({0, 1, 0, 1, 0, 1}));
+}

@@ -1,0 +1,244 @@
+// From folders to a dataset and back: every pixel and every label arrives, and what was decided is said.
+#include "data/exchange/import.h"
+
+#include "data/dataset.h"
+#include "tests/data/exchange/support.h"
+#include "tests/data/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using data::Case;
+using data::Dataset;
+using data::import_dataset;
+using data::ImportOptions;
+using data::ImportReport;
+using data::h5::Element;
+using Names = std::vector<std::string>;
+using Map = std::map<int, int>;
+
+namespace {
+
+// Imports the folder "in" into "out.h5".
+ImportReport import_folder(const Folder& folder, const ImportOptions& options = {}) {
+  return import_dataset({folder.file("in")}, folder.file("out.h5"), options);
+}
+
+std::string import_refusal(const Folder& folder, const ImportOptions& options = {}) {
+  const std::string message = error_of([&] { import_folder(folder, options); });
+  CHECK(!std::filesystem::exists(folder.file("out.h5")));  // nothing is left of what failed
+  return message;
+}
+
+ImportOptions import_map(const Map& map) {
+  ImportOptions options;
+  options.labels.map = map;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("a folder of pictures becomes a dataset with the same pixels and the mapped labels") {
+  const Folder folder;
+  for (const char* name : {"b", "a"}) {
+    write_picture(folder.file(std::string("in/images/") + name + ".png"));
+    write_mask(folder.file(std::string("in/masks/") + name + ".png"), {0, 255});
+  }
+  ImportOptions options = import_map({{0, 0}, {255, 1}});
+  options.attributes["modality"] = "microscopy";
+  int calls = 0;
+  std::int64_t last = 0;
+  options.progress = [&](std::int64_t done, std::int64_t all) {
+    CHECK(done == last + 1);
+    CHECK(all == 4);
+    last = done;
+    ++calls;
+  };
+  const ImportReport report = import_folder(folder, options);
+  CHECK(calls == 4);
+  CHECK(report.cases == 2);
+  CHECK(report.channels == 1);
+  CHECK(report.element == Element::u8);
+  CHECK(!report.physical);
+  const Dataset dataset = Dataset::open(folder.file("out.h5"));
+  CHECK(dataset.info().case_ids == Names({"a", "b"}));
+  CHECK(dataset.info().class_names == Names({"background", "object"}));
+  CHECK(dataset.info().source_label_map == Map({{0, 0}, {255, 1}}));
+  CHECK(!dataset.info().physical);
+  CHECK(dataset.info().attributes.at("modality") == "microscopy");
+  CHECK(contains(dataset.info().attributes.at("import"), "Images are in " + folder.file("in/images")));
+  const Case one = dataset.read(1);
+  CHECK(one.image.to_vector<float>() == data::read_image(folder.file("in/images/b.png")).values.to_vector<float>());
+  CHECK(one.label.at(0, 0) == 0);
+  CHECK(one.label.at(0, 7) == 1);
+  CHECK(one.origin.path == folder.file("in/images/b.png"));
+  CHECK(one.origin.kind == data::Kind::png);
+}
+
+TEST_CASE("one number of channels is chosen for all pictures") {
+  const Folder grey, mixed;
+  const auto equal = [](std::int64_t i) { return static_cast<int>(i / 3); };
+  for (const Folder* folder : {&grey, &mixed}) {
+    write_picture(folder->file("in/images/1.png"), 1);
+    write_image(folder->file("in/images/2.png"), image_of({6, 8}, 3, equal));
+    for (const char* mask : {"1.png", "2.png"}) write_mask(folder->file(std::string("in/masks/") + mask));
+  }
+  CHECK(import_folder(grey).channels == 1);
+  write_picture(mixed.file("in/images/3.png"), 3);
+  write_mask(mixed.file("in/masks/3.png"));
+  const ImportReport report = import_folder(mixed);
+  CHECK(report.channels == 3);
+  CHECK(contains(notes_of(report.notes), "the grey ones get three equal channels"));
+  const Tensor first = Dataset::open(mixed.file("out.h5")).read(0).image;
+  CHECK(first.shape() == Shape{6, 8, 3});
+  CHECK(first.at(1, 2, 0) == first.at(1, 2, 2));
+}
+
+TEST_CASE("volumes arrive in RAS with spacing, affine and header; the type is the smallest that is exact") {
+  const Folder folder;
+  const auto write = [&](const char* name, int offset) {
+    write_volume(folder.file(std::string("in/images/") + name), {3, 4, 5},
+                 [=](std::int64_t i) { return static_cast<int>(i) + offset; }, {-1, 2, 3});
+    write_volume(
+        folder.file(std::string("in/labels/") + name), {3, 4, 5}, [](std::int64_t i) { return i % 5 == 0 ? 1 : 0; },
+        {-1, 2, 3}, Element::u8);
+  };
+  write("a.nii.gz", -1024);
+  write("b.nii.gz", 300);
+  const ImportReport report = import_folder(folder);
+  CHECK(report.element == Element::i16);
+  CHECK(report.physical);
+  CHECK(report.spacing == std::vector<double>({3, 2, 1}));
+  const Dataset dataset = Dataset::open(folder.file("out.h5"));
+  const Case one = dataset.read(0);
+  CHECK(one.orientation == "RAS");
+  CHECK(one.origin.orientation == "LAS");
+  CHECK(one.origin.header.size() == 348);
+  CHECK(one.image.at(0, 0, 4, 0) == -1024);
+  CHECK(one.label.at(0, 0, 4) == 1);
+  CHECK(one.label.at(0, 0, 0) == 0);
+}
+
+TEST_CASE("a dry run decides the same and writes nothing") {
+  const Folder folder;
+  write_picture(folder.file("in/images/a.png"));
+  write_mask(folder.file("in/masks/a.png"), {0, 1, 2});
+  ImportOptions options;
+  options.dry_run = true;
+  const ImportReport dry = import_folder(folder, options);
+  CHECK(!std::filesystem::exists(folder.file("out.h5")));
+  const ImportReport wet = import_folder(folder);
+  CHECK(dry.notes == wet.notes);
+  CHECK(dry.class_names == wet.class_names);
+}
+
+TEST_CASE("the same folder gives the same bytes") {
+  const Folder folder;
+  for (const char* name : {"a", "b", "c"}) {
+    write_picture(folder.file(std::string("in/images/") + name + ".png"));
+    write_mask(folder.file(std::string("in/masks/") + name + ".png"));
+  }
+  import_folder(folder);
+  const std::string first = bytes_of(folder.file("out.h5"));
+  import_folder(folder);
+  CHECK(first == bytes_of(folder.file("out.h5")));
+}
+
+TEST_CASE("splits of the source are kept; without validation cases some training cases are") {
+  const Folder folder;
+  for (int i = 0; i < 14; ++i) {
+    const std::string name = (i < 10 ? "0" : "") + std::to_string(i) + ".png", split = i < 10 ? "train" : "test";
+    write_picture(folder.file("in/" + split + "/images/" + name));
+    write_mask(folder.file("in/" + split + "/masks/" + name));
+  }
+  const ImportReport report = import_folder(folder);
+  CHECK(report.splits == std::map<std::string, std::int64_t>({{"test", 4}, {"train", 8}, {"val", 2}}));
+  const Dataset dataset = Dataset::open(folder.file("out.h5"));
+  CHECK(dataset.split("test") == std::vector<std::int64_t>({10, 11, 12, 13}));
+}
+
+TEST_CASE("objects in files of their own become one class, with borders a second one") {
+  const Folder folder;
+  write_picture(folder.file("in/c/images/c.png"), 1, {1, 6});
+  write_image(made(folder.file("in/c/masks/1.png")), image_of({1, 6}, {255, 255, 0, 0, 0, 0}));
+  write_image(made(folder.file("in/c/masks/2.png")), image_of({1, 6}, {0, 0, 255, 255, 0, 255}));
+  import_folder(folder);
+  CHECK(Dataset::open(folder.file("out.h5")).read(0).label.to_vector<int>() == std::vector<int>({1, 1, 1, 1, 0, 1}));
+  ImportOptions options;
+  options.labels.border = true;
+  CHECK(import_folder(folder, options).class_names == Names({"background", "object", "border"}));
+  CHECK(Dataset::open(folder.file("out.h5")).read(0).label.to_vector<int>() == std::vector<int>({1, 2, 2, 1, 0, 1}));
+}
+
+TEST_CASE("images alone make a dataset without labels") {
+  const Folder folder;
+  write_picture(folder.file("in/a.png"));
+  ImportOptions options;
+  options.discover.labels = false;
+  options.spacing = {0.5, 0.25};
+  const ImportReport report = import_folder(folder, options);
+  CHECK(!report.labelled);
+  const Dataset dataset = Dataset::open(folder.file("out.h5"));
+  CHECK(!dataset.info().labelled);
+  CHECK(dataset.info().physical);
+  CHECK(dataset.info().spacings[0] == std::vector<double>({0.5, 0.25}));
+}
+
+TEST_CASE("what does not fit together is refused, and nothing is left behind") {
+  const Folder folder;
+  write_picture(folder.file("in/images/a.png"));
+  write_mask(folder.file("in/masks/a.png"), {0, 255});
+  CHECK(contains(import_refusal(folder), "use the label map 0:0,255:1"));
+  CHECK(contains(import_refusal(folder, import_map({{0, 0}})),
+                 "the value 255 (case a, 24 voxels) is not in the label map"));
+  ImportOptions options = import_map({{0, 0}, {255, 1}});
+  options.spacing = {1, 1, 1};
+  CHECK(contains(import_refusal(folder, options), "2 positive numbers are needed, y, x"));
+  write_bytes(folder.file("in/images/b.png"), "");
+  write_mask(folder.file("in/masks/b.png"), {0, 255});
+  CHECK(contains(import_refusal(folder, import_map({{0, 0}, {255, 1}})), "b.png"));
+  std::filesystem::remove(folder.file("in/images/b.png"));
+  write_volume(folder.file("in/images/b.nii"), {2, 6, 8}, [](std::int64_t i) { return static_cast<int>(i); });
+  CHECK(
+      contains(import_refusal(folder, import_map({{0, 0}, {255, 1}})), "has 3 axes in space, the cases before have 2"));
+}
+
+TEST_CASE("values that are not finite are named with their case") {
+  const Folder folder;
+  Image image = image_of({2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, NAN}, 1, Element::f32);
+  image.affine = data::Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+  write_image(made(folder.file("in/images/a.nii")), image);
+  write_volume(folder.file("in/labels/a.nii"), {2, 2, 2}, [](std::int64_t i) { return static_cast<int>(i % 2); });
+  const std::string message = import_refusal(folder);
+  CHECK_MESSAGE((contains(message, "case a (") && contains(message, "1 of its values are not finite")), message);
+}
+
+TEST_CASE("real folders: labels and intensities of the source, voxel by voxel") {
+  const std::string root = real_data() + "/import";
+  if (real_data().empty() || !std::filesystem::exists(root)) {
+    CHECK(true);
+    MESSAGE("skipped: no real data in VOXGRAD_REAL_DATA");
+    return;
+  }
+  const Folder folder;
+  if (data::has_nifti()) {
+    CHECK(import_dataset({root + "/msd"}, folder.file("msd.h5")).class_names ==
+          Names({"background", "Anterior", "Posterior"}));
+    const Dataset msd = Dataset::open(folder.file("msd.h5"));
+    REQUIRE(msd.size() == 6);
+    for (std::int64_t i = 0; i < msd.size(); ++i) {
+      const Case one = msd.read(i);  // the files are in RAS already
+      const std::string file = "/" + one.id + ".nii.gz";
+      CHECK(one.image.to_vector<float>() == data::read_image(root + "/msd/imagesTr" + file).values.to_vector<float>());
+      CHECK(one.label.to_vector<float>() == data::read_image(root + "/msd/labelsTr" + file).values.to_vector<float>());
+    }
+  }
+  import_dataset({root + "/png"}, folder.file("png.h5"), import_map({{0, 0}, {255, 1}}));
+  const Dataset png = Dataset::open(folder.file("png.h5"));
+  REQUIRE(png.size() == 8);
+  for (std::int64_t i = 0; i < png.size(); ++i) {
+    const Case one = png.read(i);
+    std::vector<float> mask = data::read_image(root + "/png/masks/" + one.id + ".png").values.to_vector<float>();
+    for (float& value : mask) value /= 255;
+    CHECK(one.label.to_vector<float>() == mask);
+  }
+}

@@ -1,0 +1,176 @@
+// Images and labels of one case: what is read must be the pixels of the files, in one place in space.
+#include "data/space.h"
+#include "tests/data/exchange/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using data::read_source_image;
+using data::read_source_label;
+using data::Source;
+using data::SourceImage;
+using data::SourceLabel;
+using Numbers = std::vector<std::int32_t>;
+
+namespace {
+
+Source source_of_files(const std::vector<std::string>& images, const std::vector<std::string>& labels = {}) {
+  Source source;
+  source.id = "one";
+  source.images = images;
+  source.labels = labels;
+  return source;
+}
+
+SourceLabel label_of(const Source& source) { return read_source_label(source, read_source_image(source)); }
+
+std::string case_refusal(const Source& source) {
+  return error_of([&] {
+    const SourceImage image = read_source_image(source);
+    if (!source.labels.empty()) read_source_label(source, image);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("an opaque alpha channel is left out, a transparent one refused") {
+  const Folder folder;
+  const auto with_alpha = [](int alpha) {
+    return image_of({2, 2}, 4, [=](std::int64_t i) { return i % 4 == 3 ? alpha : static_cast<int>(i); });
+  };
+  write_image(folder.file("a.png"), with_alpha(255));
+  const Image image = read_source_image(source_of_files({folder.file("a.png")})).image;
+  CHECK(image.values.shape() == Shape{2, 2, 3});
+  CHECK(image.values.to_vector<int>() == std::vector<int>({0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14}));
+  write_image(folder.file("b.png"), with_alpha(254));
+  CHECK(contains(case_refusal(source_of_files({folder.file("b.png")})), "4 pixels are transparent"));
+}
+
+TEST_CASE("a palette becomes its colours in an image and stays indices in a mask") {
+  const Folder folder;
+  Image indexed = image_of({1, 3}, {2, 0, 1});
+  indexed.palette = {{0, 0, 0}, {9, 8, 7}, {255, 0, 255}};
+  write_image(folder.file("colours.png"), indexed);
+  indexed.palette = {{0, 0, 0}, {9, 9, 9}, {50, 50, 50}};
+  write_image(folder.file("greys.png"), indexed);
+  const Image colours = read_source_image(source_of_files({folder.file("colours.png")})).image;
+  CHECK(colours.values.to_vector<int>() == std::vector<int>({255, 0, 255, 0, 0, 0, 9, 8, 7}));
+  const Image greys = read_source_image(source_of_files({folder.file("greys.png")})).image;
+  CHECK(greys.values.shape() == Shape{1, 3, 1});
+  CHECK(greys.values.to_vector<int>() == std::vector<int>({50, 0, 9}));
+  const SourceLabel label = label_of(source_of_files({folder.file("greys.png")}, {folder.file("colours.png")}));
+  CHECK(label.values == Numbers({2, 0, 1}));
+  CHECK(!label.colours);
+  CHECK(nth(label.palette, 2) == Colour({255, 0, 255}));
+}
+
+TEST_CASE("a volume is turned to RAS, and its label with it, by its own header or by that of the image") {
+  const Folder folder;
+  const Shape extents{2, 3, 4};
+  const auto value = [](std::int64_t i) { return static_cast<int>(i); };
+  write_volume(folder.file("image.nii.gz"), extents, value, {-2, 1, 3});
+  write_volume(folder.file("same.nii.gz"), extents, value, {-2, 1, 3});
+  const SourceImage image = read_source_image(source_of_files({folder.file("image.nii.gz")}));
+  CHECK(image.origin.orientation == "LAS");
+  CHECK(image.origin.kind == data::Kind::nifti);
+  CHECK(image.origin.header.size() == 348);
+  REQUIRE(image.image.affine.has_value());
+  CHECK(data::orientation_of(*image.image.affine) == "RAS");
+  CHECK(image.image.spacing == std::vector<double>({3, 1, 2}));
+  CHECK(image.image.values.at(0, 0, 0, 0) == 3);  // x runs backwards in the file
+  CHECK(image.image.values.at(1, 2, 3, 0) == 20);
+  SourceLabel label = label_of(source_of_files({folder.file("image.nii.gz")}, {folder.file("same.nii.gz")}));
+  CHECK(label.values[0] == 3);
+  // The same places in another order of storage: x grows to the right, so the first voxel is the image's last.
+  Image right = image_of(
+      extents, 1, [](std::int64_t i) { return static_cast<int>(i / 4 * 4 + 3 - i % 4); }, data::h5::Element::i16);
+  right.affine = data::Affine{{{2, 0, 0, -6}, {0, 1, 0, 0}, {0, 0, 3, 0}}};
+  write_image(folder.file("right.nii.gz"), right);
+  label = label_of(source_of_files({folder.file("image.nii.gz")}, {folder.file("right.nii.gz")}));
+  CHECK(label.values[0] == 3);
+  CHECK(label.values[23] == 20);
+}
+
+TEST_CASE("other extents and another place in space are refused, small differences said") {
+  const Folder folder;
+  write_picture(folder.file("a.png"));
+  write_mask(folder.file("small.png"), {0, 1}, {6, 4});
+  write_mask(folder.file("turned.png"), {0, 1}, {8, 6});
+  const std::string message = case_refusal(source_of_files({folder.file("a.png")}, {folder.file("small.png")}));
+  CHECK_MESSAGE(contains(message, "small.png: has the extents [6, 4], but a.png has [6, 8]"), message);
+  CHECK(contains(case_refusal(source_of_files({folder.file("a.png")}, {folder.file("turned.png")})), "opposite order"));
+  const auto value = [](std::int64_t i) { return static_cast<int>(i % 2); };
+  const auto shifted = [&](const std::string& name, double step) {
+    write_volume(folder.file(name), {4, 4, 4}, value, {step, 1, 1});
+    return folder.file(name);
+  };
+  const std::string image = shifted("image.nii", 1);
+  CHECK(label_of(source_of_files({image}, {shifted("near.nii", 1.00001)})).notes.empty());
+  const SourceLabel warned = label_of(source_of_files({image}, {shifted("off.nii", 1.0005)}));
+  CHECK_MESSAGE(contains(notes_of(warned.notes), "differs from that of image.nii by 0.0005"), notes_of(warned.notes));
+  CHECK(contains(case_refusal(source_of_files({image}, {shifted("far.nii", 1.01)})),
+                 "lies elsewhere in space than image.nii"));
+}
+
+TEST_CASE("channels in files of their own are put together in their order") {
+  const Folder folder;
+  for (const int c : {0, 1, 2})
+    write_volume(folder.file(std::to_string(c) + ".nii"), {2, 2, 2},
+                 [c](std::int64_t i) { return static_cast<int>(10 * i + c); });
+  const Image image =
+      read_source_image(source_of_files({folder.file("0.nii"), folder.file("1.nii"), folder.file("2.nii")})).image;
+  CHECK(image.values.shape() == Shape{2, 2, 2, 3});
+  for (int i = 0; i < 24; ++i) CHECK(image.values.data<float>()[i] == static_cast<float>(10 * (i / 3) + i % 3));
+  write_volume(folder.file("other.nii"), {2, 2, 3}, [](std::int64_t) { return 0; });
+  CHECK(contains(case_refusal(source_of_files({folder.file("0.nii"), folder.file("other.nii")})), "has the extents"));
+}
+
+TEST_CASE("grey masks in three channels are grey, others have colours") {
+  const Folder folder;
+  write_picture(folder.file("a.png"), 1, {1, 2});
+  write_image(folder.file("grey.png"), image_of({1, 2}, {7, 7, 7, 255, 255, 255}, 3));
+  write_image(folder.file("colours.png"), image_of({1, 2}, {0, 0, 0, 1, 2, 3}, 3));
+  const SourceLabel grey = label_of(source_of_files({folder.file("a.png")}, {folder.file("grey.png")}));
+  CHECK(!grey.colours);
+  CHECK(grey.values == Numbers({7, 255}));
+  const SourceLabel colours = label_of(source_of_files({folder.file("a.png")}, {folder.file("colours.png")}));
+  CHECK(colours.colours);
+  CHECK(colours.values == Numbers({0, 0x010203}));
+}
+
+TEST_CASE("masks of single objects are numbered; more than two values in one are refused") {
+  const Folder folder;
+  write_picture(folder.file("a.png"), 1, {1, 4});
+  write_image(folder.file("1.png"), image_of({1, 4}, {0, 255, 0, 0}));
+  write_image(folder.file("2.png"), image_of({1, 4}, {0, 0, 0, 1}));
+  write_image(folder.file("bad.png"), image_of({1, 4}, {0, 3, 0, 4}));
+  CHECK(label_of(source_of_files({folder.file("a.png")}, {folder.file("1.png"), folder.file("2.png")})).values ==
+        Numbers({0, 1, 0, 2}));
+  CHECK(contains(case_refusal(source_of_files({folder.file("a.png")}, {folder.file("1.png"), folder.file("bad.png")})),
+                 "several values beside 0"));
+}
+
+TEST_CASE("labels that are nearly whole are rounded, others refused with the file") {
+  const Folder folder;
+  write_volume(folder.file("a.nii"), {2, 2, 2}, [](std::int64_t) { return 1; });
+  const auto write_scaled = [&](const std::string& name, float third) {
+    Image image = image_of({2, 2, 2}, {0, 0.9999f, third, 1, 1, 0, 0, 1}, 1, data::h5::Element::f32);
+    image.affine = data::Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+    write_image(folder.file(name), image);
+    return folder.file(name);
+  };
+  const SourceLabel label = label_of(source_of_files({folder.file("a.nii")}, {write_scaled("near.nii", 2.0001f)}));
+  CHECK(label.values == Numbers({0, 1, 2, 1, 1, 0, 0, 1}));
+  CHECK(contains(notes_of(label.notes), "near.nii"));
+  CHECK(contains(case_refusal(source_of_files({folder.file("a.nii")}, {write_scaled("far.nii", 1.5f)})), "far.nii"));
+}
+
+TEST_CASE("empty and damaged files are Errors that name the file") {
+  const Folder folder;
+  write_bytes(folder.file("empty.png"), "");
+  write_picture(folder.file("a.png"));
+  write_bytes(folder.file("cut.png"), bytes_of(folder.file("a.png")).substr(0, 60));
+  for (const char* name : {"empty.png", "cut.png"}) {
+    CHECK(contains(case_refusal(source_of_files({folder.file(name)})), name));
+    CHECK(contains(case_refusal(source_of_files({folder.file("a.png")}, {folder.file(name)})), name));
+  }
+}
