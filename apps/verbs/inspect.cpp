@@ -85,13 +85,16 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
     classes.row({entry.name, significant(100 * entry.fraction), std::to_string(entry.cases),
                  std::to_string(entry.objects), significant(entry.object_voxels.min),
                  significant(entry.object_voxels.median), significant(entry.object_voxels.max)});
-  Table channels({"channel", "min", "0.5 %", "median", "99.5 %", "max", "mean", "SD", "foreground mean", "SD"}, 1);
+  std::vector<std::string> columns{"channel", "min", "0.5 %", "median", "99.5 %", "max", "mean", "SD"};
+  if (info.labelled) columns.insert(columns.end(), {"foreground mean", "SD"});
+  Table channels(columns, 1);
   for (std::size_t i = 0; i < print.channels.size(); ++i) {
     const data::ChannelFingerprint& c = print.channels[i];
     std::vector<std::string> row{std::to_string(i)};
     for (const double value : {c.min, c.percentile_0_5, c.median, c.percentile_99_5, c.max, c.mean, c.deviation,
                                c.foreground_mean, c.foreground_deviation})
       row.push_back(significant(value));
+    row.resize(columns.size());
     channels.row(row);
   }
   if (info.labelled) result += "\n" + classes.str();

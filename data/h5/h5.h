@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -135,7 +136,10 @@ class File {
   Array array(const std::string& path) const;
 
  private:
+  Handle open_object(const std::string& path, const std::string& where) const;
+
   std::shared_ptr<Handle> handle_;
+  std::shared_ptr<std::set<std::string>> groups_ = std::make_shared<std::set<std::string>>();
   std::string path_, name_;
   std::uint64_t bytes_ = 0;
 };

@@ -52,12 +52,10 @@ std::string parent_of(const std::string& path) {
 
 // Returns whether the last component of `path` exists. Its parents must exist.
 bool linked(Id file, const std::string& path, const std::string& file_name) {
-  if (H5Lexists(file, path.c_str(), H5P_DEFAULT) <= 0) return false;
   H5L_info_t info;
-  const std::string where = text("link ", path, " of ", file_name);
-  if (H5Lget_info(file, path.c_str(), &info, H5P_DEFAULT) < 0) fail(where, text("cannot be read", reason()));
+  if (H5Lget_info(file, path.c_str(), &info, H5P_DEFAULT) < 0) return false;
   if (info.type != H5L_TYPE_HARD)
-    fail(where,
+    fail(text("link ", path, " of ", file_name),
          info.type == H5L_TYPE_EXTERNAL ? "leads to another file; external links are refused"
                                         : "is a soft or user-defined link; these are refused",
          "store the object itself under this name, for instance with h5repack or h5py's copy");
@@ -190,19 +188,25 @@ File File::open(const std::string& path) {
   return file;
 }
 
+// Groups that were found are remembered: a file may have thousands of cases, and each path begins with the same ones.
 bool File::exists(const std::string& path) const {
   const Guard guard;
-  if (path == "/") return true;
+  if (path == "/" || groups_->contains(path)) return true;
   const std::string parent = parent_of(path);
   return exists(parent) && is_group(parent) && linked(handle_->id(), path, name_);
 }
 
 bool File::is_group(const std::string& path) const {
   const Guard guard;
-  const Handle object(
-      need(H5Oopen(handle_->id(), path.c_str(), H5P_DEFAULT), text("object ", path, " of ", name_), "cannot be opened"),
-      H5Oclose);
-  return H5Iget_type(object.id()) == H5I_GROUP;
+  if (groups_->contains(path)) return true;
+  const Handle object = open_object(path, text("object ", path, " of ", name_));
+  const bool group = H5Iget_type(object.id()) == H5I_GROUP;
+  if (group) groups_->insert(path);
+  return group;
+}
+
+Handle File::open_object(const std::string& path, const std::string& where) const {
+  return Handle(need(H5Oopen(handle_->id(), path.c_str(), H5P_DEFAULT), where, "cannot be opened"), H5Oclose);
 }
 
 std::vector<std::string> File::children(const std::string& group) const {
@@ -225,20 +229,18 @@ Group File::group(const std::string& path) const {
   const Guard guard;
   if (!exists(path)) fail("file " + name_, text("has no group ", path));
   const std::string where = path == "/" ? "file " + name_ : text("group ", path, " of ", name_);
-  if (!is_group(path)) fail(where, "is not a group");
-  return Group(Handle(need(H5Gopen2(handle_->id(), path.c_str(), H5P_DEFAULT), where, "cannot be opened"), H5Gclose),
-               where);
+  Handle object = open_object(path, where);
+  if (H5Iget_type(object.id()) != H5I_GROUP) fail(where, "is not a group");
+  return Group(std::move(object), where);
 }
 
 Array File::array(const std::string& path) const {
   const Guard guard;
   if (!exists(path)) fail("file " + name_, text("has no dataset ", path));
   const std::string where = text("dataset ", path, " of ", name_);
-  if (is_group(path)) fail(where, "is a group, not a dataset");
-  const auto open = [&](Id access) {
-    return Handle(need(H5Dopen2(handle_->id(), path.c_str(), access), where, "cannot be opened"), H5Dclose);
-  };
-  Array array(open(H5P_DEFAULT), where, bytes_);
+  Handle object = open_object(path, where);
+  if (H5Iget_type(object.id()) == H5I_GROUP) fail(where, "is a group, not a dataset");
+  Array array(std::move(object), where, bytes_);
   if (!array.chunked_ || array.chunk_[0] == 1) return array;
   // Every chunk holds several cases. HDF5 keeps one row of chunks, or it would decompress each of them chunk[0] times.
   double row =
@@ -250,7 +252,8 @@ Array File::array(const std::string& path) const {
   if (row > kChunkCache) return array;
   const Handle access(need(H5Pcreate(H5P_DATASET_ACCESS), where, "no access list"), H5Pclose);
   H5Pset_chunk_cache(access.id(), 12421, static_cast<std::size_t>(row), 1.0);
-  return Array(open(access.id()), where, bytes_);
+  return Array(Handle(need(H5Dopen2(handle_->id(), path.c_str(), access.id()), where, "cannot be opened"), H5Dclose),
+               where, bytes_);
 }
 
 }  // namespace voxgrad::data::h5
