@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <functional>
-#include <iomanip>
+#include <limits>
 #include <mutex>
 
 #include "data/format.h"
-#include "data/labels.h"
+#include "data/label_reader.h"
 #include "data/splits.h"
 #include "engine/io/crc32.h"
 
@@ -17,25 +16,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "checksums are of little-endian bytes");
 
-constexpr std::int64_t kPieceBytes = std::int64_t{32} << 20;
-
-using Piece = std::span<const std::byte>;
-
-// Hands over the values of a box as they are stored, in C order, in pieces of bounded size.
-void read_in_pieces(const Box& box, const std::function<void(Piece)>& take) {
-  const int axis = box.count[0] == 1 ? 1 : 0;
-  const std::int64_t length = box.count[axis];
-  const std::int64_t row = static_cast<std::int64_t>(size_of(box.array.element())) * box.count.numel() / length;
-  const std::int64_t chunk = box.array.chunk()[axis];
-  const std::int64_t rows = std::min(std::max(kPieceBytes / row / chunk * chunk, chunk), length);
-  std::vector<std::byte> buffer(static_cast<std::size_t>(rows * row));
-  for (std::int64_t first = 0; first < length; first += rows) {
-    const std::int64_t here = std::min(rows, length - first);
-    box.array.read(box.start.with(axis, box.start[axis] + first), box.count.with(axis, here), box.array.element(),
-                   buffer.data());
-    take({buffer.data(), static_cast<std::size_t>(here * row)});
-  }
-}
+constexpr float kNoNumber = std::numeric_limits<float>::quiet_NaN();
 
 void require_finite(const float* values, std::size_t count, const CaseName& name) {
   for (std::size_t i = 0; i < count; ++i)
@@ -44,32 +25,30 @@ void require_finite(const float* values, std::size_t count, const CaseName& name
                 "replace such values before the file is written, for instance with numpy.nan_to_num");
 }
 
-void require_crc(const char* what, const h5::Array& array, std::uint32_t found) {
-  if (!array.has_attribute("crc32")) return;
-  const std::uint32_t expected = static_cast<std::uint32_t>(array.integer_attribute("crc32"));
-  if (found == expected) return;
-  throw Error(ErrorKind::data,
-              text(what, ": crc32 is ", std::hex, std::setfill('0'), std::setw(8), found, ", the file says ",
-                   std::setw(8), expected, " (", array.where(), ")"),
-              "the values changed after they were written; fetch or write the file again");
+void require_finite_halves(std::span<const std::uint16_t> values, const CaseName& name) {
+  constexpr std::uint16_t kExponent = 0x7C00;  // all of it is set in infinities and NaN
+  for (const std::uint16_t value : values)
+    if ((value & kExponent) == kExponent) [[unlikely]]
+      require_finite(&kNoNumber, 1, name);
 }
 
 }  // namespace
 
 struct Dataset::Impl {
   StoredDataset stored;
-  LabelRule rule;
   bool verify, labels;
+  LabelReader reader;
   mutable std::mutex mutex;
   mutable bool verified = false;
-  mutable bool foreground_known = false;
 
   Impl(StoredDataset found, const DatasetOptions& options)
       : stored(std::move(found)),
-        rule(std::ssize(stored.info.class_names), stored.info.ignore_label,
-             stored.info.labelled ? options.label_map : std::map<int, int>{}),
         verify(options.verify),
-        labels(stored.info.labelled && options.labels) {}
+        labels(stored.info.labelled && options.labels),
+        reader({stored.info.case_ids, [this](std::int64_t index) { return stored.label(index); }, stored.stacked,
+                stored.names_ignore_label},
+               LabelRule(std::ssize(stored.info.class_names), stored.info.ignore_label,
+                         labels ? options.label_map : std::map<int, int>{})) {}
 
   std::int64_t cases() const { return std::ssize(stored.info.case_ids); }
   CaseName name(std::int64_t index, const h5::Array& array) const {
@@ -77,8 +56,6 @@ struct Dataset::Impl {
   }
 
   void verify_images() const;
-  void verify_labels() const;
-  void require_foreground(const CaseName& ignored) const;
   Tensor read_image(std::int64_t index) const;
   Tensor read_label(std::int64_t index) const;
 };
@@ -87,46 +64,18 @@ void Dataset::Impl::verify_images() const {
   std::uint32_t crc = 0;
   for (std::int64_t i = 0; i < cases(); ++i) {
     const Box box = stored.image(i);
-    const bool floats = box.array.element() == h5::Element::f32;
+    const h5::Element element = box.array.element();
     if (!stored.stacked) crc = 0;
-    read_in_pieces(box, [&](Piece piece) {
+    read_in_pieces(box, element, [&](Piece piece) {
       crc = crc32(piece, crc);
-      if (floats)
+      if (element == h5::Element::f32)
         require_finite(reinterpret_cast<const float*>(piece.data()), piece.size() / sizeof(float), name(i, box.array));
+      if (element == h5::Element::f16)
+        require_finite_halves({reinterpret_cast<const std::uint16_t*>(piece.data()), piece.size() / 2},
+                              name(i, box.array));
     });
     if (!stored.stacked || i + 1 == cases()) require_crc("images", box.array, crc);
   }
-}
-
-void Dataset::Impl::verify_labels() const {
-  std::uint32_t crc = 0;
-  LabelCheck check(rule, stored.names_ignore_label);
-  for (std::int64_t i = 0; i < cases(); ++i) {
-    const Box box = stored.label(i);
-    if (!stored.stacked) crc = 0;
-    LabelRule::Seen seen{};
-    read_in_pieces(box, [&](Piece piece) {
-      crc = crc32(piece, crc);
-      const LabelRule::Seen here = LabelRule::seen({reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size()});
-      for (std::size_t v = 0; v < seen.size(); ++v) seen[v] = seen[v] || here[v];
-    });
-    if (!stored.stacked || i + 1 == cases()) require_crc("labels", box.array, crc);
-    check.add(seen, name(i, box.array));
-  }
-  check.finish();
-}
-
-// Throws unless some case has foreground. `ignored` is a case with nothing but background and ignored voxels, which is
-// fine if another one has foreground.
-void Dataset::Impl::require_foreground(const CaseName& ignored) const {
-  const std::lock_guard lock(mutex);
-  for (std::int64_t i = 0; i < cases() && !foreground_known; ++i)
-    read_in_pieces(stored.label(i), [&](Piece piece) {
-      foreground_known =
-          foreground_known ||
-          rule.has_foreground(LabelRule::seen({reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size()}));
-    });
-  if (!foreground_known) rule.fail_without_foreground(ignored);
 }
 
 Tensor Dataset::Impl::read_image(std::int64_t index) const {
@@ -150,17 +99,8 @@ Tensor Dataset::Impl::read_image(std::int64_t index) const {
 }
 
 Tensor Dataset::Impl::read_label(std::int64_t index) const {
-  const Box box = stored.label(index);
+  const Tensor label = reader.read(index, verify);
   const StoredDataset::Space* space = stored.space(index);
-  Tensor label = empty(stored.stored_shape(index), DType::u8);
-  const std::span<std::uint8_t> values(label.data<std::uint8_t>(), static_cast<std::size_t>(label.numel()));
-  box.array.read(box.start, box.count, h5::Element::u8, values.data());
-  const LabelRule::Seen seen = LabelRule::seen(values);
-  const CaseName where = name(index, box.array);
-  rule.require(seen, where);
-  if (!verify && !stored.names_ignore_label && rule.has_ignored(seen) && !rule.has_foreground(seen))
-    require_foreground(where);
-  rule.apply(values);
   return space != nullptr ? space->turn(label) : label;
 }
 
@@ -179,7 +119,7 @@ std::vector<std::int64_t> Dataset::split(const std::string& name) const { return
 void Dataset::verify() const {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->verified) return;
-  if (impl_->labels) impl_->verify_labels();
+  if (impl_->labels) impl_->reader.verify();
   impl_->verify_images();
   impl_->verified = true;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iomanip>
 
 #include "data/attributes.h"
 #include "data/consistent.h"
@@ -17,6 +18,8 @@ void fail_format(const std::string& where, const std::string& problem, const std
 }
 
 namespace {
+
+constexpr std::int64_t kPieceBytes = std::int64_t{32} << 20;
 
 // Returns the checksum that the file has for an array, 0 if it has none.
 std::uint32_t crc_of(const h5::Object& object) {
@@ -88,7 +91,7 @@ struct Geometry {
 
 Geometry read_geometry(const h5::Array& image, bool stacked) {
   using h5::Element;
-  require_type(image, {Element::u8, Element::i16, Element::u16, Element::f32});
+  require_type(image, {Element::u8, Element::i16, Element::u16, Element::f16, Element::f32});
   Geometry found;
   found.channels_first = read_axes(image, stacked, found.dims);
   const int lead = stacked ? 1 : 0, first = lead + (found.channels_first ? 1 : 0);
@@ -210,6 +213,8 @@ void read_splits(const h5::File& file, DatasetInfo& info) {
   }
 }
 
+}  // namespace
+
 Box whole_array(const h5::Array& array, bool channels_first) {
   return {array, Shape::filled(array.extents().dims(), 0), array.extents(), channels_first};
 }
@@ -217,8 +222,6 @@ Box whole_array(const h5::Array& array, bool channels_first) {
 Box one_case(const h5::Array& array, std::int64_t index, bool channels_first) {
   return {array, Shape::filled(array.extents().dims(), 0).with(0, index), array.extents().with(0, 1), channels_first};
 }
-
-}  // namespace
 
 const StoredDataset::Space* StoredDataset::space(std::int64_t index) const {
   return !spaces.empty() && nth(spaces, index) ? &*nth(spaces, index) : nullptr;
@@ -241,8 +244,33 @@ Box StoredDataset::image(std::int64_t index) const {
 }
 
 Box StoredDataset::label(std::int64_t index) const {
-  if (stacked) return one_case(labels, index, false);
-  return whole_array(file.array("/cases/" + nth(info.case_ids, index) + "/label"), false);
+  if (stacked) return one_case(labels, index);
+  return whole_array(file.array("/cases/" + nth(info.case_ids, index) + "/label"));
+}
+
+// Hands over the values of a box as they are stored, in C order, in pieces of bounded size.
+void read_in_pieces(const Box& box, h5::Element memory, const std::function<void(Piece)>& take) {
+  const int axis = box.count[0] == 1 ? 1 : 0;
+  const std::int64_t length = box.count[axis];
+  const std::int64_t row = static_cast<std::int64_t>(size_of(memory)) * box.count.numel() / length;
+  const std::int64_t chunk = box.array.chunk()[axis];
+  const std::int64_t rows = std::min(std::max(kPieceBytes / row / chunk * chunk, chunk), length);
+  std::vector<std::byte> buffer(static_cast<std::size_t>(rows * row));
+  for (std::int64_t first = 0; first < length; first += rows) {
+    const std::int64_t here = std::min(rows, length - first);
+    box.array.read(box.start.with(axis, box.start[axis] + first), box.count.with(axis, here), memory, buffer.data());
+    take({buffer.data(), static_cast<std::size_t>(here * row)});
+  }
+}
+
+void require_crc(const char* what, const h5::Array& array, std::uint32_t found) {
+  if (!array.has_attribute("crc32")) return;
+  const std::uint32_t expected = static_cast<std::uint32_t>(array.integer_attribute("crc32"));
+  if (found == expected) return;
+  throw Error(ErrorKind::data,
+              text(what, ": crc32 is ", std::hex, std::setfill('0'), std::setw(8), found, ", the file says ",
+                   std::setw(8), expected, " (", array.where(), ")"),
+              "the values changed after they were written; fetch or write the file again");
 }
 
 StoredDataset open_stored(const std::string& path) {

@@ -2,7 +2,9 @@
 // Internal to this folder.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,8 @@ struct Box {
   Shape start, count;
   bool channels_first = false;
 };
+Box whole_array(const h5::Array& array, bool channels_first = false);
+Box one_case(const h5::Array& array, std::int64_t index, bool channels_first = false);
 
 // An opened dataset: what its file says about the cases, and where each of them is.
 struct StoredDataset {
@@ -44,6 +48,14 @@ struct StoredDataset {
   Box image(std::int64_t index) const;
   Box label(std::int64_t index) const;
 };
+
+using Piece = std::span<const std::byte>;
+
+// Hands over the values of a box as `memory`, in C order, in pieces of bounded size.
+void read_in_pieces(const Box& box, h5::Element memory, const std::function<void(Piece)>& take);
+
+// Throws Error(data) unless the array has this checksum, or none. `what` is "images" or "labels".
+void require_crc(const char* what, const h5::Array& array, std::uint32_t found);
 
 StoredDataset open_stored(const std::string& path);
 

@@ -4,6 +4,9 @@
 #include <cmath>
 
 #include "data/attributes.h"
+#include "data/consistent.h"
+#include "data/format.h"
+#include "data/label_reader.h"
 #include "data/place.h"
 #include "engine/error.h"
 
@@ -12,32 +15,21 @@ namespace {
 
 using h5::Element;
 
-// Reads a box of an array as labels of this shape.
-Tensor read_box(const h5::Array& array, const Shape& start, const Shape& count, const Shape& shape) {
-  const Element element = array.element();
-  if (element == Element::f32 || element == Element::f64 || element == Element::string || element == Element::other)
-    throw Error(ErrorKind::data, array.where() + ": labels are whole numbers, this is " + h5::name_of(element));
-  const Tensor labels = empty(shape, DType::u8);
-  std::uint8_t* to = labels.data<std::uint8_t>();
-  if (element == Element::u8) {
-    array.read(start, count, element, to);
-    return labels;
-  }
-  std::vector<std::int64_t> values(static_cast<std::size_t>(labels.numel()));
-  array.read(start, count, Element::i64, values.data());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (values[i] < 0 || values[i] > 255)
-      throw Error(ErrorKind::data, text(array.where(), ": label ", values[i], " outside 0..255"));
-    to[i] = static_cast<std::uint8_t>(values[i]);
-  }
-  return labels;
+// Throws unless an array has the axes of labels. It may say nothing about them.
+void require_axes(const h5::Array& array, bool stacked) {
+  const std::string n = stacked ? "N" : "";
+  const int dims = array.extents().dims() - (stacked ? 1 : 0);
+  if (dims != 2 && dims != 3)
+    fail_format(array.where(), text("extents are ", array.extents(), ", labels have the axes ", n, "YX or ", n, "ZYX"));
+  if (array.extents().numel() == 0) fail_format(array.where(), text("is empty: extents ", array.extents()));
+  if (!array.has_attribute("axes")) return;
+  const std::string axes = array.string_attribute("axes"), expected = n + (dims == 2 ? "YX" : "ZYX");
+  if (axes != expected)
+    fail_format(array.where(), text("axes are \"", axes, "\", expected ", expected),
+                "store the labels in this order of axes");
 }
 
 }  // namespace
-
-Tensor read_labels(const h5::Array& array) {
-  return read_box(array, Shape::filled(array.extents().dims(), 0), array.extents(), array.extents());
-}
 
 int ignore_label_of(const h5::Object& object) {
   if (!object.has_attribute("ignore_label")) return -1;
@@ -47,43 +39,93 @@ int ignore_label_of(const h5::Object& object) {
   return static_cast<int>(label);
 }
 
-LabelFile::LabelFile(const std::string& path) : file_(h5::File::open(path)), stacked_(file_.exists("/labels")) {
-  const h5::Group root = file_.group("/");
-  if (root.has_attribute("class_names")) class_names_ = root.strings_attribute("class_names");
-  ignore_label_ = ignore_label_of(root);
-  if (root.has_attribute("format") && root.string_attribute("format") == "voxgrad-logits")
-    throw Error(ErrorKind::data, path + ": its labels are the true ones, beside the logits of a model",
-                "they say nothing about the model: predict without logits");
-  physical_ = !root.has_attribute("spacing_unit") || root.string_attribute("spacing_unit") != kPixels;
-  if (root.has_attribute("label_map"))
-    style_.values =
-        values_of_classes(label_map_of(root.string_attribute("label_map"), root.where()), std::ssize(class_names_));
-  if (root.has_attribute("class_colours"))
-    style_.colours = colours_of(root.string_attribute("class_colours"), root.where());
-  has_case_ids_ = !stacked_ || file_.exists("/case_ids");
-  if (!stacked_) {
-    if (!file_.exists("/cases")) throw Error(ErrorKind::data, path + ": neither /labels nor /cases in it");
-    case_ids_ = file_.exists("/case_ids") ? file_.array("/case_ids").read_strings() : file_.children("/cases");
-    return;
+LabelFile::LabelFile(const std::string& path, const LabelFileOptions& options)
+    : file_(h5::File::open(path)), stacked_(file_.exists("/labels")), label_map_(options.label_map) {
+  read_root(options);
+  if (!stacked_ && !file_.exists("/cases")) throw Error(ErrorKind::data, path + ": neither /labels nor /cases in it");
+  if (stacked_) {
+    labels_ = file_.array("/labels");
+    require_axes(labels_, true);
   }
-  labels_ = file_.array("/labels");
-  if (labels_.extents().dims() < 2)
-    throw Error(ErrorKind::data, labels_.where() + ": needs a case axis and spatial axes");
+  read_case_ids();
+}
+
+void LabelFile::read_root(const LabelFileOptions& options) {
+  const h5::Group root = file_.group("/");
+  if (root.has_attribute("format") && root.string_attribute("format") == "voxgrad-logits")
+    throw Error(ErrorKind::data, path() + ": its labels are the true ones, beside the logits of a model",
+                "they say nothing about the model: predict without logits");
+  DatasetInfo info;
+  info.labelled = false;  // names may be absent
+  if (root.has_attribute("class_names")) info.class_names = root.strings_attribute("class_names");
+  info.ignore_label = ignore_label_of(root);
+  if (root.has_attribute("label_map"))
+    info.source_label_map = label_map_of(root.string_attribute("label_map"), root.where());
+  if (root.has_attribute("class_colours"))
+    info.class_colours = colours_of(root.string_attribute("class_colours"), root.where());
+  require_classes(info, root.where());
+  physical_ = !root.has_attribute("spacing_unit") || root.string_attribute("spacing_unit") != kPixels;
+  if (!info.source_label_map.empty())
+    style_.values = values_of_classes(info.source_label_map, std::ssize(info.class_names));
+  style_.colours = info.class_colours;
+  class_names_ = info.class_names.empty() ? options.class_names : info.class_names;
+  ignore_label_ = info.ignore_label;
+}
+
+void LabelFile::read_case_ids() {
+  has_case_ids_ = !stacked_ || file_.exists("/case_ids");
+  if (file_.exists("/case_ids"))
+    case_ids_ = file_.array("/case_ids").read_strings();
+  else if (!stacked_)
+    case_ids_ = file_.children("/cases");
+  Names names("case id", file_.name());
+  for (const std::string& id : case_ids_) names.add(id);
+  if (!stacked_) return;
   const std::size_t count = static_cast<std::size_t>(labels_.extents()[0]);
-  if (has_case_ids_) case_ids_ = file_.array("/case_ids").read_strings();
   if (has_case_ids_ && case_ids_.size() != count)
-    throw Error(ErrorKind::data, text(path, ": ", case_ids_.size(), " case_ids for ", count, " labels"));
+    throw Error(ErrorKind::data, text(path(), ": ", case_ids_.size(), " case_ids for ", count, " labels"));
   for (std::size_t i = case_ids_.size(); i < count; ++i) case_ids_.push_back(std::to_string(i));
 }
 
-Tensor LabelFile::read(std::size_t index) const {
-  if (!stacked_) return read_labels(file_.array("/cases/" + case_ids_[index] + "/label"));
-  const Shape& all = labels_.extents();
-  const Shape start = Shape::filled(all.dims(), 0).with(0, static_cast<std::int64_t>(index));
-  return read_box(labels_, start, all.with(0, 1), Shape(std::span(all.begin() + 1, all.end())));
+LabelReader::Source LabelFile::source() const {
+  const auto box = [file = file_, stacked = stacked_, labels = labels_, ids = case_ids_](std::int64_t index) {
+    if (stacked) return one_case(labels, index);
+    const h5::Array label = file.array("/cases/" + nth(ids, index) + "/label");
+    require_axes(label, false);
+    return whole_array(label);
+  };
+  return {case_ids_, box, stacked_, ignore_label_ >= 0};
 }
 
-std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
+std::int64_t LabelFile::classes() const {
+  if (!class_names_.empty()) return std::ssize(class_names_);
+  const int ignore = ignored();
+  int largest = 1;
+  for (const auto& [stored, label] : label_map_)
+    if (label != ignore) largest = std::max(largest, label);
+  if (!label_map_.empty()) return largest + 1;
+  const LabelRule::Seen seen = LabelReader(source(), LabelRule(2, ignore)).values();
+  for (int value = 0; value < 256; ++value)
+    if (nth(seen, value) && value != ignore) largest = std::max(largest, value);
+  return largest + 1;
+}
+
+void LabelFile::verify() const {
+  if (reader_) return;
+  const auto reader = std::make_shared<const LabelReader>(source(), LabelRule(classes(), ignored(), label_map_));
+  reader->verify();
+  reader_ = reader;
+}
+
+Tensor LabelFile::read(std::size_t index) const {
+  verify();
+  Turn turn;
+  find_place(index, turn);
+  return turn(reader_->read(static_cast<std::int64_t>(index), true));
+}
+
+std::vector<double> LabelFile::stored_spacing(std::size_t index) const {
+  const int dims = stored_extents(index).dims();
   const std::string group = stacked_ ? "" : "/cases/" + case_ids_[index];
   for (const std::string& place : {group + (stacked_ ? "/labels" : "/label"), group,
                                    group + (stacked_ ? "/images" : "/image"), std::string("/")}) {
@@ -99,30 +141,50 @@ std::vector<double> LabelFile::spacing(std::size_t index, int dims) const {
   return {};
 }
 
+std::vector<double> LabelFile::spacing(std::size_t index) const {
+  Turn turn;
+  return find_place(index, turn).spacing;
+}
+
 h5::Array LabelFile::array(std::size_t index, const char* stacked, const char* single) const {
   return file_.array(stacked_ ? stacked : "/cases/" + case_ids_[index] + single);
 }
 
-Shape LabelFile::extents(std::size_t index) const {
+Shape LabelFile::stored_extents(std::size_t index) const {
   const Shape all = array(index, "/labels", "/label").extents();
   return stacked_ ? all.without(0) : all;
 }
 
-Case LabelFile::place(std::size_t index) const {
-  const int dims = extents(index).dims();
+Shape LabelFile::extents(std::size_t index) const {
+  Turn turn;
+  find_place(index, turn);
+  return turn.is_identity() ? stored_extents(index) : turn(stored_extents(index));
+}
+
+// `turn` becomes the one to RAS. The spacing is empty if the file does not say it.
+Case LabelFile::find_place(std::size_t index, Turn& turn) const {
   Case one;
   one.id = case_ids_[index];
-  one.spacing = spacing(index, dims);
-  if (one.spacing.empty()) one.spacing.assign(static_cast<std::size_t>(dims), 1.0);
+  one.spacing = stored_spacing(index);
   if (stacked_) return one;
   const std::string group = "/cases/" + one.id;
   one.origin = read_origin(file_, group);
   one.affine = read_affine(file_.group(group));
-  if (!one.affine || dims != 3) return one;
+  if (!one.affine) return one;
+  const Shape extents = stored_extents(index);
+  const std::vector<double> spacing = one.spacing.empty() ? spacing_of(*one.affine) : one.spacing;
+  require_space({static_cast<std::int64_t>(index), one.id, file_.name()}, extents.dims(), spacing, one.affine);
   one.orientation = orientation_of(*one.affine);
-  const Turn turn = turn_to_ras(one.orientation);
-  one.affine = turn(*one.affine, extents(index));
-  one.spacing = turn(one.spacing);
+  turn = turn_to_ras(one.orientation);
+  one.affine = turn(*one.affine, extents);
+  one.spacing = turn(spacing);
+  return one;
+}
+
+Case LabelFile::place(std::size_t index) const {
+  Turn turn;
+  Case one = find_place(index, turn);
+  if (one.spacing.empty()) one.spacing.assign(static_cast<std::size_t>(stored_extents(index).dims()), 1.0);
   return one;
 }
 
@@ -136,8 +198,8 @@ Tensor LabelFile::read_probabilities(std::size_t index) const {
   const int lead = stacked_ ? 1 : 0;
   Shape start = Shape::filled(all.extents().dims(), 0), count = all.extents();
   const Shape shape = stacked_ ? count.without(0) : count;
-  if (shape.dims() != extents(index).dims() + 1 || shape.without(-1) != extents(index))
-    throw Error(ErrorKind::data, text(all.where(), ": extents are ", count, ", the labels need ", extents(index),
+  if (shape.dims() < 2 || shape.without(-1) != stored_extents(index))
+    throw Error(ErrorKind::data, text(all.where(), ": extents are ", count, ", the labels need ", stored_extents(index),
                                       " and an axis of classes"));
   if (lead == 1) {
     start[0] = static_cast<std::int64_t>(index);
@@ -145,7 +207,9 @@ Tensor LabelFile::read_probabilities(std::size_t index) const {
   }
   const Tensor result = empty(shape);
   all.read(start, count, Element::f32, result.data<float>());
-  return result;
+  Turn turn;
+  find_place(index, turn);
+  return turn(result);
 }
 
 }  // namespace voxgrad::data

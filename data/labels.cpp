@@ -26,8 +26,12 @@ LabelRule::LabelRule(std::int64_t classes, int ignore, const std::map<int, int>&
 
 LabelRule::Seen LabelRule::seen(std::span<const std::uint8_t> labels) {
   Seen values{};
-  for (const std::uint8_t label : labels) values[label] = true;
+  add_seen(labels, values);
   return values;
+}
+
+void LabelRule::add_seen(std::span<const std::uint8_t> labels, Seen& values) {
+  for (const std::uint8_t label : labels) values[label] = true;
 }
 
 void LabelRule::require(const Seen& values, const CaseName& name) const {

@@ -31,6 +31,7 @@ class LabelRule {
   LabelRule(std::int64_t classes, int ignore, const std::map<int, int>& label_map = {});
 
   static Seen seen(std::span<const std::uint8_t> labels);
+  static void add_seen(std::span<const std::uint8_t> labels, Seen& values);
   // Throws Error(data) if one of the values is neither a class nor the ignore label.
   void require(const Seen& values, const CaseName& name) const;
   // Replaces stored values by classes. require() must have accepted the values.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <utility>
 
 #include "engine/error.h"
 
@@ -16,21 +15,35 @@ constexpr const char* kAway = "LPI";     // left, posterior, inferior
 }  // namespace
 
 std::string orientation_of(const Affine& affine) {
-  std::string result;
-  std::array<bool, 3> taken{};
+  std::array<double, 3> length{};
   for (std::size_t column = 0; column < 3; ++column) {
-    std::size_t nearest = 0;
-    for (std::size_t row = 0; row < 3; ++row) {
+    for (std::size_t row = 0; row < 3; ++row)
       if (!std::isfinite(affine[row][column]))
         throw Error(ErrorKind::data, text("affine: element ", row, ", ", column, " is ", affine[row][column]));
-      if (std::abs(affine[row][column]) > std::abs(affine[nearest][column])) nearest = row;
-    }
-    const double step = affine[nearest][column];
-    if (step == 0 || std::exchange(taken[nearest], true))
-      throw Error(ErrorKind::data, text("affine: the axes x, y and z have no direction each of their own (column ",
-                                        column, step == 0 ? " is zero)" : " points like one before it)"));
-    result += step > 0 ? kTowards[nearest] : kAway[nearest];
+    length[column] = std::hypot(affine[0][column], affine[1][column], affine[2][column]);
+    if (length[column] == 0) throw Error(ErrorKind::data, text("affine: column ", column, " is zero"));
   }
+  // Of the six ways to give each column a world axis of its own, the one with the smallest angles in sum. In oblique
+  // volumes two columns may be nearest to the same axis.
+  std::array<std::size_t, 3> axis{0, 1, 2}, best{};
+  double most = 0;
+  do {
+    double sum = 0;
+    bool possible = true;
+    for (std::size_t column = 0; column < 3; ++column) {
+      const double cosine = std::abs(affine[axis[column]][column]) / length[column];
+      possible = possible && cosine > 1e-6;
+      sum += cosine;
+    }
+    if (possible && sum > most) {
+      most = sum;
+      best = axis;
+    }
+  } while (std::next_permutation(axis.begin(), axis.end()));
+  if (most == 0) throw Error(ErrorKind::data, "affine: the axes x, y and z have no direction each of their own");
+  std::string result;
+  for (std::size_t column = 0; column < 3; ++column)
+    result += affine[best[column]][column] > 0 ? kTowards[best[column]] : kAway[best[column]];
   return result;
 }
 

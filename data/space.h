@@ -18,8 +18,8 @@ namespace voxgrad::data {
 // is the position of the voxel [0, 0, 0].
 using Affine = std::array<std::array<double, 4>, 3>;
 
-// The directions in which x, y and z grow, by the nearest world axis: "RAS", "LPI". Error(data) if two of them are
-// nearest to the same world axis, or a column is zero or not finite.
+// The directions in which x, y and z grow, each by a world axis of its own, the nearest ones: "RAS", "LPI". Error(data)
+// if a column is zero or not finite, or no three axes are left for the three columns.
 std::string orientation_of(const Affine& affine);
 // The lengths of the steps along z, y, x in millimetres.
 std::vector<double> spacing_of(const Affine& affine);

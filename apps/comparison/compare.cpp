@@ -68,6 +68,11 @@ class Runner {
     return comparison_;
   }
 
+  void warn() {
+    for (const ComparedDataset& dataset : comparison_.datasets)
+      for (const std::string& warning : dataset.warnings) console_.warn(dataset.name + ": " + warning);
+  }
+
   // Shows what other processes do with the tasks, until all of them have ended. The results are for run() to collect.
   void follow(Processes& processes) {
     int sent = 0;
@@ -195,10 +200,10 @@ class Runner {
     const std::string path = folder(task);
     if (!fs::exists(path + "/run.json")) return std::nullopt;
     const Json json = Json::parse(read_text(path + "/run.json"));
-    const data::DatasetInfo& info = protocol_.dataset(task).info();
+    const DatasetChecksums& sums = protocol_.checksums(task);
     const std::string differs = difference(json.at("config"), to_json(plan.config));
-    const bool same_data = json.at("dataset").at("images_crc32") == info.images_crc32 &&
-                           json.at("dataset").at("labels_crc32") == info.labels_crc32;
+    const bool same_data =
+        json.at("dataset").at("images_crc32") == sums.images && json.at("dataset").at("labels_crc32") == sums.labels;
     if (!differs.empty() || !same_data)
       throw Error(ErrorKind::usage, path + ": a run of another protocol: " + (differs.empty() ? "other data" : differs),
                   "give this comparison a directory of its own with -o");
@@ -256,6 +261,7 @@ Comparison compare(const CompareOptions& options, Device device, Console& consol
     });
   }
   Runner runner(options, device, console);
+  runner.warn();
   if (processes) runner.follow(*processes);
   return runner.run();
 }

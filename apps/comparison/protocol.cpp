@@ -72,14 +72,18 @@ void Protocol::open_datasets() {
     if (!names.insert(info.name).second)
       throw Error(ErrorKind::usage, "compare: two datasets are named " + info.name, "rename one of the files");
     opened_.push_back(dataset);
+    checksums_.push_back(checksums_of(dataset));
+    std::vector<std::string> warnings;
     std::vector<std::int64_t> tested;
     for (const int fold : folds()) {
       const Plan first = plan({opened_.size() - 1, options_.losses.front(), fold, options_.config.seed, 0});
       if (first.test.empty()) throw Error(ErrorKind::data, path + ": no cases in the split `test`");
       tested.insert(tested.end(), first.test.begin(), first.test.end());
+      for (std::string& warning : warnings_of(dataset, {first.loader.cases, first.val, first.test}))
+        warnings.push_back(fold < 0 ? std::move(warning) : text("fold ", fold, ": ", warning));
     }
     std::sort(tested.begin(), tested.end());
-    question_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested)});
+    question_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested), warnings});
   }
 }
 

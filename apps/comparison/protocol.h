@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/comparison/compare.h"
+#include "apps/training/checkpoint.h"
 #include "apps/training/plan.h"
 
 namespace voxgrad::apps {
@@ -37,6 +38,7 @@ class Protocol {
   // Returns the directory of a task below that of the comparison: <dataset>/<loss>/[lr_<rate>_][fold_<k>_]seed_<s>.
   std::string path(const Task& task) const;
   const data::Dataset& dataset(const Task& task) const { return opened_[task.dataset]; }
+  const DatasetChecksums& checksums(const Task& task) const { return checksums_[task.dataset]; }
   const std::string& dataset_name(const Task& task) const { return question_.datasets[task.dataset].name; }
   // Returns the comparison before any run: what was asked, and what is known of the datasets without a prediction.
   const Comparison& question() const { return question_; }
@@ -50,6 +52,7 @@ class Protocol {
 
   CompareOptions options_;
   std::vector<data::Dataset> opened_;
+  std::vector<DatasetChecksums> checksums_;
   Comparison question_;
   std::vector<Task> tasks_;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "apps/program/manifest.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
 #include "losses/metrics/metrics.h"
 
@@ -12,13 +13,6 @@ namespace voxgrad::apps {
 namespace {
 
 // A cell of a CSV file (RFC 4180).
-std::string quoted(const std::string& word) {
-  if (word.find_first_of(",\"\n") == std::string::npos) return word;
-  std::string result = "\"";
-  for (const char c : word) result += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return result + '"';
-}
-
 Json to_json(const ComparedRun& run, const std::vector<std::string>& numbers) {
   Json cases = Json::array();
   for (const CaseNumbers& one : run.cases) {
@@ -63,11 +57,9 @@ Json to_json(const ComparedDataset& dataset) {
   Json cases = Json::array();
   for (const TestCase& one : dataset.cases)
     cases.push_back({{"id", one.id}, {"foreground", number(one.foreground)}, {"object_size", number(one.object_size)}});
-  return {{"name", dataset.name},
-          {"path", dataset.path},
-          {"dims", dataset.dims},
-          {"class_names", dataset.class_names},
-          {"test_cases", cases}};
+  return {{"name", dataset.name}, {"path", dataset.path},
+          {"dims", dataset.dims}, {"class_names", dataset.class_names},
+          {"test_cases", cases},  {"warnings", dataset.warnings}};
 }
 
 ComparedDataset dataset_from_json(const Json& json) {
@@ -76,6 +68,7 @@ ComparedDataset dataset_from_json(const Json& json) {
   json.at("path").get_to(dataset.path);
   json.at("dims").get_to(dataset.dims);
   json.at("class_names").get_to(dataset.class_names);
+  if (json.contains("warnings")) json.at("warnings").get_to(dataset.warnings);
   for (const Json& one : json.at("test_cases"))
     dataset.cases.push_back({one.at("id"), to_number(one.at("foreground")), to_number(one.at("object_size"))});
   return dataset;
@@ -156,8 +149,8 @@ std::string to_csv(const Comparison& comparison) {
   for (const ComparedRun& run : comparison.runs)
     for (const CaseNumbers& one : run.cases)
       for (std::size_t c = 0; c < one.classes.size(); ++c) {
-        csv += text(quoted(run.dataset), ",", quoted(run.loss), ",", run.fold < 0 ? "" : std::to_string(run.fold), ",",
-                    run.seed, ",", quoted(one.id), ",", c + 1);
+        csv += text(csv_cell(run.dataset), ",", csv_cell(run.loss), ",", run.fold < 0 ? "" : std::to_string(run.fold),
+                    ",", run.seed, ",", csv_cell(one.id), ",", c + 1);
         std::vector<double> values = one.classes[c];
         values.push_back(one.diagonal);
         for (const double value : values)

@@ -43,6 +43,7 @@ struct ComparedDataset {
   int dims = 2;
   std::vector<std::string> class_names;  // [0] is the background
   std::vector<TestCase> cases;           // tested, over all folds
+  std::vector<std::string> warnings{};   // warnings_of (apps/training/plan.h)
 };
 
 struct Comparison {

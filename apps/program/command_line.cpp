@@ -4,10 +4,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <utility>
 #include <vector>
 
 #include "apps/program/manifest.h"
+#include "apps/program/toml.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/names.h"
@@ -38,16 +40,18 @@ std::string setting_name(const CLI::Option& option) {
 }
 
 // Reads a flat TOML file. Keys that are not common flags belong to the verb that was called; their words are joined
-// by underscores.
+// by underscores. The reader of CLI11 is not used, because it leaves escapes in a text as they are and ends it at a #.
 class FlatToml final : public CLI::ConfigTOML {
  public:
   explicit FlatToml(const CLI::App& app) : app_(app) {}
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
-    std::vector<CLI::ConfigItem> settings = CLI::ConfigTOML::from_config(in);
-    for (CLI::ConfigItem& item : settings) {
-      const std::string written = item.name;
+    std::vector<CLI::ConfigItem> settings;
+    for (auto& [written, values] : read_flat_toml({std::istreambuf_iterator<char>(in), {}})) {
+      CLI::ConfigItem& item = settings.emplace_back();
+      item.name = written;
+      item.inputs = std::move(values);
       std::replace(item.name.begin(), item.name.end(), '_', '-');
-      if (!item.parents.empty() || app_.get_option_no_throw("--" + item.name) != nullptr) continue;
+      if (app_.get_option_no_throw("--" + item.name) != nullptr) continue;
       const auto verbs = chosen(app_);
       for (const CLI::App* verb : verbs) item.parents.push_back(verb->get_name());
       const auto known = [&](const std::string& name) { return verbs.back()->get_option_no_throw(name) != nullptr; };
@@ -113,7 +117,7 @@ std::string toml_value(const CLI::Option& option) {
   for (std::string& value : values) {
     double parsed = 0;
     const bool plain = value == "true" || value == "false" || CLI::detail::lexical_cast(value, parsed);
-    if (!plain) value = Json(value).dump();
+    if (!plain) value = toml_text(value);
   }
   return values.size() == 1 ? values.front() : "[" + join(values, ", ") + "]";
 }
@@ -142,8 +146,10 @@ Program::Program()
   app_.add_option("--device", common_.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app_.add_flag("--tf32", common_.tf32, "products of f32 with factors of 10 bits: faster on a card");
   app_.add_flag("--fast", common_.fast, "algorithms of a card whose last bits change from run to run are welcome too");
-  app_.add_option("--threads", common_.threads, "threads; 0: all cores")->check(CLI::Range(0, 4096));
-  app_.add_option("--seed", common_.seed, "of everything random");
+  app_.add_option("--threads", common_.threads, "threads; 0: all cores")->check(CLI::Range(0, 1024));
+  app_.add_option("--seed", common_.seed, "of everything random")->check([](const std::string& word) {
+    return word.starts_with("-") ? "must not be negative, got " + word : std::string();  // it would wrap
+  });
   app_.add_flag("--json", common_.json, "one JSON document on stdout");
   app_.add_flag("-q,--quiet", common_.quiet, "warnings and errors only");
   app_.add_flag("-v,--verbose", common_.verbose, "more messages");

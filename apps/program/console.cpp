@@ -96,6 +96,15 @@ std::string fixed(double value, int digits) {
   return buffer;
 }
 
+std::string significant(double value, int digits) {
+  if (std::isnan(value)) return "-";
+  if (std::abs(value) < 1e6)
+    for (double size = std::pow(10, digits); size <= std::abs(value); size *= 10) ++digits;
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
+  return buffer;
+}
+
 std::int64_t peak_memory_bytes() {
 #ifdef __linux__
   // getrusage is of no use here: it begins with the size of the process that started this one.

@@ -36,6 +36,9 @@ std::string duration(double seconds);
 std::string size_text(std::int64_t bytes);
 // A number with a fixed number of digits; "-" for NaN.
 std::string fixed(double value, int digits);
+// A number of unknown magnitude, with this many digits from the first that is not 0, and all before the point up to
+// 10^6: 0.05, 65535, 1.234e-09; "-" for NaN.
+std::string significant(double value, int digits = 4);
 // The largest resident set of this process so far.
 std::int64_t peak_memory_bytes();
 

@@ -24,6 +24,13 @@ std::optional<Part> parse_part(const std::string& text) {
   return part;
 }
 
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string result = "\"";
+  for (const char c : text) result.append(c == '"' ? 2 : 1, c);
+  return result + '"';
+}
+
 std::string file_name(std::string text) {
   for (char& c : text)
     if (std::isalnum(static_cast<unsigned char>(c)) == 0 && std::string("-_.=").find(c) == std::string::npos) c = '_';

@@ -19,6 +19,9 @@ struct Part {
 // Returns nothing for a text of another form, a count below 1 or an index outside 0 .. count - 1.
 std::optional<Part> parse_part(const std::string& text);
 
+// A text as a cell of a CSV file: in quotes if it has a comma, a quote or a line end.
+std::string csv_cell(const std::string& text);
+
 // Makes a text the name of a file or folder: letters, digits and -_.= stay, anything else becomes an underscore.
 std::string file_name(std::string text);
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
+#include "apps/program/console.h"
 #include "apps/report/drawing.h"
 #include "engine/error.h"
 #include "engine/ops.h"
@@ -31,12 +31,6 @@ Plane plane_of(const Tensor& x, std::int64_t sample, std::int64_t slice_index, s
 
 // Returns labels [N, *S] as a map [N, *S, 1].
 Tensor with_channel(const Tensor& labels) { return reshape(labels, labels.shape() + Shape{1}); }
-
-std::string short_number(double value, int digits = 2) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-  return buffer;
-}
 
 // The magnitude of the gradient at which its colours end. It is the largest one, or, if a few voxels stick out, the
 // 99th percentile of those that are not 0.
@@ -114,14 +108,14 @@ void draw_legend(Layout& layout, const Range& range) {
   drawing.text(layout.x(p) + width - Drawing::text_width("1"), top + 20, "1");
   if (range.most == 0) return drawing.text(layout.x(g), top, "no gradient anywhere");
   drawing.bar(layout.x(g), top, width, 14, diverging_map(range.most));
-  const std::string end = short_number(range.most), low = "-" + end;
+  const std::string end = significant(range.most, 2), low = "-" + end;
   drawing.text(layout.x(g), top + 20, low);
   drawing.text(layout.x(g) + (width - Drawing::text_width("0")) / 2, top + 20, "0");
   drawing.text(layout.x(g) + width - Drawing::text_width(end), top + 20, end);
   const std::string words = "a step: orange raises p, blue lowers p";
   drawing.text(layout.x(layout.columns()) - 24 - Drawing::text_width(words), top + 44, words);
   if (range.largest <= range.most) return;
-  const std::string beyond = "a few voxels are beyond: up to " + short_number(range.largest);
+  const std::string beyond = "a few voxels are beyond: up to " + significant(range.largest, 2);
   drawing.text(layout.x(layout.columns()) - 24 - Drawing::text_width(beyond), top + 66, beyond);
 }
 
@@ -151,7 +145,7 @@ Picture draw(const GradientPicture& what) {
   Layout layout(what, p.extent(-3), p.extent(-2));
   Drawing& drawing = layout.drawing();
   const std::int64_t first = layout.columns() - 3, width = drawing.picture().width - 48;
-  const std::string where = text(" = ", short_number(what.value, 4), "   sample ", what.sample,
+  const std::string where = text(" = ", significant(what.value), "   sample ", what.sample,
                                  what.logits.dims() == 5 ? text(", slice ", at) : "");
   drawing.text(24, 12, fitting(what.loss, width - Drawing::text_width(where)) + where);
   const std::vector<std::string> titles{"image", "p", "truth", "gradient dL/dz"};
@@ -167,7 +161,7 @@ Picture draw(const GradientPicture& what) {
     if (first == 1) {
       const Plane image = plane_of(what.image, what.sample, at, 0);
       const auto [low, high] = std::minmax_element(image.values.begin(), image.values.end());
-      layout.panel(0, c, image, grey_map(*low, std::max(*high, *low + 1e-30)));
+      layout.panel(0, c, image, grey_map(*low, std::max(*high, std::nextafter(*low, HUGE_VAL))));
     }
     layout.panel(first, c, plane_of(p, what.sample, at, c), grey_map(0, 1));
     layout.outline(first, c, truth, {230, 60, 60});

@@ -168,8 +168,8 @@ std::string metrics_section(const Comparison& comparison, const std::vector<Anal
       const auto those = [&](auto&& is) {
         return std::to_string(std::count_if(distances.begin(), distances.end(), is));
       };
-      cells.push_back(fixed(
-          losses::summarise(all_numbers(comparison, analyses[d].name, loss.loss, "hd95", finite_number_of)).mean, 1));
+      cells.push_back(significant(
+          losses::summarise(all_numbers(comparison, analyses[d].name, loss.loss, "hd95", finite_number_of)).mean));
       cells.push_back(those([](double value) { return std::isinf(value); }));
       cells.push_back(those([](double value) { return std::isnan(value); }));
       for (const std::string& name : names) {
@@ -177,7 +177,7 @@ std::string metrics_section(const Comparison& comparison, const std::vector<Anal
         std::erase_if(values, [](double value) { return std::isnan(value); });
         std::sort(values.begin(), values.end());
         const double middle = quantile(values, 0.5);
-        cells.push_back(std::isinf(middle) ? "infinite" : fixed(middle, 3));
+        cells.push_back(std::isinf(middle) ? "infinite" : significant(middle));
       }
       table.row(cells);
     }
@@ -218,8 +218,8 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
     std::sort(foreground.begin(), foreground.end());
     std::sort(sizes.begin(), sizes.end());
     datasets.row({escaped(dataset.name), std::to_string(dataset.dims), std::to_string(dataset.class_names.size() - 1),
-                  std::to_string(dataset.cases.size()), fixed(quantile(foreground, 0.5), 2),
-                  fixed(quantile(sizes, 0.5), 1)});
+                  std::to_string(dataset.cases.size()), significant(quantile(foreground, 0.5)),
+                  significant(quantile(sizes, 0.5))});
   }
   return section("Protocol", body + datasets.str() + settings.str());
 }

@@ -3,8 +3,24 @@
 #include <filesystem>
 
 #include "engine/error.h"
+#include "engine/io/crc32.h"
 
 namespace voxgrad::apps {
+
+DatasetChecksums checksums_of(const data::Dataset& dataset) {
+  DatasetChecksums sums{dataset.info().images_crc32, dataset.info().labels_crc32};
+  if (sums.images != 0 && sums.labels != 0) return sums;
+  sums = {};
+  const auto add = [](std::uint32_t& sum, const Tensor& values) {
+    sum = crc32({static_cast<const std::byte*>(values.raw()), values.bytes()}, sum);
+  };
+  for (std::int64_t index = 0; index < dataset.size(); ++index) {
+    const data::Case one = dataset.read(index);
+    add(sums.images, one.image);
+    add(sums.labels, one.label);
+  }
+  return sums;
+}
 
 std::string model_file(const std::string& path) {
   namespace fs = std::filesystem;

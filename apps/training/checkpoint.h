@@ -6,9 +6,17 @@
 #include <vector>
 
 #include "apps/program/json.h"
+#include "data/dataset.h"
 #include "engine/io/safetensors.h"
 
 namespace voxgrad::apps {
+
+// Checksums of all images and all labels of a dataset, by which a resumed run knows its data. They are those of the
+// file if it has them. Else every case is read, and they are of the values as they were read.
+struct DatasetChecksums {
+  std::uint32_t images = 0, labels = 0;
+};
+DatasetChecksums checksums_of(const data::Dataset& dataset);
 
 // Returns the file to load: in a run directory best.safetensors, else last.safetensors; a checkpoint file is returned
 // as it is. Throws Error(io) if there is none.

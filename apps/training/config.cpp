@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "apps/program/toml.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -31,7 +32,8 @@ TrainConfig config_from_json(const Json& json) {
 std::string to_toml(const TrainConfig& config) {
   std::string result = "# The settings of this run; `voxgrad train --config FILE` takes them.\n";
   const Json json = to_json(config);
-  for (const auto& [name, value] : json.items()) result += name + " = " + value.dump() + "\n";
+  for (const auto& [name, value] : json.items())
+    result += name + " = " + (value.is_string() ? toml_text(value) : value.dump()) + "\n";
   return result;
 }
 

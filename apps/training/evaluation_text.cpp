@@ -63,11 +63,12 @@ Json to_json(const Detection& d) {
           {"false_positive_rate", number(d.false_positive_rate())}};
 }
 
-// The columns of the table; the SD follows Dice. Ratios have 4 digits, millimetres 2.
+// The columns of the table; the SD follows Dice. Ratios have 4 decimals. A distance may be far below a millimetre.
 const std::vector<std::string> kShown{"dice", "jaccard", "sensitivity", "precision",
                                       "hd95", "assd",    "nsd",         "relative_volume_difference"};
 std::string cell(const Metric& metric, double value) {
-  return fixed(value, metric.needs == losses::Needs::surfaces && metric.perfect == 0 ? 2 : 4);
+  const bool distance = metric.needs == losses::Needs::surfaces && metric.perfect == 0;
+  return distance ? significant(value) : fixed(value, 4);
 }
 
 std::vector<Metric> shown_metrics(const std::vector<CaseResult>& cases) {
@@ -80,10 +81,10 @@ std::vector<Metric> shown_metrics(const std::vector<CaseResult>& cases) {
 }
 
 // Says the tolerance of NSD: one number for all cases, or the rule.
-std::string tolerance_text(const std::vector<CaseResult>& cases) {
+std::string tolerance_text(const std::vector<CaseResult>& cases, const std::string& unit) {
   const double first = cases.front().tau;
   const bool one = std::all_of(cases.begin(), cases.end(), [&](const CaseResult& c) { return c.tau == first; });
-  return one ? text(first, " mm") : "the largest voxel spacing";
+  return one ? text(first, " ", unit) : "the largest voxel spacing";
 }
 
 // Says how classes were found that are not in every case; empty if all classes are in all cases.
@@ -109,10 +110,11 @@ std::string empty_masks(const std::vector<CaseResult>& cases, const std::vector<
          (surfaces ? "A distance to an empty mask is infinite; in means it is the diagonal of the image.\n" : "");
 }
 
-std::string notes(const std::vector<CaseResult>& cases, const std::vector<Metric>& known) {
+std::string notes(const std::vector<CaseResult>& cases, const std::vector<Metric>& known, const std::string& unit) {
   std::string result;
   if (known.back().needs >= losses::Needs::surfaces)
-    result += "\nHD95, ASSD: mm. NSD: within " + tolerance_text(cases) + ". RVD: (predicted - true volume) / true.\n";
+    result += "\nHD95, ASSD: " + unit + ". NSD: within " + tolerance_text(cases, unit) +
+              ". RVD: (predicted - true volume) / true.\n";
   if (known.back().needs < losses::Needs::probabilities) return result;
   return result + text("Error of the predicted share of the image: ",
                        fixed(foreground_mean(cases, "region_proportion_error"), 5), " by labels, ",
@@ -164,7 +166,8 @@ std::vector<CaseResult> cases_from_json(const Json& list) {
   return cases;
 }
 
-std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names) {
+std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
+                  const std::string& unit) {
   if (cases.empty()) return "no cases\n";
   const std::vector<Metric> shown = shown_metrics(cases);
   std::vector<std::string> header{"class", "cases"};
@@ -182,7 +185,7 @@ std::string table(const std::vector<CaseResult>& cases, const std::vector<std::s
         [&](const char* name) { return class_aggregate(cases, label, name).mean; });
   if (class_names.size() > 2)
     add("mean", summarise(case_means(cases)), [&](const char* name) { return foreground_mean(cases, name); });
-  return result.str() + notes(cases, known_metrics(cases)) + empty_masks(cases, class_names);
+  return result.str() + notes(cases, known_metrics(cases), unit) + empty_masks(cases, class_names);
 }
 
 }  // namespace voxgrad::apps

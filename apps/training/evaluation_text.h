@@ -19,7 +19,9 @@ Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string
 std::vector<CaseResult> cases_from_json(const Json& list);
 
 // Returns a table with a row per class and one for the mean of the foreground. A second table follows if there are
-// empty masks, and then notes. A line has at most 100 columns if class names have at most 16 letters.
-std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names);
+// empty masks, and then notes. A line has at most 100 columns if class names have at most 16 letters. `unit` is that of
+// distances.
+std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
+                  const std::string& unit = "mm");
 
 }  // namespace voxgrad::apps

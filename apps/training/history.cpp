@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 
 namespace voxgrad::apps {
@@ -40,7 +41,8 @@ std::vector<EpochRecord> history_from_json(const Json& json) {
 std::string to_csv(const std::vector<EpochRecord>& history, const std::vector<std::string>& class_names) {
   const auto cell = [](double value) { return std::isfinite(value) ? number(value).dump() : std::string(); };
   std::string csv = "epoch,step,lr,loss,val_dice";
-  for (std::size_t label = 1; label < class_names.size(); ++label) csv.append(",val_dice_").append(class_names[label]);
+  for (std::size_t label = 1; label < class_names.size(); ++label)
+    csv.append(",").append(csv_cell("val_dice_" + class_names[label]));
   csv += "\n";
   for (const EpochRecord& record : history) {
     csv += std::to_string(record.epoch) + "," + std::to_string(record.step);

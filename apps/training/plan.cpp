@@ -25,7 +25,8 @@ constexpr std::int64_t kSteps = 600;                // default budget
 constexpr double kRate = 2e-3, kRateSgd = 1e-2;     // for Adam and AdamW, for SGD with momentum
 constexpr double kWarmup = 0.03;                    // share of the steps
 
-void require(bool ok, const std::string& flag, double value, const char* range) {
+template <class Number>
+void require(bool ok, const char* flag, Number value, const std::string& range) {
   if (!ok) throw Error(ErrorKind::usage, text("--", flag, " ", value, " outside ", range));
 }
 
@@ -36,27 +37,25 @@ std::size_t choose_value(const std::string& flag, const std::string& value, cons
 void check_ranges(const TrainConfig& c, int dims) {
   if (c.dims != 0 && c.dims != dims)
     throw Error(ErrorKind::usage, text("--dims ", c.dims, ": the cases of this dataset have ", dims, " spatial axes"));
-  const auto at_least = [](const char* flag, std::int64_t value, std::int64_t least) {
-    require(value >= least, flag, static_cast<double>(value), least == 0 ? "0.." : "1..");
+  // The largest values leave room for products with other settings.
+  const auto within = [](const char* flag, std::int64_t value, std::int64_t most) {
+    require(value >= 0 && value <= most, flag, value, text("0..", most));
   };
-  at_least("base", c.base, 0);
-  at_least("depth", c.depth, 0);
-  at_least("batch", c.batch, 0);
-  at_least("epochs", c.epochs, 0);
-  at_least("steps", c.steps, 0);
-  at_least("validate-every", c.validate_every, 0);
+  within("base", c.base, nn::kMostChannels);
+  within("depth", c.depth, 10);
+  within("batch", c.batch, 65536);
+  within("epochs", c.epochs, 1'000'000'000);
+  within("steps", c.steps, 1'000'000'000'000);
+  within("validate-every", c.validate_every, 1'000'000'000);
   require(c.lr >= 0 && std::isfinite(c.lr), "lr", c.lr, "0..");
   require(c.dropout >= 0 && c.dropout < 1, "dropout", c.dropout, "[0, 1)");
   require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "[0, 1)");
   require(c.foreground >= 0 && c.foreground <= 1, "foreground", c.foreground, "[0, 1]");
   require(c.clip >= 0 && std::isfinite(c.clip), "clip", c.clip, "0..");
+  require(c.weight_decay >= 0 && std::isfinite(c.weight_decay), "weight-decay", c.weight_decay, "0..");
   if (c.steps > 0 && c.epochs > 0)
     throw Error(ErrorKind::usage, "--steps and --epochs both say how long the training is", "give one of them");
 }
-
-struct Split {
-  std::vector<std::int64_t> train, val, test;
-};
 
 // Fold k of n is tested, the next one validates, the others train. The folds are those of the file if it has n of
 // them. Otherwise they are drawn; they never split a group and are the same for every seed of a training.
@@ -88,11 +87,6 @@ std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std:
   return dataset.split(name);
 }
 
-Split split_of(const data::Dataset& dataset, const std::string& fold) {
-  if (!fold.empty()) return fold_split(dataset, fold);
-  return {split_or_none(dataset, "train"), split_or_none(dataset, "val"), split_or_none(dataset, "test")};
-}
-
 Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases, const TrainConfig& config) {
   std::vector<Shape> shapes;
   std::vector<std::vector<double>> spacings;
@@ -121,6 +115,23 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.residual = c.residual;
   net.dropout = c.dropout;
   net.deep_supervision = c.deep_supervision;
+}
+
+// A single value is its own mean: after a normalisation of it nothing is left. The bottleneck has the fewest values.
+void check_norm(const Plan& plan) {
+  const nn::Norm norm = plan.model.net.norm;
+  std::int64_t values = norm == nn::Norm::batch ? plan.config.batch : 1;
+  for (int axis = 0; axis < plan.model.window.dims(); ++axis) {
+    std::int64_t extent = plan.model.window[axis];
+    for (const Extents& stride : plan.model.net.strides) extent /= stride[axis];
+    values *= extent;
+  }
+  if (values > 1 || (norm != nn::Norm::batch && norm != nn::Norm::instance)) return;
+  throw Error(ErrorKind::usage,
+              text("--norm ", plan.config.norm, ": a patch of ", plan.config.patch, " at depth ", plan.config.depth,
+                   " leaves a single value to normalise at the bottleneck"),
+              text("use --norm group, a larger --patch", norm == nn::Norm::batch ? " or --batch" : "",
+                   " or a smaller --depth"));
 }
 
 // Knows the names of data/sampling/augment.h and "intensity", which is the default without flips and rotations.
@@ -182,6 +193,28 @@ void plan_steps(Plan& plan) {
 
 const char* name_of(OnNan what) { return what == OnNan::stop ? "stop" : what == OnNan::skip ? "skip" : "rollback"; }
 
+Split split_of(const data::Dataset& dataset, const std::string& fold) {
+  if (!fold.empty()) return fold_split(dataset, fold);
+  return {split_or_none(dataset, "train"), split_or_none(dataset, "val"), split_or_none(dataset, "test")};
+}
+
+std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split) {
+  const data::DatasetInfo& info = dataset.info();
+  std::vector<std::string> warnings;
+  const std::string remedy =
+      info.splits.empty() ? text("; that needs three ", info.groups.empty() ? "cases" : "groups", " or more") : "";
+  if (split.val.empty())
+    warnings.push_back(text("no validation cases: the weights of the last epoch are taken, not the best ones", remedy));
+  if (split.test.empty()) warnings.push_back(text("no test cases: nothing is tested", remedy));
+  const std::vector<std::int64_t> absent = data::absent_classes(dataset, split.train);
+  if (std::ssize(absent) + 1 == dataset.classes())
+    warnings.push_back("no training case has any foreground: there is nothing to learn");
+  else
+    for (const std::int64_t label : absent)
+      warnings.push_back(text("class ", label, " (\"", nth(info.class_names, label), "\") is in no training case"));
+  return warnings;
+}
+
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   data::require_labels(dataset, "training");
   const data::DatasetInfo& info = dataset.info();
@@ -189,6 +222,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   plan.config = wish;
   TrainConfig& c = plan.config;
   check_ranges(c, info.dims);
+  if (!info.labelled) throw Error(ErrorKind::data, info.path + ": its cases have no labels to learn from");
   const auto [train, val, test] = split_of(dataset, c.fold);
   if (train.empty()) throw Error(ErrorKind::data, info.path + ": no cases in the split `train`");
   plan.val = val;
@@ -205,6 +239,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
   plan_network(plan, info, geometry);
   plan.model.training = describe_images(dataset, train, parse_label_map(c.label_map));
+  check_norm(plan);
   plan_loader(plan, dataset, train);
   plan_fields(plan, info);
   plan_steps(plan);

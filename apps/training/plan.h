@@ -37,6 +37,16 @@ struct Plan {
   std::int64_t epoch_of(std::int64_t done) const { return (done + steps_per_epoch - 1) / steps_per_epoch; }
 };
 
+struct Split {
+  std::vector<std::int64_t> train, val, test;  // indices of cases
+};
+// The cases of a fold "k/n", or of the splits of the dataset if `fold` is empty. A split that the file does not have
+// is empty. Throws Error(usage) for a fold that does not exist.
+Split split_of(const data::Dataset& dataset, const std::string& fold);
+// Says, a sentence each, what makes a training or its results poor before it begins: no cases to validate or to test
+// on, and classes that no training case has. Reads training cases until every class was seen.
+std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split);
+
 // Throws Error(usage) for a setting that is impossible and names its range or what it has to fit.
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish);
 

@@ -54,11 +54,29 @@ int open_log(const std::string& directory, int flags) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(std::string path, int log) : path_(std::move(path)), log_(log) {}
+RunDirectory::RunDirectory(std::string path, int log, bool created)
+    : path_(std::move(path)), log_(log), created_(created), unused_(created) {}
 RunDirectory::RunDirectory(RunDirectory&& other) noexcept
-    : path_(std::move(other.path_)), log_(std::exchange(other.log_, -1)) {}
+    : path_(std::move(other.path_)),
+      log_(std::exchange(other.log_, -1)),
+      created_(other.created_),
+      unused_(other.unused_) {}
 RunDirectory::~RunDirectory() {
-  if (log_ >= 0) ::close(log_);
+  if (log_ < 0) return;
+  std::error_code ignored;
+  if (unused_) {
+    remove_files();
+    fs::remove(file("log.jsonl"), ignored);
+    fs::remove(path_, ignored);  // fails if something else is in it
+  }
+  ::close(log_);  // the lock is held until everything is gone
+}
+
+void RunDirectory::remove_files() const {
+  std::error_code ignored;
+  for (const char* name : {"config.toml", "run.json", "metrics.csv", "curves.svg", "next.safetensors",
+                           "last.safetensors", "previous.safetensors", "best.safetensors"})
+    fs::remove(file(name), ignored);
 }
 
 bool RunDirectory::exists(const std::string& path) { return fs::exists(path + "/log.jsonl"); }
@@ -68,11 +86,14 @@ RunDirectory RunDirectory::create(const std::string& path) {
   fs::create_directories(path, code);
   if (code) fail("cannot make the run directory", path, code.value());
   // The lock is taken first: of two processes that start at once, one makes the run and the other is refused.
-  const bool fresh = !exists(path);
-  RunDirectory run(path, open_log(path, O_CREAT));
-  if (!fresh)
+  RunDirectory run(path, open_log(path, O_CREAT), true);
+  if (fs::exists(run.file("last.safetensors")) || fs::exists(run.file("previous.safetensors"))) {
+    run.created_ = run.unused_ = false;
     throw Error(ErrorKind::usage, "run directory " + path + ": a run is in it already",
                 "continue it with `voxgrad train --resume " + path + "`, or choose another directory with -o");
+  }
+  run.remove_files();
+  if (::ftruncate(run.log_, 0) != 0) fail("cannot empty", run.file("log.jsonl"), errno);
   return run;
 }
 
@@ -80,10 +101,11 @@ RunDirectory RunDirectory::reopen(const std::string& path) {
   if (!exists(path))
     throw Error(ErrorKind::io, "no run in " + path + ": " + path + "/log.jsonl does not exist",
                 "`voxgrad train FILE.h5 -o " + path + "` starts one");
-  return RunDirectory(path, open_log(path, 0));
+  return RunDirectory(path, open_log(path, 0), false);
 }
 
 void RunDirectory::log(const Json& line) {
+  unused_ = false;
   const off_t size = ::lseek(log_, 0, SEEK_END);
   try {
     write_all(log_, line.dump() + "\n", file("log.jsonl"));
@@ -94,7 +116,13 @@ void RunDirectory::log(const Json& line) {
   }
 }
 
+void RunDirectory::write(const std::string& name, const std::string& contents) {
+  unused_ = false;
+  write_text(file(name), contents);
+}
+
 void RunDirectory::save_last(const TensorFile& checkpoint) {
+  unused_ = false;
   // At every instant `last` or `previous` is a whole checkpoint: the new one is complete before a name moves.
   const std::string next = file("next.safetensors"), last = file("last.safetensors");
   save_tensors(next, checkpoint);
@@ -107,6 +135,9 @@ void RunDirectory::save_best(const TensorFile& checkpoint) { save_tensors(file("
 TensorFile RunDirectory::load_last(std::string& warning) const {
   const std::string last = file("last.safetensors"), previous = file("previous.safetensors");
   warning.clear();
+  if (!fs::exists(previous) && !fs::exists(last))
+    throw Error(ErrorKind::io, "run directory " + path_ + ": no checkpoint, the run ended before its first one",
+                "`voxgrad train FILE.h5 -o " + path_ + "` starts it again");
   if (!fs::exists(previous)) return load_tensors(last);
   try {
     return load_tensors(last);

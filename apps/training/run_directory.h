@@ -18,6 +18,7 @@ void write_text(const std::string& path, const std::string& contents);
 class RunDirectory {
  public:
   // Makes the directory and its parents. Throws Error(usage) if a run is in it already, Error(io) if it cannot be made.
+  // What a run without a checkpoint has left there is removed, because it cannot be resumed.
   static RunDirectory create(const std::string& path);
   // Opens the directory of a run. Throws Error(io) if there is no run in it, Error(usage) if another process is writing
   // there.
@@ -27,7 +28,11 @@ class RunDirectory {
 
   RunDirectory(RunDirectory&& other) noexcept;
   RunDirectory& operator=(RunDirectory&&) = delete;
+  // Removes a directory that create() made and in which nothing was written.
   ~RunDirectory();
+  // Says that the run has failed before it began. The destructor then removes all that create() and the functions below
+  // have made, so that the next start is not refused. The directory of a resumed run stays.
+  void discard() { unused_ = created_; }
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
@@ -36,7 +41,7 @@ class RunDirectory {
   // functions below throw Error(io) and then leave what was there before.
   void log(const Json& line);
   // Replaces a text file as a whole.
-  void write(const std::string& name, const std::string& contents) { write_text(file(name), contents); }
+  void write(const std::string& name, const std::string& contents);
   // Writes last.safetensors; the last checkpoint before becomes `previous`.
   void save_last(const TensorFile& checkpoint);
   void save_best(const TensorFile& checkpoint);
@@ -44,9 +49,11 @@ class RunDirectory {
   TensorFile load_last(std::string& warning) const;
 
  private:
-  RunDirectory(std::string path, int log);
+  RunDirectory(std::string path, int log, bool created);
+  void remove_files() const;
   std::string path_;
   int log_;  // descriptor of log.jsonl; holds the lock
+  bool created_, unused_;
 };
 
 }  // namespace voxgrad::apps

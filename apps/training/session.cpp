@@ -21,7 +21,7 @@ namespace {
 constexpr int kMostRollbacks = 10, kMostSkipped = 20;  // beyond that it is no accident
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-std::string checksum(const data::DatasetInfo& info) { return text(info.images_crc32, "/", info.labels_crc32); }
+std::string text_of(const DatasetChecksums& sums) { return text(sums.images, "/", sums.labels); }
 
 }  // namespace
 
@@ -33,6 +33,7 @@ Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& d
       observer_(observer),
       device_(device),
       command_(command),
+      checksums_(checksums_of(dataset)),
       trainer_(dataset, plan, device) {
   backend_of(device).pool().reset_peak();
 }
@@ -76,9 +77,14 @@ TrainResult Session::run() {
     event({{"event", "interrupted"}, {"step", trainer_.steps_done()}, {"signal", interrupted.signal}});
     write_manifest("interrupted", {});
     throw;
-  } catch (const Error& error) {
-    event({{"event", "error"}, {"step", trainer_.steps_done()}, {"message", error.message()}});
-    write_manifest(error.kind() == ErrorKind::diverged ? "diverged" : "error", {});
+  } catch (const std::exception& exception) {
+    const auto* const error = dynamic_cast<const Error*>(&exception);
+    const bool diverged = error != nullptr && error->kind() == ErrorKind::diverged;
+    event({{"event", "error"},
+           {"step", trainer_.steps_done()},
+           {"message", error != nullptr ? error->message() : exception.what()}});
+    write_manifest(diverged ? "diverged" : "error", {});
+    if (trainer_.steps_done() == 0 && !diverged) directory_.discard();
     throw;
   }
 }
@@ -214,7 +220,7 @@ void Session::save_missing() {
 void Session::describe(TensorFile& file, const EpochRecord* record) const {
   file.metadata["config"] = to_json(plan_.config).dump();
   file.metadata["model"] = nn::to_text(plan_.model);
-  file.metadata["dataset_crc32"] = checksum(dataset_.info());
+  file.metadata["dataset_crc32"] = text_of(checksums_);
   file.metadata["versions"] = Json{{"voxgrad", version()}}.dump();
   if (record == nullptr) return;
   file.metadata["best"] =
@@ -268,7 +274,7 @@ void Session::resume() {
   const TensorFile file = directory_.load_last(warning);
   if (!warning.empty()) observer_.on_warning(warning);
   const auto crc = file.metadata.find("dataset_crc32");
-  if (crc == file.metadata.end() || crc->second != checksum(dataset_.info()))
+  if (crc == file.metadata.end() || crc->second != text_of(checksums_))
     throw Error(ErrorKind::data,
                 dataset_.info().path + ": its content is not what " + directory_.path() + " was trained on",
                 "give the original file, or start a new run");
@@ -276,11 +282,11 @@ void Session::resume() {
 }
 
 void Session::write_manifest(const std::string& exit_reason, const Json& results) {
-  const data::DatasetInfo& info = dataset_.info();
   Json json = manifest();
   json["command"] = command_;
   json["exit_reason"] = exit_reason;
-  json["dataset"] = {{"path", info.path}, {"images_crc32", info.images_crc32}, {"labels_crc32", info.labels_crc32}};
+  json["dataset"] = {
+      {"path", dataset_.info().path}, {"images_crc32", checksums_.images}, {"labels_crc32", checksums_.labels}};
   json["config"] = to_json(plan_.config);
   json["device"] = name_of(device_);
   const Shortcuts shortcuts = backend_of(device_).allowed();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/checkpoint.h"
 #include "apps/training/evaluation.h"
 #include "apps/training/history.h"
 #include "apps/training/run_directory.h"
@@ -75,6 +76,7 @@ class Session {
   Observer& observer_;
   Device device_;
   std::string command_;
+  DatasetChecksums checksums_;
   Trainer trainer_;
   Clock::time_point start_ = Clock::now();
   double seconds_before_ = 0;  // of earlier processes on this run

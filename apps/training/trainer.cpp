@@ -26,6 +26,9 @@ std::vector<NamedTensor> prefixed(const std::string& prefix, std::vector<NamedTe
   return tensors;
 }
 
+// A value that is not finite, in words: the sign that NaN has says nothing.
+std::string word_of(double value) { return std::isnan(value) ? "NaN" : value > 0 ? "infinite" : "-infinite"; }
+
 void append(std::vector<NamedTensor>& all, std::vector<NamedTensor> more) {
   for (NamedTensor& entry : more) all.push_back(std::move(entry));
 }
@@ -96,10 +99,10 @@ Tensor Trainer::loss_of(std::vector<Tensor> logits, const std::vector<Truth>& tr
 void Trainer::check_finite(double loss) {
   if (std::isfinite(loss)) return;
   net_.zero_grad();
-  throw Error(
-      ErrorKind::diverged,
-      text("step ", step_, " (epoch ", plan_.epoch_of(step_ + 1), "): the loss is ", loss, " (", loss_.text(), ")"),
-      "try a smaller --lr, or --on-nan skip or rollback");
+  throw Error(ErrorKind::diverged,
+              text("step ", step_, " (epoch ", plan_.epoch_of(step_ + 1), "): the loss is ", word_of(loss), " (",
+                   loss_.text(), ")"),
+              "try a smaller --lr, or --on-nan skip or rollback");
 }
 
 // Returns the norm of the gradient before clipping.
@@ -112,10 +115,10 @@ double Trainer::clip_gradients() {
     if (where.empty() && !std::isfinite(parameter.tensor.backend().sum_of_squares(parameter.tensor.grad())))
       where = ", first in " + parameter.name;
   net_.zero_grad();
-  throw Error(
-      ErrorKind::diverged,
-      text("step ", step_, " (epoch ", plan_.epoch_of(step_ + 1), "): the norm of the gradient is ", norm, where),
-      "try a smaller --lr, or --on-nan skip or rollback");
+  throw Error(ErrorKind::diverged,
+              text("step ", step_, " (epoch ", plan_.epoch_of(step_ + 1), "): the norm of the gradient is ",
+                   word_of(norm), where),
+              "try a smaller --lr, or --on-nan skip or rollback");
 }
 
 const nn::Model& Trainer::evaluated() {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "apps/comparison/processes.h"
+#include "apps/program/toml.h"
 #include "apps/program/words.h"
 #include "apps/report/report.h"
 #include "apps/training/run_directory.h"
@@ -90,6 +91,7 @@ void check_ranges(const CompareArguments& arguments) {
 void run(CompareArguments& arguments, const Program& program) {
   const Common& common = program.common();
   CompareOptions& options = arguments.options;
+  toml_text(program.command());  // results.json can name the paths in it
   apply_preset(arguments, program);
   options.losses = parse_losses(arguments.losses);
   options.config.seed = common.seed;

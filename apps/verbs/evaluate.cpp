@@ -52,11 +52,12 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   suitability.finish();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::vector<std::string>& names = dataset.info().class_names;
+  const std::string unit = dataset.info().physical ? "mm" : "px";
   if (!common.json)
-    return print_text(table(results, names) +
+    return print_text(table(results, names, unit) +
                       text("\n95 % interval of the mean: Dice ", interval_text(results, "dice", 4), ", HD95 ",
-                           interval_text(results, "hd95", 2), " mm, NSD ", interval_text(results, "nsd", 4), "\n",
-                           cases.size(), " cases, ", duration(seconds), "\n"));
+                           interval_text(results, "hd95", 2), " " + unit + ", NSD ", interval_text(results, "nsd", 4),
+                           "\n", cases.size(), " cases, ", duration(seconds), "\n"));
   Json json{{"model", model.path}, {"dataset", options.data}, {"split", options.split}};
   json.update(to_json(results, names));
   json["interval"] = intervals(results);

@@ -55,40 +55,43 @@ Json json_of(const data::Fingerprint& print) {
 }
 
 // "40 x 56 x 40", with a range where cases differ.
-std::string axes_text(const std::vector<data::Spread>& axes, int digits) {
+std::string axes_text(const std::vector<data::Spread>& axes) {
   std::string result;
   for (const data::Spread& axis : axes)
-    result += (result.empty() ? "" : " x ") + fixed(axis.min, digits) +
-              (axis.max > axis.min ? ".." + fixed(axis.max, digits) : "");
+    result += (result.empty() ? "" : " x ") + significant(axis.min) +
+              (axis.max > axis.min ? ".." + significant(axis.max) : "");
   return result;
 }
 
-std::string describe(const data::DatasetInfo& info, const data::Fingerprint& print) {
+std::string describe(const data::DatasetInfo& info, const data::Fingerprint& print, const Split& split) {
   std::string result = text("file        ", info.path, "\n", "cases       ", print.cases);
   if (print.groups > 0) result += text(" of ", print.groups, " groups");
   for (const auto& [name, cases] : info.splits) result += text(", ", name, " ", cases.size());
-  result += text("\nshape       ", axes_text(print.shape, 0), ", ", info.channels, " channels\nspacing     ",
-                 axes_text(print.spacing, 2), info.physical ? " mm\n" : " px\n");
+  if (info.splits.empty())
+    result += text(", drawn for a training: train ", split.train.size(), ", val ", split.val.size(), ", test ",
+                   split.test.size());
+  result += text("\nshape       ", axes_text(print.shape), ", ", info.channels, " channels\nspacing     ",
+                 axes_text(print.spacing), info.physical ? " mm\n" : " px\n");
   if (info.labelled)
-    result += text("foreground  ", fixed(100 * print.foreground_fraction, 2), " %, ", print.empty_cases,
+    result += text("foreground  ", significant(100 * print.foreground_fraction), " %, ", print.empty_cases,
                    " cases without any\n");
   else
     result += "labels      none\n";
-  if (print.ignored_fraction > 0) result += text("ignored     ", fixed(100 * print.ignored_fraction, 2), " %\n");
+  if (print.ignored_fraction > 0) result += text("ignored     ", significant(100 * print.ignored_fraction), " %\n");
   for (const auto& [name, value] : info.attributes)
     result += name + std::string(12 - std::min<std::size_t>(11, name.size()), ' ') + value + "\n";
   Table classes({"class", "voxels %", "cases", "objects", "object voxels: min", "median", "max"}, 1);
   for (const data::ClassFingerprint& entry : print.classes)
-    classes.row({entry.name, fixed(100 * entry.fraction, 3), std::to_string(entry.cases), std::to_string(entry.objects),
-                 fixed(entry.object_voxels.min, 0), fixed(entry.object_voxels.median, 0),
-                 fixed(entry.object_voxels.max, 0)});
+    classes.row({entry.name, significant(100 * entry.fraction), std::to_string(entry.cases),
+                 std::to_string(entry.objects), significant(entry.object_voxels.min),
+                 significant(entry.object_voxels.median), significant(entry.object_voxels.max)});
   Table channels({"channel", "min", "0.5 %", "median", "99.5 %", "max", "mean", "SD", "foreground mean", "SD"}, 1);
   for (std::size_t i = 0; i < print.channels.size(); ++i) {
     const data::ChannelFingerprint& c = print.channels[i];
     std::vector<std::string> row{std::to_string(i)};
     for (const double value : {c.min, c.percentile_0_5, c.median, c.percentile_99_5, c.max, c.mean, c.deviation,
                                c.foreground_mean, c.foreground_deviation})
-      row.push_back(fixed(value, 2));
+      row.push_back(significant(value));
     channels.row(row);
   }
   if (info.labelled) result += "\n" + classes.str();
@@ -97,14 +100,23 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
 
 void inspect(const InspectOptions& options, const Common& common) {
   const data::Dataset dataset = open_dataset(options.data, options.label_map);
-  const data::Fingerprint print = data::take_fingerprint(dataset, dataset.split(options.split));
-  if (!common.json) return print_text(describe(dataset.info(), print));
+  const data::Fingerprint print = data::take_fingerprint(dataset, cases_of(dataset, options.split));
+  const Split split = split_of(dataset, "");
+  std::vector<std::string> warnings;
+  if (dataset.info().labelled) warnings = warnings_of(dataset, split);
+  if (!common.json) {
+    print_text(describe(dataset.info(), print, split));
+    Console console = common.console();
+    for (const std::string& warning : warnings) console.warn(warning);
+    return;
+  }
   Json json{{"path", options.data}, {"name", dataset.info().name}, {"class_names", dataset.info().class_names}};
   Json splits = Json::object();
   for (const auto& [name, cases] : dataset.info().splits) splits[name] = cases.size();
   json["splits"] = splits;
   json["labelled"] = dataset.info().labelled;
   json["spacing_unit"] = dataset.info().physical ? "mm" : "px";
+  json["warnings"] = warnings;
   json["attributes"] = dataset.info().attributes;
   json.update(json_of(print));
   print_json(json);

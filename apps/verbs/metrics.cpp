@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apps/training/evaluation_text.h"
+#include "apps/training/plan.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "data/label_file.h"
@@ -14,14 +15,25 @@
 namespace voxgrad::apps {
 namespace {
 
-// Returns for each case of `prediction` the case of `truth` that it is: by name if both have names, else by number.
-std::vector<std::size_t> partners(const data::LabelFile& prediction, const data::LabelFile& truth) {
-  std::vector<std::size_t> result;
+struct MetricsOptions {
+  std::string prediction, truth, label_map, prediction_map;
+  double tau = 0;
+};
+
+// Which case of the truth each case of the prediction is, and the names of those that the prediction lacks.
+struct Partners {
+  std::vector<std::size_t> truth;
+  std::vector<std::string> missing;
+};
+
+// Cases belong together by name if both files have names, else by number.
+Partners find_partners(const data::LabelFile& prediction, const data::LabelFile& truth) {
+  Partners result;
   if (!prediction.has_case_ids() || !truth.has_case_ids()) {
     if (prediction.case_ids().size() != truth.case_ids().size())
       throw Error(ErrorKind::data, text(prediction.path(), " has ", prediction.case_ids().size(), " cases, ",
                                         truth.path(), " ", truth.case_ids().size(), ", and they have no names"));
-    for (std::size_t i = 0; i < prediction.case_ids().size(); ++i) result.push_back(i);
+    for (std::size_t i = 0; i < prediction.case_ids().size(); ++i) result.truth.push_back(i);
     return result;
   }
   std::map<std::string, std::size_t> known;
@@ -30,80 +42,117 @@ std::vector<std::size_t> partners(const data::LabelFile& prediction, const data:
     const auto found = known.find(id);
     if (found == known.end())
       throw Error(ErrorKind::data, prediction.path() + ": case \"" + id + "\" is not in " + truth.path());
-    result.push_back(found->second);
+    result.truth.push_back(found->second);
   }
+  for (const std::string& id : prediction.case_ids()) known.erase(id);
+  for (const std::string& id : truth.case_ids())
+    if (known.contains(id)) result.missing.push_back(id);
   return result;
 }
 
-std::uint8_t largest(const Tensor& labels, int ignore) {
-  std::uint8_t most = 0;
-  const std::uint8_t* values = labels.data<std::uint8_t>();
-  for (std::int64_t i = 0; i < labels.numel(); ++i)
-    if (values[i] != ignore) most = std::max(most, values[i]);
-  return most;
+std::string missing_text(const Partners& partners, const data::LabelFile& prediction, const data::LabelFile& truth) {
+  constexpr std::size_t kNamed = 5;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(kNamed, partners.missing.size()); ++i)
+    names += (i > 0 ? ", " : "") + partners.missing[i];
+  if (partners.missing.size() > kNamed) names += ", ..";
+  return text(partners.missing.size(), " of the ", truth.case_ids().size(), " cases of ", truth.path(), " are not in ",
+              prediction.path(), " and not counted: ", names);
 }
 
-// Returns the classes of the truth. If the file has no names, there are as many as the labels of both files need.
-std::vector<std::string> class_names(const data::LabelFile& prediction, const data::LabelFile& truth, int ignore) {
-  if (!truth.class_names().empty()) return truth.class_names();
-  std::uint8_t most = 1;
-  for (const data::LabelFile* file : {&prediction, &truth})
-    for (std::size_t i = 0; i < file->case_ids().size(); ++i) most = std::max(most, largest(file->read(i), ignore));
+std::string list(const std::vector<std::string>& names) {
+  std::string result;
+  for (const std::string& name : names) result += (result.empty() ? "" : ", ") + name;
+  return result;
+}
+
+// Returns the names of the classes, which both files must agree on. If neither has names, there are as many classes as
+// the labels of both need.
+std::vector<std::string> find_names(const data::LabelFile& prediction, const data::LabelFile& truth) {
+  const std::vector<std::string>&s = prediction.class_names(), &g = truth.class_names();
+  if (!s.empty() && !g.empty() && s != g)
+    throw Error(ErrorKind::data,
+                text("the classes differ: ", prediction.path(), " has ", list(s), "; ", truth.path(), " has ", list(g)),
+                "labels are compared by their numbers, so they must mean the same in both files");
+  if (!s.empty() || !g.empty()) return g.empty() ? s : g;
   std::vector<std::string> names;
-  for (int label = 0; label <= most; ++label) names.push_back(std::to_string(label));
+  for (std::int64_t label = 0; label < std::max(prediction.classes(), truth.classes()); ++label)
+    names.push_back(std::to_string(label));
   return names;
 }
 
-struct MetricsOptions {
-  std::string prediction, truth;
-  double tau = 0;
+// The labels of a case in both files, in the same order of axes, and the spacing.
+struct Pair {
+  Tensor prediction, truth;
+  std::vector<double> spacing;
 };
 
-// Returns the spacing of the truth, else that of the prediction. If neither file has one, it warns and returns nothing.
-class Spacings {
- public:
-  Spacings(const data::LabelFile& prediction, const data::LabelFile& truth, Console& console)
-      : prediction_(prediction), truth_(truth), console_(console) {}
-  std::vector<double> of(std::size_t in_prediction, std::size_t in_truth, int dims) {
-    const std::vector<double> s = prediction_.spacing(in_prediction, dims), g = truth_.spacing(in_truth, dims);
-    if (s.empty() && g.empty() && !std::exchange(warned_, true))
-      console_.warn("no `spacing` in either file: distances are in voxels, not in millimetres");
-    const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-3 * b; };  // headers round
-    if (!s.empty() && !g.empty() && !std::equal(s.begin(), s.end(), g.begin(), near))
-      throw Error(ErrorKind::data, text("case \"", truth_.case_ids()[in_truth], "\": the spacing in ",
-                                        prediction_.path(), " is not that in ", truth_.path()));
-    return g.empty() ? s : g;
+// Returns the labels as they are stored: read() has turned them to RAS if the file says how they lie.
+void undo_turn(const data::Case& place, Tensor& labels, std::vector<double>& spacing) {
+  if (place.orientation.empty()) return;
+  const data::Turn back = data::turn_to_ras(place.orientation).inverse();
+  labels = back(labels);
+  if (!spacing.empty()) spacing = back(spacing);
+}
+
+Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, const data::LabelFile& truth,
+               std::size_t in_truth) {
+  Pair pair{prediction.read(in_prediction), truth.read(in_truth), truth.spacing(in_truth)};
+  std::vector<double> spacing = prediction.spacing(in_prediction);
+  const data::Case s = prediction.place(in_prediction), g = truth.place(in_truth);
+  if (s.orientation.empty() != g.orientation.empty()) {  // only one file says how the volume lies
+    undo_turn(s, pair.prediction, spacing);
+    undo_turn(g, pair.truth, pair.spacing);
   }
+  if (pair.prediction.shape() != pair.truth.shape())
+    throw Error(ErrorKind::data,
+                text("case \"", g.id, "\": prediction ", pair.prediction.shape(), ", truth ", pair.truth.shape()));
+  const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-3 * b; };  // headers round
+  if (pair.spacing.empty()) pair.spacing = spacing;
+  if (!spacing.empty() && !std::equal(spacing.begin(), spacing.end(), pair.spacing.begin(), near))
+    throw Error(ErrorKind::data,
+                text("case \"", g.id, "\": the spacing in ", prediction.path(), " is not that in ", truth.path()));
+  return pair;
+}
 
- private:
-  const data::LabelFile& prediction_;
-  const data::LabelFile& truth_;
-  Console& console_;
-  bool warned_ = false;
-};
+// Checks all labels of the prediction. The library knows of one label map; that of the prediction is another flag.
+void verify(const data::LabelFile& prediction) {
+  try {
+    prediction.verify();
+  } catch (const Error& error) {
+    const std::string flag = "use the label map ", hint = error.hint();
+    if (!hint.starts_with(flag)) throw;
+    throw Error(error.kind(), error.message(), "--prediction-map " + hint.substr(flag.size()));
+  }
+}
 
 void metrics(const MetricsOptions& options, const Common& common) {
   Console console = common.console();
-  const data::LabelFile prediction(options.prediction), truth(options.truth);
-  const int ignore = truth.ignore_label() >= 0 ? truth.ignore_label() : 255;
-  const std::vector<std::size_t> matches = partners(prediction, truth);
-  const std::vector<std::string> names = class_names(prediction, truth, ignore);
-  Spacings spacings(prediction, truth, console);
+  const std::map<int, int> map = parse_label_map(options.label_map);
+  const std::map<int, int> prediction_map = parse_label_map(options.prediction_map);
+  const std::vector<std::string> names =
+      find_names(data::LabelFile(options.prediction, {prediction_map, {}}), data::LabelFile(options.truth, {map, {}}));
+  const data::LabelFile prediction(options.prediction, {prediction_map, names}), truth(options.truth, {map, names});
+  verify(prediction);
+  const Partners partners = find_partners(prediction, truth);
+  if (!partners.missing.empty()) console.warn(missing_text(partners, prediction, truth));
+  bool voxels = false;
   std::vector<CaseResult> results;
-  for (std::size_t i = 0; i < matches.size(); ++i) {
-    const std::string& id = prediction.case_ids()[i];
-    const Tensor s = prediction.read(i), g = truth.read(matches[i]);
-    if (s.shape() != g.shape())
-      throw Error(ErrorKind::data, text("case \"", id, "\": prediction ", s.shape(), ", truth ", g.shape()));
-    results.push_back(compare_labels(id, s, g,
+  for (std::size_t i = 0; i < partners.truth.size(); ++i) {
+    const Pair pair = read_pair(prediction, i, truth, partners.truth[i]);
+    if (pair.spacing.empty() && !std::exchange(voxels, true))
+      console.warn("no `spacing` in either file: distances are in voxels, not in millimetres");
+    results.push_back(compare_labels(prediction.case_ids()[i], pair.prediction, pair.truth,
                                      {.classes = std::ssize(names),
-                                      .ignore = ignore,
-                                      .spacing = spacings.of(i, matches[i], g.dims()),
+                                      .ignore = truth.ignore_label() >= 0 ? truth.ignore_label() : 255,
+                                      .spacing = pair.spacing,
                                       .tau = options.tau}));
-    console.bar(static_cast<double>(i + 1) / static_cast<double>(matches.size()), text("case ", i + 1));
+    console.bar(static_cast<double>(i + 1) / static_cast<double>(partners.truth.size()), text("case ", i + 1));
   }
-  if (common.json) return print_json(to_json(results, names));
-  print_text(table(results, names));
+  if (!common.json) return print_text(table(results, names, voxels ? "voxels" : truth.physical() ? "mm" : "px"));
+  Json json = to_json(results, names);
+  json["missing"] = partners.missing;
+  print_json(json);
 }
 
 }  // namespace
@@ -114,6 +163,9 @@ void add_metrics(Program& program) {
                                 [options, &program] { metrics(*options, program.common()); });
   verb.add_option("prediction", options->prediction, "file with /labels or /cases/<id>/label")->required();
   verb.add_option("truth", options->truth, "the same, taken as true; a dataset is one")->required();
+  verb.add_option("--label-map", options->label_map,
+                  "stored label:class pairs of the truth, e.g. 0:0,255:1; the prediction stays as it is");
+  verb.add_option("--prediction-map", options->prediction_map, "the same for the prediction");
   add_tau(verb, options->tau);
 }
 

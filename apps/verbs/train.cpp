@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "apps/program/toml.h"
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/evaluation_text.h"
@@ -33,8 +34,18 @@ std::string default_directory(const TrainConfig& config) {
   return path;
 }
 
-void show(const TrainResult& result, const Common& common) {
-  if (common.json) return print_json(to_json(result));
+// Whether no voxel of any class was found in a case that has it.
+bool finds_nothing(const TrainResult& result) {
+  const double test = foreground_mean(result.test);
+  return !(result.val_dice > 0) && !(test > 0) && (result.val_dice == 0 || test == 0);
+}
+
+void show(const TrainResult& result, const std::vector<std::string>& warnings, const Common& common) {
+  if (common.json) {
+    Json json = to_json(result);
+    json["warnings"] = warnings;
+    return print_json(json);
+  }
   if (!result.test.empty()) print_text(table(result.test, result.class_names));
   print_text(text("best epoch ", result.best_epoch, " of ", result.epochs, ", validation Dice ",
                   fixed(result.val_dice, 4), "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ",
@@ -72,7 +83,8 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Common& commo
                        {"seconds", total},
                        {"tensor_memory_bytes", pool},
                        {"peak_memory_bytes", peak_memory_bytes()},
-                       {"config", to_json(plan.config)}});
+                       {"config", to_json(plan.config)},
+                       {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
   print_text(summary(plan, dataset.info(), trainer.parameter_count()) +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
                   "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(step, 3), " s, validations of ",
@@ -87,23 +99,36 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   if (resume) session.resume();
   console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) + "run       " +
               directory.path());
+  std::vector<std::string> warnings = warnings_of(dataset, {plan.loader.cases, plan.val, plan.test});
+  for (const std::string& warning : warnings) console.warn(warning);
   const TrainResult result = session.run();
-  show(result, common);
+  if (finds_nothing(result)) {
+    warnings.push_back(
+        "the model finds nothing: Dice is 0 on all validation and test cases; try more --steps, or another "
+        "--loss or --lr");
+    console.warn(warnings.back());
+  }
+  show(result, warnings, common);
   session.save_missing();
+}
+
+[[noreturn]] void refuse_change(const std::string& flag, const std::string& run) {
+  throw Error(ErrorKind::usage, "train: " + flag + " cannot be changed when a run is resumed",
+              "the settings are in " + run + "/config.toml; start a new run to change them");
 }
 
 // A run goes on with the settings that it began with.
 void resume(const TrainOptions& options, const Program& program) {
   visit_settings(options.config, [&](const std::string& name, const auto&, const char*) {
     const CLI::Option* option = options.verb->get_option_no_throw(option_name(name));
-    if (name != "data" && option != nullptr && option->count() > 0)
-      throw Error(ErrorKind::usage, "train: " + option_name(name) + " cannot be changed when a run is resumed",
-                  "the settings are in " + options.resume + "/config.toml; start a new run to change them");
+    if (name != "data" && option != nullptr && option->count() > 0) refuse_change(option_name(name), options.resume);
   });
   RunDirectory directory = RunDirectory::reopen(options.resume);
   std::string warning;
   TrainConfig config =
       config_from_json(metadata_json(directory.load_last(warning), "config", directory.file("last.safetensors")));
+  if (options.verb->get_parent()->count("--seed") > 0 && program.common().seed != config.seed)
+    refuse_change("--seed", options.resume);
   if (!options.config.data.empty()) config.data = options.config.data;
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
   run(dataset, make_plan(dataset, config), std::move(directory), true, program);
@@ -116,6 +141,7 @@ void train(TrainOptions& options, const Program& program) {
     throw Error(ErrorKind::usage, "train: no dataset given", "voxgrad train FILE.h5 --loss dice_ce -o RUN");
   losses::make_loss(config.loss);  // a misspelt loss is found before the file is read
   config.seed = program.common().seed;
+  toml_text(program.command());  // config.toml and run.json can name the paths in it
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);

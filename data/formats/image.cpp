@@ -57,6 +57,13 @@ constexpr Magic kForeign[] = {
     {0, "CDF"sv, "a NetCDF or MINC file", "convert it to HDF5 or NIfTI"},
 };
 
+std::string picture_bytes(const std::string& path) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int32_t>::max();  // stb counts with an int
+  if (const std::uint64_t bytes = detail::file_size(path); bytes > kMost)
+    detail::refuse(path, text("has ", bytes, " bytes, more than a picture can have here"), "write it as TIFF");
+  return detail::read_bytes(path);
+}
+
 bool has(const std::string& bytes, std::size_t at, std::string_view magic) {
   return bytes.size() >= at + magic.size() && bytes.compare(at, magic.size(), magic) == 0;
 }
@@ -104,8 +111,8 @@ Kind kind_of_file(const std::string& path) {
 
 Image read_image(const std::string& path, const ReadOptions& options) {
   switch (kind_of_file(path)) {
-    case Kind::png: return detail::decode_png(detail::read_bytes(path), path);
-    case Kind::jpeg: return detail::decode_jpeg(detail::read_bytes(path), path);
+    case Kind::png: return detail::decode_png(picture_bytes(path), path);
+    case Kind::jpeg: return detail::decode_jpeg(picture_bytes(path), path);
     case Kind::tiff: return detail::read_tiff(path, options);
     case Kind::nifti: return detail::read_nifti(path);
     case Kind::hdf5: break;

@@ -33,6 +33,18 @@ struct JpegParts {
   std::uint32_t orientation = 1;
 };
 
+// Tables of Huffman codes: stb writes as many codes as they claim into a place for 256.
+void check_codes(std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    std::size_t codes = 0;
+    for (const char count : content.substr(std::min<std::size_t>(1, content.size()), 16))
+      codes += static_cast<std::uint8_t>(count);
+    if (content.size() < 17 + codes || codes > 256)
+      refuse(path, text("a table of codes claims ", codes, " codes"), "the file is damaged");
+    content.remove_prefix(17 + codes);
+  }
+}
+
 // Walks from marker to marker to the end of the image: stb fills what is missing of a file that is cut off with grey.
 JpegParts walk_jpeg(std::string_view bytes, const std::string& path) {
   if (!bytes.starts_with("\xFF\xD8")) refuse(path, "does not begin as a JPEG file");
@@ -53,6 +65,7 @@ JpegParts walk_jpeg(std::string_view bytes, const std::string& path) {
              "the file is cut off or damaged");
     const std::string_view content = bytes.substr(at + 2, length - 2);
     if (marker == 0xE1) parts.orientation = std::max(parts.orientation, orientation(content));
+    if (marker == 0xC4) check_codes(content, path);
     if (marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC) {
       if (marker > 0xC2)
         refuse(path, "is compressed in a way that few programs read (lossless, hierarchical or arithmetic)",

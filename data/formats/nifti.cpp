@@ -38,8 +38,10 @@ class Reader {
   }
   // The checksum of a gzip file stands behind the last byte.
   void finish(std::vector<char>& scratch) {
-    if (::gzread(file_.get(), scratch.data(), static_cast<unsigned>(scratch.size())) < 0)
-      refuse(path_, text("is damaged (zlib: ", ::gzerror(file_.get(), nullptr), ")"));
+    ::gzread(file_.get(), scratch.data(), static_cast<unsigned>(scratch.size()));
+    int code = Z_OK;
+    const char* reason = ::gzerror(file_.get(), &code);
+    if (code != Z_OK) refuse(path_, text("is damaged or cut off (zlib: ", reason, ")"));
   }
 
  private:
@@ -172,13 +174,15 @@ void place(const Claims& claims, Image& image, const std::string& path) {
   }
   if (affine) check_affine(*affine, image, path);
 
-  const bool steps_known = std::ranges::all_of(claims.steps, [](double s) { return std::isfinite(s) && s > 0; });
+  const auto positive = [](double s) { return std::isfinite(s) && s > 0; };
+  // A picture needs no distance of slices.
+  const bool steps_known = std::all_of(claims.steps.begin(), claims.steps.end() - (claims.extents[2] == 1), positive);
   std::array<double, 3> steps{1, 1, 1};
   for (std::size_t k = 0; k < 3; ++k) {
-    if (steps_known) steps[k] = claims.steps[k] * unit;
+    if (steps_known && positive(claims.steps[k])) steps[k] = claims.steps[k] * unit;
     if (!affine) continue;
     const double step = length(*affine, k);
-    if (steps_known && std::abs(step - steps[k]) > 1e-3 * step)
+    if (steps_known && positive(claims.steps[k]) && std::abs(step - steps[k]) > 1e-3 * step)
       image.notes.push_back(text("The spacing along ", "xyz"[k], " is ", step,
                                  " mm by the affine, which was used, and ", steps[k], " mm by pixdim."));
     steps[k] = step;

@@ -1,8 +1,6 @@
 // TIFF through libtiff. Its decoders believe the extents of a page, so these are compared with the size of the file
 // first.
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 
 #include "data/formats/tiff_detail.h"
@@ -124,7 +122,7 @@ struct Target {
   float* to;
   std::int64_t pixel, row;
 };
-void convert(const Page& page, const std::vector<std::uint8_t>& block, std::uint64_t stride, std::uint64_t columns,
+void convert(const Page& page, const std::uint8_t* block, std::uint64_t stride, std::uint64_t columns,
              std::uint64_t rows, Target target) {
   const std::uint64_t together = page.together();
   const float largest = page.bits >= 32 ? 4294967295.0F : static_cast<float>((std::uint64_t{1} << page.bits) - 1);
@@ -135,7 +133,7 @@ void convert(const Page& page, const std::vector<std::uint8_t>& block, std::uint
     for (std::uint64_t y = 0; y < rows; ++y)
       for (std::uint64_t x = 0; x < columns; ++x)
         for (std::uint64_t s = 0; s < together; ++s) {
-          const float value = value_at(block.data() + y * stride, x * together + s);
+          const float value = value_at(block + y * stride, x * together + s);
           target.to[static_cast<std::int64_t>(y) * target.row + static_cast<std::int64_t>(x) * target.pixel +
                     static_cast<std::int64_t>(s)] = (inverted ? largest - value : value) * scale;
         }
@@ -166,44 +164,38 @@ void convert(const Page& page, const std::vector<std::uint8_t>& block, std::uint
   }
 }
 
-// Reads the current page to `to`, where a pixel has `channels` values and this page is the first of them.
+// Reads the current page to `to`, where a pixel has `channels` values and this page is the first of them. Strips are
+// read row by row: a strip may be as large as the file claims, a row is short.
 void read_pixels(const Tiff& file, const Page& page, float* to, std::int64_t channels, double most,
                  const std::string& path) {
   TIFF* tiff = file.get();
   if (page.compression == COMPRESSION_JPEG) ::TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
   const bool tiled = ::TIFFIsTiled(tiff) != 0;
-  std::uint32_t columns = page.width, rows = page.height;
+  std::uint32_t columns = page.width, rows = 1;
   if (tiled) {
     ::TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &columns);
     ::TIFFGetField(tiff, TIFFTAG_TILELENGTH, &rows);
-  } else {
-    ::TIFFGetFieldDefaulted(tiff, TIFFTAG_ROWSPERSTRIP, &rows);
-    rows = std::min(rows, page.height);
   }
   const std::uint64_t stride = page.row_bytes(columns);
-  const std::uint64_t block_bytes = tiled ? ::TIFFTileSize64(tiff) : ::TIFFVStripSize64(tiff, rows);
-  // A tile at the border is stored whole, so the tiles may be larger than the picture.
-  if (columns < 1 || rows < 1 || static_cast<double>(stride) * rows > most || block_bytes != stride * rows)
-    refuse(path,
-           text("has ", tiled ? "tiles" : "strips", " of ", columns, " x ", rows, " pixels, which do not fit to it"),
+  // A tile at the border is stored whole, so tiles may be larger than the picture.
+  if (columns < 1 || rows < 1 || static_cast<double>(stride) * rows > most ||
+      (tiled ? ::TIFFTileSize64(tiff) : ::TIFFScanlineSize64(tiff)) != stride * rows)
+    refuse(path, text("has blocks of ", columns, " x ", rows, " pixels, which do not fit to it"),
            "the file is damaged");
-  std::vector<std::uint8_t> block(block_bytes);
-  const Target whole{to, channels, channels * page.width};
-  std::uint32_t index = 0;
-  for (int plane = 0; plane < (page.separate() ? page.samples : 1); ++plane)
-    for (std::uint64_t y = 0; y < page.height; y += rows)
-      for (std::uint64_t x = 0; x < page.width; x += columns, ++index) {
-        const std::uint64_t wide = std::min<std::uint64_t>(columns, page.width - x);
-        const std::uint64_t high = std::min<std::uint64_t>(rows, page.height - y);
-        const auto wanted = static_cast<tmsize_t>(tiled ? block_bytes : stride * high);
-        const tmsize_t got = tiled ? ::TIFFReadEncodedTile(tiff, index, block.data(), wanted)
-                                   : ::TIFFReadEncodedStrip(tiff, index, block.data(), wanted);
-        if (got != wanted)
-          refuse(path, text(tiled ? "tile " : "strip ", index, " cannot be read (", file.reason(), ")"),
+  const auto block = std::make_unique_for_overwrite<std::uint8_t[]>(stride * rows);
+  std::uint32_t tile = 0;
+  for (std::uint16_t plane = 0; plane < (page.separate() ? page.samples : 1); ++plane)
+    for (std::uint32_t y = 0; y < page.height; y += std::min(rows, page.height - y))
+      for (std::uint32_t x = 0; x < page.width; x += std::min(columns, page.width - x)) {
+        const bool ok =
+            tiled ? ::TIFFReadEncodedTile(tiff, tile++, block.get(), -1) == static_cast<tmsize_t>(stride * rows)
+                  : ::TIFFReadScanline(tiff, block.get(), y, plane) == 1;
+        if (!ok)
+          refuse(path, text("the pixels from ", x, ", ", y, " on cannot be read (", file.reason(), ")"),
                  "the file is cut off or damaged");
-        const std::int64_t first =
-            (static_cast<std::int64_t>(y) * page.width + static_cast<std::int64_t>(x)) * channels;
-        convert(page, block, stride, wide, high, {to + first + plane, whole.pixel, whole.row});
+        const std::int64_t first = std::int64_t{y} * page.width + x;
+        convert(page, block.get(), stride, std::min(columns, page.width - x), std::min(rows, page.height - y),
+                {to + first * channels + plane, channels, channels * page.width});
       }
 }
 

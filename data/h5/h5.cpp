@@ -61,15 +61,28 @@ std::string reason() {
 }
 
 const char* name_of(Element element) {
-  static constexpr std::array kNames{"u8",  "i8",  "u16", "i16", "u32",  "i32",
-                                     "u64", "i64", "f32", "f64", "text", "a type of another kind"};
+  static constexpr std::array kNames{
+      "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f16", "f32", "f64", "text", "a type of another kind"};
   return kNames[static_cast<std::size_t>(element)];
 }
 
 std::size_t size_of(Element element) {
-  static constexpr std::array<std::size_t, 12> kSizes{1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 0, 0};
+  static constexpr std::array<std::size_t, 13> kSizes{1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 0, 0};
   return kSizes[static_cast<std::size_t>(element)];
 }
+
+namespace {
+
+// HDF5 has no name of its own for IEEE's numbers of 16 bits: a sign, 5 bits of exponent, 10 of fraction.
+Id half_precision() {
+  const Id type = H5Tcopy(H5T_NATIVE_FLOAT);
+  H5Tset_fields(type, 15, 10, 5, 0, 10);
+  H5Tset_size(type, 2);
+  H5Tset_ebias(type, 15);
+  return type;
+}
+
+}  // namespace
 
 Id native_type(Element element) {
   const Guard guard;
@@ -82,6 +95,10 @@ Id native_type(Element element) {
     case Element::i32: return H5T_NATIVE_INT32;
     case Element::u64: return H5T_NATIVE_UINT64;
     case Element::i64: return H5T_NATIVE_INT64;
+    case Element::f16: {
+      static const Id half = half_precision();
+      return half;
+    }
     case Element::f32: return H5T_NATIVE_FLOAT;
     case Element::f64: return H5T_NATIVE_DOUBLE;
     case Element::string:

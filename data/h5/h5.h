@@ -56,7 +56,8 @@ class Handle {
 // Returns what HDF5 says about the call that just failed, for the end of a message: ` (HDF5: "...")`.
 std::string reason();
 
-enum class Element : std::uint8_t { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, string, other };
+// Truth values, which HDF5 stores as an enumeration of FALSE and TRUE in 8 bits, are u8.
+enum class Element : std::uint8_t { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64, string, other };
 const char* name_of(Element element);
 std::size_t size_of(Element element);  // in bytes; 0 for string and other
 Id native_type(Element element);       // HDF5's own identifier of the type; it must not be closed

@@ -22,9 +22,18 @@ namespace {
 constexpr std::uint64_t kLargestRatio = 1100;
 constexpr double kChunkCache = 64 << 20;  // bytes
 
+bool is_truth_value(Id type) {
+  if (H5Tget_size(type) != 1 || H5Tget_nmembers(type) != 2) return false;
+  std::array<std::int8_t, 2> values{};
+  for (unsigned i = 0; i < 2; ++i)
+    if (H5Tget_member_value(type, i, &nth(values, i)) < 0) return false;
+  return values[0] + values[1] == 1 && values[0] * values[1] == 0;
+}
+
 Element element_of(Id type) {
   const H5T_class_t kind = H5Tget_class(type);
   if (kind == H5T_STRING) return Element::string;
+  if (kind == H5T_ENUM && is_truth_value(type)) return Element::u8;
   if (kind != H5T_INTEGER && kind != H5T_FLOAT) return Element::other;
   for (int i = 0; i < static_cast<int>(Element::string); ++i) {
     const Element candidate = static_cast<Element>(i);
@@ -96,7 +105,8 @@ void Array::check_storage(Id creation, std::uint64_t file_bytes) const {
         H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &values, nullptr, name.size(), name.data(), &config);
     if (filter < 0 || H5Zfilter_avail(filter) <= 0)
       fail(where(), text("is stored with filter ", filter, " (", name.data(), "), which is not part of HDF5"),
-           "repack it: h5repack -f GZIP=4 IN.h5 OUT.h5");
+           "copy it with the program that wrote it and gzip instead; with h5py: new.create_dataset(name, "
+           "data=old[name][...], compression=\"gzip\"), then new[name].attrs.update(old[name].attrs)");
   }
   const Handle type = type_of(id(), false, where());
   std::uint64_t bytes = H5Tget_size(type.id());

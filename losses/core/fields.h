@@ -5,8 +5,7 @@
 //
 //   distance           per class: d, inside and outside (Karimi and Salcudean, TMI 2020, Eq. 8)
 //   signed:plain       per class: d outside, -d inside (Kervadec et al., MIDL 2019, Eq. 5 on a voxel grid)
-//   signed:kervadec    per class: d outside, s - d inside with the smallest spacing s, so that border voxels are 0, as
-//                      in their code
+//   signed:kervadec    per class: d outside, s - d inside, s the smallest spacing: 0 at the border as in their code
 //   signed:zero_inner  per class: plain, but 0 where a voxel shares a face with the other side
 //   penalty:range      (max d - d) / (max d - min d), d to the nearest voxel of any other class, max and min over the
 //                      region of the voxel's class; 1 in a region whose voxels all have the same d (Caliva et al.,

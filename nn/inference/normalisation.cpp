@@ -7,18 +7,25 @@
 namespace voxgrad::nn {
 namespace {
 
-// A deviation below this share of the mean is a rounding error.
+// A deviation below this share of the mean is a rounding error. There is no absolute limit, because the unit of the
+// intensities is not known: a diffusion coefficient in m^2/s is around 1e-9.
 bool is_constant(double mean, double deviation) {
   constexpr double kConstant = 1e-7;
-  return deviation <= kConstant * (1 + std::abs(mean));
+  return deviation <= kConstant * std::abs(mean);
 }
 
 void scale_channel(const Tensor& image, std::int64_t channel, double mean, double deviation) {
   const std::int64_t channels = image.extent(-1), count = image.numel();
   float* values = image.data<float>();
-  const float shift = static_cast<float>(mean);
-  const float scale = static_cast<float>(is_constant(mean, deviation) ? 1 : 1 / deviation);
-  for (std::int64_t i = channel; i < count; i += channels) values[i] = (values[i] - shift) * scale;
+  const auto rescale = [&]<class T>(T shift, T scale) {
+    for (std::int64_t i = channel; i < count; i += channels)
+      values[i] = static_cast<float>((static_cast<T>(values[i]) - shift) * scale);
+  };
+  const double scale = is_constant(mean, deviation) ? 1 : 1 / deviation;
+  if (deviation < 1e-30 || deviation > 1e30)  // differences or the scale would leave the range of f32
+    rescale(mean, scale);
+  else
+    rescale(static_cast<float>(mean), static_cast<float>(scale));
 }
 
 }  // namespace

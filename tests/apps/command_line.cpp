@@ -80,6 +80,26 @@ TEST_CASE("a configuration file sets what flags do not; a run's own file repeats
   CHECK_MESSAGE(contains(unknown.err, "did you mean `base`?"), unknown.err);
 }
 
+TEST_CASE("the settings of a run repeat it whatever the name of its dataset is") {
+  const Folder folder;
+  const std::string bytes = bytes_of(phantom_file(folder, "nuclei2d", 12, {32, 32}));
+  for (const std::string name :
+       {"C:\\temp\\new", "q\"uote", "it's", "line\nline", "\xc3\xbc \xe4\xb8\xad", "#1", "a, b", "[x]"}) {
+    const std::string data = folder.file(name + ".h5"), run = folder.file("run"), again = folder.file("again");
+    write_bytes(data, bytes);
+    const Outcome first = program({"train", data, "-o", run, "--base", "4", "--depth", "2", "--steps", "2"});
+    REQUIRE_MESSAGE(first.code == 0, first.err);
+    const Outcome second = program({"train", "--config", run + "/config.toml", "-o", again});
+    CHECK_MESSAGE(second.code == 0, name, second.err);
+    CHECK(Json::parse(bytes_of(again + "/run.json"))["config"]["data"] == data);
+    for (const std::string& made : {run, again}) std::filesystem::remove_all(made);
+  }
+  write_bytes(folder.file("bad\xff.h5"), bytes);
+  const Outcome bad = program(small_training(folder.file("bad\xff.h5"), folder.file("run")));
+  CHECK(bad.code == 2);
+  CHECK_MESSAGE(contains(bad.err, "not a text in UTF-8"), bad.err);
+}
+
 TEST_CASE("--dump-config prints what --config takes") {
   const Folder folder;
   const Outcome first = program({"train", "x.h5", "--loss", "ce:weights=1/2", "--seed", "3", "--dump-config"});

@@ -123,7 +123,7 @@ TEST_CASE("what cannot be compared is refused before anything is trained") {
   refused({"--preset", "quik"}, "did you mean `quick`?");
   refused({"--baseline", "jaccard"}, "is not one of --losses");
   refused({"--folds", "2"}, "outside 3..");
-  refused({"--folds", "50"}, "choose 2..");
+  refused({"--folds", "50"}, "every fold needs at least one");
   refused({"--shard", "2/2"}, "not a part of a whole");
   refused({"--shard", "0/2", "--merge"}, "leave --shard away");
   refused({"--merge"}, "4 of 4 runs are not complete");

@@ -84,3 +84,98 @@ TEST_CASE("an empty prediction costs the diagonal in the mean; a negative tolera
   CHECK_MESSAGE(contains(shown.out, "missed"), shown.out);
   CHECK(program({"metrics", s, g, "--tau", "-1"}).code == 2);
 }
+
+TEST_CASE("masks of 0 and 255 are refused as in a dataset, and a map of each file's own makes them classes") {
+  const Folder folder;
+  const std::string s = folder.file("s.h5"), g = folder.file("g.h5");
+  std::vector<std::uint8_t> masks = kTruth;
+  for (std::uint8_t& label : masks) label = label == 0 ? 0 : 255;
+  write_labels(s, kTruth, {1, 1});
+  write_labels(g, masks, {1, 1});
+  const Outcome truth = program({"metrics", s, g});
+  CHECK(truth.code == 3);
+  CHECK_MESSAGE(contains(truth.err, "value 255 outside 0..1 (dataset /labels of g.h5)"), truth.err);
+  CHECK_MESSAGE(contains(truth.err, "hint: --label-map 0:0,255:1"), truth.err);
+  CHECK(class_one(program({"metrics", s, g, "--label-map", "0:0,255:1", "--json"}))["dice"] == 1.0);
+  const Outcome prediction = program({"metrics", g, s});
+  CHECK(prediction.code == 3);
+  CHECK_MESSAGE(contains(prediction.err, "hint: --prediction-map 0:0,255:1"), prediction.err);
+  CHECK(class_one(program({"metrics", g, s, "--prediction-map", "0:0,255:1", "--json"}))["dice"] == 1.0);
+  CHECK(class_one(program(
+            {"metrics", g, g, "--label-map", "0:0,255:1", "--prediction-map", "0:0,255:1", "--json"}))["dice"] == 1.0);
+}
+
+namespace {
+
+// Several images of 2 x 2 pixels, and what else the file says.
+void write_named(const std::string& path, const std::vector<std::string>& ids,
+                 const std::vector<std::string>& classes) {
+  data::h5::Writer writer(path);
+  const std::vector<std::uint8_t> labels(4 * ids.size(), 1);
+  writer.array("/labels", Element::u8, {std::ssize(ids), 2, 2}, labels.data());
+  writer.attribute("/labels", "spacing", std::vector<double>{1, 1});
+  writer.texts("/case_ids", ids);
+  if (!classes.empty()) writer.attribute("/", "class_names", classes);
+  writer.save();
+}
+
+}  // namespace
+
+TEST_CASE("cases that the prediction lacks are named and counted; others and repeated ones are refused") {
+  const Folder folder;
+  const std::string s = folder.file("s.h5"), g = folder.file("g.h5");
+  write_named(g, {"a", "b", "c", "d", "e", "f", "g", "h"}, {});
+  write_named(s, {"d", "b"}, {});
+  const Outcome some = program({"metrics", s, g, "--json"});
+  CHECK(some.code == 0);
+  CHECK_MESSAGE(
+      contains(some.err, "6 of the 8 cases of " + g + " are not in " + s + " and not counted: a, c, e, f, g, .."),
+      some.err);
+  const Json json = Json::parse(some.out);
+  CHECK(json["missing"] == Json({"a", "c", "e", "f", "g", "h"}));
+  CHECK(json["cases"].size() == 2);
+  CHECK(Json::parse(program({"metrics", g, g, "--json"}).out)["missing"] == Json::array());
+  write_named(s, {"b", "z"}, {});
+  const Outcome unknown = program({"metrics", s, g});
+  CHECK(unknown.code == 3);
+  CHECK_MESSAGE(contains(unknown.err, "case \"z\" is not in"), unknown.err);
+  write_named(s, {"b", "b"}, {});
+  const Outcome twice = program({"metrics", s, g});
+  CHECK(twice.code == 3);
+  CHECK_MESSAGE(contains(twice.err, "s.h5: case id 0 and 1 are both \"b\""), twice.err);
+}
+
+TEST_CASE("class names that differ are refused with both lists; names of either file will do") {
+  const Folder folder;
+  const std::string s = folder.file("s.h5"), g = folder.file("g.h5");
+  write_named(s, {"a"}, {"background", "liver", "tumour"});
+  write_named(g, {"a"}, {"background", "tumour", "liver"});
+  const Outcome swapped = program({"metrics", s, g});
+  CHECK(swapped.code == 3);
+  CHECK_MESSAGE(contains(swapped.err, "s.h5 has background, liver, tumour; "), swapped.err);
+  CHECK_MESSAGE(contains(swapped.err, "g.h5 has background, tumour, liver"), swapped.err);
+  write_named(g, {"a"}, {});
+  CHECK(program({"metrics", s, g}).code == 0);
+  const Outcome names = program({"metrics", g, s});
+  CHECK_MESSAGE(contains(names.out, "tumour"), names.out);
+}
+
+TEST_CASE("volumes that lie differently are compared in the same order; if one file does not say it, as stored") {
+  const Folder folder;
+  const std::string s = folder.file("s.h5"), g = folder.file("g.h5"), plain = folder.file("p.h5");
+  const auto write = [](const std::string& path, const std::vector<std::uint8_t>& labels, double x) {
+    data::h5::Writer writer(path);
+    writer.group("/cases");
+    writer.group("/cases/a");
+    writer.array("/cases/a/label", Element::u8, {1, 2, 2}, labels.data());
+    writer.attribute("/cases/a", "spacing", std::vector<double>{3, 2, 1});
+    if (x != 0) writer.attribute("/cases/a", "affine", {x, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1}, {4, 4});
+    writer.save();
+  };
+  write(g, {0, 1, 0, 0}, 1);
+  write(s, {1, 0, 0, 0}, -1);
+  write(plain, {1, 0, 0, 0}, 0);
+  CHECK(class_one(program({"metrics", s, g, "--json"}))["dice"] == 1.0);
+  CHECK(class_one(program({"metrics", plain, g, "--json"}))["dice"] == 0.0);
+  CHECK(class_one(program({"metrics", plain, s, "--json"}))["dice"] == 1.0);
+}

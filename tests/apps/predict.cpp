@@ -142,10 +142,11 @@ TEST_CASE("a volume that lies otherwise gives the same mask, in the place of its
   const Image scores = data::read_image(folder.file("b_probabilities.nii.gz"));
   CHECK(scores.channels() == 3);
   CHECK(scores.extents() == b.extents());
-  // As HDF5 the mask is in the order of the file as well.
+  // As HDF5 the mask is in the order of the file as well; who reads it turns it to RAS.
   REQUIRE(predict({model, folder.file("turned.nii.gz")}, folder.file("c.h5"), {"--probabilities"}).code == 0);
   const data::LabelFile file(folder.file("c.h5"));
-  CHECK(as_floats(file.read(0)) == b.values.to_vector<float>());
+  CHECK(as_floats(file.read(0)) == a.values.to_vector<float>());
+  CHECK(data::h5::File::open(folder.file("c.h5")).array("/cases/turned/label").extents() == b.extents());
 }
 
 TEST_CASE("masks have the values and the colours that the masks of the training had") {

@@ -112,6 +112,35 @@ TEST_CASE("losses and settings that are misspelt or out of range: exit code 2, w
   CHECK(!std::filesystem::exists(run));  // nothing was begun
 }
 
+TEST_CASE("numbers that would wrap or overflow: exit code 2, with their range") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), run = folder.file("run");
+  check_refused({"train", data, "--depth", "4294967298", "-o", run}, 2, {"--depth 4294967298 outside 0..10"});
+  check_refused({"train", data, "--base", "4294967297", "-o", run}, 2, {"--base 4294967297 outside 0..65536"});
+  check_refused({"train", data, "--batch", "9223372036854775807", "-o", run}, 2, {"--batch", "outside 0..65536"});
+  check_refused({"train", data, "--epochs", "9223372036854775807", "-o", run}, 2, {"--epochs", "outside 0.."});
+  check_refused({"train", data, "--steps", "9223372036854775807", "-o", run}, 2, {"--steps", "outside 0.."});
+  check_refused({"train", data, "--weight-decay", "nan", "-o", run}, 2, {"--weight-decay nan outside 0.."});
+  check_refused({"train", data, "--seed", "-1", "-o", run}, 2, {"--seed", "must not be negative, got -1"});
+  check_refused({"train", data, "--threads", "1025", "-o", run}, 2, {"--threads", "1024"});
+  CHECK(!std::filesystem::exists(run));
+}
+
+TEST_CASE("a training that cannot run leaves no run directory, so that the next try is not refused") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {8, 8}), run = folder.file("run");
+  for (const std::string norm : {"batch", "instance"})
+    check_refused({"train", data, "--norm", norm, "--batch", "1", "--patch", "8", "--depth", "4", "-o", run}, 2,
+                  {"--norm " + norm, "a patch of 8x8 at depth 4", "hint: use --norm group"});
+  CHECK(!std::filesystem::exists(run));
+  check_refused({"train", data, "--loss", "ce:weights=1/2/3", "-o", run, "-q"}, 2, {"weights has 3 values"});
+  CHECK(!std::filesystem::exists(run));
+  check_refused({"train", data, "--fold", "0/11", "-o", run}, 2, {"folds: 11 of", "every fold needs at least one"});
+  const Outcome possible = program({"train", data, "--norm", "group", "--batch", "1", "--patch", "8", "--depth", "4",
+                                    "--base", "4", "--steps", "2", "-o", run});
+  CHECK_MESSAGE(possible.code == 0, possible.err);
+}
+
 TEST_CASE("words of the command line that are unknown: exit code 2") {
   check_refused({"trian", "x.h5"}, 2, {"unknown verb `trian`", "did you mean `train`?"});
   check_refused({}, 2, {"no verb given", "info, synth"});

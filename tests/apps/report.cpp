@@ -163,3 +163,28 @@ TEST_CASE("plots: long names are shortened with the whole name to be found; no v
   CHECK(disorder(svg).empty());
   CHECK(learning_curves_plot(made_up({tested_run("d", "ce", 1, {0.5})}), "d", {"ce"}).empty());
 }
+
+TEST_CASE("the picture of a case is the same in every unit of the intensities") {
+  const Folder folder;
+  const data::DatasetContents contents = data::make_phantom("nuclei2d", {8, {32, 32}, 1});
+  std::vector<std::string> pictures;
+  for (const float unit : {1.0f, 0x1p-40f}) {
+    data::DatasetContents scaled = contents;
+    for (data::Case& one : scaled.cases) {
+      one.image = one.image.clone();
+      for (std::int64_t i = 0; i < one.image.numel(); ++i) one.image.data<float>()[i] *= unit;
+    }
+    scaled.image_dtype = DType::f32;
+    data::write_dataset(folder.file("d.h5"), scaled);
+    const std::string directory = folder.file(pictures.empty() ? "a" : "b");
+    const Outcome outcome = program({"compare", folder.file("d.h5"), "--losses", "ce,dice", "--steps", "2", "--base",
+                                     "4", "--depth", "2", "-o", directory, "-q"});
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    for (const auto& entry : std::filesystem::directory_iterator(directory + "/overlays"))
+      if (entry.path().string().ends_with("_0.png")) pictures.push_back(bytes_of(entry.path().string()));
+  }
+  REQUIRE(pictures.size() == 6);  // the best, the median and the worst case, which are all tested ones in both
+  std::sort(pictures.begin(), pictures.begin() + 3);
+  std::sort(pictures.begin() + 3, pictures.end());
+  for (std::size_t i = 0; i < 3; ++i) CHECK(pictures[i] == pictures[i + 3]);
+}

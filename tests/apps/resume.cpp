@@ -1,5 +1,6 @@
 // Interrupted and resumed trainings: signals, bits, damaged files.
 #include "apps/program/json.h"
+#include "data/h5/h5_writer.h"
 #include "engine/io/safetensors.h"
 #include "tests/apps/support.h"
 
@@ -32,6 +33,44 @@ void check_same(const std::string& a, const std::string& b) {
 }
 
 }  // namespace
+
+TEST_CASE("a resumed run knows its data even if the file has no checksum, and its seed") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), run = folder.file("run");
+  const data::Dataset checked = data::Dataset::open(data);
+  // Writes the first `cases` cases as a file without checksums; `wrong` is a voxel whose label is changed.
+  const auto plain = [&](const std::string& name, std::int64_t wrong) {
+    data::h5::Writer out(folder.file(name));
+    out.attribute("/", "format", std::string("voxgrad-dataset"));
+    out.attribute("/", "format_version", std::int64_t{1});
+    out.attribute("/", "class_names", checked.info().class_names);
+    out.create("/images", data::h5::Element::f32, {12, 32, 32, 1});
+    out.create("/labels", data::h5::Element::u8, {12, 32, 32});
+    for (std::int64_t i = 0; i < 12; ++i) {
+      data::Case one = checked.read(i);
+      if (i == 5 && wrong >= 0) one.label.data<std::uint8_t>()[wrong] ^= 1;
+      out.write("/images", {i, 0, 0, 0}, {1, 32, 32, 1}, data::h5::Element::f32, one.image.raw());
+      out.write("/labels", {i, 0, 0}, {1, 32, 32}, data::h5::Element::u8, one.label.raw());
+    }
+    out.attribute("/images", "axes", std::string("NYXC"));
+    out.attribute("/images", "spacing", std::vector<double>{1, 1});
+    out.attribute("/labels", "axes", std::string("NYX"));
+    out.texts("/case_ids", checked.info().case_ids);
+    out.save();
+    return folder.file(name);
+  };
+  const std::string original = plain("a.h5", -1);
+  CHECK(data::Dataset::open(original).info().labels_crc32 == 0);
+  REQUIRE(program(small_training(original, run)).code == 0);
+  const Outcome other = program({"train", "--resume", run, plain("b.h5", 77)});
+  CHECK(other.code == 3);
+  CHECK_MESSAGE(contains(other.err, "its content is not what"), other.err);
+  CHECK(program({"train", "--resume", run, plain("c.h5", -1)}).code == 0);
+  const Outcome seed = program({"train", "--resume", run, "--seed", "2"});
+  CHECK(seed.code == 2);
+  CHECK_MESSAGE(contains(seed.err, "--seed cannot be changed"), seed.err);
+  CHECK(program({"train", "--resume", run, "--seed", "1"}).code == 0);
+}
 
 TEST_CASE("a run that was interrupted in the middle of an epoch, twice, ends with the bits of one that was not") {
   const Folder folder;

@@ -22,7 +22,8 @@ TEST_CASE("a second writer is refused while the first one lives, and may go on a
   const test::Folder folder;
   const std::string path = folder.file("a/run");
   {
-    const RunDirectory first = RunDirectory::create(path);
+    RunDirectory first = RunDirectory::create(path);
+    first.save_last(checkpoint(1));
     const std::string again = error_of([&] { RunDirectory::reopen(path); });
     CHECK_MESSAGE(contains(again, "another process is training there"), again);
     CHECK(contains(error_of([&] { RunDirectory::create(path); }), "another process"));
@@ -32,6 +33,47 @@ TEST_CASE("a second writer is refused while the first one lives, and may go on a
   CHECK_MESSAGE(contains(taken, "a run is in it already"), taken);
   CHECK(contains(taken, "--resume"));
   CHECK(contains(error_of([&] { RunDirectory::reopen(folder.file("none")); }), "no run in"));
+}
+
+TEST_CASE("a run without a checkpoint may be started again, and nothing of it is left") {
+  const test::Folder folder;
+  const std::string path = folder.file("run");
+  {
+    RunDirectory killed = RunDirectory::create(path);
+    killed.log({{"event", "start"}});
+    killed.write("run.json", "{}");
+    killed.save_best(checkpoint(1));
+  }
+  std::string warning;
+  const std::string message = error_of([&] { RunDirectory::reopen(path).load_last(warning); });
+  CHECK_MESSAGE(contains(message, "no checkpoint"), message);
+  CHECK_MESSAGE(contains(message, "starts it again"), message);
+  RunDirectory again = RunDirectory::create(path);
+  CHECK(test::bytes_of(path + "/log.jsonl").empty());
+  CHECK(!std::filesystem::exists(path + "/run.json"));
+  CHECK(!std::filesystem::exists(path + "/best.safetensors"));
+}
+
+TEST_CASE("a run in which nothing was written, or that was discarded, leaves no directory; a resumed one stays") {
+  const test::Folder folder;
+  const std::string path = folder.file("run");
+  { RunDirectory::create(path); }
+  CHECK(!std::filesystem::exists(path));
+  {
+    RunDirectory run = RunDirectory::create(path);
+    run.save_last(checkpoint(1));
+    run.log({{"event", "error"}});
+    run.discard();
+  }
+  CHECK(!std::filesystem::exists(path));
+  { RunDirectory::create(path).save_last(checkpoint(1)); }
+  CHECK_THROWS_AS(RunDirectory::create(path), Error);
+  RunDirectory::reopen(path).discard();
+  CHECK(std::filesystem::exists(path + "/last.safetensors"));
+  std::filesystem::create_directories(folder.file("other"));
+  test::write_bytes(folder.file("other/notes.txt"), "mine");
+  { RunDirectory::create(folder.file("other")); }
+  CHECK(test::bytes_of(folder.file("other/notes.txt")) == "mine");
 }
 
 TEST_CASE("a directory that cannot be made is an error with the reason") {

@@ -30,6 +30,60 @@ bool holds(const Json& whole, const Json& part) {
 
 }  // namespace
 
+TEST_CASE("the unit of the intensities does not matter") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
+  std::vector<double> dice;
+  for (const float unit : {1.0f, 0x1p-40f, 0x1p100f}) {  // powers of two, so that the pictures are the same to the bit
+    data::DatasetContents scaled = contents;
+    for (data::Case& one : scaled.cases) {
+      one.image = one.image.clone();
+      for (std::int64_t i = 0; i < one.image.numel(); ++i) one.image.data<float>()[i] *= unit;
+    }
+    scaled.image_dtype = DType::f32;
+    data::write_dataset(folder.file("d.h5"), scaled);
+    const std::string run = folder.file("run");
+    const Outcome outcome = program(small_training(folder.file("d.h5"), run, {"--json", "-q"}));
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    dice.push_back(Json::parse(outcome.out)["val"]["dice_mean"].get<double>());
+    fs::remove_all(run);
+  }
+  CHECK(dice[0] > 0.3);
+  CHECK(std::abs(dice[1] - dice[0]) < 0.05);
+  CHECK(std::abs(dice[2] - dice[0]) < 0.05);
+}
+
+TEST_CASE("what makes a training poor is said before it begins, and that a model finds nothing at its end") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
+  contents.class_names = {"background", "nucleus, round", "rare"};
+  contents.splits = {{"train", {0, 1, 2, 3}}, {"test", {4}}};
+  const std::string data = folder.file("d.h5"), run = folder.file("run");
+  data::write_dataset(data, contents);
+  const Outcome poor = program(small_training(data, run, {"--json"}));
+  REQUIRE_MESSAGE(poor.code == 0, poor.err);
+  CHECK_MESSAGE(contains(poor.err, "warning: no validation cases"), poor.err);
+  CHECK_MESSAGE(contains(poor.err, "warning: class 2 (\"rare\") is in no training case"), poor.err);
+  CHECK(Json::parse(poor.out)["warnings"].size() == 2);
+  CHECK(contains(bytes_of(run + "/metrics.csv"), ",\"val_dice_nucleus, round\",val_dice_rare\n"));
+  const std::string compared = folder.file("compared");
+  const Outcome comparison = program(
+      {"compare", data, "--losses", "ce,dice", "--steps", "2", "--base", "4", "--depth", "2", "-o", compared, "-q"});
+  REQUIRE_MESSAGE(comparison.code == 0, comparison.err);
+  CHECK_MESSAGE(contains(comparison.err, "warning: d: class 2 (\"rare\")"), comparison.err);
+  CHECK(Json::parse(bytes_of(compared + "/results.json"))["datasets"][0]["warnings"].size() == 2);
+
+  for (data::Case& one : contents.cases)  // only the tested case has foreground
+    if (&one != &contents.cases[4]) one.label = zeros(one.label.shape(), DType::u8);
+  contents.class_names.pop_back();
+  data::write_dataset(data, contents);
+  const Outcome nothing = program({"train", data, "-o", folder.file("nothing"), "--loss", "ce", "--base", "4",
+                                   "--depth", "2", "--steps", "60", "--lr", "0.02"});
+  REQUIRE_MESSAGE(nothing.code == 0, nothing.err);
+  CHECK_MESSAGE(contains(nothing.err, "no training case has any foreground"), nothing.err);
+  CHECK_MESSAGE(contains(nothing.err, "the model finds nothing"), nothing.err);
+}
+
 TEST_CASE("a training on a phantom learns to segment it") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48});

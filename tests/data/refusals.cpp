@@ -67,6 +67,17 @@ TEST_CASE("dataset: labels that are no class") {
   CHECK(contains(error_of([&] { dataset.read(0); }), "case 1 (\"img_001\")"));
 }
 
+TEST_CASE("dataset: truth values are labels, and images of 16-bit numbers are read and checked") {
+  CHECK(refusal([](Recipe& r) { r.image_element = h5::Element::f16; }) == "");
+  const auto infinite = [](Recipe& r) {
+    r.image_element = h5::Element::f16;
+    r.image_values.assign(24, 1);
+    r.image_values[17] = 1e9f;
+  };
+  for (const bool verify : {true, false})
+    CHECK(contains(refusal(infinite, {.label_map = {}, .verify = verify}), "images: case 1 (\"img_001\"): value "));
+}
+
 TEST_CASE("dataset: images that are not finite") {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
     for (const bool verify : {true, false}) {
@@ -105,7 +116,7 @@ TEST_CASE("dataset: every object and attribute that is missing or wrong is named
   check_refusal([](Recipe& r) { r.label_axes = "NXY"; }, "dataset /labels of cells.h5: axes are \"NXY\", expected NYX");
   check_refusal([](Recipe& r) { r.labels = {2, 3, 2}; }, "extents are [2, 3, 2], the images need [2, 2, 3]");
   check_refusal([](Recipe& r) { r.image_element = h5::Element::f64; },
-                "dataset /images of cells.h5: is f64, expected u8, i16, u16, f32");
+                "dataset /images of cells.h5: is f64, expected u8, i16, u16, f16, f32");
   check_refusal([](Recipe& r) { r.label_element = h5::Element::i32; },
                 "dataset /labels of cells.h5: is i32, expected u8");
   check_refusal([](Recipe& r) { r.spacing = {1}; }, "cells.h5: case 0 (\"img_000\"): spacing must be 2 positive");

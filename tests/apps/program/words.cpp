@@ -25,6 +25,13 @@ TEST_CASE("a part of a whole is i/n with i from 0 to n - 1, and nothing else") {
     CHECK_MESSAGE(!parse_part(wrong).has_value(), wrong);
 }
 
+TEST_CASE("a cell of a CSV file is in quotes where it must be") {
+  CHECK(csv_cell("liver") == "liver");
+  CHECK(csv_cell("kidney, left") == "\"kidney, left\"");
+  CHECK(csv_cell("the \"rest\"") == "\"the \"\"rest\"\"\"");
+  CHECK(csv_cell("a\nb") == "\"a\nb\"");
+}
+
 TEST_CASE("a loss as the name of a folder: no separators, no spaces, and what is allowed stays") {
   CHECK(file_name("tversky:alpha=0.3,beta=0.7") == "tversky_alpha=0.3_beta=0.7");
   CHECK(file_name("0.5*dice + a/b") == "0.5_dice___a_b");

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <limits>
 #include <thread>
 
 #include "data/h5/h5_writer.h"
@@ -198,7 +199,7 @@ TEST_CASE("h5: a filter that is not part of HDF5 is named, and no plugin is look
   }
   const std::string found = error_reading(path, "/x");
   CHECK(contains(found, "dataset /x of a.h5: is stored with filter 32001"));
-  CHECK(contains(found, "hint: repack it: h5repack"));
+  CHECK(contains(found, "hint: copy it with the program that wrote it and gzip instead"));
 }
 
 TEST_CASE("h5: attributes of every kind, and of the wrong one") {
@@ -279,4 +280,35 @@ TEST_CASE("h5: several threads read at the same time") {
     });
   for (std::thread& thread : threads) thread.join();
   CHECK(wrong == std::array<int, 4>{});
+}
+
+TEST_CASE("h5: truth values are read as u8, numbers of 16 bits as f32") {
+  const Folder folder;
+  const std::string path = folder.file("a.h5");
+  {
+    RawFile file(path);
+    const hid_t truth = H5Tenum_create(H5T_NATIVE_INT8), other = H5Tenum_create(H5T_NATIVE_INT8);
+    for (std::int8_t value = 0; value < 2; ++value) H5Tenum_insert(truth, value == 0 ? "FALSE" : "TRUE", &value);
+    for (std::int8_t value = 0; value < 3; ++value) H5Tenum_insert(other, text("v", int{value}).c_str(), &value);
+    const std::vector<std::int8_t> flags{0, 1, 1, 0};
+    file.dataset("truth", truth, {4}, flags.data());
+    file.dataset("other", other, {4}, flags.data());
+    const hid_t half = H5Tcopy(H5T_IEEE_F32BE);
+    H5Tset_fields(half, 15, 10, 5, 0, 10);
+    H5Tset_size(half, 2);
+    H5Tset_ebias(half, 15);
+    const std::vector<std::uint8_t> halves{0x3E, 0x00, 0xC0, 0x00, 0x7C, 0x00};  // 1.5, -2, infinity, high byte first
+    file.dataset("half", half, {3}, halves.data());
+    for (const hid_t type : {truth, other, half}) H5Tclose(type);
+  }
+  const h5::File file = h5::File::open(path);
+  CHECK((file.array("/truth").element() == h5::Element::u8));
+  CHECK((file.array("/other").element() == h5::Element::other));
+  std::vector<std::uint8_t> flags(4);
+  file.array("/truth").read_all(h5::Element::u8, flags.data());
+  CHECK(flags == std::vector<std::uint8_t>{0, 1, 1, 0});
+  CHECK((file.array("/half").element() == h5::Element::f16));
+  std::vector<float> values(3);
+  file.array("/half").read_all(h5::Element::f32, values.data());
+  CHECK(values == std::vector<float>{1.5f, -2, std::numeric_limits<float>::infinity()});
 }

@@ -32,6 +32,31 @@ TEST_CASE("by case: every channel gets mean 0 and deviation 1, a channel of one 
   for (std::int64_t i = 2; i < image.numel(); i += 3) CHECK(image.data<float>()[i] == 0);
 }
 
+TEST_CASE("the unit of the intensities does not matter, from the smallest to the largest numbers of f32") {
+  const Tensor image = (wave({5, 7, 2}, 0.4) * 0.2 + 1.0).to(DType::f32);
+  const Tensor expected = image.clone();
+  Normalisation().apply(expected);
+  for (const double unit : {1e-37, 1e-9, 1e9, 2.8e38}) {
+    const Tensor other = (image.to(DType::f64) * unit).to(DType::f32);
+    const Normalisation dataset = Normalisation::of_dataset({moments_of(other, 0), moments_of(other, 1)});
+    const Tensor again = other.clone();
+    Normalisation().apply(other);
+    dataset.apply(again);
+    for (std::int64_t i = 0; i < image.numel(); ++i) {
+      CHECK_MESSAGE(near(other.data<float>()[i], expected.data<float>()[i], 1e-4), unit << " voxel " << i);
+      CHECK_MESSAGE(near(again.data<float>()[i], expected.data<float>()[i], 1e-4), unit << " voxel " << i);
+    }
+  }
+}
+
+TEST_CASE("a channel of one value becomes 0, however small or large the value is") {
+  for (const float value : {0.0f, 1e-38f, 1e-9f, -3.0f, 1e9f, 3e38f}) {
+    const Tensor image = full({4, 5, 1}, value);
+    Normalisation().apply(image);
+    CHECK(image.to_vector<float>() == std::vector<float>(20, 0));
+  }
+}
+
 TEST_CASE("by data set: the same numbers for every image") {
   Moments first{10, 2, 0}, second{10, 7, 0};
   first.squares = 10 * 4.0;  // deviation 2

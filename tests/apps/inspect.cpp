@@ -1,0 +1,43 @@
+// The verb inspect: digits for every unit, the splits that a training would use, and what is wrong with them.
+#include "apps/program/json.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using apps::Json;
+
+TEST_CASE("intensities and spacings have digits in any unit") {
+  const Folder folder;
+  data::DatasetContents contents = random_contents({{4, 5}, {4, 5}, {4, 5}}, 1, 2);
+  for (data::Case& one : contents.cases) {
+    for (std::int64_t i = 0; i < 20; ++i) one.image.data<float>()[i] = 1e-9f * static_cast<float>(i + 1);
+    one.spacing = {0.00025, 0.00025};
+  }
+  data::write_dataset(folder.file("d.h5"), contents);
+  const Outcome outcome = program({"inspect", folder.file("d.h5")});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  for (const char* words : {"1e-09", "2e-08", "1.05e-08", "0.00025 x 0.00025 mm", "train 1, val 1, test 1"})
+    CHECK_MESSAGE(contains(outcome.out, words), words, "\n", outcome.out);
+  CHECK(outcome.err.empty());
+}
+
+TEST_CASE("empty splits and absent classes are said, in JSON too; an empty split is not taken for all cases") {
+  const Folder folder;
+  data::DatasetContents contents = random_contents({{4, 5}, {4, 5}, {4, 5}, {4, 5}}, 1, 3);
+  for (data::Case& one : contents.cases) {
+    one.group = &one == &contents.cases[0] ? "left" : "right";
+    one.label = zeros({4, 5}, DType::u8);
+    one.label.data<std::uint8_t>()[3] = 1;
+  }
+  const std::string path = folder.file("d.h5");
+  data::write_dataset(path, contents);
+  const Outcome outcome = program({"inspect", path});
+  CHECK(outcome.code == 0);
+  CHECK_MESSAGE(contains(outcome.err, "warning: no validation cases"), outcome.err);
+  CHECK(contains(outcome.err, "three groups or more"));
+  CHECK_MESSAGE(contains(outcome.err, "warning: class 2 (\"class 2\") is in no training case"), outcome.err);
+  CHECK(Json::parse(program({"inspect", path, "--json"}).out)["warnings"].size() == 2);
+  const Outcome empty = program({"inspect", path, "--split", "val"});
+  CHECK(empty.code == 3);
+  CHECK_MESSAGE(contains(empty.err, "no cases in the split `val`"), empty.err);
+}
