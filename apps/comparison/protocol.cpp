@@ -83,7 +83,8 @@ void Protocol::open_datasets() {
     }
     checksums_.push_back(checksums_of(dataset));  // after plan(), which refuses a dataset without labels
     std::sort(tested.begin(), tested.end());
-    question_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested), warnings});
+    question_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested), warnings,
+                                  info.physical ? "mm" : "px"});
   }
 }
 
