@@ -51,7 +51,7 @@ TEST_CASE("data that is not what it should be: exit code 3, naming object, case 
         r.image_values[13] = std::nanf("");
       },
       {"nan", "img_001", "/images"});
-  check_data_refused([](Recipe& r) { r.without = "/labels"; }, {"/labels"});
+  check_data_refused([](Recipe& r) { r.without = "/labels"; }, {"cells.h5: has no labels, training needs them"});
 }
 
 TEST_CASE("a truncated file: exit code 3") {
