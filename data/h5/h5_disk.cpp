@@ -73,10 +73,12 @@ H5FD_class_t driver() {
 }  // namespace
 
 Id Disk::create(Id creation, Id access) {
+  // It stays registered: HDF5 gives a driver up before it has called its function that closes a file.
   static const H5FD_class_t kDriver = driver();
-  const Handle registered(H5FDregister(&kDriver), H5FDunregister);
+  static Id registered = -1;
+  if (H5Iget_type(registered) != H5I_VFL) registered = H5FDregister(&kDriver);
   Disk* const self = this;
-  if (registered.id() < 0 || H5Pset_driver(access, registered.id(), &self) < 0) return -1;
+  if (registered < 0 || H5Pset_driver(access, registered, &self) < 0) return -1;
   return H5Fcreate("voxgrad", H5F_ACC_TRUNC, creation, access);
 }
 
