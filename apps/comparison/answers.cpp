@@ -107,8 +107,12 @@ std::vector<Question> ask(const Comparison& comparison, const std::vector<Scores
   if (cases.size() >= 9) {
     questions.push_back(thirds(
         "share of foreground", scores, cases, [](const Known& one) { return one.foreground; }, " %", 100, 1));
-    questions.push_back(thirds(
-        "diameter of objects", scores, cases, [](const Known& one) { return one.object_size; }, " mm", 1, 1));
+    const std::string unit = comparison.datasets.front().unit;
+    const bool same_unit = std::all_of(comparison.datasets.begin(), comparison.datasets.end(),
+                                       [&](const ComparedDataset& dataset) { return dataset.unit == unit; });
+    if (same_unit)
+      questions.push_back(thirds(
+          "diameter of objects", scores, cases, [](const Known& one) { return one.object_size; }, " " + unit, 1, 1));
   }
   std::set<std::size_t> counts;
   for (const Known& one : cases) counts.insert(one.classes);

@@ -72,7 +72,6 @@ void Protocol::open_datasets() {
     if (!names.insert(info.name).second)
       throw Error(ErrorKind::usage, "compare: two datasets are named " + info.name, "rename one of the files");
     opened_.push_back(dataset);
-    checksums_.push_back(checksums_of(dataset));
     std::vector<std::string> warnings;
     std::vector<std::int64_t> tested;
     for (const int fold : folds()) {
@@ -82,8 +81,10 @@ void Protocol::open_datasets() {
       for (std::string& warning : warnings_of(dataset, {first.loader.cases, first.val, first.test}))
         warnings.push_back(fold < 0 ? std::move(warning) : text("fold ", fold, ": ", warning));
     }
+    checksums_.push_back(checksums_of(dataset));  // after plan(), which refuses a dataset without labels
     std::sort(tested.begin(), tested.end());
-    question_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested), warnings});
+    question_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested), warnings,
+                                  info.physical ? "mm" : "px"});
   }
 }
 

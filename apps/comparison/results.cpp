@@ -59,7 +59,8 @@ Json to_json(const ComparedDataset& dataset) {
     cases.push_back({{"id", one.id}, {"foreground", number(one.foreground)}, {"object_size", number(one.object_size)}});
   return {{"name", dataset.name}, {"path", dataset.path},
           {"dims", dataset.dims}, {"class_names", dataset.class_names},
-          {"test_cases", cases},  {"warnings", dataset.warnings}};
+          {"test_cases", cases},  {"warnings", dataset.warnings},
+          {"unit", dataset.unit}};
 }
 
 ComparedDataset dataset_from_json(const Json& json) {
@@ -68,6 +69,7 @@ ComparedDataset dataset_from_json(const Json& json) {
   json.at("path").get_to(dataset.path);
   json.at("dims").get_to(dataset.dims);
   json.at("class_names").get_to(dataset.class_names);
+  dataset.unit = json.value("unit", "mm");
   if (json.contains("warnings")) json.at("warnings").get_to(dataset.warnings);
   for (const Json& one : json.at("test_cases"))
     dataset.cases.push_back({one.at("id"), to_number(one.at("foreground")), to_number(one.at("object_size"))});

@@ -35,7 +35,7 @@ struct ComparedRun {
 struct TestCase {
   std::string id;
   double foreground = 0;   // share of the voxels that are any class but the background
-  double object_size = 0;  // median equivalent diameter of its connected objects, mm; NaN without foreground
+  double object_size = 0;  // median equivalent diameter of its connected objects; NaN without foreground
 };
 
 struct ComparedDataset {
@@ -44,6 +44,7 @@ struct ComparedDataset {
   std::vector<std::string> class_names;  // [0] is the background
   std::vector<TestCase> cases;           // tested, over all folds
   std::vector<std::string> warnings{};   // warnings_of (apps/training/plan.h)
+  std::string unit = "mm";               // of all lengths; "px" if the images have no physical size
 };
 
 struct Comparison {

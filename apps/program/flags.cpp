@@ -17,6 +17,7 @@ constexpr Phrase kPhrases[]{
     {ErrorKind::data, "use the label map ", "--label-map "},
     {ErrorKind::data, "use the threshold ", "--threshold "},
     {ErrorKind::data, "use the axes ", "--axes "},
+    {ErrorKind::data, "say what the pages are: ", "--axes says what the pages are: "},
     {ErrorKind::data, "use the spacing ", "--spacing "},
     {ErrorKind::data, "use the groups ", "use --groups "},
     {ErrorKind::data, "use the option instances", "use --instances"},

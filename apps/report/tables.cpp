@@ -148,7 +148,7 @@ std::string answers_section(const Answers& answers) {
 }
 
 std::string metrics_section(const Comparison& comparison, const std::vector<Analysis>& analyses) {
-  std::vector<std::string> header{"loss", "mean HD95, mm", "missed or false", "undefined"}, names;
+  std::vector<std::string> header{"loss", "mean HD95", "missed or false", "undefined"}, names;
   for (const std::string& name : comparison.numbers)
     if (!is_count(name)) names.push_back(name);
   for (std::string name : names) {
@@ -159,8 +159,10 @@ std::string metrics_section(const Comparison& comparison, const std::vector<Anal
       "Over cases, classes and seeds. A class that was missed, or found where it is not, has infinite distances: in "
       "the "
       "mean the diagonal of the image, in medians the largest value. A class that is neither there nor found is "
-      "undefined and left out. From the fifth column on medians; distances in mm. results.csv has every number.");
+      "undefined and left out. From the fifth column on medians; distances in the unit of the dataset. results.csv has "
+      "every number.");
   for (std::size_t d = 0; d < comparison.datasets.size(); ++d) {
+    header[1] = "mean HD95, " + comparison.datasets[d].unit;
     HtmlTable table(comparison.datasets[d].name, header);
     for (const LossStatistics& loss : analyses[d].losses) {
       std::vector<std::string> cells{escaped(loss.loss)};
@@ -207,8 +209,8 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
   for (const char* name : {"version", "compiler", "cpu"})
     settings.row({name, escaped(versions.at(name).get<std::string>())});
   settings.row({"losses", std::to_string(analyses.back().losses.size())});
-  HtmlTable datasets("Datasets", {"dataset", "axes", "classes", "test cases", "foreground, median %",
-                                  "objects, median diameter in mm"});
+  HtmlTable datasets("Datasets",
+                     {"dataset", "axes", "classes", "test cases", "foreground, median %", "objects, median diameter"});
   for (const ComparedDataset& dataset : comparison.datasets) {
     std::vector<double> foreground, sizes;
     for (const TestCase& one : dataset.cases) {
@@ -219,7 +221,7 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
     std::sort(sizes.begin(), sizes.end());
     datasets.row({escaped(dataset.name), std::to_string(dataset.dims), std::to_string(dataset.class_names.size() - 1),
                   std::to_string(dataset.cases.size()), significant(quantile(foreground, 0.5)),
-                  significant(quantile(sizes, 0.5))});
+                  significant(quantile(sizes, 0.5)) + " " + dataset.unit});
   }
   return section("Protocol", body + datasets.str() + settings.str());
 }

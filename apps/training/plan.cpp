@@ -222,7 +222,6 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   plan.config = wish;
   TrainConfig& c = plan.config;
   check_ranges(c, info.dims);
-  if (!info.labelled) throw Error(ErrorKind::data, info.path + ": its cases have no labels to learn from");
   const auto [train, val, test] = split_of(dataset, c.fold);
   if (train.empty()) throw Error(ErrorKind::data, info.path + ": no cases in the split `train`");
   plan.val = val;

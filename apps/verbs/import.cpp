@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "apps/program/flags.h"
+#include "apps/program/signals.h"
 #include "apps/training/plan.h"
 #include "apps/verbs/verbs.h"
 #include "data/exchange/import.h"
@@ -106,7 +107,7 @@ Json json_of(const data::ImportReport& report, const ImportFlags& flags) {
 std::string summary(const data::ImportReport& report) {
   std::string spacing;
   for (const double axis : report.spacing) spacing += (spacing.empty() ? "" : " x ") + fixed(axis, 3);
-  return text(report.cases, " cases, ", sizes_text(report.smallest),
+  return text(report.cases, report.cases == 1 ? " case, " : " cases, ", sizes_text(report.smallest),
               report.smallest == report.largest ? "" : " to " + sizes_text(report.largest), ", ", report.channels,
               report.channels == 1 ? " channel" : " channels", " of ", data::h5::name_of(report.element), ", spacing ",
               spacing, report.physical ? " mm" : " pixels",
@@ -123,8 +124,13 @@ void import_verb(const ImportFlags& flags, const Common& common) {
                 "leave one of them out");
   data::ImportOptions options = options_of(flags);
   Console console = common.console();
+  const SignalGuard guard;
   options.progress = [&](std::int64_t done, std::int64_t all) {
-    console.bar(static_cast<double>(done) / static_cast<double>(all), text(done, "/", all, " files of cases"));
+    if (pending_signal() != 0) throw Interrupted{pending_signal()};
+    const std::int64_t cases = flags.dry_run ? all : all / 2;  // each is read twice
+    console.bar(
+        static_cast<double>(done) / static_cast<double>(all),
+        done <= cases ? text("reading case ", done, "/", cases) : text("writing case ", done - cases, "/", cases));
   };
   const data::ImportReport report = data::import_dataset(flags.paths, flags.out, options);
   for (const std::string& note : report.notes) console.say(with_flags(ErrorKind::data, note));

@@ -67,7 +67,7 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
   std::string result = text("file        ", info.path, "\n", "cases       ", print.cases);
   if (print.groups > 0) result += text(" of ", print.groups, " groups");
   for (const auto& [name, cases] : info.splits) result += text(", ", name, " ", cases.size());
-  if (info.splits.empty())
+  if (info.splits.empty() && info.labelled)
     result += text(", drawn for a training: train ", split.train.size(), ", val ", split.val.size(), ", test ",
                    split.test.size());
   result += text("\nshape       ", axes_text(print.shape), ", ", info.channels, " channels\nspacing     ",

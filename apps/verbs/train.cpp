@@ -40,13 +40,14 @@ bool finds_nothing(const TrainResult& result) {
   return !(result.val_dice > 0) && !(test > 0) && (result.val_dice == 0 || test == 0);
 }
 
-void show(const TrainResult& result, const std::vector<std::string>& warnings, const Common& common) {
+void show(const TrainResult& result, const std::vector<std::string>& warnings, const std::string& unit,
+          const Common& common) {
   if (common.json) {
     Json json = to_json(result);
     json["warnings"] = warnings;
     return print_json(json);
   }
-  if (!result.test.empty()) print_text(table(result.test, result.class_names));
+  if (!result.test.empty()) print_text(table(result.test, result.class_names, unit));
   print_text(text("best epoch ", result.best_epoch, " of ", result.epochs, ", validation Dice ",
                   fixed(result.val_dice, 4), "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ",
                   result.run, "\n"));
@@ -108,7 +109,7 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
         "--loss or --lr");
     console.warn(warnings.back());
   }
-  show(result, warnings, common);
+  show(result, warnings, plan.model.training.spacing_unit, common);
   session.save_missing();
 }
 

@@ -247,14 +247,12 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
   std::vector<float> values(static_cast<std::size_t>(count.numel()));
   const bool wide = label && (array.element() == h5::Element::u64 || array.element() == h5::Element::i64);
   if (wide) {
-    // The largest number of 64 bits is CREMI's "no object".
     std::vector<std::int64_t> numbers(values.size());
     array.read(start, count, h5::Element::i64, numbers.data());
-    const bool unsigned64 = array.element() == h5::Element::u64;
-    std::transform(numbers.begin(), numbers.end(), values.begin(), [&](std::int64_t number) {
-      const bool none = number == -1 || (unsigned64 && number == std::numeric_limits<std::int64_t>::max());
-      return none ? 0.0f : static_cast<float>(number);
-    });
+    // The largest number of 64 bits is CREMI's "no object"; HDF5 makes it the largest signed one.
+    const std::int64_t none = array.element() == h5::Element::u64 ? std::numeric_limits<std::int64_t>::max() : 0;
+    std::transform(numbers.begin(), numbers.end(), values.begin(),
+                   [&](std::int64_t number) { return number == none ? 0.0f : static_cast<float>(number); });
   } else {
     array.read(start, count, h5::Element::f32, values.data());
   }

@@ -221,7 +221,7 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   const Tiff file(path, bytes);
   TIFF* tiff = file.get();
   // The pages, without small copies of others and without their masks.
-  std::vector<std::int64_t> numbers;
+  std::vector<std::uint64_t> places;  // of their directories: by number, libtiff would walk from the first page
   Page first;
   std::string description;
   float x = 0, y = 0;
@@ -234,7 +234,7 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
       ++skipped;
       continue;
     }
-    if (numbers.empty()) {
+    if (places.empty()) {
       check_page(page, bytes, path);
       first = page;
       const char* words = nullptr;
@@ -251,16 +251,16 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
                   first.height, ", ", first.samples, " of ", first.bits),
              "write the pages to files of their own; with axes \"YX\" the first is read");
     total += page.bytes();
-    numbers.push_back(number);
+    places.push_back(::TIFFCurrentDirOffset(tiff));
   } while (++number, ::TIFFReadDirectory(tiff) != 0);
   if (!file.reason().empty()) refuse(path, "is damaged (" + file.reason() + ")");
-  if (numbers.empty()) refuse(path, "has no page that is not a small copy or a mask of another");
+  if (places.empty()) refuse(path, "has no page that is not a small copy or a mask of another");
 
-  PageAxes axes = axes_of_pages(std::ssize(numbers), first.samples, description, x, y, options.axes, path);
-  if (axes.of == PageAxes::Of::pictures) numbers.resize(1);
+  PageAxes axes = axes_of_pages(std::ssize(places), first.samples, description, x, y, options.axes, path);
+  if (axes.of == PageAxes::Of::pictures) places.resize(1);
   if (axes.of != PageAxes::Of::pictures && total > room(first, bytes))
     refuse(path,
-           text("claims ", numbers.size(), " pages of ", first.width, " x ", first.height,
+           text("claims ", places.size(), " pages of ", first.width, " x ", first.height,
                 " pixels, more than the file can hold"),
            "the file is cut off or damaged");
   Image image;
@@ -277,11 +277,11 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   image.physical = !axes.spacing.empty();
   image.spacing = image.physical ? axes.spacing : std::vector<double>(3, 1.0);
   if (!volume) image.spacing.erase(image.spacing.begin());
-  for (std::int64_t i = 0; i < std::ssize(numbers); ++i) {
+  for (std::int64_t i = 0; i < std::ssize(places); ++i) {
     const std::int64_t z = axes.channels_first ? i / axes.channels : i % axes.depth;
     const std::int64_t c = axes.channels_first ? i % axes.channels : i / axes.depth;
-    if (::TIFFSetDirectory(tiff, static_cast<tdir_t>(nth(numbers, i))) == 0)
-      refuse(path, text("page ", nth(numbers, i), " cannot be read (", file.reason(), ")"));
+    if (::TIFFSetSubDirectory(tiff, nth(places, i)) == 0)
+      refuse(path, text("page ", i, " cannot be read (", file.reason(), ")"));
     if (i == 0 && first.photometric == PHOTOMETRIC_PALETTE) image.palette = read_palette(file, first, path);
     float* to = image.values.data<float>() + z * first.height * first.width * channels + c * first.samples;
     read_pixels(file, first, to, channels, std::max(room(first, bytes), first.bytes()), path);

@@ -110,6 +110,23 @@ TEST_CASE("wrong words are usage errors that say what is right") {
   CHECK(program({"import", folder.file("none"), "-o", folder.file("x.h5")}).code == 5);
 }
 
+TEST_CASE("Ctrl-C leaves no file behind") {
+  const Folder folder;
+  for (int i = 0; i < 40; ++i) {
+    write_picture(folder.file("in/images/" + std::to_string(i) + ".png"), 3, {512, 512});
+    write_mask(folder.file("in/masks/" + std::to_string(i) + ".png"), {0, 1}, {512, 512});
+  }
+  Running running({"import", folder.file("in"), "-o", folder.file("out/cells.h5")},
+                  [&] { std::filesystem::create_directory(folder.file("out")); });
+  for (int i = 0; i < 10'000; ++i) {
+    if (std::filesystem::exists(folder.file("out")) && !std::filesystem::is_empty(folder.file("out"))) break;
+    ::usleep(1000);
+  }
+  running.send(SIGINT);
+  CHECK(running.wait().code == 130);
+  CHECK(std::filesystem::is_empty(folder.file("out")));
+}
+
 TEST_CASE("a volume of the Decathlon needs no flags") {
   if (!data::has_nifti()) {
     CHECK(true);

@@ -51,7 +51,21 @@ TEST_CASE("data that is not what it should be: exit code 3, naming object, case 
         r.image_values[13] = std::nanf("");
       },
       {"nan", "img_001", "/images"});
-  check_data_refused([](Recipe& r) { r.without = "/labels"; }, {"cells.h5: has no labels, training needs them"});
+}
+
+TEST_CASE("a dataset without labels is refused by all that learns, and inspected") {
+  const Folder folder;
+  Recipe recipe;
+  recipe.without = "/labels";
+  recipe.splits = {{"train", {0}}, {"test", {1}}};
+  const std::string data = folder.file("cells.h5"), run = folder.file("run");
+  recipe.write(data);
+  check_refused({"train", data, "-o", run}, 3, {"cells.h5: has no labels, training needs them"});
+  check_refused({"compare", data, "--losses", "ce,dice", "-o", run}, 3, {"has no labels, training needs them"});
+  CHECK(!std::filesystem::exists(run));
+  const Outcome outcome = program({"inspect", data});
+  CHECK_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK_MESSAGE(contains(outcome.out, "labels      none"), outcome.out);
 }
 
 TEST_CASE("a truncated file: exit code 3") {
@@ -169,7 +183,7 @@ TEST_CASE("a file that is no model: exit code 4") {
   check_refused({"evaluate", model, data}, 4, {model});
   // A good model, but other data.
   const std::string other = phantom_file(folder, "organs2d", 10, {32, 32});
-  check_refused({"evaluate", folder.file("run"), other}, 3, {"5 classes", "2"});
+  check_refused({"evaluate", folder.file("run"), other}, 3, {"its classes are background, liver", "those of the model are background, nucleus"});
   check_refused({"evaluate", folder.file("run"), data, "--split", "tets"}, 2, {"tets"});
 }
 

@@ -85,6 +85,18 @@ TEST_CASE("CREMI: nanometres, the largest number is no object, one of several la
   CHECK(contains(error_of([&] { discover({path}, options); }), "there is no array /volumes/labels/nothing"));
 }
 
+TEST_CASE("labels below 0 stay below 0") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
+    add_array(out, "/image", {1, 2}, 100);
+    out.create("/label", Element::i64, {1, 2});
+    const std::vector<std::int64_t> labels{-1, 1};
+    out.write("/label", {0, 0}, {1, 2}, Element::i64, labels.data());
+  });
+  const data::Source source = discover({path}).cases[0];
+  CHECK(read_source_label(source, read_source_image(source)).values == std::vector<std::int32_t>({-1, 1}));
+}
+
 TEST_CASE("ilastik: axistags say the order of the axes") {
   const Folder folder;
   const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
