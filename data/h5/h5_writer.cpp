@@ -29,10 +29,12 @@ Shape chunk_of(Shape extents, bool stacked, int dims, Element element) {
   const std::int64_t edge = dims == 2 ? kChunkVoxels2d : kChunkVoxels3d;
   const int first = stacked ? 1 : 0;
   for (int axis = first; axis < first + dims; ++axis) extents[axis] = std::min(extents[axis], edge);
-  while (extents.numel() * bytes > kChunkBytes) {  // many channels or classes
-    std::int64_t& longest = *std::max_element(extents.begin(), extents.end());
-    longest = (longest + 1) / 2;
-  }
+  // Many channels or classes. The first axes become short, because scores are written slab by slab along them.
+  for (int axis = first; extents.numel() * bytes > kChunkBytes;)
+    if (extents[axis] == 1)
+      ++axis;
+    else
+      extents[axis] = (extents[axis] + 1) / 2;
   return extents;
 }
 

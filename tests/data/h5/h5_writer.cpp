@@ -78,6 +78,7 @@ TEST_CASE("h5: a chunk is a case or a block of 64^3 or 512^2 voxels, and never l
   CHECK(h5::chunk_of({3, 100, 200}, true, 2, h5::Element::f32) == Shape{1, 100, 200});
   CHECK(h5::chunk_of({70, 80, 90}, false, 3, h5::Element::u8) == Shape{70, 80, 90});
   CHECK(h5::chunk_of({30, 300, 600, 1}, false, 3, h5::Element::f32) == Shape{30, 64, 64, 1});
+  CHECK(h5::chunk_of({180, 180, 180, 255}, false, 3, h5::Element::f32) == Shape{8, 64, 64, 255});
   for (const std::int64_t classes : {2, 255, 1 << 20, 1 << 30})
     for (const bool stacked : {true, false}) {
       const Shape lead = stacked ? Shape{9} : Shape{};
