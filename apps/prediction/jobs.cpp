@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <string_view>
 
 #include "data/dataset.h"
 #include "data/exchange/output.h"
@@ -18,6 +19,25 @@ using data::Kind;
 constexpr const char* kEndings =
     "known endings are .h5, .png, .tif, .nii.gz and .nii; for a folder end the name with /";
 
+// Adds the other channels of a case to its first file: CASE_0001 and so on beside CASE_0000.
+void find_channels(data::Source& source, std::int64_t channels) {
+  constexpr std::string_view kFirst = "_0000";
+  const std::string first = source.images.front(), stem = data::stem_of(first);
+  if (source.images.size() != 1 || !stem.ends_with(kFirst)) return;
+  const std::string head = stem.substr(0, stem.size() - kFirst.size()),
+                    ending = fs::path(first).filename().string().substr(stem.size());
+  for (std::int64_t c = 1; c < channels; ++c) {
+    const std::string number = std::to_string(10000 + c).substr(1);
+    const std::string path = (fs::path(first).parent_path() / (head + "_" + number + ending)).string();
+    if (!fs::exists(path))
+      throw Error(ErrorKind::data,
+                  text(first, ": the model takes ", channels, " channels, and ", path, " is not there"),
+                  "the channels of a case are CASE_0000, CASE_0001, ..");
+    source.images.push_back(path);
+  }
+  source.id = head;
+}
+
 std::vector<Job> find(const std::string& input, const JobOptions& options) {
   if (!fs::exists(input)) throw Error(ErrorKind::io, input + ": there is no such file or folder");
   if (!fs::is_directory(input) && data::is_dataset(input)) return {{input, "", std::nullopt}};
@@ -25,7 +45,8 @@ std::vector<Job> find(const std::string& input, const JobOptions& options) {
   data::DiscoverOptions how;
   how.labels = false;
   how.axes = options.axes;
-  for (const data::Source& source : data::discover({input}, how).cases) {
+  for (data::Source source : data::discover({input}, how).cases) {
+    if (options.channels > 1) find_channels(source, options.channels);
     const std::string& first = source.images.front();
     if (source.images.size() == 1 && fs::is_regular_file(first) && data::is_dataset(first))
       jobs.push_back({first, "", std::nullopt});
@@ -40,7 +61,7 @@ std::vector<Job> find(const std::string& input, const JobOptions& options) {
 // The name of an output in a folder: that of the input, with the ending of the kind in which its mask is written.
 std::string name_in_folder(const Job& job) {
   if (!job.source) return fs::path(job.input).filename().string();
-  return job.source->id + data::ending_of(data::mask_kind(data::kind_of_file(job.input)));
+  return job.source->id + data::ending_of(data::mask_kind(data::kind_of_file(data::file_of(job.input))));
 }
 
 void require_kind(const Job& job, const JobOptions& options) {
@@ -61,6 +82,15 @@ bool same_file(const std::string& a, const std::string& b) {
   return fs::equivalent(a, b, code);
 }
 
+// Whether an existing file is what its name says, and so may well be the result of an earlier prediction.
+bool is_of_its_kind(const std::string& path) {
+  try {
+    return data::kind_of_name(path) == data::kind_of_file(path);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 void require_apart(const std::vector<Job>& jobs, const std::vector<std::string>& kept, bool named,
                    const JobOptions& options) {
   std::map<std::string, std::string> writer;  // output -> input
@@ -78,16 +108,21 @@ void require_apart(const std::vector<Job>& jobs, const std::vector<std::string>&
     for (const Job& one : jobs) {
       const std::vector<std::string> files = one.source ? one.source->images : std::vector<std::string>{one.input};
       for (const std::string& file : files)
-        if (same_file(file, output))
+        if (same_file(data::file_of(file), output))
           throw Error(ErrorKind::usage, "predict: " + output + " is the input", "choose another file with -o");
     }
-    if (!named && !options.overwrite)
-      throw Error(ErrorKind::usage, "predict: " + output + " exists already",
-                  "choose another folder with -o, or replace its files with --overwrite");
+    if (options.overwrite || (named && is_of_its_kind(output))) return;
+    throw Error(ErrorKind::usage, "predict: " + output + (named ? " is a file of another kind" : " exists already"),
+                "choose another name with -o, or replace what is there with --overwrite");
   };
   for (const Job& job : jobs) {
     claim(job.output, job);
-    if (!job.source) continue;
+    if (!job.source) {
+      if (options.overlay && fs::exists(job.overlay()) && !options.overwrite)
+        throw Error(ErrorKind::usage, "predict: " + job.overlay() + " exists already",
+                    "choose another name with -o, or replace its pictures with --overwrite");
+      continue;
+    }
     if (options.overlay) claim(job.overlay(), job);
     if (options.probabilities && data::kind_of_name(job.output) != Kind::hdf5)
       for (const std::string& file : data::probability_files(job.output, options.class_names)) claim(file, job);
@@ -97,7 +132,7 @@ void require_apart(const std::vector<Job>& jobs, const std::vector<std::string>&
 }  // namespace
 
 std::string Job::overlay() const {
-  return (fs::path(output).parent_path() / (data::stem_of(output) + "_overlay.png")).string();
+  return (fs::path(output).parent_path() / (data::stem_of(output) + (source ? "_overlay.png" : "_overlays"))).string();
 }
 
 std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::vector<std::string>& kept,

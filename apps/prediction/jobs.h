@@ -14,6 +14,7 @@ struct JobOptions {
   std::string out;                       // a file, or a folder for several inputs
   std::string axes;                      // DiscoverOptions::axes
   std::vector<std::string> class_names;  // of the model
+  std::int64_t channels = 1;             // that the model takes
   bool probabilities = false, logits = false, overlay = false, overwrite = false;
 };
 
@@ -21,7 +22,7 @@ struct JobOptions {
 struct Job {
   std::string input, output;
   std::optional<data::Source> source;  // nothing for a dataset
-  std::string overlay() const;         // the file beside the output; a dataset has none
+  std::string overlay() const;         // the picture beside the output; of a dataset a folder of pictures
 };
 
 // Finds the inputs in files and folders. Throws Error(io) for what is not there, Error(usage) for an output whose kind

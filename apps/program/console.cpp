@@ -58,6 +58,10 @@ void Console::warn(const std::string& line) { print((colour_ ? "\033[33mwarning:
 
 void Console::bar(double fraction, const std::string& text) {
   using namespace std::chrono;
+  if (live_ && fraction >= 1) {  // done: what follows begins on an empty line
+    if (std::exchange(drawn_, false)) std::fputs("\r\033[K", stderr);
+    return;
+  }
   if (!live_ || (drawn_ && steady_clock::now() - last_ < milliseconds(100))) return;
   last_ = steady_clock::now();
   winsize window{};

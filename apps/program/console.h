@@ -18,7 +18,8 @@ class Console {
   void warn(const std::string& line);
   // True if stderr is a terminal that can draw a line again (not TERM=dumb) and nobody asked for quiet.
   bool live() const { return live_; }
-  // Draws a progress bar over the one before, ten times a second at most. Does nothing unless live().
+  // Draws a progress bar over the one before, ten times a second at most, and removes it at 1. Does nothing unless
+  // live().
   void bar(double fraction, const std::string& text);
 
  private:

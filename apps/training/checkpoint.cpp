@@ -1,6 +1,7 @@
 #include "apps/training/checkpoint.h"
 
 #include <filesystem>
+#include <span>
 
 #include "engine/error.h"
 #include "engine/io/crc32.h"
@@ -20,6 +21,22 @@ DatasetChecksums checksums_of(const data::Dataset& dataset) {
     add(sums.labels, one.label);
   }
   return sums;
+}
+
+std::uint32_t checksum_of_description(const data::DatasetInfo& info,
+                                      const std::vector<std::vector<std::int64_t>>& splits) {
+  std::string all;
+  for (const auto* names : {&info.class_names, &info.case_ids, &info.groups}) {
+    for (const std::string& name : *names) all += name + '\n';
+    all += '\n';
+  }
+  for (const std::vector<double>& spacing : info.spacings)
+    for (const double along : spacing) all += text(along, ' ');
+  for (const std::vector<std::int64_t>& split : splits) {
+    all += '\n';
+    for (const std::int64_t index : split) all += text(index, ' ');
+  }
+  return crc32(std::as_bytes(std::span(all)), 0);
 }
 
 std::string model_file(const std::string& path) {

@@ -28,8 +28,8 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
                           const losses::Scoring& scoring);
 
 struct EvaluateOptions {
-  losses::Needs needs = losses::Needs::counts;  // what a validation during training can afford
-  double tau = 0;                               // mm; 0: the largest voxel spacing of each case
+  losses::Needs needs = losses::Needs::counts;          // what a validation during training can afford
+  double tau = 0;                                       // mm; 0: the largest voxel spacing of each case
   std::function<void(const data::Case&)> look_at = {};  // is called with each case before it is segmented
 };
 // Segments the cases and compares the results with their labels. `progress` is called after each case with the number

@@ -54,7 +54,8 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish);
 std::map<int, int> parse_label_map(const std::string& text);
 // Opens a dataset whose labels are mapped as --label-map says. Without `labels` they are not looked at.
 data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels = true);
-// Returns the --label-map that a model was trained with, for a dataset whose labels nobody has mapped yet; else nothing.
+// Returns the --label-map that a model was trained with, for a dataset whose labels nobody has mapped yet; else
+// nothing.
 std::string label_map_for(const std::string& dataset, const std::string& model_file);
 // Returns the cases of a split. Throws Error(data) if there are none.
 std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split);

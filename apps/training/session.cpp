@@ -34,6 +34,7 @@ Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& d
       device_(device),
       command_(command),
       checksums_(checksums_of(dataset)),
+      description_(checksum_of_description(dataset.info(), {plan.loader.cases, plan.val, plan.test})),
       trainer_(dataset, plan, device) {
   backend_of(device).pool().reset_peak();
 }
@@ -221,6 +222,7 @@ void Session::describe(TensorFile& file, const EpochRecord* record) const {
   file.metadata["config"] = to_json(plan_.config).dump();
   file.metadata["model"] = nn::to_text(plan_.model);
   file.metadata["dataset_crc32"] = text_of(checksums_);
+  file.metadata["description_crc32"] = std::to_string(description_);
   file.metadata["versions"] = Json{{"voxgrad", version()}}.dump();
   if (record == nullptr) return;
   file.metadata["best"] =
@@ -277,6 +279,13 @@ void Session::resume() {
   if (crc == file.metadata.end() || crc->second != text_of(checksums_))
     throw Error(ErrorKind::data,
                 dataset_.info().path + ": its content is not what " + directory_.path() + " was trained on",
+                "give the original file, or start a new run");
+  // Runs from before this key cannot be compared.
+  const auto described = file.metadata.find("description_crc32");
+  if (described != file.metadata.end() && described->second != std::to_string(description_))
+    throw Error(ErrorKind::data,
+                dataset_.info().path + ": its splits, groups, spacing or names are not those that " +
+                    directory_.path() + " was trained with",
                 "give the original file, or start a new run");
   restore(file);
 }

@@ -77,6 +77,7 @@ class Session {
   Device device_;
   std::string command_;
   DatasetChecksums checksums_;
+  std::uint32_t description_;
   Trainer trainer_;
   Clock::time_point start_ = Clock::now();
   double seconds_before_ = 0;  // of earlier processes on this run

@@ -91,17 +91,22 @@ Tensor fit_channels(const Tensor& image, const nn::ModelSpec& model, const std::
   if (image.dims() - 1 != model.net.dims)
     throw Error(ErrorKind::data,
                 text(where, ": the image ", image.shape(), " has ", image.dims() - 1,
-                     " spatial axes, the model was trained on ", model.net.dims == 2 ? "pictures (2)" : "volumes (3)"));
+                     " spatial axes, the model was trained on ", model.net.dims == 2 ? "pictures (2)" : "volumes (3)"),
+                model.net.dims == 2 ? "predict the slices one by one, or train on volumes"
+                                    : "give volumes, or train on pictures");
   if (there == wanted) return image;
   const float* from = image.data<float>();
   bool grey = true;
   for (std::int64_t i = 0; i < voxels && grey; ++i)
     grey = std::all_of(from + i * there, from + (i + 1) * there, [&](float v) { return v == from[i * there]; });
-  if (!grey || (there != 1 && wanted != 1))
+  // Only a picture in red, green and blue is the same image if it is grey; T1 and T2 are not.
+  const bool repeatable = there == 1 && wanted == 3 && model.net.dims == 2;
+  if (!grey || (wanted != 1 && !repeatable))
     throw Error(ErrorKind::data,
                 text(where, ": the image has ", count_text(there, "channel"),
                      there > 1 && grey ? " that are equal" : "", ", the model takes ", wanted),
-                wanted == 1 ? "make the image grey, or train on images like this one" : "");
+                wanted == 1 ? "make the image grey, or train on images like this one"
+                            : "give all channels of a case: one file with all of them, or CASE_0000, CASE_0001, ..");
   const Tensor result = empty(image.shape().with(-1, wanted));
   for (std::int64_t i = 0; i < voxels; ++i) std::fill_n(result.data<float>() + i * wanted, wanted, from[i * there]);
   return result;

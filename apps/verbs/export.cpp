@@ -66,7 +66,7 @@ void export_labels(const ExportOptions& options, const Common& common) {
     console.bar(static_cast<double>(i + 1) / static_cast<double>(outputs.size()),
                 text("case ", i + 1, "/", outputs.size()));
   }
-  console.say(text("wrote ", outputs.size(), " masks to ", options.out));
+  console.say(text("wrote ", outputs.size(), outputs.size() == 1 ? " mask to " : " masks to ", options.out));
   if (!common.json) return;
   Json written = Json::array();
   for (const auto& [name, id] : writer) written.push_back(name);
@@ -81,7 +81,8 @@ void add_export(Program& program) {
                                 [options, &program] { export_labels(*options, program.common()); });
   verb.add_option("file", options->file, "predictions, or a dataset with labels")->required();
   verb.add_option("-o,--out", options->out, "folder")->required();
-  verb.add_option("--as", options->as, "png, tiff, nifti or h5; default: the kind of each source");
+  verb.add_option("--as", options->as,
+                  "png, tiff, nifti or h5; default: the kind of each source, for volumes from HDF5 nifti");
   verb.add_flag("--probabilities", options->probabilities, "write the probabilities too");
   verb.add_flag("--overwrite", options->overwrite, "replace files that are in the folder already");
 }

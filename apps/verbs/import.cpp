@@ -106,7 +106,7 @@ Json json_of(const data::ImportReport& report, const ImportFlags& flags) {
 
 std::string summary(const data::ImportReport& report) {
   std::string spacing;
-  for (const double axis : report.spacing) spacing += (spacing.empty() ? "" : " x ") + fixed(axis, 3);
+  for (const double axis : report.spacing) spacing += (spacing.empty() ? "" : " x ") + significant(axis);
   return text(report.cases, report.cases == 1 ? " case, " : " cases, ", sizes_text(report.smallest),
               report.smallest == report.largest ? "" : " to " + sizes_text(report.largest), ", ", report.channels,
               report.channels == 1 ? " channel" : " channels", " of ", data::h5::name_of(report.element), ", spacing ",

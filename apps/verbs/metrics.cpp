@@ -165,15 +165,33 @@ void verify(const data::LabelFile& prediction) {
   }
 }
 
+// Returns the map with which the labels of a model's training were read, if a truth whose values are no classes needs
+// it: the prediction says it. Else nothing.
+std::map<int, int> map_of_model(const std::string& prediction, const std::string& truth) {
+  const data::LabelFile found(prediction), given(truth);
+  const std::vector<std::int64_t>& values = found.style().values;
+  if (values.empty() || !given.style().values.empty()) return {};
+  try {
+    data::LabelFile(truth, {{}, found.class_names()}).verify();
+    return {};
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;
+  }
+  std::map<int, int> map;
+  for (std::size_t c = 0; c < values.size(); ++c) map.emplace(static_cast<int>(values[c]), static_cast<int>(c));
+  return map;
+}
+
 void metrics(const MetricsOptions& options, const Common& common) {
   Console console = common.console();
-  const std::map<int, int> map = parse_label_map(options.label_map);
+  std::map<int, int> map = parse_label_map(options.label_map);
   const std::map<int, int> prediction_map = parse_label_map(options.prediction_map);
   // Two single masks belong together whatever their names are.
   const bool single = !std::filesystem::is_directory(options.prediction) && !is_hdf5(options.prediction) &&
                       !std::filesystem::is_directory(options.truth) && !is_hdf5(options.truth);
   const std::string id = single ? data::stem_of(options.prediction) : "";
   const Labels found(options.prediction, id), given(options.truth, id);
+  if (map.empty()) map = map_of_model(found.file(), given.file());
   const std::vector<std::string> names =
       find_names(data::LabelFile(found.file(), {prediction_map, {}}), data::LabelFile(given.file(), {map, {}}));
   const data::LabelFile prediction(found.file(), {prediction_map, names}), truth(given.file(), {map, names});

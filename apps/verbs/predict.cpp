@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "apps/prediction/jobs.h"
+#include "apps/program/words.h"
 #include "apps/report/picture.h"
 #include "apps/report/slices.h"
 #include "apps/training/checkpoint.h"
@@ -105,7 +106,11 @@ class Prediction {
   data::PredictionHeader header(const std::string& source, bool physical, int ignore) const {
     return {predictor_.spec().class_names, ignore, predictor_.path(), source, physical, style_, scores_};
   }
-  void write_hdf5(const Job& job, const data::Case& one, bool physical, Tensor& labels);
+  // A picture is drawn as it was; of a volume there is no second copy, and in grey its normalised values look the same.
+  Tensor to_draw(const Tensor& image) const {
+    return options_.job.overlay && image.dims() == 3 ? image.clone() : image;
+  }
+  void draw(const std::string& path, const Tensor& image, const Tensor& labels, const data::Case& one);
   void wrote(const std::string& file) { written_.push_back(file); }
 
   const PredictOptions& options_;
@@ -133,23 +138,34 @@ void Prediction::dataset(const Job& job) {
   if (truth && !stacked)
     throw Error(ErrorKind::data, "predict: " + job.input + ": its cases differ in size, spacing or orientation",
                 "logits are written as one array: choose cases of one size");
+  if (options_.job.overlay) fs::create_directories(job.overlay());
   data::PredictionWriter writer(job.output, header(info.path, info.physical, info.ignore_label),
                                 stacked ? Shape{std::ssize(cases)} + nth(info.shapes, cases.front()) : Shape());
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const data::Case one = dataset.read(cases[i]);
     const Tensor image = fit_channels(one.image, predictor_.spec(), text(job.input, ": case \"", one.id, '"'));
     suitability_.look_at(one, info.physical);
+    const Tensor drawn = to_draw(image);
     writer.begin(one, nth(info.shapes, cases[i]));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
     const Tensor labels = predictor_(image, scores_ == ScoresFile::none ? nn::SlabSink() : put,
                                      truth ? nn::Scores::logits : nn::Scores::probabilities);
     writer.labels(truth && info.labelled ? one.label : labels);
+    if (options_.job.overlay) draw(job.overlay() + "/" + file_name(one.id) + ".png", drawn, labels, one);
     console_.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
                  text(job.input, ": case ", i + 1, "/", cases.size()));
   }
   writer.save();
   wrote(job.output);
-  console_.say(text("wrote ", job.output, ", ", cases.size(), " cases"));
+  console_.say(text("wrote ", job.output, ", ", cases.size(), cases.size() == 1 ? " case" : " cases"));
+}
+
+void Prediction::draw(const std::string& path, const Tensor& image, const Tensor& labels, const data::Case& one) {
+  const std::vector<data::Colour> colours =
+      style_.colours.empty() ? data::default_colours(predictor_.spec().net.classes) : style_.colours;
+  write_text(path, to_png(draw_found(image, labels, predictor_.spec().class_names, colours,
+                                     one.affine.has_value() && labels.dims() == 3)));
+  wrote(path);
 }
 
 void Prediction::image(const Job& job) {
@@ -164,10 +180,9 @@ void Prediction::image(const Job& job) {
   one.orientation = source.origin.orientation;
   const bool physical = source.image.physical;
   source.image.values = {};
-  suitability_.look_at(one, physical);
   const Tensor image = fit_channels(one.image, predictor_.spec(), job.input);
-  // A picture is drawn as it was; of a volume there is no second copy, and in grey its normalised values look the same.
-  const Tensor drawn = options_.job.overlay && image.dims() == 3 ? image.clone() : image;
+  suitability_.look_at(one, physical);
+  const Tensor drawn = to_draw(image);
   one.image = {};
 
   Tensor labels;
@@ -194,13 +209,7 @@ void Prediction::image(const Job& job) {
     }
   }
   wrote(job.output);
-  if (options_.job.overlay) {
-    const std::vector<data::Colour> colours =
-        style_.colours.empty() ? data::default_colours(predictor_.spec().net.classes) : style_.colours;
-    write_text(job.overlay(), to_png(draw_found(drawn, labels, predictor_.spec().class_names, colours,
-                                                one.affine.has_value() && labels.dims() == 3)));
-    wrote(job.overlay());
-  }
+  if (options_.job.overlay) draw(job.overlay(), drawn, labels, one);
   console_.detail("wrote " + job.output);
 }
 
@@ -212,6 +221,9 @@ bool is_model(const std::string& path) {
 
 void predict(const PredictOptions& options, const Common& common) {
   Console console = common.console();
+  if (fs::exists(options.model) && !is_model(options.model))
+    throw Error(ErrorKind::usage, "predict: " + options.model + " is no run and no model",
+                "the model comes first: voxgrad predict RUN IMAGE -o MASK");
   std::vector<std::string> files{model_file(options.model)}, inputs;
   for (const std::string& word : options.inputs)
     if (is_model(word))
@@ -222,6 +234,7 @@ void predict(const PredictOptions& options, const Common& common) {
   const Predictor predictor(files, common.get_device());
   JobOptions how = options.job;
   how.class_names = predictor.spec().class_names;
+  how.channels = predictor.spec().net.in_channels;
   const std::vector<Job> jobs = plan_jobs(inputs, files, how);
   Prediction prediction(options, predictor, console);
   std::size_t images = 0;
@@ -262,8 +275,9 @@ void add_predict(Program& program) {
       verb.add_flag("--probabilities", options->job.probabilities, "write the class probabilities too");
   verb.add_flag("--logits", options->job.logits, "HDF5: write logits and true labels, as `losses eval` reads them")
       ->excludes(probabilities);
-  verb.add_flag("--overlay", options->job.overlay, "draw what was found over each image, as a PNG beside the mask");
-  verb.add_flag("--overwrite", options->job.overwrite, "replace files that are in the folder already");
+  verb.add_flag("--overlay", options->job.overlay,
+                "draw what was found over each image, as a PNG beside the mask (of a dataset: in a folder)");
+  verb.add_flag("--overwrite", options->job.overwrite, "replace files that are there already");
 }
 
 }  // namespace voxgrad::apps

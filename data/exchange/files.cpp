@@ -3,6 +3,7 @@
 #include <cctype>
 #include <filesystem>
 #include <set>
+#include <string_view>
 #include <system_error>
 
 #include "data/exchange/layouts_detail.h"
@@ -54,6 +55,14 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
     else if (fs::is_regular_file(status))
       result.files.push_back({path, relative, stem_of(name), *kind});
   }
+  std::set<std::string> stems;
+  for (const Entry& file : result.files)
+    if (file.folder == relative) stems.insert(file.stem);
+  std::erase_if(result.files, [&](const Entry& file) {  // pictures that a prediction has drawn beside its masks
+    constexpr std::string_view kDrawn = "_overlay";
+    return file.folder == relative && file.stem.ends_with(kDrawn) &&
+           stems.contains(file.stem.substr(0, file.stem.size() - kDrawn.size()));
+  });
   std::sort(folders.begin(), folders.end());
   if (!deep) {
     result.folders = std::move(folders);

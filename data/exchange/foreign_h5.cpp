@@ -218,6 +218,12 @@ H5Place h5_place(const std::string& text) {
   return {text, ""};
 }
 
+}  // namespace voxgrad::data::exchange
+
+std::string voxgrad::data::file_of(const std::string& place) { return exchange::h5_place(place).path; }
+
+namespace voxgrad::data::exchange {
+
 Image read_h5(const std::string& place, const std::string& axes, bool label) {
   const auto [path, named, sample] = h5_place(place);
   const h5::File file = h5::File::open(path);

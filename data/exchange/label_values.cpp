@@ -16,6 +16,7 @@ using Counts = LabelSurvey::Counts;
 constexpr int kUnknown = 255;             // the class that means "unknown"
 constexpr std::size_t kMostUnnamed = 32;  // more classes than that have names, or are something else
 constexpr std::size_t kMostLines = 32;    // of a table in a message
+constexpr int kManyClasses = 8;           // from so many on, unnamed classes may be numbers of objects
 
 [[noreturn]] void refuse_labels(const std::string& problem, const std::string& hint) {
   throw Error(ErrorKind::data, "labels: " + problem, hint);
@@ -103,9 +104,9 @@ bool is_area(const LabelSurvey::Count& count) { return count.voxels >= 2 * count
 }
 
 std::string table_of_colours(const Counts& counts) {
-  std::vector<std::pair<std::int64_t, std::int32_t>> rows;
+  std::vector<std::pair<std::int64_t, std::int32_t>> rows;  // in the order in which they become classes
   for (const auto& [colour, count] : counts) rows.emplace_back(count.voxels, colour);
-  std::sort(rows.rbegin(), rows.rend());
+  if (rows.size() > kMostLines) std::sort(rows.rbegin(), rows.rend());
   const std::int64_t all = voxels_of(counts);
   std::string table;
   for (std::size_t i = 0; i < std::min(kMostLines, rows.size()); ++i)
@@ -125,6 +126,10 @@ void name_classes(LabelDecision& decision, const Discovery& source, const LabelW
     decision.class_names = source.class_names;
   } else {
     decision.class_names = {"background"};
+    if (classes > kManyClasses && wishes.map.empty() && !decision.colours)
+      decision.notes.push_back(
+          text("The values 1 .. ", classes - 1,
+               " are taken as classes. If they are numbers of objects, use the option instances."));
     for (int c = 1; c < classes; ++c)
       decision.class_names.push_back(decision.border && c == 2         ? "border"
                                      : classes == 2 || decision.border ? "object"

@@ -95,6 +95,36 @@ std::set<std::size_t> found(const ByKey& index, const std::set<std::string>& key
   return result;
 }
 
+// The last word of a stem and what stands before it: "patient0_ct" is ("patient0", "ct").
+std::pair<std::string, std::string> last_word(const std::string& stem) {
+  std::size_t at = stem.size();
+  while (at > 0 && !separates(stem[at - 1])) --at;
+  if (at < 2) return {"", stem};
+  return {stem.substr(0, at - 1), stem.substr(at)};
+}
+
+// Pairs patient0_ct with patient0_seg: all images that are left end with one word, and all masks with another.
+void pair_by_last_word(const Entries& images, std::vector<bool>& image_done, const Entries& masks,
+                       std::vector<bool>& mask_done, std::vector<std::pair<std::size_t, std::size_t>>& pairs) {
+  std::set<std::string> image_words, mask_words;
+  std::map<std::string, std::size_t> by_head;
+  for (std::size_t i = 0; i < masks.size(); ++i) {
+    if (mask_done[i]) continue;
+    const auto [head, word] = last_word(masks[i].stem);
+    mask_words.insert(word);
+    if (head.empty() || !by_head.emplace(masks[i].folder + "/" + head, i).second) return;
+  }
+  for (std::size_t i = 0; i < images.size(); ++i)
+    if (!image_done[i]) image_words.insert(last_word(images[i].stem).second);
+  if (image_words.size() != 1 || mask_words.size() != 1) return;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const auto mask = by_head.find(images[i].folder + "/" + last_word(images[i].stem).first);
+    if (image_done[i] || mask == by_head.end() || mask_done[mask->second]) continue;
+    image_done[i] = mask_done[mask->second] = true;
+    pairs.emplace_back(i, mask->second);
+  }
+}
+
 [[noreturn]] void fail_ambiguous(const Entry& one, const char* what, const Entries& files,
                                  const std::set<std::size_t>& fitting) {
   Entries several;
@@ -134,6 +164,7 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images,
       pairs.emplace_back(i, mask);
     }
   }
+  pair_by_last_word(images, image_done, masks, mask_done, pairs);
   std::sort(pairs.begin(), pairs.end());
   return pairs;
 }

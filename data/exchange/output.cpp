@@ -4,6 +4,8 @@
 #include <cmath>
 #include <filesystem>
 
+#include "data/h5/h5_writer.h"
+#include "data/place.h"
 #include "engine/error.h"
 
 namespace voxgrad::data {
@@ -43,17 +45,37 @@ Tensor stored_values(const Tensor& labels, const std::vector<std::int64_t>& valu
   return result;
 }
 
-// The colours at the places of the values, for as many classes as there are.
-std::vector<Colour> palette_of(const MaskStyle& style, std::size_t classes) {
-  classes = std::max({classes, style.values.size(), style.colours.size()});
+constexpr Colour kNoClass{224, 224, 192};  // of voxels that are unknown, as in Pascal VOC
+
+// The colours at the places of the values, up to the largest label.
+std::vector<Colour> palette_of(const MaskStyle& style, std::size_t labels) {
+  std::size_t classes = std::max(style.values.size(), style.colours.size());
+  if (classes == 0) classes = labels;
   const std::vector<Colour> others = default_colours(static_cast<std::int64_t>(classes));
   std::vector<Colour> palette;
   for (std::size_t c = 0; c < classes; ++c) {
     const std::size_t at = c < style.values.size() ? static_cast<std::size_t>(style.values[c]) : c;
-    if (palette.size() <= at) palette.resize(at + 1);
+    if (palette.size() <= at) palette.resize(at + 1, kNoClass);
     palette[at] = c < style.colours.size() ? style.colours[c] : others[c];
   }
+  // Masks of black and white stay so.
+  if (style.colours.empty() && style.values == std::vector<std::int64_t>{0, 255}) palette[255] = {255, 255, 255};
+  palette.resize(std::max(palette.size(), labels), kNoClass);
   return palette;
+}
+
+// Writes one array, as programs for HDF5 without a format of their own read it.
+void write_h5(const std::string& path, const std::string& name, const Image& image, bool channels) {
+  h5::Writer out(path);
+  const Shape extents = channels ? image.values.shape() : image.extents();
+  const bool bytes = image.values.dtype() == DType::u8;
+  out.create(name, image.element, extents, h5::chunk_of(extents, false, image.extents().dims(), image.element));
+  out.write(name, Shape::filled(extents.dims(), 0), extents, bytes ? h5::Element::u8 : h5::Element::f32,
+            image.values.raw());
+  out.attribute(name, "axes", std::string(image.extents().dims() == 3 ? "ZYX" : "YX") + (channels ? "C" : ""));
+  out.attribute(name, "spacing", image.spacing);
+  write_place(out, name, image.affine, {});
+  out.save();
 }
 
 Kind writable_kind(const std::string& path, int dims) {
@@ -65,7 +87,6 @@ Kind writable_kind(const std::string& path, int dims) {
         dims == 2 ? "use the ending .png, .tif, .nii.gz or .h5" : "use the ending .nii.gz, .tif or .h5");
   if (*kind == Kind::png && dims == 3)
     throw Error(ErrorKind::usage, path + ": a PNG holds no volume", "use the ending .nii.gz, .tif or .h5");
-  check(*kind != Kind::hdf5, "write_mask: ", path, " is written by PredictionWriter");
   return *kind;
 }
 
@@ -122,6 +143,7 @@ void write_mask(const std::string& path, const Tensor& labels, const Case& place
   Image image = in_place_of(stored_values(labels, style.values), place, physical);
   const bool wide = image.values.dtype() == DType::f32;
   image.element = wide ? h5::Element::u16 : h5::Element::u8;
+  if (kind == Kind::hdf5) return write_h5(path, "/label", image, false);
   const std::uint8_t* values = labels.data<std::uint8_t>();
   if (kind == Kind::png && !wide)
     image.palette = palette_of(style, std::size_t{1} + *std::max_element(values, values + labels.numel()));
@@ -145,6 +167,7 @@ void write_probabilities(const std::string& path, const Tensor& probabilities, c
   const std::vector<std::string> files = probability_files(path, class_names);
   Image image = in_place_of(probabilities, place, physical);
   image.element = kind == Kind::png ? h5::Element::u16 : h5::Element::f32;
+  if (kind == Kind::hdf5) return write_h5(files.front(), "/probabilities", image, true);
   if (kind != Kind::png) return write_image(files.front(), image);
   const std::int64_t classes = probabilities.extent(-1), pixels = image.extents().numel();
   check(std::ssize(files) == classes, "write_probabilities: ", files.size(), " class names for ", classes, " classes");

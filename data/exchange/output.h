@@ -25,9 +25,9 @@ Kind mask_kind(Kind image);
 // ".png", ".tif", ".nii.gz", ".h5"
 std::string ending_of(Kind kind);
 
-// Writes labels u8 [*S] as `path`, in the kind of its ending: PNG with a palette, TIFF pages, NIfTI. `place` is the
-// case without its image; its labels are turned back from RAS to the order of its file. Error(usage) for a kind that
-// cannot hold them, as JPEG or PNG for a volume, with one that can.
+// Writes labels u8 [*S] as `path`, in the kind of its ending: PNG with a palette, TIFF pages, NIfTI, or HDF5 with an
+// array /label. `place` is the case without its image; its labels are turned back from RAS to the order of its file.
+// Error(usage) for a kind that cannot hold them, as JPEG or PNG for a volume, with one that can.
 void write_mask(const std::string& path, const Tensor& labels, const Case& place, bool physical,
                 const MaskStyle& style = {});
 // The files for the probabilities beside a mask `path`: NIfTI with the classes as fourth axis, TIFF with a sample for

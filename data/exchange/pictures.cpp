@@ -135,7 +135,14 @@ Discovery find_split_folders(const std::string& folder, const std::vector<std::s
 }  // namespace
 
 Discovery pair_folders(const std::string& images, const std::string& masks) {
-  const Listing image_list = walk(images), mask_list = walk(masks);
+  Listing image_list = walk(images);
+  const Listing mask_list = walk(masks);
+  // The folder of masks may lie in that of the images.
+  std::set<std::string> known;
+  for (const Entry& mask : mask_list.files) known.insert(std::filesystem::weakly_canonical(mask.path).string());
+  std::erase_if(image_list.files, [&](const Entry& image) {
+    return known.contains(std::filesystem::weakly_canonical(image.path).string());
+  });
   if (image_list.files.empty()) fail_empty(images, image_list);
   if (mask_list.files.empty()) fail_empty(masks, mask_list);
   Discovery found;

@@ -41,6 +41,8 @@ struct Discovery {
 // Finds the cases in files and folders: pictures with masks, NIfTI, Decathlon, nnU-Net, HDF5 files of others. Error(io)
 // if a path is not there, Error(data) that names what is missing or ambiguous, and what to do about it.
 Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions& options = {});
+// The file of one of Source::images or labels, without the place inside it.
+std::string file_of(const std::string& place);
 // Whether a file is a dataset already, HDF5 in format 1; false for a folder and for what is not there.
 bool is_dataset(const std::string& path);
 

@@ -181,6 +181,25 @@ TEST_CASE("volumes that lie differently are compared in the same order; if one f
   CHECK(class_one(program({"metrics", plain, s, "--json"}))["dice"] == 1.0);
 }
 
+TEST_CASE("a prediction brings the label map of its training for a truth with other values") {
+  const Folder folder;
+  const auto write = [&](const std::string& name, const std::vector<std::uint8_t>& labels, bool map) {
+    data::h5::Writer out(folder.file(name));
+    out.attribute("/", "class_names", std::vector<std::string>{"background", "cell"});
+    if (map) out.attribute("/", "label_map", std::string("0:0,4:1"));
+    out.array("/labels", Element::u8, {1, 4, 6}, labels.data());
+    out.attribute("/labels", "spacing", std::vector<double>{1, 1});
+    out.save();
+    return folder.file(name);
+  };
+  std::vector<std::uint8_t> stored = kTruth;
+  for (std::uint8_t& label : stored) label = static_cast<std::uint8_t>(4 * label);
+  const std::string found = write("p.h5", kMoved, true);
+  CHECK(class_one(program({"metrics", found, write("raw.h5", stored, false), "--json"}))["dice"] == 0.5);
+  CHECK(class_one(program({"metrics", found, write("t.h5", kTruth, false), "--json"}))["dice"] == 0.5);
+  CHECK(class_one(program({"metrics", found, write("i.h5", kTruth, true), "--json"}))["dice"] == 0.5);
+}
+
 TEST_CASE("masks that are images are compared as labels in HDF5 are, by the names of their files") {
   const Folder folder;
   const auto write = [&](const std::string& name, const std::vector<std::uint8_t>& labels, float scale = 1) {

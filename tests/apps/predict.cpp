@@ -219,6 +219,41 @@ TEST_CASE("an image that the model cannot take is refused with both sides; one t
   CHECK(Json::parse(outcome.out)["warnings"].size() == 2);  // the training's files did not say how they lie
 }
 
+TEST_CASE("a model of several channels wants all of them, and finds them beside the first") {
+  if (!data::has_nifti()) return;
+  const Folder folder;
+  const std::string model = model_file(folder, "m.safetensors", 3, 2);
+  const auto write = [&](const std::string& name, double phase) {
+    Image image = picture({8, 9, 10}, 1, phase);
+    data::write_image(folder.file(name), image);
+  };
+  write("brain_0000.nii.gz", 0);
+  CHECK(
+      contains(refusal({model, folder.file("brain_0000.nii.gz")}, folder.file("m.nii.gz"), 3), "_0001.nii.gz is not"));
+  write("brain_0001.nii.gz", 1);
+  CHECK(predict({model, folder.file("brain_0000.nii.gz")}, folder.file("m.nii.gz")).code == 0);
+  write("lone.nii.gz", 0);
+  CHECK(contains(refusal({model, folder.file("lone.nii.gz")}, folder.file("m.nii.gz"), 3),
+                 "the image has 1 channel, the model takes 2"));
+}
+
+TEST_CASE("HDF5 files of others become masks in a folder, and datasets get a folder of pictures") {
+  const Folder folder;
+  const std::string model = model_file(folder, "m.safetensors", 3, 1);
+  fs::create_directories(folder.file("in"));
+  data::h5::Writer out(folder.file("in/stack.h5"));
+  const std::vector<float> values = picture({8, 9, 10}, 1).values.to_vector<float>();
+  out.array("/raw", data::h5::Element::f32, {8, 9, 10}, values.data());
+  out.save();
+  const Outcome outcome = predict({model, folder.file("in")}, folder.file("out"));
+  CHECK_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(data::LabelFile(folder.file("out/stack.h5")).extents(0) == Shape{8, 9, 10});
+  const std::string set = phantom_file(folder, "nuclei2d", 4, {32, 32}),
+                    flat = model_file(folder, "f.safetensors", 2, 1);
+  CHECK(contains(refusal({flat, set}, folder.file("p.h5"), 3), "its classes are"));
+  CHECK(contains(refusal({set, folder.file("in/stack.h5")}, folder.file("p.h5"), 2), "is no run and no model"));
+}
+
 TEST_CASE("several models are averaged") {
   const Folder folder;
   const std::string a = model_file(folder, "a.safetensors", 2, 1, {}, 3),

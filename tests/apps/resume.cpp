@@ -1,5 +1,6 @@
 // Interrupted and resumed trainings: signals, bits, damaged files.
 #include "apps/program/json.h"
+#include "apps/training/checkpoint.h"
 #include "data/h5/h5_writer.h"
 #include "engine/io/safetensors.h"
 #include "tests/apps/support.h"
@@ -66,6 +67,17 @@ TEST_CASE("a resumed run knows its data even if the file has no checksum, and it
   CHECK(other.code == 3);
   CHECK_MESSAGE(contains(other.err, "its content is not what"), other.err);
   CHECK(program({"train", "--resume", run, plain("c.h5", -1)}).code == 0);
+  // The same arrays with other splits or spacing are other data: what is tested could have been trained on.
+  const data::DatasetInfo& info = data::Dataset::open(original).info();
+  const std::vector<std::vector<std::int64_t>> splits{{0, 1}, {2}, {3}};
+  data::DatasetInfo spaced = info, named = info;
+  spaced.spacings[0][0] = 2;
+  named.class_names[1] = "other";
+  const std::uint32_t sum = apps::checksum_of_description(info, splits);
+  CHECK(sum == apps::checksum_of_description(info, splits));
+  CHECK(sum != apps::checksum_of_description(info, {{0, 2}, {1}, {3}}));
+  CHECK(sum != apps::checksum_of_description(spaced, splits));
+  CHECK(sum != apps::checksum_of_description(named, splits));
   const Outcome seed = program({"train", "--resume", run, "--seed", "2"});
   CHECK(seed.code == 2);
   CHECK_MESSAGE(contains(seed.err, "--seed cannot be changed"), seed.err);

@@ -80,6 +80,29 @@ TEST_CASE("a volume is written in the order in which its file has the axes") {
       CHECK(back[row][column] == doctest::Approx((*place.affine)[row][column]));
 }
 
+TEST_CASE("black and white stay so, and unknown voxels do not look like the background") {
+  const Folder folder;
+  Tensor labels = labels_of({4, 4}, 2);
+  data::write_mask(folder.file("a.png"), labels, place_of(2), false, {.values = {0, 255}});
+  CHECK(data::read_image(folder.file("a.png")).palette.at(255) == data::Colour{255, 255, 255});
+  labels.data<std::uint8_t>()[3] = 255;
+  data::write_mask(folder.file("b.png"), labels, place_of(2), false, {.colours = {{0, 0, 0}, {9, 9, 9}}});
+  CHECK(data::read_image(folder.file("b.png")).palette.at(255) == data::Colour{224, 224, 192});
+}
+
+TEST_CASE("a mask as HDF5 is one array") {
+  const Folder folder;
+  const Tensor labels = labels_of({3, 4, 5}, 3);
+  data::write_mask(folder.file("m.h5"), labels, place_of(3), true, {.values = {0, 7, 300}});
+  const data::h5::Array array = data::h5::File::open(folder.file("m.h5")).array("/label");
+  CHECK(array.element() == data::h5::Element::u16);
+  CHECK(array.string_attribute("axes") == "ZYX");
+  std::vector<std::int64_t> values(60);
+  array.read_all(data::h5::Element::i64, values.data());
+  const std::int64_t expected[]{0, 7, 300};
+  for (std::int64_t i = 0; i < 60; ++i) CHECK(nth(values, i) == expected[labels.data<std::uint8_t>()[i]]);
+}
+
 TEST_CASE("probabilities of a picture are one file for each class") {
   const Folder folder;
   const Tensor p = softmax(random_normal({6, 5, 2}, 3));

@@ -62,6 +62,25 @@ TEST_CASE("the mask of an image has its name, or a word or leading zeros more") 
   }
 }
 
+TEST_CASE("images and masks that each end with a word of their own are pairs") {
+  const Folder folder;
+  write_pairs(folder, {"images/patient0_ct.png", "images/patient1_ct.png"},
+              {"labels/patient0_organs.png", "labels/patient1_organs.png"});
+  CHECK(pairs_in(folder.file("")) ==
+        Names({"patient0_ct -> patient0_organs.png", "patient1_ct -> patient1_organs.png"}));
+  const Folder other;  // two words for the masks: nothing says which is meant
+  write_pairs(other, {"images/p0_ct.png", "images/p1_ct.png"}, {"labels/p0_a.png", "labels/p1_b.png"});
+  CHECK(contains(error_of([&] { pairs_in(other.file("")); }), "no mask"));
+}
+
+TEST_CASE("a folder of masks inside that of the images, and overlays beside masks, are no images") {
+  const Folder folder;
+  write_pairs(folder, {"a.png", "b.png", "b_overlay.png"}, {"painted/a.png", "painted/b.png"});
+  data::DiscoverOptions options;
+  options.mask_folder = folder.file("painted");
+  CHECK(pairs_in(folder.file(""), options) == Names({"a -> a.png", "b -> b.png"}));
+}
+
 TEST_CASE("in one folder the names tell masks from images; kinds may differ") {
   const Folder folder;
   write_pairs(folder, {"a.jpg", "b.jpg"}, {"a_segmentation.png", "b_segmentation.png"});
