@@ -29,7 +29,7 @@ std::uint32_t crc_of(const h5::Object& object) {
 void read_root(const h5::File& file, StoredDataset& stored) {
   const h5::Group root = file.group("/");
   DatasetInfo& info = stored.info;
-  const std::string hint = "write it as data/README.md describes format 1";
+  const std::string hint = "make a dataset of the file first, or write it as data/README.md describes format 1";
   if (!root.has_attribute("format")) fail_format(root.where(), text("has no attribute \"format\""), hint);
   const std::string format = root.string_attribute("format");
   if (format != kFormatName)

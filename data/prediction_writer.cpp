@@ -19,7 +19,7 @@ PredictionWriter::PredictionWriter(const std::string& path, const PredictionHead
   out_.attribute("/", "format",
                  std::string(header.scores == ScoresFile::logits ? "voxgrad-logits" : "voxgrad-prediction"));
   out_.attribute("/", "format_version", std::int64_t{1});
-  out_.attribute("/", "class_names", header.class_names);
+  if (!header.class_names.empty()) out_.attribute("/", "class_names", header.class_names);
   if (header.ignore_label >= 0) out_.attribute("/", "ignore_label", static_cast<std::int64_t>(header.ignore_label));
   if (!header.model.empty()) out_.attribute("/", "model", header.model);
   if (!header.source.empty()) out_.attribute("/", "source", header.source);

@@ -48,16 +48,17 @@ function(check_rules)
            "${folder} must not know that folder: apps -> nn, losses, data -> engine" ${folder})
   endforeach()
 
-  # verbs -> report -> comparison -> training -> program; benchmark and prediction stand beside comparison.
-  set(above_program "training|comparison|benchmark|prediction|report|verbs")
-  set(above_training "comparison|benchmark|prediction|report|verbs")
-  set(above_comparison "benchmark|prediction|report|verbs")
-  set(above_benchmark "comparison|prediction|report|verbs")
-  set(above_prediction "comparison|benchmark|report|verbs")
-  set(above_report "benchmark|verbs")
-  foreach(folder program training comparison benchmark prediction report)
+  # verbs -> doctor -> report -> comparison -> training -> program; benchmark and prediction stand beside comparison.
+  set(above_program "training|comparison|benchmark|prediction|doctor|report|verbs")
+  set(above_training "comparison|benchmark|prediction|doctor|report|verbs")
+  set(above_comparison "benchmark|prediction|doctor|report|verbs")
+  set(above_benchmark "comparison|prediction|doctor|report|verbs")
+  set(above_prediction "comparison|benchmark|doctor|report|verbs")
+  set(above_report "benchmark|doctor|verbs")
+  set(above_doctor "benchmark|prediction|verbs")
+  foreach(folder program training comparison benchmark prediction report doctor)
     forbid("${include}\"apps/(${above_${folder}})/" ${nowhere}
-           "apps/${folder} must not know that folder: verbs -> report -> comparison -> training -> program" apps/${folder})
+           "apps/${folder} must not know that folder: verbs -> doctor -> report -> comparison -> training -> program" apps/${folder})
   endforeach()
 
   # Inside losses: a loss -> terms -> core; metrics know none of them. In core each file may include those before it.
@@ -109,7 +110,7 @@ function(check_rules)
   set(in_string "^[^\"]*(\"(\\\\.|[^\"\\])*\"[^\"]*)*\"(\\\\.|[^\"\\])*")
   forbid("${in_string}--[a-z]" ${nowhere}
          "libraries know no flags: say it without, and add the flag in apps/program/flags.cpp" engine nn losses data)
-  forbid("${in_string}voxgrad (bench|compare|evaluate|export|import|info|inspect|losses|metrics|predict|report|synth|train)[^a-z]"
+  forbid("${in_string}voxgrad (bench|compare|doctor|evaluate|export|import|info|inspect|losses|metrics|predict|report|synth|train)[^a-z]"
          "^data/phantoms.cpp$" "libraries know no verbs (that of data/phantoms.cpp is written into files: their source)"
          engine nn losses data)
 

@@ -24,6 +24,8 @@ constexpr Phrase kPhrases[]{
     {ErrorKind::data, "give class names", "give --class-names A,B,.."},
     {ErrorKind::data, "name the folder of masks", "name the folder of masks with --masks"},
     {ErrorKind::data, "the place /label for the masks", "--masks /label"},
+    {ErrorKind::data, "make a dataset of the file first", "make a dataset of it first: voxgrad import .. -o DATA.h5"},
+    {ErrorKind::io, "make a dataset of the folder first", "make a dataset of it first: voxgrad import .. -o DATA.h5"},
     {ErrorKind::usage, "use the option instances", "--instances"},
     {ErrorKind::memory, kLessMemory,
      "a smaller --patch, --batch or --base needs less; --dry-run prints the planned peak"},

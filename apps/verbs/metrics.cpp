@@ -1,7 +1,10 @@
-// `voxgrad metrics` compares two files of labels, a prediction and the truth, case by case. It prints a table of the
+// `voxgrad metrics` compares labels, a prediction and the truth, case by case. They are HDF5 files, masks or folders of
+// masks. It prints a table of the
 // metrics per class; with --json the metrics of every case.
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <utility>
 
@@ -9,6 +12,7 @@
 #include "apps/training/plan.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
+#include "data/exchange/masks.h"
 #include "data/label_file.h"
 #include "engine/error.h"
 
@@ -115,6 +119,41 @@ Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, con
   return pair;
 }
 
+bool is_hdf5(const std::string& path) {
+  return !std::filesystem::is_directory(path) && data::kind_of_file(path) == data::Kind::hdf5;
+}
+
+// The labels at a path as HDF5. Masks that are images of their own are stored in a temporary file.
+class Labels {
+ public:
+  // `id` names the case of a single mask.
+  Labels(const std::string& path, const std::string& id) : file_(path) {
+    namespace fs = std::filesystem;
+    if (is_hdf5(path)) return;
+    std::string folder = (fs::temp_directory_path() / "voxgrad-masks-XXXXXX").string();
+    if (::mkdtemp(folder.data()) == nullptr) throw Error(ErrorKind::io, "cannot make the folder " + folder);
+    folder_ = folder;
+    file_ = (fs::path(folder) / (fs::path(path).filename().string() + ".h5")).string();
+    try {
+      data::store_masks(path, file_, id);
+    } catch (...) {
+      remove();
+      throw;
+    }
+  }
+  ~Labels() { remove(); }
+  Labels(const Labels&) = delete;
+  Labels& operator=(const Labels&) = delete;
+  const std::string& file() const { return file_; }
+
+ private:
+  void remove() const {
+    std::error_code ignored;
+    if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+  }
+  std::string file_, folder_;
+};
+
 // Checks all labels of the prediction. The library knows of one label map; that of the prediction is another flag.
 void verify(const data::LabelFile& prediction) {
   try {
@@ -130,9 +169,14 @@ void metrics(const MetricsOptions& options, const Common& common) {
   Console console = common.console();
   const std::map<int, int> map = parse_label_map(options.label_map);
   const std::map<int, int> prediction_map = parse_label_map(options.prediction_map);
+  // Two single masks belong together whatever their names are.
+  const bool single = !std::filesystem::is_directory(options.prediction) && !is_hdf5(options.prediction) &&
+                      !std::filesystem::is_directory(options.truth) && !is_hdf5(options.truth);
+  const std::string id = single ? data::stem_of(options.prediction) : "";
+  const Labels found(options.prediction, id), given(options.truth, id);
   const std::vector<std::string> names =
-      find_names(data::LabelFile(options.prediction, {prediction_map, {}}), data::LabelFile(options.truth, {map, {}}));
-  const data::LabelFile prediction(options.prediction, {prediction_map, names}), truth(options.truth, {map, names});
+      find_names(data::LabelFile(found.file(), {prediction_map, {}}), data::LabelFile(given.file(), {map, {}}));
+  const data::LabelFile prediction(found.file(), {prediction_map, names}), truth(given.file(), {map, names});
   verify(prediction);
   const Partners partners = find_partners(prediction, truth);
   if (!partners.missing.empty()) console.warn(missing_text(partners, prediction, truth));
@@ -159,9 +203,11 @@ void metrics(const MetricsOptions& options, const Common& common) {
 
 void add_metrics(Program& program) {
   const auto options = std::make_shared<MetricsOptions>();
-  CLI::App& verb = program.verb("metrics", "compare two files of labels",
+  CLI::App& verb = program.verb("metrics", "compare labels with the truth",
                                 [options, &program] { metrics(*options, program.common()); });
-  verb.add_option("prediction", options->prediction, "file with /labels or /cases/<id>/label")->required();
+  verb.add_option("prediction", options->prediction,
+                  "HDF5 file of labels, or a mask (PNG, TIFF, NIfTI) or a folder of masks")
+      ->required();
   verb.add_option("truth", options->truth, "the same, taken as true; a dataset is one")->required();
   verb.add_option("--label-map", options->label_map,
                   "stored label:class pairs of the truth, e.g. 0:0,255:1; the prediction stays as it is");

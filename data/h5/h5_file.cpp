@@ -170,14 +170,15 @@ File File::open(const std::string& path) {
   int code = descriptor < 0 || ::fstat(descriptor, &status) != 0 ? errno : 0;
   if (descriptor >= 0) ::close(descriptor);
   if (code == 0 && !S_ISREG(status.st_mode)) code = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
-  if (code != 0) throw Error(ErrorKind::io, text("cannot open ", path, ": ", std::generic_category().message(code)));
+  if (code != 0)
+    throw Error(ErrorKind::io, text("cannot open ", path, ": ", std::generic_category().message(code)),
+                code == EISDIR ? "make a dataset of the folder first" : "");
   file.bytes_ = static_cast<std::uint64_t>(status.st_size);
 
   const Guard guard;
   const std::string where = "file " + file.name_;
   if (H5Fis_hdf5(path.c_str()) <= 0)
-    fail(where, text("is not an HDF5 file (", file.bytes_, " bytes)"),
-         "store images and labels as data/README.md describes format 1");
+    fail(where, text("is not an HDF5 file (", file.bytes_, " bytes)"), "make a dataset of the file first");
   const Handle access(need(H5Pcreate(H5P_FILE_ACCESS), where, "no access list"), H5Pclose);
 #if H5_VERSION_GE(1, 10, 7) && !(H5_VERS_MAJOR == 1 && H5_VERS_MINOR == 12 && H5_VERS_RELEASE == 0)
   H5Pset_file_locking(access.id(), false, true);

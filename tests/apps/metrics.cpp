@@ -1,5 +1,6 @@
 // The verb metrics: where the spacing comes from, the tolerance of NSD, the JSON that scripts read.
 #include <cmath>
+#include <filesystem>
 
 #include "apps/program/json.h"
 #include "data/h5/h5_writer.h"
@@ -178,4 +179,31 @@ TEST_CASE("volumes that lie differently are compared in the same order; if one f
   CHECK(class_one(program({"metrics", s, g, "--json"}))["dice"] == 1.0);
   CHECK(class_one(program({"metrics", plain, g, "--json"}))["dice"] == 0.0);
   CHECK(class_one(program({"metrics", plain, s, "--json"}))["dice"] == 1.0);
+}
+
+TEST_CASE("masks that are images are compared as labels in HDF5 are, by the names of their files") {
+  const Folder folder;
+  const auto write = [&](const std::string& name, const std::vector<std::uint8_t>& labels, float scale = 1) {
+    data::Image mask;
+    mask.values = empty({4, 6, 1});
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      mask.values.data<float>()[i] = scale * static_cast<float>(labels[i]);
+    mask.element = Element::u8;
+    mask.spacing = {1, 1};
+    data::write_image(folder.file(name), mask);
+  };
+  std::filesystem::create_directories(folder.file("p"));
+  std::filesystem::create_directories(folder.file("t"));
+  write("p/a.png", kMoved);
+  write("t/a.png", kTruth, 255);
+  write("t/b.png", kTruth, 255);
+  const Outcome two = program({"metrics", folder.file("p"), folder.file("t"), "--label-map", "0:0,255:1", "--json"});
+  CHECK(class_one(two)["dice"] == 0.5);
+  CHECK(Json::parse(two.out)["missing"] == Json::array({"b"}));
+  write("t.png", kTruth);
+  write("p.png", kMoved);
+  CHECK(class_one(program({"metrics", folder.file("p.png"), folder.file("t.png"), "--json"}))["dice"] == 0.5);
+  const Outcome unmapped = program({"metrics", folder.file("p/a.png"), folder.file("t/a.png")});
+  CHECK(unmapped.code == 3);
+  CHECK_MESSAGE(contains(unmapped.err, "--label-map 0:0,255:1"), unmapped.err);
 }

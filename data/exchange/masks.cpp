@@ -1,0 +1,59 @@
+#include "data/exchange/masks.h"
+
+#include "data/exchange/layouts_detail.h"
+#include "data/prediction_writer.h"
+#include "engine/error.h"
+
+namespace voxgrad::data {
+namespace {
+
+Tensor labels_of(Image& image, const std::string& path) {
+  if (image.channels() != 1)
+    throw Error(ErrorKind::data, text(path, ": a mask has one channel, this image has ", image.channels()),
+                "masks whose colours are classes become labels when a dataset is made of them");
+  round_labels(image, path);
+  const Tensor labels = empty(image.extents(), DType::u8);
+  const float* values = image.values.data<float>();
+  for (std::int64_t i = 0; i < labels.numel(); ++i) {
+    if (values[i] < 0 || values[i] > 255)
+      throw Error(ErrorKind::data, text(path, ": label ", values[i], " outside 0..255"));
+    labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(values[i]);
+  }
+  return labels;
+}
+
+}  // namespace
+
+void store_masks(const std::string& path, const std::string& out, const std::string& id) {
+  using namespace exchange;
+  const Listing listing = is_folder(path) ? walk(path) : Listing{{entry_of(path)}, {}, {}};
+  if (listing.files.empty()) fail_empty(path, listing);
+  std::optional<PredictionWriter> writer;
+  for (const Entry& entry : listing.files) {
+    Image image = read_image(entry.path);
+    Tensor labels = labels_of(image, entry.path);
+    Case one;
+    one.id = !id.empty() ? id : entry.folder.empty() ? entry.stem : entry.folder + "/" + entry.stem;
+    for (char& c : one.id)
+      if (c == '/') c = '_';
+    one.spacing = image.spacing;
+    if (image.affine && labels.dims() == 3) {
+      one.orientation = orientation_of(*image.affine);
+      const Turn turn = turn_to_ras(one.orientation);
+      one.affine = turn(*image.affine, labels.shape());
+      one.spacing = turn(image.spacing);
+      labels = turn(labels);
+    }
+    if (!writer) {
+      PredictionHeader header;
+      header.source = path;
+      header.physical = image.physical;
+      writer.emplace(out, header);
+    }
+    writer->begin(one, labels.shape());
+    writer->labels(labels);
+  }
+  writer->save();
+}
+
+}  // namespace voxgrad::data
