@@ -183,7 +183,8 @@ TEST_CASE("a file that is no model: exit code 4") {
   check_refused({"evaluate", model, data}, 4, {model});
   // A good model, but other data.
   const std::string other = phantom_file(folder, "organs2d", 10, {32, 32});
-  check_refused({"evaluate", folder.file("run"), other}, 3, {"its classes are background, liver", "those of the model are background, nucleus"});
+  check_refused({"evaluate", folder.file("run"), other}, 3,
+                {"its classes are background, liver", "those of the model are background, nucleus"});
   check_refused({"evaluate", folder.file("run"), data, "--split", "tets"}, 2, {"tets"});
 }
 
