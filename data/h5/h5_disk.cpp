@@ -1,6 +1,7 @@
 #include "data/h5/h5_disk.h"
 
-#include <cstring>
+#include <algorithm>
+#include <iterator>
 
 #include "data/h5/h5_detail.h"
 #if H5_VERSION_GE(1, 13, 0)
@@ -53,10 +54,9 @@ H5FD_class_t driver() {
   driver.read = [](H5FD_t* file, H5FD_mem_t, hid_t, haddr_t address, std::size_t size, void* out) -> herr_t {
     return open_file(file).disk->read(address, {static_cast<std::byte*>(out), size}) ? 0 : -1;
   };
-  driver.write = [](H5FD_t* file, H5FD_mem_t kind, hid_t, haddr_t address, std::size_t size,
-                    const void* bytes) -> herr_t {
+  driver.write = [](H5FD_t* file, H5FD_mem_t, hid_t, haddr_t address, std::size_t size, const void* bytes) -> herr_t {
     Open& open = open_file(file);
-    open.disk->write(address, {static_cast<const std::byte*>(bytes), size}, kind == H5FD_MEM_DRAW);
+    open.disk->write(address, {static_cast<const std::byte*>(bytes), size});
     open.end_of_file = std::max(open.end_of_file, address + size);
     return 0;
   };
@@ -82,13 +82,13 @@ Id Disk::create(Id creation, Id access) {
   return H5Fcreate("voxgrad", H5F_ACC_TRUNC, creation, access);
 }
 
-void Disk::write(std::uint64_t address, Bytes bytes, bool values) noexcept {
-  if (!failure_) try {
-      return file_.write(bytes, address);
-    } catch (...) {
-      failure_ = std::current_exception();
-    }
-  if (!values) lost_.push_back({address, {bytes.begin(), bytes.end()}});
+void Disk::write(std::uint64_t address, Bytes bytes) noexcept {
+  if (failure_) return;
+  try {
+    file_.write(bytes, address);
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
 }
 
 bool Disk::read(std::uint64_t address, std::span<std::byte> bytes) noexcept {
@@ -98,11 +98,6 @@ bool Disk::read(std::uint64_t address, std::span<std::byte> bytes) noexcept {
   } catch (...) {
     failure_ = std::current_exception();
     return false;
-  }
-  for (const auto& [at, lost] : lost_) {
-    const std::uint64_t first = std::max(at, address);
-    const std::uint64_t last = std::min(at + lost.size(), address + bytes.size());
-    if (first < last) std::memcpy(bytes.data() + (first - address), lost.data() + (first - at), last - first);
   }
   return true;
 }

@@ -8,8 +8,6 @@
 #include <exception>
 #include <span>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "data/h5/h5.h"
 #include "engine/io/atomic_file.h"
@@ -29,16 +27,13 @@ class Disk {
   void save() { file_.save(); }
 
   // For the driver. None of them throws.
-  void write(std::uint64_t address, Bytes bytes, bool values) noexcept;
+  void write(std::uint64_t address, Bytes bytes) noexcept;
   bool read(std::uint64_t address, std::span<std::byte> bytes) noexcept;
   void resize(std::uint64_t size) noexcept;
 
  private:
   AtomicFile file_;
   std::exception_ptr failure_;
-  // What HDF5 wrote after the failure, in this order. Values are left out, but it must find its own tables again while
-  // it closes the file. They are as large as its cache at most.
-  std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> lost_;
 };
 
 }  // namespace voxgrad::data::h5

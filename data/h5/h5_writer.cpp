@@ -43,21 +43,28 @@ Writer::Writer(const std::string& path) : path_(path), disk_(std::make_shared<Di
   const Handle creation = properties(H5P_FILE_CREATE), access = properties(H5P_FILE_ACCESS);
   done(H5Pset_obj_track_times(creation.id(), false), "/");
   done(H5Pset_libver_bounds(access.id(), H5F_LIBVER_V18, H5F_LIBVER_V18), "/");
-  file_ = Handle(made(disk_->create(creation.id(), access.id()), "/"), H5Fclose);
+  file_ = own(disk_->create(creation.id(), access.id()), H5Fclose, "/");
 }
 
-// Returns the identifier that a call of HDF5 gave. If the disk is not to blame, such a call fails only if memory is
-// short or if the path exists already.
-Id Writer::made(Id id, const std::string& path) const {
+// Throws if the disk or the call of HDF5 that returned this code has failed. If the disk is not to blame, a call fails
+// only if memory is short or if the path exists already.
+void Writer::done(Id code, const std::string& path) const {
   disk_->require();
-  if (id < 0) throw Error(ErrorKind::io, text("cannot write ", path, " of ", path_, reason()));
-  return id;
+  if (code < 0) throw Error(ErrorKind::io, text("cannot write ", path, " of ", path_, reason()));
 }
 
-Handle Writer::properties(Id kind) const { return Handle(made(H5Pcreate(kind), "a property list"), H5Pclose); }
+// Owns the identifier that a call of HDF5 gave, also if the disk has failed meanwhile: HDF5 closes no file in which
+// something is still open.
+Handle Writer::own(Id id, Handle::Close close, const std::string& path) const {
+  Handle handle(id, close);
+  done(id, path);
+  return handle;
+}
+
+Handle Writer::properties(Id kind) const { return own(H5Pcreate(kind), H5Pclose, "a property list"); }
 
 Handle Writer::text_type() const {
-  Handle type(made(H5Tcopy(H5T_C_S1), "a text type"), H5Tclose);
+  Handle type = own(H5Tcopy(H5T_C_S1), H5Tclose, "a text type");
   done(H5Tset_size(type.id(), H5T_VARIABLE), "a text type");
   done(H5Tset_cset(type.id(), H5T_CSET_UTF8), "a text type");
   return type;
@@ -66,25 +73,22 @@ Handle Writer::text_type() const {
 // A single value has no extents.
 Handle Writer::space(const Shape& extents) const {
   const std::vector<hsize_t> size(extents.begin(), extents.end());
-  return Handle(
-      made(size.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(extents.dims(), size.data(), nullptr), "extents"),
-      H5Sclose);
+  return own(size.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(extents.dims(), size.data(), nullptr), H5Sclose,
+             "extents");
 }
 
 void Writer::group(const std::string& path) {
   const Guard guard;
   const Handle creation = properties(H5P_GROUP_CREATE);
   done(H5Pset_obj_track_times(creation.id(), false), path);
-  const Handle group(made(H5Gcreate2(file_.id(), path.c_str(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), path),
-                     H5Gclose);
+  const Handle group =
+      own(H5Gcreate2(file_.id(), path.c_str(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), H5Gclose, path);
 }
 
 Handle Writer::new_array(const std::string& path, Id type, const Shape& extents, const Handle& creation) const {
   done(H5Pset_obj_track_times(creation.id(), false), path);
-  return Handle(
-      made(H5Dcreate2(file_.id(), path.c_str(), type, space(extents).id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
-           path),
-      H5Dclose);
+  return own(H5Dcreate2(file_.id(), path.c_str(), type, space(extents).id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT),
+             H5Dclose, path);
 }
 
 void Writer::create(const std::string& path, Element element, const Shape& extents, const Shape& chunk) {
@@ -113,8 +117,8 @@ void Writer::write(const std::string& path, const Shape& start, const Shape& cou
   const auto open = arrays_.find(path);
   const Id array = open != arrays_.end()
                        ? open->second.id()
-                       : keep_open(path, Handle(made(H5Dopen2(file_.id(), path.c_str(), H5P_DEFAULT), path), H5Dclose));
-  const Handle box = space(count), whole(made(H5Dget_space(array), path), H5Sclose);
+                       : keep_open(path, own(H5Dopen2(file_.id(), path.c_str(), H5P_DEFAULT), H5Dclose, path));
+  const Handle box = space(count), whole = own(H5Dget_space(array), H5Sclose, path);
   const std::vector<hsize_t> first(start.begin(), start.end()), size(count.begin(), count.end());
   done(H5Sselect_hyperslab(whole.id(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr), path);
   done(H5Dwrite(array, native_type(memory), box.id(), whole.id(), H5P_DEFAULT, values), path);
@@ -135,9 +139,9 @@ void Writer::texts(const std::string& path, const std::vector<std::string>& valu
 
 void Writer::put_attribute(const std::string& path, const std::string& name, Id type, const Handle& extents,
                            const void* values) const {
-  const Handle object(made(H5Oopen(file_.id(), path.c_str(), H5P_DEFAULT), path), H5Oclose);
-  const Handle attribute(
-      made(H5Acreate2(object.id(), name.c_str(), type, extents.id(), H5P_DEFAULT, H5P_DEFAULT), path), H5Aclose);
+  const Handle object = own(H5Oopen(file_.id(), path.c_str(), H5P_DEFAULT), H5Oclose, path);
+  const Handle attribute =
+      own(H5Acreate2(object.id(), name.c_str(), type, extents.id(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, path);
   done(H5Awrite(attribute.id(), type, values), path);
 }
 

@@ -49,8 +49,8 @@ class Writer {
   void save();
 
  private:
-  Id made(Id id, const std::string& path) const;
-  void done(int code, const std::string& path) const { made(code, path); }
+  void done(Id code, const std::string& path) const;
+  Handle own(Id id, Handle::Close close, const std::string& path) const;
   Handle properties(Id kind) const;
   Handle text_type() const;
   Handle space(const Shape& extents) const;

@@ -41,3 +41,32 @@ TEST_CASE("empty splits and absent classes are said, in JSON too; an empty split
   CHECK(empty.code == 3);
   CHECK_MESSAGE(contains(empty.err, "no cases in the split `val`"), empty.err);
 }
+
+TEST_CASE("without labels the images are shown, in pixels if the source had no lengths; who needs labels says so") {
+  const Folder folder;
+  const std::string path = folder.file("new.h5");
+  data::DatasetWriter::Header header;
+  header.physical = false;
+  data::DatasetWriter writer(path, header);
+  data::Case one = random_case({4, 5}, 1, 2, Random(1));
+  one.label = {};
+  writer.add(one, data::h5::Element::u8);
+  writer.save();
+  const Outcome outcome = program({"inspect", path});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  for (const char* words : {"labels      none", "1 x 1 px", "channel"})
+    CHECK_MESSAGE(contains(outcome.out, words), words, "\n", outcome.out);
+  CHECK(!contains(outcome.out, "foreground"));
+  const Json json = Json::parse(program({"inspect", path, "--json"}).out);
+  CHECK(json["labelled"] == false);
+  CHECK(json["spacing_unit"] == "px");
+  CHECK(json["classes"].empty());
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"train", path, "--loss", "dice", "-o", folder.file("run")},
+                                             {"compare", path, "--losses", "dice,ce", "-o", folder.file("runs")}}) {
+    const Outcome refused = program(words);
+    CHECK(refused.code == 3);
+    CHECK_MESSAGE(contains(refused.err, "new.h5: has no labels, training needs them"), refused.err);
+  }
+  CHECK(!std::filesystem::exists(folder.file("run")));
+}

@@ -2,7 +2,12 @@
 // without labels.
 #include "data/format.h"
 
+#include <limits>
+
+#include "data/fingerprint.h"
 #include "data/h5/h5_writer.h"
+#include "data/sampling/fields.h"
+#include "data/sampling/loader.h"
 #include "tests/data/recipe.h"
 
 using namespace voxgrad;
@@ -149,6 +154,21 @@ TEST_CASE("format: without labels a dataset has images, and who needs labels say
   CHECK(dataset.read(1).image.shape() == Shape{2, 3, 2});
   CHECK(
       contains(error_of([&] { require_labels(dataset, "training"); }), "cells.h5: has no labels, training needs them"));
+  LoaderOptions options;
+  options.cases = {0};
+  options.patch = {2, 2};
+  for (const auto& needs : std::vector<std::function<void()>>{[&] { Loader(dataset, options); },
+                                                              [&] {
+                                                                Fields({}, folder.file("c.h5"))
+                                                                    .prepare(
+                                                                        dataset, {0}, {2, 2}, [] {},
+                                                                        [](const std::string&) {});
+                                                              }})
+    CHECK(contains(error_of(needs), "cells.h5: has no labels, "));
+  const Fingerprint print = take_fingerprint(dataset, {0, 1});
+  CHECK(print.voxels == 12);
+  CHECK(print.classes.empty());
+  CHECK(print.channels[0].max == 22);
   CHECK(error_of([&] { require_labels(open_recipe(folder, [](Recipe&) {}), "training"); }) == "");
   // What is wrong with an image is still found, and a label map has nothing to do.
   CHECK(contains(refusal([](Recipe& r) {

@@ -59,6 +59,28 @@ TEST_CASE(
   CHECK(bytes_of(path) == whole);
 }
 
+TEST_CASE("h5: a disk that is full while HDF5 makes room in its cache: everything is closed") {
+  const Folder folder;
+  const std::vector<double> large(8000, 1.0);  // 64 kB in the header of a group; 32 MiB of headers fill the cache
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit) == 0);
+  rlimit small = limit;
+  small.rlim_cur = 100000;
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const std::string found = error_of([&] {
+    h5::Writer writer(folder.file("a.h5"));
+    for (int i = 0; i < 2000; ++i) {
+      writer.group(text("/", i));
+      writer.attribute(text("/", i), "large", large);
+    }
+  });
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, handler);
+  CHECK_MESSAGE(contains(found, "a.h5: write: File too large"), found);
+  CHECK(H5Fget_obj_count(static_cast<hid_t>(H5F_OBJ_ALL), H5F_OBJ_FILE | H5F_OBJ_DATASET | H5F_OBJ_GROUP) == 0);
+}
+
 TEST_CASE("h5: without save() nothing remains, and the file from before is untouched") {
   const Folder folder;
   const std::string path = folder.file("a.h5");
