@@ -68,7 +68,7 @@ TEST_CASE("a resumed run knows its data even if the file has no checksum, and it
   CHECK_MESSAGE(contains(other.err, "its content is not what"), other.err);
   CHECK(program({"train", "--resume", run, plain("c.h5", -1)}).code == 0);
   // The same arrays with other splits or spacing are other data: what is tested could have been trained on.
-  const data::DatasetInfo& info = data::Dataset::open(original).info();
+  const data::DatasetInfo info = data::Dataset::open(original).info();
   const std::vector<std::vector<std::int64_t>> splits{{0, 1}, {2}, {3}};
   data::DatasetInfo spaced = info, named = info;
   spaced.spacings[0][0] = 2;
