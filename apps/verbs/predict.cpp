@@ -195,10 +195,8 @@ void Prediction::image(const Job& job) {
   }
   wrote(job.output);
   if (options_.job.overlay) {
-    const std::vector<data::Colour> colours =
-        style_.colours.empty() ? data::default_colours(predictor_.spec().net.classes) : style_.colours;
-    write_text(job.overlay(), to_png(draw_found(drawn, labels, predictor_.spec().class_names, colours,
-                                                one.affine.has_value() && labels.dims() == 3)));
+    const LabelStyle style = label_style(one, style_.colours, predictor_.spec().net.classes);
+    write_text(job.overlay(), to_png(draw_found(drawn, labels, predictor_.spec().class_names, style)));
     wrote(job.overlay());
   }
   console_.detail("wrote " + job.output);
