@@ -191,7 +191,7 @@ class Runner {
 
   bool has_ended(const Task& task) const {
     const std::string path = folder(task) + "/run.json";
-    return fs::exists(path) && ended(Json::parse(read_text(path)));
+    return fs::exists(path) && ended(read_json(path));
   }
 
   // Returns the result of a task from its directory, or nothing if the run has not ended. Throws Error(usage) if the
@@ -199,7 +199,7 @@ class Runner {
   std::optional<ComparedRun> kept(const Task& task, const Plan& plan) {
     const std::string path = folder(task);
     if (!fs::exists(path + "/run.json")) return std::nullopt;
-    const Json json = Json::parse(read_text(path + "/run.json"));
+    const Json json = read_json(path + "/run.json");
     const DatasetChecksums& sums = protocol_.checksums(task);
     const std::string differs = difference(json.at("config"), to_json(plan.config));
     const bool same_data =

@@ -10,6 +10,7 @@
 
 #include "apps/program/manifest.h"
 #include "apps/program/toml.h"
+#include "apps/program/words.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/names.h"
@@ -168,7 +169,7 @@ CLI::App& Program::verb(const std::string& name, const std::string& summary, std
 }
 
 bool Program::parse(int argc, const char* const* argv) {
-  for (int i = 0; i < argc; ++i) command_ += (i > 0 ? " " : "") + std::string(argv[i]);
+  for (int i = 0; i < argc; ++i) command_ += (i > 0 ? " " : "") + shell_word(argv[i]);
   try {
     app_.parse(argc, argv);
     return true;

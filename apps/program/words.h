@@ -22,6 +22,9 @@ std::optional<Part> parse_part(const std::string& text);
 // A text as a cell of a CSV file: in quotes if it has a comma, a quote or a line end.
 std::string csv_cell(const std::string& text);
 
+// Returns a word as a shell takes it: in single quotes if it has more than letters, digits and _-+=.,:/@%.
+std::string shell_word(const std::string& word);
+
 // Makes a text the name of a file or folder: letters, digits and -_.= stay, anything else becomes an underscore.
 std::string file_name(std::string text);
 

@@ -19,6 +19,8 @@ constexpr const char* kStyle = R"(
 body{margin:0 auto;padding:16px 14px 48px;max-width:1180px;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 h1{font-size:1.6rem;line-height:1.25;margin:.4em 0}
+h3{font-size:1rem;margin:1.2em 0 .3em;overflow-wrap:anywhere}
+h3::first-letter{text-transform:uppercase}
 h2{font-size:1.2rem;margin:2.2em 0 .6em;padding-top:.7em;border-top:1px solid var(--line)}
 p{max-width:75ch;margin:.6em 0}
 code{display:block;padding:10px 12px;background:var(--panel);border-radius:6px;overflow-x:auto;white-space:pre-wrap;
@@ -40,6 +42,15 @@ figcaption{font-size:.85rem;color:var(--soft);max-width:360px;margin:0 0 4px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px;max-width:760px}
 .tiles figcaption{margin:3px 0 0}
 .tiles img{display:block;width:100%;image-rendering:pixelated;border-radius:3px}
+.tiles.large{grid-template-columns:repeat(auto-fit,minmax(min(100%,260px),1fr));max-width:none;margin:.6em 0 1.6em}
+.large img{width:auto;max-width:100%;max-height:88vh;image-rendering:auto}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,165px),1fr));gap:10px;margin:1em 0}
+.facts div{padding:8px 12px;background:var(--panel);border-radius:6px;overflow-wrap:anywhere}
+dt{font-size:.85rem;color:var(--soft)}
+dd{margin:0;font-size:1.25rem;font-weight:600;line-height:1.3}
+dd small{display:block;font-size:.85rem;font-weight:400}
+.alarm{padding:10px 14px;border-left:4px solid var(--region);background:var(--panel);max-width:none}
+table.words td,table.words th{text-align:left;white-space:normal;overflow-wrap:anywhere}
 .entry{white-space:nowrap;margin-right:.9em}
 details{margin:.7em 0}
 summary{cursor:pointer;font-weight:600}
@@ -57,6 +68,7 @@ svg .thin{stroke:var(--soft);stroke-opacity:.4;stroke-width:1}
 svg .thick-0,svg .thick-1,svg .thick-2{stroke:var(--ink);stroke-width:2}
 svg .thick-1{stroke-dasharray:6 3}
 svg .thick-2{stroke-dasharray:2 3}
+svg .of-class{stroke-width:2;filter:drop-shadow(0 0 .5px var(--ink))}
 svg .distribution{fill:var(--distribution)}svg .region{fill:var(--region)}
 svg .boundary{fill:var(--boundary)}svg .compound{fill:var(--compound)}
 @media print{details>*{display:block}}
@@ -64,10 +76,10 @@ svg .boundary{fill:var(--boundary)}svg .compound{fill:var(--compound)}
 
 }  // namespace
 
-std::string page(const std::string& title, const std::string& body) {
+std::string page(const std::string& title, const std::string& body, const std::string& style) {
   return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>" +
-         escaped(title) + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<h1>" + escaped(title) +
+         escaped(title) + "</title>\n<style>" + kStyle + style + "</style>\n</head>\n<body>\n<h1>" + escaped(title) +
          "</h1>\n" + body + "</body>\n</html>\n";
 }
 
@@ -87,12 +99,22 @@ std::string folded(const std::string& title, const std::string& body) {
   return "<details>\n<summary>" + escaped(title) + "</summary>\n" + body + "</details>\n";
 }
 
-std::string png_image(const std::string& bytes, const std::string& alt) {
-  return "<img alt=\"" + escaped(alt) + "\" src=\"data:image/png;base64," + base64(bytes) + "\"/>";
+std::string key(const std::string& colour, const std::string& words) {
+  return "<span class=\"entry\"><span class=\"key\" style=\"background:" + colour + "\"></span>" + escaped(words) +
+         "</span> ";
 }
 
-HtmlTable::HtmlTable(const std::string& caption, const std::vector<std::string>& header) {
-  body_ = "<div class=\"wide\"><table>\n<caption><div>" + escaped(caption) + "</div></caption>\n<thead><tr>";
+std::string tiles(const std::vector<Tile>& tiles, bool large) {
+  std::string body = std::string("<div class=\"tiles") + (large ? " large" : "") + "\">\n";
+  for (const Tile& tile : tiles)
+    body += "<figure><img alt=\"" + escaped(tile.alt) + "\" src=\"data:image/png;base64," + base64(tile.png) +
+            "\"/><figcaption>" + escaped(tile.caption) + "</figcaption></figure>\n";
+  return body + "</div>\n";
+}
+
+HtmlTable::HtmlTable(const std::string& caption, const std::vector<std::string>& header, const std::string& style) {
+  body_ = "<div class=\"wide\"><table" + (style.empty() ? "" : " class=\"" + style + "\"") + ">\n<caption><div>" +
+          escaped(caption) + "</div></caption>\n<thead><tr>";
   for (const std::string& cell : header) body_ += "<th scope=\"col\">" + escaped(cell) + "</th>";
   body_ += "</tr></thead>\n<tbody>\n";
 }

@@ -7,8 +7,8 @@
 
 namespace voxgrad::apps {
 
-// Returns a whole document; `body` is HTML.
-std::string page(const std::string& title, const std::string& body);
+// Returns a whole document; `body` is HTML, `style` is CSS for this page alone.
+std::string page(const std::string& title, const std::string& body, const std::string& style = "");
 // Returns a section with its heading.
 std::string section(const std::string& title, const std::string& body);
 std::string paragraph(const std::string& words);  // plain text
@@ -18,13 +18,21 @@ std::string figure(const std::string& picture, const std::string& caption);
 std::string figures(const std::string& figures);
 // Returns a part that opens when its title is clicked.
 std::string folded(const std::string& title, const std::string& body);
-std::string png_image(const std::string& bytes, const std::string& alt);
+// Returns an entry of a legend: a box in a colour (CSS) and what it means.
+std::string key(const std::string& colour, const std::string& words);
+
+struct Tile {
+  std::string caption, alt, png;  // `png` is a file as bytes
+};
+// Puts tiles side by side. Large ones take a third of a wide page and all of a narrow one.
+std::string tiles(const std::vector<Tile>& tiles, bool large = false);
 
 // A table whose cells are HTML. The first column heads the rows and stays in sight where the table is wider than the
 // page.
 class HtmlTable {
  public:
-  HtmlTable(const std::string& caption, const std::vector<std::string>& header);
+  // `style` is a CSS class: "words" for cells of text, which are broken into lines.
+  HtmlTable(const std::string& caption, const std::vector<std::string>& header, const std::string& style = "");
   void row(const std::vector<std::string>& cells);
   // Returns a cell with a shade for a share 0 .. 1.
   static std::string shaded(const std::string& words, double share);

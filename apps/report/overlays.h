@@ -7,16 +7,13 @@
 #include <vector>
 
 #include "apps/comparison/analysis.h"
-#include "engine/tensor.h"
+#include "apps/report/html.h"
 
 namespace voxgrad::apps {
 
-struct OverlayTile {
-  std::string caption, alt, png;  // bytes of the file
-};
 struct OverlayRow {
   std::string dataset, caption;
-  std::vector<OverlayTile> tiles;  // the image, then one per loss
+  std::vector<Tile> tiles;  // the image, then one per loss
 };
 
 // Predicts with the stored models and keeps the pictures in DIRECTORY/overlays. Without `redraw` it takes the pictures

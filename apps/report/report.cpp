@@ -23,8 +23,7 @@ std::string legend() {
   for (const auto& [family, shape] :
        {std::pair{losses::Family::distribution, "circle"}, std::pair{losses::Family::region, "square"},
         std::pair{losses::Family::boundary, "triangle"}, std::pair{losses::Family::compound, "diamond"}})
-    keys += text("<span class=\"entry\"><span class=\"key\" style=\"background:var(--", losses::name_of(family),
-                 ")\"></span>", losses::name_of(family), " (", shape, ")</span> ");
+    keys += key(text("var(--", losses::name_of(family), ")"), text(losses::name_of(family), " (", shape, ")"));
   return keys + "</p>\n";
 }
 
@@ -91,18 +90,9 @@ std::string curves_section(const Comparison& comparison, const std::vector<Analy
 }
 
 std::string overlays_section(const std::vector<OverlayRow>& rows, const std::vector<std::string>& notes) {
-  std::string body =
-      "<p><span class=\"entry\"><span class=\"key\" style=\"background:#56b4e9\"></span>found as in the truth</span> "
-      "<span class=\"entry\"><span class=\"key\" style=\"background:#f0e442\"></span>missed</span> "
-      "<span class=\"entry\"><span class=\"key\" style=\"background:#d55e00\"></span>false, or of another class</span> "
-      "</p>\n";
-  for (const OverlayRow& row : rows) {
-    std::string tiles;
-    for (const OverlayTile& tile : row.tiles)
-      tiles += "<figure>" + png_image(tile.png, tile.alt) + "<figcaption>" + escaped(tile.caption) +
-               "</figcaption></figure>\n";
-    body += paragraph(row.dataset + ", " + row.caption) + "<div class=\"tiles\">\n" + tiles + "</div>\n";
-  }
+  std::string body = "<p>" + key("#56b4e9", "found as in the truth") + key("#f0e442", "missed") +
+                     key("#d55e00", "false, or of another class") + "</p>\n";
+  for (const OverlayRow& row : rows) body += paragraph(row.dataset + ", " + row.caption) + tiles(row.tiles);
   for (const std::string& note : notes) body += paragraph(note);
   return rows.empty() && notes.empty() ? "" : section("Predictions", body);
 }

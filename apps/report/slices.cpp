@@ -1,9 +1,10 @@
 #include "apps/report/slices.h"
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
 #include "apps/training/interval.h"
+#include "data/exchange/output.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -12,12 +13,15 @@ namespace {
 constexpr std::int64_t kTile = 320, kPhoto = 1024;  // pixels of a side of a slice and of a picture
 constexpr int kTiles = 9, kTilesInRow = 3;
 constexpr std::int64_t kGap = 6, kPaper = 10;
-constexpr double kArea = 0.35, kBorder = 1;  // how much of the image the inside of a class and its border cover
+constexpr double kArea = 0.35, kHidden = 0.6;   // how much of the image a class and ignored voxels cover
+constexpr std::int64_t kPixelsPerBorder = 200;  // a border has a pixel for so many pixels of the picture
 
 struct Extents {
   std::int64_t slices, height, width;
   explicit Extents(const Shape& shape)
       : slices(shape.dims() == 3 ? shape[0] : 1), height(shape[-2]), width(shape[-1]) {}
+  // Every how manieth voxel is drawn.
+  std::int64_t step(std::int64_t largest) const { return (std::max(height, width) + largest - 1) / largest; }
 };
 
 // Returns the slices that are shown.
@@ -25,27 +29,35 @@ std::vector<std::int64_t> chosen_slices(const Tensor& labels) {
   const Extents extents(labels.shape());
   const std::uint8_t* values = labels.data<std::uint8_t>();
   const std::int64_t area = extents.height * extents.width;
-  std::vector<std::int64_t> full, chosen;
-  for (std::int64_t z = 0; z < extents.slices; ++z)
+  std::vector<std::int64_t> full, all;
+  for (std::int64_t z = 0; z < extents.slices; ++z) {
+    all.push_back(z);
     if (std::any_of(values + z * area, values + (z + 1) * area, [](std::uint8_t label) { return label != 0; }))
       full.push_back(z);
-  for (std::int64_t z = 0; z < extents.slices && full.empty(); ++z) chosen.push_back(z);
-  const std::vector<std::int64_t>& from = full.empty() ? chosen : full;
-  const std::int64_t count = std::min<std::int64_t>(kTiles, std::ssize(from));
+  }
+  const std::vector<std::int64_t>& from = full.empty() ? all : full;
   std::vector<std::int64_t> result;
-  for (std::int64_t i = 0; i < count; ++i) result.push_back(nth(from, (2 * i + 1) * std::ssize(from) / (2 * count)));
+  for (const std::int64_t i : evenly(kTiles, std::ssize(from))) result.push_back(nth(from, i));
   return result;
 }
 
-// Copies a picture to a place of a drawing; `upright` begins with its last row.
-void paste(Drawing& drawing, std::int64_t x, std::int64_t y, const Picture& tile, bool upright, std::int64_t scale) {
+void blend(Colour& under, const Colour& over, double share) {
+  for (std::size_t c = 0; c < 3; ++c) under[c] = static_cast<std::uint8_t>((1 - share) * under[c] + share * over[c]);
+}
+
+void paste(Drawing& drawing, std::int64_t x, std::int64_t y, const Picture& tile) {
   for (std::int64_t row = 0; row < tile.height; ++row)
     for (std::int64_t column = 0; column < tile.width; ++column) {
-      const std::int64_t from = upright ? tile.height - 1 - row : row;
-      Colour colour{};
-      std::copy_n(tile.rgb.begin() + 3 * (from * tile.width + column), 3, colour.begin());
-      drawing.fill(x + column * scale, y + row * scale, scale, scale, colour);
+      const std::uint8_t* rgb = tile.rgb.data() + 3 * (row * tile.width + column);
+      drawing.fill(x + column, y + row, 1, 1, {rgb[0], rgb[1], rgb[2]});
     }
+}
+
+// Cuts a text, so that it is not wider than `width`.
+std::string fitting(std::string words, std::int64_t width) {
+  if (Drawing::text_width(words) <= width) return words;
+  while (!words.empty() && Drawing::text_width(words + "..") > width) words.pop_back();
+  return words + "..";
 }
 
 // The names of the classes with their colours, in as many lines as the width asks for.
@@ -84,14 +96,26 @@ class Legend {
 
 }  // namespace
 
-std::int64_t fullest_slice(const Tensor& labels) {
+LabelStyle label_style(const data::Case& one, std::vector<Colour> colours, std::int64_t classes, int ignore) {
+  if (std::ssize(colours) != classes) colours = data::default_colours(classes);
+  return {std::move(colours), ignore, one.affine.has_value() && one.spacing.size() == 3};
+}
+
+std::vector<std::int64_t> evenly(std::int64_t count, std::int64_t size) {
+  std::vector<std::int64_t> result;
+  count = std::min(count, size);
+  for (std::int64_t i = 0; i < count; ++i) result.push_back((2 * i + 1) * size / (2 * count));
+  return result;
+}
+
+std::int64_t fullest_slice(const Tensor& labels, int ignore) {
   const Extents extents(labels.shape());
   const std::uint8_t* values = labels.data<std::uint8_t>();
   const std::int64_t area = extents.height * extents.width;
-  std::int64_t most = -1, fullest = 0;
+  std::int64_t most = 0, fullest = extents.slices / 2;
   for (std::int64_t z = 0; z < extents.slices; ++z) {
     const std::int64_t found = std::count_if(values + z * area, values + (z + 1) * area,
-                                             [](std::uint8_t label) { return label != 0 && label != 255; });
+                                             [ignore](std::uint8_t label) { return label != 0 && label != ignore; });
     if (found > most) {
       most = found;
       fullest = z;
@@ -104,11 +128,13 @@ Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest
   const Extents extents(image.shape().without(-1));
   const std::int64_t channels = image.extent(-1), shown = channels == 3 ? 3 : 1, area = extents.height * extents.width;
   const float* values = image.data<float>() + slice * area * channels;
+  const std::int64_t step = extents.step(largest);
   std::vector<double> all;
-  for (std::int64_t i = 0; i < area; ++i)
-    for (std::int64_t c = 0; c < shown; ++c) all.push_back(static_cast<double>(values[i * channels + c]));
+  for (std::int64_t y = 0; y < extents.height; y += step)
+    for (std::int64_t x = 0; x < extents.width; x += step)
+      for (std::int64_t c = 0; c < shown; ++c)
+        all.push_back(static_cast<double>(values[(y * extents.width + x) * channels + c]));
   const auto [dark, light] = quantiles(std::move(all), 0.01, 0.99);
-  const std::int64_t step = (std::max(extents.height, extents.width) + largest - 1) / largest;
   Picture picture{(extents.width + step - 1) / step, (extents.height + step - 1) / step, {}};
   for (std::int64_t y = 0; y < extents.height; y += step)
     for (std::int64_t x = 0; x < extents.width; x += step) {
@@ -124,39 +150,79 @@ Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest
   return picture;
 }
 
-Picture draw_found(const Tensor& image, const Tensor& labels, const std::vector<std::string>& class_names,
-                   const std::vector<Colour>& colours, bool upright) {
-  check(image.shape().without(-1) == labels.shape(), "draw_found: image ", image, " and labels ", labels);
-  const Extents extents(labels.shape());
-  const std::uint8_t* values = labels.data<std::uint8_t>();
-  const auto paint = [&](std::int64_t voxel) -> Paint {
-    const std::uint8_t label = values[voxel];
-    if (label == 0) return {};
-    const std::int64_t x = voxel % extents.width, y = voxel / extents.width % extents.height;
-    const bool border = (x > 0 && values[voxel - 1] != label) ||
-                        (x + 1 < extents.width && values[voxel + 1] != label) ||
-                        (y > 0 && values[voxel - extents.width] != label) ||
-                        (y + 1 < extents.height && values[voxel + extents.width] != label);
-    return {nth(colours, label), border ? kBorder : kArea};
+Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slice, std::int64_t largest,
+                 const LabelStyle& style) {
+  const std::int64_t side = std::max(picture.width, picture.height), scale = std::max<std::int64_t>(1, largest / side);
+  Picture result{picture.width * scale, picture.height * scale, {}};
+  std::vector<std::uint8_t> drawn;  // the label of each pixel of `picture`
+  if (labels.defined()) {
+    const Extents extents(labels.shape());
+    const std::int64_t step = extents.step(largest);
+    const std::uint8_t* values = labels.data<std::uint8_t>() + slice * extents.height * extents.width;
+    for (std::int64_t y = 0; y < extents.height; y += step)
+      for (std::int64_t x = 0; x < extents.width; x += step) drawn.push_back(values[y * extents.width + x]);
+    check(std::ssize(drawn) == picture.width * picture.height, "enlarged: labels ", labels, " do not fit the picture");
+  }
+  // Outside the picture every label goes on.
+  const auto label_at = [&](std::int64_t x, std::int64_t y) {
+    x = std::clamp<std::int64_t>(x, 0, result.width - 1);
+    y = std::clamp<std::int64_t>(y, 0, result.height - 1);
+    return nth(drawn, y / scale * picture.width + x / scale);
   };
-  const std::vector<std::int64_t> slices = chosen_slices(labels);
-  std::vector<Picture> tiles;
-  for (const std::int64_t z : slices) tiles.push_back(draw_slice(image, z, slices.size() > 1 ? kTile : kPhoto, paint));
-  const std::int64_t side = std::max(tiles[0].width, tiles[0].height);
-  const std::int64_t scale = std::max<std::int64_t>(1, (slices.size() > 1 ? kTile : kPhoto) / side);
-  const std::int64_t width = tiles[0].width * scale, height = tiles[0].height * scale;
-  const std::int64_t columns = std::min<std::int64_t>(kTilesInRow, std::ssize(tiles));
-  const std::int64_t rows = (std::ssize(tiles) + columns - 1) / columns;
-  const std::int64_t wide = columns * (width + kGap) - kGap, tall = rows * (height + kGap) - kGap;
+  const std::int64_t border = std::max<std::int64_t>(1, std::max(result.width, result.height) / kPixelsPerBorder);
+  const auto is_border = [&](std::int64_t x, std::int64_t y, std::uint8_t label) {
+    for (std::int64_t d = 1; d <= border; ++d)
+      if (label_at(x - d, y) != label || label_at(x + d, y) != label || label_at(x, y - d) != label ||
+          label_at(x, y + d) != label)
+        return true;
+    return false;
+  };
+  for (std::int64_t row = 0; row < result.height; ++row)
+    for (std::int64_t x = 0; x < result.width; ++x) {
+      const std::int64_t y = style.upright ? result.height - 1 - row : row;
+      Colour colour{};
+      std::copy_n(picture.rgb.begin() + 3 * (y / scale * picture.width + x / scale), 3, colour.begin());
+      const std::uint8_t label = drawn.empty() ? std::uint8_t{0} : label_at(x, y);
+      if (label == style.ignore)
+        blend(colour, kIgnored, kHidden);
+      else if (label != 0)
+        blend(colour, nth(style.colours, label), is_border(x, y, label) ? 1 : kArea);
+      result.rgb.insert(result.rgb.end(), colour.begin(), colour.end());
+    }
+  return result;
+}
+
+Picture draw_sheet(const std::vector<Picture>& pictures, const std::vector<std::string>& captions,
+                   const std::vector<std::string>& class_names, const std::vector<Colour>& colours) {
+  std::int64_t width = 0, height = 0;
+  for (const Picture& picture : pictures) {
+    width = std::max(width, picture.width);
+    height = std::max(height, picture.height);
+  }
+  const std::int64_t caption = captions.empty() ? 0 : Drawing::kTextHeight + kGap;
+  const std::int64_t columns = std::min<std::int64_t>(kTilesInRow, std::ssize(pictures));
+  const std::int64_t rows = (std::ssize(pictures) + columns - 1) / columns;
+  const std::int64_t wide = columns * (width + kGap) - kGap, tall = rows * (height + caption + kGap) - kGap;
   const Legend legend(class_names, wide);
   Drawing drawing(wide + 2 * kPaper, tall + legend.height() + 3 * kPaper);
-  for (std::size_t i = 0; i < tiles.size(); ++i) {
-    const std::int64_t index = static_cast<std::int64_t>(i);
-    paste(drawing, kPaper + index % columns * (width + kGap), kPaper + index / columns * (height + kGap), tiles[i],
-          upright, scale);
+  for (std::int64_t i = 0; i < std::ssize(pictures); ++i) {
+    const std::int64_t x = kPaper + i % columns * (width + kGap), y = kPaper + i / columns * (height + caption + kGap);
+    if (!captions.empty()) drawing.text(x, y, fitting(nth(captions, i), width), {30, 30, 30});
+    paste(drawing, x, y + caption, nth(pictures, i));
   }
   legend.draw(drawing, kPaper, tall + 2 * kPaper, colours);
   return drawing.picture();
+}
+
+Picture draw_found(const Tensor& image, const Tensor& labels, const std::vector<std::string>& class_names,
+                   const LabelStyle& style) {
+  check(image.shape().without(-1) == labels.shape(), "draw_found: image ", image, " and labels ", labels);
+  const std::vector<std::int64_t> slices = chosen_slices(labels);
+  const std::int64_t largest = slices.size() > 1 ? kTile : kPhoto;
+  std::vector<Picture> tiles;
+  for (const std::int64_t z : slices)
+    tiles.push_back(enlarged(draw_slice(image, z, largest), labels, z, largest, style));
+  return draw_sheet(tiles, {}, class_names, style.colours);
 }
 
 }  // namespace voxgrad::apps

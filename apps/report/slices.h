@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "apps/report/drawing.h"
-#include "engine/tensor.h"
+#include "data/dataset.h"
 
 namespace voxgrad::apps {
 
-// The slice of labels [Z, Y, X] with most voxels that are neither background nor 255; 0 for labels [Y, X].
-std::int64_t fullest_slice(const Tensor& labels);
+// The slice of labels [Z, Y, X] with most voxels that are neither background nor `ignore`, or the middle one if all
+// are; 0 for labels [Y, X].
+std::int64_t fullest_slice(const Tensor& labels, int ignore = 255);
 
 // What is laid over a pixel; nothing if `share`, its weight against the image, is 0.
 struct Paint {
@@ -24,13 +25,36 @@ using PaintOf = std::function<Paint(std::int64_t voxel)>;
 
 // Draws a slice of an image [*S, C] with at most `largest` pixels a side; of larger ones every second or third voxel is
 // drawn. Three channels are colours; otherwise the first one is drawn in grey. Dark and light are the 1st and the 99th
-// percentile of the slice.
+// percentile of what is drawn.
 Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over = {});
 
+// How labels are shown: a colour for each class, and grey where they have the value `ignore`.
+struct LabelStyle {
+  std::vector<Colour> colours;
+  int ignore = -1;
+  // The last row of a slice is on top, as the front of the body is in the orientation RAS.
+  bool upright = false;
+};
+inline constexpr Colour kIgnored{128, 128, 128};
+// The style for a case, with these colours, or with the default ones if there are not as many as classes.
+LabelStyle label_style(const data::Case& one, std::vector<Colour> colours, std::int64_t classes, int ignore = -1);
+
+// Enlarges a picture that draw_slice() made with the same `slice` and `largest` by the largest whole factor that
+// `largest` allows. The classes of `labels` u8 [*S] are laid over it with clear borders; undefined labels leave it as
+// it is.
+Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slice, std::int64_t largest,
+                 const LabelStyle& style);
+
+// Puts pictures side by side, three in a row, with their captions, if there are any, above and the classes below.
+Picture draw_sheet(const std::vector<Picture>& pictures, const std::vector<std::string>& captions,
+                   const std::vector<std::string>& class_names, const std::vector<Colour>& colours);
+
 // Draws what was found: the classes with clear borders over the image, and their names below. Of a volume at most nine
-// slices are shown, evenly spread over those with a class other than the background. With `upright` the last row of a
-// slice is on top, as the front of the body is in the orientation RAS.
+// slices are shown, evenly spread over those with a class other than the background.
 Picture draw_found(const Tensor& image, const Tensor& labels, const std::vector<std::string>& class_names,
-                   const std::vector<Colour>& colours, bool upright);
+                   const LabelStyle& style);
+
+// Returns at most `count` of the numbers 0 .. size - 1, evenly spread.
+std::vector<std::int64_t> evenly(std::int64_t count, std::int64_t size);
 
 }  // namespace voxgrad::apps

@@ -94,6 +94,10 @@ double foreground_mean(const std::vector<CaseResult>& cases, const std::string& 
   return mean_of_choice(cases, all_of(cases), losses::metric_index(metric));
 }
 
+bool finds_nothing(double val_dice, double test_dice) {
+  return !(val_dice > 0) && !(test_dice > 0) && (val_dice == 0 || test_dice == 0);
+}
+
 std::vector<double> case_means(const std::vector<CaseResult>& cases, const std::string& metric) {
   std::vector<double> means;
   for (std::size_t i = 0; i < cases.size(); ++i)

@@ -45,6 +45,8 @@ std::vector<double> over_cases(const std::vector<CaseResult>& cases, std::size_t
 losses::Aggregate class_aggregate(const std::vector<CaseResult>& cases, std::size_t label, const std::string& metric);
 // Returns the mean over the foreground classes of their means over the cases. Classes without a value are left out.
 double foreground_mean(const std::vector<CaseResult>& cases, const std::string& metric = "dice");
+// Whether no voxel of any class was found, as far as there are cases; the arguments are foreground means of Dice.
+bool finds_nothing(double val_dice, double test_dice);
 // Returns the mean over the foreground classes for every case. An infinite value counts as the diagonal of the image.
 std::vector<double> case_means(const std::vector<CaseResult>& cases, const std::string& metric = "dice");
 

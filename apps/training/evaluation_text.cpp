@@ -87,9 +87,9 @@ std::string tolerance_text(const std::vector<CaseResult>& cases, const std::stri
   return one ? text(first, " ", unit) : "the largest voxel spacing";
 }
 
-// Says how classes were found that are not in every case; empty if all classes are in all cases.
-std::string empty_masks(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names) {
-  Table table({"class", "not there", "found then", "there", "missed", "Dice*", "HD95*", "NSD*"}, 1);
+void add_empty_masks(MetricTables& tables, const std::vector<CaseResult>& cases,
+                     const std::vector<std::string>& class_names) {
+  Rows rows{{"class", "not there", "found then", "there", "missed", "Dice*", "HD95*", "NSD*"}};
   bool any = false, surfaces = false;
   for (std::size_t label = 1; label < class_names.size(); ++label) {
     const Detection d = detection(cases, label);
@@ -102,18 +102,25 @@ std::string empty_masks(const std::vector<CaseResult>& cases, const std::vector<
       row.push_back(cell(losses::metrics()[losses::metric_index(name)], a.empty_is_perfect));
       surfaces = surfaces || a.infinite > 0;
     }
-    table.row(row);
+    rows.push_back(std::move(row));
   }
-  if (!any) return "";
-  return "\nCases without a class, or without any prediction of it\n" + table.str() +
-         "* Neither there nor found counts as perfect; above, such cases are left out of the mean.\n" +
-         (surfaces ? "A distance to an empty mask is infinite; in means it is the diagonal of the image.\n" : "");
+  if (!any) return;
+  tables.empty_masks = std::move(rows);
+  tables.empty_notes = "* Neither there nor found counts as perfect; above, such cases are left out of the mean.\n";
+  if (surfaces)
+    tables.empty_notes += "A distance to an empty mask is infinite; in means it is the diagonal of the image.\n";
+}
+
+std::string aligned(const Rows& rows) {
+  Table result(rows.front(), 1);
+  for (std::size_t i = 1; i < rows.size(); ++i) result.row(rows[i]);
+  return result.str();
 }
 
 std::string notes(const std::vector<CaseResult>& cases, const std::vector<Metric>& known, const std::string& unit) {
   std::string result;
   if (known.back().needs >= losses::Needs::surfaces)
-    result += "\nHD95, ASSD: " + unit + ". NSD: within " + tolerance_text(cases, unit) +
+    result += "HD95, ASSD: " + unit + ". NSD: within " + tolerance_text(cases, unit) +
               ". RVD: (predicted - true volume) / true.\n";
   if (known.back().needs < losses::Needs::probabilities) return result;
   return result + text("Error of the predicted share of the image: ",
@@ -166,26 +173,40 @@ std::vector<CaseResult> cases_from_json(const Json& list) {
   return cases;
 }
 
-std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
-                  const std::string& unit) {
-  if (cases.empty()) return "no cases\n";
+MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
+                           const std::string& unit) {
   const std::vector<Metric> shown = shown_metrics(cases);
+  MetricTables tables;
   std::vector<std::string> header{"class", "cases"};
   for (const Metric& metric : shown) header.push_back(metric.title);
   header.insert(header.begin() + 3, "SD");
-  Table result(header, 1);
+  tables.metrics.push_back(std::move(header));
   const auto add = [&](const std::string& name, const losses::Summary& dice, auto&& value_of) {
     std::vector<std::string> row{name, std::to_string(dice.count)};
     for (const Metric& metric : shown) row.push_back(cell(metric, value_of(metric.name)));
     row.insert(row.begin() + 3, fixed(dice.deviation, 4));
-    result.row(row);
+    tables.metrics.push_back(std::move(row));
   };
   for (std::size_t label = 1; label < class_names.size(); ++label)
     add(class_names[label], summarise(over_cases(cases, label)),
         [&](const char* name) { return class_aggregate(cases, label, name).mean; });
   if (class_names.size() > 2)
     add("mean", summarise(case_means(cases)), [&](const char* name) { return foreground_mean(cases, name); });
-  return result.str() + notes(cases, known_metrics(cases), unit) + empty_masks(cases, class_names);
+  tables.notes = notes(cases, known_metrics(cases), unit);
+  add_empty_masks(tables, cases, class_names);
+  return tables;
+}
+
+std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
+                  const std::string& unit) {
+  if (cases.empty()) return "no cases\n";
+  const MetricTables tables = metric_tables(cases, class_names, unit);
+  std::string result = aligned(tables.metrics);
+  if (!tables.notes.empty()) result += "\n" + tables.notes;
+  if (!tables.empty_masks.empty())
+    result +=
+        "\nCases without a class, or without any prediction of it\n" + aligned(tables.empty_masks) + tables.empty_notes;
+  return result;
 }
 
 }  // namespace voxgrad::apps

@@ -18,9 +18,19 @@ Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string
 // From the "cases" above, without the background.
 std::vector<CaseResult> cases_from_json(const Json& list);
 
-// Returns a table with a row per class and one for the mean of the foreground. A second table follows if there are
-// empty masks, and then notes. A line has at most 100 columns if class names have at most 16 letters. `unit` is that of
-// distances.
+// The tables of an evaluation; the first row of each is its header, the first cell of a row names a class.
+using Rows = std::vector<std::vector<std::string>>;
+struct MetricTables {
+  Rows metrics;       // a row per class, and one for the mean of the foreground if there are several
+  std::string notes;  // what the columns mean, as lines of text
+  // How classes were found that are not in every case; no rows if all classes are in all cases.
+  Rows empty_masks;
+  std::string empty_notes;
+};
+// There has to be a case. `unit` is that of distances.
+MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
+                           const std::string& unit);
+// Returns these tables and notes as text. A line has at most 100 columns if class names have at most 16 letters.
 std::string table(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
                   const std::string& unit = "mm");
 

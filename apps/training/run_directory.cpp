@@ -156,6 +156,15 @@ std::string read_text(const std::string& path) {
   return out.str();
 }
 
+Json read_json(const std::string& path) {
+  const std::string bytes = read_text(path);
+  try {
+    return Json::parse(bytes);
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::data, path + ": " + error.what());
+  }
+}
+
 void write_text(const std::string& path, const std::string& contents) {
   write_atomically(path, {std::as_bytes(std::span(contents))});
 }

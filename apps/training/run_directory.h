@@ -1,5 +1,5 @@
 // The run directory holds everything that one training leaves behind. Only one process at a time writes there.
-//   config.toml  run.json  log.jsonl  metrics.csv  curves.svg
+//   config.toml  run.json  log.jsonl  metrics.csv  curves.svg  report.html  overlays/*.png
 //   last.safetensors  previous.safetensors  best.safetensors
 #pragma once
 
@@ -12,6 +12,8 @@ namespace voxgrad::apps {
 
 // Reads a whole text file. Throws Error(io).
 std::string read_text(const std::string& path);
+// Reads a file of JSON. Throws Error(io), and Error(data) that names the file if it is damaged.
+Json read_json(const std::string& path);
 // Replaces a text file as a whole. Throws Error(io); the old file is then still there.
 void write_text(const std::string& path, const std::string& contents);
 

@@ -1,5 +1,6 @@
 #include "apps/training/session.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -33,6 +34,7 @@ Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& d
       observer_(observer),
       device_(device),
       command_(command),
+      first_command_(command),
       checksums_(checksums_of(dataset)),
       description_(checksum_of_description(dataset.info(), {plan.loader.cases, plan.val, plan.test})),
       trainer_(dataset, plan, device) {
@@ -43,6 +45,15 @@ double Session::seconds() const {
   return seconds_before_ + std::chrono::duration<double>(Clock::now() - start_).count();
 }
 
+void Session::warn(const std::string& warning) {
+  observer_.on_warning(warning);
+  remember(warning);
+}
+
+void Session::remember(const std::string& warning) {
+  if (std::find(warnings_.begin(), warnings_.end(), warning) == warnings_.end()) warnings_.push_back(warning);
+}
+
 template <class F>
 bool Session::attempt(F&& write) {
   try {
@@ -50,7 +61,7 @@ bool Session::attempt(F&& write) {
     return true;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::io) throw;
-    observer_.on_warning(error.message() + "; training goes on");
+    warn(error.message() + "; training goes on");
     return false;
   }
 }
@@ -64,8 +75,12 @@ void Session::event(Json line) {
 TrainResult Session::run() {
   const SignalGuard guard;
   const std::string manifest_file = directory_.file("run.json");
-  if (std::filesystem::exists(manifest_file))
-    seconds_before_ = Json::parse(read_text(manifest_file)).value("seconds", 0.0);
+  if (std::filesystem::exists(manifest_file)) {
+    const Json before = read_json(manifest_file);
+    seconds_before_ = before.value("seconds", 0.0);
+    first_command_ = before.value("command", command_);
+    for (const std::string& warning : before.value("warnings", std::vector<std::string>())) remember(warning);
+  }
   attempt([&] { directory_.write("config.toml", to_toml(plan_.config)); });
   write_manifest("running", {});
   event({{"event", "start"}, {"step", trainer_.steps_done()}, {"command", command_}});
@@ -101,7 +116,7 @@ void Session::prepare_fields() {
     if (const int signal = pending_signal()) throw Interrupted{signal};
   };
   plan_.fields->prepare(dataset_, plan_.loader.cases, plan_.loader.patch, progress,
-                        [&](const std::string& message) { observer_.on_warning(message); });
+                        [&](const std::string& message) { warn(message); });
 }
 
 void Session::train() {
@@ -136,7 +151,7 @@ void Session::survive(const Error& error) {
       throw Error(ErrorKind::diverged, text(what, ", as in the ", kMostSkipped, " steps before"), error.hint());
     trainer_.skip();
     ++skipped_;
-    observer_.on_warning(what + "; this step is left out");
+    warn(what + "; this step is left out");
   } else {
     if (++rollbacks_ > kMostRollbacks)
       throw Error(ErrorKind::diverged, text(what, ", after ", kMostRollbacks, " rollbacks"), error.hint());
@@ -144,7 +159,7 @@ void Session::survive(const Error& error) {
     restore(directory_.load_last(warning));
     trainer_.scale_rate(0.5);
     save_last();
-    observer_.on_warning(text(what, "; back to step ", trainer_.steps_done(), " with half the learning rate"));
+    warn(text(what, "; back to step ", trainer_.steps_done(), " with half the learning rate"));
   }
   event({{"event", name_of(plan_.on_nan)}, {"step", trainer_.steps_done()}, {"message", what}});
 }
@@ -177,6 +192,7 @@ void Session::end_epoch(double lr) {
          {"loss", number(record.loss)},
          {"lr", number(lr)},
          {"val_dice", number(record.val_dice)},
+         {"val_classes", to_json({record}).at(0).at("val_classes")},
          {"seconds", seconds()}});
   attempt([&] {
     directory_.write("metrics.csv", to_csv(history_, plan_.model.class_names));
@@ -201,10 +217,16 @@ TrainResult Session::finish() {
     model.net->train(false);
     result.test = evaluate_cases(model, dataset_, plan_.test, {losses::Needs::probabilities});
   }
+  if (finds_nothing(result.val_dice, foreground_mean(result.test)))
+    warn(
+        "the model finds nothing: Dice is 0 on all validation and test cases; try more --steps, or another "
+        "--loss or --lr");
+  result.warnings = warnings_;
   result.seconds = seconds();
   result.peak_memory = peak_memory_bytes();
   event({{"event", "finished"}, {"step", trainer_.steps_done()}, {"test_dice", number(foreground_mean(result.test))}});
   Json results = to_json(result);
+  results.erase("warnings");  // the manifest has them
   results["history"] = to_json(history_);
   results["test_cases"] = to_json(result.test, result.class_names).at("cases");
   write_manifest("finished", results);
@@ -274,7 +296,7 @@ void Session::restore(const TensorFile& file) try {
 void Session::resume() {
   std::string warning;
   const TensorFile file = directory_.load_last(warning);
-  if (!warning.empty()) observer_.on_warning(warning);
+  if (!warning.empty()) warn(warning);
   const auto crc = file.metadata.find("dataset_crc32");
   if (crc == file.metadata.end() || crc->second != text_of(checksums_))
     throw Error(ErrorKind::data,
@@ -292,11 +314,13 @@ void Session::resume() {
 
 void Session::write_manifest(const std::string& exit_reason, const Json& results) {
   Json json = manifest();
-  json["command"] = command_;
+  json["command"] = first_command_;
   json["exit_reason"] = exit_reason;
   json["dataset"] = {
       {"path", dataset_.info().path}, {"images_crc32", checksums_.images}, {"labels_crc32", checksums_.labels}};
+  json["split"] = {{"train", plan_.loader.cases.size()}, {"val", plan_.val.size()}, {"test", plan_.test.size()}};
   json["config"] = to_json(plan_.config);
+  json["epochs"] = plan_.epoch_of(plan_.steps);
   json["device"] = name_of(device_);
   const Shortcuts shortcuts = backend_of(device_).allowed();
   json["tf32"] = shortcuts.tf32;
@@ -309,6 +333,7 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
   json["seconds"] = seconds();
   json["peak_memory_bytes"] = peak_memory_bytes();
   json["peak_tensor_bytes"] = backend_of(device_).pool().statistics().peak;
+  json["warnings"] = warnings_;
   if (!results.is_null()) json["results"] = results;
   attempt([&] { directory_.write("run.json", json.dump(2) + "\n"); });
 }
@@ -327,7 +352,8 @@ Json to_json(const TrainResult& result) {
           {"test", test},
           {"seconds", result.seconds},
           {"peak_memory_bytes", result.peak_memory},
-          {"parameters", result.parameters}};
+          {"parameters", result.parameters},
+          {"warnings", result.warnings}};
 }
 
 }  // namespace voxgrad::apps

@@ -32,9 +32,10 @@ struct TrainResult {
   std::vector<std::string> class_names;
   double seconds;
   std::int64_t peak_memory;
+  std::vector<std::string> warnings;
 };
 // {run, epochs, best_epoch, val: {dice_mean}, test: {dice_mean, dice: {"1": ..}}, seconds, peak_memory_bytes,
-// parameters}
+// parameters, warnings}
 Json to_json(const TrainResult& result);
 
 class Session {
@@ -44,12 +45,15 @@ class Session {
           const std::string& command);
   // Goes on from last.safetensors.
   void resume();
+  // Tells the observer, and remembers the warning for the results and the manifest.
+  void warn(const std::string& warning);
   // Trains to the end, tests the best model and writes run.json. Throws Interrupted after a signal, when a checkpoint
   // has been written, and Error(diverged) as --on-nan says.
   TrainResult run();
   // To be called after run(): tries once more to write what a full disk has refused. Throws Error(io) if that fails
   // again, because the run is then not complete.
   void save_missing();
+  std::int64_t steps_done() const { return trainer_.steps_done(); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -62,6 +66,7 @@ class Session {
   void save_last();
   void write_manifest(const std::string& exit_reason, const Json& results);
   void event(Json line);
+  void remember(const std::string& warning);
   template <class F>
   bool attempt(F&& write);  // false, and a warning, for Error(io)
   TensorFile checkpoint() const;
@@ -75,7 +80,7 @@ class Session {
   RunDirectory& directory_;
   Observer& observer_;
   Device device_;
-  std::string command_;
+  std::string command_, first_command_;  // of this process, and of the one that began the run
   DatasetChecksums checksums_;
   std::uint32_t description_;
   Trainer trainer_;
@@ -90,6 +95,7 @@ class Session {
   std::vector<NamedTensor> best_weights_;
   bool best_saved_ = true, last_saved_ = true;
   int rollbacks_ = 0, skipped_in_a_row_ = 0;
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace voxgrad::apps

@@ -1,14 +1,21 @@
 // `voxgrad inspect` says what a dataset looks like. It prints the number of cases, their shapes, the splits, the share
 // of the foreground, a table of the classes with their objects, and a table of the channels with their intensities.
+// With
+// --preview it draws some of the cases.
+#include <filesystem>
+
+#include "apps/report/preview.h"
 #include "apps/training/plan.h"
+#include "apps/training/run_directory.h"
 #include "apps/verbs/verbs.h"
 #include "data/fingerprint.h"
+#include "engine/error.h"
 
 namespace voxgrad::apps {
 namespace {
 
 struct InspectOptions {
-  std::string data, split = "all", label_map;
+  std::string data, split = "all", label_map, preview;
 };
 
 Json json_of(const data::Spread& s) {
@@ -101,14 +108,28 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
   return result + "\n" + channels.str();
 }
 
+// Throws Error(usage) if `path` is no name for a picture, or that of the dataset.
+void check_preview(const std::string& path, const std::string& data) {
+  if (!path.ends_with(".png"))
+    throw Error(ErrorKind::usage, "--preview " + path + ": the picture is a PNG file",
+                "give a name that ends with .png");
+  std::error_code ignored;
+  if (std::filesystem::equivalent(path, data, ignored))
+    throw Error(ErrorKind::usage, "--preview " + path + ": this is the dataset", "give another name");
+}
+
 void inspect(const InspectOptions& options, const Common& common) {
+  if (!options.preview.empty()) check_preview(options.preview, options.data);
   const data::Dataset dataset = open_dataset(options.data, options.label_map);
-  const data::Fingerprint print = data::take_fingerprint(dataset, cases_of(dataset, options.split));
+  const std::vector<std::int64_t> chosen = cases_of(dataset, options.split);
+  const data::Fingerprint print = data::take_fingerprint(dataset, chosen);
+  if (!options.preview.empty()) write_text(options.preview, to_png(draw_preview(dataset, chosen)));
   const Split split = split_of(dataset, "");
   std::vector<std::string> warnings;
   if (dataset.info().labelled) warnings = warnings_of(dataset, split);
   if (!common.json) {
     print_text(describe(dataset.info(), print, split));
+    if (!options.preview.empty()) print_text("\npreview     " + options.preview + "\n");
     Console console = common.console();
     for (const std::string& warning : warnings) console.warn(warning);
     return;
@@ -122,6 +143,7 @@ void inspect(const InspectOptions& options, const Common& common) {
   json["warnings"] = warnings;
   json["attributes"] = dataset.info().attributes;
   json.update(json_of(print));
+  if (!options.preview.empty()) json["preview"] = options.preview;
   print_json(json);
 }
 
@@ -133,6 +155,7 @@ void add_inspect(Program& program) {
                                 [options, &program] { inspect(*options, program.common()); });
   verb.add_option("data", options->data, "dataset file")->required();
   verb.add_option("--split", options->split, "train, val, test or all");
+  verb.add_option("--preview", options->preview, "draw up to nine cases with their labels into this PNG file");
   verb.add_option("--label-map", options->label_map, "stored label:class pairs, e.g. 0:0,255:1");
 }
 

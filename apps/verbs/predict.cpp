@@ -161,10 +161,8 @@ void Prediction::dataset(const Job& job) {
 }
 
 void Prediction::draw(const std::string& path, const Tensor& image, const Tensor& labels, const data::Case& one) {
-  const std::vector<data::Colour> colours =
-      style_.colours.empty() ? data::default_colours(predictor_.spec().net.classes) : style_.colours;
-  write_text(path, to_png(draw_found(image, labels, predictor_.spec().class_names, colours,
-                                     one.affine.has_value() && labels.dims() == 3)));
+  const LabelStyle style = label_style(one, style_.colours, predictor_.spec().net.classes);
+  write_text(path, to_png(draw_found(image, labels, predictor_.spec().class_names, style)));
   wrote(path);
 }
 

@@ -1,7 +1,10 @@
-// `voxgrad report` draws the report of a comparison again from results.json, and prints its path.
+// `voxgrad report` draws the page of a training or the report of a comparison again from its files, and prints its
+// path.
 #include "apps/report/report.h"
 
 #include "apps/comparison/compare.h"
+#include "apps/report/run_page.h"
+#include "apps/report/run_record.h"
 #include "apps/verbs/verbs.h"
 
 namespace voxgrad::apps {
@@ -12,11 +15,15 @@ struct ReportOptions {
   bool redraw = false;
 };
 
-void report(const ReportOptions& options, const Common& common) {
+std::string draw(const ReportOptions& options, const Common& common) {
+  if (is_run(options.directory)) return write_run_page(options.directory, common.get_device());
   const Comparison comparison = read_comparison(options.directory);
   const Findings findings = findings_of(comparison);
-  const std::string path =
-      write_report(comparison, findings.analyses, findings.answers, options.directory, options.redraw);
+  return write_report(comparison, findings.analyses, findings.answers, options.directory, options.redraw);
+}
+
+void report(const ReportOptions& options, const Common& common) {
+  const std::string path = draw(options, common);
   if (common.json) return print_json({{"report", path}});
   print_text(path + "\n");
 }
@@ -25,10 +32,10 @@ void report(const ReportOptions& options, const Common& common) {
 
 void add_report(Program& program) {
   const auto options = std::make_shared<ReportOptions>();
-  CLI::App& verb = program.verb("report", "draw the report of a comparison again from its results",
+  CLI::App& verb = program.verb("report", "draw the page of a run or of a comparison again from its results",
                                 [options, &program] { report(*options, program.common()); });
-  verb.add_option("directory", options->directory, "what `compare` was given as -o")->required();
-  verb.add_flag("--redraw", options->redraw, "predict the shown cases again, too");
+  verb.add_option("directory", options->directory, "what `train` or `compare` was given as -o")->required();
+  verb.add_flag("--redraw", options->redraw, "of a comparison: predict the shown cases again, too");
 }
 
 }  // namespace voxgrad::apps

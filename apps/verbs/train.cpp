@@ -1,12 +1,14 @@
 // `voxgrad train` trains a U-Net on a dataset and tests it. It goes on with a run that was interrupted (--resume), or
 // runs only two steps and says what the whole training will take (--dry-run). While it works, it shows its progress on
-// stderr. At the end it prints a table of the metrics on the test cases, and the best epoch, the time, the memory and
-// the run directory; with --json the same as one document.
+// stderr. At the end it prints a table of the metrics on the test cases, and the best epoch, the time, the memory,
+// the run directory and the page that it has written; with --json the same as one document.
 #include <chrono>
 #include <filesystem>
 
+#include "apps/program/signals.h"
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
+#include "apps/report/run_page.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
@@ -34,23 +36,18 @@ std::string default_directory(const TrainConfig& config) {
   return path;
 }
 
-// Whether no voxel of any class was found in a case that has it.
-bool finds_nothing(const TrainResult& result) {
-  const double test = foreground_mean(result.test);
-  return !(result.val_dice > 0) && !(test > 0) && (result.val_dice == 0 || test == 0);
-}
-
-void show(const TrainResult& result, const std::vector<std::string>& warnings, const std::string& unit,
-          const Common& common) {
+// `report` is the path of the page, or empty if it could not be written.
+void show(const TrainResult& result, const std::string& report, const std::string& unit, const Common& common) {
   if (common.json) {
     Json json = to_json(result);
-    json["warnings"] = warnings;
+    json["report"] = report;
     return print_json(json);
   }
   if (!result.test.empty()) print_text(table(result.test, result.class_names, unit));
   print_text(text("best epoch ", result.best_epoch, " of ", result.epochs, ", validation Dice ",
                   fixed(result.val_dice, 4), "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ",
                   result.run, "\n"));
+  if (!report.empty()) print_text("report: " + report + "\n");
 }
 
 // Does two steps and one prediction, and computes from their time and memory what the whole training will take.
@@ -100,16 +97,25 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   if (resume) session.resume();
   console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) + "run       " +
               directory.path());
-  std::vector<std::string> warnings = warnings_of(dataset, {plan.loader.cases, plan.val, plan.test});
-  for (const std::string& warning : warnings) console.warn(warning);
-  const TrainResult result = session.run();
-  if (finds_nothing(result)) {
-    warnings.push_back(
-        "the model finds nothing: Dice is 0 on all validation and test cases; try more --steps, or another "
-        "--loss or --lr");
-    console.warn(warnings.back());
+  if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
+  for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
+    session.warn(warning);
+  TrainResult result;
+  try {
+    result = session.run();
+  } catch (const Interrupted&) {
+    console.say(text("stopped at step ", session.steps_done(), " of ", plan.steps,
+                     "; go on with: voxgrad train --resume ", shell_word(directory.path())));
+    throw;
   }
-  show(result, warnings, plan.model.training.spacing_unit, common);
+  std::string report;
+  try {
+    report = write_run_page(directory.path(), common.get_device(), &dataset);
+  } catch (const Error& error) {
+    result.warnings.push_back("no report: " + error.message());  // the run itself is complete
+    console.warn(result.warnings.back());
+  }
+  show(result, report, plan.model.training.spacing_unit, common);
   session.save_missing();
 }
 

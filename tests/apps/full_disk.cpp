@@ -20,6 +20,8 @@ TEST_CASE("a disk that is full from the start: nothing is saved, and that is sai
   CHECK(contains(outcome.err, "epoch 3/3"));
   CHECK(contains(outcome.err, "error: "));
   CHECK_MESSAGE(contains(outcome.err, "File too large"), outcome.err);
+  CHECK_MESSAGE(contains(outcome.err, "warning: no report: "), outcome.err);
+  CHECK(contains(outcome.out, "best epoch"));
   for (const auto& entry : std::filesystem::directory_iterator(run))
     CHECK_MESSAGE(!contains(entry.path().filename().string(), "safetensors"), entry.path().string());
 }

@@ -1,5 +1,6 @@
 // The verb inspect: digits for every unit, the splits that a training would use, and what is wrong with them.
 #include "apps/program/json.h"
+#include "data/formats/image.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -69,4 +70,34 @@ TEST_CASE("without labels the images are shown, in pixels if the source had no l
     CHECK_MESSAGE(contains(refused.err, "new.h5: has no labels, training needs them"), refused.err);
   }
   CHECK(!std::filesystem::exists(folder.file("run")));
+}
+
+TEST_CASE("a preview draws at most nine cases, with and without labels, and never over the dataset") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "organs2d", 12, {48, 40}), png = folder.file("p.png");
+  const Outcome outcome = program({"inspect", data, "--preview", png, "--json"});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(Json::parse(outcome.out)["preview"] == png);
+  const data::Image picture = data::read_image(png);
+  CHECK(picture.channels() == 3);
+  CHECK(picture.extents()[1] == 3 * 6 * 40 + 2 * 6 + 2 * 10);  // tiles of 6 pixels for each, gaps, paper
+  CHECK(picture.extents()[0] > 3 * 6 * 48);
+
+  data::DatasetContents bare = data::make_phantom("organ3d", {2, {8, 16, 16}, 1});
+  for (data::Case& one : bare.cases) one.label = {};
+  bare.splits.clear();
+  data::write_dataset(folder.file("bare.h5"), bare);
+  const Outcome alone = program({"inspect", folder.file("bare.h5"), "--preview", folder.file("bare.png")});
+  REQUIRE_MESSAGE(alone.code == 0, alone.err);
+  CHECK(contains(alone.out, "preview     " + folder.file("bare.png")));
+  CHECK(data::read_image(folder.file("bare.png")).extents()[1] == 2 * 320 + 6 + 2 * 10);
+
+  CHECK(program({"inspect", data, "--preview", folder.file("p.jpg")}).code == 2);
+  const std::string disguised = folder.file("d.png");
+  std::filesystem::copy(data, disguised);
+  const std::string before = bytes_of(disguised);
+  const Outcome over = program({"inspect", disguised, "--preview", disguised});
+  CHECK_MESSAGE(over.code == 2, over.err);
+  CHECK(bytes_of(disguised) == before);
+  CHECK(program({"inspect", data, "--preview", folder.file("none/p.png")}).code == 5);
 }

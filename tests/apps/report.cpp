@@ -11,60 +11,11 @@
 #include "apps/report/plots/learning_curves.h"
 #include "apps/report/plots/rows.h"
 #include "tests/apps/comparison.h"
+#include "tests/apps/pages.h"
 
 using namespace voxgrad;
 using namespace voxgrad::test;
 using namespace voxgrad::apps;
-
-namespace {
-
-// What is wrong with the tags of a page: every one has to be closed, in order. "" if nothing is.
-std::string disorder(const std::string& html) {
-  std::vector<std::string> open;
-  for (std::size_t at = html.find('<'); at != std::string::npos; at = html.find('<', at)) {
-    const std::size_t end = html.find('>', at);
-    if (end == std::string::npos) return "unclosed tag at " + html.substr(at, 60);
-    const std::string tag = html.substr(at + 1, end - at - 1);
-    at = end;
-    if (tag.empty() || tag.find('<') != std::string::npos) return "stray < at " + html.substr(at, 60);
-    const std::string name = tag.substr(0, tag.find_first_of(" \n"));
-    if (tag.front() == '!' || tag.back() == '/') continue;
-    if (tag.front() != '/') {
-      open.push_back(name);
-    } else {
-      if (open.empty() || "/" + open.back() != tag) return tag + " closes " + (open.empty() ? "nothing" : open.back());
-      open.pop_back();
-    }
-  }
-  return open.empty() ? "" : "never closed: " + open.back();
-}
-
-std::size_t count(const std::string& whole, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = whole.find(part); at != std::string::npos; at = whole.find(part, at + 1)) ++found;
-  return found;
-}
-
-void check_page(const std::string& html) {
-  CHECK_MESSAGE(disorder(html).empty(), disorder(html));
-  for (const char* foreign : {"http:", "https:", "//", "<script", "<link", "@import", "url(", "onload="}) {
-    const std::size_t at = html.find(foreign);
-    // Base64 has slashes, too.
-    const bool in_picture = at != std::string::npos && html.rfind("base64,", at) != std::string::npos &&
-                            html.find('"', html.rfind("base64,", at)) > at;
-    CHECK_MESSAGE((at == std::string::npos || in_picture), foreign);
-  }
-  CHECK(html.size() < 5'000'000);
-  CHECK(count(html, "<img ") == count(html, "<img alt=\""));
-  CHECK(count(html, "alt=\"\"") == 0);
-  CHECK(count(html, "<svg ") == count(html, "role=\"img\" aria-label=\""));
-  CHECK(count(html, "<table>") == count(html, "<caption>"));
-  CHECK(count(html, "prefers-color-scheme:dark") == 1);
-  CHECK(contains(html, "name=\"viewport\""));
-  for (const char* bad : {">nan", ">inf<", "NaN", "\"nan", "\"-nan"}) CHECK_MESSAGE(!contains(html, bad), bad);
-}
-
-}  // namespace
 
 TEST_CASE("a page of made-up results: well-formed, self-contained, with everything a reader looks for") {
   std::vector<ComparedRun> runs;

@@ -96,12 +96,17 @@ TEST_CASE("a run that was interrupted in the middle of an epoch, twice, ends wit
   CHECK_MESSAGE(stopped.code == 130, stopped.code, " ", stopped.err);
   CHECK(manifest(parts)["exit_reason"] == "interrupted");
   const int reached = step_of(parts);
+  CHECK_MESSAGE(contains(stopped.err, text("stopped at step ", reached, " of 360; go on with: voxgrad train --resume ",
+                                           parts, "\n")),
+                stopped.err);
   CHECK(reached >= 20);
   CHECK(reached < 200);  // the second part waits for the end of epoch 12 of 18
   Running second({"train", "--resume", parts});
   REQUIRE(second.saw("epoch 12/"));
   second.send(SIGTERM);
-  CHECK(second.wait().code == 143);
+  const Outcome ended = second.wait();
+  CHECK(ended.code == 143);
+  CHECK_MESSAGE(contains(ended.err, text("resumed   at step ", reached, " of 360\n")), ended.err);
   CHECK(step_of(parts) > reached);
   REQUIRE(program({"train", "--resume", parts, "--threads", "1"}).code == 0);
   check_same(whole, parts);

@@ -36,4 +36,9 @@ TEST_CASE("a loss as the name of a folder: no separators, no spaces, and what is
   CHECK(file_name("tversky:alpha=0.3,beta=0.7") == "tversky_alpha=0.3_beta=0.7");
   CHECK(file_name("0.5*dice + a/b") == "0.5_dice___a_b");
   CHECK(file_name("dice_ce-2.x") == "dice_ce-2.x");
+  CHECK(shell_word("--loss=0.5/x") == "--loss=0.5/x");
+  CHECK(shell_word("my data.h5") == "'my data.h5'");
+  CHECK(shell_word("it's") == "'it'\\''s'");
+  CHECK(shell_word("0.5*ce") == "'0.5*ce'");
+  CHECK(shell_word("") == "''");
 }

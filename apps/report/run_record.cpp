@@ -1,0 +1,101 @@
+#include "apps/report/run_record.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "apps/training/checkpoint.h"
+#include "apps/training/evaluation_text.h"
+#include "apps/training/run_directory.h"
+#include "engine/error.h"
+#include "losses/core/loss.h"
+
+namespace voxgrad::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Calls `read`; whatever is wrong with the contents of the file becomes an error with its name.
+template <class F>
+void reading(const std::string& path, ErrorKind kind, F&& read) {
+  try {
+    read();
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(kind, path + ": " + error.what(), "the file is damaged");
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::io || error.message().starts_with(path)) throw;
+    throw Error(kind, path + ": " + error.message(), "the file is damaged");
+  }
+}
+
+// Returns the epochs from log.jsonl. An epoch that was done again, after a crash or a rollback, counts as it was last.
+std::vector<EpochRecord> logged_history(const std::string& log) {
+  std::vector<EpochRecord> history;
+  for (std::size_t at = 0, end = 0; (end = log.find('\n', at)) != std::string::npos; at = end + 1) {
+    const Json line = Json::parse(log.substr(at, end - at));
+    const std::int64_t step = line.value("step", std::int64_t{0});
+    const bool epoch = line.at("event") == "epoch";
+    std::erase_if(history, [&](const EpochRecord& one) { return one.step > step || (epoch && one.step == step); });
+    if (!epoch) continue;
+    Json record = line;
+    if (!record.contains("val_classes")) record["val_classes"] = Json::array();
+    history.push_back(history_from_json(Json::array({record})).front());
+  }
+  return history;
+}
+
+void read_results(RunRecord& run) {
+  const Json& results = run.manifest.at("results");
+  run.history = history_from_json(results.at("history"));
+  run.test = cases_from_json(results.at("test_cases"));
+  for (const CaseResult& one : run.test) {
+    bool whole = one.classes.size() == run.model.class_names.size();
+    for (std::size_t label = 1; label < one.classes.size(); ++label)
+      whole = whole && one.classes[label].values.size() > losses::metric_index("dice");
+    if (!whole)
+      throw Error(ErrorKind::data, text("the results of case \"", one.id, "\" do not fit the classes of the model"));
+  }
+}
+
+}  // namespace
+
+bool is_run(const std::string& directory) { return fs::exists(directory + "/run.json"); }
+
+RunRecord read_run(const std::string& directory) {
+  RunRecord run;
+  run.directory = directory;
+  const std::string manifest = run.file("run.json"), model = model_file(directory), log = run.file("log.jsonl");
+  run.manifest = read_json(manifest);
+  const TensorFile weights = load_tensors(model);
+  reading(model, ErrorKind::model, [&] {
+    const auto spec = weights.metadata.find("model");
+    if (spec == weights.metadata.end()) throw Error(ErrorKind::model, "no `model` in its metadata");
+    run.model = nn::parse_spec(spec->second);
+    if (!weights.metadata.contains("best")) return;
+    const Json best = metadata_json(weights, "best", model);
+    run.best_epoch = best.at("epoch");
+    run.val_dice = to_number(best.at("val_dice"));
+  });
+  reading(manifest, ErrorKind::data, [&] {
+    run.config = config_from_json(run.manifest.at("config"));
+    run.loss = losses::make_loss(run.config.loss).text();
+    run.steps = run.manifest.at("steps");
+    run.warnings = run.manifest.value("warnings", std::vector<std::string>());
+    for (const char* name : {"command", "version", "compiler", "build", "cpu", "device", "exit_reason"})
+      run.manifest.at(name).get<std::string>();
+    for (const char* name : {"threads", "parameters", "seconds", "peak_memory_bytes", "peak_tensor_bytes"})
+      run.manifest.at(name).get<double>();
+    const Json& dataset = run.manifest.at("dataset");
+    dataset.at("path").get<std::string>();
+    for (const char* name : {"images_crc32", "labels_crc32"}) dataset.at(name).get<std::uint32_t>();
+    run.manifest.value("epochs", 0);
+    if (run.manifest.contains("split"))
+      for (const char* name : {"train", "val", "test"}) run.manifest.at("split").at(name).get<std::int64_t>();
+    if (run.finished()) read_results(run);
+  });
+  if (!run.finished()) reading(log, ErrorKind::data, [&] { run.history = logged_history(read_text(log)); });
+  if (!run.history.empty()) run.steps = std::max(run.steps, run.history.back().step);
+  return run;
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,72 @@
+// Pictures of labels: borders that survive thinning and enlarging, voxels that count for nothing, the side that is up.
+#include "apps/report/slices.h"
+
+#include "tests/test.h"
+
+using namespace voxgrad;
+using namespace voxgrad::apps;
+
+namespace {
+
+// A black image with a square of class 1 from a quarter to three quarters of each side.
+struct Square {
+  Tensor image, labels;
+  explicit Square(std::int64_t side) : image(zeros({side, side, 1})), labels(zeros({side, side}, DType::u8)) {
+    for (std::int64_t y = side / 4; y < 3 * side / 4; ++y)
+      for (std::int64_t x = side / 4; x < 3 * side / 4; ++x) labels.data<std::uint8_t>()[y * side + x] = 1;
+  }
+};
+
+Colour pixel(const Picture& picture, std::int64_t x, std::int64_t y) {
+  const std::uint8_t* rgb = picture.rgb.data() + 3 * (y * picture.width + x);
+  return {rgb[0], rgb[1], rgb[2]};
+}
+
+const LabelStyle kStyle{{{0, 0, 0}, {200, 0, 0}}, 255};
+
+}  // namespace
+
+TEST_CASE("a class has its whole border in a picture that is thinned out or enlarged") {
+  for (const std::int64_t side : {16, 100, 1000}) {
+    const Square square(side);
+    const Picture picture = enlarged(draw_slice(square.image, 0, 100), square.labels, 0, 100, kStyle);
+    CHECK(picture.width == (side == 16 ? 96 : 100));
+    const std::int64_t first = picture.width / 4, last = 3 * picture.width / 4 - 1;
+    for (std::int64_t i = first; i <= last; ++i)
+      for (const Colour& colour :
+           {pixel(picture, i, first), pixel(picture, i, last), pixel(picture, first, i), pixel(picture, last, i)})
+        CHECK(colour == Colour{200, 0, 0});
+    const Colour inside = pixel(picture, picture.width / 2, picture.width / 2);
+    CHECK(inside[0] > 100);
+    CHECK(inside[0] < 200);
+    CHECK(pixel(picture, first - 1, first - 1) == pixel(picture, 0, 0));
+  }
+}
+
+TEST_CASE("voxels that count for nothing are grey; upright turns the rows") {
+  Square square(8);
+  square.labels.data<std::uint8_t>()[0] = 255;
+  for (std::int64_t i = 0; i < 64; ++i) square.image.data<float>()[i] = static_cast<float>(i % 2);
+  LabelStyle style = kStyle;
+  const Picture base = draw_slice(square.image, 0, 8);
+  const Picture plain = enlarged(base, square.labels, 0, 8, style);
+  CHECK(pixel(plain, 2, 0) == Colour{0, 0, 0});
+  CHECK(pixel(plain, 0, 0)[0] > 60);
+  CHECK(pixel(plain, 0, 0)[0] == pixel(plain, 0, 0)[1]);
+  style.upright = true;
+  const Picture turned = enlarged(base, square.labels, 0, 8, style);
+  CHECK(pixel(turned, 0, 7) == pixel(plain, 0, 0));
+  CHECK(pixel(turned, 0, 0) == pixel(plain, 0, 7));
+}
+
+TEST_CASE("the slice that is shown: the fullest one, of an empty volume the middle one; indices are evenly spread") {
+  Tensor labels = zeros({5, 2, 2}, DType::u8);
+  CHECK(fullest_slice(labels) == 2);
+  for (std::int64_t i = 0; i < 4; ++i) labels.data<std::uint8_t>()[i] = 255;
+  labels.data<std::uint8_t>()[4 * 3] = 1;
+  CHECK(fullest_slice(labels) == 3);
+  CHECK(fullest_slice(labels, -1) == 0);
+  CHECK(evenly(3, 2) == std::vector<std::int64_t>{0, 1});
+  CHECK(evenly(2, 8) == std::vector<std::int64_t>{2, 6});
+  CHECK(evenly(4, 0).empty());
+}
