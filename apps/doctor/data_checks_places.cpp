@@ -18,8 +18,9 @@ constexpr double kGainSure = 5;        // the gain over its standard error
 constexpr double kGainShare = 0.9;     // of the cases
 constexpr std::int64_t kShortest = 2;  // voxels; outlines drawn by hand are no better than that
 constexpr std::size_t kFewestCases = 3, kFewestPairs = 10;
-constexpr double kFits = 1;     // from here on the masks fit their images
-constexpr double kOwnSure = 2;  // the advantage of the own mask over its standard error
+constexpr double kFits = 1;       // from here on the masks fit their images
+constexpr double kOwnWorse = -4;  // so far below the others: one of them is the right one
+constexpr double kOwnSure = 2;    // the advantage of the own mask over its standard error
 
 // Numbers over cases.
 struct Mean {
@@ -117,7 +118,11 @@ Findings check_mixed_pairs(const Facts& facts) {
     others.add((other.mean() - one.mean) / one.spread);
     advantage.add((one.own - other.mean()) / one.spread);
   }
-  if (advantage.count < kFewestPairs || own.mean() >= kFits || advantage.certainty() >= kOwnSure) return {};
+  if (advantage.count < kFewestPairs) return {};
+  // Where masks of other cases fit as well as their own, either pairs are mixed or all masks lie alike.
+  const bool no_better = own.mean() < kFits && advantage.certainty() < kOwnSure;
+  const bool worse = advantage.certainty() < kOwnWorse;
+  if (!no_better && !worse) return {};
   Finding finding = finding_of(
       true,
       text("over ", advantage.count, " cases the borders of masks follow the edges of their own images no better (",

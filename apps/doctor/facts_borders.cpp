@@ -260,13 +260,14 @@ Tensor moved(const Tensor& mask, const Move& move) {
 
 std::string words_of(const Move& move, int dims) {
   constexpr std::array<const char*, 3> kAxes{"z", "y", "x"};
-  std::vector<std::string> parts;
-  std::vector<std::string> order, flipped;
+  std::vector<std::string> parts, order, exchanged, flipped;
   for (std::size_t k = dims == 3 ? 0 : 1; k < 3; ++k) {
     order.emplace_back(nth(kAxes, move.axis[k]));
+    if (nth(kAxes, move.axis[k]) != kAxes[k]) exchanged.emplace_back(kAxes[k]);
     if (move.backwards[k]) flipped.emplace_back(kAxes[k]);
   }
-  if (move.axis != std::array<int, 3>{0, 1, 2}) parts.push_back("with its axes in the order " + join(order, ", "));
+  if (exchanged.size() == 2) parts.push_back("with " + join(exchanged, " and ") + " exchanged");
+  if (exchanged.size() == 3) parts.push_back("with their axes in the order " + join(order, ", "));
   if (!flipped.empty()) parts.push_back("flipped along " + join(flipped, " and "));
   for (std::size_t k = 0; k < 3; ++k)
     if (move.shift[k] != 0) parts.push_back(text("shifted by ", move.shift[k], " along ", kAxes[k]));

@@ -59,7 +59,7 @@ class BorderSurvey {
 
 // The mask u8 [*S] after the move; what was outside is 0.
 Tensor moved(const Tensor& mask, const Move& move);
-// "shifted by 5 voxels along y", "flipped along x", "with y and x exchanged".
+// "shifted by 5 along y", "flipped along x", "with y and x exchanged".
 std::string words_of(const Move& move, int dims);
 
 }  // namespace voxgrad::apps
