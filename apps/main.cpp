@@ -42,6 +42,7 @@ void run(int argc, const char* const* argv) {
   apps::add_synth(program);
   apps::add_import(program);
   apps::add_inspect(program);
+  apps::add_doctor(program);
   apps::add_train(program);
   apps::add_evaluate(program);
   apps::add_predict(program);

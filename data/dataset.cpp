@@ -47,8 +47,9 @@ struct Dataset::Impl {
         labels(stored.info.labelled && options.labels),
         reader({stored.info.case_ids, [this](std::int64_t index) { return stored.label(index); }, stored.stacked,
                 stored.names_ignore_label},
-               LabelRule(std::ssize(stored.info.class_names), stored.info.ignore_label,
-                         labels ? options.label_map : std::map<int, int>{})) {}
+               options.stored_labels ? LabelRule(256, -1)
+                                     : LabelRule(std::ssize(stored.info.class_names), stored.info.ignore_label,
+                                                 labels ? options.label_map : std::map<int, int>{})) {}
 
   std::int64_t cases() const { return std::ssize(stored.info.case_ids); }
   CaseName name(std::int64_t index, const h5::Array& array) const {

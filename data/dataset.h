@@ -55,6 +55,8 @@ struct DatasetOptions {
   std::map<int, int> label_map;
   bool verify = true;  // whether the first read() calls verify()
   bool labels = true;  // false: labels are neither checked nor read; Case::label is undefined
+  // Labels are returned as they are stored, whatever their values, for those who look for what is wrong with them.
+  bool stored_labels = false;
 };
 
 class Dataset {

@@ -7,6 +7,7 @@ namespace voxgrad::apps {
 
 void add_bench(Program& program);
 void add_compare(Program& program);
+void add_doctor(Program& program);
 void add_evaluate(Program& program);
 void add_export(Program& program);
 void add_import(Program& program);

@@ -29,6 +29,14 @@ TEST_CASE("dataset: masks of 0 and 255 are no labels") {
         }) == "");
 }
 
+TEST_CASE("dataset: labels that are no classes can be read as they are stored") {
+  const Folder folder;
+  const auto odd = [](Recipe& r) { r.label_values = {0, 255, 9, 0, 0, 1, 0, 0, 0, 0, 7, 7}; };
+  const Dataset dataset = open_recipe(folder, odd, {.label_map = {}, .stored_labels = true});
+  CHECK(dataset.read(0).label.to_vector<int>() == std::vector<int>{0, 255, 9, 0, 0, 1});
+  CHECK(dataset.read(1).label.to_vector<int>() == std::vector<int>{0, 0, 0, 0, 7, 7});
+}
+
 TEST_CASE("dataset: 255 next to proper labels is to be ignored") {
   // The first case has no foreground, the second has: together they are fine, in any order of reading.
   const auto ignored = [](Recipe& r) { r.label_values = {0, 255, 255, 0, 0, 0, 0, 0, 1, 0, 0, 255}; };
