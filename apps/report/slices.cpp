@@ -14,15 +14,15 @@ constexpr int kTiles = 9, kTilesInRow = 3;
 constexpr std::int64_t kGap = 6, kPaper = 10;
 constexpr double kArea = 0.35, kBorder = 1;  // how much of the image the inside of a class and its border cover
 
-struct Extents {
+struct SliceExtents {
   std::int64_t slices, height, width;
-  explicit Extents(const Shape& shape)
+  explicit SliceExtents(const Shape& shape)
       : slices(shape.dims() == 3 ? shape[0] : 1), height(shape[-2]), width(shape[-1]) {}
 };
 
 // Returns the slices that are shown.
 std::vector<std::int64_t> chosen_slices(const Tensor& labels) {
-  const Extents extents(labels.shape());
+  const SliceExtents extents(labels.shape());
   const std::uint8_t* values = labels.data<std::uint8_t>();
   const std::int64_t area = extents.height * extents.width;
   std::vector<std::int64_t> full, chosen;
@@ -85,7 +85,7 @@ class Legend {
 }  // namespace
 
 std::int64_t fullest_slice(const Tensor& labels) {
-  const Extents extents(labels.shape());
+  const SliceExtents extents(labels.shape());
   const std::uint8_t* values = labels.data<std::uint8_t>();
   const std::int64_t area = extents.height * extents.width;
   std::int64_t most = -1, fullest = 0;
@@ -101,7 +101,7 @@ std::int64_t fullest_slice(const Tensor& labels) {
 }
 
 Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over) {
-  const Extents extents(image.shape().without(-1));
+  const SliceExtents extents(image.shape().without(-1));
   const std::int64_t channels = image.extent(-1), shown = channels == 3 ? 3 : 1, area = extents.height * extents.width;
   const float* values = image.data<float>() + slice * area * channels;
   std::vector<double> all;
@@ -127,7 +127,7 @@ Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest
 Picture draw_found(const Tensor& image, const Tensor& labels, const std::vector<std::string>& class_names,
                    const std::vector<Colour>& colours, bool upright) {
   check(image.shape().without(-1) == labels.shape(), "draw_found: image ", image, " and labels ", labels);
-  const Extents extents(labels.shape());
+  const SliceExtents extents(labels.shape());
   const std::uint8_t* values = labels.data<std::uint8_t>();
   const auto paint = [&](std::int64_t voxel) -> Paint {
     const std::uint8_t label = values[voxel];
