@@ -183,7 +183,8 @@ TEST_CASE("a file that is no model: exit code 4") {
   check_refused({"evaluate", model, data}, 4, {model});
   // A good model, but other data.
   const std::string other = phantom_file(folder, "organs2d", 10, {32, 32});
-  check_refused({"evaluate", folder.file("run"), other}, 3, {"its classes are background, liver", "those of the model are background, nucleus"});
+  check_refused({"evaluate", folder.file("run"), other}, 3,
+                {"its classes are background, liver", "those of the model are background, nucleus"});
   check_refused({"evaluate", folder.file("run"), data, "--split", "tets"}, 2, {"tets"});
 }
 
@@ -199,7 +200,10 @@ TEST_CASE("numbers that are not finite: exit code 7, naming step and epoch; skip
   };
   check_refused(with("stop", {"-q"}), 7, {"step ", "(epoch 1)", "hint: "});
   CHECK(apps::Json::parse(bytes_of(folder.file("stop/run.json")))["exit_reason"] == "diverged");
-  check_refused(with("skip", {"--on-nan", "skip"}), 7, {"this step is left out", "as in the 20 steps before"});
+  check_refused(with("skip", {"--on-nan", "skip"}), 7, {"this step is left out", "the step has broken the weights"});
+  std::vector<std::string> infinite = small_training(data, folder.file("infinite"), {"--on-nan", "skip"});
+  *std::find(infinite.begin(), infinite.end(), "dice_ce") = "1e300*ce";  // the weights stay as they were
+  check_refused(infinite, 7, {"this step is left out", "as in the 20 steps before"});
   check_refused(with("rollback", {"--on-nan", "rollback"}), 7,
                 {"back to step 0 with half the learning rate", "after 10 rollbacks"});
 }
