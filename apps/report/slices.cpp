@@ -16,9 +16,9 @@ constexpr std::int64_t kGap = 6, kPaper = 10;
 constexpr double kArea = 0.35, kHidden = 0.6;   // how much of the image a class and ignored voxels cover
 constexpr std::int64_t kPixelsPerBorder = 200;  // a border has a pixel for so many pixels of the picture
 
-struct Extents {
+struct SliceExtents {
   std::int64_t slices, height, width;
-  explicit Extents(const Shape& shape)
+  explicit SliceExtents(const Shape& shape)
       : slices(shape.dims() == 3 ? shape[0] : 1), height(shape[-2]), width(shape[-1]) {}
   // Every how manieth voxel is drawn.
   std::int64_t step(std::int64_t largest) const { return (std::max(height, width) + largest - 1) / largest; }
@@ -26,7 +26,7 @@ struct Extents {
 
 // Returns the slices that are shown.
 std::vector<std::int64_t> chosen_slices(const Tensor& labels) {
-  const Extents extents(labels.shape());
+  const SliceExtents extents(labels.shape());
   const std::uint8_t* values = labels.data<std::uint8_t>();
   const std::int64_t area = extents.height * extents.width;
   std::vector<std::int64_t> full, all;
@@ -109,7 +109,7 @@ std::vector<std::int64_t> evenly(std::int64_t count, std::int64_t size) {
 }
 
 std::int64_t fullest_slice(const Tensor& labels, int ignore) {
-  const Extents extents(labels.shape());
+  const SliceExtents extents(labels.shape());
   const std::uint8_t* values = labels.data<std::uint8_t>();
   const std::int64_t area = extents.height * extents.width;
   std::int64_t most = 0, fullest = extents.slices / 2;
@@ -125,7 +125,7 @@ std::int64_t fullest_slice(const Tensor& labels, int ignore) {
 }
 
 Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over) {
-  const Extents extents(image.shape().without(-1));
+  const SliceExtents extents(image.shape().without(-1));
   const std::int64_t channels = image.extent(-1), shown = channels == 3 ? 3 : 1, area = extents.height * extents.width;
   const float* values = image.data<float>() + slice * area * channels;
   const std::int64_t step = extents.step(largest);
@@ -156,7 +156,7 @@ Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slic
   Picture result{picture.width * scale, picture.height * scale, {}};
   std::vector<std::uint8_t> drawn;  // the label of each pixel of `picture`
   if (labels.defined()) {
-    const Extents extents(labels.shape());
+    const SliceExtents extents(labels.shape());
     const std::int64_t step = extents.step(largest);
     const std::uint8_t* values = labels.data<std::uint8_t>() + slice * extents.height * extents.width;
     for (std::int64_t y = 0; y < extents.height; y += step)

@@ -21,6 +21,17 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
           scoring.probabilities != nullptr ? scoring.probabilities->calibration_error() : kUndefined};
 }
 
+namespace {
+
+Tensor segment(const nn::Model& model, const data::Case& sample, const nn::SlabSink& also) try {
+  return nn::predict(model, sample.image, also);
+} catch (const Error& error) {
+  if (error.kind() != ErrorKind::model) throw;
+  throw Error(error.kind(), text("case \"", sample.id, "\": ", error.message()), error.hint());
+}
+
+}  // namespace
+
 std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Dataset& dataset,
                                        const std::vector<std::int64_t>& cases, const EvaluateOptions& options,
                                        const std::function<void(std::size_t)>& progress) {
@@ -37,7 +48,7 @@ std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Datas
     const nn::SlabSink add = [&](std::int64_t row, const Tensor& probabilities) {
       tally.add(probabilities, slice(sample.label, 0, row, row + probabilities.extent(0)));
     };
-    const Tensor labels = nn::predict(model, sample.image, soft ? add : nn::SlabSink());
+    const Tensor labels = segment(model, sample, soft ? add : nn::SlabSink());
     results.push_back(compare_labels(sample.id, labels, sample.label,
                                      {.classes = dataset.classes(),
                                       .ignore = info.ignore_label,

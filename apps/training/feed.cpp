@@ -1,6 +1,7 @@
 #include "apps/training/feed.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "apps/training/geometry.h"
 #include "engine/error.h"
@@ -36,6 +37,7 @@ void Feed::fetch(std::int64_t step) {
   data::Batch host = loader_.batch(step);
   host.spacing = in_voxels(host.spacing);
   place(batch_.images, host.images);
+  batch_.ids = std::move(host.ids);
   for (std::size_t k = 0; k < batch_.truths.size(); ++k) {
     if (k > 0) {
       const Extents& stride = strides_[k - 1];

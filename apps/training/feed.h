@@ -20,8 +20,9 @@ struct Truth {
 };
 
 struct TrainingBatch {
-  Tensor images;              // f32 [N, *S, C]
-  std::vector<Truth> truths;  // one per resolution, the finest first; one alone without deep supervision
+  Tensor images;                 // f32 [N, *S, C]
+  std::vector<std::string> ids;  // the case of each patch
+  std::vector<Truth> truths;     // one per resolution, the finest first; one alone without deep supervision
 };
 
 class Feed {

@@ -98,7 +98,8 @@ TrainResult Session::run() {
     const bool diverged = error != nullptr && error->kind() == ErrorKind::diverged;
     event({{"event", "error"},
            {"step", trainer_.steps_done()},
-           {"message", error != nullptr ? error->message() : exception.what()}});
+           {"message", error != nullptr ? error->message() : exception.what()},
+           {"hint", error != nullptr ? error->hint() : ""}});
     write_manifest(diverged ? "diverged" : "error", {});
     if (trainer_.steps_done() == 0 && !diverged) directory_.discard();
     throw;
@@ -120,21 +121,27 @@ void Session::prepare_fields() {
 }
 
 void Session::train() {
+  const auto surviving = [this](bool can_skip, auto&& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::diverged || (plan_.on_nan == OnNan::skip && !can_skip)) throw;
+      survive(error);
+    }
+  };
   while (trainer_.steps_done() < plan_.steps) {
     double lr = kUnknown;
-    try {
+    surviving(true, [&] {
       const StepReport report = trainer_.step();
       loss_sum_ += report.loss;
       ++loss_count_;
       skipped_in_a_row_ = 0;
       lr = report.lr;
       observer_.on_step(report, plan_);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::diverged) throw;
-      survive(error);
-    }
+    });
     const std::int64_t done = trainer_.steps_done(), recorded = history_.empty() ? 0 : history_.back().step;
-    if (done > recorded && (done % plan_.steps_per_epoch == 0 || done == plan_.steps)) end_epoch(lr);
+    if (done > recorded && (done % plan_.steps_per_epoch == 0 || done == plan_.steps))
+      surviving(false, [&] { end_epoch(lr); });  // what a step has done to the weights cannot be skipped
     if (const int signal = pending_signal()) {
       save_last();
       throw Interrupted{signal};
@@ -168,16 +175,17 @@ void Session::end_epoch(double lr) {
   const std::int64_t done = trainer_.steps_done(), epoch = plan_.epoch_of(done), every = plan_.config.validate_every;
   EpochRecord record{epoch, done,     loss_count_ > 0 ? loss_sum_ / static_cast<double>(loss_count_) : kUnknown,
                      lr,    kUnknown, {}};
-  loss_sum_ = 0;
-  loss_count_ = 0;
+  trainer_.require_finite();
   const bool last = done == plan_.steps;
   if (last || (every > 0 && epoch % every == 0)) {
-    const std::vector<CaseResult> cases = evaluate_cases(trainer_.evaluated(), dataset_, plan_.val);
+    const std::vector<CaseResult> cases = validate();
     record.val_dice = foreground_mean(cases);
     for (std::size_t label = 1; label < plan_.model.class_names.size(); ++label)
       record.val_classes.push_back(losses::summarise(over_cases(cases, label)).mean);
     trainer_.end_validation(record.val_dice);
   }
+  loss_sum_ = 0;
+  loss_count_ = 0;
   history_.push_back(record);
   const double best = best_ > 0 ? nth(history_, best_ - 1).val_dice : kUnknown;
   if (record.val_dice > best || (std::isnan(best) && (last || !std::isnan(record.val_dice)))) {
@@ -199,6 +207,15 @@ void Session::end_epoch(double lr) {
     directory_.write("curves.svg", curves_svg(history_));
   });
   observer_.on_epoch(record, plan_);
+}
+
+// Weights that give no finite output have diverged.
+std::vector<CaseResult> Session::validate() try {
+  return evaluate_cases(trainer_.evaluated(), dataset_, plan_.val);
+} catch (const Error& error) {
+  trainer_.end_validation(kUnknown);
+  if (error.kind() != ErrorKind::model) throw;
+  throw trainer_.failed("the step has broken the weights, the validation failed: " + error.message());
 }
 
 TrainResult Session::finish() {

@@ -72,7 +72,7 @@ class Session {
   TensorFile checkpoint() const;
   TensorFile best_model() const;
   void describe(TensorFile& file, const EpochRecord* record) const;
-  std::vector<CaseResult> test();
+  std::vector<CaseResult> validate();
   double seconds() const;
 
   const data::Dataset& dataset_;

@@ -1,5 +1,6 @@
 #include "apps/training/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -26,9 +27,6 @@ std::vector<NamedTensor> prefixed(const std::string& prefix, std::vector<NamedTe
   return tensors;
 }
 
-// A value that is not finite, in words: the sign that NaN has says nothing.
-std::string word_of(double value) { return std::isnan(value) ? "NaN" : value > 0 ? "infinite" : "-infinite"; }
-
 void append(std::vector<NamedTensor>& all, std::vector<NamedTensor> more) {
   for (NamedTensor& entry : more) all.push_back(std::move(entry));
 }
@@ -43,7 +41,8 @@ Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
       loss_(losses::make_loss(plan.config.loss)),
       optimizer_(nn::make_optimizer(plan.config.optimizer, net_, plan.optimizer)),
       schedule_(nn::make_schedule(plan.config.schedule, plan.schedule)),
-      recorded_(device) {
+      recorded_(device),
+      first_norm_(weight_norm(net_)) {
   if (plan.config.amp) require_amp(device);
   if (plan.config.ema > 0) ema_.emplace(net_, plan.config.ema);
 }
@@ -54,13 +53,13 @@ StepReport Trainer::step() {
   recorded_.run(constants_of(batch), [&] {
     net_.set_step(plan_.config.seed, step_);  // the random numbers of the dropout
     std::vector<Tensor> logits = net_.outputs(batch.images.to(plan_.config.amp ? DType::bf16 : DType::f32));
-    const Tensor value = loss_of(std::move(logits), batch.truths);
+    const Tensor value = batch_loss(loss_, std::move(logits), batch.truths, context());
     value.backward();
     return value;
   });
   feed_.look_ahead(step_ + 1);
   const double loss = recorded_.value();
-  check_finite(loss);
+  if (!std::isfinite(loss)) throw failed_at(step_, text("the loss is ", word_of(loss), " (", loss_.text(), ")"));
   const double norm = clip_gradients();
   const double lr = rate_scale_ * schedule_.rate(step_);
   optimizer_->step(lr);
@@ -76,33 +75,32 @@ std::string Trainer::constants_of(const TrainingBatch& batch) const {
   return all;
 }
 
-// Returns the mean of the losses of all resolutions; each has half the weight of the next finer one. The logits are
-// passed by value: only the graph keeps them then, and the backward pass frees them early.
-Tensor Trainer::loss_of(std::vector<Tensor> logits, const std::vector<Truth>& truths) const {
+losses::Context Trainer::context() const {
   losses::Context context = plan_.context;
   context.epoch = epoch();
-  const auto value_of = [&](std::size_t k) {
-    context.fields = truths[k].fields;
-    context.spacing = truths[k].spacing;
-    return loss_(logits[k], truths[k].labels, context);
-  };
-  Tensor total = value_of(0);
-  double weight = 1, weights = 1;
-  for (std::size_t k = 1; k < logits.size(); ++k) {
-    weight /= 2;
-    weights += weight;
-    total = total + weight * value_of(k);
-  }
-  return total / weights;
+  return context;
 }
 
-void Trainer::check_finite(double loss) {
-  if (std::isfinite(loss)) return;
+// Clears the gradients, which the next step adds to.
+Error Trainer::failed_at(std::int64_t step, const std::string& what) {
+  const Error error =
+      explained(text("step ", step, " (epoch ", plan_.epoch_of(step + 1), "): ", what),
+                {plan_, net_, feed_.batch(step), step, first_norm_, rate_scale_ * schedule_.rate(step), context()});
   net_.zero_grad();
-  throw Error(ErrorKind::diverged,
-              text("step ", step_, " (epoch ", plan_.epoch_of(step_ + 1), "): the loss is ", word_of(loss), " (",
-                   loss_.text(), ")"),
-              "try a smaller --lr, or --on-nan skip or rollback");
+  return error;
+}
+
+Error Trainer::failed(const std::string& what) { return failed_at(std::max<std::int64_t>(0, step_ - 1), what); }
+
+void Trainer::require_finite() {
+  const NoGrad no_grad;
+  evaluated();
+  const std::string name = broken_weight(net_);
+  const Tensor logits = name.empty() ? net_(feed_.batch(std::max<std::int64_t>(0, step_ - 1)).images) : Tensor();
+  end_validation(std::nan(""));
+  if (!name.empty()) throw failed("the step has broken the weights");
+  if (!std::isfinite(logits.backend().sum_of_squares(logits)))
+    throw failed("the step has broken the weights, with which the output of the network is not finite");
 }
 
 // Returns the norm of the gradient before clipping.
@@ -110,15 +108,7 @@ double Trainer::clip_gradients() {
   const double limit = plan_.config.clip > 0 ? plan_.config.clip : std::numeric_limits<double>::infinity();
   const double norm = nn::clip_gradients(net_, limit);
   if (std::isfinite(norm)) return norm;
-  std::string where;
-  for (const NamedTensor& parameter : net_.parameters())
-    if (where.empty() && !std::isfinite(parameter.tensor.backend().sum_of_squares(parameter.tensor.grad())))
-      where = ", first in " + parameter.name;
-  net_.zero_grad();
-  throw Error(ErrorKind::diverged,
-              text("step ", step_, " (epoch ", plan_.epoch_of(step_ + 1), "): the norm of the gradient is ",
-                   word_of(norm), where),
-              "try a smaller --lr, or --on-nan skip or rollback");
+  throw failed_at(step_, text("the norm of the gradient is ", word_of(norm)));
 }
 
 const nn::Model& Trainer::evaluated() {
@@ -157,6 +147,8 @@ void Trainer::load_state(const TensorFile& file) {
   if (!std::isfinite(rate_scale) || rate_scale <= 0)
     throw Error(ErrorKind::model, text("`rate_scale` is ", rate_scale, ", must be positive"));
   net_.load_state(nn::network_tensors(file));
+  if (const std::string name = broken_weight(net_); !name.empty())
+    throw Error(ErrorKind::model, text("weight ", name, " is not finite"), "start a new run with a smaller --lr");
   optimizer_->load_state(with_prefix(file, "optim."), count("optimizer_steps"));
   if (ema_) ema_->load_state(with_prefix(file, "ema."), count("ema_updates"));
   schedule_.load_state(counters.at("schedule").get<std::vector<double>>());

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "apps/training/collapse.h"
 #include "apps/training/feed.h"
 #include "apps/training/plan.h"
 #include "apps/training/recorded_step.h"
@@ -28,11 +29,17 @@ class Trainer {
   Trainer(const data::Dataset& dataset, const Plan& plan, Device device);
 
   // Changes the weights once, by the gradient of one batch. Throws Error(diverged) if the loss or the gradient is not
-  // finite and names which; the weights and the step number are then unchanged.
+  // finite, with the layer and the cause (training/collapse.h); the weights and the step number are then unchanged.
   StepReport step();
   // Leaves the next batch out; the weights do not change.
   void skip() { ++step_; }
   std::int64_t steps_done() const { return step_; }
+
+  // Throws Error(diverged) if the weights, the running statistics or the output of evaluated() for the last batch are
+  // not finite. It is called before they are saved, because a step can break the weights after its loss was computed.
+  void require_finite();
+  // Error(diverged) about the last step, with its cause.
+  [[nodiscard]] Error failed(const std::string& what);
 
   // The model to validate and to save. If there is a moving average of the weights, the model has that average until
   // end_validation() is called.
@@ -54,8 +61,8 @@ class Trainer {
  private:
   double epoch() const { return static_cast<double>(step_ / plan_.steps_per_epoch); }
   std::string constants_of(const TrainingBatch& batch) const;
-  Tensor loss_of(std::vector<Tensor> logits, const std::vector<Truth>& truths) const;
-  void check_finite(double loss);
+  losses::Context context() const;
+  Error failed_at(std::int64_t step, const std::string& what);
   double clip_gradients();
 
   Plan plan_;
@@ -67,6 +74,7 @@ class Trainer {
   nn::Schedule schedule_;
   std::optional<nn::Ema> ema_;
   RecordedStep recorded_;
+  double first_norm_;     // of the weights before the first step
   bool swapped_ = false;  // the model has the moving average of its weights
   std::int64_t step_ = 0;
   double rate_scale_ = 1;

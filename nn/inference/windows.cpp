@@ -193,6 +193,9 @@ Tensor predict_in_place(const Model& model, const Tensor& image, const SlabSink&
   model.spec.normalisation.apply(image);
   const Tensor labels = empty(image.shape().without(-1), DType::u8);
   sliding_window(*model.net, image, window_for(model, image.shape()), [&](std::int64_t row, const Tensor& logits) {
+    if (!std::isfinite(logits.backend().sum_of_squares(logits)))
+      throw Error(ErrorKind::model, "predict: the output of the network is not finite",
+                  "the weights are too large, because the training has diverged, or the intensities are");
     place(argmax(logits).to(Device::cpu), row, labels);
     if (also) also(row, (scores == Scores::logits ? logits : softmax(logits)).to(Device::cpu));
   });

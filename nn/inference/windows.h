@@ -17,9 +17,9 @@ namespace voxgrad::nn {
 using SlabSink = std::function<void(std::int64_t row, const Tensor& scores)>;
 
 // The image is f32 [*S, C], normalised and on the host, and the network is in evaluation mode. The sink receives
-// logits. The slabs come in order and cover every row once. Besides the image, the memory holds a few windows, and sums for as many rows as a window
-// has. An image that is smaller than the window is padded with zeros on all sides. Error(argument) if the arguments do
-// not fit.
+// logits. The slabs come in order and cover every row once. Besides the image, the memory holds a few windows, and sums
+// for as many rows as a window has. An image that is smaller than the window is padded with zeros on all sides.
+// Error(argument) if the arguments do not fit.
 void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink);
 
 enum class Scores { probabilities, logits };
@@ -27,7 +27,8 @@ enum class Scores { probabilities, logits };
 // Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
 // normalises a copy of them. `also`, if given, receives the probabilities or the logits. Both results are on the host.
 // Nothing is written to the model, so several threads may use it at the same time. Throws Error(data) if the image has
-// other axes or channels than the model takes, or an element that is NaN or infinite.
+// other axes or channels than the model takes, or an element that is NaN or infinite; Error(model) if the output of the
+// network is not finite, because argmax would make it the background.
 Tensor predict(const Model& model, const Tensor& image, const SlabSink& also = {},
                Scores scores = Scores::probabilities);
 // The same without a copy: the image, f32 on the host, is normalised afterwards.

@@ -200,7 +200,10 @@ TEST_CASE("numbers that are not finite: exit code 7, naming step and epoch; skip
   };
   check_refused(with("stop", {"-q"}), 7, {"step ", "(epoch 1)", "hint: "});
   CHECK(apps::Json::parse(bytes_of(folder.file("stop/run.json")))["exit_reason"] == "diverged");
-  check_refused(with("skip", {"--on-nan", "skip"}), 7, {"this step is left out", "as in the 20 steps before"});
+  check_refused(with("skip", {"--on-nan", "skip"}), 7, {"this step is left out", "the step has broken the weights"});
+  std::vector<std::string> infinite = small_training(data, folder.file("infinite"), {"--on-nan", "skip"});
+  *std::find(infinite.begin(), infinite.end(), "dice_ce") = "1e300*ce";  // the weights stay as they were
+  check_refused(infinite, 7, {"this step is left out", "as in the 20 steps before"});
   check_refused(with("rollback", {"--on-nan", "rollback"}), 7,
                 {"back to step 0 with half the learning rate", "after 10 rollbacks"});
 }
