@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <string>
 
@@ -68,6 +69,8 @@ int main(int argc, char** argv) {
     const ErrorKind kind = error.kind();
     return report(voxgrad::apps::with_flags(kind, error.message()), voxgrad::apps::with_flags(kind, error.hint()),
                   exit_code(kind));
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report(error.path1().string() + ": " + error.code().message(), "", exit_code(ErrorKind::io));
   } catch (const std::bad_alloc&) {
     return report("out of memory", "use a smaller --batch or --patch", exit_code(ErrorKind::memory));
   } catch (const std::exception& error) {

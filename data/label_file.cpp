@@ -71,6 +71,9 @@ void LabelFile::read_root(const LabelFileOptions& options) {
   if (!info.source_label_map.empty())
     style_.values = values_of_classes(info.source_label_map, std::ssize(info.class_names));
   style_.colours = info.class_colours;
+  style_.ignore = info.ignore_label >= 0 ? info.ignore_label : kIgnoreDefault;
+  for (const auto& [value, label] : info.source_label_map)
+    if (label == style_.ignore && label >= std::ssize(info.class_names) && style_.unknown < 0) style_.unknown = value;
   class_names_ = info.class_names.empty() ? options.class_names : info.class_names;
   ignore_label_ = info.ignore_label;
 }

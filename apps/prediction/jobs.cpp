@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "data/exchange/output.h"
+#include "data/h5/h5.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -73,8 +74,12 @@ void require_kind(const Job& job, const JobOptions& options) {
     throw Error(ErrorKind::usage,
                 text("predict: the input ", job.input, " is a dataset, ", job.output, " is ", data::name_of(*kind)),
                 "write the predictions as .h5; `voxgrad export` makes images of them");
-  if (options.logits && *kind != Kind::hdf5)
-    throw Error(ErrorKind::usage, "predict: --logits writes HDF5, not " + job.output, "use the ending .h5");
+  if (options.logits && job.source)
+    throw Error(ErrorKind::usage,
+                "predict: --logits are written for datasets with labels, " + job.input + " is an image",
+                "`voxgrad import` makes a dataset of images and masks");
+  if (options.split != "all" && job.source)
+    throw Error(ErrorKind::usage, "predict: --split chooses cases of a dataset, " + job.input + " is an image");
 }
 
 bool same_file(const std::string& a, const std::string& b) {
@@ -82,10 +87,12 @@ bool same_file(const std::string& a, const std::string& b) {
   return fs::equivalent(a, b, code);
 }
 
-// Whether an existing file is what its name says, and so may well be the result of an earlier prediction.
-bool is_of_its_kind(const std::string& path) {
+// Whether a file is the result of an earlier prediction, which can be made again.
+bool is_prediction(const std::string& path) {
   try {
-    return data::kind_of_name(path) == data::kind_of_file(path);
+    const data::h5::Group root = data::h5::File::open(path).group("/");
+    return root.has_attribute("format") && (root.string_attribute("format") == "voxgrad-prediction" ||
+                                            root.string_attribute("format") == "voxgrad-logits");
   } catch (const Error&) {
     return false;
   }
@@ -111,8 +118,8 @@ void require_apart(const std::vector<Job>& jobs, const std::vector<std::string>&
         if (same_file(data::file_of(file), output))
           throw Error(ErrorKind::usage, "predict: " + output + " is the input", "choose another file with -o");
     }
-    if (options.overwrite || (named && is_of_its_kind(output))) return;
-    throw Error(ErrorKind::usage, "predict: " + output + (named ? " is a file of another kind" : " exists already"),
+    if (options.overwrite || (named && is_prediction(output))) return;
+    throw Error(ErrorKind::usage, "predict: " + output + " exists already",
                 "choose another name with -o, or replace what is there with --overwrite");
   };
   for (const Job& job : jobs) {

@@ -130,7 +130,9 @@ void print_text(const std::string& text) {
     throw Error(ErrorKind::io, std::string("cannot write to standard output: ") + std::strerror(errno));
 }
 
-void print_json(const Json& document) { print_text(document.dump(2) + "\n"); }
+void print_json(const Json& document) {
+  print_text(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
 
 Device Common::get_device() const {
   const Device wanted = device == "cuda" ? Device::cuda : Device::cpu;

@@ -30,6 +30,13 @@ Kind kind_for(const ExportOptions& options, const data::Case& place, int dims) {
   return dims == 2 ? Kind::png : Kind::nifti;
 }
 
+// A case id as the name of a file: letters of all languages stay.
+std::string name_of_case(std::string id) {
+  for (char& c : id)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '/' || c == '\\' || c == ':') c = '_';
+  return id.empty() || id[0] == '.' ? "case" + id : id;
+}
+
 void export_labels(const ExportOptions& options, const Common& common) {
   Console console = common.console();
   const data::LabelFile file(options.file);
@@ -43,7 +50,8 @@ void export_labels(const ExportOptions& options, const Common& common) {
   for (std::size_t i = 0; i < file.case_ids().size(); ++i) {
     const std::string& id = file.case_ids()[i];
     const Kind kind = kind_for(options, file.place(i), file.extents(i).dims());
-    outputs.push_back((fs::path(options.out) / (file_name(id) + data::ending_of(kind))).string());
+    const data::Case place = file.place(i);
+    outputs.push_back((fs::path(options.out) / (name_of_case(id) + data::ending_of(kind))).string());
     std::vector<std::string> files{outputs.back()};
     if (probabilities)
       for (const std::string& name : data::probability_files(outputs.back(), file.class_names())) files.push_back(name);
@@ -52,6 +60,9 @@ void export_labels(const ExportOptions& options, const Common& common) {
       if (!is_new)
         throw Error(ErrorKind::data,
                     text("export: cases \"", other->second, "\" and \"", id, "\" would both be written to ", name));
+      std::error_code ignored;
+      if (fs::equivalent(name, place.origin.path, ignored) || fs::equivalent(name, options.file, ignored))
+        throw Error(ErrorKind::usage, "export: " + name + " is the source", "choose another folder with -o");
       if (fs::exists(name) && !options.overwrite)
         throw Error(ErrorKind::usage, "export: " + name + " exists already",
                     "choose another folder with -o, or replace its files with --overwrite");
@@ -60,9 +71,14 @@ void export_labels(const ExportOptions& options, const Common& common) {
   fs::create_directories(options.out);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const data::Case place = file.place(i);
-    data::write_mask(outputs[i], file.read(i), place, file.physical(), style);
-    if (probabilities)
-      data::write_probabilities(outputs[i], file.read_probabilities(i), place, file.physical(), file.class_names());
+    try {
+      data::write_mask(outputs[i], file.read(i), place, file.physical(), style);
+      if (probabilities)
+        data::write_probabilities(outputs[i], file.read_probabilities(i), place, file.physical(), file.class_names());
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::argument) throw;  // what the file says of its source does not fit its arrays
+      throw Error(ErrorKind::data, text(options.file, ": case \"", place.id, "\": ", error.message()), error.hint());
+    }
     console.bar(static_cast<double>(i + 1) / static_cast<double>(outputs.size()),
                 text("case ", i + 1, "/", outputs.size()));
   }

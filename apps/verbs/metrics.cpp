@@ -99,6 +99,28 @@ void undo_turn(const data::Case& place, Tensor& labels, std::vector<double>& spa
   if (!spacing.empty()) spacing = back(spacing);
 }
 
+// Whether the corners of two volumes are at the same places, up to a thousandth of their size.
+bool same_place(const data::Affine& a, const data::Affine& b, const Shape& extents) {
+  const auto corner = [&](const data::Affine& affine, int which, std::size_t row) {
+    double place = affine[row][3];
+    for (int column = 0; column < 3; ++column)
+      if ((which >> column & 1) != 0)
+        place += affine[row][static_cast<std::size_t>(column)] * static_cast<double>(extents[2 - column]);
+    return place;
+  };
+  double apart = 0, size = 0;
+  for (int which = 0; which < 8; ++which) {
+    double squares = 0, lengths = 0;
+    for (std::size_t row = 0; row < 3; ++row) {
+      squares += std::pow(corner(a, which, row) - corner(b, which, row), 2);
+      lengths += std::pow(corner(b, which, row) - corner(b, 0, row), 2);
+    }
+    apart = std::max(apart, std::sqrt(squares));
+    size = std::max(size, std::sqrt(lengths));
+  }
+  return apart <= 1e-3 * size;
+}
+
 Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, const data::LabelFile& truth,
                std::size_t in_truth) {
   Pair pair{prediction.read(in_prediction), truth.read(in_truth), truth.spacing(in_truth)};
@@ -108,6 +130,11 @@ Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, con
     undo_turn(s, pair.prediction, spacing);
     undo_turn(g, pair.truth, pair.spacing);
   }
+  if (s.affine && g.affine && !same_place(*s.affine, *g.affine, pair.truth.shape()))
+    throw Error(
+        ErrorKind::data,
+        text("case \"", g.id, "\": the volume of ", prediction.path(), " lies elsewhere than that of ", truth.path()),
+        "compare masks of one image; one of the files may have a wrong affine");
   if (pair.prediction.shape() != pair.truth.shape())
     throw Error(ErrorKind::data,
                 text("case \"", g.id, "\": prediction ", pair.prediction.shape(), ", truth ", pair.truth.shape()));

@@ -2,9 +2,11 @@
 // Datasets become HDF5 files of labels, images become masks of their own kind and geometry. With --probabilities and
 // --overlay there are further files. It prints nothing but messages; with --json the names of the files.
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "apps/prediction/jobs.h"
+#include "apps/program/signals.h"
 #include "apps/program/words.h"
 #include "apps/report/picture.h"
 #include "apps/report/slices.h"
@@ -40,10 +42,12 @@ class Predictor {
     for (const std::string& file : files) models_.push_back(nn::load_model(file, device));
     for (const nn::Model& model : models_) {
       const nn::ModelSpec& first = models_.front().spec;
-      if (model.spec.class_names != first.class_names || model.spec.net.dims != first.net.dims ||
+      if (model.spec.class_names != first.class_names ||
+          model.spec.training.class_values != first.training.class_values || model.spec.net.dims != first.net.dims ||
           model.spec.net.in_channels != first.net.in_channels)
         throw Error(ErrorKind::model, model.path + " and " + models_.front().path +
-                                          " have other classes, axes or channels: their predictions have no mean");
+                                          " have other classes, label values, axes or channels: their predictions "
+                                          "have no mean");
     }
   }
   const nn::ModelSpec& spec() const { return models_.front().spec; }
@@ -57,7 +61,13 @@ class Predictor {
   // Returns the labels. The image is changed if there is one model.
   Tensor operator()(const Tensor& image, const nn::SlabSink& also = {},
                     nn::Scores scores = nn::Scores::probabilities) const {
-    if (models_.size() == 1) return nn::predict_in_place(models_.front(), image, also, scores);
+    if (models_.size() == 1) {
+      const nn::SlabSink sink = [&](std::int64_t row, const Tensor& slab) {
+        if (const int signal = pending_signal()) throw Interrupted{signal};
+        if (also) also(row, slab);
+      };
+      return nn::predict_in_place(models_.front(), image, sink, also ? scores : nn::Scores::logits);
+    }
     Tensor sum = zeros(image.shape().with(-1, spec().net.classes));
     for (const nn::Model& model : models_)
       static_cast<void>(nn::predict(
@@ -128,6 +138,7 @@ void Prediction::dataset(const Job& job) {
   const data::Dataset dataset =
       open_dataset(job.input, truth ? label_map_for(job.input, predictor_.path()) : "", truth);
   const data::DatasetInfo& info = dataset.info();
+  if (truth) data::require_labels(dataset, "the evaluation of a loss");
   if (info.labelled) require_same_classes(predictor_.spec(), info);
   const std::vector<std::int64_t> cases = cases_of(dataset, options_.split);
   const auto same = [&](std::int64_t index) {
@@ -150,7 +161,7 @@ void Prediction::dataset(const Job& job) {
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
     const Tensor labels = predictor_(image, scores_ == ScoresFile::none ? nn::SlabSink() : put,
                                      truth ? nn::Scores::logits : nn::Scores::probabilities);
-    writer.labels(truth && info.labelled ? one.label : labels);
+    writer.labels(truth ? one.label : labels);
     if (options_.job.overlay) draw(job.overlay() + "/" + file_name(one.id) + ".png", drawn, labels, one);
     console_.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
                  text(job.input, ": case ", i + 1, "/", cases.size()));
@@ -233,28 +244,38 @@ void predict(const PredictOptions& options, const Common& common) {
   JobOptions how = options.job;
   how.class_names = predictor.spec().class_names;
   how.channels = predictor.spec().net.in_channels;
+  how.split = options.split;
   const std::vector<Job> jobs = plan_jobs(inputs, files, how);
   Prediction prediction(options, predictor, console);
-  std::size_t images = 0;
+  const SignalGuard guard;
+  std::size_t done = 0, images = 0;
+  std::optional<Error> failure;  // of the first image that cannot be segmented; the others are not held up
   for (const Job& job : jobs) {
-    if (!job.source) {
-      prediction.dataset(job);
-      continue;
+    if (const int signal = pending_signal()) throw Interrupted{signal};
+    try {
+      job.source ? prediction.image(job) : prediction.dataset(job);
+      images += job.source ? 1 : 0;
+    } catch (const Error& error) {
+      if (jobs.size() == 1 || error.kind() != ErrorKind::data) throw;
+      console.warn(error.message());
+      if (!failure) failure = error;
     }
-    prediction.image(job);
-    console.bar(static_cast<double>(++images) / static_cast<double>(jobs.size()),
-                text("image ", images, "/", jobs.size()));
+    console.bar(static_cast<double>(++done) / static_cast<double>(jobs.size()), text(done, "/", jobs.size()));
   }
   prediction.finish();
   if (images == 1 && jobs.size() == 1)
     console.say("wrote " + jobs.front().output);
   else if (images > 0)
-    console.say(text("wrote ", images, " masks to ", fs::path(jobs.front().output).parent_path().string()));
+    console.say(text("wrote ", images, images == 1 ? " mask to " : " masks to ",
+                     fs::path(jobs.front().output).parent_path().string()));
   if (common.json)
     print_json({{"model", predictor.path()},
                 {"models", predictor.paths()},
                 {"written", prediction.written()},
                 {"warnings", prediction.warnings()}});
+  if (failure)
+    throw Error(failure->kind(), "predict: not all inputs were segmented, see above; the first: " + failure->message(),
+                failure->hint());
 }
 
 }  // namespace

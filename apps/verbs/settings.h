@@ -34,7 +34,7 @@ inline void add_settings(CLI::App& verb, TrainConfig& config, const std::vector<
 
 inline void add_tau(CLI::App& verb, double& tau) {
   verb.add_option("--tau", tau, "tolerance of NSD in mm; 0: the largest voxel spacing of each case")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0.0, 1e300));
 }
 
 }  // namespace voxgrad::apps

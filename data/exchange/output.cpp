@@ -1,6 +1,7 @@
 #include "data/exchange/output.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 
@@ -29,19 +30,34 @@ Image in_place_of(const Tensor& values, const Case& place, bool physical) {
 }
 
 // Returns the values of a mask as they are stored, with an axis of one channel.
-Tensor stored_values(const Tensor& labels, const std::vector<std::int64_t>& values) {
-  const Shape shape = labels.shape() + Shape{1};
+Tensor stored_values(const Tensor& labels, const MaskStyle& style) {
+  std::array<std::int64_t, 256> values{};
+  for (std::size_t label = 0; label < values.size(); ++label)
+    values[label] = label < style.values.size() ? style.values[label] : static_cast<std::int64_t>(label);
+  if (style.ignore >= 0 && style.unknown >= 0) nth(values, style.ignore) = style.unknown;
   const std::uint8_t* from = labels.data<std::uint8_t>();
-  const std::int64_t most = values.empty() ? 255 : *std::max_element(values.begin(), values.end());
-  const auto value = [&](std::uint8_t label) {
-    return values.empty() || label >= values.size() ? std::int64_t{label} : values[label];
-  };
-  const Tensor result = empty(shape, most > 255 ? DType::f32 : DType::u8);
+  std::array<bool, 256> seen{};
+  for (std::int64_t i = 0; i < labels.numel(); ++i) seen[from[i]] = true;
+  std::map<std::int64_t, std::size_t> owner;
+  std::int64_t most = 0;
+  for (std::size_t label = 0; label < values.size(); ++label) {
+    if (!seen[label]) continue;
+    most = std::max(most, values[label]);
+    const auto [other, is_new] = owner.emplace(values[label], label);
+    if (!is_new)
+      throw Error(ErrorKind::data,
+                  text("labels ", other->second, " and ", label, " would both be written as ", values[label]),
+                  "give every class and the unknown voxels a value of their own in the label map");
+    if (values[label] < 0 || values[label] > 65535)
+      throw Error(ErrorKind::data,
+                  text("label ", label, " would be written as ", values[label], ", masks hold 0..65535"));
+  }
+  const Tensor result = empty(labels.shape() + Shape{1}, most > 255 ? DType::f32 : DType::u8);
   for (std::int64_t i = 0; i < labels.numel(); ++i)
     if (most > 255)
-      result.data<float>()[i] = static_cast<float>(value(from[i]));
+      result.data<float>()[i] = static_cast<float>(values[from[i]]);
     else
-      result.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(value(from[i]));
+      result.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(values[from[i]]);
   return result;
 }
 
@@ -140,11 +156,11 @@ std::string ending_of(Kind kind) {
 void write_mask(const std::string& path, const Tensor& labels, const Case& place, bool physical,
                 const MaskStyle& style) {
   const Kind kind = writable_kind(path, labels.dims());
-  Image image = in_place_of(stored_values(labels, style.values), place, physical);
+  Image image = in_place_of(stored_values(labels, style), place, physical);
   const bool wide = image.values.dtype() == DType::f32;
   image.element = wide ? h5::Element::u16 : h5::Element::u8;
   if (kind == Kind::hdf5) return write_h5(path, "/label", image, false);
-  const std::uint8_t* values = labels.data<std::uint8_t>();
+  const std::uint8_t* values = image.values.data<std::uint8_t>();
   if (kind == Kind::png && !wide)
     image.palette = palette_of(style, std::size_t{1} + *std::max_element(values, values + labels.numel()));
   write_image(path, image);

@@ -12,6 +12,8 @@ namespace voxgrad::data {
 
 // What a mask file has for each class. Empty lists mean the number of the class, and the colours of default_colours().
 struct MaskStyle {
+  int ignore = -1;                        // the label of voxels that are unknown; -1: there is none
+  std::int64_t unknown = -1;              // what a mask file has for them; -1: the label itself
   std::vector<std::int64_t> values = {};  // 0 .. 65535
   std::vector<Colour> colours = {};
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <new>
 
 #include "data/formats/formats_detail.h"
 #include "engine/error.h"
@@ -13,9 +14,13 @@ namespace {
 // The most bytes that one block of memory may have while this thread decodes a picture. What a damaged stream
 // decompresses to has no other bound.
 thread_local std::size_t most_bytes = 0;
+thread_local bool out_of_memory = false;
 
 void* bounded_realloc(void* block, std::size_t bytes) {
-  return bytes > most_bytes ? nullptr : std::realloc(block, bytes);
+  if (bytes > most_bytes) return nullptr;
+  void* result = std::realloc(block, bytes);
+  out_of_memory = out_of_memory || (result == nullptr && bytes > 0);
+  return result;
 }
 
 }  // namespace
@@ -41,6 +46,7 @@ Tensor decode_samples(std::string_view bytes, bool sixteen_bits, const Shape& sh
   const std::size_t samples = static_cast<std::size_t>(shape.numel());
   // A decoder also keeps the rows before filters are undone, or coefficients of 16 bits.
   if (bytes.size() > kMost || 2 * samples > kMost) refuse(path, by(shape) + " samples are more than can be decoded");
+  out_of_memory = false;
   most_bytes = 8 * samples + bytes.size() + (std::size_t{1} << 20);
 
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
@@ -50,7 +56,10 @@ Tensor decode_samples(std::string_view bytes, bool sixteen_bits, const Shape& sh
                          stbi_load_16_from_memory(data, static_cast<int>(bytes.size()), &width, &height, &channels, 0))
                    : stbi_load_from_memory(data, static_cast<int>(bytes.size()), &width, &height, &channels, 0),
       &std::free);
-  if (decoded == nullptr) refuse(path, text("cannot be decoded (", stbi_failure_reason(), ")"), "the file is damaged");
+  if (decoded == nullptr && out_of_memory) throw std::bad_alloc();
+  const char* reason = stbi_failure_reason();
+  if (decoded == nullptr)
+    refuse(path, text("cannot be decoded", reason == nullptr ? "" : text(" (", reason, ")")), "the file is damaged");
   if (shape != Shape{height, width, channels})
     refuse(path, text("is decoded as ", by({height, width, channels}), " instead of ", by(shape)));
 
