@@ -42,14 +42,6 @@ constexpr DataCheck kDataChecks[]{
 };
 
 // One colour for each label, those of Okabe and Ito again and again.
-std::vector<Colour> label_colours() {
-  constexpr Colour kColours[]{{0xE6, 0x9F, 0x00}, {0x56, 0xB4, 0xE9}, {0xCC, 0x79, 0xA7},
-                              {0x00, 0x9E, 0x73}, {0xF0, 0xE4, 0x42}, {0xD5, 0x5E, 0x00}};
-  std::vector<Colour> colours(256);
-  for (std::size_t i = 1; i < colours.size(); ++i) colours[i] = kColours[(i - 1) % std::size(kColours)];
-  return colours;
-}
-
 Picture beside(const Picture& left, const Picture& right) {
   Picture both{left.width + right.width, std::max(left.height, right.height), {}};
   both.rgb.assign(static_cast<std::size_t>(3 * both.width * both.height), 255);
@@ -68,9 +60,9 @@ std::string draw_case(const DataQuestion& question, const std::string& name, std
   options.label_map = parse_label_map(question.label_map);
   const data::Dataset dataset = data::Dataset::open(question.path, options);
   const data::Case one = dataset.read(index);
-  const bool upright = one.affine.has_value();
+  const LabelStyle style = label_style(one, {}, 256);  // whatever values the labels have
   const auto draw = [&](const Tensor& label) {
-    return draw_found(one.image, label, dataset.info().class_names, label_colours(), upright);
+    return draw_found(one.image, label, dataset.info().class_names, style);
   };
   const Picture as_it_is = draw(one.label);
   const Picture picture = move == Move{} ? as_it_is : beside(as_it_is, draw(moved(one.label, move)));
