@@ -59,14 +59,19 @@ std::string spacing_words(const Facts& facts, std::int64_t index) {
 
 Findings check_constant_images(const Facts& facts) {
   if (looks_exchanged(facts)) return {};
-  const std::vector<std::int64_t> constant = cases_with(facts, [](const CaseFacts& one) { return one.constant(); });
-  if (constant.empty()) return {};
-  const CaseFacts& first =
-      *std::find_if(facts.cases.begin(), facts.cases.end(), [](const CaseFacts& one) { return one.constant(); });
-  return {finding_of(true, text("every voxel of the image has the value ", significant(first.channels[0].least), "."),
-                     cases_text(facts, constant),
-                     "the normalisation makes zeros of it: there is nothing to see, but the mask is learned from.",
-                     "read the image again, or leave the case out")};
+  Findings findings;
+  for (const bool masked : {true, false}) {
+    const std::vector<std::int64_t> constant =
+        cases_with(facts, [&](const CaseFacts& one) { return one.constant() && (one.foreground > 0) == masked; });
+    if (constant.empty()) continue;
+    findings.push_back(finding_of(
+        masked, text("every voxel of the image has the same value", masked ? ", but its mask is not empty." : "."),
+        cases_text(facts, constant),
+        masked ? "the network is told to find an object where there is nothing to see."
+               : "the normalisation makes zeros of it, and nothing is learned from it.",
+        "read the image again, or leave the case out"));
+  }
+  return findings;
 }
 
 Findings check_few_values(const Facts& facts) {

@@ -10,8 +10,10 @@
 namespace voxgrad::apps {
 namespace {
 
-// Masks that are turned round: the foreground has more than kMostInside of the voxels and kMostRim of the rim.
-constexpr double kMostInside = 0.6, kMostRim = 0.95;
+// Masks are inverted if the foreground has more than kMostInside of the voxels, nearly all of them in one piece, and
+// the background is no more frequent at the rim than elsewhere. If the foreground has the whole rim too, that is
+// certain.
+constexpr double kMostInside = 0.6, kOnePiece = 0.95, kAtTheRim = 1.2, kWholeRim = 0.95;
 constexpr std::int64_t kFewestRepeated = 3;
 
 bool any_class(const Facts& facts, std::size_t label) {
@@ -110,18 +112,24 @@ Findings check_inverted_masks(const Facts& facts) {
                        "label 0 is what is left when no object is there; without it a class takes its place, and "
                        "metrics leave that class out or count it wrongly.",
                        "let 0 be the background; --label-map changes the numbers, for instance 1:0,2:1")};
-  const std::vector<std::int64_t> inverted = cases_with(facts, [](const CaseFacts& one) {
-    return static_cast<double>(one.foreground) > kMostInside * static_cast<double>(one.voxels - one.ignored) &&
-           one.rim_foreground > kMostRim && one.foreground < one.voxels - one.ignored;
+  double rim = 0;
+  const std::vector<std::int64_t> inverted = cases_with(facts, [&](const CaseFacts& one) {
+    const double voxels = static_cast<double>(one.voxels - one.ignored), inside = static_cast<double>(one.foreground);
+    rim += one.rim_foreground / static_cast<double>(facts.cases.size());
+    return inside > kMostInside * voxels &&
+           inside<voxels&& static_cast<double>(one.largest_object[1])> kOnePiece * inside &&
+           1 - one.rim_foreground < kAtTheRim * (1 - inside / voxels);
   });
-  if (facts.info.class_names.size() > 2 || 10 * inverted.size() < 9 * facts.cases.size()) return {};
+  if (facts.info.class_names.size() > 2 || 2 * inverted.size() <= facts.cases.size()) return {};
   double share = 0;
   for (const CaseFacts& one : facts.cases)
     share += 100 * static_cast<double>(one.foreground) / static_cast<double>(one.voxels * std::ssize(facts.cases));
   Finding finding = finding_of(
-      true,
-      text("\"", facts.info.class_names[1], "\" covers ", significant(share, 3),
-           " % of the images and their whole rim, and the background lies inside: the masks seem to be inverted."),
+      rim > kWholeRim,
+      text("\"", facts.info.class_names[1], "\" covers ", significant(share, 3), " % of the images and ",
+           significant(100 * rim, 3),
+           " % of their rim in one piece, and the background lies in it: the masks seem to be "
+           "inverted."),
       cases_text(facts, inverted),
       "the loss and the metrics treat what you look for as the background: Dice is high for a network that finds "
       "nothing.",

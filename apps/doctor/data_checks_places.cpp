@@ -91,8 +91,8 @@ Findings check_displaced_masks(const Facts& facts) {
       true,
       text("in ", significant(100 * found->share, 3), " % of ", facts.borders.size(),
            " cases the borders of the masks follow the edges of the images better when the masks are ", words,
-           " (they stand out by ", fixed(found->there, 1), " standard deviations there, by ", fixed(found->own, 1),
-           " in place)."),
+           found->move->is_shift() ? ", give or take a voxel" : "", " (they stand out by ", fixed(found->there, 1),
+           " standard deviations there, by ", fixed(found->own, 1), " in place)."),
       "most clearly in " + facts.name_of(found->example),
       "the network learns to predict beside the object, or cannot learn borders at all.",
       found->move->is_shift()

@@ -21,7 +21,8 @@ constexpr std::int64_t kSampledVoxels = 1 << 16;  // for the trimmed deviation
 constexpr double kTrimmed = 0.001;                // of the sample at either end
 constexpr std::int64_t kBorderCases = 48;
 constexpr std::size_t kMostRefusals = 3;
-// An object is looked at if its class has no more voxels in the case; larger ones are of no interest here.
+// Objects of a class are looked at if it has no more voxels in the case, or if it covers the case: others are of no
+// interest here, and looking takes time.
 constexpr std::int64_t kSmallClass = 1024;
 
 using Extents3 = std::array<std::int64_t, 3>;
@@ -143,7 +144,8 @@ void look_at_label(const Tensor& label, const data::DatasetInfo& info, CaseFacts
   facts.class_voxels.assign(counts.begin(), counts.begin() + classes);
   for (std::int64_t c = 0; c < classes; ++c) {
     std::int64_t largest = nth(counts, c) == 0 ? 0 : -1;
-    if (c > 0 && nth(counts, c) > 0 && nth(counts, c) <= kSmallClass) {
+    const bool covers = classes == 2 && 2 * nth(counts, c) > label.numel();
+    if (c > 0 && nth(counts, c) > 0 && (covers || nth(counts, c) <= kSmallClass)) {
       const std::vector<std::int64_t> sizes = data::component_sizes(label, static_cast<std::uint8_t>(c));
       largest = *std::max_element(sizes.begin(), sizes.end());
     }

@@ -34,7 +34,7 @@ struct CaseFacts {
   std::int64_t voxels = 0, ignored = 0, foreground = 0;
   std::int64_t label_values = 0;  // how many different values are stored
   std::vector<std::int64_t> class_voxels;
-  std::vector<std::int64_t> largest_object;  // per class in voxels; -1: large, and nobody counted
+  std::vector<std::int64_t> largest_object;  // per class in voxels; -1: nobody counted
   double rim_foreground = 0;                 // the share of the foreground in the outermost voxels
   Shape foreground_box;                      // extents of the box around the foreground; no axes if there is none
   bool constant() const;                     // whether every channel has a single value
