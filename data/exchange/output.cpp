@@ -160,9 +160,10 @@ void write_mask(const std::string& path, const Tensor& labels, const Case& place
   const bool wide = image.values.dtype() == DType::f32;
   image.element = wide ? h5::Element::u16 : h5::Element::u8;
   if (kind == Kind::hdf5) return write_h5(path, "/label", image, false);
-  const std::uint8_t* values = image.values.data<std::uint8_t>();
-  if (kind == Kind::png && !wide)
+  if (kind == Kind::png && !wide) {
+    const std::uint8_t* values = image.values.data<std::uint8_t>();
     image.palette = palette_of(style, std::size_t{1} + *std::max_element(values, values + labels.numel()));
+  }
   write_image(path, image);
 }
 

@@ -170,7 +170,8 @@ TEST_CASE("volumes that lie differently are compared in the same order; if one f
     writer.group("/cases/a");
     writer.array("/cases/a/label", Element::u8, {1, 2, 2}, labels.data());
     writer.attribute("/cases/a", "spacing", std::vector<double>{3, 2, 1});
-    if (x != 0) writer.attribute("/cases/a", "affine", {x, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1}, {4, 4});
+    if (x != 0)
+      writer.attribute("/cases/a", "affine", {x, 0, 0, x < 0 ? 1.0 : 0.0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1}, {4, 4});
     writer.save();
   };
   write(g, {0, 1, 0, 0}, 1);
@@ -179,6 +180,17 @@ TEST_CASE("volumes that lie differently are compared in the same order; if one f
   CHECK(class_one(program({"metrics", s, g, "--json"}))["dice"] == 1.0);
   CHECK(class_one(program({"metrics", plain, g, "--json"}))["dice"] == 0.0);
   CHECK(class_one(program({"metrics", plain, s, "--json"}))["dice"] == 1.0);
+  data::h5::Writer shifted(folder.file("m.h5"));
+  const std::vector<std::uint8_t> labels{0, 1, 0, 0};
+  shifted.group("/cases");
+  shifted.group("/cases/a");
+  shifted.array("/cases/a/label", Element::u8, {1, 2, 2}, labels.data());
+  shifted.attribute("/cases/a", "spacing", std::vector<double>{3, 2, 1});
+  shifted.attribute("/cases/a", "affine", {1, 0, 0, 50, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1}, {4, 4});
+  shifted.save();
+  const Outcome elsewhere = program({"metrics", folder.file("m.h5"), g});
+  CHECK(elsewhere.code == 3);
+  CHECK_MESSAGE(contains(elsewhere.err, "lies elsewhere"), elsewhere.err);
 }
 
 TEST_CASE("a prediction brings the label map of its training for a truth with other values") {

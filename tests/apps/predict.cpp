@@ -233,7 +233,7 @@ TEST_CASE("a model of several channels wants all of them, and finds them beside 
   write("brain_0001.nii.gz", 1);
   CHECK(predict({model, folder.file("brain_0000.nii.gz")}, folder.file("m.nii.gz")).code == 0);
   write("lone.nii.gz", 0);
-  CHECK(contains(refusal({model, folder.file("lone.nii.gz")}, folder.file("m.nii.gz"), 3),
+  CHECK(contains(refusal({model, folder.file("lone.nii.gz")}, folder.file("n.nii.gz"), 3),
                  "the image has 1 channel, the model takes 2"));
 }
 
