@@ -227,6 +227,10 @@ class Importer {
     r.element = images_.element();
     if (images_.wide && r.element == h5::Element::f32)
       r.notes.push_back("Values of 32 or 64 bits are stored as f32, which has seven digits.");
+    if (images_.placed > 0 && images_.placed < images_.cases)
+      r.notes.push_back(text(images_.placed, " of ", images_.cases,
+                             " cases say how they lie in space and are turned "
+                             "to RAS, the others stay as they are stored, which may be mirrored."));
     r.dims = images_.smallest.dims();
     r.smallest = images_.smallest;
     r.largest = images_.largest;

@@ -118,6 +118,24 @@ TEST_CASE("volumes arrive in RAS with spacing, affine and header; the type is th
   CHECK(one.label.at(0, 0, 0) == 0);
 }
 
+TEST_CASE("a note counts the cases that say how they lie in space, where others do not") {
+  const Folder folder;
+  const auto value = [](std::int64_t i) { return static_cast<int>(i % 2); };
+  for (const char* name : {"a.nii", "b.nii", "c.nii"})
+    for (const char* part : {"in/images/", "in/labels/"}) {
+      const std::string path = folder.file(std::string(part) + name);
+      if (name[0] == 'a') {
+        Image bare = image_of({2, 3, 4}, 1, value);
+        bare.physical = true;
+        write_image(made(path), bare);
+      } else {
+        write_volume(path, {2, 3, 4}, value, {-1, 1, 1});
+      }
+    }
+  const std::string notes = notes_of(import_folder(folder).notes);
+  CHECK_MESSAGE(contains(notes, "2 of 3 cases say how they lie in space"), notes);
+}
+
 TEST_CASE("a dry run decides the same and writes nothing") {
   const Folder folder;
   write_picture(folder.file("in/images/a.png"));
