@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <set>
 
 #include "data/splits.h"
@@ -13,6 +14,15 @@ namespace voxgrad::data {
 namespace {
 
 constexpr int kUnlabelledClasses = 2;
+constexpr double kSmallestStep = 1e-9, kLargestStep = 1e6;  // between voxels, in millimetres
+
+// The dataset replaces a file at its place, which must not be one that it is made of.
+void require_other_file(const std::string& out, const std::string& place) {
+  std::error_code code;
+  if (std::filesystem::equivalent(out, file_of(place), code))
+    throw Error(ErrorKind::usage, out + ": is one of the files that the dataset is made of",
+                "give the dataset a name of its own");
+}
 
 [[noreturn]] void fail_source(const Source& source, const std::string& problem, const std::string& hint = {}) {
   throw Error(ErrorKind::data, text("case ", source.id, " (", source.images[0], "): ", problem), hint);
@@ -107,9 +117,11 @@ Tensor with_channels(const Tensor& image, std::int64_t channels) {
 bool decide_unit(const ImageSurvey& survey, const std::vector<double>& spacing, std::vector<std::string>& notes) {
   const int dims = survey.smallest.dims();
   if (!spacing.empty()) {
-    if (std::ssize(spacing) != dims || !std::all_of(spacing.begin(), spacing.end(), [](double s) { return s > 0; }))
+    const auto sane = [](double s) { return s >= kSmallestStep && s <= kLargestStep; };
+    if (std::ssize(spacing) != dims || !std::all_of(spacing.begin(), spacing.end(), sane))
       throw Error(ErrorKind::usage,
-                  text("spacing: ", dims, " positive numbers are needed, ", dims == 2 ? "y, x" : "z, y, x"));
+                  text("spacing: ", dims, " positive numbers are needed, ", dims == 2 ? "y, x" : "z, y, x"),
+                  text("millimetres between ", kSmallestStep, " and ", kLargestStep));
     if (survey.placed > 0)
       throw Error(ErrorKind::usage, text("spacing: ", survey.placed, " files say where their voxels lie in space"),
                   "leave the spacing out, or correct the headers");
@@ -158,6 +170,13 @@ class Importer {
       : options_(options), source_(discover(paths, options.discover)) {
     report_.notes = source_.notes;
     report_.cases = std::ssize(source_.cases);
+  }
+
+  void require_apart(const std::string& out) const {
+    for (const Source& one : source_.cases) {
+      for (const std::string& place : one.images) require_other_file(out, place);
+      for (const std::string& place : one.labels) require_other_file(out, place);
+    }
   }
 
   void survey() {
@@ -283,7 +302,10 @@ class Importer {
 
 ImportReport import_dataset(const std::vector<std::string>& paths, const std::string& out,
                             const ImportOptions& options) {
+  if (!options.dry_run)
+    for (const std::string& path : paths) require_other_file(out, path);
   Importer importer(paths, options);
+  if (!options.dry_run) importer.require_apart(out);
   importer.survey();
   if (!options.dry_run) importer.write(out);
   return importer.report();
