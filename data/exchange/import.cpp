@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "data/exchange/layouts_detail.h"
 #include "data/splits.h"
 #include "data/writer.h"
 #include "engine/error.h"
@@ -14,7 +15,6 @@ namespace voxgrad::data {
 namespace {
 
 constexpr int kUnlabelledClasses = 2;
-constexpr double kSmallestStep = 1e-9, kLargestStep = 1e6;  // between voxels, in millimetres
 
 // The dataset replaces a file at its place, which must not be one that it is made of.
 void require_other_file(const std::string& out, const std::string& place) {
@@ -67,15 +67,12 @@ struct ImageSurvey {
     wide = wide || image.element == h5::Element::f64 || image.element == h5::Element::u32 ||
            image.element == h5::Element::i32 || image.element == h5::Element::u64 || image.element == h5::Element::i64;
     const float* values = image.values.data<float>();
-    std::int64_t bad = 0;
     for (std::int64_t i = 0; i < image.values.numel(); ++i) {
       const double value = values[i];
-      if (!std::isfinite(value)) ++bad;
       low = std::min(low, value);
       high = std::max(high, value);
       whole = whole && value == std::floor(value);
     }
-    if (bad > 0) fail_source(source, text(bad, " of its values are not finite"), "replace them, for instance by 0");
   }
 
   h5::Element element() const {
@@ -117,11 +114,10 @@ Tensor with_channels(const Tensor& image, std::int64_t channels) {
 bool decide_unit(const ImageSurvey& survey, const std::vector<double>& spacing, std::vector<std::string>& notes) {
   const int dims = survey.smallest.dims();
   if (!spacing.empty()) {
-    const auto sane = [](double s) { return s >= kSmallestStep && s <= kLargestStep; };
-    if (std::ssize(spacing) != dims || !std::all_of(spacing.begin(), spacing.end(), sane))
+    if (std::ssize(spacing) != dims || !std::all_of(spacing.begin(), spacing.end(), exchange::is_step))
       throw Error(ErrorKind::usage,
                   text("spacing: ", dims, " positive numbers are needed, ", dims == 2 ? "y, x" : "z, y, x"),
-                  text("millimetres between ", kSmallestStep, " and ", kLargestStep));
+                  text("millimetres between ", exchange::kSmallestStep, " and ", exchange::kLargestStep));
     if (survey.placed > 0)
       throw Error(ErrorKind::usage, text("spacing: ", survey.placed, " files say where their voxels lie in space"),
                   "leave the spacing out, or correct the headers");

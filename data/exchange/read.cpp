@@ -45,6 +45,24 @@ void keep_channels(Image& image, std::int64_t kept) {
   image.values = result;
 }
 
+void require_finite(const Image& image, const std::string& path) {
+  const float* values = image.values.data<float>();
+  const float* const end = values + image.values.numel();
+  const float* const bad = std::find_if(values, end, [](float value) { return !std::isfinite(value); });
+  if (bad == end) return;
+  const Shape extents = image.extents();
+  Shape voxel = extents;
+  std::int64_t at = (bad - values) / image.channels();
+  for (int axis = extents.dims() - 1; axis >= 0; at /= extents[axis--]) voxel[axis] = at % extents[axis];
+  fail_file(path,
+            text("value ",
+                 std::isnan(*bad) ? "nan"
+                 : *bad > 0       ? "inf"
+                                  : "-inf",
+                 " at voxel ", voxel),
+            "replace values that are not finite, for instance by 0");
+}
+
 // Grey with alpha and colours with alpha. Where every pixel is opaque the channel says nothing; where not, what the
 // picture shows depends on what is behind it.
 void drop_alpha(Image& image, const std::string& path) {
@@ -263,6 +281,7 @@ SourceImage read_source_image(const Source& source, const std::string& axes) {
     Image image = read_any(path, axes, false);
     for (std::string& note : image.notes) note = path + ": " + note;
     if (image.extents().numel() == 0) fail_file(path, "has no pixels");
+    require_finite(image, path);
     apply_palette(image, path);
     if (!is_h5(path)) drop_alpha(image, path);
     images.push_back(std::move(image));

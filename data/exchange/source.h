@@ -54,6 +54,7 @@ struct SourceImage {
   Origin origin;
   bool one_order = true;  // whether all files that say how they lie are stored in the same order
 };
+// Error(data) that names the file, for values or sizes of voxels that are not finite, too.
 SourceImage read_source_image(const Source& source, const std::string& axes = {});
 
 // The labels of a case as they are stored, in the place of its image: they have its extents and were turned with it.

@@ -260,3 +260,11 @@ TEST_CASE("every class needs a value") {
   wishes.class_names = {"background", "a", "b"};
   CHECK(contains(values_refusal({stripes({0, 0xFF0000}, true)}, wishes), "class 2 (b) has no colour"));
 }
+
+TEST_CASE("grey values beyond those of pictures are no colours") {
+  for (const int odd : {-1, 70000}) {
+    const std::string expected = text("has the value ", odd, ", but other masks are pictures with colours");
+    CHECK(contains(values_refusal({stripes({0, 0xFF0000}, true), stripes({0, odd})}), expected));
+    CHECK(contains(values_refusal({stripes({0, odd}), stripes({0, 0xFF0000}, true)}), expected));
+  }
+}
