@@ -267,7 +267,9 @@ std::map<int, int> parse_label_map(const std::string& text) {
   };
   while (at < end) {
     const int stored = label(':');
-    map[stored] = label(',');
+    if (!map.emplace(stored, label(',')).second)
+      throw Error(ErrorKind::usage, voxgrad::text("--label-map: ", stored, " is in it twice"),
+                  "give each value one class");
   }
   return map;
 }

@@ -6,7 +6,6 @@
 
 #include "apps/program/flags.h"
 #include "apps/program/signals.h"
-#include "apps/training/plan.h"
 #include "apps/verbs/verbs.h"
 #include "data/exchange/import.h"
 #include "engine/names.h"
@@ -36,22 +35,28 @@ T read_number(const std::string& word, const char* flag, const char* example) {
   return value;
 }
 
-// "#000000:0,#ff0000:1".
-std::map<int, int> parse_colour_map(const std::string& list) {
+// Whole numbers of 32 bits and their classes, "0:0,-1:1", or colours and theirs, "#000000:0,#ff0000:1".
+std::map<int, int> parse_map(const std::string& list, bool colours) {
+  const char* const example = colours ? "#000000:0,#ff0000:1" : "0:0,255:1";
   std::map<int, int> map;
   for (const std::string& pair : split_list(list)) {
-    const std::size_t colon = pair.find(':');
-    unsigned colour = 0;
-    const char* const end = pair.data() + std::min(colon, pair.size());
-    const bool read =
-        pair.starts_with("#") && colon == 7 && std::from_chars(pair.data() + 1, end, colour, 16).ptr == end;
-    if (!read)
-      throw Error(ErrorKind::usage, "--label-map: cannot read the colour in \"" + pair + "\"",
-                  "as in #000000:0,#ff0000:1");
-    const int target = read_number<int>(pair.substr(colon + 1), "--label-map", "#000000:0,#ff0000:1");
+    const std::size_t colon = std::min(pair.find(':'), pair.size());
+    const char* const end = pair.data() + colon;
+    int value = 0;
+    const bool good = colours ? pair.starts_with("#") && colon == 7 && pair[1] != '-' &&
+                                    std::from_chars(pair.data() + 1, end, value, 16).ptr == end
+                              : colon < pair.size();
+    if (!good)
+      throw Error(ErrorKind::usage,
+                  text("--label-map: cannot read ", colours ? "the colour in " : "", "\"", pair, "\""),
+                  text("as in ", example));
+    if (!colours) value = read_number<int>(pair.substr(0, colon), "--label-map", example);
+    const int target = read_number<int>(pair.substr(colon + 1), "--label-map", example);
     if (target < 0 || target > 255)
       throw Error(ErrorKind::usage, text("--label-map: class ", target, " outside 0..255"));
-    map[static_cast<int>(colour)] = target;
+    if (!map.emplace(value, target).second)
+      throw Error(ErrorKind::usage, text("--label-map: ", pair.substr(0, colon), " is in it twice"),
+                  "give each value one class");
   }
   return map;
 }
@@ -60,10 +65,7 @@ data::LabelWishes wishes_of(const ImportFlags& flags) {
   data::LabelWishes wishes;
   wishes.colours = flags.label_map == "colours" || flags.label_map == "colors";
   wishes.map_of_colours = flags.label_map.starts_with("#");
-  if (wishes.map_of_colours)
-    wishes.map = parse_colour_map(flags.label_map);
-  else if (!wishes.colours)
-    wishes.map = parse_label_map(flags.label_map);
+  if (!wishes.colours) wishes.map = parse_map(flags.label_map, wishes.map_of_colours);
   if (!flags.threshold.empty()) wishes.threshold = read_number<int>(flags.threshold, "--threshold", "--threshold 127");
   wishes.instances = flags.instances;
   wishes.border = flags.border;

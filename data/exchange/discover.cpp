@@ -14,6 +14,8 @@ namespace {
 
 using namespace exchange;
 
+constexpr std::size_t kLongestExpression = 200;
+
 void require_there(const std::string& path) {
   std::error_code code;
   if (std::filesystem::exists(h5_place(path).path, code)) return;
@@ -101,6 +103,11 @@ void name_cases(Discovery& found) {
 }
 
 void apply_groups(Discovery& found, const std::string& expression) {
+  if (expression.size() > kLongestExpression)  // the search is recursive and would exhaust the stack
+    throw Error(ErrorKind::usage,
+                text("groups: the expression has ", expression.size(), " characters, at most ", kLongestExpression,
+                     " are read"),
+                "as in ^(.+)_[0-9]+$");
   std::regex regex;
   try {
     regex = std::regex(expression);

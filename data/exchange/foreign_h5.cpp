@@ -4,9 +4,10 @@
 #include <array>
 #include <cctype>
 #include <charconv>
-#include <cstring>
+#include <cmath>
 #include <limits>
 #include <regex>
+#include <string_view>
 
 #include "data/exchange/layouts_detail.h"
 #include "data/format.h"
@@ -88,15 +89,49 @@ std::string label_object(const h5::File& file, bool alone) {
   return alone ? image_object(file) : "";
 }
 
-// "zyxc" of ilastik's {"axes": [{"key": "z"}, ..]}, in capital letters.
+std::string capitals(std::string letters) {
+  for (char& c : letters) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return letters;
+}
+
+// "ZYXC" of ilastik's {"axes": [{"key": "z"}, ..]}.
 std::string axes_of_tags(const h5::Array& array) {
-  const JsonValue json = parse_json(array.string_attribute("axistags"));
   std::string axes;
-  if (const JsonValue* list = json.find("axes"); list != nullptr && list->array() != nullptr)
-    for (const JsonValue& axis : *list->array())
-      if (const JsonValue* key = axis.find("key"); key != nullptr && key->string() != nullptr)
-        for (const char c : *key->string()) axes += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return axes;
+  try {
+    const JsonValue json = parse_json(array.string_attribute("axistags"));
+    if (const JsonValue* list = json.find("axes"); list != nullptr && list->array() != nullptr)
+      for (const JsonValue& axis : *list->array())
+        if (const JsonValue* key = axis.find("key"); key != nullptr && key->string() != nullptr) axes += *key->string();
+  } catch (const Error& error) {
+    if (error.message().starts_with(array.where())) throw;
+    throw Error(ErrorKind::data, text(array.where(), ": axistags: ", error.message()), error.hint());
+  }
+  return capitals(axes);
+}
+
+constexpr std::string_view kLetters = "NTZYXC";
+
+// Whether there is a letter of its own for each axis, Y and X among them.
+bool fits(const std::string& axes, int dims) {
+  const auto once = [&](char c) { return std::count(axes.begin(), axes.end(), c) == 1; };
+  return std::ssize(axes) == dims && once('Y') && once('X') && std::all_of(axes.begin(), axes.end(), [&](char c) {
+           return kLetters.find(c) != std::string_view::npos && once(c);
+         });
+}
+
+// What the file says about its axes, "" if nothing. Axes that fit the array and were given win over damaged ones.
+std::string named_axes(const h5::Array& array, const std::string& given) {
+  const int dims = array.extents().dims();
+  std::string axes;
+  try {
+    if (array.has_attribute("axistags"))
+      axes = axes_of_tags(array);
+    else if (array.has_attribute("axes"))
+      axes = capitals(array.string_attribute("axes"));
+  } catch (const Error&) {
+    if (!fits(given, dims)) throw;
+  }
+  return fits(given, dims) && !fits(axes, dims) ? "" : axes;
 }
 
 // The letters of the axes as they are stored: X, Y, Z, C, N for samples, and T for an axis of extent 1.
@@ -104,12 +139,10 @@ std::string axes_of_tags(const h5::Array& array) {
 std::string axes_of(const h5::File& file, const std::string& object, const h5::Array& array, const std::string& given,
                     bool label) {
   const int dims = array.extents().dims();
-  std::string axes = given;
+  std::string axes = capitals(given);
   if (label && std::ssize(axes) == dims + 1) std::erase(axes, 'C');
-  if (array.has_attribute("axistags")) {
-    axes = axes_of_tags(array);
-  } else if (array.has_attribute("axes")) {
-    axes = array.string_attribute("axes");
+  if (const std::string named = named_axes(array, axes); !named.empty()) {
+    axes = named;
   } else if (const Layout* layout = layout_of(file); std::ssize(axes) != dims && layout != nullptr &&
                                                      (object == layout->image || object.starts_with(layout->labels))) {
     const std::string documented = dims == 2   ? layout->axes2
@@ -118,8 +151,6 @@ std::string axes_of(const h5::File& file, const std::string& object, const h5::A
                                                : "";
     if (!documented.empty()) axes = documented;
   }
-  const auto once = [&](char c) { return std::count(axes.begin(), axes.end(), c) == 1; };
-  const bool known = std::all_of(axes.begin(), axes.end(), [&](char c) { return std::strchr("NTZYXC", c) && once(c); });
   if (axes.empty())
     throw Error(ErrorKind::data, text(array.where(), ": the file does not say what its axes ", array.extents(), " are"),
                 text("use the axes ",
@@ -127,7 +158,7 @@ std::string axes_of(const h5::File& file, const std::string& object, const h5::A
                      : dims == 3 ? "ZYX"
                                  : "CZYX",
                      " if that is their order"));
-  if (!known || !once('Y') || !once('X') || std::ssize(axes) != dims)
+  if (!fits(axes, dims))
     throw Error(
         ErrorKind::data,
         text(array.where(), ": the axes \"", axes.substr(0, 20), "\" do not fit extents ", array.extents()),
@@ -175,19 +206,25 @@ void read_spacing(const h5::Array& array, Image& image) {
     if (std::ssize(sizes) < dims)
       throw Error(ErrorKind::data,
                   text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"));
-    for (int axis = 0; axis < dims; ++axis)
-      nth(image.spacing, axis) = nth(sizes, std::ssize(sizes) - dims + axis) * millimetres;
+    for (int axis = 0; axis < dims; ++axis) {
+      const double size = nth(sizes, std::ssize(sizes) - dims + axis), step = size * millimetres;
+      if (!is_step(step))
+        throw Error(ErrorKind::data,
+                    text(array.where(), ": ", name, " has the value ", size, ", expected positive sizes of voxels, ",
+                         kSmallestStep, " .. ", kLargestStep, " mm"));
+      nth(image.spacing, axis) = step;
+    }
     image.physical = true;
   }
 }
 
 // The case, or one for each sample if the axes of its image have an N.
-void add_samples(const Source& source, const h5::File& file, const std::string& image, const std::string& axes,
+void add_samples(const Source& source, const h5::File& file, const std::string& image, const std::string& given,
                  std::vector<Source>& cases) {
   const h5::Array array = file.array(image);
+  const std::string named = named_axes(array, capitals(given)), axes = named.empty() ? capitals(given) : named;
   const std::size_t axis = axes.find('N');
-  const bool named = array.has_attribute("axistags") || array.has_attribute("axes");
-  if (axis == std::string::npos || named || std::ssize(axes) != array.extents().dims()) {
+  if (axis == std::string::npos || !fits(axes, array.extents().dims())) {
     cases.push_back(source);
     return;
   }
@@ -245,7 +282,10 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
   Shape start = Shape::filled(array.extents().dims(), 0), count = array.extents();
   if (const std::size_t samples = letters.find('N'); samples != std::string::npos) {
     const int axis = static_cast<int>(samples);
-    if (sample < 0 || sample >= count[axis])
+    if (sample < 0)
+      throw Error(ErrorKind::data, text(array.where(), ": has ", count[axis], " samples along the axis N"),
+                  "name one of them, as FILE.h5:/images[0]");
+    if (sample >= count[axis])
       throw Error(ErrorKind::data, text(array.where(), ": sample ", sample, " outside 0..", count[axis] - 1));
     start[axis] = sample;
     count[axis] = 1;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <set>
 
+#include "data/exchange/layouts_detail.h"
 #include "data/splits.h"
 #include "data/writer.h"
 #include "engine/error.h"
@@ -13,6 +15,14 @@ namespace voxgrad::data {
 namespace {
 
 constexpr int kUnlabelledClasses = 2;
+
+// The dataset replaces a file at its place, which must not be one that it is made of.
+void require_other_file(const std::string& out, const std::string& place) {
+  std::error_code code;
+  if (std::filesystem::equivalent(out, file_of(place), code))
+    throw Error(ErrorKind::usage, out + ": is one of the files that the dataset is made of",
+                "give the dataset a name of its own");
+}
 
 [[noreturn]] void fail_source(const Source& source, const std::string& problem, const std::string& hint = {}) {
   throw Error(ErrorKind::data, text("case ", source.id, " (", source.images[0], "): ", problem), hint);
@@ -57,15 +67,12 @@ struct ImageSurvey {
     wide = wide || image.element == h5::Element::f64 || image.element == h5::Element::u32 ||
            image.element == h5::Element::i32 || image.element == h5::Element::u64 || image.element == h5::Element::i64;
     const float* values = image.values.data<float>();
-    std::int64_t bad = 0;
     for (std::int64_t i = 0; i < image.values.numel(); ++i) {
       const double value = values[i];
-      if (!std::isfinite(value)) ++bad;
       low = std::min(low, value);
       high = std::max(high, value);
       whole = whole && value == std::floor(value);
     }
-    if (bad > 0) fail_source(source, text(bad, " of its values are not finite"), "replace them, for instance by 0");
   }
 
   h5::Element element() const {
@@ -107,9 +114,10 @@ Tensor with_channels(const Tensor& image, std::int64_t channels) {
 bool decide_unit(const ImageSurvey& survey, const std::vector<double>& spacing, std::vector<std::string>& notes) {
   const int dims = survey.smallest.dims();
   if (!spacing.empty()) {
-    if (std::ssize(spacing) != dims || !std::all_of(spacing.begin(), spacing.end(), [](double s) { return s > 0; }))
+    if (std::ssize(spacing) != dims || !std::all_of(spacing.begin(), spacing.end(), exchange::is_step))
       throw Error(ErrorKind::usage,
-                  text("spacing: ", dims, " positive numbers are needed, ", dims == 2 ? "y, x" : "z, y, x"));
+                  text("spacing: ", dims, " positive numbers are needed, ", dims == 2 ? "y, x" : "z, y, x"),
+                  text("millimetres between ", exchange::kSmallestStep, " and ", exchange::kLargestStep));
     if (survey.placed > 0)
       throw Error(ErrorKind::usage, text("spacing: ", survey.placed, " files say where their voxels lie in space"),
                   "leave the spacing out, or correct the headers");
@@ -158,6 +166,13 @@ class Importer {
       : options_(options), source_(discover(paths, options.discover)) {
     report_.notes = source_.notes;
     report_.cases = std::ssize(source_.cases);
+  }
+
+  void require_apart(const std::string& out) const {
+    for (const Source& one : source_.cases) {
+      for (const std::string& place : one.images) require_other_file(out, place);
+      for (const std::string& place : one.labels) require_other_file(out, place);
+    }
   }
 
   void survey() {
@@ -227,6 +242,10 @@ class Importer {
     r.element = images_.element();
     if (images_.wide && r.element == h5::Element::f32)
       r.notes.push_back("Values of 32 or 64 bits are stored as f32, which has seven digits.");
+    if (images_.placed > 0 && images_.placed < images_.cases)
+      r.notes.push_back(text(images_.placed, " of ", images_.cases,
+                             " cases say how they lie in space and are turned "
+                             "to RAS, the others stay as they are stored, which may be mirrored."));
     r.dims = images_.smallest.dims();
     r.smallest = images_.smallest;
     r.largest = images_.largest;
@@ -279,7 +298,10 @@ class Importer {
 
 ImportReport import_dataset(const std::vector<std::string>& paths, const std::string& out,
                             const ImportOptions& options) {
+  if (!options.dry_run)
+    for (const std::string& path : paths) require_other_file(out, path);
   Importer importer(paths, options);
+  if (!options.dry_run) importer.require_apart(out);
   importer.survey();
   if (!options.dry_run) importer.write(out);
   return importer.report();

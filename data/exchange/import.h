@@ -35,8 +35,9 @@ struct ImportReport {
   std::vector<std::string> notes;  // what was decided, one sentence each; stored in the dataset's attribute `import`
 };
 
-// Writes the file `out`. Error(data) if the source is not clear: the message names the file, the hint the option that
-// makes it clear. Error(io) for what cannot be read or written. One case is in memory at a time.
+// Writes the file `out`, which must be none of the source: Error(usage), before the cases are read. Error(data) if the
+// source is not clear: the message names the file, the hint the option that makes it clear. Error(io) for what cannot
+// be read or written. One case is in memory at a time.
 ImportReport import_dataset(const std::vector<std::string>& paths, const std::string& out,
                             const ImportOptions& options = {});
 

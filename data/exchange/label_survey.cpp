@@ -10,6 +10,15 @@ namespace {
 constexpr std::size_t kMostValues = 1 << 16;
 constexpr std::int32_t kGrey = 0x010101;  // times a grey value: its colour
 
+// The colour of a grey value; those of pictures with colours have 8 bits.
+std::int32_t colour_of_grey(std::int32_t value, const std::string& id) {
+  if (value < 0 || value > 255)
+    throw Error(ErrorKind::data,
+                text("labels: case ", id, " has the value ", value, ", but other masks are pictures with colours"),
+                "masks with colours and with values need imports of their own");
+  return value * kGrey;
+}
+
 // Where voxels of two objects touch, diagonally too, both become class 2.
 void mark_borders(const std::vector<std::int32_t>& objects, const Shape& extents, std::uint8_t* classes) {
   const std::int64_t depth = extents.dims() == 3 ? extents[0] : 1, height = extents[-2], width = extents[-1];
@@ -35,14 +44,14 @@ void LabelSurvey::add(const SourceLabel& label, const Shape& extents, const std:
     colours_ = true;
     Counts grey;
     grey.swap(counts_);
-    for (auto& [value, count] : grey) counts_[value * kGrey] = count;
+    for (auto& [value, count] : grey) counts_[colour_of_grey(value, count.first)] = count;
   }
-  const std::int32_t factor = colours_ && !label.colours ? kGrey : 1;
+  const bool grey = colours_ && !label.colours;
   const std::size_t width = static_cast<std::size_t>(extents[-1]);
   for (std::size_t i = 0; i < label.values.size();) {
     const std::size_t first = i, end = (i / width + 1) * width;
     while (i < end && label.values[i] == label.values[first]) ++i;
-    const std::int32_t value = label.values[first] * factor;
+    const std::int32_t value = grey ? colour_of_grey(label.values[first], id) : label.values[first];
     if (counts_.size() >= kMostValues && !counts_.contains(value)) {
       complete_ = false;
       continue;

@@ -16,6 +16,7 @@ using Counts = LabelSurvey::Counts;
 constexpr int kUnknown = 255;             // the class that means "unknown"
 constexpr std::size_t kMostUnnamed = 32;  // more classes than that have names, or are something else
 constexpr std::size_t kMostLines = 32;    // of a table in a message
+constexpr int kMostStored = 65535;        // the largest value that a mask is written with
 constexpr int kManyClasses = 8;           // from so many on, unnamed classes may be numbers of objects
 
 [[noreturn]] void refuse_labels(const std::string& problem, const std::string& hint) {
@@ -199,12 +200,41 @@ void use_threshold(LabelDecision& decision, const LabelSurvey& survey, int thres
       voxels = count.voxels;
     }
   }
-  if (peak[1].second == 0)
-    refuse_labels(text("no value is above the threshold ", threshold),
+  for (const int side : {0, 1})
+    if (nth(peak, side).second == 0)
+      throw Error(ErrorKind::usage,
+                  text("labels: no value is ", side == 1 ? "above" : "at or below", " the threshold ", threshold),
                   text("the values are ", values_text(survey.counts(), false)));
   decision.threshold = threshold;
   decision.source_label_map = {{peak[0].first, 0}, {peak[1].first, 1}};
   decision.notes.push_back(text("Values above ", threshold, " are class 1."));
+}
+
+// Every class needs a value, or a colour: it could not be learnt, nor written into a mask.
+void require_values(const LabelDecision& decision) {
+  const std::map<int, int>& map = decision.threshold ? decision.source_label_map : decision.map;
+  if (map.empty()) return;
+  std::vector<bool> has_value(decision.class_names.size());
+  for (const auto& [value, target] : map)
+    if (target != kUnknown) nth(has_value, target) = true;
+  const auto missing = std::find(has_value.begin(), has_value.end(), false) - has_value.begin();
+  if (missing == std::ssize(has_value)) return;
+  throw Error(ErrorKind::usage,
+              text("labels: class ", missing, " (", nth(decision.class_names, missing), ") has no ",
+                   decision.colours ? "colour" : "value",
+                   missing == 1 && has_value.size() == 2 ? ", so there is no foreground" : ""),
+              text("give every class 0 .. ", std::ssize(has_value) - 1, " one in the label map, or fewer class names"));
+}
+
+// Masks are written with the values of the source only where files of masks can hold all of them.
+void keep_storable(LabelDecision& decision) {
+  for (const auto& [value, target] : decision.source_label_map) {
+    if (value >= 0 && value <= kMostStored) continue;
+    decision.notes.push_back(text("The value ", value, " is outside 0..", kMostStored,
+                                  ", so predicted masks will hold the numbers of the classes."));
+    decision.source_label_map.clear();
+    return;
+  }
 }
 
 // Values that nobody explained: they are classes if they are 0, 1, 2 and so on.
@@ -296,6 +326,8 @@ LabelDecision decide_labels(const LabelSurvey& survey, const Discovery& source, 
   }
   if (classes > 255) refuse_labels(text("there are ", classes, " classes, at most 255 can be stored"), "");
   name_classes(decision, source, wishes, classes);
+  require_values(decision);
+  keep_storable(decision);
   return decision;
 }
 

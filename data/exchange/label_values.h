@@ -56,8 +56,10 @@ struct LabelDecision {
   bool instances = false, border = false, colours = false;
   int ignore_label = -1;
   std::vector<std::string> class_names;
-  std::vector<Colour> class_colours;    // of colour masks and of palettes
-  std::map<int, int> source_label_map;  // what is stored with the dataset, so that masks can be written as they were
+  std::vector<Colour> class_colours;  // of colour masks and of palettes
+  // What is stored with the dataset, so that masks can be written as they were: values 0..65535, with that of the
+  // ignore label. Empty if class numbers are written.
+  std::map<int, int> source_label_map;
   std::vector<std::string> notes;
 };
 // Error(data) that says what the values look like and what to do, if nobody says what they mean.

@@ -26,7 +26,8 @@ JsonValue read_description(const std::string& path) {
   if (code) throw Error(ErrorKind::io, "cannot read " + path + ": " + code.message());
   if (bytes > kMostBytes) fail_task(path, text("has ", bytes, " bytes, which is too much for a description"));
   std::ifstream file(path, std::ios::binary);
-  const std::string content{std::istreambuf_iterator<char>(file), {}};
+  std::string content{std::istreambuf_iterator<char>(file), {}};
+  if (content.starts_with("\xEF\xBB\xBF")) content.erase(0, 3);  // editors put it before UTF-8
   try {
     JsonValue json = parse_json(content);
     if (json.object() == nullptr) fail_task(path, "is no JSON object");
@@ -77,6 +78,7 @@ void read_labels(const JsonValue& labels, const std::string& path, Discovery& fo
   std::set<std::string> seen;
   for (const auto& [value, name] : names_by_value(labels, path)) {
     if (name == "ignore") {
+      if (value == 0) fail_task(path, "\"labels\": the value 0 is \"ignore\", but it is the background");
       found.label_map[value] = kIgnore;
       continue;
     }

@@ -45,6 +45,24 @@ void keep_channels(Image& image, std::int64_t kept) {
   image.values = result;
 }
 
+void require_finite(const Image& image, const std::string& path) {
+  const float* values = image.values.data<float>();
+  const float* const end = values + image.values.numel();
+  const float* const bad = std::find_if(values, end, [](float value) { return !std::isfinite(value); });
+  if (bad == end) return;
+  const Shape extents = image.extents();
+  Shape voxel = extents;
+  std::int64_t at = (bad - values) / image.channels();
+  for (int axis = extents.dims() - 1; axis >= 0; at /= extents[axis--]) voxel[axis] = at % extents[axis];
+  fail_file(path,
+            text("value ",
+                 std::isnan(*bad) ? "nan"
+                 : *bad > 0       ? "inf"
+                                  : "-inf",
+                 " at voxel ", voxel),
+            "replace values that are not finite, for instance by 0");
+}
+
 // Grey with alpha and colours with alpha. Where every pixel is opaque the channel says nothing; where not, what the
 // picture shows depends on what is behind it.
 void drop_alpha(Image& image, const std::string& path) {
@@ -130,20 +148,26 @@ void require_same_place(const Image& a, const Image& b, const std::string& path,
                          small_number(apart), "."));
 }
 
-// Turns values, affine and spacing to RAS. Returns the orientation before, "" without an affine.
-std::string turn(Image& image, const std::string& path) {
+// The orientation in which an image is stored, "" without an affine.
+std::string order_of(const Image& image, const std::string& path) {
   if (!image.affine || image.extents().dims() != 3) return "";
   try {
-    const std::string orientation = orientation_of(*image.affine);
-    const Turn to_ras = turn_to_ras(orientation);
-    const Shape extents = image.extents();
-    image.values = to_ras(image.values);
-    image.affine = to_ras(*image.affine, extents);
-    image.spacing = to_ras(image.spacing);
-    return orientation;
+    return orientation_of(*image.affine);
   } catch (const Error& error) {
     fail_file(path, error.message(), error.hint());
   }
+}
+
+// Turns values, affine and spacing to RAS. Returns the orientation before, "" without an affine.
+std::string turn(Image& image, const std::string& path) {
+  const std::string orientation = order_of(image, path);
+  if (orientation.empty()) return "";
+  const Turn to_ras = turn_to_ras(orientation);
+  const Shape extents = image.extents();
+  image.values = to_ras(image.values);
+  image.affine = to_ras(*image.affine, extents);
+  image.spacing = to_ras(image.spacing);
+  return orientation;
 }
 
 void append_channels(Image& image, const Image& more) {
@@ -184,15 +208,65 @@ std::vector<std::int32_t> label_values(Image& image, const std::string& path, So
   return result;
 }
 
+bool may_lie_in_space(const Image& image) { return image.extents().dims() == 3; }
+
+// The files of a case have one grid. Where only some say how they lie in space, the others lie as those: `image` takes
+// the place of `known`. Both are as they are stored.
+void lend_place(Image& image, const std::string& path, const Image& known, const std::string& of,
+                std::vector<std::string>& notes) {
+  require_extents(image.extents(), known.extents(), path, of);
+  require_same_place(image, known, path, of, notes);
+  image.affine = known.affine;
+  image.spacing = known.spacing;
+  image.physical = known.physical;
+  notes.push_back(text(path, ": The file does not say how it lies in space, so it lies as ", name_of_file(of), "."));
+}
+
+[[noreturn]] void fail_orders(const std::string& path) {
+  fail_file(path, "does not say how it lies in space, and the other files of its case are stored in different orders",
+            "save all files of the case with the header of one of them");
+}
+
+// Gives a place to those images that have none, from the other images of the case or else from its labels. Returns
+// whether all that have one are stored in the same order.
+bool complete_places(std::vector<Image>& images, const Source& source, const std::string& axes) {
+  const auto placed = [](const Image& image) { return image.affine.has_value(); };
+  if (!std::all_of(images.begin(), images.end(), may_lie_in_space)) return true;
+  std::optional<Image> of_label;
+  const auto first = std::find_if(images.begin(), images.end(), placed);
+  const Image* known = first == images.end() ? nullptr : &*first;
+  std::string path = known == nullptr ? "" : nth(source.images, first - images.begin());
+  for (std::size_t i = 0; i < source.labels.size() && known == nullptr; ++i) {
+    path = source.labels[i];
+    if (is_h5(path) || kind_of_file(path) != Kind::nifti) continue;
+    of_label = read_any(path, axes, true);
+    if (placed(*of_label)) known = &*of_label;
+  }
+  if (known == nullptr) return true;
+  bool one_order = true;
+  for (std::size_t i = 0; i < images.size(); ++i)
+    if (placed(images[i])) one_order = one_order && order_of(images[i], source.images[i]) == order_of(*known, path);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    if (placed(images[i])) continue;
+    if (!one_order) fail_orders(source.images[i]);
+    lend_place(images[i], source.images[i], *known, path, images[i].notes);
+  }
+  return one_order;
+}
+
 Image read_label_image(const std::string& path, const SourceImage& image, const std::string& axes, SourceLabel& label) {
   if (!is_h5(path) && kind_of_file(path) == Kind::jpeg)
     fail_file(path, "a mask cannot be a JPEG, which changes values at every border",
               "use the masks from before they were saved as JPEG");
   Image read = read_any(path, axes, true);
-  const std::string orientation = turn(read, path);
-  if (orientation.empty() && !image.origin.orientation.empty() &&
-      read.extents().dims() == 3)  // stored beside the image
-    read.values = turn_to_ras(image.origin.orientation)(read.values);
+  if (turn(read, path).empty() && !image.origin.orientation.empty() && may_lie_in_space(read)) {
+    if (!image.one_order) fail_orders(path);
+    const Turn to_ras = turn_to_ras(image.origin.orientation);  // stored beside the image
+    read.values = to_ras(read.values);
+    read.spacing = to_ras(read.spacing);
+    label.notes.push_back(text(path, ": The file does not say how it lies in space, so it lies as ",
+                               name_of_file(image.origin.path), "."));
+  }
   require_extents(read.extents(), image.image.extents(), path, image.origin.path);
   require_same_place(read, image.image, path, image.origin.path, label.notes);
   return read;
@@ -202,15 +276,23 @@ Image read_label_image(const std::string& path, const SourceImage& image, const 
 
 SourceImage read_source_image(const Source& source, const std::string& axes) {
   check(!source.images.empty(), "read_source_image: the case ", source.id, " has no image");
-  SourceImage result;
+  std::vector<Image> images;
   for (const std::string& path : source.images) {
     Image image = read_any(path, axes, false);
     for (std::string& note : image.notes) note = path + ": " + note;
     if (image.extents().numel() == 0) fail_file(path, "has no pixels");
+    require_finite(image, path);
     apply_palette(image, path);
     if (!is_h5(path)) drop_alpha(image, path);
+    images.push_back(std::move(image));
+  }
+  SourceImage result;
+  result.one_order = complete_places(images, source, axes);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const std::string& path = source.images[i];
+    Image image = std::move(images[i]);
     const std::string orientation = turn(image, path);
-    if (&path == &source.images.front()) {
+    if (i == 0) {
       result.origin = {h5_place(path).path, is_h5(path) ? Kind::hdf5 : kind_of_file(path), image.header, orientation};
       result.image = std::move(image);
       continue;

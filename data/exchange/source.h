@@ -48,10 +48,13 @@ bool is_dataset(const std::string& path);
 
 // The image of a case as datasets and networks take it: channels together, an opaque alpha channel left out, palettes
 // replaced by their colours, volumes with an affine turned to RAS. `affine` and `spacing` are those after the turn.
+// Where only some files of a case say how they lie in space, masks included, all of them lie so, and a note says it.
 struct SourceImage {
   Image image;
   Origin origin;
+  bool one_order = true;  // whether all files that say how they lie are stored in the same order
 };
+// Error(data) that names the file, for values or sizes of voxels that are not finite, too.
 SourceImage read_source_image(const Source& source, const std::string& axes = {});
 
 // The labels of a case as they are stored, in the place of its image: they have its extents and were turned with it.

@@ -41,6 +41,7 @@ TEST_CASE("label maps") {
     if (std::string(bad) == "0:0,") continue;  // a comma at the end is no harm
     CHECK_MESSAGE(test::contains(test::error_of([&] { parse_label_map(bad); }), "--label-map: cannot read"), bad);
   }
+  CHECK(test::contains(test::error_of([] { parse_label_map("0:0,0:1,255:1"); }), "--label-map: 0 is in it twice"));
 }
 
 TEST_CASE("a list of losses: commas separate losses and parameters") {

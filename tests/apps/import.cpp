@@ -72,6 +72,39 @@ TEST_CASE("an output that exists is kept unless it is to be overwritten") {
   CHECK(data::Dataset::open(folder.file("cells.h5")).size() == 7);
 }
 
+TEST_CASE("the output is never one of the inputs") {
+  const Folder folder;
+  write_cells(folder, {0, 1});
+  for (const char* name : {"in/images/c.png", "in/masks/c_mask.png"}) {
+    const std::string before = bytes_of(folder.file(name));
+    const Outcome outcome = program({"import", folder.file("in"), "-o", folder.file(name), "--overwrite"});
+    CHECK(outcome.code == 2);
+    CHECK_MESSAGE(contains(outcome.err, "is one of the files that the dataset is made of"), outcome.err);
+    CHECK(bytes_of(folder.file(name)) == before);
+  }
+}
+
+TEST_CASE("values beyond those of masks are read with the map that is proposed") {
+  const Folder folder;
+  write_picture(folder.file("in/images/a.png"));
+  Image mask = image_of(
+      {6, 8}, 1, [](std::int64_t i) { return i < 16   ? 70000
+                                             : i < 32 ? -1
+                                                      : 0; }, data::h5::Element::f32);
+  if (!data::has_tiff()) {
+    CHECK(true);
+    MESSAGE("skipped: this build reads no TIFF");
+    return;
+  }
+  write_image(made(folder.file("in/masks/a.tif")), mask);
+  const Outcome refused = import_cells(folder, {});
+  CHECK_MESSAGE(contains(refused.err, "--label-map -1:0,0:1,70000:2"), refused.err);
+  const Outcome outcome = import_cells(folder, {"--label-map", "-1:0,0:1,70000:2"});
+  CHECK_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(contains(outcome.err, "predicted masks will hold the numbers of the classes"));
+  CHECK(data::Dataset::open(folder.file("cells.h5")).info().source_label_map.empty());
+}
+
 TEST_CASE("colours and thresholds are found, refused with the flag, and read with it") {
   const Folder folder;
   for (const char* name : {"a", "b"}) {
@@ -101,9 +134,17 @@ TEST_CASE("wrong words are usage errors that say what is right") {
   refused({"--label-maps", "0:0"}, "did you mean `--label-map`?");
   refused({"--label-map", "#12:1"}, "cannot read the colour in \"#12:1\"");
   refused({"--label-map", "colour"}, "--label-map: cannot read");
+  refused({"--label-map", "0:0,0:1"}, "--label-map: 0 is in it twice");
+  refused({"--label-map", "#ff0000:1,#ff0000:2"}, "--label-map: #ff0000 is in it twice");
+  refused({"--label-map", "0:0,1:2"}, "class 1 (class_1) has no value");
+  refused({"--label-map", "0:0,1:0"}, "so there is no foreground");
+  refused({"--threshold", "-5"}, "no value is at or below the threshold -5");
+  for (const char* spacing : {"inf,1", "nan,1", "1e-320,1", "1,1e305", "0,1", "-1,1"})
+    CHECK_MESSAGE(import_cells(folder, {"--spacing", spacing}).code == 2, spacing);
   refused({"--threshold", "12x"}, "--threshold: cannot read \"12x\"");
   refused({"--spacing", "1,b"}, "--spacing: cannot read \"b\"");
   refused({"--groups", "("}, "no regular expression");
+  refused({"--groups", std::string(50'000, '(') + "a" + std::string(50'000, ')')}, "100001 characters, at most 200");
   refused({"--border"}, "hint: --instances");
   refused({"--unlabelled", "--masks", "x"}, "leave one of them out");
   CHECK(program({"import", folder.file("in")}).code == 2);

@@ -137,7 +137,8 @@ TEST_CASE("format: unit, label map and colours of the source, and texts that are
         std::vector<Colour>{{0, 0, 0}, {255, 128, 1}});
   CHECK(open_recipe(folder, with("label_map", "0:0")).info().attributes.empty());
   CHECK(contains(refusal(with("spacing_unit", "um")), "file cells.h5: spacing_unit is \"um\", expected mm or px"));
-  for (const char* bad : {"", "0", "0:", "0:0,", "0:0;1:1", "0:0,0:1", "a:b", "0:99999999999"})
+  for (const char* bad :
+       {"", "0", "0:", "0:0,", "0:0;1:1", "0:0,0:1", "a:b", "0:99999999999", "-5:0,3:1", "0:0,65536:1"})
     CHECK_MESSAGE(contains(refusal(with("label_map", bad)), text("file cells.h5: label_map is \"", bad, "\"")), bad);
   CHECK(contains(refusal(with("label_map", "0:0,255:2")), "label_map 255:2 leads to no class"));
   for (const char* bad : {"", "#00000", "#0000000", "000000", "#-00001", "#00000g", "#000000,", "#000000 #000000"})

@@ -88,6 +88,8 @@ TEST_CASE("groups come from a regular expression, and a habit is only proposed")
   CHECK(contains(error_of([&] { discover({folder.file("")}, options); }), "does not fit the case p1_1"));
   options.groups = "p1";
   CHECK(contains(error_of([&] { discover({folder.file("")}, options); }), "no part in parentheses"));
+  options.groups = "(" + std::string(200, 'a') + ")";
+  CHECK(contains(error_of([&] { discover({folder.file("")}, options); }), "202 characters, at most 200"));
   options.groups = "(";
   CHECK(contains(error_of([&] { discover({folder.file("")}, options); }), "no regular expression"));
 }

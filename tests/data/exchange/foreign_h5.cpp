@@ -126,6 +126,61 @@ TEST_CASE("axes are never guessed") {
     CHECK_MESSAGE(!error_of([&] { read(axes); }).empty(), axes);
 }
 
+TEST_CASE("axes in small letters are read, and given axes win over those that cannot be meant") {
+  const Folder folder;
+  int number = 0;
+  const auto read = [&](const char* attribute, const std::string& value, const std::string& given = {}) {
+    const std::string path = write_h5(folder.file(std::to_string(number++) + ".h5"), [&](data::h5::Writer& out) {
+      add_array(out, "/raw", {4, 3, 2}, 100);
+      out.attribute("/raw", attribute, value);
+    });
+    return read_source_image(discover({path}, images_of_h5(given)).cases[0], given).image.values.shape();
+  };
+  CHECK(read("axes", "xyz") == Shape{2, 3, 4, 1});
+  CHECK(read("axes", "XYZ", "ZYX") == Shape{2, 3, 4, 1});
+  CHECK(read("axes", "QYX", "zyx") == Shape{4, 3, 2, 1});
+  CHECK(read("axistags", "{damaged", "XYZ") == Shape{2, 3, 4, 1});
+  const std::string message = error_of([&] { read("axistags", "{damaged"); });
+  CHECK_MESSAGE(
+      (contains(message, "/raw") && contains(message, text(number - 1, ".h5")) && contains(message, "axistags: ")),
+      message);
+  CHECK(contains(error_of([&] { read("axes", "QYX"); }), "hint: use the axes "));
+}
+
+TEST_CASE("sizes of voxels that cannot be are refused with file and array") {
+  const Folder folder;
+  for (const double size : {-1.0, 0.0, double{NAN}, double{INFINITY}, 1e-320, 1e305}) {
+    const std::string path = write_h5(folder.file("a.h5"), [&](data::h5::Writer& out) {
+      add_array(out, "/raw", {4, 3, 2}, 100);
+      out.attribute("/raw", "element_size_um", std::vector<double>{1, size, 1});
+    });
+    const std::string message = error_of([&] { read_source_image(discover({path}, images_of_h5()).cases[0]); });
+    CHECK_MESSAGE(
+        (contains(message, "/raw") && contains(message, "a.h5") && contains(message, "element_size_um has the value")),
+        message);
+    std::filesystem::remove(path);
+  }
+}
+
+TEST_CASE("samples that the file itself names are cases too") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
+    for (const char* name : {"/raw", "/label"}) {
+      add_array(out, name, {3, 2, 4}, 7);
+      out.attribute(name, "axes", std::string("NYX"));
+    }
+  });
+  const data::Discovery found = discover({path});
+  CHECK(ids_of(found) == Names({"a_0", "a_1", "a_2"}));
+  const data::SourceImage image = read_source_image(found.cases[1]);
+  CHECK(image.image.values.shape() == Shape{2, 4, 1});
+  CHECK(image.image.values.at(0, 0, 0) == 1);
+  CHECK(read_source_label(found.cases[1], image).values[0] == 1);
+  data::Source whole;
+  whole.images = {path + ":/raw"};
+  CHECK(contains(error_of([&] { read_source_image(whole); }), "has 3 samples along the axis N\nhint: name one"));
+}
+
 TEST_CASE("an array of many samples is as many cases, if the axes say so") {
   const Folder folder;
   const std::string path = write_h5(folder.file("train.h5"), [](data::h5::Writer& out) {

@@ -118,6 +118,24 @@ TEST_CASE("volumes arrive in RAS with spacing, affine and header; the type is th
   CHECK(one.label.at(0, 0, 0) == 0);
 }
 
+TEST_CASE("a note counts the cases that say how they lie in space, where others do not") {
+  const Folder folder;
+  const auto value = [](std::int64_t i) { return static_cast<int>(i % 2); };
+  for (const char* name : {"a.nii", "b.nii", "c.nii"})
+    for (const char* part : {"in/images/", "in/labels/"}) {
+      const std::string path = folder.file(std::string(part) + name);
+      if (name[0] == 'a') {
+        Image bare = image_of({2, 3, 4}, 1, value);
+        bare.physical = true;
+        write_image(made(path), bare);
+      } else {
+        write_volume(path, {2, 3, 4}, value, {-1, 1, 1});
+      }
+    }
+  const std::string notes = notes_of(import_folder(folder).notes);
+  CHECK_MESSAGE(contains(notes, "2 of 3 cases say how they lie in space"), notes);
+}
+
 TEST_CASE("a dry run decides the same and writes nothing") {
   const Folder folder;
   write_picture(folder.file("in/images/a.png"));
@@ -202,14 +220,16 @@ TEST_CASE("what does not fit together is refused, and nothing is left behind") {
       contains(import_refusal(folder, import_map({{0, 0}, {255, 1}})), "has 3 axes in space, the cases before have 2"));
 }
 
-TEST_CASE("values that are not finite are named with their case") {
-  const Folder folder;
-  Image image = image_of({2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, NAN}, 1, Element::f32);
-  image.affine = data::Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
-  write_image(made(folder.file("in/images/a.nii")), image);
-  write_volume(folder.file("in/labels/a.nii"), {2, 2, 2}, [](std::int64_t i) { return static_cast<int>(i % 2); });
-  const std::string message = import_refusal(folder);
-  CHECK_MESSAGE((contains(message, "case a (") && contains(message, "1 of its values are not finite")), message);
+TEST_CASE("values that are not finite are named with their file and voxel") {
+  for (const auto& [value, name] : std::map<float, std::string>{{-INFINITY, "-inf"}, {INFINITY, "inf"}, {0, "nan"}}) {
+    const Folder folder;
+    Image image = image_of({2, 2, 2}, {0, 1, 2, 3, 4, value == 0 ? -NAN : value, 6, NAN}, 1, Element::f32);
+    image.affine = data::Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+    write_image(made(folder.file("in/images/a.nii")), image);
+    write_volume(folder.file("in/labels/a.nii"), {2, 2, 2}, [](std::int64_t i) { return static_cast<int>(i % 2); });
+    const std::string message = import_refusal(folder);
+    CHECK_MESSAGE(contains(message, "a.nii: value " + name + " at voxel [1, 0, 1]\n"), message);
+  }
 }
 
 TEST_CASE("real folders: labels and intensities of the source, voxel by voxel") {

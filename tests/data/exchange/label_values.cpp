@@ -215,3 +215,56 @@ TEST_CASE("wishes that exclude each other are refused") {
   wishes.border = true;
   CHECK(contains(values_refusal({stripes({0, 1})}, wishes), "borders are those between objects"));
 }
+
+TEST_CASE("only values that masks can be written with are stored; others leave numbers of classes") {
+  for (const int odd : {-5, 70000}) {
+    const LabelDecision decision = decide({stripes({0, odd})}, wish_of_map({{0, 0}, {odd, 1}}));
+    CHECK(classes(label_with({0, odd}), decision, {1, 2}) == std::vector<int>({0, 1}));
+    CHECK(decision.source_label_map.empty());
+    CHECK_MESSAGE(contains(notes_of(decision.notes), text("The value ", odd, " is outside 0..65535")),
+                  notes_of(decision.notes));
+  }
+  LabelWishes wishes;
+  wishes.threshold = 0;
+  CHECK(decide({stripes({-5, 3})}, wishes).source_label_map.empty());
+  CHECK(decide({stripes({0, 65535})}, wish_of_map({{0, 0}, {65535, 1}})).source_label_map.size() == 2);
+}
+
+TEST_CASE("the value of the ignore label is stored with the others") {
+  CHECK(decide({stripes({0, 255, 128})}, wish_of_map({{0, 0}, {255, 1}, {128, 255}})).source_label_map.at(128) == 255);
+  data::Discovery nnunet;
+  nnunet.class_names = {"background", "a"};
+  nnunet.label_map = {{0, 0}, {1, 1}, {2, 255}};
+  CHECK(decide({stripes({0, 1})}, {}, nnunet).source_label_map == nnunet.label_map);
+  SourceLabel voc = stripes({0, 3, 255});
+  voc.palette.resize(256);
+  CHECK(decide({voc}).source_label_map.at(255) == 255);
+}
+
+TEST_CASE("every class needs a value") {
+  const auto refusal = [](const Map& map, const Names& names = {}) {
+    LabelWishes wishes = wish_of_map(map);
+    wishes.class_names = names;
+    return values_refusal({stripes({0, 255})}, wishes);
+  };
+  CHECK(contains(refusal({{0, 0}, {255, 2}}), "class 1 (class_1) has no value"));
+  CHECK(contains(refusal({{0, 1}, {255, 2}}), "class 0 (background) has no value"));
+  CHECK(contains(refusal({{0, 0}, {255, 0}}), "class 1 (object) has no value, so there is no foreground"));
+  CHECK(contains(refusal({{0, 255}, {255, 255}}), "has no value"));
+  CHECK(contains(refusal({{0, 0}, {255, 1}}, {"background", "a", "b"}), "class 2 (b) has no value"));
+  LabelWishes wishes;
+  wishes.threshold = -5;
+  CHECK(contains(values_refusal({stripes({0, 255})}, wishes), "no value is at or below the threshold -5"));
+  wishes = {};
+  wishes.colours = true;
+  wishes.class_names = {"background", "a", "b"};
+  CHECK(contains(values_refusal({stripes({0, 0xFF0000}, true)}, wishes), "class 2 (b) has no colour"));
+}
+
+TEST_CASE("grey values beyond those of pictures are no colours") {
+  for (const int odd : {-1, 70000}) {
+    const std::string expected = text("has the value ", odd, ", but other masks are pictures with colours");
+    CHECK(contains(values_refusal({stripes({0, 0xFF0000}, true), stripes({0, odd})}), expected));
+    CHECK(contains(values_refusal({stripes({0, odd}), stripes({0, 0xFF0000}, true)}), expected));
+  }
+}

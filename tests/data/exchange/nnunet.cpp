@@ -152,3 +152,10 @@ TEST_CASE("a damaged description is an Error(data) or reads as something, never 
   CHECK(contains(task_refusal(good.substr(0, 100)), "dataset.json: "));
   CHECK(contains(task_refusal("[1]"), "is no JSON object"));
 }
+
+TEST_CASE("a byte order mark before a description is skipped; the background cannot be ignored") {
+  const Folder folder;
+  write_task(folder, std::string("\xEF\xBB\xBF") + kDecathlon, kFiles);
+  CHECK(discover({folder.file("")}).class_names == Names({"background", "liver", "tumour"}));
+  CHECK(contains(refusal_of_labels(R"({"ignore": 0, "x": 1})"), "the value 0 is \"ignore\""));
+}

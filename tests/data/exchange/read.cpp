@@ -90,6 +90,46 @@ TEST_CASE("a volume is turned to RAS, and its label with it, by its own header o
   CHECK(label.values[23] == 20);
 }
 
+TEST_CASE("files of a case stay together whichever of them say how they lie in space") {
+  const Folder folder;
+  const auto value = [](std::int64_t i) { return static_cast<int>(i); };
+  write_volume(folder.file("las.nii"), {2, 3, 4}, value, {-1, 1, 1});
+  write_image(folder.file("none.nii"), image_of({2, 3, 4}, 1, value, data::h5::Element::i16));
+  write_image(folder.file("none.tif"), image_of({2, 3, 4}, 1, value, data::h5::Element::i16));
+  for (int known = 0; known < 8; ++known)
+    for (const char* bare : {"none.nii", "none.tif"}) {
+      CAPTURE(known);
+      const auto file = [&](int bit) { return folder.file((known >> bit & 1) != 0 ? "las.nii" : bare); };
+      const Source source = source_of_files({file(0), file(1)}, {file(2)});
+      const SourceImage image = read_source_image(source, "ZYX");
+      const SourceLabel label = read_source_label(source, image, "ZYX");
+      CHECK(image.origin.orientation == (known == 0 ? "" : "LAS"));
+      CHECK(image.image.affine.has_value() == (known != 0));
+      for (int i = 0; i < 24; ++i) {
+        const int stored = known == 0 ? i : i / 4 * 4 + 3 - i % 4;
+        CHECK(image.image.values.data<float>()[2 * i] == static_cast<float>(stored));
+        CHECK(image.image.values.data<float>()[2 * i + 1] == static_cast<float>(stored));
+        CHECK(nth(label.values, i) == stored);
+      }
+      const std::string notes = notes_of(image.image.notes) + notes_of(label.notes);
+      CHECK(contains(notes, "does not say how it lies in space, so it lies as las.nii") == (known != 0 && known != 7));
+    }
+}
+
+TEST_CASE("a file that does not say how it lies is refused beside files of different orders") {
+  const Folder folder;
+  const auto value = [](std::int64_t i) { return static_cast<int>(i); };
+  write_volume(folder.file("las.nii"), {2, 3, 4}, value, {-1, 1, 1});
+  Image right = image_of({2, 3, 4}, 1, value, data::h5::Element::i16);
+  right.affine = data::Affine{{{1, 0, 0, -3}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+  write_image(folder.file("ras.nii"), right);
+  write_image(folder.file("none.nii"), image_of({2, 3, 4}, 1, value, data::h5::Element::i16));
+  const std::string las = folder.file("las.nii"), ras = folder.file("ras.nii"), none = folder.file("none.nii");
+  CHECK(case_refusal(source_of_files({las, ras}, {las})) == "");
+  CHECK(contains(case_refusal(source_of_files({las, ras}, {none})), "none.nii: does not say how it lies in space"));
+  CHECK(contains(case_refusal(source_of_files({none, ras, las})), "none.nii: does not say how it lies in space"));
+}
+
 TEST_CASE("other extents and another place in space are refused, small differences said") {
   const Folder folder;
   write_picture(folder.file("a.png"));
