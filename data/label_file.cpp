@@ -61,7 +61,8 @@ void LabelFile::read_root(const LabelFileOptions& options) {
   DatasetInfo info;
   info.labelled = false;  // names may be absent
   if (root.has_attribute("class_names")) info.class_names = root.strings_attribute("class_names");
-  info.ignore_label = ignore_label_of(root);
+  ignore_label_ = ignore_label_of(root);
+  info.ignore_label = ignored();
   if (root.has_attribute("label_map"))
     info.source_label_map = label_map_of(root.string_attribute("label_map"), root.where());
   if (root.has_attribute("class_colours"))
@@ -75,7 +76,6 @@ void LabelFile::read_root(const LabelFileOptions& options) {
   for (const auto& [value, label] : info.source_label_map)
     if (label == style_.ignore && label >= std::ssize(info.class_names) && style_.unknown < 0) style_.unknown = value;
   class_names_ = info.class_names.empty() ? options.class_names : info.class_names;
-  ignore_label_ = info.ignore_label;
 }
 
 void LabelFile::read_case_ids() {

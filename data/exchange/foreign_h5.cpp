@@ -103,7 +103,7 @@ std::string axes_of_tags(const h5::Array& array) {
       for (const JsonValue& axis : *list->array())
         if (const JsonValue* key = axis.find("key"); key != nullptr && key->string() != nullptr) axes += *key->string();
   } catch (const Error& error) {
-    if (error.message().starts_with(array.where())) throw;
+    if (error.message().find(array.where()) != std::string::npos) throw;
     throw Error(ErrorKind::data, text(array.where(), ": axistags: ", error.message()), error.hint());
   }
   return capitals(axes);

@@ -299,7 +299,8 @@ class Importer {
 ImportReport import_dataset(const std::vector<std::string>& paths, const std::string& out,
                             const ImportOptions& options) {
   if (!options.dry_run)
-    for (const std::string& path : paths) require_other_file(out, path);
+    for (const std::string& path : paths)
+      for (const std::string& file : {path, exchange::below(path, "dataset.json")}) require_other_file(out, file);
   Importer importer(paths, options);
   if (!options.dry_run) importer.require_apart(out);
   importer.survey();

@@ -14,7 +14,9 @@ namespace {
 using namespace exchange;
 
 constexpr double kSilent = 1e-4, kTolerated = 1e-3;  // relative differences of places in space
-constexpr float kExact = 16777216;                   // f32 holds all whole numbers up to here
+constexpr const char* kLentPlace =
+    ": The file does not say how it lies in space, so it lies as the other files of its case.";
+constexpr float kExact = 16777216;  // f32 holds all whole numbers up to here
 
 [[noreturn]] void fail_file(const std::string& path, const std::string& problem, const std::string& hint = {}) {
   throw Error(ErrorKind::data, path + ": " + problem, hint);
@@ -219,7 +221,7 @@ void lend_place(Image& image, const std::string& path, const Image& known, const
   image.affine = known.affine;
   image.spacing = known.spacing;
   image.physical = known.physical;
-  notes.push_back(text(path, ": The file does not say how it lies in space, so it lies as ", name_of_file(of), "."));
+  notes.push_back(path + kLentPlace);
 }
 
 [[noreturn]] void fail_orders(const std::string& path) {
@@ -264,8 +266,7 @@ Image read_label_image(const std::string& path, const SourceImage& image, const 
     const Turn to_ras = turn_to_ras(image.origin.orientation);  // stored beside the image
     read.values = to_ras(read.values);
     read.spacing = to_ras(read.spacing);
-    label.notes.push_back(text(path, ": The file does not say how it lies in space, so it lies as ",
-                               name_of_file(image.origin.path), "."));
+    label.notes.push_back(path + kLentPlace);
   }
   require_extents(read.extents(), image.image.extents(), path, image.origin.path);
   require_same_place(read, image.image, path, image.origin.path, label.notes);

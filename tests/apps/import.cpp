@@ -75,7 +75,8 @@ TEST_CASE("an output that exists is kept unless it is to be overwritten") {
 TEST_CASE("the output is never one of the inputs") {
   const Folder folder;
   write_cells(folder, {0, 1});
-  for (const char* name : {"in/images/c.png", "in/masks/c_mask.png"}) {
+  write_bytes(folder.file("in/dataset.json"), "{}");
+  for (const char* name : {"in/images/c.png", "in/masks/c_mask.png", "in/dataset.json"}) {
     const std::string before = bytes_of(folder.file(name));
     const Outcome outcome = program({"import", folder.file("in"), "-o", folder.file(name), "--overwrite"});
     CHECK(outcome.code == 2);

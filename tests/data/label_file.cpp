@@ -140,6 +140,26 @@ TEST_CASE("label file: a label map makes classes, and every value must be in it"
                  "value 0 is not in the label map"));
 }
 
+TEST_CASE("label file: the map may have a value of the ignore label, whether the file names that or not") {
+  const Folder folder;
+  for (const bool named : {false, true}) {
+    const LabelFile file = opened(folder, h5::Element::u8, {0, 1, 0, 0, 0, 255}, [=](h5::Writer& out) {
+      out.attribute("/", "class_names", std::vector<std::string>{"a", "b"});
+      out.attribute("/", "label_map", std::string("0:0,128:255,255:1"));
+      if (named) out.attribute("/", "ignore_label", std::int64_t{255});
+    });
+    CHECK(file.style().values == std::vector<std::int64_t>({0, 255}));
+    CHECK(file.ignore_label() == (named ? 255 : -1));
+  }
+  CHECK(contains(error_of([&] {
+                   opened(folder, h5::Element::u8, {0, 1, 0, 0, 0, 0}, [](h5::Writer& out) {
+                     out.attribute("/", "class_names", std::vector<std::string>{"a", "b"});
+                     out.attribute("/", "label_map", std::string("-5:0,3:1"));
+                   });
+                 }),
+                 "label_map is \"-5:0,3:1\""));
+}
+
 TEST_CASE("label file: volumes with an affine are turned to RAS as those of a dataset") {
   const Folder folder;
   h5::Writer writer(folder.file("v.h5"));
