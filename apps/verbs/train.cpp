@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "apps/doctor/training_checks.h"
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
@@ -101,6 +102,9 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) + "run       " +
               directory.path());
   std::vector<std::string> warnings = warnings_of(dataset, {plan.loader.cases, plan.val, plan.test});
+  if (!resume)
+    for (const Finding& finding : examine_first_batches(dataset, plan, common.get_device()))
+      if (finding.failure) warnings.push_back(text(finding.what, " ", finding.why, " ", finding.remedy));
   for (const std::string& warning : warnings) console.warn(warning);
   const TrainResult result = session.run();
   if (finds_nothing(result)) {
