@@ -15,13 +15,6 @@ namespace {
 
 constexpr std::uint64_t kWeightStream = 1;  // of the random numbers of a seed: the first weights
 
-nn::Model fresh_model(const Plan& plan, Device device) {
-  nn::Model model{plan.model, nullptr, ""};
-  model.net = std::make_unique<nn::UNet>(plan.model.net, Random(plan.config.seed).fork(kWeightStream));
-  model.net->to(device);
-  return model;
-}
-
 std::vector<NamedTensor> prefixed(const std::string& prefix, std::vector<NamedTensor> tensors) {
   for (NamedTensor& entry : tensors) entry.name = prefix + entry.name;
   return tensors;
@@ -32,6 +25,13 @@ void append(std::vector<NamedTensor>& all, std::vector<NamedTensor> more) {
 }
 
 }  // namespace
+
+nn::Model fresh_model(const Plan& plan, Device device) {
+  nn::Model model{plan.model, nullptr, ""};
+  model.net = std::make_unique<nn::UNet>(plan.model.net, Random(plan.config.seed).fork(kWeightStream));
+  model.net->to(device);
+  return model;
+}
 
 Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
     : plan_(plan),

@@ -24,6 +24,9 @@ struct StepReport {
   double lr;
 };
 
+// A network with its first weights, which are a function of the seed of the plan.
+nn::Model fresh_model(const Plan& plan, Device device);
+
 class Trainer {
  public:
   Trainer(const data::Dataset& dataset, const Plan& plan, Device device);

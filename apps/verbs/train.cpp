@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "apps/doctor/training_checks.h"
 #include "apps/program/signals.h"
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
@@ -100,6 +101,9 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
     session.warn(warning);
+  if (!resume)
+    for (const Finding& finding : examine_first_batches(dataset, plan, common.get_device()))
+      if (finding.failure) session.warn(text(finding.what, " ", finding.why, " ", finding.remedy));
   TrainResult result;
   try {
     result = session.run();
