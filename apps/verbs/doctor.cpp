@@ -1,8 +1,13 @@
-// `voxgrad doctor` names the cause of "Dice 0", "all black" and "NaN" before a training. It prints what is wrong with a
-// dataset, why it matters and what to do, and ends with exit code 8 if a check failed. Remarks do not fail.
+// `voxgrad doctor` names the cause of "Dice 0", "all black" and "NaN". It looks at a dataset and, if nothing is wrong
+// with that, at the first steps of a training; or at the directory of a run. It prints what is wrong, why it matters
+// and what to do, and ends with exit code 8 if a check failed. Remarks do not fail.
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
 
 #include "apps/doctor/data_checks.h"
+#include "apps/doctor/run_checks.h"
+#include "apps/doctor/training_checks.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
 
@@ -10,33 +15,67 @@ namespace voxgrad::apps {
 namespace {
 
 struct DoctorOptions {
-  DataQuestion question;
-  bool list = false;
+  DataQuestion question;  // its path may be the directory of a run
+  bool data_only = false, list = false;
 };
 
+using NamedQuestions = std::vector<std::pair<std::string, std::string>>;
+
+std::vector<std::string> names_of(const NamedQuestions& checks) {
+  std::vector<std::string> names;
+  for (const auto& [name, question] : checks) names.push_back(name);
+  return names;
+}
+
 void list_checks() {
-  Table table({"check", "question"}, 2);
-  table.row({"reading", "can the file be read, and are its values those that were written?"});
-  for (const DataCheck& check : data_checks()) table.row({check.name, check.question});
+  Table table({"of", "check", "question"}, 3);
+  table.row({"data", "reading", "can the file be read, and are its values those that were written?"});
+  for (const DataCheck& check : data_checks()) table.row({"data", check.name, check.question});
+  for (const auto& [name, question] : training_checks()) table.row({"training", name, question});
+  for (const auto& [name, question] : run_checks()) table.row({"run", name, question});
   print_text(table.str());
+}
+
+bool has_failed(const std::vector<Finding>& findings) {
+  return std::any_of(findings.begin(), findings.end(), [](const Finding& finding) { return finding.failure; });
+}
+
+// A training is tried only with data that are in order, because it would say again what is wrong with them.
+DataExamination examine_file(const DoctorOptions& options, const Common& common, Console& console) {
+  const DataQuestion& question = options.question;
+  DataExamination found =
+      examine_data(question, [&](double share) { console.bar(share, "looking at " + question.path); });
+  if (options.data_only || has_failed(found.findings)) return found;
+  const data::Dataset dataset = open_dataset(question.path, question.label_map);
+  if (!dataset.info().labelled) return found;
+  TrainConfig config;
+  config.data = question.path;
+  config.label_map = question.label_map;
+  if (!question.loss.empty()) config.loss = question.loss;
+  config.seed = common.seed;
+  for (Finding& finding :
+       examine_training(dataset, config, common.get_device(), [&](const std::string& words) { console.say(words); }))
+    found.findings.push_back(std::move(finding));
+  for (const std::string& name : names_of(training_checks())) found.checks.push_back(name);
+  return found;
 }
 
 void doctor(const DoctorOptions& options, const Common& common) {
   if (options.list) return list_checks();
-  if (options.question.path.empty()) throw Error(ErrorKind::usage, "doctor: no dataset file was given");
+  const std::string& path = options.question.path;
+  if (path.empty())
+    throw Error(ErrorKind::usage, "doctor: nothing to look at", "name a dataset file or the directory of a run");
   Console console = common.console();
   const auto start = std::chrono::steady_clock::now();
-  const DataExamination found =
-      examine_data(options.question, [&](double share) { console.bar(share, "looking at " + options.question.path); });
+  const DataExamination found = std::filesystem::is_directory(path)
+                                    ? DataExamination{examine_run(path, common.get_device()), names_of(run_checks())}
+                                    : examine_file(options, common, console);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (common.json)
-    print_json({{"file", options.question.path},
-                {"findings", to_json(found.findings)},
-                {"checks", found.checks},
-                {"seconds", seconds}});
+    print_json({{"file", path}, {"findings", to_json(found.findings)}, {"checks", found.checks}, {"seconds", seconds}});
   else
-    print_text(text(options.question.path, ": ", found.checks.size(), " checks in ", duration(seconds), "\n\n",
-                    report_of(found.findings)));
+    print_text(
+        text(path, ": ", found.checks.size(), " checks in ", duration(seconds), "\n\n", report_of(found.findings)));
   const auto failed = std::count_if(found.findings.begin(), found.findings.end(),
                                     [](const Finding& finding) { return finding.failure; });
   if (failed > 0)
@@ -47,14 +86,16 @@ void doctor(const DoctorOptions& options, const Common& common) {
 
 void add_doctor(Program& program) {
   const auto options = std::make_shared<DoctorOptions>();
-  CLI::App& verb = program.verb("doctor", "what is wrong with a dataset: the cause of Dice 0, black masks or NaN",
-                                [options, &program] { doctor(*options, program.common()); });
+  CLI::App& verb =
+      program.verb("doctor", "what is wrong with a dataset or a run: the cause of Dice 0, black masks or NaN",
+                   [options, &program] { doctor(*options, program.common()); });
   DataQuestion& question = options->question;
-  verb.add_option("file", question.path, "dataset file");
+  verb.add_option("file", question.path, "dataset file, or the directory of a run");
   verb.add_option("--label-map", question.label_map, "stored label:class pairs, e.g. 0:0,255:1");
   verb.add_option("--loss", question.loss, "the loss of the training, to be compared with the shares of the classes");
   verb.add_option("--pictures", question.pictures,
                   "a folder for pictures of what was found; without it none are drawn");
+  verb.add_flag("--data-only", options->data_only, "look at the data, and try no training");
   verb.add_flag("--list", options->list, "list the checks");
 }
 

@@ -6,6 +6,7 @@
 
 #include "apps/program/flags.h"
 #include "apps/program/signals.h"
+#include "apps/training/config.h"
 #include "apps/verbs/verbs.h"
 #include "data/exchange/import.h"
 #include "engine/names.h"
