@@ -6,6 +6,7 @@
 #include "apps/program/json.h"
 #include "data/dataset.h"
 #include "data/exchange/output.h"
+#include "data/h5/h5_writer.h"
 #include "data/label_file.h"
 #include "nn/inference/windows.h"
 #include "tests/apps/support.h"
