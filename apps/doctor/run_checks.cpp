@@ -101,10 +101,9 @@ void found_nothing(const Course& course, Findings& findings) {
   findings.push_back(
       {"found_nothing", true, text("the validation Dice is 0 in all ", course.validated.size(), " epochs."),
        "split val", "the model finds nothing: all is background, or what it finds lies elsewhere.",
-       text("see whether labels and images of ", course.data(), " fit together (`voxgrad inspect ", course.data(),
-            " --preview FILE.png`); then try --loss dice_ce, --foreground 1 so that patches show the object, more "
-            "--steps, "
-            "or another --lr"),
+       text("let the doctor look at ", course.data(),
+            ": masks that do not fit the images are the usual cause; then try --loss dice_ce, --foreground 1 so that "
+            "patches show the object, more --steps, or another --lr"),
        ""});
 }
 
