@@ -50,9 +50,7 @@ struct Course {
   }
 };
 
-using Findings = std::vector<Finding>;
-
-void ending(const Course& course, Findings& findings) {
+void ending(const Course& course, std::vector<Finding>& findings) {
   const RunFiles& run = course.run;
   const std::string reason = run.exit_reason();
   const Json* error = run.last("error");
@@ -78,7 +76,7 @@ void ending(const Course& course, Findings& findings) {
                         ""});
 }
 
-void skipped_steps(const Course& course, Findings& findings) {
+void skipped_steps(const Course& course, std::vector<Finding>& findings) {
   std::int64_t skipped = 0, back = 0;
   std::string first;
   for (const Json& line : course.run.log) {
@@ -96,19 +94,18 @@ void skipped_steps(const Course& course, Findings& findings) {
                       "remove the cause that the message names; a smaller --lr is the usual one", ""});
 }
 
-void found_nothing(const Course& course, Findings& findings) {
+void found_nothing(const Course& course, std::vector<Finding>& findings) {
   if (course.validated.empty() || course.validated[course.best].val_dice > 0) return;
   findings.push_back(
       {"found_nothing", true, text("the validation Dice is 0 in all ", course.validated.size(), " epochs."),
        "split val", "the model finds nothing: all is background, or what it finds lies elsewhere.",
-       text("see whether labels and images of ", course.data(), " fit together (`voxgrad inspect ", course.data(),
-            " --preview FILE.png`); then try --loss dice_ce, --foreground 1 so that patches show the object, more "
-            "--steps, "
-            "or another --lr"),
+       text("let the doctor look at ", course.data(),
+            ": masks that do not fit the images are the usual cause; then try --loss dice_ce, --foreground 1 so that "
+            "patches show the object, more --steps, or another --lr"),
        ""});
 }
 
-void class_zero(const Course& course, Findings& findings) {
+void class_zero(const Course& course, std::vector<Finding>& findings) {
   if (course.validated.empty() || !(course.validated[course.best].val_dice > 0)) return;
   const std::vector<std::string>& names = course.run.class_names;
   for (std::size_t c = 0; c < names.size(); ++c) {
@@ -134,7 +131,7 @@ std::vector<EpochRecord> with_loss(const RunFiles& run) {
 }
 
 // A loss may change its meaning with the epoch, so a validation that becomes better is an excuse.
-void loss_falls(const Course& course, Findings& findings) {
+void loss_falls(const Course& course, std::vector<Finding>& findings) {
   const std::vector<EpochRecord> epochs = with_loss(course.run);
   if (epochs.size() < kFewEpochs) return;
   const double first = epochs.front().loss;
@@ -154,7 +151,7 @@ void loss_falls(const Course& course, Findings& findings) {
        ""});
 }
 
-void overfitting(const Course& course, Findings& findings) {
+void overfitting(const Course& course, std::vector<Finding>& findings) {
   const std::vector<EpochRecord>& all = course.validated;
   if (all.size() < 2 * kFewEpochs) return;
   const EpochRecord &best = all[course.best], &last = all.back();
@@ -174,7 +171,7 @@ double mean_dice(const std::vector<EpochRecord>& epochs, std::size_t begin, std:
   return sum / static_cast<double>(end - begin);
 }
 
-void still_rising(const Course& course, Findings& findings) {
+void still_rising(const Course& course, std::vector<Finding>& findings) {
   const std::vector<EpochRecord>& all = course.validated;
   if (all.size() < 2 * kFewEpochs || course.run.exit_reason() != "finished") return;
   const std::size_t n = all.size();
@@ -189,7 +186,7 @@ void still_rising(const Course& course, Findings& findings) {
                       ""});
 }
 
-void first_is_best(const Course& course, Findings& findings) {
+void first_is_best(const Course& course, std::vector<Finding>& findings) {
   const std::vector<EpochRecord>& all = course.validated;
   if (all.size() < kFewEpochs || course.best != 0 || !(all.front().val_dice > 0)) return;
   findings.push_back({"first_is_best", true,
@@ -201,7 +198,7 @@ void first_is_best(const Course& course, Findings& findings) {
                       "try a tenth of the --lr, or another --loss", ""});
 }
 
-void val_and_test(const Course& course, Findings& findings) {
+void val_and_test(const Course& course, std::vector<Finding>& findings) {
   const double test = course.test_dice();
   if (course.validated.empty() || std::isnan(test)) return;
   const double val = course.validated[course.best].val_dice;
@@ -213,7 +210,7 @@ void val_and_test(const Course& course, Findings& findings) {
                       "compare the splits, and measure with --fold k/5 instead of one split", ""});
 }
 
-void never_warm(const Course& course, Findings& findings) {
+void never_warm(const Course& course, std::vector<Finding>& findings) {
   const double wanted = real_of(course.config(), "lr");
   double largest = 0;
   for (const EpochRecord& epoch : course.run.epochs)
@@ -227,7 +224,7 @@ void never_warm(const Course& course, Findings& findings) {
                       "train again with a --lr that does not diverge, and --schedule cosine", ""});
 }
 
-void dataset_there(const Course& course, Findings& findings) {
+void dataset_there(const Course& course, std::vector<Finding>& findings) {
   std::error_code ignored;
   if (course.run.exit_reason() == "finished" || course.data() == "FILE.h5" ||
       std::filesystem::exists(course.data(), ignored))
@@ -240,7 +237,7 @@ void dataset_there(const Course& course, Findings& findings) {
 struct RunCheck {
   const char* name;
   const char* question;
-  void (*examine)(const Course&, Findings&);
+  void (*examine)(const Course&, std::vector<Finding>&);
 };
 
 const std::vector<RunCheck>& checks_of_runs() {

@@ -15,7 +15,8 @@ namespace {
 
 constexpr double kLargeLoss = 1e4, kSmallLoss = 1e-4;  // between a right and a wrong output
 constexpr double kTermsApart = 100;
-constexpr double kLayersApart = 1e4;  // gradient per weight and the median of all layers
+constexpr double kLayersApart = 1e4;    // gradient per weight and the median of all layers
+constexpr double kFarFromUniform = 30;  // times what there is to gain; the registry's losses have at most 8
 constexpr double kManyDead = 0.5, kSomeDead = 0.1;
 
 std::string value_text(const LossValues& values) {
@@ -87,6 +88,13 @@ void check_gradients(Trial& trial, std::vector<Finding>& findings) {
   if (!std::isfinite(value.item()))
     return found(true, text("the loss of the new network is ", word_of(value.item()), "."), "the first batch",
                  "the training would stop at its first step.", "see what the other checks found");
+  const LossValues known = trial.values_of(trial.plan.config.loss);
+  if (value.item() - known.uniform > kFarFromUniform * std::abs(known.uniform - known.right))
+    found(false,
+          text("the loss of the new network is ", significant(value.item()), ", but ", significant(known.uniform),
+               " where all classes are equally probable."),
+          "the first batch", "the network begins with wrong opinions that it has to forget first.",
+          "use --norm instance, which keeps the first outputs small");
   value.backward();
   std::vector<std::pair<std::string, double>> sizes;  // of the gradient of one weight, root mean square
   std::vector<std::string> none;

@@ -13,8 +13,8 @@ namespace {
 
 constexpr int kRateSteps = 12, kLookEvery = 10;
 constexpr std::int64_t kMemoryBatch = 2, kFewSteps = 100, kManySteps = 200, kMemoryVoxels = 1 << 22;
-constexpr double kBlowUp = 10;  // times the loss at the beginning
-constexpr double kGrown = 30;   // times the norm of the first weights; a loss that is bounded does not grow
+constexpr double kBlowUp = 10;        // times the loss at the beginning
+constexpr double kWeightsGrown = 30;  // times the norm of the first weights; a loss that is bounded does not grow
 constexpr double kLeastDice = 0.5, kLeastFall = 0.05;
 constexpr double kMostly = 0.75;  // of the way down: a mean over voxels can get there before it finds a small class
 
@@ -86,7 +86,7 @@ void check_rate(Trial& trial, std::vector<Finding>& findings) {
     return found(text(planned, "the loss grows from ", significant(first), " to ", significant(most), " within ",
                       kRateSteps, " steps."));
   const double growth = norm() / norm_before;
-  if (growth > kGrown)
+  if (growth > kWeightsGrown)
     found(text(planned, "the norm of the weights grows ", significant(growth, 2), " times within ", kRateSteps,
                " steps."));
 }

@@ -1,5 +1,6 @@
 // Plans and datasets with a known fault: the checks of the first batches and steps name it. The bundled datasets have
 // none.
+// ctest labels: slow
 #include "apps/doctor/training_checks.h"
 
 #include "apps/doctor/training_checks_detail.h"
@@ -136,6 +137,10 @@ TEST_CASE("layers without a gradient and dead channels are named") {
     if (entry.name == "encoder.1.norm2.weight") copy_into(entry.tensor, full(entry.tensor.shape(), 1e-7));
   });
   CHECK_MESSAGE(contains(report_of(large), "times the median of all layers"), report_of(large));
+  const auto biased = after_change(check_gradients, [](const NamedTensor& entry) {
+    if (entry.name == "heads.0.bias") copy_into(entry.tensor, tensor({0, 90}));
+  });
+  CHECK_MESSAGE(contains(report_of(biased), "the loss of the new network is"), report_of(biased));
   const auto dead = after_change(check_dead_channels, [](const NamedTensor& entry) {
     if (entry.name == "decoder.0.norm1.weight") copy_into(entry.tensor, zeros(entry.tensor.shape()));
   });
