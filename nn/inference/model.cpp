@@ -283,8 +283,7 @@ ModelSpec parse_spec(const std::string& json) try {
   inner.fill("mean", normalisation.mean, [&](const JsonValue& x) { return inner.real("mean", x); });
   inner.fill("deviation", normalisation.deviation, [&](const JsonValue& x) { return inner.real("deviation", x); });
   require_consistent(spec);
-  if (reader.has("training"))
-    visit_fields(spec.training, spec.net, SpecReader(reader.at("training"), "training."));
+  if (reader.has("training")) visit_fields(spec.training, spec.net, SpecReader(reader.at("training"), "training."));
   return spec;
 } catch (const Error& error) {
   throw Error(ErrorKind::model, text("metadata \"", kKey, "\": ", error.what()), error.hint());
