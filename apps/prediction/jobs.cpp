@@ -144,6 +144,7 @@ std::string Job::overlay() const {
 
 std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::vector<std::string>& kept,
                            const JobOptions& options) {
+  if (options.out.empty()) throw Error(ErrorKind::usage, "predict: -o is empty", "name a file or a folder");
   std::vector<Job> jobs;
   for (const std::string& input : inputs)
     for (Job& job : find(input, options)) jobs.push_back(std::move(job));

@@ -1,5 +1,6 @@
 #include "apps/training/collapse.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "apps/program/console.h"
@@ -11,15 +12,17 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr double kHugeInput = 1e6;  // normalised values are a few units
-constexpr double kGrown = 100;      // no training that works makes the norm of the weights so many times larger
+constexpr double kHugeInput = 1e6;   // normalised values are a few units
+constexpr double kGrown = 100;       // no training that works makes the norm of the weights so many times larger
+constexpr double kUsualRate = 1e-3;  // with which most trainings work
 
 struct Cause {
   std::string what, remedy;
 };
 
 std::string smaller_rate(double lr) {
-  return text("try a smaller --lr, for instance ", significant(lr / 10, 2), ", or --on-nan skip or rollback");
+  return text("try a smaller --lr, for instance ", significant(std::min(lr / 10, kUsualRate), 2),
+              ", or --on-nan skip or rollback");
 }
 
 bool is_finite(const Tensor& x) { return std::isfinite(x.backend().sum_of_squares(x)); }

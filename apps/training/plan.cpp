@@ -237,9 +237,11 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   if (c.augment.empty()) c.augment = info.dims == 3 ? "intensity" : "default";
   if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
   plan_network(plan, info, geometry);
-  plan.model.training = describe_images(dataset, train, parse_label_map(c.label_map));
   check_norm(plan);
   plan_loader(plan, dataset, train);
+  // Intensities are compared only where images are not normalised one by one.
+  plan.model.training = describe_images(dataset, train, parse_label_map(c.label_map),
+                                        plan.model.normalisation.kind != nn::Normalisation::Kind::zscore_case);
   plan_fields(plan, info);
   plan_steps(plan);
   plan.context.ignore = info.ignore_label;

@@ -48,7 +48,7 @@ std::string count_text(std::int64_t count, const char* what) { return text(count
 }  // namespace
 
 nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
-                                   const std::map<int, int>& label_map) {
+                                   const std::map<int, int>& label_map, bool intensities) {
   const data::DatasetInfo& info = dataset.info();
   nn::TrainingImages result;
   result.spacing_unit = info.physical ? "mm" : "px";
@@ -62,12 +62,13 @@ nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vect
   const auto lies = [&](std::int64_t index) { return !nth(info.orientations, index).empty(); };
   if (!info.orientations.empty() && std::all_of(cases.begin(), cases.end(), lies)) result.orientation = "RAS";
   std::vector<std::vector<float>> values(static_cast<std::size_t>(info.channels));
-  const std::size_t chosen = std::min(cases.size(), kCases);
+  const std::size_t chosen = intensities ? std::min(cases.size(), kCases) : 0;
   for (std::size_t i = 0; i < chosen; ++i) {
     const Tensor image = dataset.read(cases[i * cases.size() / chosen]).image;
     for (std::size_t c = 0; c < values.size(); ++c) sample(image, static_cast<std::int64_t>(c), values[c]);
   }
   for (std::vector<float>& channel : values) {
+    if (channel.empty()) break;
     const Range range = range_of(channel);
     result.low.push_back(range.low);
     result.high.push_back(range.high);

@@ -13,10 +13,10 @@
 
 namespace voxgrad::apps {
 
-// Describes the images of a training. Intensities are taken from at most 16 of the cases. `label_map` is the one that
-// the labels were read with.
+// Describes the images of a training. `label_map` is the one that the labels were read with. Intensities are taken from
+// at most 16 of the cases, or left out, because reading large volumes takes seconds.
 nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
-                                   const std::map<int, int>& label_map);
+                                   const std::map<int, int>& label_map, bool intensities = true);
 
 // Throws Error(data) that shows both lists unless the dataset's classes are those of the model, in the same order.
 void require_same_classes(const nn::ModelSpec& model, const data::DatasetInfo& info);

@@ -88,7 +88,7 @@ TEST_CASE("a learning rate that is too large is named with the growth of the wei
   config.clip = 0;
   check_has(failure_of(config, [](Plan& plan) { plan.schedule.warmup = 0; }),
             {"step 1 (epoch 1)", "times that before the first step", "the learning rate 1e+38 is too large",
-             "first in encoder.0.conv", "--lr, for instance 1e+37"});
+             "first in encoder.0.conv", "--lr, for instance 0.001"});
 }
 
 TEST_CASE("an image that is huge after the normalisation is named with its case") {
@@ -158,7 +158,7 @@ TEST_CASE("a last step that breaks the weights ends with exit code 7 and is not 
                                        "1e38", "--schedule", "constant", "--norm", norm, "-q"});
       CHECK_MESSAGE(outcome.code == 7, outcome.code, outcome.err);
       check_has(outcome.err,
-                {"step 0", "the step has broken the weights", "the learning rate 1e+38", "--lr, for instance 1e+37"});
+                {"step 0", "the step has broken the weights", "the learning rate 1e+38", "--lr, for instance 0.001"});
       CHECK(!std::filesystem::exists(run + "/best.safetensors"));
     }
 }

@@ -119,7 +119,7 @@ TEST_CASE("a run that did not come to its end says why, and how to go on") {
   Finished runs;
   const std::string wild = runs.folder().file("wild");
   REQUIRE(program(small_training(runs.data(), wild, {"-q", "--lr", "1e38", "--schedule", "constant"})).code == 7);
-  check_found(wild, "ending", {"the training has diverged: step ", "learning rate 1e+38", "--lr, for instance 1e+37"});
+  check_found(wild, "ending", {"the training has diverged: step ", "learning rate 1e+38", "--lr, for instance 0.001"});
 
   const std::string stopped = runs.copy();
   change_manifest(stopped, [](Json& json) { json["exit_reason"] = "interrupted"; });
