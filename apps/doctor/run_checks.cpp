@@ -99,7 +99,7 @@ void found_nothing(const Course& course, std::vector<Finding>& findings) {
   findings.push_back(
       {"found_nothing", true, text("the validation Dice is 0 in all ", course.validated.size(), " epochs."),
        "split val", "the model finds nothing: all is background, or what it finds lies elsewhere.",
-       text("let the doctor look at ", course.data(),
+       text("voxgrad doctor ", course.data(), " looks at the data",
             ": masks that do not fit the images are the usual cause; then try --loss dice_ce, --foreground 1 so that "
             "patches show the object, more --steps, or another --lr"),
        ""});

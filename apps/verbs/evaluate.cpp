@@ -59,7 +59,7 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
     return print_text(table(results, names, unit) +
                       text("\n95 % interval of the mean: Dice ", interval_text(results, "dice", 4), ", HD95 ",
                            interval_text(results, "hd95", 2), " " + unit + ", NSD ", interval_text(results, "nsd", 4),
-                           "\n", cases.size(), " cases, ", duration(seconds), "\n"));
+                           "\n", cases.size(), cases.size() == 1 ? " case, " : " cases, ", duration(seconds), "\n"));
   Json json{{"model", model.path}, {"dataset", options.data}, {"split", options.split}};
   json.update(to_json(results, names));
   json["interval"] = intervals(results);
