@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/training/suitability.h"
 #include "engine/error.h"
 #include "engine/ops.h"
 
@@ -24,7 +25,7 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
 namespace {
 
 Tensor segment(const nn::Model& model, const data::Case& sample, const nn::SlabSink& also) try {
-  return nn::predict(model, sample.image, also);
+  return nn::predict(model, fit_channels(sample.image, model.spec, text("case \"", sample.id, '"')), also);
 } catch (const Error& error) {
   if (error.kind() != ErrorKind::model) throw;
   throw Error(error.kind(), text("case \"", sample.id, "\": ", error.message()), error.hint());

@@ -126,3 +126,21 @@ TEST_CASE("channels are made to fit where nothing is lost") {
                  }),
                  "has 3 spatial axes, the model was trained on pictures (2)"));
 }
+
+TEST_CASE("an evaluation takes images as a prediction does, and refuses the same in the same words") {
+  const Folder folder;
+  const std::string set = phantom_file(folder, "nuclei2d", 4, {32, 32});
+  nn::Model model;
+  model.spec.net = {.dims = 2, .in_channels = 3, .classes = 2, .base = 4, .depth = 2};
+  model.spec.window = {16, 16};
+  model.spec.class_names = data::Dataset::open(set).info().class_names;
+  model.net = std::make_unique<nn::UNet>(model.spec.net, Random(1));
+  nn::save_model(folder.file("colour.safetensors"), model);
+  CHECK(program({"evaluate", folder.file("colour.safetensors"), set, "--split", "all"}).code == 0);
+  model.spec.net.in_channels = 2;
+  model.net = std::make_unique<nn::UNet>(model.spec.net, Random(1));
+  nn::save_model(folder.file("two.safetensors"), model);
+  const Outcome two = program({"evaluate", folder.file("two.safetensors"), set, "--split", "all"});
+  CHECK(two.code == 3);
+  CHECK_MESSAGE(contains(two.err, "the image has 1 channel, the model takes 2"), two.err);
+}
