@@ -54,6 +54,21 @@ std::vector<double> spacing_of(const Affine& affine) {
   return spacing;
 }
 
+double distance_between(const Affine& a, const Affine& b, const Shape& extents) {
+  double size = 0, apart = 0;
+  for (std::size_t row = 0; row < 3; ++row) {
+    double here = std::abs(a[row][3] - b[row][3]), whole = 0;
+    for (std::size_t column = 0; column < 3; ++column) {
+      const double voxels = static_cast<double>(extents[2 - static_cast<int>(column)]);
+      here += std::abs(a[row][column] - b[row][column]) * voxels;
+      whole += std::abs(a[row][column]) * voxels;
+    }
+    apart = std::max(apart, here);
+    size = std::max(size, whole);
+  }
+  return apart / size;
+}
+
 Turn turn_to_ras(const std::string& orientation) {
   Turn turn;
   std::array<bool, 3> found{};

@@ -24,6 +24,10 @@ std::string orientation_of(const Affine& affine);
 // The lengths of the steps along z, y, x in millimetres.
 std::vector<double> spacing_of(const Affine& affine);
 
+// How far two volumes with these extents [Z, Y, X] lie apart, as a share of the size of the first one: at most this
+// share at any corner. 0 if they are in the same place.
+double distance_between(const Affine& a, const Affine& b, const Shape& extents);
+
 // A new order of the three axes of a volume, some of them backwards. Voxels are moved whole, so labels stay exact.
 struct Turn {
   std::array<int, 3> axis{0, 1, 2};  // axis[k] is the axis of the source, in the order z, y, x, that becomes axis k

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 
+#include "apps/program/signals.h"
 #include "apps/program/words.h"
 #include "apps/verbs/verbs.h"
 #include "data/exchange/output.h"
@@ -69,7 +70,9 @@ void export_labels(const ExportOptions& options, const Common& common) {
     }
   }
   fs::create_directories(options.out);
+  const SignalGuard guard;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (const int signal = pending_signal()) throw Interrupted{signal};
     const data::Case place = file.place(i);
     try {
       data::write_mask(outputs[i], file.read(i), place, file.physical(), style);

@@ -15,9 +15,12 @@
 #include "data/exchange/masks.h"
 #include "data/label_file.h"
 #include "engine/error.h"
+#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {
+
+constexpr double kTolerated = 1e-3;  // of the size of a volume, as when a dataset is made
 
 struct MetricsOptions {
   std::string prediction, truth, label_map, prediction_map;
@@ -64,19 +67,14 @@ std::string missing_text(const Partners& partners, const data::LabelFile& predic
               prediction.path(), " and not counted: ", names);
 }
 
-std::string list(const std::vector<std::string>& names) {
-  std::string result;
-  for (const std::string& name : names) result += (result.empty() ? "" : ", ") + name;
-  return result;
-}
-
 // Returns the names of the classes, which both files must agree on. If neither has names, there are as many classes as
 // the labels of both need.
 std::vector<std::string> find_names(const data::LabelFile& prediction, const data::LabelFile& truth) {
   const std::vector<std::string>&s = prediction.class_names(), &g = truth.class_names();
   if (!s.empty() && !g.empty() && s != g)
     throw Error(ErrorKind::data,
-                text("the classes differ: ", prediction.path(), " has ", list(s), "; ", truth.path(), " has ", list(g)),
+                text("the classes differ: ", prediction.path(), " has ", join(s, ", "), "; ", truth.path(), " has ",
+                     join(g, ", ")),
                 "labels are compared by their numbers, so they must mean the same in both files");
   if (!s.empty() || !g.empty()) return g.empty() ? s : g;
   std::vector<std::string> names;
@@ -99,28 +97,6 @@ void undo_turn(const data::Case& place, Tensor& labels, std::vector<double>& spa
   if (!spacing.empty()) spacing = back(spacing);
 }
 
-// Whether the corners of two volumes are at the same places, up to a thousandth of their size.
-bool same_place(const data::Affine& a, const data::Affine& b, const Shape& extents) {
-  const auto corner = [&](const data::Affine& affine, int which, std::size_t row) {
-    double place = affine[row][3];
-    for (int column = 0; column < 3; ++column)
-      if ((which >> column & 1) != 0)
-        place += affine[row][static_cast<std::size_t>(column)] * static_cast<double>(extents[2 - column]);
-    return place;
-  };
-  double apart = 0, size = 0;
-  for (int which = 0; which < 8; ++which) {
-    double squares = 0, lengths = 0;
-    for (std::size_t row = 0; row < 3; ++row) {
-      squares += std::pow(corner(a, which, row) - corner(b, which, row), 2);
-      lengths += std::pow(corner(b, which, row) - corner(b, 0, row), 2);
-    }
-    apart = std::max(apart, std::sqrt(squares));
-    size = std::max(size, std::sqrt(lengths));
-  }
-  return apart <= 1e-3 * size;
-}
-
 Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, const data::LabelFile& truth,
                std::size_t in_truth) {
   Pair pair{prediction.read(in_prediction), truth.read(in_truth), truth.spacing(in_truth)};
@@ -130,7 +106,7 @@ Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, con
     undo_turn(s, pair.prediction, spacing);
     undo_turn(g, pair.truth, pair.spacing);
   }
-  if (s.affine && g.affine && !same_place(*s.affine, *g.affine, pair.truth.shape()))
+  if (s.affine && g.affine && data::distance_between(*g.affine, *s.affine, pair.truth.shape()) > kTolerated)
     throw Error(
         ErrorKind::data,
         text("case \"", g.id, "\": the volume of ", prediction.path(), " lies elsewhere than that of ", truth.path()),

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "data/attributes.h"
 #include "engine/error.h"
 #include "engine/names.h"
 
@@ -23,16 +24,12 @@ constexpr int kManyClasses = 8;           // from so many on, unnamed classes ma
   throw Error(ErrorKind::data, "labels: " + problem, hint);
 }
 
-std::string colour_text(std::int32_t colour) {
-  std::array<char, 8> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "#%06x", static_cast<unsigned>(colour) & 0xFFFFFFu);
-  return buffer.data();
-}
-
 Colour colour_of(std::int32_t value) {
   const auto byte = [&](int shift) { return static_cast<std::uint8_t>(value >> shift & 0xFF); };
   return {byte(16), byte(8), byte(0)};
 }
+
+std::string colour_text(std::int32_t value) { return text_of({colour_of(value)}); }
 
 double share(std::int64_t part, std::int64_t whole) {
   return 100 * static_cast<double>(part) / static_cast<double>(std::max<std::int64_t>(whole, 1));

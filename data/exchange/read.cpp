@@ -109,22 +109,6 @@ double difference(const std::vector<double>& a, const std::vector<double>& b) {
   return largest;
 }
 
-// How far the corners of two grids are apart, in relation to the size of the grid.
-double difference(const Affine& a, const Affine& b, const Shape& extents) {
-  double size = 0, apart = 0;
-  for (std::size_t row = 0; row < 3; ++row) {
-    double here = std::abs(a[row][3] - b[row][3]), whole = 0;
-    for (std::size_t column = 0; column < 3; ++column) {
-      const double voxels = static_cast<double>(extents[2 - static_cast<int>(column)]);
-      here += std::abs(a[row][column] - b[row][column]) * voxels;
-      whole += std::abs(a[row][column]) * voxels;
-    }
-    apart = std::max(apart, here);
-    size = std::max(size, whole);
-  }
-  return apart / size;
-}
-
 void require_extents(const Shape& a, const Shape& b, const std::string& path, const std::string& other) {
   if (a == b) return;
   Shape swapped;
@@ -140,7 +124,7 @@ void require_same_place(const Image& a, const Image& b, const std::string& path,
                         std::vector<std::string>& notes) {
   double apart = 0;
   if (a.physical && b.physical) apart = difference(a.spacing, b.spacing);
-  if (a.affine && b.affine) apart = std::max(apart, difference(*a.affine, *b.affine, a.extents()));
+  if (a.affine && b.affine) apart = std::max(apart, distance_between(*a.affine, *b.affine, a.extents()));
   if (!(apart <= kTolerated))
     fail_file(path,
               text("lies elsewhere in space than ", name_of_file(other), ", by ", small_number(apart), " of its size"),

@@ -120,3 +120,13 @@ TEST_CASE("what is no place is refused") {
     CHECK(!error_of([&] { turn_to_ras(none); }).empty());
   CHECK(!error_of([] { turn_to_ras("LAS")(zeros({2, 2})); }).empty());
 }
+
+TEST_CASE("how far two volumes lie apart is a share of their size") {
+  const Affine here{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+  Affine moved = here, turned = here;
+  moved[0][3] = 5;
+  turned[0][0] = -1;
+  CHECK(distance_between(here, here, {10, 10, 10}) == 0);
+  CHECK(distance_between(here, moved, {10, 10, 10}) == 0.5);
+  CHECK(distance_between(here, turned, {10, 10, 10}) == 2);
+}
