@@ -45,6 +45,7 @@ void run(int argc, const char* const* argv) {
   apps::add_inspect(program);
   apps::add_doctor(program);
   apps::add_train(program);
+  apps::add_watch(program);
   apps::add_evaluate(program);
   apps::add_predict(program);
   apps::add_export(program);

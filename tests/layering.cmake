@@ -48,17 +48,18 @@ function(check_rules)
            "${folder} must not know that folder: apps -> nn, losses, data -> engine" ${folder})
   endforeach()
 
-  # verbs -> doctor -> report -> comparison -> training -> program; benchmark and prediction stand beside comparison.
-  set(above_program "training|comparison|benchmark|prediction|doctor|report|verbs")
-  set(above_training "comparison|benchmark|prediction|doctor|report|verbs")
-  set(above_comparison "benchmark|prediction|doctor|report|verbs")
-  set(above_benchmark "comparison|prediction|doctor|report|verbs")
-  set(above_prediction "comparison|benchmark|doctor|report|verbs")
-  set(above_report "benchmark|doctor|verbs")
-  set(above_doctor "benchmark|prediction|verbs")
-  foreach(folder program training comparison benchmark prediction report doctor)
+  # verbs -> doctor, live -> report -> comparison -> training -> program; benchmark and prediction stand beside comparison.
+  set(above_program "training|comparison|benchmark|prediction|doctor|live|report|verbs")
+  set(above_training "comparison|benchmark|prediction|doctor|live|report|verbs")
+  set(above_comparison "benchmark|prediction|doctor|live|report|verbs")
+  set(above_benchmark "comparison|prediction|doctor|live|report|verbs")
+  set(above_prediction "comparison|benchmark|doctor|live|report|verbs")
+  set(above_report "benchmark|doctor|live|verbs")
+  set(above_doctor "benchmark|prediction|live|verbs")
+  set(above_live "benchmark|prediction|doctor|verbs")
+  foreach(folder program training comparison benchmark prediction report doctor live)
     forbid("${include}\"apps/(${above_${folder}})/" ${nowhere}
-           "apps/${folder} must not know that folder: verbs -> doctor -> report -> comparison -> training -> program" apps/${folder})
+           "apps/${folder} must not know that folder: verbs -> doctor, live -> report -> comparison -> training -> program" apps/${folder})
   endforeach()
 
   # Inside losses: a loss -> terms -> core; metrics know none of them. In core each file may include those before it.
@@ -79,8 +80,8 @@ function(check_rules)
   # What people embed needs a compiler and nothing else.
   forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages|io/atomic_file|io/safetensors).cpp)"
          "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp, pages.cpp, io/atomic_file.cpp and io/safetensors.cpp alone" engine nn losses)
-  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/sampling/loader).cpp$"
-         "threads start in engine/parallel.cpp only (data/sampling/loader.cpp prefetches): use parallel_for"
+  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/sampling/loader|apps/live/server).cpp$"
+         "threads start in engine/parallel.cpp only (data/sampling/loader.cpp prefetches, apps/live/server.cpp answers): use parallel_for"
          engine nn losses data apps)
   forbid("std::(cout|cerr|clog)|(^|[^A-Za-z0-9_.>])(v?f?printf|f?puts|putchar|exit|abort|terminate)[ \t]*\\(" ${nowhere}
          "libraries never print, abort or exit: throw an Error" engine nn losses data)
@@ -110,7 +111,7 @@ function(check_rules)
   set(in_string "^[^\"]*(\"(\\\\.|[^\"\\])*\"[^\"]*)*\"(\\\\.|[^\"\\])*")
   forbid("${in_string}--[a-z]" ${nowhere}
          "libraries know no flags: say it without, and add the flag in apps/program/flags.cpp" engine nn losses data)
-  forbid("${in_string}voxgrad (bench|compare|doctor|evaluate|export|import|info|inspect|losses|metrics|predict|report|synth|train)[^a-z]"
+  forbid("${in_string}voxgrad (bench|compare|doctor|evaluate|export|import|info|inspect|losses|metrics|predict|report|synth|train|watch)[^a-z]"
          "^data/phantoms.cpp$" "libraries know no verbs (that of data/phantoms.cpp is written into files: their source)"
          engine nn losses data)
 
@@ -191,6 +192,9 @@ expect(1 apps/program/a.cpp "#include \"apps/training/plan.h\"\n")
 expect(1 apps/training/a.h "#include \"apps/report/html.h\"\n")
 expect(1 apps/comparison/a.cpp "#include \"apps/benchmark/timing.h\"\n")
 expect(1 apps/benchmark/a.cpp "#include \"apps/comparison/compare.h\"\n")
+expect(1 apps/report/a.cpp "#include \"apps/live/state.h\"\n")
+expect(1 apps/live/a.cpp "#include \"apps/verbs/verbs.h\"\n")
+expect(0 apps/live/server.cpp "#include <thread>\n")
 expect(1 apps/report/plots/a.cpp "#include \"apps/verbs/verbs.h\"\n")
 expect(0 apps/verbs/a.cpp "#include \"apps/report/html.h\"\n#include \"apps/benchmark/timing.h\"\n")
 expect(0 apps/report/a.cpp "#include \"apps/comparison/compare.h\"\n#include \"apps/training/plan.h\"\n")

@@ -68,6 +68,13 @@ class Runner {
     return comparison_;
   }
 
+  void begin() const {
+    Json runs = Json::array();
+    for (const Task& task : protocol_.tasks())
+      runs.push_back({{"dataset", protocol_.dataset_name(task)}, {"loss", task.loss}, {"path", protocol_.path(task)}});
+    if (options_.began) options_.began(runs);
+  }
+
   void warn() {
     for (const ComparedDataset& dataset : comparison_.datasets)
       for (const std::string& warning : dataset.warnings) console_.warn(dataset.name + ": " + warning);
@@ -176,7 +183,10 @@ class Runner {
     try {
       const bool begun = RunDirectory::exists(path) && fs::exists(path + "/last.safetensors");
       RunDirectory directory = RunDirectory::exists(path) ? RunDirectory::reopen(path) : RunDirectory::create(path);
-      Session session(protocol_.dataset(task), plan, directory, watch, device_,
+      const std::unique_ptr<Observer> more =
+          options_.observer ? options_.observer(watch, path, plan, protocol_.dataset(task).info().ignore_label)
+                            : nullptr;
+      Session session(protocol_.dataset(task), plan, directory, more ? *more : watch, device_,
                       text("train --loss ", task.loss, " -o ", path));
       if (begun) session.resume();
       session.run();
@@ -262,6 +272,7 @@ Comparison compare(const CompareOptions& options, Device device, Console& consol
   }
   Runner runner(options, device, console);
   runner.warn();
+  runner.begin();
   if (processes) runner.follow(*processes);
   return runner.run();
 }

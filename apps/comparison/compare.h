@@ -3,6 +3,8 @@
 // best validation Dice is tested. A run that is complete is not done again, and one that was interrupted is continued.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "apps/comparison/results.h"
 #include "apps/program/console.h"
 #include "apps/training/config.h"
+#include "apps/training/session.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::apps {
@@ -27,6 +30,12 @@ struct CompareOptions {
   int jobs = 1;                  // processes
   int shard = 0, of_shards = 1;  // this process does the runs number shard, shard + of_shards, ..
   bool merge = false;            // trains nothing; the runs of all shards must be there
+  // For those who want to see more than the console shows; may be empty. `began` is called with all runs of this
+  // process, [{dataset, loss, path}, ..], when the other processes have started. `observer` makes one that is told of a
+  // training, and tells `next`; it is called in the process that trains.
+  std::function<void(const Json& runs)> began = {};
+  std::function<std::unique_ptr<Observer>(Observer& next, const std::string& run, const Plan&, int ignore_label)>
+      observer = {};
 };
 
 // Every run has its directory OUT/<dataset>/<loss>/[lr_<rate>_][fold_<k>_]seed_<s>. Throws Error(usage) if OUT holds

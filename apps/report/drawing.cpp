@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 namespace voxgrad::apps {
 namespace {
@@ -19,6 +20,12 @@ std::string printable(const std::string& words) {
 }
 
 }  // namespace
+
+std::string css_colour(const Colour& colour) {
+  char text[8];
+  std::snprintf(text, sizeof text, "#%02x%02x%02x", colour[0], colour[1], colour[2]);
+  return text;
+}
 
 Colour ColourMap::operator()(double value) const {
   const double share = std::clamp((value - low) / (high - low), 0.0, 1.0) * static_cast<double>(stops.size() - 1);

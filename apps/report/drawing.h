@@ -12,6 +12,9 @@ namespace voxgrad::apps {
 
 using data::Colour;
 
+// "#56b4e9"
+std::string css_colour(const Colour& colour);
+
 // Gives a colour to a number from `low` to `high`. The stops are equally spaced; between them colours change linearly.
 struct ColourMap {
   std::vector<Colour> stops;

@@ -18,18 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kLargest = 160;  // pixels of a side; larger images are thinned out
-constexpr double kCover = 0.65;         // how much of the image a colour covers
-// Blue, yellow and vermilion of Okabe and Ito's palette.
-constexpr Colour kAgreement{0x56, 0xB4, 0xE9}, kMissed{0xF0, 0xE4, 0x42}, kFalse{0xD5, 0x5E, 0x00};
-
-Picture draw_overlay(const data::Case& one, std::int64_t slice, const Tensor& prediction, int ignore) {
-  const std::uint8_t* truth = one.label.data<std::uint8_t>();
-  const std::uint8_t* found = prediction.data<std::uint8_t>();
-  return draw_slice(one.image, slice, kLargest, [&](std::int64_t i) -> Paint {
-    if (truth[i] == ignore || (truth[i] == 0 && found[i] == 0)) return {};
-    return {truth[i] == found[i] ? kAgreement : found[i] == 0 ? kMissed : kFalse, kCover};
-  });
-}
 
 // One row of pictures: a case, and the run of each loss that was tested on it.
 struct Scene {
@@ -85,8 +73,9 @@ void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const s
     for (std::size_t k = 0; k < scene.runs.size(); ++k) {
       const nn::Model model = nn::load_model(model_file(directory + "/" + scene.runs[k]->path));
       const Tensor prediction = nn::predict(model, one.image);
-      write_text(file_of(directory, analysis, scene, k + 1),
-                 to_png(draw_overlay(one, slice, prediction, dataset.info().ignore_label)));
+      write_text(
+          file_of(directory, analysis, scene, k + 1),
+          to_png(draw_slice(one.image, slice, kLargest, mistakes(one.label, prediction, dataset.info().ignore_label))));
     }
   }
 }

@@ -90,8 +90,7 @@ std::string curves_section(const Comparison& comparison, const std::vector<Analy
 }
 
 std::string overlays_section(const std::vector<OverlayRow>& rows, const std::vector<std::string>& notes) {
-  std::string body = "<p>" + key("#56b4e9", "found as in the truth") + key("#f0e442", "missed") +
-                     key("#d55e00", "false, or of another class") + "</p>\n";
+  std::string body = "<p>" + legend_of_mistakes() + "</p>\n";
   for (const OverlayRow& row : rows) body += paragraph(row.dataset + ", " + row.caption) + tiles(row.tiles);
   for (const std::string& note : notes) body += paragraph(note);
   return rows.empty() && notes.empty() ? "" : section("Predictions", body);

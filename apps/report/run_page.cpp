@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 
@@ -14,8 +13,6 @@
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
-#include "data/attributes.h"
-#include "data/exchange/output.h"
 #include "engine/error.h"
 #include "engine/names.h"
 
@@ -23,20 +20,6 @@ namespace voxgrad::apps {
 namespace {
 
 namespace fs = std::filesystem;
-
-// "#56b4e9"
-std::string css_colour(const Colour& colour) {
-  char text[8];
-  std::snprintf(text, sizeof text, "#%02x%02x%02x", colour[0], colour[1], colour[2]);
-  return text;
-}
-
-std::vector<Colour> class_colours(const RunRecord& run) {
-  const std::vector<std::string>& own = run.model.training.class_colours;
-  const std::int64_t classes = run.model.net.classes;
-  if (std::ssize(own) == classes) return data::colours_of(join(own, ","), run.directory);
-  return data::default_colours(classes);
-}
 
 std::string dataset_name(const RunRecord& run) {
   return fs::path(run.manifest.at("dataset").at("path").get<std::string>()).stem().string();
@@ -297,7 +280,7 @@ RunPictures pictures_of(const RunRecord& run, const std::vector<Colour>& colours
 
 std::string write_run_page(const std::string& directory, Device device, const data::Dataset* dataset) {
   const RunRecord run = read_run(directory);
-  const std::vector<Colour> colours = class_colours(run);
+  const std::vector<Colour> colours = class_colours(run.model, run.directory);
   const RunPictures pictures = pictures_of(run, colours, device, dataset);
   std::string style;
   for (std::size_t label = 1; label < colours.size(); ++label)

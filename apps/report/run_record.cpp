@@ -28,22 +28,6 @@ void reading(const std::string& path, ErrorKind kind, F&& read) {
   }
 }
 
-// Returns the epochs from log.jsonl. An epoch that was done again, after a crash or a rollback, counts as it was last.
-std::vector<EpochRecord> logged_history(const std::string& log) {
-  std::vector<EpochRecord> history;
-  for (std::size_t at = 0, end = 0; (end = log.find('\n', at)) != std::string::npos; at = end + 1) {
-    const Json line = Json::parse(log.substr(at, end - at));
-    const std::int64_t step = line.value("step", std::int64_t{0});
-    const bool epoch = line.at("event") == "epoch";
-    std::erase_if(history, [&](const EpochRecord& one) { return one.step > step || (epoch && one.step == step); });
-    if (!epoch) continue;
-    Json record = line;
-    if (!record.contains("val_classes")) record["val_classes"] = Json::array();
-    history.push_back(history_from_json(Json::array({record})).front());
-  }
-  return history;
-}
-
 void read_results(RunRecord& run) {
   const Json& results = run.manifest.at("results");
   run.history = history_from_json(results.at("history"));
@@ -58,6 +42,21 @@ void read_results(RunRecord& run) {
 }
 
 }  // namespace
+
+std::vector<EpochRecord> logged_history(const std::string& log) {
+  std::vector<EpochRecord> history;
+  for (std::size_t at = 0, end = 0; (end = log.find('\n', at)) != std::string::npos; at = end + 1) {
+    const Json line = Json::parse(log.substr(at, end - at));
+    const std::int64_t step = line.value("step", std::int64_t{0});
+    const bool epoch = line.at("event") == "epoch";
+    std::erase_if(history, [&](const EpochRecord& one) { return one.step > step || (epoch && one.step == step); });
+    if (!epoch) continue;
+    Json record = line;
+    if (!record.contains("val_classes")) record["val_classes"] = Json::array();
+    history.push_back(history_from_json(Json::array({record})).front());
+  }
+  return history;
+}
 
 bool is_run(const std::string& directory) { return fs::exists(directory + "/run.json"); }
 

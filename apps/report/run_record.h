@@ -30,6 +30,9 @@ struct RunRecord {
   std::string file(const std::string& name) const { return directory + "/" + name; }
 };
 
+// Returns the epochs from the lines of log.jsonl. An epoch that was done again, after a crash or a rollback, counts as
+// it was last. Throws nlohmann::json::exception if a whole line is damaged.
+std::vector<EpochRecord> logged_history(const std::string& log);
 // True if there is a run in the directory.
 bool is_run(const std::string& directory);
 // Throws Error(io) if a file is absent. Throws Error(data) or, for a checkpoint, Error(model) with the name of the file

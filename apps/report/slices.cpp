@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "apps/report/html.h"
 #include "apps/training/interval.h"
+#include "data/attributes.h"
 #include "data/exchange/output.h"
 #include "engine/error.h"
+#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -96,6 +99,12 @@ class Legend {
 
 }  // namespace
 
+std::vector<Colour> class_colours(const nn::ModelSpec& model, const std::string& where) {
+  const std::vector<std::string>& own = model.training.class_colours;
+  if (std::ssize(own) == model.net.classes) return data::colours_of(join(own, ","), where);
+  return data::default_colours(model.net.classes);
+}
+
 LabelStyle label_style(const data::Case& one, std::vector<Colour> colours, std::int64_t classes, int ignore) {
   if (std::ssize(colours) != classes) colours = data::default_colours(classes);
   return {std::move(colours), ignore, one.affine.has_value() && one.spacing.size() == 3};
@@ -122,6 +131,20 @@ std::int64_t fullest_slice(const Tensor& labels, int ignore) {
     }
   }
   return fullest;
+}
+
+PaintOf mistakes(const Tensor& truth, const Tensor& prediction, int ignore) {
+  constexpr double kCover = 0.65;  // how much of the image a colour covers
+  return
+      [right = truth.data<std::uint8_t>(), found = prediction.data<std::uint8_t>(), ignore](std::int64_t i) -> Paint {
+        if (right[i] == ignore || (right[i] == 0 && found[i] == 0)) return {};
+        return {right[i] == found[i] ? kAgreement : found[i] == 0 ? kMissed : kFalse, kCover};
+      };
+}
+
+std::string legend_of_mistakes() {
+  return key(css_colour(kAgreement), "found as in the truth") + key(css_colour(kMissed), "missed") +
+         key(css_colour(kFalse), "false, or of another class");
 }
 
 Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over) {

@@ -8,6 +8,7 @@
 
 #include "apps/report/drawing.h"
 #include "data/dataset.h"
+#include "nn/inference/model.h"
 
 namespace voxgrad::apps {
 
@@ -23,6 +24,13 @@ struct Paint {
 // Receives the number of a voxel in [*S].
 using PaintOf = std::function<Paint(std::int64_t voxel)>;
 
+// How a prediction u8 [*S] agrees with the truth u8 [*S]: what was found, missed and found wrongly, in the blue, yellow
+// and vermilion of Okabe and Ito's palette, which everybody can tell apart. The tensors must outlive the result.
+inline constexpr Colour kAgreement{0x56, 0xB4, 0xE9}, kMissed{0xF0, 0xE4, 0x42}, kFalse{0xD5, 0x5E, 0x00};
+PaintOf mistakes(const Tensor& truth, const Tensor& prediction, int ignore);
+// What these colours mean, as HTML.
+std::string legend_of_mistakes();
+
 // Draws a slice of an image [*S, C] with at most `largest` pixels a side; of larger ones every second or third voxel is
 // drawn. Three channels are colours; otherwise the first one is drawn in grey. Dark and light are the 1st and the 99th
 // percentile of what is drawn.
@@ -36,6 +44,9 @@ struct LabelStyle {
   bool upright = false;
 };
 inline constexpr Colour kIgnored{128, 128, 128};
+// The colours of the classes of a model: its own, or the default ones. `where` begins the Error(data) if its own are no
+// colours.
+std::vector<Colour> class_colours(const nn::ModelSpec& model, const std::string& where);
 // The style for a case, with these colours, or with the default ones if there are not as many as classes.
 LabelStyle label_style(const data::Case& one, std::vector<Colour> colours, std::int64_t classes, int ignore = -1);
 

@@ -57,6 +57,7 @@ std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Datas
                                       .tau = options.tau,
                                       .needs = options.needs,
                                       .probabilities = soft ? &tally : nullptr}));
+    if (options.found) options.found(sample, labels, results.back());
     if (progress) progress(results.size());
   }
   return results;

@@ -31,6 +31,8 @@ struct EvaluateOptions {
   losses::Needs needs = losses::Needs::counts;          // what a validation during training can afford
   double tau = 0;                                       // mm; 0: the largest voxel spacing of each case
   std::function<void(const data::Case&)> look_at = {};  // is called with each case before it is segmented
+  // Is called with each case, the labels that were found and how well they fit.
+  std::function<void(const data::Case&, const Tensor& labels, const CaseResult&)> found = {};
 };
 // Segments the cases and compares the results with their labels. `progress` is called after each case with the number
 // of cases that are done.

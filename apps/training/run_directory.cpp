@@ -77,6 +77,7 @@ void RunDirectory::remove_files() const {
   for (const char* name : {"config.toml", "run.json", "metrics.csv", "curves.svg", "next.safetensors",
                            "last.safetensors", "previous.safetensors", "best.safetensors"})
     fs::remove(file(name), ignored);
+  fs::remove_all(file("live"), ignored);
 }
 
 bool RunDirectory::exists(const std::string& path) { return fs::exists(path + "/log.jsonl"); }

@@ -1,5 +1,5 @@
 // The run directory holds everything that one training leaves behind. Only one process at a time writes there.
-//   config.toml  run.json  log.jsonl  metrics.csv  curves.svg  report.html  overlays/*.png
+//   config.toml  run.json  log.jsonl  metrics.csv  curves.svg  report.html  overlays/*.png  live/*
 //   last.safetensors  previous.safetensors  best.safetensors
 #pragma once
 

@@ -211,7 +211,11 @@ void Session::end_epoch(double lr) {
 
 // Weights that give no finite output have diverged.
 std::vector<CaseResult> Session::validate() try {
-  return evaluate_cases(trainer_.evaluated(), dataset_, plan_.val);
+  EvaluateOptions options;
+  options.found = [this](const data::Case& one, const Tensor& labels, const CaseResult& result) {
+    observer_.on_case(one, labels, result, plan_);
+  };
+  return evaluate_cases(trainer_.evaluated(), dataset_, plan_.val, options);
 } catch (const Error& error) {
   trainer_.end_validation(kUnknown);
   if (error.kind() != ErrorKind::model) throw;
@@ -337,6 +341,7 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
       {"path", dataset_.info().path}, {"images_crc32", checksums_.images}, {"labels_crc32", checksums_.labels}};
   json["split"] = {{"train", plan_.loader.cases.size()}, {"val", plan_.val.size()}, {"test", plan_.test.size()}};
   json["config"] = to_json(plan_.config);
+  json["classes"] = plan_.model.class_names;
   json["epochs"] = plan_.epoch_of(plan_.steps);
   json["device"] = name_of(device_);
   const Shortcuts shortcuts = backend_of(device_).allowed();

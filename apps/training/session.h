@@ -19,6 +19,8 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_step(const StepReport&, const Plan&) {}
+  // A case of a validation, with the labels that were found; on_epoch() follows when all cases are done.
+  virtual void on_case(const data::Case&, const Tensor& /*labels*/, const CaseResult&, const Plan&) {}
   virtual void on_epoch(const EpochRecord&, const Plan&) {}
   virtual void on_message(const std::string&) {}
   virtual void on_warning(const std::string&) {}

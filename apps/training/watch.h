@@ -1,13 +1,13 @@
 // An observer that shows a training on the console: a bar on a terminal, else one line an epoch.
 #pragma once
 
-#include <chrono>
 #include <cmath>
 #include <string>
 #include <utility>
 
 #include "apps/program/console.h"
 #include "apps/training/session.h"
+#include "apps/training/speed.h"
 
 namespace voxgrad::apps {
 
@@ -22,13 +22,11 @@ class Watch final : public Observer {
   void on_warning(const std::string& message) override { console_.warn(prefix_ + message); }
 
  private:
-  double rate(std::int64_t done);  // steps per second since the first one that was seen
   Console& console_;
   std::string prefix_;
   bool lines_;
-  std::int64_t first_ = -1;
+  Speed speed_;
   double val_dice_ = std::nan("");
-  std::chrono::steady_clock::time_point start_;
 };
 
 }  // namespace voxgrad::apps

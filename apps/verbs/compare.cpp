@@ -7,6 +7,9 @@
 #include <optional>
 
 #include "apps/comparison/processes.h"
+#include "apps/live/recorder.h"
+#include "apps/live/server.h"
+#include "apps/live/state.h"
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
 #include "apps/report/report.h"
@@ -37,7 +40,7 @@ constexpr Preset kPresets[]{
 
 struct CompareArguments {
   CompareOptions options;
-  std::string losses = "all", preset, shard;
+  std::string losses = "all", preset, shard, watch;
   CLI::App* verb = nullptr;
 };
 
@@ -98,6 +101,19 @@ void run(CompareArguments& arguments, const Program& program) {
   parse_shard(arguments.shard, options);
   check_ranges(arguments);
   Console console = common.console();
+  std::optional<LiveServer> server;
+  if (arguments.verb->count("--watch") > 0) {
+    // Threads begin only when the processes of --jobs have been forked.
+    server.emplace(options.out, live_port("--watch", arguments.watch));
+    options.began = [&](const Json& runs) {
+      write_live_plan(options.out, runs);
+      server->start();
+      console.say("live page " + server->url());
+    };
+    options.observer = [](Observer& next, const std::string& run, const Plan& plan, int ignore_label) {
+      return std::make_unique<LiveRecorder>(next, run, plan, ignore_label);
+    };
+  }
   const Comparison comparison = compare(options, common.get_device(), console);
   if (options.of_shards > 1)
     return print_text(text("shard ", options.shard, "/", options.of_shards, ": ", comparison.runs.size(),
@@ -133,6 +149,7 @@ void add_compare(Program& program) {
   verb.add_option("--shard", arguments->shard, "i/n: do part i (0 ..) of n, for the array jobs of a cluster");
   verb.add_flag("--merge", options.merge, "train nothing: results and report of what all shards have done");
   verb.add_option("-o,--out", options.out, "directory of the runs and results")->required();
+  add_watch_flag(verb, arguments->watch);
   add_settings(verb, options.config, {"data", "loss", "fold"});
 }
 

@@ -1,4 +1,4 @@
-// Flags that several verbs have: the settings of a training, and the tolerance of a metric.
+// Flags that several verbs have: the settings of a training, the live page, and the tolerance of a metric.
 #pragma once
 
 #include <algorithm>
@@ -30,6 +30,13 @@ inline void add_settings(CLI::App& verb, TrainConfig& config, const std::vector<
     else
       verb.add_option(flag, member, help);
   });
+}
+
+inline void add_watch_flag(CLI::App& verb, std::string& port) {
+  verb.add_option("--watch", port, "show the work live in a browser on this machine; PORT: 8008, 0: any that is free")
+      ->expected(0, 1)
+      ->type_name("[PORT]")
+      ->configurable(false);
 }
 
 inline void add_tau(CLI::App& verb, double& tau) {

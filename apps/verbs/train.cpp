@@ -4,8 +4,11 @@
 // the run directory and the page that it has written; with --json the same as one document.
 #include <chrono>
 #include <filesystem>
+#include <optional>
 
 #include "apps/doctor/training_checks.h"
+#include "apps/live/recorder.h"
+#include "apps/live/server.h"
 #include "apps/program/signals.h"
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
@@ -24,7 +27,7 @@ namespace {
 
 struct TrainOptions {
   TrainConfig config;
-  std::string out, resume;
+  std::string out, resume, watch;
   bool dry_run = false;
   CLI::App* verb = nullptr;
 };
@@ -90,14 +93,25 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Common& commo
                   duration(validation), "\n"));
 }
 
-void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory, bool resume, const Program& program) {
+// The page is served at this port; without a port there is none.
+void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory, bool resume, std::optional<int> port,
+         const Program& program) {
   const Common& common = program.common();
   Console console = common.console();
   Watch watch(console);
-  Session session(dataset, plan, directory, watch, common.get_device(), program.command());
+  std::optional<LiveRecorder> recorder;
+  std::optional<LiveServer> server;
+  if (port) {
+    server.emplace(directory.path(), *port);
+    recorder.emplace(watch, directory.path(), plan, dataset.info().ignore_label);
+    server->start();
+  }
+  Observer& observer = recorder ? static_cast<Observer&>(*recorder) : watch;
+  Session session(dataset, plan, directory, observer, common.get_device(), program.command());
   if (resume) session.resume();
   console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) + "run       " +
               directory.path());
+  if (server) console.say("live page " + server->url());
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
     session.warn(warning);
@@ -120,7 +134,14 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
     console.warn(result.warnings.back());
   }
   show(result, report, plan.model.training.spacing_unit, common);
+  if (server)
+    console.say("the live page ends here; it comes again with: voxgrad watch " + shell_word(directory.path()));
   session.save_missing();
+}
+
+std::optional<int> port_of(const TrainOptions& options) {
+  if (options.verb->count("--watch") == 0) return std::nullopt;
+  return live_port("--watch", options.watch);
 }
 
 [[noreturn]] void refuse_change(const std::string& flag, const std::string& run) {
@@ -142,7 +163,7 @@ void resume(const TrainOptions& options, const Program& program) {
     refuse_change("--seed", options.resume);
   if (!options.config.data.empty()) config.data = options.config.data;
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  run(dataset, make_plan(dataset, config), std::move(directory), true, program);
+  run(dataset, make_plan(dataset, config), std::move(directory), true, port_of(options), program);
 }
 
 void train(TrainOptions& options, const Program& program) {
@@ -160,7 +181,7 @@ void train(TrainOptions& options, const Program& program) {
   if (options.dry_run) return dry_run(dataset, plan, program.common());
   dataset.verify();  // damaged data leaves no run directory
   run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false,
-      program);
+      port_of(options), program);
 }
 
 }  // namespace
@@ -172,6 +193,7 @@ void add_train(Program& program) {
   add_settings(verb, options->config);
   verb.add_option("-o,--out", options->out, "run directory (default: runs/DATASET-LOSS)");
   verb.add_option("--resume", options->resume, "go on with the run in this directory")->configurable(false);
+  add_watch_flag(verb, options->watch);
   verb.add_flag("--dry-run", options->dry_run, "print shapes, parameters, memory and a time estimate, and stop")
       ->configurable(false);
 }

@@ -20,5 +20,6 @@ void add_predict(Program& program);
 void add_report(Program& program);
 void add_synth(Program& program);
 void add_train(Program& program);
+void add_watch(Program& program);
 
 }  // namespace voxgrad::apps

@@ -1,0 +1,187 @@
+#include "apps/live/state.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "apps/report/run_record.h"
+#include "apps/training/run_directory.h"
+#include "engine/error.h"
+#include "losses/metrics/metrics.h"
+
+namespace voxgrad::apps {
+namespace {
+
+namespace fs = std::filesystem;
+
+double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
+double number_in(const Json& json, const char* name) {
+  return json.contains(name) ? to_number(json.at(name)) : std::nan("");
+}
+
+std::vector<std::string> words_in(const Json& json, const char* name) {
+  return json.value(name, std::vector<std::string>());
+}
+
+// A colour goes into a style sheet, so it must be one.
+bool is_colour(const std::string& word) {
+  return word.size() == 7 && word[0] == '#' && word.find_first_not_of("0123456789abcdef", 1) == std::string::npos;
+}
+
+std::string network_of(const Json& manifest) {
+  const Json& config = manifest.at("config");
+  const auto number = [&](const char* name) { return config.at(name).get<std::int64_t>(); };
+  return text(number("dims"), "-D U-Net, base ", number("base"), ", depth ", number("depth"), ", ",
+              config.at("norm").get<std::string>(), " norm, ", manifest.at("parameters").get<std::int64_t>(),
+              " parameters; patch ", config.at("patch").get<std::string>(), ", batch ", number("batch"), ", on ",
+              manifest.at("device").get<std::string>());
+}
+
+// What happened, from the lines of log.jsonl: "step 40: rollback, the loss is not finite".
+std::vector<std::string> events_of(const std::string& log) {
+  std::vector<std::string> events;
+  for (std::size_t at = 0, end = 0; (end = log.find('\n', at)) != std::string::npos; at = end + 1) {
+    const Json line = Json::parse(log.substr(at, end - at));
+    const std::string event = line.at("event");
+    if (event == "epoch") continue;
+    const std::string message = line.value("message", "");
+    events.push_back(
+        text("step ", line.value("step", std::int64_t{0}), ": ", event, message.empty() ? "" : ", ", message));
+  }
+  return events;
+}
+
+void read_live_file(LiveRun& run, const std::string& folder) {
+  const Json live = read_json(folder + "/state.json");
+  run.steps = live.value("steps", run.steps);
+  run.epochs = live.value("epochs", run.epochs);
+  if (const std::vector<std::string> colours = words_in(live, "colours");
+      std::all_of(colours.begin(), colours.end(), is_colour))
+    run.colours = colours;
+  for (const Json& point : live.value("loss", Json::array()))
+    run.losses.emplace_back(point.at(0).get<double>(), to_number(point.at(1)));
+  run.lr = number_in(live, "lr");
+  run.rate = number_in(live, "rate");
+  for (const std::string& message : words_in(live, "messages")) run.messages.push_back(message);
+  for (const std::string& warning : words_in(live, "warnings"))
+    if (std::find(run.warnings.begin(), run.warnings.end(), warning) == run.warnings.end())
+      run.warnings.push_back(warning);
+  if (!run.ended()) {
+    run.step = std::max(run.step, live.value("step", std::int64_t{0}));
+    run.seconds = live.value("seconds", 0.0);
+    run.memory = live.value("memory", 0.0);
+    run.silent = std::max(0.0, now() - live.value("time", now()));
+  }
+  if (!live.contains("pictures")) return;
+  run.pictured = live.at("pictures").at("step");
+  for (const Json& caption : live.at("pictures").at("cases")) {
+    if (run.pictures.size() == kMostShownCases) break;
+    ShownPictures& shown = run.pictures.emplace_back(ShownPictures{caption.get<std::string>(), {}});
+    for (std::size_t i = 0; i < kPictureNames.size(); ++i)
+      shown.files.emplace_back(kPictureNames[i], folder + "/" + live_picture(run.pictures.size() - 1, i));
+  }
+}
+
+// The pictures of the page of a run, which has those of the best weights.
+void take_report_pictures(LiveRun& run, const std::string& folder) {
+  for (const char* kind : {"only", "worst", "median", "best"}) {
+    ShownPictures shown{text("the ", kind, " case, by the best weights"), {}};
+    for (const char* name : {"image", "truth", "prediction"})
+      if (const std::string file = text(folder, "/", kind, "_", name, ".png"); fs::exists(file))
+        shown.files.emplace_back(name, file);
+    if (!shown.files.empty() && run.pictures.size() < kMostShownCases) run.pictures.push_back(std::move(shown));
+  }
+  run.pictured = run.step;
+}
+
+void read_files(LiveRun& run, const std::string& directory) {
+  const Json manifest = read_json(directory + "/run.json");
+  run.state = manifest.at("exit_reason");
+  run.data = fs::path(manifest.at("dataset").at("path").get<std::string>()).stem().string();
+  run.loss = manifest.at("config").at("loss");
+  run.network = network_of(manifest);
+  run.steps = manifest.at("config").at("steps");
+  run.epochs = manifest.value("epochs", std::int64_t{0});
+  run.step = manifest.at("steps");
+  run.seconds = manifest.at("seconds");
+  run.memory = manifest.at("peak_memory_bytes");
+  run.warnings = words_in(manifest, "warnings");
+  run.classes = words_in(manifest, "classes");
+  if (manifest.contains("results")) {
+    const Json& test = manifest.at("results").at("test");
+    run.test_dice = number_in(test, "dice_mean");
+  }
+  const std::string log = read_text(directory + "/log.jsonl");
+  run.history = logged_history(log);
+  run.messages = events_of(log);
+  if (!run.history.empty()) {
+    run.step = std::max(run.step, run.history.back().step);
+    run.epoch = run.history.back().epoch;
+    run.lr = run.history.back().lr;
+  }
+  if (fs::exists(directory + "/live/state.json")) read_live_file(run, directory + "/live");
+  if (run.pictures.empty()) take_report_pictures(run, directory + "/overlays");
+  // What the process of the live file has not seen is in the epochs.
+  const double first = run.losses.empty() ? HUGE_VAL : run.losses.front().first;
+  std::vector<std::pair<double, double>> before;
+  for (const EpochRecord& record : run.history)
+    if (const auto step = static_cast<double>(record.step); step < first && std::isfinite(record.loss))
+      before.emplace_back(step, record.loss);
+  run.losses.insert(run.losses.begin(), before.begin(), before.end());
+}
+
+}  // namespace
+
+std::string live_picture(std::size_t shown_case, std::size_t picture) {
+  return text("case_", shown_case, "_", kPictureNames.at(picture), ".png");
+}
+
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+double LiveRun::eta() const { return ended() || !(rate > 0) ? std::nan("") : static_cast<double>(steps - step) / rate; }
+
+double LiveRun::best_dice() const {
+  double best = std::nan("");
+  for (const EpochRecord& record : history)
+    if (!(record.val_dice <= best)) best = std::isnan(record.val_dice) ? best : record.val_dice;
+  return best;
+}
+
+double LiveRun::last_loss() const { return losses.empty() ? std::nan("") : losses.back().second; }
+
+LiveRun read_live_run(const std::string& directory) try {
+  LiveRun run;
+  read_files(run, directory);
+  return run;
+} catch (const nlohmann::json::exception& error) {
+  throw Error(ErrorKind::data, directory + ": " + error.what(), "a file of the run is damaged");
+}
+
+Json to_json(const LiveRun& run) {
+  Json json{{"state", run.state},
+            {"data", run.data},
+            {"loss_name", run.loss},
+            {"network", run.network},
+            {"step", run.step},
+            {"steps", run.steps},
+            {"epoch", run.epoch},
+            {"epochs", run.epochs},
+            {"seconds", run.seconds},
+            {"steps_per_second", number(run.rate)},
+            {"eta_seconds", number(run.eta())},
+            {"lr", number(run.lr)},
+            {"memory_bytes", run.memory},
+            {"best_val_dice", number(run.best_dice())},
+            {"test_dice", number(run.test_dice)},
+            {"classes", run.classes},
+            {"losses", Json::array()},
+            {"history", to_json(run.history)},
+            {"messages", run.messages},
+            {"warnings", run.warnings}};
+  for (const auto& [step, loss] : run.losses) json["losses"].push_back({step, number(loss)});
+  return json;
+}
+
+}  // namespace voxgrad::apps
