@@ -26,22 +26,30 @@ progress{display:block;width:100%;height:14px;margin:.4em 0 1em;accent-color:var
 .facts small{color:var(--soft)}
 .curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:18px 22px}
 .curves svg{width:100%;height:auto}
+.curves svg text{font-size:12px}
+#\31_now p{max-width:none}
+section h2{margin-top:1.4em}
 .curves figcaption{font-size:1rem;max-width:none}
 .pictures.case{display:grid;grid-template-columns:repeat(4,minmax(0,1fr));gap:10px;margin:.3em 0 1.4em}
 .case img{display:block;width:100%;height:auto;border-radius:3px}
 .case figcaption{margin:3px 0 0}
 @media (max-width:640px){.pictures.case{grid-template-columns:repeat(2,minmax(0,1fr))}}
 ul.log{padding-left:1.2em;overflow-wrap:anywhere;font-size:.9rem}
-td.words{text-align:left}
-.entry{white-space:normal}
+h3::first-letter{text-transform:none}
 .race tbody th{white-space:normal;overflow-wrap:anywhere;min-width:6em}
 .race td:nth-child(2){white-space:normal;text-align:left}
+.race th:nth-child(2){text-align:left}
 .race svg .thin{stroke-opacity:.6}
+.race svg [class^=thick]{stroke-width:2}
+.race svg .thick-0{stroke:var(--distribution)}
+.race svg .thick-1{stroke:var(--region);stroke-dasharray:none}
+.race svg .thick-2{stroke:var(--boundary);stroke-dasharray:none}
+.race svg .thick-3{stroke:var(--compound)}
+.race svg .thick-4{stroke:var(--ink);stroke-dasharray:6 3}
+.race svg .thick-5{stroke:var(--soft);stroke-dasharray:2 3}
+.race svg :is(.distribution,.region,.boundary,.compound){display:none}
 )";
-// Okabe and Ito's palette without its yellow, which is too light on paper.
-constexpr const char* kRaceColours[]{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"};
-constexpr const char* kRaceColoursInTheDark[]{"#5ab8ee", "#ff9d57", "#38c99c", "#e79acb", "#a8dcff", "#ffc04d"};
-constexpr std::size_t kNamed = std::size(kRaceColours);
+constexpr std::size_t kNamed = 6;  // losses with a colour in a race
 
 constexpr const char* kScript = R"(<script>
 "use strict";
@@ -88,8 +96,8 @@ std::string name_of_class(const LiveRun& run, std::size_t label) {
 
 std::string words_of_state(const LiveRun& run) {
   if (run.state == "running" && run.step == run.steps && run.steps > 0) return "testing the best model";
-  if (run.state == "running") return "training";
-  return run.state;
+  if (run.ended()) return run.state;
+  return text("epoch ", run.epoch, " of ", run.epochs);
 }
 
 std::string now_part(const LiveRun& run) {
@@ -102,8 +110,7 @@ std::string now_part(const LiveRun& run) {
     body += alarm(text("The training has ended with an error at step ", run.step, "; see Messages."));
   body += progress(static_cast<double>(run.step), static_cast<double>(run.steps), "steps of the training");
   body += "<dl class=\"facts\">\n";
-  body += fact("Step", text(run.step, " of ", run.steps),
-               text(words_of_state(run), ", epoch ", run.epoch, " of ", run.epochs));
+  body += fact("Step", text(run.step, " of ", run.steps), words_of_state(run));
   if (run.ended())
     body += fact("Test Dice", fixed(run.test_dice, 3), "by the best weights");
   else
@@ -214,7 +221,14 @@ std::string race_part(const LiveComparison& live) {
   std::string body;
   for (const std::string& dataset : datasets_of(live)) {
     const std::vector<const LiveRow*> rows = ranked(live, dataset);
-    const std::string plot = learning_curves_plot(comparison, dataset, named_of(rows, live));
+    double least = 1;
+    for (const LiveRow* row : rows)
+      for (const LiveRun& run : row->runs)
+        for (const EpochRecord& record : run.history)
+          if (record.val_dice < least) least = record.val_dice;
+    // Losses that are close to each other are told apart on a scale that begins at a full tenth below the lowest Dice.
+    const double low = std::floor(10 * std::min(least, 0.9)) / 10;
+    const std::string plot = learning_curves_plot(comparison, dataset, named_of(rows, live), low);
     HtmlTable table("The best loss in validation stands first", {"loss", "state", "validation Dice", "test Dice"});
     for (const LiveRow* row : rows) {
       const auto dice = [](double value) {
@@ -228,18 +242,6 @@ std::string race_part(const LiveComparison& live) {
                         table.str() + "</div>\n");
   }
   return body;
-}
-
-std::string race_style() {
-  std::string style, dark;
-  for (std::size_t i = 0; i < kNamed; ++i) {
-    style += text(".race svg .thick-", i, "{stroke-width:2;stroke:", kRaceColours[i], "}\n");
-    dark += text(".race svg .thick-", i, "{stroke:", kRaceColoursInTheDark[i], "}\n");
-  }
-  return style +
-         ".race svg .thick-3{stroke-dasharray:6 3}.race svg .thick-4{stroke-dasharray:2 3}"
-         ".race svg .thick-5{stroke-dasharray:9 3 2 3}\n@media screen and (prefers-color-scheme:dark){" +
-         dark + "}\n";
 }
 
 }  // namespace
@@ -282,7 +284,7 @@ std::string html_of(const LivePage& live) {
       "`voxgrad watch DIRECTORY` shows the page again.</p>\n"
       "<noscript><meta http-equiv=\"refresh\" content=\"5\"/></noscript>\n";
   for (const auto& [id, html] : live.parts) body += "<div id=\"" + id + "\">\n" + html + "</div>\n";
-  return page(live.title, body + kScript, kStyle + race_style());
+  return page(live.title, body + kScript, kStyle);
 }
 
 }  // namespace voxgrad::apps

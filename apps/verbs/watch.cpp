@@ -1,8 +1,6 @@
 // `voxgrad watch` shows the run or the comparison in a directory as a live page, whether another process works there or
 // all is done. It prints the address and serves the page until Ctrl-C.
-#include <chrono>
-#include <filesystem>
-#include <thread>
+#include <poll.h>
 
 #include "apps/live/server.h"
 #include "apps/live/state.h"
@@ -31,7 +29,7 @@ void watch(const WatchOptions& options, const Common& common) {
   else
     print_text(server.url() + "\n");
   common.console().say("Ctrl-C ends it");
-  while (pending_signal() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  while (pending_signal() == 0) ::poll(nullptr, 0, 100);
 }
 
 }  // namespace

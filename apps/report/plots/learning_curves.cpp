@@ -26,8 +26,8 @@ Line curve_of(const Comparison& comparison, const std::string& dataset, const st
 }  // namespace
 
 std::string learning_curves_plot(const Comparison& comparison, const std::string& dataset,
-                                 const std::vector<std::string>& named) {
-  LinePlot plot{"validation Dice over the steps of the training on " + dataset, "validation Dice", 0, 1, {}};
+                                 const std::vector<std::string>& named, double low) {
+  LinePlot plot{"validation Dice over the steps of the training on " + dataset, "validation Dice", low, 1, {}};
   for (const std::string& loss : comparison.losses())
     if (std::find(named.begin(), named.end(), loss) == named.end())
       plot.lines.push_back(curve_of(comparison, dataset, loss));

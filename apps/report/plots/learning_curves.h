@@ -8,8 +8,9 @@
 
 namespace voxgrad::apps {
 
-// Returns the plot of one dataset, with means over its runs. It is empty if no run was validated before its end.
+// Returns the plot of one dataset, with means over its runs; its scale begins at `low`. It is empty if no run was
+// validated before its end.
 std::string learning_curves_plot(const Comparison& comparison, const std::string& dataset,
-                                 const std::vector<std::string>& named);
+                                 const std::vector<std::string>& named, double low = 0);
 
 }  // namespace voxgrad::apps
