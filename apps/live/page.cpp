@@ -25,6 +25,7 @@ progress{display:block;width:100%;height:14px;margin:.4em 0 1em;accent-color:var
 .facts{grid-template-columns:repeat(auto-fill,minmax(min(48%,165px),1fr))}
 .facts small{color:var(--soft)}
 .curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:18px 22px}
+.curves:not(.race){align-items:end}
 .curves svg{width:100%;height:auto}
 .curves svg text{font-size:12px}
 #\31_now p{max-width:none}
@@ -36,7 +37,7 @@ section h2{margin-top:1.4em}
 @media (max-width:640px){.pictures.case{grid-template-columns:repeat(2,minmax(0,1fr))}}
 ul.log{padding-left:1.2em;overflow-wrap:anywhere;font-size:.9rem}
 h3::first-letter{text-transform:none}
-.race tbody th{white-space:normal;overflow-wrap:anywhere;min-width:6em}
+.race tbody th{white-space:normal;overflow-wrap:anywhere;min-width:7em}
 .race td:nth-child(2){white-space:normal;text-align:left}
 .race th:nth-child(2){text-align:left}
 .race svg .thin{stroke-opacity:.6}

@@ -114,7 +114,7 @@ TEST_CASE("texts from files are no HTML, and bytes that are no text do no harm")
   check_live_page(html);
   CHECK(!contains(html, "<script>alert"));
   CHECK(!contains(html, "<img src=x"));
-  CHECK(!contains(html, "display:none}\n<"));
+  CHECK(!contains(html, "}body{"));
   CHECK(count(html, "&lt;script&gt;alert(1)") >= 4);  // loss, caption, message, warning
   CHECK(dumped(Json{{"id", "a\xff"}}) == "{\"id\":\"a\xef\xbf\xbd\"}");
   LiveComparison comparison;
