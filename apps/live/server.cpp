@@ -56,10 +56,13 @@ class LiveServer::Impl {
  public:
   Impl(const std::string& directory, int port) : directory_(directory), comparison_(directory) {
     server_.set_socket_options(reuse_address);
+    // Browsers open connections on which they say nothing for a while: they may keep nobody else waiting for long.
     server_.set_keep_alive_max_count(1);
+    server_.set_keep_alive_timeout(1);
+    server_.set_read_timeout(2);
     server_.set_payload_max_length(0);
     server_.set_default_headers(headers());
-    server_.new_task_queue = [] { return new httplib::ThreadPool(2); };
+    server_.new_task_queue = [] { return new httplib::ThreadPool(8); };
     server_.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
       response.status = !is_this_machine(request.get_header_value("Host")) ? 403 : request.method != "GET" ? 405 : 0;
       if (response.status == 0) {

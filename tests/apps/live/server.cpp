@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "apps/program/json.h"
@@ -18,14 +19,19 @@ namespace {
 
 int port_of(const std::string& url) { return std::stoi(url.substr(url.rfind(':') + 1)); }
 
-// Sends a request as it is, and returns the whole answer.
-std::string ask(int port, const std::string& request) {
+int connected(int port) {
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
   REQUIRE(::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  return socket;
+}
+
+// Sends a request as it is, and returns the whole answer.
+std::string ask(int port, const std::string& request) {
+  const int socket = connected(port);
   REQUIRE(::send(socket, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size()));
   std::string answer;
   char buffer[4096];
@@ -111,6 +117,20 @@ TEST_CASE("pages, pictures and state of a run; all else is refused") {
                   method);
   CHECK(status_of(get(port, "/" + std::string(20'000, 'a'))) >= 400);
   CHECK(status_of(get(port, "/")) == 200);  // and it is still there
+}
+
+TEST_CASE("connections that say nothing keep nobody waiting") {
+  if (!has_live_server()) return;
+  const Folder folder;
+  LiveServer server(folder.file("run"), 0);
+  server.start();
+  const int port = port_of(server.url());
+  std::vector<int> silent;
+  for (int i = 0; i < 6; ++i) silent.push_back(connected(port));
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(status_of(get(port, "/")) == 200);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(4));
+  for (const int socket : silent) ::close(socket);
 }
 
 TEST_CASE("a port in use is an error with a remedy") {
