@@ -10,6 +10,7 @@
 #include "apps/report/plots/critical_difference.h"
 #include "apps/report/plots/learning_curves.h"
 #include "apps/report/plots/rows.h"
+#include "apps/report/slices.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
 
