@@ -69,7 +69,7 @@ Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, dou
 // Makes the plan fit --time, of which a part is over already.
 Costs fit(Plan& plan, const data::Dataset& dataset, const std::string& time, Clock::time_point start,
           const Common& common) {
-  constexpr double kShare = 0.03, kMost = 5;  // of the time, and seconds, in which steps are measured
+  constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
   const double seconds = parse_time(time);
   const Costs costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
   fit_time(plan, costs, seconds - since(start));

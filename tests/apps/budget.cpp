@@ -67,7 +67,7 @@ TEST_CASE("train --time plans the steps, keeps the plan for a resumption, and re
   const Outcome outcome =
       program({"train", data, "-o", run, "--base", "4", "--depth", "2", "--time", "4s", "--json", "-q"});
   REQUIRE(outcome.code == 0);
-  const Json manifest = Json::parse(read_text(run + "/run.json"));
+  const Json manifest = Json::parse(bytes_of(run + "/run.json"));
   const std::int64_t steps = manifest["config"]["steps"];
   CHECK(steps > 10);
   CHECK(manifest["results"]["history"].back()["step"] == steps);
@@ -85,10 +85,10 @@ TEST_CASE("a training ends when it has lost its patience, and is then complete")
   const Outcome outcome = program({"train", data, "-o", run, "--base", "4", "--depth", "2", "--steps", "2000", "--lr",
                                    "1e-30", "--weight-decay", "0", "--patience", "2", "--json", "-q"});
   REQUIRE(outcome.code == 0);
-  const Json manifest = Json::parse(read_text(run + "/run.json"));
+  const Json manifest = Json::parse(bytes_of(run + "/run.json"));
   CHECK(manifest["exit_reason"] == "finished");
   CHECK(manifest["results"]["history"].size() == 3);
   CHECK(Json::parse(outcome.out)["best_epoch"] == 1);
   CHECK(program({"train", "--resume", run, "-q"}).code == 0);
-  CHECK(Json::parse(read_text(run + "/run.json"))["results"]["history"].size() == 3);
+  CHECK(Json::parse(bytes_of(run + "/run.json"))["results"]["history"].size() == 3);
 }
