@@ -90,15 +90,17 @@ void fit_time(Plan& plan, const Costs& costs, double seconds) {
                      fixed(costs.step, 2), " s, the validation ", fixed(costs.validation, 1), " s and the test ",
                      fixed(costs.test + kReport, 1), " s: not one step fits"),
                 "give more --time");
-  // The spare time of the validations that are left out goes to steps, so both numbers are found together.
   const double allowed = std::max(1.0, kValidationShare * left / std::max(costs.validation, 1e-9));
   std::int64_t& every = plan.config.validate_every;
   if (every > 0)
     every = std::max(every, static_cast<std::int64_t>(std::ceil(static_cast<double>(plan.epoch_of(most)) / allowed)));
-  set_steps(plan, most);
-  while (plan.steps > 1 && seconds_of(plan, costs) > seconds)
-    set_steps(plan,
-              std::clamp<std::int64_t>(plan.steps - steps_in(seconds_of(plan, costs) - seconds), 1, plan.steps - 1));
+  std::int64_t fits = 1, beyond = most + 1;
+  while (fits + 1 < beyond) {
+    const std::int64_t middle = fits + (beyond - fits) / 2;
+    set_steps(plan, middle);
+    (seconds_of(plan, costs) <= seconds ? fits : beyond) = middle;
+  }
+  set_steps(plan, fits);
 }
 
 double parse_time(const std::string& text) {
