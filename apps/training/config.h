@@ -27,7 +27,7 @@ struct TrainConfig {
   double weight_decay = 0.01, clip = 12, ema = 0;
   std::string augment;
   double foreground = 0.33;
-  std::int64_t validate_every = 1;
+  std::int64_t validate_every = 1, patience = 0;
   std::string on_nan = "stop";
   std::uint64_t seed = 1;
 };
@@ -51,7 +51,7 @@ void visit_settings(Config& c, F&& f) {
   f("patch", c.patch, "size of a training patch, 128 or 96x96x64; empty: the case, at most 256^2 or 64^3 voxels");
   f("batch", c.batch, "patches per step; 0: by voxels");
   f("epochs", c.epochs, "length of the training; 0: see --steps");
-  f("steps", c.steps, "length of the training in optimiser steps; 0: a default budget");
+  f("steps", c.steps, "length of the training in optimiser steps; 0: six patches of every case, 600 to 3000 steps");
   f("lr", c.lr, "largest learning rate; 0: the default of the optimiser");
   f("optimizer", c.optimizer, "adamw, adam or sgd");
   f("schedule", c.schedule, "of the learning rate: cosine, poly or constant");
@@ -63,6 +63,7 @@ void visit_settings(Config& c, F&& f) {
     "default");
   f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
   f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
+  f("patience", c.patience, "stop when so many validations in a row brought no better Dice; 0: never");
   f("on_nan", c.on_nan, "when loss or gradient is not finite: stop, skip (the step) or rollback (to the checkpoint)");
 }
 

@@ -19,11 +19,12 @@ namespace voxgrad::apps {
 namespace {
 
 // Defaults for settings that nobody gave (apps/README.md).
-constexpr std::int64_t kBase = 16;                  // channels of the first level
-constexpr std::int64_t kVoxelsPerStep = 2 * 65536;  // aim for the batch, 2 .. 16 patches
-constexpr std::int64_t kSteps = 600;                // default budget
-constexpr double kRate = 2e-3, kRateSgd = 1e-2;     // for Adam and AdamW, for SGD with momentum
-constexpr double kWarmup = 0.03;                    // share of the steps
+constexpr std::int64_t kBase = 16;                            // channels of the first level
+constexpr std::int64_t kVoxelsPerStep = 2 * 65536;            // aim for the batch, 2 .. 16 patches
+constexpr std::int64_t kPasses = 6;                           // default budget: so many patches of every training case,
+constexpr std::int64_t kLeastSteps = 600, kMostSteps = 3000;  // in so many steps
+constexpr double kRate = 2e-3, kRateSgd = 1e-2;               // for Adam and AdamW, for SGD with momentum
+constexpr double kWarmup = 0.03;                              // share of the steps
 
 template <class Number>
 void require(bool ok, const char* flag, Number value, const std::string& range) {
@@ -47,6 +48,7 @@ void check_ranges(const TrainConfig& c, int dims) {
   within("epochs", c.epochs, 1'000'000'000);
   within("steps", c.steps, 1'000'000'000'000);
   within("validate-every", c.validate_every, 1'000'000'000);
+  within("patience", c.patience, 1'000'000'000);
   require(c.lr >= 0 && std::isfinite(c.lr), "lr", c.lr, "0..");
   require(c.dropout >= 0 && c.dropout < 1, "dropout", c.dropout, "[0, 1)");
   require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "[0, 1)");
@@ -178,13 +180,11 @@ void plan_steps(Plan& plan) {
   choose_value("schedule", c.schedule, nn::schedule_names());
   const std::int64_t cases = std::ssize(plan.loader.cases);
   plan.steps_per_epoch = std::clamp<std::int64_t>((cases + c.batch - 1) / c.batch, 20, 250);
-  plan.steps = c.steps > 0 ? c.steps : c.epochs > 0 ? c.epochs * plan.steps_per_epoch : kSteps;
-  c.steps = plan.steps;
-  c.epochs = 0;
+  const std::int64_t usual = std::clamp(kPasses * cases / c.batch, kLeastSteps, kMostSteps);
+  const std::int64_t steps = c.steps > 0 ? c.steps : c.epochs > 0 ? c.epochs * plan.steps_per_epoch : usual;
   if (c.lr == 0) c.lr = c.optimizer == "sgd" ? kRateSgd : kRate;
   plan.schedule.lr = c.lr;
-  plan.schedule.total = plan.steps;
-  plan.schedule.warmup = static_cast<std::int64_t>(kWarmup * static_cast<double>(plan.steps));
+  set_steps(plan, steps);
   plan.optimizer.weight_decay = c.weight_decay;
   if (c.optimizer == "sgd") plan.optimizer.nesterov = true;
 }
@@ -192,6 +192,12 @@ void plan_steps(Plan& plan) {
 }  // namespace
 
 const char* name_of(OnNan what) { return what == OnNan::stop ? "stop" : what == OnNan::skip ? "skip" : "rollback"; }
+
+void set_steps(Plan& plan, std::int64_t steps) {
+  plan.steps = plan.config.steps = plan.schedule.total = steps;
+  plan.config.epochs = 0;
+  plan.schedule.warmup = static_cast<std::int64_t>(kWarmup * static_cast<double>(steps));
+}
 
 Split split_of(const data::Dataset& dataset, const std::string& fold) {
   if (!fold.empty()) return fold_split(dataset, fold);

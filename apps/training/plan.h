@@ -47,6 +47,9 @@ Split split_of(const data::Dataset& dataset, const std::string& fold);
 // on, and classes that no training case has. Reads training cases until every class was seen.
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split);
 
+// Sets the length of a training, with its schedule. `steps` is at least 1.
+void set_steps(Plan& plan, std::int64_t steps);
+
 // Throws Error(usage) for a setting that is impossible and names its range or what it has to fit.
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish);
 

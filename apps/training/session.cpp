@@ -129,7 +129,7 @@ void Session::train() {
       survive(error);
     }
   };
-  while (trainer_.steps_done() < plan_.steps) {
+  while (trainer_.steps_done() < plan_.steps && !out_of_patience()) {
     double lr = kUnknown;
     surviving(true, [&] {
       const StepReport report = trainer_.step();
@@ -147,6 +147,14 @@ void Session::train() {
       throw Interrupted{signal};
     }
   }
+}
+
+// It depends on the history alone, so a run that goes on knows it, too.
+bool Session::out_of_patience() const {
+  if (plan_.config.patience == 0 || best_ == 0) return false;
+  const auto in_vain = std::count_if(history_.begin() + best_, history_.end(),
+                                     [](const EpochRecord& record) { return !std::isnan(record.val_dice); });
+  return in_vain >= plan_.config.patience;
 }
 
 // To be called while an Error(diverged) is being handled. Throws it again if the settings say so.

@@ -61,6 +61,7 @@ class Session {
   using Clock = std::chrono::steady_clock;
   void prepare_fields();
   void train();
+  bool out_of_patience() const;
   void survive(const Error& error);
   void end_epoch(double lr);
   void restore(const TensorFile& file);

@@ -13,6 +13,7 @@
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
 #include "apps/report/run_page.h"
+#include "apps/training/budget.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
@@ -27,7 +28,7 @@ namespace {
 
 struct TrainOptions {
   TrainConfig config;
-  std::string out, resume, watch;
+  std::string out, resume, watch, time;
   bool dry_run = false;
   CLI::App* verb = nullptr;
 };
@@ -54,43 +55,55 @@ void show(const TrainResult& result, const std::string& report, const std::strin
   if (!report.empty()) print_text("report: " + report + "\n");
 }
 
-// Does two steps and one prediction, and computes from their time and memory what the whole training will take.
-void dry_run(const data::Dataset& dataset, const Plan& plan, const Common& common) {
-  using Clock = std::chrono::steady_clock;
-  const auto seconds_of = [](auto&& work) {
-    const auto start = Clock::now();
-    work();
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, double seconds) {
+  const SignalGuard guard;
+  return measure_costs(dataset, plan, device, seconds, [] {
+    if (const int signal = pending_signal()) throw Interrupted{signal};
+  });
+}
+
+// Makes the plan fit --time, of which a part is over already.
+Costs fit(Plan& plan, const data::Dataset& dataset, const std::string& time, Clock::time_point start,
+          const Common& common) {
+  constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
+  const double seconds = parse_time(time);
+  const Costs costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
+  fit_time(plan, costs, seconds - since(start));
+  common.console().say(text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", time,
+                            ", with a validation of ", duration(costs.validation), " every ",
+                            plan.config.validate_every, " epochs, and ", duration(costs.test), " for the test"));
+  return costs;
+}
+
+// Does a few steps and predictions, and computes from their time and memory what the whole training will take.
+void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs, const Common& common) {
   const Device device = common.get_device();
-  Trainer trainer(dataset, plan, device);
-  trainer.step();  // the first one allocates
-  const double step = seconds_of([&] { trainer.step(); });
-  double validation = 0;
-  if (!plan.val.empty())
-    validation = seconds_of([&] { evaluate_cases(trainer.evaluated(), dataset, {plan.val.front()}); }) *
-                 static_cast<double>(plan.val.size());
-  const std::int64_t every = plan.config.validate_every, epochs = plan.epoch_of(plan.steps);
-  const double validations = every == 0 ? 1 : static_cast<double>((epochs + every - 1) / every);
-  const double total = step * static_cast<double>(plan.steps) + validation * validations;
+  const std::int64_t epochs = plan.epoch_of(plan.steps),
+                     parameters = fresh_model(plan, Device::cpu).net->parameter_count();
+  const double total = seconds_of(plan, costs);
   const auto pool = static_cast<std::int64_t>(backend_of(device).pool().statistics().peak);
   if (common.json)
-    return print_json({{"parameters", trainer.parameter_count()},
+    return print_json({{"parameters", parameters},
                        {"patch", std::vector<std::int64_t>(plan.loader.patch.begin(), plan.loader.patch.end())},
                        {"batch", plan.config.batch},
                        {"steps", plan.steps},
                        {"epochs", epochs},
-                       {"step_seconds", step},
-                       {"validation_seconds", validation},
+                       {"step_seconds", costs.step},
+                       {"validation_seconds", costs.validation},
+                       {"test_seconds", costs.test},
                        {"seconds", total},
                        {"tensor_memory_bytes", pool},
                        {"peak_memory_bytes", peak_memory_bytes()},
                        {"config", to_json(plan.config)},
                        {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
-  print_text(summary(plan, dataset.info(), trainer.parameter_count()) +
+  print_text(summary(plan, dataset.info(), parameters) +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
-                  "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(step, 3), " s, validations of ",
-                  duration(validation), "\n"));
+                  "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3),
+                  " s, validations of ", duration(costs.validation), ", a test of ", duration(costs.test), "\n"));
 }
 
 // The page is served at this port; without a port there is none.
@@ -155,6 +168,7 @@ void resume(const TrainOptions& options, const Program& program) {
     const CLI::Option* option = options.verb->get_option_no_throw(option_name(name));
     if (name != "data" && option != nullptr && option->count() > 0) refuse_change(option_name(name), options.resume);
   });
+  if (!options.time.empty()) refuse_change("--time", options.resume);
   RunDirectory directory = RunDirectory::reopen(options.resume);
   std::string warning;
   TrainConfig config =
@@ -167,18 +181,27 @@ void resume(const TrainOptions& options, const Program& program) {
 }
 
 void train(TrainOptions& options, const Program& program) {
+  const Clock::time_point start = Clock::now();
   if (!options.resume.empty()) return resume(options, program);
   TrainConfig& config = options.config;
   if (config.data.empty())
     throw Error(ErrorKind::usage, "train: no dataset given", "voxgrad train FILE.h5 --loss dice_ce -o RUN");
+  if (!options.time.empty()) parse_time(options.time);
+  if (!options.time.empty() && (config.steps > 0 || config.epochs > 0))
+    throw Error(ErrorKind::usage, "--time, --steps and --epochs all say how long the training is", "give one of them");
   losses::make_loss(config.loss);  // a misspelt loss is found before the file is read
   config.seed = program.common().seed;
   toml_text(program.command());  // config.toml and run.json can name the paths in it
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  const Plan plan = make_plan(dataset, config);
-  if (options.dry_run) return dry_run(dataset, plan, program.common());
+  Plan plan = make_plan(dataset, config);
+  Costs costs;
+  if (!options.time.empty())
+    costs = fit(plan, dataset, options.time, start, program.common());
+  else if (options.dry_run)
+    costs = measure(dataset, plan, device, 0);
+  if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory
   run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false,
       port_of(options), program);
@@ -193,6 +216,8 @@ void add_train(Program& program) {
   add_settings(verb, options->config);
   verb.add_option("-o,--out", options->out, "run directory (default: runs/DATASET-LOSS)");
   verb.add_option("--resume", options->resume, "go on with the run in this directory")->configurable(false);
+  verb.add_option("--time", options->time,
+                  "the time that all may take, e.g. 90s, 20min or 2h: the steps are as many as fit");
   add_watch_flag(verb, options->watch);
   verb.add_flag("--dry-run", options->dry_run, "print shapes, parameters, memory and a time estimate, and stop")
       ->configurable(false);

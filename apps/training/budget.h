@@ -1,0 +1,35 @@
+// How long a training takes, and how many steps fit a time that somebody has.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "apps/training/plan.h"
+#include "engine/tensor.h"
+
+namespace voxgrad::apps {
+
+// Seconds: of one step, of what ends an epoch beside a validation, of one validation, and of the test at the end.
+struct Costs {
+  double step = 0, epoch = 0, validation = 0, test = 0;
+};
+
+// Does steps for `measured` seconds, at least three, and segments one case of each split; cases of other sizes are
+// taken in proportion to their voxels. The maps that a loss asks for are made first, because the first steps would
+// otherwise make them. `progress` is called meanwhile; an exception of it ends the work.
+Costs measure_costs(
+    const data::Dataset& dataset, const Plan& plan, Device device, double measured,
+    const std::function<void()>& progress = [] {});
+
+// Returns the seconds that the whole training of a plan takes.
+double seconds_of(const Plan& plan, const Costs& costs);
+
+// Sets the number of steps, the schedule and validate_every so that training, validations and test take `seconds`. So
+// many validations are left out that the others take at most a tenth of the time; the last one always takes place.
+// Throws Error(usage) if not one step fits.
+void fit_time(Plan& plan, const Costs& costs, double seconds);
+
+// Reads "90s", "20min", "2h" or "1h30min" as seconds. Throws Error(usage) for anything else.
+double parse_time(const std::string& text);
+
+}  // namespace voxgrad::apps
