@@ -59,8 +59,8 @@ void visit_settings(Config& c, F&& f) {
   f("clip", c.clip, "largest norm of the gradient; 0: no clipping");
   f("ema", c.ema, "decay of the moving average of the weights that is validated and tested; 0: none");
   f("augment", c.augment,
-    "of the patches: none, geometry (flips, rotations), intensity or default (both); empty: 3-D intensity, 2-D "
-    "default");
+    "of the patches: none, geometry, intensity, default (both) or elastic (default and deformations), and single "
+    "changes after it, as in default,elastic=0.3,rotate=0; empty: default");
   f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
   f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
   f("patience", c.patience, "stop when so many validations in a row brought no better Dice; 0: never");

@@ -136,14 +136,6 @@ void check_norm(const Plan& plan) {
                    " or a smaller --depth"));
 }
 
-// Knows the names of data/sampling/augment.h and "intensity", which is the default without flips and rotations.
-data::AugmentOptions augmentation(const std::string& name) {
-  choose_value("augment", name, {"none", "geometry", "intensity", "default"});
-  data::AugmentOptions options = data::augment_options(name == "intensity" ? "default" : name);
-  if (name == "intensity") options.flip = options.rotate = 0;
-  return options;
-}
-
 void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train) {
   const TrainConfig& c = plan.config;
   // Hounsfield units mean the same in every scan; other intensities are comparable within a case only.
@@ -156,7 +148,7 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   loader.batch = c.batch;
   loader.foreground = c.foreground;
   loader.prepare = [normalisation = plan.model.normalisation](const Tensor& image) { normalisation.apply(image); };
-  loader.augment = augmentation(c.augment);
+  loader.augment = data::augment_options(c.augment, dataset.info().dims);
   loader.seed = c.seed;
 }
 
@@ -239,8 +231,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   c.depth = geometry.depth;
   c.patch = sizes_text(geometry.patch);
   if (c.base == 0) c.base = kBase;
-  // A scanner fixes the orientation of a volume, and which end is which can be what tells the classes apart.
-  if (c.augment.empty()) c.augment = info.dims == 3 ? "intensity" : "default";
+  if (c.augment.empty()) c.augment = "default";
   if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
   plan_network(plan, info, geometry);
   check_norm(plan);

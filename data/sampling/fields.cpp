@@ -76,8 +76,8 @@ std::string Fields::name_of(const std::string& key, const Case& one, const Tenso
               spacing);
 }
 
-Tensor Fields::make(const std::string& key, const Case& one, const Tensor& label) const {
-  const Tensor map = maker_.make(key, label.alias(0, Shape{1} + label.shape()), one.spacing);
+Tensor Fields::make(const std::string& key, const Tensor& label, const std::vector<double>& spacing) const {
+  const Tensor map = maker_.make(key, label.alias(0, Shape{1} + label.shape()), spacing);
   const Shape shape = label.shape() + Shape{map.extent(-1)}, batch = Shape{1} + shape;
   check(map.dtype() == DType::f32 && map.shape() == batch, "fields: ", key, " is ", map, ", expected f32 ", batch);
   return map.alias(0, shape);
@@ -110,7 +110,7 @@ void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& ca
         if (cache_ && cache_->contains(name)) continue;
         if (!writer) writer.emplace(path_);
         progress();
-        const Tensor map = make(key, one, label);
+        const Tensor map = make(key, label, one.spacing);
         if (writer->bytes() + map.bytes() > kMostBytes)
           return warn(text(path_, " would hold more than ", kMostBytes >> 30, " GiB; ", kInMemory));
         writer->add(name, map);
@@ -131,7 +131,7 @@ std::vector<Tensor> Fields::of(const Case& one, const Shape& patch) const {
   std::vector<Tensor> maps;
   for (const std::string& key : keys()) {
     const Tensor map = read(name_of(key, one, label), label);
-    maps.push_back(map.defined() ? map : make(key, one, label));
+    maps.push_back(map.defined() ? map : make(key, label, one.spacing));
   }
   return maps;
 }

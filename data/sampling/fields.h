@@ -38,13 +38,14 @@ class Fields {
   // one. S is the shape of the label; where the patch is larger, the label is first padded with background on both
   // sides.
   std::vector<Tensor> of(const Case& one, const Shape& patch) const;
+  // Makes the map of a key, f32 [*S, K], from a label u8 [*S].
+  Tensor make(const std::string& key, const Tensor& label, const std::vector<double>& spacing) const;
 
   // A cache that would have more bytes before compression is not written.
   static constexpr std::size_t kMostBytes = std::size_t{2} << 30;
 
  private:
   std::string name_of(const std::string& key, const Case& one, const Tensor& label) const;
-  Tensor make(const std::string& key, const Case& one, const Tensor& label) const;
   // Returns an undefined tensor if the cache has no such map or a damaged one.
   Tensor read(const std::string& name, const Tensor& label) const;
 

@@ -7,7 +7,8 @@
 namespace voxgrad::data {
 namespace {
 
-constexpr std::int64_t kCentres = 4096;  // for each case and class
+constexpr std::int64_t kCentres = 4096;   // for each case and class
+constexpr std::int64_t kFieldMargin = 8;  // the maps of a warped patch know an eighth of its extent on either side
 
 // The forks of the seed, and of the random numbers of a sample. With other numbers here, the same seed would give other
 // batches.
@@ -154,19 +155,43 @@ Extents Sampler::corner(const PreparedCase& from, std::int64_t sample, Random ra
   return result;
 }
 
+Tensor Sampler::place_of(std::size_t k, const Tensor& map, std::int64_t j, Batch& batch) const {
+  const Shape one = options_.patch + Shape{map.extent(-1)}, all = Shape{options_.batch} + one;
+  Tensor& target = batch.fields[options_.fields->keys()[k]];
+  if (!target.defined()) target = empty(all);
+  check(target.shape() == all, "loader: ", options_.fields->keys()[k], " of two cases: ", target, " and ", map);
+  return target.alias(j * one.numel(), one);
+}
+
 std::vector<Tensor> Sampler::cut_fields(const PreparedCase& from, const Extents& corner, std::int64_t j,
                                         Batch& batch) const {
   std::vector<Tensor> parts;
   Extents first = corner;  // the map of a small case is padded already
   for (std::int64_t& start : first.value) start = std::max<std::int64_t>(start, 0);
   for (std::size_t k = 0; k < from.fields.size(); ++k) {
-    const Tensor& map = from.fields[k];
-    const Shape one = options_.patch + Shape{map.extent(-1)}, all = Shape{options_.batch} + one;
-    Tensor& target = batch.fields[options_.fields->keys()[k]];
-    if (!target.defined()) target = empty(all);
-    check(target.shape() == all, "loader: ", options_.fields->keys()[k], " of two cases: ", target, " and ", map);
-    parts.push_back(target.alias(j * one.numel(), one));
-    crop(map, first, options_.patch, map.extent(-1), parts.back().data<float>());
+    parts.push_back(place_of(k, from.fields[k], j, batch));
+    crop(from.fields[k], first, options_.patch, parts.back().extent(-1), parts.back().data<float>());
+  }
+  return parts;
+}
+
+std::vector<Tensor> Sampler::make_fields(const PreparedCase& from, const Extents& corner, const Warp& warp,
+                                         std::int64_t j, Batch& batch) const {
+  std::vector<Tensor> parts;
+  if (!options_.fields) return parts;
+  Shape shape;
+  Extents first, margin = 0;
+  for (int i = 0; i < options_.patch.dims(); ++i) {
+    margin[i] = options_.patch[i] / kFieldMargin;
+    shape.push_back(options_.patch[i] + 2 * margin[i]);
+    first[i] = corner[i] - margin[i];
+  }
+  const Tensor label = empty(shape, DType::u8);
+  warp.sample(from.data.label, first, label);
+  for (std::size_t k = 0; k < options_.fields->keys().size(); ++k) {
+    const Tensor map = options_.fields->make(options_.fields->keys()[k], label, from.data.spacing);
+    parts.push_back(place_of(k, map, j, batch));
+    crop(map, margin, options_.patch, map.extent(-1), parts.back().data<float>());
   }
   return parts;
 }
@@ -185,10 +210,19 @@ Batch Sampler::make(std::int64_t step) {
     const Extents first = corner(*from, sample, random.fork(kCorner));
     const Tensor image = batch.images.alias(j * one_image.numel(), one_image);
     const Tensor label = batch.labels.alias(j * one_label.numel(), one_label);
-    crop(from->data.image, first, options_.patch, channels, image.data<float>());
-    crop(from->data.label, first, options_.patch, 1, label.data<std::uint8_t>());
-    const std::vector<Tensor> maps = cut_fields(*from, first, j, batch);
-    augment(image, label, from->data.spacing, options_.augment, random.fork(kAugment), maps);
+    const Random changes = random.fork(kAugment);
+    const Warp warp = draw_warp(options_.patch, from->data.spacing, options_.augment, changes);
+    std::vector<Tensor> maps;
+    if (warp.identity()) {
+      crop(from->data.image, first, options_.patch, channels, image.data<float>());
+      crop(from->data.label, first, options_.patch, 1, label.data<std::uint8_t>());
+      maps = cut_fields(*from, first, j, batch);
+    } else {
+      warp.sample(from->data.image, first, image);
+      warp.sample(from->data.label, first, label);
+      maps = make_fields(*from, first, warp, j, batch);
+    }
+    augment(image, label, from->data.spacing, options_.augment, changes, maps);
     batch.ids.push_back(from->data.id);
     if (j == 0) batch.spacing = from->data.spacing;
   }

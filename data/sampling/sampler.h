@@ -30,6 +30,11 @@ class Sampler {
   std::shared_ptr<const PreparedCase> prepared(std::int64_t index);
   // Cuts the maps of sample j of the batch and returns them. They are parts of the memory of batch.fields.
   std::vector<Tensor> cut_fields(const PreparedCase& from, const Extents& corner, std::int64_t j, Batch& batch) const;
+  // Makes the maps of a warped sample from its labels and those around it; what lies further away is not known.
+  std::vector<Tensor> make_fields(const PreparedCase& from, const Extents& corner, const Warp& warp, std::int64_t j,
+                                  Batch& batch) const;
+  // Returns the part of the memory of batch.fields for map k of sample j.
+  Tensor place_of(std::size_t k, const Tensor& map, std::int64_t j, Batch& batch) const;
   // Returns the first voxel of a patch. It is negative along an axis on which the case is smaller than the patch.
   Extents corner(const PreparedCase& from, std::int64_t sample, Random random) const;
 

@@ -88,9 +88,9 @@ TEST_CASE("fields: every flip and turn moves a map as it moves the image, and in
         folder, patch.dims() == 2 ? std::vector<Shape>{{11, 9}, {8, 13}} : std::vector<Shape>{{7, 9, 8}, {6, 6, 7}});
     Log log;
     LoaderOptions options = options_for(dataset, patch, log);
-    options.augment = augment_options("geometry");
+    options.augment = augment_options("flip=0.5,turn=0.5", patch.dims());
     Loader loader(dataset, options);
-    options.augment = augment_options("default");
+    options.augment = augment_options("intensity,flip=0.5,turn=0.5", patch.dims());
     Loader noisy(dataset, options);
     std::set<float> steps;  // from the first voxel of a patch to the next: tells the orientations apart
     for (std::int64_t step = 0; step < 150; ++step) {

@@ -65,7 +65,7 @@ Dataset random_dataset(const Folder& folder) {
 LoaderOptions busy(const Dataset& dataset) {
   LoaderOptions options = plain(dataset, {16, 16});
   options.batch = 3;
-  options.augment = augment_options("default");
+  options.augment = augment_options("default", 2);
   options.augment.noise = options.augment.blur = 1;
   options.prepare = standardise;
   return options;

@@ -1,0 +1,112 @@
+// Reads lists of augmentations: the names of sets and of the members of AugmentOptions.
+#include <algorithm>
+#include <charconv>
+
+#include "data/sampling/augment.h"
+#include "engine/names.h"
+
+namespace voxgrad::data {
+namespace {
+
+struct Member {
+  const char* name;
+  std::vector<double AugmentOptions::*> places;  // all of them get the value
+  double low, high;
+};
+
+const std::vector<Member>& members() {
+  using A = AugmentOptions;
+  static const std::vector<Member> table{
+      {"flip", {&A::flip_z, &A::flip_y, &A::flip_x}, 0, 1},
+      {"flip_z", {&A::flip_z}, 0, 1},
+      {"flip_y", {&A::flip_y}, 0, 1},
+      {"flip_x", {&A::flip_x}, 0, 1},
+      {"turn", {&A::turn}, 0, 1},
+      {"rotate", {&A::rotate}, 0, 1},
+      {"rotate_angle", {&A::rotate_angle}, 0, 180},
+      {"scale", {&A::scale}, 0, 1},
+      {"scale_range", {&A::scale_range}, 1, 10},
+      {"elastic", {&A::elastic}, 0, 1},
+      {"elastic_amount", {&A::elastic_amount}, 0, 0.4},
+      {"blur", {&A::blur}, 0, 1},
+      {"blur_sigma", {&A::blur_sigma}, 0, 100},
+      {"low_resolution", {&A::low_resolution}, 0, 1},
+      {"low_resolution_least", {&A::low_resolution_least}, 0.01, 1},
+      {"gain", {&A::gain}, 0, 1},
+      {"gain_range", {&A::gain_range}, 1, 100},
+      {"bias", {&A::bias}, 0, 1},
+      {"bias_range", {&A::bias_range}, 0, 100},
+      {"brightness", {&A::brightness}, 0, 1},
+      {"brightness_range", {&A::brightness_range}, 1, 100},
+      {"inverted_gamma", {&A::inverted_gamma}, 0, 1},
+      {"gamma", {&A::gamma}, 0, 1},
+      {"gamma_range", {&A::gamma_range}, 1, 100},
+      {"noise", {&A::noise}, 0, 1},
+      {"noise_sigma", {&A::noise_sigma}, 0, 100},
+  };
+  return table;
+}
+
+// The probabilities are those of nnU-Net (Isensee et al. 2021) for the changes that it has. Flips and turns cost
+// nothing, and where orientation means nothing they are as good as new images.
+AugmentOptions set_of(const std::string& name, int dims) {
+  AugmentOptions options;
+  if (dims == 3) options.rotate_angle = 30;
+  if (name == "none") return options;
+  if (name != "intensity") {
+    if (dims == 2) options.flip_y = options.flip_x = options.turn = 0.5;
+    options.rotate = options.scale = 0.2;
+  }
+  if (name != "geometry") {
+    options.blur = 0.2;
+    options.low_resolution = 0.25;
+    options.gain = options.bias = options.brightness = 0.15;
+    options.inverted_gamma = options.noise = 0.1;
+    options.gamma = 0.3;
+  }
+  if (name == "elastic") options.elastic = 0.2;
+  return options;
+}
+
+void set_member(AugmentOptions& options, const std::string& item, std::size_t equals) {
+  const Member& member = members()[choose("augment", item.substr(0, equals), augment_members())];
+  double value = 0;
+  const char *const first = item.data() + equals + 1, *const last = item.data() + item.size();
+  const auto [end, code] = std::from_chars(first, last, value);
+  if (code != std::errc{} || end != last || !(value >= member.low && value <= member.high))
+    throw Error(ErrorKind::usage, text("augment: the value of \"", item, "\" is not allowed"),
+                text(member.name, " takes a number from ", member.low, " to ", member.high));
+  for (double AugmentOptions::*const place : member.places) options.*place = value;
+}
+
+}  // namespace
+
+std::vector<std::string> augment_sets() { return {"none", "geometry", "intensity", "default", "elastic"}; }
+
+std::vector<std::string> augment_members() {
+  std::vector<std::string> names;
+  for (const Member& member : members()) names.emplace_back(member.name);
+  return names;
+}
+
+AugmentOptions augment_options(const std::string& list, int dims) {
+  AugmentOptions options = set_of("none", dims);
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    const std::string item = list.substr(begin, end - begin);
+    const std::size_t equals = item.find('=');
+    if (equals != std::string::npos) {
+      set_member(options, item, equals);
+    } else if (begin == 0) {
+      choose("augment", item, augment_sets());
+      options = set_of(item, dims);
+    } else {
+      throw Error(ErrorKind::usage, text("augment: \"", item, "\" has no value"),
+                  "write a set and then members with values, for example default,elastic=0.3");
+    }
+    begin = end + 1;
+  }
+  return options;
+}
+
+}  // namespace voxgrad::data
