@@ -1,18 +1,21 @@
 #include "data/sampling/loader.h"
 
+#include <algorithm>
 #include <condition_variable>
-#include <deque>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "data/sampling/sampler.h"
+#include "engine/parallel.h"
 
 namespace voxgrad::data {
 
-// The thread makes the batches next, next + 1, .. until `prefetch` of them wait. If a caller asks for another step than
-// the first one that waits, a new sequence begins, and the batch that the thread is making is dropped. After an error
-// the thread rests until a new sequence begins.
+// The threads make the batches first, first + 1, .., each the next one that nobody makes yet. If a caller asks for
+// another step than `first`, a new sequence begins, and the batches that are being made are dropped. After an error the
+// threads rest until a new sequence begins.
 struct Loader::Impl {
   struct Made {
     Batch batch;
@@ -25,21 +28,22 @@ struct Loader::Impl {
       const std::lock_guard lock(mutex);
       stop = true;
     }
-    wake_maker.notify_all();
-    if (maker.joinable()) maker.join();
+    wake_makers.notify_all();
+    for (std::thread& maker : makers) maker.join();
   }
 
   Made make(std::int64_t step);
-  void run();
+  void run(std::int64_t ahead);
+  void start();
   Batch take(std::int64_t step);
 
-  Sampler sampler;  // once the thread runs, nobody else may use it
-  std::thread maker;
+  Sampler sampler;
+  std::vector<std::thread> makers;
   std::mutex mutex;
-  std::condition_variable wake_maker, wake_taker;
-  std::deque<Made> ready;
-  std::int64_t first = -1;    // the step that will be or is ready.front(); -1 if no sequence has begun
-  std::int64_t next = 0;      // the step that the thread makes next
+  std::condition_variable wake_makers, wake_taker;
+  std::map<std::int64_t, Made> ready;
+  std::int64_t first = -1;    // the step that is taken next; -1 if no sequence has begun
+  std::int64_t next = 0;      // the step that is made next
   std::int64_t sequence = 0;  // the number of sequences so far
   bool resting = true;
   bool stop = false;
@@ -55,39 +59,45 @@ Loader::Impl::Made Loader::Impl::make(std::int64_t step) {
   return made;
 }
 
-void Loader::Impl::run() {
-  const std::size_t depth = static_cast<std::size_t>(sampler.options().prefetch);
+void Loader::Impl::run(std::int64_t ahead) {
   std::unique_lock lock(mutex);
   for (;;) {
-    wake_maker.wait(lock, [&] { return stop || (!resting && ready.size() < depth); });
+    wake_makers.wait(lock, [&] { return stop || (!resting && next < first + ahead); });
     if (stop) return;
     const std::int64_t step = next++, mine = sequence;
     lock.unlock();
     Made made = make(step);
     lock.lock();
     if (mine != sequence) continue;
-    resting = made.error != nullptr;
-    ready.push_back(std::move(made));
+    if (made.error) resting = true;
+    ready.emplace(step, std::move(made));
     wake_taker.notify_all();
   }
 }
 
+void Loader::Impl::start() {
+  constexpr int kKernelThreads = 4, kMost = 4;
+  const LoaderOptions& options = sampler.options();
+  const int count = options.threads > 0 ? options.threads : std::clamp(threads() / kKernelThreads, 1, kMost);
+  const std::int64_t ahead = options.prefetch + count - 1;
+  for (int i = 0; i < count; ++i) makers.emplace_back([this, ahead] { run(ahead); });
+}
+
 Batch Loader::Impl::take(std::int64_t step) {
   std::unique_lock lock(mutex);
-  if (!maker.joinable()) maker = std::thread([this] { run(); });
+  if (makers.empty()) start();
   if (step != first) {
     ready.clear();
     first = next = step;
     ++sequence;
     resting = false;
-    wake_maker.notify_all();
+    wake_makers.notify_all();
   }
-  wake_taker.wait(lock, [&] { return !ready.empty(); });
-  Made made = std::move(ready.front());
-  ready.pop_front();
+  wake_taker.wait(lock, [&] { return ready.contains(step); });
+  Made made = std::move(ready.extract(step).mapped());
   first = made.error ? -1 : first + 1;
   lock.unlock();
-  wake_maker.notify_all();
+  wake_makers.notify_all();
   if (made.error) std::rethrow_exception(made.error);
   return std::move(made.batch);
 }

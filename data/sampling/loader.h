@@ -1,5 +1,5 @@
-// Makes batches for training: patches that show foreground more often than chance would, augmented, and made ahead by a
-// thread. A batch depends on the seed and the number of its step only. It therefore has the same bits after a
+// Makes batches for training: patches that show foreground more often than chance would, augmented, and made ahead by
+// threads. A batch depends on the seed and the number of its step only. It therefore has the same bits after a
 // resumption, for any number of threads and of batches made ahead.
 #pragma once
 
@@ -32,10 +32,12 @@ struct LoaderOptions {
   // the voxel is drawn first, each class of the case with the same probability. The patch is moved if it would leave
   // the case. All other samples lie anywhere.
   double foreground = 0.33;
-  std::function<void(const Tensor& image)> prepare;  // changes the image of a whole case in place (normalisation)
+  // Changes the image of a whole case in place (normalisation). Several threads may call it, each for its own case.
+  std::function<void(const Tensor& image)> prepare;
   AugmentOptions augment;
   std::uint64_t seed = 1;
-  int prefetch = 2;                                // batches made ahead; with 0 the caller's thread makes each of them
+  int prefetch = 2;  // batches made ahead, one more for each further thread; with 0 the caller makes each of them
+  int threads = 0;   // that make batches ahead; 0: a quarter of those of the kernels, 1 to 4
   std::size_t cache_bytes = std::size_t{2} << 30;  // at most so much of decoded cases is kept; others are read again
   std::shared_ptr<const Fields> fields;            // makes the maps that go with the labels; null means no maps
 };
@@ -44,9 +46,9 @@ class Loader {
  public:
   // Throws Error(usage) for options that do not fit the dataset. No case is read yet.
   Loader(const Dataset& dataset, LoaderOptions options);
-  ~Loader();  // waits for the batch that the thread is making, if there is one
+  ~Loader();  // waits for the batches that are being made
   // Returns batch number `step`. Steps may be asked for in any order; consecutive ones are made ahead. An error that
-  // the thread met is thrown here. Only one thread at a time may call it.
+  // a thread met is thrown here. Only one thread at a time may call it.
   Batch batch(std::int64_t step);
   // Returns the number of batches in one pass over the cases, at least 1.
   std::int64_t steps_per_epoch() const;

@@ -92,6 +92,7 @@ void require_options(const Dataset& dataset, const LoaderOptions& options) {
   require(options.foreground >= 0 && options.foreground <= 1, "foreground share ", options.foreground,
           ", expected 0..1");
   require(options.prefetch >= 0, "prefetch ", options.prefetch, ", expected 0 or more");
+  require(options.threads >= 0, "threads ", options.threads, ", expected 0 or more");
 }
 
 }  // namespace
@@ -102,6 +103,7 @@ Sampler::Sampler(const Dataset& dataset, LoaderOptions options)
 }
 
 std::int64_t Sampler::case_of(std::int64_t sample) {
+  const std::lock_guard lock(mutex_);
   const std::int64_t cases = std::ssize(options_.cases);
   if (sample / cases != epoch_) {
     epoch_ = sample / cases;
@@ -111,23 +113,47 @@ std::int64_t Sampler::case_of(std::int64_t sample) {
   return nth(order_, sample % cases);
 }
 
-std::shared_ptr<const PreparedCase> Sampler::prepared(std::int64_t index) {
-  const auto found = cache_.find(index);
-  if (found != cache_.end()) return found->second;
+Sampler::Prepared Sampler::read_case(std::int64_t index) const {
   auto result = std::make_shared<PreparedCase>();
   result->data = dataset_.read(index);
   if (options_.prepare) options_.prepare(result->data.image);
   const Random random = Random(options_.seed).fork(kCentreVoxels).fork(static_cast<std::uint64_t>(index));
   result->foreground = draw_centres(result->data.label, ignore_, random);
   if (options_.fields) result->fields = options_.fields->of(result->data, options_.patch);
-  // The first cases that fit are kept, whichever were used last: in a shuffled order all are equally likely to be next.
-  std::size_t bytes = result->data.image.bytes() + result->data.label.bytes();
-  for (const Tensor& map : result->fields) bytes += map.bytes();
-  if (cached_bytes_ + bytes <= options_.cache_bytes) {
-    cached_bytes_ += bytes;
-    cache_.emplace(index, result);
-  }
   return result;
+}
+
+Sampler::Prepared Sampler::prepared(std::int64_t index) {
+  std::promise<Prepared> promise;
+  {
+    std::unique_lock lock(mutex_);
+    const auto [place, absent] = cases_.try_emplace(index);
+    if (!absent) {
+      const std::shared_future<Prepared> other = place->second;
+      lock.unlock();
+      return other.get();
+    }
+    place->second = promise.get_future().share();
+  }
+  try {
+    const Prepared result = read_case(index);
+    std::size_t bytes = result->data.image.bytes() + result->data.label.bytes();
+    for (const Tensor& map : result->fields) bytes += map.bytes();
+    promise.set_value(result);
+    // The first cases that fit are kept, whichever were used last: in a shuffled order all are equally likely to be
+    // next.
+    const std::lock_guard lock(mutex_);
+    if (cached_bytes_ + bytes <= options_.cache_bytes)
+      cached_bytes_ += bytes;
+    else
+      cases_.erase(index);
+    return result;
+  } catch (...) {
+    promise.set_exception(std::current_exception());
+    const std::lock_guard lock(mutex_);
+    cases_.erase(index);
+    throw;
+  }
 }
 
 Extents Sampler::corner(const PreparedCase& from, std::int64_t sample, Random random) const {
@@ -205,7 +231,7 @@ Batch Sampler::make(std::int64_t step) {
   batch.labels = empty(Shape{options_.batch} + one_label, DType::u8);
   for (std::int64_t j = 0; j < options_.batch; ++j) {
     const std::int64_t sample = step * options_.batch + j;
-    const std::shared_ptr<const PreparedCase> from = prepared(case_of(sample));
+    const Prepared from = prepared(case_of(sample));
     const Random random = Random(options_.seed).fork(kSamples).fork(static_cast<std::uint64_t>(sample));
     const Extents first = corner(*from, sample, random.fork(kCorner));
     const Tensor image = batch.images.alias(j * one_image.numel(), one_image);

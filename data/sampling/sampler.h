@@ -1,9 +1,11 @@
-// Makes batches, one at a time: chooses the case, the patch and the changes of every sample. Internal to this folder;
-// data/sampling/loader.h adds the thread that makes batches ahead.
+// Makes batches: chooses the case, the patch and the changes of every sample. Internal to this folder;
+// data/sampling/loader.h adds the threads that make batches ahead.
 #pragma once
 
+#include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "data/sampling/loader.h"
@@ -22,12 +24,15 @@ struct PreparedCase {
 class Sampler {
  public:
   Sampler(const Dataset& dataset, LoaderOptions options);
+  // Several threads may call it at the same time; none reads a case that another one is reading.
   Batch make(std::int64_t step);
   const LoaderOptions& options() const { return options_; }
 
  private:
   std::int64_t case_of(std::int64_t sample);
-  std::shared_ptr<const PreparedCase> prepared(std::int64_t index);
+  using Prepared = std::shared_ptr<const PreparedCase>;
+  Prepared prepared(std::int64_t index);
+  Prepared read_case(std::int64_t index) const;
   // Cuts the maps of sample j of the batch and returns them. They are parts of the memory of batch.fields.
   std::vector<Tensor> cut_fields(const PreparedCase& from, const Extents& corner, std::int64_t j, Batch& batch) const;
   // Makes the maps of a warped sample from its labels and those around it; what lies further away is not known.
@@ -41,9 +46,10 @@ class Sampler {
   Dataset dataset_;
   LoaderOptions options_;
   int ignore_;
+  std::mutex mutex_;  // guards what follows; it is not held while a case is read
   std::int64_t epoch_ = -1;
-  std::vector<std::int64_t> order_;  // the cases in the order of epoch_
-  std::map<std::int64_t, std::shared_ptr<const PreparedCase>> cache_;
+  std::vector<std::int64_t> order_;                             // the cases in the order of epoch_
+  std::map<std::int64_t, std::shared_future<Prepared>> cases_;  // those that are kept or being read
   std::size_t cached_bytes_ = 0;
 };
 

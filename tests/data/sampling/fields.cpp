@@ -113,6 +113,23 @@ TEST_CASE("fields: every flip and turn moves a map as it moves the image, and in
   }
 }
 
+TEST_CASE("fields: the maps of a warped sample are made of its labels and those around it") {
+  const Folder folder;
+  const Dataset dataset = numbered_dataset(folder, {{40, 30}});
+  Log log;
+  LoaderOptions options = options_for(dataset, {16, 24}, log);
+  options.prefetch = 0;
+  options.augment = augment_options("rotate=1,scale=1,elastic=1,flip=0.5", 2);
+  Loader loader(dataset, options);
+  for (std::int64_t step = 0; step < 10; ++step) {
+    const Batch batch = loader.batch(step);
+    const std::vector<float> labels = batch.labels.to_vector<float>(), sum = batch.fields.at("sum").to_vector<float>();
+    REQUIRE(labels.size() == sum.size());
+    for (std::size_t i = 0; i < labels.size(); ++i) CHECK(sum[i] == labels[i] + 10);
+  }
+  CHECK(log.made.back() == Shape{1, 20, 30});  // an eighth more on either side
+}
+
 TEST_CASE("fields: a case that is smaller than the patch is padded before its maps are made") {
   const Folder folder;
   const Dataset dataset = numbered_dataset(folder, {{3, 8}});

@@ -2,6 +2,7 @@
 #include "data/sampling/loader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -65,15 +66,14 @@ Dataset random_dataset(const Folder& folder) {
 LoaderOptions busy(const Dataset& dataset) {
   LoaderOptions options = plain(dataset, {16, 16});
   options.batch = 3;
-  options.augment = augment_options("default", 2);
-  options.augment.noise = options.augment.blur = 1;
+  options.augment = augment_options("elastic,rotate=0.5,scale=0.5,noise=1,blur=1", 2);
   options.prepare = standardise;
   return options;
 }
 
 }  // namespace
 
-TEST_CASE("loader: the same bits for every prefetch depth, order of asking and cache size") {
+TEST_CASE("loader: the same bits for every prefetch depth, number of threads, order of asking and cache size") {
   const Folder folder;
   const Dataset dataset = random_dataset(folder);
   std::vector<std::vector<float>> expected;
@@ -86,11 +86,12 @@ TEST_CASE("loader: the same bits for every prefetch depth, order of asking and c
   std::vector<std::int64_t> orders[3]{{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
                                       {11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0},
                                       {4, 5, 6, 0, 1, 1, 2, 9, 10, 11, 3, 3, 7, 8}};
-  for (const int prefetch : {0, 1, 4})
+  for (const auto& [prefetch, threads] : {std::pair{0, 0}, {1, 1}, {4, 1}, {1, 2}, {2, 5}})
     for (const std::size_t cache : {std::size_t{0}, std::size_t{20000}, std::size_t{1} << 30})
       for (const std::vector<std::int64_t>& order : orders) {
         LoaderOptions options = busy(dataset);
         options.prefetch = prefetch;
+        options.threads = threads;
         options.cache_bytes = cache;
         Loader loader(dataset, options);
         for (const std::int64_t step : order)
@@ -257,10 +258,11 @@ TEST_CASE("loader: an error of the thread reaches the caller, and the next step 
   // The second case has a label that is no class; without the verification it is found only when it is read.
   const Dataset dataset =
       open_recipe(folder, [](Recipe& r) { r.label_values[7] = 9; }, {.label_map = {}, .verify = false});
-  for (const int prefetch : {0, 1, 3}) {
+  for (const auto& [prefetch, threads] : {std::pair{0, 0}, {1, 1}, {3, 1}, {1, 2}, {3, 4}}) {
     LoaderOptions options = plain(dataset, {2, 2});
     options.batch = 1;
     options.prefetch = prefetch;
+    options.threads = threads;
     Loader loader(dataset, options);
     int good = 0, bad = 0;
     for (std::int64_t step = 0; step < 20; ++step) {
@@ -282,6 +284,7 @@ TEST_CASE("loader: it ends at any moment, with batches waiting, in the making, o
   for (int i = 0; i < 150; ++i) {
     LoaderOptions options = busy(dataset);
     options.prefetch = 1 + i % 4;
+    options.threads = i % 3;
     Loader loader(dataset, options);
     for (int step = 0; step < i % 5; ++step) loader.batch(step * (1 + i % 3));
     if (i % 7 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100 * i));
@@ -310,6 +313,55 @@ TEST_CASE("loader: a case is prepared as a whole, before patches are cut") {
   CHECK(calls == 1);
 }
 
+TEST_CASE("loader: threads share the cases that they read") {
+  const Folder folder;
+  const Dataset dataset = random_dataset(folder);
+  LoaderOptions options = busy(dataset);
+  std::atomic<int> calls = 0;
+  options.prepare = [&](const Tensor&) {
+    ++calls;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the others ask for the same cases meanwhile
+  };
+  options.prefetch = 2;
+  options.threads = 4;
+  options.batch = 5;  // all cases in every batch
+  Loader loader(dataset, options);
+  for (std::int64_t step = 0; step < 6; ++step) loader.batch(step);
+  CHECK(calls == 5);
+}
+
+TEST_CASE("loader: a warped patch shows what lies around it, finite and with its own labels") {
+  const Folder folder;
+  // The image is 1000 in the foreground and 100 elsewhere, so that labels can be told from it.
+  DatasetContents contents = random_contents({{60, 50}, {48, 64}}, 1, 2);
+  for (Case& one : contents.cases)
+    for (std::int64_t v = 0; v < one.label.numel(); ++v) {
+      const std::int64_t width = one.label.extent(1);
+      const bool inside = (v / width / 8 + v % width / 8) % 2 == 0;
+      one.label.data<std::uint8_t>()[v] = inside ? 1 : 0;
+      one.image.data<float>()[v] = inside ? 1000 : 100;
+    }
+  write_dataset(folder.file("d.h5"), contents);
+  const Dataset dataset = Dataset::open(folder.file("d.h5"));
+  LoaderOptions options = plain(dataset, {32, 32});
+  options.augment = augment_options("rotate=1,scale=1,elastic=1", 2);
+  Loader loader(dataset, options);
+  std::int64_t empty_voxels = 0, voxels = 0;
+  for (std::int64_t step = 0; step < 50; ++step) {
+    const Batch batch = loader.batch(step);
+    std::int64_t wrong = 0;
+    for (std::int64_t i = 0; i < batch.labels.numel(); ++i) {
+      const float value = batch.images.data<float>()[i];
+      const int label = batch.labels.data<std::uint8_t>()[i];
+      wrong += !std::isfinite(value) || (std::abs(value - 550) > 1 && label != (value > 550 ? 1 : 0));
+      empty_voxels += value == 0;
+      ++voxels;
+    }
+    CHECK(wrong == 0);
+  }
+  CHECK(empty_voxels * 20 < voxels);  // a rotation of the patch alone would leave an eighth of it empty
+}
+
 TEST_CASE("loader: options that do not fit") {
   const Folder folder;
   const Dataset dataset = random_dataset(folder);
@@ -326,5 +378,6 @@ TEST_CASE("loader: options that do not fit") {
   CHECK(contains(refusal_of([](LoaderOptions& o) { o.batch = 0; }), "batch 0"));
   CHECK(contains(refusal_of([](LoaderOptions& o) { o.foreground = 1.5; }), "foreground share 1.5"));
   CHECK(contains(refusal_of([](LoaderOptions& o) { o.prefetch = -1; }), "prefetch -1"));
+  CHECK(contains(refusal_of([](LoaderOptions& o) { o.threads = -1; }), "threads -1"));
   CHECK_THROWS_AS(Loader(dataset, busy(dataset)).batch(-1), Error);
 }
