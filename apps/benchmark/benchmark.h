@@ -85,6 +85,12 @@ Json bench_kernels(const BenchOptions& options, const Shape& shape, bool amp);
 Json bench_distance(const BenchOptions& options, const Shape& extents, std::int64_t classes,
                     const std::vector<double>& spacing);
 
+// Returns [{change, threads, median_ms, .., batches_per_s}] for batches of a training with these settings: with the
+// whole list, made by 0 (the caller), 1 and 2 threads of the loader, and then for each kind of change alone, on every
+// sample. The cases are in memory.
+Json bench_loader(const BenchOptions& options, const std::string& dataset, const std::string& augment,
+                  const std::string& patch, std::int64_t batch);
+
 // Returns labels u8 of this shape [N, *S] with smooth regions; most voxels are background.
 Tensor smooth_labels(const Shape& shape, std::int64_t classes);
 

@@ -1,5 +1,6 @@
 // `voxgrad bench` measures speed and peak memory of a training step, of inference, and of their parts: convolutions,
-// losses, the distance transform, other kernels. It prints one line per number, or a table with a row for each part.
+// losses, the distance transform, other kernels, the loader. It prints one line per number, or a table with a row for
+// each part.
 #include <memory>
 
 #include "apps/benchmark/benchmark.h"
@@ -13,7 +14,7 @@ namespace {
 
 struct BenchArguments : NetworkOptions {
   bool explain = false;
-  std::string losses = "all", shape, spacing;
+  std::string losses = "all", shape, spacing, data, augment = "default";
 };
 
 // Reads "4,256,256" as a shape of `fewest` to `most` extents.
@@ -132,6 +133,14 @@ void add_bench(Program& program) {
   kernels.second.shape = "4,128,128,32";
   kernels.first.add_option("--shape", kernels.second.shape, "of the map: samples, even extents, channels");
   kernels.first.add_flag("--amp", kernels.second.amp, "maps in bf16, on a card");
+
+  const auto loader =
+      add("loader", "batches of a dataset, made by 0 (the caller), 1 and 2 threads, and each kind of change",
+          [](const BenchArguments& a) { return bench_loader(a, a.data, a.augment, a.patch, a.batch); });
+  loader.first.add_option("data", loader.second.data, "dataset file")->required();
+  loader.first.add_option("--augment", loader.second.augment, "as in `train`");
+  loader.first.add_option("--patch", loader.second.patch, "as in `train`");
+  loader.first.add_option("--batch", loader.second.batch, "as in `train`");
 
   const auto distance = add("distance", "the exact Euclidean distance transform", [](const BenchArguments& a) {
     if (a.classes < 2) throw Error(ErrorKind::usage, "--classes 1: at least 2, background and one more");

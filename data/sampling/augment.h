@@ -69,9 +69,10 @@ enum ChangeFork : std::uint64_t {
 //   elastic    default and elastic deformation
 // Throws Error(usage) for unknown names and for values out of range.
 AugmentOptions augment_options(const std::string& list, int dims);
-// Return the names of sets and of members.
+// Return the names of the sets, of all members, and of the members that are probabilities of a kind of change.
 std::vector<std::string> augment_sets();
 std::vector<std::string> augment_members();
+std::vector<std::string> augment_changes();
 
 // Draws the warp of a sample. If the largest spacing is more than three times the smallest one, the warp moves nothing
 // along the axis with the largest one.

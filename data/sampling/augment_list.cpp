@@ -12,37 +12,38 @@ struct Member {
   const char* name;
   std::vector<double AugmentOptions::*> places;  // all of them get the value
   double low, high;
+  bool change;  // whether it is the probability of a kind of change, and not an amount or a part of a kind
 };
 
 const std::vector<Member>& members() {
   using A = AugmentOptions;
   static const std::vector<Member> table{
-      {"flip", {&A::flip_z, &A::flip_y, &A::flip_x}, 0, 1},
-      {"flip_z", {&A::flip_z}, 0, 1},
-      {"flip_y", {&A::flip_y}, 0, 1},
-      {"flip_x", {&A::flip_x}, 0, 1},
-      {"turn", {&A::turn}, 0, 1},
-      {"rotate", {&A::rotate}, 0, 1},
-      {"rotate_angle", {&A::rotate_angle}, 0, 180},
-      {"scale", {&A::scale}, 0, 1},
-      {"scale_range", {&A::scale_range}, 1, 10},
-      {"elastic", {&A::elastic}, 0, 1},
-      {"elastic_amount", {&A::elastic_amount}, 0, 0.4},
-      {"blur", {&A::blur}, 0, 1},
-      {"blur_sigma", {&A::blur_sigma}, 0, 100},
-      {"low_resolution", {&A::low_resolution}, 0, 1},
-      {"low_resolution_least", {&A::low_resolution_least}, 0.01, 1},
-      {"gain", {&A::gain}, 0, 1},
-      {"gain_range", {&A::gain_range}, 1, 100},
-      {"bias", {&A::bias}, 0, 1},
-      {"bias_range", {&A::bias_range}, 0, 100},
-      {"brightness", {&A::brightness}, 0, 1},
-      {"brightness_range", {&A::brightness_range}, 1, 100},
-      {"inverted_gamma", {&A::inverted_gamma}, 0, 1},
-      {"gamma", {&A::gamma}, 0, 1},
-      {"gamma_range", {&A::gamma_range}, 1, 100},
-      {"noise", {&A::noise}, 0, 1},
-      {"noise_sigma", {&A::noise_sigma}, 0, 100},
+      {"flip", {&A::flip_z, &A::flip_y, &A::flip_x}, 0, 1, true},
+      {"flip_z", {&A::flip_z}, 0, 1, false},
+      {"flip_y", {&A::flip_y}, 0, 1, false},
+      {"flip_x", {&A::flip_x}, 0, 1, false},
+      {"turn", {&A::turn}, 0, 1, true},
+      {"rotate", {&A::rotate}, 0, 1, true},
+      {"rotate_angle", {&A::rotate_angle}, 0, 180, false},
+      {"scale", {&A::scale}, 0, 1, true},
+      {"scale_range", {&A::scale_range}, 1, 10, false},
+      {"elastic", {&A::elastic}, 0, 1, true},
+      {"elastic_amount", {&A::elastic_amount}, 0, 0.4, false},
+      {"blur", {&A::blur}, 0, 1, true},
+      {"blur_sigma", {&A::blur_sigma}, 0, 100, false},
+      {"low_resolution", {&A::low_resolution}, 0, 1, true},
+      {"low_resolution_least", {&A::low_resolution_least}, 0.01, 1, false},
+      {"gain", {&A::gain}, 0, 1, true},
+      {"gain_range", {&A::gain_range}, 1, 100, false},
+      {"bias", {&A::bias}, 0, 1, true},
+      {"bias_range", {&A::bias_range}, 0, 100, false},
+      {"brightness", {&A::brightness}, 0, 1, true},
+      {"brightness_range", {&A::brightness_range}, 1, 100, false},
+      {"inverted_gamma", {&A::inverted_gamma}, 0, 1, true},
+      {"gamma", {&A::gamma}, 0, 1, true},
+      {"gamma_range", {&A::gamma_range}, 1, 100, false},
+      {"noise", {&A::noise}, 0, 1, true},
+      {"noise_sigma", {&A::noise_sigma}, 0, 100, false},
   };
   return table;
 }
@@ -86,6 +87,13 @@ std::vector<std::string> augment_sets() { return {"none", "geometry", "intensity
 std::vector<std::string> augment_members() {
   std::vector<std::string> names;
   for (const Member& member : members()) names.emplace_back(member.name);
+  return names;
+}
+
+std::vector<std::string> augment_changes() {
+  std::vector<std::string> names;
+  for (const Member& member : members())
+    if (member.change) names.emplace_back(member.name);
   return names;
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "apps/benchmark/benchmark.h"
+#include "data/sampling/augment.h"
 #include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "losses/core/loss.h"
@@ -44,6 +45,18 @@ Tensor tensor_of(const TensorFile& file, const std::string& name) {
 }
 
 }  // namespace
+
+TEST_CASE("bench loader: every number of threads, and every kind of change alone") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 8, {32, 32});
+  const Json rows = bench_json({"loader", data, "--augment", "elastic", "--batch", "2", "--repeats", "2"});
+  REQUIRE(rows.size() == 3 + data::augment_changes().size() + 1);
+  for (const Json& row : rows) CHECK(has(row, {"change", "median_ms", "min_ms", "batches_per_s"}));
+  CHECK(rows[2]["threads"] == 2);
+  CHECK(rows[2]["change"] == "elastic");
+  CHECK(rows[3]["change"] == "flip=1");
+  CHECK(rows.back()["change"] == "none");
+}
 
 TEST_CASE("bench kernels: the rates of what moves maps") {
   const Json rows = bench_json({"kernels", "--shape", "2,8,8,4", "--repeats", "2"});
