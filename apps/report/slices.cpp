@@ -14,9 +14,9 @@ namespace voxgrad::apps {
 namespace {
 
 constexpr std::int64_t kTile = 320, kPhoto = 1024;  // pixels of a side of a slice and of a picture
-constexpr int kTiles = 9, kTilesInRow = 3;
+constexpr int kTiles = 9;
 constexpr std::int64_t kGap = 6, kPaper = 10;
-constexpr double kArea = 0.35, kHidden = 0.6;   // how much of the image a class and ignored voxels cover
+constexpr double kHidden = 0.6;                 // how much of the image ignored voxels cover
 constexpr std::int64_t kPixelsPerBorder = 200;  // a border has a pixel for so many pixels of the picture
 
 struct SliceExtents {
@@ -147,17 +147,26 @@ std::string legend_of_mistakes() {
          key(css_colour(kFalse), "false, or of another class");
 }
 
-Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over) {
+Window window_of(const Tensor& image, std::int64_t slice, std::int64_t largest) {
   const SliceExtents extents(image.shape().without(-1));
-  const std::int64_t channels = image.extent(-1), shown = channels == 3 ? 3 : 1, area = extents.height * extents.width;
-  const float* values = image.data<float>() + slice * area * channels;
-  const std::int64_t step = extents.step(largest);
+  const std::int64_t channels = image.extent(-1), shown = channels == 3 ? 3 : 1, step = extents.step(largest);
+  const float* values = image.data<float>() + slice * extents.height * extents.width * channels;
   std::vector<double> all;
   for (std::int64_t y = 0; y < extents.height; y += step)
     for (std::int64_t x = 0; x < extents.width; x += step)
       for (std::int64_t c = 0; c < shown; ++c)
         all.push_back(static_cast<double>(values[(y * extents.width + x) * channels + c]));
   const auto [dark, light] = quantiles(std::move(all), 0.01, 0.99);
+  return {dark, light};
+}
+
+Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over,
+                   const std::optional<Window>& window) {
+  const SliceExtents extents(image.shape().without(-1));
+  const std::int64_t channels = image.extent(-1), shown = channels == 3 ? 3 : 1, area = extents.height * extents.width;
+  const float* values = image.data<float>() + slice * area * channels;
+  const std::int64_t step = extents.step(largest);
+  const auto [dark, light] = window ? *window : window_of(image, slice, largest);
   Picture picture{(extents.width + step - 1) / step, (extents.height + step - 1) / step, {}};
   for (std::int64_t y = 0; y < extents.height; y += step)
     for (std::int64_t x = 0; x < extents.width; x += step) {
@@ -209,21 +218,22 @@ Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slic
       if (label == style.ignore)
         blend(colour, kIgnored, kHidden);
       else if (label != 0)
-        blend(colour, nth(style.colours, label), is_border(x, y, label) ? 1 : kArea);
+        blend(colour, nth(style.colours, label), is_border(x, y, label) ? 1 : style.area);
       result.rgb.insert(result.rgb.end(), colour.begin(), colour.end());
     }
   return result;
 }
 
 Picture draw_sheet(const std::vector<Picture>& pictures, const std::vector<std::string>& captions,
-                   const std::vector<std::string>& class_names, const std::vector<Colour>& colours) {
+                   const std::vector<std::string>& class_names, const std::vector<Colour>& colours,
+                   std::int64_t pictures_in_row) {
   std::int64_t width = 0, height = 0;
   for (const Picture& picture : pictures) {
     width = std::max(width, picture.width);
     height = std::max(height, picture.height);
   }
   const std::int64_t caption = captions.empty() ? 0 : Drawing::kTextHeight + kGap;
-  const std::int64_t columns = std::min<std::int64_t>(kTilesInRow, std::ssize(pictures));
+  const std::int64_t columns = std::min<std::int64_t>(pictures_in_row, std::ssize(pictures));
   const std::int64_t rows = (std::ssize(pictures) + columns - 1) / columns;
   const std::int64_t wide = columns * (width + kGap) - kGap, tall = rows * (height + caption + kGap) - kGap;
   const Legend legend(class_names, wide);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,10 +32,17 @@ PaintOf mistakes(const Tensor& truth, const Tensor& prediction, int ignore);
 // What these colours mean, as HTML.
 std::string legend_of_mistakes();
 
+// What is drawn black and what white.
+struct Window {
+  double dark = 0, light = 0;
+};
+// The 1st and the 99th percentile of what draw_slice() would draw.
+Window window_of(const Tensor& image, std::int64_t slice, std::int64_t largest);
+
 // Draws a slice of an image [*S, C] with at most `largest` pixels a side; of larger ones every second or third voxel is
-// drawn. Three channels are colours; otherwise the first one is drawn in grey. Dark and light are the 1st and the 99th
-// percentile of what is drawn.
-Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over = {});
+// drawn. Three channels are colours; otherwise the first one is drawn in grey. The default is the image's own window.
+Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over = {},
+                   const std::optional<Window>& window = {});
 
 // How labels are shown: a colour for each class, and grey where they have the value `ignore`.
 struct LabelStyle {
@@ -42,6 +50,7 @@ struct LabelStyle {
   int ignore = -1;
   // The last row of a slice is on top, as the front of the body is in the orientation RAS.
   bool upright = false;
+  double area = 0.35;  // how much of the image a class covers inside its border
 };
 inline constexpr Colour kIgnored{128, 128, 128};
 // The colours of the classes of a model: its own, or the default ones. `where` begins the Error(data) if its own are no
@@ -56,9 +65,10 @@ LabelStyle label_style(const data::Case& one, std::vector<Colour> colours, std::
 Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slice, std::int64_t largest,
                  const LabelStyle& style);
 
-// Puts pictures side by side, three in a row, with their captions, if there are any, above and the classes below.
+// Puts pictures side by side with their captions, if there are any, above and the classes below.
 Picture draw_sheet(const std::vector<Picture>& pictures, const std::vector<std::string>& captions,
-                   const std::vector<std::string>& class_names, const std::vector<Colour>& colours);
+                   const std::vector<std::string>& class_names, const std::vector<Colour>& colours,
+                   std::int64_t pictures_in_row = 3);
 
 // Draws what was found: the classes with clear borders over the image, and their names below. Of a volume at most nine
 // slices are shown, evenly spread over those with a class other than the background.

@@ -1,7 +1,6 @@
 // `voxgrad inspect` says what a dataset looks like. It prints the number of cases, their shapes, the splits, the share
 // of the foreground, a table of the classes with their objects, and a table of the channels with their intensities.
-// With
-// --preview it draws some of the cases.
+// With --preview it draws some of the cases, with --augment what a training makes of them.
 #include <filesystem>
 
 #include "apps/report/preview.h"
@@ -15,7 +14,7 @@ namespace voxgrad::apps {
 namespace {
 
 struct InspectOptions {
-  std::string data, split = "all", label_map, preview;
+  std::string data, split = "all", label_map, preview, augment, augment_options;
 };
 
 Json json_of(const data::Spread& s) {
@@ -109,27 +108,34 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
 }
 
 // Throws Error(usage) if `path` is no name for a picture, or that of the dataset.
-void check_preview(const std::string& path, const std::string& data) {
+void check_picture(const std::string& flag, const std::string& path, const std::string& data) {
+  if (path.empty()) return;
   if (!path.ends_with(".png"))
-    throw Error(ErrorKind::usage, "--preview " + path + ": the picture is a PNG file",
-                "give a name that ends with .png");
+    throw Error(ErrorKind::usage, flag + " " + path + ": the picture is a PNG file", "give a name that ends with .png");
   std::error_code ignored;
   if (std::filesystem::equivalent(path, data, ignored))
-    throw Error(ErrorKind::usage, "--preview " + path + ": this is the dataset", "give another name");
+    throw Error(ErrorKind::usage, flag + " " + path + ": this is the dataset", "give another name");
 }
 
 void inspect(const InspectOptions& options, const Common& common) {
-  if (!options.preview.empty()) check_preview(options.preview, options.data);
+  check_picture("--preview", options.preview, options.data);
+  check_picture("--augment", options.augment, options.data);
   const data::Dataset dataset = open_dataset(options.data, options.label_map);
   const std::vector<std::int64_t> chosen = cases_of(dataset, options.split);
   const data::Fingerprint print = data::take_fingerprint(dataset, chosen);
   if (!options.preview.empty()) write_text(options.preview, to_png(draw_preview(dataset, chosen)));
+  if (!options.augment.empty()) {
+    TrainConfig wish;
+    wish.augment = options.augment_options;
+    write_text(options.augment, to_png(draw_augmented(dataset, make_plan(dataset, wish))));
+  }
   const Split split = split_of(dataset, "");
   std::vector<std::string> warnings;
   if (dataset.info().labelled) warnings = warnings_of(dataset, split);
   if (!common.json) {
     print_text(describe(dataset.info(), print, split));
     if (!options.preview.empty()) print_text("\npreview     " + options.preview + "\n");
+    if (!options.augment.empty()) print_text("\naugmented   " + options.augment + "\n");
     Console console = common.console();
     for (const std::string& warning : warnings) console.warn(warning);
     return;
@@ -144,6 +150,7 @@ void inspect(const InspectOptions& options, const Common& common) {
   json["attributes"] = dataset.info().attributes;
   json.update(json_of(print));
   if (!options.preview.empty()) json["preview"] = options.preview;
+  if (!options.augment.empty()) json["augment"] = options.augment;
   print_json(json);
 }
 
@@ -156,6 +163,9 @@ void add_inspect(Program& program) {
   verb.add_option("data", options->data, "dataset file")->required();
   verb.add_option("--split", options->split, "train, val, test or all");
   verb.add_option("--preview", options->preview, "draw up to nine cases with their labels into this PNG file");
+  verb.add_option("--augment", options->augment,
+                  "draw samples of training cases as `train` sees them into this PNG file");
+  verb.add_option("--augment-options", options->augment_options, "what `train --augment` would be given");
   verb.add_option("--label-map", options->label_map, "stored label:class pairs, e.g. 0:0,255:1");
 }
 

@@ -72,6 +72,42 @@ TEST_CASE("without labels the images are shown, in pixels if the source had no l
   CHECK(!std::filesystem::exists(folder.file("run")));
 }
 
+TEST_CASE(
+    "a sheet of samples has a row for each of four training cases, the first as it is, and refuses what train does") {
+  const Folder folder;
+  for (const char* task : {"organs2d", "tumour3d"}) {
+    const std::string data =
+        phantom_file(folder, task, 12, task == std::string("organs2d") ? Shape{64, 64} : Shape{8, 64, 64});
+    const std::string png = folder.file("s.png"), plain = folder.file("n.png");
+    const Outcome outcome = program({"inspect", data, "--augment", png, "--json"});
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    CHECK(Json::parse(outcome.out)["augment"] == png);
+    const data::Image picture = data::read_image(png);
+    CHECK(picture.extents()[1] == 8 * 256 + 7 * 6 + 2 * 10);  // tiles of 4 pixels for each, gaps, paper
+    CHECK(picture.extents()[0] > 4 * 256);
+    REQUIRE(program({"inspect", data, "--augment", plain, "--augment-options", "none", "-q"}).code == 0);
+    const data::Image same = data::read_image(plain);
+    REQUIRE(same.extents() == picture.extents());
+    // Without augmentation the second tile is the first one; with it some tile is not.
+    const auto tile_differs = [](const data::Image& of, std::int64_t tile) {
+      const std::vector<double> values = of.values.to_vector<double>();
+      const std::int64_t width = of.extents()[1];
+      for (std::int64_t y = 10 + 26; y < 10 + 26 + 256; ++y)
+        for (std::int64_t i = 0; i < 3 * 256; ++i)
+          if (nth(values, (y * width + 10) * 3 + i) != nth(values, (y * width + 10 + tile * 262) * 3 + i)) return true;
+      return false;
+    };
+    CHECK(!tile_differs(same, 1));
+    bool any = false;
+    for (std::int64_t tile = 1; tile < 8; ++tile) any = any || tile_differs(picture, tile);
+    CHECK(any);
+    const Outcome refused = program({"inspect", data, "--augment", png, "--augment-options", "defualt"});
+    CHECK(refused.code == 2);
+    CHECK_MESSAGE(contains(refused.err, "did you mean"), refused.err);
+    CHECK(program({"inspect", data, "--augment", folder.file("p.jpg")}).code == 2);
+  }
+}
+
 TEST_CASE("a preview draws at most nine cases, with and without labels, and never over the dataset") {
   const Folder folder;
   const std::string data = phantom_file(folder, "organs2d", 12, {48, 40}), png = folder.file("p.png");
