@@ -206,14 +206,13 @@ std::vector<Tensor> Sampler::make_fields(const PreparedCase& from, const Extents
   std::vector<Tensor> parts;
   if (!options_.fields) return parts;
   Shape shape;
-  Extents first, margin = 0;
+  Extents margin = 0;
   for (int i = 0; i < options_.patch.dims(); ++i) {
     margin[i] = options_.patch[i] / kFieldMargin;
     shape.push_back(options_.patch[i] + 2 * margin[i]);
-    first[i] = corner[i] - margin[i];
   }
   const Tensor label = empty(shape, DType::u8);
-  warp.sample(from.data.label, first, label);
+  warp.sample(from.data.label, corner, label, margin);
   for (std::size_t k = 0; k < options_.fields->keys().size(); ++k) {
     const Tensor map = options_.fields->make(options_.fields->keys()[k], label, from.data.spacing);
     parts.push_back(place_of(k, map, j, batch));

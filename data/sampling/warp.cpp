@@ -22,6 +22,15 @@ bool outside(float position, std::int64_t extent) {
   return !(position >= -0.5f && position <= static_cast<float>(extent) - 0.5f);
 }
 
+// Mirrors a position at the faces of the voxels `first` and `last` until it lies between these.
+float mirrored(float position, std::int64_t first, std::int64_t last) {
+  const float low = static_cast<float>(first) - 0.5f, size = static_cast<float>(last - first + 1);
+  const float inside = position - low;
+  if (inside >= 0 && inside <= size) return position;
+  const float rest = std::fmod(std::abs(inside), 2 * size);
+  return low + std::min(rest, 2 * size - rest);
+}
+
 Between between(float position, std::int64_t extent, std::int64_t stride) {
   const float clamped = std::clamp(position, 0.0f, static_cast<float>(extent - 1));
   const std::int64_t index = static_cast<std::int64_t>(clamped);
@@ -206,19 +215,22 @@ void Warp::bend(const std::vector<int>& axes, double cell, double amount, const 
 
 bool Warp::identity() const { return matrix_ == kIdentity && shift_ == 0; }
 
-void Warp::sample(const Tensor& from, const Extents& corner, const Tensor& patch) const {
+void Warp::sample(const Tensor& from, const Extents& corner, const Tensor& patch, const Extents& margin) const {
   const bool image = from.dtype() == DType::f32;
   const int dims = 3 - lead_;
   const std::int64_t channels = image ? from.extent(-1) : 1;
   check(from.dims() == dims + (image ? 1 : 0) && patch.dims() == from.dims() && patch.dtype() == from.dtype() &&
             (image ? patch.extent(-1) == channels : from.dtype() == DType::u8),
         "warp: a patch ", patch, " of a case ", from);
-  Extents extent = 1, size = 1;
+  Extents extent = 1, size = 1, first = 0, last = 0;  // the last two of case and box together
   Vector centre{};
   for (int i = 0; i < dims; ++i) {
     extent[lead_ + i] = from.extent(i);
     size[lead_ + i] = patch.extent(i);
-    nth(centre, lead_ + i) = static_cast<double>(corner[i]) + 0.5 * static_cast<double>(patch.extent(i) - 1);
+    const std::int64_t box = patch.extent(i) - 2 * margin[i];
+    first[lead_ + i] = std::min<std::int64_t>(corner[i], 0);
+    last[lead_ + i] = std::max(corner[i] + box, from.extent(i)) - 1;
+    nth(centre, lead_ + i) = static_cast<double>(corner[i]) + 0.5 * static_cast<double>(box - 1);
   }
   Points points(*this, size, centre);
   const std::int64_t row = extent[2] * channels, plane = extent[1] * row;
@@ -227,8 +239,9 @@ void Warp::sample(const Tensor& from, const Extents& corner, const Tensor& patch
       for (std::int64_t y = 0; y < size[1]; ++y) {
         points.row(z, y);
         for (std::int64_t x = 0; x < size[2]; ++x, target += channels) {
-          const float at_z = nth(points.position[0], x), at_y = nth(points.position[1], x);
-          const float at_x = nth(points.position[2], x);
+          const float at_z = mirrored(nth(points.position[0], x), first[0], last[0]);
+          const float at_y = mirrored(nth(points.position[1], x), first[1], last[1]);
+          const float at_x = mirrored(nth(points.position[2], x), first[2], last[2]);
           if (outside(at_z, extent[0]) || outside(at_y, extent[1]) || outside(at_x, extent[2]))
             std::fill_n(target, channels, T{});
           else

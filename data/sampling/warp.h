@@ -26,10 +26,12 @@ class Warp {
   void bend(const std::vector<int>& axes, double cell, double amount, const Random& random);
   bool identity() const;
 
-  // Fills `patch` from a case. `corner` is the first voxel of the patch that an identical warp would cut. Images f32
-  // [*S, C] are interpolated linearly. A label u8 [*S] gets the value with the largest weight of the same
-  // interpolation, of equal ones that of the nearest voxel. Voxels from outside the case become 0.
-  void sample(const Tensor& from, const Extents& corner, const Tensor& patch) const;
+  // Fills `patch` from a case. `corner` is the first voxel of the box that an identical warp would cut; `patch` has the
+  // extents of the box and `margin` voxels more on either side. Images f32 [*S, C] are interpolated linearly. A label
+  // u8
+  // [*S] gets the value with the largest weight of the same interpolation, of equal ones that of the nearest voxel.
+  // Where the box leaves the case it is 0. What a warp needs from beyond both is the mirror image of what is there.
+  void sample(const Tensor& from, const Extents& corner, const Tensor& patch, const Extents& margin = 0) const;
 
  private:
   struct Points;

@@ -209,24 +209,51 @@ TEST_CASE("warp: votes against a naive sum of weights; equal ones go to the near
   CHECK(sampled(larger, four, 0, {2, 2}).to_vector<int>() == std::vector<int>{6, 7, 8, 9});
 }
 
-TEST_CASE("warp: corners show the case as far as it reaches, and zeros beyond") {
+TEST_CASE("warp: corners show the case, or its mirror image where it ends; a padded box has zeros as without a warp") {
   const Tensor image = full({60, 60, 3}, 5), label = full({60, 60}, 2, DType::u8);
   Warp warp({1, 1});
   warp.rotate(0, 1, kRight / 2);
   for (const float value : sampled(warp, image, 20, {20, 20}).to_vector<float>()) CHECK(value == 5);
   for (const float value : sampled(warp, label, 20, {20, 20}).to_vector<float>()) CHECK(value == 2);
-  const Tensor rim = sampled(warp, image, 0, {60, 60}), around = sampled(warp, label, 0, {60, 60});
-  std::int64_t beyond = 0;
+  // The patch is the whole case: there is no empty corner.
+  for (const float value : sampled(warp, image, 0, {60, 60}).to_vector<float>()) CHECK(value == 5);
+  for (const float value : sampled(warp, label, 0, {60, 60}).to_vector<float>()) CHECK(value == 2);
+  // A patch larger than the case: the case is padded to the patch, and mirrored beyond that.
+  const Tensor image_around = sampled(warp, image, -20, {100, 100}), around = sampled(warp, label, -20, {100, 100});
+  std::int64_t seen = 0;
   for (std::int64_t i = 0; i < around.numel(); ++i) {
     const bool outside = around.data<std::uint8_t>()[i] == 0;
-    beyond += outside;
-    for (std::int64_t c = 0; c < 3; ++c) CHECK(rim.data<float>()[3 * i + c] == (outside ? 0 : 5));
+    seen += !outside;
+    for (std::int64_t c = 0; c < 3; ++c) CHECK(image_around.data<float>()[3 * i + c] == (outside ? 0 : 5));
   }
-  CHECK(std::abs(static_cast<double>(beyond) - 3600 * 0.1716) < 60);  // four corners beyond the octagon
-  const Tensor larger = sampled(warp, label, -20, {100, 100});        // a patch larger than the case
-  std::int64_t seen = 0;
-  for (std::int64_t i = 0; i < larger.numel(); ++i) seen += larger.data<std::uint8_t>()[i] == 2;
   CHECK(std::abs(static_cast<double>(seen) - 3600) < 60);
+}
+
+TEST_CASE("warp: what is mirrored is the neighbourhood of the rim, as often as it is needed") {
+  const Tensor row = from_vector<float>({1, 4, 1}, {1, 2, 3, 4});
+  Warp smaller({1, 1});
+  smaller.scale(1, 1.0 / 3);
+  const std::vector<float> found = sampled(smaller, row, 0, {1, 4}).to_vector<float>();
+  // The voxels come from 1.5 - 4.5, 1.5 - 1.5, 1.5 + 1.5 and 1.5 + 4.5.
+  CHECK(found == std::vector<float>{3, 1, 4, 2});
+  Warp far({1, 1});
+  far.scale(1, 0.1);
+  const std::vector<float> more = sampled(far, row, 0, {1, 4}).to_vector<float>();
+  // From 1.5 - 15, 1.5 - 5, 1.5 + 5 and 1.5 + 15; every eight voxels the row comes again.
+  CHECK(more == std::vector<float>{3.5f, 3.5f, 1.5f, 1.5f});
+  // With a margin the box and what is beyond it are the same.
+  const Case one = random_case({12, 12}, 1, 3, Random(1));
+  Warp turned({1, 1});
+  turned.rotate(0, 1, 0.7);
+  for (const std::int64_t corner : {-3, 0, 4}) {
+    const Tensor box = sampled(turned, one.label, corner, {8, 16}), large = empty({12, 22}, DType::u8);
+    turned.sample(one.label, corner, large, {2, 3});
+    int wrong = 0;
+    for (std::int64_t y = 0; y < 8; ++y)
+      for (std::int64_t x = 0; x < 16; ++x)
+        wrong += box.data<std::uint8_t>()[y * 16 + x] != large.data<std::uint8_t>()[(y + 2) * 22 + x + 3];
+    CHECK(wrong == 0);
+  }
 }
 
 TEST_CASE("warp: an ignore label stays one, and no value appears that was not there") {
