@@ -137,6 +137,109 @@ TEST_CASE("augment: gain and bias about the mean, each channel its own") {
   CHECK(factors.size() == 40);
 }
 
+TEST_CASE("augment: every change of intensity draws its own numbers, whatever else is switched on") {
+  // All changes happen, but with amounts that change nothing; then one of them alone has its usual amount.
+  const std::string all =
+      "blur=1,blur_sigma=0,low_resolution=1,low_resolution_least=1,gain=1,gain_range=1,bias=1,bias_range=0,"
+      "brightness=1,brightness_range=1,gamma=1,gamma_range=1,noise=1,noise_sigma=0";
+  for (const std::string own :
+       {"blur=1,blur_sigma=2", "low_resolution=1,low_resolution_least=0.3", "gain=1,gain_range=2",
+        "bias=1,bias_range=1", "brightness=1,brightness_range=2", "gamma=1,gamma_range=2", "noise=1,noise_sigma=1"})
+    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+      const Change alone = change(augment_options(own, 2), {12, 12}, 2, Random(seed));
+      const Change among = change(augment_options(all + "," + own, 2), {12, 12}, 2, Random(seed));
+      CHECK(!same<float>(alone.before, alone.after));
+      double largest = 0;
+      for (std::int64_t i = 0; i < alone.after.numel(); ++i)
+        largest = std::max(largest, std::abs(static_cast<double>(alone.after.data<float>()[i]) -
+                                             static_cast<double>(among.after.data<float>()[i])));
+      CHECK_MESSAGE(largest < 2e-3, own);
+    }
+}
+
+TEST_CASE("augment: brightness multiplies all values of a channel by one factor") {
+  AugmentOptions options;
+  options.brightness = 1;
+  std::set<double> factors;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    const Change found = change(options, {8, 8}, 2, Random(seed));
+    for (std::int64_t c = 0; c < 2; ++c) {
+      double least = 1e9, most = 0;
+      for (std::int64_t i = c; i < found.before.numel(); i += 2) {
+        if (found.before.data<float>()[i] == 0) continue;
+        const double factor = static_cast<double>(found.after.data<float>()[i] / found.before.data<float>()[i]);
+        least = std::min(least, factor);
+        most = std::max(most, factor);
+      }
+      CHECK(most - least < 1e-5);
+      CHECK(least > 1 / options.brightness_range - 1e-5);
+      CHECK(most < options.brightness_range + 1e-5);
+      factors.insert(std::round(most * 1e6));
+    }
+  }
+  CHECK(factors.size() == 20);
+}
+
+TEST_CASE("augment: inverted gamma is gamma of the negative image") {
+  AugmentOptions options;
+  options.inverted_gamma = 1;
+  const Random random(4);
+  const Change found = change(options, {16, 16}, 1, random);
+  Random own = random.fork(kInvertedGamma);
+  own.uniform();  // whether
+  const double exponent = std::exp(own.uniform(-1, 1) * std::log(options.gamma_range));
+  const std::vector<double> x = found.before.to_vector<double>(), y = found.after.to_vector<double>();
+  const auto [low, high] = std::minmax_element(x.begin(), x.end());
+  for (std::size_t i = 0; i < x.size(); ++i)
+    CHECK(y[i] == doctest::Approx(*high - (*high - *low) * std::pow((*high - x[i]) / (*high - *low), exponent))
+                      .epsilon(1e-4)
+                      .scale(255));
+}
+
+TEST_CASE("augment: a low resolution has the voxels of a larger spacing, along the axes that are finer than it") {
+  AugmentOptions options;
+  options.low_resolution = 1;
+  options.low_resolution_least = 0.4;
+  const Shape shape{4, 10, 15};
+  const std::vector<double> spacing{2.6, 1, 1};
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    const Random random(seed);
+    const Case one = random_case(shape, 1, 2, Random(1));
+    std::vector<double> expected = one.image.to_vector<double>();
+    Random own = random.fork(kLowResolution);
+    own.uniform();
+    const double share = own.uniform(options.low_resolution_least, 1);
+    augment(one.image, one.label, spacing, options, random);
+    for (int axis = 1; axis < 3; ++axis) {  // the first has a larger spacing already
+      const std::vector<double> source = expected;
+      const std::int64_t length = shape[axis];
+      const std::int64_t count = std::llround(static_cast<double>(length) * share);
+      for (std::int64_t z = 0; z < 4; ++z)
+        for (std::int64_t y = 0; y < 10; ++y)
+          for (std::int64_t x = 0; x < 15; ++x) {
+            const std::int64_t k = axis == 1 ? y : x;
+            const auto kept = [&](std::int64_t i) {  // the voxel at the centre of voxel i of the larger ones
+              const std::int64_t from = static_cast<std::int64_t>(std::floor(
+                  (static_cast<double>(i) + 0.5) * static_cast<double>(length) / static_cast<double>(count) + 1e-9));
+              return source[axis == 1 ? at(shape, z, from, x) : at(shape, z, y, from)];
+            };
+            const double place = std::clamp(
+                (static_cast<double>(k) + 0.5) * static_cast<double>(count) / static_cast<double>(length) - 0.5, 0.0,
+                static_cast<double>(count - 1));
+            const std::int64_t before = static_cast<std::int64_t>(place);
+            const double behind = place - static_cast<double>(before);
+            expected[at(shape, z, y, x)] =
+                count < length ? (1 - behind) * kept(before) + behind * kept(std::min(before + 1, count - 1))
+                               : source[at(shape, z, y, x)];
+          }
+    }
+    double largest = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      largest = std::max(largest, std::abs(expected[i] - static_cast<double>(one.image.data<float>()[i])));
+    CHECK(largest < 1e-2);
+  }
+}
+
 TEST_CASE("augment: gamma keeps the range and the order of the values") {
   AugmentOptions options;
   options.gamma = 1;
