@@ -12,9 +12,9 @@
 #include "apps/comparison/processes.h"
 #include "apps/comparison/protocol.h"
 #include "apps/program/signals.h"
+#include "apps/training/console_observer.h"
 #include "apps/training/run_directory.h"
 #include "apps/training/session.h"
-#include "apps/training/watch.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
 
@@ -179,14 +179,14 @@ class Runner {
   // A training that diverges is a result, too.
   void train(const Task& task, const Plan& plan) {
     const std::string path = folder(task), &name = protocol_.dataset_name(task);
-    Watch watch(console_, text(name, " ", task.loss, "  "), false);
+    ConsoleObserver shown(console_, text(name, " ", task.loss, "  "), false);
     try {
       const bool begun = RunDirectory::exists(path) && fs::exists(path + "/last.safetensors");
       RunDirectory directory = RunDirectory::exists(path) ? RunDirectory::reopen(path) : RunDirectory::create(path);
       const std::unique_ptr<Observer> more =
-          options_.observer ? options_.observer(watch, path, plan, protocol_.dataset(task).info().ignore_label)
+          options_.observer ? options_.observer(shown, path, plan, protocol_.dataset(task).info().ignore_label)
                             : nullptr;
-      Session session(protocol_.dataset(task), plan, directory, more ? *more : watch, device_,
+      Session session(protocol_.dataset(task), plan, directory, more ? *more : shown, device_,
                       text("train --loss ", task.loss, " -o ", path));
       if (begun) session.resume();
       session.run();

@@ -17,9 +17,8 @@ struct Costs {
 // Does steps for `measured` seconds, at least three, and segments one case of each split; cases of other sizes are
 // taken in proportion to their voxels. The maps that a loss asks for are made first, because the first steps would
 // otherwise make them. `progress` is called meanwhile; an exception of it ends the work.
-Costs measure_costs(
-    const data::Dataset& dataset, const Plan& plan, Device device, double measured,
-    const std::function<void()>& progress = [] {});
+Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured,
+                    const std::function<void()>& progress);
 
 // Returns the seconds that the whole training of a plan takes.
 double seconds_of(const Plan& plan, const Costs& costs);

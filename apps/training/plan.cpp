@@ -49,6 +49,10 @@ void check_ranges(const TrainConfig& c, int dims) {
   within("steps", c.steps, 1'000'000'000'000);
   within("validate-every", c.validate_every, 1'000'000'000);
   within("patience", c.patience, 1'000'000'000);
+  if (c.patience > 0 && c.validate_every == 0)
+    throw Error(ErrorKind::usage,
+                text("--patience ", c.patience, ": with --validate-every 0 nothing is validated before the end"),
+                "validate, or leave --patience out");
   require(c.lr >= 0 && std::isfinite(c.lr), "lr", c.lr, "0..");
   require(c.dropout >= 0 && c.dropout < 1, "dropout", c.dropout, "[0, 1)");
   require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "[0, 1)");
@@ -222,6 +226,10 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   check_ranges(c, info.dims);
   const auto [train, val, test] = split_of(dataset, c.fold);
   if (train.empty()) throw Error(ErrorKind::data, info.path + ": no cases in the split `train`");
+  if (c.patience > 0 && val.empty())
+    throw Error(ErrorKind::data,
+                text(info.path, ": no cases in the split `val`, which --patience ", c.patience, " goes by"),
+                "leave --patience out, or give the dataset validation cases");
   plan.val = val;
   plan.test = test;
   const Geometry geometry = geometry_of(info, train, c);

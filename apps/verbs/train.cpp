@@ -15,9 +15,9 @@
 #include "apps/report/run_page.h"
 #include "apps/training/budget.h"
 #include "apps/training/checkpoint.h"
+#include "apps/training/console_observer.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
-#include "apps/training/watch.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "engine/backend.h"
@@ -83,7 +83,7 @@ Costs fit(Plan& plan, const data::Dataset& dataset, const std::string& time, Clo
 void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs, const Common& common) {
   const Device device = common.get_device();
   const std::int64_t epochs = plan.epoch_of(plan.steps),
-                     parameters = fresh_model(plan, Device::cpu).net->parameter_count();
+                     parameters = nn::UNet(plan.model.net, Random(0)).parameter_count();
   const double total = seconds_of(plan, costs);
   const auto pool = static_cast<std::int64_t>(backend_of(device).pool().statistics().peak);
   if (common.json)
@@ -111,15 +111,15 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
          const Program& program) {
   const Common& common = program.common();
   Console console = common.console();
-  Watch watch(console);
+  ConsoleObserver shown(console);
   std::optional<LiveRecorder> recorder;
   std::optional<LiveServer> server;
   if (port) {
     server.emplace(directory.path(), *port);
-    recorder.emplace(watch, directory.path(), plan, dataset.info().ignore_label);
+    recorder.emplace(shown, directory.path(), plan, dataset.info().ignore_label);
     server->start();
   }
-  Observer& observer = recorder ? static_cast<Observer&>(*recorder) : watch;
+  Observer& observer = recorder ? static_cast<Observer&>(*recorder) : shown;
   Session session(dataset, plan, directory, observer, common.get_device(), program.command());
   if (resume) session.resume();
   console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) + "run       " +

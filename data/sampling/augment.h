@@ -17,7 +17,7 @@ namespace voxgrad::data {
 struct AugmentOptions {
   double flip_z = 0, flip_y = 0, flip_x = 0;  // probability of a flip along each axis; images have no z
   double turn = 0;                    // of a turn by 90, 180 or 270 degrees in a plane with equal extents and spacings
-  double rotate = 0;                  // of a rotation by any angle, in millimetres
+  double rotate = 0;                  // of a rotation by any angle; lengths are kept
   double rotate_angle = 180;          // its largest angle in degrees, in each plane
   double scale = 0;                   // of another size
   double scale_range = 1.4;           // what is seen becomes larger by a factor between 1 / range and range

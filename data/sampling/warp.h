@@ -28,8 +28,7 @@ class Warp {
 
   // Fills `patch` from a case. `corner` is the first voxel of the box that an identical warp would cut; `patch` has the
   // extents of the box and `margin` voxels more on either side. Images f32 [*S, C] are interpolated linearly. A label
-  // u8
-  // [*S] gets the value with the largest weight of the same interpolation, of equal ones that of the nearest voxel.
+  // u8 [*S] gets the value with the largest weight of the same interpolation, of equal ones that of the nearest voxel.
   // Where the box leaves the case it is 0. What a warp needs from beyond both is the mirror image of what is there.
   void sample(const Tensor& from, const Extents& corner, const Tensor& patch, const Extents& margin = 0) const;
 

@@ -89,6 +89,9 @@ TEST_CASE("a training ends when it has lost its patience, and is then complete")
   CHECK(manifest["exit_reason"] == "finished");
   CHECK(manifest["results"]["history"].size() == 3);
   CHECK(Json::parse(outcome.out)["best_epoch"] == 1);
+  // Patience that nothing could end is refused, and so is a comparison with unequal numbers of steps.
+  CHECK(program({"train", data, "--patience", "2", "--validate-every", "0"}).code == 2);
+  CHECK(program({"compare", data, "--losses", "ce", "-o", folder.file("c"), "--patience", "2"}).code == 2);
   CHECK(program({"train", "--resume", run, "-q"}).code == 0);
   CHECK(Json::parse(bytes_of(run + "/run.json"))["results"]["history"].size() == 3);
 }

@@ -11,10 +11,10 @@
 
 namespace voxgrad::apps {
 
-class Watch final : public Observer {
+class ConsoleObserver final : public Observer {
  public:
   // Every line begins with `prefix`. Without `lines`, epochs are reported only to people who asked for more messages.
-  explicit Watch(Console& console, std::string prefix = "", bool lines = true)
+  explicit ConsoleObserver(Console& console, std::string prefix = "", bool lines = true)
       : console_(console), prefix_(std::move(prefix)), lines_(lines && !console.live()) {}
   void on_step(const StepReport& report, const Plan& plan) override;
   void on_epoch(const EpochRecord& record, const Plan& plan) override;

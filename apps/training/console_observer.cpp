@@ -1,8 +1,8 @@
-#include "apps/training/watch.h"
+#include "apps/training/console_observer.h"
 
 namespace voxgrad::apps {
 
-void Watch::on_step(const StepReport& report, const Plan& plan) {
+void ConsoleObserver::on_step(const StepReport& report, const Plan& plan) {
   const std::int64_t done = report.step + 1;
   speed_.see(report.step);
   if (!console_.live()) return;
@@ -13,7 +13,7 @@ void Watch::on_step(const StepReport& report, const Plan& plan) {
            fixed(val_dice_, 4), "  ", fixed(speed, 1), " steps/s  ETA ", std::isnan(left) ? "-" : duration(left)));
 }
 
-void Watch::on_epoch(const EpochRecord& record, const Plan& plan) {
+void ConsoleObserver::on_epoch(const EpochRecord& record, const Plan& plan) {
   if (!std::isnan(record.val_dice)) val_dice_ = record.val_dice;
   const std::string line =
       text(prefix_, "epoch ", record.epoch, "/", plan.epoch_of(plan.steps), "  loss ", fixed(record.loss, 4),
