@@ -72,7 +72,7 @@ void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const s
     write_text(file_of(directory, analysis, scene, 0), to_png(draw_slice(one.image, slice, kLargest)));
     for (std::size_t k = 0; k < scene.runs.size(); ++k) {
       const nn::Model model = nn::load_model(model_file(directory + "/" + scene.runs[k]->path));
-      const Tensor prediction = nn::predict(model, one.image);
+      const Tensor prediction = nn::predict(model, one.image, {.spacing = one.spacing});
       write_text(
           file_of(directory, analysis, scene, k + 1),
           to_png(draw_slice(one.image, slice, kLargest, mistakes(one.label, prediction, dataset.info().ignore_label))));

@@ -102,8 +102,9 @@ RunPictures draw_run(const RunRecord& run, const std::vector<Colour>& colours, c
   std::size_t bytes = 0;
   for (const Choice& choice : choose(results, cases)) {
     const data::Case one = dataset.read(choice.index);
-    Shown& picture = drawn.emplace_back(Shown{one.image, one.label, nn::predict(model, one.image),
-                                              label_style(one, colours, dataset.classes(), ignore)});
+    Shown& picture =
+        drawn.emplace_back(Shown{one.image, one.label, nn::predict(model, one.image, {.spacing = one.spacing}),
+                                 label_style(one, colours, dataset.classes(), ignore)});
     ShownCase shown{choice.kind, caption_of(choice, run.model.class_names), {}};
     if (one.label.dims() == 3) {
       const std::int64_t z = fullest_slice(one.label, ignore);

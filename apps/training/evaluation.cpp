@@ -25,7 +25,8 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
 namespace {
 
 Tensor segment(const nn::Model& model, const data::Case& sample, const nn::SlabSink& also) try {
-  return nn::predict(model, fit_channels(sample.image, model.spec, text("case \"", sample.id, '"')), also);
+  return nn::predict(model, fit_channels(sample.image, model.spec, text("case \"", sample.id, '"')),
+                     {.spacing = sample.spacing}, also);
 } catch (const Error& error) {
   if (error.kind() != ErrorKind::model) throw;
   throw Error(error.kind(), text("case \"", sample.id, "\": ", error.message()), error.hint());

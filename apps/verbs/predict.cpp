@@ -29,7 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 using data::ScoresFile;
 
-struct PredictOptions {
+struct Options {
   std::string model, split = "all";
   std::vector<std::string> inputs;
   JobOptions job;
@@ -59,24 +59,22 @@ class Predictor {
   }
 
   // Returns the labels. The image is changed if there is one model.
-  Tensor operator()(const Tensor& image, const nn::SlabSink& also = {},
-                    nn::Scores scores = nn::Scores::probabilities) const {
+  Tensor operator()(const Tensor& image, const nn::PredictOptions& options, const nn::SlabSink& also = {}) const {
     if (models_.size() == 1) {
       const nn::SlabSink sink = [&](std::int64_t row, const Tensor& slab) {
         if (const int signal = pending_signal()) throw Interrupted{signal};
         if (also) also(row, slab);
       };
-      return nn::predict_in_place(models_.front(), image, sink, also ? scores : nn::Scores::logits);
+      nn::PredictOptions one = options;
+      if (!also) one.scores = nn::Scores::logits;  // saves the softmax
+      return nn::predict_in_place(models_.front(), image, one, sink);
     }
     Tensor sum = zeros(image.shape().with(-1, spec().net.classes));
     for (const nn::Model& model : models_)
-      static_cast<void>(nn::predict(
-          model, image,
-          [&](std::int64_t row, const Tensor& slab) {
-            const Shape zero = Shape::filled(slab.dims(), 0);
-            sum.backend().copy_box(slab, zero, sum, zero.with(0, row), slab.shape(), true);
-          },
-          scores));
+      static_cast<void>(nn::predict(model, image, options, [&](std::int64_t row, const Tensor& slab) {
+        const Shape zero = Shape::filled(slab.dims(), 0);
+        sum.backend().copy_box(slab, zero, sum, zero.with(0, row), slab.shape(), true);
+      }));
     sum = sum * (1.0 / static_cast<double>(models_.size()));
     if (also) also(0, sum);
     return argmax(sum);
@@ -88,7 +86,7 @@ class Predictor {
 
 class Prediction {
  public:
-  Prediction(const PredictOptions& options, const Predictor& predictor, Console& console)
+  Prediction(const Options& options, const Predictor& predictor, Console& console)
       : options_(options),
         predictor_(predictor),
         console_(console),
@@ -116,6 +114,10 @@ class Prediction {
   data::PredictionHeader header(const std::string& source, bool physical, int ignore) const {
     return {predictor_.spec().class_names, ignore, predictor_.path(), source, physical, style_, scores_};
   }
+  nn::PredictOptions options_for(const data::Case& one) const {
+    return {.scores = scores_ == ScoresFile::logits ? nn::Scores::logits : nn::Scores::probabilities,
+            .spacing = one.spacing};
+  }
   // A picture is drawn as it was; of a volume there is no second copy, and in grey its normalised values look the same.
   Tensor to_draw(const Tensor& image) const {
     return options_.job.overlay && image.dims() == 3 ? image.clone() : image;
@@ -123,7 +125,7 @@ class Prediction {
   void draw(const std::string& path, const Tensor& image, const Tensor& labels, const data::Case& one);
   void wrote(const std::string& file) { written_.push_back(file); }
 
-  const PredictOptions& options_;
+  const Options& options_;
   const Predictor& predictor_;
   Console& console_;
   Suitability suitability_;
@@ -159,8 +161,7 @@ void Prediction::dataset(const Job& job) {
     const Tensor drawn = to_draw(image);
     writer.begin(one, nth(info.shapes, cases[i]));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
-    const Tensor labels = predictor_(image, scores_ == ScoresFile::none ? nn::SlabSink() : put,
-                                     truth ? nn::Scores::logits : nn::Scores::probabilities);
+    const Tensor labels = predictor_(image, options_for(one), scores_ == ScoresFile::none ? nn::SlabSink() : put);
     writer.labels(truth ? one.label : labels);
     if (options_.job.overlay) draw(job.overlay() + "/" + file_name(one.id) + ".png", drawn, labels, one);
     console_.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
@@ -199,8 +200,7 @@ void Prediction::image(const Job& job) {
     data::PredictionWriter writer(job.output, header(job.input, physical, -1));
     writer.begin(one, image.shape().without(-1));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
-    labels = predictor_(image, scores_ == ScoresFile::none ? nn::SlabSink() : put,
-                        scores_ == ScoresFile::logits ? nn::Scores::logits : nn::Scores::probabilities);
+    labels = predictor_(image, options_for(one), scores_ == ScoresFile::none ? nn::SlabSink() : put);
     writer.labels(labels);
     writer.save();
   } else {
@@ -210,7 +210,7 @@ void Prediction::image(const Job& job) {
       const Shape zero = Shape::filled(slab.dims(), 0);
       all.backend().copy_box(slab, zero, all, zero.with(0, row), slab.shape(), false);
     };
-    labels = predictor_(image, all.defined() ? nn::SlabSink(keep) : nn::SlabSink());
+    labels = predictor_(image, options_for(one), all.defined() ? nn::SlabSink(keep) : nn::SlabSink());
     data::write_mask(job.output, labels, one, physical, style_);
     if (all.defined()) {
       data::write_probabilities(job.output, all, one, physical, predictor_.spec().class_names);
@@ -228,7 +228,7 @@ bool is_model(const std::string& path) {
          fs::exists(fs::path(path) / "last.safetensors");
 }
 
-void predict(const PredictOptions& options, const Common& common) {
+void predict(const Options& options, const Common& common) {
   Console console = common.console();
   if (fs::exists(options.model) && !is_model(options.model))
     throw Error(ErrorKind::usage, "predict: " + options.model + " is no run and no model",
@@ -281,7 +281,7 @@ void predict(const PredictOptions& options, const Common& common) {
 }  // namespace
 
 void add_predict(Program& program) {
-  const auto options = std::make_shared<PredictOptions>();
+  const auto options = std::make_shared<Options>();
   CLI::App& verb = program.verb("predict", "segment images with a model",
                                 [options, &program] { predict(*options, program.common()); });
   verb.add_option("model", options->model, "run directory or checkpoint; of several the mean is taken")->required();

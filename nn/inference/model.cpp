@@ -42,8 +42,9 @@ void require_consistent(const ModelSpec& spec) {
   spec.normalisation.require_valid(net.in_channels);
 }
 
-// Calls f(key, member, count) for each field of TrainingImages; a list has `count` entries or none.
+// Calls f(key, member, count) for each field; a list has `count` entries or none.
 template <class Training, class F>
+requires std::is_same_v<std::remove_const_t<Training>, TrainingImages>
 void visit_fields(Training& training, const UNetConfig& net, F&& f) {
   f("least_spacing", training.least_spacing, net.dims);
   f("most_spacing", training.most_spacing, net.dims);
@@ -53,6 +54,20 @@ void visit_fields(Training& training, const UNetConfig& net, F&& f) {
   f("high", training.high, net.in_channels);
   f("class_values", training.class_values, net.classes);
   f("class_colours", training.class_colours, net.classes);
+}
+
+template <class P, class F>
+requires std::is_same_v<std::remove_const_t<P>, Preparation>
+void visit_fields(P& preparation, const UNetConfig& net, F&& f) {
+  f("crop", preparation.crop);
+  f("spacing", preparation.spacing, net.dims);
+}
+
+template <class C, class F>
+requires std::is_same_v<std::remove_const_t<C>, CleanUp>
+void visit_fields(C& clean_up, const UNetConfig& net, F&& f) {
+  f("foreground", clean_up.foreground);
+  f("classes", clean_up.classes, net.classes);
 }
 
 template <class List>
@@ -260,9 +275,15 @@ std::string to_text(const ModelSpec& spec) {
   writer.add("patch", list_of(spec.window));
   writer.add("class_names", list_of(spec.class_names));
   writer.add("normalisation", normalisation.finish());
-  SpecWriter training(spec.net.dims);
-  visit_fields(spec.training, spec.net, training);
-  writer.add("training", training.finish());
+  const auto add = [&](const char* key, const auto& part) {
+    SpecWriter fields(spec.net.dims);
+    visit_fields(part, spec.net, fields);
+    writer.add(key, fields.finish());
+  };
+  add("training", spec.training);
+  add("preparation", spec.preparation);
+  writer("mirror_axes", spec.mirror_axes, spec.net.dims);
+  add("clean_up", spec.clean_up);
   return to_text(writer.finish());
 }
 
@@ -283,7 +304,16 @@ ModelSpec parse_spec(const std::string& json) try {
   inner.fill("mean", normalisation.mean, [&](const JsonValue& x) { return inner.real("mean", x); });
   inner.fill("deviation", normalisation.deviation, [&](const JsonValue& x) { return inner.real("deviation", x); });
   require_consistent(spec);
-  if (reader.has("training")) visit_fields(spec.training, spec.net, SpecReader(reader.at("training"), "training."));
+  const auto add = [&](const char* key, auto& part) {
+    if (reader.has(key)) visit_fields(part, spec.net, SpecReader(reader.at(key), text(key, '.')));
+  };
+  add("training", spec.training);
+  add("preparation", spec.preparation);
+  if (reader.has("mirror_axes")) reader("mirror_axes", spec.mirror_axes, spec.net.dims);
+  add("clean_up", spec.clean_up);
+  for (const double spacing : spec.preparation.spacing)
+    if (!(spacing > 0) || !std::isfinite(spacing))
+      reader.refuse("preparation.spacing", "has ", spacing, ", must be > 0");
   return spec;
 } catch (const Error& error) {
   throw Error(ErrorKind::model, text("metadata \"", kKey, "\": ", error.what()), error.hint());

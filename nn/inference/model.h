@@ -32,12 +32,29 @@ struct TrainingImages {
   std::vector<std::string> class_colours = {};  // of a colour mask, "#rrggbb" for each class
 };
 
+// What is done to an image before its intensities are normalised. Both steps are undone in the result, so that labels
+// and probabilities lie on the voxels of the image that was given.
+struct Preparation {
+  bool crop = false;                 // to the box of the voxels that are not 0 in every channel
+  std::vector<double> spacing = {};  // that every image is resampled to, for each axis; empty: voxels stay as they are
+};
+
+// What is removed from the labels afterwards: all but the largest connected component. It is decided on the validation
+// cases (apps/training).
+struct CleanUp {
+  bool foreground = false;                 // of all foreground classes together; this is done first
+  std::vector<std::int64_t> classes = {};  // 1 for each class of which only the largest component stays, else 0
+};
+
 struct ModelSpec {
   UNetConfig net;
+  Preparation preparation;
   Normalisation normalisation;
   Shape window;                          // the patch that the network was trained on; "patch" in the file
   std::vector<std::string> class_names;  // one per output channel, of which there are two or more
   TrainingImages training;
+  std::vector<std::int64_t> mirror_axes;  // 1 for each axis along which the training mirrored, else 0; may be empty
+  CleanUp clean_up;
 };
 
 struct Model {
@@ -48,7 +65,7 @@ struct Model {
 
 // Writes and reads the text of the metadata key "model". Error(model) names a key that is missing, has another type or
 // is outside its range, and says what it may be. A file without the keys for activation, upsampling and initial weights
-// or without "training" is older than they are, and gets the defaults of UNetConfig and an empty TrainingImages.
+// or without "training", "preparation", "mirror_axes" or "clean_up" is older than they are, and gets the defaults.
 std::string to_text(const ModelSpec& spec);
 ModelSpec parse_spec(const std::string& text);
 

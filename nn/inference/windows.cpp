@@ -175,13 +175,13 @@ Shape window_for(const Model& model, const Shape& image) {
   return window;
 }
 
-Tensor predict(const Model& model, const Tensor& image, const SlabSink& also, Scores scores) {
+Tensor predict(const Model& model, const Tensor& image, const PredictOptions& options, const SlabSink& also) {
   check_image(model, image);
   const Tensor host = image.detach().to(Device::cpu).to(DType::f32);
-  return predict_in_place(model, host.raw() == image.raw() ? host.clone() : host, also, scores);
+  return predict_in_place(model, host.raw() == image.raw() ? host.clone() : host, options, also);
 }
 
-Tensor predict_in_place(const Model& model, const Tensor& image, const SlabSink& also, Scores scores) {
+Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOptions& options, const SlabSink& also) {
   check_image(model, image);
   check(image.dtype() == DType::f32 && image.device() == Device::cpu, "predict_in_place: ", image, " on ",
         image.device(), " is not f32 on the host");
@@ -197,16 +197,16 @@ Tensor predict_in_place(const Model& model, const Tensor& image, const SlabSink&
       throw Error(ErrorKind::model, "predict: the output of the network is not finite",
                   "the weights are too large, because the training has diverged, or the intensities are");
     place(argmax(logits).to(Device::cpu), row, labels);
-    if (also) also(row, (scores == Scores::logits ? logits : softmax(logits)).to(Device::cpu));
+    if (also) also(row, (options.scores == Scores::logits ? logits : softmax(logits)).to(Device::cpu));
   });
   return labels;
 }
 
-Prediction predict_probabilities(const Model& model, const Tensor& image) {
+Prediction predict_probabilities(const Model& model, const Tensor& image, const PredictOptions& options) {
   check_image(model, image);
   const Tensor probabilities = empty(image.shape().with(-1, model.spec.net.classes));
   const Tensor labels =
-      predict(model, image, [&](std::int64_t row, const Tensor& slab) { place(slab, row, probabilities); });
+      predict(model, image, options, [&](std::int64_t row, const Tensor& slab) { place(slab, row, probabilities); });
   return {labels, probabilities};
 }
 

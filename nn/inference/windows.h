@@ -24,21 +24,26 @@ void sliding_window(UNet& net, const Tensor& image, const Shape& window, const S
 
 enum class Scores { probabilities, logits };
 
+struct PredictOptions {
+  Scores scores = Scores::probabilities;  // what the sink receives
+  std::vector<double> spacing = {};       // of the image, for each axis; needed by a model with Preparation::spacing
+  bool mirror = false;                    // averages over the image mirrored along ModelSpec::mirror_axes
+};
+
 // Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
 // normalises a copy of them. `also`, if given, receives the probabilities or the logits. Both results are on the host.
 // Nothing is written to the model, so several threads may use it at the same time. Throws Error(data) if the image has
 // other axes or channels than the model takes, or an element that is NaN or infinite; Error(model) if the output of the
 // network is not finite, because argmax would make it the background.
-Tensor predict(const Model& model, const Tensor& image, const SlabSink& also = {},
-               Scores scores = Scores::probabilities);
+Tensor predict(const Model& model, const Tensor& image, const PredictOptions& options = {}, const SlabSink& also = {});
 // The same without a copy: the image, f32 on the host, is normalised afterwards.
-Tensor predict_in_place(const Model& model, const Tensor& image, const SlabSink& also = {},
-                        Scores scores = Scores::probabilities);
+Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOptions& options = {},
+                        const SlabSink& also = {});
 // The labels together with the probabilities, f32 [*S, C].
 struct Prediction {
   Tensor labels, probabilities;
 };
-Prediction predict_probabilities(const Model& model, const Tensor& image);
+Prediction predict_probabilities(const Model& model, const Tensor& image, const PredictOptions& options = {});
 
 // The window that predict() uses for an image [*S, C]. Along each axis it is that of the training or, if the image is
 // smaller, the extent of the image, rounded up to a multiple of UNet::divisor() and to at least four voxels of the
