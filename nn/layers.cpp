@@ -35,8 +35,7 @@ Tensor parameter_for(DType map, const Tensor& parameter) {
 DType type_of(const std::vector<FeatureMap>& inputs) { return inputs.empty() ? DType::f32 : inputs[0].x.dtype(); }
 
 ConvLayerOptions block_conv(const ConvBlockOptions& options) {
-  return {
-      .bias = options.norm == Norm::none, .init = options.init, .slope = slope_of(options.activation, options.slope)};
+  return {options.kernel, options.norm == Norm::none, options.init, slope_of(options.activation, options.slope)};
 }
 
 NormLayerOptions block_norm(const ConvBlockOptions& options, bool activated) {

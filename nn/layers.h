@@ -104,6 +104,7 @@ class Dropout final : public Module {
 };
 
 struct ConvBlockOptions {
+  Extents kernel = 3;
   Norm norm = Norm::instance;
   Activation activation = Activation::leaky_relu;
   double slope = 0.01;
@@ -112,7 +113,7 @@ struct ConvBlockOptions {
   Init init = Init::he;
 };
 
-// Two times a 3x3 convolution, norm and activation, and then dropout. A residual block ends with
+// Two times a convolution, norm and activation, and then dropout. A residual block ends with
 // activation(norm(conv(..)) + x), where a 1x1 convolution is applied to x if the number of channels changes (He et al.,
 // CVPR 2016). A convolution before a norm has no bias. The modules are called conv1, norm1, conv2, norm2 and shortcut.
 class ConvBlock final : public Module {

@@ -31,23 +31,28 @@ UNetConfig checked(UNetConfig config) {
   visit_fields(config, RangeCheck{});
   expect_range<std::int64_t>("max_channels", config.max_channels, config.base, kMostChannels);
   expect(config.dropout >= 0 && config.dropout < 1, "", "dropout is ", config.dropout, ", must be in [0, 1)");
-  const std::size_t steps = static_cast<std::size_t>(config.depth - 1);
-  if (config.strides.empty()) config.strides.assign(steps, Extents(2));
-  expect(config.strides.size() == steps, "give one stride for each pooling, depth - 1 in all, or none for 2 everywhere",
-         config.strides.size(), " strides for depth ", config.depth, ", must be ", steps);
-  for (Extents& stride : config.strides) {
-    expect(stride.dims == 0 || stride.dims == config.dims, "write {1, 2, 2} for a volume, {2, 2} for an image",
-           "a stride of ", stride.dims, " values for ", config.dims, " axes");
-    stride.dims = config.dims;
-    for (int axis = 0; axis < config.dims; ++axis) expect_range<std::int64_t>("stride", stride[axis], 1, 6);
-  }
+  const auto complete = [&](const char* what, std::vector<Extents>& list, int count, int usual, int most) {
+    if (list.empty()) list.assign(static_cast<std::size_t>(count), Extents(usual));
+    expect(std::ssize(list) == count,
+           "give a stride for each pooling and a kernel for each level, or none for 2 and 3 everywhere", list.size(),
+           ' ', what, "s for depth ", config.depth, ", must be ", count);
+    for (Extents& extents : list) {
+      expect(extents.dims == 0 || extents.dims == config.dims, "write {1, 2, 2} for a volume, {2, 2} for an image",
+             "a ", what, " of ", extents.dims, " values for ", config.dims, " axes");
+      extents.dims = config.dims;
+      for (int axis = 0; axis < config.dims; ++axis) expect_range<std::int64_t>(what, extents[axis], 1, most);
+    }
+  };
+  complete("stride", config.strides, config.depth - 1, 2, 6);
+  complete("kernel", config.kernels, config.depth, 3, 3);
   return config;
 }
 
 std::int64_t width(const UNetConfig& config, int level) { return std::min(config.base << level, config.max_channels); }
 
-ConvBlockOptions block_options(const UNetConfig& config) {
-  return {.norm = config.norm,
+ConvBlockOptions block_options(const UNetConfig& config, int level) {
+  return {.kernel = nth(config.kernels, level),
+          .norm = config.norm,
           .activation = config.activation,
           .residual = config.residual,
           .dropout = config.dropout,
@@ -111,8 +116,8 @@ UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_sh
   const UNetConfig& c = parts.config;
   const auto name = [](const char* part, int level) { return text(part, '.', level); };
   const auto add_block = [&](auto& blocks, const char* part, int level, std::int64_t in) {
-    nth(blocks, level) =
-        std::make_unique<ConvBlock>(c.dims, in, width(c, level), block_options(c), stream(random, name(part, level)));
+    nth(blocks, level) = std::make_unique<ConvBlock>(c.dims, in, width(c, level), block_options(c, level),
+                                                     stream(random, name(part, level)));
     add_module(name(part, level), *nth(blocks, level));
   };
   const int steps = c.depth - 1;

@@ -24,8 +24,9 @@ struct UNetConfig {
   Upsampling upsampling = Upsampling::linear;
   bool transposed = true;  // upsample by a transposed convolution, not by a 1x1 convolution and `upsampling`
   bool deep_supervision = false;
-  // The window of each of the depth - 1 poolings; empty means 2 on every axis. For thick slices {1, 2, 2} is better.
-  std::vector<Extents> strides = {};
+  // The windows of the depth - 1 poolings (empty: 2 on every axis), and for each level the kernel of its convolutions,
+  // 1 or 3 along an axis (empty: 3). For thick slices {1, 2, 2} and {1, 3, 3} are better until the voxels are cubes.
+  std::vector<Extents> strides = {}, kernels = {};
   Init init = Init::he;
 };
 
@@ -40,12 +41,12 @@ struct FieldRange {
 };
 
 // Visits every field of a configuration, for functions that write, read or check it. It calls visit(name, field) for a
-// flag, a real number and the strides; visit(name, field, FieldRange) for a whole number; and visit(name, field, names)
-// for an enumeration, with the names of its values in their order. It does not compile if a field is missing here.
+// flag, a real number and lists of extents; visit(name, field, FieldRange) for a whole number; and visit(name, field,
+// names) for an enumeration, with the names of its values in order. It does not compile if a field is missing here.
 template <class Config, class Visit>
 void visit_fields(Config& config, Visit&& visit) {
   auto& [dims, in_channels, classes, base, max_channels, depth, norm, activation, residual, dropout, upsampling,
-         transposed, deep_supervision, strides, init] = config;
+         transposed, deep_supervision, strides, kernels, init] = config;
   visit("dims", dims, FieldRange{2, 3});
   visit("in_channels", in_channels, FieldRange{1, kMostChannels});
   visit("classes", classes, FieldRange{1, 255});
@@ -60,14 +61,15 @@ void visit_fields(Config& config, Visit&& visit) {
   visit("transposed", transposed);
   visit("deep_supervision", deep_supervision);
   visit("strides", strides);
+  visit("kernels", kernels);
   visit("init", init, init_names());
 }
 
 // The parameters are as follows; level 0 is the finest and level depth - 1 the bottleneck:
-//   encoder.<level>.{conv1,norm1,conv2,norm2,shortcut}.*     a ConvBlock per level, with max pooling between them
-//   up.<level>.{weight,bias}                                 turns the map of level + 1 into extents and channels of
-//   level decoder.<level>.*                                        a ConvBlock on [skip, up], concatenated in this
-//   order heads.<level>.{weight,bias}                              a 1x1 convolution to the classes
+//   encoder.<level>.{conv1,norm1,conv2,norm2,shortcut}.*  a ConvBlock per level, with max pooling between them
+//   up.<level>.{weight,bias}     turns the map of level + 1 into the extents and channels of this level
+//   decoder.<level>.*            a ConvBlock on [skip, up], concatenated in this order
+//   heads.<level>.{weight,bias}  a 1x1 convolution to the classes
 class UNet final : public Module {
  public:
   // Error(usage) with the value and its range if the configuration is impossible.

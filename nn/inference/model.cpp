@@ -27,6 +27,12 @@ void require_consistent(const ModelSpec& spec) {
     throw Error(ErrorKind::model, text("patch: ", spec.window.dims(), " extents for ", net.dims, " axes"));
   if (!net.strides.empty() && std::ssize(net.strides) != net.depth - 1)
     throw Error(ErrorKind::model, text("strides: ", net.strides.size(), " strides for depth ", net.depth));
+  if (!net.kernels.empty() && std::ssize(net.kernels) != net.depth)
+    throw Error(ErrorKind::model, text("kernels: ", net.kernels.size(), " kernels for depth ", net.depth));
+  for (const Extents& kernel : net.kernels)
+    for (int axis = 0; axis < net.dims; ++axis)
+      if (kernel[axis] != 1 && kernel[axis] != 3)
+        throw Error(ErrorKind::model, text("kernels: ", kernel[axis], " along axis ", axis, ", must be 1 or 3"));
   std::int64_t voxels = 1;
   for (int axis = 0; axis < net.dims; ++axis) {
     std::int64_t divisor = 1;
@@ -97,18 +103,18 @@ class SpecWriter {
   void operator()(const char* name, const std::vector<T>& values, std::int64_t) {
     add(name, list_of(values));
   }
-  void operator()(const char* name, const std::vector<Extents>& strides) {
+  void operator()(const char* name, const std::vector<Extents>& values) {
     JsonValue::Array list;
-    for (const Extents& stride : strides) {
+    for (const Extents& extents : values) {
       Shape axes;
-      for (int axis = 0; axis < dims_; ++axis) axes.push_back(stride[axis]);
+      for (int axis = 0; axis < dims_; ++axis) axes.push_back(extents[axis]);
       list.push_back(list_of(axes));
     }
     add(name, JsonValue(std::move(list)));
   }
 
  private:
-  int dims_;  // number of spatial axes of a stride
+  int dims_;  // number of spatial axes
   JsonValue::Object members_;
 };
 
@@ -191,22 +197,24 @@ class SpecReader {
     if (!values.empty() && std::ssize(values) != count)
       refuse(key, "has ", values.size(), " entries, must have ", count, " or none");
   }
-  void operator()(const char* key, std::vector<Extents>& strides) const {
-    fill(key, strides, [&](const JsonValue& step) {
-      Extents stride;
-      for (const JsonValue& extent : list(key, step)) {
-        if (stride.dims == 3) refuse(key, "has a stride of more than 3 axes");
-        stride[stride.dims++] = whole(key, extent, {1, 6});
+  void operator()(const char* key, std::vector<Extents>& values) const {
+    if (is_later(key)) return;
+    fill(key, values, [&](const JsonValue& entry) {
+      Extents extents;
+      for (const JsonValue& extent : list(key, entry)) {
+        if (extents.dims == 3) refuse(key, "has an entry of more than 3 axes");
+        extents[extents.dims++] = whole(key, extent, {1, 6});
       }
-      if (stride.dims == 0) refuse(key, "has a stride without axes");
-      return stride;
+      if (extents.dims == 0) refuse(key, "has an entry without axes");
+      return extents;
     });
   }
 
  private:
   // True for a missing key that the first version of the format did not have.
   bool is_later(const std::string& key) const {
-    const bool later = key == "activation" || key == "upsampling" || key == "transposed" || key == "init";
+    const bool later =
+        key == "kernels" || key == "activation" || key == "upsampling" || key == "transposed" || key == "init";
     return later && !has(key.c_str());
   }
 
@@ -222,7 +230,9 @@ void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tens
   for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
   for (int level = 0; level < net.depth; ++level) {
     const std::int64_t width = std::min(net.base << level, net.max_channels);
-    needed += (before + width) * width * (net.dims == 2 ? 9 : 27);
+    std::int64_t taps = 1;
+    for (int axis = 0; axis < net.dims; ++axis) taps *= net.kernels.empty() ? 3 : nth(net.kernels, level)[axis];
+    needed += (before + width) * width * taps;
     before = width;
   }
   if (needed > there)
@@ -294,8 +304,9 @@ ModelSpec parse_spec(const std::string& json) try {
   if (const std::string kind = reader.string("network", reader.at("network")); kind != "unet")
     reader.refuse("network", "is unknown: ", json_string(kind.substr(0, 40)));
   visit_fields(spec.net, reader);
-  for (const Extents& stride : spec.net.strides)
-    if (stride.dims != spec.net.dims) reader.refuse("strides", "has a stride of ", stride.dims, " axes");
+  for (const auto& [key, values] : {std::pair("strides", &spec.net.strides), std::pair("kernels", &spec.net.kernels)})
+    for (const Extents& extents : *values)
+      if (extents.dims != spec.net.dims) reader.refuse(key, "has an entry of ", extents.dims, " axes");
   reader.fill("patch", spec.window, [&](const JsonValue& x) { return reader.whole("patch", x, {1, kLongestWindow}); });
   reader.fill("class_names", spec.class_names, [&](const JsonValue& x) { return reader.string("class_names", x); });
   const SpecReader inner(reader.at("normalisation"), "normalisation.");

@@ -20,12 +20,13 @@ def norm_of(kind, dims, channels):
 
 
 class ConvBlock(nn.Module):
-    def __init__(self, dims, in_channels, out, norm, slope, residual):
+    def __init__(self, dims, in_channels, out, norm, slope, residual, kernel):
         super().__init__()
+        padding = tuple(extent // 2 for extent in kernel)
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
-        self.conv1 = conv(in_channels, out, 3, padding=1, bias=norm == "none")
+        self.conv1 = conv(in_channels, out, kernel, padding=padding, bias=norm == "none")
         self.norm1 = norm_of(norm, dims, out)
-        self.conv2 = conv(out, out, 3, padding=1, bias=norm == "none")
+        self.conv2 = conv(out, out, kernel, padding=padding, bias=norm == "none")
         self.norm2 = norm_of(norm, dims, out)
         self.slope, self.residual = slope, residual
         if residual and in_channels != out:
@@ -41,7 +42,8 @@ class ConvBlock(nn.Module):
 
 class UNet(nn.Module):
     def __init__(self, dims, in_channels, classes, base, depth, max_channels=320, norm="instance", slope=0.01,
-                 residual=False, transposed=True, upsampling="linear", deep_supervision=False, strides=None):
+                 residual=False, transposed=True, upsampling="linear", deep_supervision=False, strides=None,
+                 kernels=None):
         super().__init__()
         self.strides = strides or [(2,) * dims] * (depth - 1)
         self.pool = F.max_pool2d if dims == 2 else F.max_pool3d
@@ -50,12 +52,13 @@ class UNet(nn.Module):
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         back = nn.ConvTranspose2d if dims == 2 else nn.ConvTranspose3d
         width = [min(base << level, max_channels) for level in range(depth)]
-        block = lambda i, o: ConvBlock(dims, i, o, norm, slope, residual)
-        self.encoder = nn.ModuleList(block(width[l - 1] if l else in_channels, width[l]) for l in range(depth))
+        kernels = kernels or [(3,) * dims] * depth
+        block = lambda i, l: ConvBlock(dims, i, width[l], norm, slope, residual, kernels[l])
+        self.encoder = nn.ModuleList(block(width[l - 1] if l else in_channels, l) for l in range(depth))
         self.up = nn.ModuleList(
             back(width[l + 1], width[l], self.strides[l], self.strides[l]) if transposed
             else conv(width[l + 1], width[l], 1) for l in range(depth - 1))
-        self.decoder = nn.ModuleList(block(2 * width[l], width[l]) for l in range(depth - 1))
+        self.decoder = nn.ModuleList(block(2 * width[l], l) for l in range(depth - 1))
         self.heads = nn.ModuleList(conv(width[l], classes, 1) for l in range(depth - 1 if deep_supervision else 1))
 
     def forward(self, x):
@@ -127,6 +130,8 @@ if __name__ == "__main__":
          transposed=False, strides=[(1, 2, 2), (2, 2, 2)])
     unet("nearest", (8, 8), 1, dims=2, in_channels=1, classes=2, base=4, depth=2, norm="group", transposed=False,
          upsampling="nearest")
+    unet("kernels", (4, 8, 6), 1, dims=3, in_channels=1, classes=2, base=2, depth=2, strides=[(2, 2, 1)],
+         kernels=[(1, 3, 3), (3, 3, 1)])
     unet("plain", (4, 4, 6), 1, dims=3, in_channels=1, classes=2, base=2, depth=2, norm="none")
     optimizer("sgd", lambda p: torch.optim.SGD(p, lr=1))
     optimizer("sgd, momentum 0.9, weight_decay 0.01", lambda p: torch.optim.SGD(p, 1, 0.9, weight_decay=0.01))

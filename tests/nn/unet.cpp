@@ -67,6 +67,7 @@ std::vector<Reference> references() {
                           .strides = {{1, 2, 2}, 2}};
   const UNetConfig nearest{
       .base = 4, .depth = 2, .norm = Norm::group, .upsampling = Upsampling::nearest, .transposed = false};
+  const UNetConfig kernels{.dims = 3, .base = 2, .depth = 2, .strides = {{2, 2, 1}}, .kernels = {{1, 3, 3}, {3, 3, 1}}};
   const UNetConfig plain{.dims = 3, .base = 2, .depth = 2, .norm = Norm::none};
   return {{"residual",
            residual,
@@ -98,6 +99,16 @@ std::vector<Reference> references() {
            0.155943491032302,
            25.9285622159492,
            39.5197911987707},
+          {"kernels",
+           kernels,
+           {1, 4, 8, 6, 1},
+           450,
+           22,
+           -2.25644024954708,
+           -0.227198600370035,
+           0.162882551073677,
+           -18.983621088722,
+           35.2483360111649},
           {"plain",
            plain,
            {1, 4, 4, 6, 1},
@@ -261,6 +272,7 @@ TEST_CASE("gradients, 2-D and 3-D, with every option") {
                           .transposed = !variant,
                           .deep_supervision = variant};
         config.strides = dims == 2 ? std::vector<Extents>{{1, 2}, 2} : std::vector<Extents>{{1, 2, 2}, {2, 1, 2}};
+        if (dims == 3 && variant) config.kernels = {{1, 3, 3}, {3, 1, 3}, 3};
         UNet net(config, Random(3));
         const Tensor x = wave(dims == 2 ? Shape{2, 4, 8, 2} : Shape{1, 4, 2, 8, 2}, 0.2);
         const GradcheckResult result = test::gradcheck_module(
@@ -308,6 +320,9 @@ TEST_CASE("an impossible configuration is named") {
   CHECK(contains(message({.depth = 3, .strides = {2}}), "1 strides for depth 3, must be 2\nhint: "));
   CHECK(contains(message({.depth = 2, .strides = {{1, 2, 2}}}), "a stride of 3 values for 2 axes\nhint: "));
   CHECK(contains(message({.depth = 2, .strides = {0}}), "stride is 0, must be 1 .. 6"));
+  CHECK(contains(message({.depth = 2, .kernels = {3}}), "1 kernels for depth 2, must be 2\nhint: "));
+  CHECK(contains(message({.depth = 1, .kernels = {5}}), "kernel is 5, must be 1 .. 3"));
+  CHECK(contains(message({.depth = 1, .kernels = {2}}), "an even kernel (2)"));
   try {
     UNet({.depth = 0}, Random(1));
   } catch (const Error& error) {

@@ -119,6 +119,7 @@ TEST_CASE("every field of the configuration is saved") {
               .transposed = false,
               .deep_supervision = true,
               .strides = {{1, 2, 3}},
+              .kernels = {{1, 3, 3}, 3},
               .init = nn::Init::orthogonal};
   spec.window = {4, 4, 6};
   spec.training.orientation = "RAS";
@@ -201,10 +202,13 @@ TEST_CASE("numbers outside their range are named") {
   CHECK(contains(refusal("\"activation\":\"leaky_relu\"", "\"activation\":\"gelu\""), "\"activation\" is unknown"));
   CHECK(contains(refusal("\"network\":\"unet\"", "\"network\":\"vnet\""), "\"network\" is unknown"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2],[0,2]]"), "\"strides\" is 0, must be a whole number 1 .. 6"));
-  CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2],[2]]"), "\"strides\" has a stride of 1 axes"));
+  CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2],[2]]"), "\"strides\" has an entry of 1 axes"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2],[1,2,3,4]]"), "more than 3 axes"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2]]"), "1 strides for depth 3"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "7"), "\"strides\" is no list"));
+  CHECK(contains(refusal("\"kernels\":[]", "\"kernels\":[[3,3]]"), "kernels: 1 kernels for depth 3"));
+  CHECK(contains(refusal("\"kernels\":[]", "\"kernels\":[[3,3],[2,3],[3,3]]"),
+                 "kernels: 2 along axis 0, must be 1 or 3"));
   std::string many = "[[6,6]";
   for (int i = 0; i < 30; ++i) many += ",[6,6]";
   CHECK(contains(refusal("[[2,2],[1,2]]", many + "]"), "31 strides for depth 3"));
