@@ -15,7 +15,7 @@ struct TrainConfig {
   std::string data, label_map, fold;
   std::string loss = "dice_ce";
   std::int64_t dims = 0, base = 0, depth = 0;
-  std::string norm = "instance";
+  std::string kernels, norm = "instance";
   bool residual = false;
   double dropout = 0;
   bool deep_supervision = false;
@@ -40,9 +40,11 @@ void visit_settings(Config& c, F&& f) {
   f("label_map", c.label_map, "stored label:class pairs, e.g. 0:0,255:1");
   f("fold", c.fold, "k/n: test on fold k of n (0 ..), validate on the next; empty: the splits of the file");
   f("loss", c.loss, "the loss as text, e.g. dice_ce or 0.7*dice+1.3*ce:weights=1/5 (see `voxgrad losses`)");
-  f("dims", c.dims, "spatial axes, 2 or 3; 0: from the data");
+  f("dims", c.dims, "axes of the network, 2 or 3; 2 segments volumes slice by slice; 0: from the data");
   f("base", c.base, "channels of the first level; 0: 16");
   f("depth", c.depth, "levels of the U-Net; 0: until the bottleneck has 4 voxels, at most 5 in 2-D, 4 in 3-D");
+  f("kernels", c.kernels,
+    "spacing: 1 along the axis of thick slices until the voxels are cubes; full: 3 everywhere; empty: spacing");
   f("norm", c.norm, "batch, instance, group or none");
   f("residual", c.residual, "residual blocks");
   f("dropout", c.dropout, "share of channels dropped after each block, 0 .. 1");

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "apps/program/console.h"
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/geometry.h"
@@ -18,13 +19,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// Defaults for settings that nobody gave (apps/README.md).
-constexpr std::int64_t kBase = 16;                            // channels of the first level
-constexpr std::int64_t kVoxelsPerStep = 2 * 65536;            // aim for the batch, 2 .. 16 patches
-constexpr std::int64_t kPasses = 6;                           // default budget: so many patches of every training case,
-constexpr std::int64_t kLeastSteps = 600, kMostSteps = 3000;  // in so many steps
-constexpr double kRate = 2e-3, kRateSgd = 1e-2;               // for Adam and AdamW, for SGD with momentum
-constexpr double kWarmup = 0.03;                              // share of the steps
+constexpr double kWarmup = 0.03;  // share of the steps
 
 template <class Number>
 void require(bool ok, const char* flag, Number value, const std::string& range) {
@@ -36,7 +31,7 @@ std::size_t choose_value(const std::string& flag, const std::string& value, cons
 }
 
 void check_ranges(const TrainConfig& c, int dims) {
-  if (c.dims != 0 && c.dims != dims)
+  if (c.dims != 0 && c.dims != dims && !(c.dims == 2 && dims == 3))
     throw Error(ErrorKind::usage, text("--dims ", c.dims, ": the cases of this dataset have ", dims, " spatial axes"));
   // The largest values leave room for products with other settings.
   const auto within = [](const char* flag, std::int64_t value, std::int64_t most) {
@@ -93,17 +88,13 @@ std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std:
   return dataset.split(name);
 }
 
-Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases, const TrainConfig& config) {
-  std::vector<Shape> shapes;
-  std::vector<std::vector<double>> spacings;
+TrainingCases look_at(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases) {
+  TrainingCases result{info, {}, {}};
   for (const std::int64_t index : cases) {
-    shapes.push_back(nth(info.shapes, index));
-    spacings.push_back(nth(info.spacings, index));
+    result.shapes.push_back(nth(info.shapes, index));
+    result.spacings.push_back(nth(info.spacings, index));
   }
-  GeometryWish wish;
-  wish.depth = static_cast<int>(config.depth);
-  if (!config.patch.empty()) wish.patch = parse_sizes(config.patch, info.dims, "--patch");
-  return plan_geometry(shapes, spacings, wish);
+  return result;
 }
 
 void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
@@ -117,6 +108,7 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.base = c.base;
   net.depth = geometry.depth;
   net.strides = geometry.strides;
+  net.kernels = geometry.kernels;
   net.norm = static_cast<nn::Norm>(choose_value("norm", c.norm, nn::norm_names()));
   net.residual = c.residual;
   net.dropout = c.dropout;
@@ -176,11 +168,8 @@ void plan_steps(Plan& plan) {
   choose_value("schedule", c.schedule, nn::schedule_names());
   const std::int64_t cases = std::ssize(plan.loader.cases);
   plan.steps_per_epoch = std::clamp<std::int64_t>((cases + c.batch - 1) / c.batch, 20, 250);
-  const std::int64_t usual = std::clamp(kPasses * cases / c.batch, kLeastSteps, kMostSteps);
-  const std::int64_t steps = c.steps > 0 ? c.steps : c.epochs > 0 ? c.epochs * plan.steps_per_epoch : usual;
-  if (c.lr == 0) c.lr = c.optimizer == "sgd" ? kRateSgd : kRate;
   plan.schedule.lr = c.lr;
-  set_steps(plan, steps);
+  set_steps(plan, c.epochs > 0 ? c.epochs * plan.steps_per_epoch : c.steps);
   plan.optimizer.weight_decay = c.weight_decay;
   if (c.optimizer == "sgd") plan.optimizer.nesterov = true;
 }
@@ -188,6 +177,24 @@ void plan_steps(Plan& plan) {
 }  // namespace
 
 const char* name_of(OnNan what) { return what == OnNan::stop ? "stop" : what == OnNan::skip ? "skip" : "rollback"; }
+
+void explain(Plan& plan, const std::string& setting, const std::string& value, const std::string& why) {
+  for (Reason& reason : plan.reasons)
+    if (reason.setting == setting) reason = {setting, value, why};
+}
+
+std::string reasons_text(const Plan& plan) {
+  Table table({"setting", "value", "why"}, 3);
+  for (const Reason& reason : plan.reasons) table.row({reason.setting, reason.value, reason.why});
+  return table.str();
+}
+
+Json reasons_json(const Plan& plan) {
+  Json list = Json::array();
+  for (const Reason& reason : plan.reasons)
+    list.push_back({{"setting", reason.setting}, {"value", reason.value}, {"why", reason.why}});
+  return list;
+}
 
 void set_steps(Plan& plan, std::int64_t steps) {
   plan.steps = plan.config.steps = plan.schedule.total = steps;
@@ -232,16 +239,9 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
                 "leave --patience out, or give the dataset validation cases");
   plan.val = val;
   plan.test = test;
-  const Geometry geometry = geometry_of(info, train, c);
-  std::int64_t voxels = 1;
-  for (const std::int64_t extent : geometry.patch) voxels *= extent;
-  c.dims = info.dims;
-  c.depth = geometry.depth;
-  c.patch = sizes_text(geometry.patch);
-  if (c.base == 0) c.base = kBase;
-  if (c.augment.empty()) c.augment = "default";
-  if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
-  plan_network(plan, info, geometry);
+  Filled filled = fill_in(c, look_at(info, train));
+  plan.reasons = std::move(filled.reasons);
+  plan_network(plan, info, filled.geometry);
   check_norm(plan);
   plan_loader(plan, dataset, train);
   // Intensities are compared only where images are not normalised one by one.
@@ -311,12 +311,13 @@ std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_
     strides.append(" ").append(sizes_text(axes));
   }
   return text("data      ", info.path, ": ", plan.loader.cases.size(), " training, ", plan.val.size(), " validation, ",
-              plan.test.size(), " test cases; classes ", join(info.class_names, ", "), "\n", "network   ", info.dims,
-              "-D U-Net, base ", c.base, ", depth ", c.depth, ", poolings", strides, ", ", c.norm, " norm, ",
-              parameters, " parameters\n", "input     [", sizes_text(input), "x", info.channels, "], output [",
-              sizes_text(input), "x", plan.model.net.classes, "]\n", "loss      ", losses::make_loss(c.loss).text(),
-              "\n", "training  ", plan.steps, " steps in ", plan.epoch_of(plan.steps), " epochs, ", c.optimizer,
-              ", rate ", c.lr, ", ", c.schedule, ", seed ", c.seed, "\n");
+              plan.test.size(), " test cases; classes ", join(info.class_names, ", "), "\n", "network   ", c.dims,
+              c.dims < info.dims ? "-D U-Net for each slice, base " : "-D U-Net, base ", c.base, ", depth ", c.depth,
+              ", poolings", strides, ", ", c.norm, " norm, ", parameters, " parameters\n", "input     [",
+              sizes_text(input), "x", info.channels, "], output [", sizes_text(input), "x", plan.model.net.classes,
+              "]\n", "loss      ", losses::make_loss(c.loss).text(), "\n", "training  ", plan.steps, " steps in ",
+              plan.epoch_of(plan.steps), " epochs, ", c.optimizer, ", rate ", c.lr, ", ", c.schedule, ", seed ", c.seed,
+              "\n");
 }
 
 }  // namespace voxgrad::apps

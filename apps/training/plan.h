@@ -1,5 +1,5 @@
 // The plan of a training holds all its settings. What nobody asked for is filled in by rules over the training cases.
-// There is no search and no tuning per dataset; every rule is in plan.cpp and geometry.h.
+// There is no search and no tuning per dataset; every rule is in rules.cpp and geometry.h.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/training/config.h"
+#include "apps/training/rules.h"
 #include "data/dataset.h"
 #include "data/sampling/loader.h"
 #include "losses/core/loss.h"
@@ -32,6 +33,7 @@ struct Plan {
   losses::Context context;  // ignore label, class fractions
   std::vector<std::int64_t> val, test;
   OnNan on_nan = OnNan::stop;
+  std::vector<Reason> reasons;  // why the settings are as they are; after a resumption they are all as asked
 
   // The number of epochs that `done` steps have completed or begun. The last epoch may be shorter than the others.
   std::int64_t epoch_of(std::int64_t done) const { return (done + steps_per_epoch - 1) / steps_per_epoch; }
@@ -46,6 +48,12 @@ Split split_of(const data::Dataset& dataset, const std::string& fold);
 // Says, a sentence each, what makes a training or its results poor before it begins: no cases to validate or to test
 // on, and classes that no training case has. Reads training cases until every class was seen.
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split);
+
+// Replaces the reason of a setting.
+void explain(Plan& plan, const std::string& setting, const std::string& value, const std::string& why);
+// A table with a line for each reason.
+std::string reasons_text(const Plan& plan);
+Json reasons_json(const Plan& plan);  // [{setting, value, why}]
 
 // Sets the length of a training, with its schedule. `steps` is at least 1.
 void set_steps(Plan& plan, std::int64_t steps);

@@ -33,6 +33,7 @@ Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& d
       directory_(directory),
       observer_(observer),
       device_(device),
+      reasons_(reasons_json(plan)),
       command_(command),
       first_command_(command),
       checksums_(checksums_of(dataset)),
@@ -79,6 +80,7 @@ TrainResult Session::run() {
     const Json before = read_json(manifest_file);
     seconds_before_ = before.value("seconds", 0.0);
     first_command_ = before.value("command", command_);
+    reasons_ = before.value("reasons", Json());
     for (const std::string& warning : before.value("warnings", std::vector<std::string>())) remember(warning);
   }
   attempt([&] { directory_.write("config.toml", to_toml(plan_.config)); });
@@ -349,6 +351,7 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
       {"path", dataset_.info().path}, {"images_crc32", checksums_.images}, {"labels_crc32", checksums_.labels}};
   json["split"] = {{"train", plan_.loader.cases.size()}, {"val", plan_.val.size()}, {"test", plan_.test.size()}};
   json["config"] = to_json(plan_.config);
+  json["reasons"] = reasons_;
   json["classes"] = plan_.model.class_names;
   json["epochs"] = plan_.epoch_of(plan_.steps);
   json["device"] = name_of(device_);

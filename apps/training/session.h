@@ -83,6 +83,7 @@ class Session {
   RunDirectory& directory_;
   Observer& observer_;
   Device device_;
+  Json reasons_;                         // of the settings, from the process that began the run
   std::string command_, first_command_;  // of this process, and of the one that began the run
   DatasetChecksums checksums_;
   std::uint32_t description_;

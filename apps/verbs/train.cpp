@@ -73,6 +73,7 @@ Costs fit(Plan& plan, const data::Dataset& dataset, const std::string& time, Clo
   const double seconds = parse_time(time);
   const Costs costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
   fit_time(plan, costs, seconds - since(start));
+  explain(plan, "steps", text(plan.steps), "as many as fit " + time);
   common.console().say(text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", time,
                             ", with a validation of ", duration(costs.validation), " every ",
                             plan.config.validate_every, " epochs, and ", duration(costs.test), " for the test"));
@@ -99,11 +100,13 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"tensor_memory_bytes", pool},
                        {"peak_memory_bytes", peak_memory_bytes()},
                        {"config", to_json(plan.config)},
+                       {"reasons", reasons_json(plan)},
                        {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
   print_text(summary(plan, dataset.info(), parameters) +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
                   "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3),
-                  " s, validations of ", duration(costs.validation), ", a test of ", duration(costs.test), "\n"));
+                  " s, validations of ", duration(costs.validation), ", a test of ", duration(costs.test), "\n\n") +
+             reasons_text(plan));
 }
 
 // The page is served at this port; without a port there is none.

@@ -74,8 +74,8 @@ std::vector<std::string> augment_sets();
 std::vector<std::string> augment_members();
 std::vector<std::string> augment_changes();
 
-// Draws the warp of a sample. If the largest spacing is more than three times the smallest one, the warp moves nothing
-// along the axis with the largest one.
+// Draws the warp of a sample. It moves nothing along an axis on which the patch has one voxel and, if the largest
+// spacing is more than three times the smallest one, nothing along the axis with the largest one.
 Warp draw_warp(const Shape& patch, const std::vector<double>& spacing, const AugmentOptions& options,
                const Random& random);
 

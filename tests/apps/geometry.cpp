@@ -51,6 +51,31 @@ TEST_CASE("thick slices are not pooled before voxels are cubes") {
   CHECK(plan({{24, 48, 48}}, {1.5, 1, 1}).strides[0] == Extents{2, 2, 2});
 }
 
+TEST_CASE("a kernel looks along thick slices once the voxels are cubes") {
+  const Geometry thick = plan({{24, 48, 48}}, {4, 1, 1});
+  CHECK(thick.kernels == std::vector<Extents>{{1, 3, 3}, {1, 3, 3}, {3, 3, 3}, {3, 3, 3}});
+  CHECK(plan({{24, 48, 48}}, {1.9, 1, 1}).kernels.front() == Extents{3, 3, 3});
+  CHECK(plan({{24, 48, 48}}, {4, 1, 1}, {.full_kernels = true}).kernels.front() == Extents{3, 3, 3});
+  CHECK(plan({{32, 32}}, {1, 2.5}).kernels.front() == Extents{3, 1});
+  CHECK(plan({{7, 7}}, {1, 1}).kernels.size() == 1);
+}
+
+TEST_CASE("volumes can be segmented slice by slice") {
+  const Geometry slices = plan({{10, 96, 80}, {12, 96, 96}}, {1, 1, 1}, {.slices = true});
+  CHECK(slices.patch == Shape{1, 96, 96});
+  CHECK(slices.depth == 5);
+  for (const Extents& kernel : slices.kernels) CHECK(kernel == Extents{1, 3, 3});
+  for (const Extents& stride : slices.strides) CHECK(stride == Extents{1, 2, 2});
+  CHECK(plan({{10, 512, 512}}, {1, 1, 1}, {.slices = true}).patch == Shape{1, 256, 256});
+  const auto thin = [](std::int64_t slices_of_case, double thickness) {
+    return thin_stacks({{slices_of_case, 96, 96}}, {{thickness, 1, 1}});
+  };
+  CHECK(thin(7, 3));
+  CHECK(!thin(8, 3));
+  CHECK(!thin(7, 2.9));
+  CHECK(!thin_stacks({{4, 96}}, {{3, 1}}));
+}
+
 TEST_CASE("four voxels are left along every axis, unless more levels are asked for") {
   CHECK(plan({{12, 12}}, {1, 1}).depth == 2);
   CHECK(plan({{16, 16}}, {1, 1}).depth == 3);
