@@ -239,6 +239,7 @@ TrainResult Session::finish() {
   const EpochRecord& best = history_.at(static_cast<std::size_t>(best_ - 1));
   result.best_epoch = best.epoch;
   result.val_dice = best.val_dice;
+  result.rise = late_rise(history_);
   result.parameters = trainer_.parameter_count();
   result.class_names = plan_.model.class_names;
   if (!plan_.test.empty()) {
@@ -381,7 +382,7 @@ Json to_json(const TrainResult& result) {
   return {{"run", result.run},
           {"epochs", result.epochs},
           {"best_epoch", result.best_epoch},
-          {"val", {{"dice_mean", number(result.val_dice)}}},
+          {"val", {{"dice_mean", number(result.val_dice)}, {"rise", number(result.rise)}}},
           {"test", test},
           {"seconds", result.seconds},
           {"peak_memory_bytes", result.peak_memory},

@@ -30,13 +30,14 @@ struct TrainResult {
   std::string run;
   std::int64_t epochs, best_epoch, parameters;
   double val_dice;               // of the best epoch
+  double rise;                   // late_rise()
   std::vector<CaseResult> test;  // by the best epoch's weights; empty without a test split
   std::vector<std::string> class_names;
   double seconds;
   std::int64_t peak_memory;
   std::vector<std::string> warnings;
 };
-// {run, epochs, best_epoch, val: {dice_mean}, test: {dice_mean, dice: {"1": ..}}, seconds, peak_memory_bytes,
+// {run, epochs, best_epoch, val: {dice_mean, rise}, test: {dice_mean, dice: {"1": ..}}, seconds, peak_memory_bytes,
 // parameters, warnings}
 Json to_json(const TrainResult& result);
 

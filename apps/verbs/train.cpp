@@ -52,6 +52,7 @@ void show(const TrainResult& result, const std::string& report, const std::strin
   print_text(text("best epoch ", result.best_epoch, " of ", result.epochs, ", validation Dice ",
                   fixed(result.val_dice, 4), "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ",
                   result.run, "\n"));
+  if (const std::string words = outlook(result.rise); !words.empty()) print_text(words + "\n");
   if (!report.empty()) print_text("report: " + report + "\n");
 }
 
@@ -66,18 +67,29 @@ Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, dou
   });
 }
 
-// Makes the plan fit --time, of which a part is over already.
-Costs fit(Plan& plan, const data::Dataset& dataset, const std::string& time, Clock::time_point start,
-          const Common& common) {
+// Makes the plan of a training that fits --time, of which a part is over already. If that is time for few steps only,
+// a step has fewer patches.
+std::pair<Plan, Costs> fit(const data::Dataset& dataset, const TrainConfig& config, const std::string& time,
+                           Clock::time_point start, const Common& common) {
   constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
+  constexpr std::int64_t kFewSteps = 300, kLeastBatch = 2;
   const double seconds = parse_time(time);
-  const Costs costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
-  fit_time(plan, costs, seconds - since(start));
-  explain(plan, "steps", text(plan.steps), "as many as fit " + time);
+  Plan plan = make_plan(dataset, config);
+  Costs costs;
+  for (bool cut = false;; cut = true) {
+    costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
+    fit_time(plan, costs, seconds - since(start));
+    explain(plan, "steps", text(plan.steps), "as many as fit " + time);
+    if (cut) explain(plan, "batch", text(plan.config.batch), text("with more patches, few steps would fit ", time));
+    if (config.batch > 0 || plan.steps >= kFewSteps || plan.config.batch / 2 < kLeastBatch) break;
+    TrainConfig smaller = config;
+    smaller.batch = plan.config.batch / 2;
+    plan = make_plan(dataset, smaller);
+  }
   common.console().say(text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", time,
                             ", with a validation of ", duration(costs.validation), " every ",
                             plan.config.validate_every, " epochs, and ", duration(costs.test), " for the test"));
-  return costs;
+  return {std::move(plan), costs};
 }
 
 // Does a few steps and predictions, and computes from their time and memory what the whole training will take.
@@ -198,12 +210,9 @@ void train(TrainOptions& options, const Program& program) {
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  Plan plan = make_plan(dataset, config);
-  Costs costs;
-  if (!options.time.empty())
-    costs = fit(plan, dataset, options.time, start, program.common());
-  else if (options.dry_run)
-    costs = measure(dataset, plan, device, 0);
+  auto [plan, costs] = options.time.empty() ? std::pair{make_plan(dataset, config), Costs{}}
+                                            : fit(dataset, config, options.time, start, program.common());
+  if (options.time.empty() && options.dry_run) costs = measure(dataset, plan, device, 0);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory
   run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false,
