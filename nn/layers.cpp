@@ -5,8 +5,6 @@
 namespace voxgrad::nn {
 namespace {
 
-constexpr std::int64_t kGroups = 8;
-
 void check_layer(const char* layer, int dims, std::int64_t in, std::int64_t out, const Extents& kernel) {
   check(dims >= 1 && dims <= 3, layer, ": 1 to 3 spatial axes, got ", dims);
   check(in >= 1 && out >= 1, layer, ": channels must be at least 1, got ", in, " -> ", out);
@@ -109,8 +107,10 @@ Tensor ConvTranspose::forward(const FeatureMap& x) const {
   return conv_transpose(x, parameter_for(type, weight_), parameter_for(type, bias_), options_);
 }
 
+std::int64_t group_count(std::int64_t channels) { return std::gcd(channels, 8); }
+
 NormLayer::NormLayer(std::int64_t channels, const NormLayerOptions& options)
-    : options_(options), groups_(options.kind == Norm::group ? std::gcd(channels, kGroups) : channels) {
+    : options_(options), groups_(options.kind == Norm::group ? group_count(channels) : channels) {
   check(channels >= 1, "norm layer: channels must be at least 1, got ", channels);
   if (options.kind == Norm::none) return;
   weight_ = full({channels}, 1);

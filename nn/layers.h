@@ -72,8 +72,11 @@ struct NormLayerOptions {
   double momentum = 0.1;  // the share by which batch norm moves its running statistics towards those of a batch
 };
 
+// The groups of group norm: gcd(channels, 8), which is 8 if 8 divides the channels.
+std::int64_t group_count(std::int64_t channels);
+
 // Normalisation with affine parameters (at the start weight 1 and bias 0), followed by an activation in the same pass.
-// Group norm has gcd(channels, 8) groups, which is 8 if 8 divides the channels. Norm::none applies the activation only.
+// Norm::none applies the activation only.
 // Error(argument) for instance norm of a single voxel, because the result would be the bias for every image.
 class NormLayer final : public Module {
  public:

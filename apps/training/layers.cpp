@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 
 #include "engine/ops.h"
 
@@ -54,7 +53,7 @@ class Walk {
 
   Tensor norm(const std::string& layer, const Tensor& x, Activation activation) {
     const std::int64_t channels = x.extent(-1), groups = config_.norm == nn::Norm::batch   ? 0
-                                                         : config_.norm == nn::Norm::group ? std::gcd(channels, 8)
+                                                         : config_.norm == nn::Norm::group ? nn::group_count(channels)
                                                                                            : channels;
     if (config_.norm == nn::Norm::none) return seen(layer, nn::activate(x, activation));
     NormOptions options{
