@@ -84,8 +84,9 @@ class GraphWriter {
     Names skips;
     std::string y = image;
     for (int level = 0; level <= steps; ++level) {
-      if (level > 0) y = pool(level - 1, y);
-      y = block(text("encoder.", level), y);
+      const Extents stride = level > 0 ? nth(net_.strides, level - 1) : Extents(1);
+      if (level > 0 && !net_.strided) y = pool(level - 1, y);
+      y = block(text("encoder.", level), y, net_.strided ? stride : Extents(1));
       skips.push_back(y);
     }
     for (int level = steps - 1; level >= 0; --level) {
@@ -153,17 +154,19 @@ class GraphWriter {
     return constant(name, channel_extents(weight(name).numel()), values(name));
   }
 
-  // A convolution that keeps the extents; or with `transposed` one that multiplies them by its kernel.
-  std::string conv(const std::string& layer, const std::string& x, bool transposed = false) {
+  enum class Direction { down, up };
+  // A convolution that divides the extents by the stride, or one whose kernel is the stride and multiplies them by it.
+  std::string conv(const std::string& layer, const std::string& x, const Extents& stride = 1,
+                   Direction direction = Direction::down) {
     Ints kernel, pads;
     for (int axis = 0; axis < net_.dims; ++axis) kernel.push_back(weight(layer + ".weight").extent(axis + 2));
     for (int side = 0; side < 2; ++side)
       for (const std::int64_t extent : kernel) pads.push_back(extent / 2);
     Names inputs{x, parameter(layer + ".weight")};
     if (has(layer + ".bias")) inputs.push_back(parameter(layer + ".bias"));
-    if (transposed)
-      return node("ConvTranspose", layer, inputs, {list("kernel_shape", kernel), list("strides", kernel)});
-    return node("Conv", layer, inputs, {list("kernel_shape", kernel), list("pads", pads)});
+    const std::vector<WireMessage> common{list("kernel_shape", kernel), list("strides", axes_of(stride))};
+    if (direction == Direction::up) return node("ConvTranspose", layer, inputs, common);
+    return node("Conv", layer, inputs, {common[0], common[1], list("pads", pads)});
   }
 
   std::string pool(int level, const std::string& x) {
@@ -173,7 +176,7 @@ class GraphWriter {
 
   std::string up(int level, const std::string& x) {
     const std::string layer = text("up.", level);
-    if (net_.transposed) return conv(layer, x, true);
+    if (net_.transposed) return conv(layer, x, nth(net_.strides, level), Direction::up);
     const std::string y = conv(layer, x);
     std::vector<float> scales{1, 1};
     for (const std::int64_t scale : axes_of(nth(net_.strides, level))) scales.push_back(static_cast<float>(scale));
@@ -215,15 +218,15 @@ class GraphWriter {
   std::string activation(const std::string& name, const std::string& x) {
     if (net_.activation == Activation::none) return x;
     if (net_.activation == Activation::relu) return node("Relu", name, {x});
-    return node("LeakyRelu", name, {x}, {real("alpha", ConvBlockOptions{}.slope)});
+    return node("LeakyRelu", name, {x}, {real("alpha", net_.slope)});
   }
 
-  std::string block(const std::string& name, const std::string& x) {
-    std::string y = norm(name + ".norm1", conv(name + ".conv1", x));
+  std::string block(const std::string& name, const std::string& x, const Extents& stride = 1) {
+    std::string y = norm(name + ".norm1", conv(name + ".conv1", x, stride));
     y = norm(name + ".norm2", conv(name + ".conv2", activation(name + ".activation1", y)));
     if (net_.residual) {
       const std::string shortcut = name + ".shortcut";
-      y = node("Add", name + ".sum", {y, has(shortcut + ".weight") ? conv(shortcut, x) : x});
+      y = node("Add", name + ".sum", {y, has(shortcut + ".weight") ? conv(shortcut, x, stride) : x});
     }
     return activation(name + ".activation2", y);
   }

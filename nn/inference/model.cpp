@@ -25,6 +25,8 @@ void require_consistent(const ModelSpec& spec) {
                 text("class_names: ", spec.class_names.size(), " names for ", net.classes, " classes"));
   if (spec.window.dims() != net.dims)
     throw Error(ErrorKind::model, text("patch: ", spec.window.dims(), " extents for ", net.dims, " axes"));
+  if (!net.widths.empty() && std::ssize(net.widths) != net.depth)
+    throw Error(ErrorKind::model, text("widths: ", net.widths.size(), " widths for depth ", net.depth));
   if (!net.strides.empty() && std::ssize(net.strides) != net.depth - 1)
     throw Error(ErrorKind::model, text("strides: ", net.strides.size(), " strides for depth ", net.depth));
   std::int64_t voxels = 1;
@@ -82,6 +84,7 @@ class SpecWriter {
   void operator()(const char* name, const std::vector<T>& values, std::int64_t) {
     add(name, list_of(values));
   }
+  void operator()(const char* name, const std::vector<std::int64_t>& widths) { add(name, list_of(widths)); }
   void operator()(const char* name, const std::vector<Extents>& strides) {
     JsonValue::Array list;
     for (const Extents& stride : strides) {
@@ -153,7 +156,9 @@ class SpecReader {
     if (!flag) refuse(key, "is neither true nor false");
     value = *flag;
   }
-  void operator()(const char* key, double& value) const { value = real(key, at(key)); }
+  void operator()(const char* key, double& value) const {
+    if (!is_later(key)) value = real(key, at(key));
+  }
   template <class T>
   void operator()(const char* key, T& value, const FieldRange& range) const {
     value = static_cast<T>(whole(key, at(key), range));
@@ -176,6 +181,10 @@ class SpecReader {
     if (!values.empty() && std::ssize(values) != count)
       refuse(key, "has ", values.size(), " entries, must have ", count, " or none");
   }
+  void operator()(const char* key, std::vector<std::int64_t>& widths) const {
+    if (is_later(key)) return;
+    fill(key, widths, [&](const JsonValue& x) { return whole(key, x, {1, kMostChannels}); });
+  }
   void operator()(const char* key, std::vector<Extents>& strides) const {
     fill(key, strides, [&](const JsonValue& step) {
       Extents stride;
@@ -191,8 +200,9 @@ class SpecReader {
  private:
   // True for a missing key that the first version of the format did not have.
   bool is_later(const std::string& key) const {
-    const bool later = key == "activation" || key == "upsampling" || key == "transposed" || key == "init";
-    return later && !has(key.c_str());
+    static const std::vector<std::string> kLater{"activation", "upsampling", "transposed", "init",
+                                                 "widths",     "slope",      "strided"};
+    return !has(key.c_str()) && std::find(kLater.begin(), kLater.end(), key) != kLater.end();
   }
 
   const JsonValue& object_;
@@ -206,9 +216,9 @@ void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tens
   std::int64_t there = 0, needed = 0, before = net.in_channels;
   for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
   for (int level = 0; level < net.depth; ++level) {
-    const std::int64_t width = std::min(net.base << level, net.max_channels);
-    needed += (before + width) * width * (net.dims == 2 ? 9 : 27);
-    before = width;
+    const std::int64_t channels = width(net, level);
+    needed += (before + channels) * channels * (net.dims == 2 ? 9 : 27);
+    before = channels;
   }
   if (needed > there)
     throw Error(ErrorKind::model, text("a network of this configuration (base ", net.base, ", depth ", net.depth,

@@ -28,7 +28,7 @@ COUNT = 50
 VALUES = dict(dims=[2, 3], in_channels=[1, 2, 3], classes=[2, 3, 5], base=[2, 3, 8], max_channels=[8, 320],
               depth=[1, 2, 3, 4], norm=["batch", "instance", "group", "none"], activation=["none", "relu", "leaky_relu"],
               residual=[False, True], dropout=[0.0, 0.2], upsampling=["nearest", "linear"], transposed=[False, True],
-              deep_supervision=[False, True])
+              slope=[0.01, 0.1], strided=[False, True], deep_supervision=[False, True])
 KINDS = ["case", "dataset", "none"]
 
 
@@ -37,6 +37,7 @@ def network(draw):
     if config["dims"] == 3:
         config["depth"] = min(config["depth"], 3)
     config["strides"] = [[draw.choice([1, 2, 2, 3]) for _ in range(config["dims"])] for _ in range(config["depth"] - 1)]
+    config["widths"] = draw.choice([None, [draw.randint(2, 9) for _ in range(config["depth"])]])
     net = unet.UNet(**config).eval()
     with torch.no_grad():
         for name, tensor in list(net.named_parameters()) + list(net.named_buffers()):

@@ -68,6 +68,8 @@ if __name__ == "__main__":
     unet("nearest", (8, 8), 1, dims=2, in_channels=1, classes=2, base=4, depth=2, norm="group", transposed=False,
          upsampling="nearest")
     unet("plain", (4, 4, 6), 1, dims=3, in_channels=1, classes=2, base=2, depth=2, norm="none")
+    unet("strided", (8, 12), 2, dims=2, in_channels=2, classes=2, widths=[3, 3, 5], depth=3, norm="group", slope=0.1,
+         residual=True, strides=[(1, 2), (2, 3)], strided=True)
     optimizer("sgd", lambda p: torch.optim.SGD(p, lr=1))
     optimizer("sgd, momentum 0.9, weight_decay 0.01", lambda p: torch.optim.SGD(p, 1, 0.9, weight_decay=0.01))
     optimizer("sgd, momentum 0.9, nesterov", lambda p: torch.optim.SGD(p, 1, 0.9, nesterov=True))

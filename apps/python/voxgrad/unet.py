@@ -15,8 +15,6 @@ from safetensors.torch import save_file
 from torch import cat, nn
 from torch.nn import functional as F
 
-SLOPES = {"none": 1.0, "relu": 0.0, "leaky_relu": 0.01}  # of an activation below zero
-
 
 def norm_of(kind, dims, channels):
     if kind == "batch":
@@ -29,16 +27,16 @@ def norm_of(kind, dims, channels):
 class ConvBlock(nn.Module):
     """Two times a convolution, a norm and an activation. A residual block adds its input before the last activation."""
 
-    def __init__(self, dims, in_channels, out, norm, activation, residual, dropout):
+    def __init__(self, dims, in_channels, out, norm, slope, residual, dropout, stride=1):
         super().__init__()
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
-        self.conv1 = conv(in_channels, out, 3, padding=1, bias=norm == "none")
+        self.conv1 = conv(in_channels, out, 3, stride, padding=1, bias=norm == "none")
         self.norm1 = norm_of(norm, dims, out)
         self.conv2 = conv(out, out, 3, padding=1, bias=norm == "none")
         self.norm2 = norm_of(norm, dims, out)
-        self.slope, self.residual = SLOPES[activation], residual
-        if residual and in_channels != out:
-            self.shortcut = conv(in_channels, out, 1)
+        self.slope, self.residual = slope, residual
+        if residual and (in_channels != out or self.conv1.stride != self.conv2.stride):
+            self.shortcut = conv(in_channels, out, 1, stride)
         self.dropout = (nn.Dropout2d if dims == 2 else nn.Dropout3d)(dropout)
 
     def forward(self, x):
@@ -55,23 +53,27 @@ class UNet(nn.Module):
     Parameters start as those of PyTorch's layers do: `init` is how voxgrad would start them, and is only kept.
     """
 
-    def __init__(self, dims=2, in_channels=1, classes=2, base=32, max_channels=320, depth=4, norm="instance",
-                 activation="leaky_relu", residual=False, dropout=0.0, upsampling="linear", transposed=True,
-                 deep_supervision=False, strides=None, init="he"):
+    def __init__(self, dims=2, in_channels=1, classes=2, base=32, max_channels=320, widths=None, depth=4,
+                 norm="instance", activation="leaky_relu", slope=0.01, residual=False, dropout=0.0,
+                 upsampling="linear", transposed=True, deep_supervision=False, strides=None, strided=False, init="he"):
         super().__init__()
         self.strides = [tuple(stride) for stride in strides or [(2,) * dims] * (depth - 1)]
         self.config = dict(dims=dims, in_channels=in_channels, classes=classes, base=base, max_channels=max_channels,
-                           depth=depth, norm=norm, activation=activation, residual=residual, dropout=dropout,
-                           upsampling=upsampling, transposed=transposed, deep_supervision=deep_supervision,
-                           strides=[list(stride) for stride in self.strides], init=init)
+                           widths=widths or [], depth=depth, norm=norm, activation=activation, slope=slope,
+                           residual=residual, dropout=dropout, upsampling=upsampling, transposed=transposed,
+                           deep_supervision=deep_supervision, strides=[list(stride) for stride in self.strides],
+                           strided=strided, init=init)
         self.pool = F.max_pool2d if dims == 2 else F.max_pool3d
         self.mode = "nearest" if upsampling == "nearest" else "bilinear" if dims == 2 else "trilinear"
-        self.transposed = transposed
+        self.transposed, self.strided = transposed, strided
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         back = nn.ConvTranspose2d if dims == 2 else nn.ConvTranspose3d
-        width = [min(base << level, max_channels) for level in range(depth)]
-        block = lambda i, o: ConvBlock(dims, i, o, norm, activation, residual, dropout)
-        self.encoder = nn.ModuleList(block(width[l - 1] if l else in_channels, width[l]) for l in range(depth))
+        width = widths or [min(base << level, max_channels) for level in range(depth)]
+        below = {"none": 1.0, "relu": 0.0, "leaky_relu": slope}[activation]
+        block = lambda i, o, stride=1: ConvBlock(dims, i, o, norm, below, residual, dropout, stride)
+        self.encoder = nn.ModuleList(
+            block(width[l - 1] if l else in_channels, width[l], self.strides[l - 1] if l and strided else 1)
+            for l in range(depth))
         self.up = nn.ModuleList(
             back(width[l + 1], width[l], self.strides[l], self.strides[l]) if transposed
             else conv(width[l + 1], width[l], 1) for l in range(depth - 1))
@@ -83,7 +85,7 @@ class UNet(nn.Module):
         """The logits at all resolutions, the finest first; without deep supervision there is one."""
         skips = []
         for level, block in enumerate(self.encoder):
-            x = block(self.pool(x, self.strides[level - 1]) if level else x)
+            x = block(self.pool(x, self.strides[level - 1]) if level and not self.strided else x)
             skips.append(x)
         if not self.decoder:
             return [self.heads[0](x)]

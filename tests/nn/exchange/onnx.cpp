@@ -177,7 +177,8 @@ TEST_CASE("nodes are in order, and the weights are those of the network, bit for
                                 .residual = other,
                                 .upsampling = other ? Upsampling::nearest : Upsampling::linear,
                                 .transposed = norm == Norm::batch,
-                                .deep_supervision = other});
+                                .deep_supervision = other,
+                                .strided = other});
       const Graph graph = written(model, {.normalise = true});
       check_order(graph);
       for (const NamedTensor& entry : model.net->state()) {
