@@ -211,20 +211,6 @@ class SpecReader {
 
 // ---- building
 
-// Checks that the file has at least the weights of the encoder, before memory is allocated for the network.
-void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors) {
-  std::int64_t there = 0, needed = 0, before = net.in_channels;
-  for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
-  for (int level = 0; level < net.depth; ++level) {
-    const std::int64_t channels = width(net, level);
-    needed += (before + channels) * channels * (net.dims == 2 ? 9 : 27);
-    before = channels;
-  }
-  if (needed > there)
-    throw Error(ErrorKind::model, text("a network of this configuration (base ", net.base, ", depth ", net.depth,
-                                       ", ..) has more than ", needed, " weights, the file ", there));
-}
-
 void require_finite(const NamedTensor& entry) {
   if (!is_float(entry.tensor.dtype())) return;
   const Tensor values = entry.tensor.dtype() == DType::bf16 ? entry.tensor.to(DType::f32) : entry.tensor;
@@ -259,6 +245,19 @@ Model build(const TensorFile& file, const std::string& name, Device device) try 
 }
 
 }  // namespace
+
+void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors) {
+  std::int64_t there = 0, needed = 0, before = net.in_channels;
+  for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
+  for (int level = 0; level < net.depth; ++level) {
+    const std::int64_t channels = width(net, level);
+    needed += (before + channels) * channels * (net.dims == 2 ? 9 : 27);
+    before = channels;
+  }
+  if (needed > there)
+    throw Error(ErrorKind::model, text("a network of this configuration (base ", net.base, ", depth ", net.depth,
+                                       ", ..) has more than ", needed, " weights, the file ", there));
+}
 
 std::string to_text(const ModelSpec& spec) {
   SpecWriter normalisation(spec.net.dims), writer(spec.net.dims);
