@@ -158,7 +158,8 @@ std::string our_name(const std::string& name, Foreign kind, int steps) {
 
 class Translator {
  public:
-  Translator(const std::vector<NamedTensor>& tensors, Foreign kind) : kind_(kind) {
+  Translator(const std::vector<NamedTensor>& tensors, Foreign kind, std::optional<double> slope)
+      : kind_(kind), slope_(slope) {
     const int steps = count_steps(tensors, kind);
     for (const NamedTensor& entry : tensors) {
       if (entry.name.ends_with("num_batches_tracked")) continue;
@@ -252,10 +253,10 @@ class Translator {
                : has("encoder.0.norm1.weight")     ? Norm::instance
                                                    : Norm::none;
     net.strided = kind_ != Foreign::monai_basicunet && !pooled_;
-    net.slope = kind_ == Foreign::monai_basicunet ? 0.1 : 0.01;
+    net.slope = slope_.value_or(kind_ == Foreign::monai_basicunet ? 0.1 : 0.01);
     net.deep_supervision = net.depth > 2 && has(text("heads.", net.depth - 2, ".weight"));
-    result_.notes.push_back(
-        text("the weights do not tell the slope of leaky_relu; it is ", net.slope, ", the default there"));
+    if (!slope_)
+      result_.notes.push_back(text("the slope of the activation is taken for ", net.slope, ", the default there"));
     if (net.norm == Norm::instance)
       result_.notes.push_back("a norm without running statistics is taken for instance norm");
     if (net.norm == Norm::none)
@@ -341,6 +342,7 @@ class Translator {
   }
 
   Foreign kind_;
+  std::optional<double> slope_;
   bool pooled_ = false;                 // whether levels of nnU-Net begin with a pooling
   std::map<std::string, Found> found_;  // by our names
   std::vector<std::pair<std::string, std::vector<std::string>>> misfits_;
@@ -354,8 +356,8 @@ const std::vector<std::string>& foreign_names() {
   return names;
 }
 
-ForeignWeights translate(const std::vector<NamedTensor>& tensors, Foreign kind) {
-  return Translator(tensors, kind).finish();
+ForeignWeights translate(const std::vector<NamedTensor>& tensors, Foreign kind, std::optional<double> slope) {
+  return Translator(tensors, kind, slope).finish();
 }
 
 }  // namespace voxgrad::nn

@@ -67,7 +67,9 @@ TEST_CASE("weights of nnU-Net become the network that has the same logits") {
   CHECK(weights.net.strided);
   CHECK(weights.net.deep_supervision);
   CHECK(weights.net.norm == nn::Norm::instance);
-  CHECK(has(weights.notes, "slope of leaky_relu"));
+  CHECK(weights.net.slope == 0.01);
+  CHECK(nn::translate(as_nnunet(net), Foreign::nnunet, 0.2).net.slope == 0.2);
+  CHECK(has(weights.notes, "slope of the activation"));
   UNet again(weights.net, Random(4));
   again.load_state(weights.state);
   const Tensor x = wave({1, 8, 12, 1}, 0.3, DType::f32);
