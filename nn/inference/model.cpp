@@ -25,6 +25,8 @@ void require_consistent(const ModelSpec& spec) {
                 text("class_names: ", spec.class_names.size(), " names for ", net.classes, " classes"));
   if (spec.window.dims() != net.dims)
     throw Error(ErrorKind::model, text("patch: ", spec.window.dims(), " extents for ", net.dims, " axes"));
+  if (!net.widths.empty() && std::ssize(net.widths) != net.depth)
+    throw Error(ErrorKind::model, text("widths: ", net.widths.size(), " widths for depth ", net.depth));
   if (!net.strides.empty() && std::ssize(net.strides) != net.depth - 1)
     throw Error(ErrorKind::model, text("strides: ", net.strides.size(), " strides for depth ", net.depth));
   if (!net.kernels.empty() && std::ssize(net.kernels) != net.depth)
@@ -103,6 +105,7 @@ class SpecWriter {
   void operator()(const char* name, const std::vector<T>& values, std::int64_t) {
     add(name, list_of(values));
   }
+  void operator()(const char* name, const std::vector<std::int64_t>& widths) { add(name, list_of(widths)); }
   void operator()(const char* name, const std::vector<Extents>& values) {
     JsonValue::Array list;
     for (const Extents& extents : values) {
@@ -174,7 +177,9 @@ class SpecReader {
     if (!flag) refuse(key, "is neither true nor false");
     value = *flag;
   }
-  void operator()(const char* key, double& value) const { value = real(key, at(key)); }
+  void operator()(const char* key, double& value) const {
+    if (!is_later(key)) value = real(key, at(key));
+  }
   template <class T>
   void operator()(const char* key, T& value, const FieldRange& range) const {
     value = static_cast<T>(whole(key, at(key), range));
@@ -197,6 +202,10 @@ class SpecReader {
     if (!values.empty() && std::ssize(values) != count)
       refuse(key, "has ", values.size(), " entries, must have ", count, " or none");
   }
+  void operator()(const char* key, std::vector<std::int64_t>& widths) const {
+    if (is_later(key)) return;
+    fill(key, widths, [&](const JsonValue& x) { return whole(key, x, {1, kMostChannels}); });
+  }
   void operator()(const char* key, std::vector<Extents>& values) const {
     if (is_later(key)) return;
     fill(key, values, [&](const JsonValue& entry) {
@@ -213,9 +222,9 @@ class SpecReader {
  private:
   // True for a missing key that the first version of the format did not have.
   bool is_later(const std::string& key) const {
-    const bool later =
-        key == "kernels" || key == "activation" || key == "upsampling" || key == "transposed" || key == "init";
-    return later && !has(key.c_str());
+    static const std::vector<std::string> kLater{"activation", "upsampling", "transposed", "init",
+                                                 "widths",     "slope",      "strided",    "kernels"};
+    return !has(key.c_str()) && std::find(kLater.begin(), kLater.end(), key) != kLater.end();
   }
 
   const JsonValue& object_;
@@ -223,22 +232,6 @@ class SpecReader {
 };
 
 // ---- building
-
-// Checks that the file has at least the weights of the encoder, before memory is allocated for the network.
-void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors) {
-  std::int64_t there = 0, needed = 0, before = net.in_channels;
-  for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
-  for (int level = 0; level < net.depth; ++level) {
-    const std::int64_t width = std::min(net.base << level, net.max_channels);
-    std::int64_t taps = 1;
-    for (int axis = 0; axis < net.dims; ++axis) taps *= net.kernels.empty() ? 3 : nth(net.kernels, level)[axis];
-    needed += (before + width) * width * taps;
-    before = width;
-  }
-  if (needed > there)
-    throw Error(ErrorKind::model, text("a network of this configuration (base ", net.base, ", depth ", net.depth,
-                                       ", ..) has more than ", needed, " weights, the file ", there));
-}
 
 void require_finite(const NamedTensor& entry) {
   if (!is_float(entry.tensor.dtype())) return;
@@ -274,6 +267,21 @@ Model build(const TensorFile& file, const std::string& name, Device device) try 
 }
 
 }  // namespace
+
+void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors) {
+  std::int64_t there = 0, needed = 0, before = net.in_channels;
+  for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
+  for (int level = 0; level < net.depth; ++level) {
+    const std::int64_t channels = width(net, level);
+    std::int64_t taps = 1;
+    for (int axis = 0; axis < net.dims; ++axis) taps *= net.kernels.empty() ? 3 : nth(net.kernels, level)[axis];
+    needed += (before + channels) * channels * taps;
+    before = channels;
+  }
+  if (needed > there)
+    throw Error(ErrorKind::model, text("a network of this configuration (base ", net.base, ", depth ", net.depth,
+                                       ", ..) has more than ", needed, " weights, the file ", there));
+}
 
 std::string to_text(const ModelSpec& spec) {
   SpecWriter normalisation(spec.net.dims), writer(spec.net.dims);

@@ -7,12 +7,7 @@
 namespace voxgrad::nn {
 namespace {
 
-// A deviation below this share of the mean is a rounding error. There is no absolute limit, because the unit of the
-// intensities is not known: a diffusion coefficient in m^2/s is around 1e-9.
-bool is_constant(double mean, double deviation) {
-  constexpr double kConstant = 1e-7;
-  return deviation <= kConstant * std::abs(mean);
-}
+bool is_constant(double mean, double deviation) { return deviation <= Normalisation::kConstant * std::abs(mean); }
 
 void scale_channel(const Tensor& image, std::int64_t channel, double mean, double deviation) {
   const std::int64_t channels = image.extent(-1), count = image.numel();
@@ -21,7 +16,7 @@ void scale_channel(const Tensor& image, std::int64_t channel, double mean, doubl
     for (std::int64_t i = channel; i < count; i += channels)
       values[i] = static_cast<float>((static_cast<T>(values[i]) - shift) * scale);
   };
-  const double scale = is_constant(mean, deviation) ? 1 : 1 / deviation;
+  const double scale = Normalisation::scale_of(mean, deviation);
   if (deviation < 1e-30 || deviation > 1e30)  // differences or the scale would leave the range of f32
     rescale(mean, scale);
   else
@@ -42,6 +37,10 @@ Normalisation Normalisation::of_dataset(const std::vector<Moments>& channels) {
     result.deviation.push_back(is_constant(channel.mean, channel.deviation()) ? 1 : channel.deviation());
   }
   return result;
+}
+
+double Normalisation::scale_of(double mean, double deviation) {
+  return is_constant(mean, deviation) ? 1 : 1 / deviation;
 }
 
 void Normalisation::apply(const Tensor& image) const {

@@ -21,6 +21,11 @@ struct Normalisation {
   // Replaces each channel of the image, f32 [*S, C] on the host, by (x - mean) / deviation. A channel with a single
   // value becomes 0.
   void apply(const Tensor& image) const;
+  // The factor of (x - mean). It is 1 if the deviation is at most kConstant times the mean, and so a rounding error.
+  // There is no absolute limit, because the unit of the intensities is not known: a diffusion coefficient in m^2/s is
+  // around 1e-9.
+  static double scale_of(double mean, double deviation);
+  static constexpr double kConstant = 1e-7;
   // Throws Error(model) unless apply() can be used for this number of channels: the means must be finite, and the
   // deviations finite and positive.
   void require_valid(std::int64_t channels) const;

@@ -59,6 +59,8 @@ TEST_CASE("the layers that are visited one by one are those of the network") {
         config.depth = depth;
         config.norm = norm;
         config.residual = residual;
+        config.slope = 0.1;
+        config.strided = norm == nn::Norm::batch || norm == nn::Norm::none;
         config.deep_supervision = true;
         nn::UNet net(config, Random(3));
         const std::vector<NamedTensor> before = net.state();

@@ -110,9 +110,11 @@ TEST_CASE("every field of the configuration is saved") {
               .classes = 3,
               .base = 3,
               .max_channels = 5,
+              .widths = {4, 6},
               .depth = 2,
               .norm = nn::Norm::group,
               .activation = Activation::relu,
+              .slope = 0.2,
               .residual = true,
               .dropout = 0.1,
               .upsampling = Upsampling::nearest,
@@ -120,6 +122,7 @@ TEST_CASE("every field of the configuration is saved") {
               .deep_supervision = true,
               .strides = {{1, 2, 3}},
               .kernels = {{1, 3, 3}, 3},
+              .strided = true,
               .init = nn::Init::orthogonal};
   spec.window = {4, 4, 6};
   spec.training.orientation = "RAS";
@@ -145,6 +148,9 @@ TEST_CASE("every field of the configuration is saved") {
   CHECK(!read.net.transposed);
   CHECK(read.net.init == nn::Init::orthogonal);
   CHECK(read.net.dropout == 0.1);
+  CHECK(read.net.slope == 0.2);
+  CHECK(read.net.strided);
+  CHECK(read.net.widths == spec.net.widths);
   CHECK(read.net.strides == spec.net.strides);
   // No field above has its default, so a field that is not written would be read as another value.
   nn::UNetConfig defaults;
@@ -161,6 +167,9 @@ TEST_CASE("a file that is older than some keys loads with the defaults of its ti
   CHECK(spec.net.activation == Activation::leaky_relu);
   CHECK(spec.net.upsampling == Upsampling::linear);
   CHECK(spec.net.transposed);
+  CHECK(spec.net.slope == 0.01);
+  CHECK(spec.net.widths.empty());
+  CHECK(!spec.net.strided);
   // A missing key of any other name is an error.
   const std::string old = kOldDescription;
   for (const char* key :
