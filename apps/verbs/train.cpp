@@ -113,6 +113,9 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"peak_memory_bytes", peak_memory_bytes()},
                        {"config", to_json(plan.config)},
                        {"reasons", reasons_json(plan)},
+                       {"model", Json::parse(nn::to_text(plan.model))},
+                       {"augment", data::augment_values(plan.loader.augment)},
+                       {"cases", {{"train", plan.loader.cases}, {"val", plan.val}, {"test", plan.test}}},
                        {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
   print_text(summary(plan, dataset.info(), parameters) +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",

@@ -1,5 +1,7 @@
 // What a dry run foretells. It compares the memory of whole processes, so tests/CMakeLists.txt gives this test alone an
 // address sanitizer that keeps little of what is released.
+#include <set>
+
 #include "apps/program/json.h"
 #include "tests/apps/support.h"
 
@@ -49,6 +51,14 @@ TEST_CASE("a dry run trains nothing and foretells memory and time") {
   for (const char* name :
        {"parameters", "step_seconds", "seconds", "peak_memory_bytes", "tensor_memory_bytes", "steps"})
     CHECK_MESSAGE(json[name] > 0, name);
+  // Whoever repeats the training elsewhere needs the network, the changes of the samples, and the cases.
+  CHECK(json["model"]["depth"] == 2);
+  CHECK(json["model"]["patch"] == Json{32, 32});
+  CHECK(json["augment"]["rotate"] == 0.2);
+  std::set<std::int64_t> cases;
+  for (const char* split : {"train", "val", "test"})
+    for (const Json& index : json["cases"][split]) cases.insert(index.get<std::int64_t>());
+  CHECK(cases.size() == 10);
   CHECK(!fs::exists(folder.file("run")));
   std::vector<std::string> settings;
   for (const Json& reason : json["reasons"]) {
