@@ -51,7 +51,7 @@ Options read(const Options* options) {
   if (options->size != sizeof(Options))
     throw Error(ErrorKind::argument,
                 text("the options have the size ", options->size, ", this library knows ", sizeof(Options)),
-                "begin with {sizeof options}; the header and the library must be of one version");
+                "begin with {.size = sizeof options}; the header and the library must be of one version");
   return *options;
 }
 

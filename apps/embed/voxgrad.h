@@ -9,7 +9,7 @@
  * losses, which nothing changes after they are made. All results are the same bits for any number of threads.
  *
  * An option struct begins with its size, and zero is the default of every other member:
- *   voxgrad_predict_options options = {sizeof options};
+ *   voxgrad_predict_options options = {.size = sizeof options};
  */
 #ifndef VOXGRAD_H
 #define VOXGRAD_H
