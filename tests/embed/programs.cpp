@@ -43,7 +43,7 @@ TEST_CASE("the example segments pictures of 8 and of 16 bits, and refuses others
   CHECK(contains(bytes_of(folder.file("said")), "error: cannot read"));
 }
 
-#ifdef __linux__
+#ifdef VOXGRAD_EMBED_UNLOAD
 TEST_CASE("a hundred times loaded, used with four threads and unloaded, the library leaves nothing behind") {
   const Folder folder;
   nn::save_model(folder.file("model"), random_model(3));
