@@ -1,4 +1,4 @@
-// A pool of threads that runs the blocks of one parallel_for at a time.
+// A pool of threads that runs the blocks of one parallel_for at a time. Resources have one each, and the process one.
 //
 // The threads of OpenMP spin at the end of every region and wait for each other. On cores that another process uses
 // too, this made a suite of small operations 30 times slower than with one thread. In this pool the caller works as
@@ -19,7 +19,7 @@
 #include <sched.h>
 #endif
 
-#include "engine/error.h"
+#include "engine/backend.h"
 
 namespace voxgrad {
 namespace {
@@ -42,11 +42,7 @@ int default_threads() {
   return available_cores();
 }
 
-std::atomic<int>& thread_count() {
-  static std::atomic<int> count{default_threads()};
-  return count;
-}
-
+thread_local const Resources* current = nullptr;
 thread_local bool inside = false;  // this thread is running a block
 struct Inside {
   bool before = std::exchange(inside, true);
@@ -90,10 +86,66 @@ void leave_core([[maybe_unused]] int core) {
 #endif
 }
 
-class Workers {
+void run_alone(std::int64_t count, const std::function<void(std::int64_t)>& body) {
+  for (std::int64_t block = 0; block < count; ++block) body(block);
+}
+
+// Runs the blocks on the threads of a host. A block that is called twice or does not exist is not run.
+void run_on_host(const ParallelFor& function, std::int64_t count, const std::function<void(std::int64_t)>& body) {
+  std::vector<std::atomic<bool>> called(static_cast<std::size_t>(count));
+  std::atomic<std::int64_t> done{0}, wrong{0};
+  const Inside caller;  // a parallel_for in the function itself would call the function again
+  function(count, [&](std::int64_t block) {
+    const Inside worker;
+    if (block < 0 || block >= count || called[static_cast<std::size_t>(block)].exchange(true)) {
+      ++wrong;
+      return;
+    }
+    body(block);
+    ++done;
+  });
+  check(done == count && wrong == 0, "parallel_for: the function of the host ran ", done.load(), " of ", count,
+        " blocks, and called ", wrong.load(), " twice or outside of them");
+}
+
+}  // namespace
+
+class Resources::Workers {
  public:
+  Workers(int count, ParallelFor host) : host_(std::move(host)) {
+    set_threads(count != 0 ? count : host_ ? kMaxThreads : default_threads());
+  }
+  ~Workers() { shut_down(); }
+
+  int threads() const { return thread_count_.load(std::memory_order_relaxed); }
+  void set_threads(int count) {
+    check(count >= 1 && count <= kMaxThreads, "set_threads: 1 to ", kMaxThreads, ", got ", count);
+    thread_count_.store(count, std::memory_order_relaxed);
+  }
+
+  void run(std::int64_t count, const std::function<void(std::int64_t)>& body) {
+    if (inside || threads() == 1) return run_alone(count, body);
+    if (host_) return run_on_host(host_, count, body);
+    if (!share(count, body)) run_alone(count, body);
+  }
+
+  // Waits until the running job is done and the threads have ended.
+  void shut_down() {
+    const std::lock_guard lock(callers_);
+    stopping_.store(true, std::memory_order_relaxed);
+    generation_.fetch_add(1, std::memory_order_release);
+    generation_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    stopping_.store(false, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr std::uint32_t kClosed = 0xFFFFFFFFu;
+  static constexpr std::uint32_t kJobs = 16;  // number of jobs between two moves of a worker
+
   // False if the job of another caller is running.
-  bool run(std::int64_t count, const std::function<void(std::int64_t)>& body) {
+  bool share(std::int64_t count, const std::function<void(std::int64_t)>& body) {
     const std::unique_lock lock(callers_, std::try_to_lock);
     if (!lock || count >= kClosed) return false;
     start_workers();
@@ -114,21 +166,6 @@ class Workers {
     return true;
   }
 
-  // Waits until the running job is done and the threads have ended.
-  void shut_down() {
-    const std::lock_guard lock(callers_);
-    stopping_.store(true, std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-    stopping_.store(false, std::memory_order_relaxed);
-  }
-
- private:
-  static constexpr std::uint32_t kClosed = 0xFFFFFFFFu;
-  static constexpr std::uint32_t kJobs = 16;  // number of jobs between two moves of a worker
-
   void start_workers() {
     try {
       for (int index = static_cast<int>(threads_.size()); index < threads() - 1; ++index)
@@ -141,7 +178,7 @@ class Workers {
   // Runs blocks of the job `generation` until none are left. A ticket is generation << 32 | next block, so one
   // compare-and-swap takes a block and makes sure that it belongs to this job.
   void work(std::uint32_t generation) {
-    inside = true;
+    const Inside worker;
     std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
     while (ticket >> 32 == generation) {
       const auto block = static_cast<std::uint32_t>(ticket);
@@ -152,7 +189,6 @@ class Workers {
       if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) done_.notify_all();
       ticket = ticket_.load(std::memory_order_acquire);
     }
-    inside = false;
   }
 
   // Linux wakes a thread on the core where it last slept. If that is the core of the caller, the worker waits there
@@ -174,6 +210,8 @@ class Workers {
     }
   }
 
+  const ParallelFor host_;
+  std::atomic<int> thread_count_{1};
   std::mutex callers_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stopping_{false};
@@ -185,10 +223,11 @@ class Workers {
   std::atomic<const std::function<void(std::int64_t)>*> body_{nullptr};
 };
 
-// The threads are joined at the end of the process or when the library is unloaded. The pool itself is never destroyed,
+// The threads of the process are joined at its end or when the library is unloaded. The pool itself is never destroyed,
 // because the destructor of another static object may still compute.
-Workers& workers() {
-  static Workers& pool = *new Workers;
+Resources::Workers& workers() {
+  if (current != nullptr) return *current->workers_;
+  static Resources::Workers& pool = *new Resources::Workers(0, {});
   static const struct AtExit {
     ~AtExit() {
       if (!inside) pool.shut_down();  // a block that calls exit() cannot wait for itself
@@ -197,55 +236,28 @@ Workers& workers() {
   return pool;
 }
 
-ParallelFor& hook() {
-  static ParallelFor& function = *new ParallelFor;
-  return function;
-}
+Resources::Resources(int threads, ParallelFor function)
+    : cpu_(make_cpu_backend()), workers_(new Workers(threads, std::move(function))) {}
+Resources::~Resources() = default;
+const Resources* Resources::current() noexcept { return voxgrad::current; }
+Resources::Use::Use(const Resources* resources) noexcept : before_(std::exchange(voxgrad::current, resources)) {}
+Resources::Use::~Use() { voxgrad::current = before_; }
 
-void run_alone(std::int64_t count, const std::function<void(std::int64_t)>& body) {
-  for (std::int64_t block = 0; block < count; ++block) body(block);
-}
-
-// Runs the blocks on the threads of the host. A block that is called twice or does not exist is not run.
-void run_hook(std::int64_t count, const std::function<void(std::int64_t)>& body) {
-  std::vector<std::atomic<bool>> called(static_cast<std::size_t>(count));
-  std::atomic<std::int64_t> done{0}, wrong{0};
-  const Inside caller;  // a parallel_for in the function itself would call the function again
-  hook()(count, [&](std::int64_t block) {
-    const Inside worker;
-    if (block < 0 || block >= count || called[static_cast<std::size_t>(block)].exchange(true)) {
-      ++wrong;
-      return;
-    }
-    body(block);
-    ++done;
-  });
-  check(done == count && wrong == 0, "parallel_for: the function given to set_parallel_for ran ", done.load(), " of ",
-        count, " blocks, and called ", wrong.load(), " twice or outside of them");
-}
-
-}  // namespace
-
-int threads() { return thread_count().load(std::memory_order_relaxed); }
-
-void set_threads(int count) {
-  check(count >= 1 && count <= kMaxThreads, "set_threads: 1 to ", kMaxThreads, ", got ", count);
-  thread_count().store(count, std::memory_order_relaxed);
-}
+int threads() { return workers().threads(); }
+void set_threads(int count) { workers().set_threads(count); }
 
 void shut_down_threads() {
   check(!inside, "shut_down_threads: called inside the body of a parallel_for, which would wait for itself");
   workers().shut_down();
 }
 
-void set_parallel_for(ParallelFor function) { hook() = std::move(function); }
-
 namespace detail {
 
 void run_blocks(std::int64_t count, const std::function<void(std::int64_t)>& body) {
   std::exception_ptr failure;
   std::mutex mutex;
-  const std::function<void(std::int64_t)> guarded = [&](std::int64_t block) {
+  const std::function<void(std::int64_t)> guarded = [&, resources = current](std::int64_t block) {
+    const Resources::Use use(resources);
     try {
       body(block);
     } catch (...) {
@@ -253,12 +265,7 @@ void run_blocks(std::int64_t count, const std::function<void(std::int64_t)>& bod
       if (!failure) failure = std::current_exception();
     }
   };
-  if (inside || threads() == 1)
-    run_alone(count, guarded);
-  else if (hook())
-    run_hook(count, guarded);
-  else if (!workers().run(count, guarded))
-    run_alone(count, guarded);
+  workers().run(count, guarded);
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -62,6 +62,13 @@ function(check_rules)
            "apps/${folder} must not know that folder: verbs -> doctor, live -> report -> comparison -> training -> program" apps/${folder})
   endforeach()
 
+  # The C interface is a library over engine, nn and losses, and no part of the program.
+  forbid("${include}\"(data|apps/(program|training|comparison|benchmark|prediction|report|doctor|live|verbs))/" ${nowhere}
+         "apps/embed knows engine, nn and losses alone" apps/embed)
+  foreach(folder program training comparison benchmark prediction report doctor live verbs)
+    forbid("${include}\"apps/embed/" ${nowhere} "the program calls the C++ libraries themselves" apps/${folder})
+  endforeach()
+
   # Inside losses: a loss -> terms -> core; metrics know none of them. In core each file may include those before it.
   forbid("${include}\"losses/(terms|metrics)/" ${nowhere} "the front end must not know what builds on it" losses/core)
   forbid("${include}\"losses/metrics/" ${nowhere} "metrics measure finished masks, losses do not need them" losses/terms)
@@ -84,7 +91,7 @@ function(check_rules)
          "threads start in engine/parallel.cpp only (data/sampling/loader.cpp prefetches, apps/live/server.cpp answers): use parallel_for"
          engine nn losses data apps)
   forbid("std::(cout|cerr|clog)|(^|[^A-Za-z0-9_.>])(v?f?printf|f?puts|putchar|exit|abort|terminate)[ \t]*\\(" ${nowhere}
-         "libraries never print, abort or exit: throw an Error" engine nn losses data)
+         "libraries never print, abort or exit: throw an Error" engine nn losses data apps/embed)
 
   # The table of environment variables is whole and true.
   file(STRINGS ${ROOT}/README.md table REGEX "^\\| `[A-Z_]+` \\|")
@@ -194,6 +201,11 @@ expect(1 apps/comparison/a.cpp "#include \"apps/benchmark/timing.h\"\n")
 expect(1 apps/benchmark/a.cpp "#include \"apps/comparison/compare.h\"\n")
 expect(1 apps/report/a.cpp "#include \"apps/live/state.h\"\n")
 expect(1 apps/live/a.cpp "#include \"apps/verbs/verbs.h\"\n")
+expect(1 apps/embed/a.cpp "#include \"data/dataset.h\"\n")
+expect(1 apps/embed/a.h "#include \"apps/program/svg.h\"\n")
+expect(0 apps/embed/a.cpp "#include \"apps/embed/handles.h\"\n#include \"nn/unet.h\"\n#include \"losses/core/loss.h\"\n")
+expect(1 apps/embed/a.cpp "void f() { std::cout << 1\; }\n")
+expect(1 apps/report/a.cpp "#include \"apps/embed/voxgrad.h\"\n")
 expect(0 apps/live/server.cpp "#include <thread>\n")
 expect(1 apps/report/plots/a.cpp "#include \"apps/verbs/verbs.h\"\n")
 expect(0 apps/verbs/a.cpp "#include \"apps/report/html.h\"\n#include \"apps/benchmark/timing.h\"\n")

@@ -144,7 +144,9 @@ inline void copy_bytes(const char* from, char* to, std::size_t bytes) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(Pool& pool) { return std::make_unique<CpuBackend>(pool); }
+std::unique_ptr<Backend> make_backend(std::unique_ptr<Pool> pool) {
+  return std::make_unique<CpuBackend>(std::move(pool));
+}
 
 std::string CpuBackend::description() const {
   constexpr const char* kNames[] = {"baseline", "AVX2", "AVX-512"};

@@ -17,10 +17,10 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(Pool& pool) : pool_(pool) {}
+  explicit CpuBackend(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
   Device device() const override { return Device::cpu; }
   std::string description() const override;
-  Pool& pool() override { return pool_; }
+  Pool& pool() override { return *pool_; }
 
 #define VOXGRAD_PRIMITIVE(...) __VA_ARGS__ override;
 #include "engine/primitives.h"
@@ -34,9 +34,9 @@ class CpuBackend final : public Backend {
                              const Tensor& y, const Tensor& dy, const Tensor& dlogits) override;
 
  private:
-  Pool& pool_;
+  std::unique_ptr<Pool> pool_;
 };
 
-std::unique_ptr<Backend> make_backend(Pool& pool);
+std::unique_ptr<Backend> make_backend(std::unique_ptr<Pool> pool);
 
 }  // namespace voxgrad::cpu::VOXGRAD_ISA

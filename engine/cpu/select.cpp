@@ -6,13 +6,14 @@
 
 #include "engine/cpu/inspect.h"
 #include "engine/pages.h"
+#include "engine/parallel.h"
 
 namespace voxgrad {
 namespace cpu {
 
 #define VOXGRAD_DECLARE(isa)                                                                      \
   namespace isa {                                                                                 \
-  std::unique_ptr<Backend> make_backend(Pool&);                                                   \
+  std::unique_ptr<Backend> make_backend(std::unique_ptr<Pool>);                                   \
   ConvChoice conv_choice(ConvPass, const Shape&, const Shape&, const Shape&, const ConvOptions&); \
   double peak_gflops();                                                                           \
   }
@@ -74,10 +75,15 @@ double peak_gflops() { return chosen().peak_gflops(); }
 
 }  // namespace cpu
 
+std::shared_ptr<Backend> make_cpu_backend() {
+  auto pool = std::make_unique<Pool>(allocate_pages, std::free);
+  return cpu::chosen().make_backend(std::move(pool));
+}
+
 Backend& cpu_backend() {
-  // They are never destroyed: tensors of static storage duration may outlive any order of destruction.
-  static Pool& pool = *new Pool(allocate_pages, std::free);
-  static Backend& backend = *cpu::chosen().make_backend(pool).release();
+  if (const Resources* own = Resources::current()) return *own->cpu();
+  // It is never destroyed: tensors of static storage duration may outlive any order of destruction.
+  static Backend& backend = **new std::shared_ptr<Backend>(make_cpu_backend());
   return backend;
 }
 

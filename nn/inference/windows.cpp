@@ -100,7 +100,8 @@ std::vector<std::int64_t> window_starts(std::int64_t extent, std::int64_t window
   return starts;
 }
 
-void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink) {
+void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink,
+                    const Progress& progress) {
   const NoGrad no_grad;
   check_window(net, image, window);
   // An image that is smaller than the window is placed in the middle of zeros, as in training.
@@ -133,6 +134,7 @@ void sliding_window(UNet& net, const Tensor& image, const Shape& window, const S
   const Tensor weights = gaussian(window, device);
   Slab slab(padded.with(0, window[0]).with(-1, classes), device);
   std::int64_t done = 0;
+  double windows = 0;
   for (const Shape& corner : corners) {
     if (corner[0] > done) {
       emit(done, slab.finish(corner[0]));
@@ -142,6 +144,7 @@ void sliding_window(UNet& net, const Tensor& image, const Shape& window, const S
     copy_box(x, corner, patch, Shape::filled(dims + 1, 0), box, false);
     const Tensor logits = net(reshape(patch, Shape{1} + box).to(device));
     slab.add(corner, reshape(logits, box.with(-1, classes)), weights);
+    if (progress) progress(++windows / static_cast<double>(corners.size()));
   }
   emit(done, slab.finish(padded[0]));
 }
@@ -192,13 +195,14 @@ Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOp
                 "replace what is no number in f32, for instance by the background");
   model.spec.normalisation.apply(image);
   const Tensor labels = empty(image.shape().without(-1), DType::u8);
-  sliding_window(*model.net, image, window_for(model, image.shape()), [&](std::int64_t row, const Tensor& logits) {
+  const auto take = [&](std::int64_t row, const Tensor& logits) {
     if (!std::isfinite(logits.backend().sum_of_squares(logits)))
       throw Error(ErrorKind::model, "predict: the output of the network is not finite",
                   "the weights are too large, because the training has diverged, or the intensities are");
     place(argmax(logits).to(Device::cpu), row, labels);
     if (also) also(row, (options.scores == Scores::logits ? logits : softmax(logits)).to(Device::cpu));
-  });
+  };
+  sliding_window(*model.net, image, window_for(model, image.shape()), take, options.progress);
   return labels;
 }
 

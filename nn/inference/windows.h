@@ -16,11 +16,15 @@ namespace voxgrad::nn {
 // axis, which are called a slab.
 using SlabSink = std::function<void(std::int64_t row, const Tensor& scores)>;
 
+// Is called after each window with the share of them that is done, 0 < share <= 1.
+using Progress = std::function<void(double share)>;
+
 // The image is f32 [*S, C], normalised and on the host, and the network is in evaluation mode. The sink receives
 // logits. The slabs come in order and cover every row once. Besides the image, the memory holds a few windows, and sums
 // for as many rows as a window has. An image that is smaller than the window is padded with zeros on all sides.
 // Error(argument) if the arguments do not fit.
-void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink);
+void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink,
+                    const Progress& progress = {});
 
 enum class Scores { probabilities, logits };
 
@@ -28,6 +32,7 @@ struct PredictOptions {
   Scores scores = Scores::probabilities;  // what the sink receives
   std::vector<double> spacing = {};       // of the image, for each axis; needed by a model with Preparation::spacing
   bool mirror = false;                    // averages over the image mirrored along ModelSpec::mirror_axes
+  Progress progress = {};                 // what it throws ends the prediction
 };
 
 // Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model

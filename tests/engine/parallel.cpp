@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "engine/backend.h"
+#include "engine/ops.h"
 #include "engine/parallel.h"
 #include "engine/shape.h"
 
@@ -27,6 +29,14 @@ void with_threads(int count, const F& f) {
   set_threads(count);
   f();
   set_threads(before);
+}
+
+// Runs f with threads of a host.
+template <class F>
+void on_host(int count, const ParallelFor& host, const F& f) {
+  const Resources own(count, host);
+  const Resources::Use use(&own);
+  f();
 }
 
 std::set<std::pair<std::int64_t, std::int64_t>> blocks_of(std::int64_t n, std::int64_t grain) {
@@ -135,20 +145,20 @@ TEST_CASE("several callers at once all get their work done, while threads come a
 
 TEST_CASE("the threads of a host run every block once, in their order, and exceptions arrive") {
   std::vector<std::int64_t> seen;
-  set_parallel_for([&seen](std::int64_t count, const std::function<void(std::int64_t)>& block) {
+  const ParallelFor host = [&seen](std::int64_t count, const std::function<void(std::int64_t)>& block) {
     std::thread([&] {
       for (std::int64_t i = count; i-- > 0;) {
         seen.push_back(i);
         block(i);
       }
     }).join();
-  });
-  with_threads(2, [] { CHECK(blocks_of(50, 10).size() == 5); });
+  };
+  on_host(0, host, [] { CHECK(blocks_of(50, 10).size() == 5); });
   CHECK(seen == std::vector<std::int64_t>{4, 3, 2, 1, 0});
   seen.clear();
-  with_threads(1, [] { CHECK(blocks_of(50, 10).size() == 5); });
+  on_host(1, host, [] { CHECK(blocks_of(50, 10).size() == 5); });
   CHECK(seen.empty());
-  with_threads(2, [] {
+  on_host(2, host, [] {
     parallel_for(3, 1, [](std::int64_t, std::int64_t) { parallel_for(9, 1, [](std::int64_t, std::int64_t) {}); });
     CHECK(error_of([] {
             parallel_for(9, 1, [](std::int64_t begin, std::int64_t) { check(begin != 7, "block 7"); });
@@ -156,42 +166,98 @@ TEST_CASE("the threads of a host run every block once, in their order, and excep
   });
   CHECK(seen.size() == 12);  // nested calls run in their block
 
-  set_parallel_for([](std::int64_t, const std::function<void(std::int64_t)>& block) { block(0); });
-  with_threads(2, [] {
-    CHECK(contains(error_of([] { parallel_for(3, 1, [](std::int64_t, std::int64_t) {}); }), "ran 1 of 3 blocks"));
-  });
-  set_parallel_for({});
-  seen.clear();
-  with_threads(2, [] { CHECK(blocks_of(50, 10).size() == 5); });
-  CHECK(seen.empty());
+  on_host(
+      2, [](std::int64_t, const std::function<void(std::int64_t)>& block) { block(0); },
+      [] {
+        CHECK(contains(error_of([] { parallel_for(3, 1, [](std::int64_t, std::int64_t) {}); }), "ran 1 of 3 blocks"));
+      });
 }
 
 TEST_CASE("a host that calls wrong blocks is refused and runs none twice, and its own parallel_for runs alone") {
   using Block = std::function<void(std::int64_t)>;
   const auto refusal = [](std::int64_t shift, std::int64_t again) {
-    set_parallel_for([=](std::int64_t count, const Block& block) {
+    const ParallelFor host = [=](std::int64_t count, const Block& block) {
       for (std::int64_t i = 0; i < count; ++i) block(i == 1 ? again : i + shift);
-    });
+    };
     std::vector<int> visits(9);
     std::string said;
-    with_threads(2, [&] {
+    on_host(2, host, [&] {
       said = error_of([&] { parallel_for(9, 3, [&](std::int64_t begin, std::int64_t) { ++nth(visits, begin); }); });
     });
-    set_parallel_for({});
     CHECK(*std::max_element(visits.begin(), visits.end()) == 1);
     return said;
   };
   CHECK(contains(refusal(0, 0), "ran 2 of 3 blocks, and called 1 twice or outside"));  // 0 0 2
   CHECK(contains(refusal(1, 3), "ran 1 of 3 blocks, and called 2 twice or outside"));  // 1 3 3
   CHECK(contains(refusal(0, -7), "ran 2 of 3 blocks"));
-  set_parallel_for([](std::int64_t count, const Block& block) {
+  const ParallelFor own = [](std::int64_t count, const Block& block) {
     parallel_for(count, 1, [&](std::int64_t begin, std::int64_t) { block(begin); });
-  });
-  with_threads(2, [] { CHECK(blocks_of(50, 10).size() == 5); });
-  set_parallel_for([](std::int64_t, const Block&) { check(false, "the host"); });
-  with_threads(2, [] { CHECK(error_of([] { blocks_of(50, 10); }) == "the host"); });
-  set_parallel_for({});
-  shut_down_threads();  // is refused if the failed call counts as running
+  };
+  on_host(2, own, [] { CHECK(blocks_of(50, 10).size() == 5); });
+  on_host(
+      2, [](std::int64_t, const Block&) { check(false, "the host"); },
+      [] {
+        CHECK(error_of([] { blocks_of(50, 10); }) == "the host");
+        shut_down_threads();  // is refused if the failed call counts as running
+      });
+}
+
+// Two callers that wait for each other inside of a block: they get on only if each has workers of its own. Every block
+// of a caller waits until all four have begun.
+TEST_CASE("two callers with their own resources both have threads, at the same time") {
+  std::atomic<int> begun = 0, late = 0;
+  const auto caller = [&] {
+    const Resources own(2);
+    const Resources::Use use(&own);
+    parallel_for(2, 1, [&](std::int64_t, std::int64_t) {
+      ++begun;
+      for (int i = 0; begun < 4 && i < 10000; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      late += begun < 4;
+    });
+  };
+  std::thread other(caller);
+  caller();
+  other.join();
+  CHECK(late == 0);
+}
+
+TEST_CASE("resources are those of the thread that uses them and of its blocks, until the use ends") {
+  const Resources own(3), inner(1);
+  const int before = threads();
+  std::thread([&] { CHECK(Resources::current() == nullptr); }).join();
+  {
+    const Resources::Use use(&own);
+    CHECK(threads() == 3);
+    std::thread([&] { CHECK(Resources::current() == nullptr); }).join();
+    std::atomic<int> foreign = 0;
+    parallel_for(64, 1, [&](std::int64_t, std::int64_t) { foreign += Resources::current() != &own; });
+    CHECK(foreign == 0);
+    const Resources::Use again(&inner);
+    set_threads(2);
+    CHECK(threads() == 2);
+    const Resources::Use none(nullptr);
+    CHECK(threads() == before);
+  }
+  CHECK(threads() == before);
+  CHECK_THROWS_AS(Resources(-1), Error);
+}
+
+TEST_CASE("tensors are in the memory of the resources that made them, and outlive these if the memory is kept") {
+  std::shared_ptr<Backend> memory;
+  Tensor kept;
+  const std::size_t before = cpu_backend().pool().statistics().allocations;
+  {
+    const Resources own(2);
+    memory = own.cpu();
+    const Resources::Use use(&own);
+    kept = full({1000}, 2) * 3;
+    CHECK(&kept.backend() == memory.get());
+    CHECK(memory->pool().statistics().in_use >= 4000);
+  }
+  CHECK(cpu_backend().pool().statistics().allocations == before);
+  CHECK(kept.at(999) == 6);
+  kept = Tensor();
+  CHECK(memory->pool().statistics().in_use == 0);
 }
 
 TEST_CASE("blocks without elements are refused") {

@@ -1,0 +1,18 @@
+# The shared library exports the functions of its header and nothing else, and no unique symbol.
+# cmake -DNM=nm -DLIBRARY=libvoxgrad.so -DHEADER=voxgrad.h -P exports.cmake
+execute_process(COMMAND ${NM} --dynamic --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX REPLACE "[0-9a-f]+ ([A-Za-z]) ([^\n]+)" "\\1 \\2" symbols "${symbols}")
+string(REGEX MATCHALL "[^\n]+" exported "${symbols}")
+file(READ ${HEADER} header)
+string(REGEX REPLACE "/[*]([^*]|[*]+[^*/])*[*]+/" "" header "${header}")
+string(REGEX MATCHALL "(^|\n)[a-z][^\n;{}()]*[ *]voxgrad_[a-z_]+[(]" functions "${header}")
+list(TRANSFORM functions REPLACE ".*[ *](voxgrad_[a-z_]+)[(]" "T \\1")
+list(LENGTH functions count)
+if(count LESS 15)
+  message(FATAL_ERROR "found ${count} functions in ${HEADER}")
+endif()
+list(SORT exported)
+list(SORT functions)
+if(NOT exported STREQUAL functions)
+  message(FATAL_ERROR "${LIBRARY} exports\n  ${exported}\nand ${HEADER} declares\n  ${functions}")
+endif()
