@@ -36,6 +36,8 @@ TEST_CASE("the fields of a line are those that the definitions say") {
   CHECK(field("signed:plain", labels, 1) == Values{2, 1, -1, -2, -1, 1, 2, 3});
   CHECK(field("signed:kervadec", labels, 1) == Values{2, 1, 0, -1, 0, 1, 2, 3});
   CHECK(field("signed:zero_inner", labels, 1) == Values{2, 1, 0, -2, 0, 1, 2, 3});
+  CHECK(field("border", labels, 1) == Values{0, 0, 1, 0, 1, 0, 0, 0});
+  CHECK(field("region", labels, 1) == Values{1, 1, -0.5, -1, -0.5, 1, 1, 1});
   // Background: d = 2 1 . . . 1 2 3, so max 3 and min 1; foreground: 1 2 1.
   CHECK(field("penalty:none", labels, 1) == Values{1, 2, 1, 0, 1, 2, 1, 0});
   CHECK(field("penalty:range", labels, 1) == Values{0.5, 1, 1, 0, 1, 1, 0.5, 0});
@@ -67,7 +69,7 @@ TEST_CASE("another unit multiplies every field, or leaves it unchanged") {
     for (const double unit : {0.05, 1e-6, 3.0, 1e6}) {
       const Values first = field(key, labels, 3, {3, 1, 0.7});
       const Values other = field(key, labels, 3, {3 * unit, unit, 0.7 * unit});
-      const bool ratio = key == "penalty:range" || key == "penalty:max";
+      const bool ratio = key == "penalty:range" || key == "penalty:max" || key == "border" || key == "region";
       for (std::size_t i = 0; i < first.size(); ++i) {
         const double expected = first[i] * (ratio ? 1 : unit), scale = ratio ? 1 : unit;
         CHECK_MESSAGE(std::fabs(other[i] - expected) <= 1e-12 * scale, key << " unit " << unit << " voxel " << i);
@@ -95,7 +97,12 @@ TEST_CASE("a class that is absent or fills the image is 0 everywhere") {
   for (const std::string& key : losses::field_keys())
     for (const Tensor& labels : {none, all})
       for (std::int64_t channels : {1, 2, 3})
-        for (double value : field(key, labels, channels)) CHECK_MESSAGE(value == 0, key << " " << channels);
+        if (key != "border" && key != "region")
+          for (double value : field(key, labels, channels)) CHECK_MESSAGE(value == 0, key << " " << channels);
+  CHECK(field("region", none, 1) == Values(40, 1));
+  CHECK(field("region", all, 1) == Values(40, 0));
+  CHECK(field("border", none, 1) == Values(40, 0));
+  CHECK(field("border", full({1, 3, 4}, 1, DType::u8), 1) == Values{1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1});
 }
 
 TEST_CASE("a region whose voxels are all as near to others has the penalty 1") {

@@ -45,7 +45,12 @@ TEST_CASE("two channels without background are one sigmoid channel on the differ
                            "boundary",
                            "hausdorff_dt",
                            "dice_hd",
-                           "cldice"}) {
+                           "cldice",
+                           "dice_pp",
+                           "boundary_dou",
+                           "generalized_surface",
+                           "regionwise",
+                           "surface_dice"}) {
     const double pair = value_of(std::string(name) + ":background=0", two);
     CHECK_MESSAGE(std::fabs(value_of(name, {z, two.labels}) - pair) <= 1e-12, name << ": " << pair);
   }
