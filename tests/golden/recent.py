@@ -43,7 +43,7 @@ INPUTS = {
     "volume": draw(1, (6, 7, 7), 2, 0.25),
     "volume_three": draw(1, (4, 6, 5), 3, 0.5),
     "ignored": draw(2, (8, 9), 3, 0.5, ignore=255),
-    "sure": draw(2, (6, 7), 2, spread=4),
+    "sure": draw(2, (6, 7), 2, spread=12),
     "empty": (rng.standard_normal((1, 5, 6, 2)), np.zeros((1, 5, 6), np.uint8)),
 }
 
@@ -197,6 +197,8 @@ def main(target):
         for options, (name, (logits, labels)) in itertools.product(settings, INPUTS.items()):
             if options and name not in OF_OPTIONS:
                 continue
+            if loss is surface_dice and name == "sure":
+                continue  # p - erode(p) has few digits in f32 where p is near 1
             for spacing in [None] + ([SPACINGS[name]] if name in SPACINGS and loss in MEASURE else []):
                 z = torch.from_numpy(logits).requires_grad_()
                 value = loss(Case(z, labels, spacing), **options)
