@@ -125,10 +125,12 @@ void CpuBackend::nearest(const Tensor& ids, const std::vector<double>& spacing, 
     for (std::size_t axis = 3; axis-- > 0; inner *= grid.extent[axis]) {
       const std::int64_t n = grid.extent[axis];
       if (n == 1) continue;
+      // Rounded, so that sums of squares are exact and equal distances are equal in every unit of length.
+      const double weight = static_cast<float>(grid.weight[axis]);
       parallel_for(voxels / n, std::max<std::int64_t>(1, 4096 / n), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t line = begin; line < end; ++line) {
           const std::int64_t at = line / inner * n * inner + line % inner;
-          search_line(from + at, n, inner, grid.weight[axis], to + at);
+          search_line(from + at, n, inner, weight, to + at);
         }
       });
       std::swap(from, to);

@@ -127,7 +127,7 @@ void CudaBackend::nearest(const Tensor& ids, const std::vector<double>& spacing,
     for (std::size_t axis = 3; axis-- > 0; inner *= grid.extent[axis]) {
       if (grid.extent[axis] == 1) continue;
       launch(nearest_kernel, grid_for(voxels), static_cast<const Nearest*>(from), voxels, Divisor(inner),
-             Divisor(grid.extent[axis]), grid.weight[axis], to);
+             Divisor(grid.extent[axis]), static_cast<float>(grid.weight[axis]), to);  // rounded as on the CPU
       std::swap(from, to);
     }
     launch(ids_kernel, grid_for(voxels), static_cast<const Nearest*>(from), voxels, width, y.data<std::int32_t>() + k);

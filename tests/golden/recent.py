@@ -175,17 +175,89 @@ def nacl(x, alpha=0.1, reach=1, distance="l1"):
     return x.cross_entropy() + alpha * total / count
 
 
+def ace(x, bins=20, background=1):
+    losses = []
+    for i, c in itertools.product(range(x.n), x.foreground(background)):
+        inside = x.valid[i].numpy() > 0
+        p, t = x.p[i][c][inside], x.t[i][c][inside]
+        index = torch.clamp(torch.ceil(p.detach() * bins) - 1, 0, bins - 1)
+        losses.append(mean((p[index == b].mean() - t[index == b].mean()).abs() for b in index.unique()))
+    return mean(losses)
+
+
+def skeleton_recall(x, tube=1, batch=0, e=1e-5):
+    recalls = []
+    for c in x.foreground(0):
+        sums = []
+        for i in range(x.n):
+            foreground = (x.y[i] > 0) & (x.y[i] < max(x.channels, 2))
+            if foreground.ndim == 1:
+                s = skeletonize(foreground[None])[0]  # as an image of one row
+            else:
+                s = skeletonize(foreground)
+            s = s.astype(np.int16)
+            s = dilation(dilation(s)) if tube else s
+            s = torch.from_numpy(s * x.mask(i, c)).double()
+            sums.append(torch.stack([(x.p[i][c] * s).sum(), s.sum()]))
+        recalls += [(a + e) / (b + e) for a, b in ([sum(sums)] if batch else sums)]
+    return 1 - mean(recalls)
+
+
+def dice_ce_inside(x, i, c, where, truth, lambda_dice=1.0, lambda_ce=1.0, s=1e-5):
+    where = torch.from_numpy(where) & (x.valid[i] > 0)
+    p, t = x.p[i][c][where], torch.from_numpy(truth).double()[where]
+    dice = 1 - (2 * (p * t).sum() + s) / (p.sum() + t.sum() + s)
+    return lambda_dice * dice + lambda_ce * x.nll[i][where].mean()
+
+
+def components(mask):
+    return nd.label(mask, np.ones([3] * mask.ndim))
+
+
+def cells(numbers, count, spacing):
+    """The number of the nearest component; the smallest one at a tie."""
+    d = [nd.distance_transform_edt(numbers != k + 1, spacing) for k in range(count)]
+    return np.argmin(np.round(d, 9), axis=0) + 1
+
+
+def cc_dice_ce(x, **options):
+    losses = []
+    for i, c in itertools.product(range(x.n), x.foreground(0)):
+        numbers, count = components(x.mask(i, c))
+        if count == 0:
+            everywhere = np.ones(numbers.shape, bool)
+            losses.append(dice_ce_inside(x, i, c, everywhere, ~everywhere, **options))
+            continue
+        cell = cells(numbers, count, x.spacing)
+        losses.append(mean(dice_ce_inside(x, i, c, cell == k + 1, numbers == k + 1, **options) for k in range(count)))
+    return mean(losses)
+
+
+def blob(x, **options):
+    losses = []
+    for i, c in itertools.product(range(x.n), x.foreground(0)):
+        numbers, count = components(x.mask(i, c))
+        if count > 0:
+            losses.append(mean(dice_ce_inside(x, i, c, (numbers == 0) | (numbers == k + 1), numbers == k + 1, **options)
+                               for k in range(count)))
+    return mean(losses) if losses else 0 * x.z.sum()
+
+
 LOSSES = {
     boundary_dou: [{}, {"batch": 0}, {"most": 0.3, "background": 0}],
     dice_pp: [{}, {"gamma": 3.5}, {"gamma": 1.5, "background": 0}],
     generalized_surface: [{}, {"background": 1}, {"ratio": "pooled"}, {"ratio": "pooled", "background": 1}],
     regionwise: [{}, {"background": 0}],
     surface_dice: [{}, {"tau": 1.0}, {"tau": 2.5, "unit": "mm"}],
+    ace: [{}, {"bins": 5, "background": 0}],
+    skeleton_recall: [{}, {"tube": 0}, {"batch": 1}],
+    cc_dice_ce: [{}, {"lambda_dice": 0.3, "lambda_ce": 2.0}],
+    blob: [{}, {"lambda_dice": 0.3, "lambda_ce": 2.0}],
     nacl: [{}, {"distance": "l2", "alpha": 0.7}, {"reach": 2}],
 }
 SPACINGS = {"three": [3.0, 1.0], "volume": [2.0, 0.5, 1.0]}  # a second case for losses of lengths
 OF_OPTIONS = ["three", "one", "volume"]  # the inputs of other settings than the defaults
-MEASURE = [generalized_surface, regionwise, surface_dice]
+MEASURE = [generalized_surface, regionwise, surface_dice, cc_dice_ce]
 
 
 def main(target):
