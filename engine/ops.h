@@ -172,6 +172,21 @@ Tensor lookup(const Tensor& table, const Tensor& labels, DType dtype = DType::f3
 Tensor distance_transform(const Tensor& labels, const std::vector<int>& classes,
                           const std::vector<double>& spacing = {}, DType dtype = DType::f32);
 
+// The connected components of every class, i32 [N, *S, K]: numbers from 1 in the order of their first voxels, 0 outside
+// of the class. Neighbours differ by one along at most `connectivity` axes (1: faces); 0 means all axes.
+Tensor connected_components(const Tensor& labels, const std::vector<int>& classes, int connectivity = 0);
+// For every voxel the id, i32 [N, *S, K], of the nearest voxel whose id is not 0: the cell of a component. Distances
+// are exact, as in distance_transform; among equally near voxels the smallest id wins.
+Tensor nearest_component(const Tensor& ids, const std::vector<double>& spacing = {});
+// The skeleton of the voxels that are not 0, u8 [N, *S]: lines of one voxel with the same connectivity. It is that of
+// skimage.morphology.skeletonize (0.26), voxel for voxel: Zhang and Suen 1984 for images, Lee et al. 1994 for volumes,
+// where some blocks of few voxels vanish.
+Tensor skeleton(const Tensor& mask);
+
+// The sums of x [N, *S, K or 1] over the voxels of each segment, f64 [N, segments, K]. ids are i32 [N, *S, K]; a voxel
+// whose id is not in [0, segments) is left out. Differentiable with respect to x.
+Tensor segment_sum(const Tensor& x, const Tensor& ids, std::int64_t segments);
+
 // --- Neighbourhoods: the maximum or minimum of a voxel and its two neighbours along each of the given axes of x
 // [N, *S, C], one axis after the other. All spatial axes together make a cube, one axis makes a line. Among equal
 // values the first one receives the gradient. ---

@@ -1,6 +1,8 @@
 #include "losses/core/fields.h"
 
 #include <algorithm>
+#include <limits>
+#include <span>
 
 #include "engine/names.h"
 #include "engine/ops.h"
@@ -27,6 +29,33 @@ Tensor without_rim(const Tensor& t) {
   Tensor inner = t;
   for (int axis : spatial_axes(t)) inner = minimum(inner, erode(t, {axis}));
   return inner;
+}
+
+Tensor border(const Tensor& t) {
+  Tensor inner = t;
+  for (int axis : spatial_axes(t)) {
+    const Tensor edge = zeros(t.shape().with(axis, 1), t.dtype(), t.device());
+    const Tensor eroded = erode(concat({edge, t, edge}, axis), {axis});
+    inner = minimum(inner, slice(eroded, axis, 1, t.extent(axis) + 1));
+  }
+  return t - inner;
+}
+
+Tensor tube(const std::string& kind, const Tensor& t) {
+  const int last = t.dims() - 1;
+  const Tensor foreground = t.extent(-1) == 1 ? t : sum(slice(t, last, 1, t.extent(-1)), {last}, true);
+  const Shape space(std::span(t.shape().begin(), t.shape().end() - 1));
+  Tensor wide = reshape(skeleton(reshape(foreground, space).to(DType::u8)).to(t.dtype()), foreground.shape());
+  for (int round = 0; round < (kind == "tube" ? 2 : 0); ++round) {
+    const Tensor before = wide;
+    for (int axis : spatial_axes(t)) wide = maximum(wide, dilate(before, {axis}));
+  }
+  return wide * t;
+}
+
+Tensor region(const Tensor& d, const Tensor& t) {
+  const Tensor inside = d * t;
+  return 1 - t - inside / clamp(max(inside, spatial_axes(t), true), 1e-30, std::numeric_limits<double>::infinity());
 }
 
 Tensor signed_distance(const std::string& kind, const Tensor& d, const Tensor& t, const std::vector<double>& spacing) {
@@ -59,8 +88,10 @@ Tensor penalty(const std::string& kind, const Tensor& d, const Tensor& t) {
 }  // namespace
 
 const std::vector<std::string>& field_keys() {
-  static const std::vector<std::string> keys = {"distance",      "signed:kervadec", "signed:plain", "signed:zero_inner",
-                                                "penalty:range", "penalty:max",     "penalty:none"};
+  static const std::vector<std::string> keys = {"distance",    "signed:kervadec", "signed:plain",  "signed:zero_inner",
+                                                "border",      "skeleton:line",   "skeleton:tube", "components",
+                                                "cells",       "region",          "penalty:range", "penalty:max",
+                                                "penalty:none"};
   return keys;
 }
 
@@ -76,8 +107,14 @@ Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t cha
     if (channels == 1) classes = {0, 1};
     return penalty(kind, distance_transform(labels, {}, spacing, dtype), one_hot(labels, classes, dtype));
   }
+  if (family == "components") return connected_components(labels, classes).to(dtype);
+  if (family == "cells") return nearest_component(connected_components(labels, classes), spacing).to(dtype);
+  const Tensor t = family == "distance" ? Tensor() : one_hot(labels, classes, dtype);
+  if (family == "border") return border(t);
+  if (family == "skeleton") return tube(kind, t);
   const Tensor d = distance_transform(labels, classes, spacing, dtype);
-  return family == "signed" ? signed_distance(kind, d, one_hot(labels, classes, dtype), spacing) : d;
+  if (family == "region") return region(d, t);
+  return family == "signed" ? signed_distance(kind, d, t, spacing) : d;
 }
 
 }  // namespace voxgrad::losses

@@ -7,13 +7,19 @@
 //   signed:plain       per class: d outside, -d inside (Kervadec et al., MIDL 2019, Eq. 5 on a voxel grid)
 //   signed:kervadec    per class: d outside, s - d inside, s the smallest spacing: 0 at the border as in their code
 //   signed:zero_inner  per class: plain, but 0 where a voxel shares a face with the other side
+//   border             per class: 1 where a voxel of the class has a face neighbour outside of it or of the image, else
+//   0 region             per class: 1 outside, -d / max d inside (Valverde and Tohka, Pattern Recognition 2023)
+//   skeleton:line      per class: 1 on the skeleton of all foreground (skeleton() in engine/ops.h) in the class, else 0
+//   skeleton:tube      the same of the skeleton widened by two voxels along the axes (Kirchhoff et al., ECCV 2024)
+//   components         per class: numbers of the connected components from 1, with all neighbours; 0 outside
+//   cells              per class: the number of the nearest component, everywhere; 0 if the class is absent
 //   penalty:range      (max d - d) / (max d - min d), d to the nearest voxel of any other class, max and min over the
 //                      region of the voxel's class; 1 in a region whose voxels all have the same d (Caliva et al.,
 //                      MIDL 2019)
 //   penalty:max        (max d - d) / max d
 //   penalty:none       max d - d
 //
-// A class that is absent or fills the image is 0 everywhere.
+// A distance or penalty of a class that is absent or fills the image is 0 everywhere.
 #pragma once
 
 #include <string>

@@ -19,6 +19,8 @@ const std::vector<Identity>& identities() {
       {"asymmetric:beta=2", "tversky:alpha=0.2,beta=0.8"},
       {"asymmetric:beta=1,smooth_nr=5e-06,smooth_dr=5e-06", "dice"},
       {"focal_tversky:gamma=1", "tversky"},
+      {"dice_pp:gamma=1", "dice"},
+      {"boundary_dou:most=-1", "dice:denominator=squared,batch=1,smooth_nr=0"},
       {"generalized_dice:weighting=uniform", "dice:pool_classes=1", Channels::several},
       {"penalty_gd:k=0", "generalized_dice"},
       {"penalty_gd:k=0,form=coefficient", "generalized_dice"},

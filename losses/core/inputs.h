@@ -54,6 +54,8 @@ class LossInput {
   [[nodiscard]] Tensor constant(const std::vector<double>& values) const;  // f64 [values], on the device of the logits
   [[nodiscard]] double valid_voxels() const;                               // voxels of the batch that are not ignored
   [[nodiscard]] int channels() const { return static_cast<int>(logits_.extent(-1)); }
+  [[nodiscard]] const Tensor& logits() const { return logits_; }
+  [[nodiscard]] const std::vector<double>& spacing() const { return context_.spacing; }  // empty: 1
   // The field `key` (losses/core/fields.h), [N, *S, K] in the type of the logits. It comes from the context or, if it
   // is missing there, is made from the labels. The loss declares it with Parameters::field.
   [[nodiscard]] Tensor field(const std::string& key) const;

@@ -31,9 +31,11 @@ struct Spec {
   std::string fails;    // how the loss fails
   // Declares and reads the parameters, and returns the function.
   Function (*build)(Parameters& with);
-  bool geometric = false;    // the value depends on the positions of the voxels (distances)
-  bool objective = true;     // false: a term that cannot be trained with alone
-  bool soft_labels = false;  // the loss also takes labels [N, *S, C] of the dtype of the logits
+  bool geometric = false;     // the value depends on the positions of the voxels (distances)
+  bool jumps = false;         // the value jumps where a prediction passes a threshold
+  bool reads_logits = false;  // the value depends on the logits themselves, and not on the probabilities alone
+  bool objective = true;      // false: a term that cannot be trained with alone
+  bool soft_labels = false;   // the loss also takes labels [N, *S, C] of the dtype of the logits
   // The setting under which the gradient is the derivative of the value; not empty if the default treats a part of the
   // value as constant.
   std::string exact_with = {};

@@ -28,6 +28,10 @@ Tensor random_labels(const Shape& shape, std::uint64_t classes, std::uint64_t se
   return from_vector(shape, labels);
 }
 
+bool is_distance(const std::string& key) {
+  return key == "distance" || key.rfind("signed", 0) == 0 || key.rfind("penalty", 0) == 0;
+}
+
 }  // namespace
 
 TEST_CASE("the fields of a line are those that the definitions say") {
@@ -36,12 +40,41 @@ TEST_CASE("the fields of a line are those that the definitions say") {
   CHECK(field("signed:plain", labels, 1) == Values{2, 1, -1, -2, -1, 1, 2, 3});
   CHECK(field("signed:kervadec", labels, 1) == Values{2, 1, 0, -1, 0, 1, 2, 3});
   CHECK(field("signed:zero_inner", labels, 1) == Values{2, 1, 0, -2, 0, 1, 2, 3});
+  CHECK(field("border", labels, 1) == Values{0, 0, 1, 0, 1, 0, 0, 0});
+  CHECK(field("region", labels, 1) == Values{1, 1, -0.5, -1, -0.5, 1, 1, 1});
   // Background: d = 2 1 . . . 1 2 3, so max 3 and min 1; foreground: 1 2 1.
   CHECK(field("penalty:none", labels, 1) == Values{1, 2, 1, 0, 1, 2, 1, 0});
   CHECK(field("penalty:range", labels, 1) == Values{0.5, 1, 1, 0, 1, 1, 0.5, 0});
   const Values by_max = field("penalty:max", labels, 1);
   const Values expected = {1.0 / 3, 2.0 / 3, 0.5, 0, 0.5, 2.0 / 3, 1.0 / 3, 0};
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::fabs(by_max[i] - expected[i]) < 1e-15);
+}
+
+TEST_CASE("components and cells have the numbers of their classes, and skeletons are those of all foreground") {
+  const Tensor labels = line({0, 1, 1, 0, 0, 0, 1, 2, 0, 1});
+  CHECK(field("components", labels, 1) == Values{0, 1, 1, 0, 0, 0, 2, 0, 0, 3});
+  CHECK(field("cells", labels, 1) == Values{1, 1, 1, 1, 1, 2, 2, 2, 3, 3});  // the smaller number at a tie: voxel 4
+  CHECK(slice(make_field("cells", labels, 3, {}, DType::f64), 2, 2, 3).to_vector<double>() == Values(10, 1));
+  // A bar of 3 x 7; class 2 is its right part.
+  std::vector<std::uint8_t> bar(5 * 9, 0);
+  for (std::size_t y = 1; y < 4; ++y)
+    for (std::size_t x = 1; x < 8; ++x) bar[y * 9 + x] = x < 5 ? 1 : 2;
+  const Tensor image = from_vector({1, 5, 9}, bar);
+  const Tensor thin = make_field("skeleton:line", image, 3, {}, DType::f64);
+  const Tensor tube = make_field("skeleton:tube", image, 3, {}, DType::f64);
+  for (const std::int64_t c : {1, 2}) {
+    const Values in_thin = slice(thin, 3, c, c + 1).to_vector<double>();
+    const Values in_tube = slice(tube, 3, c, c + 1).to_vector<double>();
+    double length = 0, area = 0;
+    for (std::size_t i = 0; i < bar.size(); ++i) {
+      CHECK((in_thin[i] == 0 || (bar[i] == c && in_tube[i] == 1)));
+      CHECK((in_tube[i] == 0 || bar[i] == c));
+      length += in_thin[i];
+      area += in_tube[i];
+    }
+    CHECK(length >= 2);
+    CHECK(area > 2 * length);
+  }
 }
 
 TEST_CASE("spacing is in every distance, and the 1 of kervadec is one voxel") {
@@ -67,7 +100,7 @@ TEST_CASE("another unit multiplies every field, or leaves it unchanged") {
     for (const double unit : {0.05, 1e-6, 3.0, 1e6}) {
       const Values first = field(key, labels, 3, {3, 1, 0.7});
       const Values other = field(key, labels, 3, {3 * unit, unit, 0.7 * unit});
-      const bool ratio = key == "penalty:range" || key == "penalty:max";
+      const bool ratio = key == "penalty:range" || key == "penalty:max" || !is_distance(key);
       for (std::size_t i = 0; i < first.size(); ++i) {
         const double expected = first[i] * (ratio ? 1 : unit), scale = ratio ? 1 : unit;
         CHECK_MESSAGE(std::fabs(other[i] - expected) <= 1e-12 * scale, key << " unit " << unit << " voxel " << i);
@@ -95,7 +128,12 @@ TEST_CASE("a class that is absent or fills the image is 0 everywhere") {
   for (const std::string& key : losses::field_keys())
     for (const Tensor& labels : {none, all})
       for (std::int64_t channels : {1, 2, 3})
-        for (double value : field(key, labels, channels)) CHECK_MESSAGE(value == 0, key << " " << channels);
+        if (is_distance(key))
+          for (double value : field(key, labels, channels)) CHECK_MESSAGE(value == 0, key << " " << channels);
+  CHECK(field("region", none, 1) == Values(40, 1));
+  CHECK(field("region", all, 1) == Values(40, 0));
+  CHECK(field("border", none, 1) == Values(40, 0));
+  CHECK(field("border", full({1, 3, 4}, 1, DType::u8), 1) == Values{1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1});
 }
 
 TEST_CASE("a region whose voxels are all as near to others has the penalty 1") {
