@@ -23,6 +23,9 @@ struct ClassFingerprint {
   std::int64_t objects = 0;  // components connected by faces (4 or 6 neighbours); 0 for the background
   Spread object_voxels;      // the sizes of the objects in voxels
   Spread object_size;        // the same in mm^2 or mm^3
+  // Its border voxels, which have a face neighbour with another label, divided by those that discs or balls as large as
+  // its objects would have: about 1 for compact objects, and far above 1 for long thin ones. 0 for the background.
+  double thinness = 0;
 };
 
 struct ChannelFingerprint {

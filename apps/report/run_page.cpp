@@ -132,6 +132,8 @@ std::string test_section(const RunRecord& run) {
   if (!tables.empty_masks.empty())
     body += html_table("Cases without a class, or without any prediction of it", tables.empty_masks) +
             paragraph(tables.empty_notes);
+  if (!tables.objects.empty()) body += html_table("Objects", tables.objects) + paragraph(tables.object_notes);
+  if (!tables.sizes.empty()) body += html_table("True objects by size, in quarters", tables.sizes);
   return section("Test", body);
 }
 

@@ -13,12 +13,8 @@ using losses::kUndefined, losses::summarise;
 
 CaseResult compare_labels(const std::string& id, const Tensor& prediction, const Tensor& truth,
                           const losses::Scoring& scoring) {
-  double squares = 0;
-  for (int axis = 0; axis < truth.dims(); ++axis) {
-    const double spacing = scoring.spacing.empty() ? 1 : nth(scoring.spacing, axis);
-    squares += std::pow(static_cast<double>(truth.extent(axis)) * spacing, 2);
-  }
-  return {id, losses::score(prediction, truth, scoring), std::sqrt(squares), scoring.tolerance(),
+  return {id, losses::score(prediction, truth, scoring), losses::image_diagonal(truth.shape(), scoring.spacing),
+          scoring.tolerance(),
           scoring.probabilities != nullptr ? scoring.probabilities->calibration_error() : kUndefined};
 }
 
@@ -133,6 +129,13 @@ Detection detection(const std::vector<CaseResult>& cases, std::size_t label) {
     result.false_positives += !there && found ? 1 : 0;
   }
   return result;
+}
+
+std::vector<losses::TrueObject> objects_of(const std::vector<CaseResult>& cases, std::size_t label) {
+  std::vector<losses::TrueObject> all;
+  for (const CaseResult& one : cases)
+    all.insert(all.end(), one.classes[label].objects.begin(), one.classes[label].objects.end());
+  return all;
 }
 
 Interval bootstrap_interval(const std::vector<CaseResult>& cases, const std::string& metric) {

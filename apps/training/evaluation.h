@@ -59,6 +59,9 @@ struct Detection {
 };
 Detection detection(const std::vector<CaseResult>& cases, std::size_t label);
 
+// All true objects of a class.
+std::vector<losses::TrueObject> objects_of(const std::vector<CaseResult>& cases, std::size_t label);
+
 // The 95 % interval of the foreground mean over resampled cases.
 Interval bootstrap_interval(const std::vector<CaseResult>& cases, const std::string& metric = "dice");
 

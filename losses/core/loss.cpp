@@ -15,9 +15,6 @@ struct Loss::Term {
   Function function;
 };
 
-Loss::Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
-    : terms_(std::move(terms)), text_(std::move(text)) {}
-
 Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Context& context) const {
   Tensor total;
   for (const auto& term : terms_) {
@@ -43,7 +40,7 @@ Loss make_loss(const std::string& text) {
   for (const TermText& term : parse_terms(text)) {
     const Spec& spec = find_spec(term.name);
     Parameters with(spec.name, term.settings);
-    Function function = build(spec, with);
+    Function function = build_loss(spec, with);
     canonical += (canonical.empty() ? "" : "+") + term_text(term.weight, spec.name, with);
     terms.push_back(std::make_shared<Loss::Term>(Loss::Term{term.weight, spec, std::move(with), std::move(function)}));
   }

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "losses/core/context.h"
@@ -14,7 +15,8 @@ namespace voxgrad::losses {
 class Loss {
  public:
   struct Term;
-  explicit Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text);
+  Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
+      : terms_(std::move(terms)), text_(std::move(text)) {}
   // logits f32|f64 [N, *S, C], C = 1: one sigmoid channel; labels u8 [N, *S]. Returns a scalar f64 tensor,
   // differentiable with respect to the logits.
   [[nodiscard]] Tensor operator()(const Tensor& logits, const Tensor& labels, const Context& context = {}) const;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ struct Spec {
   std::string helps;    // when the loss helps
   std::string fails;    // how the loss fails
   // Declares and reads the parameters, and returns the function.
-  Function (*build)(Parameters& with);
+  std::function<Function(Parameters& with)> build;
   bool geometric = false;     // the value depends on the positions of the voxels (distances)
   bool jumps = false;         // the value jumps where a prediction passes a threshold
   bool reads_logits = false;  // the value depends on the logits themselves, and not on the probabilities alone
@@ -43,10 +44,13 @@ struct Spec {
 };
 
 // Calls spec.build, declares `ignore`, which every loss has, and checks the settings.
-[[nodiscard]] Function build(const Spec& spec, Parameters& with);
-
-// All losses, sorted by family and name.
-[[nodiscard]] const std::vector<Spec>& registry();
+[[nodiscard]] Function build_loss(const Spec& spec, Parameters& with);
+// All losses, sorted by family and name: those of this folder, and those that were registered.
+bool operator<(const Spec& a, const Spec& b);
+[[nodiscard]] const std::set<Spec>& registry();
+// Adds a loss that stands outside this folder. No other thread may use losses meanwhile. Error(argument) if the name is
+// taken or has other characters than a-z, 0-9 and _, or if there is nothing to build.
+const Spec& register_loss(Spec spec);
 // Error(usage) with a did-you-mean for an unknown name.
 [[nodiscard]] const Spec& find_spec(const std::string& name);
 [[nodiscard]] std::vector<Spec> all_specs();  // generated from the folder by losses/CMakeLists.txt

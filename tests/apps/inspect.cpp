@@ -69,6 +69,7 @@ TEST_CASE("without labels the images are shown, in pixels if the source had no l
     CHECK(refused.code == 3);
     CHECK_MESSAGE(contains(refused.err, "new.h5: has no labels, training needs them"), refused.err);
   }
+  CHECK(contains(program({"losses", "--for", path}).err, "new.h5: has no labels, a choice of losses needs them"));
   CHECK(!std::filesystem::exists(folder.file("run")));
 }
 
