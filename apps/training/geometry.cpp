@@ -62,13 +62,6 @@ Shape Geometry::divisor() const {
   return result;
 }
 
-std::vector<double> in_voxels(std::vector<double> spacing) {
-  if (spacing.empty()) return spacing;
-  const double finest = *std::min_element(spacing.begin(), spacing.end());
-  for (double& along : spacing) along /= finest;
-  return spacing;
-}
-
 Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings,
                        const GeometryWish& wish) {
   const int dims = shapes.front().dims();

@@ -50,7 +50,7 @@ Integral row(Integrand kind, double a, const Tensor& weights) {
 Integral row(Integrand kind, const Tensor& field) { return {.kind = kind, .a = 0, .weights = {}, .field = field}; }
 
 LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& context, const CommonOptions& options)
-    : logits_(logits), labels_(labels), context_(context), options_(options) {
+    : logits_(logits), labels_(labels), context_(context), options_(options), batch_(options.batch) {
   check(logits.defined() && logits.dims() >= 3, options.loss, ": logits must be [N, *S, C], got ", logits);
   integrate_.ignore = options.ignore >= 0 ? options.ignore : context.ignore;
   weights_ = weights_of(options, context, channels());
@@ -58,8 +58,8 @@ LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& 
 
 Tensor LossInput::field(const std::string& key) const {
   const auto given = context_.fields.find(key);
-  if (given == context_.fields.end())
-    return make_field(key, labels_, logits_.extent(-1), context_.spacing, logits_.dtype());
+  if (given == context_.fields.end() || integrate_.ignore != context_.ignore)
+    return make_field(key, labels_, channels(), context_.spacing, logits_.dtype(), integrate_.ignore);
   const Tensor& field = given->second;
   check(field.defined() && field.dims() == logits_.dims() && field.shape().with(-1, 1) == logits_.shape().with(-1, 1) &&
             field.device() == logits_.device(),
@@ -79,11 +79,21 @@ LossInput LossInput::at_temperature(double temperature) const {
   return result;
 }
 
+LossInput LossInput::per_sample() const {
+  LossInput result = *this;
+  result.batch_ = false;
+  return result;
+}
+
+Tensor LossInput::progress() const {
+  return (context_.progress.defined() ? context_.progress : zeros({}, DType::f64)).to(logits_.device());
+}
+
 void LossInput::integrate_rows(std::initializer_list<RowView> rows, Tensor* sums) const {
   std::vector<Integral> full;
   for (const RowView& one : rows) full.push_back(one.full != nullptr ? *one.full : row(one.kind, 0));
   Tensor all = integrate(logits_, labels_, full, integrate_);
-  if (options_.batch) all = sum(all, {1}, true);
+  if (batch_) all = sum(all, {1}, true);
   const std::int64_t samples = all.extent(1), channels = all.extent(2);
   for (std::int64_t k = 0; k < std::ssize(full); ++k) {
     const Tensor one = reshape(slice(all, 0, k, k + 1), {samples, channels});
@@ -113,10 +123,14 @@ Tensor LossInput::hinge_errors() const {
 
 Tensor LossInput::probabilities() const {
   const Tensor p = channels() == 1 ? sigmoid(logits_) : softmax(logits_);
-  if (integrate_.ignore < 0 || soft_labels()) return p;
-  std::vector<double> valid(256, 1.0);
-  valid[static_cast<std::size_t>(integrate_.ignore)] = 0;
-  return p * lookup(reshape(constant(valid), {256, 1}), labels_, logits_.dtype());
+  return integrate_.ignore < 0 ? p : p * valid();
+}
+
+// [N, *S, 1]: 0 at ignored voxels, else 1.
+Tensor LossInput::valid() const {
+  std::vector<double> counts(256, 1.0);
+  if (integrate_.ignore >= 0) nth(counts, integrate_.ignore) = 0;
+  return lookup(reshape(constant(counts), {256, 1}), labels_, logits_.dtype());
 }
 
 Tensor LossInput::truth(double smoothing) const {
@@ -142,7 +156,7 @@ Tensor LossInput::sums(const Tensor& map) const {
   std::vector<int> space;
   for (int axis = 1; axis <= map.dims() - 2; ++axis) space.push_back(axis);
   Tensor total = cast(sum(map, space), DType::f64);
-  if (options_.batch) total = sum(total, {0}, true);
+  if (batch_) total = sum(total, {0}, true);
   return by_class(std::move(total));
 }
 
@@ -151,12 +165,12 @@ Tensor LossInput::lovasz_slope(const Tensor& errors, bool per_image) const {
 }
 
 // The channel in front of the probabilities stands for "none of the classes". It is the likeliest one where no
-// probability exceeds `least`, and where a voxel is ignored.
+// probability exceeds `least`. The channel behind them stands for ignored voxels, which are on no side of a border.
 LossInput::Prediction LossInput::prediction(bool threshold) const {
   const NoGrad constants;
   const double least = threshold || channels() == 1 ? 0.5 : 0;
   const Tensor p = probabilities(), none = full(p.shape().with(-1, 1), least, p.dtype(), p.device());
-  const Tensor chosen = argmax(concat({none, p}, -1));
+  const Tensor chosen = argmax(concat({none, p, 2 * (1 - valid())}, -1));
   const std::int64_t width = channels();
   std::vector<double> table(static_cast<std::size_t>((width + 1) * width), 0.0);
   std::vector<int> classes;
@@ -164,8 +178,9 @@ LossInput::Prediction LossInput::prediction(bool threshold) const {
     table[static_cast<std::size_t>((c + 1) * width + c)] = 1;
     classes.push_back(c + 1);
   }
+  const Measure how{context_.spacing, options_.millimetres, integrate_.ignore < 0 ? -1 : channels() + 1};
   return {lookup(reshape(constant(table), {width + 1, width}), chosen, p.dtype()),
-          distance_transform(chosen, classes, context_.spacing, p.dtype())};
+          border_distances(chosen, classes, how, p.dtype())};
 }
 
 Tensor LossInput::constant(const std::vector<double>& values) const {

@@ -59,7 +59,7 @@ class LossInput {
   [[nodiscard]] Tensor field(const std::string& key) const;
   // f [N', C'] without the background, also where the option `background` counts it.
   [[nodiscard]] Tensor foreground(const Tensor& f) const;
-  [[nodiscard]] double epoch() const { return context_.epoch; }
+  [[nodiscard]] Tensor progress() const;  // Context::progress, on the device of the logits
 
   // --- Maps, for losses that are more than integrals. All are 0 at ignored voxels. ---
   // The integrand of a row: [N, *S, C], or [N, *S, 1] in scope truth. Differentiable.
@@ -82,18 +82,21 @@ class LossInput {
   };
   [[nodiscard]] Prediction prediction(bool threshold) const;
 
-  // The same input with p = softmax(temperature * logits).
+  // The same input with p = softmax(temperature * logits), or with sums per sample, whatever the option `batch` says.
   [[nodiscard]] LossInput at_temperature(double temperature) const;
+  [[nodiscard]] LossInput per_sample() const;
 
  private:
   void integrate_rows(std::initializer_list<RowView> rows, Tensor* sums) const;
   Tensor by_class(Tensor sums) const;
+  Tensor valid() const;
   bool drops_background() const { return !options_.background && channels() > 1; }
   const Tensor& logits_;
   const Tensor& labels_;
   const Context& context_;
   const CommonOptions& options_;
   IntegrateOptions integrate_;
+  bool batch_;
   std::vector<double> weights_;  // empty: none
 };
 

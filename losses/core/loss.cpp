@@ -1,5 +1,6 @@
 #include "losses/core/loss.h"
 
+#include <algorithm>
 #include <set>
 
 #include "losses/core/grammar.h"
@@ -35,6 +36,10 @@ std::vector<std::string> Loss::fields() const {
   std::set<std::string> keys;
   for (const auto& term : terms_) keys.insert(term->parameters.fields().begin(), term->parameters.fields().end());
   return {keys.begin(), keys.end()};
+}
+
+bool Loss::geometric() const {
+  return std::any_of(terms_.begin(), terms_.end(), [](const auto& term) { return term->spec.geometric; });
 }
 
 Loss make_loss(const std::string& text) {

@@ -22,6 +22,7 @@ class Loss {
   [[nodiscard]] const std::string& text() const { return text_; }
   // Keys of the fields that the terms will ask for (losses/core/fields.h), each once, sorted.
   [[nodiscard]] std::vector<std::string> fields() const;
+  [[nodiscard]] bool geometric() const;  // whether one of the terms is (losses/core/registry.h)
 
  private:
   std::vector<std::shared_ptr<const Term>> terms_;
