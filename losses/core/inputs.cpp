@@ -68,7 +68,7 @@ Tensor LossInput::field(const std::string& key) const {
 }
 
 double LossInput::valid_voxels() const {
-  if (integrate_.ignore < 0) return static_cast<double>(labels_.numel());
+  if (integrate_.ignore < 0 && !soft_labels()) return static_cast<double>(labels_.numel());
   const NoGrad constant;
   return sum(integrals(Integrand::weight)[0]).item();
 }
@@ -89,10 +89,29 @@ Tensor LossInput::progress() const {
   return (context_.progress.defined() ? context_.progress : zeros({}, DType::f64)).to(logits_.device());
 }
 
+// of(labels, rows), or for soft labels its mean over the labels: of voxels that all have one label, where a row weighs
+// each voxel by the probability of that label. Everything that is integrated is linear in the field of its row.
+template <class F>
+Tensor LossInput::over_labels(const std::vector<Integral>& rows, const F& of) const {
+  if (!soft_labels()) return of(labels_, rows);
+  Tensor mean;
+  const int width = channels(), last = labels_.dims() - 1;
+  for (int label = 0; label < std::max(width, 2); ++label) {
+    const Tensor t = width > 1 ? slice(labels_, last, label, label + 1) : label == 1 ? labels_ : 1 - labels_;
+    std::vector<Integral> weighted = rows;
+    for (Integral& row : weighted) row.field = row.field.defined() ? row.field * t : t;
+    const Tensor part = of(full(t.shape().without(-1), label, DType::u8, t.device()), weighted);
+    mean = mean.defined() ? mean + part : part;
+  }
+  return mean;
+}
+
 void LossInput::integrate_rows(std::initializer_list<RowView> rows, Tensor* sums) const {
   std::vector<Integral> full;
   for (const RowView& one : rows) full.push_back(one.full != nullptr ? *one.full : row(one.kind, 0));
-  Tensor all = integrate(logits_, labels_, full, integrate_);
+  Tensor all = over_labels(full, [&](const Tensor& labels, const std::vector<Integral>& weighted) {
+    return integrate(logits_, labels, weighted, integrate_);
+  });
   if (batch_) all = sum(all, {1}, true);
   const std::int64_t samples = all.extent(1), channels = all.extent(2);
   for (std::int64_t k = 0; k < std::ssize(full); ++k) {
@@ -113,7 +132,10 @@ Tensor LossInput::foreground(const Tensor& f) const {
 }
 
 Tensor LossInput::map(RowView one) const {
-  return integrand(logits_, labels_, one.full != nullptr ? *one.full : row(one.kind, 0), integrate_);
+  const std::vector<Integral> rows{one.full != nullptr ? *one.full : row(one.kind, 0)};
+  return over_labels(rows, [&](const Tensor& labels, const std::vector<Integral>& weighted) {
+    return integrand(logits_, labels, weighted[0], integrate_);
+  });
 }
 
 Tensor LossInput::hinge_errors() const {
@@ -123,23 +145,21 @@ Tensor LossInput::hinge_errors() const {
 
 Tensor LossInput::probabilities() const {
   const Tensor p = channels() == 1 ? sigmoid(logits_) : softmax(logits_);
-  return integrate_.ignore < 0 ? p : p * valid();
+  return integrate_.ignore < 0 && !soft_labels() ? p : p * valid();
 }
 
 // [N, *S, 1]: 0 at ignored voxels, else 1.
 Tensor LossInput::valid() const {
+  if (soft_labels() && channels() == 1) return full(labels_.shape(), 1, labels_.dtype(), labels_.device());
+  if (soft_labels()) return clamp(1e6 * sum(labels_, {labels_.dims() - 1}, true), 0, 1);
   std::vector<double> counts(256, 1.0);
   if (integrate_.ignore >= 0) nth(counts, integrate_.ignore) = 0;
   return lookup(reshape(constant(counts), {256, 1}), labels_, logits_.dtype());
 }
 
 Tensor LossInput::truth(double smoothing) const {
-  if (soft_labels()) {
-    check(labels_.dtype() == logits_.dtype() && labels_.shape() == logits_.shape(), options_.loss,
-          ": soft labels must be like the logits, ", logits_, ", got ", labels_);
-    return labels_;
-  }
   const std::int64_t width = channels(), classes = std::max<std::int64_t>(width, 2);
+  if (soft_labels()) return (1 - smoothing) * labels_ + smoothing / static_cast<double>(classes) * valid();
   std::vector<double> table(static_cast<std::size_t>(classes * width), smoothing / static_cast<double>(classes));
   for (std::int64_t c = 0; c < width; ++c)
     table[static_cast<std::size_t>((c + classes - width) * width + c)] += 1 - smoothing;

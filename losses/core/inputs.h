@@ -67,9 +67,10 @@ class LossInput {
   // max(0, 1 - s (2 t - 1)), s the log-odds of a class. [N, *S, C]; of two classes [N, *S, 1] if only one of them
   // counts. Differentiable.
   [[nodiscard]] Tensor hinge_errors() const;
-  [[nodiscard]] Tensor probabilities() const;                                      // [N, *S, C]. Differentiable.
-  [[nodiscard]] bool soft_labels() const { return labels_.dtype() != DType::u8; }  // they have no integrals
-  // t with the share `smoothing` of it spread evenly over the classes; soft labels as they were given. [N, *S, C]
+  [[nodiscard]] Tensor probabilities() const;  // [N, *S, C]. Differentiable.
+  // Whether the truth is probabilities. An integral is then its mean over labels that are drawn from them.
+  [[nodiscard]] bool soft_labels() const { return labels_.dtype() != DType::u8; }
+  // t with the share `smoothing` of it spread evenly over the classes. [N, *S, C]
   [[nodiscard]] Tensor truth(double smoothing = 0) const;
   // A map [N, *S, C] without the background if that does not count.
   [[nodiscard]] Tensor counted(const Tensor& map) const;
@@ -88,6 +89,8 @@ class LossInput {
 
  private:
   void integrate_rows(std::initializer_list<RowView> rows, Tensor* sums) const;
+  template <class F>
+  Tensor over_labels(const std::vector<Integral>& rows, const F& of) const;
   Tensor by_class(Tensor sums) const;
   Tensor valid() const;
   bool drops_background() const { return !options_.background && channels() > 1; }

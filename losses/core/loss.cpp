@@ -20,12 +20,16 @@ Loss::Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
     : terms_(std::move(terms)), text_(std::move(text)) {}
 
 Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Context& context) const {
+  const bool soft = labels.defined() && labels.dtype() != DType::u8;
+  check(!soft || labels.shape() == logits.shape(), "loss: labels must be u8 [N, *S], or soft ones like the logits ",
+        logits, ", got ", labels);
+  const Tensor truth = soft ? labels.to(logits.dtype()).detach() : labels;
   Tensor total;
   for (const auto& term : terms_) {
-    if (labels.defined() && labels.dtype() != DType::u8 && !term->spec.soft_labels)
-      throw Error(ErrorKind::argument, voxgrad::text(term->spec.name, ": labels must be u8 [N, *S], got ", labels),
-                  "only dml and jml take soft labels");
-    const Tensor value = term->function(LossInput(logits, labels, context, term->parameters.common()));
+    if (soft && !term->spec.soft_labels)
+      throw Error(ErrorKind::argument, voxgrad::text(term->spec.name, ": needs labels u8 [N, *S], got ", labels),
+                  "probabilities have neither borders nor ranks; give the likeliest class, or take another loss");
+    const Tensor value = term->function(LossInput(logits, truth, context, term->parameters.common()));
     const Tensor weighted = term->weight == 1 ? value : term->weight * value;
     total = total.defined() ? total + weighted : weighted;
   }

@@ -27,6 +27,7 @@ const std::vector<Spec>& registry() {
       Parameters defaults(spec.name, {});
       static_cast<void>(build(spec, defaults));
       spec.parameters = defaults.declared();
+      spec.soft_labels = spec.soft_labels && defaults.fields().empty();
     }
     std::sort(all.begin(), all.end(),
               [](const Spec& a, const Spec& b) { return std::tie(a.family, a.name) < std::tie(b.family, b.name); });

@@ -31,9 +31,10 @@ struct Spec {
   std::string fails;    // how the loss fails
   // Declares and reads the parameters, and returns the function.
   Function (*build)(Parameters& with);
-  bool geometric = false;    // the value depends on the positions of the voxels (distances)
-  bool objective = true;     // false: a term that cannot be trained with alone
-  bool soft_labels = false;  // the loss also takes labels [N, *S, C] of the dtype of the logits
+  bool geometric = false;  // the value depends on the positions of the voxels (distances)
+  bool objective = true;   // false: a term that cannot be trained with alone
+  // false: the loss has no meaning for soft labels [N, *S, C]. The registry says so of all losses that have fields.
+  bool soft_labels = true;
   // The setting under which the gradient is the derivative of the value; not empty if the default treats a part of the
   // value as constant.
   std::string exact_with = {};

@@ -1,4 +1,4 @@
-// Identities of the losses that rank voxels, measure distances, or take soft labels.
+// Identities of the losses that rank voxels or measure distances.
 #include "tests/test.h"
 
 #include "tests/losses/identity.h"
@@ -151,22 +151,6 @@ TEST_CASE("Wasserstein Dice takes a square matrix") {
   CHECK_THROWS_AS(value_of("generalized_wasserstein_dice:distances=0/1/1",
                            {zeros({1, 4, 2}, DType::f64), zeros({1, 4}, DType::u8)}),
                   Error);
-}
-
-TEST_CASE("soft labels: one-hot ones are labels, and the minimum is where p = t") {
-  Random random(79);
-  const Sample sample = draw_sample(random, {2, 4, 5, 3});
-  const std::vector<double> unit = {1, 0, 0, 0, 1, 0, 0, 0, 1};
-  const Tensor one_hot = lookup(from_vector<double>({3, 3}, unit), sample.labels, DType::f64);
-  for (const char* name : {"dml", "jml"}) {
-    const losses::Loss loss = make_loss(name);
-    CHECK(std::fabs(loss(sample.logits, one_hot).item() - loss(sample.logits, sample.labels).item()) <= 1e-12);
-    CHECK(std::fabs(loss(sample.logits, softmax(sample.logits)).item()) <= 1e-12);
-    CHECK(loss(sample.logits * 3.0, softmax(sample.logits)).item() > 0.01);
-  }
-  CHECK(std::fabs(value_of("dml:smoothing=0.3", sample) -
-                  make_loss("dml")(sample.logits, 0.7 * one_hot + 0.1).item()) <= 1e-12);
-  CHECK_THROWS_AS(make_loss("dice")(sample.logits, one_hot), Error);
 }
 
 TEST_CASE("centreline Dice: zero for the truth, and a gap costs more than a thin wall") {
