@@ -17,30 +17,29 @@ std::vector<int> spatial_axes(const Tensor& x) {
   return axes;
 }
 
-// t [N, *S, K]: 1 in the channel of the label, else 0.
-Tensor one_hot(const Tensor& labels, const std::vector<int>& classes, DType dtype) {
-  const std::int64_t width = std::ssize(classes), rows = *std::max_element(classes.begin(), classes.end()) + 1;
-  Tensor table = zeros({rows, width}, DType::f64);
-  for (std::int64_t k = 0; k < width; ++k) table.data<double>()[nth(classes, k) * width + k] = 1;
-  return lookup(table.to(labels.device()), labels, dtype);
-}
-
-// The distances of samples with one spacing, and how long its smallest step is in their unit.
+// d of every class, [N, *S, K], and the smallest spacing of each sample, [N, 1, .., 1], in the unit of d.
 struct Distances {
-  Tensor d;  // [N, *S, K]
-  double step;
+  Tensor d, step;
 };
 
-// Distances are computed in units of the smallest step, where most spacings are whole numbers.
-Distances measure(const Tensor& labels, const std::vector<int>& classes, std::vector<double> spacing,
-                  const Measure& how, DType dtype) {
-  const double finest = *std::min_element(spacing.begin(), spacing.end());
-  check(finest > 0, "distances: a spacing of ", finest);
-  double mean = 1;
-  for (double& step : spacing) mean *= std::pow(step /= finest, 1 / static_cast<double>(spacing.size()));
-  Distances result{{}, how.millimetres ? finest : 1 / mean};
+// Distances are computed in units of the smallest spacing, where most spacings are whole numbers.
+Distances measure(const Tensor& labels, const std::vector<int>& classes, const Measure& how, DType dtype) {
+  const std::int64_t axes = labels.dims() - 1;
+  std::vector<double> spacing = how.spacing, steps;
+  if (spacing.empty()) spacing.assign(static_cast<std::size_t>(axes), 1);
+  check(std::ssize(spacing) % axes == 0, "distances: ", spacing.size(), " spacings for labels ", labels);
+  for (auto first = spacing.begin(); first != spacing.end(); first += axes) {
+    const double finest = *std::min_element(first, first + axes);
+    check(finest > 0, "distances: a spacing of ", finest);
+    double mean = 1;
+    std::for_each(first, first + axes,
+                  [&](double& s) { mean *= std::pow(s /= finest, 1 / static_cast<double>(axes)); });
+    steps.push_back(how.millimetres ? finest : 1 / mean);
+  }
+  const Shape single = Shape::filled(labels.dims() + 1, 1).with(0, std::ssize(steps));
+  Distances to{{}, from_vector(single, steps).to(dtype).to(labels.device())};
   if (how.ignore < 0) {
-    result.d = distance_transform(labels, classes, spacing, dtype);
+    to.d = distance_transform(labels, classes, spacing, dtype);
   } else {  // a class and the rest have a border each, because ignored voxels may lie between them
     std::vector<Tensor> parts;
     for (const int c : classes) {
@@ -49,26 +48,10 @@ Distances measure(const Tensor& labels, const std::vector<int>& classes, std::ve
       const Tensor d = distance_transform(sides, {2, 0}, spacing, dtype);
       parts.push_back(sum(d * one_hot(sides, {0, 2}, dtype), {d.dims() - 1}, true));
     }
-    result.d = concat(parts, -1);
+    to.d = concat(parts, -1);
   }
-  if (result.step != 1) result.d = result.d * result.step;
-  return result;
-}
-
-// f(labels, spacing per axis) of the batch, or of each sample by itself if their spacings differ.
-template <class F>
-Tensor by_spacing(const Tensor& labels, std::vector<double> spacing, const F& f) {
-  const std::int64_t axes = labels.dims() - 1, samples = labels.extent(0);
-  if (spacing.empty()) spacing.assign(static_cast<std::size_t>(axes), 1);
-  check(std::ssize(spacing) == axes || std::ssize(spacing) == axes * samples, "distances: ", spacing.size(),
-        " spacings for labels ", labels);
-  const auto part = [&](std::int64_t n) {
-    return std::vector<double>(spacing.begin() + n * axes, spacing.begin() + (n + 1) * axes);
-  };
-  if (std::equal(spacing.begin() + axes, spacing.end(), spacing.begin())) return f(labels, part(0));
-  std::vector<Tensor> parts;
-  for (std::int64_t n = 0; n < samples; ++n) parts.push_back(f(slice(labels, 0, n, n + 1), part(n)));
-  return concat(parts, 0);
+  if (std::any_of(steps.begin(), steps.end(), [](double step) { return step != 1; })) to.d = to.d * to.step;
+  return to;
 }
 
 // t and rest [N, *S, K] are 1 inside of a class and outside of it; both are 0 at ignored voxels.
@@ -84,19 +67,14 @@ Tensor signed_distance(const std::string& kind, const Distances& to, const Tenso
 Tensor penalty(const std::string& kind, const Tensor& d, const Tensor& t) {
   constexpr double kOutside = 1e30;  // larger than every distance
   const std::vector<int> axes = spatial_axes(t);
-  const Tensor furthest = max(d * t, axes, true), nearest = min(d * t + kOutside * (1 - t), axes, true);
-  std::vector<double> top = furthest.to_vector<double>(), span(top.size(), 1.0);
-  const std::vector<double> low = nearest.to_vector<double>();
-  for (std::size_t i = 0; i < top.size(); ++i) {
-    if (top[i] == 0) continue;  // the class is absent, or it is the only one
-    if (kind == "max") span[i] = top[i];
-    if (kind == "range" && top[i] > low[i]) span[i] = top[i] - low[i];
-    if (kind == "range" && top[i] == low[i]) top[i] += span[i] = low[i];  // so that every voxel gets 1
+  const Tensor furthest = max(d * t, axes, true);
+  Tensor part = furthest - d, span = furthest;
+  if (kind == "range") span = furthest - min(d * t + kOutside * (1 - t), axes, true);
+  if (kind != "none") {  // a region whose voxels all have the same d > 0 has the penalty 1
+    const auto positive = [](const Tensor& x) { return clamp(1e30 * x, 0, 1); };
+    part = (part + positive(furthest) * (1 - positive(span))) / (span + (1 - positive(span)));
   }
-  const auto like_furthest = [&](const std::vector<double>& values) {
-    return from_vector(furthest.shape(), values).to(t.dtype()).to(t.device());
-  };
-  return sum(t * ((like_furthest(top) - d) / like_furthest(span)), {t.dims() - 1}, true);
+  return sum(t * part, {t.dims() - 1}, true);
 }
 
 }  // namespace
@@ -107,10 +85,15 @@ const std::vector<std::string>& field_keys() {
   return keys;
 }
 
+Tensor one_hot(const Tensor& labels, const std::vector<int>& classes, DType dtype) {
+  const std::int64_t width = std::ssize(classes), rows = *std::max_element(classes.begin(), classes.end()) + 1;
+  Tensor table = zeros({rows, width}, DType::f64);
+  for (std::int64_t k = 0; k < width; ++k) table.data<double>()[nth(classes, k) * width + k] = 1;
+  return lookup(table.to(labels.device()), labels, dtype);
+}
+
 Tensor border_distances(const Tensor& labels, const std::vector<int>& classes, const Measure& how, DType dtype) {
-  return by_spacing(labels, how.spacing, [&](const Tensor& part, const std::vector<double>& spacing) {
-    return measure(part, classes, spacing, how, dtype).d;
-  });
+  return measure(labels, classes, how, dtype).d;
 }
 
 Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t channels,
@@ -124,13 +107,11 @@ Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t cha
   std::vector<int> classes;  // that have a channel in the map; every class has a penalty
   for (int c = channels == 1 && family != "penalty" ? 1 : 0; c < std::max<std::int64_t>(channels, 2); ++c)
     classes.push_back(c);
-  return by_spacing(labels, spacing, [&](const Tensor& part, const std::vector<double>& steps) {
-    const Distances to = measure(part, classes, steps, how, dtype);
-    if (family == "distance") return to.d;
-    const Tensor t = one_hot(part, classes, dtype);
-    if (family == "penalty") return penalty(kind, to.d, t);
-    return signed_distance(kind, to, t, ignore < 0 ? 1 - t : 1 - t - one_hot(part, {ignore}, dtype));
-  });
+  const Distances to = measure(labels, classes, how, dtype);
+  if (family == "distance") return to.d;
+  const Tensor t = one_hot(labels, classes, dtype);
+  if (family == "penalty") return penalty(kind, to.d, t);
+  return signed_distance(kind, to, t, ignore < 0 ? 1 - t : 1 - t - one_hot(labels, {ignore}, dtype));
 }
 
 }  // namespace voxgrad::losses

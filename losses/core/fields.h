@@ -31,6 +31,8 @@ struct Measure {
   int ignore = -1;              // voxels with this label are on no side of a border
 };
 
+// t of every class, [N, *S, K]: 1 where the label is the class, else 0.
+[[nodiscard]] Tensor one_hot(const Tensor& labels, const std::vector<int>& classes, DType dtype);
 // d of every class, [N, *S, K] in f32 or f64. labels: u8 [N, *S] with 1 to 3 spatial axes.
 [[nodiscard]] Tensor border_distances(const Tensor& labels, const std::vector<int>& classes, const Measure& how,
                                       DType dtype);

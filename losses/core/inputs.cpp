@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "losses/core/fields.h"
 
@@ -123,12 +124,12 @@ void LossInput::integrate_rows(std::initializer_list<RowView> rows, Tensor* sums
 
 // [N', C] to [N', C']: without a background that does not count, and pooled over the classes if that is asked for.
 Tensor LossInput::by_class(Tensor sums) const {
-  if (drops_background() && sums.extent(1) == channels()) sums = slice(sums, 1, 1, sums.extent(1));
+  sums = counted(sums);
   return options_.pool_classes ? sum(sums, {1}, true) : sums;
 }
 
-Tensor LossInput::foreground(const Tensor& f) const {
-  return channels() > 1 && f.extent(1) == channels() ? slice(f, 1, 1, channels()) : f;
+Tensor LossInput::foreground(const Tensor& x) const {
+  return channels() > 1 && x.extent(-1) == channels() ? slice(x, x.dims() - 1, 1, channels()) : x;
 }
 
 Tensor LossInput::map(RowView one) const {
@@ -150,27 +151,25 @@ Tensor LossInput::probabilities() const {
 
 // [N, *S, 1]: 0 at ignored voxels, else 1.
 Tensor LossInput::valid() const {
-  if (soft_labels() && channels() == 1) return full(labels_.shape(), 1, labels_.dtype(), labels_.device());
-  if (soft_labels()) return clamp(1e6 * sum(labels_, {labels_.dims() - 1}, true), 0, 1);
-  std::vector<double> counts(256, 1.0);
-  if (integrate_.ignore >= 0) nth(counts, integrate_.ignore) = 0;
-  return lookup(reshape(constant(counts), {256, 1}), labels_, logits_.dtype());
+  if (soft_labels() && channels() > 1) return clamp(1e6 * sum(labels_, {labels_.dims() - 1}, true), 0, 1);
+  if (!soft_labels() && integrate_.ignore >= 0) return 1 - one_hot(labels_, {integrate_.ignore}, logits_.dtype());
+  return full(logits_.shape().with(-1, 1), 1, logits_.dtype(), logits_.device());
+}
+
+// The classes that have a channel; the labels of a prediction are higher by one.
+std::vector<int> LossInput::classes(int first) const {
+  std::vector<int> result(static_cast<std::size_t>(channels()));
+  std::iota(result.begin(), result.end(), first);
+  return result;
 }
 
 Tensor LossInput::truth(double smoothing) const {
-  const std::int64_t width = channels(), classes = std::max<std::int64_t>(width, 2);
-  if (soft_labels()) return (1 - smoothing) * labels_ + smoothing / static_cast<double>(classes) * valid();
-  std::vector<double> table(static_cast<std::size_t>(classes * width), smoothing / static_cast<double>(classes));
-  for (std::int64_t c = 0; c < width; ++c)
-    table[static_cast<std::size_t>((c + classes - width) * width + c)] += 1 - smoothing;
-  if (integrate_.ignore >= 0 && integrate_.ignore < classes)
-    std::fill_n(table.begin() + integrate_.ignore * width, width, 0.0);
-  return lookup(reshape(constant(table), {classes, width}), labels_, logits_.dtype());
+  Tensor t = soft_labels() ? labels_ : one_hot(labels_, classes(channels() == 1 ? 1 : 0), logits_.dtype());
+  if (!soft_labels() && integrate_.ignore >= 0) t = t * valid();
+  return smoothing == 0 ? t : (1 - smoothing) * t + smoothing / std::max(channels(), 2) * valid();
 }
 
-Tensor LossInput::counted(const Tensor& map) const {
-  return drops_background() && map.extent(-1) == channels() ? slice(map, map.dims() - 1, 1, channels()) : map;
-}
+Tensor LossInput::counted(const Tensor& map) const { return options_.background ? map : foreground(map); }
 
 Tensor LossInput::sums(const Tensor& map) const {
   std::vector<int> space;
@@ -191,16 +190,8 @@ LossInput::Prediction LossInput::prediction(bool threshold) const {
   const double least = threshold || channels() == 1 ? 0.5 : 0;
   const Tensor p = probabilities(), none = full(p.shape().with(-1, 1), least, p.dtype(), p.device());
   const Tensor chosen = argmax(concat({none, p, 2 * (1 - valid())}, -1));
-  const std::int64_t width = channels();
-  std::vector<double> table(static_cast<std::size_t>((width + 1) * width), 0.0);
-  std::vector<int> classes;
-  for (int c = 0; c < channels(); ++c) {
-    table[static_cast<std::size_t>((c + 1) * width + c)] = 1;
-    classes.push_back(c + 1);
-  }
   const Measure how{context_.spacing, options_.millimetres, integrate_.ignore < 0 ? -1 : channels() + 1};
-  return {lookup(reshape(constant(table), {width + 1, width}), chosen, p.dtype()),
-          border_distances(chosen, classes, how, p.dtype())};
+  return {one_hot(chosen, classes(1), p.dtype()), border_distances(chosen, classes(1), how, p.dtype())};
 }
 
 Tensor LossInput::constant(const std::vector<double>& values) const {

@@ -57,8 +57,8 @@ class LossInput {
   // The field `key` (losses/core/fields.h), [N, *S, K] in the type of the logits. It comes from the context or, if it
   // is missing there, is made from the labels. The loss declares it with Parameters::field.
   [[nodiscard]] Tensor field(const std::string& key) const;
-  // f [N', C'] without the background, also where the option `background` counts it.
-  [[nodiscard]] Tensor foreground(const Tensor& f) const;
+  // [N', C'] or a map without the background, also where the option `background` counts it.
+  [[nodiscard]] Tensor foreground(const Tensor& x) const;
   [[nodiscard]] Tensor progress() const;  // Context::progress, on the device of the logits
 
   // --- Maps, for losses that are more than integrals. All are 0 at ignored voxels. ---
@@ -93,6 +93,7 @@ class LossInput {
   Tensor over_labels(const std::vector<Integral>& rows, const F& of) const;
   Tensor by_class(Tensor sums) const;
   Tensor valid() const;
+  std::vector<int> classes(int first) const;
   bool drops_background() const { return !options_.background && channels() > 1; }
   const Tensor& logits_;
   const Tensor& labels_;

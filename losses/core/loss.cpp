@@ -16,6 +16,20 @@ struct Loss::Term {
   Function function;
 };
 
+namespace {
+
+// Checks soft labels, unless that would wait for the queue of a device.
+void check_probabilities(const Tensor& t) {
+  if (t.device() != Device::cpu || t.numel() == 0) return;
+  const bool several = t.extent(-1) > 1;  // they add up to 0 or 1; of one channel every share is possible
+  const Tensor total = sum(t, {t.dims() - 1}), off = several ? abs(total * (1 - total)) : relu(total - 1);
+  const double least = min(t).item(), most = max(off).item();
+  check(least >= -1e-3 && most <= 1e-3, "loss: soft labels must be 0..1 and add up to 1 at a voxel, or be 0 there; ",
+        "the least is ", least, ", and a sum is off by ", most);
+}
+
+}  // namespace
+
 Loss::Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
     : terms_(std::move(terms)), text_(std::move(text)) {}
 
@@ -23,6 +37,7 @@ Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Contex
   const bool soft = labels.defined() && labels.dtype() != DType::u8;
   check(!soft || labels.shape() == logits.shape(), "loss: labels must be u8 [N, *S], or soft ones like the logits ",
         logits, ", got ", labels);
+  if (soft) check_probabilities(labels);
   const Tensor truth = soft ? labels.to(logits.dtype()).detach() : labels;
   Tensor total;
   for (const auto& term : terms_) {

@@ -249,16 +249,13 @@ TEST_CASE("in mm another unit of length multiplies a distance term by a power of
       powers[variant] = power;
     }
   }
-  for (const auto& [variant, power] : std::map<std::string, double>{{"boundary", 1},
-                                                                    {"boundary:sdf=plain", 1},
-                                                                    {"gd_boundary", 1},
-                                                                    {"hausdorff_dt", 2},
-                                                                    {"hausdorff_dt:alpha=1", 1},
-                                                                    {"dice_hd", 2},
-                                                                    {"dpce", 0},
-                                                                    {"dpce:normalize=none", 1}}) {
-    REQUIRE_MESSAGE(powers.contains(variant), variant);
-    CHECK_MESSAGE(std::fabs(powers[variant] - power) <= 1e-6, variant << ": " << powers[variant]);
+  const std::map<std::string, double> known{{"boundary", 1},     {"boundary:sdf=plain", 1},   {"gd_boundary", 1},
+                                            {"hausdorff_dt", 2}, {"hausdorff_dt:alpha=1", 1}, {"dice_hd", 2},
+                                            {"dpce", 0},         {"dpce:normalize=none", 1}};
+  for (const auto& entry : known) {
+    const std::string& name = entry.first;
+    REQUIRE_MESSAGE(powers.contains(name), name);
+    CHECK_MESSAGE(std::fabs(powers[name] - entry.second) <= 1e-6, name << ": " << powers[name]);
   }
 }
 

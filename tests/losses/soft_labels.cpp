@@ -126,8 +126,18 @@ TEST_CASE("label smoothing makes soft labels") {
   }
 }
 
-TEST_CASE("soft labels of another shape are refused") {
-  const Tensor z = zeros({1, 4, 5, 2});
-  const std::string message = test::error_of([&] { return losses::make_loss("dice")(z, zeros({1, 4, 5, 3})); });
-  CHECK_MESSAGE(test::contains(message, "soft ones like the logits"), message);
+TEST_CASE("soft labels of another shape, or that are no probabilities, are refused") {
+  const losses::Loss loss = losses::make_loss("dice");
+  const auto message = [&](const Tensor& truth) {
+    return test::error_of([&] { return loss(zeros({1, 4, 5, truth.extent(-1) == 1 ? 1 : 2}), truth); });
+  };
+  CHECK_MESSAGE(test::contains(message(zeros({1, 4, 5, 3})), "soft ones like the logits"),
+                message(zeros({1, 4, 5, 3})));
+  for (const double value : {-0.1, 0.4, 1.0, std::nan("")}) {
+    const Tensor truth = full({1, 4, 5, 2}, value);
+    CHECK_MESSAGE(test::contains(message(truth), "add up to 1"), message(truth));
+  }
+  for (const double value : {-0.1, 1.1, std::nan("")})
+    CHECK_MESSAGE(test::contains(message(full({1, 4, 5, 1}, value)), "add up to 1"), value);
+  CHECK(message(full({1, 4, 5, 1}, 0.3)) == message(full({1, 4, 5, 2}, 0.5)));  // no error
 }
