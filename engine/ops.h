@@ -165,10 +165,10 @@ Tensor hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateO
 Tensor lookup(const Tensor& table, const Tensor& labels, DType dtype = DType::f32);
 // The exact Euclidean distance from the centre of a voxel to that of the nearest voxel on the other side of a class:
 // for a voxel outside of the class one inside, for a voxel inside one outside. The result is [N, *S, K] for K classes,
-// in the unit of `spacing` (one number per spatial axis; empty means 1), and 0 everywhere if there is no other side.
-// Without classes it is [N, *S, 1], the distance to the nearest voxel with another label. The border of the image does
-// not count as another side. The time is linear in the number of voxels. The result is exact if the spacings are
-// multiples of one length, and else correct up to the last two digits of the type.
+// in the unit of `spacing` (per spatial axis, or that of each sample after the other; empty means 1), and 0 if there is
+// no other side. Without classes it is [N, *S, 1], the distance to the nearest voxel with another label. The border of
+// the image does not count as another side. The time is linear in the number of voxels. The result is exact if the
+// spacings are multiples of one length, and else correct up to the last two digits of the type.
 Tensor distance_transform(const Tensor& labels, const std::vector<int>& classes,
                           const std::vector<double>& spacing = {}, DType dtype = DType::f32);
 

@@ -69,13 +69,6 @@ Shape Geometry::divisor() const {
   return result;
 }
 
-std::vector<double> in_voxels(std::vector<double> spacing) {
-  if (spacing.empty()) return spacing;
-  const double finest = *std::min_element(spacing.begin(), spacing.end());
-  for (double& along : spacing) along /= finest;
-  return spacing;
-}
-
 bool thin_stacks(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings) {
   const Shape shape = median(shapes);
   const std::vector<double> spacing = median(spacings);

@@ -39,9 +39,4 @@ bool thin_stacks(const std::vector<Shape>& shapes, const std::vector<std::vector
 Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings,
                        const GeometryWish& wish = {});
 
-// Returns the spacing in units of its smallest value, so that losses measure distances in voxels along the finest axis.
-// The same pictures then learn the same in any unit of length, and the published weights of such losses apply, which
-// are meant for distances in voxels. What an anisotropic spacing says about the axes is kept.
-std::vector<double> in_voxels(std::vector<double> spacing);
-
 }  // namespace voxgrad::apps

@@ -154,9 +154,10 @@ void plan_fields(Plan& plan, const data::DatasetInfo& info) {
   maker.keys = losses::make_loss(plan.config.loss).fields();
   if (maker.keys.empty()) return;
   const std::int64_t channels = plan.model.net.classes;
-  maker.variant = text(channels, " channels, definition ", losses::kFieldDefinition);
-  maker.make = [channels](const std::string& key, const Tensor& labels, const std::vector<double>& spacing) {
-    return losses::make_field(key, labels, channels, in_voxels(spacing), DType::f32);
+  const int ignore = info.ignore_label;
+  maker.variant = text(channels, " channels, ignored label ", ignore, ", definition ", losses::kFieldDefinition);
+  maker.make = [channels, ignore](const std::string& key, const Tensor& labels, const std::vector<double>& spacing) {
+    return losses::make_field(key, labels, channels, spacing, DType::f32, ignore);
   };
   plan.fields = std::make_shared<data::Fields>(std::move(maker), data::cache_path(info.path));
   plan.loader.fields = plan.fields;

@@ -42,6 +42,7 @@ Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
       optimizer_(nn::make_optimizer(plan.config.optimizer, net_, plan.optimizer)),
       schedule_(nn::make_schedule(plan.config.schedule, plan.schedule)),
       recorded_(device),
+      progress_(zeros({}, DType::f64, device)),
       first_norm_(weight_norm(net_)) {
   if (plan.config.amp) require_amp(device);
   if (plan.config.ema > 0) ema_.emplace(net_, plan.config.ema);
@@ -50,6 +51,7 @@ Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
 StepReport Trainer::step() {
   const TrainingBatch& batch = feed_.batch(step_);
   net_.train();
+  copy_into(progress_, full({}, static_cast<double>(step_) / static_cast<double>(plan_.steps), DType::f64));
   recorded_.run(constants_of(batch), [&] {
     net_.set_step(plan_.config.seed, step_);  // the random numbers of the dropout
     std::vector<Tensor> logits = net_.outputs(batch.images.to(plan_.config.amp ? DType::bf16 : DType::f32));
@@ -70,14 +72,15 @@ StepReport Trainer::step() {
 
 // All that forward and backward pass depend on besides the contents of tensors. A recording holds these as constants.
 std::string Trainer::constants_of(const TrainingBatch& batch) const {
-  std::string all = text(batch.images.shape(), ", epoch ", epoch(), ", spacing");
-  for (const double along : batch.truths[0].spacing) all += text(' ', along);
+  std::string all = text(batch.images.shape());
+  if (!loss_.geometric()) return all;
+  for (const double along : batch.truths[0].spacing) all += text(", spacing ", along);
   return all;
 }
 
 losses::Context Trainer::context() const {
   losses::Context context = plan_.context;
-  context.epoch = epoch();
+  context.progress = progress_;
   return context;
 }
 

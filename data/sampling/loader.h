@@ -19,7 +19,7 @@ namespace voxgrad::data {
 struct Batch {
   Tensor images;                         // f32 [N, *P, C], after LoaderOptions::prepare
   Tensor labels;                         // u8 [N, *P]
-  std::vector<double> spacing;           // of the first sample's case
+  std::vector<double> spacing;           // per spatial axis, of one sample after the other
   std::vector<std::string> ids;          // the case of each sample
   std::map<std::string, Tensor> fields;  // f32 [N, *P, K] for every key of LoaderOptions::fields
 };

@@ -249,7 +249,7 @@ Batch Sampler::make(std::int64_t step) {
     }
     augment(image, label, from->data.spacing, options_.augment, changes, maps);
     batch.ids.push_back(from->data.id);
-    if (j == 0) batch.spacing = from->data.spacing;
+    batch.spacing.insert(batch.spacing.end(), from->data.spacing.begin(), from->data.spacing.end());
   }
   return batch;
 }

@@ -1,4 +1,5 @@
 // Operations on labels: a value for each label, distances to a class, objects, and sums over numbered parts.
+#include <algorithm>
 #include <cmath>
 
 #include "engine/ops/common.h"
@@ -17,12 +18,23 @@ Tensor lookup(const Tensor& table, const Tensor& labels, DType dtype) {
 
 namespace {
 
-// One positive number per spatial axis; 1 if none are given.
-std::vector<double> checked_spacing(const std::vector<double>& spacing, int axes, const char* op) {
-  check(spacing.empty() || std::ssize(spacing) == axes, op, ": ", spacing.size(), " spacings for ", axes,
-        " spatial axes");
+// Calls f(part, steps) for all samples of x at once if they have the same spacing, else for each of them. `part`
+// returns these samples of a tensor. `spacing` is empty, per spatial axis, or that of each sample after the other.
+template <class F>
+void for_each_spacing(const Tensor& x, std::int64_t axes, const std::vector<double>& spacing, const char* op, F&& f) {
+  const std::int64_t samples = x.extent(0), given = std::ssize(spacing);
+  check(given == 0 || given == axes || given == axes * samples, op, ": ", given, " spacings for ", axes,
+        " spatial axes of ", samples, " samples");
   for (double s : spacing) check(s > 0 && std::isfinite(s), op, ": the spacing must be positive, got ", s);
-  return spacing.empty() ? std::vector<double>(static_cast<std::size_t>(axes), 1.0) : spacing;
+  const std::vector<double> all = given == 0 ? std::vector<double>(static_cast<std::size_t>(axes), 1.0) : spacing;
+  const std::int64_t step = std::equal(all.begin() + axes, all.end(), all.begin()) ? samples : 1;
+  for (std::int64_t n = 0; n < samples; n += step) {
+    const auto part = [&](const Tensor& y) {
+      return y.alias(n * y.shape().without(0).numel(), y.shape().with(0, step));
+    };
+    const auto first = all.begin() + (given == axes * samples ? n * axes : 0);
+    f(part, std::vector<double>(first, first + axes));
+  }
 }
 
 void check_classes(const std::vector<int>& classes, const char* op) {
@@ -43,7 +55,10 @@ Tensor distance_transform(const Tensor& labels, const std::vector<int>& classes,
   check(dtype == DType::f32 || dtype == DType::f64, "distance_transform: gives f32 or f64, not ", dtype);
   Tensor y =
       empty(detail::with_channels(labels, std::max<std::int64_t>(1, std::ssize(classes))), dtype, labels.device());
-  labels.backend().distance(labels, classes, checked_spacing(spacing, labels.dims() - 1, "distance_transform"), y);
+  for_each_spacing(labels, labels.dims() - 1, spacing, "distance_transform",
+                   [&](const auto& part, const std::vector<double>& steps) {
+                     labels.backend().distance(part(labels), classes, steps, part(y));
+                   });
   return y;
 }
 
@@ -62,7 +77,9 @@ Tensor connected_components(const Tensor& labels, const std::vector<int>& classe
 Tensor nearest_component(const Tensor& ids, const std::vector<double>& spacing) {
   check_ids(ids, "nearest_component");
   Tensor y = empty_like(ids);
-  ids.backend().nearest(ids, checked_spacing(spacing, ids.dims() - 2, "nearest_component"), y);
+  for_each_spacing(
+      ids, ids.dims() - 2, spacing, "nearest_component",
+      [&](const auto& part, const std::vector<double>& steps) { ids.backend().nearest(part(ids), steps, part(y)); });
   return y;
 }
 

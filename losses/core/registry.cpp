@@ -35,6 +35,7 @@ const Spec& add(Spec spec, std::set<Spec>& all) {
   Parameters defaults(spec.name, {});
   static_cast<void>(build_loss(spec, defaults));
   spec.parameters = defaults.declared();
+  spec.soft_labels = spec.soft_labels && defaults.fields().empty();
   return *all.insert(std::move(spec)).first;
 }
 

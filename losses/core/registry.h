@@ -36,7 +36,8 @@ struct Spec {
   bool jumps = false;         // the value jumps where a prediction passes a threshold
   bool reads_logits = false;  // the value depends on the logits themselves, and not on the probabilities alone
   bool objective = true;      // false: a term that cannot be trained with alone
-  bool soft_labels = false;   // the loss also takes labels [N, *S, C] of the dtype of the logits
+  // false: the loss has no meaning for soft labels [N, *S, C]. The registry says so of all losses that have fields.
+  bool soft_labels = true;
   // The setting under which the gradient is the derivative of the value; not empty if the default treats a part of the
   // value as constant.
   std::string exact_with = {};

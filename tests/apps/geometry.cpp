@@ -26,12 +26,6 @@ TEST_CASE("small cases are taken whole, rounded up to what the poolings divide")
   CHECK(plan({{30, 40}, {20, 60}}, {1, 1}).patch == Shape{32, 64});  // the largest along each axis, not the first
 }
 
-TEST_CASE("voxels keep the ratios of their sides and lose the unit") {
-  CHECK(in_voxels({}).empty());
-  for (const double unit : {0.05, 1.0, 3.0, 1e-9}) CHECK(in_voxels({unit, unit, unit}) == std::vector<double>{1, 1, 1});
-  CHECK(in_voxels({6, 1.5, 0.75}) == std::vector<double>{8, 2, 1});
-}
-
 TEST_CASE("large cases are cut along their longest axis, and rounded down there") {
   const Geometry wide = plan({{512, 300}}, {1, 1});
   CHECK(wide.patch[0] * wide.patch[1] <= 256 * 256);

@@ -16,7 +16,8 @@ TEST_CASE("values and gradients are those of the reference implementation, in f6
   for (const test::GoldenCase& one : golden.cases) {
     ++compared;
     const test::GoldenInput& input = golden.inputs.at(one.input);
-    const losses::Loss loss = losses::make_loss(one.spec);
+    // The reference measures in the unit of the spacing.
+    const losses::Loss loss = losses::make_loss(one.spec + (one.spacing.empty() ? "" : ",unit=mm"));
     losses::Context context;
     context.spacing = one.spacing;
     const std::string where = one.input + " " + one.spec;

@@ -136,7 +136,7 @@ TEST_CASE("loader: patches lie inside the case, everywhere, image and label from
     const Batch batch = loader.batch(step);
     CHECK(batch.images.shape() == Shape{2, 4, 5, 1});
     CHECK(batch.labels.shape() == Shape{2, 4, 5});
-    CHECK(batch.spacing == std::vector<double>{1, 1});
+    CHECK(batch.spacing == std::vector<double>{1, 1, 1, 1});
     for (std::int64_t n = 0; n < 2; ++n) {
       const float* image = batch.images.data<float>() + n * 20;
       const std::uint8_t* label = batch.labels.data<std::uint8_t>() + n * 20;
