@@ -153,6 +153,9 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   loader.foreground = c.foreground;
   loader.prepare = [normalisation = plan.model.normalisation](const Tensor& image) { normalisation.apply(image); };
   loader.augment = data::augment_options(c.augment, dataset.info().dims);
+  const data::AugmentOptions& change = loader.augment;
+  plan.model.mirror_axes = {change.flip_y > 0, change.flip_x > 0};
+  if (dataset.info().dims == 3) plan.model.mirror_axes.insert(plan.model.mirror_axes.begin(), change.flip_z > 0);
   loader.seed = c.seed;
 }
 

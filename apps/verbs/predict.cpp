@@ -14,6 +14,7 @@
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
 #include "apps/training/suitability.h"
+#include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "data/attributes.h"
 #include "data/prediction_writer.h"
@@ -33,6 +34,7 @@ struct Options {
   std::string model, split = "all";
   std::vector<std::string> inputs;
   JobOptions job;
+  bool tta = false;
 };
 
 // One model, or several whose probabilities are averaged.
@@ -56,6 +58,10 @@ class Predictor {
     std::vector<std::string> result;
     for (const nn::Model& model : models_) result.push_back(model.path);
     return result;
+  }
+
+  void require_mirrors() const {
+    for (const nn::Model& model : models_) require_mirror_axes(model);
   }
 
   // Returns the labels. The image is changed if there is one model.
@@ -116,7 +122,8 @@ class Prediction {
   }
   nn::PredictOptions options_for(const data::Case& one) const {
     return {.scores = scores_ == ScoresFile::logits ? nn::Scores::logits : nn::Scores::probabilities,
-            .spacing = one.spacing};
+            .spacing = one.spacing,
+            .mirror = options_.tta};
   }
   // A picture is drawn as it was; of a volume there is no second copy, and in grey its normalised values look the same.
   Tensor to_draw(const Tensor& image) const {
@@ -241,6 +248,7 @@ void predict(const Options& options, const Common& common) {
       inputs.push_back(word);
   if (inputs.empty()) throw Error(ErrorKind::usage, "predict: no image given", "voxgrad predict RUN IMAGE -o MASK");
   const Predictor predictor(files, common.get_device());
+  if (options.tta) predictor.require_mirrors();
   JobOptions how = options.job;
   how.class_names = predictor.spec().class_names;
   how.channels = predictor.spec().net.in_channels;
@@ -271,6 +279,7 @@ void predict(const Options& options, const Common& common) {
   if (common.json)
     print_json({{"model", predictor.path()},
                 {"models", predictor.paths()},
+                {"tta", options.tta},
                 {"written", prediction.written()},
                 {"warnings", prediction.warnings()}});
   if (failure)
@@ -294,6 +303,7 @@ void add_predict(Program& program) {
       verb.add_flag("--probabilities", options->job.probabilities, "write the class probabilities too");
   verb.add_flag("--logits", options->job.logits, "HDF5: write logits and true labels, as `losses eval` reads them")
       ->excludes(probabilities);
+  add_tta_flag(verb, options->tta);
   verb.add_flag("--overlay", options->job.overlay,
                 "draw what was found over each image, as a PNG beside the mask (of a dataset: in a folder)");
   verb.add_flag("--overwrite", options->job.overwrite, "replace files that are there already");

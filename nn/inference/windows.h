@@ -2,6 +2,10 @@
 // of overlapping windows are averaged with Gaussian weights (sigma is an eighth of the window), because predictions
 // near the border of a window see less context (Isensee et al., "nnU-Net", Nature Methods 2021). The validation during
 // training uses the same code.
+//
+// With mirroring, the network sees every window once for each subset of the mirror axes, so 2^axes times. The mean is
+// that of the probabilities, because one view with very large logits would outweigh all others in a mean of logits. It
+// is taken within each window, so the memory does not grow with the image.
 #pragma once
 
 #include <functional>
@@ -19,15 +23,17 @@ using SlabSink = std::function<void(std::int64_t row, const Tensor& scores)>;
 // The image is f32 [*S, C], normalised and on the host, and the network is in evaluation mode. The sink receives
 // logits. The slabs come in order and cover every row once. Besides the image, the memory holds a few windows, and sums
 // for as many rows as a window has. An image that is smaller than the window is padded with zeros on all sides.
+// `mirror_axes` is as in ModelSpec; with it, the logits of a window are the logarithm of the mean probabilities.
 // Error(argument) if the arguments do not fit.
-void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink);
+void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink,
+                    const std::vector<std::int64_t>& mirror_axes = {});
 
 enum class Scores { probabilities, logits };
 
 struct PredictOptions {
   Scores scores = Scores::probabilities;  // what the sink receives
   std::vector<double> spacing = {};       // of the image, for each axis; needed by a model with Preparation::spacing
-  bool mirror = false;                    // averages over the image mirrored along ModelSpec::mirror_axes
+  bool mirror = false;  // averages over the image mirrored along ModelSpec::mirror_axes; without any it changes nothing
 };
 
 // Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
