@@ -9,9 +9,11 @@
 
 namespace voxgrad::apps {
 
-// Seconds: of one step, of what ends an epoch beside a validation, of one validation, and of the test at the end.
+// Seconds: of one step, of what ends an epoch beside a validation, of one validation, and of what comes at the end, the
+// choice of the clean-up and the test.
 struct Costs {
-  double step = 0, epoch = 0, validation = 0, test = 0;
+  double step = 0, epoch = 0, validation = 0, test = 0, clean_up = 0;
+  double end() const { return clean_up + test; }
 };
 
 // Does steps for `measured` seconds, at least three, and segments one case of each split; cases of other sizes are

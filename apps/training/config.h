@@ -28,7 +28,7 @@ struct TrainConfig {
   std::string augment;
   double foreground = 0.33;
   std::int64_t validate_every = 1, patience = 0;
-  std::string on_nan = "stop";
+  std::string clean_up = "auto", on_nan = "stop";
   std::uint64_t seed = 1;
 };
 
@@ -64,6 +64,8 @@ void visit_settings(Config& c, F&& f) {
   f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
   f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
   f("patience", c.patience, "stop when so many validations in a row brought no better Dice; 0: never");
+  f("clean_up", c.clean_up,
+    "auto: of all foreground, and of each class, only the largest component is kept if the validation Dice gains; off");
   f("on_nan", c.on_nan, "when loss or gradient is not finite: stop, skip (the step) or rollback (to the checkpoint)");
 }
 

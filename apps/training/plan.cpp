@@ -257,6 +257,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   if (c.loss.find("weights=") != std::string::npos)
     for (const data::ClassFingerprint& entry : data::take_fingerprint(dataset, train).classes)
       plan.context.class_fractions.push_back(entry.fraction);
+  choose_value("clean-up", c.clean_up, {"auto", "off"});
   plan.on_nan = static_cast<OnNan>(choose_value("on-nan", c.on_nan, {"stop", "skip", "rollback"}));
   return plan;
 }

@@ -52,6 +52,7 @@ void show(const TrainResult& result, const std::string& report, const std::strin
   print_text(text("best epoch ", result.best_epoch, " of ", result.epochs, ", validation Dice ",
                   fixed(result.val_dice, 4), "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ",
                   result.run, "\n"));
+  if (result.clean_up) print_text("clean-up: " + choice_text(*result.clean_up, result.class_names) + "\n");
   if (!report.empty()) print_text("report: " + report + "\n");
 }
 
@@ -75,7 +76,8 @@ Costs fit(Plan& plan, const data::Dataset& dataset, const std::string& time, Clo
   fit_time(plan, costs, seconds - since(start));
   common.console().say(text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", time,
                             ", with a validation of ", duration(costs.validation), " every ",
-                            plan.config.validate_every, " epochs, and ", duration(costs.test), " for the test"));
+                            plan.config.validate_every, " epochs, and ", duration(costs.end()),
+                            " for the clean-up and the test"));
   return costs;
 }
 
@@ -95,6 +97,7 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"step_seconds", costs.step},
                        {"validation_seconds", costs.validation},
                        {"test_seconds", costs.test},
+                       {"clean_up_seconds", costs.clean_up},
                        {"seconds", total},
                        {"tensor_memory_bytes", pool},
                        {"peak_memory_bytes", peak_memory_bytes()},
@@ -103,7 +106,9 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
   print_text(summary(plan, dataset.info(), parameters) +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
                   "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3),
-                  " s, validations of ", duration(costs.validation), ", a test of ", duration(costs.test), "\n"));
+                  " s, validations of ", duration(costs.validation), ", a test of ", duration(costs.test),
+                  plan.chooses_clean_up() ? ", a choice of the clean-up of " : "",
+                  plan.chooses_clean_up() ? duration(costs.clean_up) : "", "\n"));
 }
 
 // The page is served at this port; without a port there is none.

@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/backend.h"
 #include "engine/ops.h"
+#include "nn/inference/clean_up.h"
 
 namespace voxgrad::nn {
 namespace {
@@ -251,6 +252,7 @@ Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOp
   };
   sliding_window(*model.net, image, window_for(model, image.shape()), take,
                  options.mirror ? model.spec.mirror_axes : std::vector<std::int64_t>());
+  if (options.clean_up) clean_up(labels, model.spec.clean_up, model.spec.net.classes);
   return labels;
 }
 

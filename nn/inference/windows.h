@@ -34,10 +34,12 @@ struct PredictOptions {
   Scores scores = Scores::probabilities;  // what the sink receives
   std::vector<double> spacing = {};       // of the image, for each axis; needed by a model with Preparation::spacing
   bool mirror = false;  // averages over the image mirrored along ModelSpec::mirror_axes; without any it changes nothing
+  bool clean_up = true;  // whether the labels are cleaned up as ModelSpec::clean_up says; scores never are
 };
 
 // Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
-// normalises a copy of them. `also`, if given, receives the probabilities or the logits. Both results are on the host.
+// normalises a copy of them. A voxel of an island that was removed is background, with a low probability of it, because
+// scores are not cleaned up. `also`, if given, receives the probabilities or the logits. Both results are on the host.
 // Nothing is written to the model, so several threads may use it at the same time. Throws Error(data) if the image has
 // other axes or channels than the model takes, or an element that is NaN or infinite; Error(model) if the output of the
 // network is not finite, because argmax would make it the background.
@@ -45,7 +47,7 @@ Tensor predict(const Model& model, const Tensor& image, const PredictOptions& op
 // The same without a copy: the image, f32 on the host, is normalised afterwards.
 Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOptions& options = {},
                         const SlabSink& also = {});
-// The labels together with the probabilities, f32 [*S, C].
+// The labels together with the probabilities, f32 [*S, C], which are not cleaned up.
 struct Prediction {
   Tensor labels, probabilities;
 };

@@ -2,6 +2,8 @@
 #include "apps/program/json.h"
 #include "data/exchange/output.h"
 #include "data/label_file.h"
+#include "engine/ops.h"
+#include "nn/inference/clean_up.h"
 #include "nn/inference/windows.h"
 #include "tests/apps/support.h"
 
@@ -74,4 +76,41 @@ TEST_CASE("evaluate --tta measures the mirrored prediction") {
     return json["cases"].dump();
   };
   CHECK(dice({}) != dice({"--tta"}));
+}
+
+TEST_CASE("predict cleans up as the model says, and the mean of several models as all of them say") {
+  const Folder folder;
+  const data::Image image = noise();
+  const std::string in = folder.file("in.png");
+  data::write_image(in, image);
+  nn::Model first = model_of(3), second = model_of(4);
+  first.spec.clean_up = second.spec.clean_up = {.foreground = true, .classes = {0, 1, 0}};
+  const std::string a = folder.file("a.safetensors"), b = folder.file("b.safetensors"),
+                    c = folder.file("c.safetensors");
+  nn::save_model(a, first);
+  nn::save_model(b, second);
+  second.spec.clean_up = {};
+  nn::save_model(c, second);
+  const auto mask = [&](std::vector<std::string> words, std::string* err = nullptr) {
+    words.insert(words.begin(), "predict");
+    words.insert(words.end(), {in, "-o", folder.file("out.png"), "--overwrite"});
+    const Outcome outcome = program(words);
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    if (err != nullptr) *err = outcome.err;
+    return mask_of(folder.file("out.png"));
+  };
+  const Tensor p = nn::predict_probabilities(first, image.values).probabilities,
+               q = nn::predict_probabilities(second, image.values).probabilities;
+  const Tensor raw = argmax((p + q) * 0.5), clean = raw.clone();
+  nn::clean_up(clean, first.spec.clean_up, 3);
+  REQUIRE(floats(raw) != floats(clean));
+  std::string said;
+  CHECK(mask({a}, &said) == floats(nn::predict(first, image.values)));
+  CHECK_MESSAGE(contains(said, "only the largest component of all foreground, then of cell"), said);
+  CHECK(mask({a, "--no-clean-up"}) == floats(nn::predict(first, image.values, {.clean_up = false})));
+  CHECK(mask({a, b}, &said) == floats(clean));
+  CHECK(!contains(said, "warning"));
+  CHECK(mask({a, b, "--no-clean-up"}) == floats(raw));
+  CHECK(mask({a, c}, &said) == floats(raw));
+  CHECK_MESSAGE(contains(said, "the models clean up different components"), said);
 }
