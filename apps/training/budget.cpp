@@ -9,15 +9,15 @@
 #include "apps/training/clean_up_choice.h"
 #include "apps/training/evaluation.h"
 #include "apps/training/trainer.h"
+#include "apps/training/validation.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
 namespace {
 
-constexpr int kLeastMeasured = 3;         // steps
-constexpr int kWarmSteps = 4;             // memory is allocated in the first ones, and a card records its graph
-constexpr double kValidationShare = 0.1;  // of the time, at most
-constexpr double kReport = 1;             // seconds: the page and the pictures at the end
+constexpr int kLeastMeasured = 3;  // steps
+constexpr int kWarmSteps = 4;      // memory is allocated in the first ones, and a card records its graph
+constexpr double kReport = 1;      // seconds: the page and the pictures at the end
 
 template <class F>
 double time_of(F&& work) {
@@ -36,11 +36,6 @@ double evaluation_time(const data::Dataset& dataset, const std::vector<std::int6
   const auto one = [&] { evaluate(std::vector{middle}); };
   one();  // the first one allocates
   return time_of(one) * voxels / static_cast<double>(nth(dataset.info().shapes, middle).numel());
-}
-
-std::int64_t validations(const Plan& plan) {
-  const std::int64_t every = plan.config.validate_every, epochs = plan.epoch_of(plan.steps);
-  return every == 0 ? 1 : (epochs + every - 1) / every;
 }
 
 }  // namespace
@@ -82,7 +77,8 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
 
 double seconds_of(const Plan& plan, const Costs& costs) {
   return costs.step * static_cast<double>(plan.steps) + costs.epoch * static_cast<double>(plan.epoch_of(plan.steps)) +
-         costs.validation * static_cast<double>(validations(plan)) + costs.end() + kReport;
+         validated_share(plan) * (costs.validation * static_cast<double>(validations(plan)) + costs.clean_up) +
+         costs.test + kReport;
 }
 
 void fit_time(Plan& plan, const Costs& costs, double seconds) {
@@ -90,18 +86,17 @@ void fit_time(Plan& plan, const Costs& costs, double seconds) {
     const double epoch = costs.epoch / static_cast<double>(plan.steps_per_epoch);
     return static_cast<std::int64_t>(left / (costs.step + epoch));
   };
-  const double left = seconds - costs.end() - kReport;
-  const std::int64_t most = steps_in(left - costs.validation);  // with one validation
+  const double left = seconds - costs.test - kReport,
+               least = least_validated_share(plan) * (costs.validation + costs.clean_up);
+  const std::int64_t most = steps_in(left - least);  // with one validation
   if (most < 1)
     throw Error(ErrorKind::usage,
                 text("--time: ", fixed(seconds, 1), " s are left after the preparation, a step takes ",
-                     fixed(costs.step, 2), " s, the validation ", fixed(costs.validation, 1), " s and the end ",
-                     fixed(costs.end() + kReport, 1), " s: not one step fits"),
+                     fixed(costs.step, 2), " s, one validation with the choice of the clean-up ", fixed(least, 1),
+                     " s and the test ", fixed(costs.test + kReport, 1), " s: not one step fits"),
                 "give more --time");
-  const double allowed = std::max(1.0, kValidationShare * left / std::max(costs.validation, 1e-9));
-  std::int64_t& every = plan.config.validate_every;
-  if (every > 0)
-    every = std::max(every, static_cast<std::int64_t>(std::ceil(static_cast<double>(plan.epoch_of(most)) / allowed)));
+  set_steps(plan, most);
+  bound_validations(plan, kValidationShare * left / std::max(validated_share(plan) * costs.validation, 1e-9));
   std::int64_t fits = 1, beyond = most + 1;
   while (fits + 1 < beyond) {
     const std::int64_t middle = fits + (beyond - fits) / 2;

@@ -31,6 +31,7 @@ struct Plan {
   nn::ScheduleOptions schedule;
   losses::Context context;  // ignore label, class fractions
   std::vector<std::int64_t> val, test;
+  std::vector<std::int64_t> validated;  // those of `val` that the validations look at (training/validation.h)
   OnNan on_nan = OnNan::stop;
 
   // Whether the validation cases decide at the end about a clean-up of the labels (clean_up_choice.h).

@@ -223,7 +223,7 @@ std::vector<CaseResult> Session::validate() try {
   options.found = [this](const data::Case& one, const Tensor& labels, const CaseResult& result) {
     observer_.on_case(one, labels, result, plan_);
   };
-  return evaluate_cases(trainer_.evaluated(), dataset_, plan_.val, options);
+  return evaluate_cases(trainer_.evaluated(), dataset_, plan_.validated, options);
 } catch (const Error& error) {
   trainer_.end_validation(kUnknown);
   if (error.kind() != ErrorKind::model) throw;
@@ -244,7 +244,7 @@ TrainResult Session::finish() {
   model.net->to(device_);
   model.net->train(false);
   if (plan_.chooses_clean_up()) {
-    result.clean_up = choose_clean_up(model, dataset_, plan_.val);
+    result.clean_up = choose_clean_up(model, dataset_, plan_.validated);
     model.spec.clean_up = clean_up_ = result.clean_up->chosen;
     best_saved_ = attempt([&] { directory_.save_best(best_model()); });
   }

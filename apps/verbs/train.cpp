@@ -18,6 +18,7 @@
 #include "apps/training/console_observer.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
+#include "apps/training/validation.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "engine/backend.h"
@@ -68,16 +69,20 @@ Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, dou
 }
 
 // Makes the plan fit --time, of which a part is over already.
-Costs fit(Plan& plan, const data::Dataset& dataset, const std::string& time, Clock::time_point start,
+Costs fit(Plan& plan, const data::Dataset& dataset, const TrainOptions& options, Clock::time_point start,
           const Common& common) {
   constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
-  const double seconds = parse_time(time);
+  const double seconds = parse_time(options.time);
   const Costs costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
+  // What was left out for the usual number of steps may fit.
+  set_validated(plan, options.config.validate_cases);
+  plan.config.validate_every = options.config.validate_every;
   fit_time(plan, costs, seconds - since(start));
-  common.console().say(text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", time,
-                            ", with a validation of ", duration(costs.validation), " every ",
-                            plan.config.validate_every, " epochs, and ", duration(costs.end()),
-                            " for the clean-up and the test"));
+  common.console().say(
+      text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", options.time, ", with ",
+           validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
+           duration(validated_share(plan) * costs.validation), ", and ",
+           duration(validated_share(plan) * costs.clean_up + costs.test), " for the clean-up and the test"));
   return costs;
 }
 
@@ -86,7 +91,8 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
   const Device device = common.get_device();
   const std::int64_t epochs = plan.epoch_of(plan.steps),
                      parameters = nn::UNet(plan.model.net, Random(0)).parameter_count();
-  const double total = seconds_of(plan, costs);
+  const double total = seconds_of(plan, costs), validation = validated_share(plan) * costs.validation,
+               clean_up = validated_share(plan) * costs.clean_up;
   const auto pool = static_cast<std::int64_t>(backend_of(device).pool().statistics().peak);
   if (common.json)
     return print_json({{"parameters", parameters},
@@ -95,9 +101,10 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"steps", plan.steps},
                        {"epochs", epochs},
                        {"step_seconds", costs.step},
-                       {"validation_seconds", costs.validation},
+                       {"validations", validations(plan)},
+                       {"validation_seconds", validation},
                        {"test_seconds", costs.test},
-                       {"clean_up_seconds", costs.clean_up},
+                       {"clean_up_seconds", clean_up},
                        {"seconds", total},
                        {"tensor_memory_bytes", pool},
                        {"peak_memory_bytes", peak_memory_bytes()},
@@ -105,10 +112,10 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
   print_text(summary(plan, dataset.info(), parameters) +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
-                  "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3),
-                  " s, validations of ", duration(costs.validation), ", a test of ", duration(costs.test),
-                  plan.chooses_clean_up() ? ", a choice of the clean-up of " : "",
-                  plan.chooses_clean_up() ? duration(costs.clean_up) : "", "\n"));
+                  "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3), " s, ",
+                  validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
+                  duration(validation), ", a test of ", duration(costs.test),
+                  plan.chooses_clean_up() ? ", a choice of the clean-up of " + duration(clean_up) : "", "\n"));
 }
 
 // The page is served at this port; without a port there is none.
@@ -203,7 +210,7 @@ void train(TrainOptions& options, const Program& program) {
   Plan plan = make_plan(dataset, config);
   Costs costs;
   if (!options.time.empty())
-    costs = fit(plan, dataset, options.time, start, program.common());
+    costs = fit(plan, dataset, options, start, program.common());
   else if (options.dry_run)
     costs = measure(dataset, plan, device, 0);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
