@@ -10,6 +10,7 @@
 #include "apps/report/plots/lines.h"
 #include "apps/report/run_pictures.h"
 #include "apps/training/checkpoint.h"
+#include "apps/training/clean_up_choice.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
@@ -186,6 +187,15 @@ std::string strides_text(const nn::UNetConfig& net) {
   return words.empty() ? "none" : words;
 }
 
+// What the model removes from its labels, with the validation Dice before and after.
+std::string clean_up_of(const RunRecord& run) {
+  std::string words = clean_up_text(run.model.clean_up, run.model.class_names);
+  const Json choice = run.manifest.at("results").value("clean_up", Json());
+  if (!choice.is_object()) return words;
+  const auto dice = [&](const char* key) { return fixed(to_number(choice.at("val_dice").at(key)), 4); };
+  return text(words, "; validation Dice ", dice("before"), " without it, ", dice("after"), " with it");
+}
+
 // Every setting with the value that was used. An empty text means that there is none.
 std::string settings_section(const RunRecord& run) {
   Rows rows;
@@ -198,6 +208,7 @@ std::string settings_section(const RunRecord& run) {
   rows.push_back({"channels", text(run.model.net.in_channels)});
   rows.push_back({"normalisation", normalisation_text(run.model.normalisation)});
   rows.push_back({"poolings", strides_text(run.model.net)});
+  if (run.finished()) rows.push_back({"clean-up of the labels", clean_up_of(run)});
   const Json settings = to_json(run.config);
   for (const auto& [name, value] : settings.items()) {
     std::string words = value.is_string() ? value.get<std::string>() : value.dump();

@@ -27,8 +27,8 @@ struct TrainConfig {
   double weight_decay = 0.01, clip = 12, ema = 0;
   std::string augment;
   double foreground = 0.33;
-  std::int64_t validate_every = 1, patience = 0;
-  std::string on_nan = "stop";
+  std::int64_t validate_every = 1, validate_cases = 0, patience = 0;
+  std::string clean_up = "auto", on_nan = "stop";
   std::uint64_t seed = 1;
 };
 
@@ -65,7 +65,11 @@ void visit_settings(Config& c, F&& f) {
     "changes after it, as in default,elastic=0.3,rotate=0; empty: default");
   f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
   f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
+  f("validate_cases", c.validate_cases,
+    "validation cases that are looked at, evenly spread; 0: so many, and so often, that it takes a tenth of the time");
   f("patience", c.patience, "stop when so many validations in a row brought no better Dice; 0: never");
+  f("clean_up", c.clean_up,
+    "auto: of all foreground, and of each class, only the largest component is kept if the validation Dice gains; off");
   f("on_nan", c.on_nan, "when loss or gradient is not finite: stop, skip (the step) or rollback (to the checkpoint)");
 }
 

@@ -33,6 +33,7 @@ struct EvaluateOptions {
   std::function<void(const data::Case&)> look_at = {};  // is called with each case before it is segmented
   // Is called with each case, the labels that were found and how well they fit.
   std::function<void(const data::Case&, const Tensor& labels, const CaseResult&)> found = {};
+  bool mirror = false, clean_up = true;  // as in nn::PredictOptions
 };
 // Segments the cases and compares the results with their labels. `progress` is called after each case with the number
 // of cases that are done.

@@ -10,6 +10,7 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/geometry.h"
 #include "apps/training/suitability.h"
+#include "apps/training/validation.h"
 #include "data/fingerprint.h"
 #include "data/splits.h"
 #include "engine/error.h"
@@ -43,6 +44,7 @@ void check_ranges(const TrainConfig& c, int dims) {
   within("epochs", c.epochs, 1'000'000'000);
   within("steps", c.steps, 1'000'000'000'000);
   within("validate-every", c.validate_every, 1'000'000'000);
+  within("validate-cases", c.validate_cases, 1'000'000'000);
   within("patience", c.patience, 1'000'000'000);
   if (c.patience > 0 && c.validate_every == 0)
     throw Error(ErrorKind::usage,
@@ -145,6 +147,9 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   loader.foreground = c.foreground;
   loader.prepare = [normalisation = plan.model.normalisation](const Tensor& image) { normalisation.apply(image); };
   loader.augment = data::augment_options(c.augment, dataset.info().dims);
+  const data::AugmentOptions& change = loader.augment;
+  plan.model.mirror_axes = {change.flip_y > 0, change.flip_x > 0};
+  if (dataset.info().dims == 3) plan.model.mirror_axes.insert(plan.model.mirror_axes.begin(), change.flip_z > 0);
   loader.seed = c.seed;
 }
 
@@ -250,11 +255,15 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
                                         plan.model.normalisation.kind != nn::Normalisation::Kind::zscore_case);
   plan_fields(plan, info);
   plan_steps(plan);
+  set_validated(plan, wish.validate_cases);
+  if (wish.validate_cases == 0 && !plan.val.empty())
+    bound_validations(plan, kValidationShare * static_cast<double>(plan.steps) / validation_in_steps(plan, info));
   plan.context.ignore = info.ignore_label;
   // Reading every label takes time, so it is done only where a loss may ask for class frequencies.
   if (c.loss.find("weights=") != std::string::npos)
     for (const data::ClassFingerprint& entry : data::take_fingerprint(dataset, train).classes)
       plan.context.class_fractions.push_back(entry.fraction);
+  choose_value("clean-up", c.clean_up, {"auto", "off"});
   plan.on_nan = static_cast<OnNan>(choose_value("on-nan", c.on_nan, {"stop", "skip", "rollback"}));
   return plan;
 }
@@ -302,6 +311,21 @@ std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::stri
   return cases;
 }
 
+namespace {
+
+std::string validation_text(const Plan& plan) {
+  if (plan.val.empty()) return "";
+  const std::int64_t every = plan.config.validate_every, cases = std::ssize(plan.validated);
+  const std::string which =
+      plan.validated == plan.val ? text("all ", cases) : text(cases, " of ", plan.val.size(), " cases, evenly spread,");
+  const std::string when = every == 0   ? "at the end"
+                           : every == 1 ? "after every epoch"
+                                        : text("every ", every, " epochs");
+  return text("validated ", which, " ", when, "\n");
+}
+
+}  // namespace
+
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters) {
   const TrainConfig& c = plan.config;
   const Shape input = Shape{c.batch} + Shape(plan.model.window);
@@ -318,7 +342,7 @@ std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_
               sizes_text(input), "x", info.channels, "], output [", sizes_text(input), "x", plan.model.net.classes,
               "]\n", "loss      ", losses::make_loss(c.loss).text(), "\n", "training  ", plan.steps, " steps in ",
               plan.epoch_of(plan.steps), " epochs, ", c.optimizer, ", rate ", c.lr, ", ", c.schedule, ", seed ", c.seed,
-              "\n");
+              "\n", validation_text(plan));
 }
 
 }  // namespace voxgrad::apps

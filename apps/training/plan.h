@@ -32,9 +32,12 @@ struct Plan {
   nn::ScheduleOptions schedule;
   losses::Context context;  // ignore label, class fractions
   std::vector<std::int64_t> val, test;
+  std::vector<std::int64_t> validated;  // those of `val` that the validations look at (training/validation.h)
   OnNan on_nan = OnNan::stop;
   std::vector<Reason> reasons;  // why the settings are as they are; after a resumption they are all as asked
 
+  // Whether the validation cases decide at the end about a clean-up of the labels (clean_up_choice.h).
+  bool chooses_clean_up() const { return config.clean_up == "auto" && !val.empty(); }
   // The number of epochs that `done` steps have completed or begun. The last epoch may be shorter than the others.
   std::int64_t epoch_of(std::int64_t done) const { return (done + steps_per_epoch - 1) / steps_per_epoch; }
 };

@@ -225,7 +225,7 @@ std::vector<CaseResult> Session::validate() try {
   options.found = [this](const data::Case& one, const Tensor& labels, const CaseResult& result) {
     observer_.on_case(one, labels, result, plan_);
   };
-  return evaluate_cases(trainer_.evaluated(), dataset_, plan_.val, options);
+  return evaluate_cases(trainer_.evaluated(), dataset_, plan_.validated, options);
 } catch (const Error& error) {
   trainer_.end_validation(kUnknown);
   if (error.kind() != ErrorKind::model) throw;
@@ -242,13 +242,16 @@ TrainResult Session::finish() {
   result.rise = late_rise(history_);
   result.parameters = trainer_.parameter_count();
   result.class_names = plan_.model.class_names;
-  if (!plan_.test.empty()) {
-    nn::Model model{plan_.model, std::make_unique<nn::UNet>(plan_.model.net, Random(0)), ""};
-    model.net->load_state(best_weights_);
-    model.net->to(device_);
-    model.net->train(false);
-    result.test = evaluate_cases(model, dataset_, plan_.test, {losses::Needs::probabilities});
+  nn::Model model{plan_.model, std::make_unique<nn::UNet>(plan_.model.net, Random(0)), ""};
+  model.net->load_state(best_weights_);
+  model.net->to(device_);
+  model.net->train(false);
+  if (plan_.chooses_clean_up()) {
+    result.clean_up = choose_clean_up(model, dataset_, plan_.validated);
+    model.spec.clean_up = clean_up_ = result.clean_up->chosen;
+    best_saved_ = attempt([&] { directory_.save_best(best_model()); });
   }
+  if (!plan_.test.empty()) result.test = evaluate_cases(model, dataset_, plan_.test, {losses::Needs::probabilities});
   if (finds_nothing(result.val_dice, foreground_mean(result.test)))
     warn(
         "the model finds nothing: Dice is 0 on all validation and test cases; try more --steps, or another "
@@ -300,6 +303,9 @@ TensorFile Session::best_model() const {
   TensorFile file;
   file.tensors = best_weights_;
   describe(file, &nth(history_, best_ - 1));
+  nn::ModelSpec spec = plan_.model;
+  spec.clean_up = clean_up_;
+  file.metadata["model"] = nn::to_text(spec);
   return file;
 }
 
@@ -379,10 +385,13 @@ Json to_json(const TrainResult& result) {
     for (std::size_t label = 1; label < result.class_names.size(); ++label)
       test["dice"][std::to_string(label)] = number(losses::summarise(over_cases(result.test, label)).mean);
   }
+  Json clean_up;
+  if (result.clean_up) clean_up = to_json(*result.clean_up, result.class_names);
   return {{"run", result.run},
           {"epochs", result.epochs},
           {"best_epoch", result.best_epoch},
           {"val", {{"dice_mean", number(result.val_dice)}, {"rise", number(result.rise)}}},
+          {"clean_up", clean_up},
           {"test", test},
           {"seconds", result.seconds},
           {"peak_memory_bytes", result.peak_memory},

@@ -87,6 +87,13 @@ void require_same_classes(const nn::ModelSpec& model, const data::DatasetInfo& i
               "labels of one would be read as another class; give the classes the same names in the same order");
 }
 
+void require_mirror_axes(const nn::Model& model) {
+  const std::vector<std::int64_t>& axes = model.spec.mirror_axes;
+  if (std::count(axes.begin(), axes.end(), 0) < std::ssize(axes)) return;
+  throw Error(ErrorKind::usage, "--tta: the training of " + model.path + " mirrored along no axis",
+              "leave --tta out, or train with flips (--augment default,flip=0.5) where left and right are alike");
+}
+
 Tensor fit_channels(const Tensor& image, const nn::ModelSpec& model, const std::string& where) {
   const std::int64_t wanted = model.net.in_channels, there = image.extent(-1), voxels = image.numel() / there;
   if (image.dims() - 1 != model.net.dims)

@@ -1,6 +1,7 @@
 // `voxgrad predict` segments images: datasets with or without labels, single pictures and volumes, and folders of them.
 // Datasets become HDF5 files of labels, images become masks of their own kind and geometry. With --probabilities and
 // --overlay there are further files. It prints nothing but messages; with --json the names of the files.
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -11,9 +12,11 @@
 #include "apps/report/picture.h"
 #include "apps/report/slices.h"
 #include "apps/training/checkpoint.h"
+#include "apps/training/clean_up_choice.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
 #include "apps/training/suitability.h"
+#include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "data/attributes.h"
 #include "data/prediction_writer.h"
@@ -21,6 +24,7 @@
 #include "engine/error.h"
 #include "engine/names.h"
 #include "engine/ops.h"
+#include "nn/inference/clean_up.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
@@ -33,9 +37,11 @@ struct Options {
   std::string model, split = "all";
   std::vector<std::string> inputs;
   JobOptions job;
+  bool tta = false, clean_up = true;
 };
 
-// One model, or several whose probabilities are averaged.
+// One model, or several whose probabilities are averaged. The mean is cleaned up as all of them say; if they say
+// different things, it is not.
 class Predictor {
  public:
   Predictor(const std::vector<std::string>& files, Device device) {
@@ -51,11 +57,20 @@ class Predictor {
     }
   }
   const nn::ModelSpec& spec() const { return models_.front().spec; }
+  bool agrees() const {
+    const auto same = [&](const nn::Model& model) { return model.spec.clean_up == spec().clean_up; };
+    return std::all_of(models_.begin(), models_.end(), same);
+  }
+  nn::CleanUp clean_up() const { return agrees() ? spec().clean_up : nn::CleanUp{}; }
   const std::string& path() const { return models_.front().path; }
   std::vector<std::string> paths() const {
     std::vector<std::string> result;
     for (const nn::Model& model : models_) result.push_back(model.path);
     return result;
+  }
+
+  void require_mirrors() const {
+    for (const nn::Model& model : models_) require_mirror_axes(model);
   }
 
   // Returns the labels. The image is changed if there is one model.
@@ -77,7 +92,9 @@ class Predictor {
       }));
     sum = sum * (1.0 / static_cast<double>(models_.size()));
     if (also) also(0, sum);
-    return argmax(sum);
+    const Tensor labels = argmax(sum);
+    if (options.clean_up) nn::clean_up(labels, clean_up(), spec().net.classes);
+    return labels;
   }
 
  private:
@@ -98,6 +115,8 @@ class Prediction {
     scores_ = options.job.logits          ? ScoresFile::logits
               : options.job.probabilities ? ScoresFile::probabilities
                                           : ScoresFile::none;
+    if (options.clean_up && !predictor.agrees())
+      warn("the models clean up different components, so the mean of them is not cleaned up");
   }
 
   void dataset(const Job& job);
@@ -116,7 +135,9 @@ class Prediction {
   }
   nn::PredictOptions options_for(const data::Case& one) const {
     return {.scores = scores_ == ScoresFile::logits ? nn::Scores::logits : nn::Scores::probabilities,
-            .spacing = one.spacing};
+            .spacing = one.spacing,
+            .mirror = options_.tta,
+            .clean_up = options_.clean_up};
   }
   // A picture is drawn as it was; of a volume there is no second copy, and in grey its normalised values look the same.
   Tensor to_draw(const Tensor& image) const {
@@ -241,12 +262,16 @@ void predict(const Options& options, const Common& common) {
       inputs.push_back(word);
   if (inputs.empty()) throw Error(ErrorKind::usage, "predict: no image given", "voxgrad predict RUN IMAGE -o MASK");
   const Predictor predictor(files, common.get_device());
+  if (options.tta) predictor.require_mirrors();
   JobOptions how = options.job;
   how.class_names = predictor.spec().class_names;
   how.channels = predictor.spec().net.in_channels;
   how.split = options.split;
   const std::vector<Job> jobs = plan_jobs(inputs, files, how);
   Prediction prediction(options, predictor, console);
+  const std::string cleaned =
+      clean_up_text(options.clean_up ? predictor.clean_up() : nn::CleanUp{}, predictor.spec().class_names);
+  if (cleaned != "none") console.say("clean-up  " + cleaned);
   const SignalGuard guard;
   std::size_t done = 0, images = 0;
   std::optional<Error> failure;  // of the first image that cannot be segmented; the others are not held up
@@ -271,6 +296,8 @@ void predict(const Options& options, const Common& common) {
   if (common.json)
     print_json({{"model", predictor.path()},
                 {"models", predictor.paths()},
+                {"tta", options.tta},
+                {"clean_up", cleaned},
                 {"written", prediction.written()},
                 {"warnings", prediction.warnings()}});
   if (failure)
@@ -294,6 +321,8 @@ void add_predict(Program& program) {
       verb.add_flag("--probabilities", options->job.probabilities, "write the class probabilities too");
   verb.add_flag("--logits", options->job.logits, "HDF5: write logits and true labels, as `losses eval` reads them")
       ->excludes(probabilities);
+  add_tta_flag(verb, options->tta);
+  add_clean_up_flag(verb, options->clean_up);
   verb.add_flag("--overlay", options->job.overlay,
                 "draw what was found over each image, as a PNG beside the mask (of a dataset: in a folder)");
   verb.add_flag("--overwrite", options->job.overwrite, "replace files that are there already");

@@ -18,6 +18,7 @@
 #include "apps/training/console_observer.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
+#include "apps/training/validation.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "engine/backend.h"
@@ -53,6 +54,7 @@ void show(const TrainResult& result, const std::string& report, const std::strin
                   fixed(result.val_dice, 4), "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ",
                   result.run, "\n"));
   if (const std::string words = outlook(result.rise); !words.empty()) print_text(words + "\n");
+  if (result.clean_up) print_text("clean-up: " + choice_text(*result.clean_up, result.class_names) + "\n");
   if (!report.empty()) print_text("report: " + report + "\n");
 }
 
@@ -69,26 +71,33 @@ Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, dou
 
 // Makes the plan of a training that fits --time, of which a part is over already. If that is time for few steps only,
 // a step has fewer patches.
-std::pair<Plan, Costs> fit(const data::Dataset& dataset, const TrainConfig& config, const std::string& time,
-                           Clock::time_point start, const Common& common) {
+std::pair<Plan, Costs> fit(const data::Dataset& dataset, const TrainOptions& options, Clock::time_point start,
+                           const Common& common) {
   constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
   constexpr std::int64_t kFewSteps = 300, kLeastBatch = 2;
-  const double seconds = parse_time(time);
-  Plan plan = make_plan(dataset, config);
+  const double seconds = parse_time(options.time);
+  const TrainConfig& wish = options.config;
+  Plan plan = make_plan(dataset, wish);
   Costs costs;
   for (bool cut = false;; cut = true) {
     costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
+    // What was left out for the usual number of steps may fit.
+    set_validated(plan, wish.validate_cases);
+    plan.config.validate_every = wish.validate_every;
     fit_time(plan, costs, seconds - since(start));
-    explain(plan, "steps", text(plan.steps), "as many as fit " + time);
-    if (cut) explain(plan, "batch", text(plan.config.batch), text("with more patches, few steps would fit ", time));
-    if (config.batch > 0 || plan.steps >= kFewSteps || plan.config.batch / 2 < kLeastBatch) break;
-    TrainConfig smaller = config;
+    explain(plan, "steps", text(plan.steps), "as many as fit " + options.time);
+    if (cut)
+      explain(plan, "batch", text(plan.config.batch), text("with more patches, few steps would fit ", options.time));
+    if (wish.batch > 0 || plan.steps >= kFewSteps || plan.config.batch / 2 < kLeastBatch) break;
+    TrainConfig smaller = wish;
     smaller.batch = plan.config.batch / 2;
     plan = make_plan(dataset, smaller);
   }
-  common.console().say(text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", time,
-                            ", with a validation of ", duration(costs.validation), " every ",
-                            plan.config.validate_every, " epochs, and ", duration(costs.test), " for the test"));
+  common.console().say(
+      text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", options.time, ", with ",
+           validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
+           duration(validated_share(plan) * costs.validation), ", and ",
+           duration(validated_share(plan) * costs.clean_up + costs.test), " for the clean-up and the test"));
   return {std::move(plan), costs};
 }
 
@@ -97,7 +106,8 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
   const Device device = common.get_device();
   const std::int64_t epochs = plan.epoch_of(plan.steps),
                      parameters = nn::UNet(plan.model.net, Random(0)).parameter_count();
-  const double total = seconds_of(plan, costs);
+  const double total = seconds_of(plan, costs), validation = validated_share(plan) * costs.validation,
+               clean_up = validated_share(plan) * costs.clean_up;
   const auto pool = static_cast<std::int64_t>(backend_of(device).pool().statistics().peak);
   if (common.json)
     return print_json({{"parameters", parameters},
@@ -106,8 +116,10 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"steps", plan.steps},
                        {"epochs", epochs},
                        {"step_seconds", costs.step},
-                       {"validation_seconds", costs.validation},
+                       {"validations", validations(plan)},
+                       {"validation_seconds", validation},
                        {"test_seconds", costs.test},
+                       {"clean_up_seconds", clean_up},
                        {"seconds", total},
                        {"tensor_memory_bytes", pool},
                        {"peak_memory_bytes", peak_memory_bytes()},
@@ -119,8 +131,10 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
   print_text(summary(plan, dataset.info(), parameters) +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
-                  "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3),
-                  " s, validations of ", duration(costs.validation), ", a test of ", duration(costs.test), "\n\n") +
+                  "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3), " s, ",
+                  validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
+                  duration(validation), ", a test of ", duration(costs.test),
+                  plan.chooses_clean_up() ? ", a choice of the clean-up of " + duration(clean_up) : "", "\n\n") +
              reasons_text(plan));
 }
 
@@ -214,7 +228,7 @@ void train(TrainOptions& options, const Program& program) {
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
   auto [plan, costs] = options.time.empty() ? std::pair{make_plan(dataset, config), Costs{}}
-                                            : fit(dataset, config, options.time, start, program.common());
+                                            : fit(dataset, options, start, program.common());
   if (options.time.empty() && options.dry_run) costs = measure(dataset, plan, device, 0);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory

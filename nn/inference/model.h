@@ -44,6 +44,7 @@ struct Preparation {
 struct CleanUp {
   bool foreground = false;                 // of all foreground classes together; this is done first
   std::vector<std::int64_t> classes = {};  // 1 for each class of which only the largest component stays, else 0
+  bool operator==(const CleanUp&) const = default;
 };
 
 struct ModelSpec {

@@ -2,6 +2,10 @@
 // of overlapping windows are averaged with Gaussian weights (sigma is an eighth of the window), because predictions
 // near the border of a window see less context (Isensee et al., "nnU-Net", Nature Methods 2021). The validation during
 // training uses the same code.
+//
+// With mirroring, the network sees every window once for each subset of the mirror axes, so 2^axes times. The mean is
+// that of the probabilities, because one view with very large logits would outweigh all others in a mean of logits. It
+// is taken within each window, so the memory does not grow with the image.
 #pragma once
 
 #include <functional>
@@ -22,21 +26,24 @@ using Progress = std::function<void(double share)>;
 // The image is f32 [*S, C], normalised and on the host, and the network is in evaluation mode. The sink receives
 // logits. The slabs come in order and cover every row once. Besides the image, the memory holds a few windows, and sums
 // for as many rows as a window has. An image that is smaller than the window is padded with zeros on all sides.
+// `mirror_axes` is as in ModelSpec; with it, the logits of a window are the logarithm of the mean probabilities.
 // Error(argument) if the arguments do not fit.
 void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink,
-                    const Progress& progress = {});
+                    const Progress& progress = {}, const std::vector<std::int64_t>& mirror_axes = {});
 
 enum class Scores { probabilities, logits };
 
 struct PredictOptions {
   Scores scores = Scores::probabilities;  // what the sink receives
   std::vector<double> spacing = {};       // of the image, for each axis; needed by a model with Preparation::spacing
-  bool mirror = false;                    // averages over the image mirrored along ModelSpec::mirror_axes
-  Progress progress = {};                 // what it throws ends the prediction
+  bool mirror = false;  // averages over the image mirrored along ModelSpec::mirror_axes; without any it changes nothing
+  bool clean_up = true;    // whether the labels are cleaned up as ModelSpec::clean_up says; scores never are
+  Progress progress = {};  // what it throws ends the prediction
 };
 
 // Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
-// normalises a copy of them. `also`, if given, receives the probabilities or the logits. Both results are on the host.
+// normalises a copy of them. A voxel of an island that was removed is background, with a low probability of it, because
+// scores are not cleaned up. `also`, if given, receives the probabilities or the logits. Both results are on the host.
 // Nothing is written to the model, so several threads may use it at the same time. Throws Error(data) if the image has
 // other axes or channels than the model takes, or an element that is NaN or infinite; Error(model) if the output of the
 // network is not finite, because argmax would make it the background.
@@ -44,7 +51,7 @@ Tensor predict(const Model& model, const Tensor& image, const PredictOptions& op
 // The same without a copy: the image, f32 on the host, is normalised afterwards.
 Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOptions& options = {},
                         const SlabSink& also = {});
-// The labels together with the probabilities, f32 [*S, C].
+// The labels together with the probabilities, f32 [*S, C], which are not cleaned up.
 struct Prediction {
   Tensor labels, probabilities;
 };
