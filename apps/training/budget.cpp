@@ -7,6 +7,7 @@
 
 #include "apps/program/console.h"
 #include "apps/training/evaluation.h"
+#include "apps/training/preparation.h"
 #include "apps/training/trainer.h"
 #include "engine/error.h"
 
@@ -25,18 +26,20 @@ double time_of(F&& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Returns the seconds that all of these cases take, by those of the one in the middle.
-double evaluation_time(Trainer& trainer, const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
-                       losses::Needs needs) {
+// Returns the seconds that all of these cases take, by those of the one in the middle. The network sees resampled
+// voxels.
+double evaluation_time(Trainer& trainer, const nn::ModelSpec& model, const data::Dataset& dataset,
+                       const std::vector<std::int64_t>& cases, losses::Needs needs) {
   if (cases.empty()) return 0;
+  const auto voxels_of = [&](std::int64_t index) { return resampled_voxels(model, dataset.info(), index); };
   double voxels = 0;
-  for (const std::int64_t index : cases) voxels += static_cast<double>(nth(dataset.info().shapes, index).numel());
+  for (const std::int64_t index : cases) voxels += voxels_of(index);
   const std::int64_t middle = nth(cases, std::ssize(cases) / 2);
   const auto one = [&] { evaluate_cases(trainer.evaluated(), dataset, {middle}, {.needs = needs}); };
   one();  // the first one allocates
   const double seconds = time_of(one);
   trainer.end_validation(std::nan(""));
-  return seconds * voxels / static_cast<double>(nth(dataset.info().shapes, middle).numel());
+  return seconds * voxels / voxels_of(middle);
 }
 
 std::int64_t validations(const Plan& plan) {
@@ -49,7 +52,8 @@ std::int64_t validations(const Plan& plan) {
 Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured,
                     const std::function<void()>& progress) {
   if (plan.fields)
-    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, progress, [](const std::string&) {});
+    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, progress,
+                         [](const std::string&) {});
   Trainer trainer(dataset, plan, device);
   const auto step = [&] {
     trainer.step();
@@ -67,8 +71,8 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
     trainer.weights();
     trainer.state();
   });
-  costs.validation = evaluation_time(trainer, dataset, plan.val, losses::Needs::counts);
-  costs.test = evaluation_time(trainer, dataset, plan.test, losses::Needs::probabilities);
+  costs.validation = evaluation_time(trainer, plan.model, dataset, plan.val, losses::Needs::counts);
+  costs.test = evaluation_time(trainer, plan.model, dataset, plan.test, losses::Needs::probabilities);
   return costs;
 }
 

@@ -8,6 +8,7 @@
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/geometry.h"
+#include "apps/training/preparation.h"
 #include "apps/training/suitability.h"
 #include "data/fingerprint.h"
 #include "data/splits.h"
@@ -93,17 +94,11 @@ std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std:
   return dataset.split(name);
 }
 
-Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases, const TrainConfig& config) {
-  std::vector<Shape> shapes;
-  std::vector<std::vector<double>> spacings;
-  for (const std::int64_t index : cases) {
-    shapes.push_back(nth(info.shapes, index));
-    spacings.push_back(nth(info.spacings, index));
-  }
+Geometry geometry_of(const PreparedShapes& cases, int dims, const TrainConfig& config) {
   GeometryWish wish;
   wish.depth = static_cast<int>(config.depth);
-  if (!config.patch.empty()) wish.patch = parse_sizes(config.patch, info.dims, "--patch");
-  return plan_geometry(shapes, spacings, wish);
+  if (!config.patch.empty()) wish.patch = parse_sizes(config.patch, dims, "--patch");
+  return plan_geometry(cases.shapes, cases.spacings, wish);
 }
 
 void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
@@ -142,16 +137,14 @@ void check_norm(const Plan& plan) {
 
 void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train) {
   const TrainConfig& c = plan.config;
-  // Hounsfield units mean the same in every scan; other intensities are comparable within a case only.
-  const auto modality = dataset.info().attributes.find("modality");
-  const bool ct = modality != dataset.info().attributes.end() && modality->second == "CT";
-  if (ct) plan.model.normalisation = nn::Normalisation::of_dataset(data::intensity_moments(dataset, train));
   data::LoaderOptions& loader = plan.loader;
   loader.cases = train;
   loader.patch = plan.model.window;
   loader.batch = c.batch;
   loader.foreground = c.foreground;
-  loader.prepare = [normalisation = plan.model.normalisation](const Tensor& image) { normalisation.apply(image); };
+  loader.prepare = [model = plan.model, ignore = dataset.info().ignore_label](data::Case& one) {
+    prepare_case(model, ignore, one);
+  };
   loader.augment = data::augment_options(c.augment, dataset.info().dims);
   loader.seed = c.seed;
 }
@@ -232,7 +225,9 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
                 "leave --patience out, or give the dataset validation cases");
   plan.val = val;
   plan.test = test;
-  const Geometry geometry = geometry_of(info, train, c);
+  std::vector<std::int64_t> others = val;
+  others.insert(others.end(), test.begin(), test.end());
+  const Geometry geometry = geometry_of(plan_preparation(c, plan.model, dataset, train, others), info.dims, c);
   std::int64_t voxels = 1;
   for (const std::int64_t extent : geometry.patch) voxels *= extent;
   c.dims = info.dims;
@@ -245,8 +240,8 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   check_norm(plan);
   plan_loader(plan, dataset, train);
   // Intensities are compared only where images are not normalised one by one.
-  plan.model.training = describe_images(dataset, train, parse_label_map(c.label_map),
-                                        plan.model.normalisation.kind != nn::Normalisation::Kind::zscore_case);
+  plan.model.training =
+      describe_images(dataset, train, parse_label_map(c.label_map), !plan.model.normalisation.of_each_image());
   plan_fields(plan, info);
   plan_steps(plan);
   plan.context.ignore = info.ignore_label;
@@ -314,9 +309,10 @@ std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_
               plan.test.size(), " test cases; classes ", join(info.class_names, ", "), "\n", "network   ", info.dims,
               "-D U-Net, base ", c.base, ", depth ", c.depth, ", poolings", strides, ", ", c.norm, " norm, ",
               parameters, " parameters\n", "input     [", sizes_text(input), "x", info.channels, "], output [",
-              sizes_text(input), "x", plan.model.net.classes, "]\n", "loss      ", losses::make_loss(c.loss).text(),
-              "\n", "training  ", plan.steps, " steps in ", plan.epoch_of(plan.steps), " epochs, ", c.optimizer,
-              ", rate ", c.lr, ", ", c.schedule, ", seed ", c.seed, "\n");
+              sizes_text(input), "x", plan.model.net.classes, "]\n", "images    crop ", c.crop, ", spacing ", c.spacing,
+              ", normalise ", c.normalise, "\n", "loss      ", losses::make_loss(c.loss).text(), "\n", "training  ",
+              plan.steps, " steps in ", plan.epoch_of(plan.steps), " epochs, ", c.optimizer, ", rate ", c.lr, ", ",
+              c.schedule, ", seed ", c.seed, "\n");
 }
 
 }  // namespace voxgrad::apps

@@ -19,6 +19,8 @@ struct Normalisation {
   std::vector<double> mean, deviation;      // per channel, for zscore_dataset
   std::vector<double> low = {}, high = {};  // zscore_dataset clips to this range first; empty: it does not clip
 
+  // Whether the statistics are those of each image, so that only differences within an image count.
+  bool of_each_image() const { return kind == Kind::zscore_case || kind == Kind::zscore_mask; }
   // zscore_dataset with the statistics of the training cases. A channel with a single value gets the deviation 1.
   static Normalisation of_dataset(const std::vector<Moments>& channels);
   // Replaces each channel of the image, f32 [*S, C] on the host, by (x - mean) / deviation. A channel with a single
