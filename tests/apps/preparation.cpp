@@ -94,7 +94,8 @@ TrainConfig small() {
 TEST_CASE("preparation: the plan sees cropped and resampled cases, and batches are made of them") {
   const Folder folder;
   data::DatasetContents contents = framed({40, 48}, 8, 6);
-  for (std::size_t i = 0; i < 6; ++i) contents.cases[i].spacing = {i < 2 ? 1.0 : 2.0, 1.0};
+  for (std::size_t i = 0; i < 6; ++i) contents.cases[i].spacing = {i == 0 ? 1.0 : 2.0, 1.0};
+  contents.splits = {{"train", {0, 1, 2, 3}}, {"val", {4}}, {"test", {5}}};
   const data::Dataset dataset = written(folder, "d.h5", contents);
   const Plan plan = apps::make_plan(dataset, small());
   CHECK(plan.config.crop == "on");
@@ -186,7 +187,7 @@ TEST_CASE(
 
   const Outcome again = program({"evaluate", run, data, "--split", "test", "--json"});
   REQUIRE_MESSAGE(again.code == 0, again.err);
-  CHECK(Json::parse(again.out)["dice_mean"].get<double>() == resampled);
+  CHECK(Json::parse(again.out)["mean"]["dice"].get<double>() == resampled);
 
   // As a dataset, as a NIfTI file and by the library: the same labels, on the voxels of the source.
   const data::Dataset dataset = data::Dataset::open(data);
