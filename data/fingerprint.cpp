@@ -7,6 +7,8 @@
 #include <numeric>
 #include <set>
 
+#include "engine/moments.h"
+
 namespace voxgrad::data {
 namespace {
 
@@ -224,18 +226,6 @@ std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t valu
     sizes.push_back(size);
   }
   return sizes;
-}
-
-std::vector<Moments> intensity_moments(const Dataset& dataset, const std::vector<std::int64_t>& cases) {
-  check(!cases.empty(), "intensity_moments: there are no cases");
-  const std::int64_t channels = dataset.info().channels;
-  std::vector<Moments> total(static_cast<std::size_t>(channels));
-  for (const std::int64_t index : cases) {
-    const Tensor image = dataset.read(index).image;
-    const std::vector<Moments> here = channel_moments(image.data<float>(), image.numel() / channels, channels);
-    for (std::size_t c = 0; c < total.size(); ++c) total[c].merge(here[c]);
-  }
-  return total;
 }
 
 Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases) {

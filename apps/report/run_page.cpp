@@ -168,12 +168,18 @@ std::string value_table(const std::string& caption, const std::string& what, con
 std::string normalisation_text(const nn::Normalisation& how) {
   switch (how.kind) {
     case nn::Normalisation::Kind::zscore_case: return "each image by its own mean and deviation";
+    case nn::Normalisation::Kind::zscore_mask:
+      return "each image by the mean and deviation of its voxels that are not 0";
+    case nn::Normalisation::Kind::rgb: return "divided by 255";
     case nn::Normalisation::Kind::none: return "none";
     case nn::Normalisation::Kind::zscore_dataset: break;
   }
   std::string words = "by the training cases";
   for (std::size_t c = 0; c < how.mean.size(); ++c)
-    words += text("; channel ", c, ": mean ", significant(how.mean[c]), ", deviation ", significant(how.deviation[c]));
+    words += text(
+        "; channel ", c, ": ",
+        how.low.empty() ? "" : text("clipped to ", significant(how.low[c]), " .. ", significant(how.high[c]), ", "),
+        "mean ", significant(how.mean[c]), ", deviation ", significant(how.deviation[c]));
   return words;
 }
 

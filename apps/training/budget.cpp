@@ -8,6 +8,7 @@
 #include "apps/program/console.h"
 #include "apps/training/clean_up_choice.h"
 #include "apps/training/evaluation.h"
+#include "apps/training/preparation.h"
 #include "apps/training/trainer.h"
 #include "apps/training/validation.h"
 #include "engine/error.h"
@@ -26,16 +27,19 @@ double time_of(F&& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Returns the seconds that evaluate({..}) takes with all of these cases, by those of the one in the middle.
+// Returns the seconds that evaluate({..}) takes with all of these cases, by those of the one in the middle. The network
+// sees resampled voxels.
 template <class F>
-double evaluation_time(const data::Dataset& dataset, const std::vector<std::int64_t>& cases, F&& evaluate) {
+double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
+                       F&& evaluate) {
   if (cases.empty()) return 0;
+  const auto voxels_of = [&](std::int64_t index) { return resampled_voxels(model, dataset.info(), index); };
   double voxels = 0;
-  for (const std::int64_t index : cases) voxels += static_cast<double>(nth(dataset.info().shapes, index).numel());
+  for (const std::int64_t index : cases) voxels += voxels_of(index);
   const std::int64_t middle = nth(cases, std::ssize(cases) / 2);
   const auto one = [&] { evaluate(std::vector{middle}); };
   one();  // the first one allocates
-  return time_of(one) * voxels / static_cast<double>(nth(dataset.info().shapes, middle).numel());
+  return time_of(one) * voxels / voxels_of(middle);
 }
 
 }  // namespace
@@ -43,7 +47,8 @@ double evaluation_time(const data::Dataset& dataset, const std::vector<std::int6
 Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured,
                     const std::function<void()>& progress) {
   if (plan.fields)
-    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, progress, [](const std::string&) {});
+    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, progress,
+                         [](const std::string&) {});
   Trainer trainer(dataset, plan, device);
   const auto step = [&] {
     trainer.step();
@@ -63,14 +68,14 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   });
   const nn::Model& model = trainer.evaluated();
   using Cases = std::vector<std::int64_t>;
-  costs.validation =
-      evaluation_time(dataset, plan.val, [&](const Cases& cases) { evaluate_cases(model, dataset, cases); });
-  costs.test = evaluation_time(dataset, plan.test, [&](const Cases& cases) {
-    evaluate_cases(model, dataset, cases, {losses::Needs::probabilities});
-  });
+  const auto time = [&](const Cases& cases, const auto& evaluate) {
+    return evaluation_time(plan.model, dataset, cases, evaluate);
+  };
+  costs.validation = time(plan.val, [&](const Cases& cases) { evaluate_cases(model, dataset, cases); });
+  costs.test = time(plan.test,
+                    [&](const Cases& cases) { evaluate_cases(model, dataset, cases, {losses::Needs::probabilities}); });
   if (plan.chooses_clean_up())
-    costs.clean_up =
-        evaluation_time(dataset, plan.val, [&](const Cases& cases) { choose_clean_up(model, dataset, cases); });
+    costs.clean_up = time(plan.val, [&](const Cases& cases) { choose_clean_up(model, dataset, cases); });
   trainer.end_validation(std::nan(""));
   return costs;
 }

@@ -1,5 +1,5 @@
-// The settings of a training. Flags, TOML files and checkpoints name them with the same words. 0 or an empty text means
-// that the value comes from the data; training/plan.h fills it in.
+// The settings of a training. Flags, TOML files and checkpoints name them with the same words. 0, an empty text or
+// "auto" means that the value comes from the data; training/plan.h fills it in.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ struct TrainConfig {
   double dropout = 0;
   bool deep_supervision = false;
   bool amp = false;
+  std::string crop = "auto", spacing = "auto", normalise = "auto";
   std::string patch;
   std::int64_t batch = 0, epochs = 0, steps = 0;
   double lr = 0;
@@ -50,6 +51,11 @@ void visit_settings(Config& c, F&& f) {
   f("dropout", c.dropout, "share of channels dropped after each block, 0 .. 1");
   f("deep_supervision", c.deep_supervision, "the loss at every resolution, weights 2^-k");
   f("amp", c.amp, "mixed precision on a card: maps in bf16, everything that is learned in f32");
+  f("crop", c.crop, "images to the box of the voxels that are not 0: on, off, or auto: if much is outside");
+  f("spacing", c.spacing,
+    "that all images are resampled to: 1x0.5x0.5, none, or auto: the median, if the training cases differ");
+  f("normalise", c.normalise,
+    "intensities: case, mask (voxels that are not 0), dataset (clipped, as for CT), rgb (by 255), none, or auto");
   f("patch", c.patch, "size of a training patch, 128 or 96x96x64; empty: the case, at most 256^2 or 64^3 voxels");
   f("batch", c.batch, "patches per step; 0: by voxels");
   f("epochs", c.epochs, "length of the training; 0: see --steps");
@@ -85,5 +91,10 @@ void require_amp(Device device);
 // Reads "128" or "96x96x64" (or with commas) as one value per axis. Throws Error(usage) that names `flag`.
 Shape parse_sizes(const std::string& text, int dims, const std::string& flag);
 std::string sizes_text(const Shape& sizes);  // "96x96x64"
+
+// Reads "1x0.5x0.5" (or with commas), one number per axis or one for all. Throws Error(usage) that names --spacing for
+// anything else.
+std::vector<double> parse_spacing(const std::string& text, int dims);
+std::string spacing_text(const std::vector<double>& spacing);  // "1x0.5x0.5", of six digits each
 
 }  // namespace voxgrad::apps

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/training/preparation.h"
 #include "apps/training/suitability.h"
 #include "engine/error.h"
 #include "engine/ops.h"
@@ -20,10 +21,13 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
 
 namespace {
 
-Tensor segment(const nn::Model& model, const data::Case& sample, const EvaluateOptions& options,
+Tensor segment(const nn::Model& model, const data::Case& sample, bool physical, const EvaluateOptions& options,
                const nn::SlabSink& also) try {
   return nn::predict(model, fit_channels(sample.image, model.spec, text("case \"", sample.id, '"')),
-                     {.spacing = sample.spacing, .mirror = options.mirror, .clean_up = options.clean_up}, also);
+                     {.spacing = comparable_spacing(model.spec, sample.spacing, physical),
+                      .mirror = options.mirror,
+                      .clean_up = options.clean_up},
+                     also);
 } catch (const Error& error) {
   if (error.kind() != ErrorKind::model) throw;
   throw Error(error.kind(), text("case \"", sample.id, "\": ", error.message()), error.hint());
@@ -47,7 +51,7 @@ std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Datas
     const nn::SlabSink add = [&](std::int64_t row, const Tensor& probabilities) {
       tally.add(probabilities, slice(sample.label, 0, row, row + probabilities.extent(0)));
     };
-    const Tensor labels = segment(model, sample, options, soft ? add : nn::SlabSink());
+    const Tensor labels = segment(model, sample, info.physical, options, soft ? add : nn::SlabSink());
     results.push_back(compare_labels(sample.id, labels, sample.label,
                                      {.classes = dataset.classes(),
                                       .ignore = info.ignore_label,

@@ -9,6 +9,7 @@
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/geometry.h"
+#include "apps/training/preparation.h"
 #include "apps/training/suitability.h"
 #include "apps/training/validation.h"
 #include "data/fingerprint.h"
@@ -90,15 +91,6 @@ std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std:
   return dataset.split(name);
 }
 
-TrainingCases look_at(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases) {
-  TrainingCases result{info, {}, {}};
-  for (const std::int64_t index : cases) {
-    result.shapes.push_back(nth(info.shapes, index));
-    result.spacings.push_back(nth(info.spacings, index));
-  }
-  return result;
-}
-
 void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
   TrainConfig& c = plan.config;
   plan.model.window = geometry.patch;
@@ -136,16 +128,14 @@ void check_norm(const Plan& plan) {
 
 void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train) {
   const TrainConfig& c = plan.config;
-  // Hounsfield units mean the same in every scan; other intensities are comparable within a case only.
-  const auto modality = dataset.info().attributes.find("modality");
-  const bool ct = modality != dataset.info().attributes.end() && modality->second == "CT";
-  if (ct) plan.model.normalisation = nn::Normalisation::of_dataset(data::intensity_moments(dataset, train));
   data::LoaderOptions& loader = plan.loader;
   loader.cases = train;
   loader.patch = plan.model.window;
   loader.batch = c.batch;
   loader.foreground = c.foreground;
-  loader.prepare = [normalisation = plan.model.normalisation](const Tensor& image) { normalisation.apply(image); };
+  loader.prepare = [model = plan.model, ignore = dataset.info().ignore_label](data::Case& one) {
+    prepare_case(model, ignore, one);
+  };
   loader.augment = data::augment_options(c.augment, dataset.info().dims);
   const data::AugmentOptions& change = loader.augment;
   plan.model.mirror_axes = {change.flip_y > 0, change.flip_x > 0};
@@ -245,14 +235,18 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
                 "leave --patience out, or give the dataset validation cases");
   plan.val = val;
   plan.test = test;
-  Filled filled = fill_in(c, look_at(info, train));
-  plan.reasons = std::move(filled.reasons);
+  std::vector<std::int64_t> others = val;
+  others.insert(others.end(), test.begin(), test.end());
+  PreparedShapes prepared = plan_preparation(c, plan.model, dataset, train, others);
+  plan.reasons = std::move(prepared.reasons);
+  Filled filled = fill_in(c, {info, std::ssize(train), std::move(prepared.shapes), std::move(prepared.spacings)});
+  plan.reasons.insert(plan.reasons.end(), filled.reasons.begin(), filled.reasons.end());
   plan_network(plan, info, filled.geometry);
   check_norm(plan);
   plan_loader(plan, dataset, train);
   // Intensities are compared only where images are not normalised one by one.
-  plan.model.training = describe_images(dataset, train, parse_label_map(c.label_map),
-                                        plan.model.normalisation.kind != nn::Normalisation::Kind::zscore_case);
+  plan.model.training =
+      describe_images(dataset, train, parse_label_map(c.label_map), !plan.model.normalisation.of_each_image());
   plan_fields(plan, info);
   plan_steps(plan);
   set_validated(plan, wish.validate_cases);
@@ -340,7 +334,8 @@ std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_
               c.dims < info.dims ? "-D U-Net for each slice, base " : "-D U-Net, base ", c.base, ", depth ", c.depth,
               ", poolings", strides, ", ", c.norm, " norm, ", parameters, " parameters\n", "input     [",
               sizes_text(input), "x", info.channels, "], output [", sizes_text(input), "x", plan.model.net.classes,
-              "]\n", "loss      ", losses::make_loss(c.loss).text(), "\n", "training  ", plan.steps, " steps in ",
+              "]\n", "images    crop ", c.crop, ", spacing ", c.spacing, ", normalise ", c.normalise, "\n",
+              "loss      ", losses::make_loss(c.loss).text(), "\n", "training  ", plan.steps, " steps in ",
               plan.epoch_of(plan.steps), " epochs, ", c.optimizer, ", rate ", c.lr, ", ", c.schedule, ", seed ", c.seed,
               "\n", validation_text(plan));
 }

@@ -5,7 +5,9 @@
 
 #include "apps/program/console.h"
 #include "apps/program/words.h"
+#include "apps/training/preparation_rules.h"
 #include "engine/error.h"
+#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -22,11 +24,6 @@ struct Draft {
   TrainConfig& config;
   const TrainingCases& cases;
   Geometry geometry = {};
-};
-
-// What a rule has decided, as text.
-struct Decision {
-  std::string value, why;
 };
 
 std::string all_extents(const std::vector<Extents>& list, int dims) {
@@ -152,7 +149,7 @@ Decision rate(Draft& d) {
 // Six patches of every training case; the number of epochs follows when the batch is known.
 Decision steps(Draft& d) {
   const bool asked = d.config.steps > 0 || d.config.epochs > 0;
-  const std::int64_t number = d.cases.count(), batch = d.config.batch;
+  const std::int64_t number = d.cases.count, batch = d.config.batch;
   if (!asked) d.config.steps = std::clamp(kPasses * number / batch, kLeastSteps, kMostSteps);
   const double seen = static_cast<double>(d.config.steps * batch) / static_cast<double>(number);
   return {asked ? text(d.config.steps > 0 ? d.config.steps : d.config.epochs, d.config.steps > 0 ? "" : " epochs")
@@ -189,8 +186,8 @@ Filled fill_in(TrainConfig& config, const TrainingCases& cases) {
   for (const Rule& rule : kRules) {
     Decision decision = rule.decide(draft);
     const bool given = asked.contains(rule.setting) && asked.at(rule.setting) != usual.at(rule.setting);
-    if (given || decision.why.empty()) decision.why = "as asked";
-    reasons.push_back({rule.setting, std::move(decision.value), std::move(decision.why)});
+    if (given || decision.reason.empty()) decision.reason = "as asked";
+    reasons.push_back({rule.setting, std::move(decision.value), std::move(decision.reason)});
   }
   return {std::move(draft.geometry), std::move(reasons)};
 }

@@ -14,9 +14,9 @@ namespace voxgrad::apps {
 // What the rules know of the training cases.
 struct TrainingCases {
   const data::DatasetInfo& info;
-  std::vector<Shape> shapes;                  // of each case
-  std::vector<std::vector<double>> spacings;  // of each case and axis
-  std::int64_t count() const { return std::ssize(shapes); }
+  std::int64_t count;                         // of the training cases
+  std::vector<Shape> shapes;                  // of each case, or of those that were looked at, as the network sees them
+  std::vector<std::vector<double>> spacings;  // of the same cases, for each axis
 };
 
 // A line of the plan: a setting with its value, and why it is so.

@@ -118,7 +118,7 @@ void Session::prepare_fields() {
                                 " of the training cases are made once, for ", plan_.fields->cache()));
     if (const int signal = pending_signal()) throw Interrupted{signal};
   };
-  plan_.fields->prepare(dataset_, plan_.loader.cases, plan_.loader.patch, progress,
+  plan_.fields->prepare(dataset_, plan_.loader.cases, plan_.loader.patch, plan_.loader.prepare, progress,
                         [&](const std::string& message) { warn(message); });
 }
 

@@ -14,6 +14,7 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/clean_up_choice.h"
 #include "apps/training/plan.h"
+#include "apps/training/preparation.h"
 #include "apps/training/run_directory.h"
 #include "apps/training/suitability.h"
 #include "apps/verbs/settings.h"
@@ -133,9 +134,9 @@ class Prediction {
   data::PredictionHeader header(const std::string& source, bool physical, int ignore) const {
     return {predictor_.spec().class_names, ignore, predictor_.path(), source, physical, style_, scores_};
   }
-  nn::PredictOptions options_for(const data::Case& one) const {
+  nn::PredictOptions options_for(const data::Case& one, bool physical) const {
     return {.scores = scores_ == ScoresFile::logits ? nn::Scores::logits : nn::Scores::probabilities,
-            .spacing = one.spacing,
+            .spacing = comparable_spacing(predictor_.spec(), one.spacing, physical),
             .mirror = options_.tta,
             .clean_up = options_.clean_up};
   }
@@ -182,7 +183,8 @@ void Prediction::dataset(const Job& job) {
     const Tensor drawn = to_draw(image);
     writer.begin(one, nth(info.shapes, cases[i]));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
-    const Tensor labels = predictor_(image, options_for(one), scores_ == ScoresFile::none ? nn::SlabSink() : put);
+    const Tensor labels =
+        predictor_(image, options_for(one, info.physical), scores_ == ScoresFile::none ? nn::SlabSink() : put);
     writer.labels(truth ? one.label : labels);
     if (options_.job.overlay) draw(job.overlay() + "/" + file_name(one.id) + ".png", drawn, labels, one);
     console_.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
@@ -221,7 +223,7 @@ void Prediction::image(const Job& job) {
     data::PredictionWriter writer(job.output, header(job.input, physical, -1));
     writer.begin(one, image.shape().without(-1));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
-    labels = predictor_(image, options_for(one), scores_ == ScoresFile::none ? nn::SlabSink() : put);
+    labels = predictor_(image, options_for(one, physical), scores_ == ScoresFile::none ? nn::SlabSink() : put);
     writer.labels(labels);
     writer.save();
   } else {
@@ -231,7 +233,7 @@ void Prediction::image(const Job& job) {
       const Shape zero = Shape::filled(slab.dims(), 0);
       all.backend().copy_box(slab, zero, all, zero.with(0, row), slab.shape(), false);
     };
-    labels = predictor_(image, options_for(one), all.defined() ? nn::SlabSink(keep) : nn::SlabSink());
+    labels = predictor_(image, options_for(one, physical), all.defined() ? nn::SlabSink(keep) : nn::SlabSink());
     data::write_mask(job.output, labels, one, physical, style_);
     if (all.defined()) {
       data::write_probabilities(job.output, all, one, physical, predictor_.spec().class_names);

@@ -97,9 +97,18 @@ class GraphWriter {
   }
 
   // (x - mean) / deviation for each channel; a channel with a single value becomes 0.
-  std::string normalised(const std::string& image, const Normalisation& normalisation) {
+  std::string normalised(std::string image, const Normalisation& normalisation) {
     if (normalisation.kind == Normalisation::Kind::none) return image;
     const Ints per_channel = channel_extents(net_.in_channels);
+    if (normalisation.kind == Normalisation::Kind::rgb)
+      return node("Div", "normalised", {image, constant("range", {}, {255})});
+    if (!normalisation.low.empty()) {
+      const auto limit = [&](const char* name, const std::vector<double>& values) {
+        return constant(name, per_channel, std::vector<float>(values.begin(), values.end()));
+      };
+      image = node("Min", "at_most", {image, limit("high", normalisation.high)});
+      image = node("Max", "clipped", {image, limit("low", normalisation.low)});
+    }
     if (normalisation.kind == Normalisation::Kind::zscore_dataset) {
       std::vector<float> means, scales;
       for (std::int64_t c = 0; c < net_.in_channels; ++c) {
@@ -252,7 +261,8 @@ WireMessage map_of(const std::string& name, std::int64_t channels, int dims) {
 std::map<std::string, std::string> metadata_of(const Model& model, bool normalised_inside) {
   std::map<std::string, std::string> metadata;
   const JsonValue spec = parse_json(to_text(model.spec));
-  for (const char* key : {"class_names", "patch", "normalisation"}) metadata[key] = to_text(*spec.find(key));
+  for (const char* key : {"class_names", "patch", "preparation", "normalisation"})
+    metadata[key] = to_text(*spec.find(key));
   for (const auto& [key, value] : *spec.find("training")->object()) metadata[key] = to_text(value);
   JsonValue::Array divisor;
   for (int axis = 0; axis < model.spec.net.dims; ++axis) divisor.emplace_back(model.net->divisor()[axis]);
@@ -266,9 +276,15 @@ std::map<std::string, std::string> metadata_of(const Model& model, bool normalis
 void save_onnx(const std::string& path, const Model& model, const OnnxOptions& options) {
   check(model.net != nullptr, "save_onnx: the model has no network");
   const UNetConfig& net = model.net->config();
+  const Normalisation& normalisation = model.spec.normalisation;
+  if (options.normalise && (normalisation.kind == Normalisation::Kind::zscore_mask ||
+                            (model.spec.preparation.crop && normalisation.of_each_image())))
+    throw Error(
+        ErrorKind::usage,
+        "save_onnx: the statistics of this model are those of a part of each image, which the graph does not cut out",
+        "write the file without the normalisation; its metadata say how images are prepared");
   GraphWriter writer(model);
-  const std::string image =
-      options.normalise ? writer.normalised("image", model.spec.normalisation) : std::string("image");
+  const std::string image = options.normalise ? writer.normalised("image", normalisation) : std::string("image");
   const std::string scores = writer.network(image), output = options.probabilities ? "probabilities" : "logits";
   if (options.probabilities)
     writer.node("Softmax", output, {scores}, {whole("axis", 1)});

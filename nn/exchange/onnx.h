@@ -6,8 +6,8 @@
 // multiples of UNet::divisor().
 //
 // The metadata of the file (metadata_props) say how images are prepared and what the outputs mean. Each value is JSON:
-// "class_names", "patch", "divisor", "normalisation", "normalised_inside" (whether the graph does it), and the fields
-// of TrainingImages, such as "least_spacing".
+// "class_names", "patch", "divisor", "preparation" (the graph neither crops nor resamples), "normalisation",
+// "normalised_inside" (whether the graph does it), and the fields of TrainingImages, such as "least_spacing".
 #pragma once
 
 #include <string>
@@ -20,7 +20,7 @@ struct OnnxOptions {
   bool probabilities = false;  // the output is the softmax of the logits
   // The graph begins with the normalisation of the model, so it takes the intensities of the image file. Statistics of
   // each image are those of the whole input: give images, not windows of them. Squares of the intensities must not
-  // leave the range of f32.
+  // leave the range of f32. Error(usage) for a model whose statistics are those of a part of the image.
   bool normalise = false;
 };
 

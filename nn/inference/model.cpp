@@ -288,6 +288,8 @@ std::string to_text(const ModelSpec& spec) {
   normalisation.add("kind", JsonValue(normalisation_names()[static_cast<std::size_t>(spec.normalisation.kind)]));
   normalisation.add("mean", list_of(spec.normalisation.mean));
   normalisation.add("deviation", list_of(spec.normalisation.deviation));
+  normalisation.add("low", list_of(spec.normalisation.low));
+  normalisation.add("high", list_of(spec.normalisation.high));
   writer.add("network", JsonValue(std::string("unet")));
   visit_fields(spec.net, writer);
   writer.add("patch", list_of(spec.window));
@@ -322,6 +324,8 @@ ModelSpec parse_spec(const std::string& json) try {
   normalisation.kind = static_cast<Normalisation::Kind>(inner.choice("kind", normalisation_names()));
   inner.fill("mean", normalisation.mean, [&](const JsonValue& x) { return inner.real("mean", x); });
   inner.fill("deviation", normalisation.deviation, [&](const JsonValue& x) { return inner.real("deviation", x); });
+  for (const auto& [key, values] : {std::pair{"low", &normalisation.low}, std::pair{"high", &normalisation.high}})
+    if (inner.has(key)) inner.fill(key, *values, [&](const JsonValue& x) { return inner.real(key, x); });
   require_consistent(spec);
   const auto add = [&](const char* key, auto& part) {
     if (reader.has(key)) visit_fields(part, spec.net, SpecReader(reader.at(key), text(key, '.')));

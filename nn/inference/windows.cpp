@@ -7,6 +7,7 @@
 #include "engine/backend.h"
 #include "engine/ops.h"
 #include "nn/inference/clean_up.h"
+#include "nn/inference/preparation.h"
 
 namespace voxgrad::nn {
 namespace {
@@ -243,16 +244,26 @@ Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOp
   if (wrong != last)
     throw Error(ErrorKind::data, text("predict: the image ", image, " is ", *wrong, " at element ", wrong - first),
                 "replace what is no number in f32, for instance by the background");
-  model.spec.normalisation.apply(image);
-  const Tensor labels = empty(image.shape().without(-1), DType::u8);
+  const Prepared prepared = prepare(model.spec, image, options.spacing);
+  const Tensor &x = prepared.image, labels = zeros(image.shape().without(-1), DType::u8);
+  const bool resampled = prepared.grid.resampled(), as_logits = options.scores == Scores::logits;
+  const Shape& begin = prepared.grid.box.begin;
+  const auto hand_on = [&](std::int64_t row, const Tensor& scores) {
+    if (resampled) place(argmax(scores), row, labels);
+    if (also) also(row, resampled && as_logits ? logits_of(scores) : scores);
+  };
+  Restorer restore(prepared.grid, resampled ? Scores::probabilities : options.scores, hand_on);
   const auto take = [&](std::int64_t row, const Tensor& logits) {
     if (!std::isfinite(logits.backend().sum_of_squares(logits)))
       throw Error(ErrorKind::model, "predict: the output of the network is not finite",
                   "the weights are too large, because the training has diverged, or the intensities are");
-    place(argmax(logits).to(Device::cpu), row, labels);
-    if (also) also(row, (options.scores == Scores::logits ? logits : softmax(logits)).to(Device::cpu));
+    if (!resampled) {
+      const Tensor found = argmax(logits).to(Device::cpu);
+      copy_box(found, Shape::filled(begin.dims(), 0), labels, begin.with(0, begin[0] + row), found.shape(), false);
+    }
+    if (resampled || also) restore(row, (resampled || !as_logits ? softmax(logits) : logits).to(Device::cpu));
   };
-  sliding_window(*model.net, image, window_for(model, image.shape()), take, options.progress,
+  sliding_window(*model.net, x, window_for(model, x.shape()), take, options.progress,
                  options.mirror ? model.spec.mirror_axes : std::vector<std::int64_t>());
   if (options.clean_up) clean_up(labels, model.spec.clean_up, model.spec.net.classes);
   return labels;

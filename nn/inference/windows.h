@@ -42,13 +42,16 @@ struct PredictOptions {
 };
 
 // Returns the labels u8 [*S] of an image [*S, C] of any element type. The intensities are those of the file; the model
-// normalises a copy of them. A voxel of an island that was removed is background, with a low probability of it, because
-// scores are not cleaned up. `also`, if given, receives the probabilities or the logits. Both results are on the host.
-// Nothing is written to the model, so several threads may use it at the same time. Throws Error(data) if the image has
-// other axes or channels than the model takes, or an element that is NaN or infinite; Error(model) if the output of the
-// network is not finite, because argmax would make it the background.
+// prepares a copy of them (nn/inference/preparation.h). `also`, if given, receives the probabilities or the logits.
+// Both results lie on the voxels of the given image, and are on the host. If the model resamples images, its
+// probabilities are resampled back, the labels are the most probable classes then, and logits are logarithms of the
+// probabilities. A voxel of an island that was removed is background, with a low probability of it, because scores are
+// not cleaned up. Nothing is written to the model, so several threads may use it at the same time. Throws Error(data)
+// if the image has other axes or channels than the model takes, an element that is NaN or infinite, or no spacing where
+// the model needs it; Error(model) if the output of the network is not finite, because argmax would make it the
+// background.
 Tensor predict(const Model& model, const Tensor& image, const PredictOptions& options = {}, const SlabSink& also = {});
-// The same without a copy: the image, f32 on the host, is normalised afterwards.
+// The same without a copy: the image, f32 on the host, is normalised afterwards, unless it was cropped.
 Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOptions& options = {},
                         const SlabSink& also = {});
 // The labels together with the probabilities, f32 [*S, C], which are not cleaned up.
@@ -57,9 +60,9 @@ struct Prediction {
 };
 Prediction predict_probabilities(const Model& model, const Tensor& image, const PredictOptions& options = {});
 
-// The window that predict() uses for an image [*S, C]. Along each axis it is that of the training or, if the image is
-// smaller, the extent of the image, rounded up to a multiple of UNet::divisor() and to at least four voxels of the
-// coarsest level. So a small image takes little time, and its statistics are not those of padding.
+// The window that predict() uses for an image [*S, C] that is prepared. Along each axis it is that of the training or,
+// if the image is smaller, the extent of the image, rounded up to a multiple of UNet::divisor() and to at least four
+// voxels of the coarsest level. So a small image takes little time, and its statistics are not those of padding.
 Shape window_for(const Model& model, const Shape& image);
 
 // Returns the first positions of the windows along an axis. They are evenly spread and overlap by at least half, and

@@ -117,13 +117,6 @@ TEST_CASE("fingerprint: every number of a small dataset") {
   CHECK(found.channels[1].deviation == 0);
   CHECK(found.channels[1].mean == -7);
 
-  const std::vector<Moments> moments = intensity_moments(dataset, {0, 1});
-  CHECK(near(moments[0].mean, ramp.mean));
-  CHECK(near(moments[0].deviation(), ramp.deviation));
-  CHECK(moments[1].deviation() == 0);
-  CHECK(intensity_moments(dataset, {1})[0].count == 12);
-  CHECK(contains(error_of([&] { intensity_moments(dataset, {}); }), "no cases"));
-
   const Fingerprint second = take_fingerprint(dataset, {1});
   CHECK(second.cases == 1);
   CHECK(second.foreground_fraction == 0);

@@ -23,7 +23,7 @@ namespace {
 ModelSpec small_spec() {
   ModelSpec spec;
   spec.net = {.in_channels = 2, .classes = 3, .base = 4, .depth = 3, .strides = {{2, 2}, {1, 2}}};
-  spec.normalisation = {nn::Normalisation::Kind::zscore_dataset, {0.1, -3}, {1e-3, 17}};
+  spec.normalisation = {nn::Normalisation::Kind::zscore_dataset, {0.1, -3}, {1e-3, 17}, {-1e3, -7}, {3e3, 1e9}};
   spec.window = {8, 16};
   spec.class_names = {"background", "a \"b\"", "\xC3\xBC"};
   spec.training = {.least_spacing = {0.5, 1},
