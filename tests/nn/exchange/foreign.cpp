@@ -177,6 +177,11 @@ TEST_CASE("what does not fit is listed with its cause") {
               if (entry.name == "decoder.transpconvs.0.weight") entry.tensor = zeros({6, 6, 7, 7});
             }),
             "no such U-Net: unet: stride is 7"));
+  CHECK(has(misfits([](NamedTensor& entry) {
+              if (contains(entry.name, ".norm.") || contains(entry.name, "all_modules.1"))
+                entry.name = "nothing.num_batches_tracked";
+            }),
+            "no norm has weights: instance norm without weights and no norm at all cannot be told apart"));
   // Extents without elements do not make the network large.
   CHECK(has(misfits([](NamedTensor& entry) {
               if (entry.name.starts_with("encoder.stages.1.0.convs.0.") && entry.tensor.dims() == 4)
