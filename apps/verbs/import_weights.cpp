@@ -13,7 +13,7 @@
 namespace voxgrad::apps {
 namespace {
 
-double number_in(const std::string& word) {
+double statistic_in(const std::string& word) {
   double value = 0;
   const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
   if (code != std::errc{} || end != word.data() + word.size())
@@ -30,8 +30,8 @@ nn::Normalisation normalisation_in(const std::string& text) {
   std::istringstream stream(text == "none" ? "" : text);
   for (std::string channel; std::getline(stream, channel, ',');) {
     const std::size_t colon = std::min(channel.find(':'), channel.size());
-    result.mean.push_back(number_in(channel.substr(0, colon)));
-    result.deviation.push_back(number_in(channel.substr(std::min(colon + 1, channel.size()))));
+    result.mean.push_back(statistic_in(channel.substr(0, colon)));
+    result.deviation.push_back(statistic_in(channel.substr(std::min(colon + 1, channel.size()))));
   }
   return result;
 }

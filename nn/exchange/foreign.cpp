@@ -260,7 +260,7 @@ class Translator {
     if (net.norm == Norm::instance)
       result_.notes.push_back("a norm without running statistics is taken for instance norm");
     if (net.norm == Norm::none)
-      result_.notes.push_back("there are no weights of norms: the network is taken for one without norms");
+      misfit("no norm has weights", "instance norm without weights and no norm at all cannot be told apart");
     if (pooled_) result_.notes.push_back("poolings have no weights; they are taken for max pooling");
   }
 

@@ -79,6 +79,7 @@ REFUSED = {
     "basic_prelu": (basic(act="prelu"), ["an activation with weights (PReLU): conv_0.conv_0.adn.A.weight; "]),
     "basic_interpolated": (basic(upsample="nontrainable"), ["an upsampling that aligns the corners: upcat_2.upsample"]),
     "basic_shuffled": (basic(upsample="pixelshuffle"), ["an upsampling by shuffled channels: "]),
+    "basic_without_affine": (basic(norm="instance"), ["no norm has weights: "]),
     "dyn_residual": (dyn(res_block=True), ["a residual block, whose shortcut has a norm: "]),
     "dyn_large_kernels": (dyn(kernels=[3, 5, 3, 3]), ["another shape: downsamples.0.conv1.conv.weight is [6, 4, 5, 5], "
                                                       "must be [6, 4, 3, 3]"]),

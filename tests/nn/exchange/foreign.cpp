@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "engine/names.h"
 #include "tests/nn/common.h"
 
 using namespace voxgrad;
@@ -18,6 +19,11 @@ using test::same_bits;
 using test::wave;
 
 namespace {
+
+Tensor halves_exchanged(const Tensor& weight) {
+  const std::int64_t in = weight.extent(1);
+  return concat({slice(weight, 1, in / 2, in), slice(weight, 1, 0, in / 2)}, 1);
+}
 
 // The weights of `net` as nnU-Net has them: with a bias before each norm, which has no effect, and with the result of
 // the step up before the skip connection.
@@ -37,13 +43,39 @@ std::vector<NamedTensor> as_nnunet(const UNet& net, const std::string& stage = "
     const bool is_conv = parts[2].starts_with("conv");
     const std::string layer = parts[0] == "encoder" ? text("encoder.stages.", level, level == 0 ? ".0.convs." : stage)
                                                     : text("decoder.stages.", step, ".convs.");
-    if (parts[0] == "decoder" && is_conv && number == 0) {
-      const std::int64_t in = tensor.extent(1);
-      tensor = concat({slice(tensor, 1, in / 2, in), slice(tensor, 1, 0, in / 2)}, 1);
-    }
+    if (parts[0] == "decoder" && is_conv && number == 0) tensor = halves_exchanged(tensor);
     theirs.push_back({text(layer, number, is_conv ? ".conv." : ".norm.", parts[3]), tensor});
     theirs.push_back({text(layer, number, ".all_modules.", is_conv ? 0 : 1, '.', parts[3]), tensor});
     if (is_conv) theirs.push_back({text(layer, number, ".conv.bias"), full({tensor.extent(0)}, 3)});
+  }
+  return theirs;
+}
+
+// The weights of `net` as DynUNet has them where each tensor is saved under one name: the steps up are found in the
+// skip layers, which hold each other.
+std::vector<NamedTensor> as_dynunet(const UNet& net) {
+  std::vector<NamedTensor> theirs;
+  for (const auto& [ours, tensor] : net.state()) {
+    const std::size_t dot = ours.find('.'), next = ours.find('.', dot + 1);
+    const std::string part = ours.substr(0, dot), rest = ours.substr(next + 1);
+    const int level = std::stoi(ours.substr(dot + 1));
+    const bool is_conv = rest.starts_with("conv");
+    const std::string layer = is_conv ? rest.substr(0, 5) + ".conv" + rest.substr(5) : rest;
+    std::string skip = "skip_layers.";
+    for (int k = 0; k < level; ++k) skip += "next_layer.";
+    if (part == "encoder")
+      theirs.push_back({(level == 0                        ? "input_block."
+                         : level == net.config().depth - 1 ? "bottleneck."
+                                                           : text("downsamples.", level - 1, '.')) +
+                            layer,
+                        tensor});
+    else if (part == "heads")
+      theirs.push_back({(level == 0 ? "output_block.conv.conv." : skip + "super_head.conv.conv.") + rest, tensor});
+    else if (part == "decoder")
+      theirs.push_back({skip + "upsample.conv_block." + layer,
+                        is_conv && rest.starts_with("conv1") ? halves_exchanged(tensor) : tensor});
+    else if (rest == "weight")  // there is no bias
+      theirs.push_back({skip + "upsample.transp_conv.conv.weight", tensor});
   }
   return theirs;
 }
@@ -61,7 +93,7 @@ bool has(const std::vector<std::string>& lines, const std::string& part) {
 TEST_CASE("weights of nnU-Net become the network that has the same logits") {
   UNet net(small(), Random(3));
   const ForeignWeights weights = nn::translate(as_nnunet(net), Foreign::nnunet);
-  CHECK_MESSAGE(weights.misfits.empty(), weights.misfits.front());
+  CHECK_MESSAGE(weights.misfits.empty(), join(weights.misfits, "; "));
   CHECK(weights.net.widths == small().widths);
   CHECK(weights.net.strides == small().strides);
   CHECK(weights.net.strided);
@@ -73,6 +105,22 @@ TEST_CASE("weights of nnU-Net become the network that has the same logits") {
   UNet again(weights.net, Random(4));
   again.load_state(weights.state);
   const Tensor x = wave({1, 8, 12, 1}, 0.3, DType::f32);
+  CHECK(same_bits(again(x).detach(), net(x).detach()));
+}
+
+TEST_CASE("weights of DynUNet, found in its skip layers, become the network that has the same logits") {
+  UNetConfig config = small();
+  config.widths = {4, 6, 6, 8};
+  config.depth = 4;
+  config.strides = {{1, 2}, {2, 3}, {2, 2}};
+  UNet net(config, Random(3));  // its biases of the steps up are zeros, and DynUNet has none
+  const ForeignWeights weights = nn::translate(as_dynunet(net), Foreign::monai_dynunet);
+  CHECK_MESSAGE(weights.misfits.empty(), join(weights.misfits, "; "));
+  CHECK(weights.net.strides == config.strides);
+  CHECK(weights.net.deep_supervision);
+  UNet again(weights.net, Random(4));
+  again.load_state(weights.state);
+  const Tensor x = wave({1, 8, 24, 1}, 0.3, DType::f32);
   CHECK(same_bits(again(x).detach(), net(x).detach()));
 }
 
@@ -90,7 +138,7 @@ TEST_CASE("a pooling in front of a level, a kernel of one plane and a wrapper ar
     entry.name = "module." + entry.name;
   }
   const ForeignWeights weights = nn::translate(theirs, Foreign::nnunet);
-  CHECK_MESSAGE(weights.misfits.empty(), weights.misfits.front());
+  CHECK_MESSAGE(weights.misfits.empty(), join(weights.misfits, "; "));
   CHECK(!weights.net.strided);
   CHECK(has(weights.notes, "max pooling"));
   CHECK(has(weights.notes, "1 kernels are filled with zeros"));
@@ -129,6 +177,11 @@ TEST_CASE("what does not fit is listed with its cause") {
               if (entry.name == "decoder.transpconvs.0.weight") entry.tensor = zeros({6, 6, 7, 7});
             }),
             "no such U-Net: unet: stride is 7"));
+  CHECK(has(misfits([](NamedTensor& entry) {
+              if (contains(entry.name, ".norm.") || contains(entry.name, "all_modules.1"))
+                entry.name = "nothing.num_batches_tracked";
+            }),
+            "no norm has weights: instance norm without weights and no norm at all cannot be told apart"));
   // Extents without elements do not make the network large.
   CHECK(has(misfits([](NamedTensor& entry) {
               if (entry.name.starts_with("encoder.stages.1.0.convs.0.") && entry.tensor.dims() == 4)

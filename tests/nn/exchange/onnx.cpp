@@ -111,7 +111,7 @@ struct Graph {
   }
 };
 
-Model make(const nn::UNetConfig& net) {
+Model model_of(const nn::UNetConfig& net) {
   Model model{{}, std::make_unique<nn::UNet>(net, Random(4)), "made"};
   model.spec.net = net;
   model.spec.window = Shape::filled(net.dims, 16);
@@ -143,19 +143,19 @@ void check_order(const Graph& graph) {
 }  // namespace
 
 TEST_CASE("the file has the versions, the input and the output that its header promises") {
-  const Graph image = written(make({.in_channels = 2, .classes = 3, .base = 2, .depth = 2}));
+  const Graph image = written(model_of({.in_channels = 2, .classes = 3, .base = 2, .depth = 2}));
   CHECK(only(image.file, 1).value == 7);
   CHECK(only(fields_of(only(image.file, 8).bytes), 2).value == 13);
   CHECK(Graph::described(only(image.graph, 11)) == "image[batch, 2, height, width]");
   CHECK(Graph::described(only(image.graph, 12)) == "logits[batch, 3, height, width]");
-  const Graph volume = written(make({.dims = 3, .base = 2, .depth = 2}), {.probabilities = true});
+  const Graph volume = written(model_of({.dims = 3, .base = 2, .depth = 2}), {.probabilities = true});
   CHECK(Graph::described(only(volume.graph, 11)) == "image[batch, 1, depth, height, width]");
   CHECK(Graph::described(only(volume.graph, 12)) == "probabilities[batch, 2, depth, height, width]");
   CHECK(volume.operators().back() == "Softmax");
 }
 
 TEST_CASE("the graph is the network, layer by layer") {
-  const Graph graph = written(make({.base = 2, .depth = 2, .residual = true}));
+  const Graph graph = written(model_of({.base = 2, .depth = 2, .residual = true}));
   const std::vector<std::string> block{
       "Conv", "InstanceNormalization", "LeakyRelu", "Conv", "InstanceNormalization", "Conv", "Add", "LeakyRelu"};
   std::vector<std::string> expected = block;
@@ -170,15 +170,15 @@ TEST_CASE("the graph is the network, layer by layer") {
 TEST_CASE("nodes are in order, and the weights are those of the network, bit for bit") {
   for (const Norm norm : {Norm::batch, Norm::instance, Norm::group, Norm::none})
     for (const bool other : {false, true}) {
-      const Model model = make({.dims = other ? 3 : 2,
-                                .base = 4,
-                                .depth = 3,
-                                .norm = norm,
-                                .residual = other,
-                                .upsampling = other ? Upsampling::nearest : Upsampling::linear,
-                                .transposed = norm == Norm::batch,
-                                .deep_supervision = other,
-                                .strided = other});
+      const Model model = model_of({.dims = other ? 3 : 2,
+                                    .base = 4,
+                                    .depth = 3,
+                                    .norm = norm,
+                                    .residual = other,
+                                    .upsampling = other ? Upsampling::nearest : Upsampling::linear,
+                                    .transposed = norm == Norm::batch,
+                                    .deep_supervision = other,
+                                    .strided = other});
       const Graph graph = written(model, {.normalise = true});
       check_order(graph);
       for (const NamedTensor& entry : model.net->state()) {
@@ -200,7 +200,7 @@ TEST_CASE("nodes are in order, and the weights are those of the network, bit for
 }
 
 TEST_CASE("the metadata say how images are prepared and what the outputs mean") {
-  Model model = make({.base = 2, .depth = 3, .strides = {{1, 2}, {2, 2}}});
+  Model model = model_of({.base = 2, .depth = 3, .strides = {{1, 2}, {2, 2}}});
   model.spec.class_names = {"background", "\xC3\xBC \"b\""};
   model.spec.training.least_spacing = {0.5, 3};
   model.spec.training.spacing_unit = "mm";
