@@ -83,7 +83,8 @@ Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::
     plan.patch[axis] -= patch[axis] > 16 ? (patch[axis] - 1) % 16 + 1 : 1;
   }
   const int most = wish.depth > 0 ? wish.depth - 1 : dims == 2 ? 4 : 3;
-  plan.strides = poolings(plan.patch, median(spacings), most, wish.depth > 0);
+  plan.strides = wish.strides;
+  if (wish.strides.empty()) plan.strides = poolings(plan.patch, median(spacings), most, wish.depth > 0);
   plan.depth = static_cast<int>(plan.strides.size()) + 1;
   if (plan.depth < wish.depth)
     throw Error(ErrorKind::usage,

@@ -15,8 +15,9 @@ struct Geometry {
 };
 
 struct GeometryWish {
-  Shape patch;    // no extents mean that the patch follows from the cases
-  int depth = 0;  // 0 means that the depth follows from the patch
+  Shape patch;                        // no extents mean that the patch follows from the cases
+  int depth = 0;                      // 0 means that the depth follows from the patch
+  std::vector<Extents> strides = {};  // of depth - 1 poolings; none mean that they follow from the patch
 };
 
 // The rules:

@@ -9,6 +9,7 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/geometry.h"
 #include "apps/training/suitability.h"
+#include "apps/training/transfer.h"
 #include "apps/training/validation.h"
 #include "data/fingerprint.h"
 #include "data/splits.h"
@@ -95,7 +96,8 @@ std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std:
   return dataset.split(name);
 }
 
-Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases, const TrainConfig& config) {
+Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases, const TrainConfig& config,
+                     const nn::ModelSpec* source) {
   std::vector<Shape> shapes;
   std::vector<std::vector<double>> spacings;
   for (const std::int64_t index : cases) {
@@ -105,11 +107,17 @@ Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64
   GeometryWish wish;
   wish.depth = static_cast<int>(config.depth);
   if (!config.patch.empty()) wish.patch = parse_sizes(config.patch, info.dims, "--patch");
+  if (source != nullptr && wish.depth == source->net.depth) {
+    wish.strides = source->net.strides;
+    if (wish.strides.empty())
+      wish.strides.assign(static_cast<std::size_t>(wish.depth - 1), info.dims == 2 ? Extents{2, 2} : Extents{2, 2, 2});
+  }
   return plan_geometry(shapes, spacings, wish);
 }
 
-void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
+void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry, const nn::ModelSpec* source) {
   TrainConfig& c = plan.config;
+  if (source != nullptr) plan.model.net = source->net;
   plan.model.window = geometry.patch;
   plan.model.class_names = info.class_names;
   nn::UNetConfig& net = plan.model.net;
@@ -142,12 +150,14 @@ void check_norm(const Plan& plan) {
                    " or a smaller --depth"));
 }
 
-void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train) {
+void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train,
+                 const nn::ModelSpec* source) {
   const TrainConfig& c = plan.config;
   // Hounsfield units mean the same in every scan; other intensities are comparable within a case only.
   const auto modality = dataset.info().attributes.find("modality");
   const bool ct = modality != dataset.info().attributes.end() && modality->second == "CT";
   if (ct) plan.model.normalisation = nn::Normalisation::of_dataset(data::intensity_moments(dataset, train));
+  if (source != nullptr) adopt_preparation(plan.model, *source);
   data::LoaderOptions& loader = plan.loader;
   loader.cases = train;
   loader.patch = plan.model.window;
@@ -222,9 +232,14 @@ std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& 
   return warnings;
 }
 
-Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
+Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source) {
   data::require_labels(dataset, "training");
   const data::DatasetInfo& info = dataset.info();
+  if (source == nullptr && !wish.from.empty())
+    throw Error(ErrorKind::usage, "--from " + wish.from + ": this does not begin with a model", "leave --from out");
+  if (source != nullptr && source->net.dims != info.dims)
+    throw Error(ErrorKind::usage, text("--from ", wish.from, ": the model has ", source->net.dims,
+                                       " spatial axes, the cases of ", info.path, " have ", info.dims));
   Plan plan;
   plan.config = wish;
   TrainConfig& c = plan.config;
@@ -237,7 +252,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
                 "leave --patience out, or give the dataset validation cases");
   plan.val = val;
   plan.test = test;
-  const Geometry geometry = geometry_of(info, train, c);
+  const Geometry geometry = geometry_of(info, train, c, source);
   std::int64_t voxels = 1;
   for (const std::int64_t extent : geometry.patch) voxels *= extent;
   c.dims = info.dims;
@@ -246,9 +261,9 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   if (c.base == 0) c.base = kBase;
   if (c.augment.empty()) c.augment = "default";
   if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
-  plan_network(plan, info, geometry);
+  plan_network(plan, info, geometry, source);
   check_norm(plan);
-  plan_loader(plan, dataset, train);
+  plan_loader(plan, dataset, train, source);
   // Intensities are compared only where images are not normalised one by one.
   plan.model.training = describe_images(dataset, train, parse_label_map(c.label_map),
                                         plan.model.normalisation.kind != nn::Normalisation::Kind::zscore_case);

@@ -18,6 +18,7 @@
 #include "apps/training/console_observer.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
+#include "apps/training/transfer.h"
 #include "apps/training/validation.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
@@ -108,9 +109,10 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"seconds", total},
                        {"tensor_memory_bytes", pool},
                        {"peak_memory_bytes", peak_memory_bytes()},
+                       {"transfer", plan.start ? to_json(*plan.start) : Json()},
                        {"config", to_json(plan.config)},
                        {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
-  print_text(summary(plan, dataset.info(), parameters) +
+  print_text(summary(plan, dataset.info(), parameters) + (plan.start ? transfer_text(*plan.start) : "") +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
                   "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3), " s, ",
                   validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
@@ -134,8 +136,8 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   Observer& observer = recorder ? static_cast<Observer&>(*recorder) : shown;
   Session session(dataset, plan, directory, observer, common.get_device(), program.command());
   if (resume) session.resume();
-  console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) + "run       " +
-              directory.path());
+  console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) +
+              (plan.start ? transfer_text(*plan.start) : "") + "run       " + directory.path());
   if (server) console.say("live page " + server->url());
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
@@ -189,7 +191,22 @@ void resume(const TrainOptions& options, const Program& program) {
     refuse_change("--seed", options.resume);
   if (!options.config.data.empty()) config.data = options.config.data;
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  run(dataset, make_plan(dataset, config), std::move(directory), true, port_of(options), program);
+  // What a model gave to the run is in the model of the run.
+  nn::ModelSpec own;
+  if (!config.from.empty()) own = nn::parse_spec(directory.load_last(warning).metadata.at("model"));
+  run(dataset, make_plan(dataset, config, config.from.empty() ? nullptr : &own), std::move(directory), true,
+      port_of(options), program);
+}
+
+// The plan of a training that begins with the weights of --from.
+Plan plan_from_model(TrainOptions& options, const data::Dataset& dataset) {
+  const nn::Model source = nn::load_model(model_file(options.config.from));
+  adopt_settings(options.config, source.spec.net, [&](const std::string& setting) {
+    return options.verb->get_option(option_name(setting))->count() > 0;
+  });
+  Plan plan = make_plan(dataset, options.config, &source.spec);
+  plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
+  return plan;
 }
 
 void train(TrainOptions& options, const Program& program) {
@@ -207,7 +224,7 @@ void train(TrainOptions& options, const Program& program) {
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  Plan plan = make_plan(dataset, config);
+  Plan plan = config.from.empty() ? make_plan(dataset, config) : plan_from_model(options, dataset);
   Costs costs;
   if (!options.time.empty())
     costs = fit(plan, dataset, options, start, program.common());
