@@ -12,7 +12,7 @@
 namespace voxgrad::apps {
 
 struct TrainConfig {
-  std::string data, label_map, fold;
+  std::string data, from, label_map, fold;
   std::string loss = "dice_ce";
   std::int64_t dims = 0, base = 0, depth = 0;
   std::string kernels, norm = "instance";
@@ -38,6 +38,8 @@ struct TrainConfig {
 template <class Config, class F>
 void visit_settings(Config& c, F&& f) {
   f("data", c.data, "dataset file (HDF5, format 1)");
+  f("from", c.from,
+    "run or model whose weights the training begins with; its network is taken, too, but for options that are given");
   f("label_map", c.label_map, "stored label:class pairs, e.g. 0:0,255:1");
   f("fold", c.fold, "k/n: test on fold k of n (0 ..), validate on the next; empty: the splits of the file");
   f("loss", c.loss, "the loss as text, e.g. dice_ce or 0.7*dice+1.3*ce:weights=1/5 (see `voxgrad losses`)");

@@ -94,7 +94,9 @@ Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::
     plan.patch[axis] -= patch[axis] > 16 ? (patch[axis] - 1) % 16 + 1 : 1;
   }
   const int most = wish.depth > 0 ? wish.depth - 1 : flat ? 4 : 3;
-  plan_levels(plan, median(spacings), most, wish.depth > 0, wish.full_kernels);
+  plan.strides = wish.strides;
+  plan.kernels = wish.kernels;
+  if (wish.kernels.empty()) plan_levels(plan, median(spacings), most, wish.depth > 0, wish.full_kernels);
   plan.depth = static_cast<int>(plan.strides.size()) + 1;
   if (plan.depth < wish.depth)
     throw Error(ErrorKind::usage,

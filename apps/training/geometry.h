@@ -21,6 +21,8 @@ struct GeometryWish {
   int depth = 0;              // 0 means that the depth follows from the patch
   bool slices = false;        // volumes are segmented slice by slice: the patch has one, and no kernel looks at others
   bool full_kernels = false;  // every kernel is 3 along every axis, whatever the spacing
+  // Of another network, for each pooling and for each level; none mean that they follow from patch and spacing.
+  std::vector<Extents> strides = {}, kernels = {};
 };
 
 // Whether volumes are stacks of a few slices, which a network had better segment one by one: the median case has fewer

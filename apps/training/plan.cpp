@@ -11,6 +11,7 @@
 #include "apps/training/geometry.h"
 #include "apps/training/preparation.h"
 #include "apps/training/suitability.h"
+#include "apps/training/transfer.h"
 #include "apps/training/validation.h"
 #include "data/fingerprint.h"
 #include "data/splits.h"
@@ -91,8 +92,9 @@ std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std:
   return dataset.split(name);
 }
 
-void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
+void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry, const nn::ModelSpec* source) {
   TrainConfig& c = plan.config;
+  if (source != nullptr) plan.model.net = source->net;
   plan.model.window = geometry.patch;
   plan.model.class_names = info.class_names;
   nn::UNetConfig& net = plan.model.net;
@@ -220,9 +222,14 @@ std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& 
   return warnings;
 }
 
-Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
+Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source) {
   data::require_labels(dataset, "training");
   const data::DatasetInfo& info = dataset.info();
+  if (source == nullptr && !wish.from.empty())
+    throw Error(ErrorKind::usage, "--from " + wish.from + ": this does not begin with a model", "leave --from out");
+  if (source != nullptr && source->net.dims != info.dims)
+    throw Error(ErrorKind::usage, text("--from ", wish.from, ": the model has ", source->net.dims,
+                                       " spatial axes, the cases of ", info.path, " have ", info.dims));
   Plan plan;
   plan.config = wish;
   TrainConfig& c = plan.config;
@@ -237,11 +244,13 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
   plan.test = test;
   std::vector<std::int64_t> others = val;
   others.insert(others.end(), test.begin(), test.end());
-  PreparedShapes prepared = plan_preparation(c, plan.model, dataset, train, others);
+  plan.model.net.in_channels = info.channels;
+  PreparedShapes prepared = plan_preparation(c, plan.model, dataset, train, others, source);
   plan.reasons = std::move(prepared.reasons);
-  Filled filled = fill_in(c, {info, std::ssize(train), std::move(prepared.shapes), std::move(prepared.spacings)});
+  Filled filled =
+      fill_in(c, {info, std::ssize(train), std::move(prepared.shapes), std::move(prepared.spacings)}, source);
   plan.reasons.insert(plan.reasons.end(), filled.reasons.begin(), filled.reasons.end());
-  plan_network(plan, info, filled.geometry);
+  plan_network(plan, info, filled.geometry, source);
   check_norm(plan);
   plan_loader(plan, dataset, train);
   // Intensities are compared only where images are not normalised one by one.

@@ -77,6 +77,10 @@ nn::Normalisation normalisation_of(const std::string& name, const std::vector<Fo
 
 }  // namespace
 
+bool same_kind(const nn::ModelSpec& a, const nn::ModelSpec& b) {
+  return a.normalisation.kind == b.normalisation.kind && a.net.in_channels == b.net.in_channels;
+}
+
 PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
                                         bool read) {
   const data::DatasetInfo& info = dataset.info();
@@ -109,7 +113,8 @@ PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std:
 }
 
 PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const data::Dataset& dataset,
-                                const std::vector<std::int64_t>& train, const std::vector<std::int64_t>& others) {
+                                const std::vector<std::int64_t>& train, const std::vector<std::int64_t>& others,
+                                const nn::ModelSpec* source) {
   const data::DatasetInfo& info = dataset.info();
   choice("--crop: unknown value", config.crop, {"auto", "on", "off"});
   const bool automatic = config.spacing == "auto";
@@ -124,12 +129,25 @@ PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const
     value = decision.value;
     result.reasons.push_back({setting, decision.value, decision.reason});
   };
+  const bool crop_is_free = config.crop == "auto";
   decide("crop", config.crop, choose_crop);
   decide("spacing", config.spacing, choose_spacing);
   decide("normalise", config.normalise, choose_normalisation);
+  model.normalisation = normalisation_of(config.normalise, facts.foreground);
+  if (source != nullptr && same_kind(model, *source)) {
+    model.normalisation = source->normalisation;
+    const auto adopt = [&](Reason& reason, std::string& value, const std::string& theirs) {
+      value = theirs;
+      reason = {reason.setting, theirs, "as the model that the training begins with"};
+    };
+    if (crop_is_free) adopt(result.reasons[0], config.crop, source->preparation.crop ? "on" : "off");
+    if (automatic) {
+      const std::vector<double>& theirs = source->preparation.spacing;
+      adopt(result.reasons[1], config.spacing, theirs.empty() ? "none" : spacing_text(theirs));
+    }
+  }
   model.preparation.crop = config.crop == "on";
   if (config.spacing != "none") model.preparation.spacing = parse_spacing(config.spacing, info.dims);
-  model.normalisation = normalisation_of(config.normalise, facts.foreground);
 
   for (const std::int64_t index : others) static_cast<void>(grid_of(model, info, index, nth(info.shapes, index)));
   const bool boxes = model.preparation.crop && read;

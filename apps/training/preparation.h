@@ -28,9 +28,14 @@ struct PreparedShapes {
 // Fills in the settings crop, spacing and normalise, and what the model keeps of them. Returns the shapes of the
 // prepared training cases; if they are cropped, those of the cases that were read. Cases are read only if a setting
 // needs it. Throws Error(usage) for a setting that cannot be read, Error(data) that names a case of `others` or of the
-// training that cannot be resampled.
+// training that cannot be resampled. `source` is the model of --from, if there is one: if the data ask for the kind of
+// normalisation that it has, and have as many channels, its statistics are taken, and crop and spacing unless asked.
 PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const data::Dataset& dataset,
-                                const std::vector<std::int64_t>& train, const std::vector<std::int64_t>& others);
+                                const std::vector<std::int64_t>& train, const std::vector<std::int64_t>& others,
+                                const nn::ModelSpec* source);
+
+// Whether two models normalise the same kind of images in the same way, so that weights of one suit those of the other.
+bool same_kind(const nn::ModelSpec& a, const nn::ModelSpec& b);
 
 // Prepares image, label and spacing of a case. Errors name the case.
 void prepare_case(const nn::ModelSpec& model, int ignore, data::Case& one);

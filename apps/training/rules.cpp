@@ -23,6 +23,7 @@ constexpr double kRate = 2e-3, kRateSgd = 1e-2;               // for Adam and Ad
 struct Draft {
   TrainConfig& config;
   const TrainingCases& cases;
+  const nn::ModelSpec* source;
   Geometry geometry = {};
 };
 
@@ -40,8 +41,10 @@ bool in_slices(const Draft& d) { return d.cases.info.dims == 3 && d.config.dims 
 
 Decision dims(Draft& d) {
   const bool thin = thin_stacks(d.cases.shapes, d.cases.spacings);
-  if (d.config.dims == 0) d.config.dims = thin ? 2 : d.cases.info.dims;
+  const bool own = d.source != nullptr && d.source->net.dims == 3 && d.source->window[0] == 1;
+  if (d.config.dims == 0) d.config.dims = thin || own ? 2 : d.cases.info.dims;
   return {text(d.config.dims), d.cases.info.dims == 2 ? "the cases are images"
+                               : own                  ? "the model that the training begins with takes slices"
                                : thin ? "the cases are volumes of a few thick slices, which say little of each other"
                                       : "the cases are volumes"};
 }
@@ -53,6 +56,12 @@ Decision kernels(Draft& d) {
   if (d.config.kernels.empty()) d.config.kernels = "spacing";
   wish.full_kernels = choice("--kernels: unknown value", d.config.kernels, {"spacing", "full"}) == 1;
   const int axes = d.cases.info.dims;
+  if (d.source != nullptr && d.source->net.depth == wish.depth) {
+    wish.strides = d.source->net.strides;
+    wish.kernels = d.source->net.kernels;
+    if (wish.strides.empty()) wish.strides.assign(static_cast<std::size_t>(wish.depth - 1), Extents(2));
+    if (wish.kernels.empty()) wish.kernels.assign(static_cast<std::size_t>(wish.depth), Extents(3));
+  }
   if (!d.config.patch.empty()) {
     const auto crosses = std::count_if(d.config.patch.begin(), d.config.patch.end(),
                                        [](char letter) { return letter == 'x' || letter == ','; });
@@ -69,7 +78,8 @@ Decision kernels(Draft& d) {
     return false;
   });
   return {all_extents(d.geometry.kernels, axes),
-          wish.slices ? "slices are segmented one by one"
+          !wish.kernels.empty() ? "as the model that the training begins with"
+          : wish.slices         ? "slices are segmented one by one"
           : flat      ? "slices are twice as thick as pixels or more, until the poolings have made the voxels cubes"
           : axes == 2 ? "the pixels are nearly squares"
                       : "the voxels are nearly cubes"};
@@ -179,9 +189,9 @@ constexpr Rule kRules[]{{"dims", dims},
 
 }  // namespace
 
-Filled fill_in(TrainConfig& config, const TrainingCases& cases) {
+Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelSpec* source) {
   const Json asked = to_json(config), usual = to_json(TrainConfig());
-  Draft draft{config, cases};
+  Draft draft{config, cases, source};
   std::vector<Reason> reasons;
   for (const Rule& rule : kRules) {
     Decision decision = rule.decide(draft);

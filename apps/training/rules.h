@@ -8,6 +8,7 @@
 #include "apps/training/config.h"
 #include "apps/training/geometry.h"
 #include "data/dataset.h"
+#include "nn/inference/model.h"
 
 namespace voxgrad::apps {
 
@@ -28,9 +29,10 @@ struct Filled {
   Geometry geometry;
   std::vector<Reason> reasons;
 };
-// Fills in every setting of `config` that has no value yet, in the order of the table. Throws Error(usage) for values
-// that do not fit each other.
-Filled fill_in(TrainConfig& config, const TrainingCases& cases);
+// Fills in every setting of `config` that has no value yet, in the order of the table. The poolings and kernels of
+// `source`, a model that the training begins with, are taken as long as the depth is the same. Throws Error(usage) for
+// values that do not fit each other.
+Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelSpec* source = nullptr);
 
 // The memory that the tensors of one training step take, in bytes: the maps that are saved for the backward pass, and
 // those of the finest level that it needs at once. It is an estimate, for a choice before anything is allocated.

@@ -12,6 +12,7 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/curves.h"
 #include "apps/training/evaluation_text.h"
+#include "apps/training/transfer.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/names.h"
@@ -40,6 +41,7 @@ Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& d
       description_(checksum_of_description(dataset.info(), {plan.loader.cases, plan.val, plan.test})),
       trainer_(dataset, plan, device) {
   backend_of(device).pool().reset_peak();
+  if (plan.start) transfer_ = to_json(*plan.start);
 }
 
 double Session::seconds() const {
@@ -81,6 +83,7 @@ TrainResult Session::run() {
     seconds_before_ = before.value("seconds", 0.0);
     first_command_ = before.value("command", command_);
     reasons_ = before.value("reasons", Json());
+    if (before.contains("transfer")) transfer_ = before["transfer"];
     for (const std::string& warning : before.value("warnings", std::vector<std::string>())) remember(warning);
   }
   attempt([&] { directory_.write("config.toml", to_toml(plan_.config)); });
@@ -359,6 +362,7 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
   json["split"] = {{"train", plan_.loader.cases.size()}, {"val", plan_.val.size()}, {"test", plan_.test.size()}};
   json["config"] = to_json(plan_.config);
   json["reasons"] = reasons_;
+  if (!transfer_.is_null()) json["transfer"] = transfer_;
   json["classes"] = plan_.model.class_names;
   json["epochs"] = plan_.epoch_of(plan_.steps);
   json["device"] = name_of(device_);
@@ -385,13 +389,11 @@ Json to_json(const TrainResult& result) {
     for (std::size_t label = 1; label < result.class_names.size(); ++label)
       test["dice"][std::to_string(label)] = number(losses::summarise(over_cases(result.test, label)).mean);
   }
-  Json clean_up;
-  if (result.clean_up) clean_up = to_json(*result.clean_up, result.class_names);
   return {{"run", result.run},
           {"epochs", result.epochs},
           {"best_epoch", result.best_epoch},
           {"val", {{"dice_mean", number(result.val_dice)}, {"rise", number(result.rise)}}},
-          {"clean_up", clean_up},
+          {"clean_up", result.clean_up ? to_json(*result.clean_up, result.class_names) : Json()},
           {"test", test},
           {"seconds", result.seconds},
           {"peak_memory_bytes", result.peak_memory},

@@ -89,6 +89,7 @@ class Session {
   Device device_;
   Json reasons_;                         // of the settings, from the process that began the run
   std::string command_, first_command_;  // of this process, and of the one that began the run
+  Json transfer_;                        // what was taken from the model that the training began with; null without one
   DatasetChecksums checksums_;
   std::uint32_t description_;
   Trainer trainer_;

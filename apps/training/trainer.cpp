@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apps/training/checkpoint.h"
+#include "apps/training/transfer.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/ops.h"
@@ -29,6 +30,7 @@ void append(std::vector<NamedTensor>& all, std::vector<NamedTensor> more) {
 nn::Model fresh_model(const Plan& plan, Device device) {
   nn::Model model{plan.model, nullptr, ""};
   model.net = std::make_unique<nn::UNet>(plan.model.net, Random(plan.config.seed).fork(kWeightStream));
+  if (plan.start) model.net->load_state(plan.start->state);
   model.net->to(device);
   return model;
 }

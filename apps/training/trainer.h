@@ -24,7 +24,7 @@ struct StepReport {
   double lr;
 };
 
-// A network with its first weights, which are a function of the seed of the plan.
+// A network with its first weights, which are a function of the seed of the plan, or those of Plan::start.
 nn::Model fresh_model(const Plan& plan, Device device);
 
 class Trainer {

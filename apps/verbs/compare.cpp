@@ -151,7 +151,7 @@ void add_compare(Program& program) {
   verb.add_option("-o,--out", options.out, "directory of the runs and results")->required();
   add_watch_flag(verb, arguments->watch);
   options.config.clean_up = "off";  // it could hide what a loss does badly, and is another one for each loss
-  add_settings(verb, options.config, {"data", "loss", "fold", "patience"});
+  add_settings(verb, options.config, {"data", "from", "loss", "fold", "patience"});
 }
 
 }  // namespace voxgrad::apps

@@ -251,17 +251,32 @@ bool is_model(const std::string& path) {
          fs::exists(fs::path(path) / "last.safetensors");
 }
 
+// Returns the files of the models that a word of the command line names: of a run or a checkpoint, or of all runs in a
+// folder that has nothing but runs (folds, seeds); none if it names something else.
+std::vector<std::string> models_in(const std::string& path) {
+  if (is_model(path)) return {model_file(path)};
+  std::vector<std::string> files;
+  std::error_code unreadable;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path, unreadable)) {
+    if (!entry.is_directory() || !is_model(entry.path().string())) return {};
+    files.push_back(model_file(entry.path().string()));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 void predict(const Options& options, const Common& common) {
   Console console = common.console();
-  if (fs::exists(options.model) && !is_model(options.model))
+  std::vector<std::string> files = models_in(options.model), inputs;
+  if (files.empty() && fs::exists(options.model))
     throw Error(ErrorKind::usage, "predict: " + options.model + " is no run and no model",
                 "the model comes first: voxgrad predict RUN IMAGE -o MASK");
-  std::vector<std::string> files{model_file(options.model)}, inputs;
-  for (const std::string& word : options.inputs)
-    if (is_model(word))
-      files.push_back(model_file(word));
-    else
-      inputs.push_back(word);
+  if (files.empty()) files.push_back(options.model);
+  for (const std::string& word : options.inputs) {
+    const std::vector<std::string> more = models_in(word);
+    files.insert(files.end(), more.begin(), more.end());
+    if (more.empty()) inputs.push_back(word);
+  }
   if (inputs.empty()) throw Error(ErrorKind::usage, "predict: no image given", "voxgrad predict RUN IMAGE -o MASK");
   const Predictor predictor(files, common.get_device());
   if (options.tta) predictor.require_mirrors();
@@ -313,7 +328,9 @@ void add_predict(Program& program) {
   const auto options = std::make_shared<Options>();
   CLI::App& verb = program.verb("predict", "segment images with a model",
                                 [options, &program] { predict(*options, program.common()); });
-  verb.add_option("model", options->model, "run directory or checkpoint; of several the mean is taken")->required();
+  verb.add_option("model", options->model,
+                  "run directory, checkpoint or folder of runs; of several models the mean is taken")
+      ->required();
   verb.add_option("input", options->inputs, "datasets, images (PNG, JPEG, TIFF, NIfTI, HDF5) or folders of them")
       ->required();
   verb.add_option("-o,--out", options->job.out, "file, whose ending says its kind, or a folder")->required();

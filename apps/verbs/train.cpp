@@ -18,6 +18,7 @@
 #include "apps/training/console_observer.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
+#include "apps/training/transfer.h"
 #include "apps/training/validation.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
@@ -69,15 +70,27 @@ Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, dou
   });
 }
 
+// The plan of a training, which may begin with the weights of --from.
+Plan plan_of(TrainOptions& options, const data::Dataset& dataset) {
+  if (options.config.from.empty()) return make_plan(dataset, options.config);
+  const nn::Model source = nn::load_model(model_file(options.config.from));
+  adopt_settings(options.config, source.spec.net, [&](const std::string& setting) {
+    return options.verb->get_option(option_name(setting))->count() > 0;
+  });
+  Plan plan = make_plan(dataset, options.config, &source.spec);
+  plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
+  return plan;
+}
+
 // Makes the plan of a training that fits --time, of which a part is over already. If that is time for few steps only,
 // a step has fewer patches.
-std::pair<Plan, Costs> fit(const data::Dataset& dataset, const TrainOptions& options, Clock::time_point start,
+std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, Clock::time_point start,
                            const Common& common) {
   constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
   constexpr std::int64_t kFewSteps = 300, kLeastBatch = 2;
   const double seconds = parse_time(options.time);
-  const TrainConfig& wish = options.config;
-  Plan plan = make_plan(dataset, wish);
+  const TrainConfig wish = options.config;
+  Plan plan = plan_of(options, dataset);
   Costs costs;
   for (bool cut = false;; cut = true) {
     costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
@@ -89,9 +102,8 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, const TrainOptions& opt
     if (cut)
       explain(plan, "batch", text(plan.config.batch), text("with more patches, few steps would fit ", options.time));
     if (wish.batch > 0 || plan.steps >= kFewSteps || plan.config.batch / 2 < kLeastBatch) break;
-    TrainConfig smaller = wish;
-    smaller.batch = plan.config.batch / 2;
-    plan = make_plan(dataset, smaller);
+    options.config.batch = plan.config.batch / 2;
+    plan = plan_of(options, dataset);
   }
   common.console().say(
       text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", options.time, ", with ",
@@ -123,13 +135,14 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"seconds", total},
                        {"tensor_memory_bytes", pool},
                        {"peak_memory_bytes", peak_memory_bytes()},
+                       {"transfer", plan.start ? to_json(*plan.start) : Json()},
                        {"config", to_json(plan.config)},
                        {"reasons", reasons_json(plan)},
                        {"model", Json::parse(nn::to_text(plan.model))},
                        {"augment", data::augment_values(plan.loader.augment)},
                        {"cases", {{"train", plan.loader.cases}, {"val", plan.val}, {"test", plan.test}}},
                        {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
-  print_text(summary(plan, dataset.info(), parameters) +
+  print_text(summary(plan, dataset.info(), parameters) + (plan.start ? transfer_text(*plan.start) : "") +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
                   "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3), " s, ",
                   validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
@@ -154,8 +167,8 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   Observer& observer = recorder ? static_cast<Observer&>(*recorder) : shown;
   Session session(dataset, plan, directory, observer, common.get_device(), program.command());
   if (resume) session.resume();
-  console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) + "run       " +
-              directory.path());
+  console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) +
+              (plan.start ? transfer_text(*plan.start) : "") + "run       " + directory.path());
   if (server) console.say("live page " + server->url());
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
@@ -209,7 +222,11 @@ void resume(const TrainOptions& options, const Program& program) {
     refuse_change("--seed", options.resume);
   if (!options.config.data.empty()) config.data = options.config.data;
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  run(dataset, make_plan(dataset, config), std::move(directory), true, port_of(options), program);
+  // What a model gave to the run is in the model of the run.
+  nn::ModelSpec own;
+  if (!config.from.empty()) own = nn::parse_spec(directory.load_last(warning).metadata.at("model"));
+  run(dataset, make_plan(dataset, config, config.from.empty() ? nullptr : &own), std::move(directory), true,
+      port_of(options), program);
 }
 
 void train(TrainOptions& options, const Program& program) {
@@ -227,7 +244,7 @@ void train(TrainOptions& options, const Program& program) {
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  auto [plan, costs] = options.time.empty() ? std::pair{make_plan(dataset, config), Costs{}}
+  auto [plan, costs] = options.time.empty() ? std::pair{plan_of(options, dataset), Costs{}}
                                             : fit(dataset, options, start, program.common());
   if (options.time.empty() && options.dry_run) costs = measure(dataset, plan, device, 0);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());

@@ -1,4 +1,6 @@
 // Several predictions that become one: mirrored images, several models, and what is cleaned up afterwards.
+#include <filesystem>
+
 #include "apps/program/json.h"
 #include "data/exchange/output.h"
 #include "data/label_file.h"
@@ -113,4 +115,39 @@ TEST_CASE("predict cleans up as the model says, and the mean of several models a
   CHECK(mask({a, b, "--no-clean-up"}) == floats(raw));
   CHECK(mask({a, c}, &said) == floats(raw));
   CHECK_MESSAGE(contains(said, "the models clean up different components"), said);
+}
+
+TEST_CASE("the runs of all folds are averaged, whether they are named one by one or by their folder") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 9, {32, 32}), in = folder.file("in.png");
+  data::write_image(in, noise());
+  std::vector<std::string> runs;
+  for (const char* fold : {"0", "1", "2"}) {
+    runs.push_back(folder.file("folds/" + std::string(fold)));
+    const Outcome trained = program(small_training(data, runs.back(), {"--fold", fold + std::string("/3"), "-q"}));
+    REQUIRE_MESSAGE(trained.code == 0, trained.err);
+  }
+  Tensor sum = zeros({24, 30, 2});
+  for (const std::string& run : runs)
+    sum = sum + nn::predict_probabilities(nn::load_model(run + "/best.safetensors"), noise().values, {.mirror = true})
+                    .probabilities;
+  std::vector<std::string> words{"predict", in, "-o", folder.file("out.png"), "--tta", "--no-clean-up", "--overwrite"};
+  std::vector<std::string> by_folder = words;
+  words.insert(words.begin() + 1, runs.begin(), runs.end());
+  by_folder.insert(by_folder.begin() + 1, folder.file("folds"));
+  for (const std::vector<std::string>& how : {words, by_folder}) {
+    std::vector<std::string> command = how;
+    command.push_back("--json");
+    const Outcome outcome = program(command);
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    CHECK(Json::parse(outcome.out)["models"].size() == 3);
+    CHECK(mask_of(folder.file("out.png")) == floats(argmax(sum * (1.0 / 3))));
+  }
+  // A folder that has anything else is a folder of images.
+  std::filesystem::create_directories(folder.file("mixed/run"));
+  std::filesystem::copy(runs.front() + "/best.safetensors", folder.file("mixed/run/best.safetensors"));
+  data::write_image(folder.file("mixed/a.png"), noise());
+  const Outcome images = program({"predict", runs.front(), folder.file("mixed"), "-o", folder.file("masks")});
+  REQUIRE_MESSAGE(images.code == 0, images.err);
+  CHECK(mask_of(folder.file("masks/a.png")).size() == 720);
 }
