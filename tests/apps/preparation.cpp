@@ -7,6 +7,7 @@
 
 #include "apps/training/plan.h"
 #include "data/label_file.h"
+#include "engine/ops.h"
 #include "nn/inference/windows.h"
 #include "tests/apps/support.h"
 
@@ -229,4 +230,41 @@ TEST_CASE(
       program({"predict", folder.file("plain"), folder.file("p.png"), "-o", folder.file("p_mask.png")});
   REQUIRE_MESSAGE(free.code == 0, free.err);
   CHECK(data::read_image(folder.file("p_mask.png")).extents() == Shape{24, 24});
+}
+
+TEST_CASE("preparation: masks of pictures and of volumes have the extents and labels that the library finds") {
+  const Folder folder;
+  for (const bool volume : {false, true}) {
+    if (volume && !data::has_nifti()) continue;
+    nn::Model model;
+    model.spec.net = {.dims = volume ? 3 : 2, .in_channels = 1, .classes = 3, .base = 4, .depth = 2};
+    model.spec.window = Shape::filled(model.spec.net.dims, 16);
+    model.spec.class_names = {"background", "a", "b"};
+    model.spec.training.spacing_unit = volume ? "mm" : "px";
+    model.spec.preparation = {.crop = true,
+                              .spacing = volume ? std::vector<double>{4, 1.3, 1.3} : std::vector<double>{2, 1.5}};
+    model.net = std::make_unique<nn::UNet>(model.spec.net, Random(3));
+    model.net->train(false);
+    const std::string run = folder.file(volume ? "v.safetensors" : "p.safetensors");
+    nn::save_model(run, model);
+    const data::Case one = framed(volume ? Shape{7, 19, 24} : Shape{37, 50}, 2, 1).cases[0];
+    data::Image image;
+    image.values = one.image;
+    image.element = data::h5::Element::u16;
+    image.spacing = volume ? std::vector<double>{5, 1, 1} : std::vector<double>{1, 1};
+    image.physical = volume;
+    const std::string ending = volume ? ".nii.gz" : ".png", source = folder.file("image" + ending);
+    data::write_image(source, image);
+    const nn::Prediction found = nn::predict_probabilities(model, one.image, {.spacing = image.spacing});
+    CHECK(max(found.labels.to(DType::f32)).item() > 0);
+    for (const std::string& out : {"mask" + ending, std::string("mask.h5")}) {
+      const Outcome outcome =
+          program({"predict", run, source, "-o", folder.file(out), "--probabilities", "--overwrite"});
+      REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+      const Tensor mask =
+          out == "mask.h5" ? data::LabelFile(folder.file(out)).read(0) : data::read_image(folder.file(out)).values;
+      CHECK(mask.to_vector<int>() == found.labels.to_vector<int>());
+    }
+    CHECK(data::read_image(folder.file("mask" + ending)).extents() == one.label.shape());
+  }
 }
