@@ -87,6 +87,16 @@ Tensor tube(const std::string& kind, const Tensor& t) {
   return wide * t;
 }
 
+// Of every class but the background, whose channel is 0.
+Tensor objects(const std::string& family, const Tensor& labels, std::int64_t channels,
+               const std::vector<double>& spacing, DType dtype) {
+  std::vector<int> classes = {1};
+  while (std::ssize(classes) + 1 < channels) classes.push_back(classes.back() + 1);
+  const Tensor ids = connected_components(labels, classes);
+  const Tensor numbers = (family == "cells" ? nearest_component(ids, spacing) : ids).to(dtype);
+  return channels == 1 ? numbers : concat({zeros(ids.shape().with(-1, 1), dtype, ids.device()), numbers}, -1);
+}
+
 Tensor region(const Tensor& d, const Tensor& t) {
   const Tensor inside = d * t;
   return 1 - t - inside / clamp(max(inside, spatial_axes(t), true), 1e-30, std::numeric_limits<double>::infinity());
@@ -138,8 +148,7 @@ Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t cha
   std::vector<int> classes;  // that have a channel in the map; every class has a penalty
   for (int c = channels == 1 && family != "penalty" ? 1 : 0; c < std::max<std::int64_t>(channels, 2); ++c)
     classes.push_back(c);
-  if (family == "components") return connected_components(labels, classes).to(dtype);
-  if (family == "cells") return nearest_component(connected_components(labels, classes), spacing).to(dtype);
+  if (family == "components" || family == "cells") return objects(family, labels, channels, spacing, dtype);
   const Tensor t = one_hot(labels, classes, dtype);
   if (family == "border") return border(t);
   if (family == "skeleton") return tube(kind, t);

@@ -10,8 +10,9 @@
 //   region             per class: 1 outside, -d / max d inside (Valverde and Tohka, Pattern Recognition 2023)
 //   skeleton:line      per class: 1 on the skeleton of all foreground (skeleton() in engine/ops.h) in the class, else 0
 //   skeleton:tube      the same of the skeleton widened by two voxels along the axes (Kirchhoff et al., ECCV 2024)
-//   components         per class: numbers of the connected components from 1, with all neighbours; 0 outside
-//   cells              per class: the number of the nearest component, everywhere; 0 if the class is absent
+//   components         per class but the background, which is 0: numbers of the connected components from 1, with all
+//                      neighbours; 0 outside
+//   cells              the same, but everywhere the number of the nearest component; 0 if the class is absent
 //   penalty:range      (max d - d) / (max d - min d), d to the nearest voxel of any other class, max and min over the
 //                      region of the voxel's class; 1 in a region whose voxels all have the same d (Caliva et al.,
 //                      MIDL 2019)

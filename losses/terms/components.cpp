@@ -3,12 +3,14 @@
 namespace voxgrad::losses {
 
 PartSums part_sums(const LossInput& in, const std::string& key) {
-  const Tensor field = in.counted(in.field(key)), ids = field.to(DType::i32);
+  const auto classes = [&](const Tensor& map) {
+    return in.channels() == 1 ? map : slice(map, map.dims() - 1, 1, in.channels());
+  };
+  const Tensor field = classes(in.field(key)), ids = field.to(DType::i32);
   const auto parts = static_cast<std::int64_t>(max(field).item()) + 1;
   const auto sums = [&](const Tensor& map) { return segment_sum(map, ids, parts); };
-  const auto of = [&](Integrand kind) { return sums(in.counted(in.map(kind))); };
-  return {of(Integrand::overlap), of(Integrand::mass), of(Integrand::present), sums(in.map(Integrand::nll)),
-          of(Integrand::voxels)};
+  const Tensor p = classes(in.map(Integrand::mass)), t = classes(in.map(Integrand::present));
+  return {sums(p * t), sums(p), sums(t), sums(in.map(Integrand::nll)), sums(classes(in.map(Integrand::voxels)))};
 }
 
 PartSums map_sums(const PartSums& sums, const std::function<Tensor(const Tensor&)>& f) {
@@ -23,9 +25,7 @@ Tensor PartLoss::operator()(const PartSums& s) const {
 PartLoss part_loss(Parameters& with) {
   const double lambda_dice = with.number("lambda_dice", 1, 0, 1e6, "weight of the Dice term of an object");
   const double lambda_ce = with.number("lambda_ce", 1, 0, 1e6, "weight of the cross entropy of an object");
-  const double smooth = with.number("smooth", 1e-5, 1e-12, 1e12, "added to numerator and denominator of Dice");
-  with.background(false);
-  return {lambda_dice, lambda_ce, smooth};
+  return {lambda_dice, lambda_ce, with.number("smooth", 1e-5, 1e-12, 1e12, "added to both sides of the ratio of Dice")};
 }
 
 Tensor mean_of_parts(const Tensor& loss, const Tensor& G) {

@@ -6,7 +6,7 @@
 
 namespace voxgrad::losses {
 
-// Sums over the parts of a map that have the same number: f64 [N, parts, C'], C' the classes that count.
+// Sums over the parts of a map that have the same number: f64 [N, parts, C'], C' the classes but the background.
 struct PartSums {
   Tensor I, P, G;  // sums of p t, p and t
   Tensor L, M;     // -log p of the true class, and voxels
@@ -22,7 +22,7 @@ struct PartLoss {
   // lambda_dice (1 - (2 I + s) / (P + G + s)) + lambda_ce L / M of every part.
   [[nodiscard]] Tensor operator()(const PartSums& sums) const;
 };
-// Declares lambda_dice, lambda_ce and smooth, and the background, which does not count by default.
+// Declares lambda_dice, lambda_ce and smooth.
 PartLoss part_loss(Parameters& with);
 
 // The mean of loss [N, parts, C'] over the parts with truth, [N, C']; 0 without any.

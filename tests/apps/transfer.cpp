@@ -1,12 +1,11 @@
 // Trainings that begin with the weights of a model: what is taken, what is drawn anew, and that it helps.
 #include "apps/training/transfer.h"
 
-#include "apps/training/preparation.h"
-
 #include <filesystem>
 #include <set>
 
 #include "apps/program/json.h"
+#include "apps/training/preparation.h"
 #include "apps/training/trainer.h"
 #include "tests/apps/support.h"
 
