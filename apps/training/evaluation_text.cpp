@@ -157,8 +157,9 @@ void add_objects(MetricTables& tables, const std::vector<CaseResult>& cases,
     tables.objects.push_back(std::move(row));
     if (!worth_quarters(cases, label)) continue;
     for (const losses::SizeGroup& group : losses::by_size(objects_of(cases, label)))
-      tables.sizes.push_back({class_names[label], significant(group.smallest), significant(group.largest),
-                              std::to_string(group.objects), fixed(group.recall, 3), fixed(group.dice, 3)});
+      if (group.objects > 0)
+        tables.sizes.push_back({class_names[label], significant(group.smallest), significant(group.largest),
+                                std::to_string(group.objects), fixed(group.recall, 3), fixed(group.dice, 3)});
   }
   if (tables.sizes.size() == 1) tables.sizes.clear();
   tables.object_notes =
@@ -221,8 +222,10 @@ std::vector<CaseResult> cases_from_json(const Json& list) {
       const Json& o = classes.at(std::to_string(label));
       result.classes.push_back({{o.at("tp"), o.at("fp"), o.at("fn"), o.at("tn")}, {}});
       losses::ClassScores& scores = result.classes.back();
-      for (const Metric& metric : losses::metrics()) {  // an older file has fewer of them
-        if (!o.contains(metric.name)) continue;
+      for (const Metric& metric : losses::metrics()) {
+        const bool there = o.contains(metric.name);
+        if (!there && metric.needs < losses::Needs::objects) break;
+        if (!there) continue;  // files of older versions lack some of these
         scores.values.resize(losses::metric_index(metric.name), losses::kUndefined);
         scores.values.push_back(to_number(o.at(metric.name)));
       }

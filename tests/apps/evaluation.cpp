@@ -125,7 +125,7 @@ TEST_CASE("objects have a row per class, and quarters where a class has several 
   };
   const std::string several = table({compare_dots("a"), compare_dots("b")}, {"background", "dot"});
   CHECK_MESSAGE(test::contains(several, "True objects by size"), several);
-  CHECK_MESSAGE(test::contains(several, "dot             1   1       32   0.625  0.625"), several);
+  CHECK_MESSAGE(test::contains(several, "dot            1   1       32   0.625  0.625"), several);
   CHECK(!test::contains(table(three_cases(), {"background", "one", "two"}), "by size"));
 }
 
