@@ -141,7 +141,7 @@ bool worth_quarters(const std::vector<CaseResult>& cases, std::size_t label) {
 }
 
 void add_objects(MetricTables& tables, const std::vector<CaseResult>& cases,
-                 const std::vector<std::string>& class_names) {
+                 const std::vector<std::string>& class_names, const std::string& unit) {
   std::vector<Metric> shown = shown_metrics(cases, kShownOfObjects);
   if (shown.empty()) return;
   std::vector<std::string> header{"class"};
@@ -152,19 +152,23 @@ void add_objects(MetricTables& tables, const std::vector<CaseResult>& cases,
     std::vector<std::string> row{class_names[label]};
     for (const Metric& metric : shown) {
       const double mean = class_aggregate(cases, label, metric.name).mean;
-      row.push_back(metric.perfect == 1 ? fixed(mean, 3) : significant(mean));  // a ratio, or a count
+      row.push_back(metric.perfect == 1 ? fixed(mean, 3) : significant(mean, 3));  // a ratio, or a count
     }
     tables.objects.push_back(std::move(row));
     if (!worth_quarters(cases, label)) continue;
     for (const losses::SizeGroup& group : losses::by_size(objects_of(cases, label)))
-      tables.sizes.push_back({class_names[label], significant(group.smallest), significant(group.largest),
-                              std::to_string(group.objects), fixed(group.recall, 3), fixed(group.dice, 3)});
+      if (group.objects > 0)
+        tables.sizes.push_back({class_names[label], significant(group.smallest), significant(group.largest),
+                                std::to_string(group.objects), fixed(group.recall, 3), fixed(group.dice, 3)});
   }
-  if (tables.sizes.size() == 1) tables.sizes.clear();
   tables.object_notes =
       "An object is a connected component (8 neighbours, 26 in volumes), and is found if a voxel of it is.\n"
       "FP/case: predicted objects that touch no true one. PQ: panoptic quality.\n"
       "b0, b1, b2: errors of the numbers of objects, holes or tunnels, and cavities.\n";
+  if (tables.sizes.size() == 1)
+    tables.sizes.clear();
+  else
+    tables.object_notes += "Sizes are in " + unit + "^2, of volumes in " + unit + "^3.\n";
 }
 
 std::string aligned(const Rows& rows) {
@@ -182,7 +186,9 @@ std::string notes(const std::vector<CaseResult>& cases, const std::vector<Metric
   return result + text("Error of the predicted share of the image: ",
                        fixed(foreground_mean(cases, "region_proportion_error"), 5), " by labels, ",
                        fixed(foreground_mean(cases, "soft_region_proportion_error"), 5),
-                       " by probabilities. Calibration error: ", fixed(mean_calibration_error(cases), 4), ".\n");
+                       " by probabilities.\nCalibration error: ", fixed(mean_calibration_error(cases), 4),
+                       ", of the voxels predicted as a class ",
+                       fixed(foreground_mean(cases, "class_calibration_error"), 4), ".\n");
 }
 
 }  // namespace
@@ -221,8 +227,10 @@ std::vector<CaseResult> cases_from_json(const Json& list) {
       const Json& o = classes.at(std::to_string(label));
       result.classes.push_back({{o.at("tp"), o.at("fp"), o.at("fn"), o.at("tn")}, {}});
       losses::ClassScores& scores = result.classes.back();
-      for (const Metric& metric : losses::metrics()) {  // an older file has fewer of them
-        if (!o.contains(metric.name)) continue;
+      for (const Metric& metric : losses::metrics()) {
+        const bool there = o.contains(metric.name);
+        if (!there && metric.needs < losses::Needs::objects) break;
+        if (!there) continue;  // files of older versions lack some of these
         scores.values.resize(losses::metric_index(metric.name), losses::kUndefined);
         scores.values.push_back(to_number(o.at(metric.name)));
       }
@@ -256,7 +264,7 @@ MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vect
     add("mean", summarise(case_means(cases)), [&](const char* name) { return foreground_mean(cases, name); });
   tables.notes = notes(cases, known_metrics(cases), unit);
   add_empty_masks(tables, cases, class_names);
-  add_objects(tables, cases, class_names);
+  add_objects(tables, cases, class_names, unit);
   return tables;
 }
 

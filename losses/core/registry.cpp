@@ -6,7 +6,7 @@
 
 #include "engine/error.h"
 #include "engine/names.h"
-#include "engine/tensor.h"
+#include "engine/ops.h"
 
 namespace voxgrad::losses {
 
@@ -19,7 +19,11 @@ Function build_loss(const Spec& spec, Parameters& with) {
   Function function = spec.build(with);
   with.ignore();
   with.check_settings();
-  return function;
+  return [function = std::move(function), name = spec.name](const LossInput& in) {
+    const Tensor value = function(in);
+    check(value.defined() && value.numel() == 1, name, ": the value of a loss is one number, got ", value);
+    return value.dtype() == DType::f64 ? value : cast(value, DType::f64);
+  };
 }
 
 bool operator<(const Spec& a, const Spec& b) { return std::tie(a.family, a.name) < std::tie(b.family, b.name); }

@@ -16,7 +16,7 @@ class Tensor;
 namespace voxgrad::losses {
 
 class LossInput;  // losses/core/inputs.h
-// A loss, a scalar f64 tensor, or a term of it, differentiable with respect to the logits.
+// A loss, one number, or a term of it, differentiable with respect to the logits.
 using Function = std::function<Tensor(const LossInput&)>;
 
 enum class Family { distribution, region, boundary, compound };
@@ -44,7 +44,7 @@ struct Spec {
   std::vector<Parameter> parameters = {};  // filled in by the registry
 };
 
-// Calls spec.build, declares `ignore`, which every loss has, and checks the settings.
+// Calls spec.build, declares `ignore`, which every loss has, and checks the settings. The value becomes f64 [].
 [[nodiscard]] Function build_loss(const Spec& spec, Parameters& with);
 // All losses, sorted by family and name: those of this folder, and those that were registered.
 bool operator<(const Spec& a, const Spec& b);

@@ -125,8 +125,14 @@ TEST_CASE("objects have a row per class, and quarters where a class has several 
   };
   const std::string several = table({compare_dots("a"), compare_dots("b")}, {"background", "dot"});
   CHECK_MESSAGE(test::contains(several, "True objects by size"), several);
-  CHECK_MESSAGE(test::contains(several, "dot             1   1       32   0.625  0.625"), several);
+  CHECK_MESSAGE(test::contains(several, "dot            1   1       32   0.625  0.625"), several);
   CHECK(!test::contains(table(three_cases(), {"background", "one", "two"}), "by size"));
+  // The widest numbers: errors of counts that are no whole numbers.
+  std::vector<CaseResult> cases{compare_dots("a"), compare_dots("b"), compare_dots("c")};
+  for (const char* name : {"false_positive_objects", "betti0_error", "betti1_error", "betti2_error"})
+    cases[0].classes[1].values[losses::metric_index(name)] = 1.0 / 7;
+  std::istringstream lines(table(cases, {"background", "left_hippocampus"}));
+  for (std::string line; std::getline(lines, line);) CHECK_MESSAGE(line.size() <= 100, line);
 }
 
 TEST_CASE("the tables fit 100 columns, and say how empty masks were dealt with only if there are any") {

@@ -26,9 +26,7 @@ Spec brier(const std::string& name, double offset = 0) {
           .fails = "slow at voxels that are confidently wrong",
           .build = [offset](Parameters& with) -> Function {
             const double power = with.number("power", 2, 1, 4, "exponent of the error");
-            return [=](const LossInput& in) {
-              return cast(mean(pow(abs(in.probabilities() - in.truth()), power)), DType::f64) + offset;
-            };
+            return [=](const LossInput& in) { return mean(pow(abs(in.probabilities() - in.truth()), power)) + offset; };
           }};
 }
 
@@ -68,4 +66,22 @@ TEST_CASE("a name twice, a name that no text can have, and a loss without a func
   CHECK(contains(error_of([] { register_loss(brier("your_shifted")); }), "there is a loss \"your_shifted\" already"));
   const Tensor logits = from_vector<double>({1, 1, 1}, {0});
   CHECK(make_loss("your_shifted")(logits, from_vector<std::uint8_t>({1, 1}, {1})).item() == 3.25);
+}
+
+TEST_CASE("the value of a registered loss in f32 can be added to other losses; a map instead of a number is refused") {
+  register_loss(brier("your_term"));
+  Tensor logits = from_vector<float>({1, 2, 2}, {0.5F, 0, 0, 1});
+  logits.set_requires_grad();
+  const Tensor labels = from_vector<std::uint8_t>({1, 2}, {1, 0});
+  const Tensor value = make_loss("dice+0.5*your_term")(logits, labels);
+  CHECK(value.dtype() == DType::f64);
+  value.backward();
+  CHECK(logits.grad().dtype() == DType::f32);
+  Spec map = brier("your_map");
+  map.build = [](Parameters&) -> Function { return [](const LossInput& in) { return in.probabilities(); }; };
+  Parameters with("your_map", {});
+  const Function function = build_loss(map, with);
+  const Context context;
+  CHECK(contains(error_of([&] { function(LossInput(logits, labels, context, with.common())); }),
+                 "your_map: the value of a loss is one number, got "));
 }
