@@ -63,7 +63,7 @@ Tensor signed_distance(const std::string& kind, const Distances& to, const Tenso
   return to.d * (rest - t * (1 - touched));
 }
 
-// d and t are [N, *S, K].
+// t is [N, *S, K], and d as well or [N, *S, 1].
 Tensor penalty(const std::string& kind, const Tensor& d, const Tensor& t) {
   constexpr double kOutside = 1e30;  // larger than every distance
   const std::vector<int> axes = spatial_axes(t);
@@ -107,7 +107,9 @@ Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t cha
   std::vector<int> classes;  // that have a channel in the map; every class has a penalty
   for (int c = channels == 1 && family != "penalty" ? 1 : 0; c < std::max<std::int64_t>(channels, 2); ++c)
     classes.push_back(c);
-  const Distances to = measure(labels, classes, how, dtype);
+  // Without ignored voxels the distance to any other class is that of a voxel's own class, and one transform is enough.
+  const bool single = family == "penalty" && ignore < 0;
+  const Distances to = measure(labels, single ? std::vector<int>{} : classes, how, dtype);
   if (family == "distance") return to.d;
   const Tensor t = one_hot(labels, classes, dtype);
   if (family == "penalty") return penalty(kind, to.d, t);
