@@ -102,7 +102,7 @@ Tensor region(const Tensor& d, const Tensor& t) {
   return 1 - t - inside / clamp(max(inside, spatial_axes(t), true), 1e-30, std::numeric_limits<double>::infinity());
 }
 
-// d and t are [N, *S, K].
+// t is [N, *S, K], and d as well or [N, *S, 1].
 Tensor penalty(const std::string& kind, const Tensor& d, const Tensor& t) {
   constexpr double kOutside = 1e30;  // larger than every distance
   const std::vector<int> axes = spatial_axes(t);
@@ -152,7 +152,9 @@ Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t cha
   const Tensor t = one_hot(labels, classes, dtype);
   if (family == "border") return border(t);
   if (family == "skeleton") return tube(kind, t);
-  const Distances to = measure(labels, classes, how, dtype);
+  // Without ignored voxels the distance to any other class is that of a voxel's own class, and one transform is enough.
+  const bool single = family == "penalty" && ignore < 0;
+  const Distances to = measure(labels, single ? std::vector<int>{} : classes, how, dtype);
   if (family == "distance") return to.d;
   if (family == "region") return region(to.d, t);
   if (family == "penalty") return penalty(kind, to.d, t);

@@ -189,7 +189,9 @@ LossInput::Prediction LossInput::prediction(bool threshold) const {
   const NoGrad constants;
   const double least = threshold || channels() == 1 ? 0.5 : 0;
   const Tensor p = probabilities(), none = full(p.shape().with(-1, 1), least, p.dtype(), p.device());
-  const Tensor chosen = argmax(concat({none, p, 2 * (1 - valid())}, -1));
+  std::vector<Tensor> choices{none, p};
+  if (integrate_.ignore >= 0) choices.push_back(2 * (1 - valid()));
+  const Tensor chosen = argmax(concat(choices, -1));
   const Measure how{context_.spacing, options_.millimetres, integrate_.ignore < 0 ? -1 : channels() + 1};
   return {one_hot(chosen, classes(1), p.dtype()), border_distances(chosen, classes(1), how, p.dtype())};
 }
