@@ -51,6 +51,10 @@ std::unique_ptr<Recording> Backend::capture(const std::function<void()>&, std::s
   return nullptr;
 }
 
+void throw_inference_only() {
+  throw Error(ErrorKind::usage, "this build has neither gradients nor f64", "build without VOXGRAD_INFERENCE_ONLY");
+}
+
 Error label_error(std::int64_t label, std::int64_t classes) {
   return Error(ErrorKind::data, text("integrate: label ", label, " outside 0..", classes - 1),
                text("if ", label, " marks voxels without a label, set ignore=", label, "; else the network needs ",

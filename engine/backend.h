@@ -41,8 +41,17 @@ class Backend {
   virtual Shortcuts allowed() const { return {}; }
 
 #define VOXGRAD_PRIMITIVE(...) virtual __VA_ARGS__ = 0;
+#ifdef VOXGRAD_INFERENCE_ONLY  // not virtual, so no table names the kernels, and the linker drops them
+#define VOXGRAD_TRAINING_PRIMITIVE(...) \
+  __VA_ARGS__ { throw_inference_only(); }
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#endif
 #include "engine/primitives.h"
 #undef VOXGRAD_PRIMITIVE
+#ifdef VOXGRAD_INFERENCE_ONLY
+#pragma GCC diagnostic pop
+#endif
 
   // --- The functions below have a default that calls primitives (engine/composed.cpp). A device may override them with
   // something faster. ---

@@ -49,15 +49,16 @@ void Backend::conv_input_gradient(const Tensor& dy, const Tensor& weight, const 
   }
 }
 
-void Backend::conv_weight_gradient(const std::vector<FeatureMap>& inputs, const Tensor& dy, const ConvOptions& options,
-                                   const Tensor& dweight) {
-  conv_weight_gradient(std::vector<FeatureMap>{materialised(inputs)}, dy, options, dweight);
-}
-
 void Backend::conv_transpose(const FeatureMap& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options,
                              const Tensor& y) {
   conv_input_gradient(materialised({x}), weight, options, {y});
   if (bias.defined()) binary(BinaryOp::add, y, bias, y);
+}
+
+#ifndef VOXGRAD_INFERENCE_ONLY
+void Backend::conv_weight_gradient(const std::vector<FeatureMap>& inputs, const Tensor& dy, const ConvOptions& options,
+                                   const Tensor& dweight) {
+  conv_weight_gradient(std::vector<FeatureMap>{materialised(inputs)}, dy, options, dweight);
 }
 
 // For the transpose of conv, dy takes the place of the input and x that of the gradient of the result.
@@ -65,6 +66,7 @@ void Backend::conv_transpose_weight_gradient(const FeatureMap& x, const Tensor& 
                                              const Tensor& dweight) {
   conv_weight_gradient({dy}, materialised({x}), options, dweight);
 }
+#endif
 
 void Backend::max_pool(const FeatureMap& x, const Extents& window, const Tensor& y, const Tensor& index) {
   max_pool(FeatureMap(materialised({x})), window, y, index);

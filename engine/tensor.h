@@ -23,6 +23,9 @@ namespace voxgrad {
 class Backend;
 struct Node;
 
+// A build with VOXGRAD_INFERENCE_ONLY has neither gradients nor kernels for f64.
+[[noreturn]] void throw_inference_only();
+
 enum class Device : std::uint8_t { cpu, cuda };
 const char* name_of(Device device) noexcept;
 inline std::ostream& operator<<(std::ostream& out, Device device) { return out << name_of(device); }
@@ -182,7 +185,11 @@ decltype(auto) dispatch(DType dtype, F&& f) {
 template <class F>
 decltype(auto) dispatch_float(DType dtype, const char* op, F&& f) {
   check(dtype == DType::f32 || dtype == DType::f64, op, ": takes f32 or f64, got ", dtype);
+#ifdef VOXGRAD_INFERENCE_ONLY
+  if (dtype == DType::f64) throw_inference_only();
+#else
   if (dtype == DType::f64) return f(double{});
+#endif
   return f(float{});
 }
 

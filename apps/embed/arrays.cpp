@@ -129,9 +129,14 @@ void Array::require_shape(const Shape& shape) const {
   if (!(shape_ == shape)) throw Error(ErrorKind::data, text(name_, ": ", shape_, ", must be ", shape));
 }
 
-bool Array::is_dense() const {
-  const Strides dense = dense_strides(shape_, size_of_type(type_, name_));
-  return std::equal(dense.begin(), dense.begin() + shape_.dims(), strides_.begin());
+Tensor Array::in_place(DType dtype) const {
+  const std::int64_t size = size_of_type(type_, name_);
+  const bool same = (dtype == DType::f32 && type_ == VOXGRAD_F32) || (dtype == DType::f64 && type_ == VOXGRAD_F64) ||
+                    (dtype == DType::u8 && type_ == VOXGRAD_U8);
+  const Strides dense = dense_strides(shape_, size);
+  const bool fits = same && std::equal(dense.begin(), dense.begin() + shape_.dims(), strides_.begin()) &&
+                    reinterpret_cast<std::uintptr_t>(data_) % static_cast<std::uintptr_t>(size) == 0;
+  return fits ? borrow(data_, shape_, dtype) : Tensor();
 }
 
 Tensor Array::to_f32() const {
@@ -147,7 +152,7 @@ Tensor Array::to_f32() const {
 Tensor Array::to_float() const {
   check(is_float(), name_, ": must be f32 or f64");
   const DType dtype = type_ == VOXGRAD_F32 ? DType::f32 : DType::f64;
-  if (is_dense() && reinterpret_cast<std::uintptr_t>(data_) % size_of(dtype) == 0) return borrow(data_, shape_, dtype);
+  if (Tensor same = in_place(dtype); same.defined()) return same;
   const Tensor result = empty(shape_, dtype);
   dispatch_float(dtype, name_, [&]<class T>(T) {
     convert_elements<T, T>(shape_, data_, strides_, static_cast<std::byte*>(result.raw()),
@@ -162,9 +167,9 @@ Tensor Array::to_labels(std::optional<std::int64_t>& ignore) const {
   const std::int64_t left_out = ignore.value_or(-1), marker = left_out > kMost || left_out < 0 ? kMost : left_out;
   const bool renamed = ignore && left_out != marker;
   if (ignore) ignore = marker;
-  if (type_ == VOXGRAD_U8 && is_dense()) {
+  if (Tensor same = in_place(DType::u8); same.defined()) {
     if (renamed) ignore.reset();  // no u8 has that label
-    return borrow(data_, shape_, DType::u8);
+    return same;
   }
   const Tensor result = empty(shape_, DType::u8);
   dispatch_type(type_, name_, [&]<class T>(T) {
@@ -183,6 +188,8 @@ Tensor Array::to_labels(std::optional<std::int64_t>& ignore) const {
 }
 
 void Array::write(const Tensor& values, std::int64_t row) const {
+  if (const Tensor same = in_place(values.dtype()); same.defined() && same.shape() == values.shape())
+    return copy_into(same, values);
   std::byte* const to = data_ + row * strides_[0];
   dispatch(values.dtype(), [&]<class From>(From) {
     dispatch_type(type_, name_, [&]<class To>(To) {

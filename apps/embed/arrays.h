@@ -38,7 +38,8 @@ class Array {
   void write(const Tensor& values, std::int64_t row = 0) const;
 
  private:
-  bool is_dense() const;
+  // A tensor on the memory of the array; undefined if that is not dense, or has another type.
+  Tensor in_place(DType dtype) const;
   std::byte* data_;
   int type_;
   const char* name_;

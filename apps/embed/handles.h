@@ -11,7 +11,6 @@
 #include "apps/embed/voxgrad.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "losses/core/loss.h"
 #include "nn/inference/model.h"
 
 struct voxgrad_context {
@@ -30,10 +29,6 @@ struct voxgrad_model {
   std::shared_ptr<voxgrad::Backend> memory;
   voxgrad::nn::Model model;
   std::string text;
-};
-
-struct voxgrad_loss {
-  voxgrad::losses::Loss loss;
 };
 
 namespace voxgrad::embed {

@@ -6,9 +6,14 @@
 #include "apps/embed/handles.h"
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "losses/core/loss.h"
 #include "losses/core/registry.h"
 
 using namespace voxgrad;
+
+struct voxgrad_loss {
+  losses::Loss loss;
+};
 
 namespace {
 

@@ -25,15 +25,20 @@ class CpuBackend final : public Backend {
   Pool& pool() override { return *pool_; }
 
 #define VOXGRAD_PRIMITIVE(...) __VA_ARGS__ override;
+#ifdef VOXGRAD_INFERENCE_ONLY
+#define VOXGRAD_TRAINING_PRIMITIVE(...) __VA_ARGS__;
+#endif
 #include "engine/primitives.h"
 #undef VOXGRAD_PRIMITIVE
 
   // The convolutions normalise their inputs as they load them.
   std::vector<FeatureMap> prepare(std::vector<FeatureMap> inputs) override { return inputs; }
+#ifndef VOXGRAD_INFERENCE_ONLY
   void hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
                     const Tensor& y) override;
   void hinge_errors_gradient(const Tensor& logits, const Tensor& labels, const IntegrateOptions& options,
                              const Tensor& y, const Tensor& dy, const Tensor& dlogits) override;
+#endif
 
  private:
   std::unique_ptr<Pool> pool_;

@@ -2,6 +2,9 @@
 // kinds of threads, and from several threads at once.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 
 #include "engine/ops.h"
@@ -77,6 +80,43 @@ TEST_CASE("the same bits with one thread, several, and those of a host") {
   CHECK(blocks > 100);
 }
 
+#ifdef __linux__
+TEST_CASE("one thread, and the threads of a host, start none; the others end with their context") {
+  const auto running = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  const auto settles_at = [&](std::int64_t count) {  // Linux lists a thread for a moment after it was joined
+    for (int i = 0; i < 500 && running() != count; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return running() == count;
+  };
+  nn::predict(random_model(2), image_of({64, 64, 1}, 1));  // starts those of the tests themselves
+  const std::int64_t before = running();
+  const Elements<float> pixels({64, 64, 1}, image_of({64, 64, 1}, 1));
+  const Elements<std::uint8_t> labels({64, 64});
+  voxgrad_context_options options{};
+  options.size = sizeof options;
+  for (const bool host : {false, true}) {
+    options.threads = host ? 0 : 1;
+    if (host)
+      options.parallel = [](void*, std::int64_t count, void (*block)(void*, std::int64_t), void* data) {
+        for (std::int64_t i = 0; i < count; ++i) block(data, i);
+      };
+    const Context context(options);
+    const Opened flat(context, 2);
+    CHECK(voxgrad_predict(context, flat.model, pixels, nullptr, labels, nullptr) == 0);
+    CHECK(running() == before);
+  }
+  {
+    const Context context(3);
+    const Opened flat(context, 2);
+    CHECK(voxgrad_predict(context, flat.model, pixels, nullptr, labels, nullptr) == 0);
+    CHECK(running() == before + 2);
+  }
+  CHECK(settles_at(before));
+}
+#endif
+
 TEST_CASE("the axis of a single channel may be left out, and so may labels or scores") {
   const Context context;
   const Opened flat(context, 2);
@@ -134,7 +174,7 @@ TEST_CASE("one model in several threads, and several models, each with a context
     }
   };
   std::vector<std::thread> threads;
-  for (const std::uint64_t key : {1, 2}) {
+  for (const std::uint64_t key : {1u, 2u}) {
     const Shape plane{50, 40, 1}, volume{18, 20, 17, 1};
     threads.emplace_back(work, std::cref(flat), plane, key, nn::predict(flat.reference, image_of(plane, key)));
     threads.emplace_back(work, std::cref(solid), volume, key, nn::predict(solid.reference, image_of(volume, key)));

@@ -15,14 +15,12 @@ int run(const std::string& command, const std::string& output) {
   return status < 0 || status % 256 != 0 ? -1 : status / 256;
 }
 
-}  // namespace
-
-TEST_CASE("the example segments pictures of 8 and of 16 bits, and refuses others") {
+void check_example(const std::string& program) {
   const Folder folder;
   const nn::Model model = random_model(2);
   nn::save_model(folder.file("model"), model);
   const auto segment = [&](const std::string& from) {
-    return run(text(VOXGRAD_EMBED_EXAMPLE, ' ', folder.file("model"), ' ', from, ' ', folder.file("labels.pgm")),
+    return run(text(program, ' ', folder.file("model"), ' ', from, ' ', folder.file("labels.pgm")),
                folder.file("said"));
   };
   for (const int most : {255, 65535}) {
@@ -42,6 +40,16 @@ TEST_CASE("the example segments pictures of 8 and of 16 bits, and refuses others
   CHECK(segment(folder.file("none.pgm")) == 1);
   CHECK(contains(bytes_of(folder.file("said")), "error: cannot read"));
 }
+
+}  // namespace
+
+TEST_CASE("the example segments pictures of 8 and of 16 bits, and refuses others") {
+  check_example(VOXGRAD_EMBED_EXAMPLE);
+}
+
+#ifdef VOXGRAD_EMBED_SMALL
+TEST_CASE("the library for prediction alone segments with the same bits") { check_example(VOXGRAD_EMBED_SMALL); }
+#endif
 
 #ifdef VOXGRAD_EMBED_UNLOAD
 TEST_CASE("a hundred times loaded, used with four threads and unloaded, the library leaves nothing behind") {
