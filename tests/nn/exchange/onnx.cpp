@@ -137,7 +137,7 @@ void check_order(const Graph& graph) {
     }
     CHECK_MESSAGE(there.insert(node.output).second, node.output);
   }
-  for (const auto& [name, tensor] : graph.weights) CHECK_MESSAGE(used.contains(name), name);
+  for (const auto& entry : graph.weights) CHECK_MESSAGE(used.contains(entry.first), entry.first);
 }
 
 }  // namespace
