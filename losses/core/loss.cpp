@@ -39,8 +39,9 @@ Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Contex
   Tensor total;
   for (const auto& term : terms_) {
     if (soft && !term->spec.soft_labels)
-      throw Error(ErrorKind::argument, voxgrad::text(term->spec.name, ": needs labels u8 [N, *S], got ", labels),
-                  "probabilities have neither borders nor ranks; give the likeliest class, or take another loss");
+      throw Error(
+          ErrorKind::argument, voxgrad::text(term->spec.name, ": needs labels u8 [N, *S], got ", labels),
+          "probabilities have no borders, and no Lovasz extension; give the likeliest class, or take another loss");
     const Tensor value = term->function(LossInput(logits, truth, context, term->parameters.common()));
     const Tensor weighted = term->weight == 1 ? value : term->weight * value;
     total = total.defined() ? total + weighted : weighted;
