@@ -7,7 +7,7 @@
 #include "apps/program/console.h"
 #include "apps/program/words.h"
 #include "engine/error.h"
-#include "losses/core/identities.h"
+#include "losses/catalogue/identities.h"
 #include "losses/core/loss.h"
 
 namespace voxgrad::apps {

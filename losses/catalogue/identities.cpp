@@ -1,4 +1,4 @@
-#include "losses/core/identities.h"
+#include "losses/catalogue/identities.h"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 #include "engine/integrands.h"
 #include "tests/test.h"
 
-#include "losses/core/identities.h"
+#include "losses/catalogue/identities.h"
 #include "tests/losses/identity.h"
 
 using namespace voxgrad;
