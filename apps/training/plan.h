@@ -1,5 +1,5 @@
 // The plan of a training holds all its settings. What nobody asked for is filled in by rules over the training cases.
-// There is no search and no tuning per dataset; every rule is in rules.cpp and geometry.h.
+// There is no search and no tuning per dataset; every rule is in rules.cpp, geometry.h and preparation_rules.h.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@
 #include "apps/training/config.h"
 #include "engine/error.h"
 #include "losses/metrics/aggregate.h"
+#include "nn/inference/preparation.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -15,7 +16,7 @@ constexpr double kWorthCropping = 0.9;    // the share of the voxels below which
 constexpr double kMuchBackground = 0.75;  // .. and below which the background would decide mean and deviation (nnU-Net)
 constexpr double kSameSpacing = 1.1;      // spacings that differ by less are not worth an interpolation
 constexpr double kOtherUnit = 32;         // .. by more are mistakes; nn::grid_of refuses the factor
-constexpr double kAnisotropic = 3;
+constexpr double kFewSlices = 3;  // another axis has more than so many times the voxels of the thick one (nnU-Net)
 
 // Returns the values of all cases along an axis in increasing order.
 template <class Row>
@@ -26,17 +27,14 @@ std::vector<double> sorted_along(const std::vector<Row>& rows, std::ptrdiff_t ax
   return values;
 }
 
-// Returns the axis whose slices are thick and few, or -1.
-int thick_axis(const PreparationFacts& facts, const std::vector<double>& median) {
-  if (median.size() != 3) return -1;
-  const auto thick = std::max_element(median.begin(), median.end()) - median.begin();
-  std::vector<double> extents;
-  for (int axis = 0; axis < 3; ++axis) extents.push_back(losses::quantile(sorted_along(facts.shapes, axis), 0.5));
-  for (std::ptrdiff_t axis = 0; axis < 3; ++axis)
-    if (axis != thick && (nth(median, thick) <= kAnisotropic * nth(median, axis) ||
-                          nth(extents, thick) * kAnisotropic >= nth(extents, axis)))
-      return -1;
-  return static_cast<int>(thick);
+// Returns the thick axis if it has few slices, or -1.
+int axis_of_few_slices(const PreparationFacts& facts, const std::vector<double>& median) {
+  const int thick = nn::thick_axis(median);
+  if (thick < 0) return -1;
+  const auto extent = [&](int axis) { return losses::quantile(sorted_along(facts.shapes, axis), 0.5); };
+  for (int axis = 0; axis < 3; ++axis)
+    if (axis != thick && extent(thick) * kFewSlices >= extent(axis)) return -1;
+  return thick;
 }
 
 std::string kept_text(const PreparationFacts& facts) {
@@ -68,7 +66,7 @@ Decision choose_spacing(const PreparationFacts& facts) {
   if (most == 1) return {"none", "all training cases have the same spacing"};
   if (most <= kSameSpacing) return {"none", differ + ", which is too little to resample them"};
   if (most > kOtherUnit) return {"none", differ + ": a unit is probably wrong, so they are not resampled"};
-  const int thick = thick_axis(facts, median);
+  const int thick = axis_of_few_slices(facts, median);
   if (thick < 0) return {spacing_text(median), differ + ": every case gets their median"};
   double finest = 0;
   for (int axis = 0; axis < 3; ++axis)

@@ -17,17 +17,8 @@ constexpr double kMostFactor = 32;
 constexpr double kMostValues = 2147483648.0;  // 8 GiB of f32
 constexpr double kNever = 1e-30;              // the probability that stands for 0 in logits
 
-void copy_box(const Tensor& x, const Shape& from, const Tensor& y, const Shape& to, const Shape& extents) {
+void copy_part(const Tensor& x, const Shape& from, const Tensor& y, const Shape& to, const Shape& extents) {
   x.backend().copy_box(x, from, y, to, extents, false);
-}
-
-// Returns the axis whose spacing is more than kThick times that of each other one, or -1.
-int thick_axis(const std::vector<double>& spacing) {
-  if (spacing.size() != 3) return -1;
-  const auto thickest = std::max_element(spacing.begin(), spacing.end());
-  for (auto other = spacing.begin(); other != spacing.end(); ++other)
-    if (other != thickest && *thickest <= kThick * *other) return -1;
-  return static_cast<int>(thickest - spacing.begin());
 }
 
 std::string spacing_text(const std::vector<double>& spacing) {
@@ -49,6 +40,14 @@ void require_spacing(const std::vector<double>& spacing, const std::vector<doubl
 }
 
 }  // namespace
+
+int thick_axis(const std::vector<double>& spacing) {
+  if (spacing.size() != 3) return -1;
+  const auto thickest = std::max_element(spacing.begin(), spacing.end());
+  for (auto other = spacing.begin(); other != spacing.end(); ++other)
+    if (other != thickest && *thickest <= kThick * *other) return -1;
+  return static_cast<int>(thickest - spacing.begin());
+}
 
 Box nonzero_box(const Tensor& image) {
   const int dims = image.dims() - 1;
@@ -120,7 +119,7 @@ Prepared prepare(const ModelSpec& spec, const Tensor& image, const std::vector<d
   if (result.grid.cropped()) {
     const Shape extents = box.extents + Shape{image.extent(-1)};
     result.image = empty(extents);
-    copy_box(image, box.begin + Shape{0}, result.image, Shape::filled(extents.dims(), 0), extents);
+    copy_part(image, box.begin + Shape{0}, result.image, Shape::filled(extents.dims(), 0), extents);
   }
   spec.normalisation.apply(result.image);
   result.image = resample_image(result.image, result.grid.extents, result.grid.orders(Order::cubic));
@@ -132,7 +131,7 @@ Tensor prepare_labels(const Grid& grid, const Tensor& labels, int ignore) {
   Tensor inside = labels;
   if (grid.cropped()) {
     inside = empty(grid.box.extents, DType::u8);
-    copy_box(labels, grid.box.begin, inside, Shape::filled(labels.dims(), 0), grid.box.extents);
+    copy_part(labels, grid.box.begin, inside, Shape::filled(labels.dims(), 0), grid.box.extents);
   }
   return resample_labels(inside, grid.extents, grid.orders(Order::linear), ignore);
 }
@@ -175,7 +174,7 @@ void Restorer::emit(const Tensor& rows) {
   const Shape zero = Shape::filled(rows.dims(), 0);
   if (grid_.box.extents.with(0, 1) != grid_.source.with(0, 1)) {
     all = outside(rows.extent(0), rows.extent(-1));
-    copy_box(rows, zero, all, grid_.box.begin.with(0, 0) + Shape{0}, rows.shape());
+    copy_part(rows, zero, all, grid_.box.begin.with(0, 0) + Shape{0}, rows.shape());
   }
   made_ += rows.extent(0);
   sink_(handed_, all);

@@ -27,6 +27,10 @@ struct Box {
 // everywhere.
 Box nonzero_box(const Tensor& image);
 
+// The axis of a volume whose spacing is more than three times that of each other axis; -1 if there is none, and for two
+// axes.
+int thick_axis(const std::vector<double>& spacing);
+
 // How the voxels of a prepared image lie in the image that was given.
 struct Grid {
   Shape source;                 // [*S] of the image that was given
@@ -41,11 +45,10 @@ struct Grid {
 };
 
 // The grid of an image with this box. Along each axis the extent is that of the box times spacing / target, rounded, at
-// least 1; an axis whose spacing is the target up to one in a thousand keeps its voxels. The thick axis of a volume is
-// the one whose spacing, in the image or else in the target, is more than three times that of each other axis: values
-// between slices so far apart would show what is in neither. Error(data) if the model has a target and the image no
-// spacing, if a spacing is no positive number, if the factor of an axis is not between 1/32 and 32, or if the volume
-// would have more than 2^31 values on the way.
+// least 1; an axis whose spacing is the target up to one in a thousand keeps its voxels. The thick axis is that of the
+// image, or else that of the target: values between slices so far apart would show what is in neither. Error(data) if
+// the model has a target and the image no spacing, if a spacing is no positive number, if the factor of an axis is not
+// between 1/32 and 32, or if the volume would have more than 2^31 values on the way.
 Grid grid_of(const Preparation& preparation, const Shape& source, const Box& box, std::int64_t channels,
              const std::vector<double>& spacing);
 
