@@ -260,7 +260,8 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   plan_steps(plan);
   set_validated(plan, wish.validate_cases);
   if (wish.validate_cases == 0 && !plan.val.empty())
-    bound_validations(plan, kValidationShare * static_cast<double>(plan.steps) / validation_in_steps(plan, info));
+    bound_validations(plan, kValidationShare * static_cast<double>(std::max(plan.steps, kLeastSteps)) /
+                                validation_in_steps(plan, info));
   plan.context.ignore = info.ignore_label;
   // Reading every label takes time, so it is done only where a loss may ask for class frequencies.
   if (c.loss.find("weights=") != std::string::npos)

@@ -133,10 +133,12 @@ TensorFile Trainer::state() const {
   append(file.tensors, prefixed("optim.", optimizer_->state()));
   if (ema_) append(file.tensors, prefixed("ema.", ema_->state()));
   file.metadata["step"] = std::to_string(step_);
+  Json schedule = Json::array();
+  for (const double value : schedule_.state()) schedule.push_back(number(value));  // infinite before a validation
   const Json counters{{"optimizer_steps", optimizer_->steps()},
                       {"ema_updates", ema_ ? ema_->updates() : 0},
                       {"rate_scale", rate_scale_},
-                      {"schedule", schedule_.state()},
+                      {"schedule", schedule},
                       {"seed", plan_.config.seed}};
   file.metadata["counters"] = counters.dump();
   return file;
@@ -156,7 +158,9 @@ void Trainer::load_state(const TensorFile& file) {
     throw Error(ErrorKind::model, text("weight ", name, " is not finite"), "start a new run with a smaller --lr");
   optimizer_->load_state(with_prefix(file, "optim."), count("optimizer_steps"));
   if (ema_) ema_->load_state(with_prefix(file, "ema."), count("ema_updates"));
-  schedule_.load_state(counters.at("schedule").get<std::vector<double>>());
+  std::vector<double> schedule;
+  for (const Json& value : counters.at("schedule")) schedule.push_back(to_number(value));
+  schedule_.load_state(schedule);
   rate_scale_ = rate_scale;
   step_ = step;
 }

@@ -3,6 +3,7 @@
 //  1. Validations are left out, as long as ten are left.
 //  2. Then cases are left out; eight or more stay, evenly spread over all of them.
 //  3. Then further validations are left out. The last one always takes place, whatever it takes.
+// A training of less than 600 steps counts as one of 600, so that a short trial has a curve, too.
 // Every validation of a training looks at the same cases, so the choice of the best weights compares like with like.
 // The numbers depend on no clock, unless the steps themselves were planned with one (training/budget.h). They are
 // settings of the run, so a resumed run validates as before.
