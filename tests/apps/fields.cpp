@@ -39,7 +39,8 @@ TEST_CASE("distances are made in the first training and read in the next: a line
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 12, {48, 40}), cache = folder.file("nuclei2d.cache.h5");
   const std::string before = bytes_of(data);
-  for (const std::string loss : {"dice_ce+0.01*boundary", "boundary:unit=mm", "dpce", "dice_hd"}) {
+  for (const std::string loss :
+       {"dice_ce+0.01*boundary", "boundary:unit=mm", "dpce", "dice_hd", "cc_dice_ce+skeleton_recall"}) {
     const std::string first = folder.file("a-" + loss), second = folder.file("b-" + loss);
     const Outcome made = program(training(data, first, loss));
     REQUIRE_MESSAGE(made.code == 0, made.err);

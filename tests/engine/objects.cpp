@@ -6,6 +6,7 @@
 #include <deque>
 #include <fstream>
 #include <set>
+#include <sstream>
 
 #include "engine/gradcheck.h"
 #include "engine/ops.h"
