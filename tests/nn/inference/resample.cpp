@@ -168,4 +168,12 @@ TEST_CASE("resampling: an ignored voxel is neither interpolated nor does it spre
   const Tensor mixed = from_vector<std::uint8_t>({1, 4}, {255, 255, 1, 0});
   CHECK(resample_labels(mixed, {1, 6}, all(Order::linear, 2), 255).to_vector<int>() ==
         std::vector<int>{255, 255, 255, 1, 0, 0});
+  // Of 3 x 3 voxels to 4 x 4, the nearest voxel of the inner four is the middle one, whose weight is 0.39.
+  for (const auto& [middle, others] : {std::pair{255, 1}, std::pair{1, 255}}) {
+    const Tensor labels3 = full({3, 3}, others, DType::u8), expected = full({4, 4}, others, DType::u8);
+    labels3.set({1, 1}, middle);
+    for (const std::int64_t y : {1, 2})
+      for (const std::int64_t x : {1, 2}) expected.set({y, x}, middle);
+    CHECK(same_bits(resample_labels(labels3, {4, 4}, all(Order::linear, 2), 255), expected));
+  }
 }
