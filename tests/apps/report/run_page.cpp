@@ -152,7 +152,7 @@ TEST_CASE("without its dataset a page has no pictures; damaged files are named, 
 TEST_CASE("an interrupted run has a page that says how far it came, with the curves of its log") {
   const Folder folder;
   const std::string data = phantom_file(folder, "organs2d", 20, {48, 48}), run = folder.file("run");
-  std::vector<std::string> words = small_training(data, run);
+  std::vector<std::string> words = small_training(data, run, {"--validate-cases", "100"});  // after every epoch
   *std::find(words.begin(), words.end(), "44") = "4000";
   Running process(words);
   REQUIRE(process.saw("epoch 3/"));
