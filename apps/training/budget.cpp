@@ -33,7 +33,9 @@ template <class F>
 double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
                        F&& evaluate) {
   if (cases.empty()) return 0;
-  const auto voxels_of = [&](std::int64_t index) { return resampled_voxels(model, dataset.info(), index); };
+  const auto voxels_of = [&](std::int64_t index) {
+    return static_cast<double>(resampled_extents(model, dataset.info(), index).numel());
+  };
   double voxels = 0;
   for (const std::int64_t index : cases) voxels += voxels_of(index);
   const std::int64_t middle = nth(cases, std::ssize(cases) / 2);

@@ -170,8 +170,8 @@ void prepare_case(const nn::ModelSpec& model, int ignore, data::Case& one) try {
   throw Error(error.kind(), text("case \"", one.id, "\": ", error.message()), error.hint());
 }
 
-double resampled_voxels(const nn::ModelSpec& model, const data::DatasetInfo& info, std::int64_t index) {
-  return static_cast<double>(grid_of(model, info, index, nth(info.shapes, index)).extents.numel());
+Shape resampled_extents(const nn::ModelSpec& model, const data::DatasetInfo& info, std::int64_t index) {
+  return grid_of(model, info, index, nth(info.shapes, index)).extents;
 }
 
 std::vector<double> comparable_spacing(const nn::ModelSpec& model, const std::vector<double>& spacing, bool physical) {

@@ -40,8 +40,8 @@ bool same_kind(const nn::ModelSpec& a, const nn::ModelSpec& b);
 // Prepares image, label and spacing of a case. Errors name the case.
 void prepare_case(const nn::ModelSpec& model, int ignore, data::Case& one);
 
-// The number of voxels that a case has after resampling; it is not read, so a crop is not taken into account.
-double resampled_voxels(const nn::ModelSpec& model, const data::DatasetInfo& info, std::int64_t index);
+// The extents of a case after resampling; it is not read, so a crop is not taken into account.
+Shape resampled_extents(const nn::ModelSpec& model, const data::DatasetInfo& info, std::int64_t index);
 
 // The spacing of an image as the model may go by it: none if one of the two is in pixels and the other in millimetres.
 std::vector<double> comparable_spacing(const nn::ModelSpec& model, const std::vector<double>& spacing, bool physical);

@@ -13,12 +13,12 @@ namespace voxgrad::apps {
 namespace {
 
 // Defaults for settings that nobody gave (apps/README.md).
-constexpr std::int64_t kBase = 16;                            // channels of the first level
-constexpr std::int64_t kVoxelsPerStep = 2 * 65536;            // aim for the batch, 2 .. 16 patches
-constexpr double kShareOfMemory = 0.5;                        // that a step may take
-constexpr std::int64_t kPasses = 6;                           // default budget: so many patches of every training case,
-constexpr std::int64_t kLeastSteps = 600, kMostSteps = 3000;  // in so many steps
-constexpr double kRate = 2e-3, kRateSgd = 1e-2;               // for Adam and AdamW, for SGD with momentum
+constexpr std::int64_t kBase = 16;                  // channels of the first level
+constexpr std::int64_t kVoxelsPerStep = 2 * 65536;  // aim for the batch, 2 .. 16 patches
+constexpr double kShareOfMemory = 0.5;              // that a step may take
+constexpr std::int64_t kPasses = 6;                 // default budget: so many patches of every training case,
+constexpr std::int64_t kMostSteps = 3000;           // in kLeastSteps to so many steps
+constexpr double kRate = 2e-3, kRateSgd = 1e-2;     // for Adam and AdamW, for SGD with momentum
 
 struct Draft {
   TrainConfig& config;
@@ -170,22 +170,22 @@ Decision steps(Draft& d) {
 }
 
 // The table. A rule may use what those above it have set.
-struct Rule {
+struct SettingRule {
   const char* setting;
   Decision (*decide)(Draft&);
 };
-constexpr Rule kRules[]{{"dims", dims},
-                        {"kernels", kernels},
-                        {"patch", patch},
-                        {"depth", depth},
-                        {"base", base},
-                        {"batch", batch},
-                        {"foreground", foreground},
-                        {"augment", augment},
-                        {"class weights", weights},
-                        {"deep_supervision", deep_supervision},
-                        {"lr", rate},
-                        {"steps", steps}};
+constexpr SettingRule kSettingRules[]{{"dims", dims},
+                                      {"kernels", kernels},
+                                      {"patch", patch},
+                                      {"depth", depth},
+                                      {"base", base},
+                                      {"batch", batch},
+                                      {"foreground", foreground},
+                                      {"augment", augment},
+                                      {"class weights", weights},
+                                      {"deep_supervision", deep_supervision},
+                                      {"lr", rate},
+                                      {"steps", steps}};
 
 }  // namespace
 
@@ -193,7 +193,7 @@ Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelS
   const Json asked = to_json(config), usual = to_json(TrainConfig());
   Draft draft{config, cases, source};
   std::vector<Reason> reasons;
-  for (const Rule& rule : kRules) {
+  for (const SettingRule& rule : kSettingRules) {
     Decision decision = rule.decide(draft);
     const bool given = asked.contains(rule.setting) && asked.at(rule.setting) != usual.at(rule.setting);
     if (given || decision.reason.empty()) decision.reason = "as asked";

@@ -12,6 +12,8 @@
 
 namespace voxgrad::apps {
 
+inline constexpr std::int64_t kLeastSteps = 600;  // of a training whose length nobody gave
+
 // What the rules know of the training cases.
 struct TrainingCases {
   const data::DatasetInfo& info;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/training/preparation.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
@@ -51,9 +52,10 @@ void bound_validations(Plan& plan, double allowed) {
 double validation_in_steps(const Plan& plan, const data::DatasetInfo& info) {
   double voxels = 0;
   for (const std::int64_t index : plan.validated) {
+    const Shape extents = resampled_extents(plan.model, info, index);
     double windows = 1;
     for (int axis = 0; axis < plan.model.window.dims(); ++axis) {
-      const std::int64_t extent = nth(info.shapes, index)[axis], window = plan.model.window[axis];
+      const std::int64_t extent = extents[axis], window = plan.model.window[axis];
       windows *= static_cast<double>(std::min(extent, window) * std::ssize(nn::window_starts(extent, window)));
     }
     voxels += windows;
