@@ -7,6 +7,8 @@
 #include <numeric>
 #include <set>
 
+#include "engine/moments.h"
+
 namespace voxgrad::data {
 namespace {
 
@@ -29,6 +31,30 @@ double percentile(std::vector<float>& sample, double share) {
   return *found;
 }
 
+// Returns how many voxels of every label have a face neighbour with another one.
+std::array<std::int64_t, 256> border_voxels(const Tensor& label) {
+  std::array<std::int64_t, 256> counts{};
+  const std::uint8_t* values = label.data<std::uint8_t>();
+  for (std::int64_t voxel = 0; voxel < label.numel(); ++voxel) {
+    bool border = false;
+    std::int64_t stride = 1;
+    for (int axis = label.dims() - 1; axis >= 0 && !border; stride *= label.extent(axis--)) {
+      const std::int64_t at = voxel / stride % label.extent(axis);
+      border = (at > 0 && values[voxel - stride] != values[voxel]) ||
+               (at + 1 < label.extent(axis) && values[voxel + stride] != values[voxel]);
+    }
+    counts[values[voxel]] += border ? 1 : 0;
+  }
+  return counts;
+}
+
+// The number of border voxels of a disc or a ball. An area of its surface with the normal n has max |n_i| border
+// voxels; the mean of that is 0.900 in 2-D and 0.827 in 3-D.
+double compact_border(std::int64_t voxels, int dims) {
+  const auto n = static_cast<double>(voxels);
+  return std::min(n, dims == 2 ? 3.19 * std::sqrt(n) : 4.00 * std::cbrt(n * n));
+}
+
 // Adds up the numbers of one case after the other.
 class Collector {
  public:
@@ -48,6 +74,7 @@ class Collector {
   std::set<std::string> groups_;
   std::vector<std::vector<double>> extents_, spacings_;            // per axis
   std::vector<std::vector<double>> object_voxels_, object_sizes_;  // per class
+  std::vector<double> borders_, compact_borders_;                  // border voxels per class
   std::vector<Moments> all_, foreground_;                          // per channel
   std::vector<std::vector<float>> samples_;                        // per channel
 };
@@ -59,6 +86,8 @@ Collector::Collector(const DatasetInfo& info, std::int64_t cases)
       spacings_(extents_),
       object_voxels_(info.class_names.size()),
       object_sizes_(object_voxels_),
+      borders_(info.class_names.size()),
+      compact_borders_(borders_),
       all_(static_cast<std::size_t>(info.channels)),
       foreground_(all_),
       samples_(all_.size()) {
@@ -95,6 +124,7 @@ void Collector::add_labels(const Case& one) {
   for (std::int64_t i = 0; i < voxels; ++i) ++counts[labels[i]];
   if (info_.ignore_label >= 0) ignored_ += nth(counts, info_.ignore_label);
   const double voxel = std::accumulate(one.spacing.begin(), one.spacing.end(), 1.0, std::multiplies<double>());
+  const std::array<std::int64_t, 256> borders = border_voxels(one.label);
   bool foreground = false;
   for (std::size_t c = 0; c < result_.classes.size(); ++c) {
     if (counts[c] == 0) continue;
@@ -102,9 +132,11 @@ void Collector::add_labels(const Case& one) {
     ++result_.classes[c].cases;
     if (c == 0) continue;
     foreground = true;
+    borders_[c] += static_cast<double>(borders[c]);
     for (const std::int64_t size : component_sizes(one.label, static_cast<std::uint8_t>(c))) {
       object_voxels_[c].push_back(static_cast<double>(size));
       object_sizes_[c].push_back(static_cast<double>(size) * voxel);
+      compact_borders_[c] += compact_border(size, info_.dims);
     }
   }
   if (!foreground) ++result_.empty_cases;
@@ -147,6 +179,7 @@ Fingerprint Collector::finish() {
     one.objects = std::ssize(object_voxels_[c]);
     one.object_voxels = spread_of(std::move(object_voxels_[c]));
     one.object_size = spread_of(std::move(object_sizes_[c]));
+    if (one.objects > 0) one.thinness = borders_[c] / compact_borders_[c];
   }
   for (std::size_t c = 0; c < result_.channels.size(); ++c) {
     ChannelFingerprint& channel = result_.channels[c];
@@ -193,18 +226,6 @@ std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t valu
     sizes.push_back(size);
   }
   return sizes;
-}
-
-std::vector<Moments> intensity_moments(const Dataset& dataset, const std::vector<std::int64_t>& cases) {
-  check(!cases.empty(), "intensity_moments: there are no cases");
-  const std::int64_t channels = dataset.info().channels;
-  std::vector<Moments> total(static_cast<std::size_t>(channels));
-  for (const std::int64_t index : cases) {
-    const Tensor image = dataset.read(index).image;
-    const std::vector<Moments> here = channel_moments(image.data<float>(), image.numel() / channels, channels);
-    for (std::size_t c = 0; c < total.size(); ++c) total[c].merge(here[c]);
-  }
-  return total;
 }
 
 Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int64_t>& cases) {

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "engine/moments.h"
 
 namespace voxgrad::data {
 
@@ -23,6 +22,9 @@ struct ClassFingerprint {
   std::int64_t objects = 0;  // components connected by faces (4 or 6 neighbours); 0 for the background
   Spread object_voxels;      // the sizes of the objects in voxels
   Spread object_size;        // the same in mm^2 or mm^3
+  // Its border voxels, which have a face neighbour with another label, divided by those that discs or balls as large as
+  // its objects would have: about 1 for compact objects, and far above 1 for long thin ones. 0 for the background.
+  double thinness = 0;
 };
 
 struct ChannelFingerprint {
@@ -50,10 +52,6 @@ Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int6
 
 // Returns the classes other than the background that none of the cases has. Cases are read until every class was seen.
 std::vector<std::int64_t> absent_classes(const Dataset& dataset, const std::vector<std::int64_t>& cases);
-
-// Returns mean and variance of every channel over all voxels of the given cases, of which there must be at least one.
-// Each case is read once.
-std::vector<Moments> intensity_moments(const Dataset& dataset, const std::vector<std::int64_t>& cases);
 
 // Returns the sizes in voxels of the objects with this value in `label` (u8 [*S]), in the order of their first voxels.
 // An object is a set of voxels that are connected by faces.

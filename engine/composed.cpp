@@ -72,6 +72,28 @@ void Backend::max_pool(const FeatureMap& x, const Extents& window, const Tensor&
   max_pool(FeatureMap(materialised({x})), window, y, index);
 }
 
+namespace {
+
+// y = what compute(CPU, x on the host, y on the host) makes.
+template <class F>
+void on_the_host(const Tensor& x, const Tensor& y, const F& compute) {
+  const Tensor made = empty(y.shape(), y.dtype());
+  compute(backend_of(Device::cpu), x.to(Device::cpu), made);
+  y.backend().copy(y.raw(), y.device(), made.raw(), Device::cpu, y.bytes());
+}
+
+}  // namespace
+
+// Both follow paths of voxels, one after the other.
+void Backend::components(const Tensor& labels, const std::vector<int>& classes, int connectivity, const Tensor& y) {
+  on_the_host(labels, y, [&](Backend& cpu, const Tensor& from, const Tensor& to) {
+    cpu.components(from, classes, connectivity, to);
+  });
+}
+void Backend::skeleton(const Tensor& mask, const Tensor& y) {
+  on_the_host(mask, y, [](Backend& cpu, const Tensor& from, const Tensor& to) { cpu.skeleton(from, to); });
+}
+
 void Backend::check_labels(const Tensor& labels, std::int64_t classes, int ignore) {
   const std::int64_t largest = largest_label(labels, ignore);
   if (largest >= classes) throw label_error(largest, classes);

@@ -34,8 +34,8 @@
   ROW(square,        channel,    "p",     w * p * p,                    "p",     T(2) * w * p * p)               \
   ROW(present,       channel,    "",      w * t,                        "",      T(0))                           \
   ROW(voxels,        channel,    "",      w,                            "",      T(0))                           \
-  ROW(miss_square,   channel,    "q",     w * q * q * t,                "pq",    T(-2) * w * p * q * t)          \
-  ROW(alarm_square,  channel,    "p",     w * p * p * (T(1) - t),       "p",     T(2) * w * p * p * (T(1) - t))  \
+  ROW(miss_power,    channel,    "q",     w * power(q, a) * t,          "pq",    -a * w * p * power(q, a - T(1)) * t) \
+  ROW(alarm_power,   channel,    "p",     w * power(p, a) * (T(1) - t), "p",     a * w * p * power(p, a - T(1)) * (T(1) - t)) \
   ROW(error_square,  channel,    "pq",    w * sq(t > T(0) ? q : p),     "pq",    T(2) * w * p * (t > T(0) ? -q : p)) \
   ROW(error,         channel,    "pq",    w * (t > T(0) ? q : p),       "p",     w * p * (T(1) - T(2) * t))      \
   ROW(log_loss,      channel,    "l",     w * l,                        "",      -w)                             \

@@ -165,12 +165,27 @@ Tensor hinge_errors(const Tensor& logits, const Tensor& labels, const IntegrateO
 Tensor lookup(const Tensor& table, const Tensor& labels, DType dtype = DType::f32);
 // The exact Euclidean distance from the centre of a voxel to that of the nearest voxel on the other side of a class:
 // for a voxel outside of the class one inside, for a voxel inside one outside. The result is [N, *S, K] for K classes,
-// in the unit of `spacing` (one number per spatial axis; empty means 1), and 0 everywhere if there is no other side.
-// Without classes it is [N, *S, 1], the distance to the nearest voxel with another label. The border of the image does
-// not count as another side. The time is linear in the number of voxels. The result is exact if the spacings are
-// multiples of one length, and else correct up to the last two digits of the type.
+// in the unit of `spacing` (per spatial axis, or that of each sample after the other; empty means 1), and 0 if there is
+// no other side. Without classes it is [N, *S, 1], the distance to the nearest voxel with another label. The border of
+// the image does not count as another side. The time is linear in the number of voxels. The result is exact if the
+// spacings are multiples of one length, and else correct up to the last two digits of the type.
 Tensor distance_transform(const Tensor& labels, const std::vector<int>& classes,
                           const std::vector<double>& spacing = {}, DType dtype = DType::f32);
+
+// The connected components of every class, i32 [N, *S, K]: numbers from 1 in the order of their first voxels, 0 outside
+// of the class. Neighbours differ by one along at most `connectivity` axes (1: faces); 0 means all axes.
+Tensor connected_components(const Tensor& labels, const std::vector<int>& classes, int connectivity = 0);
+// For every voxel the id, i32 [N, *S, K], of the nearest voxel whose id is not 0: the cell of a component. Distances
+// are exact, as in distance_transform; among equally near voxels the smallest id wins.
+Tensor nearest_component(const Tensor& ids, const std::vector<double>& spacing = {});
+// The skeleton of the voxels that are not 0, u8 [N, *S]: lines of one voxel with the same connectivity. It is that of
+// skimage.morphology.skeletonize (0.26), voxel for voxel: Zhang and Suen 1984 for images, Lee et al. 1994 for volumes,
+// where some blocks of few voxels vanish.
+Tensor skeleton(const Tensor& mask);
+
+// The sums of x [N, *S, K or 1] over the voxels of each segment, f64 [N, segments, K]. ids are i32 [N, *S, K]; a voxel
+// whose id is not in [0, segments) is left out. Differentiable with respect to x.
+Tensor segment_sum(const Tensor& x, const Tensor& ids, std::int64_t segments);
 
 // --- Neighbourhoods: the maximum or minimum of a voxel and its two neighbours along each of the given axes of x
 // [N, *S, C], one axis after the other. All spatial axes together make a cube, one axis makes a line. Among equal

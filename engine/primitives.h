@@ -121,6 +121,20 @@ VOXGRAD_TRAINING_PRIMITIVE(void lookup(const Tensor& table, const Tensor& labels
 // nearest voxel with another label.
 VOXGRAD_TRAINING_PRIMITIVE(void distance(const Tensor& labels, const std::vector<int>& classes,
                                          const std::vector<double>& spacing, const Tensor& y))
+// y [N, *S, K], i32, is the number of the connected component that a voxel belongs to, from 1 in the order of the first
+// voxels of the components, for every label classes[k]; 0 elsewhere. Neighbours differ by one along at most
+// `connectivity` axes. Backend has a body that lets the CPU do it; so it has for skeleton.
+VOXGRAD_TRAINING_PRIMITIVE(void components(const Tensor& labels, const std::vector<int>& classes, int connectivity,
+                                           const Tensor& y))
+// ids and y are i32 [N, *S, K]. y is the id of the nearest voxel whose id is not 0, among equally near ones the
+// smallest id; 0 if there is none.
+VOXGRAD_TRAINING_PRIMITIVE(void nearest(const Tensor& ids, const std::vector<double>& spacing, const Tensor& y))
+// y, u8, is 1 on the skeleton of the voxels that are not 0, and 0 elsewhere (see skeleton() in ops.h).
+VOXGRAD_TRAINING_PRIMITIVE(void skeleton(const Tensor& mask, const Tensor& y))
+// y [N, segments, K], f64, is the sum of x [N, *S, K or 1] over the voxels with ids[n, *s, k] = segment, ids i32
+// [N, *S, K]; other ids are left out. The gradient gathers: dx = dy at the id, summed over k if x has one channel.
+VOXGRAD_TRAINING_PRIMITIVE(void segment_sum(const Tensor& x, const Tensor& ids, const Tensor& y))
+VOXGRAD_TRAINING_PRIMITIVE(void segment_sum_gradient(const Tensor& ids, const Tensor& dy, const Tensor& dx))
 // The minimum or maximum of a voxel and its two neighbours along a spatial axis of [N, *S, C].
 VOXGRAD_TRAINING_PRIMITIVE(void neighbours(ReduceOp op, int axis, const Tensor& x, const Tensor& y))
 // Among equal values the first one receives the gradient.

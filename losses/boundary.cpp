@@ -7,8 +7,8 @@
 // the border have the value 0. plain takes -d inside, as the survey writes. zero_inner is plain with 0 on those voxels.
 // The 1 of kervadec is one voxel: the smallest spacing s, in the unit of d. Every d is at least s, so that phi is never
 // positive inside; one voxel along the nearest direction would make all border voxels 0, but zero_inner does that.
-// A class that is absent or fills the image has 0 everywhere. Distances have the unit of the spacing. In training they
-// are those of the whole case, in voxels (losses/README.md).
+// A class that is absent or fills the image has 0 everywhere. Distances count voxels, as in the authors' code; unit=mm
+// is the other reading of the paper. In training they are those of the whole case (losses/README.md).
 #include "losses/terms/distance.h"
 
 namespace voxgrad::losses {

@@ -30,8 +30,7 @@ Spec spec_dml() {
           .helps =
               "soft labels: smoothed, averaged over raters, or from a teacher, where dice prefers p of 0 or 1 to p = t",
           .fails = "as dice on empty images and at confidently wrong voxels",
-          .build = build,
-          .soft_labels = true};
+          .build = build};
 }
 
 }  // namespace voxgrad::losses

@@ -16,6 +16,7 @@ namespace {
 Function build(Parameters& with) {
   const Choice normalize = with.choice("normalize", {"range", "max", "none"},
                                        "D divided by its range in the class, by its largest distance, or as it is");
+  with.unit();
   return [key = with.field("penalty:" + normalize.word)](const LossInput& in) {
     const auto [L, M] = in.integrals(row(Integrand::nll, 1 + in.field(key)), Integrand::weight);
     return in.mean_of_voxels(L, M);

@@ -4,7 +4,7 @@
 //   L = mean over n, c of 1 - J
 //
 // Rahman and Wang, ISVC 2016; Ma 2020, Eq. 9 (which sums over the classes inside the ratio: pool_classes=1).
-// denominator=squared takes P = sum p^2. Without smoothing L = 2 L_dice / (1 + L_dice).
+// denominator=squared takes P = sum p^2, and of soft labels G = sum t^2. Without smoothing L = 2 L_dice / (1 + L_dice).
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
@@ -16,7 +16,8 @@ Function build(Parameters& with) {
   const Smoothing s = region_options(with);
   return [=](const LossInput& in) {
     const auto [I, P, G] = in.integrals(Integrand::overlap, denominator, Integrand::present);
-    return in.mean_of_classes(1 - (I + s.nr) / (P + G - I + s.dr), G);
+    const Tensor T = in.soft_labels() && power.is("squared") ? in.sums(square(in.truth())) : G;
+    return in.mean_of_classes(1 - (I + s.nr) / (P + T - I + s.dr), G);
   };
 }
 

@@ -29,8 +29,7 @@ Spec spec_jml() {
       .helps =
           "soft labels: smoothed, averaged over raters, or from a teacher, where jaccard prefers p of 0 or 1 to p = t",
       .fails = "as jaccard on empty images and at confidently wrong voxels",
-      .build = build,
-      .soft_labels = true};
+      .build = build};
 }
 
 }  // namespace voxgrad::losses

@@ -28,7 +28,8 @@ Spec spec_lovasz_hinge() {
           .fails =
               "the scale of the logits matters, they are no probabilities; an image without the class only sees its "
               "worst voxel",
-          .build = build};
+          .build = build,
+          .soft_labels = false};
 }
 
 }  // namespace voxgrad::losses

@@ -28,7 +28,8 @@ Spec spec_lovasz_softmax() {
           .fails =
               "alone from scratch it is slow to start; with classes=all an absent class only sees its worst voxel; it "
               "needs a sort of the voxels",
-          .build = build};
+          .build = build,
+          .soft_labels = false};
 }
 
 }  // namespace voxgrad::losses

@@ -14,8 +14,8 @@ Function build(Parameters& with) {
   const double eps = with.number("eps", 1e-5, 1e-12, 1e12, "added to both denominators");
   class_options(with);
   return [=](const LossInput& in) {
-    const auto [misses, alarms, G, M] =
-        in.integrals(Integrand::miss_square, Integrand::alarm_square, Integrand::present, Integrand::voxels);
+    const auto [misses, alarms, G, M] = in.integrals(row(Integrand::miss_power, 2), row(Integrand::alarm_power, 2),
+                                                     Integrand::present, Integrand::voxels);
     return in.mean_of_classes(w * (misses / (G + eps)) + (1 - w) * (alarms / (M - G + eps)), G);
   };
 }

@@ -39,8 +39,6 @@ const std::vector<std::string>& init_names() {
   return names;
 }
 
-const char* name_of(Init init) noexcept { return init_names()[static_cast<std::size_t>(init)].c_str(); }
-
 double gain_of(double slope) { return std::sqrt(2 / (1 + slope * slope)); }
 
 Tensor he_normal(const Shape& shape, std::int64_t fan_in, double gain, const Random& random) {

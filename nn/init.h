@@ -13,7 +13,6 @@ namespace voxgrad::nn {
 
 // `unset` leaves the weights uninitialised, because others will be loaded.
 enum class Init { he, orthogonal, unset };
-const char* name_of(Init init) noexcept;
 const std::vector<std::string>& init_names();  // in the order of Init
 
 // sqrt(2 / (1 + slope^2)). With a standard deviation of gain / sqrt(fan_in), the variance of the signal does not change

@@ -5,8 +5,6 @@
 namespace voxgrad::nn {
 namespace {
 
-constexpr std::int64_t kGroups = 8;
-
 void check_layer(const char* layer, int dims, std::int64_t in, std::int64_t out, const Extents& kernel) {
   check(dims >= 1 && dims <= 3, layer, ": 1 to 3 spatial axes, got ", dims);
   check(in >= 1 && out >= 1, layer, ": channels must be at least 1, got ", in, " -> ", out);
@@ -34,9 +32,12 @@ Tensor parameter_for(DType map, const Tensor& parameter) {
 
 DType type_of(const std::vector<FeatureMap>& inputs) { return inputs.empty() ? DType::f32 : inputs[0].x.dtype(); }
 
-ConvLayerOptions block_conv(const ConvBlockOptions& options) {
-  return {
-      .bias = options.norm == Norm::none, .init = options.init, .slope = slope_of(options.activation, options.slope)};
+ConvLayerOptions block_conv(const ConvBlockOptions& options, const Extents& stride) {
+  return {.kernel = options.kernel,
+          .stride = stride,
+          .bias = options.norm == Norm::none,
+          .init = options.init,
+          .slope = slope_of(options.activation, options.slope)};
 }
 
 NormLayerOptions block_norm(const ConvBlockOptions& options, bool activated) {
@@ -51,8 +52,6 @@ const std::vector<std::string>& norm_names() {
   return names;
 }
 
-const char* name_of(Norm norm) noexcept { return norm_names()[static_cast<std::size_t>(norm)].c_str(); }
-
 Tensor activate(const Tensor& x, Activation activation, double slope) {
   if (activation == Activation::none) return x;
   return activation == Activation::relu ? relu(x) : leaky_relu(x, slope);
@@ -66,6 +65,7 @@ Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& 
     options_.padding[axis] = extent / 2;
   }
   options_.padding.dims = options.kernel.dims;
+  options_.stride = options.stride;
   options_.f32_output = options.f32_output;
   const Shape shape = weight_shape(dims, out, options.kernel, in);
   weight_ = initial_weight(shape, shape.numel() / out, options.init, options.slope, random);
@@ -109,8 +109,10 @@ Tensor ConvTranspose::forward(const FeatureMap& x) const {
   return conv_transpose(x, parameter_for(type, weight_), parameter_for(type, bias_), options_);
 }
 
+std::int64_t group_count(std::int64_t channels) { return std::gcd(channels, 8); }
+
 NormLayer::NormLayer(std::int64_t channels, const NormLayerOptions& options)
-    : options_(options), groups_(options.kind == Norm::group ? std::gcd(channels, kGroups) : channels) {
+    : options_(options), groups_(options.kind == Norm::group ? group_count(channels) : channels) {
   check(channels >= 1, "norm layer: channels must be at least 1, got ", channels);
   if (options.kind == Norm::none) return;
   weight_ = full({channels}, 1);
@@ -167,17 +169,18 @@ Tensor Dropout::forward(const Tensor& x) {
 
 ConvBlock::ConvBlock(int dims, std::int64_t in, std::int64_t out, const ConvBlockOptions& options, const Random& random)
     : options_(options),
-      conv1_(dims, in, out, block_conv(options), stream(random, "conv1")),
+      conv1_(dims, in, out, block_conv(options, options.stride), stream(random, "conv1")),
       norm1_(out, block_norm(options, true)),
-      conv2_(dims, out, out, block_conv(options), stream(random, "conv2")),
+      conv2_(dims, out, out, block_conv(options, 1), stream(random, "conv2")),
       norm2_(out, block_norm(options, !options.residual)),
       dropout_(options.dropout) {
   add_module("conv1", conv1_);
   add_module("norm1", norm1_);
   add_module("conv2", conv2_);
   add_module("norm2", norm2_);
-  if (options.residual && in != out) {
-    shortcut_.emplace(dims, in, out, ConvLayerOptions{.kernel = 1, .init = options.init}, stream(random, "shortcut"));
+  if (options.residual && (in != out || !(options.stride == 1))) {
+    const ConvLayerOptions shortcut{.kernel = 1, .stride = options.stride, .init = options.init};
+    shortcut_.emplace(dims, in, out, shortcut, stream(random, "shortcut"));
     add_module("shortcut", *shortcut_);
   }
   add_module("dropout", dropout_);

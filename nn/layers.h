@@ -17,7 +17,6 @@
 namespace voxgrad::nn {
 
 enum class Norm { batch, instance, group, none };
-const char* name_of(Norm norm) noexcept;
 const std::vector<std::string>& norm_names();  // in the order of Norm
 
 // x or its (leaky) ReLU; `slope` is the factor of leaky_relu below zero.
@@ -26,7 +25,8 @@ Tensor activate(const Tensor& x, Activation activation, double slope = 0.01);
 struct ConvLayerOptions {
   // The extents are odd. The map is padded with zeros so that its extents do not change: [N, *S, in] -> [N, *S, out].
   Extents kernel = 3;
-  bool bias = true;  // the bias starts at zero
+  Extents stride = 1;  // divides the extents, rounded up
+  bool bias = true;    // the bias starts at zero
   Init init = Init::he;
   double slope = 1;         // the factor of the activation that follows for negative numbers; 1 if none follows
   bool f32_output = false;  // the result of maps in bf16 is f32
@@ -72,8 +72,11 @@ struct NormLayerOptions {
   double momentum = 0.1;  // the share by which batch norm moves its running statistics towards those of a batch
 };
 
+// The groups of group norm: gcd(channels, 8), which is 8 if 8 divides the channels.
+std::int64_t group_count(std::int64_t channels);
+
 // Normalisation with affine parameters (at the start weight 1 and bias 0), followed by an activation in the same pass.
-// Group norm has gcd(channels, 8) groups, which is 8 if 8 divides the channels. Norm::none applies the activation only.
+// Norm::none applies the activation only.
 // Error(argument) for instance norm of a single voxel, because the result would be the bias for every image.
 class NormLayer final : public Module {
  public:
@@ -104,6 +107,8 @@ class Dropout final : public Module {
 };
 
 struct ConvBlockOptions {
+  Extents kernel = 3;
+  Extents stride = 1;  // of the first convolution and of the shortcut
   Norm norm = Norm::instance;
   Activation activation = Activation::leaky_relu;
   double slope = 0.01;
@@ -112,8 +117,8 @@ struct ConvBlockOptions {
   Init init = Init::he;
 };
 
-// Two times a 3x3 convolution, norm and activation, and then dropout. A residual block ends with
-// activation(norm(conv(..)) + x), where a 1x1 convolution is applied to x if the number of channels changes (He et al.,
+// Two times a convolution, norm and activation, and then dropout. A residual block ends with
+// activation(norm(conv(..)) + x), where a 1x1 convolution is applied to x if channels or extents change (He et al.,
 // CVPR 2016). A convolution before a norm has no bias. The modules are called conv1, norm1, conv2, norm2 and shortcut.
 class ConvBlock final : public Module {
  public:

@@ -10,45 +10,46 @@ void expect(bool ok, const char* hint, const Parts&... parts) {
   if (!ok) throw Error(ErrorKind::usage, text("unet: ", parts...), hint);
 }
 
-template <class T>
-void expect_range(const char* name, T value, T low, T high) {
-  expect(value >= low && value <= high, "", name, " is ", value, ", must be ", low, " .. ", high);
+void expect_range(const char* name, std::int64_t value, const FieldRange& r) {
+  expect(value >= r.low && value <= r.high, "", name, " is ", value, ", must be ", r.low, " .. ", r.high);
 }
-
-struct RangeCheck {
-  template <class T>
-  void operator()(const char* name, const T& value, const FieldRange& range) const {
-    expect_range<std::int64_t>(name, value, range.low, range.high);
-  }
-  template <class... Others>
-  void operator()(const char*, const Others&...) const {}
-};
 
 // The configuration after its check, with one stride of `dims` values per pooling.
 UNetConfig checked(UNetConfig config) {
   expect(config.dims == 2 || config.dims == 3, "images have 2 axes, volumes 3", "dims is ", config.dims,
          ", must be 2 or 3");
-  visit_fields(config, RangeCheck{});
-  expect_range<std::int64_t>("max_channels", config.max_channels, config.base, kMostChannels);
+  visit_fields(config, [](const char* name, const auto& value, const auto&... range) {
+    if constexpr ((std::is_same_v<decltype(range), const FieldRange&> || ...)) expect_range(name, value, range...);
+  });
+  expect_range("max_channels", config.max_channels, {config.base, kMostChannels});
+  expect(config.widths.empty() || std::ssize(config.widths) == config.depth, "give one for each level, or none",
+         config.widths.size(), " widths for depth ", config.depth);
+  for (const std::int64_t width : config.widths) expect_range("width", width, {1, kMostChannels});
+  expect(config.slope >= 0 && config.slope <= 1, "", "slope is ", config.slope, ", must be in [0, 1]");
   expect(config.dropout >= 0 && config.dropout < 1, "", "dropout is ", config.dropout, ", must be in [0, 1)");
-  const std::size_t steps = static_cast<std::size_t>(config.depth - 1);
-  if (config.strides.empty()) config.strides.assign(steps, Extents(2));
-  expect(config.strides.size() == steps, "give one stride for each pooling, depth - 1 in all, or none for 2 everywhere",
-         config.strides.size(), " strides for depth ", config.depth, ", must be ", steps);
-  for (Extents& stride : config.strides) {
-    expect(stride.dims == 0 || stride.dims == config.dims, "write {1, 2, 2} for a volume, {2, 2} for an image",
-           "a stride of ", stride.dims, " values for ", config.dims, " axes");
-    stride.dims = config.dims;
-    for (int axis = 0; axis < config.dims; ++axis) expect_range<std::int64_t>("stride", stride[axis], 1, 6);
-  }
+  const auto complete = [&](const char* what, std::vector<Extents>& list, int count, int usual, int most) {
+    if (list.empty()) list.assign(static_cast<std::size_t>(count), Extents(usual));
+    expect(std::ssize(list) == count,
+           "give a stride for each pooling and a kernel for each level, or none for 2 and 3 everywhere", list.size(),
+           ' ', what, "s for depth ", config.depth, ", must be ", count);
+    for (Extents& extents : list) {
+      expect(extents.dims == 0 || extents.dims == config.dims, "write {1, 2, 2} for a volume, {2, 2} for an image",
+             "a ", what, " of ", extents.dims, " values for ", config.dims, " axes");
+      extents.dims = config.dims;
+      for (int axis = 0; axis < config.dims; ++axis) expect_range(what, extents[axis], {1, most});
+    }
+  };
+  complete("stride", config.strides, config.depth - 1, 2, 6);
+  complete("kernel", config.kernels, config.depth, 3, 3);
   return config;
 }
 
-std::int64_t width(const UNetConfig& config, int level) { return std::min(config.base << level, config.max_channels); }
-
-ConvBlockOptions block_options(const UNetConfig& config) {
-  return {.norm = config.norm,
+ConvBlockOptions block_options(const UNetConfig& config, int level, const Extents& stride) {
+  return {.kernel = nth(config.kernels, level),
+          .stride = stride,
+          .norm = config.norm,
           .activation = config.activation,
+          .slope = config.slope,
           .residual = config.residual,
           .dropout = config.dropout,
           .init = config.init};
@@ -59,31 +60,11 @@ const char* axis_name(int dims, int axis) {
   return kNames[axis + 3 - dims];
 }
 
-// The step from level + 1 to level: it multiplies the extents by the stride and changes the number of channels.
-struct Up {
-  std::unique_ptr<ConvTranspose> transpose;  // either this one is set
-  std::unique_ptr<Conv> conv;                // or this one
-  Upsampling upsampling;
-  Extents scale;
-
-  Up(const UNetConfig& config, int level, const Random& random)
-      : upsampling(config.upsampling), scale(nth(config.strides, level)) {
-    const std::int64_t in = width(config, level + 1);
-    const std::int64_t out = width(config, level);
-    if (config.transposed)
-      transpose = std::make_unique<ConvTranspose>(config.dims, in, out, scale, config.init, random);
-    else
-      conv = std::make_unique<Conv>(config.dims, in, out, ConvLayerOptions{.kernel = 1, .init = config.init}, random);
-  }
-  // An interpolation, whose weights sum to 1, commutes with a 1x1 convolution. The convolution comes first, because on
-  // the coarse level it is cheaper.
-  Tensor operator()(const FeatureMap& x) const {
-    return transpose ? transpose->forward(x) : upsample(conv->forward({x}), upsampling, scale);
-  }
-  Module& module() const { return transpose ? static_cast<Module&>(*transpose) : *conv; }
-};
-
 }  // namespace
+
+std::int64_t width(const UNetConfig& config, int level) {
+  return config.widths.empty() ? std::min(config.base << level, config.max_channels) : nth(config.widths, level);
+}
 
 const std::vector<std::string>& activation_names() {
   static const std::vector<std::string> names{"none", "relu", "leaky_relu"};
@@ -98,9 +79,10 @@ const std::vector<std::string>& upsampling_names() {
 struct UNet::Parts {
   UNetConfig config;
   std::vector<std::unique_ptr<ConvBlock>> encoder, decoder;  // one element per level
-  std::vector<std::unique_ptr<Up>> up;
+  std::vector<std::unique_ptr<Module>> up;                   // a ConvTranspose if `transposed`, else a Conv
   std::vector<std::unique_ptr<Conv>> heads;
 
+  Tensor upsampled(std::size_t level, const FeatureMap& x) const;
   void check_input(const Tensor& x, const Extents& divisor) const;
   std::vector<Tensor> run(const Tensor& x, std::size_t outputs) const;
 };
@@ -110,9 +92,9 @@ UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_sh
   parts.config = checked(config);
   const UNetConfig& c = parts.config;
   const auto name = [](const char* part, int level) { return text(part, '.', level); };
-  const auto add_block = [&](auto& blocks, const char* part, int level, std::int64_t in) {
-    nth(blocks, level) =
-        std::make_unique<ConvBlock>(c.dims, in, width(c, level), block_options(c), stream(random, name(part, level)));
+  const auto add_block = [&](auto& blocks, const char* part, int level, std::int64_t in, const Extents& stride) {
+    nth(blocks, level) = std::make_unique<ConvBlock>(c.dims, in, width(c, level), block_options(c, level, stride),
+                                                     stream(random, name(part, level)));
     add_module(name(part, level), *nth(blocks, level));
   };
   const int steps = c.depth - 1;
@@ -120,12 +102,18 @@ UNet::UNet(const UNetConfig& config, const Random& random) : parts_(std::make_sh
   parts.decoder.resize(static_cast<std::size_t>(steps));
   parts.up.resize(static_cast<std::size_t>(steps));
   for (int level = 0; level < c.depth; ++level)
-    add_block(parts.encoder, "encoder", level, level == 0 ? c.in_channels : width(c, level - 1));
+    add_block(parts.encoder, "encoder", level, level == 0 ? c.in_channels : width(c, level - 1),
+              level > 0 && c.strided ? nth(c.strides, level - 1) : Extents(1));
   for (int level = steps - 1; level >= 0; --level) {
     auto& up = nth(parts.up, level);
-    up = std::make_unique<Up>(c, level, stream(random, name("up", level)));
-    add_module(name("up", level), up->module());
-    add_block(parts.decoder, "decoder", level, 2 * width(c, level));
+    const std::int64_t in = width(c, level + 1), out = width(c, level);
+    const Random own = stream(random, name("up", level));
+    if (c.transposed)
+      up = std::make_unique<ConvTranspose>(c.dims, in, out, nth(c.strides, level), c.init, own);
+    else
+      up = std::make_unique<Conv>(c.dims, in, out, ConvLayerOptions{.kernel = 1, .init = c.init}, own);
+    add_module(name("up", level), *up);
+    add_block(parts.decoder, "decoder", level, 2 * width(c, level), 1);
   }
   for (int level = 0; level < (c.deep_supervision ? std::max(steps, 1) : 1); ++level) {
     parts.heads.push_back(std::make_unique<Conv>(c.dims, width(c, level), c.classes,
@@ -166,18 +154,26 @@ void UNet::Parts::check_input(const Tensor& x, const Extents& divisor) const {
   }
 }
 
+// The step from level + 1 to level: it multiplies the extents by the stride and changes the number of channels. An
+// interpolation, whose weights sum to 1, commutes with a 1x1 convolution. The convolution comes first, because on the
+// coarse level it is cheaper.
+Tensor UNet::Parts::upsampled(std::size_t level, const FeatureMap& x) const {
+  if (config.transposed) return static_cast<const ConvTranspose&>(*up[level]).forward(x);
+  return upsample(static_cast<const Conv&>(*up[level]).forward({x}), config.upsampling, config.strides[level]);
+}
+
 std::vector<Tensor> UNet::Parts::run(const Tensor& x, std::size_t outputs) const {
   std::vector<FeatureMap> skips;
   FeatureMap y = x;
   for (std::size_t level = 0; level < encoder.size(); ++level) {
-    if (level > 0) y = max_pool(y, config.strides[level - 1]);
+    if (level > 0 && !config.strided) y = max_pool(y, config.strides[level - 1]);
     y = encoder[level]->forward({y});
     if (level + 1 < encoder.size()) skips.push_back(y);
   }
   std::vector<Tensor> logits(outputs);
   if (decoder.empty()) logits[0] = heads[0]->forward({y});
   for (std::size_t level = decoder.size(); level-- > 0;) {
-    y = decoder[level]->forward({std::move(skips[level]), (*up[level])(y)});
+    y = decoder[level]->forward({std::move(skips[level]), upsampled(level, y)});
     skips.pop_back();
     if (level < outputs) logits[level] = heads[level]->forward({y});
   }

@@ -73,7 +73,7 @@ function(check_rules)
   forbid("${include}\"losses/(terms|metrics)/" ${nowhere} "the front end must not know what builds on it" losses/core)
   forbid("${include}\"losses/metrics/" ${nowhere} "metrics measure finished masks, losses do not need them" losses/terms)
   forbid("${include}\"losses/(core|terms)/" ${nowhere} "metrics measure finished masks, they need no loss" losses/metrics)
-  set(later context parameters registry fields inputs grammar loss identities)
+  set(later context parameters registry fields inputs grammar loss)
   set(others "${later}")
   foreach(file IN LISTS later)
     list(REMOVE_ITEM others ${file})
@@ -85,10 +85,10 @@ function(check_rules)
   endforeach()
 
   # What people embed needs a compiler and nothing else.
-  forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/gemm|parallel|pages|io/atomic_file|io/safetensors).cpp)"
-         "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in parallel.cpp, pages.cpp, io/atomic_file.cpp and io/safetensors.cpp alone" engine nn losses)
-  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/parallel|data/sampling/loader|apps/live/server).cpp$"
-         "threads start in engine/parallel.cpp only (data/sampling/loader.cpp prefetches, apps/live/server.cpp answers): use parallel_for"
+  forbid("${include}<[^>]*[./]" "^engine/(cuda/|(cpu/(gemm|parallel|pages)|io/(atomic_file|safetensors)).cpp)"
+         "only the standard library here; a BLAS in engine/cpu/gemm.cpp, the system in cpu/parallel.cpp, cpu/pages.cpp, io/atomic_file.cpp and io/safetensors.cpp alone" engine nn losses)
+  forbid("${include}<(omp.h|thread|pthread.h)>|^[ \t]*#[ \t]*pragma[ \t]+omp" "^(engine/cpu/parallel|data/sampling/loader|apps/live/server).cpp$"
+         "threads start in engine/cpu/parallel.cpp only (data/sampling/loader.cpp prefetches, apps/live/server.cpp answers): use parallel_for"
          engine nn losses data apps)
   forbid("std::(cout|cerr|clog)|(^|[^A-Za-z0-9_.>])(v?f?printf|f?puts|putchar|exit|abort|terminate)[ \t]*\\(" ${nowhere}
          "libraries never print, abort or exit: throw an Error" engine nn losses data apps/embed)
@@ -187,7 +187,7 @@ expect(1 nn/inference/model.cpp "#include <nlohmann/json.hpp>\n")
 expect(1 nn/inference/model.cpp "#include \"data/dataset.h\"\n")
 expect(2 engine/cpu/conv.cpp "#include <omp.h>\n")
 expect(1 data/a.cpp "#pragma omp parallel for\n")
-expect(0 engine/parallel.cpp "#include <thread>\n")
+expect(0 engine/cpu/parallel.cpp "#include <thread>\n")
 expect(0 data/sampling/loader.cpp "#include <thread>\n")
 expect(1 losses/a.cpp "void f() { std::cerr << 1\; }\n")
 expect(1 engine/a.cpp "void f() { exit(1)\; }\n")

@@ -72,8 +72,10 @@ std::vector<ConvLayer> conv_layers(const nn::UNet& net, const Shape& x) {
       continue;
     }
     const Shape& space = levels[name.starts_with("up.") ? level + 1 : level];
-    layers.push_back({name, space.with(-1, weight[-1]), weight, space.with(-1, weight[0]),
-                      ConvOptions{1, weight[1] / 2, 1}, false,
+    ConvOptions same;
+    for (int axis = 0; axis < config.dims; ++axis) same.padding[axis] = weight[axis + 1] / 2;
+    same.padding.dims = config.dims;
+    layers.push_back({name, space.with(-1, weight[-1]), weight, space.with(-1, weight[0]), same, false,
                       name == "encoder.0.conv1" || name == "encoder.0.shortcut"});
   }
   return layers;

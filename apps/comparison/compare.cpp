@@ -102,7 +102,8 @@ class Runner {
       const Plan plan = protocol_.plan(task);
       if (!plan.fields) continue;
       plan.fields->prepare(
-          protocol_.dataset(task), plan.loader.cases, plan.loader.patch, [] {}, [](const std::string&) {});
+          protocol_.dataset(task), plan.loader.cases, plan.loader.patch, plan.loader.prepare, [] {},
+          [](const std::string&) {});
     }
   }
 

@@ -82,10 +82,7 @@ void Processes::send(int signal) const {
 }
 
 int sensible_jobs(int threads) {
-  std::int64_t gibibytes = 8;
-  std::ifstream memory("/proc/meminfo");
-  for (std::string word; memory >> word;)
-    if (std::int64_t kilobytes = 0; word == "MemAvailable:" && memory >> kilobytes) gibibytes = kilobytes >> 20;
+  const std::int64_t bytes = available_memory_bytes(), gibibytes = bytes > 0 ? bytes >> 30 : 8;
   return static_cast<int>(std::clamp<std::int64_t>(std::min<std::int64_t>(threads, gibibytes), 1, 8));
 }
 

@@ -76,6 +76,7 @@ void Protocol::open_datasets() {
     std::vector<std::int64_t> tested;
     for (const int fold : folds()) {
       const Plan first = plan({opened_.size() - 1, options_.losses.front(), fold, options_.config.seed, 0});
+      planned_[{opened_.size() - 1, fold}] = first.config;
       if (first.test.empty()) throw Error(ErrorKind::data, path + ": no cases in the split `test`");
       tested.insert(tested.end(), first.test.begin(), first.test.end());
       for (std::string& warning : warnings_of(dataset, {first.loader.cases, first.val, first.test}))
@@ -137,6 +138,14 @@ Plan Protocol::plan(const Task& task) const {
   config.seed = task.seed;
   if (task.fold >= 0) config.fold = text(task.fold, "/", options_.folds);
   if (task.lr > 0) config.lr = task.lr;
+  if (const auto found = planned_.find({task.dataset, task.fold}); found != planned_.end()) {
+    const TrainConfig& planned = found->second;
+    config.crop = planned.crop;
+    config.spacing = planned.spacing;
+    config.normalise = planned.normalise;
+    config.patch = planned.patch;
+    config.depth = planned.depth;
+  }
   return make_plan(opened_[task.dataset], config);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,8 @@ class Protocol {
 
   CompareOptions options_;
   std::vector<data::Dataset> opened_;
+  // What the rules chose for each dataset and fold. All losses have the same, so cases are read for the first one only.
+  std::map<std::pair<std::size_t, int>, TrainConfig> planned_;
   std::vector<DatasetChecksums> checksums_;
   Comparison question_;
   std::vector<Task> tasks_;

@@ -95,7 +95,7 @@ std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& 
       if (numbers.empty())
         for (const auto& [name, value] : values.items()) numbers.push_back(name);
       std::vector<double>& row = one.classes.emplace_back();
-      for (const std::string& name : numbers) row.push_back(to_number(values.at(name)));
+      for (const std::string& name : numbers) row.push_back(to_number(values.value(name, Json("NaN"))));
     }
     cases.push_back(std::move(one));
   }

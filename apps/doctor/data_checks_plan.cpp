@@ -5,8 +5,10 @@
 #include "apps/doctor/data_checks_detail.h"
 #include "apps/program/console.h"
 #include "apps/training/geometry.h"
+#include "apps/training/preparation_rules.h"
 #include "engine/error.h"
 #include "losses/core/grammar.h"
+#include "nn/inference/preparation.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -80,14 +82,27 @@ Findings check_tiny_objects(const Facts& facts) {
   return findings;
 }
 
+// The shapes are those after the resampling that a training chooses. A crop takes away background only.
 Findings check_patches(const Facts& facts) {
   const auto cases = training_cases(facts);
   if (cases.empty() || has_no_foreground(facts)) return {};
+  PreparationFacts stored;
+  stored.physical = facts.info.physical;
+  for (const CaseFacts* one : cases) {
+    stored.shapes.push_back(nth(facts.info.shapes, one->index));
+    stored.spacings.push_back(nth(facts.info.spacings, one->index));
+  }
   std::vector<Shape> shapes;
   std::vector<std::vector<double>> spacings;
-  for (const CaseFacts* one : cases) {
-    shapes.push_back(nth(facts.info.shapes, one->index));
-    spacings.push_back(nth(facts.info.spacings, one->index));
+  nn::Preparation preparation;
+  if (const std::string target = choose_spacing(stored).value; target != "none")
+    preparation.spacing = parse_spacing(target, facts.info.dims);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Shape& shape = stored.shapes[i];
+    const nn::Grid grid = nn::grid_of(preparation, shape, {Shape::filled(shape.dims(), 0), shape}, facts.info.channels,
+                                      stored.spacings[i]);
+    shapes.push_back(grid.extents);
+    spacings.push_back(grid.spacing);
   }
   const Shape patch = plan_geometry(shapes, spacings).patch;
   const double centred = TrainConfig().foreground;
@@ -101,7 +116,9 @@ Findings check_patches(const Facts& facts) {
     double hit = 1;  // the share of the places of a patch at which it meets the box of the foreground
     for (int axis = 0; axis < patch.dims(); ++axis) {
       const double places = static_cast<double>(std::max<std::int64_t>(shapes[i][axis] - patch[axis], 0) + 1);
-      hit *= std::min(1.0, static_cast<double>(cases[i]->foreground_box[axis] + patch[axis]) / places);
+      const double box = static_cast<double>(cases[i]->foreground_box[axis] * shapes[i][axis]) /
+                         static_cast<double>(stored.shapes[i][axis]);
+      hit *= std::min(1.0, (box + static_cast<double>(patch[axis])) / places);
     }
     hits += centred + (1 - centred) * hit;
   }

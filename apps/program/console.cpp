@@ -109,6 +109,17 @@ std::string significant(double value, int digits) {
   return buffer;
 }
 
+std::int64_t available_memory_bytes() {
+  std::int64_t bytes = 0;
+  std::ifstream memory("/proc/meminfo");
+  for (std::string word; memory >> word;)
+    if (std::int64_t kilobytes = 0; word == "MemAvailable:" && memory >> kilobytes) bytes = kilobytes * 1024;
+  std::int64_t limit = 0, current = 0;
+  std::ifstream most("/sys/fs/cgroup/memory.max"), now("/sys/fs/cgroup/memory.current");
+  if (most >> limit && now >> current) bytes = std::min(bytes, std::max<std::int64_t>(limit - current, 1));
+  return bytes;
+}
+
 std::int64_t peak_memory_bytes() {
 #ifdef __linux__
   // getrusage is of no use here: it begins with the size of the process that started this one.

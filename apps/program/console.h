@@ -42,6 +42,8 @@ std::string fixed(double value, int digits);
 std::string significant(double value, int digits = 4);
 // The largest resident set of this process so far.
 std::int64_t peak_memory_bytes();
+// What processes may still take, by the machine and by the limit of the control group; 0 if the system does not say.
+std::int64_t available_memory_bytes();
 
 // A table of text. A column is as wide as its widest cell; the first `left` columns are aligned left, the others right.
 class Table {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "apps/report/slices.h"
+#include "apps/training/validation.h"
 
 namespace voxgrad::apps {
 

@@ -10,6 +10,7 @@
 #include "apps/report/plots/lines.h"
 #include "apps/report/run_pictures.h"
 #include "apps/training/checkpoint.h"
+#include "apps/training/clean_up_choice.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
@@ -132,6 +133,8 @@ std::string test_section(const RunRecord& run) {
   if (!tables.empty_masks.empty())
     body += html_table("Cases without a class, or without any prediction of it", tables.empty_masks) +
             paragraph(tables.empty_notes);
+  if (!tables.objects.empty()) body += html_table("Objects", tables.objects) + paragraph(tables.object_notes);
+  if (!tables.sizes.empty()) body += html_table("True objects by size, in quarters", tables.sizes);
   return section("Test", body);
 }
 
@@ -165,12 +168,18 @@ std::string value_table(const std::string& caption, const std::string& what, con
 std::string normalisation_text(const nn::Normalisation& how) {
   switch (how.kind) {
     case nn::Normalisation::Kind::zscore_case: return "each image by its own mean and deviation";
+    case nn::Normalisation::Kind::zscore_mask:
+      return "each image by the mean and deviation of its voxels that are not 0";
+    case nn::Normalisation::Kind::rgb: return "divided by 255";
     case nn::Normalisation::Kind::none: return "none";
     case nn::Normalisation::Kind::zscore_dataset: break;
   }
   std::string words = "by the training cases";
   for (std::size_t c = 0; c < how.mean.size(); ++c)
-    words += text("; channel ", c, ": mean ", significant(how.mean[c]), ", deviation ", significant(how.deviation[c]));
+    words += text(
+        "; channel ", c, ": ",
+        how.low.empty() ? "" : text("clipped to ", significant(how.low[c]), " .. ", significant(how.high[c]), ", "),
+        "mean ", significant(how.mean[c]), ", deviation ", significant(how.deviation[c]));
   return words;
 }
 
@@ -182,6 +191,15 @@ std::string strides_text(const nn::UNetConfig& net) {
     words += (words.empty() ? "" : ", ") + sizes_text(axes);
   }
   return words.empty() ? "none" : words;
+}
+
+// What the model removes from its labels, with the validation Dice before and after.
+std::string clean_up_of(const RunRecord& run) {
+  std::string words = clean_up_text(run.model.clean_up, run.model.class_names);
+  const Json choice = run.manifest.at("results").value("clean_up", Json());
+  if (!choice.is_object()) return words;
+  const auto dice = [&](const char* key) { return fixed(to_number(choice.at("val_dice").at(key)), 4); };
+  return text(words, "; validation Dice ", dice("before"), " without it, ", dice("after"), " with it");
 }
 
 // Every setting with the value that was used. An empty text means that there is none.
@@ -196,6 +214,7 @@ std::string settings_section(const RunRecord& run) {
   rows.push_back({"channels", text(run.model.net.in_channels)});
   rows.push_back({"normalisation", normalisation_text(run.model.normalisation)});
   rows.push_back({"poolings", strides_text(run.model.net)});
+  if (run.finished()) rows.push_back({"clean-up of the labels", clean_up_of(run)});
   const Json settings = to_json(run.config);
   for (const auto& [name, value] : settings.items()) {
     std::string words = value.is_string() ? value.get<std::string>() : value.dump();

@@ -9,6 +9,7 @@
 #include "apps/report/picture.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
+#include "apps/training/validation.h"
 #include "engine/error.h"
 #include "engine/ops.h"
 #include "nn/inference/windows.h"

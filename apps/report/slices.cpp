@@ -5,6 +5,7 @@
 
 #include "apps/report/html.h"
 #include "apps/training/interval.h"
+#include "apps/training/validation.h"
 #include "data/attributes.h"
 #include "data/exchange/output.h"
 #include "engine/error.h"
@@ -108,13 +109,6 @@ std::vector<Colour> class_colours(const nn::ModelSpec& model, const std::string&
 LabelStyle label_style(const data::Case& one, std::vector<Colour> colours, std::int64_t classes, int ignore) {
   if (std::ssize(colours) != classes) colours = data::default_colours(classes);
   return {std::move(colours), ignore, one.affine.has_value() && one.spacing.size() == 3};
-}
-
-std::vector<std::int64_t> evenly(std::int64_t count, std::int64_t size) {
-  std::vector<std::int64_t> result;
-  count = std::min(count, size);
-  for (std::int64_t i = 0; i < count; ++i) result.push_back((2 * i + 1) * size / (2 * count));
-  return result;
 }
 
 std::int64_t fullest_slice(const Tensor& labels, int ignore) {

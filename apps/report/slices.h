@@ -75,7 +75,4 @@ Picture draw_sheet(const std::vector<Picture>& pictures, const std::vector<std::
 Picture draw_found(const Tensor& image, const Tensor& labels, const std::vector<std::string>& class_names,
                    const LabelStyle& style);
 
-// Returns at most `count` of the numbers 0 .. size - 1, evenly spread.
-std::vector<std::int64_t> evenly(std::int64_t count, std::int64_t size);
-
 }  // namespace voxgrad::apps

@@ -6,17 +6,19 @@
 #include <cmath>
 
 #include "apps/program/console.h"
+#include "apps/training/clean_up_choice.h"
 #include "apps/training/evaluation.h"
+#include "apps/training/preparation.h"
 #include "apps/training/trainer.h"
+#include "apps/training/validation.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
 namespace {
 
-constexpr int kLeastMeasured = 3;         // steps
-constexpr int kWarmSteps = 4;             // memory is allocated in the first ones, and a card records its graph
-constexpr double kValidationShare = 0.1;  // of the time, at most
-constexpr double kReport = 1;             // seconds: the page and the pictures at the end
+constexpr int kLeastMeasured = 3;  // steps
+constexpr int kWarmSteps = 4;      // memory is allocated in the first ones, and a card records its graph
+constexpr double kReport = 1;      // seconds: the page and the pictures at the end
 
 template <class F>
 double time_of(F&& work) {
@@ -25,23 +27,19 @@ double time_of(F&& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Returns the seconds that all of these cases take, by those of the one in the middle.
-double evaluation_time(Trainer& trainer, const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
-                       losses::Needs needs) {
+// Returns the seconds that evaluate({..}) takes with all of these cases, by those of the one in the middle. The network
+// sees resampled voxels.
+template <class F>
+double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
+                       F&& evaluate) {
   if (cases.empty()) return 0;
+  const auto voxels_of = [&](std::int64_t index) { return resampled_voxels(model, dataset.info(), index); };
   double voxels = 0;
-  for (const std::int64_t index : cases) voxels += static_cast<double>(nth(dataset.info().shapes, index).numel());
+  for (const std::int64_t index : cases) voxels += voxels_of(index);
   const std::int64_t middle = nth(cases, std::ssize(cases) / 2);
-  const auto one = [&] { evaluate_cases(trainer.evaluated(), dataset, {middle}, {.needs = needs}); };
+  const auto one = [&] { evaluate(std::vector{middle}); };
   one();  // the first one allocates
-  const double seconds = time_of(one);
-  trainer.end_validation(std::nan(""));
-  return seconds * voxels / static_cast<double>(nth(dataset.info().shapes, middle).numel());
-}
-
-std::int64_t validations(const Plan& plan) {
-  const std::int64_t every = plan.config.validate_every, epochs = plan.epoch_of(plan.steps);
-  return every == 0 ? 1 : (epochs + every - 1) / every;
+  return time_of(one) * voxels / voxels_of(middle);
 }
 
 }  // namespace
@@ -49,7 +47,8 @@ std::int64_t validations(const Plan& plan) {
 Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured,
                     const std::function<void()>& progress) {
   if (plan.fields)
-    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, progress, [](const std::string&) {});
+    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, progress,
+                         [](const std::string&) {});
   Trainer trainer(dataset, plan, device);
   const auto step = [&] {
     trainer.step();
@@ -67,14 +66,24 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
     trainer.weights();
     trainer.state();
   });
-  costs.validation = evaluation_time(trainer, dataset, plan.val, losses::Needs::counts);
-  costs.test = evaluation_time(trainer, dataset, plan.test, losses::Needs::probabilities);
+  const nn::Model& model = trainer.evaluated();
+  using Cases = std::vector<std::int64_t>;
+  const auto time = [&](const Cases& cases, const auto& evaluate) {
+    return evaluation_time(plan.model, dataset, cases, evaluate);
+  };
+  costs.validation = time(plan.val, [&](const Cases& cases) { evaluate_cases(model, dataset, cases); });
+  costs.test = time(plan.test,
+                    [&](const Cases& cases) { evaluate_cases(model, dataset, cases, {losses::Needs::probabilities}); });
+  if (plan.chooses_clean_up())
+    costs.clean_up = time(plan.val, [&](const Cases& cases) { choose_clean_up(model, dataset, cases); });
+  trainer.end_validation(std::nan(""));
   return costs;
 }
 
 double seconds_of(const Plan& plan, const Costs& costs) {
   return costs.step * static_cast<double>(plan.steps) + costs.epoch * static_cast<double>(plan.epoch_of(plan.steps)) +
-         costs.validation * static_cast<double>(validations(plan)) + costs.test + kReport;
+         validated_share(plan) * (costs.validation * static_cast<double>(validations(plan)) + costs.clean_up) +
+         costs.test + kReport;
 }
 
 void fit_time(Plan& plan, const Costs& costs, double seconds) {
@@ -82,18 +91,17 @@ void fit_time(Plan& plan, const Costs& costs, double seconds) {
     const double epoch = costs.epoch / static_cast<double>(plan.steps_per_epoch);
     return static_cast<std::int64_t>(left / (costs.step + epoch));
   };
-  const double left = seconds - costs.test - kReport;
-  const std::int64_t most = steps_in(left - costs.validation);  // with one validation
+  const double left = seconds - costs.test - kReport,
+               least = least_validated_share(plan) * (costs.validation + costs.clean_up);
+  const std::int64_t most = steps_in(left - least);  // with one validation
   if (most < 1)
     throw Error(ErrorKind::usage,
                 text("--time: ", fixed(seconds, 1), " s are left after the preparation, a step takes ",
-                     fixed(costs.step, 2), " s, the validation ", fixed(costs.validation, 1), " s and the test ",
-                     fixed(costs.test + kReport, 1), " s: not one step fits"),
+                     fixed(costs.step, 2), " s, one validation with the choice of the clean-up ", fixed(least, 1),
+                     " s and the test ", fixed(costs.test + kReport, 1), " s: not one step fits"),
                 "give more --time");
-  const double allowed = std::max(1.0, kValidationShare * left / std::max(costs.validation, 1e-9));
-  std::int64_t& every = plan.config.validate_every;
-  if (every > 0)
-    every = std::max(every, static_cast<std::int64_t>(std::ceil(static_cast<double>(plan.epoch_of(most)) / allowed)));
+  set_steps(plan, most);
+  bound_validations(plan, kValidationShare * left / std::max(validated_share(plan) * costs.validation, 1e-9));
   std::int64_t fits = 1, beyond = most + 1;
   while (fits + 1 < beyond) {
     const std::int64_t middle = fits + (beyond - fits) / 2;

@@ -9,9 +9,10 @@
 
 namespace voxgrad::apps {
 
-// Seconds: of one step, of what ends an epoch beside a validation, of one validation, and of the test at the end.
+// Seconds: of one step, of what ends an epoch beside a validation, of one validation, and of what comes at the end, the
+// test and the choice of the clean-up. Validation and choice are those of all validation cases.
 struct Costs {
-  double step = 0, epoch = 0, validation = 0, test = 0;
+  double step = 0, epoch = 0, validation = 0, test = 0, clean_up = 0;
 };
 
 // Does steps for `measured` seconds, at least three, and segments one case of each split; cases of other sizes are
@@ -23,8 +24,8 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
 // Returns the seconds that the whole training of a plan takes.
 double seconds_of(const Plan& plan, const Costs& costs);
 
-// Sets the number of steps, the schedule and validate_every so that training, validations and test take `seconds`. So
-// many validations are left out that the others take at most a tenth of the time; the last one always takes place.
+// Sets the number of steps, the schedule and the validations (training/validation.h) so that training, validations and
+// test take `seconds`. Validations that the plan has not are not added.
 // Throws Error(usage) if not one step fits.
 void fit_time(Plan& plan, const Costs& costs, double seconds);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "apps/program/toml.h"
 #include "engine/error.h"
@@ -67,6 +68,33 @@ Shape parse_sizes(const std::string& text, int dims, const std::string& flag) {
 std::string sizes_text(const Shape& sizes) {
   std::string result;
   for (const std::int64_t size : sizes) result.append(result.empty() ? "" : "x").append(std::to_string(size));
+  return result;
+}
+
+std::vector<double> parse_spacing(const std::string& words, int dims) {
+  std::vector<double> spacing;
+  const char* at = words.data();
+  const char* const end = at + words.size();
+  bool ok = !words.empty();
+  while (ok && at < end) {
+    double value = 0;
+    const auto [next, code] = std::from_chars(at, end, value);
+    ok = code == std::errc{} && value > 0 && std::isfinite(value) &&
+         (next == end || ((*next == 'x' || *next == ',') && next + 1 < end));
+    spacing.push_back(value);
+    at = next == end ? end : next + 1;
+  }
+  if (ok && spacing.size() == 1) spacing.assign(static_cast<std::size_t>(dims), spacing[0]);
+  if (!ok || std::ssize(spacing) != dims)
+    throw Error(ErrorKind::usage,
+                "--spacing: cannot read \"" + words + "\" as the spacing of " + std::to_string(dims) + " axes",
+                dims == 2 ? "write 0.5 or 1x0.5" : "write 1 or 3x0.8x0.8");
+  return spacing;
+}
+
+std::string spacing_text(const std::vector<double>& spacing) {
+  std::string result;
+  for (const double step : spacing) result += (result.empty() ? "" : "x") + text(step);
   return result;
 }
 

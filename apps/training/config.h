@@ -1,5 +1,5 @@
-// The settings of a training. Flags, TOML files and checkpoints name them with the same words. 0 or an empty text means
-// that the value comes from the data; training/plan.h fills it in.
+// The settings of a training. Flags, TOML files and checkpoints name them with the same words. 0, an empty text or
+// "auto" means that the value comes from the data; training/plan.h fills it in.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,15 @@
 namespace voxgrad::apps {
 
 struct TrainConfig {
-  std::string data, label_map, fold;
+  std::string data, from, label_map, fold;
   std::string loss = "dice_ce";
   std::int64_t dims = 0, base = 0, depth = 0;
-  std::string norm = "instance";
+  std::string kernels, norm = "instance";
   bool residual = false;
   double dropout = 0;
   bool deep_supervision = false;
   bool amp = false;
+  std::string crop = "auto", spacing = "auto", normalise = "auto";
   std::string patch;
   std::int64_t batch = 0, epochs = 0, steps = 0;
   double lr = 0;
@@ -27,8 +28,8 @@ struct TrainConfig {
   double weight_decay = 0.01, clip = 12, ema = 0;
   std::string augment;
   double foreground = 0.33;
-  std::int64_t validate_every = 1, patience = 0;
-  std::string on_nan = "stop";
+  std::int64_t validate_every = 1, validate_cases = 0, patience = 0;
+  std::string clean_up = "auto", on_nan = "stop";
   std::uint64_t seed = 1;
 };
 
@@ -37,17 +38,26 @@ struct TrainConfig {
 template <class Config, class F>
 void visit_settings(Config& c, F&& f) {
   f("data", c.data, "dataset file (HDF5, format 1)");
+  f("from", c.from,
+    "run or model whose weights the training begins with; its network is taken, too, but for options that are given");
   f("label_map", c.label_map, "stored label:class pairs, e.g. 0:0,255:1");
   f("fold", c.fold, "k/n: test on fold k of n (0 ..), validate on the next; empty: the splits of the file");
   f("loss", c.loss, "the loss as text, e.g. dice_ce or 0.7*dice+1.3*ce:weights=1/5 (see `voxgrad losses`)");
-  f("dims", c.dims, "spatial axes, 2 or 3; 0: from the data");
+  f("dims", c.dims, "axes of the network, 2 or 3; 2 segments volumes slice by slice; 0: from the data");
   f("base", c.base, "channels of the first level; 0: 16");
   f("depth", c.depth, "levels of the U-Net; 0: until the bottleneck has 4 voxels, at most 5 in 2-D, 4 in 3-D");
+  f("kernels", c.kernels,
+    "spacing: 1 along the axis of thick slices until the voxels are cubes; full: 3 everywhere; empty: spacing");
   f("norm", c.norm, "batch, instance, group or none");
   f("residual", c.residual, "residual blocks");
   f("dropout", c.dropout, "share of channels dropped after each block, 0 .. 1");
   f("deep_supervision", c.deep_supervision, "the loss at every resolution, weights 2^-k");
   f("amp", c.amp, "mixed precision on a card: maps in bf16, everything that is learned in f32");
+  f("crop", c.crop, "images to the box of the voxels that are not 0: on, off, or auto: if much is outside");
+  f("spacing", c.spacing,
+    "that all images are resampled to: 1x0.5x0.5, none, or auto: the median, if the training cases differ");
+  f("normalise", c.normalise,
+    "intensities: case, mask (voxels that are not 0), dataset (clipped, as for CT), rgb (by 255), none, or auto");
   f("patch", c.patch, "size of a training patch, 128 or 96x96x64; empty: the case, at most 256^2 or 64^3 voxels");
   f("batch", c.batch, "patches per step; 0: by voxels");
   f("epochs", c.epochs, "length of the training; 0: see --steps");
@@ -63,7 +73,11 @@ void visit_settings(Config& c, F&& f) {
     "changes after it, as in default,elastic=0.3,rotate=0; empty: default");
   f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
   f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
+  f("validate_cases", c.validate_cases,
+    "validation cases that are looked at, evenly spread; 0: so many, and so often, that it takes a tenth of the time");
   f("patience", c.patience, "stop when so many validations in a row brought no better Dice; 0: never");
+  f("clean_up", c.clean_up,
+    "auto: of all foreground, and of each class, only the largest component is kept if the validation Dice gains; off");
   f("on_nan", c.on_nan, "when loss or gradient is not finite: stop, skip (the step) or rollback (to the checkpoint)");
 }
 
@@ -79,5 +93,10 @@ void require_amp(Device device);
 // Reads "128" or "96x96x64" (or with commas) as one value per axis. Throws Error(usage) that names `flag`.
 Shape parse_sizes(const std::string& text, int dims, const std::string& flag);
 std::string sizes_text(const Shape& sizes);  // "96x96x64"
+
+// Reads "1x0.5x0.5" (or with commas), one number per axis or one for all. Throws Error(usage) that names --spacing for
+// anything else.
+std::vector<double> parse_spacing(const std::string& text, int dims);
+std::string spacing_text(const std::vector<double>& spacing);  // "1x0.5x0.5", of six digits each
 
 }  // namespace voxgrad::apps

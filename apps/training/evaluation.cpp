@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/training/preparation.h"
 #include "apps/training/suitability.h"
 #include "engine/error.h"
 #include "engine/ops.h"
@@ -13,20 +14,20 @@ using losses::kUndefined, losses::summarise;
 
 CaseResult compare_labels(const std::string& id, const Tensor& prediction, const Tensor& truth,
                           const losses::Scoring& scoring) {
-  double squares = 0;
-  for (int axis = 0; axis < truth.dims(); ++axis) {
-    const double spacing = scoring.spacing.empty() ? 1 : nth(scoring.spacing, axis);
-    squares += std::pow(static_cast<double>(truth.extent(axis)) * spacing, 2);
-  }
-  return {id, losses::score(prediction, truth, scoring), std::sqrt(squares), scoring.tolerance(),
+  return {id, losses::score(prediction, truth, scoring), losses::image_diagonal(truth.shape(), scoring.spacing),
+          scoring.tolerance(),
           scoring.probabilities != nullptr ? scoring.probabilities->calibration_error() : kUndefined};
 }
 
 namespace {
 
-Tensor segment(const nn::Model& model, const data::Case& sample, const nn::SlabSink& also) try {
+Tensor segment(const nn::Model& model, const data::Case& sample, bool physical, const EvaluateOptions& options,
+               const nn::SlabSink& also) try {
   return nn::predict(model, fit_channels(sample.image, model.spec, text("case \"", sample.id, '"')),
-                     {.spacing = sample.spacing}, also);
+                     {.spacing = comparable_spacing(model.spec, sample.spacing, physical),
+                      .mirror = options.mirror,
+                      .clean_up = options.clean_up},
+                     also);
 } catch (const Error& error) {
   if (error.kind() != ErrorKind::model) throw;
   throw Error(error.kind(), text("case \"", sample.id, "\": ", error.message()), error.hint());
@@ -50,7 +51,7 @@ std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Datas
     const nn::SlabSink add = [&](std::int64_t row, const Tensor& probabilities) {
       tally.add(probabilities, slice(sample.label, 0, row, row + probabilities.extent(0)));
     };
-    const Tensor labels = segment(model, sample, soft ? add : nn::SlabSink());
+    const Tensor labels = segment(model, sample, info.physical, options, soft ? add : nn::SlabSink());
     results.push_back(compare_labels(sample.id, labels, sample.label,
                                      {.classes = dataset.classes(),
                                       .ignore = info.ignore_label,
@@ -133,6 +134,13 @@ Detection detection(const std::vector<CaseResult>& cases, std::size_t label) {
     result.false_positives += !there && found ? 1 : 0;
   }
   return result;
+}
+
+std::vector<losses::TrueObject> objects_of(const std::vector<CaseResult>& cases, std::size_t label) {
+  std::vector<losses::TrueObject> all;
+  for (const CaseResult& one : cases)
+    all.insert(all.end(), one.classes[label].objects.begin(), one.classes[label].objects.end());
+  return all;
 }
 
 Interval bootstrap_interval(const std::vector<CaseResult>& cases, const std::string& metric) {

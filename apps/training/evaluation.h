@@ -33,6 +33,7 @@ struct EvaluateOptions {
   std::function<void(const data::Case&)> look_at = {};  // is called with each case before it is segmented
   // Is called with each case, the labels that were found and how well they fit.
   std::function<void(const data::Case&, const Tensor& labels, const CaseResult&)> found = {};
+  bool mirror = false, clean_up = true;  // as in nn::PredictOptions
 };
 // Segments the cases and compares the results with their labels. `progress` is called after each case with the number
 // of cases that are done.
@@ -58,6 +59,9 @@ struct Detection {
   double false_positive_rate() const;  // of the cases in which it is not there; NaN if it is everywhere
 };
 Detection detection(const std::vector<CaseResult>& cases, std::size_t label);
+
+// All true objects of a class.
+std::vector<losses::TrueObject> objects_of(const std::vector<CaseResult>& cases, std::size_t label);
 
 // The 95 % interval of the foreground mean over resampled cases.
 Interval bootstrap_interval(const std::vector<CaseResult>& cases, const std::string& metric = "dice");

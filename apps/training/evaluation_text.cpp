@@ -28,18 +28,26 @@ double mean_calibration_error(const std::vector<CaseResult>& cases) {
   return summarise(errors).mean;
 }
 
+bool knows(const losses::ClassScores& scores, const char* metric) {
+  return losses::metric_index(metric) < scores.values.size();
+}
+
 Json to_json(const CaseResult& result) {
-  Json classes = Json::object();
+  Json classes = Json::object(), objects = Json::object();
   for (std::size_t label = 1; label < result.classes.size(); ++label) {
     const losses::ClassScores& scores = result.classes[label];
     const losses::Overlap& o = scores.counts;
     Json& entry = classes[std::to_string(label)];
     for (std::size_t i = 0; i < scores.values.size(); ++i) entry[losses::metrics()[i].name] = number(scores.values[i]);
     entry.update({{"tp", o.tp}, {"fp", o.fp}, {"fn", o.fn}, {"tn", o.tn}});
+    if (!knows(scores, "object_recall")) continue;
+    Json& list = objects[std::to_string(label)] = Json::array();
+    for (const losses::TrueObject& one : scores.objects) list.push_back({one.size, one.dice});
   }
   Json json{{"id", result.id}, {"diagonal_mm", result.diagonal}, {"tau_mm", result.tau}};
   if (!std::isnan(result.calibration_error)) json["calibration_error"] = result.calibration_error;
   json["classes"] = classes;
+  if (!objects.empty()) json["objects"] = objects;
   return json;
 }
 
@@ -63,6 +71,17 @@ Json to_json(const Detection& d) {
           {"false_positive_rate", number(d.false_positive_rate())}};
 }
 
+Json to_json(const std::vector<losses::TrueObject>& objects) {
+  Json groups = Json::array();
+  for (const losses::SizeGroup& group : losses::by_size(objects))
+    groups.push_back({{"smallest", number(group.smallest)},
+                      {"largest", number(group.largest)},
+                      {"objects", group.objects},
+                      {"recall", number(group.recall)},
+                      {"dice", number(group.dice)}});
+  return {{"count", objects.size()}, {"by_size", groups}};
+}
+
 // The columns of the table; the SD follows Dice. Ratios have 4 decimals. A distance may be far below a millimetre.
 const std::vector<std::string> kShown{"dice", "jaccard", "sensitivity", "precision",
                                       "hd95", "assd",    "nsd",         "relative_volume_difference"};
@@ -71,10 +90,14 @@ std::string cell(const Metric& metric, double value) {
   return distance ? significant(value) : fixed(value, 4);
 }
 
-std::vector<Metric> shown_metrics(const std::vector<CaseResult>& cases) {
+const std::vector<std::string> kShownOfObjects{
+    "object_recall",    "detection_f1", "false_positive_objects", "lesion_dice",  "cc_dice",
+    "panoptic_quality", "betti0_error", "betti1_error",           "betti2_error", "boundary_iou"};
+
+std::vector<Metric> shown_metrics(const std::vector<CaseResult>& cases, const std::vector<std::string>& names) {
   std::vector<Metric> shown;
   const std::vector<Metric> known = known_metrics(cases);
-  for (const std::string& name : kShown)
+  for (const std::string& name : names)
     for (const Metric& metric : known)
       if (metric.name == name) shown.push_back(metric);
   return shown;
@@ -111,6 +134,43 @@ void add_empty_masks(MetricTables& tables, const std::vector<CaseResult>& cases,
     tables.empty_notes += "A distance to an empty mask is infinite; in means it is the diagonal of the image.\n";
 }
 
+// A class has rows by size if it has enough objects for quarters, and usually several in a case.
+bool worth_quarters(const std::vector<CaseResult>& cases, std::size_t label) {
+  const std::int64_t objects = std::ssize(objects_of(cases, label));
+  return objects >= 8 && objects >= 2 * detection(cases, label).there;
+}
+
+void add_objects(MetricTables& tables, const std::vector<CaseResult>& cases,
+                 const std::vector<std::string>& class_names, const std::string& unit) {
+  std::vector<Metric> shown = shown_metrics(cases, kShownOfObjects);
+  if (shown.empty()) return;
+  std::vector<std::string> header{"class"};
+  for (const Metric& metric : shown) header.push_back(metric.title);
+  tables.objects.push_back(header);
+  tables.sizes.push_back({"class", "size from", "to", "objects", "recall", "Dice"});
+  for (std::size_t label = 1; label < class_names.size(); ++label) {
+    std::vector<std::string> row{class_names[label]};
+    for (const Metric& metric : shown) {
+      const double mean = class_aggregate(cases, label, metric.name).mean;
+      row.push_back(metric.perfect == 1 ? fixed(mean, 3) : significant(mean, 3));  // a ratio, or a count
+    }
+    tables.objects.push_back(std::move(row));
+    if (!worth_quarters(cases, label)) continue;
+    for (const losses::SizeGroup& group : losses::by_size(objects_of(cases, label)))
+      if (group.objects > 0)
+        tables.sizes.push_back({class_names[label], significant(group.smallest), significant(group.largest),
+                                std::to_string(group.objects), fixed(group.recall, 3), fixed(group.dice, 3)});
+  }
+  tables.object_notes =
+      "An object is a connected component (8 neighbours, 26 in volumes), and is found if a voxel of it is.\n"
+      "FP/case: predicted objects that touch no true one. PQ: panoptic quality.\n"
+      "b0, b1, b2: errors of the numbers of objects, holes or tunnels, and cavities.\n";
+  if (tables.sizes.size() == 1)
+    tables.sizes.clear();
+  else
+    tables.object_notes += "Sizes are in " + unit + "^2, of volumes in " + unit + "^3.\n";
+}
+
 std::string aligned(const Rows& rows) {
   Table result(rows.front(), 1);
   for (std::size_t i = 1; i < rows.size(); ++i) result.row(rows[i]);
@@ -126,7 +186,9 @@ std::string notes(const std::vector<CaseResult>& cases, const std::vector<Metric
   return result + text("Error of the predicted share of the image: ",
                        fixed(foreground_mean(cases, "region_proportion_error"), 5), " by labels, ",
                        fixed(foreground_mean(cases, "soft_region_proportion_error"), 5),
-                       " by probabilities. Calibration error: ", fixed(mean_calibration_error(cases), 4), ".\n");
+                       " by probabilities.\nCalibration error: ", fixed(mean_calibration_error(cases), 4),
+                       ", of the voxels predicted as a class ",
+                       fixed(foreground_mean(cases, "class_calibration_error"), 4), ".\n");
 }
 
 }  // namespace
@@ -149,6 +211,7 @@ Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string
     }
     classes[key] = {
         {"name", class_names[label]}, {"detection", to_json(detection(cases, label))}, {"metrics", aggregates}};
+    if (aggregates.contains("object_recall")) classes[key]["objects"] = to_json(objects_of(cases, label));
   }
   mean["classes"] = means;
   return {{"cases", list}, {"mean", mean}, {"classes", classes}};
@@ -163,10 +226,17 @@ std::vector<CaseResult> cases_from_json(const Json& list) {
     for (std::size_t label = 1; label <= classes.size(); ++label) {
       const Json& o = classes.at(std::to_string(label));
       result.classes.push_back({{o.at("tp"), o.at("fp"), o.at("fn"), o.at("tn")}, {}});
+      losses::ClassScores& scores = result.classes.back();
       for (const Metric& metric : losses::metrics()) {
-        if (!o.contains(metric.name)) break;
-        result.classes.back().values.push_back(to_number(o.at(metric.name)));
+        const bool there = o.contains(metric.name);
+        if (!there && metric.needs < losses::Needs::objects) break;
+        if (!there) continue;  // files of older versions lack some of these
+        scores.values.resize(losses::metric_index(metric.name), losses::kUndefined);
+        scores.values.push_back(to_number(o.at(metric.name)));
       }
+      if (!entry.contains("objects")) continue;
+      for (const Json& object : entry.at("objects").at(std::to_string(label)))
+        scores.objects.push_back({object.at(0), object.at(1)});
     }
     cases.push_back(std::move(result));
   }
@@ -175,7 +245,7 @@ std::vector<CaseResult> cases_from_json(const Json& list) {
 
 MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
                            const std::string& unit) {
-  const std::vector<Metric> shown = shown_metrics(cases);
+  const std::vector<Metric> shown = shown_metrics(cases, kShown);
   MetricTables tables;
   std::vector<std::string> header{"class", "cases"};
   for (const Metric& metric : shown) header.push_back(metric.title);
@@ -194,6 +264,7 @@ MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vect
     add("mean", summarise(case_means(cases)), [&](const char* name) { return foreground_mean(cases, name); });
   tables.notes = notes(cases, known_metrics(cases), unit);
   add_empty_masks(tables, cases, class_names);
+  add_objects(tables, cases, class_names, unit);
   return tables;
 }
 
@@ -206,6 +277,8 @@ std::string table(const std::vector<CaseResult>& cases, const std::vector<std::s
   if (!tables.empty_masks.empty())
     result +=
         "\nCases without a class, or without any prediction of it\n" + aligned(tables.empty_masks) + tables.empty_notes;
+  if (!tables.objects.empty()) result += "\nObjects\n" + aligned(tables.objects) + tables.object_notes;
+  if (!tables.sizes.empty()) result += "\nTrue objects by size, in quarters\n" + aligned(tables.sizes);
   return result;
 }
 

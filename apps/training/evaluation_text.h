@@ -8,12 +8,16 @@
 
 namespace voxgrad::apps {
 
-// {"cases": [{id, diagonal_mm, tau_mm, calibration_error, classes: {"1": {dice, .., tp, fp, fn, tn}}}],
+// {"cases": [{id, diagonal_mm, tau_mm, calibration_error, classes: {"1": {dice, .., tp, fp, fn, tn}},
+//             objects: {"1": [[size, dice], ..]}}],
 //  "mean": {dice, .., calibration_error, "classes": {"1": {name, cases, dice, ..}}},
 //  "classes": {"1": {name, detection: {there, missed, not_there, false_positives, false_positive_rate},
+//                    objects: {count, by_size: [{smallest, largest, objects, recall, dice}, ..]},
 //                    metrics: {dice: {mean, sd, lower_quartile, median, upper_quartile, empty_is_perfect,
 //                                     count, undefined, infinite}}}}}
-// with the metrics that were computed; `cases` of a class: how many have a Dice that is defined.
+// with the metrics that were computed; `cases` of a class: how many have a Dice that is defined. `objects` are the true
+// objects (losses/metrics/objects.h), with sizes in mm^2 or mm^3: of a case all of them, of a class the quarters by
+// size.
 Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names);
 // From the "cases" above, without the background.
 std::vector<CaseResult> cases_from_json(const Json& list);
@@ -26,6 +30,10 @@ struct MetricTables {
   // How classes were found that are not in every case; no rows if all classes are in all cases.
   Rows empty_masks;
   std::string empty_notes;
+  // How whole objects were found: a row per class, and four rows for a class that has several objects in a case. No
+  // rows if that was not computed.
+  Rows objects, sizes;
+  std::string object_notes;
 };
 // There has to be a case. `unit` is that of distances.
 MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "apps/training/geometry.h"
 #include "engine/error.h"
+#include "losses/core/fields.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -17,7 +17,12 @@ std::vector<Extents> strides_of(const nn::UNetConfig& net) {
 }  // namespace
 
 Feed::Feed(const data::Dataset& dataset, const Plan& plan, Device device)
-    : device_(device), loader_(dataset, plan.loader), strides_(strides_of(plan.model.net)), steps_(plan.steps) {
+    : device_(device),
+      loader_(dataset, plan.loader),
+      strides_(strides_of(plan.model.net)),
+      classes_(plan.model.net.classes),
+      ignore_(plan.context.ignore),
+      steps_(plan.steps) {
   batch_.truths.resize(strides_.size() + 1);
 }
 
@@ -35,16 +40,18 @@ void Feed::look_ahead(std::int64_t step) try {
 void Feed::fetch(std::int64_t step) {
   fetched_ = -1;  // while the batch is neither the old nor the new one
   data::Batch host = loader_.batch(step);
-  host.spacing = in_voxels(host.spacing);
   place(batch_.images, host.images);
   batch_.ids = std::move(host.ids);
   for (std::size_t k = 0; k < batch_.truths.size(); ++k) {
     if (k > 0) {
       const Extents& stride = strides_[k - 1];
       host.labels = coarser(host.labels, stride);
-      for (auto& [key, field] : host.fields) field = coarser(field, stride);
-      for (std::size_t axis = 0; axis < host.spacing.size(); ++axis)
-        host.spacing[axis] *= static_cast<double>(stride.value[axis]);
+      const int axes = host.labels.dims() - 1;
+      for (std::size_t i = 0; i < host.spacing.size(); ++i)
+        host.spacing[i] *= static_cast<double>(stride[static_cast<int>(i) % axes]);
+      // Distances to the borders of the finer labels would not fit those to the borders of a coarse prediction.
+      for (auto& [key, field] : host.fields)
+        field = losses::make_field(key, host.labels, classes_, host.spacing, DType::f32, ignore_);
     }
     Truth& truth = batch_.truths[k];
     place(truth.labels, host.labels);
@@ -62,23 +69,19 @@ void Feed::place(Tensor& there, const Tensor& host) const {
     copy_into(there, host);
 }
 
-Tensor coarser(const Tensor& map, const Extents& stride) {
-  const int dims = map.dtype() == DType::u8 ? map.dims() - 1 : map.dims() - 2;
-  Shape shape = map.shape();
-  for (int axis = 0; axis < dims; ++axis) shape[axis + 1] /= stride[axis];
-  const Tensor coarse = empty(shape, map.dtype());
-  const std::int64_t values = dims + 1 < map.dims() ? map.extent(-1) : 1, voxels = coarse.numel() / values;
-  dispatch(map.dtype(), [&]<class T>(T) {
-    for (std::int64_t i = 0; i < voxels; ++i) {
-      std::int64_t rest = i, source = 0, step = 1;
-      for (int axis = dims; axis >= 0; --axis) {
-        source += rest % shape[axis] * (axis > 0 ? stride[axis - 1] : 1) * step;
-        rest /= shape[axis];
-        step *= map.extent(axis);
-      }
-      std::copy_n(map.data<T>() + source * values, values, coarse.data<T>() + i * values);
+Tensor coarser(const Tensor& labels, const Extents& stride) {
+  Shape shape = labels.shape();
+  for (int axis = 1; axis < shape.dims(); ++axis) shape[axis] /= stride[axis - 1];
+  const Tensor coarse = empty(shape, DType::u8);
+  for (std::int64_t i = 0; i < coarse.numel(); ++i) {
+    std::int64_t rest = i, source = 0, step = 1;
+    for (int axis = shape.dims() - 1; axis >= 0; --axis) {
+      source += rest % shape[axis] * (axis > 0 ? stride[axis - 1] : 1) * step;
+      rest /= shape[axis];
+      step *= labels.extent(axis);
     }
-  });
+    coarse.data<std::uint8_t>()[i] = labels.data<std::uint8_t>()[source];
+  }
   return coarse;
 }
 

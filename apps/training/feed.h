@@ -16,7 +16,7 @@ namespace voxgrad::apps {
 struct Truth {
   Tensor labels;                         // u8 [N, *S]
   std::map<std::string, Tensor> fields;  // f32 [N, *S, K]; the maps that the loss asks for, by their keys
-  std::vector<double> spacing;           // of the logits' grid in voxels (in_voxels); empty if the voxels have no size
+  std::vector<double> spacing;           // of the logits' grid, per sample and spatial axis
 };
 
 struct TrainingBatch {
@@ -40,13 +40,14 @@ class Feed {
   Device device_;
   data::Loader loader_;
   std::vector<Extents> strides_;  // from one resolution to the next coarser one that the loss sees
-  std::int64_t steps_;            // of the whole training
-  std::int64_t fetched_ = -1;     // the step whose batch this is
+  std::int64_t classes_;
+  int ignore_;
+  std::int64_t steps_;         // of the whole training
+  std::int64_t fetched_ = -1;  // the step whose batch this is
   TrainingBatch batch_;
 };
 
-// A map at a coarser resolution: the first voxel of every window of `stride` voxels. Labels u8 [N, *S], or a field f32
-// [N, *S, K] that belongs to them.
-Tensor coarser(const Tensor& map, const Extents& stride);
+// Labels u8 [N, *S] at a coarser resolution: the first voxel of every window of `stride` voxels.
+Tensor coarser(const Tensor& labels, const Extents& stride);
 
 }  // namespace voxgrad::apps

@@ -31,11 +31,18 @@ Shape largest(const std::vector<Shape>& rows) {
   return result;
 }
 
-// Returns the poolings of a patch of this size: at most `most` of them, exactly `most` if `all`.
-std::vector<Extents> poolings(const Shape& patch, std::vector<double> spacing, int most, bool all) {
-  Shape left = patch;
-  std::vector<Extents> strides;
-  while (std::ssize(strides) < most) {
+// Sets the poolings and kernels of a patch of this size: at most `most` poolings, exactly `most` if `all`.
+void plan_levels(Geometry& plan, std::vector<double> spacing, int most, bool all, bool full_kernels) {
+  Shape left = plan.patch;
+  Extents kernel = left.dims() == 2 ? Extents{1, 1} : Extents{1, 1, 1};
+  const auto add_kernel = [&] {
+    const double finest = *std::min_element(spacing.begin(), spacing.end());
+    for (int axis = 0; axis < left.dims(); ++axis)
+      if (full_kernels || (left[axis] > 1 && nth(spacing, axis) < 2 * finest)) kernel[axis] = 3;
+    plan.kernels.push_back(kernel);
+  };
+  add_kernel();
+  while (std::ssize(plan.strides) < most) {
     const auto room = [&](int axis) { return left[axis] >= 2 * kSmallest || (all && left[axis] >= 2); };
     double finest = 0;
     for (int axis = 0; axis < left.dims(); ++axis)
@@ -48,9 +55,9 @@ std::vector<Extents> poolings(const Shape& patch, std::vector<double> spacing, i
       left[axis] = (left[axis] + 1) / 2;
       nth(spacing, axis) *= 2;
     }
-    strides.push_back(stride);
+    plan.strides.push_back(stride);
+    add_kernel();
   }
-  return strides;
 }
 
 }  // namespace
@@ -62,19 +69,23 @@ Shape Geometry::divisor() const {
   return result;
 }
 
-std::vector<double> in_voxels(std::vector<double> spacing) {
-  if (spacing.empty()) return spacing;
-  const double finest = *std::min_element(spacing.begin(), spacing.end());
-  for (double& along : spacing) along /= finest;
-  return spacing;
+bool thin_stacks(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings) {
+  const Shape shape = median(shapes);
+  const std::vector<double> spacing = median(spacings);
+  const auto [finest, coarsest] = std::minmax_element(spacing.begin(), spacing.end());
+  return shape.dims() == 3 && shape[0] < 2 * kSmallest && spacing.front() == *coarsest && *coarsest >= 3 * *finest;
 }
 
 Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings,
                        const GeometryWish& wish) {
   const int dims = shapes.front().dims();
   const bool wished = wish.patch.dims() > 0;
-  const std::int64_t limit = dims == 2 ? 256 * 256 : 64 * 64 * 64;
-  const Shape whole = largest(shapes).numel() <= limit ? largest(shapes) : median(shapes);
+  const bool flat = dims == 2 || wish.slices;
+  const std::int64_t limit = flat ? 256 * 256 : 64 * 64 * 64;
+  Shape whole = largest(shapes);
+  if (wish.slices) whole[0] = 1;
+  if (whole.numel() > limit) whole = median(shapes);
+  if (wish.slices) whole[0] = 1;
   Geometry plan;
   plan.patch = wished ? wish.patch : whole;
   while (!wished && plan.patch.numel() > limit) {
@@ -82,8 +93,10 @@ Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::
     const auto axis = static_cast<int>(std::max_element(patch.begin(), patch.end()) - patch.begin());
     plan.patch[axis] -= patch[axis] > 16 ? (patch[axis] - 1) % 16 + 1 : 1;
   }
-  const int most = wish.depth > 0 ? wish.depth - 1 : dims == 2 ? 4 : 3;
-  plan.strides = poolings(plan.patch, median(spacings), most, wish.depth > 0);
+  const int most = wish.depth > 0 ? wish.depth - 1 : flat ? 4 : 3;
+  plan.strides = wish.strides;
+  plan.kernels = wish.kernels;
+  if (wish.kernels.empty()) plan_levels(plan, median(spacings), most, wish.depth > 0, wish.full_kernels);
   plan.depth = static_cast<int>(plan.strides.size()) + 1;
   if (plan.depth < wish.depth)
     throw Error(ErrorKind::usage,

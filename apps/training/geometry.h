@@ -1,4 +1,5 @@
-// Rules that derive the shape of a training from the shapes of the cases: patch, levels of the network, poolings.
+// Rules that derive the shape of a training from the shapes of the cases: patch, levels of the network, poolings and
+// kernels.
 #pragma once
 
 #include <vector>
@@ -11,26 +12,33 @@ struct Geometry {
   Shape patch;
   int depth = 1;                 // levels of the network
   std::vector<Extents> strides;  // depth - 1 poolings
+  std::vector<Extents> kernels;  // of the convolutions of each level
   Shape divisor() const;         // what the extents of the patch must be multiples of
 };
 
 struct GeometryWish {
-  Shape patch;    // no extents mean that the patch follows from the cases
-  int depth = 0;  // 0 means that the depth follows from the patch
+  Shape patch = {};           // no extents mean that the patch follows from the cases
+  int depth = 0;              // 0 means that the depth follows from the patch
+  bool slices = false;        // volumes are segmented slice by slice: the patch has one, and no kernel looks at others
+  bool full_kernels = false;  // every kernel is 3 along every axis, whatever the spacing
+  // Of another network, for each pooling and for each level; none mean that they follow from patch and spacing.
+  std::vector<Extents> strides = {}, kernels = {};
 };
+
+// Whether volumes are stacks of a few slices, which a network had better segment one by one: the median case has fewer
+// than eight along the first axis, so that it cannot be pooled once, and they are at least three times as thick as
+// their pixels. Then neighbours have little in common.
+bool thin_stacks(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings);
 
 // The rules:
 //  1. The patch is the largest case if that has at most 256^2 pixels or 64^3 voxels; else the median case, its longest
 //     axis cut until it has. It is rounded up (cut axes: down) to what the poolings divide.
 //  2. An axis is pooled by 2 while 4 voxels are left of it and its spacing is less than twice that of the finest axis
 //     still pooled, so that voxels become cubes first (Isensee et al. 2021). At most 5 levels in 2-D, 4 in 3-D.
+//  3. A kernel is 1 along an axis while its spacing is twice the finest or more, and along an axis with one voxel; else
+//     it is 3. Once it is 3, it stays so at the coarser levels.
 // Shapes and spacings are per case and spatial axis. Error(usage) if a wished patch does not fit the poolings.
 Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings,
                        const GeometryWish& wish = {});
-
-// Returns the spacing in units of its smallest value, so that losses measure distances in voxels along the finest axis.
-// The same pictures then learn the same in any unit of length, and the published weights of such losses apply, which
-// are meant for distances in voxels. What an anisotropic spacing says about the axes is kept.
-std::vector<double> in_voxels(std::vector<double> spacing);
 
 }  // namespace voxgrad::apps

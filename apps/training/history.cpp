@@ -1,7 +1,10 @@
 #include "apps/training/history.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
+#include "apps/program/console.h"
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 
@@ -53,6 +56,28 @@ std::string to_csv(const std::vector<EpochRecord>& history, const std::vector<st
     csv += "\n";
   }
   return csv;
+}
+
+double late_rise(const std::vector<EpochRecord>& history) {
+  if (history.empty()) return std::nan("");
+  int early = 0, late = 0;
+  double before = 0, after = 0;
+  for (const EpochRecord& record : history) {
+    if (std::isnan(record.val_dice)) continue;
+    const bool in_last_third = 3 * record.step > 2 * history.back().step;
+    ++(in_last_third ? late : early);
+    double& best = in_last_third ? after : before;
+    best = std::max(best, record.val_dice);
+  }
+  return early >= 2 && late >= 2 ? after - before : std::nan("");
+}
+
+std::string outlook(double rise) {
+  constexpr double kWorthwhile = 0.005;
+  if (std::isnan(rise)) return "";
+  return text("the best validation Dice ", rise > 0 ? "rose by " + fixed(rise, 4) : "did not rise",
+              " in the last third: ",
+              rise > kWorthwhile ? "a longer training is likely to find more" : "a longer training would bring little");
 }
 
 }  // namespace voxgrad::apps

@@ -22,4 +22,11 @@ std::vector<EpochRecord> history_from_json(const Json& json);
 // epoch,step,lr,loss,val_dice,val_dice_<class>,..
 std::string to_csv(const std::vector<EpochRecord>& history, const std::vector<std::string>& class_names);
 
+// By how much the best validation Dice of the last third of the steps is above that of the steps before; NaN unless
+// there are two validations in either part. It says whether a longer training is worth the time: one that has come to
+// its end has a rise near 0. The learning rate falls in the last third, which makes most trainings rise a little.
+double late_rise(const std::vector<EpochRecord>& history);
+// The same in words, for a person; empty for NaN.
+std::string outlook(double rise);
+
 }  // namespace voxgrad::apps

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 
 #include "engine/ops.h"
 
@@ -23,8 +22,9 @@ class Walk {
     std::vector<Tensor> skips;
     Tensor y = images;
     for (int level = 0; level <= steps; ++level) {
-      if (level > 0) y = max_pool(y, nth(config_.strides, level - 1));
-      y = block(text("encoder.", level), y);
+      const Extents stride = level > 0 ? nth(config_.strides, level - 1) : Extents(1);
+      if (!config_.strided && level > 0) y = max_pool(y, stride);
+      y = block(text("encoder.", level), y, config_.strided ? stride : Extents(1));
       if (level < steps) skips.push_back(y);
     }
     if (steps == 0) head(0, y);
@@ -44,21 +44,25 @@ class Walk {
     return map;
   }
 
-  Tensor conv(const std::string& layer, const Tensor& x) {
+  Tensor conv(const std::string& layer, const Tensor& x, const Extents& stride = 1) {
     const Tensor weight = of(layer + ".weight");
     ConvOptions options;
     for (int axis = 0; axis < config_.dims; ++axis) options.padding[axis] = weight.extent(axis + 1) / 2;
     options.padding.dims = config_.dims;
+    options.stride = stride;
     return seen(layer, voxgrad::conv(x, weight, of(layer + ".bias"), options));
   }
 
   Tensor norm(const std::string& layer, const Tensor& x, Activation activation) {
     const std::int64_t channels = x.extent(-1), groups = config_.norm == nn::Norm::batch   ? 0
-                                                         : config_.norm == nn::Norm::group ? std::gcd(channels, 8)
+                                                         : config_.norm == nn::Norm::group ? nn::group_count(channels)
                                                                                            : channels;
-    if (config_.norm == nn::Norm::none) return seen(layer, nn::activate(x, activation));
-    NormOptions options{
-        .groups = groups, .gamma = of(layer + ".weight"), .beta = of(layer + ".bias"), .activation = activation};
+    if (config_.norm == nn::Norm::none) return seen(layer, nn::activate(x, activation, config_.slope));
+    NormOptions options{.groups = groups,
+                        .gamma = of(layer + ".weight"),
+                        .beta = of(layer + ".bias"),
+                        .activation = activation,
+                        .slope = config_.slope};
     if (groups == 0) {  // copies, because batch norm moves the running statistics
       options.running_mean = of(layer + ".running_mean").clone();
       options.running_var = of(layer + ".running_var").clone();
@@ -66,12 +70,13 @@ class Walk {
     return seen(layer, normalise(x, options));
   }
 
-  Tensor block(const std::string& name, const Tensor& x) {
-    Tensor y = norm(name + ".norm1", conv(name + ".conv1", x), config_.activation);
+  Tensor block(const std::string& name, const Tensor& x, const Extents& stride = 1) {
+    Tensor y = norm(name + ".norm1", conv(name + ".conv1", x, stride), config_.activation);
     y = norm(name + ".norm2", conv(name + ".conv2", y), config_.residual ? Activation::none : config_.activation);
     if (!config_.residual) return y;
     const bool other = of(name + ".shortcut.weight").defined();
-    return seen(name, nn::activate(y + (other ? conv(name + ".shortcut", x) : x), config_.activation));
+    const Tensor rest = other ? conv(name + ".shortcut", x, stride) : x;
+    return seen(name, nn::activate(y + rest, config_.activation, config_.slope));
   }
 
   Tensor up(int level, const Tensor& x) {

@@ -5,10 +5,14 @@
 #include <cmath>
 #include <optional>
 
+#include "apps/program/console.h"
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/geometry.h"
+#include "apps/training/preparation.h"
 #include "apps/training/suitability.h"
+#include "apps/training/transfer.h"
+#include "apps/training/validation.h"
 #include "data/fingerprint.h"
 #include "data/splits.h"
 #include "engine/error.h"
@@ -18,13 +22,7 @@
 namespace voxgrad::apps {
 namespace {
 
-// Defaults for settings that nobody gave (apps/README.md).
-constexpr std::int64_t kBase = 16;                            // channels of the first level
-constexpr std::int64_t kVoxelsPerStep = 2 * 65536;            // aim for the batch, 2 .. 16 patches
-constexpr std::int64_t kPasses = 6;                           // default budget: so many patches of every training case,
-constexpr std::int64_t kLeastSteps = 600, kMostSteps = 3000;  // in so many steps
-constexpr double kRate = 2e-3, kRateSgd = 1e-2;               // for Adam and AdamW, for SGD with momentum
-constexpr double kWarmup = 0.03;                              // share of the steps
+constexpr double kWarmup = 0.03;  // share of the steps
 
 template <class Number>
 void require(bool ok, const char* flag, Number value, const std::string& range) {
@@ -36,7 +34,7 @@ std::size_t choose_value(const std::string& flag, const std::string& value, cons
 }
 
 void check_ranges(const TrainConfig& c, int dims) {
-  if (c.dims != 0 && c.dims != dims)
+  if (c.dims != 0 && c.dims != dims && !(c.dims == 2 && dims == 3))
     throw Error(ErrorKind::usage, text("--dims ", c.dims, ": the cases of this dataset have ", dims, " spatial axes"));
   // The largest values leave room for products with other settings.
   const auto within = [](const char* flag, std::int64_t value, std::int64_t most) {
@@ -48,6 +46,7 @@ void check_ranges(const TrainConfig& c, int dims) {
   within("epochs", c.epochs, 1'000'000'000);
   within("steps", c.steps, 1'000'000'000'000);
   within("validate-every", c.validate_every, 1'000'000'000);
+  within("validate-cases", c.validate_cases, 1'000'000'000);
   within("patience", c.patience, 1'000'000'000);
   if (c.patience > 0 && c.validate_every == 0)
     throw Error(ErrorKind::usage,
@@ -93,21 +92,9 @@ std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std:
   return dataset.split(name);
 }
 
-Geometry geometry_of(const data::DatasetInfo& info, const std::vector<std::int64_t>& cases, const TrainConfig& config) {
-  std::vector<Shape> shapes;
-  std::vector<std::vector<double>> spacings;
-  for (const std::int64_t index : cases) {
-    shapes.push_back(nth(info.shapes, index));
-    spacings.push_back(nth(info.spacings, index));
-  }
-  GeometryWish wish;
-  wish.depth = static_cast<int>(config.depth);
-  if (!config.patch.empty()) wish.patch = parse_sizes(config.patch, info.dims, "--patch");
-  return plan_geometry(shapes, spacings, wish);
-}
-
-void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry) {
+void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry, const nn::ModelSpec* source) {
   TrainConfig& c = plan.config;
+  if (source != nullptr) plan.model.net = source->net;
   plan.model.window = geometry.patch;
   plan.model.class_names = info.class_names;
   nn::UNetConfig& net = plan.model.net;
@@ -117,6 +104,7 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.base = c.base;
   net.depth = geometry.depth;
   net.strides = geometry.strides;
+  net.kernels = geometry.kernels;
   net.norm = static_cast<nn::Norm>(choose_value("norm", c.norm, nn::norm_names()));
   net.residual = c.residual;
   net.dropout = c.dropout;
@@ -142,17 +130,18 @@ void check_norm(const Plan& plan) {
 
 void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train) {
   const TrainConfig& c = plan.config;
-  // Hounsfield units mean the same in every scan; other intensities are comparable within a case only.
-  const auto modality = dataset.info().attributes.find("modality");
-  const bool ct = modality != dataset.info().attributes.end() && modality->second == "CT";
-  if (ct) plan.model.normalisation = nn::Normalisation::of_dataset(data::intensity_moments(dataset, train));
   data::LoaderOptions& loader = plan.loader;
   loader.cases = train;
   loader.patch = plan.model.window;
   loader.batch = c.batch;
   loader.foreground = c.foreground;
-  loader.prepare = [normalisation = plan.model.normalisation](const Tensor& image) { normalisation.apply(image); };
+  loader.prepare = [model = plan.model, ignore = dataset.info().ignore_label](data::Case& one) {
+    prepare_case(model, ignore, one);
+  };
   loader.augment = data::augment_options(c.augment, dataset.info().dims);
+  const data::AugmentOptions& change = loader.augment;
+  plan.model.mirror_axes = {change.flip_y > 0, change.flip_x > 0};
+  if (dataset.info().dims == 3) plan.model.mirror_axes.insert(plan.model.mirror_axes.begin(), change.flip_z > 0);
   loader.seed = c.seed;
 }
 
@@ -162,9 +151,10 @@ void plan_fields(Plan& plan, const data::DatasetInfo& info) {
   maker.keys = losses::make_loss(plan.config.loss).fields();
   if (maker.keys.empty()) return;
   const std::int64_t channels = plan.model.net.classes;
-  maker.variant = text(channels, " channels, definition ", losses::kFieldDefinition);
-  maker.make = [channels](const std::string& key, const Tensor& labels, const std::vector<double>& spacing) {
-    return losses::make_field(key, labels, channels, in_voxels(spacing), DType::f32);
+  const int ignore = info.ignore_label;
+  maker.variant = text(channels, " channels, ignored label ", ignore, ", definition ", losses::kFieldDefinition);
+  maker.make = [channels, ignore](const std::string& key, const Tensor& labels, const std::vector<double>& spacing) {
+    return losses::make_field(key, labels, channels, spacing, DType::f32, ignore);
   };
   plan.fields = std::make_shared<data::Fields>(std::move(maker), data::cache_path(info.path));
   plan.loader.fields = plan.fields;
@@ -176,11 +166,8 @@ void plan_steps(Plan& plan) {
   choose_value("schedule", c.schedule, nn::schedule_names());
   const std::int64_t cases = std::ssize(plan.loader.cases);
   plan.steps_per_epoch = std::clamp<std::int64_t>((cases + c.batch - 1) / c.batch, 20, 250);
-  const std::int64_t usual = std::clamp(kPasses * cases / c.batch, kLeastSteps, kMostSteps);
-  const std::int64_t steps = c.steps > 0 ? c.steps : c.epochs > 0 ? c.epochs * plan.steps_per_epoch : usual;
-  if (c.lr == 0) c.lr = c.optimizer == "sgd" ? kRateSgd : kRate;
   plan.schedule.lr = c.lr;
-  set_steps(plan, steps);
+  set_steps(plan, c.epochs > 0 ? c.epochs * plan.steps_per_epoch : c.steps);
   plan.optimizer.weight_decay = c.weight_decay;
   if (c.optimizer == "sgd") plan.optimizer.nesterov = true;
 }
@@ -188,6 +175,24 @@ void plan_steps(Plan& plan) {
 }  // namespace
 
 const char* name_of(OnNan what) { return what == OnNan::stop ? "stop" : what == OnNan::skip ? "skip" : "rollback"; }
+
+void explain(Plan& plan, const std::string& setting, const std::string& value, const std::string& why) {
+  for (Reason& reason : plan.reasons)
+    if (reason.setting == setting) reason = {setting, value, why};
+}
+
+std::string reasons_text(const Plan& plan) {
+  Table table({"setting", "value", "why"}, 3);
+  for (const Reason& reason : plan.reasons) table.row({reason.setting, reason.value, reason.why});
+  return table.str();
+}
+
+Json reasons_json(const Plan& plan) {
+  Json list = Json::array();
+  for (const Reason& reason : plan.reasons)
+    list.push_back({{"setting", reason.setting}, {"value", reason.value}, {"why", reason.why}});
+  return list;
+}
 
 void set_steps(Plan& plan, std::int64_t steps) {
   plan.steps = plan.config.steps = plan.schedule.total = steps;
@@ -217,9 +222,14 @@ std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& 
   return warnings;
 }
 
-Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
+Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source) {
   data::require_labels(dataset, "training");
   const data::DatasetInfo& info = dataset.info();
+  if (source == nullptr && !wish.from.empty())
+    throw Error(ErrorKind::usage, "--from " + wish.from + ": this does not begin with a model", "leave --from out");
+  if (source != nullptr && source->net.dims != info.dims)
+    throw Error(ErrorKind::usage, text("--from ", wish.from, ": the model has ", source->net.dims,
+                                       " spatial axes, the cases of ", info.path, " have ", info.dims));
   Plan plan;
   plan.config = wish;
   TrainConfig& c = plan.config;
@@ -232,28 +242,32 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish) {
                 "leave --patience out, or give the dataset validation cases");
   plan.val = val;
   plan.test = test;
-  const Geometry geometry = geometry_of(info, train, c);
-  std::int64_t voxels = 1;
-  for (const std::int64_t extent : geometry.patch) voxels *= extent;
-  c.dims = info.dims;
-  c.depth = geometry.depth;
-  c.patch = sizes_text(geometry.patch);
-  if (c.base == 0) c.base = kBase;
-  if (c.augment.empty()) c.augment = "default";
-  if (c.batch == 0) c.batch = std::clamp<std::int64_t>(kVoxelsPerStep / voxels, 2, 16);
-  plan_network(plan, info, geometry);
+  std::vector<std::int64_t> others = val;
+  others.insert(others.end(), test.begin(), test.end());
+  plan.model.net.in_channels = info.channels;
+  PreparedShapes prepared = plan_preparation(c, plan.model, dataset, train, others, source);
+  plan.reasons = std::move(prepared.reasons);
+  Filled filled =
+      fill_in(c, {info, std::ssize(train), std::move(prepared.shapes), std::move(prepared.spacings)}, source);
+  plan.reasons.insert(plan.reasons.end(), filled.reasons.begin(), filled.reasons.end());
+  plan_network(plan, info, filled.geometry, source);
   check_norm(plan);
   plan_loader(plan, dataset, train);
   // Intensities are compared only where images are not normalised one by one.
-  plan.model.training = describe_images(dataset, train, parse_label_map(c.label_map),
-                                        plan.model.normalisation.kind != nn::Normalisation::Kind::zscore_case);
+  plan.model.training =
+      describe_images(dataset, train, parse_label_map(c.label_map), !plan.model.normalisation.of_each_image());
   plan_fields(plan, info);
   plan_steps(plan);
+  set_validated(plan, wish.validate_cases);
+  if (wish.validate_cases == 0 && !plan.val.empty())
+    bound_validations(plan, kValidationShare * static_cast<double>(std::max(plan.steps, kLeastSteps)) /
+                                validation_in_steps(plan, info));
   plan.context.ignore = info.ignore_label;
   // Reading every label takes time, so it is done only where a loss may ask for class frequencies.
   if (c.loss.find("weights=") != std::string::npos)
     for (const data::ClassFingerprint& entry : data::take_fingerprint(dataset, train).classes)
       plan.context.class_fractions.push_back(entry.fraction);
+  choose_value("clean-up", c.clean_up, {"auto", "off"});
   plan.on_nan = static_cast<OnNan>(choose_value("on-nan", c.on_nan, {"stop", "skip", "rollback"}));
   return plan;
 }
@@ -301,6 +315,21 @@ std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::stri
   return cases;
 }
 
+namespace {
+
+std::string validation_text(const Plan& plan) {
+  if (plan.val.empty()) return "";
+  const std::int64_t every = plan.config.validate_every, cases = std::ssize(plan.validated);
+  const std::string which =
+      plan.validated == plan.val ? text("all ", cases) : text(cases, " of ", plan.val.size(), " cases, evenly spread,");
+  const std::string when = every == 0   ? "at the end"
+                           : every == 1 ? "after every epoch"
+                                        : text("every ", every, " epochs");
+  return text("validated ", which, " ", when, "\n");
+}
+
+}  // namespace
+
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters) {
   const TrainConfig& c = plan.config;
   const Shape input = Shape{c.batch} + Shape(plan.model.window);
@@ -311,12 +340,14 @@ std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_
     strides.append(" ").append(sizes_text(axes));
   }
   return text("data      ", info.path, ": ", plan.loader.cases.size(), " training, ", plan.val.size(), " validation, ",
-              plan.test.size(), " test cases; classes ", join(info.class_names, ", "), "\n", "network   ", info.dims,
-              "-D U-Net, base ", c.base, ", depth ", c.depth, ", poolings", strides, ", ", c.norm, " norm, ",
-              parameters, " parameters\n", "input     [", sizes_text(input), "x", info.channels, "], output [",
-              sizes_text(input), "x", plan.model.net.classes, "]\n", "loss      ", losses::make_loss(c.loss).text(),
-              "\n", "training  ", plan.steps, " steps in ", plan.epoch_of(plan.steps), " epochs, ", c.optimizer,
-              ", rate ", c.lr, ", ", c.schedule, ", seed ", c.seed, "\n");
+              plan.test.size(), " test cases; classes ", join(info.class_names, ", "), "\n", "network   ", c.dims,
+              c.dims < info.dims ? "-D U-Net for each slice, base " : "-D U-Net, base ", c.base, ", depth ", c.depth,
+              ", poolings", strides, ", ", c.norm, " norm, ", parameters, " parameters\n", "input     [",
+              sizes_text(input), "x", info.channels, "], output [", sizes_text(input), "x", plan.model.net.classes,
+              "]\n", "images    crop ", c.crop, ", spacing ", c.spacing, ", normalise ", c.normalise, "\n",
+              "loss      ", losses::make_loss(c.loss).text(), "\n", "training  ", plan.steps, " steps in ",
+              plan.epoch_of(plan.steps), " epochs, ", c.optimizer, ", rate ", c.lr, ", ", c.schedule, ", seed ", c.seed,
+              "\n", validation_text(plan));
 }
 
 }  // namespace voxgrad::apps

@@ -1,5 +1,5 @@
 // The plan of a training holds all its settings. What nobody asked for is filled in by rules over the training cases.
-// There is no search and no tuning per dataset; every rule is in plan.cpp and geometry.h.
+// There is no search and no tuning per dataset; every rule is in rules.cpp, geometry.h and preparation_rules.h.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/training/config.h"
+#include "apps/training/rules.h"
 #include "data/dataset.h"
 #include "data/sampling/loader.h"
 #include "losses/core/loss.h"
@@ -20,6 +21,8 @@ namespace voxgrad::apps {
 enum class OnNan { stop, skip, rollback };
 const char* name_of(OnNan what);
 
+struct Transfer;  // training/transfer.h
+
 struct Plan {
   TrainConfig config;  // no 0 and no empty text left where that means "from the data"
   nn::ModelSpec model;
@@ -31,8 +34,13 @@ struct Plan {
   nn::ScheduleOptions schedule;
   losses::Context context;  // ignore label, class fractions
   std::vector<std::int64_t> val, test;
+  std::vector<std::int64_t> validated;  // those of `val` that the validations look at (training/validation.h)
   OnNan on_nan = OnNan::stop;
+  std::vector<Reason> reasons;            // why the settings are as they are; after a resumption they are all as asked
+  std::shared_ptr<const Transfer> start;  // the first weights, if they are those of a model
 
+  // Whether the validation cases decide at the end about a clean-up of the labels (clean_up_choice.h).
+  bool chooses_clean_up() const { return config.clean_up == "auto" && !val.empty(); }
   // The number of epochs that `done` steps have completed or begun. The last epoch may be shorter than the others.
   std::int64_t epoch_of(std::int64_t done) const { return (done + steps_per_epoch - 1) / steps_per_epoch; }
 };
@@ -47,11 +55,19 @@ Split split_of(const data::Dataset& dataset, const std::string& fold);
 // on, and classes that no training case has. Reads training cases until every class was seen.
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split);
 
+// Replaces the reason of a setting.
+void explain(Plan& plan, const std::string& setting, const std::string& value, const std::string& why);
+// A table with a line for each reason.
+std::string reasons_text(const Plan& plan);
+Json reasons_json(const Plan& plan);  // [{setting, value, why}]
+
 // Sets the length of a training, with its schedule. `steps` is at least 1.
 void set_steps(Plan& plan, std::int64_t steps);
 
-// Throws Error(usage) for a setting that is impossible and names its range or what it has to fit.
-Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish);
+// Throws Error(usage) for a setting that is impossible and names its range or what it has to fit. `source` is the model
+// of --from, which decides what no setting says of the network, and how images are prepared; for a resumed run it is
+// its own model. Error(usage) if the settings name a model and it is absent.
+Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source = nullptr);
 
 // Reads "0:0,255:1" as pairs of a stored value and its class. Throws Error(usage) for another form.
 std::map<int, int> parse_label_map(const std::string& text);

@@ -12,6 +12,7 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/curves.h"
 #include "apps/training/evaluation_text.h"
+#include "apps/training/transfer.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/names.h"
@@ -33,12 +34,14 @@ Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& d
       directory_(directory),
       observer_(observer),
       device_(device),
+      reasons_(reasons_json(plan)),
       command_(command),
       first_command_(command),
       checksums_(checksums_of(dataset)),
       description_(checksum_of_description(dataset.info(), {plan.loader.cases, plan.val, plan.test})),
       trainer_(dataset, plan, device) {
   backend_of(device).pool().reset_peak();
+  if (plan.start) transfer_ = to_json(*plan.start);
 }
 
 double Session::seconds() const {
@@ -79,6 +82,8 @@ TrainResult Session::run() {
     const Json before = read_json(manifest_file);
     seconds_before_ = before.value("seconds", 0.0);
     first_command_ = before.value("command", command_);
+    reasons_ = before.value("reasons", Json());
+    if (before.contains("transfer")) transfer_ = before["transfer"];
     for (const std::string& warning : before.value("warnings", std::vector<std::string>())) remember(warning);
   }
   attempt([&] { directory_.write("config.toml", to_toml(plan_.config)); });
@@ -116,7 +121,7 @@ void Session::prepare_fields() {
                                 " of the training cases are made once, for ", plan_.fields->cache()));
     if (const int signal = pending_signal()) throw Interrupted{signal};
   };
-  plan_.fields->prepare(dataset_, plan_.loader.cases, plan_.loader.patch, progress,
+  plan_.fields->prepare(dataset_, plan_.loader.cases, plan_.loader.patch, plan_.loader.prepare, progress,
                         [&](const std::string& message) { warn(message); });
 }
 
@@ -223,7 +228,7 @@ std::vector<CaseResult> Session::validate() try {
   options.found = [this](const data::Case& one, const Tensor& labels, const CaseResult& result) {
     observer_.on_case(one, labels, result, plan_);
   };
-  return evaluate_cases(trainer_.evaluated(), dataset_, plan_.val, options);
+  return evaluate_cases(trainer_.evaluated(), dataset_, plan_.validated, options);
 } catch (const Error& error) {
   trainer_.end_validation(kUnknown);
   if (error.kind() != ErrorKind::model) throw;
@@ -237,15 +242,19 @@ TrainResult Session::finish() {
   const EpochRecord& best = history_.at(static_cast<std::size_t>(best_ - 1));
   result.best_epoch = best.epoch;
   result.val_dice = best.val_dice;
+  result.rise = late_rise(history_);
   result.parameters = trainer_.parameter_count();
   result.class_names = plan_.model.class_names;
-  if (!plan_.test.empty()) {
-    nn::Model model{plan_.model, std::make_unique<nn::UNet>(plan_.model.net, Random(0)), ""};
-    model.net->load_state(best_weights_);
-    model.net->to(device_);
-    model.net->train(false);
-    result.test = evaluate_cases(model, dataset_, plan_.test, {losses::Needs::probabilities});
+  nn::Model model{plan_.model, std::make_unique<nn::UNet>(plan_.model.net, Random(0)), ""};
+  model.net->load_state(best_weights_);
+  model.net->to(device_);
+  model.net->train(false);
+  if (plan_.chooses_clean_up()) {
+    result.clean_up = choose_clean_up(model, dataset_, plan_.validated);
+    model.spec.clean_up = clean_up_ = result.clean_up->chosen;
+    best_saved_ = attempt([&] { directory_.save_best(best_model()); });
   }
+  if (!plan_.test.empty()) result.test = evaluate_cases(model, dataset_, plan_.test, {losses::Needs::probabilities});
   if (finds_nothing(result.val_dice, foreground_mean(result.test)))
     warn(
         "the model finds nothing: Dice is 0 on all validation and test cases; try more --steps, or another "
@@ -297,6 +306,9 @@ TensorFile Session::best_model() const {
   TensorFile file;
   file.tensors = best_weights_;
   describe(file, &nth(history_, best_ - 1));
+  nn::ModelSpec spec = plan_.model;
+  spec.clean_up = clean_up_;
+  file.metadata["model"] = nn::to_text(spec);
   return file;
 }
 
@@ -349,6 +361,8 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
       {"path", dataset_.info().path}, {"images_crc32", checksums_.images}, {"labels_crc32", checksums_.labels}};
   json["split"] = {{"train", plan_.loader.cases.size()}, {"val", plan_.val.size()}, {"test", plan_.test.size()}};
   json["config"] = to_json(plan_.config);
+  json["reasons"] = reasons_;
+  if (!transfer_.is_null()) json["transfer"] = transfer_;
   json["classes"] = plan_.model.class_names;
   json["epochs"] = plan_.epoch_of(plan_.steps);
   json["device"] = name_of(device_);
@@ -378,7 +392,8 @@ Json to_json(const TrainResult& result) {
   return {{"run", result.run},
           {"epochs", result.epochs},
           {"best_epoch", result.best_epoch},
-          {"val", {{"dice_mean", number(result.val_dice)}}},
+          {"val", {{"dice_mean", number(result.val_dice)}, {"rise", number(result.rise)}}},
+          {"clean_up", result.clean_up ? to_json(*result.clean_up, result.class_names) : Json()},
           {"test", test},
           {"seconds", result.seconds},
           {"peak_memory_bytes", result.peak_memory},

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/training/checkpoint.h"
+#include "apps/training/clean_up_choice.h"
 #include "apps/training/evaluation.h"
 #include "apps/training/history.h"
 #include "apps/training/run_directory.h"
@@ -29,15 +31,17 @@ class Observer {
 struct TrainResult {
   std::string run;
   std::int64_t epochs, best_epoch, parameters;
-  double val_dice;               // of the best epoch
-  std::vector<CaseResult> test;  // by the best epoch's weights; empty without a test split
+  double val_dice;                        // of the best epoch
+  double rise;                            // late_rise()
+  std::optional<CleanUpChoice> clean_up;  // of the best model, if the validation cases decided about it
+  std::vector<CaseResult> test;           // by the best epoch's weights; empty without a test split
   std::vector<std::string> class_names;
   double seconds;
   std::int64_t peak_memory;
   std::vector<std::string> warnings;
 };
-// {run, epochs, best_epoch, val: {dice_mean}, test: {dice_mean, dice: {"1": ..}}, seconds, peak_memory_bytes,
-// parameters, warnings}
+// {run, epochs, best_epoch, val: {dice_mean, rise}, clean_up, test: {dice_mean, dice: {"1": ..}}, seconds,
+// peak_memory_bytes, parameters, warnings}
 Json to_json(const TrainResult& result);
 
 class Session {
@@ -83,7 +87,9 @@ class Session {
   RunDirectory& directory_;
   Observer& observer_;
   Device device_;
+  Json reasons_;                         // of the settings, from the process that began the run
   std::string command_, first_command_;  // of this process, and of the one that began the run
+  Json transfer_;                        // what was taken from the model that the training began with; null without one
   DatasetChecksums checksums_;
   std::uint32_t description_;
   Trainer trainer_;
@@ -96,6 +102,7 @@ class Session {
   std::int64_t loss_count_ = 0, skipped_ = 0;
   std::int64_t best_ = 0;  // number of records up to the best one
   std::vector<NamedTensor> best_weights_;
+  nn::CleanUp clean_up_;  // of the best model; chosen at the end, so last.safetensors never has it
   bool best_saved_ = true, last_saved_ = true;
   int rollbacks_ = 0, skipped_in_a_row_ = 0;
   std::vector<std::string> warnings_;

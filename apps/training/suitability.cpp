@@ -37,7 +37,7 @@ Range range_of(std::vector<float>& values) {
   return {at(0.005), at(0.995)};
 }
 
-std::string spacing_text(const std::vector<double>& spacing) {
+std::string steps_text(const std::vector<double>& spacing) {
   std::string result;
   for (const double step : spacing) result += (result.empty() ? "" : " x ") + text(step);
   return result;
@@ -87,6 +87,13 @@ void require_same_classes(const nn::ModelSpec& model, const data::DatasetInfo& i
               "labels of one would be read as another class; give the classes the same names in the same order");
 }
 
+void require_mirror_axes(const nn::Model& model) {
+  const std::vector<std::int64_t>& axes = model.spec.mirror_axes;
+  if (std::count(axes.begin(), axes.end(), 0) < std::ssize(axes)) return;
+  throw Error(ErrorKind::usage, "--tta: the training of " + model.path + " mirrored along no axis",
+              "leave --tta out, or train with flips (--augment default,flip=0.5) where left and right are alike");
+}
+
 Tensor fit_channels(const Tensor& image, const nn::ModelSpec& model, const std::string& where) {
   const std::int64_t wanted = model.net.in_channels, there = image.extent(-1), voxels = image.numel() / there;
   if (image.dims() - 1 != model.net.dims)
@@ -133,14 +140,14 @@ void Suitability::finish() {
 
 void Suitability::compare_spacing(const data::Case& one) {
   const std::vector<double>&least = model_.training.least_spacing, &most = model_.training.most_spacing;
-  if (least.size() != one.spacing.size()) return;
+  if (least.size() != one.spacing.size() || !model_.preparation.spacing.empty()) return;  // all are resampled to one
   bool other = false;
   for (std::size_t axis = 0; axis < least.size(); ++axis)
     other = other || one.spacing[axis] > kOtherSpacing * most[axis] || one.spacing[axis] * kOtherSpacing < least[axis];
   if (!other) return;
-  const std::string range = least == most ? spacing_text(most) : spacing_text(least) + " .. " + spacing_text(most);
+  const std::string range = least == most ? steps_text(most) : steps_text(least) + " .. " + steps_text(most);
   warn("spacing", one,
-       text("its spacing is ", spacing_text(one.spacing), " mm, that of the training was ", range,
+       text("its spacing is ", steps_text(one.spacing), " mm, that of the training was ", range,
             " mm; the network sees voxels, so things have another size here than it learned (or a unit is wrong)"));
 }
 
@@ -166,7 +173,7 @@ void Suitability::compare_intensities(const data::Case& one) {
     const auto [least, most] = std::minmax_element(values.begin(), values.end());
     if (*least == *most)
       warn("one value", one, text("all voxels ", channel.empty() ? "" : "of " + channel, "have the value ", *least));
-    if (model_.normalisation.kind == nn::Normalisation::Kind::zscore_case || training.low.empty()) continue;
+    if (model_.normalisation.of_each_image() || training.low.empty()) continue;
     const double width = high - low, from = nth(training.low, c), to = nth(training.high, c), learned = to - from;
     const bool apart = low > to || high < from;
     if (!apart && width <= kOtherWidth * learned && width * kOtherWidth >= learned) continue;

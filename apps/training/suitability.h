@@ -21,6 +21,10 @@ nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vect
 // Throws Error(data) that shows both lists unless the dataset's classes are those of the model, in the same order.
 void require_same_classes(const nn::ModelSpec& model, const data::DatasetInfo& info);
 
+// Throws Error(usage) if the training of a model mirrored along no axis, so that there is nothing for
+// nn::PredictOptions::mirror to average.
+void require_mirror_axes(const nn::Model& model);
+
 // Returns an image [*S, C] with as many channels as the model takes. A grey picture is repeated for a model that takes
 // red, green and blue; of equal channels one is taken for a model that takes one. Throws Error(data), which begins with
 // `where`, for other numbers of channels and of spatial axes.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apps/training/checkpoint.h"
+#include "apps/training/transfer.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/ops.h"
@@ -29,6 +30,7 @@ void append(std::vector<NamedTensor>& all, std::vector<NamedTensor> more) {
 nn::Model fresh_model(const Plan& plan, Device device) {
   nn::Model model{plan.model, nullptr, ""};
   model.net = std::make_unique<nn::UNet>(plan.model.net, Random(plan.config.seed).fork(kWeightStream));
+  if (plan.start) model.net->load_state(plan.start->state);
   model.net->to(device);
   return model;
 }
@@ -42,6 +44,7 @@ Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
       optimizer_(nn::make_optimizer(plan.config.optimizer, net_, plan.optimizer)),
       schedule_(nn::make_schedule(plan.config.schedule, plan.schedule)),
       recorded_(device),
+      progress_(zeros({}, DType::f64, device)),
       first_norm_(weight_norm(net_)) {
   if (plan.config.amp) require_amp(device);
   if (plan.config.ema > 0) ema_.emplace(net_, plan.config.ema);
@@ -50,6 +53,7 @@ Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
 StepReport Trainer::step() {
   const TrainingBatch& batch = feed_.batch(step_);
   net_.train();
+  copy_into(progress_, full({}, static_cast<double>(step_) / static_cast<double>(plan_.steps), DType::f64));
   recorded_.run(constants_of(batch), [&] {
     net_.set_step(plan_.config.seed, step_);  // the random numbers of the dropout
     std::vector<Tensor> logits = net_.outputs(batch.images.to(plan_.config.amp ? DType::bf16 : DType::f32));
@@ -70,14 +74,15 @@ StepReport Trainer::step() {
 
 // All that forward and backward pass depend on besides the contents of tensors. A recording holds these as constants.
 std::string Trainer::constants_of(const TrainingBatch& batch) const {
-  std::string all = text(batch.images.shape(), ", epoch ", epoch(), ", spacing");
-  for (const double along : batch.truths[0].spacing) all += text(' ', along);
+  std::string all = text(batch.images.shape());
+  if (!loss_.geometric()) return all;
+  for (const double along : batch.truths[0].spacing) all += text(", spacing ", along);
   return all;
 }
 
 losses::Context Trainer::context() const {
   losses::Context context = plan_.context;
-  context.epoch = epoch();
+  context.progress = progress_;
   return context;
 }
 
@@ -128,10 +133,12 @@ TensorFile Trainer::state() const {
   append(file.tensors, prefixed("optim.", optimizer_->state()));
   if (ema_) append(file.tensors, prefixed("ema.", ema_->state()));
   file.metadata["step"] = std::to_string(step_);
+  Json schedule = Json::array();
+  for (const double value : schedule_.state()) schedule.push_back(number(value));  // infinite before a validation
   const Json counters{{"optimizer_steps", optimizer_->steps()},
                       {"ema_updates", ema_ ? ema_->updates() : 0},
                       {"rate_scale", rate_scale_},
-                      {"schedule", schedule_.state()},
+                      {"schedule", schedule},
                       {"seed", plan_.config.seed}};
   file.metadata["counters"] = counters.dump();
   return file;
@@ -151,7 +158,9 @@ void Trainer::load_state(const TensorFile& file) {
     throw Error(ErrorKind::model, text("weight ", name, " is not finite"), "start a new run with a smaller --lr");
   optimizer_->load_state(with_prefix(file, "optim."), count("optimizer_steps"));
   if (ema_) ema_->load_state(with_prefix(file, "ema."), count("ema_updates"));
-  schedule_.load_state(counters.at("schedule").get<std::vector<double>>());
+  std::vector<double> schedule;
+  for (const Json& value : counters.at("schedule")) schedule.push_back(to_number(value));
+  schedule_.load_state(schedule);
   rate_scale_ = rate_scale;
   step_ = step;
 }

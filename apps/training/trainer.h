@@ -24,7 +24,7 @@ struct StepReport {
   double lr;
 };
 
-// A network with its first weights, which are a function of the seed of the plan.
+// A network with its first weights, which are a function of the seed of the plan, or those of Plan::start.
 nn::Model fresh_model(const Plan& plan, Device device);
 
 class Trainer {
@@ -62,7 +62,6 @@ class Trainer {
   const Replay& replay() const { return recorded_.replay(); }
 
  private:
-  double epoch() const { return static_cast<double>(step_ / plan_.steps_per_epoch); }
   std::string constants_of(const TrainingBatch& batch) const;
   losses::Context context() const;
   Error failed_at(std::int64_t step, const std::string& what);
@@ -77,6 +76,7 @@ class Trainer {
   nn::Schedule schedule_;
   std::optional<nn::Ema> ema_;
   RecordedStep recorded_;
+  Tensor progress_;       // share of the steps that are done, in one place, because a recording reads there
   double first_norm_;     // of the weights before the first step
   bool swapped_ = false;  // the model has the moving average of its weights
   std::int64_t step_ = 0;

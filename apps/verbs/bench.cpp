@@ -27,21 +27,6 @@ Shape parse_shape(const std::string& text, int fewest, int most) {
   return parse_sizes(text, count, "--shape");
 }
 
-// Reads "3,1,1" as one value per axis, or one value for all axes.
-std::vector<double> parse_spacing(const std::string& text, int axes) {
-  std::vector<double> values;
-  for (const std::string& word : CLI::detail::split(text, ',')) {
-    double value = 0;
-    if (!CLI::detail::lexical_cast(word, value) || !(value > 0))
-      throw Error(ErrorKind::usage, "--spacing " + text + ": positive numbers, separated by commas");
-    values.push_back(value);
-  }
-  if (values.size() == 1) values.resize(static_cast<std::size_t>(axes), values[0]);
-  if (std::ssize(values) != axes)
-    throw Error(ErrorKind::usage, "--spacing " + text + ": one value for each of " + std::to_string(axes) + " axes");
-  return values;
-}
-
 std::string cell(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return fixed(value.get<double>(), value.get<double>() < 10 ? 3 : 1);

@@ -150,7 +150,8 @@ void add_compare(Program& program) {
   verb.add_flag("--merge", options.merge, "train nothing: results and report of what all shards have done");
   verb.add_option("-o,--out", options.out, "directory of the runs and results")->required();
   add_watch_flag(verb, arguments->watch);
-  add_settings(verb, options.config, {"data", "loss", "fold", "patience"});
+  options.config.clean_up = "off";  // it could hide what a loss does badly, and is another one for each loss
+  add_settings(verb, options.config, {"data", "from", "loss", "fold", "patience"});
 }
 
 }  // namespace voxgrad::apps

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "apps/training/checkpoint.h"
+#include "apps/training/clean_up_choice.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
 #include "apps/training/suitability.h"
@@ -17,6 +18,7 @@ namespace {
 struct EvaluateArguments {
   std::string model, data, split = "test", label_map;
   double tau = 0;
+  bool tta = false, clean_up = true;
 };
 
 // Returns the 95 % interval of the foreground mean of every metric.
@@ -40,14 +42,19 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
   const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
+  if (options.tta) require_mirror_axes(model);
   const data::Dataset dataset = open_dataset(
       options.data, options.label_map.empty() ? label_map_for(options.data, model.path) : options.label_map);
   data::require_labels(dataset, "an evaluation");
   require_same_classes(model.spec, dataset.info());
   const std::vector<std::int64_t> cases = cases_of(dataset, options.split);
   Suitability suitability(model.spec, [&](const std::string& words) { console.warn(words); });
-  const EvaluateOptions how{losses::Needs::probabilities, options.tau,
-                            [&](const data::Case& one) { suitability.look_at(one, dataset.info().physical); }};
+  const EvaluateOptions how{
+      .needs = losses::Needs::probabilities,
+      .tau = options.tau,
+      .look_at = [&](const data::Case& one) { suitability.look_at(one, dataset.info().physical); },
+      .mirror = options.tta,
+      .clean_up = options.clean_up};
   const std::vector<CaseResult> results = evaluate_cases(model, dataset, cases, how, [&](std::size_t done) {
     console.bar(static_cast<double>(done) / static_cast<double>(cases.size()), text("case ", done, "/", cases.size()));
   });
@@ -55,12 +62,17 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::vector<std::string>& names = dataset.info().class_names;
   const std::string unit = dataset.info().physical ? "mm" : "px";
+  const std::string cleaned = clean_up_text(options.clean_up ? model.spec.clean_up : nn::CleanUp{}, names);
   if (!common.json)
-    return print_text(table(results, names, unit) +
+    return print_text(table(results, names, unit) + (cleaned == "none" ? "" : "\nclean-up: " + cleaned) +
                       text("\n95 % interval of the mean: Dice ", interval_text(results, "dice", 4), ", HD95 ",
                            interval_text(results, "hd95", 2), " " + unit + ", NSD ", interval_text(results, "nsd", 4),
                            "\n", cases.size(), cases.size() == 1 ? " case, " : " cases, ", duration(seconds), "\n"));
-  Json json{{"model", model.path}, {"dataset", options.data}, {"split", options.split}};
+  Json json{{"model", model.path},
+            {"dataset", options.data},
+            {"split", options.split},
+            {"tta", options.tta},
+            {"clean_up", cleaned}};
   json.update(to_json(results, names));
   json["interval"] = intervals(results);
   json["seconds"] = seconds;
@@ -78,6 +90,8 @@ void add_evaluate(Program& program) {
   verb.add_option("--split", options->split, "train, val, test or all");
   verb.add_option("--label-map", options->label_map, "stored label:class pairs, e.g. 0:0,255:1");
   add_tau(verb, options->tau);
+  add_tta_flag(verb, options->tta);
+  add_clean_up_flag(verb, options->clean_up);
 }
 
 }  // namespace voxgrad::apps

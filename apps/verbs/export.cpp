@@ -1,15 +1,17 @@
-// `voxgrad export` writes the labels of an HDF5 file, a prediction or a dataset, as one image for each case, with the
-// geometry and the values that the masks of the source have. It prints nothing but messages; with --json the names of
-// the files.
+// `voxgrad export` writes what it is given in a form that other programs read. The labels of an HDF5 file, a prediction
+// or a dataset, become one image for each case, with the geometry and the values that the masks of the source have. A
+// trained model becomes an ONNX file. It prints nothing but messages; with --json the names of the files.
 #include <filesystem>
 #include <map>
 
 #include "apps/program/signals.h"
 #include "apps/program/words.h"
+#include "apps/training/checkpoint.h"
 #include "apps/verbs/verbs.h"
 #include "data/exchange/output.h"
 #include "data/label_file.h"
 #include "engine/error.h"
+#include "nn/exchange/onnx.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -19,7 +21,7 @@ using data::Kind;
 
 struct ExportOptions {
   std::string file, out, as;
-  bool probabilities = false, overwrite = false;
+  bool probabilities = false, normalise = false, overwrite = false;
 };
 
 constexpr Kind kKinds[]{Kind::png, Kind::tiff, Kind::nifti, Kind::hdf5};
@@ -38,7 +40,28 @@ std::string name_of_case(std::string id) {
   return id.empty() || id[0] == '.' ? "case" + id : id;
 }
 
+bool names_a_model(const std::string& path) {
+  return fs::is_directory(path) || fs::path(path).extension() == ".safetensors";
+}
+
+void export_model(const ExportOptions& options, const Common& common) {
+  if (!options.as.empty())
+    throw Error(ErrorKind::usage, "export: --as is about labels, " + options.file + " is a model", "leave it out");
+  if (fs::path(options.out).extension() != ".onnx")
+    throw Error(ErrorKind::usage, "export: a model becomes an ONNX file, -o names " + options.out, "-o model.onnx");
+  if (fs::exists(options.out) && !options.overwrite)
+    throw Error(ErrorKind::usage, "export: " + options.out + " exists already",
+                "choose another name with -o, or replace it with --overwrite");
+  const nn::Model model = nn::load_model(model_file(options.file));
+  nn::save_onnx(options.out, model, {.probabilities = options.probabilities, .normalise = options.normalise});
+  common.console().say("wrote " + options.out);
+  if (common.json) print_json({{"file", model.path}, {"written", Json::array({options.out})}});
+}
+
 void export_labels(const ExportOptions& options, const Common& common) {
+  if (options.normalise)
+    throw Error(ErrorKind::usage, "export: --normalise is about models, " + options.file + " has labels",
+                "leave it out, or give a run directory or a .safetensors file");
   Console console = common.console();
   const data::LabelFile file(options.file);
   const bool probabilities = options.probabilities;
@@ -96,14 +119,18 @@ void export_labels(const ExportOptions& options, const Common& common) {
 
 void add_export(Program& program) {
   const auto options = std::make_shared<ExportOptions>();
-  CLI::App& verb = program.verb("export", "write the labels of an HDF5 file as images",
-                                [options, &program] { export_labels(*options, program.common()); });
-  verb.add_option("file", options->file, "predictions, or a dataset with labels")->required();
-  verb.add_option("-o,--out", options->out, "folder")->required();
+  CLI::App& verb = program.verb("export", "write labels as images, or a model as an ONNX file", [options, &program] {
+    (names_a_model(options->file) ? export_model : export_labels)(*options, program.common());
+  });
+  verb.add_option("file", options->file, "predictions, a dataset with labels, a run directory or a .safetensors file")
+      ->required();
+  verb.add_option("-o,--out", options->out, "folder for images; for a model the file, e.g. model.onnx")->required();
   verb.add_option("--as", options->as,
                   "png, tiff, nifti or h5; default: the kind of each source, for volumes from HDF5 nifti");
-  verb.add_flag("--probabilities", options->probabilities, "write the probabilities too");
-  verb.add_flag("--overwrite", options->overwrite, "replace files that are in the folder already");
+  verb.add_flag("--probabilities", options->probabilities,
+                "write the probabilities too; the output of a model is then probabilities, not logits");
+  verb.add_flag("--normalise", options->normalise, "the ONNX file normalises the intensities itself");
+  verb.add_flag("--overwrite", options->overwrite, "replace files that are there already");
 }
 
 }  // namespace voxgrad::apps

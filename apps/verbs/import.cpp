@@ -1,5 +1,6 @@
 // `voxgrad import` makes a dataset of folders of pictures, of NIfTI, of the Decathlon and of nnU-Net, and of HDF5 files
-// of others. What it decided goes to stderr, one line each; --json describes the result on stdout.
+// of others; with --weights it makes a model of weights of others (import_weights.h). What it decided goes to stderr,
+// one line each; --json describes the result on stdout.
 #include <charconv>
 #include <filesystem>
 #include <sstream>
@@ -7,6 +8,7 @@
 #include "apps/program/flags.h"
 #include "apps/program/signals.h"
 #include "apps/training/config.h"
+#include "apps/verbs/import_weights.h"
 #include "apps/verbs/verbs.h"
 #include "data/exchange/import.h"
 #include "engine/names.h"
@@ -17,6 +19,7 @@ namespace {
 struct ImportFlags {
   std::vector<std::string> paths;
   std::string out, label_map, class_names, spacing, axes, groups, masks, modality, threshold;
+  WeightsImport weights;
   bool instances = false, border = false, unlabelled = false, dry_run = false, overwrite = false;
 };
 
@@ -122,6 +125,9 @@ void import_verb(const ImportFlags& flags, const Common& common) {
     throw Error(ErrorKind::usage, "import: no output is named", "-o FILE.h5, or --dry-run to see what would be done");
   if (!flags.dry_run && !flags.overwrite && std::filesystem::exists(flags.out))
     throw Error(ErrorKind::usage, "import: " + flags.out + " exists already", "--overwrite replaces it");
+  if (!flags.weights.kind.empty())
+    return import_weights(flags.weights, flags.paths, flags.dry_run ? "" : flags.out, split_list(flags.class_names),
+                          common);
   if (flags.unlabelled && !flags.masks.empty())
     throw Error(ErrorKind::usage, "import: --unlabelled reads no masks, but --masks names some",
                 "leave one of them out");
@@ -146,11 +152,12 @@ void import_verb(const ImportFlags& flags, const Common& common) {
 
 void add_import(Program& program) {
   const auto flags = std::make_shared<ImportFlags>();
-  CLI::App& verb = program.verb("import", "make a dataset of pictures, NIfTI, Decathlon, nnU-Net or other HDF5 files",
+  CLI::App& verb = program.verb("import", "make a dataset of images of others, or a model of weights of others",
                                 [flags, &program] { import_verb(*flags, program.common()); });
-  verb.add_option("paths", flags->paths, "a folder with images and masks, two folders (images, masks), or files")
+  verb.add_option("paths", flags->paths,
+                  "a folder with images and masks, two folders (images, masks), or files; with --weights one file")
       ->required();
-  verb.add_option("-o,--out", flags->out, "dataset file to write");
+  verb.add_option("-o,--out", flags->out, "dataset or model file to write");
   verb.add_option("--masks", flags->masks, "folder of the masks; of HDF5 files the array, e.g. /volumes/labels/clefts");
   verb.add_option("--label-map", flags->label_map,
                   "what the values mean, value:class, e.g. 0:0,255:1 (class 255: unknown); `colours`: every colour is "
@@ -167,6 +174,7 @@ void add_import(Program& program) {
   verb.add_flag("--unlabelled", flags->unlabelled, "images alone, masks are not wanted");
   verb.add_flag("--overwrite", flags->overwrite, "replace the file if it exists");
   verb.add_flag("--dry-run", flags->dry_run, "look at everything, say what would be written, and stop");
+  add_weights_flags(verb, flags->weights);
 }
 
 }  // namespace voxgrad::apps

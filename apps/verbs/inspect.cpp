@@ -36,7 +36,8 @@ Json json_of(const data::Fingerprint& print) {
                        {"cases", entry.cases},
                        {"objects", entry.objects},
                        {"object_voxels", json_of(entry.object_voxels)},
-                       {"object_size", json_of(entry.object_size)}});
+                       {"object_size", json_of(entry.object_size)},
+                       {"thinness", number(entry.thinness)}});
   for (const data::ChannelFingerprint& entry : print.channels)
     channels.push_back({{"min", number(entry.min)},
                         {"max", number(entry.max)},

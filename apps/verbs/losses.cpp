@@ -1,5 +1,8 @@
 // `voxgrad losses` prints a table of all losses, or with a name all that is known of one: formula, parameters, source
-// and relations to others. `voxgrad losses eval` computes a loss (losses_eval.cpp).
+// and relations to others. With --for it prints which losses to try on a dataset, and why. `voxgrad losses eval`
+// computes a loss (losses_eval.cpp).
+#include "apps/training/loss_advice.h"
+#include "apps/training/plan.h"
 #include "apps/verbs/losses_text.h"
 #include "apps/verbs/verbs.h"
 #include "losses/core/registry.h"
@@ -8,11 +11,23 @@ namespace voxgrad::apps {
 namespace {
 
 struct LossesOptions {
-  std::string name;
+  std::string name, data, label_map;
   bool markdown = false;
 };
 
+void advise(const LossesOptions& options, const Common& common) {
+  const data::Dataset dataset = open_dataset(options.data, options.label_map);
+  data::require_labels(dataset, "a choice of losses");
+  const std::vector<LossAdvice> advice = advise_losses(data::take_fingerprint(dataset, cases_of(dataset, "train")));
+  if (!common.json) return print_text(advice_text(advice, options.data));
+  Json list = Json::array();
+  for (const LossAdvice& one : advice)
+    list.push_back({{"loss", one.loss}, {"reason", one.reason}, {"source", one.source}});
+  print_json({{"data", options.data}, {"losses", list}});
+}
+
 void list(const LossesOptions& options, const Common& common) {
+  if (!options.data.empty()) return advise(options, common);
   if (options.markdown) return print_text(losses_markdown());
   if (!options.name.empty()) {
     const losses::Spec& spec = losses::find_spec(options.name);
@@ -30,8 +45,12 @@ void add_losses(Program& program) {
   const auto options = std::make_shared<LossesOptions>();
   CLI::App& verb = program.verb("losses", "the losses: list, explain, evaluate",
                                 [options, &program] { list(*options, program.common()); });
-  verb.add_option("name", options->name, "the loss to explain; without it all are listed");
-  verb.add_flag("--markdown", options->markdown, "the list as a Markdown table");
+  CLI::Option* name = verb.add_option("name", options->name, "the loss to explain; without it all are listed");
+  CLI::Option* markdown = verb.add_flag("--markdown", options->markdown, "the list as a Markdown table");
+  CLI::Option* data = verb.add_option("--for", options->data, "a dataset: which losses to try on it, and why");
+  data->excludes(name)->excludes(markdown);
+  verb.add_option("--label-map", options->label_map, "stored label:class pairs of the dataset, e.g. 0:0,255:1")
+      ->needs(data);
   add_losses_eval(program, verb);
 }
 

@@ -5,8 +5,9 @@
 #include <cmath>
 
 #include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
-#include "losses/core/identities.h"
+#include "losses/catalogue/identities.h"
 #include "losses/core/loss.h"
 
 namespace voxgrad::apps {
@@ -191,6 +192,19 @@ std::string explain(const Spec& spec) {
   }
   return result + "\n" + parameter_table(spec) + "\nvoxgrad train FILE.h5 --loss " + spec.name +
          "\nvoxgrad losses eval " + spec.name + " FILE.h5 --png OUT.png   shows where it pushes\n";
+}
+
+std::string advice_text(const std::vector<LossAdvice>& advice, const std::string& data) {
+  constexpr std::size_t kIndent = 4;
+  const std::string space(kIndent, ' ');
+  std::string result, names;
+  for (const LossAdvice& one : advice) {
+    result += one.loss + "\n" + space + wrapped(one.reason, kIndent) + "\n" + space +
+              wrapped("(" + one.source + ")", kIndent) + "\n";
+    names += (names.empty() ? "" : ",") + one.loss;
+  }
+  return result + "\nReasons are no results. To compare them on this data:\n" + space + "voxgrad compare " +
+         shell_word(data) + " --losses " + shell_word(names) + " -o DIR\n";
 }
 
 std::string losses_markdown() {

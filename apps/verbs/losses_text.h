@@ -4,6 +4,7 @@
 #include <string>
 
 #include "apps/program/json.h"
+#include "apps/training/loss_advice.h"
 #include "losses/core/registry.h"
 
 namespace voxgrad::apps {
@@ -11,6 +12,8 @@ namespace voxgrad::apps {
 std::string list_losses();                      // a table by family
 std::string explain(const losses::Spec& spec);  // all that is known of one, at most 100 columns
 std::string losses_markdown();                  // the table of losses/README.md
+// Losses to try on a dataset, with the command that compares them; at most 100 columns.
+std::string advice_text(const std::vector<LossAdvice>& advice, const std::string& data);
 Json to_json(const losses::Spec& spec);
 
 }  // namespace voxgrad::apps

@@ -1,6 +1,7 @@
 // `voxgrad predict` segments images: datasets with or without labels, single pictures and volumes, and folders of them.
 // Datasets become HDF5 files of labels, images become masks of their own kind and geometry. With --probabilities and
 // --overlay there are further files. It prints nothing but messages; with --json the names of the files.
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -11,9 +12,12 @@
 #include "apps/report/picture.h"
 #include "apps/report/slices.h"
 #include "apps/training/checkpoint.h"
+#include "apps/training/clean_up_choice.h"
 #include "apps/training/plan.h"
+#include "apps/training/preparation.h"
 #include "apps/training/run_directory.h"
 #include "apps/training/suitability.h"
+#include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "data/attributes.h"
 #include "data/prediction_writer.h"
@@ -21,6 +25,7 @@
 #include "engine/error.h"
 #include "engine/names.h"
 #include "engine/ops.h"
+#include "nn/inference/clean_up.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
@@ -33,9 +38,11 @@ struct Options {
   std::string model, split = "all";
   std::vector<std::string> inputs;
   JobOptions job;
+  bool tta = false, clean_up = true;
 };
 
-// One model, or several whose probabilities are averaged.
+// One model, or several whose probabilities are averaged. The mean is cleaned up as all of them say; if they say
+// different things, it is not.
 class Predictor {
  public:
   Predictor(const std::vector<std::string>& files, Device device) {
@@ -51,11 +58,20 @@ class Predictor {
     }
   }
   const nn::ModelSpec& spec() const { return models_.front().spec; }
+  bool agrees() const {
+    const auto same = [&](const nn::Model& model) { return model.spec.clean_up == spec().clean_up; };
+    return std::all_of(models_.begin(), models_.end(), same);
+  }
+  nn::CleanUp clean_up() const { return agrees() ? spec().clean_up : nn::CleanUp{}; }
   const std::string& path() const { return models_.front().path; }
   std::vector<std::string> paths() const {
     std::vector<std::string> result;
     for (const nn::Model& model : models_) result.push_back(model.path);
     return result;
+  }
+
+  void require_mirrors() const {
+    for (const nn::Model& model : models_) require_mirror_axes(model);
   }
 
   // Returns the labels. The image is changed if there is one model.
@@ -77,7 +93,9 @@ class Predictor {
       }));
     sum = sum * (1.0 / static_cast<double>(models_.size()));
     if (also) also(0, sum);
-    return argmax(sum);
+    const Tensor labels = argmax(sum);
+    if (options.clean_up) nn::clean_up(labels, clean_up(), spec().net.classes);
+    return labels;
   }
 
  private:
@@ -98,6 +116,8 @@ class Prediction {
     scores_ = options.job.logits          ? ScoresFile::logits
               : options.job.probabilities ? ScoresFile::probabilities
                                           : ScoresFile::none;
+    if (options.clean_up && !predictor.agrees())
+      warn("the models clean up different components, so the mean of them is not cleaned up");
   }
 
   void dataset(const Job& job);
@@ -114,9 +134,11 @@ class Prediction {
   data::PredictionHeader header(const std::string& source, bool physical, int ignore) const {
     return {predictor_.spec().class_names, ignore, predictor_.path(), source, physical, style_, scores_};
   }
-  nn::PredictOptions options_for(const data::Case& one) const {
+  nn::PredictOptions options_for(const data::Case& one, bool physical) const {
     return {.scores = scores_ == ScoresFile::logits ? nn::Scores::logits : nn::Scores::probabilities,
-            .spacing = one.spacing};
+            .spacing = comparable_spacing(predictor_.spec(), one.spacing, physical),
+            .mirror = options_.tta,
+            .clean_up = options_.clean_up};
   }
   // A picture is drawn as it was; of a volume there is no second copy, and in grey its normalised values look the same.
   Tensor to_draw(const Tensor& image) const {
@@ -161,7 +183,8 @@ void Prediction::dataset(const Job& job) {
     const Tensor drawn = to_draw(image);
     writer.begin(one, nth(info.shapes, cases[i]));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
-    const Tensor labels = predictor_(image, options_for(one), scores_ == ScoresFile::none ? nn::SlabSink() : put);
+    const Tensor labels =
+        predictor_(image, options_for(one, info.physical), scores_ == ScoresFile::none ? nn::SlabSink() : put);
     writer.labels(truth ? one.label : labels);
     if (options_.job.overlay) draw(job.overlay() + "/" + file_name(one.id) + ".png", drawn, labels, one);
     console_.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
@@ -200,7 +223,7 @@ void Prediction::image(const Job& job) {
     data::PredictionWriter writer(job.output, header(job.input, physical, -1));
     writer.begin(one, image.shape().without(-1));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
-    labels = predictor_(image, options_for(one), scores_ == ScoresFile::none ? nn::SlabSink() : put);
+    labels = predictor_(image, options_for(one, physical), scores_ == ScoresFile::none ? nn::SlabSink() : put);
     writer.labels(labels);
     writer.save();
   } else {
@@ -210,7 +233,7 @@ void Prediction::image(const Job& job) {
       const Shape zero = Shape::filled(slab.dims(), 0);
       all.backend().copy_box(slab, zero, all, zero.with(0, row), slab.shape(), false);
     };
-    labels = predictor_(image, options_for(one), all.defined() ? nn::SlabSink(keep) : nn::SlabSink());
+    labels = predictor_(image, options_for(one, physical), all.defined() ? nn::SlabSink(keep) : nn::SlabSink());
     data::write_mask(job.output, labels, one, physical, style_);
     if (all.defined()) {
       data::write_probabilities(job.output, all, one, physical, predictor_.spec().class_names);
@@ -228,25 +251,44 @@ bool is_model(const std::string& path) {
          fs::exists(fs::path(path) / "last.safetensors");
 }
 
+// Returns the files of the models that a word of the command line names: of a run or a checkpoint, or of all runs in a
+// folder that has nothing but runs (folds, seeds); none if it names something else.
+std::vector<std::string> models_in(const std::string& path) {
+  if (is_model(path)) return {model_file(path)};
+  std::vector<std::string> files;
+  std::error_code unreadable;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path, unreadable)) {
+    if (!entry.is_directory() || !is_model(entry.path().string())) return {};
+    files.push_back(model_file(entry.path().string()));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 void predict(const Options& options, const Common& common) {
   Console console = common.console();
-  if (fs::exists(options.model) && !is_model(options.model))
+  std::vector<std::string> files = models_in(options.model), inputs;
+  if (files.empty() && fs::exists(options.model))
     throw Error(ErrorKind::usage, "predict: " + options.model + " is no run and no model",
                 "the model comes first: voxgrad predict RUN IMAGE -o MASK");
-  std::vector<std::string> files{model_file(options.model)}, inputs;
-  for (const std::string& word : options.inputs)
-    if (is_model(word))
-      files.push_back(model_file(word));
-    else
-      inputs.push_back(word);
+  if (files.empty()) files.push_back(options.model);
+  for (const std::string& word : options.inputs) {
+    const std::vector<std::string> more = models_in(word);
+    files.insert(files.end(), more.begin(), more.end());
+    if (more.empty()) inputs.push_back(word);
+  }
   if (inputs.empty()) throw Error(ErrorKind::usage, "predict: no image given", "voxgrad predict RUN IMAGE -o MASK");
   const Predictor predictor(files, common.get_device());
+  if (options.tta) predictor.require_mirrors();
   JobOptions how = options.job;
   how.class_names = predictor.spec().class_names;
   how.channels = predictor.spec().net.in_channels;
   how.split = options.split;
   const std::vector<Job> jobs = plan_jobs(inputs, files, how);
   Prediction prediction(options, predictor, console);
+  const std::string cleaned =
+      clean_up_text(options.clean_up ? predictor.clean_up() : nn::CleanUp{}, predictor.spec().class_names);
+  if (cleaned != "none") console.say("clean-up  " + cleaned);
   const SignalGuard guard;
   std::size_t done = 0, images = 0;
   std::optional<Error> failure;  // of the first image that cannot be segmented; the others are not held up
@@ -271,6 +313,8 @@ void predict(const Options& options, const Common& common) {
   if (common.json)
     print_json({{"model", predictor.path()},
                 {"models", predictor.paths()},
+                {"tta", options.tta},
+                {"clean_up", cleaned},
                 {"written", prediction.written()},
                 {"warnings", prediction.warnings()}});
   if (failure)
@@ -284,7 +328,9 @@ void add_predict(Program& program) {
   const auto options = std::make_shared<Options>();
   CLI::App& verb = program.verb("predict", "segment images with a model",
                                 [options, &program] { predict(*options, program.common()); });
-  verb.add_option("model", options->model, "run directory or checkpoint; of several the mean is taken")->required();
+  verb.add_option("model", options->model,
+                  "run directory, checkpoint or folder of runs; of several models the mean is taken")
+      ->required();
   verb.add_option("input", options->inputs, "datasets, images (PNG, JPEG, TIFF, NIfTI, HDF5) or folders of them")
       ->required();
   verb.add_option("-o,--out", options->job.out, "file, whose ending says its kind, or a folder")->required();
@@ -294,6 +340,8 @@ void add_predict(Program& program) {
       verb.add_flag("--probabilities", options->job.probabilities, "write the class probabilities too");
   verb.add_flag("--logits", options->job.logits, "HDF5: write logits and true labels, as `losses eval` reads them")
       ->excludes(probabilities);
+  add_tta_flag(verb, options->tta);
+  add_clean_up_flag(verb, options->clean_up);
   verb.add_flag("--overlay", options->job.overlay,
                 "draw what was found over each image, as a PNG beside the mask (of a dataset: in a folder)");
   verb.add_flag("--overwrite", options->job.overwrite, "replace files that are there already");

@@ -1,4 +1,5 @@
-// Flags that several verbs have: the settings of a training, the live page, and the tolerance of a metric.
+// Flags that several verbs have: the settings of a training, the live page, mirroring, clean-up, and the tolerance of a
+// metric.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +38,16 @@ inline void add_watch_flag(CLI::App& verb, std::string& port) {
       ->expected(0, 1)
       ->type_name("[PORT]")
       ->configurable(false);
+}
+
+inline void add_tta_flag(CLI::App& verb, bool& tta) {
+  verb.add_flag("--tta", tta,
+                "average over the images mirrored along all axes that the training mirrored: better by little, and "
+                "2^axes times as slow");
+}
+
+inline void add_clean_up_flag(CLI::App& verb, bool& clean_up) {
+  verb.add_flag("!--no-clean-up", clean_up, "keep the islands that the model removes from its labels");
 }
 
 inline void add_tau(CLI::App& verb, double& tau) {

@@ -18,6 +18,8 @@
 #include "apps/training/console_observer.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/session.h"
+#include "apps/training/transfer.h"
+#include "apps/training/validation.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "engine/backend.h"
@@ -52,6 +54,8 @@ void show(const TrainResult& result, const std::string& report, const std::strin
   print_text(text("best epoch ", result.best_epoch, " of ", result.epochs, ", validation Dice ",
                   fixed(result.val_dice, 4), "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ",
                   result.run, "\n"));
+  if (const std::string words = outlook(result.rise); !words.empty()) print_text(words + "\n");
+  if (result.clean_up) print_text("clean-up: " + choice_text(*result.clean_up, result.class_names) + "\n");
   if (!report.empty()) print_text("report: " + report + "\n");
 }
 
@@ -66,17 +70,47 @@ Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, dou
   });
 }
 
-// Makes the plan fit --time, of which a part is over already.
-Costs fit(Plan& plan, const data::Dataset& dataset, const std::string& time, Clock::time_point start,
-          const Common& common) {
+// The plan of a training, which may begin with the weights of --from.
+Plan plan_of(TrainOptions& options, const data::Dataset& dataset) {
+  if (options.config.from.empty()) return make_plan(dataset, options.config);
+  const nn::Model source = nn::load_model(model_file(options.config.from));
+  adopt_settings(options.config, source.spec.net, [&](const std::string& setting) {
+    return options.verb->get_option(option_name(setting))->count() > 0;
+  });
+  Plan plan = make_plan(dataset, options.config, &source.spec);
+  plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
+  return plan;
+}
+
+// Makes the plan of a training that fits --time, of which a part is over already. If that is time for few steps only,
+// a step has fewer patches.
+std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, Clock::time_point start,
+                           const Common& common) {
   constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
-  const double seconds = parse_time(time);
-  const Costs costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
-  fit_time(plan, costs, seconds - since(start));
-  common.console().say(text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", time,
-                            ", with a validation of ", duration(costs.validation), " every ",
-                            plan.config.validate_every, " epochs, and ", duration(costs.test), " for the test"));
-  return costs;
+  constexpr std::int64_t kFewSteps = 300, kLeastBatch = 2;
+  const double seconds = parse_time(options.time);
+  const TrainConfig wish = options.config;
+  Plan plan = plan_of(options, dataset);
+  Costs costs;
+  for (bool cut = false;; cut = true) {
+    costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
+    // What was left out for the usual number of steps may fit.
+    set_validated(plan, wish.validate_cases);
+    plan.config.validate_every = wish.validate_every;
+    fit_time(plan, costs, seconds - since(start));
+    explain(plan, "steps", text(plan.steps), "as many as fit " + options.time);
+    if (cut)
+      explain(plan, "batch", text(plan.config.batch), text("with more patches, few steps would fit ", options.time));
+    if (wish.batch > 0 || plan.steps >= kFewSteps || plan.config.batch / 2 < kLeastBatch) break;
+    options.config.batch = plan.config.batch / 2;
+    plan = plan_of(options, dataset);
+  }
+  common.console().say(
+      text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", options.time, ", with ",
+           validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
+           duration(validated_share(plan) * costs.validation), ", and ",
+           duration(validated_share(plan) * costs.clean_up + costs.test), " for the clean-up and the test"));
+  return {std::move(plan), costs};
 }
 
 // Does a few steps and predictions, and computes from their time and memory what the whole training will take.
@@ -84,7 +118,8 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
   const Device device = common.get_device();
   const std::int64_t epochs = plan.epoch_of(plan.steps),
                      parameters = nn::UNet(plan.model.net, Random(0)).parameter_count();
-  const double total = seconds_of(plan, costs);
+  const double total = seconds_of(plan, costs), validation = validated_share(plan) * costs.validation,
+               clean_up = validated_share(plan) * costs.clean_up;
   const auto pool = static_cast<std::int64_t>(backend_of(device).pool().statistics().peak);
   if (common.json)
     return print_json({{"parameters", parameters},
@@ -93,17 +128,27 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"steps", plan.steps},
                        {"epochs", epochs},
                        {"step_seconds", costs.step},
-                       {"validation_seconds", costs.validation},
+                       {"validations", validations(plan)},
+                       {"validation_seconds", validation},
                        {"test_seconds", costs.test},
+                       {"clean_up_seconds", clean_up},
                        {"seconds", total},
                        {"tensor_memory_bytes", pool},
                        {"peak_memory_bytes", peak_memory_bytes()},
+                       {"transfer", plan.start ? to_json(*plan.start) : Json()},
                        {"config", to_json(plan.config)},
+                       {"reasons", reasons_json(plan)},
+                       {"model", Json::parse(nn::to_text(plan.model))},
+                       {"augment", data::augment_values(plan.loader.augment)},
+                       {"cases", {{"train", plan.loader.cases}, {"val", plan.val}, {"test", plan.test}}},
                        {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
-  print_text(summary(plan, dataset.info(), parameters) +
+  print_text(summary(plan, dataset.info(), parameters) + (plan.start ? transfer_text(*plan.start) : "") +
              text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
-                  "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3),
-                  " s, validations of ", duration(costs.validation), ", a test of ", duration(costs.test), "\n"));
+                  "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3), " s, ",
+                  validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
+                  duration(validation), ", a test of ", duration(costs.test),
+                  plan.chooses_clean_up() ? ", a choice of the clean-up of " + duration(clean_up) : "", "\n\n") +
+             reasons_text(plan));
 }
 
 // The page is served at this port; without a port there is none.
@@ -122,8 +167,8 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   Observer& observer = recorder ? static_cast<Observer&>(*recorder) : shown;
   Session session(dataset, plan, directory, observer, common.get_device(), program.command());
   if (resume) session.resume();
-  console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) + "run       " +
-              directory.path());
+  console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) +
+              (plan.start ? transfer_text(*plan.start) : "") + "run       " + directory.path());
   if (server) console.say("live page " + server->url());
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
@@ -177,7 +222,11 @@ void resume(const TrainOptions& options, const Program& program) {
     refuse_change("--seed", options.resume);
   if (!options.config.data.empty()) config.data = options.config.data;
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  run(dataset, make_plan(dataset, config), std::move(directory), true, port_of(options), program);
+  // What a model gave to the run is in the model of the run.
+  nn::ModelSpec own;
+  if (!config.from.empty()) own = nn::parse_spec(directory.load_last(warning).metadata.at("model"));
+  run(dataset, make_plan(dataset, config, config.from.empty() ? nullptr : &own), std::move(directory), true,
+      port_of(options), program);
 }
 
 void train(TrainOptions& options, const Program& program) {
@@ -195,12 +244,9 @@ void train(TrainOptions& options, const Program& program) {
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  Plan plan = make_plan(dataset, config);
-  Costs costs;
-  if (!options.time.empty())
-    costs = fit(plan, dataset, options.time, start, program.common());
-  else if (options.dry_run)
-    costs = measure(dataset, plan, device, 0);
+  auto [plan, costs] = options.time.empty() ? std::pair{plan_of(options, dataset), Costs{}}
+                                            : fit(dataset, options, start, program.common());
+  if (options.time.empty() && options.dry_run) costs = measure(dataset, plan, device, 0);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory
   run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false,

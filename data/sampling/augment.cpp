@@ -30,13 +30,14 @@ Orientation draw_orientation(const Tensor& label, const std::vector<double>& spa
   return result;
 }
 
-// Returns the axes along which a warp moves: all but that of thick slices, between which too much is unknown.
-std::vector<int> warped_axes(const std::vector<double>& spacing) {
+// Returns the axes along which a warp moves: not that of thick slices, between which too much is unknown, and none
+// along which the patch has a single voxel.
+std::vector<int> warped_axes(const Shape& patch, const std::vector<double>& spacing) {
   const auto [finest, coarsest] = std::minmax_element(spacing.begin(), spacing.end());
   const bool thick = spacing.size() == 3 && *coarsest > kAnisotropic * *finest;
   std::vector<int> axes;
   for (int axis = 0; axis < std::ssize(spacing); ++axis)
-    if (!thick || axis != coarsest - spacing.begin()) axes.push_back(axis);
+    if (patch[axis] > 1 && (!thick || axis != coarsest - spacing.begin())) axes.push_back(axis);
   return axes;
 }
 
@@ -46,7 +47,7 @@ Warp draw_warp(const Shape& patch, const std::vector<double>& spacing, const Aug
                const Random& random) {
   check(std::ssize(spacing) == patch.dims(), "augment: ", spacing.size(), " spacings for a patch ", patch);
   Warp warp(spacing);
-  const std::vector<int> axes = warped_axes(spacing);
+  const std::vector<int> axes = warped_axes(patch, spacing);
   Random rotations = random.fork(kRotate), scales = random.fork(kScale), fields = random.fork(kElastic);
   if (rotations.chance(options.rotate))
     for (std::size_t i = 0; i < axes.size(); ++i)

@@ -3,6 +3,7 @@
 // intensity (data/sampling/intensity.h) touch the image alone.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -73,9 +74,11 @@ AugmentOptions augment_options(const std::string& list, int dims);
 std::vector<std::string> augment_sets();
 std::vector<std::string> augment_members();
 std::vector<std::string> augment_changes();
+// Returns the value of every member by its name; "flip", which stands for three of them, is left out.
+std::map<std::string, double> augment_values(const AugmentOptions& options);
 
-// Draws the warp of a sample. If the largest spacing is more than three times the smallest one, the warp moves nothing
-// along the axis with the largest one.
+// Draws the warp of a sample. It moves nothing along an axis on which the patch has one voxel and, if the largest
+// spacing is more than three times the smallest one, nothing along the axis with the largest one.
 Warp draw_warp(const Shape& patch, const std::vector<double>& spacing, const AugmentOptions& options,
                const Random& random);
 

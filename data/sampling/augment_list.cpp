@@ -97,6 +97,13 @@ std::vector<std::string> augment_changes() {
   return names;
 }
 
+std::map<std::string, double> augment_values(const AugmentOptions& options) {
+  std::map<std::string, double> values;
+  for (const Member& member : members())
+    if (member.places.size() == 1) values.emplace(member.name, options.*member.places.front());
+  return values;
+}
+
 AugmentOptions augment_options(const std::string& list, int dims) {
   AugmentOptions options = set_of("none", dims);
   for (std::size_t begin = 0; begin <= list.size();) {

@@ -1,5 +1,6 @@
 // The name of a map in the cache lists everything that decides its values: key and variant, case, extents and checksum
-// of the label, spacing. A map in a cache can therefore never be out of date.
+// of the label, spacing. Label and spacing are those after the preparation of the case. A map in a cache can therefore
+// never be out of date.
 #include "data/sampling/fields.h"
 
 #include <algorithm>
@@ -96,14 +97,16 @@ Tensor Fields::read(const std::string& name, const Tensor& label) const {
 }
 
 void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& cases, const Shape& patch,
-                     const std::function<void()>& progress, const std::function<void(const std::string&)>& warn) {
+                     const CasePreparation& change, const std::function<void()>& progress,
+                     const std::function<void(const std::string&)>& warn) {
   if (path_.empty()) return;
   require_labels(dataset, "a map of labels");
   cache_ = open(path_, warn);
   std::optional<FieldCacheWriter> writer;  // made when the first map is missing
   try {
     for (const std::int64_t index : cases) {
-      const Case one = dataset.read(index);
+      Case one = dataset.read(index);
+      if (change) change(one);
       const Tensor label = padded(one.label, patch);
       for (const std::string& key : keys()) {
         const std::string name = name_of(key, one, label);

@@ -15,6 +15,10 @@ namespace voxgrad::data {
 
 class FieldCache;  // data/sampling/field_cache.h
 
+// Changes a whole case: the image, the label and the spacing, which fit each other afterwards, too (crop, resampling,
+// normalisation). Several threads may call it, each for its own case.
+using CasePreparation = std::function<void(Case& one)>;
+
 struct FieldMaker {
   std::vector<std::string> keys;
   std::string variant;  // names all else that decides the values: "3 channels, definition 1"
@@ -29,11 +33,13 @@ class Fields {
   const std::vector<std::string>& keys() const { return maker_.keys; }
   const std::string& cache() const { return path_; }
 
-  // Makes the maps of `cases` that the cache lacks and writes the cache. `progress` is called before each map that is
-  // made; an exception of it ends the work. `warn` is called if a cache cannot be read or written. If prepare() is not
-  // called or there is no cache, of() makes the maps.
+  // Makes the maps of `cases` that the cache lacks and writes the cache. The maps are those of the labels after
+  // `change`, if it is given. `progress` is called before each map that is made; an exception of it ends the work.
+  // `warn` is called if a cache cannot be read or written. If prepare() is not called or there is no cache, of() makes
+  // the maps.
   void prepare(const Dataset& dataset, const std::vector<std::int64_t>& cases, const Shape& patch,
-               const std::function<void()>& progress, const std::function<void(const std::string&)>& warn);
+               const CasePreparation& change, const std::function<void()>& progress,
+               const std::function<void(const std::string&)>& warn);
   // Returns a map f32 [*S, K] for every key. It comes from the cache, or is made if the cache has none or a damaged
   // one. S is the shape of the label; where the patch is larger, the label is first padded with background on both
   // sides.

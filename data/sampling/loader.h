@@ -17,10 +17,10 @@
 namespace voxgrad::data {
 
 struct Batch {
-  Tensor images;                         // f32 [N, *P, C], after LoaderOptions::prepare
-  Tensor labels;                         // u8 [N, *P]
-  std::vector<double> spacing;           // of the first sample's case
-  std::vector<std::string> ids;          // the case of each sample
+  Tensor images;                 // f32 [N, *P, C], after LoaderOptions::prepare
+  Tensor labels;                 // u8 [N, *P]
+  std::vector<double> spacing;   // per spatial axis, of one sample after the other; after LoaderOptions::prepare
+  std::vector<std::string> ids;  // the case of each sample
   std::map<std::string, Tensor> fields;  // f32 [N, *P, K] for every key of LoaderOptions::fields
 };
 
@@ -32,14 +32,14 @@ struct LoaderOptions {
   // the voxel is drawn first, each class of the case with the same probability. The patch is moved if it would leave
   // the case. All other samples lie anywhere.
   double foreground = 0.33;
-  // Changes the image of a whole case in place (normalisation). Several threads may call it, each for its own case.
-  std::function<void(const Tensor& image)> prepare;
+  CasePreparation prepare;  // of every case, before anything is made of it; may change extents and spacing
   AugmentOptions augment;
   std::uint64_t seed = 1;
   int prefetch = 2;  // batches made ahead, one more for each further thread; with 0 the caller makes each of them
   int threads = 0;   // that make batches ahead; 0: a quarter of those of the kernels, 1 to 4
-  std::size_t cache_bytes = std::size_t{2} << 30;  // at most so much of decoded cases is kept; others are read again
-  std::shared_ptr<const Fields> fields;            // makes the maps that go with the labels; null means no maps
+  // At most so much of prepared cases is kept; others are read and prepared again.
+  std::size_t cache_bytes = std::size_t{2} << 30;
+  std::shared_ptr<const Fields> fields;  // makes the maps that go with the labels; null means no maps
 };
 
 class Loader {

@@ -116,7 +116,7 @@ std::int64_t Sampler::case_of(std::int64_t sample) {
 Sampler::Prepared Sampler::read_case(std::int64_t index) const {
   auto result = std::make_shared<PreparedCase>();
   result->data = dataset_.read(index);
-  if (options_.prepare) options_.prepare(result->data.image);
+  if (options_.prepare) options_.prepare(result->data);
   const Random random = Random(options_.seed).fork(kCentreVoxels).fork(static_cast<std::uint64_t>(index));
   result->foreground = draw_centres(result->data.label, ignore_, random);
   if (options_.fields) result->fields = options_.fields->of(result->data, options_.patch);
@@ -249,7 +249,7 @@ Batch Sampler::make(std::int64_t step) {
     }
     augment(image, label, from->data.spacing, options_.augment, changes, maps);
     batch.ids.push_back(from->data.id);
-    if (j == 0) batch.spacing = from->data.spacing;
+    batch.spacing.insert(batch.spacing.end(), from->data.spacing.begin(), from->data.spacing.end());
   }
   return batch;
 }

@@ -8,6 +8,8 @@
 //   distance.cpp     distance transform        rank.cpp         selection of the largest
 //   lovasz.cpp       slopes by sorting         label.cpp        tables over labels
 //   morphology.cpp   extremes of neighbours    hinge.cpp        hinge errors of the classes
+//   objects.cpp      components, the nearest   skeleton.cpp     skeletons
+//   segments.cpp     sums over numbered parts
 //   stream.h         a feature map as a stream of full vectors
 #pragma once
 

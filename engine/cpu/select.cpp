@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/cpu/inspect.h"
-#include "engine/pages.h"
+#include "engine/cpu/pages.h"
 #include "engine/parallel.h"
 
 namespace voxgrad {

@@ -8,7 +8,7 @@
 //   random.cu        random tensors, dropout           step.cu           optimiser steps
 //   integrals.cu     the integrals of the losses       label.cu          argmax, largest label, tables over labels
 //   distance.cu      distance transform                rank.cu           selection and sorting
-//   morphology.cu    minimum and maximum of neighbours
+//   morphology.cu    minimum and maximum of neighbours  objects.cu     nearest components, sums over parts
 //   small.cu         elementwise, sums and copies of a few numbers, which wait and run together
 //   recording.cpp    work that is recorded as a CUDA graph
 // Kernels are started by launch() of launch.h alone and use the device through device.h alone, so that the tests can

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "losses/core/fields.h"
 
@@ -50,7 +51,7 @@ Integral row(Integrand kind, double a, const Tensor& weights) {
 Integral row(Integrand kind, const Tensor& field) { return {.kind = kind, .a = 0, .weights = {}, .field = field}; }
 
 LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& context, const CommonOptions& options)
-    : logits_(logits), labels_(labels), context_(context), options_(options) {
+    : logits_(logits), labels_(labels), context_(context), options_(options), batch_(options.batch) {
   check(logits.defined() && logits.dims() >= 3, options.loss, ": logits must be [N, *S, C], got ", logits);
   integrate_.ignore = options.ignore >= 0 ? options.ignore : context.ignore;
   weights_ = weights_of(options, context, channels());
@@ -58,8 +59,8 @@ LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& 
 
 Tensor LossInput::field(const std::string& key) const {
   const auto given = context_.fields.find(key);
-  if (given == context_.fields.end())
-    return make_field(key, labels_, logits_.extent(-1), context_.spacing, logits_.dtype());
+  if (given == context_.fields.end() || integrate_.ignore != context_.ignore)
+    return make_field(key, labels_, channels(), context_.spacing, logits_.dtype(), integrate_.ignore);
   const Tensor& field = given->second;
   check(field.defined() && field.dims() == logits_.dims() && field.shape().with(-1, 1) == logits_.shape().with(-1, 1) &&
             field.device() == logits_.device(),
@@ -68,7 +69,7 @@ Tensor LossInput::field(const std::string& key) const {
 }
 
 double LossInput::valid_voxels() const {
-  if (integrate_.ignore < 0) return static_cast<double>(labels_.numel());
+  if (integrate_.ignore < 0 && !soft_labels()) return static_cast<double>(labels_.numel());
   const NoGrad constant;
   return sum(integrals(Integrand::weight)[0]).item();
 }
@@ -79,11 +80,40 @@ LossInput LossInput::at_temperature(double temperature) const {
   return result;
 }
 
+LossInput LossInput::per_sample() const {
+  LossInput result = *this;
+  result.batch_ = false;
+  return result;
+}
+
+Tensor LossInput::progress() const {
+  return (context_.progress.defined() ? context_.progress : zeros({}, DType::f64)).to(logits_.device());
+}
+
+// of(labels, rows), or for soft labels its mean over the labels: of voxels that all have one label, where a row weighs
+// each voxel by the probability of that label. Everything that is integrated is linear in the field of its row.
+template <class F>
+Tensor LossInput::over_labels(const std::vector<Integral>& rows, const F& of) const {
+  if (!soft_labels()) return of(labels_, rows);
+  Tensor mean;
+  const int width = channels(), last = labels_.dims() - 1;
+  for (int label = 0; label < std::max(width, 2); ++label) {
+    const Tensor t = width > 1 ? slice(labels_, last, label, label + 1) : label == 1 ? labels_ : 1 - labels_;
+    std::vector<Integral> weighted = rows;
+    for (Integral& row : weighted) row.field = row.field.defined() ? row.field * t : t;
+    const Tensor part = of(full(t.shape().without(-1), label, DType::u8, t.device()), weighted);
+    mean = mean.defined() ? mean + part : part;
+  }
+  return mean;
+}
+
 void LossInput::integrate_rows(std::initializer_list<RowView> rows, Tensor* sums) const {
   std::vector<Integral> full;
   for (const RowView& one : rows) full.push_back(one.full != nullptr ? *one.full : row(one.kind, 0));
-  Tensor all = integrate(logits_, labels_, full, integrate_);
-  if (options_.batch) all = sum(all, {1}, true);
+  Tensor all = over_labels(full, [&](const Tensor& labels, const std::vector<Integral>& weighted) {
+    return integrate(logits_, labels, weighted, integrate_);
+  });
+  if (batch_) all = sum(all, {1}, true);
   const std::int64_t samples = all.extent(1), channels = all.extent(2);
   for (std::int64_t k = 0; k < std::ssize(full); ++k) {
     const Tensor one = reshape(slice(all, 0, k, k + 1), {samples, channels});
@@ -94,16 +124,19 @@ void LossInput::integrate_rows(std::initializer_list<RowView> rows, Tensor* sums
 
 // [N', C] to [N', C']: without a background that does not count, and pooled over the classes if that is asked for.
 Tensor LossInput::by_class(Tensor sums) const {
-  if (drops_background() && sums.extent(1) == channels()) sums = slice(sums, 1, 1, sums.extent(1));
+  sums = counted(sums);
   return options_.pool_classes ? sum(sums, {1}, true) : sums;
 }
 
-Tensor LossInput::foreground(const Tensor& f) const {
-  return channels() > 1 && f.extent(1) == channels() ? slice(f, 1, 1, channels()) : f;
+Tensor LossInput::foreground(const Tensor& x) const {
+  return channels() > 1 && x.extent(-1) == channels() ? slice(x, x.dims() - 1, 1, channels()) : x;
 }
 
 Tensor LossInput::map(RowView one) const {
-  return integrand(logits_, labels_, one.full != nullptr ? *one.full : row(one.kind, 0), integrate_);
+  const std::vector<Integral> rows{one.full != nullptr ? *one.full : row(one.kind, 0)};
+  return over_labels(rows, [&](const Tensor& labels, const std::vector<Integral>& weighted) {
+    return integrand(logits_, labels, weighted[0], integrate_);
+  });
 }
 
 Tensor LossInput::hinge_errors() const {
@@ -113,36 +146,36 @@ Tensor LossInput::hinge_errors() const {
 
 Tensor LossInput::probabilities() const {
   const Tensor p = channels() == 1 ? sigmoid(logits_) : softmax(logits_);
-  if (integrate_.ignore < 0 || soft_labels()) return p;
-  std::vector<double> valid(256, 1.0);
-  valid[static_cast<std::size_t>(integrate_.ignore)] = 0;
-  return p * lookup(reshape(constant(valid), {256, 1}), labels_, logits_.dtype());
+  return integrate_.ignore < 0 && !soft_labels() ? p : p * valid();
+}
+
+// [N, *S, 1]: 0 at ignored voxels, else 1.
+Tensor LossInput::valid() const {
+  if (soft_labels() && channels() > 1) return clamp(1e6 * sum(labels_, {labels_.dims() - 1}, true), 0, 1);
+  if (!soft_labels() && integrate_.ignore >= 0) return 1 - one_hot(labels_, {integrate_.ignore}, logits_.dtype());
+  return full(logits_.shape().with(-1, 1), 1, logits_.dtype(), logits_.device());
+}
+
+// The classes that have a channel; the labels of a prediction are higher by one.
+std::vector<int> LossInput::classes(int first) const {
+  std::vector<int> result(static_cast<std::size_t>(channels()));
+  std::iota(result.begin(), result.end(), first);
+  return result;
 }
 
 Tensor LossInput::truth(double smoothing) const {
-  if (soft_labels()) {
-    check(labels_.dtype() == logits_.dtype() && labels_.shape() == logits_.shape(), options_.loss,
-          ": soft labels must be like the logits, ", logits_, ", got ", labels_);
-    return labels_;
-  }
-  const std::int64_t width = channels(), classes = std::max<std::int64_t>(width, 2);
-  std::vector<double> table(static_cast<std::size_t>(classes * width), smoothing / static_cast<double>(classes));
-  for (std::int64_t c = 0; c < width; ++c)
-    table[static_cast<std::size_t>((c + classes - width) * width + c)] += 1 - smoothing;
-  if (integrate_.ignore >= 0 && integrate_.ignore < classes)
-    std::fill_n(table.begin() + integrate_.ignore * width, width, 0.0);
-  return lookup(reshape(constant(table), {classes, width}), labels_, logits_.dtype());
+  Tensor t = soft_labels() ? labels_ : one_hot(labels_, classes(channels() == 1 ? 1 : 0), logits_.dtype());
+  if (!soft_labels() && integrate_.ignore >= 0) t = t * valid();
+  return smoothing == 0 ? t : (1 - smoothing) * t + smoothing / std::max(channels(), 2) * valid();
 }
 
-Tensor LossInput::counted(const Tensor& map) const {
-  return drops_background() && map.extent(-1) == channels() ? slice(map, map.dims() - 1, 1, channels()) : map;
-}
+Tensor LossInput::counted(const Tensor& map) const { return options_.background ? map : foreground(map); }
 
 Tensor LossInput::sums(const Tensor& map) const {
   std::vector<int> space;
   for (int axis = 1; axis <= map.dims() - 2; ++axis) space.push_back(axis);
   Tensor total = cast(sum(map, space), DType::f64);
-  if (options_.batch) total = sum(total, {0}, true);
+  if (batch_) total = sum(total, {0}, true);
   return by_class(std::move(total));
 }
 
@@ -151,21 +184,16 @@ Tensor LossInput::lovasz_slope(const Tensor& errors, bool per_image) const {
 }
 
 // The channel in front of the probabilities stands for "none of the classes". It is the likeliest one where no
-// probability exceeds `least`, and where a voxel is ignored.
+// probability exceeds `least`. The channel behind them stands for ignored voxels, which are on no side of a border.
 LossInput::Prediction LossInput::prediction(bool threshold) const {
   const NoGrad constants;
   const double least = threshold || channels() == 1 ? 0.5 : 0;
   const Tensor p = probabilities(), none = full(p.shape().with(-1, 1), least, p.dtype(), p.device());
-  const Tensor chosen = argmax(concat({none, p}, -1));
-  const std::int64_t width = channels();
-  std::vector<double> table(static_cast<std::size_t>((width + 1) * width), 0.0);
-  std::vector<int> classes;
-  for (int c = 0; c < channels(); ++c) {
-    table[static_cast<std::size_t>((c + 1) * width + c)] = 1;
-    classes.push_back(c + 1);
-  }
-  return {lookup(reshape(constant(table), {width + 1, width}), chosen, p.dtype()),
-          distance_transform(chosen, classes, context_.spacing, p.dtype())};
+  std::vector<Tensor> choices{none, p};
+  if (integrate_.ignore >= 0) choices.push_back(2 * (1 - valid()));
+  const Tensor chosen = argmax(concat(choices, -1));
+  const Measure how{context_.spacing, options_.millimetres, integrate_.ignore < 0 ? -1 : channels() + 1};
+  return {one_hot(chosen, classes(1), p.dtype()), border_distances(chosen, classes(1), how, p.dtype())};
 }
 
 Tensor LossInput::constant(const std::vector<double>& values) const {

@@ -54,12 +54,14 @@ class LossInput {
   [[nodiscard]] Tensor constant(const std::vector<double>& values) const;  // f64 [values], on the device of the logits
   [[nodiscard]] double valid_voxels() const;                               // voxels of the batch that are not ignored
   [[nodiscard]] int channels() const { return static_cast<int>(logits_.extent(-1)); }
+  [[nodiscard]] const Tensor& logits() const { return logits_; }
+  [[nodiscard]] const std::vector<double>& spacing() const { return context_.spacing; }  // empty: 1
   // The field `key` (losses/core/fields.h), [N, *S, K] in the type of the logits. It comes from the context or, if it
   // is missing there, is made from the labels. The loss declares it with Parameters::field.
   [[nodiscard]] Tensor field(const std::string& key) const;
-  // f [N', C'] without the background, also where the option `background` counts it.
-  [[nodiscard]] Tensor foreground(const Tensor& f) const;
-  [[nodiscard]] double epoch() const { return context_.epoch; }
+  // [N', C'] or a map without the background, also where the option `background` counts it.
+  [[nodiscard]] Tensor foreground(const Tensor& x) const;
+  [[nodiscard]] Tensor progress() const;  // Context::progress, on the device of the logits
 
   // --- Maps, for losses that are more than integrals. All are 0 at ignored voxels. ---
   // The integrand of a row: [N, *S, C], or [N, *S, 1] in scope truth. Differentiable.
@@ -67,9 +69,10 @@ class LossInput {
   // max(0, 1 - s (2 t - 1)), s the log-odds of a class. [N, *S, C]; of two classes [N, *S, 1] if only one of them
   // counts. Differentiable.
   [[nodiscard]] Tensor hinge_errors() const;
-  [[nodiscard]] Tensor probabilities() const;                                      // [N, *S, C]. Differentiable.
-  [[nodiscard]] bool soft_labels() const { return labels_.dtype() != DType::u8; }  // they have no integrals
-  // t with the share `smoothing` of it spread evenly over the classes; soft labels as they were given. [N, *S, C]
+  [[nodiscard]] Tensor probabilities() const;  // [N, *S, C]. Differentiable.
+  // Whether the truth is probabilities. An integral is then its mean over labels that are drawn from them.
+  [[nodiscard]] bool soft_labels() const { return labels_.dtype() != DType::u8; }
+  // t with the share `smoothing` of it spread evenly over the classes. [N, *S, C]
   [[nodiscard]] Tensor truth(double smoothing = 0) const;
   // A map [N, *S, C] without the background if that does not count.
   [[nodiscard]] Tensor counted(const Tensor& map) const;
@@ -82,18 +85,24 @@ class LossInput {
   };
   [[nodiscard]] Prediction prediction(bool threshold) const;
 
-  // The same input with p = softmax(temperature * logits).
+  // The same input with p = softmax(temperature * logits), or with sums per sample, whatever the option `batch` says.
   [[nodiscard]] LossInput at_temperature(double temperature) const;
+  [[nodiscard]] LossInput per_sample() const;
 
  private:
   void integrate_rows(std::initializer_list<RowView> rows, Tensor* sums) const;
+  template <class F>
+  Tensor over_labels(const std::vector<Integral>& rows, const F& of) const;
   Tensor by_class(Tensor sums) const;
+  Tensor valid() const;
+  std::vector<int> classes(int first) const;
   bool drops_background() const { return !options_.background && channels() > 1; }
   const Tensor& logits_;
   const Tensor& labels_;
   const Context& context_;
   const CommonOptions& options_;
   IntegrateOptions integrate_;
+  bool batch_;
   std::vector<double> weights_;  // empty: none
 };
 

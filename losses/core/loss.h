@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "losses/core/context.h"
@@ -14,14 +15,17 @@ namespace voxgrad::losses {
 class Loss {
  public:
   struct Term;
-  explicit Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text);
-  // logits f32|f64 [N, *S, C], C = 1: one sigmoid channel; labels u8 [N, *S]. Returns a scalar f64 tensor,
-  // differentiable with respect to the logits.
+  Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
+      : terms_(std::move(terms)), text_(std::move(text)) {}
+  // logits f32|f64 [N, *S, C], C = 1: one sigmoid channel. labels: u8 [N, *S], or soft ones: f32|f64 [N, *S, C], the
+  // probability of each class. They add up to 1 at a voxel, or are all 0, which means that it is ignored. Returns a
+  // scalar f64 tensor, differentiable with respect to the logits. Error(argument) where soft labels have no meaning.
   [[nodiscard]] Tensor operator()(const Tensor& logits, const Tensor& labels, const Context& context = {}) const;
   // The canonical text, which names every parameter, whether it was set or not.
   [[nodiscard]] const std::string& text() const { return text_; }
   // Keys of the fields that the terms will ask for (losses/core/fields.h), each once, sorted.
   [[nodiscard]] std::vector<std::string> fields() const;
+  [[nodiscard]] bool geometric() const;  // whether one of the terms is (losses/core/registry.h)
 
  private:
   std::vector<std::shared_ptr<const Term>> terms_;

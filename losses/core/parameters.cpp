@@ -135,9 +135,18 @@ void Parameters::weights(const char* meaning) {
                ": one number per class (2 for one sigmoid channel), or from the class fractions f of the "
                "training set: inverse 1/f, sqrt 1/sqrt(f) (both with mean 1 over the voxels), median median(f)/f");
 }
+void Parameters::unit() {
+  common_.millimetres =
+      choice("unit", {"voxel", "mm"}, "of distances: voxels, the geometric mean of the spacing is 1, or the spacing's")
+          .is("mm");
+}
 void Parameters::ignore() {
   common_.ignore =
       integer("ignore", -1, -1, 255, "label that is left out of everything; -1: the one the data names, if any");
+}
+
+const std::string& Parameters::field(const std::string& key) {
+  return fields_.emplace_back(common_.millimetres ? key + kMillimetres : key);
 }
 
 void Parameters::check_settings() const {

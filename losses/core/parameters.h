@@ -11,6 +11,7 @@
 
 namespace voxgrad::losses {
 
+inline constexpr char kMillimetres[] = ":mm";  // ends the key of a field with distances in the unit of the spacing
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // The shortest text that reads back as the same number.
@@ -54,6 +55,7 @@ struct CommonOptions {
   bool pool_classes = false;
   std::string absent = "keep";
   List weights = {{}, "none"};
+  bool millimetres = false;
   int ignore = -1;
 };
 
@@ -77,11 +79,12 @@ class Parameters {
   void pool_classes();
   void absent();
   void weights(const char* meaning);
+  void unit();
   void ignore();
 
-  // Declares that the loss will ask for the field `key` (losses/core/fields.h), so that it is made once per case and
-  // not once per step. Returns the key.
-  const std::string& field(const std::string& key) { return fields_.emplace_back(key); }
+  // Declares that the loss will ask for the field `key` (losses/core/fields.h), in the unit that was declared before,
+  // so that it is made once per case and not once per step. Returns the key with the unit.
+  const std::string& field(const std::string& key);
 
   // To be called after the last declaration. Error(usage) if a setting has no parameter (with a did-you-mean), if it is
   // given twice, and if common options contradict each other.

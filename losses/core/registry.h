@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ class Tensor;
 namespace voxgrad::losses {
 
 class LossInput;  // losses/core/inputs.h
-// A loss, a scalar f64 tensor, or a term of it, differentiable with respect to the logits.
+// A loss, one number, or a term of it, differentiable with respect to the logits.
 using Function = std::function<Tensor(const LossInput&)>;
 
 enum class Family { distribution, region, boundary, compound };
@@ -30,21 +31,27 @@ struct Spec {
   std::string helps;    // when the loss helps
   std::string fails;    // how the loss fails
   // Declares and reads the parameters, and returns the function.
-  Function (*build)(Parameters& with);
-  bool geometric = false;    // the value depends on the positions of the voxels (distances)
-  bool objective = true;     // false: a term that cannot be trained with alone
-  bool soft_labels = false;  // the loss also takes labels [N, *S, C] of the dtype of the logits
+  std::function<Function(Parameters& with)> build;
+  bool geometric = false;     // the value depends on the positions of the voxels (distances)
+  bool jumps = false;         // the value jumps where a prediction passes a threshold
+  bool reads_logits = false;  // the value depends on the logits themselves, and not on the probabilities alone
+  bool objective = true;      // false: a term that cannot be trained with alone
+  // false: the loss has no meaning for soft labels [N, *S, C]. The registry says so of all losses that have fields.
+  bool soft_labels = true;
   // The setting under which the gradient is the derivative of the value; not empty if the default treats a part of the
   // value as constant.
   std::string exact_with = {};
   std::vector<Parameter> parameters = {};  // filled in by the registry
 };
 
-// Calls spec.build, declares `ignore`, which every loss has, and checks the settings.
-[[nodiscard]] Function build(const Spec& spec, Parameters& with);
-
-// All losses, sorted by family and name.
-[[nodiscard]] const std::vector<Spec>& registry();
+// Calls spec.build, declares `ignore`, which every loss has, and checks the settings. The value becomes f64 [].
+[[nodiscard]] Function build_loss(const Spec& spec, Parameters& with);
+// All losses, sorted by family and name: those of this folder, and those that were registered.
+bool operator<(const Spec& a, const Spec& b);
+[[nodiscard]] const std::set<Spec>& registry();
+// Adds a loss that stands outside this folder. No other thread may use losses meanwhile. Error(argument) if the name is
+// taken or has other characters than a-z, 0-9 and _, or if there is nothing to build.
+const Spec& register_loss(Spec spec);
 // Error(usage) with a did-you-mean for an unknown name.
 [[nodiscard]] const Spec& find_spec(const std::string& name);
 [[nodiscard]] std::vector<Spec> all_specs();  // generated from the folder by losses/CMakeLists.txt

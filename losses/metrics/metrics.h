@@ -3,6 +3,7 @@
 // Nature Methods 2024, without its exceptions for empty masks. Here the rule is the same for all metrics:
 //   both masks are empty   NaN, "undefined", as every ratio 0/0
 //   one mask is empty      Dice and similar ratios 0, distances infinite, NSD 0
+// Counts (of false positive objects, of holes) are numbers in any case.
 // losses/metrics/aggregate.h says how such values enter a mean over cases.
 #pragma once
 
@@ -13,8 +14,10 @@
 #include "engine/tensor.h"
 #include "losses/metrics/aggregate.h"
 #include "losses/metrics/calibration.h"
+#include "losses/metrics/objects.h"
 #include "losses/metrics/overlap.h"
 #include "losses/metrics/surface.h"
+#include "losses/metrics/topology.h"
 
 namespace voxgrad::losses {
 
@@ -22,12 +25,16 @@ namespace voxgrad::losses {
 struct Evidence {
   Overlap counts;
   SurfaceDistances surfaces;
-  double tau = 0;     // mm, tolerance of nsd
-  double volume = 0;  // sum of the probabilities
+  double tau = 0;  // mm, tolerance of nsd
+  ObjectMatch objects;
+  Betti prediction{}, truth{};
+  double boundary_iou = kUndefined;
+  double volume = 0;                      // sum of the probabilities
+  double calibration_error = kUndefined;  // of the voxels that are predicted as the class
 };
 
 // What a metric is computed from. Each value includes those before it.
-enum class Needs { counts, surfaces, probabilities };
+enum class Needs { counts, surfaces, objects, probabilities };
 
 struct Metric {
   const char* name;     // "hd95", in files
@@ -45,7 +52,8 @@ struct Metric {
 // The values of one class in one case.
 struct ClassScores {
   Overlap counts;
-  std::vector<double> values;  // of the first metrics(), up to the needs that were asked for
+  std::vector<double> values;            // of the first metrics(), up to the needs that were asked for
+  std::vector<TrueObject> objects = {};  // for by_size()
   // NaN if the metric was not asked for.
   [[nodiscard]] double operator[](std::size_t metric) const;
   [[nodiscard]] bool both_empty() const { return counts.tp + counts.fp + counts.fn == 0; }
@@ -56,10 +64,12 @@ struct Scoring {
   int ignore = -1;
   std::vector<double> spacing = {};                 // mm per axis; empty: 1
   double tau = 0;                                   // mm; 0: the largest spacing
-  Needs needs = Needs::surfaces;                    // metrics are computed up to these needs
+  Needs needs = Needs::objects;                     // metrics are computed up to these needs
   const ProbabilityTally* probabilities = nullptr;  // needed for Needs::probabilities
   [[nodiscard]] double tolerance() const;           // tau, or the largest spacing if tau is 0
 };
+// Length of the diagonal of an image, in mm.
+[[nodiscard]] double image_diagonal(const Shape& shape, const std::vector<double>& spacing);
 // The scores of every class; the background, [0], only gets the metrics that are computed from counts. prediction and
 // truth as for count_overlap.
 [[nodiscard]] std::vector<ClassScores> score(const Tensor& prediction, const Tensor& truth, const Scoring& scoring);

@@ -9,91 +9,10 @@
 #include "engine/ops.h"
 #include "engine/parallel.h"
 #include "losses/metrics/aggregate.h"
+#include "losses/metrics/crop.h"
 
 namespace voxgrad::losses {
 namespace {
-
-// Positions [low, high) per axis. The box is empty until a line is added.
-struct Box {
-  Shape low, high;
-  bool empty() const { return low.dims() == 0; }
-  void add(const Shape& line, std::int64_t first, std::int64_t last) {  // voxels first .. last of a line
-    if (empty()) {
-      low = line.with(-1, first);
-      high = low;
-    }
-    for (int axis = 0; axis < line.dims(); ++axis) {
-      const bool inner = axis + 1 == line.dims();
-      low[axis] = std::min(low[axis], inner ? first : line[axis]);
-      high[axis] = std::max(high[axis], (inner ? last : line[axis]) + 1);
-    }
-  }
-};
-
-// The lines along the last axis of an array.
-struct Lines {
-  explicit Lines(const Shape& of) : shape(of), length(of[-1]), count(length > 0 ? of.numel() / length : 0) {}
-  // Position of the first voxel of a line.
-  Shape at(std::int64_t line) const {
-    Shape position = shape.with(-1, 0);
-    for (int axis = shape.dims() - 2; axis >= 0; --axis) {
-      position[axis] = line % shape[axis];
-      line /= shape[axis];
-    }
-    return position;
-  }
-  std::int64_t offset(const Shape& position) const {
-    std::int64_t result = 0;
-    for (int axis = 0; axis < shape.dims(); ++axis) result = result * shape[axis] + position[axis];
-    return result;
-  }
-  std::int64_t grain() const { return std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(1, length)); }
-  Shape shape;
-  std::int64_t length, count;
-};
-
-// For every label, the smallest box that holds it in both arrays.
-std::vector<Box> boxes_of(const std::uint8_t* s, const std::uint8_t* g, const Lines& lines) {
-  std::vector<Box> boxes(256);
-  std::vector<std::int64_t> first(256), last(256, -1);
-  std::vector<std::size_t> seen;
-  for (std::int64_t line = 0; line < lines.count; ++line) {
-    for (const std::uint8_t* labels : {s, g})
-      for (std::int64_t i = 0; i < lines.length; ++i) {
-        const std::size_t label = labels[line * lines.length + i];
-        if (label == 0) continue;
-        if (last[label] < 0) {
-          seen.push_back(label);
-          first[label] = i;
-        }
-        first[label] = std::min(first[label], i);
-        last[label] = std::max(last[label], i);
-      }
-    for (const std::size_t label : seen) boxes[label].add(lines.at(line), first[label], last[label]);
-    for (const std::size_t label : seen) last[label] = -1;
-    seen.clear();
-  }
-  return boxes;
-}
-
-// 1 where `labels` has the label and the truth is not ignored: u8, with the extents of the box.
-Tensor cut_mask(const std::uint8_t* labels, const std::uint8_t* truth, const Lines& lines, const Box& box, int label,
-                int ignore) {
-  Shape extents = box.high;
-  for (int axis = 0; axis < extents.dims(); ++axis) extents[axis] -= box.low[axis];
-  const Tensor mask = empty(extents, DType::u8);
-  const Lines cut(extents);
-  parallel_for(cut.count, cut.grain(), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t line = begin; line < end; ++line) {
-      Shape from = cut.at(line);
-      for (int axis = 0; axis < from.dims(); ++axis) from[axis] += box.low[axis];
-      const std::int64_t source = lines.offset(from);
-      std::uint8_t* to = mask.data<std::uint8_t>() + line * cut.length;
-      for (std::int64_t i = 0; i < cut.length; ++i) to[i] = labels[source + i] == label && truth[source + i] != ignore;
-    }
-  });
-  return mask;
-}
 
 // The mask without its erosion by one layer of voxels.
 Tensor border_of(const Tensor& mask) {
@@ -159,16 +78,13 @@ std::vector<SurfaceDistances> surface_distances(const Tensor& prediction, const 
   check(prediction.shape() == truth.shape() && truth.dims() > 0, "surface_distances: prediction ", prediction,
         " and truth ", truth, " must have one shape with axes");
   check(classes >= 1 && classes <= 256, "surface_distances: classes ", classes, " outside 1..256");
-  const std::uint8_t* s = prediction.data<std::uint8_t>();
-  const std::uint8_t* g = truth.data<std::uint8_t>();
-  const Lines lines(truth.shape());
-  const std::vector<Box> boxes = boxes_of(s, g, lines);
+  const Crop crop(prediction, truth, ignore);
   std::vector<SurfaceDistances> result(static_cast<std::size_t>(classes));
   for (std::size_t c = 1; c < result.size(); ++c) {
-    if (boxes[c].empty() || static_cast<int>(c) == ignore) continue;
     // Neither mask has voxels outside the box, so the borders are the same in the box as in the whole image.
-    const Tensor in_s = border_of(cut_mask(s, g, lines, boxes[c], static_cast<int>(c), ignore));
-    const Tensor in_g = border_of(cut_mask(g, g, lines, boxes[c], static_cast<int>(c), ignore));
+    const Masks masks = crop.masks(static_cast<std::int64_t>(c));
+    if (!masks.truth.defined()) continue;
+    const Tensor in_s = border_of(masks.prediction), in_g = border_of(masks.truth);
     SurfaceDistances& d = result[c];
     d.no_prediction = !any(in_s);
     d.no_truth = !any(in_g);

@@ -5,13 +5,15 @@ namespace voxgrad::losses {
 Function boundary_term(Parameters& with) {
   const Choice sdf = with.choice("sdf", {"kervadec", "plain", "zero_inner"},
                                  "signed distance inside: -(d - 1), -d, or -d with 0 at the innermost border voxels");
+  with.unit();
   return [key = with.field("signed:" + sdf.word)](const LossInput& in) {
-    const auto [S, M] = in.integrals(row(Integrand::mass, in.field(key)), Integrand::voxels);
+    const auto [S, M] = in.per_sample().integrals(row(Integrand::mass, in.field(key)), Integrand::voxels);
     return S / clamp(M, 1, kInfinity);
   };
 }
 
 std::function<Integral(const LossInput&)> hausdorff_term(Parameters& with) {
+  with.unit();
   const std::string key = with.field("distance");
   const double alpha = with.number("alpha", 2, 0.1, 10, "exponent of the distances; the paper looks at 1 to 3");
   const bool one_sided = with.flag("one_sided", false, "1: the distance to the border of the prediction is left out");

@@ -25,8 +25,16 @@ void require_consistent(const ModelSpec& spec) {
                 text("class_names: ", spec.class_names.size(), " names for ", net.classes, " classes"));
   if (spec.window.dims() != net.dims)
     throw Error(ErrorKind::model, text("patch: ", spec.window.dims(), " extents for ", net.dims, " axes"));
+  if (!net.widths.empty() && std::ssize(net.widths) != net.depth)
+    throw Error(ErrorKind::model, text("widths: ", net.widths.size(), " widths for depth ", net.depth));
   if (!net.strides.empty() && std::ssize(net.strides) != net.depth - 1)
     throw Error(ErrorKind::model, text("strides: ", net.strides.size(), " strides for depth ", net.depth));
+  if (!net.kernels.empty() && std::ssize(net.kernels) != net.depth)
+    throw Error(ErrorKind::model, text("kernels: ", net.kernels.size(), " kernels for depth ", net.depth));
+  for (const Extents& kernel : net.kernels)
+    for (int axis = 0; axis < net.dims; ++axis)
+      if (kernel[axis] != 1 && kernel[axis] != 3)
+        throw Error(ErrorKind::model, text("kernels: ", kernel[axis], " along axis ", axis, ", must be 1 or 3"));
   std::int64_t voxels = 1;
   for (int axis = 0; axis < net.dims; ++axis) {
     std::int64_t divisor = 1;
@@ -97,18 +105,19 @@ class SpecWriter {
   void operator()(const char* name, const std::vector<T>& values, std::int64_t) {
     add(name, list_of(values));
   }
-  void operator()(const char* name, const std::vector<Extents>& strides) {
+  void operator()(const char* name, const std::vector<std::int64_t>& widths) { add(name, list_of(widths)); }
+  void operator()(const char* name, const std::vector<Extents>& values) {
     JsonValue::Array list;
-    for (const Extents& stride : strides) {
+    for (const Extents& extents : values) {
       Shape axes;
-      for (int axis = 0; axis < dims_; ++axis) axes.push_back(stride[axis]);
+      for (int axis = 0; axis < dims_; ++axis) axes.push_back(extents[axis]);
       list.push_back(list_of(axes));
     }
     add(name, JsonValue(std::move(list)));
   }
 
  private:
-  int dims_;  // number of spatial axes of a stride
+  int dims_;  // number of spatial axes
   JsonValue::Object members_;
 };
 
@@ -168,7 +177,9 @@ class SpecReader {
     if (!flag) refuse(key, "is neither true nor false");
     value = *flag;
   }
-  void operator()(const char* key, double& value) const { value = real(key, at(key)); }
+  void operator()(const char* key, double& value) const {
+    if (!is_later(key)) value = real(key, at(key));
+  }
   template <class T>
   void operator()(const char* key, T& value, const FieldRange& range) const {
     value = static_cast<T>(whole(key, at(key), range));
@@ -191,23 +202,29 @@ class SpecReader {
     if (!values.empty() && std::ssize(values) != count)
       refuse(key, "has ", values.size(), " entries, must have ", count, " or none");
   }
-  void operator()(const char* key, std::vector<Extents>& strides) const {
-    fill(key, strides, [&](const JsonValue& step) {
-      Extents stride;
-      for (const JsonValue& extent : list(key, step)) {
-        if (stride.dims == 3) refuse(key, "has a stride of more than 3 axes");
-        stride[stride.dims++] = whole(key, extent, {1, 6});
+  void operator()(const char* key, std::vector<std::int64_t>& widths) const {
+    if (is_later(key)) return;
+    fill(key, widths, [&](const JsonValue& x) { return whole(key, x, {1, kMostChannels}); });
+  }
+  void operator()(const char* key, std::vector<Extents>& values) const {
+    if (is_later(key)) return;
+    fill(key, values, [&](const JsonValue& entry) {
+      Extents extents;
+      for (const JsonValue& extent : list(key, entry)) {
+        if (extents.dims == 3) refuse(key, "has an entry of more than 3 axes");
+        extents[extents.dims++] = whole(key, extent, {1, 6});
       }
-      if (stride.dims == 0) refuse(key, "has a stride without axes");
-      return stride;
+      if (extents.dims == 0) refuse(key, "has an entry without axes");
+      return extents;
     });
   }
 
  private:
   // True for a missing key that the first version of the format did not have.
   bool is_later(const std::string& key) const {
-    const bool later = key == "activation" || key == "upsampling" || key == "transposed" || key == "init";
-    return later && !has(key.c_str());
+    static const std::vector<std::string> kLater{"activation", "upsampling", "transposed", "init",
+                                                 "widths",     "slope",      "strided",    "kernels"};
+    return !has(key.c_str()) && std::find(kLater.begin(), kLater.end(), key) != kLater.end();
   }
 
   const JsonValue& object_;
@@ -215,20 +232,6 @@ class SpecReader {
 };
 
 // ---- building
-
-// Checks that the file has at least the weights of the encoder, before memory is allocated for the network.
-void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors) {
-  std::int64_t there = 0, needed = 0, before = net.in_channels;
-  for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
-  for (int level = 0; level < net.depth; ++level) {
-    const std::int64_t width = std::min(net.base << level, net.max_channels);
-    needed += (before + width) * width * (net.dims == 2 ? 9 : 27);
-    before = width;
-  }
-  if (needed > there)
-    throw Error(ErrorKind::model, text("a network of this configuration (base ", net.base, ", depth ", net.depth,
-                                       ", ..) has more than ", needed, " weights, the file ", there));
-}
 
 void require_finite(const NamedTensor& entry) {
   if (!is_float(entry.tensor.dtype())) return;
@@ -265,11 +268,28 @@ Model build(const TensorFile& file, const std::string& name, Device device) try 
 
 }  // namespace
 
+void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors) {
+  std::int64_t there = 0, needed = 0, before = net.in_channels;
+  for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
+  for (int level = 0; level < net.depth; ++level) {
+    const std::int64_t channels = width(net, level);
+    std::int64_t taps = 1;
+    for (int axis = 0; axis < net.dims; ++axis) taps *= net.kernels.empty() ? 3 : nth(net.kernels, level)[axis];
+    needed += (before + channels) * channels * taps;
+    before = channels;
+  }
+  if (needed > there)
+    throw Error(ErrorKind::model, text("a network of this configuration (base ", net.base, ", depth ", net.depth,
+                                       ", ..) has more than ", needed, " weights, the file ", there));
+}
+
 std::string to_text(const ModelSpec& spec) {
   SpecWriter normalisation(spec.net.dims), writer(spec.net.dims);
   normalisation.add("kind", JsonValue(normalisation_names()[static_cast<std::size_t>(spec.normalisation.kind)]));
   normalisation.add("mean", list_of(spec.normalisation.mean));
   normalisation.add("deviation", list_of(spec.normalisation.deviation));
+  normalisation.add("low", list_of(spec.normalisation.low));
+  normalisation.add("high", list_of(spec.normalisation.high));
   writer.add("network", JsonValue(std::string("unet")));
   visit_fields(spec.net, writer);
   writer.add("patch", list_of(spec.window));
@@ -294,8 +314,9 @@ ModelSpec parse_spec(const std::string& json) try {
   if (const std::string kind = reader.string("network", reader.at("network")); kind != "unet")
     reader.refuse("network", "is unknown: ", json_string(kind.substr(0, 40)));
   visit_fields(spec.net, reader);
-  for (const Extents& stride : spec.net.strides)
-    if (stride.dims != spec.net.dims) reader.refuse("strides", "has a stride of ", stride.dims, " axes");
+  for (const auto& [key, values] : {std::pair("strides", &spec.net.strides), std::pair("kernels", &spec.net.kernels)})
+    for (const Extents& extents : *values)
+      if (extents.dims != spec.net.dims) reader.refuse(key, "has an entry of ", extents.dims, " axes");
   reader.fill("patch", spec.window, [&](const JsonValue& x) { return reader.whole("patch", x, {1, kLongestWindow}); });
   reader.fill("class_names", spec.class_names, [&](const JsonValue& x) { return reader.string("class_names", x); });
   const SpecReader inner(reader.at("normalisation"), "normalisation.");
@@ -303,6 +324,8 @@ ModelSpec parse_spec(const std::string& json) try {
   normalisation.kind = static_cast<Normalisation::Kind>(inner.choice("kind", normalisation_names()));
   inner.fill("mean", normalisation.mean, [&](const JsonValue& x) { return inner.real("mean", x); });
   inner.fill("deviation", normalisation.deviation, [&](const JsonValue& x) { return inner.real("deviation", x); });
+  for (const auto& [key, values] : {std::pair{"low", &normalisation.low}, std::pair{"high", &normalisation.high}})
+    if (inner.has(key)) inner.fill(key, *values, [&](const JsonValue& x) { return inner.real(key, x); });
   require_consistent(spec);
   const auto add = [&](const char* key, auto& part) {
     if (reader.has(key)) visit_fields(part, spec.net, SpecReader(reader.at(key), text(key, '.')));

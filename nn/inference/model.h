@@ -32,10 +32,10 @@ struct TrainingImages {
   std::vector<std::string> class_colours = {};  // of a colour mask, "#rrggbb" for each class
 };
 
-// What is done to an image before its intensities are normalised. Both steps are undone in the result, so that labels
-// and probabilities lie on the voxels of the image that was given.
+// What is done to an image beside the normalisation (nn/inference/preparation.h). Both steps are undone in the result,
+// so that labels and probabilities lie on the voxels of the image that was given.
 struct Preparation {
-  bool crop = false;                 // to the box of the voxels that are not 0 in every channel
+  bool crop = false;                 // to the box of the voxels that are not 0 in every channel; the rest is background
   std::vector<double> spacing = {};  // that every image is resampled to, for each axis; empty: voxels stay as they are
 };
 
@@ -44,6 +44,7 @@ struct Preparation {
 struct CleanUp {
   bool foreground = false;                 // of all foreground classes together; this is done first
   std::vector<std::int64_t> classes = {};  // 1 for each class of which only the largest component stays, else 0
+  bool operator==(const CleanUp&) const = default;
 };
 
 struct ModelSpec {
@@ -65,7 +66,8 @@ struct Model {
 
 // Writes and reads the text of the metadata key "model". Error(model) names a key that is missing, has another type or
 // is outside its range, and says what it may be. A file without the keys for activation, upsampling and initial weights
-// or without "training", "preparation", "mirror_axes" or "clean_up" is older than they are, and gets the defaults.
+// or without "training", "preparation", "mirror_axes", "clean_up" or the range of a normalisation is older than they
+// are, and gets the defaults.
 std::string to_text(const ModelSpec& spec);
 ModelSpec parse_spec(const std::string& text);
 
@@ -77,6 +79,9 @@ Model load_model(const std::string& path, Device device = Device::cpu);
 Model parse_model(std::span<const std::byte> bytes, const std::string& name, Device device = Device::cpu);
 // Writes a file for load_model().
 void save_model(const std::string& path, const Model& model);
+
+// Error(model) if the tensors have fewer elements than the encoder of the network, before memory is allocated for it.
+void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors);
 
 // The tensors that belong to the network itself: all but optim.* and ema.*.
 std::vector<NamedTensor> network_tensors(const TensorFile& file);

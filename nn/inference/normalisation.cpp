@@ -1,5 +1,6 @@
 #include "nn/inference/normalisation.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/error.h"
@@ -7,12 +8,7 @@
 namespace voxgrad::nn {
 namespace {
 
-// A deviation below this share of the mean is a rounding error. There is no absolute limit, because the unit of the
-// intensities is not known: a diffusion coefficient in m^2/s is around 1e-9.
-bool is_constant(double mean, double deviation) {
-  constexpr double kConstant = 1e-7;
-  return deviation <= kConstant * std::abs(mean);
-}
+bool is_constant(double mean, double deviation) { return deviation <= Normalisation::kConstant * std::abs(mean); }
 
 void scale_channel(const Tensor& image, std::int64_t channel, double mean, double deviation) {
   const std::int64_t channels = image.extent(-1), count = image.numel();
@@ -21,22 +17,40 @@ void scale_channel(const Tensor& image, std::int64_t channel, double mean, doubl
     for (std::int64_t i = channel; i < count; i += channels)
       values[i] = static_cast<float>((static_cast<T>(values[i]) - shift) * scale);
   };
-  const double scale = is_constant(mean, deviation) ? 1 : 1 / deviation;
+  const double scale = Normalisation::scale_of(mean, deviation);
   if (deviation < 1e-30 || deviation > 1e30)  // differences or the scale would leave the range of f32
     rescale(mean, scale);
   else
     rescale(static_cast<float>(mean), static_cast<float>(scale));
 }
 
+// Normalises the voxels that are not 0 in every channel, as if they were all of the image.
+void apply_mask(const Tensor& image) {
+  const std::int64_t channels = image.extent(-1), voxels = image.numel() / channels;
+  float* const values = image.data<float>();
+  std::vector<std::int64_t> mask;  // where the voxels begin
+  for (std::int64_t v = 0; v < voxels; ++v) {
+    const float* voxel = values + v * channels;
+    if (std::any_of(voxel, voxel + channels, [](float value) { return value != 0; })) mask.push_back(v * channels);
+  }
+  if (mask.empty()) return;
+  const Tensor inside = empty({std::ssize(mask), channels});
+  float* at = inside.data<float>();
+  for (const std::int64_t voxel : mask) at = std::copy_n(values + voxel, channels, at);
+  Normalisation().apply(inside);
+  at = inside.data<float>();
+  for (const std::int64_t voxel : mask) std::copy_n(at, channels, values + voxel), at += channels;
+}
+
 }  // namespace
 
 const std::vector<std::string>& normalisation_names() {
-  static const std::vector<std::string> names{"case", "dataset", "none"};
+  static const std::vector<std::string> names{"case", "dataset", "none", "mask", "rgb"};
   return names;
 }
 
 Normalisation Normalisation::of_dataset(const std::vector<Moments>& channels) {
-  Normalisation result{Kind::zscore_dataset, {}, {}};
+  Normalisation result{Kind::zscore_dataset, {}, {}, {}, {}};
   for (const Moments& channel : channels) {
     result.mean.push_back(channel.mean);
     result.deviation.push_back(is_constant(channel.mean, channel.deviation()) ? 1 : channel.deviation());
@@ -44,12 +58,22 @@ Normalisation Normalisation::of_dataset(const std::vector<Moments>& channels) {
   return result;
 }
 
+double Normalisation::scale_of(double mean, double deviation) {
+  return is_constant(mean, deviation) ? 1 : 1 / deviation;
+}
+
 void Normalisation::apply(const Tensor& image) const {
   if (kind == Kind::none) return;
   const std::int64_t channels = image.extent(-1);
+  float* const values = image.data<float>();
+  if (kind == Kind::rgb) {
+    for (std::int64_t i = 0; i < image.numel(); ++i) values[i] /= 255;
+    return;
+  }
   check(channels > 0, "normalisation: the image ", image, " has no channels");
+  if (kind == Kind::zscore_mask) return apply_mask(image);
   if (kind == Kind::zscore_case) {
-    const std::vector<Moments> own = channel_moments(image.data<float>(), image.numel() / channels, channels);
+    const std::vector<Moments> own = channel_moments(values, image.numel() / channels, channels);
     for (std::int64_t c = 0; c < channels; ++c) {
       const Moments& channel = nth(own, c);
       scale_channel(image, c, channel.mean, channel.deviation());
@@ -58,7 +82,11 @@ void Normalisation::apply(const Tensor& image) const {
   }
   check(std::ssize(mean) == channels && std::ssize(deviation) == channels, "normalisation: means and deviations of ",
         mean.size(), " channels, the image has ", channels);
-  for (std::int64_t c = 0; c < channels; ++c) scale_channel(image, c, nth(mean, c), nth(deviation, c));
+  for (std::int64_t c = 0; c < channels; ++c) {
+    for (std::int64_t i = c; !low.empty() && i < image.numel(); i += channels)
+      values[i] = std::clamp(values[i], static_cast<float>(nth(low, c)), static_cast<float>(nth(high, c)));
+    scale_channel(image, c, nth(mean, c), nth(deviation, c));
+  }
 }
 
 void Normalisation::require_valid(std::int64_t channels) const {
@@ -66,6 +94,13 @@ void Normalisation::require_valid(std::int64_t channels) const {
   if (mean.size() != count || deviation.size() != count)
     throw Error(ErrorKind::model, text("normalisation: ", mean.size(), " means and ", deviation.size(),
                                        " deviations, must be ", count, " of each"));
+  if (low.size() != high.size() || (!low.empty() && low.size() != count))
+    throw Error(ErrorKind::model, text("normalisation: ranges with ", low.size(), " lower and ", high.size(),
+                                       " upper ends, must be ", count, " of each or none"));
+  for (std::size_t c = 0; c < low.size(); ++c)
+    if (!std::isfinite(low[c]) || !std::isfinite(high[c]) || low[c] > high[c])
+      throw Error(ErrorKind::model, text("normalisation: channel ", c, " is clipped to ", low[c], " .. ", high[c],
+                                         ", must be finite and in order"));
   for (std::size_t c = 0; c < count; ++c)
     if (!std::isfinite(mean[c]) || !std::isfinite(deviation[c]) || deviation[c] <= 0)
       throw Error(ErrorKind::model, text("normalisation: channel ", c, " has mean ", mean[c], " and deviation ",

@@ -6,6 +6,8 @@
 #include "engine/autograd.h"
 #include "engine/backend.h"
 #include "engine/ops.h"
+#include "nn/inference/clean_up.h"
+#include "nn/inference/preparation.h"
 
 namespace voxgrad::nn {
 namespace {
@@ -13,6 +15,9 @@ namespace {
 // A window has at least so many voxels of the coarsest level along each axis. With fewer, instance norm has too few
 // values for its statistics (nn/README.md has the measurement).
 constexpr std::int64_t kLeastCoarse = 4;
+
+// Is added to a mean probability before its logarithm is taken, which must be finite. It changes no value above 1e-23.
+constexpr double kLeastProbability = 1e-30;
 
 void copy_box(const Tensor& x, const Shape& from, const Tensor& y, const Shape& to, const Shape& extents, bool add) {
   x.backend().copy_box(x, from, y, to, extents, add);
@@ -80,6 +85,50 @@ std::vector<Shape> window_corners(const Shape& extents, const Shape& window) {
   return corners;
 }
 
+// The subsets of the axes along which a window is mirrored, the empty one first.
+std::vector<std::vector<int>> views_of(const std::vector<std::int64_t>& mirror_axes) {
+  std::vector<std::vector<int>> views{{}};
+  for (std::size_t axis = 0; axis < mirror_axes.size(); ++axis) {
+    if (mirror_axes[axis] == 0) continue;
+    const std::vector<std::vector<int>> without = views;
+    for (std::vector<int> view : without) {
+      view.push_back(static_cast<int>(axis));
+      views.push_back(view);
+    }
+  }
+  return views;
+}
+
+// Reverses the order of the voxels of x, f32 [*S, C] on the host, along these axes.
+Tensor mirrored(Tensor x, const std::vector<int>& axes) {
+  for (const int axis : axes) {
+    std::int64_t inner = 1;  // elements that stay together
+    for (int behind = axis + 1; behind < x.dims(); ++behind) inner *= x.extent(behind);
+    const std::int64_t extent = x.extent(axis), outer = x.numel() / (extent * inner);
+    const Tensor y = empty(x.shape());
+    const float* from = x.data<float>();
+    float* to = y.data<float>();
+    for (std::int64_t o = 0; o < outer; ++o)
+      for (std::int64_t i = 0; i < extent; ++i)
+        std::copy_n(from + (o * extent + extent - 1 - i) * inner, inner, to + (o * extent + i) * inner);
+    x = y;
+  }
+  return x;
+}
+
+// Returns the logits [*W, classes] of a patch [*W, C] on the host; with several views the logarithm of their mean
+// probabilities.
+Tensor logits_of(UNet& net, const Tensor& patch, const std::vector<std::vector<int>>& views, Device device) {
+  const auto run = [&](const Tensor& x) {
+    return reshape(net(reshape(x, Shape{1} + x.shape()).to(device)), x.shape().with(-1, net.config().classes));
+  };
+  if (views.size() == 1) return run(patch);
+  Tensor sum = zeros(patch.shape().with(-1, net.config().classes));
+  for (const std::vector<int>& view : views)
+    sum = sum + mirrored(softmax(run(mirrored(patch, view))).to(Device::cpu), view);
+  return log(sum * (1.0 / static_cast<double>(views.size())) + full(Shape(), kLeastProbability)).to(device);
+}
+
 void check_window(const UNet& net, const Tensor& image, const Shape& window) {
   check(image.defined() && image.dtype() == DType::f32 && image.device() == Device::cpu && image.dims() >= 2,
         "sliding_window: the image must be f32 [*S, C] on the host, got ", image, " on ", image.device());
@@ -100,10 +149,12 @@ std::vector<std::int64_t> window_starts(std::int64_t extent, std::int64_t window
   return starts;
 }
 
-void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink,
-                    const Progress& progress) {
+void sliding_window(UNet& net, const Tensor& image, const Shape& window, const SlabSink& sink, const Progress& progress,
+                    const std::vector<std::int64_t>& mirror_axes) {
   const NoGrad no_grad;
   check_window(net, image, window);
+  check(mirror_axes.empty() || std::ssize(mirror_axes) == window.dims(), "sliding_window: ", mirror_axes.size(),
+        " mirror axes for ", window.dims(), " spatial axes");
   // An image that is smaller than the window is placed in the middle of zeros, as in training.
   const int dims = window.dims();
   const Shape box = window + Shape{image.extent(-1)};
@@ -131,6 +182,7 @@ void sliding_window(UNet& net, const Tensor& image, const Shape& window, const S
   const Device device = net.parameters().front().tensor.device();
   const std::vector<Shape> corners = window_corners(padded, window);
   const std::int64_t classes = net.config().classes;
+  const std::vector<std::vector<int>> views = views_of(mirror_axes);
   const Tensor weights = gaussian(window, device);
   Slab slab(padded.with(0, window[0]).with(-1, classes), device);
   std::int64_t done = 0;
@@ -142,8 +194,7 @@ void sliding_window(UNet& net, const Tensor& image, const Shape& window, const S
     }
     const Tensor patch = empty(box);
     copy_box(x, corner, patch, Shape::filled(dims + 1, 0), box, false);
-    const Tensor logits = net(reshape(patch, Shape{1} + box).to(device));
-    slab.add(corner, reshape(logits, box.with(-1, classes)), weights);
+    slab.add(corner, logits_of(net, patch, views, device), weights);
     if (progress) progress(++windows / static_cast<double>(corners.size()));
   }
   emit(done, slab.finish(padded[0]));
@@ -193,16 +244,28 @@ Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOp
   if (wrong != last)
     throw Error(ErrorKind::data, text("predict: the image ", image, " is ", *wrong, " at element ", wrong - first),
                 "replace what is no number in f32, for instance by the background");
-  model.spec.normalisation.apply(image);
-  const Tensor labels = empty(image.shape().without(-1), DType::u8);
+  const Prepared prepared = prepare(model.spec, image, options.spacing);
+  const Tensor &x = prepared.image, labels = zeros(image.shape().without(-1), DType::u8);
+  const bool resampled = prepared.grid.resampled(), as_logits = options.scores == Scores::logits;
+  const Shape& begin = prepared.grid.box.begin;
+  const auto hand_on = [&](std::int64_t row, const Tensor& scores) {
+    if (resampled) place(argmax(scores), row, labels);
+    if (also) also(row, resampled && as_logits ? logits_of(scores) : scores);
+  };
+  Restorer restore(prepared.grid, resampled ? Scores::probabilities : options.scores, hand_on);
   const auto take = [&](std::int64_t row, const Tensor& logits) {
     if (!std::isfinite(logits.backend().sum_of_squares(logits)))
       throw Error(ErrorKind::model, "predict: the output of the network is not finite",
                   "the weights are too large, because the training has diverged, or the intensities are");
-    place(argmax(logits).to(Device::cpu), row, labels);
-    if (also) also(row, (options.scores == Scores::logits ? logits : softmax(logits)).to(Device::cpu));
+    if (!resampled) {
+      const Tensor found = argmax(logits).to(Device::cpu);
+      copy_box(found, Shape::filled(begin.dims(), 0), labels, begin.with(0, begin[0] + row), found.shape(), false);
+    }
+    if (resampled || also) restore(row, (resampled || !as_logits ? softmax(logits) : logits).to(Device::cpu));
   };
-  sliding_window(*model.net, image, window_for(model, image.shape()), take, options.progress);
+  sliding_window(*model.net, x, window_for(model, x.shape()), take, options.progress,
+                 options.mirror ? model.spec.mirror_axes : std::vector<std::int64_t>());
+  if (options.clean_up) clean_up(labels, model.spec.clean_up, model.spec.net.classes);
   return labels;
 }
 

@@ -59,6 +59,8 @@ TEST_CASE("the layers that are visited one by one are those of the network") {
         config.depth = depth;
         config.norm = norm;
         config.residual = residual;
+        config.slope = 0.1;
+        config.strided = norm == nn::Norm::batch || norm == nn::Norm::none;
         config.deep_supervision = true;
         nn::UNet net(config, Random(3));
         const std::vector<NamedTensor> before = net.state();
@@ -94,8 +96,8 @@ TEST_CASE("a learning rate that is too large is named with the growth of the wei
 TEST_CASE("an image that is huge after the normalisation is named with its case") {
   const std::string message = failure_of(small_config(), [](Plan& plan) {
     plan.loader.augment = {};
-    plan.loader.prepare = [](const Tensor& image) {
-      for (std::int64_t i = 0; i < image.numel(); ++i) image.data<float>()[i] *= 3e38f;
+    plan.loader.prepare = [](data::Case& one) {
+      for (std::int64_t i = 0; i < one.image.numel(); ++i) one.image.data<float>()[i] *= 3e38f;
     };
   });
   check_has(message,

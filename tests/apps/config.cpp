@@ -34,6 +34,17 @@ TEST_CASE("sizes: one number for all axes, or one each") {
   }
 }
 
+TEST_CASE("spacings: one number for all axes, or one each, and the text keeps six digits") {
+  CHECK(parse_spacing("0.5", 3) == std::vector<double>{0.5, 0.5, 0.5});
+  CHECK(parse_spacing("1x0.5x0.25", 3) == std::vector<double>{1, 0.5, 0.25});
+  CHECK(parse_spacing("3,1e-3", 2) == std::vector<double>{3, 1e-3});
+  CHECK(spacing_text({3, 1.0 / 3}) == "3x0.333333");
+  for (const char* bad : {"", "x", "0", "-3x1", "1xx3", "1x2x3", "1e999", "nan", "inf", "1x", "1 2"}) {
+    const std::string message = test::error_of([&] { parse_spacing(bad, 2); });
+    CHECK_MESSAGE(test::contains(message, std::string("--spacing: cannot read \"") + bad + "\""), bad, ": ", message);
+  }
+}
+
 TEST_CASE("label maps") {
   CHECK(parse_label_map("").empty());
   CHECK(parse_label_map("0:0,255:1") == std::map<int, int>{{0, 0}, {255, 1}});

@@ -89,13 +89,50 @@ TEST_CASE("results survive JSON; what is undefined is the text NaN, what is infi
   CHECK(json["mean"]["nsd"].is_number());
   CHECK(json["classes"]["2"]["metrics"]["dice"]["undefined"] == 1);
   CHECK(json["classes"]["1"]["detection"]["missed"] == 1);
+  CHECK(json["classes"]["1"]["objects"]["count"] == 3);
+  CHECK(json["classes"]["1"]["objects"]["by_size"].size() == 4);
   const auto back = cases_from_json(json["cases"]);
   REQUIRE(back.size() == 3);
+  CHECK(back[0].classes[1].objects.size() == cases[0].classes[1].objects.size());
   CHECK(back[2].id == "c");
   for (const losses::Metric& metric : losses::metrics()) {
     const double before = foreground_mean(cases, metric.name), after = foreground_mean(back, metric.name);
     CHECK_MESSAGE((before == after || (std::isnan(before) && std::isnan(after))), std::string(metric.name));
   }
+}
+
+TEST_CASE("results of an older version, which lack some metrics, are read") {
+  Json json = to_json(three_cases(), {"background", "one", "two"})["cases"];
+  for (Json& one : json) {
+    one.erase("objects");
+    for (const char* label : {"1", "2"})
+      for (const char* name : {"cc_dice", "betti0_error", "boundary_iou"}) one["classes"][label].erase(name);
+  }
+  const auto back = cases_from_json(json);
+  CHECK(std::isnan(foreground_mean(back, "cc_dice")));
+  CHECK(std::isnan(foreground_mean(back, "boundary_iou")));
+  CHECK(foreground_mean(back, "object_recall") == foreground_mean(three_cases(), "object_recall"));
+  CHECK(foreground_mean(back, "nsd") == foreground_mean(three_cases(), "nsd"));
+  CHECK(back[0].classes[1].objects.empty());
+}
+
+TEST_CASE("objects have a row per class, and quarters where a class has several in a case") {
+  std::vector<std::uint8_t> dots(64, 0), found(64, 0);
+  for (std::size_t i = 0; i < 64; i += 4) dots[i] = found[i] = 1;
+  for (std::size_t i = 0; i < 24; ++i) found[i] = 0;
+  const auto compare_dots = [&](const char* id) {
+    return compare_labels(id, from_vector(Shape{1, 64}, found), from_vector(Shape{1, 64}, dots), {.classes = 2});
+  };
+  const std::string several = table({compare_dots("a"), compare_dots("b")}, {"background", "dot"});
+  CHECK_MESSAGE(test::contains(several, "True objects by size"), several);
+  CHECK_MESSAGE(test::contains(several, "dot            1   1       32   0.625  0.625"), several);
+  CHECK(!test::contains(table(three_cases(), {"background", "one", "two"}), "by size"));
+  // The widest numbers: errors of counts that are no whole numbers.
+  std::vector<CaseResult> cases{compare_dots("a"), compare_dots("b"), compare_dots("c")};
+  for (const char* name : {"false_positive_objects", "betti0_error", "betti1_error", "betti2_error"})
+    cases[0].classes[1].values[losses::metric_index(name)] = 1.0 / 7;
+  std::istringstream lines(table(cases, {"background", "left_hippocampus"}));
+  for (std::string line; std::getline(lines, line);) CHECK_MESSAGE(line.size() <= 100, line);
 }
 
 TEST_CASE("the tables fit 100 columns, and say how empty masks were dealt with only if there are any") {

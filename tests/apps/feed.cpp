@@ -1,7 +1,6 @@
 // The feed: the batches of the loader, one truth for every resolution that the loss sees.
 #include "apps/training/feed.h"
 
-#include "apps/training/geometry.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -35,7 +34,7 @@ TEST_CASE("a batch is that of the loader, in any order and after looking ahead")
     CHECK(batch.images.to_vector<float>() == expected.images.to_vector<float>());
     REQUIRE(batch.truths.size() == 1);
     CHECK(batch.truths[0].labels.to_vector<int>() == expected.labels.to_vector<int>());
-    CHECK(batch.truths[0].spacing == in_voxels(expected.spacing));
+    CHECK(batch.truths[0].spacing == expected.spacing);
     feed.look_ahead(step + 1);
   }
 }
@@ -49,6 +48,6 @@ TEST_CASE("with deep supervision every further truth is coarser, and its voxels 
   CHECK(truths[0].labels.shape() == Shape{2, 16, 16});
   CHECK(truths[1].labels.shape() == Shape{2, 8, 8});
   CHECK(truths[1].labels.to_vector<int>() == coarser(truths[0].labels, {2, 2}).to_vector<int>());
-  REQUIRE(truths[0].spacing.size() == 2);
-  for (std::size_t axis = 0; axis < 2; ++axis) CHECK(truths[1].spacing[axis] == 2 * truths[0].spacing[axis]);
+  REQUIRE(truths[0].spacing.size() == 4);  // two samples, two axes
+  for (std::size_t i = 0; i < 4; ++i) CHECK(truths[1].spacing[i] == 2 * truths[0].spacing[i]);
 }

@@ -1,10 +1,14 @@
 // Trainings with losses that need distances: of whole cases, made once, the same bits with and without a cache.
 #include "losses/core/fields.h"
 
+#include <cmath>
+
 #include "apps/program/json.h"
 #include "apps/training/feed.h"
 #include "apps/training/plan.h"
 #include "engine/io/safetensors.h"
+#include "engine/ops.h"
+#include "losses/core/inputs.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -35,7 +39,8 @@ TEST_CASE("distances are made in the first training and read in the next: a line
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 12, {48, 40}), cache = folder.file("nuclei2d.cache.h5");
   const std::string before = bytes_of(data);
-  for (const std::string loss : {"dice_ce+0.01*boundary", "dpce", "dice_hd"}) {
+  for (const std::string loss :
+       {"dice_ce+0.01*boundary", "boundary:unit=mm", "dpce", "dice_hd", "cc_dice_ce+skeleton_recall"}) {
     const std::string first = folder.file("a-" + loss), second = folder.file("b-" + loss);
     const Outcome made = program(training(data, first, loss));
     REQUIRE_MESSAGE(made.code == 0, made.err);
@@ -105,18 +110,63 @@ TEST_CASE("a patch gets the distances of its case, not its own") {
   CHECK(further == 0);
 }
 
-TEST_CASE("a coarser map is that of the voxels that the coarser labels keep") {
-  Tensor labels = empty({2, 4, 6}, DType::u8), field = empty({2, 4, 6, 3});
-  for (std::int64_t i = 0; i < labels.numel(); ++i) {
-    labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i);
-    for (std::int64_t k = 0; k < 3; ++k) field.data<float>()[3 * i + k] = static_cast<float>(i + 100 * k);
+TEST_CASE("coarser labels are those of the first voxel of each window") {
+  Tensor labels = empty({2, 4, 6}, DType::u8);
+  for (std::int64_t i = 0; i < labels.numel(); ++i) labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i);
+  CHECK(apps::coarser(labels, {2, 3}).to_vector<int>() == std::vector<int>{0, 3, 12, 15, 24, 27, 36, 39});
+}
+
+TEST_CASE("at coarse levels of deep supervision equal masks have equal distances, in voxels of that level") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {6, {48, 48}, 1});
+  for (std::size_t i = 0; i < contents.cases.size(); ++i) contents.cases[i].spacing = {0.05 * double(1 + i), 0.05};
+  data::write_dataset(folder.file("d.h5"), contents);
+  const data::Dataset dataset = data::Dataset::open(folder.file("d.h5"));
+  apps::TrainConfig config;
+  config.data = dataset.info().path;
+  config.loss = "hausdorff_dt";
+  config.depth = 3;
+  config.batch = 3;
+  config.deep_supervision = true;
+  const apps::Plan plan = apps::make_plan(dataset, config);
+  apps::Feed feed(dataset, plan, Device::cpu);
+  int nonzero = 0;
+  for (std::int64_t step = 0; step < 3; ++step) {
+    const std::vector<apps::Truth>& truths = feed.batch(step).truths;
+    for (std::size_t k = 1; k < truths.size(); ++k) {
+      const apps::Truth& truth = truths[k];
+      REQUIRE(truth.spacing.size() == 6);
+      losses::Context context = plan.context;
+      context.spacing = truth.spacing;
+      context.fields = truth.fields;
+      const losses::CommonOptions options{.loss = "test"};
+      const Tensor labels = truth.labels.to(DType::f32);
+      const Tensor z = 40 * reshape(labels, labels.shape() + Shape{1});
+      const Tensor logits = concat({20 - z, z - 20}, -1);  // predicts the labels
+      const losses::LossInput in(logits, truth.labels, context, options);
+      const std::vector<float> truth_d = in.field("distance").to_vector<float>();
+      const std::vector<float> d = in.prediction(true).distance.to_vector<float>();
+      REQUIRE(d.size() == truth_d.size());
+      for (std::size_t i = 0; i < d.size(); ++i) CHECK(std::fabs(d[i] - truth_d[i]) <= 1e-6F * d[i]);
+      nonzero += d[0] > 0;
+    }
   }
-  const Tensor coarse = apps::coarser(labels, {2, 3}), map = apps::coarser(field, {2, 3});
-  CHECK(coarse.to_vector<int>() == std::vector<int>{0, 3, 12, 15, 24, 27, 36, 39});
-  CHECK(map.shape() == Shape{2, 2, 2, 3});
-  for (std::int64_t i = 0; i < coarse.numel(); ++i)
-    for (std::int64_t k = 0; k < 3; ++k)
-      CHECK(map.data<float>()[3 * i + k] == static_cast<float>(coarse.data<std::uint8_t>()[i] + 100 * k));
+  CHECK(nonzero > 0);
+}
+
+TEST_CASE("the share of the boundary loss grows within a training that is shorter than an epoch") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
+  const auto course = [&](const std::string& loss) {
+    const std::string run = folder.file(loss);
+    std::vector<std::string> words = training(data, run, loss);
+    *(std::find(words.begin(), words.end(), "--steps") + 1) = "12";
+    const Outcome outcome = program(words);
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    return bytes_of(run + "/metrics.csv");
+  };
+  CHECK(course("gd_boundary:growth=0") == course("gd_boundary:growth=0,least=0.2"));
+  CHECK(course("gd_boundary") != course("gd_boundary:growth=0,least=0.3"));
 }
 
 TEST_CASE("deep supervision and other spacings: a training with distances runs and is repeatable") {

@@ -26,12 +26,6 @@ TEST_CASE("small cases are taken whole, rounded up to what the poolings divide")
   CHECK(plan({{30, 40}, {20, 60}}, {1, 1}).patch == Shape{32, 64});  // the largest along each axis, not the first
 }
 
-TEST_CASE("voxels keep the ratios of their sides and lose the unit") {
-  CHECK(in_voxels({}).empty());
-  for (const double unit : {0.05, 1.0, 3.0, 1e-9}) CHECK(in_voxels({unit, unit, unit}) == std::vector<double>{1, 1, 1});
-  CHECK(in_voxels({6, 1.5, 0.75}) == std::vector<double>{8, 2, 1});
-}
-
 TEST_CASE("large cases are cut along their longest axis, and rounded down there") {
   const Geometry wide = plan({{512, 300}}, {1, 1});
   CHECK(wide.patch[0] * wide.patch[1] <= 256 * 256);
@@ -49,6 +43,31 @@ TEST_CASE("thick slices are not pooled before voxels are cubes") {
   CHECK(thick.strides[1] == Extents{1, 2, 2});
   CHECK(thick.strides[2] == Extents{2, 2, 2});
   CHECK(plan({{24, 48, 48}}, {1.5, 1, 1}).strides[0] == Extents{2, 2, 2});
+}
+
+TEST_CASE("a kernel looks along thick slices once the voxels are cubes") {
+  const Geometry thick = plan({{24, 48, 48}}, {4, 1, 1});
+  CHECK(thick.kernels == std::vector<Extents>{{1, 3, 3}, {1, 3, 3}, {3, 3, 3}, {3, 3, 3}});
+  CHECK(plan({{24, 48, 48}}, {1.9, 1, 1}).kernels.front() == Extents{3, 3, 3});
+  CHECK(plan({{24, 48, 48}}, {4, 1, 1}, {.full_kernels = true}).kernels.front() == Extents{3, 3, 3});
+  CHECK(plan({{32, 32}}, {1, 2.5}).kernels.front() == Extents{3, 1});
+  CHECK(plan({{7, 7}}, {1, 1}).kernels.size() == 1);
+}
+
+TEST_CASE("volumes can be segmented slice by slice") {
+  const Geometry slices = plan({{10, 96, 80}, {12, 96, 96}}, {1, 1, 1}, {.slices = true});
+  CHECK(slices.patch == Shape{1, 96, 96});
+  CHECK(slices.depth == 5);
+  for (const Extents& kernel : slices.kernels) CHECK(kernel == Extents{1, 3, 3});
+  for (const Extents& stride : slices.strides) CHECK(stride == Extents{1, 2, 2});
+  CHECK(plan({{10, 512, 512}}, {1, 1, 1}, {.slices = true}).patch == Shape{1, 256, 256});
+  const auto thin = [](std::int64_t slices_of_case, double thickness) {
+    return thin_stacks({{slices_of_case, 96, 96}}, {{thickness, 1, 1}});
+  };
+  CHECK(thin(7, 3));
+  CHECK(!thin(8, 3));
+  CHECK(!thin(7, 2.9));
+  CHECK(!thin_stacks({{4, 96}}, {{3, 1}}));
 }
 
 TEST_CASE("four voxels are left along every axis, unless more levels are asked for") {

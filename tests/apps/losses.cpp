@@ -1,5 +1,8 @@
 // The verb losses: list, explanations, the table of the README, losses eval with pictures and bad files.
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <sstream>
 
@@ -81,16 +84,19 @@ TEST_CASE("every loss is listed below its family and explained in 100 columns") 
 }
 
 TEST_CASE("the table of the README is what losses --markdown prints") {
-  const std::string readme = bytes_of(std::string(VOXGRAD_SOURCE_DIR) + "/losses/README.md");
+  const std::string path = std::string(VOXGRAD_SOURCE_DIR) + "/losses/README.md", readme = bytes_of(path);
   const std::size_t marker = readme.find("<!-- losses:"), end = readme.find("<!-- end of losses -->");
   REQUIRE(marker != std::string::npos);
   REQUIRE(end != std::string::npos);
   const std::size_t begin = readme.find('\n', marker) + 1;
-  const auto difference = first_difference(readme.substr(begin, end - begin), program({"losses", "--markdown"}).out);
-  CHECK_MESSAGE(difference.first == difference.second, "the table has \"", difference.first, "\", the registry \"",
-                difference.second, "\"; to renew it: ", VOXGRAD_PROGRAM,
-                " losses --markdown | sed -i -e '/<!-- losses:/,/<!-- end of losses/{//!d}' ",
-                "-e '/<!-- losses:/r /dev/stdin' losses/README.md");
+  const std::string table = program({"losses", "--markdown"}).out;
+  if (std::getenv("VOXGRAD_RENEW") != nullptr) {
+    std::ofstream(path, std::ios::binary) << readme.substr(0, begin) << table << readme.substr(end);
+    return;
+  }
+  const auto difference = first_difference(readme.substr(begin, end - begin), table);
+  CHECK_MESSAGE(difference.first == difference.second, "renew it by VOXGRAD_RENEW=1 ctest --test-dir ",
+                std::filesystem::path(VOXGRAD_PROGRAM).parent_path().string(), " -R apps/losses");
 }
 
 TEST_CASE("losses eval draws images, slices of volumes, one channel and several") {

@@ -136,6 +136,25 @@ TEST_CASE("a run that was killed goes on from its last checkpoint, even if that 
   check_same(whole, parts);
 }
 
+TEST_CASE("a run with a schedule that waits for validations goes on from a checkpoint before the first of them") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48});
+  const std::string whole = folder.file("whole"), parts = folder.file("parts");
+  const auto training = [&](const std::string& run) {
+    std::vector<std::string> words = long_training(data, run);
+    words.insert(words.end(), {"--validate-every", "9"});
+    return words;
+  };
+  REQUIRE(program(training(whole)).code == 0);
+  Running first(training(parts));
+  REQUIRE(first.saw("epoch 1/"));
+  first.send(SIGKILL);
+  first.wait();
+  const Outcome resumed = program({"train", "--resume", parts});
+  REQUIRE_MESSAGE(resumed.code == 0, resumed.err);
+  check_same(whole, parts);
+}
+
 TEST_CASE("a second process on the same run directory is refused") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48}), run = folder.file("run");

@@ -28,7 +28,8 @@ struct Outcome {
 class Running {
  public:
   // `prepare` runs in the child before the program starts (limits, environment).
-  explicit Running(const std::vector<std::string>& arguments, const std::function<void()>& prepare = {}) {
+  explicit Running(const std::vector<std::string>& arguments, const std::function<void()>& prepare = {},
+                   const char* path = VOXGRAD_PROGRAM) {
     if (::pipe(out_) != 0 || ::pipe(err_) != 0) throw std::runtime_error("pipe");
     child_ = ::fork();
     if (child_ < 0) throw std::runtime_error("fork");
@@ -42,7 +43,7 @@ class Running {
     for (const int end : {out_[0], out_[1], err_[0], err_[1]}) ::close(end);
     if (prepare) prepare();
     std::vector<char*> words;
-    std::vector<std::string> copies{VOXGRAD_PROGRAM};
+    std::vector<std::string> copies{path};
     copies.insert(copies.end(), arguments.begin(), arguments.end());
     for (std::string& word : copies) words.push_back(word.data());
     words.push_back(nullptr);

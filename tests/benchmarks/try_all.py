@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs every benchmark script in its tiny form, and stops some half-way: what was measured must be there. Nothing here is
 a measurement: libraries that are missing are stood in for (stand_in.py), so that Python alone will do, as in CI."""
+import importlib.util
 import json
 import os
 import signal
@@ -71,15 +72,40 @@ def failure_ends_nothing_else():
         assert late["training"] == rows["training"]  # another part, another time
 
 
+def goes_on():
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["minutes.py", "--tiny", "--skip-peer", "--name", "some", "--out", folder]
+        finish(*words)
+        first = rows_of(folder, "some")
+        path = Path(folder) / "some.json"
+        path.write_text(path.read_text().replace('"seed": 1', '"seed": 7'))
+        finish(*words, "--go-on")
+        rows = rows_of(folder, "some")["minutes"]
+        assert [row["seed"] for row in rows] == [7, 1], rows
+        finish(*words, "--go-on")
+        assert rows_of(folder, "some")["minutes"] == rows, "measured again"
+        assert first["minutes"][0]["dice"] == rows[0]["dice"]
+
+
+def peer_of_minutes():
+    """The peer learns, so nothing can stand in for its libraries: without them it is left out."""
+    there = all(importlib.util.find_spec(library) for library in ("torch", "numpy", "h5py"))
+    return [] if there else ["--skip-peer"]
+
+
 def main():
     for name, check in {
         "run.py": lambda: runs_whole(RUN, ["networks", "layers", "scaling", "sets", "losses", "distance"]),
         "gpu.py": lambda: runs_whole(GPU, ["steps", "peers", "copy", "kernels", "losses", "loss_peers", "training"],
                                      "--data", DATA),
         "kinks.py": lambda: finish("kinks.py"),
+        " ".join(["minutes.py", *peer_of_minutes()]): lambda: runs_whole(["minutes.py", "--tiny"], ["minutes"],
+                                                                         *peer_of_minutes()),
+        "rules.py": lambda: runs_whole(["rules.py", "--tiny"], ["0.05 min"]),
         "run.py, killed": lambda: killed_leaves_rows(RUN, "scaling", "sets"),
         "gpu.py, killed": lambda: killed_leaves_rows(GPU, "steps", "losses", "training", "--data", DATA),
         "gpu.py, rows that fail": failure_ends_nothing_else,
+        "minutes.py, gone on with": goes_on,
     }.items():
         began = time.time()
         check()

@@ -19,7 +19,7 @@ test::Result on_card(const losses::Loss& loss, const Tensor& logits, const Tenso
 
 TEST_CASE("every loss has the values and gradients of the reference on the card, in f64 and f32") {
   if (!has_device(Device::cuda)) return;
-  const test::Golden golden = test::read_golden(VOXGRAD_SOURCE_DIR "/tests/golden/losses.golden");
+  const test::Golden golden = test::read_golden();
   double worst[4] = {};
   for (const test::GoldenCase& one : golden.cases) {
     const test::GoldenInput& input = golden.inputs.at(one.input);

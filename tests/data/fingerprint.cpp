@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
+#include "data/writer.h"
 #include "tests/data/support.h"
 #include "tests/test.h"
 
@@ -115,13 +117,6 @@ TEST_CASE("fingerprint: every number of a small dataset") {
   CHECK(found.channels[1].deviation == 0);
   CHECK(found.channels[1].mean == -7);
 
-  const std::vector<Moments> moments = intensity_moments(dataset, {0, 1});
-  CHECK(near(moments[0].mean, ramp.mean));
-  CHECK(near(moments[0].deviation(), ramp.deviation));
-  CHECK(moments[1].deviation() == 0);
-  CHECK(intensity_moments(dataset, {1})[0].count == 12);
-  CHECK(contains(error_of([&] { intensity_moments(dataset, {}); }), "no cases"));
-
   const Fingerprint second = take_fingerprint(dataset, {1});
   CHECK(second.cases == 1);
   CHECK(second.foreground_fraction == 0);
@@ -161,4 +156,36 @@ TEST_CASE("fingerprint: classes that no case has, and no cases") {
   CHECK(absent_classes(dataset, {0, 1}) == std::vector<std::int64_t>{2});
   CHECK(absent_classes(dataset, {}) == std::vector<std::int64_t>{1, 2, 3});
   CHECK(contains(error_of([&] { take_fingerprint(dataset, {}); }), "there are no cases"));
+}
+
+TEST_CASE("fingerprint: discs and balls have a thinness of about 1, long lines far more, whatever their number") {
+  const Folder folder;
+  const auto thinness_of = [&](const Shape& space, const std::function<bool(double, double, double)>& inside) {
+    std::vector<std::uint8_t> labels;
+    const std::int64_t depth = space.dims() == 3 ? space[0] : 1, height = space[-2], width = space[-1];
+    for (std::int64_t z = 0; z < depth; ++z)
+      for (std::int64_t y = 0; y < height; ++y)
+        for (std::int64_t x = 0; x < width; ++x)
+          labels.push_back(inside(static_cast<double>(z - depth / 2), static_cast<double>(y - height / 2),
+                                  static_cast<double>(x - width / 2)));
+    DatasetContents contents;
+    contents.class_names = {"background", "one"};
+    contents.cases.resize(1);
+    contents.cases[0].id = "a";
+    contents.cases[0].image = zeros(space + Shape{1}, DType::f32);
+    contents.cases[0].label = from_vector(space, labels);
+    contents.cases[0].spacing = std::vector<double>(static_cast<std::size_t>(space.dims()), 1.0);
+    const std::string path = folder.file("thin.h5");
+    write_dataset(path, contents);
+    return take_fingerprint(Dataset::open(path), {0}).classes[1].thinness;
+  };
+  const double disc = thinness_of({64, 64}, [](double, double y, double x) { return x * x + y * y < 400; });
+  const double ball =
+      thinness_of({40, 40, 40}, [](double z, double y, double x) { return x * x + y * y + z * z < 225; });
+  CHECK_MESSAGE(std::abs(disc - 1) < 0.1, disc);
+  CHECK_MESSAGE(std::abs(ball - 1) < 0.1, ball);
+  CHECK(thinness_of({64, 64}, [](double, double y, double) { return std::abs(y) < 2; }) > 2);
+  CHECK(thinness_of({64, 64}, [](double, double y, double x) {
+          return std::fmod(y + 32, 8) < 1 && std::fmod(x + 32, 8) < 1;
+        }) == 1);
 }

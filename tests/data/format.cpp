@@ -162,7 +162,7 @@ TEST_CASE("format: without labels a dataset has images, and who needs labels say
                                                               [&] {
                                                                 Fields({}, folder.file("c.h5"))
                                                                     .prepare(
-                                                                        dataset, {0}, {2, 2}, [] {},
+                                                                        dataset, {0}, {2, 2}, {}, [] {},
                                                                         [](const std::string&) {});
                                                               }})
     CHECK(contains(error_of(needs), "cells.h5: has no labels, "));

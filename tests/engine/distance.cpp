@@ -162,6 +162,20 @@ TEST_CASE("without another side the distance is 0 everywhere, in the sample that
   CHECK(found[23] == std::sqrt(13.0));
 }
 
+TEST_CASE("samples may differ in spacing") {
+  Random random(15);
+  const Tensor labels = draw_labels({3, 5, 7}, random);
+  std::vector<double> each;
+  for (const Spacing& spacing : {Spacing{1, 1}, Spacing{0.5, 3}, Spacing{0.7, 0.1}}) {
+    const std::int64_t n = std::ssize(each) / 70;
+    const std::vector<double> one = distances(slice(labels, 0, n, n + 1), {0, 1}, spacing);
+    each.insert(each.end(), one.begin(), one.end());
+  }
+  CHECK(distances(labels, {0, 1}, {1, 1, 0.5, 3, 0.7, 0.1}) == each);
+  CHECK(distances(labels, {0, 1}, {2, 3, 2, 3, 2, 3}) == distances(labels, {0, 1}, {2, 3}));
+  CHECK_THROWS_AS(distances(labels, {0, 1}, {2, 3, 2, 3}), Error);
+}
+
 TEST_CASE("a single voxel, and axes of one voxel") {
   for (const Shape& shape : {Shape{1, 1}, Shape{1, 1, 1}, Shape{2, 1, 1, 1}})
     for (double value : distances(zeros(shape, DType::u8), {})) CHECK(value == 0);

@@ -46,6 +46,8 @@ std::vector<Integral> every_row() {
 #undef VOXGRAD_ROW
   for (double a : {0.0, 0.3, 1.0, 1.7})
     for (Integrand kind : {Integrand::focal, Integrand::nll_power}) rows.push_back(row_of(kind, a));
+  for (double a : {1.0, 1.5, 1.7})
+    for (Integrand kind : {Integrand::miss_power, Integrand::alarm_power}) rows.push_back(row_of(kind, a));
   return rows;
 }
 
@@ -253,7 +255,7 @@ TEST_CASE("f32 probabilities and logarithms are within a few units in the last p
   }
   const Tensor labels = full({kCount, 1}, 1, DType::u8);
   const std::vector<Integral> rows = {row_of(Integrand::mass), row_of(Integrand::log_loss),
-                                      row_of(Integrand::miss_square), row_of(Integrand::alarm_log)};
+                                      row_of(Integrand::miss_power, 2), row_of(Integrand::alarm_log)};
   const Tensor z = from_vector({kCount, 1, 2}, logits);
   const std::vector<double> f32 = integrate(z, labels, rows).to_vector<double>();
   const std::vector<double> f64 = integrate(z.to(DType::f64), labels, rows).to_vector<double>();

@@ -1,4 +1,4 @@
-// Reads losses.golden; convert.py beside it describes the format and writes the file.
+// Reads losses.golden and recent.golden; convert.py beside them describes the format.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +26,14 @@ struct Golden {
   std::vector<GoldenCase> cases;
 };
 
-inline Golden read_golden(const std::string& path) {
+// Adds what the file has.
+inline void read_golden(const std::string& stem, Golden& golden) {
+  const std::string path = VOXGRAD_SOURCE_DIR "/tests/golden/" + stem;
   std::ifstream file(path, std::ios::binary);
-  if (!file) file.open("tests/golden/losses.golden", std::ios::binary);  // a build that was moved, run in the tree
+  if (!file) file.open("tests/golden/" + stem, std::ios::binary);  // a build that was moved, run in the tree
   std::string line;
   check(std::getline(file, line) && line == "voxgrad golden 1", "golden: no such file, or another format: ", path);
-  Golden golden;
+  const std::size_t before = golden.cases.size();
   std::vector<std::string> names;
   while (std::getline(file, line) && line != "numbers") {
     std::istringstream words(line);
@@ -61,11 +63,17 @@ inline Golden read_golden(const std::string& path) {
     read(golden.inputs[name].logits.raw(), golden.inputs[name].logits.bytes());
     read(golden.inputs[name].labels.raw(), golden.inputs[name].labels.bytes());
   }
-  for (GoldenCase& one : golden.cases) {
+  for (std::size_t i = before; i < golden.cases.size(); ++i) {
+    GoldenCase& one = golden.cases[i];
     one.gradient.resize(static_cast<std::size_t>(golden.inputs.at(one.input).logits.numel()));
     read(one.gradient.data(), one.gradient.size() * sizeof(double));
   }
   check(file.good(), "golden: ", path, " is cut short");
+}
+
+inline Golden read_golden() {
+  Golden golden;
+  for (const char* name : {"losses.golden", "recent.golden"}) read_golden(name, golden);
   return golden;
 }
 

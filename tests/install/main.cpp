@@ -1,5 +1,5 @@
-// A small U-Net learns to find a bright square, with a loss chosen by name, in a project that has headers of its own
-// under the names of the library's.
+// A small U-Net learns to find a bright square, with losses chosen by name, one of which is registered here, in a
+// project that has headers of its own under the names of the library's.
 #include <cstdint>
 #include <iostream>
 #include <vector>
@@ -8,7 +8,9 @@
 #include "engine/memory.h"
 #include "engine/tensor.h"
 #include "voxgrad/engine/memory.h"
+#include "voxgrad/losses/core/inputs.h"
 #include "voxgrad/losses/core/loss.h"
+#include "voxgrad/losses/core/registry.h"
 #include "voxgrad/nn/optimizer.h"
 #include "voxgrad/nn/unet.h"
 
@@ -25,7 +27,19 @@ int main() {
 
   nn::UNet net({.base = 8, .depth = 2}, Random(1));
   const auto optimizer = nn::make_optimizer("adam", net);
-  const losses::Loss loss = losses::make_loss("dice+ce");
+  losses::register_loss({.name = "brier",
+                         .family = losses::Family::distribution,
+                         .summary = "Squared error of the probabilities",
+                         .formula = "mean_(n,c,i) (p - t)^2",
+                         .source = "Brier, Monthly Weather Review 1950",
+                         .helps = "probabilities that are to be true frequencies",
+                         .fails = "slow at voxels that are confidently wrong",
+                         .build = [](losses::Parameters&) -> losses::Function {
+                           return [](const losses::LossInput& in) {
+                             return mean(square(in.probabilities() - in.truth()));
+                           };
+                         }});
+  const losses::Loss loss = losses::make_loss("dice+ce+0.5*brier");
   std::vector<double> values;
   for (int step = 0; step < 3; ++step) {
     const Tensor value = loss(net(image), label);

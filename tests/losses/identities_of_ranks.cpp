@@ -1,4 +1,4 @@
-// Identities of the losses that rank voxels, measure distances, or take soft labels.
+// Identities of the losses that rank voxels or measure distances.
 #include "tests/test.h"
 
 #include "tests/losses/identity.h"
@@ -63,18 +63,34 @@ TEST_CASE("the hinge of right voxels with a margin of one is zero") {
   CHECK(make_loss("lovasz_hinge")(logits, from_vector<std::uint8_t>({1, 4}, {0, 0, 0, 1})).item() > 4);
 }
 
-TEST_CASE("the share of the boundary loss grows with the epoch, up to one") {
+TEST_CASE("the share of the boundary loss grows during the training, up to one, and a tenth of the region term stays") {
   Random random(74);
   const Sample sample = draw_sample(random, {2, 4, 5, 2});
-  losses::Context later;
-  later.epoch = 9;
-  const auto at = [&](const std::string& text, const losses::Context& context) {
+  const auto at = [&](const std::string& text, double progress) {
+    losses::Context context;
+    context.progress = full({}, progress, DType::f64);
     return make_loss(text)(sample.logits, sample.labels, context).item();
   };
-  CHECK(std::fabs(at("gd_boundary", later) - at("gd_boundary:alpha=0.1", {})) <= 1e-12);
-  CHECK(at("gd_boundary:growth=0", later) == at("gd_boundary", {}));
-  later.epoch = 500;
-  CHECK(std::fabs(at("gd_boundary:schedule=rebalance", later) - at("boundary", {})) <= 1e-12);
+  CHECK(std::fabs(at("gd_boundary", 0.09) - at("gd_boundary:alpha=0.1", 0)) <= 1e-12);
+  CHECK(at("gd_boundary:growth=0", 0.5) == at("gd_boundary", 0));
+  CHECK(value_of("gd_boundary", sample) == at("gd_boundary", 0));
+  CHECK(std::fabs(at("gd_boundary", 1) - at("generalized_dice+boundary", 0)) <= 1e-12);
+  CHECK(std::fabs(at("gd_boundary:schedule=rebalance", 1) - at("0.1*generalized_dice+boundary", 0)) <= 1e-12);
+  CHECK(std::fabs(at("gd_boundary:schedule=rebalance,least=0", 1) - at("boundary", 0)) <= 1e-12);
+  CHECK(std::fabs(at("gd_boundary:schedule=rebalance,growth=2", 0.2) -
+                  at("gd_boundary:schedule=rebalance,alpha=0.41", 0)) <= 1e-12);
+}
+
+TEST_CASE("batch=1 pools the region term of gd_boundary and leaves the boundary term alone") {
+  Random random(77);
+  Sample sample = draw_sample(random, {2, 4, 5, 2});
+  for (std::int64_t i = 0; i < 9; ++i) sample.labels.data<std::uint8_t>()[i] = 255;  // one sample has fewer voxels
+  losses::Context context;
+  context.ignore = 255;
+  const auto value = [&](const std::string& text) {
+    return make_loss(text)(sample.logits, sample.labels, context).item();
+  };
+  CHECK(std::fabs(value("gd_boundary:batch=1,alpha=0.3") - value("generalized_dice:batch=1+0.3*boundary")) <= 1e-12);
 }
 
 TEST_CASE("the automatic balance of dice_hd weighs both terms alike and holds the weight constant") {
@@ -118,12 +134,13 @@ TEST_CASE("without a border nothing is weighed") {
   CHECK(value_of("boundary", sample) == 0);
 }
 
-TEST_CASE("spacing scales distances") {
+TEST_CASE("spacing scales distances in mm") {
   Random random(78);
   const Sample sample = draw_sample(random, {2, 4, 5, 2});
   losses::Context twice;
   twice.spacing = {2, 2};
-  for (const auto& [text, factor] : {std::pair("boundary:sdf=plain", 2.0), std::pair("hausdorff_dt", 4.0)}) {
+  for (const auto& [text, factor] :
+       {std::pair("boundary:sdf=plain,unit=mm", 2.0), std::pair("hausdorff_dt:unit=mm", 4.0)}) {
     const double value = make_loss(text)(sample.logits, sample.labels, twice).item();
     CHECK_MESSAGE(std::fabs(value - factor * value_of(text, sample)) <= 1e-12 * std::fabs(value), text);
   }
@@ -134,22 +151,6 @@ TEST_CASE("Wasserstein Dice takes a square matrix") {
   CHECK_THROWS_AS(value_of("generalized_wasserstein_dice:distances=0/1/1",
                            {zeros({1, 4, 2}, DType::f64), zeros({1, 4}, DType::u8)}),
                   Error);
-}
-
-TEST_CASE("soft labels: one-hot ones are labels, and the minimum is where p = t") {
-  Random random(79);
-  const Sample sample = draw_sample(random, {2, 4, 5, 3});
-  const std::vector<double> unit = {1, 0, 0, 0, 1, 0, 0, 0, 1};
-  const Tensor one_hot = lookup(from_vector<double>({3, 3}, unit), sample.labels, DType::f64);
-  for (const char* name : {"dml", "jml"}) {
-    const losses::Loss loss = make_loss(name);
-    CHECK(std::fabs(loss(sample.logits, one_hot).item() - loss(sample.logits, sample.labels).item()) <= 1e-12);
-    CHECK(std::fabs(loss(sample.logits, softmax(sample.logits)).item()) <= 1e-12);
-    CHECK(loss(sample.logits * 3.0, softmax(sample.logits)).item() > 0.01);
-  }
-  CHECK(std::fabs(value_of("dml:smoothing=0.3", sample) -
-                  make_loss("dml")(sample.logits, 0.7 * one_hot + 0.1).item()) <= 1e-12);
-  CHECK_THROWS_AS(make_loss("dice")(sample.logits, one_hot), Error);
 }
 
 TEST_CASE("centreline Dice: zero for the truth, and a gap costs more than a thin wall") {

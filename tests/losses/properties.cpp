@@ -1,6 +1,7 @@
 // What every loss of the registry promises, whatever it computes.
 #include "tests/test.h"
 
+#include <map>
 #include <numeric>
 
 #include "tests/losses/samples.h"
@@ -160,11 +161,13 @@ TEST_CASE("steps against the gradient make the value smaller") {
     const Result first = test::evaluate(loss, z, sample.labels, context);
     Result now = first;
     // A predicted mask that changes moves the distances to it: one step, too short for that.
-    const int steps = spec.geometric ? 1 : 10;
+    const bool careful = spec.geometric || spec.jumps;
+    const int steps = careful ? 1 : 10;
+    const double length = spec.jumps ? 1e-6 : careful ? 1e-4 : 0.05;
     for (int step = 0; step < steps; ++step) {
       const double longest = test::largest(now.gradient);
       if (longest == 0) break;
-      z = z - from_vector(z.shape(), now.gradient) * ((spec.geometric ? 1e-4 : 0.05) / longest);
+      z = z - from_vector(z.shape(), now.gradient) * (length / longest);
       now = test::evaluate(loss, z, sample.labels, context);
     }
     const bool constant = test::largest(first.gradient) == 0;
@@ -184,9 +187,9 @@ TEST_CASE("f32 logits give the value of f64 to 1e-6") {
 }
 
 TEST_CASE("the same constant added to all logits of a voxel changes nothing") {
-  for_losses(49, [](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+  for_losses(49, [](const losses::Spec& spec, const std::string& text, const losses::Loss& loss, const Sample& sample,
                     const losses::Context& context) {
-    if (sample.logits.extent(-1) == 1) return;
+    if (sample.logits.extent(-1) == 1 || spec.reads_logits) return;
     const Tensor shift = random_normal(sample.logits.shape().with(-1, 1), 5, 0, 3, DType::f64);
     const Result a = test::evaluate(loss, sample.logits, sample.labels, context);
     const Result b = test::evaluate(loss, sample.logits + shift, sample.labels, context);
@@ -196,33 +199,104 @@ TEST_CASE("the same constant added to all logits of a voxel changes nothing") {
   });
 }
 
-// The value may be a sum of terms with and without distances, a + b u^p for the unit u; with log=1 it is that of 1 + L.
-// The power p is told by three units, so that the test knows no formula.
-TEST_CASE("another unit of length multiplies a distance term by a power of it, or changes nothing") {
-  int distances = 0;
-  for_losses(50, [&](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+TEST_CASE("the unit of length means nothing, unless a loss is told to measure in mm") {
+  int geometric = 0;
+  for_losses(50, [&](const losses::Spec& spec, const std::string& text, const losses::Loss& loss, const Sample& sample,
                      const losses::Context& context) {
-    const auto value_in = [&](double unit) {
+    if (test::contains(text, "unit=mm")) return;
+    geometric += spec.geometric;
+    const Result first = test::evaluate(loss, sample.logits, sample.labels, context);
+    for (const double unit : {0.01, 0.05, 0.3, 3.0, 100.0}) {
       losses::Context scaled = context;
       for (double& along : scaled.spacing) along *= unit;
-      const double value = loss(sample.logits, sample.labels, scaled).item();
-      return test::contains(text, "log=1") ? std::expm1(value) : value;
-    };
-    const double one = value_in(1);
-    if (std::fabs(value_in(8) - one) <= 1e-12 * std::fabs(one)) {
-      for (const double unit : {1e-3, 0.05, 3.0, 1e3})
-        CHECK_MESSAGE(std::fabs(value_in(unit) - one) <= 1e-12 * std::fabs(one), text << " unit " << unit);
-      return;
-    }
-    ++distances;
-    const double step = value_in(2) - one, power = std::log2((value_in(4) - value_in(2)) / step);
-    const double slope = step / (std::exp2(power) - 1);
-    for (const double unit : {1e-3, 0.05, 3.0, 1e3}) {
-      const double expected = one + slope * (std::pow(unit, power) - 1);
-      CHECK_MESSAGE(std::fabs(value_in(unit) - expected) <=
-                        1e-9 * (std::fabs(one) + std::fabs(slope) * (1 + std::pow(unit, power))),
-                    text << " unit " << unit << ": " << value_in(unit) << ", expected " << expected);
+      const Result other = test::evaluate(loss, sample.logits, sample.labels, scaled);
+      CHECK_MESSAGE(std::fabs(other.value - first.value) <= 1e-12 * std::max(1.0, std::fabs(first.value)),
+                    text << " unit " << unit << ": " << first.value << " became " << other.value);
+      CHECK_MESSAGE(test::largest_difference(other.gradient, first.gradient) <= 1e-12 * test::largest(first.gradient),
+                    text << " unit " << unit);
     }
   });
-  CHECK(distances > 20);
+  CHECK(geometric > 50);
+}
+
+// The value may be a sum of terms with and without distances, a + b u^p for the unit u; with log=1 it is that of 1 + L.
+// The power p is told by three units, so that the test knows no formula.
+TEST_CASE("in mm another unit of length multiplies a distance term by a power of it, or changes nothing") {
+  std::map<std::string, double> powers;
+  Random random(51);
+  for (const losses::Spec& spec : losses::registry()) {
+    const bool measures = std::any_of(spec.parameters.begin(), spec.parameters.end(),
+                                      [](const losses::Parameter& p) { return p.name == "unit"; });
+    for (const std::string& variant : test::variants(spec, 3)) {
+      if (!measures || test::contains(variant, "unit=")) continue;
+      const std::string text = variant + (test::contains(variant, ":") ? "," : ":") + "unit=mm";
+      const losses::Loss loss = losses::make_loss(text);
+      const Sample sample = test::draw_sample(random, {2, 3, 2, 4, 3});
+      const auto value_in = [&](double unit) {
+        losses::Context scaled = test::context_for(sample.logits.shape());
+        for (double& along : scaled.spacing) along *= unit;
+        const double value = loss(sample.logits, sample.labels, scaled).item();
+        return test::contains(text, "log=1") ? std::expm1(value) : value;
+      };
+      const double one = value_in(1);
+      const bool constant = std::fabs(value_in(8) - one) <= 1e-12 * std::fabs(one);
+      const double step = value_in(2) - one, power = constant ? 0 : std::log2((value_in(4) - value_in(2)) / step);
+      const double slope = constant ? 0 : step / (std::exp2(power) - 1);
+      for (const double unit : {1e-3, 0.01, 0.05, 3.0, 100.0, 1e3}) {
+        const double expected = one + slope * (std::pow(unit, power) - 1);
+        CHECK_MESSAGE(std::fabs(value_in(unit) - expected) <=
+                          1e-9 * (std::fabs(one) + std::fabs(slope) * (1 + std::pow(unit, power))),
+                      text << " unit " << unit << ": " << value_in(unit) << ", expected " << expected);
+      }
+      powers[variant] = power;
+    }
+  }
+  const std::map<std::string, double> known{{"boundary", 1},     {"boundary:sdf=plain", 1},   {"gd_boundary", 1},
+                                            {"hausdorff_dt", 2}, {"hausdorff_dt:alpha=1", 1}, {"dice_hd", 2},
+                                            {"dpce", 0},         {"dpce:normalize=none", 1}};
+  for (const auto& entry : known) {
+    const std::string& name = entry.first;
+    REQUIRE_MESSAGE(powers.contains(name), name);
+    CHECK_MESSAGE(std::fabs(powers[name] - entry.second) <= 1e-6, name << ": " << powers[name]);
+  }
+}
+
+TEST_CASE("a batch of samples with different spacings has the loss of its samples") {
+  Random random(52);
+  for (const losses::Spec& spec : losses::registry()) {
+    if (!spec.geometric) continue;
+    for (const std::string& text : test::variants(spec, 2)) {
+      if (test::contains(text, "batch=1") || test::contains(text, "log=1") || test::contains(text, "pool") ||
+          spec.name == "dice_hd")
+        continue;  // these are no mean over the samples
+      const losses::Loss loss = losses::make_loss(text);
+      const Sample both = test::draw_sample(random, {2, 4, 5, 2});
+      double mean = 0;
+      for (std::int64_t n = 0; n < 2; ++n) {
+        losses::Context one = test::context_for(both.logits.shape());
+        one.spacing = n == 0 ? std::vector<double>{3, 1} : std::vector<double>{0.5, 0.5};
+        mean += 0.5 * loss(slice(both.logits, 0, n, n + 1), slice(both.labels, 0, n, n + 1), one).item();
+      }
+      losses::Context context = test::context_for(both.logits.shape());
+      context.spacing = {3, 1, 0.5, 0.5};
+      CHECK_MESSAGE(std::fabs(loss(both.logits, both.labels, context).item() - mean) <= 1e-12 * std::max(1.0, mean),
+                    text);
+    }
+  }
+}
+
+// An ignored voxel used to be the other side of every class.
+TEST_CASE("a distance does not change if a voxel far from the border is ignored") {
+  const Tensor labels = from_vector<std::uint8_t>({1, 9}, {0, 0, 1, 1, 1, 1, 1, 0, 0});
+  Tensor hidden = labels.clone();
+  hidden.data<std::uint8_t>()[4] = 255;
+  const Tensor z = from_vector<double>({1, 9, 1}, {-1, 2, 3, 1, 40, 1, -2, 2, -1});
+  for (const char* name : {"boundary", "boundary:sdf=zero_inner", "hausdorff_dt"}) {
+    losses::Context ignoring;
+    ignoring.ignore = 255;
+    const losses::Loss loss = losses::make_loss(name);
+    const Result a = test::evaluate(loss, z, labels), b = test::evaluate(loss, z, hidden, ignoring);
+    for (std::size_t i = 0; i < 9; ++i)  // a mean over nine voxels, and over eight
+      if (i != 4) CHECK_MESSAGE(std::fabs(9 * a.gradient[i] - 8 * b.gradient[i]) <= 1e-12, name << " voxel " << i);
+  }
 }

@@ -198,10 +198,10 @@ TEST_CASE("gradients of the norms") {
   for (const nn::Norm kind : {nn::Norm::batch, nn::Norm::instance, nn::Norm::group, nn::Norm::none})
     for (const Activation activation : {Activation::none, Activation::relu, Activation::leaky_relu}) {
       nn::NormLayer layer(4, {.kind = kind, .activation = activation});
-      check_gradient(layer, image, text(nn::name_of(kind), " 2-D in training"));
-      check_gradient(layer, volume, text(nn::name_of(kind), " 3-D in training"));
+      check_gradient(layer, image, text(nth(nn::norm_names(), static_cast<int>(kind)), " 2-D in training"));
+      check_gradient(layer, volume, text(nth(nn::norm_names(), static_cast<int>(kind)), " 3-D in training"));
       layer.train(false);
-      check_gradient(layer, image, text(nn::name_of(kind), " 2-D in evaluation"));
+      check_gradient(layer, image, text(nth(nn::norm_names(), static_cast<int>(kind)), " 2-D in evaluation"));
     }
 }
 
@@ -211,7 +211,9 @@ TEST_CASE("gradients of the block with every option") {
     for (const bool residual : {false, true}) {
       const nn::ConvBlockOptions options{.norm = norm, .residual = residual, .dropout = 0.3};
       nn::ConvBlock flat(2, 2, 4, options, Random(1)), deep(3, 2, 2, options, Random(1));
-      check_gradient(flat, image, text("2-D ", nn::name_of(norm), residual ? " residual" : ""));
-      check_gradient(deep, volume, text("3-D ", nn::name_of(norm), residual ? " residual" : ""));
+      check_gradient(flat, image,
+                     text("2-D ", nth(nn::norm_names(), static_cast<int>(norm)), residual ? " residual" : ""));
+      check_gradient(deep, volume,
+                     text("3-D ", nth(nn::norm_names(), static_cast<int>(norm)), residual ? " residual" : ""));
     }
 }

@@ -1,77 +1,17 @@
 #!/usr/bin/env python3
-"""The PyTorch twin of nn/unet, and the numbers that unet.cpp and optimizer.cpp compare with.
+"""The numbers that unet.cpp and optimizer.cpp compare with, by the network in apps/python/voxgrad/unet.py.
 
-Not part of the test run: `python3 reference.py` needs PyTorch and prints the constants of the tests. The class UNet
-loads the weights of a run: net.load_state_dict(safetensors.torch.load_file("best.safetensors")).
+Not part of the test run: `python3 reference.py` needs PyTorch and safetensors, and prints the constants of the tests.
 """
 import math
+import pathlib
+import sys
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-
-def norm_of(kind, dims, channels):
-    if kind == "batch":
-        return (nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d)(channels)
-    if kind == "instance":
-        return (nn.InstanceNorm2d if dims == 2 else nn.InstanceNorm3d)(channels, affine=True)
-    return nn.GroupNorm(math.gcd(channels, 8), channels) if kind == "group" else nn.Identity()
-
-
-class ConvBlock(nn.Module):
-    def __init__(self, dims, in_channels, out, norm, slope, residual):
-        super().__init__()
-        conv = nn.Conv2d if dims == 2 else nn.Conv3d
-        self.conv1 = conv(in_channels, out, 3, padding=1, bias=norm == "none")
-        self.norm1 = norm_of(norm, dims, out)
-        self.conv2 = conv(out, out, 3, padding=1, bias=norm == "none")
-        self.norm2 = norm_of(norm, dims, out)
-        self.slope, self.residual = slope, residual
-        if residual and in_channels != out:
-            self.shortcut = conv(in_channels, out, 1)
-
-    def forward(self, x):
-        y = F.leaky_relu(self.norm1(self.conv1(x)), self.slope, inplace=True)
-        y = self.norm2(self.conv2(y))
-        if self.residual:
-            y = y + (self.shortcut(x) if hasattr(self, "shortcut") else x)
-        return F.leaky_relu(y, self.slope, inplace=True)
-
-
-class UNet(nn.Module):
-    def __init__(self, dims, in_channels, classes, base, depth, max_channels=320, norm="instance", slope=0.01,
-                 residual=False, transposed=True, upsampling="linear", deep_supervision=False, strides=None):
-        super().__init__()
-        self.strides = strides or [(2,) * dims] * (depth - 1)
-        self.pool = F.max_pool2d if dims == 2 else F.max_pool3d
-        self.mode = "nearest" if upsampling == "nearest" else "bilinear" if dims == 2 else "trilinear"
-        self.transposed = transposed
-        conv = nn.Conv2d if dims == 2 else nn.Conv3d
-        back = nn.ConvTranspose2d if dims == 2 else nn.ConvTranspose3d
-        width = [min(base << level, max_channels) for level in range(depth)]
-        block = lambda i, o: ConvBlock(dims, i, o, norm, slope, residual)
-        self.encoder = nn.ModuleList(block(width[l - 1] if l else in_channels, width[l]) for l in range(depth))
-        self.up = nn.ModuleList(
-            back(width[l + 1], width[l], self.strides[l], self.strides[l]) if transposed
-            else conv(width[l + 1], width[l], 1) for l in range(depth - 1))
-        self.decoder = nn.ModuleList(block(2 * width[l], width[l]) for l in range(depth - 1))
-        self.heads = nn.ModuleList(conv(width[l], classes, 1) for l in range(depth - 1 if deep_supervision else 1))
-
-    def forward(self, x):
-        skips = []
-        for level, block in enumerate(self.encoder):
-            x = block(self.pool(x, self.strides[level - 1]) if level else x)
-            skips.append(x)
-        logits = []
-        for level in reversed(range(len(self.decoder))):
-            x = self.up[level](x)
-            if not self.transposed:
-                x = F.interpolate(x, scale_factor=self.strides[level], mode=self.mode)
-            x = self.decoder[level](torch.cat([skips[level], x], 1))
-            if level < len(self.heads):
-                logits.insert(0, self.heads[level](x))
-        return logits
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "apps/python/voxgrad"))
+from unet import UNet
 
 
 def wave(count, phase):
@@ -92,7 +32,7 @@ def unet(name, extents, batch, **config):
     shape = (batch, *extents, config["in_channels"])
     x = wave(math.prod(shape), 0.1).reshape(shape).movedim(-1, 1)
     value = 0
-    outputs = net(x)
+    outputs = net.outputs(x)
     for y in outputs:
         y = last(y)
         value = value + (y * wave(y.numel(), 0.4).reshape(y.shape)).sum()
@@ -121,13 +61,17 @@ def optimizer(name, make):
 
 
 if __name__ == "__main__":
-    unet("residual", (8, 16), 2, dims=2, in_channels=2, classes=3, base=4, depth=3, norm="batch", slope=0.0,
+    unet("residual", (8, 16), 2, dims=2, in_channels=2, classes=3, base=4, depth=3, norm="batch", activation="relu",
          residual=True, deep_supervision=True)
     unet("linear", (4, 8, 8), 1, dims=3, in_channels=1, classes=1, base=3, depth=3, max_channels=8,
          transposed=False, strides=[(1, 2, 2), (2, 2, 2)])
     unet("nearest", (8, 8), 1, dims=2, in_channels=1, classes=2, base=4, depth=2, norm="group", transposed=False,
          upsampling="nearest")
+    unet("kernels", (4, 8, 6), 1, dims=3, in_channels=1, classes=2, base=2, depth=2, strides=[(2, 2, 1)],
+         kernels=[(1, 3, 3), (3, 3, 1)])
     unet("plain", (4, 4, 6), 1, dims=3, in_channels=1, classes=2, base=2, depth=2, norm="none")
+    unet("strided", (8, 12), 2, dims=2, in_channels=2, classes=2, widths=[3, 3, 5], depth=3, norm="group", slope=0.1,
+         residual=True, strides=[(1, 2), (2, 3)], strided=True)
     optimizer("sgd", lambda p: torch.optim.SGD(p, lr=1))
     optimizer("sgd, momentum 0.9, weight_decay 0.01", lambda p: torch.optim.SGD(p, 1, 0.9, weight_decay=0.01))
     optimizer("sgd, momentum 0.9, nesterov", lambda p: torch.optim.SGD(p, 1, 0.9, nesterov=True))

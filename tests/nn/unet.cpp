@@ -67,7 +67,16 @@ std::vector<Reference> references() {
                           .strides = {{1, 2, 2}, 2}};
   const UNetConfig nearest{
       .base = 4, .depth = 2, .norm = Norm::group, .upsampling = Upsampling::nearest, .transposed = false};
+  const UNetConfig kernels{.dims = 3, .base = 2, .depth = 2, .strides = {{2, 2, 1}}, .kernels = {{1, 3, 3}, {3, 3, 1}}};
   const UNetConfig plain{.dims = 3, .base = 2, .depth = 2, .norm = Norm::none};
+  const UNetConfig strided{.in_channels = 2,
+                           .widths = {3, 3, 5},
+                           .depth = 3,
+                           .norm = Norm::group,
+                           .slope = 0.1,
+                           .residual = true,
+                           .strides = {{1, 2}, {2, 3}},
+                           .strided = true};
   return {{"residual",
            residual,
            {2, 8, 16, 2},
@@ -98,6 +107,16 @@ std::vector<Reference> references() {
            0.155943491032302,
            25.9285622159492,
            39.5197911987707},
+          {"kernels",
+           kernels,
+           {1, 4, 8, 6, 1},
+           450,
+           22,
+           -2.25644024954708,
+           -0.227198600370035,
+           0.162882551073677,
+           -18.983621088722,
+           35.2483360111649},
           {"plain",
            plain,
            {1, 4, 4, 6, 1},
@@ -107,7 +126,17 @@ std::vector<Reference> references() {
            -0.165499871712506,
            -0.33362356658654,
            9.13392181623465,
-           35.9818582289191}};
+           35.9818582289191},
+          {"strided",
+           strided,
+           {2, 8, 12, 2},
+           1416,
+           46,
+           5.35324073719576,
+           -0.0181363979886612,
+           0.491219116355828,
+           33.7899681589064,
+           140.358661151656}};
 }
 
 // Gradients in PyTorch's order, by name: a state in which every parameter is replaced by its gradient.
@@ -256,11 +285,15 @@ TEST_CASE("gradients, 2-D and 3-D, with every option") {
                           .base = 2,
                           .depth = 3,
                           .norm = norm,
+                          .slope = variant ? 0.1 : 0.01,
                           .residual = variant,
                           .dropout = variant ? 0.2 : 0.0,
                           .transposed = !variant,
-                          .deep_supervision = variant};
+                          .deep_supervision = variant,
+                          .strided = norm == Norm::batch || norm == Norm::none};
+        if (norm == Norm::none) config.widths = {2, 2, 3};
         config.strides = dims == 2 ? std::vector<Extents>{{1, 2}, 2} : std::vector<Extents>{{1, 2, 2}, {2, 1, 2}};
+        if (dims == 3 && variant) config.kernels = {{1, 3, 3}, {3, 1, 3}, 3};
         UNet net(config, Random(3));
         const Tensor x = wave(dims == 2 ? Shape{2, 4, 8, 2} : Shape{1, 4, 2, 8, 2}, 0.2);
         const GradcheckResult result = test::gradcheck_module(
@@ -273,8 +306,8 @@ TEST_CASE("gradients, 2-D and 3-D, with every option") {
               return all;
             },
             12);
-        CHECK_MESSAGE(result.ok, dims << "-D " << nn::name_of(norm) << (variant ? " residual: " : ": ") << result.worst
-                                      << " at " << result.where);
+        CHECK_MESSAGE(result.ok, dims << "-D " << nth(nn::norm_names(), static_cast<int>(norm))
+                                      << (variant ? " residual: " : ": ") << result.worst << " at " << result.where);
       }
 }
 
@@ -305,9 +338,15 @@ TEST_CASE("an impossible configuration is named") {
   CHECK(contains(message({.base = 512}), "max_channels is 320, must be 512 .. 65536"));
   CHECK(contains(message({.depth = 0}), "depth is 0, must be 1 .. 10"));
   CHECK(contains(message({.dropout = 1}), "dropout is 1, must be in [0, 1)"));
+  CHECK(contains(message({.widths = {8, 8}, .depth = 3}), "2 widths for depth 3\nhint: "));
+  CHECK(contains(message({.widths = {8, 0}, .depth = 2}), "width is 0, must be 1 .. 65536"));
+  CHECK(contains(message({.slope = 2}), "slope is 2, must be in [0, 1]"));
   CHECK(contains(message({.depth = 3, .strides = {2}}), "1 strides for depth 3, must be 2\nhint: "));
   CHECK(contains(message({.depth = 2, .strides = {{1, 2, 2}}}), "a stride of 3 values for 2 axes\nhint: "));
   CHECK(contains(message({.depth = 2, .strides = {0}}), "stride is 0, must be 1 .. 6"));
+  CHECK(contains(message({.depth = 2, .kernels = {3}}), "1 kernels for depth 2, must be 2\nhint: "));
+  CHECK(contains(message({.depth = 1, .kernels = {5}}), "kernel is 5, must be 1 .. 3"));
+  CHECK(contains(message({.depth = 1, .kernels = {2}}), "an even kernel (2)"));
   try {
     UNet({.depth = 0}, Random(1));
   } catch (const Error& error) {

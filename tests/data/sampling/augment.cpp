@@ -373,6 +373,11 @@ TEST_CASE("augment: lists of sets and members") {
   CHECK(augment_options("noise=1", 3).rotate == 0);
   for (const std::string& name : augment_members())
     CHECK(!contains(error_of([&] { augment_options("none," + name + "=1", 2); }), "unknown name"));
+  const std::map<std::string, double> values = augment_values(list);
+  CHECK(values.size() == augment_members().size() - 1);  // "flip" is three of them
+  CHECK(values.at("elastic") == 0.3);
+  CHECK(values.at("flip_y") == 0.25);
+  CHECK(values.at("gamma_range") == list.gamma_range);
 }
 
 TEST_CASE("augment: lists that cannot be read, and samples that do not fit") {

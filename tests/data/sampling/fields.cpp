@@ -4,6 +4,7 @@
 #include <set>
 
 #include "data/sampling/loader.h"
+#include "engine/ops.h"
 #include "tests/data/support.h"
 #include "tests/test.h"
 
@@ -63,7 +64,7 @@ LoaderOptions options_for(const Dataset& dataset, const Shape& patch, Log& log) 
 void prepare(Fields& fields, const Dataset& dataset, Log& log) {
   const Shape& first = dataset.info().shapes[0];
   fields.prepare(
-      dataset, dataset.split("all"), Shape::filled(first.dims(), 1), [&] { ++log.progress; },
+      dataset, dataset.split("all"), Shape::filled(first.dims(), 1), {}, [&] { ++log.progress; },
       [&](const std::string& message) { log.warnings.push_back(message); });
 }
 
@@ -196,6 +197,39 @@ TEST_CASE("fields: labels, spacing or definition that changed are not taken from
   CHECK(made_for("variant 1") == 0);  // what was there stays there
 }
 
+TEST_CASE("fields: maps are those of the prepared case, and a cache keeps those of each preparation") {
+  const Folder folder;
+  const Dataset dataset = numbered_dataset(folder, kShapes);
+  const std::string cache = cache_path(folder.file("d.h5"));
+  const auto made_for = [&](const CasePreparation& change) {
+    Log log, reference;
+    Fields fields(logged_maker(log), cache);
+    fields.prepare(
+        dataset, {0, 1, 2}, {1, 1}, change, [] {}, [](const std::string&) {});
+    const std::size_t made = log.made.size();
+    LoaderOptions options = options_for(dataset, {4, 3}, reference);
+    options.prepare = change;
+    options.batch = 3;
+    Loader without_cache(dataset, options);
+    options.fields = std::make_shared<Fields>(std::move(fields));
+    Loader with_cache(dataset, options);
+    for (std::int64_t step = 0; step < 4; ++step)
+      CHECK(with_cache.batch(step).fields.at("sum").to_vector<float>() ==
+            without_cache.batch(step).fields.at("sum").to_vector<float>());
+    CHECK(log.made.size() == made);
+    return made;
+  };
+  CHECK(made_for({}) == kMaps);
+  const CasePreparation smaller = [](Case& one) {
+    one.image = slice(one.image, 0, 1, 5);
+    one.label = slice(one.label, 0, 1, 5);
+  };
+  CHECK(made_for(smaller) == kMaps);
+  CHECK(made_for([](Case& one) { one.spacing = {3, 1}; }) == kMaps);
+  CHECK(made_for(smaller) == 0);
+  CHECK(made_for({}) == 0);
+}
+
 TEST_CASE("fields: a damaged cache is made again") {
   const Folder folder;
   const Dataset dataset = numbered_dataset(folder, kShapes);
@@ -262,7 +296,9 @@ TEST_CASE("fields: work that is interrupted leaves no cache, a map of the wrong 
   const auto stop = [&] {
     if (++log.progress == 3) throw Error(ErrorKind::usage, "stopped");
   };
-  CHECK(error_of([&] { fields.prepare(dataset, {0, 1, 2}, {1, 1}, stop, [](const std::string&) {}); }) == "stopped");
+  CHECK(error_of([&] {
+          fields.prepare(dataset, {0, 1, 2}, {1, 1}, {}, stop, [](const std::string&) {});
+        }) == "stopped");
   CHECK(log.made.size() == 2);
   CHECK(!std::filesystem::exists(folder.file("d.cache.h5")));
   FieldMaker wrong = logged_maker(log);

@@ -45,7 +45,8 @@ LoaderOptions plain(const Dataset& dataset, const Shape& patch) {
 }
 
 // Mean 0 and deviation 1 in all channels together.
-void standardise(const Tensor& image) {
+void standardise(Case& one) {
+  const Tensor& image = one.image;
   const Moments all = channel_moments(image.data<float>(), image.numel(), 1)[0];
   for (std::int64_t i = 0; i < image.numel(); ++i)
     image.data<float>()[i] = static_cast<float>((image.data<float>()[i] - all.mean) / all.deviation());
@@ -136,7 +137,7 @@ TEST_CASE("loader: patches lie inside the case, everywhere, image and label from
     const Batch batch = loader.batch(step);
     CHECK(batch.images.shape() == Shape{2, 4, 5, 1});
     CHECK(batch.labels.shape() == Shape{2, 4, 5});
-    CHECK(batch.spacing == std::vector<double>{1, 1});
+    CHECK(batch.spacing == std::vector<double>{1, 1, 1, 1});
     for (std::int64_t n = 0; n < 2; ++n) {
       const float* image = batch.images.data<float>() + n * 20;
       const std::uint8_t* label = batch.labels.data<std::uint8_t>() + n * 20;
@@ -299,10 +300,10 @@ TEST_CASE("loader: a case is prepared as a whole, before patches are cut") {
   options.cases = {0};
   options.batch = 1;
   int calls = 0;
-  options.prepare = [&](const Tensor& image) {
+  options.prepare = [&](Case& one) {
     ++calls;
-    CHECK(image.shape() == Shape{20, 30, 2});
-    for (std::int64_t i = 0; i < image.numel(); ++i) image.data<float>()[i] = static_cast<float>(i);
+    CHECK(one.image.shape() == Shape{20, 30, 2});
+    for (std::int64_t i = 0; i < one.image.numel(); ++i) one.image.data<float>()[i] = static_cast<float>(i);
   };
   Loader loader(dataset, options);
   for (std::int64_t step = 0; step < 3; ++step) {
@@ -313,12 +314,39 @@ TEST_CASE("loader: a case is prepared as a whole, before patches are cut") {
   CHECK(calls == 1);
 }
 
+TEST_CASE("loader: a preparation may change the extents and the spacing of a case") {
+  const Folder folder;
+  const Dataset dataset = random_dataset(folder);
+  LoaderOptions options = plain(dataset, {10, 15});
+  options.cases = {0};
+  options.batch = 1;
+  options.foreground = 0.5;
+  options.prepare = [&](Case& one) {  // the upper left quarter, of voxels that are twice as large
+    const auto quarter = [](const Tensor& x) { return slice(slice(x, 0, 0, 10), 1, 0, 15); };
+    one.image = quarter(one.image);
+    one.label = quarter(one.label);
+    one.spacing = {2, 6};
+  };
+  const Case whole = dataset.read(0);
+  Loader loader(dataset, options);
+  for (std::int64_t step = 0; step < 4; ++step) {
+    const Batch batch = loader.batch(step);
+    CHECK(batch.spacing == std::vector<double>{2, 6});
+    bool equal = true;
+    for (std::int64_t y = 0; y < 10; ++y)
+      for (std::int64_t x = 0; x < 15; ++x)
+        equal = equal && batch.labels.at(0, y, x) == whole.label.at(y, x) &&
+                batch.images.at(0, y, x, 1) == whole.image.at(y, x, 1);
+    CHECK(equal);
+  }
+}
+
 TEST_CASE("loader: threads share the cases that they read") {
   const Folder folder;
   const Dataset dataset = random_dataset(folder);
   LoaderOptions options = busy(dataset);
   std::atomic<int> calls = 0;
-  options.prepare = [&](const Tensor&) {
+  options.prepare = [&](Case&) {
     ++calls;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the others ask for the same cases meanwhile
   };

@@ -36,6 +36,8 @@ TEST_CASE("the calibration error of a few voxels by hand") {
   // Confidence 0.8 in class 1, right in 3 of 4 voxels; confidence 1 in class 0, always right.
   tally.add(two_classes({0.8F, 0.8F, 0.8F, 0.8F, 0, 0}), labels({1, 1, 1, 0, 0, 0}));
   CHECK(std::fabs(tally.calibration_error() - 4.0 / 6 * 0.05) < 1e-7);
+  CHECK(std::fabs(tally.calibration_error(1) - 0.05) < 1e-7);  // the easy background does not hide it
+  CHECK(tally.calibration_error(0) == 0);
   CHECK(tally.voxels() == 6);
   CHECK(std::fabs(tally.volume(1) - 3.2) < 1e-6);
   CHECK(std::fabs(tally.volume(0) - 2.8) < 1e-6);
@@ -49,6 +51,8 @@ TEST_CASE("certain and wrong is an error of 1, certain and right of 0, nothing u
   CHECK(wrong.calibration_error() == 1);
   CHECK(right.calibration_error() == 0);
   CHECK(std::isnan(nothing.calibration_error()));
+  CHECK(std::isnan(nothing.calibration_error(1)));
+  CHECK(wrong.calibration_error(0) == 1);
 }
 
 TEST_CASE("labels drawn with the probabilities that are predicted are calibrated, sharper ones are not") {
@@ -65,7 +69,24 @@ TEST_CASE("labels drawn with the probabilities that are predicted are calibrated
   honest.add(p, labels(drawn));
   sharp.add(softmax(3 * log(p)), labels(drawn));
   CHECK(honest.calibration_error() < 0.005);
+  for (std::size_t label = 0; label < 3; ++label) CHECK(honest.calibration_error(label) < 0.01);
   CHECK(sharp.calibration_error() > 0.1);
+}
+
+TEST_CASE("the calibration errors of all voxels and of each predicted class are those of torchmetrics") {
+  std::vector<float> p;
+  std::vector<std::uint8_t> truth;
+  for (int i = 0; i < 300; ++i) {
+    const double a = (i * 37 % 101 + 1) / 102.0, b = (1 - a) * (i * 53 % 97 + 1) / 98.0;
+    for (const double x : {1 - a - b, b, a}) p.push_back(static_cast<float>(x));
+    truth.push_back(static_cast<std::uint8_t>(i * 29 % 13 % 3));
+  }
+  ProbabilityTally tally(3);
+  tally.add(from_vector<float>({300, 3}, p), labels(truth));
+  CHECK(std::fabs(tally.calibration_error() - 0.3284657) < 1e-6);
+  CHECK(std::fabs(tally.calibration_error(0) - 0.2542901) < 1e-6);
+  CHECK(std::fabs(tally.calibration_error(1) - 0.3051800) < 1e-6);
+  CHECK(std::fabs(tally.calibration_error(2) - 0.3862407) < 1e-6);
 }
 
 TEST_CASE("slab by slab, in any number of threads, is as good as at once; ignored voxels are left out") {

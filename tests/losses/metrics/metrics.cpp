@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <fstream>
-#include <limits>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -16,8 +15,6 @@ using namespace voxgrad;
 using namespace voxgrad::losses;
 
 namespace {
-
-const double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Tensor mask(const std::string& digits, const Shape& shape) {
   std::vector<std::uint8_t> values;

@@ -23,7 +23,7 @@ namespace {
 ModelSpec small_spec() {
   ModelSpec spec;
   spec.net = {.in_channels = 2, .classes = 3, .base = 4, .depth = 3, .strides = {{2, 2}, {1, 2}}};
-  spec.normalisation = {nn::Normalisation::Kind::zscore_dataset, {0.1, -3}, {1e-3, 17}};
+  spec.normalisation = {nn::Normalisation::Kind::zscore_dataset, {0.1, -3}, {1e-3, 17}, {-1e3, -7}, {3e3, 1e9}};
   spec.window = {8, 16};
   spec.class_names = {"background", "a \"b\"", "\xC3\xBC"};
   spec.training = {.least_spacing = {0.5, 1},
@@ -110,15 +110,19 @@ TEST_CASE("every field of the configuration is saved") {
               .classes = 3,
               .base = 3,
               .max_channels = 5,
+              .widths = {4, 6},
               .depth = 2,
               .norm = nn::Norm::group,
               .activation = Activation::relu,
+              .slope = 0.2,
               .residual = true,
               .dropout = 0.1,
               .upsampling = Upsampling::nearest,
               .transposed = false,
               .deep_supervision = true,
               .strides = {{1, 2, 3}},
+              .kernels = {{1, 3, 3}, 3},
+              .strided = true,
               .init = nn::Init::orthogonal};
   spec.window = {4, 4, 6};
   spec.training.orientation = "RAS";
@@ -144,6 +148,9 @@ TEST_CASE("every field of the configuration is saved") {
   CHECK(!read.net.transposed);
   CHECK(read.net.init == nn::Init::orthogonal);
   CHECK(read.net.dropout == 0.1);
+  CHECK(read.net.slope == 0.2);
+  CHECK(read.net.strided);
+  CHECK(read.net.widths == spec.net.widths);
   CHECK(read.net.strides == spec.net.strides);
   // No field above has its default, so a field that is not written would be read as another value.
   nn::UNetConfig defaults;
@@ -160,6 +167,9 @@ TEST_CASE("a file that is older than some keys loads with the defaults of its ti
   CHECK(spec.net.activation == Activation::leaky_relu);
   CHECK(spec.net.upsampling == Upsampling::linear);
   CHECK(spec.net.transposed);
+  CHECK(spec.net.slope == 0.01);
+  CHECK(spec.net.widths.empty());
+  CHECK(!spec.net.strided);
   // A missing key of any other name is an error.
   const std::string old = kOldDescription;
   for (const char* key :
@@ -201,10 +211,13 @@ TEST_CASE("numbers outside their range are named") {
   CHECK(contains(refusal("\"activation\":\"leaky_relu\"", "\"activation\":\"gelu\""), "\"activation\" is unknown"));
   CHECK(contains(refusal("\"network\":\"unet\"", "\"network\":\"vnet\""), "\"network\" is unknown"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2],[0,2]]"), "\"strides\" is 0, must be a whole number 1 .. 6"));
-  CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2],[2]]"), "\"strides\" has a stride of 1 axes"));
+  CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2],[2]]"), "\"strides\" has an entry of 1 axes"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2],[1,2,3,4]]"), "more than 3 axes"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "[[2,2]]"), "1 strides for depth 3"));
   CHECK(contains(refusal("[[2,2],[1,2]]", "7"), "\"strides\" is no list"));
+  CHECK(contains(refusal("\"kernels\":[]", "\"kernels\":[[3,3]]"), "kernels: 1 kernels for depth 3"));
+  CHECK(contains(refusal("\"kernels\":[]", "\"kernels\":[[3,3],[2,3],[3,3]]"),
+                 "kernels: 2 along axis 0, must be 1 or 3"));
   std::string many = "[[6,6]";
   for (int i = 0; i < 30; ++i) many += ",[6,6]";
   CHECK(contains(refusal("[[2,2],[1,2]]", many + "]"), "31 strides for depth 3"));

@@ -70,6 +70,38 @@ TEST_CASE("by data set: the same numbers for every image") {
   CHECK(contains(error_of([&] { normalisation.apply(zeros({4, 4, 3})); }), "means and deviations of 2 channels"));
 }
 
+TEST_CASE("by data set: values are clipped first if there is a range") {
+  const Normalisation normalisation{Normalisation::Kind::zscore_dataset, {2, 0}, {2, 1}, {0, -1}, {6, 1}};
+  const Tensor image = from_vector<float>({1, 3, 2}, {-5, -5, 4, 0.5, 90, 3});
+  normalisation.apply(image);
+  CHECK(image.to_vector<float>() == std::vector<float>{-1, -1, 1, 0.5, 2, 1});
+}
+
+TEST_CASE("by mask: the voxels that are not 0 in every channel get mean 0 and deviation 1, the others stay 0") {
+  const Tensor image = zeros({6, 7, 2}), inside = (wave({3, 4, 2}, 0.4) * 100.0 + 40.0).to(DType::f32);
+  inside.set({1, 1, 0}, 0);  // a voxel of which one channel is 0 belongs to the mask
+  for (std::int64_t y = 0; y < 3; ++y)
+    for (std::int64_t x = 0; x < 4; ++x)
+      for (std::int64_t c = 0; c < 2; ++c) image.set({y + 2, x + 1, c}, inside.at(y, x, c));
+  Normalisation{Normalisation::Kind::zscore_mask, {}, {}}.apply(image);
+  Normalisation().apply(inside);
+  for (std::int64_t y = 0; y < 6; ++y)
+    for (std::int64_t x = 0; x < 7; ++x)
+      for (std::int64_t c = 0; c < 2; ++c) {
+        const bool within = y >= 2 && y < 5 && x >= 1 && x < 5;
+        CHECK(image.at(y, x, c) == (within ? inside.at(y - 2, x - 1, c) : 0));
+      }
+  const Tensor nothing = zeros({3, 3, 1});
+  Normalisation{Normalisation::Kind::zscore_mask, {}, {}}.apply(nothing);
+  CHECK(nothing.to_vector<float>() == std::vector<float>(9, 0));
+}
+
+TEST_CASE("rgb: values are divided by 255") {
+  const Tensor image = from_vector<float>({1, 1, 3}, {0, 51, 255});
+  Normalisation{Normalisation::Kind::rgb, {}, {}}.apply(image);
+  CHECK(image.to_vector<float>() == std::vector<float>{0, 0.2f, 1});
+}
+
 TEST_CASE("none leaves the values") {
   const Tensor image = from_vector<float>({1, 2, 1}, {4, -7});
   Normalisation{Normalisation::Kind::none, {}, {}}.apply(image);
@@ -88,6 +120,12 @@ TEST_CASE("numbers that nothing can be divided by are refused") {
   CHECK(refusal(0, 1e-30).empty());
   for (const double wrong : {0.0, -1.0, std::nan(""), HUGE_VAL})
     CHECK(contains(refusal(3, wrong), "channel 0 has mean 3 and deviation"));
+  for (const auto& [low, high] : {std::pair{1.0, 0.0}, std::pair{std::nan(""), 1.0}, std::pair{0.0, HUGE_VAL}}) {
+    const Normalisation range{Normalisation::Kind::zscore_dataset, {0}, {1}, {low}, {high}};
+    CHECK(contains(error_of([&] { range.require_valid(1); }), "channel 0 is clipped to"));
+  }
+  const Normalisation half{Normalisation::Kind::zscore_dataset, {0}, {1}, {0}, {}};
+  CHECK(contains(error_of([&] { half.require_valid(1); }), "1 lower and 0 upper ends"));
   CHECK(contains(refusal(std::nan(""), 1), "must be finite"));
   CHECK(contains(refusal(0, 1, 2), "1 means and 1 deviations, must be 2"));
   CHECK(error_of([] { Normalisation().require_valid(4); }).empty());

@@ -214,3 +214,61 @@ TEST_CASE("an image with an element that is no number in f32 is refused, and so 
   }
   CHECK(contains(error_of([] { window_for(Model{}, {4, 4, 1}); }), "window_for: the model has no network"));
 }
+
+namespace {
+
+// The image, or its labels or probabilities, in reverse order along an axis.
+Tensor reversed(const Tensor& x, int axis) {
+  std::vector<Tensor> parts;
+  for (std::int64_t i = x.extent(axis); i > 0; --i) parts.push_back(slice(x, axis, i - 1, i));
+  return concat(parts, axis);
+}
+
+}  // namespace
+
+TEST_CASE("mirroring averages the probabilities over all subsets of the axes along which the training mirrored") {
+  Model model = small_model({16, 24});
+  const Tensor image = random_normal({16, 24, 1}, 9);
+  const auto plain = [&](const Tensor& x) { return predict_probabilities(model, x).probabilities; };
+  const Tensor once = plain(image), y = reversed(plain(reversed(image, 0)), 0),
+               x = reversed(plain(reversed(image, 1)), 1),
+               both = reversed(reversed(plain(reversed(reversed(image, 0), 1)), 0), 1);
+  const auto mirrored = [&](const std::vector<std::int64_t>& axes) {
+    model.spec.mirror_axes = axes;
+    return predict_probabilities(model, image, {.mirror = true});
+  };
+  CHECK(largest_difference(once, x) > 1e-3);  // the network sees the difference
+  CHECK(same_bits(mirrored({}).probabilities, once));
+  CHECK(same_bits(mirrored({0, 0}).probabilities, once));
+  CHECK(largest_difference(mirrored({0, 1}).probabilities, (once + x) * 0.5) < 1e-6);
+  CHECK(largest_difference(mirrored({1, 0}).probabilities, (once + y) * 0.5) < 1e-6);
+  const Prediction all = mirrored({1, 1});
+  CHECK(largest_difference(all.probabilities, (once + x + y + both) * 0.25) < 1e-6);
+  CHECK(same_bits(all.labels, argmax(all.probabilities)));
+  CHECK(same_bits(predict(model, image), argmax(once)));  // it is done only if it is asked for
+}
+
+TEST_CASE("with mirroring, many windows of a volume give the mirrored result for the mirrored volume") {
+  Model model;
+  model.spec.net = {.dims = 3, .in_channels = 1, .classes = 2, .base = 4, .depth = 2};
+  model.spec.window = {8, 8, 8};
+  model.spec.class_names = {"a", "b"};
+  model.spec.mirror_axes = {0, 1, 1};
+  model.net = std::make_unique<UNet>(model.spec.net, Random(5));
+  model.net->train(false);
+  const Tensor image = random_normal({9, 12, 20, 1}, 3);
+  const auto found = [&](const Tensor& x) { return predict_probabilities(model, x, {.mirror = true}).probabilities; };
+  CHECK(largest_difference(reversed(found(reversed(image, 2)), 2), found(image)) < 1e-5);
+  CHECK(largest_difference(reversed(found(reversed(image, 1)), 1), found(image)) < 1e-5);
+  CHECK(largest_difference(reversed(found(reversed(image, 0)), 0), found(image)) > 1e-3);
+  model.spec.mirror_axes = {1};
+  CHECK(contains(error_of([&] { found(image); }), "1 mirror axes for 3 spatial axes"));
+}
+
+TEST_CASE("an output that is not finite is found with mirroring, too") {
+  Model model = small_model({8, 8});
+  model.spec.mirror_axes = {1, 1};
+  for (const NamedTensor& parameter : model.net->parameters())
+    if (parameter.name == "heads.0.bias") parameter.tensor.data<float>()[1] = NAN;
+  CHECK(contains(error_of([&] { predict(model, zeros({8, 8, 1}), {.mirror = true}); }), "is not finite"));
+}

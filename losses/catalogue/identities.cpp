@@ -1,4 +1,4 @@
-#include "losses/core/identities.h"
+#include "losses/catalogue/identities.h"
 
 #include <algorithm>
 
@@ -19,6 +19,8 @@ const std::vector<Identity>& identities() {
       {"asymmetric:beta=2", "tversky:alpha=0.2,beta=0.8"},
       {"asymmetric:beta=1,smooth_nr=5e-06,smooth_dr=5e-06", "dice"},
       {"focal_tversky:gamma=1", "tversky"},
+      {"dice_pp:gamma=1", "dice"},
+      {"boundary_dou:most=-1", "dice:denominator=squared,batch=1,smooth_nr=0"},
       {"generalized_dice:weighting=uniform", "dice:pool_classes=1", Channels::several},
       {"penalty_gd:k=0", "generalized_dice"},
       {"penalty_gd:k=0,form=coefficient", "generalized_dice"},
@@ -43,9 +45,10 @@ const std::vector<Identity>& identities() {
       {"exp_log:w_dice=0,w_ce=1,gamma_ce=1,weights=0.5/2", "ce:weights=0.5/2", Channels::two_classes},
       {"exp_log:w_dice=1,w_ce=0,gamma_dice=1,smooth=1", "dice:transform=neg_log,smooth_nr=1,smooth_dr=1"},
       {"gd_boundary:alpha=0", "generalized_dice"},
-      {"gd_boundary:alpha=1,schedule=rebalance", "boundary"},
+      {"gd_boundary:alpha=1,schedule=rebalance,least=0", "boundary"},
       {"gd_boundary:alpha=0.3,sdf=plain", "generalized_dice+0.3*boundary:sdf=plain"},
       {"gd_boundary:alpha=0.3,schedule=rebalance", "0.7*generalized_dice+0.3*boundary"},
+      {"gd_boundary:alpha=0.95,schedule=rebalance", "0.1*generalized_dice+0.95*boundary"},
       {"ce_l1", "ce+region_size"},
       {"ce_kl", "ce+region_size:kind=kl"},
       {"ce_db", "ce+region_size:kind=db"},

@@ -2,7 +2,7 @@
 #include "engine/integrands.h"
 #include "tests/test.h"
 
-#include "losses/core/identities.h"
+#include "losses/catalogue/identities.h"
 #include "tests/losses/identity.h"
 
 using namespace voxgrad;
@@ -45,13 +45,20 @@ TEST_CASE("two channels without background are one sigmoid channel on the differ
                            "boundary",
                            "hausdorff_dt",
                            "dice_hd",
-                           "cldice"}) {
+                           "cldice",
+                           "dice_pp",
+                           "ace",
+                           "boundary_dou",
+                           "generalized_surface",
+                           "regionwise",
+                           "surface_dice"}) {
     const double pair = value_of(std::string(name) + ":background=0", two);
     CHECK_MESSAGE(std::fabs(value_of(name, {z, two.labels}) - pair) <= 1e-12, name << ": " << pair);
   }
-  for (const char* same : {"ce", "ce:smoothing=0.2", "ce:weights=0.3/2,smoothing=0.2", "focal", "ce_l1", "ce_kl",
-                           "generalized_dice", "penalty_gd", "unified_focal", "unified_focal:asymmetric=0", "topk",
-                           "topk_threshold", "dpce", "gd_boundary", "generalized_wasserstein_dice"})
+  for (const char* same :
+       {"ce", "ce:smoothing=0.2", "ce:weights=0.3/2,smoothing=0.2", "focal", "ce_l1", "ce_kl", "generalized_dice",
+        "penalty_gd", "unified_focal", "unified_focal:asymmetric=0", "topk", "topk_threshold", "dpce", "gd_boundary",
+        "skeleton_recall", "cc_dice_ce", "blob", "generalized_wasserstein_dice"})
     CHECK_MESSAGE(std::fabs(value_of(same, {z, two.labels}) - value_of(same, two)) <= 1e-12, same);
 }
 

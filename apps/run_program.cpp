@@ -1,0 +1,80 @@
+#include "apps/run_program.h"
+
+#include <signal.h>
+
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <new>
+#include <string>
+
+#include "apps/program/flags.h"
+#include "apps/program/signals.h"
+#include "apps/verbs/verbs.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+int exit_code(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::argument: return 1;
+    case ErrorKind::usage: return 2;
+    case ErrorKind::data: return 3;
+    case ErrorKind::model: return 4;
+    case ErrorKind::io: return 5;
+    case ErrorKind::memory: return 6;
+    case ErrorKind::diverged: return 7;
+    case ErrorKind::check: return 8;
+  }
+  return 1;
+}
+
+int say_error(const std::string& message, const std::string& hint, int code) {
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  if (!hint.empty()) std::fprintf(stderr, "hint: %s\n", hint.c_str());
+  return code;
+}
+
+void add_verbs_and_run(int argc, const char* const* argv) {
+  Program program;
+  add_info(program);
+  add_synth(program);
+  add_import(program);
+  add_inspect(program);
+  add_doctor(program);
+  add_train(program);
+  add_watch(program);
+  add_evaluate(program);
+  add_predict(program);
+  add_export(program);
+  add_metrics(program);
+  add_losses(program);
+  add_compare(program);
+  add_report(program);
+  add_bench(program);
+  program.run(argc, argv);
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv) {
+  signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
+  try {
+    add_verbs_and_run(argc, argv);
+    return 0;
+  } catch (const Interrupted& interrupted) {
+    return 128 + interrupted.signal;
+  } catch (const Error& error) {
+    const ErrorKind kind = error.kind();
+    return say_error(with_flags(kind, error.message()), with_flags(kind, error.hint()), exit_code(kind));
+  } catch (const std::filesystem::filesystem_error& error) {
+    return say_error(error.path1().string() + ": " + error.code().message(), "", exit_code(ErrorKind::io));
+  } catch (const std::bad_alloc&) {
+    return say_error("out of memory", "use a smaller --batch or --patch", exit_code(ErrorKind::memory));
+  } catch (const std::exception& error) {
+    return say_error(std::string("internal: ") + error.what(), "", 1);
+  }
+}
+
+}  // namespace voxgrad::apps

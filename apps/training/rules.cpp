@@ -1,0 +1,221 @@
+#include "apps/training/rules.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "apps/program/console.h"
+#include "apps/program/words.h"
+#include "apps/training/preparation_rules.h"
+#include "engine/error.h"
+#include "engine/names.h"
+
+namespace voxgrad::apps {
+namespace {
+
+// Defaults for settings that nobody gave (apps/README.md).
+constexpr std::int64_t kBase = 16;                            // channels of the first level
+constexpr std::int64_t kVoxelsPerStep = 2 * 65536;            // aim for the batch, 2 .. 16 patches
+constexpr double kShareOfMemory = 0.5;                        // that a step may take
+constexpr std::int64_t kPasses = 6;                           // default budget: so many patches of every training case,
+constexpr std::int64_t kLeastSteps = 600, kMostSteps = 3000;  // in so many steps
+constexpr double kRate = 2e-3, kRateSgd = 1e-2;               // for Adam and AdamW, for SGD with momentum
+
+struct Draft {
+  TrainConfig& config;
+  const TrainingCases& cases;
+  const nn::ModelSpec* source;
+  Geometry geometry = {};
+};
+
+std::string all_extents(const std::vector<Extents>& list, int dims) {
+  std::vector<std::string> words;
+  for (const Extents& extents : list) {
+    Shape axes;
+    for (int axis = 0; axis < dims; ++axis) axes.push_back(extents[axis]);
+    words.push_back(sizes_text(axes));
+  }
+  return join(words, " ");
+}
+
+bool in_slices(const Draft& d) { return d.cases.info.dims == 3 && d.config.dims == 2; }
+
+Decision dims(Draft& d) {
+  const bool thin = thin_stacks(d.cases.shapes, d.cases.spacings);
+  const bool own = d.source != nullptr && d.source->net.dims == 3 && d.source->window[0] == 1;
+  if (d.config.dims == 0) d.config.dims = thin || own ? 2 : d.cases.info.dims;
+  return {text(d.config.dims), d.cases.info.dims == 2 ? "the cases are images"
+                               : own                  ? "the model that the training begins with takes slices"
+                               : thin ? "the cases are volumes of a few thick slices, which say little of each other"
+                                      : "the cases are volumes"};
+}
+
+Decision kernels(Draft& d) {
+  GeometryWish wish;
+  wish.depth = static_cast<int>(d.config.depth);
+  wish.slices = in_slices(d);
+  if (d.config.kernels.empty()) d.config.kernels = "spacing";
+  wish.full_kernels = choice("--kernels: unknown value", d.config.kernels, {"spacing", "full"}) == 1;
+  const int axes = d.cases.info.dims;
+  if (d.source != nullptr && d.source->net.depth == wish.depth) {
+    wish.strides = d.source->net.strides;
+    wish.kernels = d.source->net.kernels;
+    if (wish.strides.empty()) wish.strides.assign(static_cast<std::size_t>(wish.depth - 1), Extents(2));
+    if (wish.kernels.empty()) wish.kernels.assign(static_cast<std::size_t>(wish.depth), Extents(3));
+  }
+  if (!d.config.patch.empty()) {
+    const auto crosses = std::count_if(d.config.patch.begin(), d.config.patch.end(),
+                                       [](char letter) { return letter == 'x' || letter == ','; });
+    wish.patch = wish.slices && crosses < 2 ? Shape{1} + parse_sizes(d.config.patch, 2, "--patch")
+                                            : parse_sizes(d.config.patch, axes, "--patch");
+    if (wish.slices && wish.patch[0] != 1)
+      throw Error(ErrorKind::usage, text("--patch ", d.config.patch, ": with --dims 2 a patch has one slice"),
+                  "write " + sizes_text(wish.patch.with(0, 1)));
+  }
+  d.geometry = plan_geometry(d.cases.shapes, d.cases.spacings, wish);
+  const bool flat = std::any_of(d.geometry.kernels.begin(), d.geometry.kernels.end(), [&](const Extents& kernel) {
+    for (int axis = 0; axis < axes; ++axis)
+      if (kernel[axis] == 1) return true;
+    return false;
+  });
+  return {all_extents(d.geometry.kernels, axes),
+          !wish.kernels.empty() ? "as the model that the training begins with"
+          : wish.slices         ? "slices are segmented one by one"
+          : flat      ? "slices are twice as thick as pixels or more, until the poolings have made the voxels cubes"
+          : axes == 2 ? "the pixels are nearly squares"
+                      : "the voxels are nearly cubes"};
+}
+
+Decision patch(Draft& d) {
+  const bool asked = !d.config.patch.empty();
+  d.config.patch = sizes_text(d.geometry.patch);
+  Shape largest = d.cases.shapes.front();
+  for (const Shape& shape : d.cases.shapes)
+    for (int axis = 0; axis < shape.dims(); ++axis) largest[axis] = std::max(largest[axis], shape[axis]);
+  bool whole = true;
+  for (int axis = in_slices(d) ? 1 : 0; axis < largest.dims(); ++axis)
+    whole = whole && d.geometry.patch[axis] >= largest[axis];
+  return {d.config.patch, asked ? ""
+                          : whole
+                              ? "the largest case fits, with what the poolings divide"
+                              : text("the median case, cut to ", d.config.dims == 2 ? "256^2 pixels" : "64^3 voxels")};
+}
+
+Decision depth(Draft& d) {
+  d.config.depth = d.geometry.depth;
+  return {text(d.config.depth, ", poolings ", all_extents(d.geometry.strides, d.cases.info.dims)),
+          "an axis is halved while four voxels are left of it, the finest axes first"};
+}
+
+Decision base(Draft& d) {
+  if (d.config.base == 0) d.config.base = kBase;
+  return {text(d.config.base), "a small network, which two processor cores train in minutes"};
+}
+
+Decision batch(Draft& d) {
+  std::int64_t& batch = d.config.batch;
+  if (batch > 0) return {text(batch), ""};
+  batch = std::clamp<std::int64_t>(kVoxelsPerStep / d.geometry.patch.numel(), 2, 16);
+  const auto available = static_cast<double>(available_memory_bytes());
+  bool cut = false;
+  while (batch > 1 && available > 0 &&
+         bytes_of_step(d.config, d.geometry, std::ssize(d.cases.info.class_names)) > kShareOfMemory * available) {
+    batch /= 2;
+    cut = true;
+  }
+  return {text(batch),
+          cut ? text("more patches would take over half of the ", size_text(available_memory_bytes()), " that are free")
+              : text("about ", kVoxelsPerStep, " voxels a step, 2 to 16 patches")};
+}
+
+Decision foreground(Draft& d) {
+  return {text(d.config.foreground), "of the patches are centred on foreground, each class as often as the others"};
+}
+
+Decision augment(Draft& d) {
+  const bool asked = !d.config.augment.empty();
+  if (!asked) d.config.augment = "default";
+  return {d.config.augment, asked ? ""
+                            : d.cases.info.dims == 3
+                                ? "rotation to 30 degrees, scaling, intensities; no flips, because "
+                                  "left and right may differ"
+                                : "rotation, flips, scaling, intensities"};
+}
+
+Decision weights(Draft& d) {
+  const bool asked = d.config.loss.find("weights=") != std::string::npos;
+  return {asked ? "by frequency" : "none",
+          asked ? "the loss asks for them" : "the loss has none; Dice losses balance the classes themselves"};
+}
+
+Decision deep_supervision(Draft& d) {
+  return {d.config.deep_supervision ? "on" : "off", "only on request: it makes every step longer"};
+}
+
+Decision rate(Draft& d) {
+  if (d.config.lr == 0) d.config.lr = d.config.optimizer == "sgd" ? kRateSgd : kRate;
+  return {text(d.config.lr), "the default of " + d.config.optimizer};
+}
+
+// Six patches of every training case; the number of epochs follows when the batch is known.
+Decision steps(Draft& d) {
+  const bool asked = d.config.steps > 0 || d.config.epochs > 0;
+  const std::int64_t number = d.cases.count, batch = d.config.batch;
+  if (!asked) d.config.steps = std::clamp(kPasses * number / batch, kLeastSteps, kMostSteps);
+  const double seen = static_cast<double>(d.config.steps * batch) / static_cast<double>(number);
+  return {asked ? text(d.config.steps > 0 ? d.config.steps : d.config.epochs, d.config.steps > 0 ? "" : " epochs")
+                : text(d.config.steps),
+          asked ? ""
+                : text("so many patches show each of the ", number, " training cases ",
+                       static_cast<std::int64_t>(std::lround(seen)), " times; twice the time shows it twice as often")};
+}
+
+// The table. A rule may use what those above it have set.
+struct Rule {
+  const char* setting;
+  Decision (*decide)(Draft&);
+};
+constexpr Rule kRules[]{{"dims", dims},
+                        {"kernels", kernels},
+                        {"patch", patch},
+                        {"depth", depth},
+                        {"base", base},
+                        {"batch", batch},
+                        {"foreground", foreground},
+                        {"augment", augment},
+                        {"class weights", weights},
+                        {"deep_supervision", deep_supervision},
+                        {"lr", rate},
+                        {"steps", steps}};
+
+}  // namespace
+
+Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelSpec* source) {
+  const Json asked = to_json(config), usual = to_json(TrainConfig());
+  Draft draft{config, cases, source};
+  std::vector<Reason> reasons;
+  for (const Rule& rule : kRules) {
+    Decision decision = rule.decide(draft);
+    const bool given = asked.contains(rule.setting) && asked.at(rule.setting) != usual.at(rule.setting);
+    if (given || decision.reason.empty()) decision.reason = "as asked";
+    reasons.push_back({rule.setting, std::move(decision.value), std::move(decision.reason)});
+  }
+  return {std::move(draft.geometry), std::move(reasons)};
+}
+
+double bytes_of_step(const TrainConfig& config, const Geometry& geometry, std::int64_t classes) {
+  constexpr std::int64_t kMostChannels = 320;   // UNetConfig::max_channels
+  constexpr double kEncoder = 2, kDecoder = 3;  // maps of a level: two convolutions; the same and the upsampled map
+  double voxels = static_cast<double>(config.batch) * static_cast<double>(geometry.patch.numel());
+  double floats = voxels * static_cast<double>(3 * config.base + 3 * classes);  // gradients, logits
+  for (int level = 0; level < geometry.depth; ++level) {
+    const bool bottleneck = level + 1 == geometry.depth;
+    const auto width = static_cast<double>(std::min(config.base << level, kMostChannels));
+    floats += voxels * width * (kEncoder + (bottleneck ? 0 : kDecoder));
+    if (!bottleneck)
+      for (int axis = 0; axis < geometry.patch.dims(); ++axis)
+        voxels /= static_cast<double>(nth(geometry.strides, level)[axis]);
+  }
+  return 4 * floats;
+}
+
+}  // namespace voxgrad::apps

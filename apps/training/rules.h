@@ -1,0 +1,41 @@
+// The rules that fill in what nobody asked for. They stand in one table (rules.cpp), each with the reason that it
+// gives.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/training/config.h"
+#include "apps/training/geometry.h"
+#include "data/dataset.h"
+#include "nn/inference/model.h"
+
+namespace voxgrad::apps {
+
+// What the rules know of the training cases.
+struct TrainingCases {
+  const data::DatasetInfo& info;
+  std::int64_t count;                         // of the training cases
+  std::vector<Shape> shapes;                  // of each case, or of those that were looked at, as the network sees them
+  std::vector<std::vector<double>> spacings;  // of the same cases, for each axis
+};
+
+// A line of the plan: a setting with its value, and why it is so.
+struct Reason {
+  std::string setting, value, why;
+};
+
+struct Filled {
+  Geometry geometry;
+  std::vector<Reason> reasons;
+};
+// Fills in every setting of `config` that has no value yet, in the order of the table. The poolings and kernels of
+// `source`, a model that the training begins with, are taken as long as the depth is the same. Throws Error(usage) for
+// values that do not fit each other.
+Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelSpec* source = nullptr);
+
+// The memory that the tensors of one training step take, in bytes: the maps that are saved for the backward pass, and
+// those of the finest level that it needs at once. It is an estimate, for a choice before anything is allocated.
+double bytes_of_step(const TrainConfig& config, const Geometry& geometry, std::int64_t classes);
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,75 @@
+#include "apps/training/validation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "nn/inference/windows.h"
+
+namespace voxgrad::apps {
+namespace {
+
+constexpr std::int64_t kLeastValidations = 10, kLeastCases = 8;
+constexpr double kPassesOfStep = 3;  // forward passes that take as long as a training step
+
+double share_of(std::int64_t cases, const Plan& plan) {
+  return plan.val.empty() ? 1 : static_cast<double>(cases) / static_cast<double>(plan.val.size());
+}
+
+}  // namespace
+
+std::vector<std::int64_t> evenly(std::int64_t count, std::int64_t size) {
+  std::vector<std::int64_t> result;
+  count = std::min(count, size);
+  for (std::int64_t i = 0; i < count; ++i) result.push_back((2 * i + 1) * size / (2 * count));
+  return result;
+}
+
+void set_validated(Plan& plan, std::int64_t count) {
+  plan.validated.clear();
+  const std::int64_t all = std::ssize(plan.val);
+  for (const std::int64_t i : evenly(count == 0 ? all : count, all)) plan.validated.push_back(nth(plan.val, i));
+  plan.config.validate_cases = std::ssize(plan.validated);
+}
+
+void bound_validations(Plan& plan, double allowed) {
+  const std::int64_t cases = std::ssize(plan.validated), wished = validations(plan);
+  const auto whole = [](double value) { return static_cast<std::int64_t>(std::min(value, 1e15)); };
+  if (static_cast<double>(wished) <= allowed) return;
+  std::int64_t count = std::max(std::min(wished, kLeastValidations), whole(allowed)), kept = cases;
+  if (static_cast<double>(count) > allowed) {
+    const double fitting = static_cast<double>(cases) * allowed / static_cast<double>(count);
+    kept = std::min(cases, std::max(kLeastCases, whole(fitting)));
+    // As often as the cases that are left can be segmented.
+    const double part = cases == 0 ? 1 : static_cast<double>(kept) / static_cast<double>(cases);
+    count = std::clamp<std::int64_t>(whole(allowed / part), 1, count);
+  }
+  if (kept < cases) set_validated(plan, kept);
+  if (const std::int64_t epochs = plan.epoch_of(plan.steps); plan.config.validate_every > 0)
+    plan.config.validate_every = (epochs + count - 1) / count;
+}
+
+double validation_in_steps(const Plan& plan, const data::DatasetInfo& info) {
+  double voxels = 0;
+  for (const std::int64_t index : plan.validated) {
+    double windows = 1;
+    for (int axis = 0; axis < plan.model.window.dims(); ++axis) {
+      const std::int64_t extent = nth(info.shapes, index)[axis], window = plan.model.window[axis];
+      windows *= static_cast<double>(std::min(extent, window) * std::ssize(nn::window_starts(extent, window)));
+    }
+    voxels += windows;
+  }
+  return voxels / (kPassesOfStep * static_cast<double>(plan.config.batch * plan.model.window.numel()));
+}
+
+std::int64_t validations(const Plan& plan) {
+  const std::int64_t every = plan.config.validate_every, epochs = plan.epoch_of(plan.steps);
+  return every == 0 ? 1 : (epochs + every - 1) / every;
+}
+
+double validated_share(const Plan& plan) { return share_of(std::ssize(plan.validated), plan); }
+
+double least_validated_share(const Plan& plan) {
+  return share_of(std::min(std::ssize(plan.validated), kLeastCases), plan);
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,78 @@
+// Surface Dice by dilation: Dice of two borders that are dilated by the tolerance, a smooth stand-in for the normalised
+// surface Dice.
+//
+//   b(x) = x - erode(x)          a cube of 3 voxels
+//   W(x) = dilate(b(x))          a box that reaches ceil(tau / spacing) voxels along each axis
+//   L = mean over n, c of 1 - 2 sum W(p) W(t) / (sum W(p) + sum W(t) + s)
+//
+// This is the surface term of MIST (Celaya et al.), surface_dice_dilation.py, which mixes it with Dice and cross
+// entropy in equal shares: 0.5*dice_ce+0.5*surface_dice. No paper describes it. tau=0 is its automatic tolerance, 1.25
+// times the coarsest spacing. With unit=voxel a length of 1 is the geometric mean of the spacing.
+#include <algorithm>
+#include <cmath>
+
+#include "losses/core/inputs.h"
+#include "losses/core/registry.h"
+
+namespace voxgrad::losses {
+namespace {
+
+// [N, *S, C]
+Tensor soft_border(const Tensor& x) {
+  std::vector<int> axes;
+  for (int axis = 1; axis <= x.dims() - 2; ++axis) axes.push_back(axis);
+  return x - erode(x, axes);
+}
+
+// reach: voxels per spatial axis.
+Tensor widened(Tensor x, const std::vector<std::int64_t>& reach) {
+  for (int axis = 1; axis <= x.dims() - 2; ++axis)
+    x = dilate(x, std::vector<int>(static_cast<std::size_t>(std::min(nth(reach, axis - 1), x.extent(axis))), axis));
+  return x;
+}
+
+Function build(Parameters& with) {
+  const double tau = with.number("tau", 0, 0, 1e6, "tolerance as a length; 0: 1.25 times the coarsest spacing");
+  const bool voxels =
+      with.choice("unit", {"voxel", "mm"}, "of tau: the geometric mean of the spacing is 1, or that of the spacing")
+          .is("voxel");
+  const double s = with.number("smooth", 1e-6, 1e-12, 1e12, "added to the denominator");
+  with.background(false);
+  with.absent();
+  with.weights("factor of a class's loss");
+  return [=](const LossInput& in) {
+    const Tensor p = in.counted(in.probabilities()), t = in.counted(in.truth());
+    std::vector<double> step = in.spacing();
+    if (step.empty()) step.assign(static_cast<std::size_t>(t.dims() - 2), 1.0);
+    double mean_step = 1;
+    for (double along : step) mean_step *= std::pow(along, 1.0 / static_cast<double>(step.size()));
+    const double tolerance = tau == 0 ? 1.25 * *std::max_element(step.begin(), step.end())
+                             : voxels ? tau * mean_step
+                                      : tau;
+    std::vector<std::int64_t> reach;
+    // The subtracted share keeps a quotient that is whole but for rounding from the next voxel.
+    for (double along : step) reach.push_back(static_cast<std::int64_t>(std::ceil(tolerance / along - 1e-9)));
+    const Tensor predicted = widened(soft_border(p), reach), true_border = widened(soft_border(t), reach);
+    const Tensor overlap = in.sums(predicted * true_border), total = in.sums(predicted) + in.sums(true_border);
+    return in.mean_of_classes(1 - 2 * overlap / (total + s), in.sums(t));
+  };
+}
+
+}  // namespace
+
+Spec spec_surface_dice() {
+  return {.name = "surface_dice",
+          .family = Family::boundary,
+          .summary = "Dice of the borders, dilated by a tolerance",
+          .formula = "mean_nc 1 - 2 sum W(p) W(t) / (sum W(p) + sum W(t) + s), W the dilated border x - erode(x)",
+          .source = "MIST, surface_dice_dilation.py (Celaya et al.)",
+          .helps = "with a region loss, where a border may be off by the tolerance and no more",
+          .fails =
+              "alone it does not tell inside from outside; no gradient where prediction and truth are further apart "
+              "than the tolerance",
+          .build = build,
+          .geometric = true,
+          .objective = false};
+}
+
+}  // namespace voxgrad::losses

@@ -1,0 +1,98 @@
+// `import --weights` makes a model of the weights of others, says what it assumed, and refuses what does not fit. The
+// names of others are tested by nn/exchange/foreign.cpp and tests/exchange/foreign.py.
+#include <filesystem>
+
+#include "engine/io/safetensors.h"
+#include "engine/ops.h"
+#include "nn/inference/model.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+
+namespace {
+
+void replace(std::string& text, const std::string& from, const std::string& to) {
+  if (const std::size_t at = text.find(from); at != std::string::npos) text.replace(at, from.size(), to);
+}
+
+// The weights under the names of MONAI's BasicUNet, with three levels.
+TensorFile as_basic_unet(const nn::UNet& net) {
+  TensorFile file{net.state(), {}};
+  for (NamedTensor& entry : file.tensors) {
+    for (const char* number : {"1", "2"}) {
+      const std::string theirs = std::string("conv_") + (number[0] == '1' ? "0" : "1");
+      replace(entry.name, std::string(".conv") + number, ".convs." + theirs + ".conv");
+      replace(entry.name, std::string(".norm") + number, ".convs." + theirs + ".adn.N");
+    }
+    replace(entry.name, "encoder.0.convs.", "conv_0.");
+    replace(entry.name, "encoder.", "down_");
+    for (const char* part : {"up", "decoder"})
+      for (const char* level : {"0", "1"})
+        replace(entry.name, std::string(part) + "." + level,
+                std::string("upcat_") + (level[0] == '0' ? "1" : "2") + (part[0] == 'u' ? ".upsample.deconv" : ""));
+    replace(entry.name, "heads.0", "final_conv");
+  }
+  return file;
+}
+
+}  // namespace
+
+TEST_CASE("weights of others become a model that predicts, and what was assumed is said") {
+  const Folder folder;
+  nn::UNet net({.widths = {4, 4, 8}, .depth = 3, .slope = 0.1}, Random(1));
+  net.train(false);
+  const std::string weights = folder.file("w.safetensors"), model = folder.file("m.safetensors");
+  save_tensors(weights, as_basic_unet(net));
+  const std::vector<std::string> words{"import", weights, "--weights", "monai-basicunet", "-o", model};
+  const Outcome outcome = program(words);
+  REQUIRE(outcome.code == 0);
+  CHECK(contains(outcome.err, "slope of the activation is taken for 0.1"));
+  CHECK(contains(outcome.err, "the patch is taken for 256x256; --patch"));
+  CHECK(contains(outcome.err, "called background, class 1; --class-names"));
+  const Tensor x = random_normal({1, 8, 12, 1}, 7);
+  const nn::Model loaded = nn::load_model(model);
+  CHECK(allclose(loaded.net->forward(x), net(x), 0, 0));
+
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    more.push_back("--overwrite");
+    return program(more);
+  };
+  CHECK(with({"--patch", "32x64", "--class-names", "a,b", "--normalisation", "2:4", "--slope", "0.2"}).code == 0);
+  const nn::ModelSpec spec = nn::load_model(model).spec;
+  CHECK(spec.window == Shape({32, 64}));
+  CHECK(spec.class_names == std::vector<std::string>{"a", "b"});
+  CHECK(spec.normalisation.mean == std::vector<double>{2});
+  CHECK(spec.normalisation.deviation == std::vector<double>{4});
+  CHECK(spec.net.slope == 0.2);
+  CHECK(program({"import", weights, "--weights", "monai-basicunet", "--dry-run", "-q"}).code == 0);
+
+  const auto refusal = [&](const std::vector<std::string>& more, int code) {
+    const Outcome refused = with(more);
+    CHECK_MESSAGE(refused.code == code, refused.err);
+    return refused.err;
+  };
+  CHECK(contains(refusal({"--patch", "30"}, 2), "--patch 30: extent 30 of axis 0 is no multiple of 4"));
+  CHECK(contains(refusal({"--class-names", "a"}, 2), "1 names, the network has 2 classes"));
+  CHECK(contains(refusal({"--normalisation", "a"}, 2), "cannot read \"a\""));
+  CHECK(contains(refusal({"--masks", "m"}, 2), "--masks excludes --weights"));
+  CHECK(contains(program({"import", weights, "--weights", "unet", "-o", folder.file("n")}).err, "unknown network"));
+}
+
+TEST_CASE("weights that do not fit are refused with a line for each cause, and nothing is written") {
+  const Folder folder;
+  const nn::UNet net({.widths = {4, 4, 8}, .depth = 3}, Random(1));
+  TensorFile file = as_basic_unet(net);
+  file.tensors.push_back({"conv_0.conv_0.adn.A.weight", full({1}, 0.25)});
+  for (NamedTensor& entry : file.tensors)
+    if (entry.name == "upcat_1.upsample.deconv.bias") entry.tensor = zeros({5});
+  save_tensors(folder.file("w.safetensors"), file);
+  const Outcome outcome =
+      program({"import", folder.file("w.safetensors"), "--weights", "monai-basicunet", "-o", folder.file("m")});
+  CHECK(outcome.code == 4);
+  CHECK(contains(outcome.err,
+                 "does not fit a U-Net of voxgrad:\n  an activation with weights (PReLU): conv_0.conv_0.adn.A"));
+  CHECK(contains(outcome.err, "\n  another shape: upcat_1.upsample.deconv.bias is [5], must be [4]"));
+  CHECK(!std::filesystem::exists(folder.file("m")));
+}

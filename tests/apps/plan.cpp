@@ -1,0 +1,26 @@
+// The plan of a training: what follows from settings and cases, beside the geometry.
+#include "apps/training/plan.h"
+
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::apps;
+using namespace voxgrad::test;
+
+TEST_CASE("a model remembers along which axes its training mirrored") {
+  const Folder folder;
+  const data::Dataset flat = data::Dataset::open(phantom_file(folder, "nuclei2d", 8, {32, 32})),
+                      deep = data::Dataset::open(phantom_file(folder, "organ3d", 6, {16, 16, 16}));
+  const auto axes = [](const data::Dataset& dataset, const std::string& augment) {
+    TrainConfig config;
+    config.augment = augment;
+    return make_plan(dataset, config).model.mirror_axes;
+  };
+  using Axes = std::vector<std::int64_t>;
+  CHECK(axes(flat, "") == Axes{1, 1});
+  CHECK(axes(flat, "none") == Axes{0, 0});
+  CHECK(axes(flat, "default,flip_x=0") == Axes{1, 0});
+  CHECK(axes(deep, "") == Axes{0, 0, 0});
+  CHECK(axes(deep, "default,flip_z=0.5") == Axes{1, 0, 0});
+  CHECK(axes(deep, "none,flip=1,flip_y=0") == Axes{1, 0, 1});
+}

@@ -1,0 +1,153 @@
+// Several predictions that become one: mirrored images, several models, and what is cleaned up afterwards.
+#include <filesystem>
+
+#include "apps/program/json.h"
+#include "data/exchange/output.h"
+#include "data/label_file.h"
+#include "engine/ops.h"
+#include "nn/inference/clean_up.h"
+#include "nn/inference/windows.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using apps::Json;
+
+namespace {
+
+nn::Model model_of(std::uint64_t seed) {
+  nn::Model model;
+  model.spec.net = {.dims = 2, .in_channels = 1, .classes = 3, .base = 4, .depth = 2};
+  model.spec.window = {16, 16};
+  model.spec.class_names = {"background", "cell", "nucleus"};
+  model.net = std::make_unique<nn::UNet>(model.spec.net, Random(seed));
+  model.net->train(false);
+  return model;
+}
+
+data::Image noise() {
+  data::Image image;
+  image.values = empty({24, 30, 1});
+  image.element = data::h5::Element::u8;
+  image.spacing = {1, 1};
+  for (std::int64_t i = 0; i < image.values.numel(); ++i)
+    image.values.data<float>()[i] = static_cast<float>(i * i % 251);
+  return image;
+}
+
+std::vector<float> mask_of(const std::string& path) { return data::read_image(path).values.to_vector<float>(); }
+std::vector<float> floats(const Tensor& labels) { return labels.to(DType::f32).to_vector<float>(); }
+
+}  // namespace
+
+TEST_CASE("predict --tta mirrors where the training did, and refuses a model whose training did not") {
+  const Folder folder;
+  const data::Image image = noise();
+  const std::string a = folder.file("a.safetensors"), b = folder.file("b.safetensors"), in = folder.file("in.png"),
+                    out = folder.file("out.png");
+  data::write_image(in, image);
+  nn::Model model = model_of(3);
+  nn::save_model(b, model);
+  model.spec.mirror_axes = {1, 1};
+  nn::save_model(a, model);
+  const Outcome outcome = program({"predict", a, in, "-o", out, "--tta", "--json"});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(Json::parse(outcome.out)["tta"] == true);
+  CHECK(mask_of(out) == floats(nn::predict(model, image.values, {.mirror = true})));
+  CHECK(mask_of(out) != floats(nn::predict(model, image.values)));
+  for (const std::vector<std::string>& models : {std::vector{b}, {a, b}}) {
+    std::vector<std::string> words{"predict", in, "-o", folder.file("none.png"), "--tta"};
+    words.insert(words.begin() + 1, models.begin(), models.end());
+    const Outcome refused = program(words);
+    CHECK(refused.code == 2);
+    CHECK_MESSAGE(contains(refused.err, "--tta: the training of " + b + " mirrored along no axis"), refused.err);
+  }
+}
+
+TEST_CASE("evaluate --tta measures the mirrored prediction") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), run = folder.file("run");
+  REQUIRE(program(small_training(data, run)).code == 0);
+  const auto dice = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"evaluate", run, data, "--split", "all", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = program(words);
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    const Json json = Json::parse(outcome.out);
+    CHECK(json["tta"] == !more.empty());
+    return json["cases"].dump();
+  };
+  CHECK(dice({}) != dice({"--tta"}));
+}
+
+TEST_CASE("predict cleans up as the model says, and the mean of several models as all of them say") {
+  const Folder folder;
+  const data::Image image = noise();
+  const std::string in = folder.file("in.png");
+  data::write_image(in, image);
+  nn::Model first = model_of(3), second = model_of(4);
+  first.spec.clean_up = second.spec.clean_up = {.foreground = true, .classes = {0, 1, 0}};
+  const std::string a = folder.file("a.safetensors"), b = folder.file("b.safetensors"),
+                    c = folder.file("c.safetensors");
+  nn::save_model(a, first);
+  nn::save_model(b, second);
+  second.spec.clean_up = {};
+  nn::save_model(c, second);
+  const auto mask = [&](std::vector<std::string> words, std::string* err = nullptr) {
+    words.insert(words.begin(), "predict");
+    words.insert(words.end(), {in, "-o", folder.file("out.png"), "--overwrite"});
+    const Outcome outcome = program(words);
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    if (err != nullptr) *err = outcome.err;
+    return mask_of(folder.file("out.png"));
+  };
+  const Tensor p = nn::predict_probabilities(first, image.values).probabilities,
+               q = nn::predict_probabilities(second, image.values).probabilities;
+  const Tensor raw = argmax((p + q) * 0.5), clean = raw.clone();
+  nn::clean_up(clean, first.spec.clean_up, 3);
+  REQUIRE(floats(raw) != floats(clean));
+  std::string said;
+  CHECK(mask({a}, &said) == floats(nn::predict(first, image.values)));
+  CHECK_MESSAGE(contains(said, "only the largest component of all foreground, then of cell"), said);
+  CHECK(mask({a, "--no-clean-up"}) == floats(nn::predict(first, image.values, {.clean_up = false})));
+  CHECK(mask({a, b}, &said) == floats(clean));
+  CHECK(!contains(said, "warning"));
+  CHECK(mask({a, b, "--no-clean-up"}) == floats(raw));
+  CHECK(mask({a, c}, &said) == floats(raw));
+  CHECK_MESSAGE(contains(said, "the models clean up different components"), said);
+}
+
+TEST_CASE("the runs of all folds are averaged, whether they are named one by one or by their folder") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 9, {32, 32}), in = folder.file("in.png");
+  data::write_image(in, noise());
+  std::vector<std::string> runs;
+  for (const char* fold : {"0", "1", "2"}) {
+    runs.push_back(folder.file("folds/" + std::string(fold)));
+    const Outcome trained = program(small_training(data, runs.back(), {"--fold", fold + std::string("/3"), "-q"}));
+    REQUIRE_MESSAGE(trained.code == 0, trained.err);
+  }
+  Tensor sum = zeros({24, 30, 2});
+  for (const std::string& run : runs)
+    sum = sum + nn::predict_probabilities(nn::load_model(run + "/best.safetensors"), noise().values, {.mirror = true})
+                    .probabilities;
+  std::vector<std::string> words{"predict", in, "-o", folder.file("out.png"), "--tta", "--no-clean-up", "--overwrite"};
+  std::vector<std::string> by_folder = words;
+  words.insert(words.begin() + 1, runs.begin(), runs.end());
+  by_folder.insert(by_folder.begin() + 1, folder.file("folds"));
+  for (const std::vector<std::string>& how : {words, by_folder}) {
+    std::vector<std::string> command = how;
+    command.push_back("--json");
+    const Outcome outcome = program(command);
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    CHECK(Json::parse(outcome.out)["models"].size() == 3);
+    CHECK(mask_of(folder.file("out.png")) == floats(argmax(sum * (1.0 / 3))));
+  }
+  // A folder that has anything else is a folder of images.
+  std::filesystem::create_directories(folder.file("mixed/run"));
+  std::filesystem::copy(runs.front() + "/best.safetensors", folder.file("mixed/run/best.safetensors"));
+  data::write_image(folder.file("mixed/a.png"), noise());
+  const Outcome images = program({"predict", runs.front(), folder.file("mixed"), "-o", folder.file("masks")});
+  REQUIRE_MESSAGE(images.code == 0, images.err);
+  CHECK(mask_of(folder.file("masks/a.png")).size() == 720);
+}

@@ -1,0 +1,196 @@
+// Trainings that begin with the weights of a model: what is taken, what is drawn anew, and that it helps.
+#include "apps/training/transfer.h"
+
+#include <filesystem>
+#include <set>
+
+#include "apps/program/json.h"
+#include "apps/training/preparation.h"
+#include "apps/training/trainer.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using namespace voxgrad::apps;
+
+namespace {
+
+nn::Model model_of(const std::vector<std::string>& classes, std::int64_t channels = 1, std::int64_t base = 4) {
+  nn::Model model;
+  model.spec.net = {.in_channels = channels, .classes = std::ssize(classes), .base = base, .depth = 2};
+  model.spec.class_names = classes;
+  model.spec.window = {16, 16};
+  model.net = std::make_unique<nn::UNet>(model.spec.net, Random(11));
+  model.path = "old";
+  return model;
+}
+
+Plan plan_of(const std::vector<std::string>& classes, std::int64_t channels = 1, std::int64_t base = 4) {
+  Plan plan;
+  plan.model = model_of(classes, channels, base).spec;
+  return plan;
+}
+
+Tensor named(const std::vector<NamedTensor>& state, const std::string& name) {
+  for (const NamedTensor& entry : state)
+    if (entry.name == name) return entry.tensor;
+  return {};
+}
+
+std::vector<float> row(const Tensor& x, std::int64_t i) { return slice(x, 0, i, i + 1).to_vector<float>(); }
+
+// A phantom of another seed than phantom_file() has.
+std::string other_phantom(const Folder& folder, std::uint64_t seed) {
+  const std::string path = folder.file(text("other", seed, ".h5"));
+  data::write_dataset(path, data::make_phantom("nuclei2d", {20, {48, 48}, seed}));
+  return path;
+}
+
+Json run_of(const std::string& directory) { return Json::parse(bytes_of(directory + "/run.json")); }
+
+}  // namespace
+
+TEST_CASE("equal classes take everything; others keep their weights by name, and new ones are drawn") {
+  const nn::Model old = model_of({"background", "liver", "spleen"});
+  const std::vector<NamedTensor> weights = old.net->state();
+  const Transfer same = transfer_weights(old, plan_of({"background", "liver", "spleen"}));
+  CHECK(same.drawn.empty());
+  CHECK(same.taken == std::ssize(weights));
+  for (const NamedTensor& entry : same.state)
+    CHECK(entry.tensor.to_vector<float>() == named(weights, entry.name).to_vector<float>());
+
+  const Plan plan = plan_of({"background", "kidney", "liver", "tumour"});
+  const Transfer other = transfer_weights(old, plan);
+  CHECK(other.classes == std::vector<std::string>{"background", "liver"});
+  CHECK(other.drawn_classes == std::vector<std::string>{"kidney", "tumour"});
+  const std::vector<NamedTensor> fresh = fresh_model(plan, Device::cpu).net->state();
+  for (const char* head : {"heads.0.weight", "heads.0.bias"}) {
+    const Tensor now = named(other.state, head), before = named(weights, head), drawn = named(fresh, head);
+    CHECK(row(now, 0) == row(before, 0));
+    CHECK(row(now, 1) == row(drawn, 1));
+    CHECK(row(now, 2) == row(before, 1));
+    CHECK(row(now, 3) == row(drawn, 3));
+  }
+  const std::string said = transfer_text(other);
+  CHECK_MESSAGE(contains(said, "classes background, liver; drawn anew: kidney, tumour"), said);
+  Plan begun = plan;
+  begun.start = std::make_shared<Transfer>(other);
+  CHECK(named(fresh_model(begun, Device::cpu).net->state(), "encoder.0.conv2.weight").to_vector<float>() ==
+        named(weights, "encoder.0.conv2.weight").to_vector<float>());
+}
+
+TEST_CASE("other channels cost the first convolution and the normalisation; another base is refused") {
+  const nn::Model old = model_of({"background", "liver"});
+  const Transfer colour = transfer_weights(old, plan_of({"background", "liver"}, 3));
+  CHECK(colour.drawn == std::vector<std::string>{"encoder.0.conv1.weight"});
+  CHECK(!colour.normalisation);
+  try {
+    transfer_weights(old, plan_of({"background", "liver"}, 1, 8));
+    FAIL("was not refused");
+  } catch (const Error& error) {
+    CHECK(contains(error.message(), "no weight of its encoder fits"));
+    CHECK(contains(error.hint(), "--base 4 --depth 2"));
+  }
+}
+
+TEST_CASE("images are prepared as for the model if the data ask for the same kind of normalisation") {
+  nn::ModelSpec ours, theirs;
+  CHECK(same_kind(ours, theirs));
+  theirs.normalisation = {.kind = nn::Normalisation::Kind::zscore_dataset, .mean = {1}, .deviation = {2}};
+  CHECK(!same_kind(ours, theirs));
+  theirs = ours;
+  theirs.net.in_channels = 2;
+  CHECK(!same_kind(ours, theirs));
+
+  const Folder folder;
+  const std::string file = phantom_file(folder, "nuclei2d", 10, {32, 32});
+  const data::Dataset dataset = open_dataset(file, "");
+  nn::ModelSpec source;
+  source.preparation = {.crop = true, .spacing = {2, 2}};
+  const auto prepared_as = [&](const std::string& crop, nn::Normalisation::Kind kind) {
+    TrainConfig config;
+    config.crop = crop;
+    nn::ModelSpec model;
+    source.normalisation.kind = kind;
+    static_cast<void>(plan_preparation(config, model, dataset, {0, 1}, {}, &source));
+    return model.preparation;
+  };
+  CHECK(prepared_as("auto", nn::Normalisation::Kind::zscore_case).crop);
+  CHECK(prepared_as("auto", nn::Normalisation::Kind::zscore_case).spacing == std::vector<double>{2, 2});
+  CHECK(!prepared_as("off", nn::Normalisation::Kind::zscore_case).crop);
+  CHECK(prepared_as("auto", nn::Normalisation::Kind::none).spacing.empty());
+}
+
+TEST_CASE("settings of the network are those of the model unless they are given") {
+  TrainConfig config;
+  config.base = 8;
+  const std::set<std::string> given{"base"};
+  nn::UNetConfig net{.base = 24, .depth = 3, .norm = nn::Norm::group, .residual = true, .dropout = 0.1};
+  net.deep_supervision = true;
+  adopt_settings(config, net, [&](const std::string& name) { return given.contains(name); });
+  CHECK(config.base == 8);
+  CHECK(config.depth == 3);
+  CHECK(config.norm == "group");
+  CHECK(config.residual);
+  CHECK(config.dropout == 0.1);
+  CHECK(config.deep_supervision);
+}
+
+TEST_CASE("a training that begins with a model is far better after a few steps, and resumes without the model") {
+  const Folder folder;
+  const std::string old = folder.file("old"), data = other_phantom(folder, 7), run = folder.file("run");
+  REQUIRE(program({"train", other_phantom(folder, 3), "-o", old, "--base", "6", "--depth", "3", "--norm", "group",
+                   "--batch", "4", "--steps", "150", "-q"})
+              .code == 0);
+  const std::vector<std::string> few{"train", data, "--steps", "8", "--batch", "4", "--lr", "3e-4"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = few;
+    words.insert(words.end(), more.begin(), more.end());
+    return program(words);
+  };
+  const Outcome dry = with({"--from", old, "--dry-run", "--json"});
+  REQUIRE_MESSAGE(dry.code == 0, dry.err);
+  CHECK(Json::parse(dry.out)["transfer"]["drawn"].empty());
+  const Outcome begun = with({"--from", old, "-o", run});
+  REQUIRE_MESSAGE(begun.code == 0, begun.err);
+  CHECK_MESSAGE(contains(begun.err, "normalisation of the model"), begun.err);
+  REQUIRE(with({"-o", folder.file("scratch"), "--base", "6", "--depth", "3", "--norm", "group", "-q"}).code == 0);
+  const auto dice = [&](const std::string& name) {
+    return run_of(folder.file(name))["results"]["test"]["dice_mean"].get<double>();
+  };
+  CHECK_MESSAGE(dice("run") > dice("scratch") + 0.2, dice("run"), " ", dice("scratch"));
+  const Json manifest = run_of(run);
+  CHECK(manifest["config"]["from"] == old);
+  CHECK(manifest["config"]["base"] == 6);
+  CHECK(manifest["config"]["norm"] == "group");
+  CHECK(manifest["transfer"]["file"] == old + "/best.safetensors");
+
+  // Killed before its end, and the model is gone.
+  const std::string whole = folder.file("whole"), parts = folder.file("parts");
+  const auto start = [&](const std::string& out) {
+    return std::vector<std::string>{"train", data, "--batch", "4", "--from", old, "--steps", "120", "-o", out};
+  };
+  REQUIRE(program(start(whole)).code == 0);
+  Running first(start(parts));
+  REQUIRE(first.saw("epoch 1/"));
+  first.send(SIGKILL);
+  first.wait();
+  std::filesystem::remove_all(old);
+  const Outcome resumed = program({"train", "--resume", parts});
+  REQUIRE_MESSAGE(resumed.code == 0, resumed.err);
+  for (const char* name : {"last.safetensors", "best.safetensors", "metrics.csv"})
+    CHECK_MESSAGE(bytes_of(whole + "/" + name) == bytes_of(parts + "/" + name), name);
+  CHECK(run_of(parts)["transfer"] == run_of(whole)["transfer"]);
+  const Outcome gone = with({"--from", old, "-o", folder.file("no")});
+  CHECK(gone.code == 5);
+}
+
+TEST_CASE("a model of other axes is refused") {
+  const Folder folder;
+  const std::string volumes = phantom_file(folder, "organ3d", 6, {16, 16, 16});
+  const nn::Model flat = model_of({"background", "organ"});
+  nn::save_model(folder.file("flat.safetensors"), flat);
+  const Outcome outcome = program({"train", volumes, "--from", folder.file("flat.safetensors"), "--dry-run"});
+  CHECK(outcome.code == 2);
+  CHECK_MESSAGE(contains(outcome.err, "the model has 2 spatial axes"), outcome.err);
+}

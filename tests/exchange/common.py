@@ -1,0 +1,29 @@
+"""What the scripts of this folder share. A script ends with 77, "skipped", where a package is missing."""
+import importlib
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "apps/python/voxgrad"))
+
+
+def need(*packages):
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            print(f"skipped: the Python package {package} is not installed")
+            sys.exit(77)
+
+
+def last(x):  # [N, C, *S] to [N, *S, C]
+    return x.movedim(1, -1).contiguous()
+
+
+def difference(got, expected):
+    """The largest difference, as a share of the largest expected value."""
+    return float(abs(got - expected).max() / abs(expected).max())
+
+
+def expect(difference, bound, what):
+    if not difference <= bound:
+        sys.exit(f"{what}: differs by {difference:.2e} of the largest value, at most {bound:.0e} is expected")
