@@ -84,6 +84,7 @@ void on_the_host(const Tensor& x, const Tensor& y, const F& compute) {
 
 }  // namespace
 
+#ifndef VOXGRAD_INFERENCE_ONLY
 // Both follow paths of voxels, one after the other.
 void Backend::components(const Tensor& labels, const std::vector<int>& classes, int connectivity, const Tensor& y) {
   on_the_host(labels, y, [&](Backend& cpu, const Tensor& from, const Tensor& to) {
@@ -93,6 +94,7 @@ void Backend::components(const Tensor& labels, const std::vector<int>& classes, 
 void Backend::skeleton(const Tensor& mask, const Tensor& y) {
   on_the_host(mask, y, [](Backend& cpu, const Tensor& from, const Tensor& to) { cpu.skeleton(from, to); });
 }
+#endif
 
 void Backend::check_labels(const Tensor& labels, std::int64_t classes, int ignore) {
   const std::int64_t largest = largest_label(labels, ignore);
