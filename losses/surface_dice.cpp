@@ -42,17 +42,30 @@ Function build(Parameters& with) {
   with.weights("factor of a class's loss");
   return [=](const LossInput& in) {
     const Tensor p = in.counted(in.probabilities()), t = in.counted(in.truth());
-    std::vector<double> step = in.spacing();
-    if (step.empty()) step.assign(static_cast<std::size_t>(t.dims() - 2), 1.0);
-    double mean_step = 1;
-    for (double along : step) mean_step *= std::pow(along, 1.0 / static_cast<double>(step.size()));
-    const double tolerance = tau == 0 ? 1.25 * *std::max_element(step.begin(), step.end())
-                             : voxels ? tau * mean_step
-                                      : tau;
-    std::vector<std::int64_t> reach;
-    // The subtracted share keeps a quotient that is whole but for rounding from the next voxel.
-    for (double along : step) reach.push_back(static_cast<std::int64_t>(std::ceil(tolerance / along - 1e-9)));
-    const Tensor predicted = widened(soft_border(p), reach), true_border = widened(soft_border(t), reach);
+    const std::int64_t axes = t.dims() - 2;
+    std::vector<double> spacing = in.spacing();
+    if (spacing.empty()) spacing.assign(static_cast<std::size_t>(axes), 1.0);
+    // The tolerance in voxels of each axis, for the sample whose spacing begins at `first`.
+    const auto reach_of = [&](auto first) {
+      const std::vector<double> step(first, first + axes);
+      double mean_step = 1;
+      for (double along : step) mean_step *= std::pow(along, 1.0 / static_cast<double>(axes));
+      const double tolerance = tau == 0 ? 1.25 * *std::max_element(step.begin(), step.end())
+                               : voxels ? tau * mean_step
+                                        : tau;
+      std::vector<std::int64_t> reach;
+      // The subtracted share keeps a quotient that is whole but for rounding from the next voxel.
+      for (double along : step) reach.push_back(static_cast<std::int64_t>(std::ceil(tolerance / along - 1e-9)));
+      return reach;
+    };
+    const auto border = [&](const Tensor& x) {
+      if (std::ssize(spacing) == axes) return widened(soft_border(x), reach_of(spacing.begin()));
+      std::vector<Tensor> samples;
+      for (std::int64_t n = 0; n < x.extent(0); ++n)
+        samples.push_back(widened(soft_border(slice(x, 0, n, n + 1)), reach_of(spacing.begin() + n * axes)));
+      return concat(samples, 0);
+    };
+    const Tensor predicted = border(p), true_border = border(t);
     const Tensor overlap = in.sums(predicted * true_border), total = in.sums(predicted) + in.sums(true_border);
     return in.mean_of_classes(1 - 2 * overlap / (total + s), in.sums(t));
   };

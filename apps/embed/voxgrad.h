@@ -122,11 +122,12 @@ typedef struct voxgrad_loss_options {
   const int64_t* ignore;         /* the label that is left out of everything; NULL: none */
   const double* spacing;         /* per spatial axis; NULL: 1 */
   const double* class_fractions; /* per class, for weights=inverse, sqrt and median; NULL: unknown */
-  double epoch;                  /* for losses with a schedule */
+  double progress;               /* 0 .. 1, the share of the training that is done, for losses with a schedule */
 } voxgrad_loss_options;
 
 /* The value, and scale times its gradient with respect to the logits. `logits` [N, *S, C] are f32 or f64; one channel
- * is a sigmoid. `labels` [N, *S] are u8, i32 or i64; dml and jml also take [N, *S, C] of the type of the logits.
+ * is a sigmoid. `labels` [N, *S] are u8, i32 or i64. Losses without distances and ranks
+ * also take the probability of each class, [N, *S, C] of the type of the logits.
  * `value`, `gradient` (type and extents of the logits, any strides) and `options` may be NULL. */
 int voxgrad_loss_evaluate(voxgrad_context* context, const voxgrad_loss* loss, const voxgrad_array* logits,
                           const voxgrad_array* labels, const voxgrad_loss_options* options, double scale, double* value,
@@ -142,7 +143,7 @@ int voxgrad_distance(voxgrad_context* context, const voxgrad_array* labels, int 
 typedef struct voxgrad_metric_options {
   size_t size;
   int classes;           /* with the background */
-  int only_counts;       /* 1: leaves out what measures surfaces, which takes longer */
+  int only_counts;       /* 1: leaves out what measures surfaces and objects, which takes longer */
   const int64_t* ignore; /* voxels with this truth are left out; NULL: none */
   const double* spacing; /* per axis; NULL: 1 */
   double tolerance;      /* of nsd; 0: the largest spacing */

@@ -19,6 +19,7 @@ Json to_json(const TrainConfig& config) {
 TrainConfig config_from_json(const Json& json) {
   TrainConfig config;
   const auto take = [&](const char* name, auto& value, const char* = "") {
+    if (!json.contains(name)) return;
     try {
       json.at(name).get_to(value);
     } catch (const nlohmann::json::exception& error) {
@@ -28,6 +29,17 @@ TrainConfig config_from_json(const Json& json) {
   visit_settings(config, take);
   take("seed", config.seed);
   return config;
+}
+
+void require_all_settings(const Json& json) {
+  const TrainConfig usual;
+  visit_settings(usual, [&](const std::string& name, const auto&, const char*) {
+    if (!json.contains(name))
+      throw Error(
+          ErrorKind::model,
+          "the run has no setting `" + name + "`: an earlier version began it, which this one cannot go on with",
+          "its model can be used; to go on from its weights, start a new run with --from");
+  });
 }
 
 std::string to_toml(const TrainConfig& config) {

@@ -82,8 +82,11 @@ void visit_settings(Config& c, F&& f) {
 }
 
 Json to_json(const TrainConfig& config);
-// Throws Error(model) for a setting that is absent or of another type.
+// Settings that are absent, because an earlier version did not know them, keep their defaults. Throws Error(model) for
+// a setting of another type.
 TrainConfig config_from_json(const Json& json);
+// Throws Error(model) if a setting is absent: then a resumed run would not go on as it began.
+void require_all_settings(const Json& json);
 // Writes the settings as flat TOML, which `train --config` reads.
 std::string to_toml(const TrainConfig& config);
 

@@ -216,8 +216,9 @@ void resume(const TrainOptions& options, const Program& program) {
   if (!options.time.empty()) refuse_change("--time", options.resume);
   RunDirectory directory = RunDirectory::reopen(options.resume);
   std::string warning;
-  TrainConfig config =
-      config_from_json(metadata_json(directory.load_last(warning), "config", directory.file("last.safetensors")));
+  const Json settings = metadata_json(directory.load_last(warning), "config", directory.file("last.safetensors"));
+  require_all_settings(settings);
+  TrainConfig config = config_from_json(settings);
   if (options.verb->get_parent()->count("--seed") > 0 && program.common().seed != config.seed)
     refuse_change("--seed", options.resume);
   if (!options.config.data.empty()) config.data = options.config.data;

@@ -66,7 +66,7 @@ TEST_CASE("a dry run trains nothing and foretells memory and time") {
     CHECK_MESSAGE(!reason["why"].get<std::string>().empty(), settings.back());
     CHECK_MESSAGE(!reason["value"].get<std::string>().empty(), settings.back());
   }
-  CHECK(settings.front() == "dims");
+  CHECK(settings.front() == "crop");
   CHECK(settings.back() == "steps");
   const Json trained = Json::parse(program(small_training(data, folder.file("run"), {"--json", "-q"})).out);
   CHECK(trained["parameters"] == json["parameters"]);

@@ -68,6 +68,7 @@ TEST_CASE("the cases are spread over all, and the number of steps that a validat
   CHECK(plan.validated == plan.val);
   data::DatasetInfo info;
   info.shapes = {{32, 32}, {64, 32}, {16, 32}};
+  info.spacings = {{1, 1}, {1, 1}, {1, 1}};
   plan.model.window = {32, 32};
   plan.config.batch = 4;
   plan.validated = {0};

@@ -223,7 +223,14 @@ TEST_CASE("losses, logits and labels that do not fit") {
   log.refused(VOXGRAD_DATA, evaluate(logits, Elements<std::uint8_t>({1, 4, 5}, Order::dense, 3)), "label 3");
   log.refused(VOXGRAD_DATA, evaluate(logits, Elements<std::int64_t>({1, 4, 5}, Order::dense, -100)), "label -100");
   log.refused(VOXGRAD_DATA, evaluate(logits, Elements<std::int32_t>({1, 4, 5}, Order::dense, 256)), "label 256");
-  log.refused(VOXGRAD_ARGUMENT, evaluate(logits, Elements<float>({1, 4, 5, 3})), "only dml and jml take soft labels");
+  voxgrad_loss* ranks = nullptr;
+  REQUIRE(voxgrad_loss_new(log.context, "lovasz_softmax", &ranks) == 0);
+  double none = 0;
+  log.refused(
+      VOXGRAD_ARGUMENT,
+      voxgrad_loss_evaluate(log.context, ranks, logits, Elements<float>({1, 4, 5, 3}), nullptr, 1, &none, nullptr),
+      "needs labels u8");
+  voxgrad_loss_free(ranks);
   log.refused(VOXGRAD_ARGUMENT, evaluate(logits, labels, kNan), "scale nan");
   log.refused(VOXGRAD_DATA, evaluate(logits, labels, 1, Elements<float>({1, 4, 5, 2})), "gradient: [1, 4, 5, 2]");
   log.refused(VOXGRAD_ARGUMENT, evaluate(logits, labels, 1, Elements<double>({1, 4, 5, 3})), "the type of the logits");

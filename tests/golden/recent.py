@@ -86,10 +86,12 @@ def border(mask):
     return mask & ~nd.binary_erosion(mask)  # scipy: four or six neighbours, nothing outside
 
 
-def distance(mask, spacing):
-    if mask.all() or not mask.any():
+def distance(mask, spacing, valid):
+    """To the nearest voxel on the other side; ignored voxels are on neither side."""
+    rest = ~mask & valid.numpy().astype(bool)
+    if not rest.any() or not mask.any():
         return np.zeros(mask.shape)
-    return nd.distance_transform_edt(mask, spacing) + nd.distance_transform_edt(~mask, spacing)
+    return nd.distance_transform_edt(~rest, spacing) * mask + nd.distance_transform_edt(~mask, spacing) * rest
 
 
 def boundary_dou(x, most=0.8, batch=1, background=1, s=1e-5):
@@ -122,7 +124,7 @@ def generalized_surface(x, ratio="class", background=0):
     for i in range(x.n):
         top, bottom = [], []
         for c in x.foreground(background):
-            D = torch.from_numpy(distance(x.mask(i, c), x.spacing)) * x.valid[i]
+            D = torch.from_numpy(distance(x.mask(i, c), x.spacing, x.valid[i]))
             w = 1 / (x.t[i][c].sum() ** 2 + 1) if ratio == "pooled" else 1.0
             top.append(w * ((D * (1 - (x.t[i][c] + x.p[i][c]))) ** 2).sum())
             bottom.append(w * (D**2).sum())
@@ -135,7 +137,7 @@ def generalized_surface(x, ratio="class", background=0):
 def regionwise(x, background=1):
     losses = []
     for i, c in itertools.product(range(x.n), x.foreground(background)):
-        d = distance(x.mask(i, c), x.spacing) * x.mask(i, c)
+        d = distance(x.mask(i, c), x.spacing, x.valid[i]) * x.mask(i, c)
         w = torch.from_numpy(np.where(x.mask(i, c), -d / max(d.max(), 1e-30), 1.0))
         losses.append((x.p[i][c] * w * x.valid[i]).sum() / x.valid[i].sum())
     return mean(losses)

@@ -228,7 +228,8 @@ TEST_CASE("in mm another unit of length multiplies a distance term by a power of
     const bool measures = std::any_of(spec.parameters.begin(), spec.parameters.end(),
                                       [](const losses::Parameter& p) { return p.name == "unit"; });
     for (const std::string& variant : test::variants(spec, 3)) {
-      if (!measures || test::contains(variant, "unit=")) continue;
+      if (!measures || test::contains(variant, "unit=") || spec.name == "surface_dice")
+        continue;  // surface_dice counts the voxels within a tolerance
       const std::string text = variant + (test::contains(variant, ":") ? "," : ":") + "unit=mm";
       const losses::Loss loss = losses::make_loss(text);
       const Sample sample = test::draw_sample(random, {2, 3, 2, 4, 3});
@@ -266,10 +267,10 @@ TEST_CASE("a batch of samples with different spacings has the loss of its sample
   for (const losses::Spec& spec : losses::registry()) {
     if (!spec.geometric) continue;
     for (const std::string& text : test::variants(spec, 2)) {
-      if (test::contains(text, "batch=1") || test::contains(text, "log=1") || test::contains(text, "pool") ||
+      const losses::Loss loss = losses::make_loss(text);
+      if (test::contains(loss.text(), "batch=1") || test::contains(text, "log=1") || test::contains(text, "pool") ||
           spec.name == "dice_hd")
         continue;  // these are no mean over the samples
-      const losses::Loss loss = losses::make_loss(text);
       const Sample both = test::draw_sample(random, {2, 4, 5, 2});
       double mean = 0;
       for (std::int64_t n = 0; n < 2; ++n) {

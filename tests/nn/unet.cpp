@@ -18,7 +18,7 @@ using test::wave;
 
 namespace {
 
-std::vector<std::string> names(const std::vector<NamedTensor>& tensors) {
+std::vector<std::string> parameter_names(const std::vector<NamedTensor>& tensors) {
   std::vector<std::string> all;
   for (const NamedTensor& entry : tensors) all.push_back(entry.name);
   return all;
@@ -26,7 +26,7 @@ std::vector<std::string> names(const std::vector<NamedTensor>& tensors) {
 
 // The parameters of reference.py: parameter k counts the sorted names, and element i is in PyTorch's order.
 std::vector<NamedTensor> wave_state(const UNet& net) {
-  std::vector<std::string> sorted = names(net.parameters());
+  std::vector<std::string> sorted = parameter_names(net.parameters());
   std::sort(sorted.begin(), sorted.end());
   std::vector<NamedTensor> state = net.state();
   for (NamedTensor& entry : state) {
@@ -202,7 +202,7 @@ TEST_CASE("names and number of parameters, counted by hand") {
                                           "decoder.0.norm2.bias",
                                           "heads.0.weight",
                                           "heads.0.bias"};
-  CHECK(names(net.parameters()) == expected);
+  CHECK(parameter_names(net.parameters()) == expected);
   const std::int64_t encoder0 = 9 * 1 * 8 + 9 * 8 * 8 + 4 * 8;
   const std::int64_t encoder1 = 9 * 8 * 16 + 9 * 16 * 16 + 4 * 16;
   const std::int64_t up0 = 4 * 16 * 8 + 8;
@@ -345,7 +345,6 @@ TEST_CASE("an impossible configuration is named") {
   CHECK(contains(message({.depth = 2, .strides = {{1, 2, 2}}}), "a stride of 3 values for 2 axes\nhint: "));
   CHECK(contains(message({.depth = 2, .strides = {0}}), "stride is 0, must be 1 .. 6"));
   CHECK(contains(message({.depth = 2, .kernels = {3}}), "1 kernels for depth 2, must be 2\nhint: "));
-  CHECK(contains(message({.depth = 1, .kernels = {5}}), "kernel is 5, must be 1 .. 3"));
   CHECK(contains(message({.depth = 1, .kernels = {2}}), "an even kernel (2)"));
   try {
     UNet({.depth = 0}, Random(1));

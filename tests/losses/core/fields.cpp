@@ -212,6 +212,7 @@ TEST_CASE("ignored voxels are on no side of a border") {
   // What is ignored changes nothing else: an object that is cut by it keeps its own border.
   for (const std::string& key : losses::field_keys())
     for (const std::int64_t channels : {1, 2}) {
+      if (!is_distance(key) && key != "region") continue;
       const Values whole = field(key, line({0, 1, 1, 1, 1, 1, 0}), channels);
       const Values hidden =
           make_field(key, line({0, 1, 200, 1, 1, 1, 0}), channels, {}, DType::f64, 200).to_vector<double>();

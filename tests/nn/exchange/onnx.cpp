@@ -211,7 +211,7 @@ TEST_CASE("the metadata say how images are prepared and what the outputs mean") 
   CHECK(metadata["divisor"] == "[2,4]");
   CHECK(metadata["least_spacing"] == "[0.5,3.0]");
   CHECK(metadata["spacing_unit"] == "\"mm\"");
-  CHECK(metadata["normalisation"] == R"({"kind":"dataset","mean":[2.0],"deviation":[4.0]})");
+  CHECK(metadata["normalisation"] == R"({"kind":"dataset","mean":[2.0],"deviation":[4.0],"low":[],"high":[]})");
   CHECK(metadata["normalised_inside"] == "false");
   const Graph inside = written(model, {.normalise = true});
   CHECK(inside.metadata.at("normalised_inside") == "true");
