@@ -1,6 +1,8 @@
 // Losses and their gradients.
 #include <cmath>
+#include <iterator>
 #include <optional>
+#include <set>
 
 #include "apps/embed/arrays.h"
 #include "apps/embed/handles.h"
@@ -26,7 +28,8 @@ void evaluate(const losses::Loss& loss, const voxgrad_array* given_logits, const
   }
   losses::Context context;
   context.spacing = embed::spacing_of(options.spacing, shape.spatial_dims());
-  context.epoch = options.epoch;
+  check(options.progress >= 0 && options.progress <= 1, "progress: ", options.progress, ", must be 0 .. 1");
+  context.progress = full({}, options.progress, DType::f64);
   if (options.class_fractions != nullptr)
     context.class_fractions.assign(options.class_fractions, options.class_fractions + shape[-1]);
   std::optional<std::int64_t> ignore;
@@ -66,8 +69,8 @@ const char* voxgrad_loss_text(const voxgrad_loss* loss) {
 
 const char* voxgrad_loss_name(int index) {
   try {
-    const std::vector<losses::Spec>& all = losses::registry();
-    return index >= 0 && index < std::ssize(all) ? nth(all, index).name.c_str() : nullptr;
+    const std::set<losses::Spec>& all = losses::registry();
+    return index >= 0 && index < std::ssize(all) ? std::next(all.begin(), index)->name.c_str() : nullptr;
   } catch (...) {
     return nullptr;  // no memory for the table
   }

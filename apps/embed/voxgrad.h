@@ -120,13 +120,13 @@ const char* voxgrad_loss_name(int index);                /* the losses that ther
 typedef struct voxgrad_loss_options {
   size_t size;
   const int64_t* ignore;         /* the label that is left out of everything; NULL: none */
-  const double* spacing;         /* per spatial axis; NULL: 1 */
+  const double* spacing;         /* per spatial axis, for losses of distances; NULL: 1 */
   const double* class_fractions; /* per class, for weights=inverse, sqrt and median; NULL: unknown */
-  double epoch;                  /* for losses with a schedule */
+  double progress;               /* 0 .. 1, the share of the training that is done; for losses with a schedule */
 } voxgrad_loss_options;
 
 /* The value, and scale times its gradient with respect to the logits. `logits` [N, *S, C] are f32 or f64; one channel
- * is a sigmoid. `labels` [N, *S] are u8, i32 or i64; dml and jml also take [N, *S, C] of the type of the logits.
+ * is a sigmoid. `labels` [N, *S] are u8, i32 or i64; most losses also take [N, *S, C] of the type of the logits.
  * `value`, `gradient` (type and extents of the logits, any strides) and `options` may be NULL. */
 int voxgrad_loss_evaluate(voxgrad_context* context, const voxgrad_loss* loss, const voxgrad_array* logits,
                           const voxgrad_array* labels, const voxgrad_loss_options* options, double scale, double* value,

@@ -119,13 +119,13 @@ TEST_CASE("the ignored label may be any number, as -100 in PyTorch") {
   }
 }
 
-TEST_CASE("class fractions, the epoch, soft labels and a single channel arrive") {
+TEST_CASE("class fractions, the progress, soft labels and a single channel arrive") {
   const Context context;
   voxgrad_loss_options options{};
   options.size = sizeof options;
   const double fractions[] = {0.7, 0.2, 0.1};
   options.class_fractions = fractions;
-  options.epoch = 5;
+  options.progress = 0.5;
   const Elements<double> logits(kShape, logits_of(DType::f64));
   const Elements<std::uint8_t> labels(kShape.without(-1), labels_of());
   for (const std::string name : {"ce:weights=inverse", "gd_boundary"}) {
@@ -133,7 +133,7 @@ TEST_CASE("class fractions, the epoch, soft labels and a single channel arrive")
     CHECK(voxgrad_loss_evaluate(context, Loss(context, name), logits, labels, &options, 1, &value, nullptr) == 0);
     losses::Context wanted;
     wanted.class_fractions = {0.7, 0.2, 0.1};
-    wanted.epoch = 5;
+    wanted.progress = full({}, 0.5, DType::f64);
     CHECK(value == expected(name, DType::f64, wanted).value);
   }
   const Tensor soft = softmax(random_normal(kShape, 9, 0, 1, DType::f64));
