@@ -1,4 +1,5 @@
-"""Builds the wheel for pip: compiles libvoxgrad and, where its packages are installed, the program; puts both beside the
+"""Builds the wheel for pip: compiles libvoxgrad and, where its packages are installed, the program; puts both beside
+the
 Python files. The environment variable CMAKE_ARGS is passed on, as -DVOXGRAD_PORTABLE=ON. It needs no other package, so
 `pip install` works without a network if numpy is there.
 """
@@ -36,7 +37,8 @@ def compile_all():
     """Returns the files of the wheel that are compiled."""
     def configure(apps):
         generator = ["-G", "Ninja"] if shutil.which("ninja") and not (BUILD / "CMakeCache.txt").exists() else []
-        subprocess.run(["cmake", "-S", ROOT, "-B", BUILD, *generator, "-DCMAKE_BUILD_TYPE=Release", "-DVOXGRAD_TESTS=OFF",
+        subprocess.run(["cmake", "-S", ROOT, "-B", BUILD, *generator, "-DCMAKE_BUILD_TYPE=Release",
+                        "-DVOXGRAD_TESTS=OFF",
                         "-DVOXGRAD_INSTALL=OFF", f"-DVOXGRAD_APPS={apps}", "-DCMAKE_EXE_LINKER_FLAGS=-s",
                         "-DCMAKE_SHARED_LINKER_FLAGS=-s", *shlex.split(os.environ.get("CMAKE_ARGS", ""))], check=True)
 
@@ -56,7 +58,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     compiled = compile_all()
     files = {f"voxgrad/{path.name}": (path.read_bytes(), 0o755) for path in compiled}
     files |= {f"voxgrad/{path.name}": (path.read_bytes(), 0o644) for path in sorted(HERE.glob("voxgrad/*.py"))}
-    texts = {"METADATA": METADATA, "WHEEL": f"Wheel-Version: 1.0\nGenerator: voxgrad\nRoot-Is-Purelib: false\nTag: {TAG}\n"}
+    texts = {"METADATA": METADATA,
+             "WHEEL": f"Wheel-Version: 1.0\nGenerator: voxgrad\nRoot-Is-Purelib: false\nTag: {TAG}\n"}
     if "voxgrad/voxgrad" in files:
         texts["entry_points.txt"] = "[console_scripts]\nvoxgrad = voxgrad.program:main\n"
     files |= {f"{INFO}/{name}": (text.encode(), 0o644) for name, text in texts.items()}

@@ -21,7 +21,8 @@ class Losses(unittest.TestCase):
             self.assertEqual(value, loss.evaluate(logits, labels, gradient=False), name)
             # Random directions test all elements at once.
             direction = numpy.random.default_rng(2).normal(size=logits.shape)
-            ahead, behind = (loss.evaluate(logits + sign * step * direction, labels, gradient=False) for sign in (1, -1))
+            ahead, behind = (loss.evaluate(logits + sign * step * direction, labels, gradient=False)
+                             for sign in (1, -1))
             slope = (gradient * direction).sum()
             self.assertLess(abs((ahead - behind) / (2 * step) - slope), 1e-6 * max(1, abs(slope)), name)
             self.assertGreater(abs(gradient).max(), 0, name)
@@ -42,7 +43,8 @@ class Losses(unittest.TestCase):
         logits, labels = sample()
         expected = voxgrad.loss("dice_ce").evaluate(logits, labels, gradient=False)
         for dtype in "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", ">i4":
-            for given in labels.astype(dtype), numpy.asfortranarray(labels.astype(dtype)), labels.astype(dtype)[:, None]:
+            typed = labels.astype(dtype)
+            for given in typed, numpy.asfortranarray(typed), typed[:, None]:
                 self.assertEqual(expected, voxgrad.loss("dice_ce").evaluate(logits, given, gradient=False), dtype)
         backwards = voxgrad.loss("dice_ce").evaluate(logits[:, :, ::-1], labels[:, ::-1], gradient=False)
         self.assertAlmostEqual(expected, backwards, 12)
@@ -63,9 +65,11 @@ class Losses(unittest.TestCase):
                                (weights * per_voxel).mean(), 12)
         inverse = voxgrad.loss("ce:weights=inverse", class_fractions=[0.5, 0.25, 0.25])
         self.assertNotEqual(inverse.evaluate(logits, labels)[0], per_voxel.mean())
-        far = voxgrad.loss("boundary", spacing=[3, 3]).evaluate(logits, labels)[0]
-        self.assertNotAlmostEqual(far, voxgrad.loss("boundary").evaluate(logits, labels)[0])
-        self.assertEqual(far, voxgrad.loss("boundary", spacing=3).evaluate(logits, labels)[0])
+        far = voxgrad.loss("boundary:unit=mm", spacing=[3, 1]).evaluate(logits, labels)[0]
+        self.assertNotAlmostEqual(far, voxgrad.loss("boundary:unit=mm").evaluate(logits, labels)[0])
+        self.assertEqual(far, voxgrad.loss("boundary:unit=mm", spacing=numpy.array([3, 1])).evaluate(logits, labels)[0])
+        early, late = (voxgrad.loss("gd_boundary").evaluate(logits, labels, share)[0] for share in (0, 0.5))
+        self.assertNotAlmostEqual(early, late)
         shares = numpy.eye(3)[labels]
         self.assertEqual(voxgrad.loss("dml").evaluate(logits, numpy.moveaxis(shares, -1, 1))[0],
                          voxgrad.loss("dml", channels="last").evaluate(numpy.moveaxis(logits, 1, -1), shares)[0])
@@ -85,6 +89,7 @@ class Losses(unittest.TestCase):
             "spacing: 3 numbers, must be 2": lambda: voxgrad.loss("dice", spacing=[1, 1, 1]).evaluate(logits, labels),
             "class_fractions: 2 numbers, must be 3":
                 lambda: voxgrad.loss("dice", class_fractions=[0.5, 0.5]).evaluate(logits, labels),
+            "progress: 2, must be 0 .. 1": lambda: dice.evaluate(logits, labels, progress=2),
             "an array of complex128 values": lambda: dice.evaluate(logits.astype(complex), labels),
             r"logits: \[3, 2\], must be \[N, C": lambda: dice.evaluate(logits[0, :, 0, :2], labels),
             "logits: must be f32 or f64": lambda: dice.evaluate(logits.astype(int), labels),

@@ -23,7 +23,8 @@ class Tensors(unittest.TestCase):
                 arrays, labels = sample(shape)
                 logits, loss = torch.tensor(arrays, dtype=dtype), voxgrad.loss("dice_ce")
                 expected, slope = loss.evaluate(logits.numpy(), labels)
-                for given in logits, logits.to(memory_format=memory), logits.transpose(2, 3).contiguous().transpose(2, 3):
+                turned = logits.transpose(2, 3).contiguous().transpose(2, 3)
+                for given in logits, logits.to(memory_format=memory), turned:
                     value, gradient = backward(loss, given, torch.tensor(labels))
                     self.assertEqual((value.dtype, value.shape, gradient.dtype), (dtype, (), dtype))
                     self.assertEqual(value.item(), torch.tensor(expected, dtype=dtype).item())

@@ -11,8 +11,8 @@ import numpy
 
 
 class Error(Exception):
-    """What the library or the program reports. The text says what was wrong, and what helps; `code` is that of voxgrad.h
-    or the exit code of the program."""
+    """What the library or the program reports. The text says what was wrong, and what helps; `code` is that of
+    voxgrad.h or the exit code of the program."""
 
     def __init__(self, text, code=0):
         super().__init__(text)
@@ -59,7 +59,7 @@ class PredictOptions(Structure):
 
 class LossOptions(Structure):
     _fields_ = [("size", c_size_t), ("ignore", POINTER(c_int64)), ("spacing", POINTER(c_double)),
-                ("class_fractions", POINTER(c_double)), ("epoch", c_double)]
+                ("class_fractions", POINTER(c_double)), ("progress", c_double)]
 
 
 class MetricOptions(Structure):
@@ -128,8 +128,8 @@ class Handle:
 
 
 _local = threading.local()  # a context belongs to one thread
-# The workers of a context do not live on in a forked process, which therefore makes contexts of its own, and never frees
-# those of its parent, because that waits for the workers.
+# The workers of a context do not live on in a forked process, which therefore makes contexts of its own, and never
+# frees those of its parent, because that waits for the workers.
 os.register_at_fork(after_in_child=lambda: _local.__dict__.pop("context", None))
 
 
@@ -150,8 +150,8 @@ def _context():
 
 
 def call(function, *arguments):
-    """Calls a function of the library with the context of this thread. Its code becomes an exception, its warnings those
-    of Python."""
+    """Calls a function of the library with the context of this thread. Its code becomes an exception, its warnings
+    those of Python."""
     context = _context()
     code = getattr(library, "voxgrad_" + function)(context, *arguments)
     said, _local.warnings = _local.warnings, []
@@ -191,7 +191,8 @@ def described(values):
     if values is None:
         return None
     numbers = c_int64 * max(1, values.ndim)
-    array = Array(values.ctypes.data, TYPES[values.dtype], values.ndim, numbers(*values.shape), numbers(*values.strides))
+    array = Array(values.ctypes.data, TYPES[values.dtype], values.ndim, numbers(*values.shape),
+                  numbers(*values.strides))
     array.values = values
     return array
 

@@ -17,14 +17,14 @@ def _program():
     inside = pathlib.Path(__file__).with_name("voxgrad")
     path = os.environ.get("VOXGRAD_PROGRAM") or (str(inside) if inside.is_file() else shutil.which("voxgrad"))
     if path is None:
-        raise FileError("the program voxgrad was not found: this package was built without it, because HDF5, nlohmann-json "
-                        "or CLI11 is missing; put it on the PATH, or name it with VOXGRAD_PROGRAM")
+        raise FileError("the program voxgrad was not found: this package was built without it, because HDF5, "
+                        "nlohmann-json or CLI11 is missing; put it on the PATH, or name it with VOXGRAD_PROGRAM")
     return path
 
 
 def run(arguments, watch=lambda: None):
-    """Runs the program: run(["inspect", "data.h5"]). Returns the JSON document that it prints, or else its text. Warnings go
-    to stderr. An exit code other than 0 is an Error with what it said.
+    """Runs the program: run(["inspect", "data.h5"]). Returns the JSON document that it prints, or else its text.
+    Warnings go to stderr. An exit code other than 0 is an Error with what it said.
 
     `watch` is called while it runs; an exception in it interrupts the program, which then keeps what it has done.
     """
@@ -54,12 +54,13 @@ def run(arguments, watch=lambda: None):
 
 
 def train(data, out, progress=None, **settings):
-    """Trains a U-Net on a dataset and tests it, as `voxgrad train data -o out` does. Returns what it prints as JSON: the
-    Dice of the test, the best epoch, the seconds, .. The model is out/best.safetensors.
+    """Trains a U-Net on a dataset and tests it, as `voxgrad train data -o out` does. Returns what it prints as JSON:
+    the Dice of the test, the best epoch, the seconds, .. The model is out/best.safetensors.
 
-    `settings` are the flags of `voxgrad train --help`, with _ for -: steps=500, patch=[64, 64], residual=True, time="20min".
-    `progress` is called with every event of the run as a dict, from out/log.jsonl: {"event": "epoch", "epoch": 3, "loss": ..,
-    "val_dice": .., ..}. An exception in it interrupts the training; run(["train", "--resume", out]) goes on with it.
+    `settings` are the flags of `voxgrad train --help`, with _ for -: steps=500, patch=[64, 64], residual=True,
+    time="20min". `progress` is called with every event of the run as a dict, from out/log.jsonl: {"event": "epoch",
+    "epoch": 3, "loss": .., "val_dice": .., ..}. An exception in it interrupts the training; run(["train", "--resume",
+    out]) goes on with it.
     """
     flags = []
     for name, value in settings.items():
