@@ -59,7 +59,7 @@ int voxgrad_metrics(voxgrad_context* context, const voxgrad_array* prediction, c
     scoring.classes = given.classes;
     scoring.spacing = embed::spacing_of(given.spacing, wanted.shape().dims());
     scoring.tau = given.tolerance;
-    scoring.needs = given.only_counts != 0 ? losses::Needs::counts : losses::Needs::surfaces;
+    scoring.needs = given.only_counts != 0 ? losses::Needs::counts : losses::Needs::objects;
     const Tensor masks[] = {found.to_labels(none), wanted.to_labels(ignore)};
     scoring.ignore = static_cast<int>(ignore.value_or(-1));
     const std::vector<losses::ClassScores> scores = losses::score(masks[0], masks[1], scoring);

@@ -223,7 +223,8 @@ TEST_CASE("losses, logits and labels that do not fit") {
   log.refused(VOXGRAD_DATA, evaluate(logits, Elements<std::uint8_t>({1, 4, 5}, Order::dense, 3)), "label 3");
   log.refused(VOXGRAD_DATA, evaluate(logits, Elements<std::int64_t>({1, 4, 5}, Order::dense, -100)), "label -100");
   log.refused(VOXGRAD_DATA, evaluate(logits, Elements<std::int32_t>({1, 4, 5}, Order::dense, 256)), "label 256");
-  log.refused(VOXGRAD_ARGUMENT, evaluate(logits, Elements<float>({1, 4, 5, 3})), "only dml and jml take soft labels");
+  log.refused(VOXGRAD_ARGUMENT, evaluate(logits, Elements<float>({1, 4, 5, 3}, Order::dense, 3)),
+              "soft labels must be 0..1");
   log.refused(VOXGRAD_ARGUMENT, evaluate(logits, labels, kNan), "scale nan");
   log.refused(VOXGRAD_DATA, evaluate(logits, labels, 1, Elements<float>({1, 4, 5, 2})), "gradient: [1, 4, 5, 2]");
   log.refused(VOXGRAD_ARGUMENT, evaluate(logits, labels, 1, Elements<double>({1, 4, 5, 3})), "the type of the logits");
