@@ -37,6 +37,8 @@ class Measures(unittest.TestCase):
         self.assertAlmostEqual(scores["lesion"]["dice"], 2 * 8 / 24)
         self.assertEqual(scores["lesion"]["hd"], 2)
         self.assertTrue(math.isnan(scores["bone"]["dice"]))
+        perfect = voxgrad.metrics(truth, truth)[1]  # every metric is defined and was computed
+        self.assertFalse([name for name, value in perfect.items() if math.isnan(value)])
         self.assertEqual(list(voxgrad.metrics(found, truth)), [0, 1])
         self.assertTrue(math.isnan(voxgrad.metrics(found, truth, surfaces=False)[1]["hd"]))
         truth[5, 2:6] = 255
