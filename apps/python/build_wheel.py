@@ -36,7 +36,8 @@ Requires-Dist: safetensors; extra == "torch"
 def compile_all():
     """Returns the files of the wheel that are compiled."""
     def configure(apps):
-        generator = ["-G", "Ninja"] if shutil.which("ninja") and not (BUILD / "CMakeCache.txt").exists() else []
+        (BUILD / "CMakeCache.txt").unlink(missing_ok=True)  # it keeps the CMAKE_ARGS of an earlier installation
+        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
         subprocess.run(["cmake", "-S", ROOT, "-B", BUILD, *generator, "-DCMAKE_BUILD_TYPE=Release",
                         "-DVOXGRAD_TESTS=OFF",
                         "-DVOXGRAD_INSTALL=OFF", f"-DVOXGRAD_APPS={apps}", "-DCMAKE_EXE_LINKER_FLAGS=-s",
