@@ -1,6 +1,8 @@
 // Losses and their gradients.
 #include <cmath>
+#include <iterator>
 #include <optional>
+#include <set>
 
 #include "apps/embed/arrays.h"
 #include "apps/embed/handles.h"

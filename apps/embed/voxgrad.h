@@ -120,14 +120,13 @@ const char* voxgrad_loss_name(int index);                /* the losses that ther
 typedef struct voxgrad_loss_options {
   size_t size;
   const int64_t* ignore;         /* the label that is left out of everything; NULL: none */
-  const double* spacing;         /* per spatial axis; NULL: 1 */
+  const double* spacing;         /* per spatial axis, for losses of distances; NULL: 1 */
   const double* class_fractions; /* per class, for weights=inverse, sqrt and median; NULL: unknown */
   double progress;               /* 0 .. 1, the share of the training that is done, for losses with a schedule */
 } voxgrad_loss_options;
 
 /* The value, and scale times its gradient with respect to the logits. `logits` [N, *S, C] are f32 or f64; one channel
- * is a sigmoid. `labels` [N, *S] are u8, i32 or i64. Losses without distances and ranks
- * also take the probability of each class, [N, *S, C] of the type of the logits.
+ * is a sigmoid. `labels` [N, *S] are u8, i32 or i64; most losses also take [N, *S, C] of the type of the logits.
  * `value`, `gradient` (type and extents of the logits, any strides) and `options` may be NULL. */
 int voxgrad_loss_evaluate(voxgrad_context* context, const voxgrad_loss* loss, const voxgrad_array* logits,
                           const voxgrad_array* labels, const voxgrad_loss_options* options, double scale, double* value,
@@ -151,8 +150,8 @@ typedef struct voxgrad_metric_options {
 
 const char* voxgrad_metric_name(int index); /* "dice", ..; NULL behind the last one */
 /* values[c * count + m] is metric m < count of class c. NaN: undefined (both masks are empty), or not computed
- * (surfaces of the background, or left out). An infinite distance means that one mask is empty. `prediction` and
- * `truth` are [*S] of an integer type. */
+ * (surfaces and objects of the background, or left out). An infinite distance means that one mask is empty. `prediction`
+ * and `truth` are [*S] of an integer type. */
 int voxgrad_metrics(voxgrad_context* context, const voxgrad_array* prediction, const voxgrad_array* truth,
                     const voxgrad_metric_options* options, double* values, int count);
 

@@ -89,12 +89,12 @@ std::string large_objects(const Fingerprint& print, const char* consequence) {
 }
 
 // A loss is advised if `reason` returns a sentence. The order is that of the list.
-struct Rule {
+struct AdviceRule {
   const char* loss;
   std::string (*reason)(const Fingerprint&);
   const char* source;
 };
-const Rule kRules[] = {
+const AdviceRule kAdviceRules[] = {
     {"dice_ce",
      [](const Fingerprint& print) {
        return text("foreground ", percent(print.foreground_fraction), " of the voxels in ", print.cases,
@@ -180,7 +180,7 @@ bool known(const std::string& loss) {
 
 std::vector<LossAdvice> advise_losses(const Fingerprint& print) {
   std::vector<LossAdvice> list;
-  for (const Rule& rule : kRules) {
+  for (const AdviceRule& rule : kAdviceRules) {
     if (list.size() == kMost || !known(rule.loss)) continue;
     const std::string reason = rule.reason(print);
     if (!reason.empty()) list.push_back({rule.loss, reason, rule.source});

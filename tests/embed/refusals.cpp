@@ -231,6 +231,8 @@ TEST_CASE("losses, logits and labels that do not fit") {
       voxgrad_loss_evaluate(log.context, ranks, logits, Elements<float>({1, 4, 5, 3}), nullptr, 1, &none, nullptr),
       "needs labels u8");
   voxgrad_loss_free(ranks);
+  log.refused(VOXGRAD_ARGUMENT, evaluate(logits, Elements<float>({1, 4, 5, 3}, Order::dense, 3)),
+              "soft labels must be 0..1");
   log.refused(VOXGRAD_ARGUMENT, evaluate(logits, labels, kNan), "scale nan");
   log.refused(VOXGRAD_DATA, evaluate(logits, labels, 1, Elements<float>({1, 4, 5, 2})), "gradient: [1, 4, 5, 2]");
   log.refused(VOXGRAD_ARGUMENT, evaluate(logits, labels, 1, Elements<double>({1, 4, 5, 3})), "the type of the logits");

@@ -1,0 +1,93 @@
+"""The program `voxgrad`: trainings, and every other verb."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from .library import ERRORS, Error, FileError
+
+
+def _program():
+    """VOXGRAD_PROGRAM, else the program of this package, else that on the PATH."""
+    inside = pathlib.Path(__file__).with_name("voxgrad")
+    path = os.environ.get("VOXGRAD_PROGRAM") or (str(inside) if inside.is_file() else shutil.which("voxgrad"))
+    if path is None:
+        raise FileError("the program voxgrad was not found: this package was built without it, because HDF5, "
+                        "nlohmann-json or CLI11 is missing; put it on the PATH, or name it with VOXGRAD_PROGRAM")
+    return path
+
+
+def run(arguments, watch=lambda: None):
+    """Runs the program: run(["inspect", "data.h5"]). Returns the JSON document that it prints, or else its text.
+    Warnings go to stderr. An exit code other than 0 is an Error with what it said.
+
+    `watch` is called while it runs; an exception in it interrupts the program, which then keeps what it has done.
+    """
+    command = [_program(), "--json", "--quiet", *map(str, arguments)]
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=said)
+        except OSError as error:
+            raise FileError(f"{command[0]}: {error.strerror}") from None
+        try:
+            while process.poll() is None:
+                watch()
+                time.sleep(0.05)
+            watch()
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+        output.seek(0), said.seek(0)
+        text, messages = output.read().decode(), said.read().decode()
+    if process.returncode:
+        reason = messages[messages.rfind("error: "):] if "error: " in messages else messages
+        raise ERRORS.get(process.returncode, Error)(reason.strip() or f"{command[0]}: exit code {process.returncode}",
+                                                    process.returncode)
+    sys.stderr.write(messages)
+    return json.loads(text) if text.startswith(("{", "[")) else text
+
+
+def train(data, out, progress=None, **settings):
+    """Trains a U-Net on a dataset and tests it, as `voxgrad train data -o out` does. Returns what it prints as JSON:
+    the Dice of the test, the best epoch, the seconds, .. The model is out/best.safetensors.
+
+    `settings` are the flags of `voxgrad train --help`, with _ for -: steps=500, patch=[64, 64], residual=True,
+    time="20min". `progress` is called with every event of the run as a dict, from out/log.jsonl: {"event": "epoch",
+    "epoch": 3, "loss": .., "val_dice": .., ..}. An exception in it interrupts the training; run(["train", "--resume",
+    out]) goes on with it.
+    """
+    flags = []
+    for name, value in settings.items():
+        name = name.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{name}" if value else f"--no-{name}")
+        elif value is not None:
+            flags.append(f"--{name}=" + ("x".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)))
+    log = pathlib.Path(out) / "log.jsonl"
+    done = log.stat().st_size if log.is_file() else 0  # of an older run, which the program refuses to overwrite
+
+    def watch():
+        nonlocal done
+        if progress is None or not log.is_file():
+            return
+        with log.open("rb") as file:
+            file.seek(done)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                done += len(line)
+                progress(json.loads(line))
+
+    return run(["train", data, "-o", out, *flags], watch)
+
+
+def main():
+    """The command `voxgrad`."""
+    path = _program()
+    os.execv(path, [path, *sys.argv[1:]])
