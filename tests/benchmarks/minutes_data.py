@@ -92,13 +92,18 @@ class Dataset:
                 x, label = resize(x, extents), values[shares.argmax(0)]
             spacing = wish["spacing"]
         kind, space = self.model["normalisation"]["kind"], tuple(range(1, x.dim()))
-        if kind == "case":
-            mean, deviation = x.mean(space, keepdim=True), x.std(space, unbiased=False, keepdim=True)
-            x = (x - mean) / torch.where(deviation > 1e-7 * mean.abs(), deviation, 1)
+        if kind in ("case", "mask"):  # "mask" leaves out the voxels that are 0 in every channel
+            inside = (x != 0).any(0) if kind == "mask" else torch.ones(x.shape[1:], dtype=torch.bool)
+            values = x[:, inside]
+            mean, deviation = (each(values).view(-1, *[1] * len(space)) for each in (
+                lambda v: v.mean(1), lambda v: v.std(1, unbiased=False)))
+            x = torch.where(inside, (x - mean) / torch.where(deviation > 1e-7 * mean.abs(), deviation, 1), 0)
         elif kind == "dataset":
-            mean, deviation = (torch.tensor(self.model["normalisation"][key]).view(-1, *[1] * len(space))
-                               for key in ("mean", "deviation"))
-            x = (x - mean) / deviation
+            mean, deviation, low, high = (torch.tensor(self.model["normalisation"][key]).view(-1, *[1] * len(space))
+                                          for key in ("mean", "deviation", "low", "high"))
+            x = (torch.clamp(x, low, high) if low.numel() else x).sub(mean) / deviation
+        elif kind == "rgb":
+            x = x / 255
         elif kind != "none":
             raise SystemExit(f"error: the peer does not know the normalisation {kind}")
         return Case(name, x.float(), label, truth, list(spacing), box, turn)

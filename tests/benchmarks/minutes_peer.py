@@ -8,6 +8,7 @@ steps that choose the fastest way to compute.
 """
 import argparse
 import ctypes
+import inspect
 import json
 import math
 import sys
@@ -53,16 +54,13 @@ class Network:
 
     def __init__(self, plan, seed, layout, norm):
         m = plan["model"]
-        unknown = set(m) - {"network", "dims", "in_channels", "classes", "base", "max_channels", "depth", "norm",
-                            "activation", "residual", "dropout", "upsampling", "transposed", "deep_supervision",
-                            "strides", "init", "patch", "class_names", "normalisation", "training", "preparation",
-                            "mirror_axes", "clean_up"}
-        if unknown or m["activation"] != "leaky_relu" or m["dropout"]:
-            raise SystemExit(f"error: the peer does not have this network: {sorted(unknown) or m}")
+        options = {name: value for name, value in m.items() if name in inspect.signature(UNet).parameters}
+        unknown = set(m) - set(options) - {"network", "patch", "class_names", "normalisation", "training", "preparation",
+                                           "mirror_axes", "clean_up"}
+        if unknown:
+            raise SystemExit(f"error: the peer does not know {sorted(unknown)} of this plan")
         torch.manual_seed(seed)
-        self.net = UNet(m["dims"], m["in_channels"], m["classes"], m["base"], m["depth"], m["max_channels"], m["norm"],
-                        residual=m["residual"], transposed=m["transposed"], upsampling=m["upsampling"],
-                        strides=[tuple(stride) for stride in m["strides"]])
+        self.net = UNet(**{**options, "deep_supervision": False})
         for module in self.net.modules():
             for name, layer in list(module.named_children()):
                 if isinstance(layer, (nn.Conv2d, nn.Conv3d)):
@@ -81,7 +79,7 @@ class Network:
     def step(self, images, labels, rate):
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = dice_ce(self.net(images.contiguous(memory_format=self.format))[0], labels, self.ignore)
+        loss = dice_ce(self.net(images.contiguous(memory_format=self.format)), labels, self.ignore)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
@@ -103,7 +101,7 @@ class Network:
         for corner in np.ndindex(*(len(starts(n, w)) for n, w in zip(x.shape[1:], window))):
             at = [starts(n, w)[i] for n, w, i in zip(x.shape[1:], window, corner)]
             cut = tuple(slice(a, a + w) for a, w in zip(at, window))
-            logits = self.net(x[(slice(None), *cut)][None].contiguous(memory_format=self.format))[0][0]
+            logits = self.net(x[(slice(None), *cut)][None].contiguous(memory_format=self.format))[0]
             if not isinstance(total, torch.Tensor):
                 total = torch.zeros(len(logits), *x.shape[1:])
             total[(slice(None), *cut)] += logits * weight

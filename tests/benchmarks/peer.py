@@ -45,7 +45,7 @@ def measured(work, a):
 
 def network(a):
     layout = torch.contiguous_format if a.way == "contiguous" else [torch.channels_last, torch.channels_last_3d][a.dims - 2]
-    net = UNet(a.dims, 1, 2, a.base, a.depth, max_channels=1 << 20).to(a.device, memory_format=layout)
+    net = UNet(dims=a.dims, base=a.base, depth=a.depth, max_channels=1 << 20).to(a.device, memory_format=layout)
     space = (a.patch,) * a.dims
     x = torch.randn(a.batch, 1, *space, device=a.device).contiguous(memory_format=layout)
     labels = torch.randint(0, 2, (a.batch, *space), device=a.device)
@@ -53,7 +53,7 @@ def network(a):
 
     def forward(x):
         with torch.autocast(a.device, torch.bfloat16, enabled=a.precision == "bf16"):
-            return net(x)[0]
+            return net(x)
 
     def loss_of(x, labels):
         return dice_ce(forward(x).float(), labels)

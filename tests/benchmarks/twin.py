@@ -35,7 +35,7 @@ def dice_ce(logits, labels):
 
 
 def make(a):
-    net = UNet(a.dims, 1, a.classes, a.base, a.depth, max_channels=1 << 20, norm=a.norm)
+    net = UNet(dims=a.dims, classes=a.classes, base=a.base, depth=a.depth, max_channels=1 << 20, norm=a.norm)
     if a.layout == "channels_last":
         net = net.to(memory_format=torch.channels_last if a.dims == 2 else torch.channels_last_3d)
     return net
@@ -54,7 +54,7 @@ def one_step(a, file, dtype):
     net = make(a).to(dtype)
     weights = {k: v.to(dtype) for k, v in file.items() if not k.startswith(("bench.", "gradient."))}
     net.load_state_dict(weights, strict=False)
-    logits = net(file["bench.x"].to(dtype).movedim(-1, 1))[0]
+    logits = net(file["bench.x"].to(dtype).movedim(-1, 1))
     loss = dice_ce(logits, file["bench.labels"].long())
     loss.backward()
     return logits.detach().double(), loss.item(), {name: p.grad.double() for name, p in net.named_parameters()}
@@ -85,7 +85,7 @@ def serve(a):
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4, fused=True)
 
     def step():
-        dice_ce(net(x)[0], labels).backward()
+        dice_ce(net(x), labels).backward()
         optimizer.step()
         optimizer.zero_grad()
 

@@ -10,8 +10,6 @@ import inspect
 import json
 import math
 
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import cat, nn
 from torch.nn import functional as F
 
@@ -108,6 +106,8 @@ class UNet(nn.Module):
 
 def load(path):
     """The network of a file of voxgrad, in evaluation mode, and the metadata "model" of the file as a dictionary."""
+    from safetensors import safe_open  # the modules themselves do not need it
+
     with safe_open(path, framework="pt") as file:
         spec = json.loads(file.metadata()["model"])
         state = {name: file.get_tensor(name) for name in file.keys() if not name.startswith(("optim.", "ema."))}
@@ -119,5 +119,7 @@ def load(path):
 
 def save(path, net, spec):
     """Writes a file that voxgrad reads. `spec` is that of load(), or has "patch", "class_names" and "normalisation"."""
+    from safetensors.torch import save_file
+
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
     save_file(state, path, {"model": json.dumps({**spec, "network": "unet", **net.config})})
