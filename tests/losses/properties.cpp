@@ -257,7 +257,7 @@ TEST_CASE("in mm another unit of length multiplies a distance term by a power of
                                             {"dpce", 0},         {"dpce:normalize=none", 1}};
   for (const auto& entry : known) {
     const std::string& name = entry.first;
-    REQUIRE_MESSAGE(powers.contains(name), name);
+    REQUIRE(powers.contains(name));
     CHECK_MESSAGE(std::fabs(powers[name] - entry.second) <= 1e-6, name << ": " << powers[name]);
   }
 }
