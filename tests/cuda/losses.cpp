@@ -23,7 +23,7 @@ TEST_CASE("every loss has the values and gradients of the reference on the card,
   double worst[4] = {};
   for (const test::GoldenCase& one : golden.cases) {
     const test::GoldenInput& input = golden.inputs.at(one.input);
-    const losses::Loss loss = losses::make_loss(one.spec);
+    const losses::Loss loss = test::golden_loss(one);
     losses::Context context;
     context.spacing = one.spacing;
     const std::string where = one.input + " " + one.spec;

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "losses/core/loss.h"
+#include "tests/test.h"
 
 namespace voxgrad::test {
 
@@ -21,6 +23,14 @@ struct GoldenCase {
   std::vector<double> spacing;   // empty: 1
   std::vector<double> gradient;  // of the value with respect to the logits
 };
+// The loss of a case. The reference measures distances in the unit of the spacing.
+inline losses::Loss golden_loss(const GoldenCase& one) {
+  const losses::Loss loss = losses::make_loss(one.spec);
+  const bool measures = !one.spacing.empty() && contains(loss.text(), "unit=voxel") &&
+                        !one.spec.starts_with("surface_dice");  // its tolerance counts voxels there, too
+  return measures ? losses::make_loss(one.spec + ",unit=mm") : loss;
+}
+
 struct Golden {
   std::map<std::string, GoldenInput> inputs;
   std::vector<GoldenCase> cases;

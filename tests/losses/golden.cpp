@@ -16,11 +16,7 @@ TEST_CASE("values and gradients are those of the reference implementation, in f6
   for (const test::GoldenCase& one : golden.cases) {
     ++compared;
     const test::GoldenInput& input = golden.inputs.at(one.input);
-    // The reference measures distances in the unit of the spacing.
-    const std::string name = one.spec.substr(0, one.spec.find(':'));
-    const bool measures = !one.spacing.empty() && test::contains(losses::make_loss(one.spec).text(), "unit=voxel") &&
-                          name != "surface_dice";  // whose tolerance counts voxels there, too
-    const losses::Loss loss = losses::make_loss(one.spec + (measures ? ",unit=mm" : ""));
+    const losses::Loss loss = test::golden_loss(one);
     losses::Context context;
     context.spacing = one.spacing;
     const std::string where = one.input + " " + one.spec;
