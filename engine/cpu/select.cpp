@@ -83,8 +83,8 @@ std::shared_ptr<Backend> make_cpu_backend() {
 Backend& cpu_backend() {
   if (const Resources* own = Resources::current()) return *own->cpu();
   // It is never destroyed: tensors of static storage duration may outlive any order of destruction.
-  static Backend& backend = **new std::shared_ptr<Backend>(make_cpu_backend());
-  return backend;
+  static const std::shared_ptr<Backend>& backend = *new std::shared_ptr<Backend>(make_cpu_backend());
+  return *backend;
 }
 
 }  // namespace voxgrad
