@@ -20,7 +20,7 @@ enum class ScoresFile { none, probabilities, logits };
 struct PredictionHeader {
   std::vector<std::string> class_names;
   int ignore_label = -1;      // -1: none
-  std::string model, source;  // the paths of their files, for the reader
+  std::string model, source;  // the paths of their files, for the reader; of several models all, separated by commas
   bool physical = true;
   MaskStyle style;
   // With logits the file is what `Loss` is evaluated on: /logits, and as /labels the true labels of the cases.

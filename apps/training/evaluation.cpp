@@ -22,15 +22,19 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
 namespace {
 
 Tensor segment(const nn::Model& model, const data::Case& sample, bool physical, const EvaluateOptions& options,
-               const nn::SlabSink& also) try {
-  return nn::predict(model, fit_channels(sample.image, model.spec, text("case \"", sample.id, '"')),
-                     {.spacing = comparable_spacing(model.spec, sample.spacing, physical),
-                      .mirror = options.mirror,
-                      .clean_up = options.clean_up},
-                     also);
-} catch (const Error& error) {
-  if (error.kind() != ErrorKind::model) throw;
-  throw Error(error.kind(), text("case \"", sample.id, "\": ", error.message()), error.hint());
+               const nn::SlabSink& also) {
+  const std::string name = text("case \"", sample.id, '"');
+  const Tensor image = fit_channels(sample.image, model.spec, name);
+  try {
+    return nn::predict(model, image,
+                       {.spacing = comparable_spacing(model.spec, sample.spacing, physical),
+                        .mirror = options.mirror,
+                        .clean_up = options.clean_up},
+                       also);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::model && error.kind() != ErrorKind::data) throw;
+    throw Error(error.kind(), name + ": " + error.message(), error.hint());
+  }
 }
 
 }  // namespace

@@ -74,6 +74,8 @@ Given read(const EvalOptions& options) {
     given.context.spacing = root.numbers_attribute("spacing");
   else if (stored.has_attribute("spacing"))
     given.context.spacing = stored.numbers_attribute("spacing");
+  else if (truth.has_attribute("spacing"))  // files of predictions have it there
+    given.context.spacing = truth.numbers_attribute("spacing");
   if (root.has_attribute("ignore_label")) given.context.ignore = data::ignore_label_of(root);
   if (root.has_attribute("class_names")) given.class_names = root.strings_attribute("class_names");
   if (!options.png.empty() && file.exists("/images")) {

@@ -132,7 +132,7 @@ class Prediction {
     warnings_.push_back(words);
   }
   data::PredictionHeader header(const std::string& source, bool physical, int ignore) const {
-    return {predictor_.spec().class_names, ignore, predictor_.path(), source, physical, style_, scores_};
+    return {predictor_.spec().class_names, ignore, join(predictor_.paths(), ", "), source, physical, style_, scores_};
   }
   nn::PredictOptions options_for(const data::Case& one, bool physical) const {
     return {.scores = scores_ == ScoresFile::logits ? nn::Scores::logits : nn::Scores::probabilities,
@@ -140,6 +140,9 @@ class Prediction {
             .mirror = options_.tta,
             .clean_up = options_.clean_up};
   }
+  // Returns the labels. An error says which image it was: `name` is its file, or its dataset and its case.
+  Tensor segment(const Tensor& image, const data::Case& one, bool physical, const std::string& name,
+                 const nn::SlabSink& also) const;
   // A picture is drawn as it was; of a volume there is no second copy, and in grey its normalised values look the same.
   Tensor to_draw(const Tensor& image) const {
     return options_.job.overlay && image.dims() == 3 ? image.clone() : image;
@@ -155,6 +158,14 @@ class Prediction {
   ScoresFile scores_ = ScoresFile::none;
   Json written_ = Json::array(), warnings_ = Json::array();
 };
+
+Tensor Prediction::segment(const Tensor& image, const data::Case& one, bool physical, const std::string& name,
+                           const nn::SlabSink& also) const try {
+  return predictor_(image, options_for(one, physical), also);
+} catch (const Error& error) {
+  if (error.kind() != ErrorKind::model && error.kind() != ErrorKind::data) throw;
+  throw Error(error.kind(), name + ": " + error.message(), error.hint());
+}
 
 void Prediction::dataset(const Job& job) {
   // The labels are not looked at, unless the losses are to be evaluated on the file that is written.
@@ -178,13 +189,13 @@ void Prediction::dataset(const Job& job) {
                                 stacked ? Shape{std::ssize(cases)} + nth(info.shapes, cases.front()) : Shape());
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const data::Case one = dataset.read(cases[i]);
-    const Tensor image = fit_channels(one.image, predictor_.spec(), text(job.input, ": case \"", one.id, '"'));
+    const std::string name = text(job.input, ": case \"", one.id, '"');
+    const Tensor image = fit_channels(one.image, predictor_.spec(), name);
     suitability_.look_at(one, info.physical);
     const Tensor drawn = to_draw(image);
     writer.begin(one, nth(info.shapes, cases[i]));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
-    const Tensor labels =
-        predictor_(image, options_for(one, info.physical), scores_ == ScoresFile::none ? nn::SlabSink() : put);
+    const Tensor labels = segment(image, one, info.physical, name, scores_ == ScoresFile::none ? nn::SlabSink() : put);
     writer.labels(truth ? one.label : labels);
     if (options_.job.overlay) draw(job.overlay() + "/" + file_name(one.id) + ".png", drawn, labels, one);
     console_.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
@@ -223,7 +234,7 @@ void Prediction::image(const Job& job) {
     data::PredictionWriter writer(job.output, header(job.input, physical, -1));
     writer.begin(one, image.shape().without(-1));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
-    labels = predictor_(image, options_for(one, physical), scores_ == ScoresFile::none ? nn::SlabSink() : put);
+    labels = segment(image, one, physical, job.input, scores_ == ScoresFile::none ? nn::SlabSink() : put);
     writer.labels(labels);
     writer.save();
   } else {
@@ -233,7 +244,7 @@ void Prediction::image(const Job& job) {
       const Shape zero = Shape::filled(slab.dims(), 0);
       all.backend().copy_box(slab, zero, all, zero.with(0, row), slab.shape(), false);
     };
-    labels = predictor_(image, options_for(one, physical), all.defined() ? nn::SlabSink(keep) : nn::SlabSink());
+    labels = segment(image, one, physical, job.input, all.defined() ? nn::SlabSink(keep) : nn::SlabSink());
     data::write_mask(job.output, labels, one, physical, style_);
     if (all.defined()) {
       data::write_probabilities(job.output, all, one, physical, predictor_.spec().class_names);

@@ -267,6 +267,24 @@ TEST_CASE("several models are averaged") {
   const data::LabelFile file(folder.file("p.h5"));
   CHECK(allclose(file.read_probabilities(0), mean, 1e-6, 1e-6));
   CHECK(same<std::uint8_t>(file.read(0), argmax(mean)));
+  const std::string written = data::h5::File::open(folder.file("p.h5")).group("/").string_attribute("model");
+  CHECK_MESSAGE(written == a + ", " + b, written);
+}
+
+TEST_CASE("an image that cannot be resampled is named") {
+  const Folder folder;
+  const std::string set = phantom_file(folder, "nuclei2d", 4, {32, 32});
+  nn::Model model = nn::load_model(model_file(folder, "m.safetensors", 2, 1));
+  model.spec.class_names = data::Dataset::open(set).info().class_names;
+  model.spec.net.classes = std::ssize(model.spec.class_names);
+  model.spec.preparation.spacing = {1000, 1000};
+  model.net = std::make_unique<nn::UNet>(model.spec.net, Random(3));
+  nn::save_model(folder.file("coarse.safetensors"), model);
+  const std::string id = data::Dataset::open(set).info().case_ids.front();
+  const std::string all = refusal({folder.file("coarse.safetensors"), set}, folder.file("p.h5"), 3);
+  CHECK_MESSAGE(contains(all, set + ": case \"" + id + "\": prepare: the spacing of the image is"), all);
+  const Outcome measured = program({"evaluate", folder.file("coarse.safetensors"), set, "--split", "all"});
+  CHECK_MESSAGE(contains(measured.err, "case \"" + id + "\": prepare: the spacing of the image is"), measured.err);
 }
 
 TEST_CASE("logits are written as the losses are evaluated on them") {
@@ -281,4 +299,12 @@ TEST_CASE("logits are written as the losses are evaluated on them") {
   CHECK(value < 3);
   CHECK(contains(refusal({run, set}, folder.file("l.png"), 2, {"--logits"}), "is a dataset"));
   CHECK(program({"metrics", folder.file("l.h5"), set}).code == 3);  // they would be perfect
+  // The spacing stands at the labels, and a loss in millimetres is measured with it.
+  const std::vector<double> spacing = data::Dataset::open(set).info().spacings.front();
+  REQUIRE(spacing[0] != 1);
+  REQUIRE(spacing[0] == spacing[1]);
+  const auto value_of = [&](const std::string& loss) {
+    return Json::parse(program({"losses", "eval", loss, folder.file("l.h5"), "--json"}).out)["value"].get<double>();
+  };
+  CHECK(value_of("boundary:unit=mm") == doctest::Approx(spacing[0] * value_of("boundary")));
 }
