@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine/moments.h"
+#include "engine/ops.h"
 
 namespace voxgrad::data {
 namespace {
@@ -197,33 +198,12 @@ Fingerprint Collector::finish() {
 }  // namespace
 
 std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t value) {
-  std::vector<std::uint8_t> open(label.data<std::uint8_t>(), label.data<std::uint8_t>() + label.numel());
-  for (std::uint8_t& voxel : open) voxel = voxel == value;
-  std::vector<std::int64_t> sizes, stack;
-  const std::int64_t voxels = label.numel();
-  const Shape shape = label.shape();
-  for (std::int64_t first = 0; first < voxels; ++first) {
-    if (nth(open, first) == 0) continue;
-    std::int64_t size = 0;
-    const auto visit = [&](std::int64_t voxel) {
-      if (nth(open, voxel) == 0) return;
-      nth(open, voxel) = 0;
-      stack.push_back(voxel);
-      ++size;
-    };
-    visit(first);
-    while (!stack.empty()) {
-      const std::int64_t voxel = stack.back();
-      stack.pop_back();
-      std::int64_t stride = 1;
-      for (int axis = shape.dims() - 1; axis >= 0; --axis) {
-        const std::int64_t extent = shape[axis], at = voxel / stride % extent;
-        if (at > 0) visit(voxel - stride);
-        if (at + 1 < extent) visit(voxel + stride);
-        stride *= extent;
-      }
-    }
-    sizes.push_back(size);
+  const Tensor ids = connected_components(reshape(label, Shape{1} + label.shape()), {value}, 1);
+  std::vector<std::int64_t> sizes;
+  for (const std::int32_t id : ids.to_vector<std::int32_t>()) {
+    if (id == 0) continue;
+    if (id > std::ssize(sizes)) sizes.push_back(0);
+    ++nth(sizes, id - 1);
   }
   return sizes;
 }

@@ -84,13 +84,13 @@ void on_the_host(const Tensor& x, const Tensor& y, const F& compute) {
 
 }  // namespace
 
-#ifndef VOXGRAD_INFERENCE_ONLY
 // Both follow paths of voxels, one after the other.
 void Backend::components(const Tensor& labels, const std::vector<int>& classes, int connectivity, const Tensor& y) {
   on_the_host(labels, y, [&](Backend& cpu, const Tensor& from, const Tensor& to) {
     cpu.components(from, classes, connectivity, to);
   });
 }
+#ifndef VOXGRAD_INFERENCE_ONLY
 void Backend::skeleton(const Tensor& mask, const Tensor& y) {
   on_the_host(mask, y, [](Backend& cpu, const Tensor& from, const Tensor& to) { cpu.skeleton(from, to); });
 }

@@ -124,8 +124,8 @@ VOXGRAD_TRAINING_PRIMITIVE(void distance(const Tensor& labels, const std::vector
 // y [N, *S, K], i32, is the number of the connected component that a voxel belongs to, from 1 in the order of the first
 // voxels of the components, for every label classes[k]; 0 elsewhere. Neighbours differ by one along at most
 // `connectivity` axes. Backend has a body that lets the CPU do it; so it has for skeleton.
-VOXGRAD_TRAINING_PRIMITIVE(void components(const Tensor& labels, const std::vector<int>& classes, int connectivity,
-                                           const Tensor& y))
+VOXGRAD_PRIMITIVE(void components(const Tensor& labels, const std::vector<int>& classes, int connectivity,
+                                  const Tensor& y))
 // ids and y are i32 [N, *S, K]. y is the id of the nearest voxel whose id is not 0, among equally near ones the
 // smallest id; 0 if there is none.
 VOXGRAD_TRAINING_PRIMITIVE(void nearest(const Tensor& ids, const std::vector<double>& spacing, const Tensor& y))

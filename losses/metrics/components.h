@@ -1,4 +1,4 @@
-// The connected objects of a mask.
+// The connected objects of a mask, with the operations of the engine (engine/ops.h).
 #pragma once
 
 #include <cstdint>
@@ -21,5 +21,10 @@ struct Components {
 // The objects of the voxels of mask, u8 [*S] on the CPU, that have this value. The time is linear in the number of
 // voxels, whatever the number of objects.
 [[nodiscard]] Components connected_components(const Tensor& mask, Connectivity connectivity, std::uint8_t value = 1);
+
+// For every voxel the number of the object that is nearest to it, the smallest if several are equally near; 0 if there
+// is none. spacing is one number per axis, empty: 1.
+[[nodiscard]] std::vector<std::int32_t> nearest_object(const Components& objects, const Shape& shape,
+                                                       const std::vector<double>& spacing);
 
 }  // namespace voxgrad::losses

@@ -4,7 +4,6 @@
 
 #include "losses/metrics/aggregate.h"
 #include "losses/metrics/components.h"
-#include "losses/metrics/nearest.h"
 
 namespace voxgrad::losses {
 namespace {
@@ -42,7 +41,7 @@ std::vector<Shared> shared_voxels(const Components& truth, const Components& pre
 std::vector<std::int64_t> predicted_in_cells(const Components& truth, const Components& prediction, const Shape& shape,
                                              const std::vector<double>& spacing) {
   if (truth.count() == 1) return {0, std::ssize(prediction.labels) - prediction.sizes[0]};
-  const std::vector<std::int32_t> cells = nearest_object(truth.labels, shape, spacing);
+  const std::vector<std::int32_t> cells = nearest_object(truth, shape, spacing);
   std::vector<std::int64_t> counts(truth.sizes.size(), 0);
   for (std::size_t i = 0; i < cells.size(); ++i)
     if (prediction.labels[i] != 0) ++nth(counts, cells[i]);

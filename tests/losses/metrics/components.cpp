@@ -8,7 +8,6 @@
 
 #include "engine/random.h"
 #include "losses/metrics/crop.h"
-#include "losses/metrics/nearest.h"
 #include "losses/metrics/topology.h"
 #include "tests/test.h"
 
@@ -109,7 +108,7 @@ TEST_CASE("the nearest label is that of the nearest voxel, and the smallest one 
         nth(want, at) = nth(labels, other);
       }
     }
-    CHECK(nearest_object(labels, shape, spacing) == want);
+    CHECK(nearest_object({labels, {}}, shape, spacing) == want);
   }
 }
 
