@@ -40,9 +40,9 @@ std::span<const Phrase> phrases() { return kPhrases; }
 std::string with_flags(ErrorKind kind, std::string words) {
   for (const Phrase& phrase : kPhrases) {
     if (phrase.kind != kind) continue;
-    const std::string library = phrase.library;
-    const std::size_t at = words.find(library);
-    if (at != std::string::npos) words.replace(at, library.size(), phrase.program);
+    const std::string general = phrase.general;
+    const std::size_t at = words.find(general);
+    if (at != std::string::npos) words.replace(at, general.size(), phrase.program);
   }
   return words;
 }

@@ -12,7 +12,7 @@ namespace voxgrad::apps {
 // What a library says in errors of this kind, and what the program says instead.
 struct Phrase {
   ErrorKind kind;
-  const char *library, *program;
+  const char *general, *program;
 };
 std::span<const Phrase> phrases();
 

@@ -100,7 +100,7 @@ void fit_time(Plan& plan, const Costs& costs, double seconds) {
     throw Error(ErrorKind::usage,
                 text("--time: ", fixed(seconds, 1), " s are left after the preparation, a step takes ",
                      fixed(costs.step, 2), " s, one validation with the choice of the clean-up ", fixed(least, 1),
-                     " s and the test ", fixed(costs.test + kReport, 1), " s: not one step fits"),
+                     " s, the test and the report ", fixed(costs.test + kReport, 1), " s: not one step fits"),
                 "give more --time");
   set_steps(plan, most);
   bound_validations(plan, kValidationShare * left / std::max(validated_share(plan) * costs.validation, 1e-9));

@@ -196,7 +196,12 @@ Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelS
   for (const SettingRule& rule : kSettingRules) {
     Decision decision = rule.decide(draft);
     const bool given = asked.contains(rule.setting) && asked.at(rule.setting) != usual.at(rule.setting);
-    if (given || decision.reason.empty()) decision.reason = "as asked";
+    const std::string name = rule.setting;
+    if (source != nullptr &&
+        ((name == "base" && config.base == source->net.base) || (name == "depth" && config.depth == source->net.depth)))
+      decision.reason = "as the model that the training begins with";
+    else if (given || decision.reason.empty())
+      decision.reason = "as asked";
     reasons.push_back({rule.setting, std::move(decision.value), std::move(decision.reason)});
   }
   return {std::move(draft.geometry), std::move(reasons)};

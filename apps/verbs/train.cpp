@@ -149,6 +149,8 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                   duration(validation), ", a test of ", duration(costs.test),
                   plan.chooses_clean_up() ? ", a choice of the clean-up of " + duration(clean_up) : "", "\n\n") +
              reasons_text(plan));
+  for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
+    common.console().warn(warning);
 }
 
 // The page is served at this port; without a port there is none.

@@ -58,10 +58,16 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
   std::set<std::string> stems;
   for (const Entry& file : result.files)
     if (file.folder == relative) stems.insert(file.stem);
-  std::erase_if(result.files, [&](const Entry& file) {  // pictures that a prediction has drawn beside its masks
-    constexpr std::string_view kDrawn = "_overlay";
-    return file.folder == relative && file.stem.ends_with(kDrawn) &&
-           stems.contains(file.stem.substr(0, file.stem.size() - kDrawn.size()));
+  // What a prediction has written beside its masks: a picture NAME_overlay, and NAME_probabilities or, for each class,
+  // NAME_probabilities_1_liver.
+  std::erase_if(result.files, [&](const Entry& file) {
+    const auto follows_a_mask = [&](std::string_view suffix, bool may_go_on) {
+      const std::size_t at = file.stem.rfind(suffix);
+      if (at == std::string::npos || !stems.contains(file.stem.substr(0, at))) return false;
+      const std::string rest = file.stem.substr(at + suffix.size());
+      return rest.empty() || (may_go_on && rest.front() == '_');
+    };
+    return file.folder == relative && (follows_a_mask("_overlay", false) || follows_a_mask("_probabilities", true));
   });
   std::sort(folders.begin(), folders.end());
   if (!deep) {

@@ -60,6 +60,8 @@ TEST_CASE("what makes a training poor is said before it begins, and that a model
   contents.splits = {{"train", {0, 1, 2, 3}}, {"test", {4}}};
   const std::string data = folder.file("d.h5"), run = folder.file("run");
   data::write_dataset(data, contents);
+  const Outcome foretold = program(small_training(data, run, {"--dry-run"}));
+  CHECK_MESSAGE(contains(foretold.err, "warning: no validation cases"), foretold.err);
   const Outcome poor = program(small_training(data, run, {"--json"}));
   REQUIRE_MESSAGE(poor.code == 0, poor.err);
   CHECK_MESSAGE(contains(poor.err, "warning: no validation cases"), poor.err);

@@ -1,18 +1,11 @@
 """What the scripts of this folder share. A script ends with 77, "skipped", where a package is missing."""
-import importlib
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "apps/python/voxgrad"))
+ROOT = pathlib.Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "apps/python/voxgrad"), str(ROOT / "tests/python")]
 
-
-def need(*packages):
-    for package in packages:
-        try:
-            importlib.import_module(package)
-        except ImportError:
-            print(f"skipped: the Python package {package} is not installed")
-            sys.exit(77)
+from packages import need  # noqa: E402, F401
 
 
 def last(x):  # [N, C, *S] to [N, *S, C]

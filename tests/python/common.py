@@ -1,16 +1,8 @@
 """What the scripts of this folder share. A script ends with 77, "skipped", where a package is missing."""
-import importlib
 import os
 import sys
 
-
-def need(*packages):
-    for package in packages:
-        try:
-            importlib.import_module(package)
-        except ImportError:
-            print(f"skipped: the Python package {package} is not installed")
-            sys.exit(77)
+from packages import need  # noqa: F401
 
 
 def need_program():

@@ -8,7 +8,7 @@
 
 It needs numpy. PyTorch is imported when a tensor is given.
 """
-from .library import Error, FileError, InputError, version
+from .binding import Error, FileError, InputError, version
 from .losses import Loss, loss, loss_names
 from .measures import edt, metrics
 from .models import Model

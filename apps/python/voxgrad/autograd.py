@@ -2,7 +2,7 @@
 import torch
 from torch.autograd.function import once_differentiable
 
-from .library import known
+from .binding import known
 
 
 def evaluate(loss, logits, labels, progress):

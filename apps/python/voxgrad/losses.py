@@ -6,12 +6,12 @@ from ctypes import byref, c_double
 
 import numpy
 
-from .library import InputError, LossOptions, call, described, doubles, integer, known, library, make
+from .binding import InputError, LossOptions, call, described, doubles, integer, known, make, native
 
 
 def loss_names():
     """The losses that there are. `voxgrad losses NAME` explains one and its parameters."""
-    names = (library.voxgrad_loss_name(index) for index in itertools.count())
+    names = (native.voxgrad_loss_name(index) for index in itertools.count())
     return [name.decode() for name in itertools.takewhile(lambda name: name is not None, names)]
 
 
@@ -39,7 +39,7 @@ class Loss:
             raise InputError(f'channels: "{channels}", must be "first" or "last"')
         self._arguments = text, channels, ignore, spacing, class_fractions
         self._handle = make("loss_new", "loss_free", text.encode())
-        self.text = library.voxgrad_loss_text(self._handle.pointer).decode()
+        self.text = native.voxgrad_loss_text(self._handle.pointer).decode()
 
     def __repr__(self):
         return f"<voxgrad.Loss: {self.text}>"

@@ -5,7 +5,7 @@ from ctypes import byref, c_double
 
 import numpy
 
-from .library import InputError, MetricOptions, call, described, doubles, integer, known, library
+from .binding import InputError, MetricOptions, call, described, doubles, integer, known, native
 
 
 def edt(labels, spacing=None, label=None, dtype=numpy.float32):
@@ -37,7 +37,7 @@ def metrics(prediction, truth, classes=None, spacing=None, ignore=None, surfaces
                    for values in (prediction, truth)]
         classes = max(2, 1 + max((int(values.max()) for values in present if values.size), default=0))
     keys = list(range(classes)) if isinstance(classes, (int, numpy.integer)) else list(classes)
-    found = (library.voxgrad_metric_name(index) for index in itertools.count())
+    found = (native.voxgrad_metric_name(index) for index in itertools.count())
     names = [name.decode() for name in itertools.takewhile(lambda name: name is not None, found)]
     values = (c_double * (max(1, len(keys)) * len(names)))()
     options = MetricOptions(size=ctypes.sizeof(MetricOptions), classes=len(keys), only_counts=not surfaces,

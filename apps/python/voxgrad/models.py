@@ -6,7 +6,7 @@ from ctypes import byref
 
 import numpy
 
-from .library import (CANCELLED, Error, ModelInfo, PredictOptions, Progress, call, described, doubles, known, library,
+from .binding import (CANCELLED, Error, ModelInfo, PredictOptions, Progress, call, described, doubles, known, native,
                       make)
 
 
@@ -33,12 +33,12 @@ class Model:
             self._handle = make("model_open", "model_free", os.fsencode(path))
         info = ModelInfo(size=ctypes.sizeof(ModelInfo))
         pointer = self._handle.pointer
-        library.voxgrad_model_get_info(pointer, byref(info))
+        native.voxgrad_model_get_info(pointer, byref(info))
         self.axes, self.channels = info.axes, info.channels
         self.window, self.divisor = tuple(info.window[:info.axes]), tuple(info.divisor[:info.axes])
         self.spacing = tuple(info.spacing[:info.axes]) if info.spacing[0] else None
-        self.classes = [library.voxgrad_model_class_name(pointer, i).decode() for i in range(info.classes)]
-        self.metadata = json.loads(library.voxgrad_model_text(pointer))
+        self.classes = [native.voxgrad_model_class_name(pointer, i).decode() for i in range(info.classes)]
+        self.metadata = json.loads(native.voxgrad_model_text(pointer))
 
     def __repr__(self):
         return f"<voxgrad.Model: {self.axes}-D, {self.channels} channels, classes {', '.join(self.classes)}>"

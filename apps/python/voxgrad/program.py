@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from .library import ERRORS, Error, FileError
+from .binding import ERRORS, Error, FileError
 
 
 def _program():

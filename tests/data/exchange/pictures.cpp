@@ -73,9 +73,10 @@ TEST_CASE("images and masks that each end with a word of their own are pairs") {
   CHECK(contains(error_of([&] { pairs_in(other.file("")); }), "no mask"));
 }
 
-TEST_CASE("a folder of masks inside that of the images, and overlays beside masks, are no images") {
+TEST_CASE("a folder of masks inside that of the images, and what lies beside masks, are no images") {
   const Folder folder;
-  write_pairs(folder, {"a.png", "b.png", "b_overlay.png"}, {"painted/a.png", "painted/b.png"});
+  write_pairs(folder, {"a.png", "b.png", "b_overlay.png", "a_probabilities.png", "b_probabilities_1_x.png"},
+              {"painted/a.png", "painted/b.png"});
   data::DiscoverOptions options;
   options.mask_folder = folder.file("painted");
   CHECK(pairs_in(folder.file(""), options) == Names({"a -> a.png", "b -> b.png"}));

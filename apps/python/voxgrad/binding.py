@@ -94,21 +94,21 @@ FUNCTIONS = {  # the result and the arguments
 def _load():
     path = os.environ.get("VOXGRAD_LIBRARY") or pathlib.Path(__file__).with_name("libvoxgrad.so")
     try:
-        library = ctypes.CDLL(str(path))
+        native = ctypes.CDLL(str(path))
     except OSError as error:
         raise ImportError(f"{error}; install the package with `pip install apps/python`, or name the library with "
                           "VOXGRAD_LIBRARY") from None
     for name, (result, *arguments) in FUNCTIONS.items():
-        function = getattr(library, "voxgrad_" + name)
+        function = getattr(native, "voxgrad_" + name)
         function.restype, function.argtypes = result, arguments
-    return library
+    return native
 
 
-library = _load()
+native = _load()
 
 
 def version():
-    return library.voxgrad_version().decode()
+    return native.voxgrad_version().decode()
 
 
 @CFUNCTYPE(None, c_void_p, c_int, c_char_p)
@@ -133,7 +133,7 @@ _local = threading.local()  # a context belongs to one thread
 os.register_at_fork(after_in_child=lambda: _local.__dict__.pop("context", None))
 
 
-def _free_context(pointer, owner, getpid=os.getpid, free=library.voxgrad_context_free):
+def _free_context(pointer, owner, getpid=os.getpid, free=native.voxgrad_context_free):
     if getpid() == owner:
         free(pointer)
 
@@ -142,7 +142,7 @@ def _context():
     if not hasattr(_local, "context"):
         _local.warnings, pointer = [], c_void_p()
         options = ContextOptions(size=ctypes.sizeof(ContextOptions), log=ctypes.cast(_log, c_void_p))
-        code = library.voxgrad_context_new(byref(options), byref(pointer))
+        code = native.voxgrad_context_new(byref(options), byref(pointer))
         if code:
             raise Error("libvoxgrad could not start: VOXGRAD_THREADS and VOXGRAD_SIMD may have wrong values", code)
         _local.context = Handle(pointer, functools.partial(_free_context, owner=os.getpid()))
@@ -153,21 +153,21 @@ def call(function, *arguments):
     """Calls a function of the library with the context of this thread. Its code becomes an exception, its warnings
     those of Python."""
     context = _context()
-    code = getattr(library, "voxgrad_" + function)(context, *arguments)
+    code = getattr(native, "voxgrad_" + function)(context, *arguments)
     said, _local.warnings = _local.warnings, []
     for text in said:
         warnings.warn(text, stacklevel=3)
     if code == 6:
-        raise MemoryError(library.voxgrad_error(context).decode())
+        raise MemoryError(native.voxgrad_error(context).decode())
     if code:
-        raise ERRORS.get(code, Error)(library.voxgrad_error(context).decode(), code)
+        raise ERRORS.get(code, Error)(native.voxgrad_error(context).decode(), code)
 
 
 def make(function, free, *arguments):
     """What voxgrad_*_new and _open give."""
     pointer = c_void_p()
     call(function, *arguments, byref(pointer))
-    return Handle(pointer, getattr(library, "voxgrad_" + free))
+    return Handle(pointer, getattr(native, "voxgrad_" + free))
 
 
 TYPES = {numpy.dtype(name): index for index, name in
