@@ -15,6 +15,7 @@
 #include <fstream>
 #include <string>
 
+#include "apps/program/console.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
