@@ -8,6 +8,7 @@
 
 #include "data/format.h"
 #include "data/label_reader.h"
+#include "data/probabilities.h"
 #include "data/splits.h"
 #include "engine/io/crc32.h"
 
@@ -57,8 +58,10 @@ struct Dataset::Impl {
   }
 
   void verify_images() const;
+  void verify_probabilities() const;
   Tensor read_image(std::int64_t index) const;
   Tensor read_label(std::int64_t index) const;
+  Tensor read_probabilities(std::int64_t index, const Tensor& label) const;
 };
 
 void Dataset::Impl::verify_images() const {
@@ -76,6 +79,20 @@ void Dataset::Impl::verify_images() const {
                               name(i, box.array));
     });
     if (!stored.stacked || i + 1 == cases()) require_crc("images", box.array, crc);
+  }
+}
+
+void Dataset::Impl::verify_probabilities() const {
+  std::uint32_t crc = 0;
+  for (std::int64_t i = 0; i < cases(); ++i) {
+    const Box box = stored.probabilities_of(i);
+    if (!stored.stacked) crc = 0;
+    read_in_pieces(box, h5::Element::f32, [&](Piece piece) {
+      crc = crc32(piece, crc);
+      require_probabilities({reinterpret_cast<const float*>(piece.data()), piece.size() / sizeof(float)}, box.count[-1],
+                            name(i, box.array));
+    });
+    if (!stored.stacked || i + 1 == cases()) require_crc("label_probabilities", box.array, crc);
   }
 }
 
@@ -105,6 +122,23 @@ Tensor Dataset::Impl::read_label(std::int64_t index) const {
   return space != nullptr ? space->turn(label) : label;
 }
 
+// `label` is that of the case as read_label() returns it.
+Tensor Dataset::Impl::read_probabilities(std::int64_t index, const Tensor& label) const {
+  const Box box = stored.probabilities_of(index);
+  const Tensor values = empty(stored.stacked ? box.count.without(0) : box.count);
+  box.array.read(box.start, box.count, h5::Element::f32, values.data<float>());
+  const std::int64_t classes = values.extent(-1);
+  require_probabilities({values.data<float>(), static_cast<std::size_t>(values.numel())}, classes,
+                        name(index, box.array));
+  const StoredDataset::Space* space = stored.space(index);
+  const Tensor result = space != nullptr ? space->turn(values) : values;
+  for (std::int64_t v = 0; v < label.numel(); ++v)
+    if (label.data<std::uint8_t>()[v] == stored.info.ignore_label)
+      std::fill_n(result.data<float>() + v * classes, classes, 0.0f);
+  normalise_probabilities(result);
+  return result;
+}
+
 Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {
   Dataset dataset;
   dataset.impl_ = std::make_shared<const Impl>(open_stored(path), options);
@@ -121,6 +155,7 @@ void Dataset::verify() const {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->verified) return;
   if (impl_->labels) impl_->reader.verify();
+  if (impl_->labels && info().probabilities) impl_->verify_probabilities();
   impl_->verify_images();
   impl_->verified = true;
 }
@@ -130,8 +165,10 @@ void require_labels(const Dataset& dataset, const std::string& purpose) {
   throw Error(ErrorKind::data, text(dataset.info().path, ": has no labels, ", purpose, " needs them"));
 }
 
-Case Dataset::read(std::int64_t index) const {
+Case Dataset::read(std::int64_t index, bool probabilities) const {
   check(index >= 0 && index < size(), "dataset: case ", index, " asked of ", size());
+  check(!probabilities || (impl_->labels && info().probabilities), "dataset: ", info().path,
+        " has no label probabilities, or no labels were asked for");
   if (impl_->verify) verify();
   Case result;
   result.id = nth(info().case_ids, index);
@@ -139,6 +176,7 @@ Case Dataset::read(std::int64_t index) const {
   result.spacing = nth(info().spacings, index);
   result.image = impl_->read_image(index);
   if (impl_->labels) result.label = impl_->read_label(index);
+  if (probabilities) result.probabilities = impl_->read_probabilities(index, result.label);
   if (const StoredDataset::Space* space = impl_->stored.space(index)) {
     result.affine = space->affine;
     result.orientation = nth(info().orientations, index);

@@ -18,6 +18,7 @@ struct Case {
   std::string group;            // the patient, for instance; empty if the file has no groups
   Tensor image;                 // f32 [*S, C], the values as they are stored
   Tensor label;                 // u8 [*S]; undefined if the dataset has no labels
+  Tensor probabilities;         // f32 [*S, K] of the K classes; undefined unless read() was asked for them
   std::vector<double> spacing;  // millimetres (DatasetInfo::physical) or pixels per voxel, for each spatial axis
   // Where the volume lies, if the file says so. Image, label and spacing have been turned to RAS then (data/space.h);
   // `orientation` is that of the arrays in the dataset file.
@@ -34,13 +35,15 @@ struct DatasetInfo {
   std::vector<std::string> class_names;  // [0] is the background
   // Voxels with this label count for nothing. A file that names none has 255; -1 is only met before it is written.
   int ignore_label = -1;
-  std::uint32_t images_crc32 = 0, labels_crc32 = 0;  // over all cases in order; 0 if the file has none
+  // Over all cases in order; 0 if the file has none.
+  std::uint32_t images_crc32 = 0, labels_crc32 = 0, probabilities_crc32 = 0;
   std::vector<std::string> case_ids;
   std::vector<std::string> groups;  // one per case, or empty
   std::vector<Shape> shapes;        // [*S] of each case, as read() returns it
   std::vector<std::vector<double>> spacings;
   std::vector<std::string> orientations;  // one per case, Case::orientation; empty: the file says nothing
   bool labelled = true;                   // whether the cases have labels
+  bool probabilities = false;             // whether they have probabilities of the classes, too
   bool physical = true;                   // whether spacings are millimetres; false: pixels
   // What the importer made of the values in the source's masks: value -> class. Empty: they were classes already.
   std::map<int, int> source_label_map;
@@ -68,11 +71,12 @@ class Dataset {
   std::int64_t size() const;
   std::int64_t classes() const;
   // Throws Error(data) that names the case, the value and the remedy if a label is out of range or a value of the image
-  // is not finite. Several threads may call it at the same time.
-  Case read(std::int64_t index) const;
-  // Checks all cases in one pass and in bounded memory: the crc32 of the arrays, the label values, and that images are
-  // finite. Further calls do nothing. The first read() calls it unless DatasetOptions::verify is false, so that no
-  // training starts on damaged data.
+  // is not finite. Several threads may call it at the same time. With `probabilities`, which DatasetInfo must have, the
+  // case has them: they add up to 1 at every voxel, and are 0 where the label is ignored.
+  Case read(std::int64_t index, bool probabilities = false) const;
+  // Checks all cases in one pass and in bounded memory: the crc32 of the arrays, the label values, the probabilities,
+  // and that images are finite. Further calls do nothing. The first read() calls it unless DatasetOptions::verify is
+  // false, so that no training starts on damaged data.
   void verify() const;
   // Returns the indices of the cases of a split, by the rules of data/splits.h.
   std::vector<std::int64_t> split(const std::string& name) const;

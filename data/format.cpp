@@ -103,15 +103,27 @@ Geometry read_geometry(const h5::Array& image, bool stacked) {
   return found;
 }
 
-// Checks an array of labels against its array of images.
-void require_fit(const h5::Array& label, const h5::Array& image, const Geometry& found, bool stacked) {
-  require_type(label, {h5::Element::u8});
+// Checks an array of labels, or of probabilities of this number of classes, against its array of images.
+void require_fit(const h5::Array& label, const h5::Array& image, const Geometry& found, bool stacked,
+                 std::int64_t classes = 0) {
+  require_type(label, {classes > 0 ? h5::Element::f32 : h5::Element::u8});
   const std::string axes = label.string_attribute("axes");
-  const std::string expected = std::string(stacked ? "N" : "") + (found.dims == 2 ? "YX" : "ZYX");
+  const std::string expected =
+      std::string(stacked ? "N" : "") + (found.dims == 2 ? "YX" : "ZYX") + (classes > 0 ? "C" : "");
   if (axes != expected) fail_format(label.where(), text("axes are \"", axes, "\", expected ", expected));
-  const Shape extents = stacked ? Shape{image.extents()[0]} + found.space : found.space;
+  const Shape extents =
+      (stacked ? Shape{image.extents()[0]} : Shape{}) + found.space + (classes > 0 ? Shape{classes} : Shape{});
   if (label.extents() != extents)
     fail_format(label.where(), text("extents are ", label.extents(), ", the images need ", extents));
+}
+
+// Returns the number of classes that probabilities are about.
+std::int64_t require_classes_of(const StoredDataset& stored) {
+  if (!stored.info.labelled)
+    fail_format(stored.file.name(), "has label_probabilities, but no labels",
+                "store the likeliest class as labels too, as numpy.argmax(probabilities, -1) gives it");
+  if (stored.info.class_names.empty()) fail_format(stored.file.group("/").where(), "has no attribute \"class_names\"");
+  return std::ssize(stored.info.class_names);
 }
 
 void read_stacked(StoredDataset& stored) {
@@ -124,6 +136,12 @@ void read_stacked(StoredDataset& stored) {
     stored.labels = file.array("/labels");
     require_fit(stored.labels, stored.images, found, true);
     info.labels_crc32 = crc_of(stored.labels);
+  }
+  info.probabilities = file.exists("/label_probabilities");
+  if (info.probabilities) {
+    stored.probabilities = file.array("/label_probabilities");
+    require_fit(stored.probabilities, stored.images, found, true, require_classes_of(stored));
+    info.probabilities_crc32 = crc_of(stored.probabilities);
   }
   stored.channels_first = found.channels_first;
   info.dims = found.dims;
@@ -174,20 +192,29 @@ std::vector<std::optional<Affine>> read_cases(StoredDataset& stored) {
     const h5::Group group = file.group(path);
     const h5::Array image = file.array(path + "/image");
     const Geometry found = read_geometry(image, false);
-    const bool labelled = file.exists(path + "/label");
+    const bool labelled = file.exists(path + "/label"), probable = file.exists(path + "/label_probabilities");
     info.images_crc32 = crc_with(info.images_crc32, image);
     if (i == 0) {
       info.dims = found.dims;
       info.channels = found.channels;
       info.labelled = labelled;
+      info.probabilities = probable;
     }
     if (labelled != info.labelled)
       fail_format(group.where(), labelled ? "has a label, the cases before have none" : "has no label",
                   "label every case, or none");
+    if (probable != info.probabilities)
+      fail_format(group.where(), text("has ", probable ? "" : "no ", "label_probabilities, unlike the cases before"),
+                  "store them for every case, or for none");
     if (labelled) {
       const h5::Array label = file.array(path + "/label");
       require_fit(label, image, found, false);
       info.labels_crc32 = crc_with(info.labels_crc32, label);
+    }
+    if (probable) {
+      const h5::Array probabilities = file.array(path + "/label_probabilities");
+      require_fit(probabilities, image, found, false, require_classes_of(stored));
+      info.probabilities_crc32 = crc_with(info.probabilities_crc32, probabilities);
     }
     if (found.dims != info.dims || found.channels != info.channels)
       fail_format(image.where(), text("has ", found.dims, " spatial axes and ", found.channels,
@@ -246,6 +273,11 @@ Box StoredDataset::image(std::int64_t index) const {
 Box StoredDataset::label(std::int64_t index) const {
   if (stacked) return one_case(labels, index);
   return whole_array(file.array("/cases/" + nth(info.case_ids, index) + "/label"));
+}
+
+Box StoredDataset::probabilities_of(std::int64_t index) const {
+  if (stacked) return one_case(probabilities, index);
+  return whole_array(file.array("/cases/" + nth(info.case_ids, index) + "/label_probabilities"));
 }
 
 // Hands over the values of a box as they are stored, in C order, in pieces of bounded size.

@@ -39,7 +39,7 @@ struct StoredDataset {
   bool names_ignore_label = false;  // whether the file has the attribute; else the label is kIgnoreDefault
   bool stacked = true;              // one array /images and one /labels for all cases; else /cases/<id>/image and label
   bool channels_first = false;      // in `images`
-  h5::Array images, labels;         // only if stacked
+  h5::Array images, labels, probabilities;   // only if stacked
   std::vector<std::optional<Space>> spaces;  // one per case, or empty if none has an affine
 
   const Space* space(std::int64_t index) const;  // null if the case has no affine
@@ -47,6 +47,7 @@ struct StoredDataset {
   Origin origin(std::int64_t index) const;
   Box image(std::int64_t index) const;
   Box label(std::int64_t index) const;
+  Box probabilities_of(std::int64_t index) const;
 };
 
 using Piece = std::span<const std::byte>;
@@ -54,7 +55,7 @@ using Piece = std::span<const std::byte>;
 // Hands over the values of a box as `memory`, in C order, in pieces of bounded size.
 void read_in_pieces(const Box& box, h5::Element memory, const std::function<void(Piece)>& take);
 
-// Throws Error(data) unless the array has this checksum, or none. `what` is "images" or "labels".
+// Throws Error(data) unless the array has this checksum, or none. `what` is "images", for instance.
 void require_crc(const char* what, const h5::Array& array, std::uint32_t found);
 
 StoredDataset open_stored(const std::string& path);

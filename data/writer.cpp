@@ -13,6 +13,7 @@
 #include "data/h5/h5_writer.h"
 #include "data/labels.h"
 #include "data/place.h"
+#include "data/probabilities.h"
 #include "engine/io/crc32.h"
 
 namespace voxgrad::data {
@@ -58,6 +59,7 @@ Values values_of_image(const Tensor& image, Element element, const CaseName& nam
 }
 
 Values values_of_label(const Tensor& label) { return {Element::u8, label.raw(), label.bytes(), {}}; }
+Values values_of_probabilities(const Tensor& p) { return {Element::f32, p.raw(), p.bytes(), {}}; }
 
 std::string axes_of(int dims, bool stacked, bool channels) {
   return std::string(stacked ? "N" : "") + (dims == 2 ? "YX" : "ZYX") + (channels ? "C" : "");
@@ -85,7 +87,7 @@ struct DatasetWriter::Impl {
   LabelRule rule;
   LabelCheck check_labels;
   Names ids;
-  std::uint32_t image_crc = 0, label_crc = 0;
+  std::uint32_t image_crc = 0, label_crc = 0, probabilities_crc = 0;
   h5::Writer out;
 };
 
@@ -137,6 +139,7 @@ void DatasetWriter::Impl::require_case(const Case& one, const CaseName& name) {
     info.dims = space.dims();
     info.channels = one.image.extent(-1);
     info.labelled = one.label.defined();
+    info.probabilities = one.probabilities.defined();
     check(info.dims == 2 || info.dims == 3, "dataset: cases have ", info.dims, " spatial axes, expected 2 or 3");
     require_classes(info, path);
   }
@@ -149,6 +152,15 @@ void DatasetWriter::Impl::require_case(const Case& one, const CaseName& name) {
   if (info.labelled)
     check(one.label.dtype() == DType::u8 && one.label.shape() == space, "dataset: case ", name.index, ": image ",
           one.image, " does not fit label ", one.label);
+  const Shape probable = space + Shape{std::ssize(info.class_names)};
+  check(one.probabilities.defined() == info.probabilities && (!info.probabilities || info.labelled), "dataset: case ",
+        name.index, ": every case has label probabilities beside its label, or none has");
+  if (info.probabilities) {
+    const Tensor& p = one.probabilities;
+    check(p.dtype() == DType::f32 && p.shape() == probable, "dataset: case ", name.index, ": label probabilities ", p,
+          ", expected f32 ", probable);
+    require_probabilities({p.data<float>(), static_cast<std::size_t>(p.numel())}, p.extent(-1), name);
+  }
   require_space({name.index, name.id, path}, info.dims, one.spacing, one.affine);
   check(!one.affine || orientation_of(*one.affine) == "RAS", "dataset: case ", name.index,
         " has an affine and is not in the order RAS");
@@ -171,16 +183,24 @@ void DatasetWriter::Impl::add(const Case& one, Element element) {
     if (name.index == 0) create_stacked(one, element);
     put("/images", one.image.shape(), image, image_crc);
     if (info.labelled) put("/labels", one.label.shape(), values_of_label(one.label), label_crc);
+    if (info.probabilities)
+      put("/label_probabilities", one.probabilities.shape(), values_of_probabilities(one.probabilities),
+          probabilities_crc);
     return;
   }
   const std::string group = "/cases/" + one.id;
   out.group(group);
-  image_crc = label_crc = 0;
+  image_crc = label_crc = probabilities_crc = 0;
   put(group + "/image", one.image.shape(), image, image_crc);
   finish(group + "/image", true, image_crc);
   if (info.labelled) {
     put(group + "/label", one.label.shape(), values_of_label(one.label), label_crc);
     finish(group + "/label", false, label_crc);
+  }
+  if (info.probabilities) {
+    put(group + "/label_probabilities", one.probabilities.shape(), values_of_probabilities(one.probabilities),
+        probabilities_crc);
+    finish(group + "/label_probabilities", true, probabilities_crc);
   }
   out.attribute(group, "spacing", one.spacing);
   write_place(out, group, one.affine, one.origin);
@@ -193,6 +213,7 @@ void DatasetWriter::Impl::create(const std::string& array, const Shape& extents,
 void DatasetWriter::Impl::create_stacked(const Case& first, Element element) {
   create("/images", Shape{stacked} + first.image.shape(), element);
   if (info.labelled) create("/labels", Shape{stacked} + first.label.shape(), Element::u8);
+  if (info.probabilities) create("/label_probabilities", Shape{stacked} + first.probabilities.shape(), Element::f32);
 }
 
 // Writes the values of the last case, `extents`, and continues the checksum of those before.
@@ -238,6 +259,7 @@ void DatasetWriter::Impl::save(const std::map<std::string, std::vector<std::int6
     finish("/images", true, image_crc);
     out.attribute("/images", "spacing", info.spacings[0]);
     if (info.labelled) finish("/labels", false, label_crc);
+    if (info.probabilities) finish("/label_probabilities", true, probabilities_crc);
   }
   out.texts("/case_ids", info.case_ids);
   if (!info.groups.empty()) out.texts("/groups", info.groups);
