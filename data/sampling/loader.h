@@ -19,6 +19,7 @@ namespace voxgrad::data {
 struct Batch {
   Tensor images;                 // f32 [N, *P, C], after LoaderOptions::prepare
   Tensor labels;                 // u8 [N, *P]
+  Tensor probabilities;          // f32 [N, *P, K] of the K classes, with LoaderOptions::probabilities; as in Case
   std::vector<double> spacing;   // per spatial axis, of one sample after the other; after LoaderOptions::prepare
   std::vector<std::string> ids;  // the case of each sample
   std::map<std::string, Tensor> fields;  // f32 [N, *P, K] for every key of LoaderOptions::fields
@@ -39,6 +40,7 @@ struct LoaderOptions {
   int threads = 0;   // that make batches ahead; 0: a quarter of those of the kernels, 1 to 4
   // At most so much of prepared cases is kept; others are read and prepared again.
   std::size_t cache_bytes = std::size_t{2} << 30;
+  bool probabilities = false;  // whether the batches have the probabilities of the labels, as the dataset must
   std::shared_ptr<const Fields> fields;  // makes the maps that go with the labels; null means no maps
 };
 

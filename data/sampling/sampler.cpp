@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "data/probabilities.h"
+
 namespace voxgrad::data {
 namespace {
 
@@ -76,12 +78,20 @@ void crop(const Tensor& from, const Extents& corner, const Shape& patch, std::in
     }
 }
 
+// Replaces the first channel p of probabilities f32 [*S, K] by 1 - p.
+void complement_first(const Tensor& probabilities) {
+  const std::int64_t classes = probabilities.extent(-1);
+  float* values = probabilities.data<float>();
+  for (std::int64_t i = 0; i < probabilities.numel(); i += classes) values[i] = 1 - values[i];
+}
+
 void require_options(const Dataset& dataset, const LoaderOptions& options) {
   const auto require = [](bool ok, const auto&... parts) {
     if (!ok) throw Error(ErrorKind::usage, text("loader: ", parts...));
   };
   const DatasetInfo& info = dataset.info();
   require_labels(dataset, "training");
+  require(!options.probabilities || info.probabilities, info.path, " has no label probabilities");
   require(!options.cases.empty(), "there are no cases to draw from in ", info.name);
   for (const std::int64_t index : options.cases)
     require(index >= 0 && index < dataset.size(), "case ", index, " of ", dataset.size());
@@ -115,8 +125,9 @@ std::int64_t Sampler::case_of(std::int64_t sample) {
 
 Sampler::Prepared Sampler::read_case(std::int64_t index) const {
   auto result = std::make_shared<PreparedCase>();
-  result->data = dataset_.read(index);
+  result->data = dataset_.read(index, options_.probabilities);
   if (options_.prepare) options_.prepare(result->data);
+  if (options_.probabilities) complement_first(result->data.probabilities);
   const Random random = Random(options_.seed).fork(kCentreVoxels).fork(static_cast<std::uint64_t>(index));
   result->foreground = draw_centres(result->data.label, ignore_, random);
   if (options_.fields) result->fields = options_.fields->of(result->data, options_.patch);
@@ -138,6 +149,7 @@ Sampler::Prepared Sampler::prepared(std::int64_t index) {
   try {
     const Prepared result = read_case(index);
     std::size_t bytes = result->data.image.bytes() + result->data.label.bytes();
+    if (options_.probabilities) bytes += result->data.probabilities.bytes();
     for (const Tensor& map : result->fields) bytes += map.bytes();
     promise.set_value(result);
     // The first cases that fit are kept, whichever were used last: in a shuffled order all are equally likely to be
@@ -225,9 +237,11 @@ Batch Sampler::make(std::int64_t step) {
   check(step >= 0, "loader: batch ", step);
   const std::int64_t channels = dataset_.info().channels;
   const Shape one_label = options_.patch, one_image = one_label + Shape{channels};
+  const Shape one_truth = one_label + Shape{dataset_.classes()};
   Batch batch;
   batch.images = empty(Shape{options_.batch} + one_image);
   batch.labels = empty(Shape{options_.batch} + one_label, DType::u8);
+  if (options_.probabilities) batch.probabilities = empty(Shape{options_.batch} + one_truth);
   for (std::int64_t j = 0; j < options_.batch; ++j) {
     const std::int64_t sample = step * options_.batch + j;
     const Prepared from = prepared(case_of(sample));
@@ -246,6 +260,16 @@ Batch Sampler::make(std::int64_t step) {
       warp.sample(from->data.image, first, image);
       warp.sample(from->data.label, first, label);
       maps = make_fields(*from, first, warp, j, batch);
+    }
+    if (options_.probabilities) {
+      const Tensor probabilities = batch.probabilities.alias(j * one_truth.numel(), one_truth);
+      if (warp.identity())
+        crop(from->data.probabilities, first, options_.patch, one_truth[-1], probabilities.data<float>());
+      else
+        warp.sample(from->data.probabilities, first, probabilities);
+      complement_first(probabilities);
+      normalise_probabilities(probabilities);
+      maps.push_back(probabilities);
     }
     augment(image, label, from->data.spacing, options_.augment, changes, maps);
     batch.ids.push_back(from->data.id);

@@ -14,7 +14,9 @@ namespace voxgrad::data {
 
 // A case from which samples are cut.
 struct PreparedCase {
-  Case data;                   // after LoaderOptions::prepare
+  // After LoaderOptions::prepare. Of the probabilities p the first channel is 1 - p: what lies outside a case, where
+  // patches are 0, is background then.
+  Case data;
   std::vector<Tensor> fields;  // f32 [*S, K], one per key; no extent is smaller than that of the patch
   // For each class that occurs, except the background: at most 4096 voxels on which a patch may be centred, spread over
   // all voxels of the class.
