@@ -72,6 +72,11 @@ void Protocol::open_datasets() {
     if (!names.insert(info.name).second)
       throw Error(ErrorKind::usage, "compare: two datasets are named " + info.name, "rename one of the files");
     opened_.push_back(dataset);
+    for (const std::string& loss : options_.losses) {
+      TrainConfig one = options_.config;
+      one.loss = loss;
+      choose_targets(one, info);
+    }
     std::vector<std::string> warnings;
     std::vector<std::int64_t> tested;
     for (const int fold : folds()) {

@@ -9,16 +9,21 @@
 namespace voxgrad::apps {
 
 DatasetChecksums checksums_of(const data::Dataset& dataset) {
-  DatasetChecksums sums{dataset.info().images_crc32, dataset.info().labels_crc32};
-  if (sums.images != 0 && sums.labels != 0) return sums;
+  const data::DatasetInfo& info = dataset.info();
+  DatasetChecksums sums{info.images_crc32, info.labels_crc32};
+  const bool known = sums.images != 0 && sums.labels != 0 && (!info.probabilities || info.probabilities_crc32 != 0);
+  if (known && info.probabilities)
+    sums.labels = crc32(std::as_bytes(std::span(&info.probabilities_crc32, 1)), sums.labels);
+  if (known) return sums;
   sums = {};
   const auto add = [](std::uint32_t& sum, const Tensor& values) {
     sum = crc32({static_cast<const std::byte*>(values.raw()), values.bytes()}, sum);
   };
   for (std::int64_t index = 0; index < dataset.size(); ++index) {
-    const data::Case one = dataset.read(index);
+    const data::Case one = dataset.read(index, info.probabilities);
     add(sums.images, one.image);
     add(sums.labels, one.label);
+    if (info.probabilities) add(sums.labels, one.probabilities);
   }
   return sums;
 }

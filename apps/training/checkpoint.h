@@ -11,8 +11,9 @@
 
 namespace voxgrad::apps {
 
-// Checksums of all images and all labels of a dataset, by which a resumed run knows its data. They are those of the
-// file if it has them. Else every case is read, and they are of the values as they were read.
+// Checksums of all images and all labels (with their probabilities) of a dataset, by which a resumed run knows its
+// data. They are those of the file if it has them. Else every case is read, and they are of the values as they were
+// read.
 struct DatasetChecksums {
   std::uint32_t images = 0, labels = 0;
 };

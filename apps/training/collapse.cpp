@@ -136,7 +136,8 @@ Tensor batch_loss(const losses::Loss& loss, std::vector<Tensor> logits, const st
   const auto value_of = [&](std::size_t k) {
     context.fields = truths[k].fields;
     context.spacing = truths[k].spacing;
-    return loss(logits[k], truths[k].labels, context);
+    const Tensor& probabilities = truths[k].probabilities;
+    return loss(logits[k], probabilities.defined() ? probabilities : truths[k].labels, context);
   };
   Tensor total = value_of(0);
   double weight = 1, weights = 1;

@@ -14,6 +14,7 @@ namespace voxgrad::apps {
 struct TrainConfig {
   std::string data, from, label_map, fold;
   std::string loss = "dice_ce";
+  std::string targets = "auto";
   std::int64_t dims = 0, base = 0, depth = 0;
   std::string kernels, norm = "instance";
   bool residual = false;
@@ -43,6 +44,9 @@ void visit_settings(Config& c, F&& f) {
   f("label_map", c.label_map, "stored label:class pairs, e.g. 0:0,255:1");
   f("fold", c.fold, "k/n: test on fold k of n (0 ..), validate on the next; empty: the splits of the file");
   f("loss", c.loss, "the loss as text, e.g. dice_ce or 0.7*dice+1.3*ce:weights=1/5 (see `voxgrad losses`)");
+  f("targets", c.targets,
+    "the truth of the loss: labels, probabilities (the label probabilities of the file), or auto: these if it has "
+    "them");
   f("dims", c.dims, "axes of the network, 2 or 3; 2 segments volumes slice by slice; 0: from the data");
   f("base", c.base, "channels of the first level; 0: 16");
   f("depth", c.depth, "levels of the U-Net; 0: until the bottleneck has 4 voxels, at most 5 in 2-D, 4 in 3-D");

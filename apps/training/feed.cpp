@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "data/probabilities.h"
 #include "engine/error.h"
 #include "losses/core/fields.h"
 
@@ -46,6 +47,7 @@ void Feed::fetch(std::int64_t step) {
     if (k > 0) {
       const Extents& stride = strides_[k - 1];
       host.labels = coarser(host.labels, stride);
+      if (host.probabilities.defined()) host.probabilities = coarser_probabilities(host.probabilities, stride);
       const int axes = host.labels.dims() - 1;
       for (std::size_t i = 0; i < host.spacing.size(); ++i)
         host.spacing[i] *= static_cast<double>(stride[static_cast<int>(i) % axes]);
@@ -55,6 +57,7 @@ void Feed::fetch(std::int64_t step) {
     }
     Truth& truth = batch_.truths[k];
     place(truth.labels, host.labels);
+    if (host.probabilities.defined()) place(truth.probabilities, host.probabilities);
     for (const auto& [key, field] : host.fields) place(truth.fields[key], field);
     truth.spacing = host.spacing;
   }
@@ -83,6 +86,30 @@ Tensor coarser(const Tensor& labels, const Extents& stride) {
     coarse.data<std::uint8_t>()[i] = labels.data<std::uint8_t>()[source];
   }
   return coarse;
+}
+
+Tensor coarser_probabilities(const Tensor& probabilities, const Extents& stride) {
+  const Shape shape = probabilities.shape();
+  const std::int64_t classes = shape[-1];
+  Shape coarse = shape;
+  std::int64_t window = 1;
+  for (int axis = 1; axis + 1 < shape.dims(); ++axis) {
+    coarse[axis] /= stride[axis - 1];
+    window *= stride[axis - 1];
+  }
+  const Tensor result = zeros(coarse);
+  const float share = 1 / static_cast<float>(window), *from = probabilities.data<float>();
+  for (std::int64_t voxel = 0; voxel < probabilities.numel() / classes; ++voxel, from += classes) {
+    std::int64_t rest = voxel, target = 0, step = 1;
+    for (int axis = shape.dims() - 2; axis >= 0; --axis) {
+      target += rest % shape[axis] / (axis > 0 ? stride[axis - 1] : 1) * step;
+      rest /= shape[axis];
+      step *= coarse[axis];
+    }
+    for (std::int64_t c = 0; c < classes; ++c) result.data<float>()[target * classes + c] += share * from[c];
+  }
+  data::normalise_probabilities(result);
+  return result;
 }
 
 }  // namespace voxgrad::apps

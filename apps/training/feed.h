@@ -15,6 +15,7 @@ namespace voxgrad::apps {
 // What a loss compares the logits of one resolution with.
 struct Truth {
   Tensor labels;                         // u8 [N, *S]
+  Tensor probabilities;                  // f32 [N, *S, K] of the classes, the truth instead of the labels if defined
   std::map<std::string, Tensor> fields;  // f32 [N, *S, K]; the maps that the loss asks for, by their keys
   std::vector<double> spacing;           // of the logits' grid, per sample and spatial axis
 };
@@ -49,5 +50,8 @@ class Feed {
 
 // Labels u8 [N, *S] at a coarser resolution: the first voxel of every window of `stride` voxels.
 Tensor coarser(const Tensor& labels, const Extents& stride);
+// Probabilities f32 [N, *S, K] at a coarser resolution: the mean of every window; it is ignored, which is 0, if more
+// than half of its voxels are.
+Tensor coarser_probabilities(const Tensor& probabilities, const Extents& stride);
 
 }  // namespace voxgrad::apps

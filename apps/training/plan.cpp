@@ -8,6 +8,7 @@
 #include "apps/program/console.h"
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
+#include "apps/training/collapse.h"
 #include "apps/training/geometry.h"
 #include "apps/training/preparation.h"
 #include "apps/training/suitability.h"
@@ -18,6 +19,8 @@
 #include "engine/error.h"
 #include "engine/names.h"
 #include "losses/core/fields.h"
+#include "losses/core/grammar.h"
+#include "losses/core/registry.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -135,6 +138,7 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   loader.patch = plan.model.window;
   loader.batch = c.batch;
   loader.foreground = c.foreground;
+  loader.probabilities = c.targets == "probabilities";
   loader.prepare = [model = plan.model, ignore = dataset.info().ignore_label](data::Case& one) {
     prepare_case(model, ignore, one);
   };
@@ -222,6 +226,28 @@ std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& 
   return warnings;
 }
 
+Reason choose_targets(TrainConfig& config, const data::DatasetInfo& info) {
+  choose_value("targets", config.targets, {"auto", "labels", "probabilities"});
+  const bool asked = config.targets != "auto";
+  if (!asked) config.targets = info.probabilities ? "probabilities" : "labels";
+  if (config.targets == "probabilities" && !info.probabilities)
+    throw Error(ErrorKind::data, info.path + ": has no label probabilities, which --targets probabilities asks for",
+                "leave --targets out, or add them to the file");
+  for (const std::string& term : terms_of(config.loss)) {
+    if (config.targets == "labels") break;
+    const losses::Spec& spec = losses::find_spec(losses::parse_terms(term).front().name);
+    if (spec.soft_labels && losses::make_loss(term).fields().empty()) continue;
+    throw Error(
+        ErrorKind::usage,
+        text("--loss ", config.loss, ": ", spec.name, " has no meaning for the label probabilities of ", info.path),
+        "add --targets labels, or take a loss that needs no borders, objects or ranks, such as dice_ce");
+  }
+  return {"targets", config.targets,
+          asked                ? "as asked"
+          : info.probabilities ? "the file has label probabilities"
+                               : "the file has no label probabilities"};
+}
+
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source) {
   data::require_labels(dataset, "training");
   const data::DatasetInfo& info = dataset.info();
@@ -234,6 +260,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   plan.config = wish;
   TrainConfig& c = plan.config;
   check_ranges(c, info.dims);
+  const Reason targets = choose_targets(c, info);
   const auto [train, val, test] = split_of(dataset, c.fold);
   if (train.empty()) throw Error(ErrorKind::data, info.path + ": no cases in the split `train`");
   if (c.patience > 0 && val.empty())
@@ -247,6 +274,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   plan.model.net.in_channels = info.channels;
   PreparedShapes prepared = plan_preparation(c, plan.model, dataset, train, others, source);
   plan.reasons = std::move(prepared.reasons);
+  plan.reasons.push_back(targets);
   Filled filled =
       fill_in(c, {info, std::ssize(train), std::move(prepared.shapes), std::move(prepared.spacings)}, source);
   plan.reasons.insert(plan.reasons.end(), filled.reasons.begin(), filled.reasons.end());
@@ -345,7 +373,8 @@ std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_
               ", poolings", strides, ", ", c.norm, " norm, ", parameters, " parameters\n", "input     [",
               sizes_text(input), "x", info.channels, "], output [", sizes_text(input), "x", plan.model.net.classes,
               "]\n", "images    crop ", c.crop, ", spacing ", c.spacing, ", normalise ", c.normalise, "\n",
-              "loss      ", losses::make_loss(c.loss).text(), "\n", "training  ", plan.steps, " steps in ",
+              "loss      ", losses::make_loss(c.loss).text(),
+              plan.loader.probabilities ? ", of label probabilities\n" : "\n", "training  ", plan.steps, " steps in ",
               plan.epoch_of(plan.steps), " epochs, ", c.optimizer, ", rate ", c.lr, ", ", c.schedule, ", seed ", c.seed,
               "\n", validation_text(plan));
 }

@@ -64,6 +64,10 @@ Json reasons_json(const Plan& plan);  // [{setting, value, why}]
 // Sets the length of a training, with its schedule. `steps` is at least 1.
 void set_steps(Plan& plan, std::int64_t steps);
 
+// Decides whether the loss compares with labels or with the label probabilities of the file. Throws Error(data) if they
+// are asked for and absent, Error(usage) for a loss that has no meaning for them.
+Reason choose_targets(TrainConfig& config, const data::DatasetInfo& info);
+
 // Throws Error(usage) for a setting that is impossible and names its range or what it has to fit. `source` is the model
 // of --from, which decides what no setting says of the network, and how images are prepared; for a resumed run it is
 // its own model. Error(usage) if the settings name a model and it is absent.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/program/words.h"
+#include "data/probabilities.h"
 #include "engine/error.h"
 #include "engine/moments.h"
 
@@ -165,6 +166,10 @@ void prepare_case(const nn::ModelSpec& model, int ignore, data::Case& one) try {
   const nn::Prepared prepared = nn::prepare(model, one.image, one.spacing);
   one.image = prepared.image;
   one.label = nn::prepare_labels(prepared.grid, one.label, ignore);
+  if (one.probabilities.defined()) {
+    one.probabilities = nn::prepare_probabilities(prepared.grid, one.probabilities);
+    data::normalise_probabilities(one.probabilities);
+  }
   one.spacing = prepared.grid.spacing;
 } catch (const Error& error) {
   throw Error(error.kind(), text("case \"", one.id, "\": ", error.message()), error.hint());

@@ -37,7 +37,7 @@ PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const
 // Whether two models normalise the same kind of images in the same way, so that weights of one suit those of the other.
 bool same_kind(const nn::ModelSpec& a, const nn::ModelSpec& b);
 
-// Prepares image, label and spacing of a case. Errors name the case.
+// Prepares image, label, probabilities of labels and spacing of a case. Errors name the case.
 void prepare_case(const nn::ModelSpec& model, int ignore, data::Case& one);
 
 // The extents of a case after resampling; it is not read, so a crop is not taken into account.

@@ -81,7 +81,7 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
                  axes_text(print.spacing), info.physical ? " mm\n" : " px\n");
   if (info.labelled)
     result += text("foreground  ", significant(100 * print.foreground_fraction), " %, ", print.empty_cases,
-                   " cases without any\n");
+                   " cases without any\n", info.probabilities ? "labels      with label probabilities\n" : "");
   else
     result += "labels      none\n";
   if (print.ignored_fraction > 0) result += text("ignored     ", significant(100 * print.ignored_fraction), " %\n");
@@ -146,6 +146,7 @@ void inspect(const InspectOptions& options, const Common& common) {
   for (const auto& [name, cases] : dataset.info().splits) splits[name] = cases.size();
   json["splits"] = splits;
   json["labelled"] = dataset.info().labelled;
+  json["label_probabilities"] = dataset.info().probabilities;
   json["spacing_unit"] = dataset.info().physical ? "mm" : "px";
   json["warnings"] = warnings;
   json["attributes"] = dataset.info().attributes;

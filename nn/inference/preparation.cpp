@@ -27,6 +27,16 @@ std::string spacing_text(const std::vector<double>& spacing) {
   return join(words, " x ");
 }
 
+// Returns the part of x, [*S] or [*S, C] like the source, that the grid keeps; x itself if that is all.
+Tensor kept(const Grid& grid, const Tensor& x) {
+  if (!grid.cropped()) return x;
+  const bool channels = x.dims() > grid.source.dims();
+  const Shape extents = grid.box.extents + (channels ? Shape{x.extent(-1)} : Shape{});
+  const Tensor result = empty(extents, x.dtype());
+  copy_part(x, grid.box.begin + (channels ? Shape{0} : Shape{}), result, Shape::filled(extents.dims(), 0), extents);
+  return result;
+}
+
 void require_spacing(const std::vector<double>& spacing, const std::vector<double>& target) {
   if (spacing.empty())
     throw Error(ErrorKind::data,
@@ -116,11 +126,7 @@ Prepared prepare(const ModelSpec& spec, const Tensor& image, const std::vector<d
   const Box whole{Shape::filled(source.dims(), 0), source};
   const Box box = spec.preparation.crop ? nonzero_box(image) : whole;
   Prepared result{image, grid_of(spec.preparation, source, box, image.extent(-1), spacing)};
-  if (result.grid.cropped()) {
-    const Shape extents = box.extents + Shape{image.extent(-1)};
-    result.image = empty(extents);
-    copy_part(image, box.begin + Shape{0}, result.image, Shape::filled(extents.dims(), 0), extents);
-  }
+  result.image = kept(result.grid, image);
   spec.normalisation.apply(result.image);
   result.image = resample_image(result.image, result.grid.extents, result.grid.orders(Order::cubic));
   return result;
@@ -128,12 +134,13 @@ Prepared prepare(const ModelSpec& spec, const Tensor& image, const std::vector<d
 
 Tensor prepare_labels(const Grid& grid, const Tensor& labels, int ignore) {
   check(labels.shape() == grid.source, "prepare_labels: ", labels, " of an image ", grid.source);
-  Tensor inside = labels;
-  if (grid.cropped()) {
-    inside = empty(grid.box.extents, DType::u8);
-    copy_part(labels, grid.box.begin, inside, Shape::filled(labels.dims(), 0), grid.box.extents);
-  }
-  return resample_labels(inside, grid.extents, grid.orders(Order::linear), ignore);
+  return resample_labels(kept(grid, labels), grid.extents, grid.orders(Order::linear), ignore);
+}
+
+Tensor prepare_probabilities(const Grid& grid, const Tensor& probabilities) {
+  check(probabilities.shape().without(-1) == grid.source, "prepare_probabilities: ", probabilities, " of an image ",
+        grid.source);
+  return resample_image(kept(grid, probabilities), grid.extents, grid.orders(Order::linear));
 }
 
 Restorer::Restorer(Grid grid, Scores kind, SlabSink sink)

@@ -62,6 +62,9 @@ struct Prepared {
 Prepared prepare(const ModelSpec& spec, const Tensor& image, const std::vector<double>& spacing);
 // Brings labels u8 [*S] of the same image to the grid (resample_labels). `ignore` is the label that is no class, or -1.
 Tensor prepare_labels(const Grid& grid, const Tensor& labels, int ignore);
+// The same for probabilities of labels, f32 [*S, K], which are interpolated linearly; they may add up to less than 1
+// beside voxels where they are 0.
+Tensor prepare_probabilities(const Grid& grid, const Tensor& probabilities);
 
 // Brings scores of the prepared image to the voxels of the image that was given. Probabilities are interpolated
 // linearly, along the thick axis they are those of the nearest slice. Outside the box everything is background: its
