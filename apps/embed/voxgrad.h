@@ -33,7 +33,7 @@ enum voxgrad_code {
   VOXGRAD_INTERNAL = 10  /* a fault of the library */
 };
 
-const char* voxgrad_version(void); /* "0.1.0" */
+const char* voxgrad_version(void); /* such as "0.1.0" */
 
 /* ---- Contexts: threads, memory and messages. ---- */
 typedef struct voxgrad_context voxgrad_context;
