@@ -88,12 +88,22 @@ void add_powers(const VoxelBlock<T>& b, int c, double* to) {
   });
 }
 
+// Adds the sums of p of class c, times a weight of its label, for two tables of these weights.
+template <class T>
+void add_by_label(const VoxelBlock<T>& b, int c, const T* tables, double* to) {
+  const std::array<Vec<T>, 2> weights{load(tables), load(tables + kLanes<T>)};
+  const T *const p = b.at(b.p, c), *const label = b.label, *const valid = b.valid;
+  add_block<T, 2>(b.padded, 1, to, [=](int i) VOXGRAD_INLINE {
+    const Vec<T> y = load(label + i), known = load(valid + i) * load(p + i);
+    return std::array{take<T>(weights[0], y) * known, take<T>(weights[1], y) * known};
+  });
+}
+
 template <class T>
 void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
   const std::int64_t channels = run.channels, classes = std::max<std::int64_t>(channels, 2), chunks = run.chunks;
   const std::int64_t count = std::ssize(run.rows), powers = count * channels;  // where they begin
-  const std::int64_t width = powers + classes * PowerSums::kCount + 1;
-  const int degree = run.degree(run.values);
+  const std::int64_t width = powers + classes * PowerSums::kCount + 1 + std::ssize(run.tables) / kLanes<T>;
   const Scratch<double> parts(run.samples * chunks * width * kPartial);
   std::fill_n(parts.data(), run.samples * chunks * width * kPartial, 0.0);
   run.for_blocks(kept, run.reads_softmax, [&](VoxelBlock<T>& b, std::int64_t chunk, std::int64_t voxel) {
@@ -104,8 +114,13 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
       if (!nth(run.values, k).fits) visit<T>(row.kind, [&]<class Row>(Row) { add_row<Row>(run, b, row, voxel, to); });
     }
     for (int c = 0; c < b.classes; ++c, to += PowerSums::kCount * kPartial)
-      (degree == 0 ? add_powers<0, T> : degree == 1 ? add_powers<1, T> : add_powers<2, T>)(b, c, to);
+      (run.values_degree == 0   ? add_powers<0, T>
+       : run.values_degree == 1 ? add_powers<1, T>
+                                : add_powers<2, T>)(b, c, to);
     add_block<T, 1>(b.padded, 1, to, [&](int i) VOXGRAD_INLINE { return std::array{load(b.valid + i)}; });
+    to += kPartial;
+    for (std::size_t pair = 0; pair < run.tables.size(); to += 2 * kPartial, pair += 2 * kLanes<T>)
+      add_by_label(b, static_cast<int>(pair / (2 * kLanes<T>)) % b.classes, run.tables.data() + pair, to);
   });
   auto sums = zero_vector<double>(width);
   for (std::int64_t n = 0; n < run.samples; ++n) {
@@ -119,8 +134,7 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
     }
     for (std::int64_t k = 0; k < count; ++k) {
       double* const to = result.data<double>() + (k * run.samples + n) * channels;
-      const Polynomial& f = nth(run.values, k);
-      if (f.fits)
+      if (nth(run.values, k).fits)
         run.polynomial_sums(k, sums.data() + powers, to);
       else
         std::copy_n(sums.data() + k * channels, channels, to);

@@ -100,7 +100,7 @@ template <class T>
 void gradient(const Integration<T>& run, const Tensor& dsums, T* kept, const Tensor& dlogits) {
   if (!run.reads_softmax) return static_cast<void>(std::fill_n(dlogits.data<T>(), dlogits.numel(), T(0)));
   const std::vector<double> coefficients = polynomials(run, dsums.data<double>());
-  const bool linear = run.degree(run.slopes) < 2, by_label = run.slopes_by_label && run.channels <= kLanes<T>;
+  const bool linear = run.slopes_degree < 2, by_label = run.slopes_by_label && run.channels <= kLanes<T>;
   const auto fill = by_label ? (linear ? fill_slopes<1, true, T> : fill_slopes<2, true, T>)
                              : (linear ? fill_slopes<1, false, T> : fill_slopes<2, false, T>);
   run.for_blocks(kept, kept == nullptr, [&](VoxelBlock<T>& b, std::int64_t chunk, std::int64_t voxel) {

@@ -125,7 +125,13 @@ struct Integration {
   const std::uint8_t* labels;
   bool reads_softmax = false;
   std::vector<Polynomial> values, slopes;  // of the rows; those that do not fit are computed one by one
-  bool slopes_by_label = false;            // whether weights differ by label
+  // The largest degree of those whose weights do not differ by label, in the forward pass; of all in the backward pass.
+  int values_degree = 0, slopes_degree = 0;
+  bool slopes_by_label = false;  // whether weights differ by label
+  // Forward, what p is multiplied by in linear rows whose weights differ by label: [two rows][class][row][label], with
+  // a row of zeros if their number is odd.
+  std::vector<T> tables;
+  std::vector<std::int64_t> tabled;  // the numbers of these rows
   SoftmaxNeeds values_need, slopes_need;
 
   Integration(const Tensor& logit_map, const Tensor& label_map, const std::vector<Integral>& all_rows,
@@ -144,7 +150,12 @@ struct Integration {
         reads_softmax |= !Row::constant;
         values.push_back(polynomial<Row>(row, Row::value_reads, Scalar::value));
         slopes.push_back(polynomial<Row>(row, Row::slope_reads, Scalar::slope));
-        if (weighs_labels(row)) values.back() = {};
+        if (weighs_labels(row) && values.back().degree() > 1) values.back() = {};
+        if (!weighs_labels(row))
+          values_degree = std::max(values_degree, values.back().degree());
+        else if (values.back().fits)
+          tabulate(std::ssize(values) - 1);
+        slopes_degree = std::max(slopes_degree, slopes.back().degree());
         slopes_by_label |= weighs_labels(row);
         if (!values.back().fits) add_needs<Row>(values_need, Row::value_reads);
         if (!slopes.back().fits) add_needs<Row>(slopes_need, Row::slope_reads);
@@ -187,28 +198,30 @@ struct Integration {
     visit<T>(row.kind, [&]<class Row>(Row) { result = Row::scope == Scope::truth; });
     return result;
   }
-  // Computes row k, a polynomial, from the sums of the classes and, behind them, the number of voxels. `to` is
-  // [channels].
+  // Computes row k, a polynomial, from the sums of the classes. Behind them are the number of voxels and the sums with
+  // the tables. `to` is [channels].
   void polynomial_sums(std::int64_t k, const double* sums, double* to) const {
     const std::int64_t classes = std::max<std::int64_t>(channels, 2), first = classes - channels;
+    const double* const all = sums + classes * PowerSums::kCount;
     const Integral& row = nth(rows, k);
+    const Polynomial& f = nth(values, k);
     const bool truth = at_truth(row);
     std::fill_n(to, channels, 0.0);
     for (std::int64_t c = truth ? 0 : first; c < classes; ++c) {
       const double* s = sums + c * PowerSums::kCount;
-      to[std::max<std::int64_t>(0, c - first)] +=
-          class_weight(row, static_cast<int>(c)) *
-          PowerSums{s[0], s[1], s[2], s[3], s[4]}(nth(values, k), sums[classes * PowerSums::kCount]);
+      double& sum = to[std::max<std::int64_t>(0, c - first)];
+      if (weighs_labels(row)) {
+        sum += all[1 + table_of(std::find(tabled.begin(), tabled.end(), k) - tabled.begin(), c)];
+        for (std::int64_t y = 0; y < classes; ++y)
+          sum += weight_of(row, y, c) * f.at[y == c][0] * sums[y * PowerSums::kCount];
+      } else {
+        sum += class_weight(row, static_cast<int>(c)) * PowerSums{s[0], s[1], s[2], s[3], s[4]}(f, *all);
+      }
     }
   }
-  // The largest degree of any row.
-  static int degree(const std::vector<Polynomial>& rows) {
-    int result = 0;
-    for (const Polynomial& row : rows) result = std::max(result, row.fits ? row.degree() : 0);
-    return result;
-  }
 
-  // Weights by label and class are multiplied into the field of a row, unless it is a polynomial.
+  // Weights by label and class are multiplied into the field of a row, unless it is a polynomial (linear, if it is a
+  // value and no slope).
   static bool weighs_labels(const Integral& row) { return row.weights.defined() && row.weights.dims() == 2; }
   static double class_weight(const Integral& row, int c) {
     return row.weights.defined() && !weighs_labels(row) ? row.weights.data<double>()[c] : 1.0;
@@ -268,6 +281,19 @@ struct Integration {
   }
 
  private:
+  // Where the table of the row tabled[j] and class c is.
+  std::int64_t table_of(std::int64_t j, std::int64_t c) const {
+    return (j / 2 * std::max<std::int64_t>(channels, 2) + c) * 2 + j % 2;
+  }
+  void tabulate(std::int64_t k) {
+    const std::int64_t classes = std::max<std::int64_t>(channels, 2), j = std::ssize(tabled);
+    tabled.push_back(k);
+    tables.resize(static_cast<std::size_t>(table_of(j | 1, classes - 1) + 1) * kLanes<T>);
+    for (std::int64_t c = 0; c < classes; ++c)
+      for (std::int64_t y = 0; y < classes; ++y)
+        nth(tables, table_of(j, c) * kLanes<T> + y) =
+            static_cast<T>(weight_of(nth(rows, k), y, c) * nth(values, k).at[y == c][1]);
+  }
   // y = x times the weight of the label. `column` is a column of the [C, C] weights. x is 0 where there is no label.
   static void multiply_by_label(const VoxelBlock<T>& b, const double* column, const T* x, T* y) {
     T weights[kLanes<T>] = {};

@@ -29,7 +29,7 @@ Polynomial fit(F&& f) {
     const auto& [a, b, c] = result.at[t];
     result.fits &= f(2.0, truth) == a + 2 * b + 4 * c && f(-2.0, truth) == a - 2 * b + 4 * c;
   }
-  return result;
+  return result.fits ? result : Polynomial{};
 }
 
 // The sums of a class over a block. Each is stored in kPartial parts, in the order of the members.
