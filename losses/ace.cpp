@@ -19,14 +19,13 @@ Function build(Parameters& with) {
   with.absent();
   with.weights("factor of a class's loss");
   return [=](const LossInput& in) {
-    const Tensor p = in.counted(in.map(Integrand::mass)), valid = in.counted(in.map(Integrand::voxels));
-    Tensor bin;  // counted from 1 downwards, so that a bin has its upper end; ignored voxels are in none
+    const Tensor p = in.counted(in.probabilities()), t = in.counted(in.truth());
+    Tensor bin;  // counted downwards, so that a bin has its upper end
     {
       const NoGrad constant;
-      bin = (valid * (1 + clamp((1 - p) * bins, 0, bins - 0.5))).to(DType::i32);
+      bin = clamp(affine(p, -bins, bins), 0, bins - 0.5).to(DType::i32);
     }
-    const auto over_bins = [&](const Tensor& map) { return slice(segment_sum(map, bin, bins + 1), 1, 1, bins + 1); };
-    const Tensor count = over_bins(valid), gap = abs(over_bins(p) - over_bins(in.counted(in.map(Integrand::present))));
+    const Tensor count = segment_sum(in.valid(), bin, bins), gap = abs(segment_sum(p - t, bin, bins));
     const Tensor filled = clamp(count, 0, 1);
     const Tensor A = sum(gap / clamp(count, 1, kInfinity), {1}) / clamp(sum(filled, {1}), 1, kInfinity);
     return in.mean_of_classes(A, in.sums(in.truth()));

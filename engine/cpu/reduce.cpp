@@ -15,7 +15,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kReduceGrain = 32768;
+constexpr std::int64_t kReduceGrain = 32768, kFew = 12;
 
 struct Sum {
   static constexpr double kStart = 0;
@@ -104,16 +104,25 @@ void reduce_piece(const T* x, std::int64_t rows, std::int64_t stride, std::int64
     reduce_rows<Op>(x, rows, stride, width, result);
 }
 
+// The same for a run of a few elements, such as the channels of a voxel, where whole vectors do not pay.
+template <class Op, class T>
+inline double reduce_few(const T* x, std::int64_t count) {
+  double result = Op::kStart;
+  for (std::int64_t i = 0; i < count; ++i) result = Op::combine(result, static_cast<double>(x[i]));
+  return result;
+}
+
 template <class Op, class T, class To>
 void reduce_axis(const T* x, std::int64_t a, std::int64_t r, std::int64_t b, To* y) {
   if (a * b == 0) return;
   const Pieces cut(r, b);
   if (b == 1 && cut.pieces == 1)
-    return parallel_for(a, std::max<std::int64_t>(1, kReduceGrain / std::max<std::int64_t>(r, 1)),
-                        [&](std::int64_t begin, std::int64_t end) {
-                          for (std::int64_t i = begin; i < end; ++i)
-                            y[i] = static_cast<To>(reduce_run<Op>(x + i * r, r));
-                        });
+    return parallel_for(
+        a, std::max<std::int64_t>(1, kReduceGrain / std::max<std::int64_t>(r, 1)),
+        [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; ++i)
+            y[i] = static_cast<To>(r <= kFew ? reduce_few<Op>(x + i * r, r) : reduce_run<Op>(x + i * r, r));
+        });
   const std::int64_t work = std::max<std::int64_t>(1, std::min(r, cut.rows) * cut.strip);
   // The results of the pieces. They are stored only where there are several.
   auto partial = zero_vector<double>(cut.pieces > 1 ? a * cut.pieces * b : 0);

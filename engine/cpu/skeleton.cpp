@@ -3,6 +3,7 @@
 // changes neither the connectivity nor the ends of lines. A margin of zeros makes every voxel an inner one.
 #include <algorithm>
 #include <bit>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -13,21 +14,19 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-// A mask with its margin, and the voxels of it that are left, in the order of memory.
+// A mask with its margin, and those of its voxels that have an empty neighbour, in the order of memory. Only these can
+// be removed; a voxel that is removed exposes its neighbours.
 struct Thinning {
-  std::vector<std::uint8_t> set;
-  std::vector<std::int64_t> left;
+  std::vector<std::uint8_t> set, listed;
+  std::vector<std::int64_t> border;
   std::int64_t row, plane;  // voxels from one row, and from one plane, to the next
 
   Thinning(const std::uint8_t* mask, const Extents& extent)
-      : set(static_cast<std::size_t>((extent[0] + 2) * (extent[1] + 2) * (extent[2] + 2))),
+      : set(static_cast<std::size_t>((extent[0] + 2) * (extent[1] + 2) * (extent[2] + 2) + 1)),  // see cube_around
+        listed(set.size()),
         row(extent[2] + 2),
         plane((extent[1] + 2) * row) {
-    for_voxels(extent, [&](std::int64_t at, std::int64_t i) {
-      if (mask[i] == 0) return;
-      nth(set, at) = 1;
-      left.push_back(at);
-    });
+    for_voxels(extent, [&](std::int64_t at, std::int64_t i) { nth(set, at) = mask[i] != 0; });
   }
   // Calls body(place in `set`, number in the mask).
   template <class F>
@@ -37,8 +36,29 @@ struct Thinning {
         for (std::int64_t x = 0; x < extent[2]; ++x, ++i) body((z + 1) * plane + (y + 1) * row + x + 1, i);
   }
   bool at(std::int64_t i) const { return nth(set, i) != 0; }
-  void forget_removed() {
-    left.erase(std::remove_if(left.begin(), left.end(), [&](std::int64_t i) { return !at(i); }), left.end());
+
+  // `around` has the steps to the neighbours that count.
+  void find_border(const Extents& extent, std::span<const std::int64_t> around) {
+    for_voxels(extent, [&](std::int64_t i, std::int64_t) {
+      const bool exposed = std::any_of(around.begin(), around.end(), [&](std::int64_t step) { return !at(i + step); });
+      if (at(i) && exposed) list(i);
+    });
+  }
+  void remove(std::span<const std::int64_t> removed, std::span<const std::int64_t> around) {
+    for (const std::int64_t i : removed) nth(set, i) = 0;
+    border.erase(std::remove_if(border.begin(), border.end(), [&](std::int64_t i) { return !at(i); }), border.end());
+    const std::int64_t known = std::ssize(border);
+    for (const std::int64_t i : removed)
+      for (const std::int64_t step : around)
+        if (at(i + step) && nth(listed, i + step) == 0) list(i + step);
+    std::sort(border.begin() + known, border.end());
+    std::inplace_merge(border.begin(), border.begin() + known, border.end());
+  }
+
+ private:
+  void list(std::int64_t i) {
+    nth(listed, i) = 1;
+    border.push_back(i);
   }
 };
 
@@ -62,7 +82,7 @@ constexpr std::pair<int, int> kOtherwise[] = {{3, 1},   {6, 1},   {10, 3},  {11,
                                               {129, 0}, {130, 3}, {131, 1}, {134, 1}, {160, 3}, {161, 1}, {176, 2},
                                               {192, 2}, {194, 1}, {198, 1}, {224, 2}};
 
-void thin_image(Thinning& image) {
+void thin_image(Thinning& image, const Extents& extent) {
   static const std::vector<int> removed_in = [] {
     std::vector<int> table;
     for (unsigned neighbours = 0; neighbours < 256; ++neighbours) table.push_back(half_rounds(neighbours));
@@ -70,25 +90,24 @@ void thin_image(Thinning& image) {
     return table;
   }();
   const std::int64_t row = image.row, around[] = {-row - 1, -row, -row + 1, 1, row + 1, row, row - 1, -1};
+  image.find_border(extent, around);
   std::vector<std::int64_t> removed;
   for (bool changed = true; changed;) {
     changed = false;
     for (const int half : {1, 2}) {
       removed.clear();
-      for (const std::int64_t i : image.left) {
+      for (const std::int64_t i : image.border) {
         int neighbours = 0;
         for (int k = 0; k < 8; ++k) neighbours |= static_cast<int>(image.at(i + around[k])) << k;
         if ((nth(removed_in, neighbours) & half) != 0) removed.push_back(i);
       }
-      for (const std::int64_t i : removed) nth(image.set, i) = 0;
       changed = changed || !removed.empty();
-      image.forget_removed();
+      image.remove(removed, around);
     }
   }
 }
 
-// A cube of 3 x 3 x 3 voxels as bits; the voxel itself is bit 13.
-constexpr int bit_of(int z, int y, int x) { return (z + 1) * 9 + (y + 1) * 3 + x + 1; }
+// A cube of 3 x 3 x 3 voxels is 27 bits; the voxel itself is bit 13.
 
 // By how much the removal of a voxel lowers the Euler characteristic at one of its corners, times 8. Bit a + 2 b + 4 c
 // of `cell` is the voxel a, b and c steps away, of the eight that share the corner; bit 0 is the voxel itself. A union
@@ -110,6 +129,14 @@ class Neighbourhood {
  public:
   Neighbourhood() {
     for (unsigned cell = 0; cell < 256; ++cell) euler_.push_back(euler_at_corner(cell));
+    for (unsigned plane = 0; plane < 512; ++plane) {
+      unsigned quarters = 0;
+      for (int k = 0; k < 16; ++k) {
+        const int y = (k & 8) != 0 ? 1 : -1, x = (k & 4) != 0 ? 1 : -1;
+        quarters |= (plane >> (4 + ((k & 2) != 0 ? 3 * y : 0) + ((k & 1) != 0 ? x : 0)) & 1u) << k;
+      }
+      quarters_.push_back(quarters);
+    }
     for (int a = 0; a < 27; ++a) {
       unsigned near = 0;
       for (int b = 0; b < 27; ++b) {
@@ -130,15 +157,13 @@ class Neighbourhood {
  private:
   static constexpr unsigned kMiddle = 1u << 13;
   int euler(unsigned cube) const {
+    const unsigned below = nth(quarters_, cube & 511u), middle = nth(quarters_, cube >> 9 & 511u),
+                   above = nth(quarters_, cube >> 18);
     int total = 0;
-    for (const int z : {-1, 1})
-      for (const int y : {-1, 1})
-        for (const int x : {-1, 1}) {
-          unsigned cell = 0;
-          for (int k = 0; k < 8; ++k)
-            cell |= (cube >> bit_of((k & 4) != 0 ? z : 0, (k & 2) != 0 ? y : 0, (k & 1) != 0 ? x : 0) & 1u) << k;
-          total += nth(euler_, cell);
-        }
+    for (int corner = 0; corner < 16; corner += 4) {
+      const unsigned inner = middle >> corner & 15u;
+      total += nth(euler_, inner | (below >> corner & 15u) << 4) + nth(euler_, inner | (above >> corner & 15u) << 4);
+    }
     return total;
   }
   bool connected(unsigned others) const {
@@ -150,39 +175,45 @@ class Neighbourhood {
     }
     return reached == others;
   }
-  std::vector<int> euler_;      // by cell
-  std::vector<unsigned> near_;  // the neighbours of every voxel of the cube
+  std::vector<int> euler_;          // by cell
+  std::vector<unsigned> quarters_;  // by plane of 3 x 3: the four halves of cells in it, of 4 bits each
+  std::vector<unsigned> near_;      // the neighbours of every voxel of the cube
 };
 
 // The order of the six directions is that of scikit-image, which takes the first four where there is one plane only.
 // The voxels found for a direction are tried again one by one, because the removal of one may make the next one
 // necessary. The second trial of scikit-image asks for the connectivity alone, so that some small blocks vanish.
-void thin_volume(Thinning& volume, bool plane_only) {
+void thin_volume(Thinning& volume, const Extents& extent) {
   static const Neighbourhood rule;
   const std::int64_t row = volume.row, plane = volume.plane;
-  std::int64_t around[27];
-  for (int k = 0; k < 27; ++k) around[k] = (k / 9 - 1) * plane + (k / 3 % 3 - 1) * row + k % 3 - 1;
+  // Four voxels of each row at once: the last one is not needed.
   const auto cube_around = [&](std::int64_t i) {
     unsigned cube = 0;
-    for (int k = 0; k < 27; ++k) cube |= static_cast<unsigned>(volume.at(i + around[k])) << k;
+    for (int k = 0; k < 9; ++k) {
+      std::uint32_t four;
+      std::memcpy(&four, volume.set.data() + i + (k / 3 - 1) * plane + (k % 3 - 1) * row - 1, sizeof four);
+      cube |= ((four & 1u) | (four >> 7 & 2u) | (four >> 14 & 4u)) << (3 * k);
+    }
     return cube;
   };
-  std::vector<std::int64_t> directions = {-row, row, 1, -1, plane, -plane}, found;
-  if (plane_only) directions.resize(4);
+  std::vector<std::int64_t> directions = {-row, row, 1, -1, plane, -plane}, found, removed;
+  volume.find_border(extent, directions);
+  const std::size_t tried = extent[0] == 1 ? 4 : 6;
   for (bool changed = true; changed;) {
     changed = false;
-    for (const std::int64_t direction : directions) {
+    for (std::size_t k = 0; k < tried; ++k) {
       found.clear();
-      for (const std::int64_t i : volume.left)
-        if (!volume.at(i + direction) && rule.removable(cube_around(i))) found.push_back(i);
-      bool removed = false;
+      removed.clear();
+      for (const std::int64_t i : volume.border)
+        if (!volume.at(i + directions[k]) && rule.removable(cube_around(i))) found.push_back(i);
       for (const std::int64_t i : found) {
         if (!rule.simple(cube_around(i))) continue;
         nth(volume.set, i) = 0;
-        removed = true;
+        removed.push_back(i);
       }
-      if (removed) volume.forget_removed();
-      changed = changed || removed;
+      if (removed.empty()) continue;
+      volume.remove(removed, directions);
+      changed = true;
     }
   }
 }
@@ -197,9 +228,9 @@ void CpuBackend::skeleton(const Tensor& mask, const Tensor& y) {
     for (std::int64_t sample = begin; sample < end; ++sample) {
       Thinning thinning(mask.data<std::uint8_t>() + sample * voxels, extent);
       if (axes < 3)
-        thin_image(thinning);
+        thin_image(thinning, extent);
       else
-        thin_volume(thinning, extent[0] == 1);
+        thin_volume(thinning, extent);
       std::uint8_t* const to = y.data<std::uint8_t>() + sample * voxels;
       thinning.for_voxels(extent, [&](std::int64_t at, std::int64_t i) { to[i] = nth(thinning.set, at); });
     }

@@ -144,12 +144,12 @@ Tensor LossInput::hinge_errors() const {
   return channels() == 2 && !drops_background() ? concat({errors, errors}, -1) : errors;
 }
 
-Tensor LossInput::probabilities() const {
-  const Tensor p = channels() == 1 ? sigmoid(logits_) : softmax(logits_);
-  return integrate_.ignore < 0 && !soft_labels() ? p : p * valid();
+Tensor LossInput::probabilities() const { return known(channels() == 1 ? sigmoid(logits_) : softmax(logits_)); }
+
+Tensor LossInput::known(const Tensor& map) const {
+  return integrate_.ignore < 0 && !soft_labels() ? map : map * valid();
 }
 
-// [N, *S, 1]: 0 at ignored voxels, else 1.
 Tensor LossInput::valid() const {
   if (soft_labels() && channels() > 1) return clamp(1e6 * sum(labels_, {labels_.dims() - 1}, true), 0, 1);
   if (!soft_labels() && integrate_.ignore >= 0) return 1 - one_hot(labels_, {integrate_.ignore}, logits_.dtype());

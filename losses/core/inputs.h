@@ -69,7 +69,9 @@ class LossInput {
   // max(0, 1 - s (2 t - 1)), s the log-odds of a class. [N, *S, C]; of two classes [N, *S, 1] if only one of them
   // counts. Differentiable.
   [[nodiscard]] Tensor hinge_errors() const;
-  [[nodiscard]] Tensor probabilities() const;  // [N, *S, C]. Differentiable.
+  [[nodiscard]] Tensor probabilities() const;           // [N, *S, C]. Differentiable.
+  [[nodiscard]] Tensor valid() const;                   // [N, *S, 1]: 0 at ignored voxels, else 1
+  [[nodiscard]] Tensor known(const Tensor& map) const;  // the map with 0 at ignored voxels
   // Whether the truth is probabilities. An integral is then its mean over labels that are drawn from them.
   [[nodiscard]] bool soft_labels() const { return labels_.dtype() != DType::u8; }
   // t with the share `smoothing` of it spread evenly over the classes. [N, *S, C]
@@ -94,7 +96,6 @@ class LossInput {
   template <class F>
   Tensor over_labels(const std::vector<Integral>& rows, const F& of) const;
   Tensor by_class(Tensor sums) const;
-  Tensor valid() const;
   std::vector<int> classes(int first) const;
   bool drops_background() const { return !options_.background && channels() > 1; }
   const Tensor& logits_;
