@@ -99,9 +99,12 @@ std::vector<std::string> flag_names(const CLI::App& app) {
   const auto flag =
       std::find_if(rest.begin(), rest.end(), [](const std::string& word) { return word.starts_with("-"); });
   if (flag == rest.end()) {
-    const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty();
-    throw Error(ErrorKind::usage,
-                name + ": " + (extra ? "unexpected argument `" + rest.front() + "`" : std::string(error.what())), help);
+    std::string problem = error.what();
+    if (const std::size_t at = problem.find(": At Most 1 required"); at != std::string::npos)
+      problem = problem.substr(0, at) + " is given more than once";
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty())
+      problem = "unexpected argument `" + rest.front() + "`";
+    throw Error(ErrorKind::usage, name + ": " + problem, help);
   }
   const std::string word = flag->substr(0, flag->find('='));
   std::vector<std::string> names = flag_names(verb), common = flag_names(app);

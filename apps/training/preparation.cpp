@@ -62,8 +62,9 @@ nn::Grid grid_of(const nn::ModelSpec& model, const data::DatasetInfo& info, std:
 
 nn::Normalisation normalisation_of(const std::string& name, const std::vector<ForegroundValues>& foreground) {
   nn::Normalisation result;
-  result.kind =
-      static_cast<nn::Normalisation::Kind>(choice("--normalise: unknown value", name, nn::normalisation_names()));
+  std::vector<std::string> known = nn::normalisation_names();
+  known.push_back("auto");  // which a rule has replaced by now
+  result.kind = static_cast<nn::Normalisation::Kind>(choice("--normalise: unknown value", name, known));
   if (result.kind != nn::Normalisation::Kind::zscore_dataset) return result;
   std::vector<Moments> moments;
   for (const ForegroundValues& channel : foreground)

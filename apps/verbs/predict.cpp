@@ -183,7 +183,7 @@ void Prediction::dataset(const Job& job) {
   const bool stacked = std::all_of(cases.begin(), cases.end(), same);
   if (truth && !stacked)
     throw Error(ErrorKind::data, "predict: " + job.input + ": its cases differ in size, spacing or orientation",
-                "logits are written as one array: choose cases of one size");
+                "logits are written as one array: choose cases that agree in all three, by --split or another file");
   if (options_.job.overlay) fs::create_directories(job.overlay());
   data::PredictionWriter writer(job.output, header(info.path, info.physical, info.ignore_label),
                                 stacked ? Shape{std::ssize(cases)} + nth(info.shapes, cases.front()) : Shape());
@@ -297,8 +297,8 @@ void predict(const Options& options, const Common& common) {
   how.split = options.split;
   const std::vector<Job> jobs = plan_jobs(inputs, files, how);
   Prediction prediction(options, predictor, console);
-  const std::string cleaned =
-      clean_up_text(options.clean_up ? predictor.clean_up() : nn::CleanUp{}, predictor.spec().class_names);
+  const std::string cleaned = clean_up_text(options.clean_up && !how.logits ? predictor.clean_up() : nn::CleanUp{},
+                                            predictor.spec().class_names);
   if (cleaned != "none") console.say("clean-up  " + cleaned);
   const SignalGuard guard;
   std::size_t done = 0, images = 0;

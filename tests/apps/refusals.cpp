@@ -108,6 +108,8 @@ TEST_CASE("losses and settings that are misspelt or out of range: exit code 2, w
   check_refused({"train", data, "--optimizer", "adm", "-o", run}, 2, {"adm", "adam"});
   check_refused({"train", data, "--norm", "bach", "-o", run}, 2,
                 {"--norm: unknown value `bach`", "did you mean `batch`?"});
+  check_refused({"train", data, "--normalise", "z", "-o", run}, 2, {"--normalise: unknown value `z`", "auto"});
+  check_refused({"train", data, "--loss", "ce", "--loss", "dice", "-o", run}, 2, {"--loss is given more than once"});
   check_refused({"train", data, "--augment", "defualt", "-o", run}, 2, {"defualt", "default"});
   check_refused({"train", data, "--schedule", "cosin", "-o", run}, 2, {"cosin", "cosine"});
   check_refused({"train", data, "--on-nan", "stp", "-o", run}, 2, {"--on-nan", "did you mean `stop`?"});
