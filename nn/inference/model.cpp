@@ -325,7 +325,7 @@ ModelSpec parse_spec(const std::string& json) try {
   inner.fill("mean", normalisation.mean, [&](const JsonValue& x) { return inner.real("mean", x); });
   inner.fill("deviation", normalisation.deviation, [&](const JsonValue& x) { return inner.real("deviation", x); });
   for (const auto& [key, values] : {std::pair{"low", &normalisation.low}, std::pair{"high", &normalisation.high}})
-    if (inner.has(key)) inner.fill(key, *values, [&](const JsonValue& x) { return inner.real(key, x); });
+    if (inner.has(key)) inner.fill(key, *values, [&, name = key](const JsonValue& x) { return inner.real(name, x); });
   require_consistent(spec);
   const auto add = [&](const char* key, auto& part) {
     if (reader.has(key)) visit_fields(part, spec.net, SpecReader(reader.at(key), text(key, '.')));
