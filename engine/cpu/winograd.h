@@ -14,7 +14,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 template <class T>
 class MapReader;  // map_reader.h
-}
+}  // namespace voxgrad::cpu::VOXGRAD_ISA
 
 namespace voxgrad::cpu::VOXGRAD_ISA::winograd {
 

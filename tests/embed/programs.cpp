@@ -1,6 +1,8 @@
-// Programs in C that use the library: the example segments as nn::predict does, and one that loads and unloads the
-// library again and again keeps neither threads nor memory.
+// Programs in C that use the library: the example segments as nn::predict does, one compiled from the one file as the
+// library does, and one that loads and unloads the library again and again keeps neither threads nor memory.
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 
 #include "engine/ops.h"
 #include "tests/embed/support.h"
@@ -49,6 +51,55 @@ TEST_CASE("the example segments pictures of 8 and of 16 bits, and refuses others
 
 #ifdef VOXGRAD_EMBED_SMALL
 TEST_CASE("the library for prediction alone segments with the same bits") { check_example(VOXGRAD_EMBED_SMALL); }
+#endif
+
+#ifdef VOXGRAD_EMBED_ONE_FILE
+namespace {
+
+// What tests/embed/scores.c writes: the labels, and behind them the probabilities. Empty if `program` has no kernels
+// for this instruction set.
+std::string scores(const std::string& program, const std::string& instructions, const std::string& arguments) {
+  const Folder folder;
+  const int code = run(text("VOXGRAD_SIMD=", instructions, ' ', program, ' ', arguments, ' ', folder.file("scores")),
+                       folder.file("said"));
+  if (code == 1 && contains(bytes_of(folder.file("said")), "is not available")) return "";
+  CHECK_MESSAGE(code == 0, bytes_of(folder.file("said")));
+  return bytes_of(folder.file("scores"));
+}
+
+// Another compiler fuses other products with their sums.
+void check_similar(const std::string& found, const std::string& expected, std::size_t voxels) {
+  REQUIRE(found.size() == expected.size());
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < voxels; ++i) others += found[i] != expected[i];
+  CHECK_MESSAGE(others * 10000 <= voxels, others, " of ", voxels, " labels are others");
+  for (std::size_t at = voxels; at < found.size(); at += sizeof(float)) {
+    float one, other;
+    std::memcpy(&one, found.data() + at, sizeof one);
+    std::memcpy(&other, expected.data() + at, sizeof other);
+    if (std::abs(one - other) > 1e-4f) CHECK_MESSAGE(false, "a probability is ", one, ", not ", other);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("compiled from the one file, a program has the labels and the probabilities of the library") {
+  const Folder folder;
+  for (const int dims : {2, 3}) {
+    nn::save_model(folder.file("model"), random_model(dims));
+    const std::size_t voxels = dims == 2 ? 150 * 131 : 29 * 30 * 31;
+    const std::string arguments = folder.file("model") + (dims == 2 ? " 150 131" : " 29 30 31");
+    for (const char* instructions : {"baseline", "avx2"}) {
+      const std::string expected = scores(VOXGRAD_EMBED_SCORES, instructions, arguments);
+      if (expected.empty()) continue;
+      CHECK(expected.size() == voxels * (1 + 3 * sizeof(float)));
+      CHECK_MESSAGE(scores(VOXGRAD_EMBED_ONE_FILE, instructions, arguments) == expected, dims, " axes, ", instructions);
+#ifdef VOXGRAD_EMBED_ONE_FILE_OTHER
+      check_similar(scores(VOXGRAD_EMBED_ONE_FILE_OTHER, instructions, arguments), expected, voxels);
+#endif
+    }
+  }
+}
 #endif
 
 #ifdef VOXGRAD_EMBED_UNLOAD
