@@ -84,6 +84,9 @@ void check_similar(const std::string& found, const std::string& expected, std::s
 }  // namespace
 
 TEST_CASE("compiled from the one file, a program has the labels and the probabilities of the library") {
+#ifndef VOXGRAD_EMBED_ONE_FILE_OTHER
+  MESSAGE("there is no second compiler to try");
+#endif
   const Folder folder;
   for (const int dims : {2, 3}) {
     nn::save_model(folder.file("model"), random_model(dims));
