@@ -15,7 +15,7 @@ Json to_json(const Contrast& contrast) {
           {"interval_95", to_json(contrast.interval)},
           {"hodges_lehmann", number(contrast.hodges_lehmann)},
           {"rank_biserial", number(contrast.rank_biserial)},
-          {"p_wilcoxon", number(contrast.p)},
+          {"p", number(contrast.p)},
           {"p_holm", number(contrast.p_holm)},
           {"verdict", name_of(contrast.verdict)}};
 }
@@ -36,6 +36,7 @@ Json to_json(const LossStatistics& loss) {
           {"rank_by_mean_rank", loss.rank_by_mean_rank},
           {"wins", loss.wins},
           {"rank_by_wins", loss.rank_by_wins},
+          {"alarms", loss.alarms},
           {"to_baseline", to_json(loss.to_baseline)},
           {"to_best", to_json(loss.to_best)},
           {"seconds", number(loss.seconds)},
@@ -55,13 +56,21 @@ Json to_json(const Analysis& analysis) {
   }
   return {{"name", analysis.name},
           {"cases", analysis.cases},
+          {"units", analysis.units},
+          {"units_are_groups", analysis.grouped},
+          {"seeds", analysis.seeds},
           {"cases_left_out", analysis.left_out},
+          {"absent_classes", analysis.absent},
           {"baseline", analysis.baseline},
-          {"friedman", {{"chi2", number(analysis.friedman.chi2)}, {"p", number(analysis.friedman.p)}}},
-          {"critical_difference", number(analysis.friedman.critical_difference)},
+          {"why_open", analysis.why_open},
           {"kendall_tau_b", {{"median", number(analysis.tau_median)}, {"percentile_5", number(analysis.tau_low)}}},
           {"ranking", ranking},
           {"p_holm_pairs", pairs}};
+}
+
+std::string cases_words(const Analysis& analysis) {
+  return text(analysis.cases, " test cases", analysis.grouped ? text(" of ", analysis.units, " groups") : "",
+              analysis.left_out > 0 ? text(" (", analysis.left_out, " without foreground left out)") : "");
 }
 
 std::string ranking_text(const std::vector<Analysis>& analyses) {
@@ -89,9 +98,8 @@ std::string ranking_text(const std::vector<Analysis>& analyses) {
     }
     const bool several = &analysis == &analyses.back() && analyses.size() > 1;
     result += text(result.empty() ? "" : "\n", several ? "over " + analysis.name.substr(4) : analysis.name, ", ",
-                   analysis.cases, " test cases",
-                   analysis.left_out > 0 ? text(" (", analysis.left_out, " without foreground left out)") : "", "\n",
-                   table.str());
+                   cases_words(analysis), "\n", table.str());
+    if (!analysis.why_open.empty()) result += "nothing follows for the losses: " + analysis.why_open + "\n";
   }
   return result;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "apps/comparison/answers_words.h"
@@ -45,19 +46,21 @@ CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores
   CaseGroup group{name, std::ssize(cases), {}};
   if (cases.empty()) return group;
   const std::vector<std::string>& names = scores.front().losses;
-  Stratum values;  // [kind][case]
+  Stratum values;  // [kind][unit]
   for (const Family family : kFamilies) {
     std::vector<std::size_t> members;
     for (std::size_t k = 0; k < names.size(); ++k)
       if (family_of(names[k]) == family) members.push_back(k);
     if (members.empty()) continue;
     group.kinds.push_back({family, members.size(), 0, {0, 0}, 0, {0, 0}});
-    std::vector<double>& row = values.emplace_back();
+    std::map<std::pair<std::size_t, std::size_t>, std::vector<double>> units;  // by dataset and unit
     for (const Known& one : cases) {
       std::vector<double> dice;
-      for (const std::size_t k : members) dice.push_back(scores[one.dataset].values[k][one.index]);
-      row.push_back(median_of(dice));
+      for (const std::size_t k : members) dice.push_back(scores[one.dataset].of_cases[k][one.index]);
+      units[{one.dataset, scores[one.dataset].unit_of[one.index]}].push_back(median_of(dice));
     }
+    std::vector<double>& row = values.emplace_back();
+    for (const auto& [unit, all] : units) row.push_back(summarise(all).mean);
   }
   const auto resampled = bootstrap_means({values});
   for (std::size_t k = 0; k < values.size(); ++k) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "apps/program/console.h"
 #include "engine/error.h"
@@ -31,24 +32,48 @@ std::vector<std::string> with_verdict(const Analysis& analysis, Verdict verdict,
   return names;
 }
 
+std::string p_text(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p, 3); }
+
+// "Best on 2 of 3 datasets": of each before any mean over them.
+std::string about_datasets(const std::vector<Analysis>& analyses) {
+  if (analyses.size() < 2) return "";
+  std::map<std::string, int> best;
+  std::vector<std::string> parts;
+  for (std::size_t d = 0; d + 1 < analyses.size(); ++d) {
+    const LossStatistics& first = analyses[d].losses.front();
+    ++best[first.loss];
+    parts.push_back(text(first.loss, " on ", analyses[d].name, " (", with_interval(first.mean, first.interval), ")"));
+  }
+  const auto most =
+      std::max_element(best.begin(), best.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  return text("The highest mean Dice has ", listed(parts), ". The most often first is ", most->first, ", on ",
+              most->second, " of ", analyses.size() - 1, " datasets.");
+}
+
 std::string about_the_best(const Analysis& analysis) {
   const LossStatistics& best = analysis.losses.front();
-  std::string words = text("On these data (", analysis.name, ", ", analysis.cases, " test cases) ", best.loss,
-                           " has the highest mean Dice, ", with_interval(best.mean, best.interval), ".");
+  const std::string mean = with_interval(best.mean, best.interval);
+  if (!analysis.why_open.empty())
+    return text("On these data (", analysis.name, ", ", cases_words(analysis), ") the training with ", best.loss,
+                " has the highest mean Dice, ", mean, ". Nothing follows for the loss: ", analysis.why_open, ".");
+  std::string words = text("On these data (", analysis.name, ", ", cases_words(analysis), ", ", analysis.seeds,
+                           " trainings of each loss) ", best.loss, " has the highest mean Dice, ", mean, ".");
   if (analysis.losses.size() < 2) return words;
-  words += text(" When the cases are drawn again its rank lies between ", fixed(best.ranks.low, 0), " and ",
+  words += text(" With other cases and trainings its rank lies between ", fixed(best.ranks.low, 0), " and ",
                 fixed(best.ranks.high, 0), " of ", analysis.losses.size(), " (95 %).");
   if (best.loss == analysis.baseline) return words;
   const Contrast& contrast = best.to_baseline;
   const std::string size = signed_with_interval(contrast.difference, contrast.interval);
   if (contrast.verdict == Verdict::larger)
-    words += text(" It beats ", analysis.baseline, " by ", size, ", p = ", fixed(contrast.p_holm, 4), " after Holm.");
+    words += text(" It is better than ", analysis.baseline, " by ", size, ", ", p_text(contrast.p_holm), ".");
   else if (contrast.verdict == Verdict::equal)
-    words +=
-        text(" Between it and ", analysis.baseline, " no difference larger than ", kMargin, " is left: ", size, ".");
+    words += text(" It differs from ", analysis.baseline, " by less than ", kMargin, ": ", size, ".");
   else
-    words += text(" Whether it is better than ", analysis.baseline, " is open: ", size,
-                  ", p = ", fixed(contrast.p_holm, 3), " after Holm.");
+    words += text(" Whether it is better than ", analysis.baseline, " is not known: ", size, ", ",
+                  p_text(contrast.p_holm), ".");
+  if (contrast.difference * contrast.hodges_lehmann < 0)
+    words += text(" The typical case says the opposite (Hodges-Lehmann ", fixed(contrast.hodges_lehmann, 3),
+                  "): a few cases, such as failures, decide the mean.");
   return words;
 }
 
@@ -58,11 +83,10 @@ std::string about_the_choice(const Analysis& analysis) {
   const auto equal = with_verdict(analysis, Verdict::equal, &LossStatistics::to_best, best.loss);
   const auto open = with_verdict(analysis, Verdict::open, &LossStatistics::to_best, best.loss);
   std::string words;
-  if (!equal.empty())
-    words += text("As good as ", best.loss, ", within ", kMargin, " of Dice (90 % interval): ", listed(equal), ". ");
-  if (!open.empty()) words += text("Not told apart from it, and not shown to be equal either: ", listed(open), ". ");
-  if (!worse.empty()) words += text("Worse than it (p < 0.05 after Holm): ", listed(worse), ".");
-  return words;
+  if (!equal.empty()) words += text("As good as ", best.loss, ", within ", kMargin, " of Dice: ", listed(equal), ". ");
+  if (!open.empty()) words += text("Neither shown to be worse nor to be as good: ", listed(open), ". ");
+  if (!worse.empty()) words += text("Worse: ", listed(worse), ".");
+  return words + (words.ends_with(" ") ? "" : " ") + "All p-values are adjusted for all pairs of losses (Holm, 5 %).";
 }
 
 std::string about_the_baseline(const Analysis& analysis) {
@@ -70,7 +94,7 @@ std::string about_the_baseline(const Analysis& analysis) {
   const auto worse = with_verdict(analysis, Verdict::smaller, &LossStatistics::to_baseline, analysis.baseline);
   const auto equal = with_verdict(analysis, Verdict::equal, &LossStatistics::to_baseline, analysis.baseline);
   return text("Against ", analysis.baseline, ": better ", listed(better), "; equal within ", kMargin, " ",
-              listed(equal), "; worse ", listed(worse), "; the rest is open.");
+              listed(equal), "; worse ", listed(worse), "; of the others nothing is known.");
 }
 
 const char* kind_words(Family family) {
@@ -107,8 +131,10 @@ std::string about_kinds(const std::vector<Question>& questions) {
       }
     }
     if (part.empty()) continue;
-    words += first ? "Compared with a typical distribution loss, in mean Dice: " + part + ". "
-                   : "Region minus distribution losses by " + question.name + ": " + part + ". ";
+    words +=
+        first ? "Compared with a typical distribution loss, in mean Dice of these trainings on other cases: " + part +
+                    ". "
+              : "Region minus distribution losses by " + question.name + ": " + part + ". ";
   }
   return words;
 }
@@ -128,28 +154,31 @@ std::string about_sizes(const Comparison& comparison, const Analysis& analysis) 
          words + ".";
 }
 
-std::string about_certainty(const Comparison& comparison, const Analysis& analysis) {
-  std::string words =
-      text("Friedman's test finds ", analysis.friedman.p < 0.05 ? "" : "no ", "differences between the ",
-           analysis.losses.size(), " losses (p ",
-           analysis.friedman.p < 0.001 ? "< 0.001" : "= " + fixed(analysis.friedman.p, 3),
-           "). Rankings of resampled cases agree with this one by Kendall's tau-b = ", fixed(analysis.tau_median, 2),
-           " in the median, ", fixed(analysis.tau_low, 2), " at the 5th percentile. ");
-  const int seeds = comparison.protocol.value("seeds", 1);
+std::string about_certainty(const Analysis& analysis) {
   std::vector<double> deviations;
   for (const LossStatistics& loss : analysis.losses)
     if (!std::isnan(loss.sd_seeds)) deviations.push_back(loss.sd_seeds);
   std::sort(deviations.begin(), deviations.end());
-  if (seeds < 2 || deviations.empty())
+  if (deviations.empty()) return "";
+  std::string words = text("Between its ", analysis.seeds, " trainings the mean of a typical loss varies by ",
+                           fixed(quantile(deviations, 0.5), 4),
+                           " (SD, median over the losses), that of the least "
+                           "steady one by ",
+                           fixed(deviations.back(), 4), ".");
+  if (analysis.why_open.empty())
     words +=
-        "There is one training per loss and dataset: how much another seed would change is not known, and the "
-        "intervals speak of other cases, not of other trainings.";
-  else
-    words +=
-        text("Between its ", seeds, " seeds the mean of a typical loss varies by ", fixed(quantile(deviations, 0.5), 4),
-             " (SD, median over the losses), that of the least steady one by ", fixed(deviations.back(), 4),
-             ": a gap of that size may be luck of the seed, whatever its p.");
+        text(" Rankings of other cases and trainings agree with this one by Kendall's tau-b = ",
+             fixed(analysis.tau_median, 2), " in the median, ", fixed(analysis.tau_low, 2), " at the 5th percentile.");
   return words;
+}
+
+std::string about_alarms(const Analysis& analysis) {
+  std::vector<std::string> parts;
+  for (const LossStatistics& loss : analysis.losses)
+    if (loss.alarms > 0) parts.push_back(text(loss.loss, " ", loss.alarms));
+  if (analysis.absent == 0) return "";
+  return text("A class that the truth of a case does not have was found by ", listed(parts), " of ", analysis.absent,
+              " times. Such classes do not count in the Dice.");
 }
 
 std::string about_failures(const std::vector<Analysis>& analyses) {
@@ -170,14 +199,15 @@ std::string about_failures(const std::vector<Analysis>& analyses) {
 std::vector<std::string> in_words(const Comparison& comparison, const std::vector<Analysis>& analyses,
                                   const std::vector<Question>& questions) {
   const Analysis& all = analyses.back();
-  std::vector<std::string> words{about_the_best(all)};
-  if (all.losses.size() > 1) {
+  std::vector<std::string> words{about_datasets(analyses), about_the_best(all)};
+  if (all.losses.size() > 1 && all.why_open.empty()) {
     words.push_back(about_the_choice(all));
     words.push_back(about_the_baseline(all));
-    words.push_back(about_kinds(questions));
   }
+  if (all.losses.size() > 1) words.push_back(about_kinds(questions));
   words.push_back(about_sizes(comparison, all));
-  if (all.losses.size() > 1) words.push_back(about_certainty(comparison, all));
+  words.push_back(about_certainty(all));
+  words.push_back(about_alarms(all));
   words.push_back(about_failures(analyses));
   words.erase(std::remove(words.begin(), words.end(), std::string()), words.end());
   return words;

@@ -39,7 +39,7 @@ std::vector<TestCase> describe(const data::Dataset& dataset, const std::vector<s
       foreground += labels[i] != ignore && labels[i] != 0 ? 1 : 0;
     }
     found.push_back({one.id, static_cast<double>(foreground) / static_cast<double>(std::max<std::int64_t>(known, 1)),
-                     losses::quantile(object_sizes(one, dataset.info(), dataset.classes()), 0.5)});
+                     losses::quantile(object_sizes(one, dataset.info(), dataset.classes()), 0.5), one.group});
   }
   return found;
 }

@@ -56,7 +56,10 @@ ComparedRun run_from_json(const Json& json, std::vector<std::string>& numbers) {
 Json to_json(const ComparedDataset& dataset) {
   Json cases = Json::array();
   for (const TestCase& one : dataset.cases)
-    cases.push_back({{"id", one.id}, {"foreground", number(one.foreground)}, {"object_size", number(one.object_size)}});
+    cases.push_back({{"id", one.id},
+                     {"foreground", number(one.foreground)},
+                     {"object_size", number(one.object_size)},
+                     {"group", one.group}});
   return {{"name", dataset.name}, {"path", dataset.path},
           {"dims", dataset.dims}, {"class_names", dataset.class_names},
           {"test_cases", cases},  {"warnings", dataset.warnings},
@@ -72,7 +75,8 @@ ComparedDataset dataset_from_json(const Json& json) {
   dataset.unit = json.value("unit", "mm");
   if (json.contains("warnings")) json.at("warnings").get_to(dataset.warnings);
   for (const Json& one : json.at("test_cases"))
-    dataset.cases.push_back({one.at("id"), to_number(one.at("foreground")), to_number(one.at("object_size"))});
+    dataset.cases.push_back({one.at("id"), to_number(one.at("foreground")), to_number(one.at("object_size")),
+                             one.value("group", std::string())});
   return dataset;
 }
 

@@ -36,6 +36,7 @@ struct TestCase {
   std::string id;
   double foreground = 0;   // share of the voxels that are any class but the background
   double object_size = 0;  // median equivalent diameter of its connected objects; NaN without foreground
+  std::string group{};     // such as the patient; empty if the dataset names none
 };
 
 struct ComparedDataset {

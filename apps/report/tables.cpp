@@ -20,7 +20,7 @@ std::string verdict_words(Verdict verdict) {
     case Verdict::equal: return "equal within 0.01";
     case Verdict::open: break;
   }
-  return "open";
+  return "not known";
 }
 
 std::string p_words(double p) { return p < 0.001 ? "&lt; 0.001" : fixed(p, 3); }
@@ -30,14 +30,13 @@ std::string signed_with_interval(const Contrast& contrast) {
 }
 
 std::string ranking_table(const Analysis& analysis) {
-  HtmlTable table(
-      text(analysis.name, ", ", analysis.cases, " test cases",
-           analysis.left_out > 0 ? text("; ", analysis.left_out, " without foreground left out") : "",
-           ". Friedman's test: p ", analysis.friedman.p < 0.001 ? "< 0.001" : "= " + fixed(analysis.friedman.p, 3),
-           ". Agreement of resampled rankings, Kendall's tau-b: median ", fixed(analysis.tau_median, 2),
-           ", 5th percentile ", fixed(analysis.tau_low, 2), "."),
-      {"loss", "rank", "mean Dice [95 % interval]", "to " + analysis.baseline + " [95 % interval]", "p (Holm)",
-       "verdict", "rank, 95 %", "SD over cases", "SD over seeds"});
+  HtmlTable table(text(analysis.name, ", ", cases_words(analysis), ". ",
+                       analysis.why_open.empty()
+                           ? text("Agreement of rankings of other cases and trainings, Kendall's tau-b: median ",
+                                  fixed(analysis.tau_median, 2), ", 5th percentile ", fixed(analysis.tau_low, 2), ".")
+                           : "Nothing follows for the losses: " + analysis.why_open + "."),
+                  {"loss", "rank", "mean Dice [95 % interval]", "to " + analysis.baseline + " [95 % interval]",
+                   "p (Holm)", "verdict", "rank, 95 %", "SD over cases", "SD over seeds"});
   for (const LossStatistics& loss : analysis.losses) {
     std::vector<std::string> cells{escaped(loss.loss), std::to_string(loss.rank),
                                    with_interval(loss.mean, loss.interval)};
@@ -58,7 +57,7 @@ std::string ranking_table(const Analysis& analysis) {
 std::string spread_table(const Analysis& analysis) {
   HtmlTable table(analysis.name + ": spread over the cases, other rankings, sizes of effects",
                   {"loss", "median (quartiles)", "5th percentile", "cases below 0.1", "mean rank", "rank by it",
-                   "losses beaten", "rank by them", "rank-biserial", "Hodges-Lehmann"});
+                   "losses beaten", "rank by them", "rank-biserial", "Hodges-Lehmann", "alarms"});
   for (const LossStatistics& loss : analysis.losses) {
     const bool baseline = loss.loss == analysis.baseline;
     table.row({escaped(loss.loss),
@@ -66,7 +65,7 @@ std::string spread_table(const Analysis& analysis) {
                fixed(loss.low_5, 3), std::to_string(loss.failures), fixed(loss.mean_rank, 2),
                std::to_string(loss.rank_by_mean_rank), fixed(loss.wins, 0), std::to_string(loss.rank_by_wins),
                baseline ? "" : fixed(loss.to_baseline.rank_biserial, 2),
-               baseline ? "" : fixed(loss.to_baseline.hodges_lehmann, 3)});
+               baseline ? "" : fixed(loss.to_baseline.hodges_lehmann, 3), text(loss.alarms, " of ", analysis.absent)});
   }
   return table.str();
 }
@@ -92,12 +91,12 @@ std::vector<double> all_numbers(const Comparison& comparison, const std::string&
 
 std::string ranking_section(const std::vector<Analysis>& analyses) {
   std::string body = paragraph(
-      "A case counts with its Dice averaged over the foreground classes and over the seeds. Intervals: 10,000 "
-      "bootstrap "
-      "samples of the cases. p: two-sided Wilcoxon signed-rank test against the baseline, Holm-corrected for all "
-      "losses "
-      "of the table. A loss is better or worse if p < 0.05 and the interval excludes 0, equal if the 90 % interval of "
-      "the difference lies within 0.01, else open. Losses beaten: one-sided tests at 5 % after Holm over all pairs.");
+      "A case counts with its Dice averaged over the classes that its truth has, and over the seeds. Where the dataset "
+      "names groups, such as patients, a group counts once. Intervals and p (Student's t, Satterthwaite's degrees of "
+      "freedom) take account of other cases and of other trainings; with one training of each loss, of other cases "
+      "alone. p is adjusted for all pairs of losses (Holm). A loss is better or worse if p < 0.05, and equal if a "
+      "difference of 0.01 or more is excluded (two one-sided tests). Alarms: classes that were found where the truth "
+      "does not have them.");
   body += ranking_table(analyses.back());
   body += folded("Spread, other rankings, sizes of effects", spread_table(analyses.back()));
   for (std::size_t i = 0; i + 1 < analyses.size(); ++i)
@@ -193,7 +192,7 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
   std::string body = paragraph(
       "For a dataset, fold and seed every loss starts from the same weights, sees the same patches in the same order "
       "and has the same number of steps; the weights with the best validation Dice are tested. A diverged training "
-      "counts with Dice 0. A class that is neither in the truth nor in the prediction has no Dice and is left out.");
+      "counts with Dice 0. A class that is not in the truth of a case has no Dice there.");
   HtmlTable settings("Settings", {"setting", "value"});
   for (const auto& [name, value] : protocol.items())
     if (!value.is_object() && name != "command" && name != "losses")

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,8 @@
 
 namespace voxgrad::test {
 
-// A tested run with one foreground class; Dice values of cases "0", "1", ..
+// A tested run with one foreground class of 100 voxels; Dice values of cases "0", "1", .. Of a case without the class
+// the Dice is NaN if nothing was found, and -1 stands for one in which something was.
 inline apps::ComparedRun tested_run(const std::string& dataset, const std::string& loss, std::uint64_t seed,
                                     const std::vector<double>& dice) {
   apps::ComparedRun run;
@@ -19,19 +21,22 @@ inline apps::ComparedRun tested_run(const std::string& dataset, const std::strin
   run.seed = seed;
   run.seconds = 2;
   run.memory = 1 << 20;
-  for (std::size_t i = 0; i < dice.size(); ++i)
-    run.cases.push_back({std::to_string(i), {{dice[i], dice[i] - 0.5, 10 - 10 * dice[i]}}});
+  for (std::size_t i = 0; i < dice.size(); ++i) {
+    const bool absent = std::isnan(dice[i]) || dice[i] < 0;
+    const double value = dice[i] < 0 ? 0 : dice[i], tp = absent ? 0 : 100 * value, fn = absent ? 0 : 100 - tp;
+    run.cases.push_back({std::to_string(i), {{value, value - 0.5, 10 - 10 * value, tp, dice[i] < 0 ? 5 : fn, fn}}});
+  }
   return run;
 }
 
 inline apps::Comparison made_up(const std::vector<apps::ComparedRun>& runs) {
   apps::Comparison comparison;
-  comparison.numbers = {"dice", "relative_volume_difference", "hd95"};
+  comparison.numbers = {"dice", "relative_volume_difference", "hd95", "tp", "fp", "fn"};
   comparison.runs = runs;
   for (const apps::ComparedRun& run : runs) {
     apps::ComparedDataset dataset{run.dataset, run.dataset + ".h5", 2, {"background", "thing"}, {}};
     for (const apps::CaseNumbers& one : run.cases)
-      dataset.cases.push_back({one.id, 0.01 * static_cast<double>(1 + dataset.cases.size()), 5.0});
+      dataset.cases.push_back({one.id, 0.01 * static_cast<double>(1 + dataset.cases.size()), 5.0, ""});
     const bool known = std::any_of(comparison.datasets.begin(), comparison.datasets.end(),
                                    [&](const auto& other) { return other.name == run.dataset; });
     if (!known) comparison.datasets.push_back(dataset);

@@ -81,9 +81,13 @@ TEST_CASE("base64") {
 
 TEST_CASE("groups that one critical difference spans") {
   using Groups = std::vector<std::pair<std::size_t, std::size_t>>;
-  CHECK(groups_within({1, 2, 3, 6}, 1.5) == Groups{{0, 1}, {1, 2}});
-  CHECK(groups_within({1, 2, 3, 6}, 9) == Groups{{0, 3}});
-  CHECK(groups_within({1, 2, 3, 6}, 0.5).empty());
+  const std::vector<double> ranks{1, 2, 3, 6};
+  const auto within = [&](double difference) {
+    return groups_of(4, [&](std::size_t i, std::size_t j) { return ranks[j] - ranks[i] <= difference; });
+  };
+  CHECK(within(1.5) == Groups{{0, 1}, {1, 2}});
+  CHECK(within(9) == Groups{{0, 3}});
+  CHECK(within(0.5).empty());
 }
 
 TEST_CASE("axes: round ticks inside, whatever the values") {

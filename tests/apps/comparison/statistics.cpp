@@ -137,7 +137,7 @@ TEST_CASE("exact and normal p agree where one gives way to the other") {
   }
 }
 
-TEST_CASE("rankings: golden values; the test scheme counts wins") {
+TEST_CASE("rankings: golden values") {
   for (const auto& lists : golden("ranking")) {
     const auto cases = static_cast<std::size_t>(lists[0][0]), losses = static_cast<std::size_t>(lists[0][1]);
     Stratum values(losses, Numbers(cases));
@@ -157,26 +157,8 @@ TEST_CASE("rankings: golden values; the test scheme counts wins") {
     CHECK(equal(ranks_of(means), lists[2]));
     CHECK(equal(ranks_of(medians), lists[3]));
     CHECK(equal(ranks_of(negative), lists[4]));
-    CHECK(equal(ranks_of(significant_wins(values)), lists[5]));
   }
   REQUIRE(golden("ranking").size() == 1);
-  const Numbers low{1, 2, 3, 4, 5, 6, 7, 8, 9}, high{2, 3, 4, 5, 6, 7, 8, 9, 10};
-  CHECK(significant_wins({low, high, low}) == Numbers{0, 2, 0});
-}
-
-TEST_CASE("Friedman and the critical difference: Demsar's table, chi^2, a case by hand") {
-  REQUIRE(golden("nemenyi").size() == 9);
-  for (const auto& lists : golden("nemenyi"))
-    CHECK(near(nemenyi_q(static_cast<std::size_t>(lists[0][0])), lists[0][1], 1.1e-3));  // from tables of 3 digits
-  for (const auto& lists : golden("chi2")) CHECK(near(chi2_tail(lists[0][0], lists[0][1]), lists[0][2], 1e-12));
-  CHECK(chi2_tail(0, 3) == 1);
-  // Rank sums 9, 6, 9 less clear: ranks (smallest 1) 1 2 3 / 2 3 1 .. by hand: chi^2 = 12 / (n k (k + 1)) sum R^2 -
-  // 3 n (k + 1) without ties.
-  const Stratum values{{3, 2, 3, 1}, {2, 3, 2, 2}, {1, 1, 1, 3}};  // rank sums 1+2+1+3, 2+1+2+2, 3+3+3+1
-  const Friedman found = friedman(values);
-  CHECK(near(found.chi2, 12.0 / (4 * 3 * 4) * (49 + 49 + 100) - 3 * 4 * 4));
-  CHECK(near(found.critical_difference, nemenyi_q(3) * std::sqrt(12.0 / 24)));
-  CHECK(friedman({{1, 1}, {1, 1}}).p == 1);
 }
 
 TEST_CASE("Hodges-Lehmann and quantiles") {
@@ -193,7 +175,7 @@ TEST_CASE("bootstrap: paired, reproducible, covers the mean as often as it says"
   constexpr int kTrials = 300;
   for (int trial = 0; trial < kTrials; ++trial) {
     const Stratum values = names_of_one_loss(2, 25, random);
-    const auto means = bootstrap_means({values}, 500);
+    const auto means = bootstrap_means({values}, {}, 500);
     const Interval difference = percentile_interval(means[0], means[1], 0.95);
     covered += difference.low <= 0 && 0 <= difference.high ? 1 : 0;
     const Interval alone = percentile_interval(means[0], 0.95);
@@ -203,18 +185,27 @@ TEST_CASE("bootstrap: paired, reproducible, covers the mean as often as it says"
   CHECK_MESSAGE(covered >= kTrials * 0.90, covered);  // 0.93 expected for 25 cases
   CHECK_MESSAGE(covered <= kTrials * 0.98, covered);
   const Stratum one{{0.1, 0.5, 0.9}}, other{{0.3}};
-  CHECK(bootstrap_means({one}, 50) == bootstrap_means({one}, 50));
-  const auto both = bootstrap_means({one, other}, 50), alone = bootstrap_means({one}, 50);
+  CHECK(bootstrap_means({one}, {}, 50) == bootstrap_means({one}, {}, 50));
+  const auto both = bootstrap_means({one, other}, {}, 50), alone = bootstrap_means({one}, {}, 50);
   for (std::size_t b = 0; b < 50; ++b) CHECK(near(both[0][b], (alone[0][b] + 0.3) / 2));
 }
 
+TEST_CASE("resampled seeds vary a mean as much as their standard error says") {
+  const Stratum values{{0.5, 0.5}}, seeds{{0.4, 0.5, 0.6}};
+  const auto means = bootstrap_means({values}, {seeds}, 20000);
+  double squares = 0;
+  for (const double mean : means[0]) squares += (mean - 0.5) * (mean - 0.5) / 20000;
+  CHECK(near(std::sqrt(squares), 0.1 / std::sqrt(3.0), 1e-3));
+  CHECK(bootstrap_means({values}, {}, 10)[0] == Numbers(10, 0.5));
+}
+
 TEST_CASE("verdicts: no difference is only claimed where one is excluded") {
-  CHECK(verdict_of({0.001, 0.009}, {0.002, 0.008}, 0.01) == Verdict::equal);
-  CHECK(verdict_of({-0.011, 0.008}, {-0.009, 0.006}, 1) == Verdict::equal);
-  CHECK(verdict_of({0.02, 0.04}, {0.025, 0.035}, 0.01) == Verdict::larger);
-  CHECK(verdict_of({0.02, 0.04}, {0.025, 0.035}, 0.2) == Verdict::open);  // one of many that were tried
-  CHECK(verdict_of({-0.04, -0.02}, {-0.035, -0.025}, 0.049) == Verdict::smaller);
-  CHECK(verdict_of({-0.02, 0.04}, {-0.01, 0.03}, 0.04) == Verdict::open);
+  const double unknown = std::nan("");
+  CHECK(verdict_of(0.005, 0.01, 0.01) == Verdict::equal);
+  CHECK(verdict_of(0.03, 0.01, 0.9) == Verdict::larger);
+  CHECK(verdict_of(-0.03, 0.049, 0.9) == Verdict::smaller);
+  CHECK(verdict_of(0.03, 0.2, 0.9) == Verdict::open);
+  CHECK(verdict_of(0.03, unknown, unknown) == Verdict::open);
 }
 
 TEST_CASE("rank stability: certain where losses are far apart, wide where they are the same") {
@@ -239,7 +230,7 @@ TEST_CASE("rank stability: certain where losses are far apart, wide where they a
 TEST_CASE("one loss under several names: false positives at the nominal rate, after Holm for the family") {
   Random random(13);
   constexpr int kTrials = 1500;
-  int pairs = 0, families = 0, ties = 0;
+  int pairs = 0, families = 0;
   for (int trial = 0; trial < kTrials; ++trial) {
     const Stratum values = names_of_one_loss(4, 12, random);
     Numbers p;
@@ -248,11 +239,9 @@ TEST_CASE("one loss under several names: false positives at the nominal rate, af
     pairs += p[0] < 0.05 ? 1 : 0;
     const Numbers adjusted = holm(p);
     families += *std::min_element(adjusted.begin(), adjusted.end()) < 0.05 ? 1 : 0;
-    ties += friedman(values).p < 0.05 ? 1 : 0;
   }
   // Twelve signs allow p = 0.0425 as the largest below 0.05. Four standard errors are 0.021.
   CHECK_MESSAGE(std::fabs(pairs / double{kTrials} - 0.0425) < 0.021, pairs);
   CHECK_MESSAGE(families / double{kTrials} < 0.05 + 0.021, families);
   CHECK_MESSAGE(families > 0, families);
-  CHECK_MESSAGE(std::fabs(ties / double{kTrials} - 0.05) < 0.025, ties);
 }

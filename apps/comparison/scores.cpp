@@ -1,0 +1,173 @@
+#include "apps/comparison/scores.h"
+
+#include <algorithm>
+#include <map>
+
+#include "engine/error.h"
+#include "engine/shape.h"
+#include "losses/metrics/aggregate.h"
+
+namespace voxgrad::apps {
+namespace {
+
+using losses::summarise;
+using Seeds = std::map<std::uint64_t, std::vector<double>>;  // the values of all cases, by seed
+
+// Returns the losses that have on every dataset as many runs as the loss with the most runs.
+std::vector<std::string> complete_losses(const Comparison& comparison) {
+  std::vector<std::string> complete;
+  for (const std::string& loss : comparison.losses()) {
+    const bool all = std::all_of(comparison.datasets.begin(), comparison.datasets.end(), [&](const auto& dataset) {
+      std::size_t most = 0;
+      for (const std::string& other : comparison.losses())
+        most = std::max(most, runs_of(comparison, dataset.name, other).size());
+      return most > 0 && runs_of(comparison, dataset.name, loss).size() == most;
+    });
+    if (all) complete.push_back(loss);
+  }
+  return complete;
+}
+
+// By class: the voxels of the truth, and those of the prediction.
+struct Sizes {
+  std::vector<double> truth, predicted;
+  Sizes(const Comparison& comparison, const CaseNumbers& one) {
+    const std::vector<double> tp = number_of(comparison, one, "tp"), fp = number_of(comparison, one, "fp"),
+                              fn = number_of(comparison, one, "fn");
+    for (std::size_t c = 0; c < tp.size(); ++c) {
+      truth.push_back(tp[c] + fn[c]);
+      predicted.push_back(tp[c] + fp[c]);
+    }
+  }
+  bool any() const {
+    return std::any_of(truth.begin(), truth.end(), [](double voxels) { return voxels > 0; });
+  }
+};
+
+double dice_of(const Comparison& comparison, const CaseNumbers& one) {
+  const Sizes sizes(comparison, one);
+  const std::vector<double> dice = number_of(comparison, one, "dice");
+  std::vector<double> present;
+  for (std::size_t c = 0; c < dice.size(); ++c)
+    if (sizes.truth[c] > 0) present.push_back(dice[c]);
+  return summarise(present).mean;
+}
+
+// The cases of a dataset whose truth has foreground, and in which fold each of them is tested.
+struct Tested {
+  std::map<std::string, std::size_t> index;     // of a case in Scores::cases
+  std::vector<std::vector<std::size_t>> folds;  // the cases of each; without folds all are in the first one
+};
+Tested tested_cases(const Comparison& comparison, Scores& scores, const ComparedDataset& dataset) {
+  std::map<std::string, std::pair<bool, std::size_t>> known;  // by id: has foreground, fold
+  for (const ComparedRun& run : comparison.runs)
+    if (run.dataset == dataset.name)
+      for (const CaseNumbers& one : run.cases)
+        known.emplace(one.id, std::pair(Sizes(comparison, one).any(), static_cast<std::size_t>(std::max(0, run.fold))));
+  Tested tested;
+  std::map<std::string, std::size_t> groups;
+  for (const TestCase& one : dataset.cases) {
+    const auto found = known.find(one.id);
+    if (found == known.end() || !found->second.first) {
+      ++scores.left_out;
+      continue;
+    }
+    const std::size_t index = scores.cases.size();
+    tested.index[one.id] = index;
+    tested.folds.resize(std::max(tested.folds.size(), found->second.second + 1));
+    tested.folds[found->second.second].push_back(index);
+    scores.cases.push_back(one.id);
+    scores.grouped = scores.grouped || !one.group.empty();
+    const std::string unit = one.group.empty() ? "case " + one.id : "group " + one.group;
+    scores.unit_of.push_back(groups.emplace(unit, groups.size()).first->second);
+  }
+  return tested;
+}
+
+Seeds seeds_of(const Comparison& comparison, const std::vector<const ComparedRun*>& runs, const Tested& tested) {
+  Seeds seeds;
+  for (const ComparedRun* run : runs) {
+    std::vector<double>& values = seeds[run->seed];
+    values.resize(tested.index.size());
+    for (const CaseNumbers& one : run->cases)
+      if (const auto found = tested.index.find(one.id); found != tested.index.end())
+        values[found->second] = dice_of(comparison, one);
+    if (run->diverged && run->fold < std::ssize(tested.folds))
+      for (const std::size_t index : nth(tested.folds, std::max(0, run->fold))) values[index] = 0;
+  }
+  return seeds;
+}
+
+std::vector<double> unit_means(const std::vector<double>& values, const std::vector<std::size_t>& unit_of) {
+  std::vector<std::vector<double>> units;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    units.resize(std::max(units.size(), unit_of[i] + 1));
+    units[unit_of[i]].push_back(values[i]);
+  }
+  std::vector<double> means;
+  for (const std::vector<double>& unit : units) means.push_back(summarise(unit).mean);
+  return means;
+}
+
+std::int64_t alarms_of(const Comparison& comparison, const std::vector<const ComparedRun*>& runs,
+                       std::int64_t& absent) {
+  std::int64_t alarms = 0;
+  absent = 0;
+  for (const ComparedRun* run : runs)
+    for (const CaseNumbers& one : run->cases) {
+      const Sizes sizes(comparison, one);
+      for (std::size_t c = 0; c < sizes.truth.size(); ++c) {
+        absent += sizes.truth[c] == 0 ? 1 : 0;
+        alarms += sizes.truth[c] == 0 && sizes.predicted[c] > 0 ? 1 : 0;
+      }
+    }
+  return alarms;
+}
+
+Scores scores_of(const Comparison& comparison, const ComparedDataset& dataset, const std::vector<std::string>& losses) {
+  Scores scores;
+  scores.dataset = dataset.name;
+  scores.losses = losses;
+  const Tested tested = tested_cases(comparison, scores, dataset);
+  for (const std::string& loss : losses) {
+    const auto runs = runs_of(comparison, dataset.name, loss);
+    std::vector<double> means(scores.cases.size(), 0.0), by_seed;
+    const Seeds seeds = seeds_of(comparison, runs, tested);
+    for (const auto& [seed, values] : seeds) {
+      by_seed.push_back(summarise(unit_means(values, scores.unit_of)).mean);
+      for (std::size_t i = 0; i < means.size(); ++i) means[i] += values[i] / static_cast<double>(seeds.size());
+    }
+    scores.seeds.push_back(by_seed);
+    scores.values.push_back(unit_means(means, scores.unit_of));
+    scores.of_cases.push_back(std::move(means));
+    std::int64_t absent = 0;
+    scores.alarms.push_back(alarms_of(comparison, runs, absent));
+    scores.absent = std::max(scores.absent, absent);  // a diverged run has none
+  }
+  return scores;
+}
+
+}  // namespace
+
+std::vector<const ComparedRun*> runs_of(const Comparison& comparison, const std::string& dataset,
+                                        const std::string& loss) {
+  std::vector<const ComparedRun*> found;
+  for (const ComparedRun& run : comparison.runs)
+    if (run.dataset == dataset && run.loss == loss) found.push_back(&run);
+  return found;
+}
+
+std::vector<Scores> scores_of(const Comparison& comparison) {
+  const std::vector<std::string> losses = complete_losses(comparison);
+  std::vector<Scores> all;
+  for (const ComparedDataset& dataset : comparison.datasets) all.push_back(scores_of(comparison, dataset, losses));
+  return all;
+}
+
+std::vector<Stratum> strata_of(const std::vector<Scores>& scores) {
+  std::vector<Stratum> strata;
+  for (const Scores& one : scores) strata.push_back(one.values);
+  return strata;
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,44 @@
+// How far a mean, or a difference of means, may be from what other cases and other trainings would give. Both are drawn
+// anew when somebody repeats a comparison: other patients are tested, and the same loss is trained from another seed.
+//   SE^2 = s_units^2 / n + sum over the losses of s_seeds^2 / S
+// n units are independent of each other: patients, or cases if no groups are known; a unit's value is the mean over its
+// cases and over the seeds. s_seeds is the deviation of the mean over the units between S seeds. The mean of K datasets
+// has SE^2 = sum SE_k^2 / K^2. The degrees of freedom are those of Satterthwaite (Biometrics Bulletin 1946).
+#pragma once
+
+#include <vector>
+
+#include "apps/training/interval.h"
+
+namespace voxgrad::apps {
+
+class Estimate {
+ public:
+  Estimate() = default;
+  // The mean of `units`. A list of seeds with one value adds no variance, because it says nothing about other seeds.
+  Estimate(const std::vector<double>& units, const std::vector<std::vector<double>>& seeds);
+  static Estimate mean(const std::vector<Estimate>& datasets);
+
+  double value() const { return value_; }
+  double error() const;                   // the standard error
+  double freedom() const;                 // degrees of freedom; infinite without any spread
+  Interval interval(double level) const;  // of Student's t; NaN for a single unit
+  double p() const;                       // two-sided, that the true value is 0; 1 for a single unit
+  // The larger p of two one-sided tests, that the true value is below -margin or above margin (Schuirmann, 1987).
+  double p_outside(double margin) const;
+
+ private:
+  struct Part {
+    double variance, freedom;
+  };
+  double tail(double distance) const;  // P(an estimate exceeds the true value by more)
+  double value_ = 0;
+  std::vector<Part> parts_;
+};
+
+// P(T > t) of Student's t with `freedom` degrees of freedom, which may be infinite, and its inverse: the t with tail
+// `p`, 0 < p < 1.
+double student_tail(double t, double freedom);
+double student_point(double p, double freedom);
+
+}  // namespace voxgrad::apps

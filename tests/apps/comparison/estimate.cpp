@@ -1,0 +1,194 @@
+// How sure a difference of losses is: Student's t, standard errors by hand, and how often a verdict is wrong where
+// there is no difference, through the whole analysis.
+#include "apps/comparison/statistics/estimate.h"
+
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "apps/comparison/analysis.h"
+#include "engine/random.h"
+#include "tests/apps/comparison.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using namespace voxgrad::apps;
+
+namespace {
+
+bool close_to(double a, double b, double tolerance = 1e-12) {
+  return std::fabs(a - b) <= tolerance * std::max(1.0, std::fabs(b));
+}
+
+// A world without any difference: units of a few correlated cases each, and trainings that shift all cases alike.
+struct World {
+  int losses = 4, seeds = 3, units = 18, cases_per_unit = 1;
+  double units_sd = 0.05, cases_sd = 0.02, training_sd = 0.02, gain = 0;  // gain: of the first loss over the others
+  bool groups = false;                                                    // whether the dataset names its units
+
+  Comparison draw(Random& random) const {
+    std::vector<ComparedRun> runs;
+    std::vector<double> difficulty;
+    for (int i = 0; i < units * cases_per_unit; ++i) difficulty.push_back(0.7 + 0.1 * random.normal());
+    for (int loss = 0; loss < losses; ++loss) {
+      std::vector<double> own;  // how a loss does on a unit, whatever the training
+      for (int unit = 0; unit < units; ++unit) own.push_back(units_sd * random.normal() / std::sqrt(2.0));
+      for (int seed = 1; seed <= seeds; ++seed) {
+        const double shift = training_sd * random.normal();
+        std::vector<double> dice;
+        for (int i = 0; i < units * cases_per_unit; ++i) {
+          const double value = difficulty[static_cast<std::size_t>(i)] + shift + (loss == 0 ? gain : 0) +
+                               own[static_cast<std::size_t>(i / cases_per_unit)] + cases_sd * random.normal();
+          dice.push_back(std::clamp(value, 0.001, 0.999));
+        }
+        runs.push_back(tested_run("d", "l" + std::to_string(loss), static_cast<std::uint64_t>(seed), dice));
+      }
+    }
+    Comparison comparison = made_up(runs);
+    comparison.protocol["baseline"] = "l1";
+    if (groups)
+      for (std::size_t i = 0; i < comparison.datasets[0].cases.size(); ++i)
+        comparison.datasets[0].cases[i].group = std::to_string(i / static_cast<std::size_t>(cases_per_unit));
+    return comparison;
+  }
+};
+
+// The share of worlds in which any loss is called better or worse than the best or the baseline.
+double false_verdicts(const World& world, int trials, Random& random) {
+  int wrong = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    const Analysis analysis = analyse(world.draw(random)).front();
+    bool any = false;
+    for (const LossStatistics& loss : analysis.losses)
+      for (const Verdict verdict : {loss.to_best.verdict, loss.to_baseline.verdict})
+        any = any || verdict == Verdict::larger || verdict == Verdict::smaller;
+    wrong += any ? 1 : 0;
+  }
+  return static_cast<double>(wrong) / trials;
+}
+
+}  // namespace
+
+TEST_CASE("Student's t: golden values, and the inverse") {
+  std::ifstream file(std::string(VOXGRAD_SOURCE_DIR) + "/tests/golden/statistics.txt");
+  int found = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string word;
+    double t = 0, freedom = 0, tail = 0;
+    if (!(words >> word >> t >> freedom >> tail) || word != "student") continue;
+    ++found;
+    CHECK(std::fabs(student_tail(t, freedom) / tail - 1) < 1e-9);
+    CHECK(close_to(student_point(tail, freedom), t, 1e-8));
+  }
+  CHECK(found == 10);
+  const double infinite = std::numeric_limits<double>::infinity();
+  CHECK(close_to(student_point(0.025, infinite), 1.959963984540054));
+  CHECK(close_to(student_point(0.5, 4), 0));
+}
+
+TEST_CASE("a standard error has the spread of the units and that of the trainings of each loss") {
+  // Units: mean 2, variance 1, n 3. Seeds: variances 0.5 and 2, S 2.
+  const Estimate estimate({1, 2, 3}, {{0, 1}, {1, 3}});
+  CHECK(estimate.value() == 2);
+  const double units = 1.0 / 3, a = 0.5 / 2, b = 2.0 / 2;
+  CHECK(close_to(estimate.error() * estimate.error(), units + a + b));
+  CHECK(close_to(estimate.freedom(), std::pow(units + a + b, 2) / (units * units / 2 + a * a + b * b)));
+  const Interval interval = estimate.interval(0.95);
+  CHECK(close_to(interval.high - 2, estimate.error() * student_point(0.025, estimate.freedom())));
+  CHECK(close_to(interval.low + interval.high, 4));
+  CHECK(close_to(estimate.p(), 2 * student_tail(2 / estimate.error(), estimate.freedom())));
+
+  const Estimate steady({0.001, -0.001, 0.002, -0.002, 0}, {});
+  CHECK(steady.p() == 1);
+  CHECK(steady.p_outside(0.01) < 0.001);
+  CHECK(steady.p_outside(0.001) > 0.05);
+  CHECK(Estimate({0.5, 0.5}, {}).p() == 0);  // nothing varies
+  CHECK(Estimate({0, 0}, {{1}, {2}}).p() == 1);
+  CHECK(Estimate({0.5}, {}).p() == 1);  // a single unit says nothing
+  CHECK(std::isnan(Estimate({0.5}, {}).interval(0.95).low));
+
+  const Estimate both = Estimate::mean({estimate, Estimate({5, 7}, {})});
+  CHECK(both.value() == 4);
+  CHECK(close_to(both.error() * both.error(), (units + a + b + 1) / 4));
+}
+
+TEST_CASE("without a difference, verdicts are wrong at most as often as they say") {
+  Random random(21);
+  constexpr int kTrials = 200;
+  const double bound = 0.05 + 3 * std::sqrt(0.05 * 0.95 / kTrials);  // 0.096
+  World world;
+  CHECK(false_verdicts(world, kTrials, random) < bound);
+  world.losses = 10;
+  world.training_sd = 0.03;
+  CHECK(false_verdicts(world, kTrials / 2, random) < 0.05 + 3 * std::sqrt(0.05 * 0.95 / (kTrials / 2)));
+  world = {};
+  world.cases_per_unit = 6;
+  world.groups = true;
+  world.units = 12;
+  CHECK(false_verdicts(world, kTrials, random) < bound);
+  world.groups = false;  // slices that count as patients: this is the fault that the groups mend
+  world.training_sd = 0;
+  CHECK(false_verdicts(world, kTrials, random) > 0.3);
+}
+
+TEST_CASE("a difference is found where there is one, and one training finds none") {
+  Random random(22);
+  World world;
+  world.gain = 0.15;
+  int found = 0;
+  for (int trial = 0; trial < 50; ++trial) {
+    const Analysis analysis = analyse(world.draw(random)).front();
+    found += analysis.losses.front().to_baseline.verdict == Verdict::larger && analysis.losses.front().wins == 3;
+    CHECK(analysis.why_open.empty());
+  }
+  CHECK(found >= 40);
+  world.seeds = 1;
+  const Analysis once = analyse(world.draw(random)).front();
+  CHECK(contains(once.why_open, "trained once"));
+  CHECK(once.losses.front().to_baseline.verdict == Verdict::open);
+  CHECK(std::isnan(once.losses.front().to_baseline.p_holm));
+  CHECK(std::isnan(once.losses.front().ranks.low));
+  world.seeds = 3;
+  world.units = 9;
+  const Analysis few = analyse(world.draw(random)).front();
+  CHECK(contains(few.why_open, "9 independent cases"));
+  CHECK(few.losses.front().wins == 0);
+}
+
+TEST_CASE("intervals hold the true difference as often as they say") {
+  Random random(23);
+  constexpr int kTrials = 400;
+  World world;
+  world.losses = 2;
+  world.gain = 0.03;
+  int covered = 0;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    const Analysis analysis = analyse(world.draw(random)).front();
+    for (const LossStatistics& loss : analysis.losses)
+      if (loss.loss == "l0")
+        covered += loss.to_baseline.interval.low <= 0.03 && 0.03 <= loss.to_baseline.interval.high ? 1 : 0;
+  }
+  CHECK_MESSAGE(covered >= 0.92 * kTrials, covered);
+  CHECK_MESSAGE(covered <= 0.99 * kTrials, covered);
+}
+
+TEST_CASE("the verdict has the sign of the difference that is reported, whatever the typical case does") {
+  std::vector<ComparedRun> runs;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    std::vector<double> steady(60, 0.7), rescuing(60, 0.696);
+    for (std::size_t i = 52; i < 60; ++i) steady[i] = 0.2;
+    for (double& value : steady) value += 1e-4 * static_cast<double>(seed);
+    runs.push_back(tested_run("d", "steady", seed, steady));
+    runs.push_back(tested_run("d", "rescuing", seed, rescuing));
+  }
+  Comparison comparison = made_up(runs);
+  comparison.protocol["baseline"] = "steady";
+  const Analysis analysis = analyse(comparison).front();
+  const Contrast& contrast = analysis.losses.front().to_baseline;
+  CHECK(analysis.losses.front().loss == "rescuing");
+  CHECK(contrast.difference > 0.05);
+  CHECK(contrast.rank_biserial < 0);
+  CHECK(contrast.verdict == Verdict::larger);
+  CHECK(contrast.hodges_lehmann < 0);  // which the words point out
+}
