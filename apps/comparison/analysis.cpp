@@ -180,6 +180,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   Analysis result;
   result.name = name;
   result.baseline = baseline;
+  result.several = datasets.size() > 1;
   result.units = std::ssize(values.front());
   result.seeds = std::ssize(datasets.front().seeds.front());
   result.why_open = too_little(datasets);
@@ -203,7 +204,8 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
     LossStatistics& loss = statistics[k];
     loss.loss = losses[k];
     loss.mean = means[k];
-    loss.interval = estimate_of(datasets, k).interval(0.95);
+    const Interval interval = estimate_of(datasets, k).interval(0.95);
+    loss.interval = {std::max(interval.low, 0.0), std::min(interval.high, 1.0)};  // a Dice is not outside; NaN stays
     loss.ranks = stability.ranks[k];
     loss.sd_seeds = deviation_over_seeds(datasets, k);
     for (const Scores& scores : datasets) loss.alarms += scores.alarms[k];
@@ -238,8 +240,7 @@ std::vector<Analysis> analyse(const Comparison& comparison) {
       throw Error(ErrorKind::data, one.dataset + ": no test case has foreground", "nothing can be ranked");
     analyses.push_back(analyse(comparison, {one}, baseline, one.dataset));
   }
-  if (scores.size() > 1)
-    analyses.push_back(analyse(comparison, scores, baseline, text("all ", scores.size(), " datasets")));
+  if (scores.size() > 1) analyses.push_back(analyse(comparison, scores, baseline, text(scores.size(), " datasets")));
   return analyses;
 }
 

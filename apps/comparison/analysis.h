@@ -42,6 +42,7 @@ struct LossStatistics {
 
 struct Analysis {
   std::string name, baseline;
+  bool several = false;  // whether this is the mean over all datasets
   std::int64_t cases = 0, left_out = 0, units = 0, absent = 0;
   bool grouped = false;  // units are groups of cases
   std::int64_t seeds = 0;

@@ -96,8 +96,7 @@ std::string ranking_text(const std::vector<Analysis>& analyses) {
       if (loss.diverged > 0) row.push_back(text(loss.diverged, " diverged"));
       table.row(row);
     }
-    const bool several = &analysis == &analyses.back() && analyses.size() > 1;
-    result += text(result.empty() ? "" : "\n", several ? "over " + analysis.name.substr(4) : analysis.name, ", ",
+    result += text(result.empty() ? "" : "\n", analysis.several ? "over " + analysis.name : analysis.name, ", ",
                    cases_words(analysis), "\n", table.str());
     if (!analysis.why_open.empty()) result += "nothing follows for the losses: " + analysis.why_open + "\n";
   }

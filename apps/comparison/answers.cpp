@@ -62,7 +62,8 @@ CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores
     std::vector<double>& row = values.emplace_back();
     for (const auto& [unit, all] : units) row.push_back(summarise(all).mean);
   }
-  const auto resampled = bootstrap_means({values});
+  const bool enough = values.front().size() >= kFewestCases;
+  const auto resampled = enough ? bootstrap_means({values}) : Stratum(values.size());  // of nothing: no interval
   for (std::size_t k = 0; k < values.size(); ++k) {
     KindScore& kind = group.kinds[k];
     kind.mean = summarise(values[k]).mean;
@@ -153,7 +154,7 @@ std::vector<SizeBias> size_bias(const Comparison& comparison, const Analysis& an
   for (const LossStatistics& loss : analysis.losses) {
     std::vector<double> values;
     for (const ComparedRun& run : comparison.runs)
-      if (run.loss == loss.loss && (run.dataset == analysis.name || analysis.name.starts_with("all ")))
+      if (run.loss == loss.loss && (analysis.several || run.dataset == analysis.name))
         for (const CaseNumbers& one : run.cases)
           for (const double value : number_of(comparison, one, "relative_volume_difference"))
             if (!std::isnan(value)) values.push_back(value);

@@ -110,9 +110,7 @@ bool locked(const std::string& log) {
 
 double real_of(const Json& object, const std::string& key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
-  if (found == object.end() || !(found->is_number() || found->is_string())) return std::nan("");
-  const double value = to_number(*found);
-  return found->is_number() || number(value) == *found ? value : std::nan("");
+  return found != object.end() && is_number(*found) ? to_number(*found) : std::nan("");
 }
 
 std::string words_of(const Json& object, const std::string& key) {

@@ -15,12 +15,13 @@ inline Json number(double value) {
   return value;
 }
 
-// The inverse of number().
+inline bool is_number(const Json& json) {
+  return json.is_number() || json == "NaN" || json == "Infinity" || json == "-Infinity";
+}
+// The inverse of number(). Anything else is an error: the exception of the JSON library.
 inline double to_number(const Json& json) {
-  if (!json.is_string()) return json.get<double>();
-  const std::string word = json.get<std::string>();
-  if (word == "NaN") return std::nan("");
-  return word == "-Infinity" ? -HUGE_VAL : HUGE_VAL;
+  if (json.is_number() || !is_number(json)) return json.get<double>();
+  return json == "NaN" ? std::nan("") : json == "Infinity" ? HUGE_VAL : -HUGE_VAL;
 }
 
 }  // namespace voxgrad::apps

@@ -153,8 +153,11 @@ std::string write_report(const Comparison& comparison, const std::vector<Analysi
   body += overlays_section(pictures, notes) + sizes_section(comparison, analyses) + answers_section(answers);
   body += metrics_section(comparison, analyses) + costs_section(analyses.back());
   body += protocol_section(comparison, analyses);
+  const std::size_t count = analyses.back().losses.size();
+  const std::string title =
+      count == 1 ? "Trainings with " + analyses.back().losses.front().loss : text("Comparison of ", count, " losses");
   const std::string path = directory + "/report.html";
-  write_text(path, page(text("Comparison of ", analyses.back().losses.size(), " losses"), body));
+  write_text(path, page(title, body));
   return path;
 }
 

@@ -56,8 +56,8 @@ std::string fact(const std::string& name, const std::string& value, const std::s
 std::string headline(const RunRecord& run) {
   std::string facts;
   if (!run.test.empty()) {
-    std::string more = "one case, so there is no interval";
-    if (run.test.size() > 1) {
+    std::string more = text(run.test.size(), run.test.size() == 1 ? " case" : " cases", ", too few for an interval");
+    if (run.test.size() >= kFewestCases) {
       const Interval interval = bootstrap_interval(run.test);
       more = text("95 % interval ", fixed(interval.low, 3), " to ", fixed(interval.high, 3), ", ", run.test.size(),
                   " cases");

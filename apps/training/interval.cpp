@@ -20,7 +20,7 @@ Interval bootstrap_interval(std::size_t count, const std::function<double(const 
   Random random(0);
   std::vector<double> found;
   std::vector<std::size_t> choice(count);
-  for (int i = 0; i < samples && count > 0; ++i) {
+  for (int i = 0; i < samples && count >= kFewestCases; ++i) {
     for (std::size_t& index : choice) index = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(count)));
     const double value = statistic(choice);
     if (!std::isnan(value)) found.push_back(value);

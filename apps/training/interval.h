@@ -15,7 +15,9 @@ struct Interval {
 Interval quantiles(std::vector<double> values, double low, double high);
 
 // The 95 % interval of a number that `statistic` computes from a choice of cases: indices 0 .. count - 1, drawn with
-// repetition and a fixed seed. Samples for which it is NaN are left out.
+// repetition and a fixed seed. Samples for which it is NaN are left out. NaN for fewer than kFewestCases, which repeat
+// each other too often to say how others would be.
+inline constexpr std::size_t kFewestCases = 6;
 Interval bootstrap_interval(std::size_t count, const std::function<double(const std::vector<std::size_t>&)>& statistic,
                             int samples = 2000);
 

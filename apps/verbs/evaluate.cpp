@@ -25,15 +25,14 @@ struct EvaluateArguments {
 Json intervals(const std::vector<CaseResult>& results) {
   Json json = Json::object();
   for (const losses::Metric& metric : losses::metrics()) {
-    Interval interval{losses::kUndefined, losses::kUndefined};  // one case says nothing of others
-    if (results.size() > 1) interval = bootstrap_interval(results, metric.name);
+    const Interval interval = bootstrap_interval(results, metric.name);
     json[metric.name] = {number(interval.low), number(interval.high)};
   }
   return json;
 }
 
 std::string interval_text(const std::vector<CaseResult>& results, const char* metric, int digits) {
-  if (results.size() < 2) return "- (one case)";
+  if (results.size() < kFewestCases) return text("- (fewer than ", kFewestCases, " cases)");
   const Interval interval = bootstrap_interval(results, metric);
   return fixed(interval.low, digits) + " .. " + fixed(interval.high, digits);
 }

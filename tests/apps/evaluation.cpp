@@ -149,15 +149,17 @@ TEST_CASE("the tables fit 100 columns, and say how empty masks were dealt with o
 }
 
 TEST_CASE("the bootstrap interval holds the mean, narrows with cases, and is the same every time") {
-  const std::vector<CaseResult> few = three_cases();
-  std::vector<CaseResult> many;
-  for (std::size_t i = 0; i < 300; ++i) many.push_back(few[i % 3]);
+  const std::vector<CaseResult> three = three_cases();
+  std::vector<CaseResult> few, many;
+  for (std::size_t i = 0; i < 6; ++i) few.push_back(three[i % 3]);
+  for (std::size_t i = 0; i < 300; ++i) many.push_back(three[i % 3]);
   const double mean = foreground_mean(few);
   const Interval wide = bootstrap_interval(few), narrow = bootstrap_interval(many);
   CHECK(wide.low < mean);
   CHECK(wide.high > mean);
   CHECK(narrow.high - narrow.low < (wide.high - wide.low) / 4);
   CHECK(bootstrap_interval(few).low == wide.low);
+  CHECK(std::isnan(bootstrap_interval(three).low));  // too few
   CHECK(std::isnan(bootstrap_interval(std::vector<CaseResult>{}).low));
   // The normal approximation for the mean of 300 values of 0.5, 0.7 and 0.9: 0.7 -+ 1.96 * 0.1633 / sqrt(300).
   const Interval known = bootstrap_interval(300, [](const std::vector<std::size_t>& choice) {

@@ -111,6 +111,9 @@ TEST_CASE("results are the same after they were written and read") {
   Json broken = json;
   broken["runs"][0].erase("seed");
   CHECK(contains(error_of([&] { comparison_from_json(broken); }), "seed"));
+  broken = json;
+  broken["runs"][0]["val_dice"] = "very good";
+  CHECK(contains(error_of([&] { comparison_from_json(broken); }), "must be number"));
 }
 
 TEST_CASE("in a mean an infinite distance is the diagonal of the image; what is undefined is left out") {
