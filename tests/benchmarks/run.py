@@ -2,8 +2,8 @@
 """All CPU benchmarks against their peers, in turns on this machine: results/<name>.md and .json,
 where the name is `cpu` for all of them, else that of the ones asked for.
 
-  python3 -m venv /tmp/bench && /tmp/bench/bin/pip install torch monai scipy edt matplotlib
-  /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [networks layers scaling sets losses distance]
+  python3 -m venv /tmp/bench && /tmp/bench/bin/pip install torch monai scipy edt scikit-image matplotlib onnxruntime ncnn pnnx
+  /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [networks runtimes layers scaling sets losses distance]
 
 Needs a Release build of the program (VOXGRAD=<path> for another than build/release/voxgrad) and an idle machine.
 """
@@ -14,10 +14,11 @@ from common import ROOT, Failed, Results, flags, machine, markdown, ours  # firs
 import distance
 import losses
 import networks
+import runtimes
 import scaling
 import torch
 
-SUBJECTS = ["networks", "layers", "scaling", "sets", "losses", "distance"]
+SUBJECTS = ["networks", "runtimes", "layers", "scaling", "sets", "losses", "distance"]
 
 
 def layers(repeats, chosen):
@@ -52,6 +53,7 @@ def main():
     convolved = networks.SMALL if a.tiny else {name: networks.NETWORKS[name] for name in networks.LAYERS}
     runs = {
         "networks": lambda: networks.run(a.rounds, a.repeats, threads, networks.SMALL if a.tiny else None),
+        "runtimes": lambda: runtimes.run(a.rounds, a.repeats, threads, runtimes.TINY if a.tiny else None),
         "layers": lambda: layers(a.repeats, convolved),
         "scaling": lambda: scaling.run(a.repeats, scaling.TINY if a.tiny else None),
         "sets": lambda: scaling.run_sets(a.repeats, small if a.tiny else None),
@@ -60,6 +62,7 @@ def main():
     }
     tables = {
         "networks": ("Networks: a training step (forward, dice_ce, backward, AdamW) and inference", networks.table),
+        "runtimes": ("Runtimes: inference of the exported network", runtimes.table),
         "layers": ("Convolutions, one thread", layer_table),
         "scaling": ("How a training step grows, one thread", scaling.table),
         "sets": ("Instruction sets and threads: a training step of the first network", scaling.sets_table),
