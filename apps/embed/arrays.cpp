@@ -129,6 +129,25 @@ void Array::require_shape(const Shape& shape) const {
   if (!(shape_ == shape)) throw Error(ErrorKind::data, text(name_, ": ", shape_, ", must be ", shape));
 }
 
+Array::Range Array::range() const {
+  const auto first = reinterpret_cast<std::uintptr_t>(data_);
+  if (shape_.numel() == 0) return {first, first};
+  Range range{first, first + static_cast<std::uintptr_t>(size_of_type(type_, name_))};
+  for (int axis = 0; axis < shape_.dims(); ++axis) {
+    const std::int64_t reach = nth(strides_, axis) * (shape_[axis] - 1);
+    (reach < 0 ? range.begin : range.end) += static_cast<std::uintptr_t>(reach);
+  }
+  return range;
+}
+
+void Array::require_same_or_apart(const Array& other) const {
+  if (data_ == other.data_ && type_ == other.type_ && shape_ == other.shape_ && strides_ == other.strides_) return;
+  const Range mine = range(), theirs = other.range();
+  if (mine.begin < theirs.end && theirs.begin < mine.end)
+    throw Error(ErrorKind::argument, text(name_, ": overlaps the memory of ", other.name_),
+                text("give ", name_, " memory of its own, or the address, type and strides of ", other.name_));
+}
+
 Tensor Array::in_place(DType dtype) const {
   const std::int64_t size = size_of_type(type_, name_);
   const bool same = (dtype == DType::f32 && type_ == VOXGRAD_F32) || (dtype == DType::f64 && type_ == VOXGRAD_F64) ||

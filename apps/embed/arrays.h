@@ -26,6 +26,9 @@ class Array {
   bool is_float() const { return type_ == VOXGRAD_F32 || type_ == VOXGRAD_F64; }
   // Error(data) if the extents are others.
   void require_shape(const Shape& shape) const;
+  // Error(argument) if the memory, from the first byte to the last one, overlaps that of `other`. Both may be the same
+  // array: address, type and strides.
+  void require_same_or_apart(const Array& other) const;
 
   // f32 in memory of its own.
   Tensor to_f32() const;
@@ -40,6 +43,10 @@ class Array {
  private:
   // A tensor on the memory of the array; undefined if that is not dense, or has another type.
   Tensor in_place(DType dtype) const;
+  struct Range {
+    std::uintptr_t begin, end;
+  };
+  Range range() const;  // the addresses of the memory
   std::byte* data_;
   int type_;
   const char* name_;

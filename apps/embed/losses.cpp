@@ -30,6 +30,7 @@ void evaluate(const losses::Loss& loss, const voxgrad_array* given_logits, const
     to_gradient = embed::Array::output(gradient, "gradient");
     to_gradient->require_shape(shape);
     check(to_gradient->type() == logits.type(), "gradient: must have the type of the logits");
+    to_gradient->require_same_or_apart(logits);
   }
   losses::Context context;
   context.spacing = embed::spacing_of(options.spacing, shape.spatial_dims());

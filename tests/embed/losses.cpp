@@ -68,6 +68,10 @@ void check_loss(voxgrad_context* context, const std::string& name, Order order) 
   const Tensor scaled = gradient.tensor(), all = wanted.gradient.to(DType::f64) * -4;
   CHECK(allclose(scaled, all, sizeof(T) == 4 ? 1e-5 : 1e-12, 1e-12));
   CHECK(max(abs(scaled)).item() > 0);
+  Elements<T> both(kShape, logits_of(dtype), order);
+  CHECK(voxgrad_loss_evaluate(context, loss, both, labels, &options, 1, &value, both) == 0);
+  CHECK(value == wanted.value);
+  CHECK(both.values() == wanted.gradient.to_vector<double>());
 }
 
 }  // namespace
@@ -161,4 +165,25 @@ TEST_CASE("with every voxel ignored the value is finite and the gradient 0") {
   CHECK(voxgrad_loss_evaluate(context, Loss(context, "ce"), logits, labels, &options, 1, &value, gradient) == 0);
   CHECK(value == 0);
   CHECK(max(abs(gradient.tensor())).item() == 0);
+}
+
+TEST_CASE("a gradient that overlaps the logits in part is refused, and nothing is written") {
+  const Context context;
+  const Loss loss(context, "dice");
+  const Elements<std::uint8_t> labels({1, 4, 4}, Order::dense, 1);
+  std::vector<float> memory(100, 0.5f);
+  const std::int64_t extents[] = {1, 4, 4, 3}, first[] = {192, 16, 4, 64}, backwards[] = {192, -48, 12, 4};
+  const auto evaluate = [&](int offset, const std::int64_t* strides) {
+    const voxgrad_array logits{memory.data(), VOXGRAD_F32, 4, extents, nullptr};
+    const voxgrad_array gradient{memory.data() + offset, VOXGRAD_F32, 4, extents, strides};
+    return voxgrad_loss_evaluate(context, loss, &logits, labels, nullptr, 1, nullptr, &gradient);
+  };
+  for (const int offset : {1, 12, 47}) CHECK(evaluate(offset, nullptr) == VOXGRAD_ARGUMENT);
+  CHECK(evaluate(0, first) == VOXGRAD_ARGUMENT);            // the same memory in another order
+  CHECK(evaluate(47 + 36, backwards) == VOXGRAD_ARGUMENT);  // its last rows reach back into the logits
+  CHECK(context.error().find("gradient: overlaps the memory of logits") != std::string::npos);
+  CHECK(std::all_of(memory.begin(), memory.end(), [](float value) { return value == 0.5f; }));
+  CHECK(evaluate(48, nullptr) == 0);
+  CHECK(evaluate(48 + 36, backwards) == 0);
+  CHECK(std::all_of(memory.begin(), memory.begin() + 48, [](float value) { return value == 0.5f; }));
 }
