@@ -44,13 +44,54 @@ Strides dense_strides(const Shape& shape, std::int64_t size) {
   return strides;
 }
 
+// The axes of two arrays of one shape, without those of extent 1. Neighbours are joined where they are one axis in both
+// memories, so the voxels of a dense image are one axis, wherever the channels are.
+struct Axes {
+  Shape shape;
+  Strides from{}, to{};
+  Axes(const Shape& given, const Strides& given_from, const Strides& given_to) {
+    for (int axis = 0; axis < given.dims(); ++axis) {
+      const std::int64_t extent = given[axis], step_from = nth(given_from, axis), step_to = nth(given_to, axis);
+      if (extent == 1) continue;
+      const int last = shape.dims() - 1;
+      if (last >= 0 && nth(from, last) == step_from * extent && nth(to, last) == step_to * extent)
+        shape = shape.with(-1, shape[-1] * extent);
+      else
+        shape.push_back(extent);
+      nth(from, shape.dims() - 1) = step_from;
+      nth(to, shape.dims() - 1) = step_to;
+    }
+    if (shape.dims() < 2) shape.push_back(1);  // so that the one axis is divided among the threads
+  }
+};
+
+// y[i] = convert(x[i]) for `count` elements that are so many bytes apart. Steps that the compiler knows make it fast.
+template <class From, class To, class Convert>
+void convert_run(std::int64_t count, const std::byte* from, std::int64_t from_step, std::byte* to, std::int64_t to_step,
+                 const Convert& convert) {
+  constexpr std::int64_t kFrom = sizeof(From), kTo = sizeof(To);
+  const auto run = [=, &convert](auto step_from, auto step_to) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      From value;  // the address may not be aligned
+      std::memcpy(&value, from + i * step_from, sizeof value);
+      const To result = convert(value);
+      std::memcpy(to + i * step_to, &result, sizeof result);
+    }
+  };
+  if (from_step == kFrom && to_step == kTo)
+    run(std::integral_constant<std::int64_t, kFrom>(), std::integral_constant<std::int64_t, kTo>());
+  else
+    run(from_step, to_step);
+}
+
 // y[i] = convert(x[i]) for all elements. The last two axes are loops, and the others are counted.
 template <class From, class To, class Convert>
-void convert_elements(const Shape& shape, const std::byte* from, const Strides& from_strides, std::byte* to,
-                      const Strides& to_strides, const Convert& convert) {
+void convert_elements(const Shape& given, const std::byte* from, const Strides& given_from, std::byte* to,
+                      const Strides& given_to, const Convert& convert) {
+  if (given.numel() == 0) return;
+  const auto [shape, from_strides, to_strides] = Axes(given, given_from, given_to);
   const int dims = shape.dims();
   const std::int64_t columns = shape[-1], lines = dims > 1 ? shape[-2] : 1;
-  if (shape.numel() == 0) return;
   const auto last = [dims](const Strides& strides, int back) { return dims < back ? 0 : nth(strides, dims - back); };
   const std::int64_t from_column = last(from_strides, 1), to_column = last(to_strides, 1),
                      from_line = last(from_strides, 2), to_line = last(to_strides, 2);
@@ -60,20 +101,21 @@ void convert_elements(const Shape& shape, const std::byte* from, const Strides& 
     for (int axis = dims - 3; axis >= 0; line /= shape[axis--]) sum += line % shape[axis] * nth(strides, axis);
     return sum;
   };
+  // Few columns, such as the channels, are the outer loop over a block of lines that stays in the cache.
+  constexpr std::int64_t kFewColumns = 16, kBlock = 512;
   const std::int64_t grain = std::max<std::int64_t>(1, kGrain / columns);
   parallel_for(shape.numel() / columns, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t line = begin; line < end;) {
-      const std::int64_t first = line % lines, stop = std::min(lines, first + end - line);
-      const std::byte* source = from + offset(from_strides, line);
-      std::byte* target = to + offset(to_strides, line);
-      for (std::int64_t i = first; i < stop; ++i)
-        for (std::int64_t j = 0; j < columns; ++j) {
-          From value;  // the address may not be aligned
-          std::memcpy(&value, source + i * from_line + j * from_column, sizeof value);
-          const To result = convert(value);
-          std::memcpy(target + i * to_line + j * to_column, &result, sizeof result);
-        }
-      line += stop - first;
+      const std::int64_t first = line % lines, count = std::min({lines - first, end - line, kBlock});
+      const std::byte* source = from + offset(from_strides, line) + first * from_line;
+      std::byte* target = to + offset(to_strides, line) + first * to_line;
+      if (columns < kFewColumns && columns < count)
+        for (std::int64_t j = 0; j < columns; ++j)
+          convert_run<From, To>(count, source + j * from_column, from_line, target + j * to_column, to_line, convert);
+      else
+        for (std::int64_t i = 0; i < count; ++i)
+          convert_run<From, To>(columns, source + i * from_line, from_column, target + i * to_line, to_column, convert);
+      line += count;
     }
   });
 }
