@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iomanip>
 
 #include "data/attributes.h"
 #include "data/consistent.h"
@@ -300,8 +299,8 @@ void require_crc(const char* what, const h5::Array& array, std::uint32_t found) 
   const std::uint32_t expected = static_cast<std::uint32_t>(array.integer_attribute("crc32"));
   if (found == expected) return;
   throw Error(ErrorKind::data,
-              text(what, ": crc32 is ", std::hex, std::setfill('0'), std::setw(8), found, ", the file says ",
-                   std::setw(8), expected, " (", array.where(), ")"),
+              text(what, ": crc32 is ", hexadecimal(found), ", the file says ", hexadecimal(expected), " (",
+                   array.where(), ")"),
               "the values changed after they were written; fetch or write the file again");
 }
 

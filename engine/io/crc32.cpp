@@ -1,7 +1,12 @@
 #include "engine/io/crc32.h"
 
+#include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
+#include <vector>
+
+#include "engine/parallel.h"
 
 namespace voxgrad {
 namespace {
@@ -40,9 +45,7 @@ std::uint32_t product(std::uint32_t a, std::uint32_t b) {
   return sum;
 }
 
-}  // namespace
-
-std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before) {
+std::uint32_t serial_crc32(std::span<const std::byte> bytes, std::uint32_t before) {
   std::uint32_t crc = ~before;
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
@@ -57,11 +60,34 @@ std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before) {
   return ~crc;
 }
 
+}  // namespace
+
+std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t before) {
+  constexpr std::size_t kBlock = std::size_t{1} << 20;
+  if (bytes.size() <= kBlock) return serial_crc32(bytes, before);
+  std::vector<std::uint32_t> crcs((bytes.size() + kBlock - 1) / kBlock);
+  const auto block = [&](std::size_t index) {
+    return bytes.subspan(index * kBlock, std::min(kBlock, bytes.size() - index * kBlock));
+  };
+  parallel_for(std::ssize(crcs), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
+      crcs[i] = serial_crc32(block(i), 0);
+  });
+  for (std::size_t i = 0; i < crcs.size(); ++i) before = combined_crc32(before, crcs[i], block(i).size());
+  return before;
+}
+
 std::uint32_t combined_crc32(std::uint32_t a, std::uint32_t b, std::uint64_t length_of_b) {
   // Each byte that follows a multiplies the checksum of a by x^8.
   for (std::uint32_t power = 1u << 23; length_of_b > 0; length_of_b >>= 1, power = product(power, power))
     if ((length_of_b & 1) != 0) a = product(a, power);
   return a ^ b;
+}
+
+std::string hexadecimal(std::uint32_t crc) {
+  std::array<char, 9> digits{};
+  std::snprintf(digits.data(), digits.size(), "%08x", static_cast<unsigned>(crc));
+  return digits.data();
 }
 
 }  // namespace voxgrad

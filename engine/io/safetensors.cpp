@@ -8,7 +8,6 @@
 #include <array>
 #include <bit>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <functional>
 #include <limits>
@@ -47,12 +46,6 @@ constexpr std::array<ElementType, 6> kTypes{{{"F32", DType::f32, 4},
                                              {"I32", DType::i32, 4},
                                              {"U8", DType::u8, 1},
                                              {"I64", DType::i32, 8}}};
-
-std::string hexadecimal(std::uint32_t crc) {
-  std::array<char, 9> digits{};
-  std::snprintf(digits.data(), digits.size(), "%08x", static_cast<unsigned>(crc));
-  return digits.data();
-}
 
 Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 Bytes bytes_of(const Tensor& tensor) { return {static_cast<const std::byte*>(tensor.raw()), tensor.bytes()}; }

@@ -69,19 +69,19 @@ Tensor permute(const Tensor& x, const std::vector<int>& axes) {
   }
   const Tensor host = x.detach().to(Device::cpu);
   const Tensor result = empty(shape, x.dtype());
-  const std::size_t size = size_of(x.dtype());
-  const auto* from = static_cast<const std::byte*>(host.raw());
-  auto* to = static_cast<std::byte*>(result.raw());
-  for (std::int64_t left = x.numel(); left > 0; --left, to += size) {
-    std::memcpy(to, from, size);
-    for (std::size_t axis = axes.size(); axis-- > 0;) {  // advances the index, with a carry to the axis before
-      const std::int64_t extent = shape.begin()[axis];
-      const bool carry = ++index[axis] == extent;
-      from += (carry ? step[axis] * (1 - extent) : step[axis]) * static_cast<std::int64_t>(size);
-      if (!carry) break;
-      index[axis] = 0;
+  const std::int64_t inner = shape.dims() > 0 ? shape[-1] : 1, stride = nth(step, std::max(0, shape.dims() - 1));
+  dispatch(x.dtype(), [&]<class T>(T) {
+    const T* from = host.data<T>();
+    for (T *to = result.data<T>(), *const end = to + x.numel(); to != end; to += inner) {
+      for (std::int64_t i = 0; i < inner; ++i) to[i] = from[i * stride];
+      for (int axis = shape.dims() - 2; axis >= 0; --axis) {  // advances the index, with a carry to the axis before
+        const bool carry = ++nth(index, axis) == shape[axis];
+        from += carry ? nth(step, axis) * (1 - shape[axis]) : nth(step, axis);
+        if (!carry) break;
+        nth(index, axis) = 0;
+      }
     }
-  }
+  });
   return record("permute", result.to(x.device()), {{x, [inverse](const Tensor& dy) { return permute(dy, inverse); }}});
 }
 

@@ -38,6 +38,7 @@ TEST_CASE("two pieces of many bytes") {
   CHECK(combined_crc32(crc_of(a), crc_of(b), b.size()) == crc_of(a + b));
   CHECK(combined_crc32(crc_of(a), 0, 0) == crc_of(a));
   CHECK(combined_crc32(0, crc_of(b), b.size()) == crc_of(b));
+  CHECK(crc_of(b, crc_of(a)) == by_definition(a + b));
 }
 
 TEST_CASE("any length at any address, in one piece or in two") {
