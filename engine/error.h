@@ -2,10 +2,10 @@
 // seen and what was expected, and its hint the likely remedy. Libraries never print, abort or exit.
 #pragma once
 
-#include <sstream>
 #include <stdexcept>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <type_traits>
 
 namespace voxgrad {
 
@@ -32,19 +32,29 @@ class Error : public std::runtime_error {
   std::string message_, hint_;
 };
 
-// Concatenates anything that can be written to a stream: text("conv: x ", shape, " has ", 4, " channels"). If a type
-// has a function describe(), that is used, so a message says what a tensor is and not what its elements are.
+namespace detail {
+std::string digits_of(double number);  // six significant ones, as %g
+template <class Part>
+void append(std::string& out, const Part& part) {
+  if constexpr (requires { describe(part); })
+    out += describe(part);
+  else if constexpr (std::is_same_v<Part, char>)
+    out += part;
+  else if constexpr (std::is_integral_v<Part>)
+    out += std::to_string(part);
+  else if constexpr (std::is_floating_point_v<Part>)
+    out += digits_of(part);
+  else
+    out += std::string_view(part);
+}
+}  // namespace detail
+
+// Concatenates text, numbers and what has a function describe(): text("conv: x ", shape, " has ", 4, " channels").
 template <class... Parts>
 [[nodiscard]] std::string text(const Parts&... parts) {
-  std::ostringstream out;
-  const auto write = [&out](const auto& part) {
-    if constexpr (requires { describe(part); })
-      out << describe(part);
-    else
-      out << part;
-  };
-  (write(parts), ...);
-  return std::move(out).str();
+  std::string out;
+  (detail::append(out, parts), ...);
+  return out;
 }
 
 // Throws Error(argument) with the concatenated parts unless `ok`. Name the public function, the rule and the values:

@@ -78,16 +78,6 @@ Shape operator+(const Shape& a, const Shape& b) {
   return both;
 }
 
-std::ostream& operator<<(std::ostream& out, const Shape& shape) {
-  out << '[';
-  const char* separator = "";
-  for (std::int64_t extent : shape) {
-    out << separator << extent;
-    separator = ", ";
-  }
-  return out << ']';
-}
-
 Shape broadcast(const Shape& a, const Shape& b, const char* op) {
   const Shape& longer = a.dims() >= b.dims() ? a : b;
   const Shape& shorter = a.dims() >= b.dims() ? b : a;

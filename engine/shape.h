@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <ostream>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -23,7 +22,7 @@ enum class DType : std::uint8_t { f32, f64, bf16, i32, u8 };
 
 std::size_t size_of(DType type) noexcept;  // number of bytes of an element
 const char* name_of(DType type) noexcept;
-inline std::ostream& operator<<(std::ostream& out, DType type) { return out << name_of(type); }
+inline const char* describe(DType type) { return name_of(type); }
 inline bool is_float(DType type) noexcept { return type == DType::f32 || type == DType::f64 || type == DType::bf16; }
 
 template <class T>
@@ -74,7 +73,7 @@ class [[nodiscard]] Shape {
   int dims_ = 0;
 };
 
-std::ostream& operator<<(std::ostream& out, const Shape& shape);
+std::string describe(const Shape& shape);  // "[2, 3]"
 
 // The extents of a followed by those of b: Shape{n} + shape is a batch of n such maps.
 Shape operator+(const Shape& a, const Shape& b);

@@ -44,8 +44,8 @@ Tensor zeros(const Shape& shape, DType dtype, Device device) { return full(shape
 
 Tensor borrow(void* data, const Shape& shape, DType dtype, std::function<void(void*)> release) {
   check(data != nullptr || shape.numel() == 0, "borrow: a null pointer for ", dtype, ' ', shape);
-  check(reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) == 0, "borrow: the address ", data,
-        " is not aligned for ", dtype);
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  check(address % size_of(dtype) == 0, "borrow: the address ", address, " is not aligned for ", dtype);
   return on_storage(std::make_shared<Storage>(backend_of(Device::cpu), data, std::move(release)), shape, dtype);
 }
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <functional>
 #include <initializer_list>
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,7 +29,7 @@ struct Node;
 
 enum class Device : std::uint8_t { cpu, cuda };
 const char* name_of(Device device) noexcept;
-inline std::ostream& operator<<(std::ostream& out, Device device) { return out << name_of(device); }
+inline const char* describe(Device device) { return name_of(device); }
 bool has_device(Device device);  // true if this build and this machine have one
 
 class [[nodiscard]] Tensor {

@@ -3,6 +3,7 @@
 // Tests use TEST_CASE, CHECK, CHECK_MESSAGE, REQUIRE, CHECK_THROWS_AS, INFO and MESSAGE only, and no SUBCASE.
 #pragma once
 
+#include <ostream>
 #include <string>
 
 #include "engine/error.h"
@@ -16,6 +17,15 @@
 #else
 #include "tests/minitest.h"
 #endif
+
+namespace voxgrad {
+
+// Messages of checks are streams.
+template <class T>
+requires requires(const T& value) { describe(value); }
+std::ostream& operator<<(std::ostream& out, const T& value) { return out << describe(value); }
+
+}  // namespace voxgrad
 
 namespace voxgrad::test {
 

@@ -1,6 +1,7 @@
 // Writes TIFF: slices are pages, channels are samples, and the spacing stands in the description as ImageJ writes it.
 #include <algorithm>
 #include <cstring>
+#include <sstream>
 
 #include "data/formats/tiff_detail.h"
 #include "engine/io/atomic_file.h"

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <system_error>
 
 #include "engine/error.h"
@@ -28,7 +27,7 @@ constexpr std::size_t kBlock = std::size_t{1} << 20;  // number of bytes that ar
 }
 
 void sync_directory_of(const std::string& path) {
-  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
   const int file = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) fail(path, "open the folder", errno);
   const int code = ::fsync(file) == 0 ? 0 : errno;

@@ -1,6 +1,10 @@
-// Prints the elements of a tensor, and the graph that was recorded for it.
+// What messages say about numbers, shapes and tensors. Prints the elements of a tensor, and the graph that was recorded
+// for it.
+#include <array>
+#include <charconv>
 #include <iomanip>
 #include <ostream>
+#include <sstream>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -19,7 +23,9 @@ struct Elements {
   void write(std::ostream& out, int axis, std::int64_t first) {
     constexpr std::int64_t kEdge = 3;
     if (axis == shape.dims()) {
-      const std::string number = text(std::setprecision(4), nth(values, first));
+      std::ostringstream digits;
+      digits << std::setprecision(4) << nth(values, first);
+      const std::string number = std::move(digits).str();
       out << std::setw(static_cast<int>(width)) << number;
       width = std::max(width, number.size());
       return;
@@ -47,6 +53,18 @@ struct Elements {
 
 }  // namespace
 
+std::string detail::digits_of(double number) {
+  std::array<char, 32> digits;
+  char* const begin = digits.data();
+  return {begin, std::to_chars(begin, begin + digits.size(), number, std::chars_format::general, 6).ptr};
+}
+
+std::string describe(const Shape& shape) {
+  std::string extents;
+  for (const std::int64_t extent : shape) extents += (extents.empty() ? "" : ", ") + std::to_string(extent);
+  return '[' + extents + ']';
+}
+
 std::string describe(const Tensor& tensor) {
   return tensor.defined() ? text(tensor.dtype(), ' ', tensor.shape()) : "undefined tensor";
 }
@@ -73,10 +91,12 @@ void write_graph(const Tensor& output, std::ostream& out, const std::vector<Name
     const Node& node = *open.back();
     open.pop_back();
     const std::string name = !node.leaf() ? node.operation : leaves.contains(&node) ? leaves[&node] : "leaf";
-    std::string label = text(std::quoted(name));  // a quote or a backslash in a name must not end the label
+    std::ostringstream quoted;  // a quote or a backslash in a name must not end the label
+    quoted << std::quoted(name);
+    std::string label = std::move(quoted).str();
     label.pop_back();
     out << "  n" << node.number << " [label=" << label << "\\n"
-        << node.shape << '"' << (node.leaf() ? ", shape=box];\n" : "];\n");
+        << describe(node.shape) << '"' << (node.leaf() ? ", shape=box];\n" : "];\n");
     for (const Edge& edge : node.edges) {
       out << "  n" << edge.input->number << " -> n" << node.number << ";\n";
       if (seen.insert(edge.input.get()).second) open.push_back(edge.input.get());

@@ -1,5 +1,8 @@
 // The text of a tensor, and the drawing of its graph.
+#include <cmath>
+#include <cstdio>
 #include <sstream>
+#include <string_view>
 
 #include "engine/ops.h"
 #include "tests/test.h"
@@ -61,4 +64,17 @@ TEST_CASE("the graph is drawn with operations, shapes and the names of leaves") 
   for (std::size_t at = graph.find("->"); at != std::string::npos; at = graph.find("->", at + 1)) ++edges;
   CHECK(edges == 7);  // two of multiply, one of exp, two of add, one each of sum and reshape
   CHECK(contains(test::error_of([&] { drawn(y.detach()); }), "write_graph: nothing was recorded"));
+}
+
+TEST_CASE("messages write numbers as printf does, and say what a tensor is") {
+  CHECK(text("at ", 3, ' ', std::size_t{18446744073709551615u}, ' ', -4L, ' ', true, '.') ==
+        "at 3 18446744073709551615 -4 1.");
+  for (const double number : {0.0, -0.0, 1.0, 0.1, 1e-5, 1234567.0, 123456.5, -2.5e300, 1.0 / 3, double{INFINITY}}) {
+    char expected[32];
+    std::snprintf(expected, sizeof expected, "%g", number);
+    CHECK(text(number) == expected);
+  }
+  CHECK(text(0.1f, ' ', std::string("b"), std::string_view("c")) == "0.1 bc");
+  CHECK(text(Shape{2, 3}, Shape(), ' ', DType::bf16, ' ', Device::cpu) == "[2, 3][] bf16 cpu");
+  CHECK(text(zeros({2, 3}), ", ", Tensor()) == "f32 [2, 3], undefined tensor");
 }

@@ -3,6 +3,7 @@
 #include "apps/report/run_page.h"
 
 #include <filesystem>
+#include <sstream>
 
 #include "apps/program/json.h"
 #include "apps/program/svg.h"
