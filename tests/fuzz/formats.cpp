@@ -303,20 +303,20 @@ int main(int argc, char** argv) {
        [](std::string& bytes, Random& random) {
          if (random.bits() % 2 != 0) mend_checksums(bytes);
        },
-       [](const std::string& bytes, const std::string& path) { return detail::decode_png(bytes, path); }},
+       [](const std::string& bytes, const std::string& path) { return data::detail::decode_png(bytes, path); }},
       {"jpeg", jpeg_seeds(), {}, [](const std::string& bytes, const std::string& path) {
-         return detail::decode_jpeg(bytes, path);
+         return data::detail::decode_jpeg(bytes, path);
        }}};
   if (has_nifti())
     subjects.push_back({"nifti", nifti_seeds(),
                         [](std::string& bytes, Random& random) {
                           if (random.bits() % 4 == 0) bytes = gzipped(bytes);
                         },
-                        [](const std::string&, const std::string& path) { return detail::read_nifti(path); }});
+                        [](const std::string&, const std::string& path) { return data::detail::read_nifti(path); }});
   if (has_tiff())
     subjects.push_back(
         {"tiff", tiff_seeds(folder.file("seed.tif")), {}, [](const std::string& bytes, const std::string& path) {
-           return detail::read_tiff(path, {bytes.size() % 2 == 0 ? "" : "ZYX"});
+           return data::detail::read_tiff(path, {bytes.size() % 2 == 0 ? "" : "ZYX"});
          }});
   bool good = true;
   for (const Subject& subject : subjects)
