@@ -109,7 +109,7 @@ TEST_CASE("a training on a phantom learns to segment it") {
   // The model that was saved is the one that was tested; evaluate, predict and metrics say the same.
   const Json evaluated = Json::parse(program({"evaluate", folder.file("run"), data, "--json"}).out);
   CHECK(evaluated["mean"]["dice"] == json["test"]["dice_mean"]);
-  CHECK(evaluated["interval"]["dice"][0] <= evaluated["mean"]["dice"]);
+  CHECK(evaluated["interval"]["dice"][0] == "NaN");  // of too few cases
   const std::string predicted = folder.file("prediction.h5");
   REQUIRE(program({"predict", folder.file("run"), data, "-o", predicted, "--split", "test", "--probabilities"}).code ==
           0);
