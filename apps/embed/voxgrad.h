@@ -127,8 +127,8 @@ typedef struct voxgrad_loss_options {
 
 /* The value, and scale times its gradient with respect to the logits. `logits` [N, *S, C] are f32 or f64; one channel
  * is a sigmoid. `labels` [N, *S] are u8, i32 or i64; most losses also take [N, *S, C] of the type of the logits.
- * `value`, `gradient` (type and extents of the logits, any strides) and `options` may be NULL. The gradient may take the
- * place of the logits, with their address and strides; other memory that overlaps theirs is refused. */
+ * `value`, `gradient` (type and extents of the logits, any strides) and `options` may be NULL. The gradient may take
+ * the place of the logits, with their address and strides; other memory that overlaps theirs is refused. */
 int voxgrad_loss_evaluate(voxgrad_context* context, const voxgrad_loss* loss, const voxgrad_array* logits,
                           const voxgrad_array* labels, const voxgrad_loss_options* options, double scale, double* value,
                           const voxgrad_array* gradient);
