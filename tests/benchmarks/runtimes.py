@@ -81,7 +81,7 @@ def run(rounds, repeats, threads, networks=None):
                 with tempfile.TemporaryDirectory() as folder:
                     try:
                         theirs = peer(exported(folder, network), image.astype("float32"), count)
-                    except ImportError:
+                    except (ImportError, FileNotFoundError):  # of the package, or of the converter of ncnn
                         print(who, "is not installed: it is left out", file=sys.stderr)
                         continue
                     row = dict(network=name, peer=who, threads=count, ours=[], theirs=[], ratios=[])
