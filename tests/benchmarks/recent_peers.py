@@ -31,7 +31,7 @@ def boundary_dou(logits, labels, most=0.8):
     for c in range(p.shape[1]):
         pc, tc = p[:, c], t[:, c]
         neighbours = conv(tc[:, None], kernel, padding=1)[:, 0] * tc
-        border = ((neighbours > 0) & (neighbours < 2 * space + 1)).sum()
+        border = torch.logical_and(neighbours > 0, neighbours < 2 * space + 1).sum()
         alpha = min(1 - 2 * (border + SMOOTH) / (tc.sum() + SMOOTH), most)
         i, z, y = (pc * tc).sum(), (pc * pc).sum(), (tc * tc).sum()
         losses.append((z + y - 2 * i + SMOOTH) / (z + y - (1 + alpha) * i + SMOOTH))
@@ -102,7 +102,7 @@ def ace(logits, labels, bins=20):
     sums = lambda x: torch.zeros(len(p), bins).scatter_add(1, index, x)
     count = sums(torch.ones_like(p))
     gap = (sums(p) / count.clamp(min=1) - sums(t) / count.clamp(min=1)).abs()
-    return (gap.sum(1) / (count > 0).sum(1)).mean()
+    return (gap.sum(1) / count.clamp(max=1).sum(1)).mean()
 
 
 def skeleton_recall(logits, labels):
@@ -132,8 +132,8 @@ def per_object(with_cells):
                 nearest = distance_transform_edt(numbers == 0, return_distances=False, return_indices=True)
                 cells = torch.from_numpy(numbers[tuple(nearest)])
             numbers = torch.from_numpy(numbers)
-            terms = [dice_ce_inside(p[n, c], (numbers == k).to(p.dtype), nll[n],
-                                    cells == k if with_cells else (numbers == 0) | (numbers == k))
+            terms = [dice_ce_inside(p[n, c], torch.eq(numbers, k).to(p.dtype), nll[n],
+                                    cells == k if with_cells else torch.logical_or(numbers == 0, numbers == k))
                      for k in range(1, count + 1)]
             losses.append(torch.stack(terms).mean() if terms else 0 * p.sum())
         return torch.stack(losses).mean()
