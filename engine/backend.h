@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -84,7 +85,7 @@ Device device_named(const std::string& name);  // Error(usage) with the known na
 
 // The factories of the backends, one per folder.
 Backend& cpu_backend();                       // that of the current Resources (engine/parallel.h)
-std::shared_ptr<Backend> make_cpu_backend();  // one with memory of its own
+std::shared_ptr<Backend> make_cpu_backend(std::span<std::byte> workspace);  // one with memory of its own
 Backend& cuda_backend();                      // engine/cuda, or engine/cuda/absent.cpp in a build without CUDA
 bool cuda_available();
 std::string cuda_description();

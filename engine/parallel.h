@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "engine/error.h"
 
@@ -34,8 +35,9 @@ class Resources {
  public:
   // The number of threads is as for set_threads, 0 means the default. With `function`, parallel_for runs its blocks on
   // threads of a host, unless the number is 1: it calls block(0) .. block(count - 1) once each, in any order and on any
-  // threads, and returns when all are done; else parallel_for throws Error(argument).
-  explicit Resources(int threads = 0, ParallelFor function = {});
+  // threads, and returns when all are done; else parallel_for throws Error(argument). All memory of tensors comes from
+  // `workspace`, if it is not empty; Error(memory) where that does not suffice.
+  explicit Resources(int threads = 0, ParallelFor function = {}, std::span<std::byte> workspace = {});
   ~Resources();  // joins the threads
   Resources(const Resources&) = delete;
   Resources& operator=(const Resources&) = delete;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <exception>
 #include <new>
+#include <span>
 
 namespace voxgrad::embed {
 namespace {
@@ -40,6 +41,12 @@ ParallelFor host_of(const voxgrad_context_options& options) {
   };
 }
 
+std::span<std::byte> workspace_of(const voxgrad_context_options& options) {
+  check(options.workspace != nullptr || options.workspace_bytes == 0, "workspace: a null pointer of ",
+        options.workspace_bytes, " bytes");
+  return {static_cast<std::byte*>(options.workspace), options.workspace != nullptr ? options.workspace_bytes : 0};
+}
+
 }  // namespace
 
 int run(voxgrad_context* context, const std::function<void()>& work) noexcept {
@@ -71,7 +78,9 @@ std::vector<double> spacing_of(const double* spacing, int axes) {
 }  // namespace voxgrad::embed
 
 voxgrad_context::voxgrad_context(const voxgrad_context_options& options)
-    : resources(options.threads, voxgrad::embed::host_of(options)), log(options.log), log_user(options.log_user) {}
+    : resources(options.threads, voxgrad::embed::host_of(options), voxgrad::embed::workspace_of(options)),
+      log(options.log),
+      log_user(options.log_user) {}
 
 const char* voxgrad_version(void) { return VOXGRAD_VERSION; }
 

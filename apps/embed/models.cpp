@@ -5,6 +5,7 @@
 
 #include "apps/embed/arrays.h"
 #include "apps/embed/handles.h"
+#include "engine/backend.h"
 #include "engine/ops.h"
 #include "nn/inference/windows.h"
 
@@ -31,6 +32,18 @@ void warn_of_spacing(const voxgrad_context& context, const nn::TrainingImages& t
   }
 }
 
+nn::PredictOptions options_of(const nn::Model& model, const voxgrad_predict_options& given) {
+  nn::PredictOptions options;
+  options.spacing = embed::spacing_of(given.spacing, model.spec.net.dims);
+  options.mirror = given.mirror != 0;
+  options.scores = given.logits != 0 ? nn::Scores::logits : nn::Scores::probabilities;
+  if (given.progress != nullptr)
+    options.progress = [&given](double share) {
+      if (given.progress(given.progress_user, share) != 0) throw embed::Cancelled();
+    };
+  return options;
+}
+
 void predict(const voxgrad_context& context, const nn::Model& model, const voxgrad_array* image,
              const voxgrad_predict_options& given, const voxgrad_array* labels, const voxgrad_array* scores) {
   const int axes = model.spec.net.dims;
@@ -49,19 +62,32 @@ void predict(const voxgrad_context& context, const nn::Model& model, const voxgr
     check(to_scores->is_float(), "scores: must be f32 or f64");
     to_scores->require_shape(shape.with(-1, model.spec.net.classes));
   }
-  nn::PredictOptions options;
-  options.spacing = embed::spacing_of(given.spacing, axes);
-  options.mirror = given.mirror != 0;
-  options.scores = given.logits != 0 ? nn::Scores::logits : nn::Scores::probabilities;
-  if (given.progress != nullptr)
-    options.progress = [&given](double share) {
-      if (given.progress(given.progress_user, share) != 0) throw embed::Cancelled();
-    };
+  const nn::PredictOptions options = options_of(model, given);
   warn_of_spacing(context, model.spec.training, options.spacing);
   nn::SlabSink sink;
   if (to_scores) sink = [&](std::int64_t row, const Tensor& slab) { to_scores->write(slab, row); };
   const Tensor found = nn::predict_in_place(model, reshape(from.to_f32(), shape), options, sink);
   if (to_labels) to_labels->write(found);
+}
+
+// What the pool of a fresh context holds after a prediction with the threads of this one, and a third of it.
+std::size_t bytes_of_prediction(const voxgrad_context& context, const nn::Model& model, const std::int64_t* extents,
+                                const voxgrad_predict_options& given) {
+  Shape shape;
+  for (int axis = 0; axis < model.spec.net.dims; ++axis) {
+    check(extents[axis] >= 1, "voxgrad_predict_bytes: an extent of ", extents[axis]);
+    shape.push_back(extents[axis]);
+  }
+  shape.push_back(model.spec.net.in_channels);
+  const Resources trial(threads(), [&](std::int64_t count, const std::function<void(std::int64_t)>& block) {
+    const Resources::Use use(&context.resources);
+    detail::run_blocks(count, block);
+  });
+  const Resources::Use use(&trial);
+  static_cast<void>(nn::predict_in_place(model, full(shape, 1, DType::f32), options_of(model, given),
+                                         [](std::int64_t, const Tensor&) {}));
+  const std::size_t held = trial.cpu()->pool().statistics().cached;
+  return held + held / 3;
 }
 
 }  // namespace
@@ -117,5 +143,13 @@ int voxgrad_predict(voxgrad_context* context, const voxgrad_model* model, const 
   return embed::run(context, [&] {
     check(model != nullptr, "voxgrad_predict: no model");
     predict(*context, model->model, image, embed::read(options), labels, scores);
+  });
+}
+
+int voxgrad_predict_bytes(voxgrad_context* context, const voxgrad_model* model, const int64_t* extents,
+                          const voxgrad_predict_options* options, size_t* bytes) {
+  return embed::run(context, [&] {
+    check(model != nullptr && extents != nullptr && bytes != nullptr, "voxgrad_predict_bytes: a null pointer");
+    *bytes = bytes_of_prediction(*context, model->model, extents, embed::read(options));
   });
 }

@@ -51,6 +51,11 @@ typedef struct voxgrad_context_options {
    * voxgrad_level. Called by the thread that called the library. */
   void (*log)(void* user, int level, const char* text);
   void* log_user;
+  /* Memory of the caller: images, maps and weights take no other; small lists aside. It must stay until the context and
+   * the models that were opened with it are freed. NULL: memory of the system. A call for which it does not suffice
+   * returns VOXGRAD_MEMORY. voxgrad_predict_bytes() says how much a prediction takes. */
+  void* workspace;
+  size_t workspace_bytes;
 } voxgrad_context_options;
 
 int voxgrad_context_new(const voxgrad_context_options* options, voxgrad_context** context); /* options may be NULL */
@@ -108,6 +113,12 @@ typedef struct voxgrad_predict_options {
  * `scores` [*S, classes] of f32 or f64, receive the results; one of them may be NULL, as may `options`. */
 int voxgrad_predict(voxgrad_context* context, const voxgrad_model* model, const voxgrad_array* image,
                     const voxgrad_predict_options* options, const voxgrad_array* labels, const voxgrad_array* scores);
+
+/* The size of a workspace for voxgrad_predict() with an image of these spatial extents and these options, in a context
+ * with as many threads. A prediction of an image without zeros is made to find it, and a third is added, because the
+ * order in which threads take memory varies. The weights of the model are not in it: open it with another context. */
+int voxgrad_predict_bytes(voxgrad_context* context, const voxgrad_model* model, const int64_t* extents,
+                          const voxgrad_predict_options* options, size_t* bytes);
 
 /* ---- Losses, named by text: "dice_ce:background=0", "0.7*dice+1.3*ce:weights=0.2/1/3". ---- */
 typedef struct voxgrad_loss voxgrad_loss;

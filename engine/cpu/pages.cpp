@@ -1,6 +1,8 @@
 #include "engine/cpu/pages.h"
 
+#include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <limits>
 
 #if __has_include(<sys/mman.h>)
@@ -19,6 +21,44 @@ void* allocate_pages(std::size_t bytes) {
   if (block != nullptr && alignment == kHugePage) madvise(block, bytes, MADV_HUGEPAGE);
 #endif
   return block;
+}
+
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+}  // namespace
+
+Arena::Arena(std::span<std::byte> memory) {
+  const std::size_t skip = -reinterpret_cast<std::uintptr_t>(memory.data()) % kAlignment;
+  if (memory.size() > skip) free_[memory.data() + skip] = (memory.size() - skip) / kAlignment * kAlignment;
+}
+
+void* Arena::allocate(std::size_t bytes) {
+  const std::size_t size = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  auto best = free_.end();
+  for (auto it = free_.begin(); it != free_.end(); ++it)
+    if (it->second >= size && (best == free_.end() || it->second < best->second)) best = it;
+  if (best == free_.end() || size < bytes) return nullptr;
+  auto piece = free_.extract(best);
+  std::byte* const address = piece.key();
+  if (piece.mapped() > size) free_[address + size] = piece.mapped() - size;
+  piece.mapped() = size;
+  used_.insert(std::move(piece));
+  return address;
+}
+
+void Arena::release(void* pointer) {
+  const auto piece = free_.insert(used_.extract(static_cast<std::byte*>(pointer))).position;
+  if (const auto next = std::next(piece); next != free_.end() && piece->first + piece->second == next->first) {
+    piece->second += next->second;
+    free_.erase(next);
+  }
+  if (piece == free_.begin()) return;
+  if (const auto before = std::prev(piece); before->first + before->second == piece->first) {
+    before->second += piece->second;
+    free_.erase(piece);
+  }
 }
 
 }  // namespace voxgrad

@@ -236,8 +236,8 @@ Resources::Workers& workers() {
   return pool;
 }
 
-Resources::Resources(int threads, ParallelFor function)
-    : cpu_(make_cpu_backend()), workers_(new Workers(threads, std::move(function))) {}
+Resources::Resources(int threads, ParallelFor function, std::span<std::byte> workspace)
+    : cpu_(make_cpu_backend(workspace)), workers_(new Workers(threads, std::move(function))) {}
 Resources::~Resources() = default;
 const Resources* Resources::current() noexcept { return voxgrad::current; }
 Resources::Use::Use(const Resources* resources) noexcept : before_(std::exchange(voxgrad::current, resources)) {}

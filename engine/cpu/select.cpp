@@ -1,6 +1,7 @@
 // Chooses the instruction set at run time: the best one of this processor, or the one that VOXGRAD_SIMD names.
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,15 +76,18 @@ double peak_gflops() { return chosen().peak_gflops(); }
 
 }  // namespace cpu
 
-std::shared_ptr<Backend> make_cpu_backend() {
-  auto pool = std::make_unique<Pool>(allocate_pages, std::free);
-  return cpu::chosen().make_backend(std::move(pool));
+std::shared_ptr<Backend> make_cpu_backend(std::span<std::byte> workspace) {
+  if (workspace.empty()) return cpu::chosen().make_backend(std::make_unique<Pool>(allocate_pages, std::free));
+  const auto arena = std::make_shared<Arena>(workspace);
+  return cpu::chosen().make_backend(
+      std::make_unique<Pool>([arena](std::size_t bytes) { return arena->allocate(bytes); },
+                             [arena](void* pointer) { arena->release(pointer); }));
 }
 
 Backend& cpu_backend() {
   if (const Resources* own = Resources::current()) return *own->cpu();
   // It is never destroyed: tensors of static storage duration may outlive any order of destruction.
-  static const std::shared_ptr<Backend>& backend = *new std::shared_ptr<Backend>(make_cpu_backend());
+  static const std::shared_ptr<Backend>& backend = *new std::shared_ptr<Backend>(make_cpu_backend({}));
   return *backend;
 }
 

@@ -35,7 +35,7 @@ ERRORS = {1: InputError, 2: InputError, 3: InputError, 5: FileError}
 
 class ContextOptions(Structure):
     _fields_ = [("size", c_size_t), ("threads", c_int), ("parallel", c_void_p), ("parallel_user", c_void_p),
-                ("log", c_void_p), ("log_user", c_void_p)]
+                ("log", c_void_p), ("log_user", c_void_p), ("workspace", c_void_p), ("workspace_bytes", c_size_t)]
 
 
 class Array(Structure):
