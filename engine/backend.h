@@ -84,9 +84,9 @@ const std::vector<std::string>& device_names();
 Device device_named(const std::string& name);  // Error(usage) with the known names
 
 // The factories of the backends, one per folder.
-Backend& cpu_backend();                       // that of the current Resources (engine/parallel.h)
+Backend& cpu_backend();  // that of the current Resources (engine/parallel.h)
 std::shared_ptr<Backend> make_cpu_backend(std::span<std::byte> workspace);  // one with memory of its own
-Backend& cuda_backend();                      // engine/cuda, or engine/cuda/absent.cpp in a build without CUDA
+Backend& cuda_backend();  // engine/cuda, or engine/cuda/absent.cpp in a build without CUDA
 bool cuda_available();
 std::string cuda_description();
 
