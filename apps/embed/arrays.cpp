@@ -89,7 +89,9 @@ template <class From, class To, class Convert>
 void convert_elements(const Shape& given, const std::byte* from, const Strides& given_from, std::byte* to,
                       const Strides& given_to, const Convert& convert) {
   if (given.numel() == 0) return;
-  const auto [shape, from_strides, to_strides] = Axes(given, given_from, given_to);
+  const Axes axes(given, given_from, given_to);
+  const Shape& shape = axes.shape;
+  const Strides &from_strides = axes.from, &to_strides = axes.to;  // Clang 14 captures no structured bindings
   const int dims = shape.dims();
   const std::int64_t columns = shape[-1], lines = dims > 1 ? shape[-2] : 1;
   const auto last = [dims](const Strides& strides, int back) { return dims < back ? 0 : nth(strides, dims - back); };
