@@ -3,7 +3,7 @@
 where the name is `cpu` for all of them, else that of the ones asked for.
 
   python3 -m venv /tmp/bench && /tmp/bench/bin/pip install torch monai scipy edt scikit-image matplotlib onnxruntime ncnn pnnx
-  /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [networks runtimes layers scaling sets losses distance]
+  /tmp/bench/bin/python tests/benchmarks/run.py [--rounds 10] [networks runtimes layers scaling sets losses pytorch distance]
 
 Needs a Release build of the program (VOXGRAD=<path> for another than build/release/voxgrad) and an idle machine.
 """
@@ -14,11 +14,12 @@ from common import ROOT, Failed, Results, flags, machine, markdown, ours  # firs
 import distance
 import losses
 import networks
+import pytorch
 import runtimes
 import scaling
 import torch
 
-SUBJECTS = ["networks", "runtimes", "layers", "scaling", "sets", "losses", "distance"]
+SUBJECTS = ["networks", "runtimes", "layers", "scaling", "sets", "losses", "pytorch", "distance"]
 
 
 def layers(repeats, chosen):
@@ -58,6 +59,7 @@ def main():
         "scaling": lambda: scaling.run(a.repeats, scaling.TINY if a.tiny else None),
         "sets": lambda: scaling.run_sets(a.repeats, small if a.tiny else None),
         "losses": lambda: losses.run(a.rounds, a.repeats, threads, losses.TINY if a.tiny else None),
+        "pytorch": lambda: pytorch.run(a.rounds, a.repeats, threads, pytorch.TINY if a.tiny else None),
         "distance": lambda: distance.run(a.rounds, a.repeats, threads, distance.TINY if a.tiny else None),
     }
     tables = {
@@ -67,6 +69,7 @@ def main():
         "scaling": ("How a training step grows, one thread", scaling.table),
         "sets": ("Instruction sets and threads: a training step of the first network", scaling.sets_table),
         "losses": ("Losses: value and gradient", losses.table),
+        "pytorch": ("Losses called from PyTorch: value and gradient", pytorch.table),
         "distance": ("Distance transform", distance.table),
     }
     about = dict(machine(), torch=str(torch.__version__), command="python " + " ".join(sys.argv))

@@ -10,7 +10,7 @@ import math
 import sys
 import types
 
-LIBRARIES = ("torch", "numpy", "scipy", "edt", "monai", "skimage", "onnxruntime", "ncnn")
+LIBRARIES = ("torch", "numpy", "scipy", "edt", "monai", "skimage", "onnxruntime", "ncnn", "voxgrad")
 
 
 class Anything:

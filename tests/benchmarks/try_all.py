@@ -95,7 +95,7 @@ def peer_of_minutes():
 
 def main():
     for name, check in {
-        "run.py": lambda: runs_whole(RUN, ["networks", "runtimes", "layers", "scaling", "sets", "losses", "distance"]),
+        "run.py": lambda: runs_whole(RUN, ["networks", "runtimes", "layers", "scaling", "sets", "losses", "pytorch", "distance"]),
         "gpu.py": lambda: runs_whole(GPU, ["steps", "peers", "copy", "kernels", "losses", "loss_peers", "training"],
                                      "--data", DATA),
         "kinks.py": lambda: finish("kinks.py"),
