@@ -70,8 +70,9 @@ void predict(const voxgrad_context& context, const nn::Model& model, const voxgr
   if (to_labels) to_labels->write(found);
 }
 
-// What the pool of a fresh context holds after a prediction with the threads of this one, and a third of it.
-std::size_t bytes_of_prediction(const voxgrad_context& context, const nn::Model& model, const std::int64_t* extents,
+// What the pool of a fresh context holds after a prediction whose blocks run one after the other, the scratch memory of
+// the other threads in the loop where it is largest, and a third of both.
+std::size_t bytes_of_prediction(const nn::Model& model, const std::int64_t* extents,
                                 const voxgrad_predict_options& given) {
   Shape shape;
   for (int axis = 0; axis < model.spec.net.dims; ++axis) {
@@ -79,15 +80,21 @@ std::size_t bytes_of_prediction(const voxgrad_context& context, const nn::Model&
     shape.push_back(extents[axis]);
   }
   shape.push_back(model.spec.net.in_channels);
-  const Resources trial(threads(), [&](std::int64_t count, const std::function<void(std::int64_t)>& block) {
-    const Resources::Use use(&context.resources);
-    detail::run_blocks(count, block);
+  const std::int64_t others = threads() - 1;
+  std::size_t scratch = 0;
+  const Resources trial(2, [&](std::int64_t count, const std::function<void(std::int64_t)>& block) {
+    Pool& pool = cpu_backend().pool();
+    const std::size_t before = pool.statistics().in_use;
+    pool.reset_peak();
+    for (std::int64_t i = 0; i < count; ++i) block(i);
+    const std::size_t own = pool.statistics().peak - before;
+    scratch = std::max(scratch, own * static_cast<std::size_t>(std::min(others, count - 1)));
   });
   const Resources::Use use(&trial);
   static_cast<void>(nn::predict_in_place(model, full(shape, 1, DType::f32), options_of(model, given),
                                          [](std::int64_t, const Tensor&) {}));
-  const std::size_t held = trial.cpu()->pool().statistics().cached;
-  return held + held / 3;
+  const std::size_t bytes = trial.cpu()->pool().statistics().cached + scratch;
+  return bytes + bytes / 3;
 }
 
 }  // namespace
@@ -150,6 +157,6 @@ int voxgrad_predict_bytes(voxgrad_context* context, const voxgrad_model* model, 
                           const voxgrad_predict_options* options, size_t* bytes) {
   return embed::run(context, [&] {
     check(model != nullptr && extents != nullptr && bytes != nullptr, "voxgrad_predict_bytes: a null pointer");
-    *bytes = bytes_of_prediction(*context, model->model, extents, embed::read(options));
+    *bytes = bytes_of_prediction(model->model, extents, embed::read(options));
   });
 }
