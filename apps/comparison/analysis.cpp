@@ -196,7 +196,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   const PairTests tests(datasets, sayable);
   const double unknown = std::nan("");
   Stability stability{std::vector<Interval>(losses.size(), {unknown, unknown}), unknown, unknown};
-  if (sayable) stability = rank_stability(means, bootstrap_means(strata_of(datasets), seeds));
+  if (sayable) stability = rank_stability(means, bootstrap_means(strata_of(datasets), seeds, kRankedResamples));
   result.tau_median = stability.tau_median;
   result.tau_low = stability.tau_low;
   std::vector<LossStatistics> statistics(losses.size());

@@ -10,8 +10,6 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr std::size_t kRankedResamples = 1000;
-
 // Returns the average ranks of the losses on one case, 1 for the largest value.
 std::vector<double> ranks_in_case(const Stratum& values, std::size_t index) {
   std::vector<double> negative;
@@ -54,7 +52,7 @@ double kendall_tau_b(const std::vector<double>& x, const std::vector<double>& y)
 }
 
 Stability rank_stability(const std::vector<double>& scores, const std::vector<std::vector<double>>& means) {
-  const std::size_t resamples = means.empty() ? 0 : std::min(kRankedResamples, means.front().size());
+  const std::size_t resamples = means.empty() ? 0 : means.front().size();
   std::vector<std::vector<double>> ranks(scores.size());
   std::vector<double> taus;
   for (std::size_t b = 0; b < resamples; ++b) {

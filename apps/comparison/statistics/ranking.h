@@ -22,7 +22,8 @@ struct Stability {
   std::vector<Interval> ranks;  // 95 % interval of the rank of each loss
   double tau_median, tau_low;   // tau-b between resampled and full ranking: median and 5th percentile
 };
-// `means` are those of bootstrap_means(), of which the first 1000 resamples are used.
+// `means` are those of bootstrap_means(); kRankedResamples are enough.
+inline constexpr int kRankedResamples = 1000;
 Stability rank_stability(const std::vector<double>& scores, const std::vector<std::vector<double>>& means);
 
 }  // namespace voxgrad::apps

@@ -218,7 +218,7 @@ TEST_CASE("rank stability: certain where losses are far apart, wide where they a
     for (const double v : loss) total += v / 20;
     scores.push_back(total);
   }
-  const auto means = bootstrap_means({values});
+  const auto means = bootstrap_means({values}, {}, kRankedResamples);
   const Stability found = rank_stability(scores, means);
   CHECK(found.ranks[2].low == 1);
   CHECK(found.ranks[2].high == 1);
