@@ -7,8 +7,6 @@
 // in MONAI. Voxels outside of the image belong to no class, so that u sums up to less than 1 at the edge, as in MONAI
 // (in the code of the paper they are background); so do ignored voxels. u is in [0, 1] and z is not, so the penalty
 // holds the logits small, where probabilities are unsure. kernel=gaussian of MONAI is left out.
-#include <algorithm>
-
 #include "losses/core/inputs.h"
 #include "losses/core/registry.h"
 
@@ -45,7 +43,7 @@ Function build(Parameters& with) {
       u = box_mean(in.truth(), 2 * half + 1);
     }
     const Tensor gap = u - in.logits(), off = in.known(square_it ? square(gap) : abs(gap));
-    return in.mean_of_voxels(L, M) + alpha / std::max(1.0, in.channels() * in.valid_voxels()) * sum(in.sums(off));
+    return in.mean_of_voxels(L, M) + alpha / in.channels() * in.mean_of_voxels(in.sums(off), in.sums(in.valid()));
   };
 }
 
