@@ -65,7 +65,9 @@ void visit_settings(Config& c, F&& f) {
   f("patch", c.patch, "size of a training patch, 128 or 96x96x64; empty: the case, at most 256^2 or 64^3 voxels");
   f("batch", c.batch, "patches per step; 0: by voxels");
   f("epochs", c.epochs, "length of the training; 0: see --steps");
-  f("steps", c.steps, "length of the training in optimiser steps; 0: six patches of every case, 600 to 3000 steps");
+  f("steps", c.steps,
+    "length of the training in optimiser steps; 0: six patches of every case, or 80 million voxels, in 600 to 3000 "
+    "steps");
   f("lr", c.lr, "largest learning rate; 0: the default of the optimiser");
   f("optimizer", c.optimizer, "adamw, adam or sgd");
   f("schedule", c.schedule, "of the learning rate: cosine, poly or constant");

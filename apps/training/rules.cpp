@@ -13,12 +13,13 @@ namespace voxgrad::apps {
 namespace {
 
 // Defaults for settings that nobody gave (apps/README.md).
-constexpr std::int64_t kBase = 16;                  // channels of the first level
-constexpr std::int64_t kVoxelsPerStep = 2 * 65536;  // aim for the batch, 2 .. 16 patches
-constexpr double kShareOfMemory = 0.5;              // that a step may take
-constexpr std::int64_t kPasses = 6;                 // default budget: so many patches of every training case,
-constexpr std::int64_t kMostSteps = 3000;           // in kLeastSteps to so many steps
-constexpr double kRate = 2e-3, kRateSgd = 1e-2;     // for Adam and AdamW, for SGD with momentum
+constexpr std::int64_t kBase = 16;               // channels of the first level
+constexpr std::int64_t kVoxelsPerStep = 40000;   // aim for the batch, 2 .. 16 patches
+constexpr double kShareOfMemory = 0.5;           // that a step may take
+constexpr std::int64_t kPasses = 6;              // default budget: so many patches of every training case,
+constexpr std::int64_t kLeastVoxels = 80000000;  // but at least so many voxels and kLeastSteps,
+constexpr std::int64_t kMostSteps = 3000;        // and at most so many steps
+constexpr double kRate = 2e-3, kRateSgd = 1e-2;  // for Adam and AdamW, for SGD with momentum
 
 struct Draft {
   TrainConfig& config;
@@ -156,11 +157,12 @@ Decision rate(Draft& d) {
   return {text(d.config.lr), "the default of " + d.config.optimizer};
 }
 
-// Six patches of every training case; the number of epochs follows when the batch is known.
+// The number of epochs follows when the batch is known.
 Decision steps(Draft& d) {
   const bool asked = d.config.steps > 0 || d.config.epochs > 0;
   const std::int64_t number = d.cases.count, batch = d.config.batch;
-  if (!asked) d.config.steps = std::clamp(kPasses * number / batch, kLeastSteps, kMostSteps);
+  const std::int64_t least = kLeastVoxels / (batch * d.geometry.patch.numel());
+  if (!asked) d.config.steps = std::clamp(std::max(kPasses * number / batch, least), kLeastSteps, kMostSteps);
   const double seen = static_cast<double>(d.config.steps * batch) / static_cast<double>(number);
   return {asked ? text(d.config.steps > 0 ? d.config.steps : d.config.epochs, d.config.steps > 0 ? "" : " epochs")
                 : text(d.config.steps),
