@@ -48,8 +48,20 @@ void add_costs(const Comparison& comparison, const std::vector<Scores>& datasets
   loss.memory = summarise(memory).mean;
 }
 
-// Why the runs say nothing about the losses; empty if they do.
-std::string too_little(const std::vector<Scores>& datasets) {
+void add_convergence(const Comparison& comparison, const std::vector<Scores>& datasets, LossStatistics& loss) {
+  Convergence& worst = loss.convergence;
+  for (const Scores& scores : datasets) {
+    const Convergence one = convergence_of(comparison, runs_of(comparison, scores.dataset, loss.loss));
+    worst = {std::fmax(worst.rise, one.rise), std::fmin(worst.patches, one.patches),
+             std::fmax(worst.size_error, one.size_error)};
+    const std::string why = one.too_short(loss.loss);
+    if (loss.too_short.empty() && !why.empty())
+      loss.too_short = why + (datasets.size() > 1 ? " on " + scores.dataset : "");
+  }
+}
+
+// Why the runs say nothing about the losses; empty if they do. `long_enough`: losses with trainings that are.
+std::string too_little(const std::vector<Scores>& datasets, std::size_t long_enough) {
   for (const Scores& scores : datasets) {
     const std::int64_t units = std::ssize(scores.values.front());
     if (std::any_of(scores.seeds.begin(), scores.seeds.end(), [](const auto& seeds) { return seeds.size() < 2; }))
@@ -58,6 +70,9 @@ std::string too_little(const std::vector<Scores>& datasets) {
       return text("the test has ", units, " independent ", scores.grouped ? "groups of cases" : "cases",
                   ", and at least ", kLeastUnits, " are needed: use --folds");
   }
+  const std::size_t all = datasets.front().losses.size();
+  if (long_enough < std::min<std::size_t>(all, 2))
+    return text("the trainings of ", all - long_enough, " of ", all, " losses are too short: use more --steps");
   return "";
 }
 
@@ -83,26 +98,29 @@ using Table = std::vector<std::vector<double>>;  // symmetric, by pairs of losse
 struct PairTests {
   Table none, outside;  // that there is no difference, that it is kMargin or more; NaN where nothing can be said
 
-  PairTests(const std::vector<Scores>& datasets, bool sayable) {
+  // `tested`: indices of the losses about which something can be said.
+  PairTests(const std::vector<Scores>& datasets, const std::vector<std::size_t>& tested) {
     const std::size_t count = datasets.front().losses.size();
     const double unknown = std::nan("");
     none = outside = Table(count, std::vector<double>(count, unknown));
-    if (!sayable) return;
     std::vector<double> p, p_outside;
-    for (std::size_t a = 0; a < count; ++a)
-      for (std::size_t b = 0; b < a; ++b) {
+    for (const std::size_t a : tested)
+      for (const std::size_t b : tested) {
+        if (b >= a) break;
         const Estimate difference = estimate_of(datasets, a, b);
         p.push_back(difference.p());
         p_outside.push_back(difference.p_outside(kMargin));
       }
     p = holm(p);
     p_outside = holm(p_outside);
-    for (std::size_t a = 0, i = 0; a < count; ++a) {
+    std::size_t i = 0;
+    for (const std::size_t a : tested) {
       none[a][a] = 1;
       outside[a][a] = 0;
-      for (std::size_t b = 0; b < a; ++b, ++i) {
+      for (const std::size_t b : tested) {
+        if (b >= a) break;
         none[a][b] = none[b][a] = p[i];
-        outside[a][b] = outside[b][a] = p_outside[i];
+        outside[a][b] = outside[b][a] = p_outside[i++];
       }
     }
   }
@@ -183,7 +201,14 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   result.several = datasets.size() > 1;
   result.units = std::ssize(values.front());
   result.seeds = std::ssize(datasets.front().seeds.front());
-  result.why_open = too_little(datasets);
+  std::vector<LossStatistics> statistics(losses.size());
+  std::vector<std::size_t> tested;
+  for (std::size_t k = 0; k < losses.size(); ++k) {
+    statistics[k].loss = losses[k];
+    add_convergence(comparison, datasets, statistics[k]);
+    if (statistics[k].too_short.empty()) tested.push_back(k);
+  }
+  result.why_open = too_little(datasets, tested.size());
   std::vector<Stratum> seeds;
   for (const Scores& scores : datasets) {
     result.cases += std::ssize(scores.cases);
@@ -193,20 +218,22 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
     seeds.push_back(scores.seeds);
   }
   const bool sayable = result.why_open.empty();
-  const PairTests tests(datasets, sayable);
+  if (!sayable) tested.clear();
+  const PairTests tests(datasets, tested);
   const double unknown = std::nan("");
   Stability stability{std::vector<Interval>(losses.size(), {unknown, unknown}), unknown, unknown};
   if (sayable) stability = rank_stability(means, bootstrap_means(strata_of(datasets), seeds, kRankedResamples));
   result.tau_median = stability.tau_median;
   result.tau_low = stability.tau_low;
-  std::vector<LossStatistics> statistics(losses.size());
   for (std::size_t k = 0; k < losses.size(); ++k) {
     LossStatistics& loss = statistics[k];
-    loss.loss = losses[k];
     loss.mean = means[k];
     const Interval interval = estimate_of(datasets, k).interval(0.95);
     loss.interval = {std::max(interval.low, 0.0), std::min(interval.high, 1.0)};  // a Dice is not outside; NaN stays
-    loss.ranks = stability.ranks[k];
+    if (loss.too_short.empty())
+      loss.ranks = stability.ranks[k];
+    else
+      loss.ranks = {unknown, unknown};
     loss.sd_seeds = deviation_over_seeds(datasets, k);
     for (const Scores& scores : datasets) loss.alarms += scores.alarms[k];
     describe(loss, values[k]);

@@ -1,11 +1,13 @@
 // From scores to what may be said. Intervals and tests are about other units and other trainings
-// (statistics/estimate.h). From a single training of a loss, or from too few units, nothing can be said about the loss:
-// then there are no p-values and no verdicts, and the intervals are those of these trainings on other units.
+// (statistics/estimate.h). From a single training of a loss, from trainings that are too short (convergence.h), or from
+// too few units, nothing can be said about the loss: then there are no p-values and no verdicts, and the intervals are
+// those of these trainings on other units.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "apps/comparison/convergence.h"
 #include "apps/comparison/scores.h"
 #include "apps/comparison/statistics/estimate.h"
 #include "apps/comparison/statistics/ranking.h"
@@ -38,6 +40,8 @@ struct LossStatistics {
   Contrast to_baseline, to_best;
   double seconds = 0, memory = 0;  // means over the runs
   std::int64_t diverged = 0, runs = 0;
+  Convergence convergence;  // of several datasets: of the one where it is least converged
+  std::string too_short;    // why its trainings are too short to rank it; empty: they are long enough
 };
 
 struct Analysis {
@@ -63,6 +67,8 @@ std::string baseline_of(const Comparison& comparison, const std::vector<std::str
 Json to_json(const Analysis& analysis);
 // "448 test cases of 20 groups (3 without foreground left out)".
 std::string cases_words(const Analysis& analysis);
+// Whether the trainings were long enough to rank the losses, in a sentence.
+std::string convergence_words(const Analysis& analysis);
 // Writes the rankings as tables for a person.
 std::string ranking_text(const std::vector<Analysis>& analyses);
 

@@ -1,9 +1,11 @@
 // How an analysis is written: as JSON and as tables.
+#include <algorithm>
 #include <cmath>
 
 #include "apps/comparison/analysis.h"
 #include "apps/program/console.h"
 #include "engine/error.h"
+#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -37,6 +39,10 @@ Json to_json(const LossStatistics& loss) {
           {"wins", loss.wins},
           {"rank_by_wins", loss.rank_by_wins},
           {"alarms", loss.alarms},
+          {"late_rise", number(loss.convergence.rise)},
+          {"patches_per_case", number(loss.convergence.patches)},
+          {"soft_size_error", number(loss.convergence.size_error)},
+          {"too_short", loss.too_short},
           {"to_baseline", to_json(loss.to_baseline)},
           {"to_best", to_json(loss.to_best)},
           {"seconds", number(loss.seconds)},
@@ -73,6 +79,19 @@ std::string cases_words(const Analysis& analysis) {
               analysis.left_out > 0 ? text(" (", analysis.left_out, " without foreground left out)") : "");
 }
 
+std::string convergence_words(const Analysis& analysis) {
+  std::vector<std::string> shorts;
+  std::vector<double> rises;
+  for (const LossStatistics& loss : analysis.losses) {
+    if (!loss.too_short.empty()) shorts.push_back(loss.loss + " (" + loss.too_short + ")");
+    if (!std::isnan(loss.convergence.rise)) rises.push_back(loss.convergence.rise);
+  }
+  if (!shorts.empty()) return "Too short to rank, use more --steps: " + join(shorts, ", ") + ".";
+  if (rises.empty()) return "Whether the trainings were long enough is not known: there are too few validations.";
+  return text("The trainings were long enough: in the last third the validation Dice rose by ",
+              fixed(*std::max_element(rises.begin(), rises.end()), 3), " at most.");
+}
+
 std::string ranking_text(const std::vector<Analysis>& analyses) {
   std::string result;
   for (const Analysis& analysis : analyses) {
@@ -98,6 +117,7 @@ std::string ranking_text(const std::vector<Analysis>& analyses) {
     }
     result += text(result.empty() ? "" : "\n", analysis.several ? "over " + analysis.name : analysis.name, ", ",
                    cases_words(analysis), "\n", table.str());
+    if (const std::string words = convergence_words(analysis); !words.empty()) result += words + "\n";
     if (!analysis.why_open.empty()) result += "nothing follows for the losses: " + analysis.why_open + "\n";
   }
   return result;

@@ -49,7 +49,7 @@ class Runner {
         console_(console),
         protocol_(options),
         comparison_(protocol_.question()),
-        live_(console, protocol_.tasks().size()) {}
+        live_(console, protocol_.tasks().size(), work_of_all()) {}
 
   Comparison run() {
     if (options_.merge) refuse_gaps();
@@ -58,7 +58,7 @@ class Runner {
       for (const Task& task : protocol_.tasks()) {
         auto [result, trained] = done(options_.tune ? tuned(task) : task);
         comparison_.runs.push_back(std::move(result));
-        if (!shown_.contains(comparison_.runs.back().path)) live_.show(comparison_, trained);
+        if (!shown_.contains(comparison_.runs.back().path)) live_.show(comparison_, trained, protocol_.work(task));
         if (const int signal = pending_signal()) throw Interrupted{signal};
       }
     } catch (const Interrupted&) {
@@ -73,6 +73,9 @@ class Runner {
     for (const Task& task : protocol_.tasks())
       runs.push_back({{"dataset", protocol_.dataset_name(task)}, {"loss", task.loss}, {"path", protocol_.path(task)}});
     if (options_.began) options_.began(runs);
+    console_.say(text(runs.size(), runs.size() == 1 ? " training" : " trainings", " of ", options_.losses.size(),
+                      " losses on ", options_.datasets.size(), " datasets, with ", options_.seeds,
+                      options_.seeds == 1 ? " seed" : " seeds"));
   }
 
   void warn() {
@@ -113,6 +116,12 @@ class Runner {
     bool trained;  // by this call; else it was there before
   };
 
+  double work_of_all() const {
+    double work = 0;
+    for (const Task& task : protocol_.tasks()) work += protocol_.work(task);
+    return work;
+  }
+
   // Shows the runs that have ended since the last look.
   void look(bool trained) {
     for (const Task& task : protocol_.tasks()) {
@@ -121,7 +130,7 @@ class Runner {
       if (std::optional<ComparedRun> result = kept(task, protocol_.plan(task)))
         comparison_.runs.push_back(std::move(*result));
       shown_.insert(path);
-      live_.show(comparison_, trained);
+      live_.show(comparison_, trained, protocol_.work(task));
     }
   }
 
@@ -233,6 +242,8 @@ class Runner {
     const Json& results = json.at("results");
     run.val_dice = to_number(results.at("val").at("dice_mean"));
     run.history = history_from_json(results.at("history"));
+    run.patches_per_case = static_cast<double>(json.at("steps").get<std::int64_t>() * plan.config.batch) /
+                           static_cast<double>(plan.loader.cases.size());
     run.cases = cases_from(results.at("test_cases"), comparison_.numbers);
     return run;
   }

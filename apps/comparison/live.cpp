@@ -21,8 +21,8 @@ double dice_of(const Comparison& comparison, const ComparedRun& run) {
 
 std::string Live::eta() const {
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
-  if (trained_ == 0 || done_ == total_) return "";
-  return "ETA " + duration(elapsed.count() / static_cast<double>(trained_) * static_cast<double>(total_ - done_));
+  if (trained_work_ == 0 || done_ == total_) return "";
+  return "ETA " + duration(elapsed.count() * (work_ - done_work_) / trained_work_);
 }
 
 // Lists the best losses so far; each counts with the datasets on which it has been tested.
@@ -47,9 +47,10 @@ std::string Live::table(const Comparison& comparison) const {
               " runs  ", eta());
 }
 
-void Live::show(const Comparison& comparison, bool trained) {
+void Live::show(const Comparison& comparison, bool trained, double work) {
   ++done_;
-  if (trained) ++trained_;
+  done_work_ += work;
+  if (trained) trained_work_ += work;
   const ComparedRun& run = comparison.runs.back();
   if (!console_.live()) {
     const std::string fold = run.fold < 0 ? "" : text("  fold ", run.fold);

@@ -154,6 +154,14 @@ Plan Protocol::plan(const Task& task) const {
   return make_plan(opened_[task.dataset], config);
 }
 
+double Protocol::work(const Task& task) const {
+  const TrainConfig& config = planned_.at({task.dataset, task.fold});
+  double voxels = static_cast<double>(config.steps) * static_cast<double>(config.batch);
+  for (const std::int64_t extent : parse_sizes(config.patch, question_.datasets[task.dataset].dims, "--patch"))
+    voxels *= static_cast<double>(extent);
+  return voxels;
+}
+
 std::string Protocol::path(const Task& task) const {
   return text(file_name(dataset_name(task)), "/", file_name(task.loss), "/",
               task.lr > 0 ? text("lr_", task.lr, "_") : "", task.fold >= 0 ? text("fold_", task.fold, "_") : "",

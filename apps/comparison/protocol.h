@@ -36,6 +36,8 @@ class Protocol {
   Task trial(const Task& task) const;
   // Returns the settings of a task. Reads the training cases if the loss or the intensities need it.
   Plan plan(const Task& task) const;
+  // Returns how many voxels the network sees in the training, to compare the time that tasks take.
+  double work(const Task& task) const;
   // Returns the directory of a task below that of the comparison: <dataset>/<loss>/[lr_<rate>_][fold_<k>_]seed_<s>.
   std::string path(const Task& task) const;
   const data::Dataset& dataset(const Task& task) const { return opened_[task.dataset]; }

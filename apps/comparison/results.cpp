@@ -31,6 +31,7 @@ Json to_json(const ComparedRun& run, const std::vector<std::string>& numbers) {
           {"val_dice", number(run.val_dice)},
           {"seconds", number(run.seconds)},
           {"peak_tensor_bytes", number(run.memory)},
+          {"patches_per_case", number(run.patches_per_case)},
           {"path", run.path},
           {"history", to_json(run.history)},
           {"cases", cases}};
@@ -48,6 +49,7 @@ ComparedRun run_from_json(const Json& json, std::vector<std::string>& numbers) {
   run.val_dice = to_number(json.at("val_dice"));
   run.seconds = to_number(json.at("seconds"));
   run.memory = to_number(json.at("peak_tensor_bytes"));
+  run.patches_per_case = to_number(json.value("patches_per_case", Json("NaN")));  // absent before it was known
   run.history = history_from_json(json.at("history"));
   run.cases = cases_from(json.at("cases"), numbers);
   return run;

@@ -23,10 +23,11 @@ struct CaseNumbers {
 struct ComparedRun {
   std::string dataset, loss;  // the loss as it was asked for
   std::uint64_t seed = 1;
-  int fold = -1;                                         // -1: the split of the file
-  bool diverged = false;                                 // no test results then
-  std::vector<CaseNumbers> cases;                        // of the test split or the fold
-  double val_dice = 0, lr = 0, seconds = 0, memory = 0;  // memory: largest sum of all tensors, bytes
+  int fold = -1;                                                       // -1: the split of the file
+  bool diverged = false;                                               // no test results then
+  std::vector<CaseNumbers> cases;                                      // of the test split or the fold
+  double val_dice = 0, lr = 0, seconds = 0, memory = 0;                // memory: largest sum of all tensors, bytes
+  double patches_per_case = std::numeric_limits<double>::quiet_NaN();  // that the training saw of each training case
   std::vector<EpochRecord> history;
   std::string path;  // of the run directory, below that of the comparison
 };

@@ -18,10 +18,10 @@ void ConsoleObserver::on_epoch(const EpochRecord& record, const Plan& plan) {
   const std::string line =
       text(prefix_, "epoch ", record.epoch, "/", plan.epoch_of(plan.steps), "  loss ", fixed(record.loss, 4),
            "  val Dice ", fixed(record.val_dice, 4), "  ", fixed(speed_(record.step), 1), " steps/s");
-  if (lines_)
-    console_.say(line);
-  else
-    console_.detail(line);
+  const auto now = std::chrono::steady_clock::now();
+  if (!lines_ && (console_.live() || now - last_ < std::chrono::seconds(30))) return console_.detail(line);
+  console_.say(line);
+  last_ = now;
 }
 
 }  // namespace voxgrad::apps

@@ -1,6 +1,7 @@
 // An observer that shows a training on the console: a bar on a terminal, else one line an epoch.
 #pragma once
 
+#include <chrono>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -13,7 +14,8 @@ namespace voxgrad::apps {
 
 class ConsoleObserver final : public Observer {
  public:
-  // Every line begins with `prefix`. Without `lines`, epochs are reported only to people who asked for more messages.
+  // Every line begins with `prefix`. Without `lines`, an epoch is reported if nothing was said for half a minute, or to
+  // people who asked for more messages.
   explicit ConsoleObserver(Console& console, std::string prefix = "", bool lines = true)
       : console_(console), prefix_(std::move(prefix)), lines_(lines && !console.live()) {}
   void on_step(const StepReport& report, const Plan& plan) override;
@@ -26,6 +28,7 @@ class ConsoleObserver final : public Observer {
   std::string prefix_;
   bool lines_;
   Speed speed_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();  // when something was said
   double val_dice_ = std::nan("");
 };
 

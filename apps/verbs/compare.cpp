@@ -6,10 +6,12 @@
 
 #include <optional>
 
+#include "apps/comparison/forecast.h"
 #include "apps/comparison/processes.h"
 #include "apps/live/recorder.h"
 #include "apps/live/server.h"
 #include "apps/live/state.h"
+#include "apps/program/signals.h"
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
 #include "apps/report/report.h"
@@ -33,7 +35,8 @@ struct Preset {
   bool parallel;  // a training per thread; else one after the other, each on all threads
 };
 constexpr Preset kPresets[]{
-    {"quick", "200 short steps: a first look in minutes", 16, 4, 1, 200, 0.003, "none", 1, 0, true},
+    {"quick", "short steps, as many as the data ask for: a first look in minutes", 16, 4, 1, 0, 0.003, "none", 1, 0,
+     true},
     {"standard", "the usual training, three seeds", 0, 0, 0, 600, 0, "", 3, 0, false},
     {"paper", "five folds and three seeds of long trainings", 0, 0, 0, 2000, 0, "", 3, 5, false},
 };
@@ -41,6 +44,7 @@ constexpr Preset kPresets[]{
 struct CompareArguments {
   CompareOptions options;
   std::string losses = "all", preset, shard, watch;
+  bool dry_run = false;
   CLI::App* verb = nullptr;
 };
 
@@ -89,6 +93,8 @@ void check_ranges(const CompareArguments& arguments) {
   if (options.jobs < 1) throw Error(ErrorKind::usage, text("--jobs ", options.jobs, " outside 1.."));
   if (options.merge && !arguments.shard.empty())
     throw Error(ErrorKind::usage, "--merge and --shard: the whole is merged", "leave --shard away");
+  if (options.merge && arguments.dry_run)
+    throw Error(ErrorKind::usage, "--merge and --dry-run: nothing is trained, so there is nothing to plan");
 }
 
 void run(CompareArguments& arguments, const Program& program) {
@@ -101,6 +107,13 @@ void run(CompareArguments& arguments, const Program& program) {
   parse_shard(arguments.shard, options);
   check_ranges(arguments);
   Console console = common.console();
+  if (arguments.dry_run) {
+    const SignalGuard guard;
+    const Forecast found = forecast(options, common.get_device(), [] {
+      if (const int signal = pending_signal()) throw Interrupted{signal};
+    });
+    return common.json ? print_json(to_json(found)) : print_text(forecast_text(found));
+  }
   std::optional<LiveServer> server;
   if (arguments.verb->count("--watch") > 0) {
     // Threads begin only when the processes of --jobs have been forked.
@@ -148,6 +161,7 @@ void add_compare(Program& program) {
                   "processes at the same time, which share --threads; with --preset quick one per thread");
   verb.add_option("--shard", arguments->shard, "i/n: do part i (0 ..) of n, for the array jobs of a cluster");
   verb.add_flag("--merge", options.merge, "train nothing: results and report of what all shards have done");
+  verb.add_flag("--dry-run", arguments->dry_run, "say what it will take and which differences it could find, and stop");
   verb.add_option("-o,--out", options.out, "directory of the runs and results")->required();
   add_watch_flag(verb, arguments->watch);
   options.config.clean_up = "off";  // it could hide what a loss does badly, and is another one for each loss

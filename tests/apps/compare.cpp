@@ -39,6 +39,37 @@ TEST_CASE("a comparison trains, tests, ranks, and does nothing twice") {
   CHECK_MESSAGE(contains(other.err, "a run of another protocol: lr 0.002 there, 0.01 here"), other.err);
 }
 
+TEST_CASE("a dry run says what a comparison takes and could find, and trains nothing") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 24, {32, 32}), out = folder.file("out");
+  const Outcome planned = program(comparison_of({data}, out, {"--dry-run", "--folds", "3", "--seeds", "3"}));
+  REQUIRE_MESSAGE(planned.code == 0, planned.err);
+  CHECK(!std::filesystem::exists(out));
+  for (const char* word : {"nuclei2d", "trainings", "time", "memory", "5 seeds", "typical"})
+    CHECK_MESSAGE(contains(planned.out, word), word, " is missing in\n", planned.out);
+  const auto json_of = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--dry-run", "--json", "-q"});
+    const Outcome outcome = program(comparison_of({data}, out, more));
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    return Json::parse(outcome.out).at("datasets").at(0);
+  };
+  const Json folds = json_of({"--folds", "3", "--seeds", "3"}), once = json_of({"--seeds", "1"});
+  CHECK(folds.at("trainings") == 18);
+  CHECK(folds.at("units") == 12);  // groups of two cases
+  CHECK(folds.at("units_are_groups") == true);
+  CHECK(folds.at("detectable_difference") > 0.01);
+  CHECK(folds.at("detectable_difference") < 0.2);
+  CHECK(once.at("detectable_difference") == "Infinity");
+  CHECK(once.at("seconds_each") > 0);
+
+  // The spreads of results in the directory are better than typical ones.
+  REQUIRE(program(comparison_of({data}, out, {"--folds", "3", "--seeds", "2", "--steps", "10"})).code == 0);
+  CHECK(json_of({"--folds", "3", "--seeds", "3"}).at("sd_measured") == true);
+  const Outcome merged = program(comparison_of({data}, out, {"--dry-run", "--merge"}));
+  CHECK(merged.code == 2);
+  CHECK(contains(merged.err, "--merge and --dry-run"));
+}
+
 TEST_CASE("the command in the results makes the same comparison") {
   CompareOptions options;
   options.datasets = {"a.h5", "b.h5"};

@@ -1,0 +1,152 @@
+#include "apps/comparison/forecast.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <set>
+
+#include "apps/comparison/analysis.h"
+#include "apps/comparison/statistics/paired.h"
+#include "apps/program/console.h"
+#include "apps/training/budget.h"
+#include "engine/backend.h"
+#include "engine/error.h"
+#include "engine/parallel.h"
+
+namespace voxgrad::apps {
+namespace {
+
+constexpr Spread kTypical{0.04, 0.015, false};  // of data/bundled/lesions2d.h5; vessels and nuclei have half of it
+constexpr std::int64_t kShownSeeds[]{2, 3, 5, 10};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return quantile(values, 0.5);
+}
+
+// What the results in a directory say of a dataset; typical values if there are none.
+Spread spread_of(const std::string& directory, const std::string& dataset) {
+  if (!std::filesystem::exists(directory + "/results.json")) return kTypical;
+  for (const Scores& scores : scores_of(read_comparison(directory))) {
+    if (scores.dataset != dataset || scores.losses.size() < 2) continue;
+    std::vector<double> units, trainings;
+    for (std::size_t k = 0; k < scores.losses.size(); ++k) {
+      trainings.push_back(losses::summarise(scores.seeds[k]).deviation);
+      if (k > 0) units.push_back(losses::summarise(paired_differences(scores.values[k], scores.values[0])).deviation);
+    }
+    const Spread found{median(units), median(trainings), true};
+    if (found.units > 0 && found.trainings > 0) return found;
+  }
+  return kTypical;
+}
+
+std::string detectable_text(double difference) { return std::isinf(difference) ? "nothing" : fixed(difference, 3); }
+
+}  // namespace
+
+double detectable_difference(const Spread& spread, std::int64_t units, std::int64_t trainings, std::int64_t pairs) {
+  if (trainings < 2 || units < kLeastUnits) return std::numeric_limits<double>::infinity();
+  const auto n = static_cast<double>(units), seeds = static_cast<double>(trainings);
+  const double of_units = spread.units * spread.units / n, of_loss = spread.trainings * spread.trainings / seeds;
+  const double variance = of_units + 2 * of_loss;
+  const double freedom = variance * variance / (of_units * of_units / (n - 1) + 2 * of_loss * of_loss / (seeds - 1));
+  const double level = kLevel / static_cast<double>(std::max<std::int64_t>(pairs, 1));
+  return std::sqrt(variance) * (student_point(level / 2, freedom) + student_point(0.2, freedom));
+}
+
+Forecast forecast(const CompareOptions& options, Device device, const std::function<void()>& progress) {
+  const Protocol protocol(options);
+  Forecast result;
+  result.losses = std::ssize(options.losses);
+  result.seeds = options.seeds;
+  const int all = threads();
+  set_threads(std::max(1, all / options.jobs));
+  for (const ComparedDataset& known : protocol.question().datasets) {
+    const auto task = std::find_if(protocol.tasks().begin(), protocol.tasks().end(),
+                                   [&](const Task& one) { return protocol.dataset_name(one) == known.name; });
+    if (task == protocol.tasks().end()) continue;  // of another shard
+    const Plan plan = protocol.plan(*task);
+    Forecast::Dataset& one = result.datasets.emplace_back();
+    one.name = known.name;
+    one.train = std::ssize(plan.loader.cases);
+    one.val = std::ssize(plan.val);
+    one.test = std::ssize(known.cases);
+    std::set<std::string> units;
+    for (const TestCase& tested : known.cases) {
+      one.grouped = one.grouped || !tested.group.empty();
+      if (tested.foreground > 0) units.insert(tested.group.empty() ? "case " + tested.id : "group " + tested.group);
+    }
+    one.units = std::ssize(units);
+    one.steps = plan.steps;
+    one.batch = plan.config.batch;
+    one.patches_per_case = static_cast<double>(plan.steps * plan.config.batch) / static_cast<double>(one.train);
+    one.trainings = std::count_if(protocol.tasks().begin(), protocol.tasks().end(),
+                                  [&](const Task& other) { return other.dataset == task->dataset; });
+    one.seconds_each = seconds_of(plan, measure_costs(protocol.dataset(*task), plan, device, 0.5, progress));
+    one.spread = spread_of(options.out, known.name);
+    one.detectable =
+        detectable_difference(one.spread, one.units, options.seeds, result.losses * (result.losses - 1) / 2);
+    result.seconds += one.seconds_each * static_cast<double>(one.trainings) / options.jobs;
+  }
+  set_threads(all);
+  result.memory = peak_memory_bytes() * options.jobs;
+  return result;
+}
+
+Json to_json(const Forecast& forecast) {
+  Json datasets = Json::array();
+  for (const Forecast::Dataset& one : forecast.datasets)
+    datasets.push_back({{"name", one.name},
+                        {"cases", {{"train", one.train}, {"val", one.val}, {"test", one.test}}},
+                        {"units", one.units},
+                        {"units_are_groups", one.grouped},
+                        {"steps", one.steps},
+                        {"batch", one.batch},
+                        {"patches_per_case", number(one.patches_per_case)},
+                        {"trainings", one.trainings},
+                        {"seconds_each", number(one.seconds_each)},
+                        {"sd_units", number(one.spread.units)},
+                        {"sd_trainings", number(one.spread.trainings)},
+                        {"sd_measured", one.spread.measured},
+                        {"detectable_difference", number(one.detectable)}});
+  return {{"datasets", datasets},
+          {"losses", forecast.losses},
+          {"seeds", forecast.seeds},
+          {"seconds", number(forecast.seconds)},
+          {"peak_memory_bytes", forecast.memory}};
+}
+
+std::string forecast_text(const Forecast& forecast) {
+  Table plan({"dataset", "train", "val", "test", "units", "steps", "batch", "patches per case", "trainings", "each"},
+             1);
+  std::vector<std::string> header{"dataset"};
+  for (const std::int64_t seeds : kShownSeeds) header.push_back(text(seeds, " seeds"));
+  header.push_back("SD units");
+  header.push_back("SD trainings");
+  Table power(header, 1);
+  const std::int64_t pairs = forecast.losses * (forecast.losses - 1) / 2;
+  bool measured = true;
+  for (const Forecast::Dataset& one : forecast.datasets) {
+    plan.row({one.name, text(one.train), text(one.val), text(one.test), text(one.units, one.grouped ? " groups" : ""),
+              text(one.steps), text(one.batch), fixed(one.patches_per_case, 1), text(one.trainings),
+              duration(one.seconds_each)});
+    std::vector<std::string> row{one.name};
+    for (const std::int64_t seeds : kShownSeeds)
+      row.push_back(detectable_text(detectable_difference(one.spread, one.units, seeds, pairs)));
+    row.push_back(fixed(one.spread.units, 3));
+    row.push_back(fixed(one.spread.trainings, 3));
+    power.row(row);
+    measured = measured && one.spread.measured;
+  }
+  return text(plan.str(), "time      ", duration(forecast.seconds), " for all trainings, as the first loss needs it\n",
+              "memory    ", size_text(forecast.memory), "\n\n",
+              "Difference of mean Dice that is found in four of five comparisons, by the number of seeds (",
+              forecast.losses, " losses, Holm over all pairs; ",
+              measured ? "the spreads are those of the results in this directory"
+                       : "the spreads are typical ones, and are measured when the comparison is made",
+              "):\n", power.str(), "With one seed, or with less than ", kLeastUnits,
+              " units, nothing is found; --folds tests every case.\n");
+}
+
+}  // namespace voxgrad::apps

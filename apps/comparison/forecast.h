@@ -1,0 +1,43 @@
+// What a comparison will take, and what it could find, before it begins: `compare --dry-run`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/comparison/protocol.h"
+
+namespace voxgrad::apps {
+
+// How much a difference of two losses varies: between units (cases or groups), and between the trainings of each loss.
+struct Spread {
+  double units, trainings;
+  bool measured;  // by an earlier comparison in the directory of this one; else typical values
+};
+
+struct Forecast {
+  struct Dataset {
+    std::string name;
+    std::int64_t train = 0, val = 0, test = 0, units = 0, steps = 0, batch = 0, trainings = 0;
+    bool grouped = false;
+    double seconds_each = 0, patches_per_case = 0;
+    Spread spread{};
+    // The smallest difference of mean Dice that is found in four of five comparisons; infinite if nothing can be found.
+    double detectable = 0;
+  };
+  std::vector<Dataset> datasets;
+  std::int64_t losses = 0, seeds = 0, memory = 0;  // memory: bytes of all processes
+  double seconds = 0;                              // of all trainings
+};
+
+// Trains a few steps with the first loss on every dataset. `progress` is called meanwhile.
+Forecast forecast(const CompareOptions& options, Device device, const std::function<void()>& progress);
+
+// The difference of means that a two-sided test finds with a probability of 0.8, if it is adjusted for `pairs` tests:
+// SE (t(alpha / 2) + t(0.2)), with the standard error and the degrees of freedom of statistics/estimate.h for n units
+// and S trainings of each loss. Infinite for less than two trainings or kLeastUnits units.
+double detectable_difference(const Spread& spread, std::int64_t units, std::int64_t trainings, std::int64_t pairs);
+
+Json to_json(const Forecast& forecast);
+std::string forecast_text(const Forecast& forecast);
+
+}  // namespace voxgrad::apps
