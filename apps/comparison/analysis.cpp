@@ -76,20 +76,34 @@ std::string too_little(const std::vector<Scores>& datasets, std::size_t long_eno
   return "";
 }
 
-Estimate estimate_of(const std::vector<Scores>& datasets, std::size_t loss) {
-  std::vector<Estimate> parts;
-  for (const Scores& scores : datasets) parts.emplace_back(scores.values[loss], Stratum{scores.seeds[loss]});
-  return Estimate::mean(parts);
-}
+// Means and differences of the losses over the datasets.
+class Estimates {
+ public:
+  explicit Estimates(const std::vector<Scores>& datasets) : datasets_(datasets) {
+    for (const Scores& scores : datasets) variances_.push_back(training_variances(scores.seeds));
+  }
+  Estimate mean(std::size_t loss) const {
+    return over_datasets([&](const Scores& scores, const TrainingVariances& trainings) {
+      return Estimate(scores.values[loss], trainings.of_mean[loss], trainings.freedom);
+    });
+  }
+  Estimate difference(std::size_t a, std::size_t b) const {  // a - b
+    return over_datasets([&](const Scores& scores, const TrainingVariances& trainings) {
+      return Estimate(paired_differences(scores.values[a], scores.values[b]),
+                      a == b ? 0 : trainings.of_mean[a] + trainings.of_mean[b], trainings.freedom);
+    });
+  }
 
-// Of the difference a - b.
-Estimate estimate_of(const std::vector<Scores>& datasets, std::size_t a, std::size_t b) {
-  std::vector<Estimate> parts;
-  for (const Scores& scores : datasets)
-    parts.emplace_back(paired_differences(scores.values[a], scores.values[b]),
-                       a == b ? Stratum{} : Stratum{scores.seeds[a], scores.seeds[b]});
-  return Estimate::mean(parts);
-}
+ private:
+  template <class F>
+  Estimate over_datasets(F&& estimate) const {
+    std::vector<Estimate> parts;
+    for (std::size_t d = 0; d < datasets_.size(); ++d) parts.push_back(estimate(datasets_[d], variances_[d]));
+    return Estimate::mean(parts);
+  }
+  const std::vector<Scores>& datasets_;
+  std::vector<TrainingVariances> variances_;
+};
 
 using Table = std::vector<std::vector<double>>;  // symmetric, by pairs of losses
 
@@ -99,15 +113,14 @@ struct PairTests {
   Table none, outside;  // that there is no difference, that it is kMargin or more; NaN where nothing can be said
 
   // `tested`: indices of the losses about which something can be said.
-  PairTests(const std::vector<Scores>& datasets, const std::vector<std::size_t>& tested) {
-    const std::size_t count = datasets.front().losses.size();
+  PairTests(const Estimates& estimates, std::size_t count, const std::vector<std::size_t>& tested) {
     const double unknown = std::nan("");
     none = outside = Table(count, std::vector<double>(count, unknown));
     std::vector<double> p, p_outside;
     for (const std::size_t a : tested)
       for (const std::size_t b : tested) {
         if (b >= a) break;
-        const Estimate difference = estimate_of(datasets, a, b);
+        const Estimate difference = estimates.difference(a, b);
         p.push_back(difference.p());
         p_outside.push_back(difference.p_outside(kMargin));
       }
@@ -127,12 +140,12 @@ struct PairTests {
 };
 
 // Compares every loss with `reference`.
-std::vector<Contrast> contrasts(const std::vector<Scores>& datasets, const Stratum& values, const PairTests& tests,
+std::vector<Contrast> contrasts(const Estimates& estimates, const Stratum& values, const PairTests& tests,
                                 std::size_t reference) {
   std::vector<Contrast> result(values.size());
   for (std::size_t k = 0; k < values.size(); ++k) {
     const std::vector<double> differences = paired_differences(values[k], values[reference]);
-    const Estimate estimate = estimate_of(datasets, k, reference);
+    const Estimate estimate = estimates.difference(k, reference);
     const double p = tests.none[k][reference];
     result[k] = {estimate.value(),
                  estimate.interval(0.95),
@@ -219,7 +232,8 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   }
   const bool sayable = result.why_open.empty();
   if (!sayable) tested.clear();
-  const PairTests tests(datasets, tested);
+  const Estimates estimates(datasets);
+  const PairTests tests(estimates, losses.size(), tested);
   const double unknown = std::nan("");
   Stability stability{std::vector<Interval>(losses.size(), {unknown, unknown}), unknown, unknown};
   if (sayable) stability = rank_stability(means, bootstrap_means(strata_of(datasets), seeds, kRankedResamples));
@@ -228,7 +242,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   for (std::size_t k = 0; k < losses.size(); ++k) {
     LossStatistics& loss = statistics[k];
     loss.mean = means[k];
-    const Interval interval = estimate_of(datasets, k).interval(0.95);
+    const Interval interval = estimates.mean(k).interval(0.95);
     loss.interval = {std::max(interval.low, 0.0), std::min(interval.high, 1.0)};  // a Dice is not outside; NaN stays
     if (loss.too_short.empty())
       loss.ranks = stability.ranks[k];
@@ -242,8 +256,8 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   add_ranks(statistics, means, values, tests.none);
   const auto baseline_index = std::find(losses.begin(), losses.end(), baseline) - losses.begin();
   const auto best_index = std::max_element(means.begin(), means.end()) - means.begin();
-  const auto to_baseline = contrasts(datasets, values, tests, static_cast<std::size_t>(baseline_index));
-  const auto to_best = contrasts(datasets, values, tests, static_cast<std::size_t>(best_index));
+  const auto to_baseline = contrasts(estimates, values, tests, static_cast<std::size_t>(baseline_index));
+  const auto to_best = contrasts(estimates, values, tests, static_cast<std::size_t>(best_index));
   std::vector<std::size_t> order(losses.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return means[a] > means[b]; });

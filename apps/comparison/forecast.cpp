@@ -45,14 +45,14 @@ std::string detectable_text(double difference) { return std::isinf(difference) ?
 
 }  // namespace
 
-double detectable_difference(const Spread& spread, std::int64_t units, std::int64_t trainings, std::int64_t pairs) {
-  if (trainings < 2 || units < kLeastUnits) return std::numeric_limits<double>::infinity();
-  const auto n = static_cast<double>(units), seeds = static_cast<double>(trainings);
-  const double of_units = spread.units * spread.units / n, of_loss = spread.trainings * spread.trainings / seeds;
-  const double variance = of_units + 2 * of_loss;
-  const double freedom = variance * variance / (of_units * of_units / (n - 1) + 2 * of_loss * of_loss / (seeds - 1));
-  const double level = kLevel / static_cast<double>(std::max<std::int64_t>(pairs, 1));
-  return std::sqrt(variance) * (student_point(level / 2, freedom) + student_point(0.2, freedom));
+double detectable_difference(const Spread& spread, std::int64_t units, std::int64_t trainings, std::int64_t losses) {
+  if (trainings < 2 || units < kLeastUnits || losses < 2) return std::numeric_limits<double>::infinity();
+  const auto n = static_cast<double>(units), seeds = static_cast<double>(trainings), k = static_cast<double>(losses);
+  const double of_units = spread.units * spread.units / n, of_both = 2 * spread.trainings * spread.trainings / seeds;
+  const double freedom =
+      std::pow(of_units + of_both, 2) / (of_units * of_units / (n - 1) + of_both * of_both / (k * (seeds - 1)));
+  const double level = kLevel / (k * (k - 1) / 2);
+  return std::sqrt(of_units + of_both) * (student_point(level / 2, freedom) + student_point(0.2, freedom));
 }
 
 Forecast forecast(const CompareOptions& options, Device device, const std::function<void()>& progress) {
@@ -85,8 +85,7 @@ Forecast forecast(const CompareOptions& options, Device device, const std::funct
                                   [&](const Task& other) { return other.dataset == task->dataset; });
     one.seconds_each = seconds_of(plan, measure_costs(protocol.dataset(*task), plan, device, 0.5, progress));
     one.spread = spread_of(options.out, known.name);
-    one.detectable =
-        detectable_difference(one.spread, one.units, options.seeds, result.losses * (result.losses - 1) / 2);
+    one.detectable = detectable_difference(one.spread, one.units, options.seeds, result.losses);
     result.seconds += one.seconds_each * static_cast<double>(one.trainings) / options.jobs;
   }
   set_threads(all);
@@ -125,7 +124,6 @@ std::string forecast_text(const Forecast& forecast) {
   header.push_back("SD units");
   header.push_back("SD trainings");
   Table power(header, 1);
-  const std::int64_t pairs = forecast.losses * (forecast.losses - 1) / 2;
   bool measured = true;
   for (const Forecast::Dataset& one : forecast.datasets) {
     plan.row({one.name, text(one.train), text(one.val), text(one.test), text(one.units, one.grouped ? " groups" : ""),
@@ -133,7 +131,7 @@ std::string forecast_text(const Forecast& forecast) {
               duration(one.seconds_each)});
     std::vector<std::string> row{one.name};
     for (const std::int64_t seeds : kShownSeeds)
-      row.push_back(detectable_text(detectable_difference(one.spread, one.units, seeds, pairs)));
+      row.push_back(detectable_text(detectable_difference(one.spread, one.units, seeds, forecast.losses)));
     row.push_back(fixed(one.spread.units, 3));
     row.push_back(fixed(one.spread.trainings, 3));
     power.row(row);

@@ -32,10 +32,10 @@ struct Forecast {
 // Trains a few steps with the first loss on every dataset. `progress` is called meanwhile.
 Forecast forecast(const CompareOptions& options, Device device, const std::function<void()>& progress);
 
-// The difference of means that a two-sided test finds with a probability of 0.8, if it is adjusted for `pairs` tests:
+// The difference of means that a two-sided test of all pairs of `losses` finds with a probability of 0.8:
 // SE (t(alpha / 2) + t(0.2)), with the standard error and the degrees of freedom of statistics/estimate.h for n units
 // and S trainings of each loss. Infinite for less than two trainings or kLeastUnits units.
-double detectable_difference(const Spread& spread, std::int64_t units, std::int64_t trainings, std::int64_t pairs);
+double detectable_difference(const Spread& spread, std::int64_t units, std::int64_t trainings, std::int64_t losses);
 
 Json to_json(const Forecast& forecast);
 std::string forecast_text(const Forecast& forecast);

@@ -136,6 +136,14 @@ Task Protocol::trial(const Task& task) const {
   return {task.dataset, task.loss, folds().front(), options_.config.seed, 0};
 }
 
+std::int64_t Protocol::short_steps(const data::Dataset& dataset, const TrainConfig& config) const {
+  constexpr std::int64_t kMost = 3000;
+  const auto classes = static_cast<double>(dataset.classes() - 1);
+  const auto cases = std::ssize(split_of(dataset, config.fold).train);
+  const std::int64_t pass = cases / std::max<std::int64_t>(config.batch, 1) + 1;
+  return std::min(kMost, std::max(pass, std::lround(static_cast<double>(options_.short_steps) * std::sqrt(classes))));
+}
+
 Plan Protocol::plan(const Task& task) const {
   TrainConfig config = options_.config;
   config.data = options_.datasets[task.dataset];
@@ -143,6 +151,8 @@ Plan Protocol::plan(const Task& task) const {
   config.seed = task.seed;
   if (task.fold >= 0) config.fold = text(task.fold, "/", options_.folds);
   if (task.lr > 0) config.lr = task.lr;
+  if (options_.short_steps > 0 && config.steps == 0 && config.epochs == 0)
+    config.steps = short_steps(opened_[task.dataset], config);
   if (const auto found = planned_.find({task.dataset, task.fold}); found != planned_.end()) {
     const TrainConfig& planned = found->second;
     config.crop = planned.crop;

@@ -50,6 +50,7 @@ class Protocol {
   void check_losses() const;
   void open_datasets();
   Json record() const;
+  std::int64_t short_steps(const data::Dataset& dataset, const TrainConfig& config) const;
   std::vector<int> folds() const;
   std::vector<Task> own_tasks() const;
 

@@ -25,6 +25,8 @@
 namespace voxgrad::apps {
 namespace {
 
+constexpr std::int64_t kShortSteps = 600;  // CompareOptions::short_steps of a preset without steps
+
 // A protocol with a name. 0 means, as in the settings, that the value comes from the data.
 struct Preset {
   const char *name, *meaning;
@@ -35,7 +37,7 @@ struct Preset {
   bool parallel;  // a training per thread; else one after the other, each on all threads
 };
 constexpr Preset kPresets[]{
-    {"quick", "short steps, as many as the data ask for: a first look in minutes", 16, 4, 1, 0, 0.003, "none", 1, 0,
+    {"quick", "short trainings, as long as they have to be: a first look in minutes", 16, 4, 1, 0, 0.003, "none", 1, 0,
      true},
     {"standard", "the usual training, three seeds", 0, 0, 0, 600, 0, "", 3, 0, false},
     {"paper", "five folds and three seeds of long trainings", 0, 0, 0, 2000, 0, "", 3, 5, false},
@@ -62,6 +64,7 @@ void apply_preset(CompareArguments& arguments, const Program& program) {
   set("depth", config.depth, preset.depth);
   set("batch", config.batch, preset.batch);
   if (config.epochs == 0) set("steps", config.steps, preset.steps);
+  if (preset.steps == 0) arguments.options.short_steps = kShortSteps;
   set("lr", config.lr, preset.lr);
   set("augment", config.augment, preset.augment);
   set("seeds", arguments.options.seeds, preset.seeds);

@@ -57,16 +57,73 @@ double student_point(double p, double freedom) {
   return (low + high) / 2;
 }
 
-Estimate::Estimate(const std::vector<double>& units, const std::vector<std::vector<double>>& seeds) {
-  const auto add = [&](const std::vector<double>& values) {
-    const auto n = static_cast<double>(values.size());
-    const double deviation = losses::summarise(values).deviation;
-    if (n > 1 && deviation > 0) parts_.push_back({deviation * deviation / n, n - 1});
-  };
-  value_ = losses::summarise(units).mean;
-  if (units.size() < 2) parts_.push_back({kInfinite, 1});
-  add(units);
-  for (const std::vector<double>& of_loss : seeds) add(of_loss);
+double digamma(double x) {
+  double shift = 0;
+  for (; x < 8; ++x) shift -= 1 / x;
+  const double r = 1 / (x * x);  // the asymptotic series (Abramowitz and Stegun, 6.3.18)
+  return shift + std::log(x) - 0.5 / x - r * (1.0 / 12 - r * (1.0 / 120 - r * (1.0 / 252 - r * (1.0 / 240 - r / 132))));
+}
+
+double trigamma(double x) {
+  double shift = 0;
+  for (; x < 8; ++x) shift += 1 / (x * x);
+  const double r = 1 / (x * x);  // 6.4.12
+  return shift + 1 / x + r / 2 + r / x * (1.0 / 6 - r * (1.0 / 30 - r * (1.0 / 42 - r * (1.0 / 30 - r * 5 / 66))));
+}
+
+double trigamma_inverse(double y) {
+  double low = 1e-8, high = 1e8;  // trigamma falls
+  for (int i = 0; i < 200 && high / low > 1 + 1e-14; ++i) {
+    const double middle = std::sqrt(low * high);
+    (trigamma(middle) > y ? low : high) = middle;
+  }
+  return std::sqrt(low * high);
+}
+
+TrainingVariances training_variances(const std::vector<std::vector<double>>& seeds) {
+  TrainingVariances result;
+  result.of_mean.assign(seeds.size(), 0.0);
+  const auto trainings = static_cast<double>(seeds.empty() ? 0 : seeds.front().size());
+  if (trainings < 2) return result;
+  const double own = trainings - 1, count = static_cast<double>(seeds.size());
+  std::vector<double> variances;
+  for (const std::vector<double>& of_loss : seeds) {
+    const double deviation = losses::summarise(of_loss).deviation;
+    variances.push_back(deviation * deviation);
+  }
+  const double typical = losses::summarise(variances).mean,
+               least = 1e-5 * typical;  // so that every one has a logarithm
+  if (typical == 0) return result;
+  std::vector<double> logs;
+  for (const double variance : variances)
+    logs.push_back(std::log(std::max(variance, least)) - digamma(own / 2) + std::log(own / 2));
+  const losses::Summary spread = losses::summarise(logs);
+  const double excess = seeds.size() > 1 ? spread.deviation * spread.deviation - trigamma(own / 2) : kInfinite;
+  double prior = 0, center = 0;  // d0 and s0^2
+  if (excess <= 0) {
+    prior = kInfinite;
+    center = typical;
+  } else if (std::isfinite(excess)) {
+    prior = 2 * trigamma_inverse(excess);
+    center = std::exp(spread.mean + digamma(prior / 2) - std::log(prior / 2));
+  }
+  for (std::size_t k = 0; k < variances.size(); ++k) {
+    const double moderated = std::isinf(prior) ? center : (prior * center + own * variances[k]) / (prior + own);
+    result.of_mean[k] = moderated / trainings;
+  }
+  result.freedom = std::min(prior + own, count * own);  // no more than all trainings together have
+  return result;
+}
+
+Estimate::Estimate(const std::vector<double>& units, double training_variance, double training_freedom)
+    : value_(losses::summarise(units).mean) {
+  const auto n = static_cast<double>(units.size());
+  const double deviation = losses::summarise(units).deviation;
+  if (units.size() < 2)
+    parts_.push_back({kInfinite, 1});
+  else if (deviation > 0)
+    parts_.push_back({deviation * deviation / n, n - 1});
+  if (training_variance > 0) parts_.push_back({training_variance, training_freedom});
 }
 
 Estimate Estimate::mean(const std::vector<Estimate>& datasets) {

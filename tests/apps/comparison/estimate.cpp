@@ -95,30 +95,56 @@ TEST_CASE("Student's t: golden values, and the inverse") {
   CHECK(close_to(student_point(0.5, 4), 0));
 }
 
-TEST_CASE("a standard error has the spread of the units and that of the trainings of each loss") {
-  // Units: mean 2, variance 1, n 3. Seeds: variances 0.5 and 2, S 2.
-  const Estimate estimate({1, 2, 3}, {{0, 1}, {1, 3}});
+TEST_CASE("a standard error has the spread of the units and that of the trainings") {
+  // Units: mean 2, variance 1, n 3.
+  const Estimate estimate({1, 2, 3}, 0.8, 4);
   CHECK(estimate.value() == 2);
-  const double units = 1.0 / 3, a = 0.5 / 2, b = 2.0 / 2;
-  CHECK(close_to(estimate.error() * estimate.error(), units + a + b));
-  CHECK(close_to(estimate.freedom(), std::pow(units + a + b, 2) / (units * units / 2 + a * a + b * b)));
+  const double units = 1.0 / 3;
+  CHECK(close_to(estimate.error() * estimate.error(), units + 0.8));
+  CHECK(close_to(estimate.freedom(), std::pow(units + 0.8, 2) / (units * units / 2 + 0.8 * 0.8 / 4)));
   const Interval interval = estimate.interval(0.95);
   CHECK(close_to(interval.high - 2, estimate.error() * student_point(0.025, estimate.freedom())));
   CHECK(close_to(interval.low + interval.high, 4));
   CHECK(close_to(estimate.p(), 2 * student_tail(2 / estimate.error(), estimate.freedom())));
 
-  const Estimate steady({0.001, -0.001, 0.002, -0.002, 0}, {});
+  const Estimate steady({0.001, -0.001, 0.002, -0.002, 0});
   CHECK(steady.p() == 1);
   CHECK(steady.p_outside(0.01) < 0.001);
   CHECK(steady.p_outside(0.001) > 0.05);
-  CHECK(Estimate({0.5, 0.5}, {}).p() == 0);  // nothing varies
-  CHECK(Estimate({0, 0}, {{1}, {2}}).p() == 1);
-  CHECK(Estimate({0.5}, {}).p() == 1);  // a single unit says nothing
-  CHECK(std::isnan(Estimate({0.5}, {}).interval(0.95).low));
+  CHECK(Estimate({0.5, 0.5}).p() == 0);  // nothing varies
+  CHECK(Estimate({0, 0}).p() == 1);
+  CHECK(Estimate({0.5}).p() == 1);  // a single unit says nothing
+  CHECK(std::isnan(Estimate({0.5}).interval(0.95).low));
 
-  const Estimate both = Estimate::mean({estimate, Estimate({5, 7}, {})});
+  const Estimate both = Estimate::mean({estimate, Estimate({5, 7})});
   CHECK(both.value() == 4);
-  CHECK(close_to(both.error() * both.error(), (units + a + b + 1) / 4));
+  CHECK(close_to(both.error() * both.error(), (units + 0.8 + 1) / 4));
+}
+
+TEST_CASE("the variances between trainings borrow from those of all losses") {
+  CHECK(close_to(digamma(0.5), -1.9635100260214235));
+  CHECK(close_to(digamma(10), 2.251752589066721));
+  CHECK(close_to(trigamma(0.5), 4.934802200544679));
+  CHECK(close_to(trigamma(10), 0.10516633568168575));
+  for (const double x : {0.01, 0.5, 3.0, 200.0}) CHECK(close_to(trigamma_inverse(trigamma(x)), x, 1e-9));
+
+  // One loss alone has its own variance: 2 / 2, with one degree of freedom.
+  const TrainingVariances alone = training_variances({{1, 3}});
+  CHECK(close_to(alone.of_mean[0], 1));
+  CHECK(alone.freedom == 1);
+  // Variances that differ less than chance makes them differ become the same one, with the freedom of all.
+  const TrainingVariances alike = training_variances({{0, 1, 2}, {0, 1.1, 2}, {0, 0.9, 2.1}, {1, 2, 3}});
+  for (const double variance : alike.of_mean) CHECK(variance == alike.of_mean[0]);
+  CHECK(close_to(alike.of_mean[0], (1 + 1 + 1.115 + 1) / 4 / 3, 2e-2));
+  CHECK(alike.freedom == 8);
+  // A loss that is a thousand times less steady keeps a larger one, and the others smaller ones.
+  const TrainingVariances mixed = training_variances({{0, 0.01}, {0, 0.02}, {0.01, 0}, {0, 0.015}, {0, 10}});
+  CHECK(mixed.of_mean[4] > 1000 * mixed.of_mean[0]);
+  CHECK(mixed.of_mean[0] > 0.5 * 0.01 * 0.01 / 2);
+  CHECK(mixed.freedom < 3);
+  // Once trained, or trained to the same number: nothing is known.
+  CHECK(training_variances({{1}, {2}}).of_mean == std::vector<double>{0, 0});
+  CHECK(training_variances({{1, 1}, {2, 2}}).of_mean == std::vector<double>{0, 0});
 }
 
 TEST_CASE("without a difference, verdicts are wrong at most as often as they say") {
@@ -186,7 +212,7 @@ TEST_CASE("the smallest difference that a plan promises to find is found in four
     world.seeds = seeds;
     world.units = units;
     // units_sd is that of a difference of two losses.
-    world.gain = detectable_difference({world.units_sd, world.training_sd, true}, units, seeds, 1);
+    world.gain = detectable_difference({world.units_sd, world.training_sd, true}, units, seeds, 2);
     int found = 0;
     for (int trial = 0; trial < kTrials; ++trial) {
       const Analysis analysis = analyse(world.draw(random)).front();
@@ -194,9 +220,9 @@ TEST_CASE("the smallest difference that a plan promises to find is found in four
     }
     CHECK_MESSAGE(std::abs(found - 0.8 * kTrials) < 0.08 * kTrials, found);
   }
-  CHECK(std::isinf(detectable_difference({0.05, 0.02, true}, 18, 1, 1)));
-  CHECK(std::isinf(detectable_difference({0.05, 0.02, true}, 9, 3, 1)));
-  CHECK(detectable_difference({0.05, 0.02, true}, 18, 3, 10) > detectable_difference({0.05, 0.02, true}, 18, 3, 1));
+  CHECK(std::isinf(detectable_difference({0.05, 0.02, true}, 18, 1, 2)));
+  CHECK(std::isinf(detectable_difference({0.05, 0.02, true}, 9, 3, 2)));
+  CHECK(detectable_difference({0.05, 0.02, true}, 18, 3, 10) > detectable_difference({0.05, 0.02, true}, 18, 3, 2));
 }
 
 TEST_CASE("intervals hold the true difference and the true mean as often as they say") {

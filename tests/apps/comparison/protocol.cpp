@@ -79,3 +79,27 @@ TEST_CASE("all tested cases of all folds are described, each once") {
   CHECK(protocol.question().datasets[0].cases.size() == 12);
   CHECK(protocol.question().runs.empty());
 }
+
+TEST_CASE("short trainings are longer with more classes, and see every training case") {
+  const Folder folder;
+  const auto steps_of = [&](const std::string& data, std::int64_t wish, const TrainConfig& config = {}) {
+    CompareOptions options = small_options(data);
+    options.folds = 0;
+    options.short_steps = wish;
+    options.config = config;
+    options.config.base = 4;
+    options.config.batch = 1;
+    const Protocol protocol(options);
+    CHECK(protocol.plan(protocol.tasks().front()).steps == protocol.plan(protocol.tasks().back()).steps);
+    return protocol.plan(protocol.tasks().front()).steps;
+  };
+  const std::string nuclei = phantom_file(folder, "nuclei2d", 20, {32, 32});
+  const std::string organs = phantom_file(folder, "organs2d", 12, {48, 48});
+  CHECK(steps_of(nuclei, 600) == 600);
+  CHECK(steps_of(organs, 600) == 1200);  // four foreground classes
+  CHECK(steps_of(nuclei, 3) >= std::ssize(split_of(data::Dataset::open(nuclei), "").train));
+  TrainConfig config;
+  config.steps = 50;
+  CHECK(steps_of(nuclei, 600, config) == 50);
+  CHECK(steps_of(nuclei, 0) >= 600);  // as `train` chooses
+}
