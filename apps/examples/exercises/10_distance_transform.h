@@ -17,7 +17,7 @@
 //   else put j on the stack, together with the place where it begins (the first one begins at minus infinity)
 //   afterwards go through i = 0, 1, .. with the parabola whose part i lies in
 //
-// Every j is put on the stack once and removed at most once, so this takes 2 n steps. The test has a line of 40000.
+// Every j is put on the stack once and removed at most once, so this takes 2 n steps. The test has a line of 20000.
 //
 // my_distance() has a mask u8 [H, W], which is 1 on the object and 0 outside, and the distances of two rows and of two
 // columns. It returns, f64 [H, W], the Euclidean distance from each pixel of the object to the nearest pixel outside of

@@ -149,15 +149,16 @@ std::vector<double> line_answer(const std::vector<double>& f, double s) {
   const double square = mistake == 3 ? 1 : s * s;  // 3: forgets the distance
   const auto at = [&](std::size_t j) { return f[j] + square * static_cast<double>(j * j); };
   for (std::size_t j = 0; j < size; ++j) {
-    if (f[j] == kNone && mistake != 4) continue;  // 4: lets infinite ones in
+    if (f[j] == kNone) continue;
     double from = -kNone;
-    while (!stack.empty()) {
+    for (bool again = true; again && !stack.empty();) {
       const std::size_t k = stack.back();
       from = (at(j) - at(k)) / (2 * square * static_cast<double>(j - k));
       if (from > begin.back()) break;
       stack.pop_back();
       begin.pop_back();
       from = -kNone;
+      again = mistake != 4;  // 4: removes one at most
     }
     stack.push_back(j);
     begin.push_back(from);

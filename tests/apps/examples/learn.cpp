@@ -9,7 +9,7 @@ using namespace voxgrad::test;
 
 namespace {
 
-Outcome learn(std::vector<std::string> arguments) {
+Outcome dev_learn(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "learn");
   return Running(arguments, {}, VOXGRAD_SOURCE_DIR "/dev").wait();
 }
@@ -17,7 +17,7 @@ Outcome learn(std::vector<std::string> arguments) {
 }  // namespace
 
 TEST_CASE("the ten exercises are listed, all of them open as they are shipped") {
-  const Outcome outcome = learn({});
+  const Outcome outcome = dev_learn({});
   CHECK(outcome.code == 0);
   std::istringstream lines(outcome.out);
   int count = 0;
@@ -29,14 +29,14 @@ TEST_CASE("the ten exercises are listed, all of them open as they are shipped") 
 }
 
 TEST_CASE("an exercise builds its own target, and nothing else") {
-  const Outcome outcome = learn({"4", "--dry-run"});
+  const Outcome outcome = dev_learn({"4", "--dry-run"});
   CHECK_MESSAGE(contains(outcome.err, "--target learn_4\n"), outcome.err);
-  CHECK(learn({"11"}).code != 0);
+  CHECK(dev_learn({"11"}).code != 0);
 }
 
 TEST_CASE("every exercise has its solution in the engine, and it is found") {
   for (int number = 1; number <= 10; ++number) {
-    const Outcome outcome = learn({std::to_string(number), "--solution"});
+    const Outcome outcome = dev_learn({std::to_string(number), "--solution"});
     CHECK_MESSAGE(outcome.code == 0, number, ": ", outcome.err);
     CHECK_MESSAGE(contains(outcome.out, ":"), number);
     CHECK_MESSAGE(outcome.out.size() > 200, number, ": ", outcome.out);

@@ -28,8 +28,8 @@ class Report {
     Part result{name, "", false};
     try {
       body();
-    } catch (const NotFilled& error) {
-      result = {name, error.message(), true};
+    } catch (const NotFilled&) {
+      result = {name, "not filled yet", true};
     } catch (const Error& error) {
       result.problem = error.message();
     } catch (const std::exception& error) {
