@@ -33,15 +33,15 @@ struct LoaderOptions {
   // the voxel is drawn first, each class of the case with the same probability. The patch is moved if it would leave
   // the case. All other samples lie anywhere.
   double foreground = 0.33;
-  CasePreparation prepare;  // of every case, before anything is made of it; may change extents and spacing
-  AugmentOptions augment;
+  CasePreparation prepare = {};  // of every case, before anything is made of it; may change extents and spacing
+  AugmentOptions augment = {};
   std::uint64_t seed = 1;
   int prefetch = 2;  // batches made ahead, one more for each further thread; with 0 the caller makes each of them
   int threads = 0;   // that make batches ahead; 0: a quarter of those of the kernels, 1 to 4
   // At most so much of prepared cases is kept; others are read and prepared again.
   std::size_t cache_bytes = std::size_t{2} << 30;
   bool probabilities = false;  // whether the batches have the probabilities of the labels, as the dataset must
-  std::shared_ptr<const Fields> fields;  // makes the maps that go with the labels; null means no maps
+  std::shared_ptr<const Fields> fields = {};  // makes the maps that go with the labels; null means no maps
 };
 
 class Loader {
