@@ -12,7 +12,7 @@
 
 namespace voxgrad::apps {
 
-inline constexpr double kPictureWidth = 360, kWideWidth = 620;  // the wide one fills half of a desk
+inline constexpr double kPictureWidth = 360, kWideWidth = 600;  // two of the wide ones fill a desk
 
 // Replaces &, <, > and quotes by what HTML and SVG need.
 std::string escaped(const std::string& text);

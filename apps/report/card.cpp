@@ -37,7 +37,8 @@ std::string datasets_words(const std::vector<Analysis>& analyses) {
 }
 
 std::string trainings_words(const Analysis& analysis) {
-  return text(analysis.seeds, analysis.seeds == 1 ? " training" : " trainings", " of each loss");
+  return text(analysis.seeds, analysis.seeds == 1 ? " training" : " trainings",
+              analysis.losses.size() > 1 ? " of each loss" : "");
 }
 
 // What else is to be known of a loss before it is taken; for one dataset, because units differ.
@@ -70,14 +71,17 @@ std::string cheaper(const Analysis& analysis) {
 std::string failures(const std::vector<Analysis>& analyses) {
   constexpr double kNothing = 0.1;
   std::vector<std::string> failed;
-  for (std::size_t d = 0; d < std::max<std::size_t>(1, analyses.size() - 1); ++d)
-    for (const LossStatistics& loss : analyses[d].losses) {
-      const std::string where = analyses.size() > 1 ? loss.loss + " on " + analyses[d].name : loss.loss;
-      if (loss.diverged > 0)
-        failed.push_back(text(where, " (", loss.diverged, " of ", loss.runs, " trainings diverged)"));
-      else if (loss.mean < kNothing)
-        failed.push_back(where + " (finds next to nothing)");
-    }
+  for (const LossStatistics& known : analyses.back().losses) {
+    std::vector<std::string> places;
+    for (std::size_t d = 0; d < std::max<std::size_t>(1, analyses.size() - 1); ++d)
+      for (const LossStatistics& loss : analyses[d].losses) {
+        if (loss.loss != known.loss || (loss.diverged == 0 && loss.mean >= kNothing)) continue;
+        const std::string what = loss.diverged > 0 ? text(loss.diverged, " of ", loss.runs, " trainings diverged")
+                                                   : std::string("finds next to nothing");
+        places.push_back(analyses.size() > 1 ? analyses[d].name + ": " + what : what);
+      }
+    if (!places.empty()) failed.push_back(known.loss + " (" + join(places, "; ") + ")");
+  }
   return join(failed, ", ");
 }
 
@@ -105,12 +109,18 @@ void add_open(Card& card, const Analysis& all) {
   }
   if (!why.empty()) {
     why[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(why[0])));
-    card.lines.emplace_back("Why nothing follows for the losses", why + ".");
+    card.lines.emplace_back(all.losses.size() > 1 ? "Why nothing follows for the losses" : "Why nothing follows for it",
+                            why + ".");
   }
   if (!help.empty()) card.lines.emplace_back("What would help", help);
 }
 
 }  // namespace
+
+std::string ranks_words(const LossStatistics& loss) {
+  const std::string low = fixed(loss.ranks.low, 0), high = fixed(loss.ranks.high, 0);
+  return low == high ? low : low + " to " + high;
+}
 
 bool shows_intervals(const Analysis& analysis) {
   return analysis.seeds >= 2 && analysis.units >= static_cast<std::int64_t>(kFewestCases);

@@ -24,4 +24,7 @@ bool shows_intervals(const Analysis& analysis);
 // Returns the mean Dice of a loss, with its interval if there is one to show.
 std::string mean_words(const Analysis& analysis, const LossStatistics& loss);
 
+// "2 to 5": the ranks that other cases and trainings would give it.
+std::string ranks_words(const LossStatistics& loss);
+
 }  // namespace voxgrad::apps

@@ -69,6 +69,7 @@ margin:1em 0}
 .card dd{font-size:1rem;font-weight:400;line-height:1.45;overflow-wrap:anywhere}
 .sections{display:flex;flex-wrap:wrap;gap:0 28px}
 .sections>section{flex:0 1 auto;min-width:min(100%,360px)}
+.sections>section>p{max-width:360px}
 .swipe,.on-phone{display:none}
 @media (max-width:699px){.on-desk{display:none}.on-phone{display:block}.swipe{display:block;color:var(--soft);
 font-size:.85rem;margin:.6em 0 0}tbody th{max-width:44vw;overflow:hidden;text-overflow:ellipsis}.card{padding:12px 14px}}

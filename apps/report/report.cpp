@@ -24,14 +24,18 @@ namespace voxgrad::apps {
 namespace {
 
 constexpr double kNoLimit = 1e300;
+constexpr double kShown = 0.3;  // of the Dice below the best loss
 
-std::string legend() {
-  std::string keys = "<p>Kinds of losses: ";
+// What the marks of the plots mean, of the kinds that were compared.
+std::string legend(const Analysis& analysis) {
+  std::string keys;
   for (const auto& [family, shape] :
        {std::pair{losses::Family::distribution, "circle"}, std::pair{losses::Family::region, "square"},
         std::pair{losses::Family::boundary, "triangle"}, std::pair{losses::Family::compound, "diamond"}})
-    keys += key(text("var(--", losses::name_of(family), ")"), text(losses::name_of(family), " (", shape, ")"));
-  return keys + "</p>\n";
+    if (std::any_of(analysis.losses.begin(), analysis.losses.end(),
+                    [&](const LossStatistics& loss) { return family_of(loss.loss) == family; }))
+      keys += key(text("var(--", losses::name_of(family), ")"), text(losses::name_of(family), " (", shape, ")"));
+  return "<p>Kinds of losses: " + keys + "</p>\n";
 }
 
 // The plots of a page, which a paper takes, too.
@@ -51,7 +55,9 @@ class Gallery {
 Svg means_plot(const Analysis& analysis, double width = kPictureWidth) {
   const bool intervals = shows_intervals(analysis);
   const std::string what = intervals ? "mean Dice, 95 % interval" : "mean Dice";
-  RowPlot plot{what + " of the losses on " + analysis.name, what, {}, 0, 1, 0.1};
+  // A loss that collapsed would leave no room for the differences between the others.
+  const double least = std::max(0.0, analysis.losses.front().mean - kShown);
+  RowPlot plot{what + " of the losses on " + analysis.name, what, {}, least, 1, 0.1};
   for (const LossStatistics& loss : analysis.losses) {
     plot.rows.push_back({loss.loss, family_of(loss.loss), loss.mean, loss.mean, loss.mean,
                          intervals ? loss.interval.low : loss.mean, intervals ? loss.interval.high : loss.mean});
@@ -63,23 +69,25 @@ Svg means_plot(const Analysis& analysis, double width = kPictureWidth) {
 // The first screen: the answer beside the ranking.
 std::string answer_part(const Comparison& comparison, const std::vector<Analysis>& analyses, Gallery& gallery) {
   const Analysis& all = analyses.back();
-  const std::string caption = (shows_intervals(all) ? "Mean Dice with 95 % intervals, " : "Mean Dice, ") + all.name +
-                              (all.losses.size() > 1 ? "; the dashed line is " + all.baseline : "");
+  const std::string caption =
+      (shows_intervals(all) ? "Mean Dice with 95 % intervals, " : "Mean Dice, ") + all.name +
+      (all.losses.size() > 1 ? "; the dashed line is " + all.baseline : "") +
+      (all.losses.back().mean < all.losses.front().mean - kShown ? "; losses at the left edge are below the scale"
+                                                                 : "");
   const std::string phone = gallery.add("ranking", means_plot(all), caption);
   return "<div class=\"answer\">\n" + to_html(card_of(comparison, analyses)) + "<div>\n" +
-         by_width(figure(means_plot(all, kWideWidth).str(), caption), phone) + legend() + "</div>\n</div>\n";
+         by_width(figure(means_plot(all, kWideWidth).str(), caption), phone) + legend(all) + "</div>\n</div>\n";
 }
 
 std::string order_section(const std::vector<Analysis>& analyses, Gallery& gallery) {
   std::string pictures;
-  for (const Analysis& analysis : analyses) {
+  for (std::size_t i = 0; i + 1 < analyses.size(); ++i)
+    pictures += gallery.add("means_" + analyses[i].name, means_plot(analyses[i]), "Mean Dice, " + analyses[i].name);
+  for (const Analysis& analysis : analyses)
     if (analysis.why_open.empty() && analysis.losses.size() > 1)
       pictures += gallery.add(
           "ranks_" + analysis.name, critical_difference_plot(analysis),
           "Mean rank over the cases, " + analysis.name + "; losses that share a bar on the right are not told apart");
-    if (analyses.size() > 1 && &analysis != &analyses.back())
-      pictures += gallery.add("means_" + analysis.name, means_plot(analysis), "Mean Dice, " + analysis.name);
-  }
   return pictures.empty() ? "" : section("Means and critical differences", figures(pictures));
 }
 

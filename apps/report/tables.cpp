@@ -32,7 +32,8 @@ std::string signed_with_interval(const Contrast& contrast) {
 }
 
 // A column without anything to say is left out: intervals of too few, tests where nothing follows, one seed's spread.
-std::string ranking_table(const Analysis& analysis) {
+// Why nothing follows is said unless it was said before.
+std::string ranking_table(const Analysis& analysis, bool why) {
   const bool sayable = analysis.why_open.empty(), several = analysis.losses.size() > 1;
   const std::string interval = shows_intervals(analysis) ? " [95 % interval]" : "";
   std::vector<std::string> header{"loss", "rank", "mean Dice" + interval};
@@ -41,10 +42,9 @@ std::string ranking_table(const Analysis& analysis) {
   header.push_back("SD over cases");
   if (analysis.seeds > 1) header.push_back("SD over seeds");
   std::string caption = text(analysis.name, ", ", cases_words(analysis), ".");
-  if (!sayable)
-    caption += " Nothing follows for the losses: " + analysis.why_open + ".";
-  else if (several)
-    caption += text(" Agreement with rankings of other cases and trainings, Kendall's tau-b: median ",
+  if (!sayable && why) caption += " Nothing follows for the losses: " + analysis.why_open + ".";
+  if (sayable && several)
+    caption += text(" Agreement with rankings of other cases and trainings, Kendall's tau\u2011b: median ",
                     fixed(analysis.tau_median, 2), ", 5th percentile ", fixed(analysis.tau_low, 2), ".");
   HtmlTable table(caption, header);
   for (const LossStatistics& loss : analysis.losses) {
@@ -58,8 +58,7 @@ std::string ranking_table(const Analysis& analysis) {
                           : (loss.to_baseline.difference > 0 ? "+" : "") + fixed(loss.to_baseline.difference, 3));
     if (several && sayable)
       cells.insert(cells.end(), {baseline ? "" : p_words(loss.to_baseline.p_holm),
-                                 baseline ? "" : verdict_words(loss.to_baseline.verdict),
-                                 fixed(loss.ranks.low, 0) + " to " + fixed(loss.ranks.high, 0)});
+                                 baseline ? "" : verdict_words(loss.to_baseline.verdict), ranks_words(loss)});
     cells.push_back(fixed(loss.sd_cases, 3));
     if (analysis.seeds > 1) cells.push_back(fixed(loss.sd_seeds, 4));
     table.row(cells);
@@ -145,10 +144,10 @@ std::string ranking_section(const std::vector<Analysis>& analyses) {
       "there are none. p is adjusted for all pairs of losses (Holm). A loss is better or worse if p < 0.05, and equal "
       "if a difference of 0.01 or more is excluded (two one-sided tests). Alarms: classes that were found where the "
       "truth does not have them.");
-  std::string body = ranking_table(analyses.back());
+  std::string body = ranking_table(analyses.back(), false);
   body += folded("Spread, other rankings, sizes of effects", spread_table(analyses.back()));
   for (std::size_t i = 0; i + 1 < analyses.size(); ++i)
-    body += folded(analyses[i].name, ranking_table(analyses[i]) + spread_table(analyses[i]));
+    body += folded(analyses[i].name, ranking_table(analyses[i], true) + spread_table(analyses[i]));
   return section("Ranking", body + folded("How this is computed", how));
 }
 

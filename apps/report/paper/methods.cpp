@@ -59,6 +59,13 @@ class Settings {
   const std::vector<ComparedDataset>& datasets_;
 };
 
+// "96x96" with the sign of multiplication.
+std::string times_tex(const std::string& sizes) {
+  std::string tex = latex(sizes);
+  for (std::size_t at = 0; (at = tex.find('x', at)) != std::string::npos; at += 8) tex.replace(at, 1, "$\\times$");
+  return tex;
+}
+
 std::string optimiser_tex(const std::string& name, Citations& cite) {
   if (name == "adamw") return "AdamW" + cite({"loshchilov2019"});
   if (name == "adam") return "Adam" + cite({"kingma2015"});
@@ -66,9 +73,10 @@ std::string optimiser_tex(const std::string& name, Citations& cite) {
 }
 
 std::string normalisation_tex(const std::string& how) {
-  if (how == "case") return "each image by its own mean and standard deviation";
-  if (how == "mask") return "each image by the mean and standard deviation of its voxels that are not 0";
-  if (how == "dataset") return "clipped and standardised by the training cases";
+  const std::string by = "standardised by the mean and standard deviation of each image";
+  if (how == "case") return by;
+  if (how == "mask") return by + ", without its voxels that are 0";
+  if (how == "dataset") return "clipped and standardised by those of the training cases";
   if (how == "rgb") return "divided by 255";
   return how == "none" ? "not changed" : latex(how);
 }
@@ -80,20 +88,22 @@ std::string augmentation_tex(const std::string& what) {
   return "were augmented (" + latex(what) + ")";
 }
 
-std::string data_tex(const ComparedDataset& dataset, int folds) {
+std::string data_tex(const ComparedDataset& dataset, int folds, bool grouped) {
   std::vector<std::string> classes;
   for (std::size_t label = 1; label < dataset.class_names.size(); ++label)
     classes.push_back(latex(dataset.class_names[label]));
   std::string tex = text("The ", dataset.dims, "-D data set \\emph{", latex(dataset.name), "}");
   if (const std::string sums = checksums_words(dataset); !sums.empty())
     tex += " (CRC-32 of its images and labels: " + sums + ")";
-  tex += " has the classes " + join(classes, ", ") + " beside the background";
+  tex +=
+      (classes.size() == 1 ? " has the class " : " has the classes ") + join(classes, ", ") + " beside the background";
   if (dataset.used.contains("settings")) {
     const Json& own = dataset.used.at("settings");
     const auto cases = [&](const char* name) { return Settings::plain(own.at(name)); };
     tex += text("; ", cases("training_cases"), " cases were used for training, ", cases("validation_cases"),
                 " for validation and ", cases("test_cases"), " for the test",
-                folds > 0 ? text(" in each fold of a ", folds, "-fold cross-validation, which never splits a group")
+                folds > 0 ? text(" in each fold of a ", folds, "-fold cross-validation",
+                                 grouped ? ", which never splits a group" : "")
                           : std::string());
   }
   tex += ".";
@@ -117,7 +127,7 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
               }),
       yes("residual") ? " and residual blocks" : "", used("dropout") == "0" ? "" : ", dropout " + used("dropout"),
       yes("deep_supervision") ? ", with deep supervision," : "", " were trained with voxgrad ",
-      latex(comparison.versions.at("version").get<std::string>()), " on patches of ", used("patch"),
+      latex(comparison.versions.at("version").get<std::string>()), " on patches of ", used.of("patch", times_tex),
       " voxels in batches of ", used("batch"), ", for ", used("steps"), " steps of ",
       used.of("optimizer", [&](const std::string& name) { return optimiser_tex(name, cite); }),
       " with the learning rate ", used("lr"),
@@ -126,7 +136,8 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
       " schedule after a linear warm-up over 3\\,\\% of the steps, and gradients clipped to the norm ", used("clip"),
       ". ");
   tex += text("Intensities were ", used.of("normalise", normalisation_tex), ". ");
-  if (used("spacing") != "none") tex += text("Images were resampled to the spacing ", used("spacing"), ". ");
+  if (used("spacing") != "none")
+    tex += text("Images were resampled to the spacing ", used.of("spacing", times_tex), ". ");
   if (used("crop") != "off") tex += "Images were cropped to the box of the voxels that are not 0. ";
   tex += text("Patches ", used.of("augment", augmentation_tex), "; a share of ", used("foreground"),
               " of them was centred on foreground. The weights with the best Dice on the validation cases were tested");
@@ -179,7 +190,7 @@ std::string methods_tex(const Comparison& comparison, const std::vector<Analysis
   const Analysis& all = analyses.back();
   std::string tex = "\\paragraph{Data.}\n";
   for (const ComparedDataset& dataset : comparison.datasets)
-    tex += data_tex(dataset, comparison.protocol.value("folds", 0));
+    tex += data_tex(dataset, comparison.protocol.value("folds", 0), all.grouped);
   tex += "\\paragraph{Training.}\n" + training_tex(comparison, cite);
   tex += "\\paragraph{Losses.}\n" + losses_tex(comparison, all, cite);
   return tex + "\\paragraph{Statistics.}\n" + statistics_tex(all, cite);

@@ -54,6 +54,8 @@ std::string document(const std::vector<Analysis>& analyses, const std::vector<Fi
   tex += float_of("table", "\\small\n\\fitted{\\input{ranking}}\n", caption);
   caption.clear();
   const std::string ranking = plots(figures, {"ranking", "ranks_" + all.name}, 0.49, caption);
+  caption +=
+      "Circles are distribution losses, squares region losses, triangles boundary losses, diamonds compound ones.";
   tex += float_of("figure", ranking, caption);
   tex += "\\begin{center}\n\\small\n\\input{classes}\n\\end{center}\n\n";
   caption.clear();

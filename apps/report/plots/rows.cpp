@@ -8,13 +8,15 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr double kRow = 16, kTop = 8, kBottom = 36, kRight = 12;
+constexpr double kTop = 8, kBottom = 36, kRight = 12;
 
 }  // namespace
 
 Svg row_plot(const RowPlot& plot, double width) {
+  constexpr std::size_t kFew = 12;  // so many rows have room in a wide picture
   const NameColumn names(width);
-  const double height = kTop + kRow * static_cast<double>(plot.rows.size()) + kBottom, bottom = height - kBottom;
+  const double step = width >= kWideWidth && plot.rows.size() <= kFew ? 24 : 16;
+  const double height = kTop + step * static_cast<double>(plot.rows.size()) + kBottom, bottom = height - kBottom;
   Svg svg(width, height, plot.title);
   std::vector<double> values;
   for (const PlotRow& row : plot.rows) values.insert(values.end(), {row.low_end, row.high_end, row.middle});
@@ -24,14 +26,14 @@ Svg row_plot(const RowPlot& plot, double width) {
   const auto x = [&](double value) { return axis(std::clamp(value, axis.low, axis.high)); };
   draw_horizontal_axis(svg, axis, kTop, bottom, plot.axis);
   if (!std::isnan(plot.reference)) svg.line(x(plot.reference), kTop, x(plot.reference), bottom, "reference");
-  double y = kTop + kRow / 2;
+  double y = kTop + step / 2;
   for (const PlotRow& row : plot.rows) {
     svg.text(names.width - 8, y + 3.5, "end", shortened(row.loss, names.letters), "", row.loss);
     if (plot.from_zero) svg.line(x(0), y, x(row.middle), y, "bar");
     if (row.low_end < row.high_end) svg.line(x(row.low_end), y, x(row.high_end), y, "whisker");
     if (row.low < row.high) svg.rect(x(row.low), y - 4, x(row.high) - x(row.low), 8, "box");
     svg.marker(x(row.middle), y, row.family);
-    y += kRow;
+    y += step;
   }
   return svg;
 }
