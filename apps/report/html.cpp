@@ -40,7 +40,7 @@ figcaption{font-size:.85rem;color:var(--soft);max-width:360px;margin:0 0 4px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px;max-width:760px}
 .tiles figcaption{margin:3px 0 0}
 .tiles img{display:block;width:100%;image-rendering:pixelated;border-radius:3px}
-.tiles.large{grid-template-columns:repeat(auto-fit,minmax(min(100%,260px),1fr));max-width:none;margin:.6em 0 1.6em}
+.tiles.large{grid-template-columns:repeat(auto-fit,minmax(min(100%,230px),1fr));max-width:none;margin:.6em 0 1.6em}
 .large img{width:auto;max-width:100%;max-height:88vh;image-rendering:auto}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,165px),1fr));gap:10px;margin:1em 0}
 .facts div{padding:8px 12px;background:var(--panel);border-radius:6px;overflow-wrap:anywhere}

@@ -159,16 +159,17 @@ std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector
                     comparison.protocol.at("settings").value("label_map", ""),
                     kBytesOfAll / comparison.datasets.size());
       for (const Scene& scene : scenes) {
-        OverlayRow row{d, scene.kind + " case of " + scene.runs.front()->loss + ": " + scene.id, {}};
+        OverlayRow row{
+            d, scene.kind + " case of " + scene.runs.front()->loss + " on " + analysis.name + ": " + scene.id, {}};
         const auto add = [&](const std::string& caption, const std::string& what) {
           const std::string file = read_text(file_of(directory, analysis, scene, row.tiles.size()));
           row.tiles.push_back({caption, what + " case " + scene.id, file});
         };
         add("image", "image of");
-        add("truth", "classes in the truth of");
+        add("truth, in the colours of the classes", "classes in the truth of");
         for (std::size_t k = 0; k < scene.runs.size(); ++k) {
           const std::string dice = scene.runs[k]->loss + ", Dice " + fixed(scene.dice[k], 2);
-          add(dice, "mistakes of " + dice + ", on");
+          add("mistakes of " + dice, "mistakes of " + dice + ", on");
         }
         rows.push_back(row);
       }

@@ -129,7 +129,9 @@ std::string curves_section(const Comparison& comparison, const std::vector<Analy
     const std::optional<Svg> desk = plot(kWideWidth), phone = plot(kPictureWidth);
     if (!desk) continue;
     const std::string caption = "Mean over the trainings, " + name;
-    pictures += by_width(gallery.add("curves_" + name, *desk, caption), figure(phone->str(), caption));
+    gallery.add("curves_" + name, comparison.datasets.size() > 1 ? *phone : *desk,
+                caption);  // two fit a line of a paper
+    pictures += by_width(figure(desk->str(), caption), figure(phone->str(), caption));
   }
   if (pictures.empty()) return "";
   return section(
@@ -146,7 +148,7 @@ std::string overlays_section(const Comparison& comparison, const std::vector<Ove
     if (i == 0) body += "<p>Mistakes: " + legend_of_mistakes() + "</p>\n";
     if (i == 0 || rows[i - 1].dataset != rows[i].dataset)
       body += "<p>Classes of " + escaped(dataset.name) + ": " + legend_of_classes(dataset) + "</p>\n";
-    body += "<h3>" + escaped(dataset.name + ", " + rows[i].caption) + "</h3>\n" + tiles(rows[i].tiles, true);
+    body += "<h3>" + escaped(rows[i].caption) + "</h3>\n" + tiles(rows[i].tiles, true);
   }
   for (const std::string& note : notes) body += paragraph(note);
   return body.empty() ? "" : section("Predictions", body);

@@ -1,6 +1,6 @@
 // The paragraph of the methods: what was trained on which data, and how the numbers were compared.
 #include <algorithm>
-#include <cmath>
+#include <map>
 
 #include "apps/program/console.h"
 #include "apps/report/card.h"
@@ -48,6 +48,13 @@ class Settings {
     }
     const bool same = std::count(values.begin(), values.end(), values.front()) == std::ssize(values);
     return same ? values.front() : join(named, ", ");
+  }
+  // The datasets of each value.
+  std::map<std::string, std::vector<std::string>> by_value(const std::string& name) const {
+    std::map<std::string, std::vector<std::string>> found;
+    for (const ComparedDataset& dataset : datasets_)
+      found[plain(dataset.used.at("settings").value(name, Json("")))].push_back(dataset.name);
+    return found;
   }
   static std::string plain(const Json& value) {
     return value.is_string()         ? value.get<std::string>()
@@ -117,28 +124,36 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
   const Settings used(comparison);
   if (!used.known()) return "The settings of the trainings are not in the results; compare again to have them.\n";
   const bool tuned = comparison.protocol.value("tune", false);
-  const auto yes = [&](const char* name) { return used(name) == "true"; };
+  std::vector<std::string> network{used("depth") + " levels", used("base") + " channels at the first level",
+                                   used.of("norm", [](const std::string& norm) {
+                                     return norm == "none" ? std::string("no normalisation of features")
+                                                           : latex(norm) + " normalisation";
+                                   })};
+  if (used("residual") == "true") network.push_back("residual blocks");
+  if (used("deep_supervision") == "true") network.push_back("deep supervision");
+  if (used("dropout") != "0") network.push_back("dropout of " + used("dropout"));
+  const std::string last = network.back();
+  network.pop_back();
   std::string tex = text(
-      "U-Nets", cite({"ronneberger2015"}), " with ", used("depth"), " levels, ", used("base"),
-      " channels at the first level, ",
-      used.of("norm",
-              [](const std::string& norm) {
-                return norm == "none" ? std::string("no normalisation of features") : latex(norm) + " normalisation";
-              }),
-      yes("residual") ? " and residual blocks" : "", used("dropout") == "0" ? "" : ", dropout " + used("dropout"),
-      yes("deep_supervision") ? ", with deep supervision," : "", " were trained with voxgrad ",
+      "U-Nets", cite({"ronneberger2015"}), " with ", join(network, ", "), " and ", last, " were trained with voxgrad ",
       latex(comparison.versions.at("version").get<std::string>()), " on patches of ", used.of("patch", times_tex),
       " voxels in batches of ", used("batch"), ", for ", used("steps"), " steps of ",
       used.of("optimizer", [&](const std::string& name) { return optimiser_tex(name, cite); }),
       " with the learning rate ", used("lr"),
       tuned ? ", a third or three times of it, whichever was best in validation for a loss," : "", ", weight decay ",
-      used("weight_decay"), ", a ", used("schedule"),
-      " schedule after a linear warm-up over 3\\,\\% of the steps, and gradients clipped to the norm ", used("clip"),
-      ". ");
+      used("weight_decay"), ", a ", used("schedule"), " schedule after a linear warm-up over 3\\,\\% of the steps",
+      used("clip") == "0" ? "" : ", and gradients clipped to the norm " + used("clip"), ". ");
   tex += text("Intensities were ", used.of("normalise", normalisation_tex), ". ");
-  if (used("spacing") != "none")
-    tex += text("Images were resampled to the spacing ", used.of("spacing", times_tex), ". ");
-  if (used("crop") != "off") tex += "Images were cropped to the box of the voxels that are not 0. ";
+  if (used("amp") == "true") tex += "The maps of the network were in bfloat16. ";
+  if (used("ema") != "0") tex += text("The weights were averaged with the decay ", used("ema"), " per step. ");
+  for (const auto& [spacing, datasets] : used.by_value("spacing"))
+    if (spacing != "none")
+      tex += text("The images of ", latex(join(datasets, ", ")), " were resampled to voxels of ", times_tex(spacing),
+                  " mm. ");
+  for (const auto& [crop, datasets] : used.by_value("crop"))
+    if (crop != "off")
+      tex += text("The images of ", latex(join(datasets, ", ")),
+                  " were cropped to the box of the voxels that are not 0. ");
   tex += text("Patches ", used.of("augment", augmentation_tex), "; a share of ", used("foreground"),
               " of them was centred on foreground. The weights with the best Dice on the validation cases were tested");
   tex += used("clean_up") == "off" ? ", without any post-processing.\n" : ".\n";
