@@ -146,6 +146,7 @@ std::string with_interval(double value, const Interval& interval, int digits) {
     const std::string number = fixed(v, digits);
     return number.find_first_not_of("-0.") == std::string::npos && number != "-" ? fixed(0, digits) : number;  // no -0
   };
+  if (std::isnan(interval.low)) return words(value);
   return words(value) + " [" + words(interval.low) + ", " + words(interval.high) + "]";
 }
 

@@ -55,7 +55,7 @@ struct Findings {
 Findings findings_of(const Comparison& comparison);
 
 Json to_json(const Answers& answers);
-// "0.71 [0.68, 0.74]".
+// "0.71 [0.68, 0.74]"; without an interval the value alone.
 std::string with_interval(double value, const Interval& interval, int digits = 3);
 
 }  // namespace voxgrad::apps

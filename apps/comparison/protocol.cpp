@@ -4,7 +4,9 @@
 #include <cmath>
 #include <set>
 
+#include "apps/program/manifest.h"
 #include "apps/program/words.h"
+#include "data/attributes.h"
 #include "data/fingerprint.h"
 #include "engine/error.h"
 #include "losses/core/loss.h"
@@ -44,12 +46,40 @@ std::vector<TestCase> describe(const data::Dataset& dataset, const std::vector<s
   return found;
 }
 
+// Adds how the trainings of one fold are done: the settings that all losses share, and the number of cases. Where folds
+// differ, every value is named.
+void add_settings(Json& used, const Plan& plan) {
+  Json own = to_json(plan.config);
+  for (const char* name : {"data", "from", "loss", "fold", "seed", "epochs"}) own.erase(name);
+  own["training_cases"] = plan.loader.cases.size();
+  own["validation_cases"] = plan.val.size();
+  own["test_cases"] = plan.test.size();
+  const auto words = [](const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
+  for (const auto& [name, value] : own.items()) {
+    Json& known = used["settings"][name];
+    if (known.is_null())
+      known = value;
+    else if (known != value && (" " + words(known) + " ").find(" " + words(value) + " ") == std::string::npos)
+      known = words(known) + " or " + words(value);
+  }
+}
+
+// What identifies a dataset, and says whose it is.
+void add_identity(Json& used, const data::DatasetInfo& info, const DatasetChecksums& sums) {
+  used["images_crc32"] = sums.images;
+  used["labels_crc32"] = sums.labels;
+  if (!info.class_colours.empty()) used["class_colours"] = data::text_of(info.class_colours);
+  for (const char* name : {"license", "source", "citation"})
+    if (const auto found = info.attributes.find(name); found != info.attributes.end()) used[name] = found->second;
+}
+
 }  // namespace
 
 Protocol::Protocol(const CompareOptions& options) : options_(options) {
   check_losses();
   open_datasets();
   question_.protocol = record();
+  question_.versions = manifest();
   tasks_ = own_tasks();
 }
 
@@ -79,18 +109,21 @@ void Protocol::open_datasets() {
     }
     std::vector<std::string> warnings;
     std::vector<std::int64_t> tested;
+    Json used = Json::object();
     for (const int fold : folds()) {
       const Plan first = plan({opened_.size() - 1, options_.losses.front(), fold, options_.config.seed, 0});
       planned_[{opened_.size() - 1, fold}] = first.config;
+      add_settings(used, first);
       if (first.test.empty()) throw Error(ErrorKind::data, path + ": no cases in the split `test`");
       tested.insert(tested.end(), first.test.begin(), first.test.end());
       for (std::string& warning : warnings_of(dataset, {first.loader.cases, first.val, first.test}))
         warnings.push_back(fold < 0 ? std::move(warning) : text("fold ", fold, ": ", warning));
     }
     checksums_.push_back(checksums_of(dataset));  // after plan(), which refuses a dataset without labels
+    add_identity(used, info, checksums_.back());
     std::sort(tested.begin(), tested.end());
     question_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested), warnings,
-                                  info.physical ? "mm" : "px"});
+                                  info.physical ? "mm" : "px", used});
   }
 }
 

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <utility>
 
-#include "apps/program/manifest.h"
 #include "apps/program/words.h"
 #include "engine/error.h"
 #include "losses/metrics/metrics.h"
@@ -65,7 +64,7 @@ Json to_json(const ComparedDataset& dataset) {
   return {{"name", dataset.name}, {"path", dataset.path},
           {"dims", dataset.dims}, {"class_names", dataset.class_names},
           {"test_cases", cases},  {"warnings", dataset.warnings},
-          {"unit", dataset.unit}};
+          {"unit", dataset.unit}, {"used", dataset.used}};
 }
 
 ComparedDataset dataset_from_json(const Json& json) {
@@ -75,6 +74,7 @@ ComparedDataset dataset_from_json(const Json& json) {
   json.at("dims").get_to(dataset.dims);
   json.at("class_names").get_to(dataset.class_names);
   dataset.unit = json.value("unit", "mm");
+  dataset.used = json.value("used", Json::object());
   if (json.contains("warnings")) json.at("warnings").get_to(dataset.warnings);
   for (const Json& one : json.at("test_cases"))
     dataset.cases.push_back({one.at("id"), to_number(one.at("foreground")), to_number(one.at("object_size")),
@@ -134,13 +134,14 @@ Json to_json(const Comparison& comparison) {
   Json datasets = Json::array(), runs = Json::array();
   for (const ComparedDataset& dataset : comparison.datasets) datasets.push_back(to_json(dataset));
   for (const ComparedRun& run : comparison.runs) runs.push_back(to_json(run, comparison.numbers));
-  return {{"protocol", comparison.protocol}, {"versions", manifest()}, {"datasets", datasets}, {"runs", runs}};
+  return {{"protocol", comparison.protocol}, {"versions", comparison.versions}, {"datasets", datasets}, {"runs", runs}};
 }
 
 Comparison comparison_from_json(const Json& json) {
   try {
     Comparison comparison;
     comparison.protocol = json.at("protocol");
+    comparison.versions = json.at("versions");
     for (const Json& dataset : json.at("datasets")) comparison.datasets.push_back(dataset_from_json(dataset));
     for (const Json& run : json.at("runs")) comparison.runs.push_back(run_from_json(run, comparison.numbers));
     return comparison;

@@ -47,10 +47,15 @@ struct ComparedDataset {
   std::vector<TestCase> cases;           // tested, over all folds
   std::vector<std::string> warnings{};   // warnings_of (apps/training/plan.h)
   std::string unit = "mm";               // of all lengths; "px" if the images have no physical size
+  // How its trainings were done: settings (those that all losses share, without what is left to the data), cases (how
+  // many train, validate and test), images_crc32 and labels_crc32, and class_colours, license, source and citation if
+  // the file has them. Where folds differ, a setting names all values. Empty in results of earlier versions.
+  Json used = Json::object();
 };
 
 struct Comparison {
   Json protocol = Json::object();
+  Json versions = Json::object();  // manifest() of the program that compared
   std::vector<std::string> numbers;  // names of the metrics per case and class, and counts: dice, .., tp, fp, fn, tn
   std::vector<ComparedDataset> datasets;
   std::vector<ComparedRun> runs;

@@ -47,9 +47,9 @@ std::vector<Picture> pictures_of(const data::Case& one, const Tensor& labels, co
     for (Tensor* part : {&image, &truth, &found}) *part = slice_of(*part, z);
   }
   const Picture plain = draw_slice(image, 0, kLargest);
-  const Picture wrong = draw_slice(image, 0, kLargest, mistakes(truth, found, style.ignore));
   return {enlarged(plain, {}, 0, kLargest, style), enlarged(plain, truth, 0, kLargest, style),
-          enlarged(plain, found, 0, kLargest, style), enlarged(wrong, {}, 0, kLargest, style)};
+          enlarged(plain, found, 0, kLargest, style),
+          enlarged(plain, mistakes(truth, found, style.ignore), 0, kLargest, style_of_mistakes(style))};
 }
 
 void keep_last(Json& list, const std::string& words) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "apps/program/console.h"
 
@@ -9,7 +10,28 @@ namespace voxgrad::apps {
 namespace {
 
 std::string at(const char* name, double value) { return std::string(" ") + name + "=\"" + fixed(value, 1) + "\""; }
-std::string with_class(const std::string& style) { return style.empty() ? "" : " class=\"" + style + "\""; }
+
+std::string element(const Mark& mark) {
+  const std::string style = mark.style.empty() ? "" : " class=\"" + mark.style + "\"";
+  const auto [x, y] = mark.points.empty() ? std::pair{0.0, 0.0} : mark.points.front();
+  const auto [x2, y2] = mark.points.empty() ? std::pair{0.0, 0.0} : mark.points.back();
+  std::string list;
+  for (const auto& [px, py] : mark.points) list += fixed(px, 1) + "," + fixed(py, 1) + " ";
+  switch (mark.kind) {
+    case Mark::Kind::line: return "<line" + at("x1", x) + at("y1", y) + at("x2", x2) + at("y2", y2) + style + "/>\n";
+    case Mark::Kind::rect:
+      return "<rect" + at("x", x) + at("y", y) + at("width", x2 - x) + at("height", y2 - y) + style + "/>\n";
+    case Mark::Kind::curve: return "<polyline points=\"" + list + "\"" + style + "/>\n";
+    case Mark::Kind::polygon: return "<polygon points=\"" + list + "\"" + style + "/>\n";
+    case Mark::Kind::dot: return "<circle" + at("cx", x) + at("cy", y) + at("r", mark.radius) + style + "/>\n";
+    case Mark::Kind::begin: return "<g" + style + ">\n";
+    case Mark::Kind::end: return "</g>\n";
+    case Mark::Kind::text: break;
+  }
+  const bool cut = !mark.whole.empty() && mark.whole != mark.words;
+  return "<text" + at("x", x) + at("y", y) + " text-anchor=\"" + mark.anchor + "\"" + style + ">" +
+         escaped(mark.words) + (cut ? "<title>" + escaped(mark.whole) + "</title>" : "") + "</text>\n";
+}
 
 // The distance of three to five ticks: 1, 2 or 5 times a power of ten.
 double tick_step(double low, double high) {
@@ -39,43 +61,32 @@ std::string shortened(const std::string& text, std::size_t letters) {
   return text.size() <= letters ? text : text.substr(0, letters - 1) + "\u2026";
 }
 
-Svg::Svg(double width, double height, const std::string& title, const std::string& style) {
-  body_ = std::string("<svg") + (style.empty() ? "" : " xmlns=\"http://www.w3.org/2000/svg\"") + " viewBox=\"0 0 " +
-          fixed(width, 0) + " " + fixed(height, 0) + "\" width=\"" + fixed(width, 0) + "\" height=\"" +
-          fixed(height, 0) + "\" role=\"img\" aria-label=\"" + escaped(title) + "\">\n<title>" + escaped(title) +
-          "</title>\n" + (style.empty() ? "" : "<style>" + style + "</style>\n");
-}
-
 void Svg::line(double x1, double y1, double x2, double y2, const std::string& style) {
-  body_ += "<line" + at("x1", x1) + at("y1", y1) + at("x2", x2) + at("y2", y2) + with_class(style) + "/>\n";
+  marks_.push_back({Mark::Kind::line, style, {{x1, y1}, {x2, y2}}});
 }
 
 void Svg::rect(double x, double y, double width, double height, const std::string& style) {
-  body_ += "<rect" + at("x", x) + at("y", y) + at("width", width) + at("height", height) + with_class(style) + "/>\n";
+  marks_.push_back({Mark::Kind::rect, style, {{x, y}, {x + width, y + height}}});
 }
 
 void Svg::curve(const std::vector<std::pair<double, double>>& points, const std::string& style) {
-  std::string list;
-  for (const auto& [x, y] : points) list += fixed(x, 1) + "," + fixed(y, 1) + " ";
-  body_ += "<polyline points=\"" + list + "\"" + with_class(style) + "/>\n";
+  marks_.push_back({Mark::Kind::curve, style, points});
 }
 
 void Svg::dot(double x, double y, double radius, const std::string& style) {
-  body_ += "<circle" + at("cx", x) + at("cy", y) + at("r", radius) + with_class(style) + "/>\n";
+  marks_.push_back({Mark::Kind::dot, style, {{x, y}}, radius});
 }
 
 void Svg::text(double x, double y, const std::string& anchor, const std::string& words, const std::string& style,
                const std::string& whole) {
-  body_ += "<text" + at("x", x) + at("y", y) + " text-anchor=\"" + anchor + "\"" + with_class(style) + ">" +
-           escaped(words) + (whole.empty() || whole == words ? "" : "<title>" + escaped(whole) + "</title>") +
-           "</text>\n";
+  marks_.push_back({Mark::Kind::text, style, {{x, y}}, 0, words, anchor, whole});
 }
 
 void Svg::marker(double x, double y, losses::Family family) {
-  const auto polygon = [&](const std::vector<std::pair<double, double>>& points) {
-    std::string list;
-    for (const auto& [dx, dy] : points) list += fixed(x + dx, 1) + "," + fixed(y + dy, 1) + " ";
-    body_ += "<polygon points=\"" + list + "\"" + with_class(losses::name_of(family)) + "/>\n";
+  const auto polygon = [&](const std::vector<std::pair<double, double>>& offsets) {
+    Mark mark{Mark::Kind::polygon, losses::name_of(family)};
+    for (const auto& [dx, dy] : offsets) mark.points.emplace_back(x + dx, y + dy);
+    marks_.push_back(std::move(mark));
   };
   switch (family) {
     case losses::Family::distribution: dot(x, y, 3.5, losses::name_of(family)); break;
@@ -83,6 +94,19 @@ void Svg::marker(double x, double y, losses::Family family) {
     case losses::Family::boundary: polygon({{0, -4.2}, {4.2, 3.2}, {-4.2, 3.2}}); break;
     case losses::Family::compound: polygon({{0, -4.6}, {4.6, 0}, {0, 4.6}, {-4.6, 0}}); break;
   }
+}
+
+void Svg::begin(const std::string& style) { marks_.push_back({Mark::Kind::begin, style}); }
+void Svg::end() { marks_.push_back({Mark::Kind::end, ""}); }
+
+std::string Svg::str(const std::string& style) const {
+  std::string svg = std::string("<svg") + (style.empty() ? "" : " xmlns=\"http://www.w3.org/2000/svg\"") +
+                    " viewBox=\"0 0 " + fixed(width_, 0) + " " + fixed(height_, 0) + "\" width=\"" + fixed(width_, 0) +
+                    "\" height=\"" + fixed(height_, 0) + "\" role=\"img\" aria-label=\"" + escaped(title_) +
+                    "\">\n<title>" + escaped(title_) + "</title>\n" +
+                    (style.empty() ? "" : "<style>" + style + "</style>\n");
+  for (const Mark& mark : marks_) svg += element(mark);
+  return svg + "</svg>\n";
 }
 
 std::vector<double> Axis::ticks() const {

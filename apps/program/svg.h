@@ -1,6 +1,7 @@
-// Pictures as SVG. Colours are classes. Inside an HTML page the page's style sheet sets them, for light and for dark
-// screens; a picture that is a file of its own brings its style with it. Sizes are pixels. In a page a picture is as
-// wide as the narrowest phone allows, so that wider screens can show several side by side.
+// Pictures made of lines, shapes and words. They are written as SVG, and as PDF by report/paper/pdf.h. Colours are
+// classes. Inside an HTML page the page's style sheet sets them, for light and for dark screens; a picture that is a
+// file of its own brings its style with it. Sizes are pixels. A picture of the usual width fits the narrowest phone,
+// and wider screens show several side by side.
 #pragma once
 
 #include <string>
@@ -11,17 +12,32 @@
 
 namespace voxgrad::apps {
 
-inline constexpr double kPictureWidth = 360;
+inline constexpr double kPictureWidth = 360, kWideWidth = 600;  // two of the wide ones fill a desk
 
 // Replaces &, <, > and quotes by what HTML and SVG need.
 std::string escaped(const std::string& text);
 // Cuts a text that has more than `letters` letters; an ellipsis is then its last letter.
 std::string shortened(const std::string& text, std::size_t letters);
 
+// What a picture is made of, in the order in which it is drawn.
+struct Mark {
+  enum class Kind { line, curve, polygon, rect, dot, text, begin, end };
+  Kind kind;
+  std::string style;                                   // CSS classes
+  std::vector<std::pair<double, double>> points = {};  // of a rect the upper left and the lower right corner
+  double radius = 0;                                   // of a dot
+  std::string words = {}, anchor = {}, whole = {};     // of a text
+};
+
 class Svg {
  public:
-  // `title` is read to people who cannot see the picture. With a `style` (CSS) the picture can be a file of its own.
-  Svg(double width, double height, const std::string& title, const std::string& style = "");
+  // `title` is read to people who cannot see the picture.
+  Svg(double width, double height, const std::string& title) : width_(width), height_(height), title_(title) {}
+  double width() const { return width_; }
+  double height() const { return height_; }
+  const std::string& title() const { return title_; }
+  const std::vector<Mark>& marks() const { return marks_; }
+
   void line(double x1, double y1, double x2, double y2, const std::string& style);
   void rect(double x, double y, double width, double height, const std::string& style);
   void curve(const std::vector<std::pair<double, double>>& points, const std::string& style);
@@ -31,10 +47,24 @@ class Svg {
             const std::string& whole = "");
   // Each kind of loss has a colour and a shape: circle, square, triangle, diamond.
   void marker(double x, double y, losses::Family family);
-  std::string str() const { return body_ + "</svg>\n"; }
+  // What is drawn until end() belongs together: a style sheet can change it when one part is pointed at.
+  void begin(const std::string& style);
+  void end();
+  // Returns the picture. With a `style` (CSS) it can be a file of its own.
+  std::string str(const std::string& style = "") const;
 
  private:
-  std::string body_;
+  double width_, height_;
+  std::string title_;
+  std::vector<Mark> marks_;
+};
+
+// The room for names of losses beside a plot, in pixels and in letters.
+struct NameColumn {
+  double width;
+  std::size_t letters;
+  explicit NameColumn(double picture)
+      : width(picture < kWideWidth ? 138 : 214), letters(picture < kWideWidth ? 20 : 33) {}
 };
 
 // A scale from values to pixels, with round ticks.

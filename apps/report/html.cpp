@@ -4,19 +4,17 @@
 
 #include "apps/program/console.h"
 #include "apps/program/svg.h"
+#include "apps/report/drawing.h"
 #include "apps/report/picture.h"
+#include "apps/report/plots/look.h"
+#include "engine/error.h"
 
 namespace voxgrad::apps {
 namespace {
 
-// Colours of kinds of losses: Okabe and Ito's palette, lighter in the dark.
 constexpr const char* kStyle = R"(
-:root{color-scheme:light dark;--paper:#fff;--ink:#1b1d20;--soft:#565b62;--line:#d5d8dc;--panel:#f4f5f6;--heat:86,180,233;
---distribution:#0072b2;--region:#c24e00;--boundary:#00805d;--compound:#a3417f}
-@media (prefers-color-scheme:dark){:root{--paper:#15171a;--ink:#e9eaec;--soft:#a9aeb5;--line:#3b4046;--panel:#1f2226;
---heat:86,140,200;--distribution:#5ab8ee;--region:#ff9d57;--boundary:#38c99c;--compound:#e79acb}}
 *{box-sizing:border-box}
-body{margin:0 auto;padding:16px 14px 48px;max-width:1180px;background:var(--paper);color:var(--ink);
+body{margin:0 auto;padding:16px 14px 48px;max-width:1400px;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 h1{font-size:1.6rem;line-height:1.25;margin:.4em 0}
 h3{font-size:1rem;margin:1.2em 0 .3em;overflow-wrap:anywhere}
@@ -42,7 +40,7 @@ figcaption{font-size:.85rem;color:var(--soft);max-width:360px;margin:0 0 4px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px;max-width:760px}
 .tiles figcaption{margin:3px 0 0}
 .tiles img{display:block;width:100%;image-rendering:pixelated;border-radius:3px}
-.tiles.large{grid-template-columns:repeat(auto-fit,minmax(min(100%,260px),1fr));max-width:none;margin:.6em 0 1.6em}
+.tiles.large{grid-template-columns:repeat(auto-fit,minmax(min(100%,230px),1fr));max-width:none;margin:.6em 0 1.6em}
 .large img{width:auto;max-width:100%;max-height:88vh;image-rendering:auto}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,165px),1fr));gap:10px;margin:1em 0}
 .facts div{padding:8px 12px;background:var(--panel);border-radius:6px;overflow-wrap:anywhere}
@@ -55,32 +53,49 @@ table.words td,table.words th{text-align:left;white-space:normal;overflow-wrap:a
 details{margin:.7em 0}
 summary{cursor:pointer;font-weight:600}
 .key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 0;vertical-align:-.05em}
-svg text{font:10.5px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--ink)}
-svg text.soft{fill:var(--soft)}
-svg .grid{stroke:var(--line);stroke-width:1}
-svg .reference{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 3}
-svg .whisker{stroke:var(--soft);stroke-width:1.2}
-svg .box{fill:var(--soft);fill-opacity:.28;stroke:var(--soft);stroke-width:.8}
-svg .bar{stroke:var(--soft);stroke-opacity:.45;stroke-width:6}
-svg .group{stroke:var(--ink);stroke-width:2.4}
+svg text{font:10.5px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 svg polyline{fill:none}
-svg .thin{stroke:var(--soft);stroke-opacity:.4;stroke-width:1}
-svg .thick-0,svg .thick-1,svg .thick-2{stroke:var(--ink);stroke-width:2}
-svg .thick-1{stroke-dasharray:6 3}
-svg .thick-2{stroke-dasharray:2 3}
 svg .of-class{stroke-width:2;filter:drop-shadow(0 0 .5px var(--ink))}
-svg .distribution{fill:var(--distribution)}svg .region{fill:var(--region)}
-svg .boundary{fill:var(--boundary)}svg .compound{fill:var(--compound)}
+.curve:hover polyline:first-of-type{stroke-width:3.6}
+.curve:hover text{font-weight:700}
+svg:has(.curve:hover) .curve:not(:hover){opacity:.2}
+.answer{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:14px 28px;align-items:start;
+margin:1em 0}
+.card{padding:14px 18px;background:var(--panel);border-left:5px solid var(--boundary);border-radius:6px}
+.card.open{border-color:var(--region)}
+.card h2{margin:0 0 .5em;padding:0;border:0;font-size:1.5rem;line-height:1.2;overflow-wrap:anywhere}
+.card dl{margin:0}
+.card dt{margin-top:.6em}
+.card dd{font-size:1rem;font-weight:400;line-height:1.45;overflow-wrap:anywhere}
+.sections{display:flex;flex-wrap:wrap;gap:0 28px}
+.sections>section{flex:0 1 auto;min-width:min(100%,360px)}
+.sections>section>p{max-width:360px}
+.swipe,.on-phone{display:none}
+@media (max-width:699px){.on-desk{display:none}.on-phone{display:block}.swipe{display:block;color:var(--soft);
+font-size:.85rem;margin:.6em 0 0}tbody th{max-width:44vw;overflow:hidden;text-overflow:ellipsis}.card{padding:12px 14px}}
 @media print{details>*{display:block}}
 )";
+
+// The variables of the colours, for light and for dark screens.
+std::string variables() {
+  std::string light, dark;
+  for (const Tone& tone : tones()) {
+    light += text("--", tone.name, ":", css_colour(tone.light), ";");
+    dark += text("--", tone.name, ":", css_colour(tone.dark), ";");
+  }
+  return ":root{color-scheme:light dark;" + light + R"(--heat:86,180,233}
+@media (prefers-color-scheme:dark){:root{)" +
+         dark + R"(--heat:86,140,200}}
+)";
+}
 
 }  // namespace
 
 std::string page(const std::string& title, const std::string& body, const std::string& style) {
   return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>" +
-         escaped(title) + "</title>\n<style>" + kStyle + style + "</style>\n</head>\n<body>\n<h1>" + escaped(title) +
-         "</h1>\n" + body + "</body>\n</html>\n";
+         escaped(title) + "</title>\n<style>" + variables() + kStyle + look_rules() + style +
+         "</style>\n</head>\n<body>\n<h1>" + escaped(title) + "</h1>\n" + body + "</body>\n</html>\n";
 }
 
 std::string section(const std::string& title, const std::string& body) {
@@ -91,6 +106,10 @@ std::string paragraph(const std::string& words) { return "<p>" + escaped(words) 
 
 std::string figure(const std::string& picture, const std::string& caption) {
   return "<figure>\n<figcaption>" + escaped(caption) + "</figcaption>\n" + picture + "</figure>\n";
+}
+
+std::string by_width(const std::string& desk, const std::string& phone) {
+  return "<div class=\"on-desk\">\n" + desk + "</div>\n<div class=\"on-phone\">\n" + phone + "</div>\n";
 }
 
 std::string figures(const std::string& figures) { return "<div class=\"pictures\">\n" + figures + "</div>\n"; }
@@ -113,8 +132,11 @@ std::string tiles(const std::vector<Tile>& tiles, bool large) {
 }
 
 HtmlTable::HtmlTable(const std::string& caption, const std::vector<std::string>& header, const std::string& style) {
-  body_ = "<div class=\"wide\"><table" + (style.empty() ? "" : " class=\"" + style + "\"") + ">\n<caption><div>" +
-          escaped(caption) + "</div></caption>\n<thead><tr>";
+  constexpr std::size_t kColumnsOfPhone = 4;
+  if (header.size() > kColumnsOfPhone && style.empty())
+    body_ = "<p class=\"swipe\">This table goes on to the right: swipe it.</p>\n";
+  body_ += "<div class=\"wide\"><table" + (style.empty() ? "" : " class=\"" + style + "\"") + ">\n<caption><div>" +
+           escaped(caption) + "</div></caption>\n<thead><tr>";
   for (const std::string& cell : header) body_ += "<th scope=\"col\">" + escaped(cell) + "</th>";
   body_ += "</tr></thead>\n<tbody>\n";
 }

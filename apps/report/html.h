@@ -16,6 +16,8 @@ std::string paragraph(const std::string& words);  // plain text
 std::string figure(const std::string& picture, const std::string& caption);
 // Puts pictures side by side as far as there is room.
 std::string figures(const std::string& figures);
+// Shows one of two pictures (HTML) of the same thing, by the width of the screen.
+std::string by_width(const std::string& desk, const std::string& phone);
 // Returns a part that opens when its title is clicked.
 std::string folded(const std::string& title, const std::string& body);
 // Returns an entry of a legend: a box in a colour (CSS) and what it means.
@@ -28,7 +30,7 @@ struct Tile {
 std::string tiles(const std::vector<Tile>& tiles, bool large = false);
 
 // A table whose cells are HTML. The first column heads the rows and stays in sight where the table is wider than the
-// page.
+// page; on a phone a line above says that it goes on.
 class HtmlTable {
  public:
   // `style` is a CSS class: "words" for cells of text, which are broken into lines.

@@ -9,7 +9,10 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
+#include "data/attributes.h"
+#include "data/exchange/output.h"
 #include "engine/error.h"
+#include "engine/ops.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
@@ -17,7 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kLargest = 160;  // pixels of a side; larger images are thinned out
+constexpr std::int64_t kMostPixels = 1024;      // pixels of a side; larger images are thinned out
+constexpr std::int64_t kEnlarged = 512;         // up to which smaller images are enlarged
+constexpr std::size_t kBytesOfAll = 3'000'000;  // of all pictures of a page; base64 makes a third more of them
 
 // One row of pictures: a case, and the run of each loss that was tested on it.
 struct Scene {
@@ -61,23 +66,62 @@ std::string file_of(const std::string& directory, const Analysis& analysis, cons
   return text(directory, "/overlays/", analysis.name, "_", scene.kind, "_", tile, ".png");
 }
 
-void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const std::vector<Scene>& scenes,
-                 const std::string& directory, const std::string& label_map) {
-  const data::Dataset dataset = open_dataset(known.path, label_map);
-  const std::vector<std::string>& ids = dataset.info().case_ids;
-  for (const Scene& scene : scenes) {
-    const auto index = std::find(ids.begin(), ids.end(), scene.id) - ids.begin();
-    const data::Case one = dataset.read(index);
-    const std::int64_t slice = fullest_slice(one.label);
-    write_text(file_of(directory, analysis, scene, 0), to_png(draw_slice(one.image, slice, kLargest)));
-    for (std::size_t k = 0; k < scene.runs.size(); ++k) {
-      const nn::Model model = nn::load_model(model_file(directory + "/" + scene.runs[k]->path));
-      const Tensor prediction = nn::predict(model, one.image, {.spacing = one.spacing});
-      write_text(
-          file_of(directory, analysis, scene, k + 1),
-          to_png(draw_slice(one.image, slice, kLargest, mistakes(one.label, prediction, dataset.info().ignore_label))));
-    }
+// What is drawn of a case: a picture, or one slice of a volume.
+struct DrawnCase {
+  Tensor image, truth;
+  std::vector<Tensor> mistakes;  // of each loss
+  LabelStyle style;
+
+  std::vector<std::string> pngs(std::int64_t largest) const {
+    const Picture picture = draw_slice(image, 0, largest);
+    std::vector<std::string> files{to_png(enlarged(picture, {}, 0, largest, style)),
+                                   to_png(enlarged(picture, truth, 0, largest, style))};
+    for (const Tensor& map : mistakes)
+      files.push_back(to_png(enlarged(picture, map, 0, largest, style_of_mistakes(style))));
+    return files;
   }
+};
+
+DrawnCase drawn_case(const data::Dataset& dataset, const Scene& scene, const std::string& directory) {
+  const std::vector<std::string>& ids = dataset.info().case_ids;
+  const auto index = std::find(ids.begin(), ids.end(), scene.id) - ids.begin();
+  const data::Case one = dataset.read(index);
+  const int ignore = dataset.info().ignore_label;
+  const std::int64_t z = fullest_slice(one.label, ignore);
+  const auto cut = [&](const Tensor& whole) {
+    return one.label.dims() == 3 ? slice(whole, 0, z, z + 1).clone() : whole;
+  };
+  DrawnCase shown{
+      cut(one.image), cut(one.label), {}, label_style(one, dataset.info().class_colours, dataset.classes(), ignore)};
+  for (const ComparedRun* run : scene.runs) {
+    const nn::Model model = nn::load_model(model_file(directory + "/" + run->path));
+    shown.mistakes.push_back(
+        mistakes(shown.truth, cut(nn::predict(model, one.image, {.spacing = one.spacing})), ignore));
+  }
+  return shown;
+}
+
+// Writes the pictures at the resolution of the cases, or at the largest that `budget` bytes allow.
+void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const std::vector<Scene>& scenes,
+                 const std::string& directory, const std::string& label_map, std::size_t budget) {
+  const data::Dataset dataset = open_dataset(known.path, label_map);
+  std::vector<DrawnCase> shown;
+  for (const Scene& scene : scenes) shown.push_back(drawn_case(dataset, scene, directory));
+  const Shape& shape = shown.front().truth.shape();
+  std::int64_t largest = std::max(shape[-1], shape[-2]) > kEnlarged ? kMostPixels : kEnlarged;
+  std::vector<std::vector<std::string>> files;
+  for (std::size_t bytes = budget + 1; bytes > budget; largest /= 2) {
+    bytes = 0;
+    files.clear();
+    for (const DrawnCase& one : shown) {
+      files.push_back(one.pngs(largest));
+      for (const std::string& file : files.back()) bytes += file.size();
+    }
+    if (largest <= 64) break;
+  }
+  for (std::size_t i = 0; i < scenes.size(); ++i)
+    for (std::size_t tile = 0; tile < files[i].size(); ++tile)
+      write_text(file_of(directory, analysis, scenes[i], tile), files[i][tile]);
 }
 
 }  // namespace
@@ -89,26 +133,44 @@ std::vector<std::string> shown_losses(const Analysis& analysis) {
   return shown;
 }
 
+std::string legend_of_classes(const ComparedDataset& dataset) {
+  const auto classes = std::ssize(dataset.class_names);
+  const std::string own = dataset.used.value("class_colours", "");
+  const std::vector<Colour> colours =
+      !own.empty() ? data::colours_of(own, dataset.name) : data::default_colours(classes);
+  std::string legend;
+  for (std::size_t label = 1; label < dataset.class_names.size(); ++label)
+    legend += key(css_colour(colours[label]), dataset.class_names[label]);
+  return legend;
+}
+
 std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector<Analysis>& analyses,
                                  const std::string& directory, bool redraw, std::vector<std::string>& notes) {
   std::vector<OverlayRow> rows;
   for (std::size_t d = 0; d < comparison.datasets.size() && d < analyses.size(); ++d) {
     const Analysis& analysis = analyses[d];
     const std::vector<Scene> scenes = scenes_of(comparison, analysis);
-    const bool there = !scenes.empty() && fs::exists(file_of(directory, analysis, scenes.back(), 0));
+    if (scenes.empty()) continue;
+    const bool there = fs::exists(file_of(directory, analysis, scenes.back(), scenes.back().runs.size() + 1));
     try {
       fs::create_directories(directory + "/overlays");
       if (redraw || !there)
         draw_scenes(comparison.datasets[d], analysis, scenes, directory,
-                    comparison.protocol.at("settings").value("label_map", ""));
+                    comparison.protocol.at("settings").value("label_map", ""),
+                    kBytesOfAll / comparison.datasets.size());
       for (const Scene& scene : scenes) {
-        OverlayRow row{analysis.name, scene.kind + " case of " + scene.runs.front()->loss + ": " + scene.id, {}};
-        row.tiles.push_back({"image", "image of case " + scene.id, read_text(file_of(directory, analysis, scene, 0))});
-        for (std::size_t k = 0; k < scene.runs.size(); ++k)
-          row.tiles.push_back(
-              {scene.runs[k]->loss + ", Dice " + fixed(scene.dice[k], 2),
-               "prediction of " + scene.runs[k]->loss + " on case " + scene.id + ", Dice " + fixed(scene.dice[k], 2),
-               read_text(file_of(directory, analysis, scene, k + 1))});
+        OverlayRow row{
+            d, scene.kind + " case of " + scene.runs.front()->loss + " on " + analysis.name + ": " + scene.id, {}};
+        const auto add = [&](const std::string& caption, const std::string& what) {
+          const std::string file = read_text(file_of(directory, analysis, scene, row.tiles.size()));
+          row.tiles.push_back({caption, what + " case " + scene.id, file});
+        };
+        add("image", "image of");
+        add("truth, in the colours of the classes", "classes in the truth of");
+        for (std::size_t k = 0; k < scene.runs.size(); ++k) {
+          const std::string dice = scene.runs[k]->loss + ", Dice " + fixed(scene.dice[k], 2);
+          add("mistakes of " + dice, "mistakes of " + dice + ", on");
+        }
         rows.push_back(row);
       }
     } catch (const Error& error) {

@@ -50,7 +50,7 @@ Picture draw_augmented(const data::Dataset& dataset, const Plan& plan) {
       const Tensor image = batch.images.alias(0, patch + Shape{info.channels}), label = batch.labels.alias(0, patch);
       const std::int64_t slice = patch.dims() == 3 ? patch[0] / 2 : 0;
       if (!window) window = window_of(image, slice, kLargest);
-      pictures.push_back(enlarged(draw_slice(image, slice, kLargest, {}, window), label, slice, kLargest, style));
+      pictures.push_back(enlarged(draw_slice(image, slice, kLargest, window), label, slice, kLargest, style));
       captions.push_back(caption);
     };
     add(plain.batch(sample), info.case_ids[static_cast<std::size_t>(options.cases[0])]);

@@ -2,53 +2,93 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include "apps/program/console.h"
 #include "apps/program/svg.h"
+#include "apps/program/words.h"
+#include "apps/report/card.h"
 #include "apps/report/html.h"
 #include "apps/report/overlays.h"
+#include "apps/report/paper/paper.h"
 #include "apps/report/plots/critical_difference.h"
 #include "apps/report/plots/learning_curves.h"
 #include "apps/report/plots/rows.h"
 #include "apps/report/slices.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
+#include "engine/names.h"
 
 namespace voxgrad::apps {
 namespace {
 
 constexpr double kNoLimit = 1e300;
+constexpr double kShown = 0.3;  // of the Dice below the best loss
 
-std::string legend() {
-  std::string keys = "<p>Kinds of losses: ";
+// What the marks of the plots mean, of the kinds that were compared.
+std::string legend(const Analysis& analysis) {
+  std::string keys;
   for (const auto& [family, shape] :
        {std::pair{losses::Family::distribution, "circle"}, std::pair{losses::Family::region, "square"},
         std::pair{losses::Family::boundary, "triangle"}, std::pair{losses::Family::compound, "diamond"}})
-    keys += key(text("var(--", losses::name_of(family), ")"), text(losses::name_of(family), " (", shape, ")"));
-  return keys + "</p>\n";
+    if (std::any_of(analysis.losses.begin(), analysis.losses.end(),
+                    [&](const LossStatistics& loss) { return family_of(loss.loss) == family; }))
+      keys += key(text("var(--", losses::name_of(family), ")"), text(losses::name_of(family), " (", shape, ")"));
+  return "<p>Kinds of losses: " + keys + "</p>\n";
 }
 
-std::string means_plot(const Analysis& analysis) {
-  RowPlot plot{
-      "mean Dice of the losses with 95 % intervals on " + analysis.name, "mean Dice, 95 % interval", {}, 0, 1, 0.1};
+// The plots of a page, which a paper takes, too.
+class Gallery {
+ public:
+  // Returns a plot for the page.
+  std::string add(const std::string& name, const Svg& picture, const std::string& caption) {
+    figures_.push_back({file_name(name), caption, picture});
+    return figure(picture.str(), caption);
+  }
+  const std::vector<Figure>& figures() const { return figures_; }
+
+ private:
+  std::vector<Figure> figures_;
+};
+
+Svg means_plot(const Analysis& analysis, double width = kPictureWidth) {
+  const bool intervals = shows_intervals(analysis);
+  const std::string what = intervals ? "mean Dice, 95 % interval" : "mean Dice";
+  // A loss that collapsed would leave no room for the differences between the others.
+  const double least = std::max(0.0, analysis.losses.front().mean - kShown);
+  RowPlot plot{what + " of the losses on " + analysis.name, what, {}, least, 1, 0.1};
   for (const LossStatistics& loss : analysis.losses) {
-    plot.rows.push_back(
-        {loss.loss, family_of(loss.loss), loss.mean, loss.mean, loss.mean, loss.interval.low, loss.interval.high});
+    plot.rows.push_back({loss.loss, family_of(loss.loss), loss.mean, loss.mean, loss.mean,
+                         intervals ? loss.interval.low : loss.mean, intervals ? loss.interval.high : loss.mean});
     if (loss.loss == analysis.baseline) plot.reference = loss.mean;
   }
-  return row_plot(plot);
+  return row_plot(plot, width);
 }
 
-std::string order_section(const std::vector<Analysis>& analyses) {
-  std::string pictures;
+// The first screen: the answer beside the ranking.
+std::string answer_part(const Comparison& comparison, const std::vector<Analysis>& analyses, Gallery& gallery) {
   const Analysis& all = analyses.back();
-  pictures += figure(means_plot(all), "Mean Dice, " + all.name + "; the dashed line is " + all.baseline);
-  if (all.why_open.empty())
-    pictures += figure(critical_difference_plot(all), "Mean rank over the cases, " + all.name +
-                                                          "; losses that share a bar on the right are not told apart");
+  const std::string caption =
+      (shows_intervals(all) ? "Mean Dice with 95 % intervals, " : "Mean Dice, ") + all.name +
+      (all.losses.size() > 1 ? "; the dashed line is " + all.baseline : "") +
+      (all.losses.back().mean < all.losses.front().mean - kShown ? "; losses at the left edge are below the scale"
+                                                                 : "");
+  const std::string phone = gallery.add("ranking", means_plot(all), caption);
+  return "<div class=\"answer\">\n" + to_html(card_of(comparison, analyses)) + "<div>\n" +
+         by_width(figure(means_plot(all, kWideWidth).str(), caption), phone) + legend(all) + "</div>\n</div>\n";
+}
+
+std::string order_section(const std::vector<Analysis>& analyses, Gallery& gallery) {
+  std::string pictures;
   for (std::size_t i = 0; i + 1 < analyses.size(); ++i)
-    pictures += figure(means_plot(analyses[i]), "Mean Dice, " + analyses[i].name);
-  return section("Means and critical differences", legend() + figures(pictures));
+    pictures += gallery.add("means_" + analyses[i].name, means_plot(analyses[i]), "Mean Dice, " + analyses[i].name);
+  for (const Analysis& analysis : analyses)
+    if (analysis.why_open.empty() && analysis.losses.size() > 1)
+      pictures += gallery.add(
+          "ranks_" + analysis.name, critical_difference_plot(analysis),
+          "Mean rank over the cases, " + analysis.name + "; losses that share a bar on the right are not told apart");
+  return pictures.empty() ? "" : section("Means and critical differences", figures(pictures));
 }
 
 // Returns the values of one class of the tested cases, over all runs of a loss.
@@ -61,7 +101,7 @@ std::vector<double> class_values(const Comparison& comparison, const std::string
   return values;
 }
 
-std::string boxes_section(const Comparison& comparison, const std::vector<Analysis>& analyses) {
+std::string boxes_section(const Comparison& comparison, const std::vector<Analysis>& analyses, Gallery& gallery) {
   std::string pictures;
   for (std::size_t d = 0; d < comparison.datasets.size(); ++d) {
     const ComparedDataset& dataset = comparison.datasets[d];
@@ -71,7 +111,7 @@ std::string boxes_section(const Comparison& comparison, const std::vector<Analys
       for (const LossStatistics& loss : analyses[d].losses)
         add_box(plot, loss.loss, family_of(loss.loss),
                 class_values(comparison, dataset.name, loss.loss, label, "dice"));
-      pictures += figure(row_plot(plot), what);
+      pictures += gallery.add("dice_" + dataset.name + "_" + dataset.class_names[label], row_plot(plot), what);
     }
   }
   return section(
@@ -79,25 +119,42 @@ std::string boxes_section(const Comparison& comparison, const std::vector<Analys
       paragraph("Mark: median; box: quartiles; line: 5th to 95th percentile of the cases.") + figures(pictures));
 }
 
-std::string curves_section(const Comparison& comparison, const std::vector<Analysis>& analyses) {
+std::string curves_section(const Comparison& comparison, const std::vector<Analysis>& analyses, Gallery& gallery) {
   std::string pictures;
   for (std::size_t d = 0; d < comparison.datasets.size(); ++d) {
-    const std::string plot = learning_curves_plot(comparison, comparison.datasets[d].name, shown_losses(analyses[d]));
-    if (!plot.empty())
-      pictures +=
-          figure(plot, comparison.datasets[d].name + ": first, baseline and last of the ranking; thin: the others");
+    const std::string& name = comparison.datasets[d].name;
+    std::vector<std::string> losses;
+    for (const LossStatistics& loss : analyses[d].losses) losses.push_back(loss.loss);
+    const auto plot = [&](double width) { return named_curves_plot(comparison, name, losses, width); };
+    const std::optional<Svg> desk = plot(kWideWidth), phone = plot(kPictureWidth);
+    if (!desk) continue;
+    const std::string caption = "Mean over the trainings, " + name;
+    gallery.add("curves_" + name, comparison.datasets.size() > 1 ? *phone : *desk,
+                caption);  // two fit a line of a paper
+    pictures += by_width(figure(desk->str(), caption), figure(phone->str(), caption));
   }
-  return pictures.empty() ? "" : section("Learning curves", figures(pictures));
+  if (pictures.empty()) return "";
+  return section(
+      "Learning curves",
+      paragraph("Point at a line or a name to see it alone. Lines that end at the lower edge are far below.") +
+          figures(pictures));
 }
 
-std::string overlays_section(const std::vector<OverlayRow>& rows, const std::vector<std::string>& notes) {
-  std::string body = "<p>" + legend_of_mistakes() + "</p>\n";
-  for (const OverlayRow& row : rows) body += paragraph(row.dataset + ", " + row.caption) + tiles(row.tiles);
+std::string overlays_section(const Comparison& comparison, const std::vector<OverlayRow>& rows,
+                             const std::vector<std::string>& notes) {
+  std::string body;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const ComparedDataset& dataset = comparison.datasets[rows[i].dataset];
+    if (i == 0) body += "<p>Mistakes: " + legend_of_mistakes() + "</p>\n";
+    if (i == 0 || rows[i - 1].dataset != rows[i].dataset)
+      body += "<p>Classes of " + escaped(dataset.name) + ": " + legend_of_classes(dataset) + "</p>\n";
+    body += "<h3>" + escaped(rows[i].caption) + "</h3>\n" + tiles(rows[i].tiles, true);
+  }
   for (const std::string& note : notes) body += paragraph(note);
-  return rows.empty() && notes.empty() ? "" : section("Predictions", body);
+  return body.empty() ? "" : section("Predictions", body);
 }
 
-std::string sizes_section(const Comparison& comparison, const std::vector<Analysis>& analyses) {
+std::string sizes_section(const Comparison& comparison, const std::vector<Analysis>& analyses, Gallery& gallery) {
   std::string pictures;
   for (std::size_t i = 0; i < comparison.datasets.size(); ++i) {
     RowPlot plot{"bias of the predicted size on " + analyses[i].name, "(predicted - true) / true volume", {}, -1, 2};
@@ -105,7 +162,7 @@ std::string sizes_section(const Comparison& comparison, const std::vector<Analys
     for (const SizeBias& bias : size_bias(comparison, analyses[i]))
       plot.rows.push_back({bias.loss, family_of(bias.loss), bias.median, bias.low_quartile, bias.high_quartile,
                            bias.low_quartile, bias.high_quartile});
-    pictures += figure(row_plot(plot), analyses[i].name);
+    pictures += gallery.add("size_bias_" + analyses[i].name, row_plot(plot), "Bias of the size, " + analyses[i].name);
   }
   return section("Bias of the predicted size",
                  paragraph("Median and quartiles over cases and classes. Left of the line regions are too small, right "
@@ -113,7 +170,7 @@ std::string sizes_section(const Comparison& comparison, const std::vector<Analys
                      figures(pictures));
 }
 
-std::string costs_section(const Analysis& analysis) {
+std::string costs_section(const Analysis& analysis, Gallery& gallery) {
   RowPlot time{"seconds per training", "seconds per training and test", {}, 0, kNoLimit};
   RowPlot memory{"memory per training", "largest sum of all tensors, MiB", {}, 0, kNoLimit};
   time.from_zero = memory.from_zero = true;
@@ -123,9 +180,30 @@ std::string costs_section(const Analysis& analysis) {
     const double mebibytes = loss.memory / (1 << 20);
     memory.rows.push_back({loss.loss, family, mebibytes, mebibytes, mebibytes, mebibytes, mebibytes});
   }
-  return section("Time and memory",
-                 paragraph("Means over the runs, on the machine of the protocol; other programs may have run beside.") +
-                     figures(figure(row_plot(time), "Time") + figure(row_plot(memory), "Memory")));
+  return section(
+      "Time and memory",
+      paragraph("Means over the runs, on the machine of the protocol; other programs may have run beside.") +
+          figures(gallery.add("seconds", row_plot(time), "Time") + gallery.add("memory", row_plot(memory), "Memory")));
+}
+
+std::string title_of(const Comparison& comparison, const Analysis& all) {
+  const std::size_t losses = all.losses.size(), datasets = comparison.datasets.size();
+  return text(losses == 1 ? "Trainings with " + all.losses.front().loss : text("Comparison of ", losses, " losses"),
+              " on ", datasets == 1 ? comparison.datasets.front().name : text(datasets, " datasets"));
+}
+
+// "39 trainings: 13 losses, 1 dataset, 3 seeds, the split of the file."
+std::string head_words(const Comparison& comparison, const Analysis& all) {
+  const auto counted = [](std::size_t count, const std::string& what, const std::string& more) {
+    return text(count, " ", what, count == 1 ? "" : more);
+  };
+  const auto seeds = static_cast<std::size_t>(comparison.protocol.value("seeds", 1));
+  const auto folds = static_cast<std::size_t>(comparison.protocol.value("folds", 0));
+  return join({counted(comparison.runs.size(), "training", "s") + ": " + counted(all.losses.size(), "loss", "es"),
+               counted(comparison.datasets.size(), "dataset", "s"), counted(seeds, "seed", "s"),
+               folds > 0 ? text(folds, " folds") : "the split of the file"},
+              ", ") +
+         ".";
 }
 
 }  // namespace
@@ -137,27 +215,26 @@ std::string write_report(const Comparison& comparison, const std::vector<Analysi
                 "let the comparison end");
   std::vector<std::string> notes;
   const std::vector<OverlayRow> pictures = overlays(comparison, analyses, directory, redraw, notes);
-  std::string body, words;
-  const int seeds = comparison.protocol.value("seeds", 1);
-  body += paragraph(text(
-      comparison.runs.size(), " trainings: ", analyses.back().losses.size(), " losses, ", comparison.datasets.size(),
-      comparison.datasets.size() == 1 ? " dataset, " : " datasets, ", seeds, seeds == 1 ? " seed, " : " seeds, ",
-      comparison.protocol.value("folds", 0) > 0 ? text(comparison.protocol.value("folds", 0), " folds")
-                                                : std::string("the split of the file"),
-      ". The same comparison in a new directory:"));
-  body += "<code>" + escaped(comparison.protocol.value("command", "")) + "</code>\n";
-  for (const std::string& part : answers.words) words += paragraph(part);
-  body += section("In words", words);
-  body += ranking_section(analyses) + heat_map_section(analyses) + order_section(analyses);
-  body += boxes_section(comparison, analyses) + curves_section(comparison, analyses);
-  body += overlays_section(pictures, notes) + sizes_section(comparison, analyses) + answers_section(answers);
-  body += metrics_section(comparison, analyses) + costs_section(analyses.back());
-  body += protocol_section(comparison, analyses);
-  const std::size_t count = analyses.back().losses.size();
-  const std::string title =
-      count == 1 ? "Trainings with " + analyses.back().losses.front().loss : text("Comparison of ", count, " losses");
+  const Analysis& all = analyses.back();
+  Gallery gallery;
+  std::string body = paragraph(head_words(comparison, all)) + answer_part(comparison, analyses, gallery);
+  body += ranking_section(analyses) + heat_map_section(analyses);
+  body += "<div class=\"sections\">\n" + order_section(analyses, gallery) +
+          curves_section(comparison, analyses, gallery) + "</div>\n";
+  body += overlays_section(comparison, pictures, notes);
+  body += "<div class=\"sections\">\n" + boxes_section(comparison, analyses, gallery) +
+          sizes_section(comparison, analyses, gallery) + costs_section(all, gallery) + "</div>\n";
+  if (all.losses.size() > 1) body += answers_section(answers, all);
+  body += metrics_section(comparison, analyses) + protocol_section(comparison, analyses);
+  body +=
+      section("The same comparison again, and a paper",
+              paragraph("In a new directory (-o):") + "<code>" + escaped(comparison.protocol.value("command", "")) +
+                  "</code>\n" +
+                  paragraph("The folder paper/ beside this page has the tables for LaTeX and as CSV, every figure as "
+                            "SVG and PDF, a paragraph of methods, and the references."));
+  write_paper(comparison, analyses, gallery.figures(), directory);
   const std::string path = directory + "/report.html";
-  write_text(path, page(title, body));
+  write_text(path, page(title_of(comparison, all), body));
   return path;
 }
 

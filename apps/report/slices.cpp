@@ -10,12 +10,15 @@
 #include "data/exchange/output.h"
 #include "engine/error.h"
 #include "engine/names.h"
+#include "engine/ops.h"
 
 namespace voxgrad::apps {
 namespace {
 
 constexpr std::int64_t kTile = 320, kPhoto = 1024;  // pixels of a side of a slice and of a picture
 constexpr int kTiles = 9;
+constexpr Colour kAgreement{0x56, 0xB4, 0xE9}, kMissed{0xF0, 0xE4, 0x42}, kFalse{0xD5, 0x5E, 0x00};
+constexpr std::uint8_t kNoMatter = 255;  // of a map of mistakes
 constexpr std::int64_t kGap = 6, kPaper = 10;
 constexpr double kHidden = 0.6;                 // how much of the image ignored voxels cover
 constexpr std::int64_t kPixelsPerBorder = 200;  // a border has a pixel for so many pixels of the picture
@@ -127,13 +130,19 @@ std::int64_t fullest_slice(const Tensor& labels, int ignore) {
   return fullest;
 }
 
-PaintOf mistakes(const Tensor& truth, const Tensor& prediction, int ignore) {
-  constexpr double kCover = 0.65;  // how much of the image a colour covers
-  return
-      [right = truth.data<std::uint8_t>(), found = prediction.data<std::uint8_t>(), ignore](std::int64_t i) -> Paint {
-        if (right[i] == ignore || (right[i] == 0 && found[i] == 0)) return {};
-        return {right[i] == found[i] ? kAgreement : found[i] == 0 ? kMissed : kFalse, kCover};
-      };
+Tensor mistakes(const Tensor& truth, const Tensor& prediction, int ignore) {
+  Tensor result = zeros(truth.shape(), DType::u8);
+  const std::uint8_t *right = truth.data<std::uint8_t>(), *found = prediction.data<std::uint8_t>();
+  std::uint8_t* map = result.data<std::uint8_t>();
+  for (std::int64_t i = 0; i < truth.numel(); ++i) {
+    const bool nothing = right[i] == 0 && found[i] == 0;
+    map[i] = right[i] == ignore ? kNoMatter : nothing ? 0 : right[i] == found[i] ? 1 : found[i] == 0 ? 2 : 3;
+  }
+  return result;
+}
+
+LabelStyle style_of_mistakes(const LabelStyle& classes) {
+  return {{{}, kAgreement, kMissed, kFalse}, kNoMatter, classes.upright, classes.area};
 }
 
 std::string legend_of_mistakes() {
@@ -154,8 +163,7 @@ Window window_of(const Tensor& image, std::int64_t slice, std::int64_t largest) 
   return {dark, light};
 }
 
-Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over,
-                   const std::optional<Window>& window) {
+Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const std::optional<Window>& window) {
   const SliceExtents extents(image.shape().without(-1));
   const std::int64_t channels = image.extent(-1), shown = channels == 3 ? 3 : 1, area = extents.height * extents.width;
   const float* values = image.data<float>() + slice * area * channels;
@@ -165,12 +173,10 @@ Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest
   for (std::int64_t y = 0; y < extents.height; y += step)
     for (std::int64_t x = 0; x < extents.width; x += step) {
       const std::int64_t i = y * extents.width + x;
-      const Paint paint = over ? over(slice * area + i) : Paint{};
       for (std::int64_t c = 0; c < 3; ++c) {
         const double value = static_cast<double>(values[i * channels + (shown == 3 ? c : 0)]);
         const double share = light > dark ? std::clamp((value - dark) / (light - dark), 0.0, 1.0) : 0.5;
-        picture.rgb.push_back(
-            static_cast<std::uint8_t>((1 - paint.share) * 255 * share + paint.share * nth(paint.colour, c)));
+        picture.rgb.push_back(static_cast<std::uint8_t>(255 * share));
       }
     }
   return picture;

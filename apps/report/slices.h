@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,21 +16,6 @@ namespace voxgrad::apps {
 // are; 0 for labels [Y, X].
 std::int64_t fullest_slice(const Tensor& labels, int ignore = 255);
 
-// What is laid over a pixel; nothing if `share`, its weight against the image, is 0.
-struct Paint {
-  Colour colour{};
-  double share = 0;
-};
-// Receives the number of a voxel in [*S].
-using PaintOf = std::function<Paint(std::int64_t voxel)>;
-
-// How a prediction u8 [*S] agrees with the truth u8 [*S]: what was found, missed and found wrongly, in the blue, yellow
-// and vermilion of Okabe and Ito's palette, which everybody can tell apart. The tensors must outlive the result.
-inline constexpr Colour kAgreement{0x56, 0xB4, 0xE9}, kMissed{0xF0, 0xE4, 0x42}, kFalse{0xD5, 0x5E, 0x00};
-PaintOf mistakes(const Tensor& truth, const Tensor& prediction, int ignore);
-// What these colours mean, as HTML.
-std::string legend_of_mistakes();
-
 // What is drawn black and what white.
 struct Window {
   double dark = 0, light = 0;
@@ -41,7 +25,7 @@ Window window_of(const Tensor& image, std::int64_t slice, std::int64_t largest);
 
 // Draws a slice of an image [*S, C] with at most `largest` pixels a side; of larger ones every second or third voxel is
 // drawn. Three channels are colours; otherwise the first one is drawn in grey. The default is the image's own window.
-Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest, const PaintOf& over = {},
+Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest,
                    const std::optional<Window>& window = {});
 
 // How labels are shown: a colour for each class, and grey where they have the value `ignore`.
@@ -58,6 +42,15 @@ inline constexpr Colour kIgnored{128, 128, 128};
 std::vector<Colour> class_colours(const nn::ModelSpec& model, const std::string& where);
 // The style for a case, with these colours, or with the default ones if there are not as many as classes.
 LabelStyle label_style(const data::Case& one, std::vector<Colour> colours, std::int64_t classes, int ignore = -1);
+
+// How a prediction u8 [*S] agrees with the truth u8 [*S], as labels u8 [*S]: 0 where both are background, 1 found, 2
+// missed, 3 found wrongly, 255 where the truth is `ignore`.
+Tensor mistakes(const Tensor& truth, const Tensor& prediction, int ignore);
+// How these are shown: in the blue, yellow and vermilion of Okabe and Ito's palette, which everybody can tell apart,
+// and otherwise as the classes are.
+LabelStyle style_of_mistakes(const LabelStyle& classes);
+// What these colours mean, as HTML.
+std::string legend_of_mistakes();
 
 // Enlarges a picture that draw_slice() made with the same `slice` and `largest` by the largest whole factor that
 // `largest` allows. The classes of `labels` u8 [*S] are laid over it with clear borders; undefined labels leave it as

@@ -1,10 +1,12 @@
 // Makes the sections of a report that are tables.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstdio>
 
 #include "apps/program/console.h"
-#include "apps/program/manifest.h"
 #include "apps/program/svg.h"
+#include "apps/report/card.h"
 #include "apps/report/html.h"
 #include "apps/report/report.h"
 #include "engine/error.h"
@@ -23,31 +25,42 @@ std::string verdict_words(Verdict verdict) {
   return "not known";
 }
 
-std::string p_words(double p) { return p < 0.001 ? "&lt; 0.001" : fixed(p, 3); }
+std::string p_words(double p) { return p < 0.001 ? "&lt; 0.001" : p > 0.99 ? "&gt; 0.99" : fixed(p, 3); }
 
 std::string signed_with_interval(const Contrast& contrast) {
   return (contrast.difference > 0 ? "+" : "") + with_interval(contrast.difference, contrast.interval);
 }
 
-std::string ranking_table(const Analysis& analysis) {
-  HtmlTable table(text(analysis.name, ", ", cases_words(analysis), ". ",
-                       analysis.why_open.empty()
-                           ? text("Agreement of rankings of other cases and trainings, Kendall's tau-b: median ",
-                                  fixed(analysis.tau_median, 2), ", 5th percentile ", fixed(analysis.tau_low, 2), ".")
-                           : "Nothing follows for the losses: " + analysis.why_open + "."),
-                  {"loss", "rank", "mean Dice [95 % interval]", "to " + analysis.baseline + " [95 % interval]",
-                   "p (Holm)", "verdict", "rank, 95 %", "SD over cases", "SD over seeds"});
+// A column without anything to say is left out: intervals of too few, tests where nothing follows, one seed's spread.
+// Why nothing follows is said unless it was said before.
+std::string ranking_table(const Analysis& analysis, bool why) {
+  const bool sayable = analysis.why_open.empty(), several = analysis.losses.size() > 1;
+  const std::string interval = shows_intervals(analysis) ? " [95 % interval]" : "";
+  std::vector<std::string> header{"loss", "rank", "mean Dice" + interval};
+  if (several) header.push_back("to " + analysis.baseline + interval);
+  if (several && sayable) header.insert(header.end(), {"p (Holm)", "verdict", "rank, 95 %"});
+  header.push_back("SD over cases");
+  if (analysis.seeds > 1) header.push_back("SD over seeds");
+  std::string caption = text(analysis.name, ", ", cases_words(analysis), ".");
+  if (!sayable && why) caption += " Nothing follows for the losses: " + analysis.why_open + ".";
+  if (sayable && several)
+    caption += text(" Agreement with rankings of other cases and trainings, Kendall's tau\u2011b: median ",
+                    fixed(analysis.tau_median, 2), ", 5th percentile ", fixed(analysis.tau_low, 2), ".");
+  HtmlTable table(caption, header);
   for (const LossStatistics& loss : analysis.losses) {
-    std::vector<std::string> cells{escaped(loss.loss), std::to_string(loss.rank),
-                                   with_interval(loss.mean, loss.interval)};
-    if (loss.loss == analysis.baseline)
-      cells.insert(cells.end(), {"", "", "baseline"});
-    else
-      cells.insert(cells.end(), {signed_with_interval(loss.to_baseline), p_words(loss.to_baseline.p_holm),
-                                 verdict_words(loss.to_baseline.verdict)});
-    if (loss.diverged > 0) cells.back() += text(" (", loss.diverged, " of ", loss.runs, " runs diverged)");
-    cells.insert(cells.end(), {fixed(loss.ranks.low, 0) + " to " + fixed(loss.ranks.high, 0), fixed(loss.sd_cases, 3),
-                               fixed(loss.sd_seeds, 4)});
+    const bool baseline = loss.loss == analysis.baseline;
+    std::vector<std::string> cells{escaped(loss.loss), std::to_string(loss.rank), mean_words(analysis, loss)};
+    if (loss.diverged > 0) cells[0] += text(" (", loss.diverged, " of ", loss.runs, " runs diverged)");
+    if (several)
+      cells.push_back(baseline ? "baseline"
+                      : shows_intervals(analysis)
+                          ? signed_with_interval(loss.to_baseline)
+                          : (loss.to_baseline.difference > 0 ? "+" : "") + fixed(loss.to_baseline.difference, 3));
+    if (several && sayable)
+      cells.insert(cells.end(), {baseline ? "" : p_words(loss.to_baseline.p_holm),
+                                 baseline ? "" : verdict_words(loss.to_baseline.verdict), ranks_words(loss)});
+    cells.push_back(fixed(loss.sd_cases, 3));
+    if (analysis.seeds > 1) cells.push_back(fixed(loss.sd_seeds, 4));
     table.row(cells);
   }
   return table.str();
@@ -87,61 +100,100 @@ std::vector<double> all_numbers(const Comparison& comparison, const std::string&
   return values;
 }
 
+// The settings of each dataset as they were used; nothing for results of earlier versions.
+std::string settings_table(const Comparison& comparison) {
+  std::vector<std::string> header{"setting"};
+  for (const ComparedDataset& dataset : comparison.datasets) {
+    if (!dataset.used.contains("settings")) return "";
+    header.push_back(dataset.name);
+  }
+  HtmlTable table("The settings of the trainings, as they were used", header);
+  for (const auto& [name, first] : comparison.datasets.front().used.at("settings").items()) {
+    std::string shown = name;
+    std::replace(shown.begin(), shown.end(), '_', ' ');
+    std::vector<std::string> cells{shown};
+    for (const ComparedDataset& dataset : comparison.datasets) {
+      const Json value = dataset.used.at("settings").value(name, Json(""));
+      const std::string words = value.is_boolean()        ? (value.get<bool>() ? "yes" : "no")
+                                : value.is_number_float() ? text(value.get<double>())
+                                : value.is_string()       ? value.get<std::string>()
+                                                          : value.dump();
+      cells.push_back(words.empty() ? "none" : escaped(words));
+    }
+    table.row(cells);
+  }
+  return table.str();
+}
+
 }  // namespace
 
+std::string checksums_words(const ComparedDataset& dataset) {
+  const auto hexadecimal = [&](const char* name) {
+    char digits[9];
+    std::snprintf(digits, sizeof digits, "%08x", dataset.used.at(name).get<std::uint32_t>());
+    return std::string(digits);
+  };
+  return dataset.used.contains("images_crc32") ? hexadecimal("images_crc32") + " " + hexadecimal("labels_crc32") : "";
+}
+
 std::string ranking_section(const std::vector<Analysis>& analyses) {
-  std::string body = paragraph(
+  const std::string how = paragraph(
       "A case counts with its Dice averaged over the classes that its truth has, and over the seeds. Where the dataset "
       "names groups, such as patients, a group counts once. Intervals and p (Student's t, Satterthwaite's degrees of "
-      "freedom) take account of other cases and of other trainings; with one training of each loss, of other cases "
-      "alone. p is adjusted for all pairs of losses (Holm). A loss is better or worse if p < 0.05, and equal if a "
-      "difference of 0.01 or more is excluded (two one-sided tests). Alarms: classes that were found where the truth "
-      "does not have them.");
-  body += ranking_table(analyses.back());
+      "freedom) take account of other cases and of other trainings; with one training of each loss, or too few cases, "
+      "there are none. p is adjusted for all pairs of losses (Holm). A loss is better or worse if p < 0.05, and equal "
+      "if a difference of 0.01 or more is excluded (two one-sided tests). Alarms: classes that were found where the "
+      "truth does not have them.");
+  std::string body = ranking_table(analyses.back(), false);
   body += folded("Spread, other rankings, sizes of effects", spread_table(analyses.back()));
   for (std::size_t i = 0; i + 1 < analyses.size(); ++i)
-    body += folded(analyses[i].name, ranking_table(analyses[i]) + spread_table(analyses[i]));
-  return section("Ranking", body);
+    body += folded(analyses[i].name, ranking_table(analyses[i], true) + spread_table(analyses[i]));
+  return section("Ranking", body + folded("How this is computed", how));
 }
 
 std::string heat_map_section(const std::vector<Analysis>& analyses) {
+  constexpr double kWhite = 0.1;  // this far below the best of a column nothing is shaded
+  if (analyses.size() < 2) return "";
   std::vector<std::string> header{"loss"};
   for (const Analysis& analysis : analyses) header.push_back(analysis.name);
-  HtmlTable table("Mean Dice of every loss on every dataset; the darker, the better among the losses of a column.",
-                  header);
+  HtmlTable table(
+      "Mean Dice of every loss on every dataset. The best of a column has the full colour; what is 0.1 or "
+      "more below it has none.",
+      header);
   for (const LossStatistics& loss : analyses.back().losses) {
     std::vector<std::string> cells{escaped(loss.loss)};
-    for (const Analysis& analysis : analyses) {
-      double least = 1, most = 0, own = 0;
-      for (const LossStatistics& other : analysis.losses) {
-        least = std::min(least, other.mean);
-        most = std::max(most, other.mean);
-        if (other.loss == loss.loss) own = other.mean;
-      }
-      cells.push_back(HtmlTable::shaded(fixed(own, 3), most > least ? (own - least) / (most - least) : 0));
-    }
+    for (const Analysis& analysis : analyses)
+      for (const LossStatistics& other : analysis.losses)
+        if (other.loss == loss.loss)
+          cells.push_back(
+              HtmlTable::shaded(fixed(other.mean, 3), 1 - (analysis.losses.front().mean - other.mean) / kWhite));
     table.row(cells);
   }
   return section("Losses and datasets", table.str());
 }
 
-std::string answers_section(const Answers& answers) {
+std::string answers_section(const Answers& answers, const Analysis& all) {
+  const bool known = shows_intervals(all);
+  const auto number = [known](double value, const Interval& interval) {
+    return known ? with_interval(value, interval) : fixed(value, 3);
+  };
   std::string body = paragraph(
-      "A kind of losses counts, case by case, with the median of its losses. In brackets 95 % intervals; differences "
-      "to "
-      "distribution losses are paired by case. Metric-sensitive are the region losses, in part the compound ones.");
+      std::string("A kind of losses counts, case by case, with the median of its losses. ") +
+      (known ? "In brackets are 95 % intervals of these trainings on other cases; differences to distribution losses "
+               "are paired by case. "
+             : "These are numbers of these trainings on these cases; what others would give is not known. ") +
+      "Metric-sensitive are the region losses, in part the compound ones.");
   for (const Question& question : answers.questions) {
     HtmlTable table("By " + question.name + ": mean Dice, and its difference to the distribution losses",
                     {question.name, "cases", "kind", "losses", "mean Dice", "difference"});
     for (const CaseGroup& group : question.groups)
       for (const KindScore& kind : group.kinds) {
         const bool alone = kind.family == losses::Family::distribution || std::isnan(kind.difference);
-        table.row(
-            {escaped(group.name), std::to_string(group.cases), losses::name_of(kind.family),
-             std::to_string(kind.losses), with_interval(kind.mean, kind.interval),
-             alone ? "" : (kind.difference > 0 ? "+" : "") + with_interval(kind.difference, kind.difference_interval)});
+        table.row({escaped(group.name), std::to_string(group.cases), losses::name_of(kind.family),
+                   std::to_string(kind.losses), number(kind.mean, kind.interval),
+                   alone ? "" : (kind.difference > 0 ? "+" : "") + number(kind.difference, kind.difference_interval)});
       }
-    body += table.str();
+    body += folded("By " + question.name, table.str());
   }
   return section("Kinds of losses", body);
 }
@@ -193,23 +245,15 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
       "For a dataset, fold and seed every loss starts from the same weights, sees the same patches in the same order "
       "and has the same number of steps; the weights with the best validation Dice are tested. A diverged training "
       "counts with Dice 0. A class that is not in the truth of a case has no Dice there.");
-  HtmlTable settings("Settings", {"setting", "value"});
+  HtmlTable settings("The comparison", {"setting", "value"});
   for (const auto& [name, value] : protocol.items())
     if (!value.is_object() && name != "command" && name != "losses")
       settings.row({escaped(name), escaped(value.is_string() ? value.get<std::string>() : value.dump())});
-  if (protocol.contains("settings"))
-    for (const auto& [name, value] : protocol["settings"].items()) {
-      const bool unset = value == 0 || value == "";
-      settings.row({escaped(name), unset && name != "validate_every"
-                                       ? "from the data, or none"
-                                       : escaped(value.is_string() ? value.get<std::string>() : value.dump())});
-    }
-  const Json versions = manifest();
   for (const char* name : {"version", "compiler", "cpu"})
-    settings.row({name, escaped(versions.at(name).get<std::string>())});
+    settings.row({name, escaped(comparison.versions.at(name).get<std::string>())});
   settings.row({"losses", std::to_string(analyses.back().losses.size())});
-  HtmlTable datasets("Datasets",
-                     {"dataset", "axes", "classes", "test cases", "foreground, median %", "objects, median diameter"});
+  HtmlTable datasets("Datasets", {"dataset", "axes", "classes", "test cases", "foreground, median %",
+                                  "objects, median diameter", "checksums of images and labels (CRC-32)"});
   for (const ComparedDataset& dataset : comparison.datasets) {
     std::vector<double> foreground, sizes;
     for (const TestCase& one : dataset.cases) {
@@ -220,9 +264,9 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
     std::sort(sizes.begin(), sizes.end());
     datasets.row({escaped(dataset.name), std::to_string(dataset.dims), std::to_string(dataset.class_names.size() - 1),
                   std::to_string(dataset.cases.size()), significant(quantile(foreground, 0.5)),
-                  significant(quantile(sizes, 0.5)) + " " + dataset.unit});
+                  significant(quantile(sizes, 0.5)) + " " + dataset.unit, checksums_words(dataset)});
   }
-  return section("Protocol", body + datasets.str() + settings.str());
+  return section("Protocol", body + datasets.str() + settings.str() + settings_table(comparison));
 }
 
 }  // namespace voxgrad::apps

@@ -35,7 +35,7 @@ std::string curves_svg(const std::vector<EpochRecord>& history) {
   const std::int64_t epochs = history.empty() ? 0 : history.back().epoch;
   const Axis loss{low, high, kBottom, kTop}, dice{0, 1, kBottom, kTop};
   const Axis epoch{1, static_cast<double>(epochs), kSide, kRight};
-  Svg svg(kWidth, kHeight, "training loss and validation Dice over the epochs", kStyle);
+  Svg svg(kWidth, kHeight, "training loss and validation Dice over the epochs");
   for (int i = 0; i <= 4; ++i) {
     const double share = i / 4.0, y = dice(share);
     svg.line(kSide, y, kRight, y, "grid");
@@ -44,7 +44,7 @@ std::string curves_svg(const std::vector<EpochRecord>& history) {
   }
   svg.text(kSide, kTop - 14, "start", "training loss", "loss");
   svg.text(kRight, kTop - 14, "end", "validation Dice", "dice");
-  if (history.empty()) return svg.str();
+  if (history.empty()) return svg.str(kStyle);
   svg.text(kSide, kHeight - 14, "start", "epoch 1");
   svg.text(kRight, kHeight - 14, "end", "epoch " + std::to_string(epochs));
   const auto draw = [&](const Axis& axis, double EpochRecord::*value, const std::string& style) {
@@ -57,7 +57,7 @@ std::string curves_svg(const std::vector<EpochRecord>& history) {
   };
   draw(loss, &EpochRecord::loss, "loss");
   draw(dice, &EpochRecord::val_dice, "dice");
-  return svg.str();
+  return svg.str(kStyle);
 }
 
 }  // namespace voxgrad::apps

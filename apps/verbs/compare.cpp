@@ -139,7 +139,8 @@ void run(CompareArguments& arguments, const Program& program) {
   const std::string report = write_report(comparison, findings.analyses, findings.answers, options.out, true);
   if (common.json) return print_text(read_text(options.out + "/results.json"));
   print_text(ranking_text(findings.analyses) + "\n" + join(findings.answers.words, "\n\n") +
-             "\n\nresults: " + options.out + "/results.json and results.csv\nreport:  " + report + "\n");
+             "\n\nresults: " + options.out + "/results.json and results.csv\nreport:  " + report +
+             "\npaper:   " + options.out + "/paper\n");
 }
 
 }  // namespace

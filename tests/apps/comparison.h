@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/comparison/compare.h"
+#include "apps/program/manifest.h"
 #include "tests/apps/support.h"
 
 namespace voxgrad::test {
@@ -33,6 +34,7 @@ inline apps::Comparison made_up(const std::vector<apps::ComparedRun>& runs) {
   apps::Comparison comparison;
   comparison.numbers = {"dice", "relative_volume_difference", "hd95", "tp", "fp", "fn"};
   comparison.runs = runs;
+  comparison.versions = apps::manifest();
   for (const apps::ComparedRun& run : runs) {
     apps::ComparedDataset dataset{run.dataset, run.dataset + ".h5", 2, {"background", "thing"}, {}};
     for (const apps::CaseNumbers& one : run.cases)

@@ -3,13 +3,17 @@
 
 #include <cmath>
 #include <filesystem>
+#include <optional>
 
+#include "apps/program/console.h"
 #include "apps/program/svg.h"
 #include "apps/report/html.h"
 #include "apps/report/picture.h"
 #include "apps/report/plots/critical_difference.h"
 #include "apps/report/plots/learning_curves.h"
 #include "apps/report/plots/rows.h"
+#include "data/formats/image.h"
+#include "engine/error.h"
 #include "tests/apps/comparison.h"
 #include "tests/apps/pages.h"
 
@@ -41,12 +45,16 @@ TEST_CASE("a page of made-up results: well-formed, self-contained, with everythi
   const std::string html =
       bytes_of(write_report(comparison, findings.analyses, findings.answers, folder.file(""), true));
   check_page(html);
-  for (const char* words : {"a &amp; b", "&lt;c&gt;", "voxgrad compare &quot;a &amp; b.h5&quot;", "In words", "Ranking",
-                            "Losses and datasets", "critical difference", "Dice per class", "Learning curves",
-                            "No pictures of a &amp; b", "Bias of the predicted size", "Kinds of losses",
-                            "Time and memory", "Protocol", "diverged", "95 % interval", "Holm"})
+  for (const char* words :
+       {"a &amp; b", "&lt;c&gt;", "voxgrad compare &quot;a &amp; b.h5&quot;", "class=\"card",
+        "Comparison of 4 losses on 2 datasets", "Ranking", "Losses and datasets", "critical difference",
+        "Dice per class", "Learning curves", "No pictures of a &amp; b", "Bias of the predicted size",
+        "Kinds of losses", "Time and memory", "Protocol", "diverged", "95 % interval", "Holm"})
     CHECK_MESSAGE(contains(html, words), words);
   CHECK(contains(html, "1 of 2 runs diverged"));
+  CHECK(html.find("class=\"card") < html.find("<h2>Ranking"));
+  CHECK(contains(html, "swipe it"));
+  CHECK(!contains(html, "from the data"));
 }
 
 TEST_CASE("the report of a real comparison, and the same bytes from its results alone") {
@@ -58,14 +66,68 @@ TEST_CASE("the report of a real comparison, and the same bytes from its results 
   CHECK(contains(outcome.out, "On these data"));
   const std::string html = bytes_of(out + "/report.html");
   check_page(html);
-  CHECK(count(html, "data:image/png;base64,") >= 6);
-  CHECK(contains(html, "worst case of"));
+  CHECK(count(html, "data:image/png;base64,") == 12);  // three cases: image, truth and what two losses made of it
+  for (const char* words : {"worst case of", "classes in the truth of", "liver", "found as in the truth",
+                            "No loss can be recommended yet", "Compare again with --seeds 3", "<td>32x32</td>"})
+    CHECK_MESSAGE(contains(html, words), words);
+  const data::Image picture = data::read_image(out + "/overlays/organs2d_worst_0.png");
+  CHECK(picture.extents() == Shape{480, 480});  // ten pixels for each of the case
+  const std::string paper = bytes_of(out + "/paper/methods.tex");
   std::filesystem::remove(data);  // nothing is trained or predicted again
   std::filesystem::remove(out + "/report.html");
   const Outcome again = program({"report", out});
   REQUIRE_MESSAGE(again.code == 0, again.err);
   CHECK(bytes_of(out + "/report.html") == html);
+  CHECK(bytes_of(out + "/paper/methods.tex") == paper);
   CHECK(program({"report", folder.file("nothing")}).code == 5);
+}
+
+TEST_CASE("nearly equal values have nearly equal shades") {
+  std::vector<Analysis> analyses(3);
+  for (Analysis& analysis : analyses)
+    for (const double mean : {0.8, 0.799, 0.75, 0.2}) {
+      analysis.losses.emplace_back().mean = mean;
+      analysis.losses.back().loss = fixed(mean, 3);
+    }
+  const std::string html = heat_map_section(analyses);
+  CHECK(count(html, ",0.75)\">0.800<") == 3);  // the full colour
+  CHECK(count(html, ",0.74)\">0.799<") == 3);
+  CHECK(count(html, ",0.38)\">0.750<") + count(html, ",0.37)\">0.750<") == 3);
+  CHECK(count(html, ",0.00)\">0.200<") == 3);
+  analyses.resize(1);
+  CHECK(heat_map_section(analyses).empty());  // the ranking has the same numbers
+}
+
+TEST_CASE("curves: a name for every loss, on a scale of what is late in the training") {
+  std::vector<ComparedRun> runs;
+  for (int k = 0; k < 36; ++k) {
+    runs.push_back(tested_run("d", text("loss_", k), 1, {0.5}));
+    const double end = k == 35 ? 0.02 : 0.7 + 0.002 * k;
+    runs.back().history = {{1, 10, 1, 1e-3, 0.01, {}}, {2, 20, 1, 1e-3, end - 0.02, {}}, {3, 40, 1, 1e-3, end, {}}};
+  }
+  const Comparison comparison = made_up(runs);
+  for (const double width : {kPictureWidth, kWideWidth}) {
+    const std::optional<Svg> plot = named_curves_plot(comparison, "d", comparison.losses(), width);
+    REQUIRE(plot);
+    const std::string svg = plot->str();
+    CHECK(disorder(svg).empty());
+    std::vector<double> places;
+    for (const Mark& mark : plot->marks()) {
+      for (const auto& [x, y] : mark.points) {
+        CHECK(x >= 0);
+        CHECK(x <= width);
+        CHECK(y >= 0);
+        CHECK(y <= plot->height());
+      }
+      if (mark.kind == Mark::Kind::text && contains(mark.words, "loss_")) places.push_back(mark.points[0].second);
+    }
+    REQUIRE(places.size() == 36);
+    for (std::size_t i = 1; i < places.size(); ++i) CHECK(places[i] - places[i - 1] >= 12);
+    CHECK(contains(svg, ">0.70<"));
+    CHECK(!contains(svg, ">0.40<"));  // nobody is there
+    CHECK(contains(svg, "loss_35 0.02"));
+  }
+  CHECK(!named_curves_plot(made_up({tested_run("d", "ce", 1, {0.5})}), "d", {"ce"}, kPictureWidth));
 }
 
 TEST_CASE("base64") {
@@ -113,7 +175,7 @@ TEST_CASE("plots: long names are shortened with the whole name to be found; no v
   add_box(plot, "nothing", losses::Family::region, {std::nan("")});
   REQUIRE(plot.rows.size() == 1);
   CHECK(std::abs(plot.rows[0].middle - 0.3) < 1e-15);
-  const std::string svg = row_plot(plot);
+  const std::string svg = row_plot(plot).str();
   CHECK(contains(svg, "\u2026<title>tversky:alpha=0.3,beta=0.7,smooth=1</title>"));
   CHECK(disorder(svg).empty());
   CHECK(learning_curves_plot(made_up({tested_run("d", "ce", 1, {0.5})}), "d", {"ce"}).empty());

@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "apps/comparison/answers.h"
-#include "apps/program/console.h"
-#include "apps/program/svg.h"
 
 namespace voxgrad::apps {
 
@@ -24,8 +22,9 @@ std::vector<std::pair<std::size_t, std::size_t>> groups_of(std::size_t count,
   return groups;
 }
 
-std::string critical_difference_plot(const Analysis& analysis) {
-  constexpr double kRow = 16, kLabels = 138, kTop = 26, kBottom = 36, kGap = 7, kRight = 12;
+Svg critical_difference_plot(const Analysis& analysis, double width) {
+  const NameColumn names(width);
+  constexpr double kRow = 16, kTop = 26, kBottom = 36, kGap = 7, kRight = 12;
   std::vector<const LossStatistics*> losses;
   for (const LossStatistics& loss : analysis.losses) losses.push_back(&loss);
   std::stable_sort(losses.begin(), losses.end(), [](auto* a, auto* b) { return a->mean_rank < b->mean_rank; });
@@ -36,20 +35,20 @@ std::string critical_difference_plot(const Analysis& analysis) {
       losses.size(), [&](std::size_t i, std::size_t j) { return !(analysis.p_pairs[place(i)][place(j)] < kLevel); });
   const double bars = kGap * static_cast<double>(groups.size()) + kRight;
   const double height = kTop + kRow * static_cast<double>(losses.size()) + kBottom;
-  Svg svg(kPictureWidth, height,
+  Svg svg(width, height,
           "mean ranks of the losses on " + analysis.name + ", with bars beside those that are not told apart");
-  const Axis axis = axis_around(ranks, 1, static_cast<double>(ranks.size()), 1, kLabels, kPictureWidth - bars);
+  const Axis axis = axis_around(ranks, 1, static_cast<double>(ranks.size()), 1, names.width, width - bars);
   draw_horizontal_axis(svg, axis, kTop, height - kBottom, "mean rank over cases (1: best)");
   const auto y = [&](std::size_t index) { return kTop + kRow * (static_cast<double>(index) + 0.5); };
   for (std::size_t i = 0; i < losses.size(); ++i) {
-    svg.text(kLabels - 8, y(i) + 3.5, "end", shortened(losses[i]->loss, 20), "", losses[i]->loss);
+    svg.text(names.width - 8, y(i) + 3.5, "end", shortened(losses[i]->loss, names.letters), "", losses[i]->loss);
     svg.marker(axis(ranks[i]), y(i), family_of(losses[i]->loss));
   }
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    const double x = kPictureWidth - bars + kGap * (static_cast<double>(g) + 1);
+    const double x = width - bars + kGap * (static_cast<double>(g) + 1);
     svg.line(x, y(groups[g].first) - 5, x, y(groups[g].second) + 5, "group");
   }
-  return svg.str();
+  return svg;
 }
 
 }  // namespace voxgrad::apps

@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "apps/comparison/analysis.h"
+#include "apps/program/svg.h"
 
 namespace voxgrad::apps {
 
-std::string critical_difference_plot(const Analysis& analysis);
+Svg critical_difference_plot(const Analysis& analysis, double width = kPictureWidth);
 // Returns first and last index of the largest groups of neighbours of which `same(i, j)` holds for all pairs. Groups of
 // one are left out.
 std::vector<std::pair<std::size_t, std::size_t>> groups_of(std::size_t count,

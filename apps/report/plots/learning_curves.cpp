@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "apps/comparison/answers.h"
+#include "apps/program/console.h"
 #include "apps/report/plots/lines.h"
 #include "losses/metrics/metrics.h"
 
@@ -23,7 +25,93 @@ Line curve_of(const Comparison& comparison, const std::string& dataset, const st
   return line;
 }
 
+using Points = std::vector<std::pair<double, double>>;
+
+// The scale of the values: those of the second half of the training, without the losses that are far below the others.
+Axis scale_of(const std::vector<Line>& lines, double from, double to) {
+  constexpr double kFarBelow = 0.3, kNarrowest = 0.04;
+  double last = 0, best = 0;
+  for (const Line& line : lines) last = std::max(last, line.points.back().first);
+  Points late;
+  for (const Line& line : lines)
+    for (const auto& [step, dice] : line.points)
+      if (2 * step >= last) late.emplace_back(step, dice), best = std::max(best, dice);
+  std::vector<double> shown;
+  for (const auto& [step, dice] : late)
+    if (dice >= best - kFarBelow) shown.push_back(dice);
+  return axis_around(shown, 0, 1, kNarrowest, from, to);
+}
+
+// Cuts off what is below the scale, which ends at the pixel `bottom`.
+Points above(const Points& points, double bottom) {
+  Points shown;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const auto& [x, y] = points[i];
+    if (i > 0 && (y > bottom) != (points[i - 1].second > bottom)) {
+      const auto& [x0, y0] = points[i - 1];
+      shown.emplace_back(x0 + (x - x0) * (bottom - y0) / (y - y0), bottom);
+    }
+    if (y <= bottom) shown.push_back(points[i]);
+  }
+  return shown;
+}
+
+// Moves places apart until each has its room, as little as possible, from the top down.
+void spread(std::vector<double>& places, double room, double top, double bottom) {
+  for (std::size_t i = 0; i < places.size(); ++i) places[i] = std::max(places[i], i == 0 ? top : places[i - 1] + room);
+  for (std::size_t i = places.size(); i-- > 0;)
+    places[i] = std::min(places[i], i + 1 == places.size() ? bottom : places[i + 1] - room);
+}
+
 }  // namespace
+
+std::optional<Svg> named_curves_plot(const Comparison& comparison, const std::string& dataset,
+                                     const std::vector<std::string>& losses, double width) {
+  constexpr double kLeft = 36, kTop = 22, kFoot = 36, kRoom = 12.5, kLeast = 220, kLeader = 16;
+  std::vector<Line> lines;
+  std::size_t longest = 0;
+  for (const std::string& loss : losses) {
+    Line line = curve_of(comparison, dataset, loss);
+    longest = std::max(longest, line.points.size());
+    line.name = loss;
+    if (!line.points.empty()) lines.push_back(std::move(line));
+  }
+  if (longest < 2) return std::nullopt;
+  const NameColumn names(width);
+  const double bottom = kTop + std::max(kLeast, kRoom * static_cast<double>(lines.size())), right = width - names.width;
+  Svg svg(width, bottom + kFoot, "validation Dice of every loss over the steps of the training on " + dataset);
+  const Axis y = scale_of(lines, bottom, kTop);
+  double last = 0;
+  for (const Line& line : lines) last = std::max(last, line.points.back().first);
+  const Axis x{0, last, kLeft, right};
+  draw_horizontal_axis(svg, x, kTop, bottom, "training steps");
+  for (const double tick : y.ticks()) {
+    svg.line(kLeft, y(tick), right, y(tick), "grid");
+    svg.text(kLeft - 6, y(tick) + 3.5, "end", y.label(tick), "soft");
+  }
+  svg.text(4, kTop - 10, "start", "validation Dice", "soft");
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const Line& a, const Line& b) { return a.points.back().second > b.points.back().second; });
+  std::vector<double> places;
+  for (const Line& line : lines) places.push_back(std::min(y(line.points.back().second), bottom));
+  const std::vector<double> ends = places;
+  spread(places, kRoom, kTop, bottom);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const auto& [step, dice] = lines[i].points.back();
+    const losses::Family family = family_of(lines[i].name);
+    Points pixels;
+    for (const auto& [at, value] : lines[i].points) pixels.emplace_back(x(at), y(value));
+    svg.begin("curve");
+    svg.curve(above(pixels, bottom), std::string("of-") + losses::name_of(family));
+    svg.curve({{x(step), ends[i]}, {right + kLeader, places[i]}}, "leader");
+    if (dice >= y.low) svg.marker(x(step), ends[i], family);
+    const std::string value = dice < y.low ? " " + fixed(dice, 2) : "";
+    svg.text(right + kLeader + 3, places[i] + 3.5, "start",
+             shortened(lines[i].name, names.letters - 2 - value.size()) + value, "", lines[i].name);
+    svg.end();
+  }
+  return svg;
+}
 
 std::string learning_curves_plot(const Comparison& comparison, const std::string& dataset,
                                  const std::vector<std::string>& named, double low) {

@@ -1,10 +1,13 @@
-// Draws the validation Dice over the steps. Every loss is a thin line, and some of them are named.
+// Draws the validation Dice over the steps: as a race of a few named losses before thin lines of the others, or with
+// the name of every loss at the end of its line.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/comparison/results.h"
+#include "apps/program/svg.h"
 
 namespace voxgrad::apps {
 
@@ -12,5 +15,10 @@ namespace voxgrad::apps {
 // validated before its end.
 std::string learning_curves_plot(const Comparison& comparison, const std::string& dataset,
                                  const std::vector<std::string>& named, double low = 0);
+
+// Returns the plot of one dataset with a name for every loss. Its scale shows the second half of the training, in which
+// losses differ; values below it leave the plot at the bottom. Nothing if no run was validated before its end.
+std::optional<Svg> named_curves_plot(const Comparison& comparison, const std::string& dataset,
+                                     const std::vector<std::string>& losses, double width);
 
 }  // namespace voxgrad::apps

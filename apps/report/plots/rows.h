@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/program/svg.h"
 #include "losses/core/registry.h"
 
 namespace voxgrad::apps {
@@ -25,7 +26,8 @@ struct RowPlot {
   double reference = NAN;  // a line to compare with
   bool from_zero = false;  // whether bars are drawn that begin at 0
 };
-std::string row_plot(const RowPlot& plot);
+// Wider plots have room for longer names.
+Svg row_plot(const RowPlot& plot, double width = kPictureWidth);
 
 // Adds a row with the quartiles as box, whiskers from the 5th to the 95th percentile, and the median as mark. Without
 // values it adds no row.

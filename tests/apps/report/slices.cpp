@@ -1,6 +1,8 @@
 // Pictures of labels: borders that survive thinning and enlarging, voxels that count for nothing, the side that is up.
 #include "apps/report/slices.h"
 
+#include <algorithm>
+
 #include "tests/test.h"
 
 using namespace voxgrad;
@@ -57,6 +59,22 @@ TEST_CASE("voxels that count for nothing are grey; upright turns the rows") {
   const Picture turned = enlarged(base, square.labels, 0, 8, style);
   CHECK(pixel(turned, 0, 7) == pixel(plain, 0, 0));
   CHECK(pixel(turned, 0, 0) == pixel(plain, 0, 7));
+}
+
+TEST_CASE("mistakes: found, missed and false have their colours, with borders between them; what is ignored is grey") {
+  const Tensor image = zeros({1, 5, 1}), truth = zeros({1, 5}, DType::u8), found = zeros({1, 5}, DType::u8);
+  const std::uint8_t right[]{0, 1, 2, 0, 255}, there[]{0, 1, 0, 2, 1};
+  std::copy_n(right, 5, truth.data<std::uint8_t>());
+  std::copy_n(there, 5, found.data<std::uint8_t>());
+  const Tensor map = mistakes(truth, found, 255);
+  CHECK(map.to_vector<std::uint8_t>() == std::vector<std::uint8_t>{0, 1, 2, 3, 255});
+  const Picture picture = enlarged(draw_slice(image, 0, 5), map, 0, 5, style_of_mistakes(kStyle));
+  CHECK(pixel(picture, 0, 0) == pixel(draw_slice(image, 0, 5), 0, 0));
+  CHECK(pixel(picture, 1, 0) == Colour{0x56, 0xB4, 0xE9});  // one pixel is all border
+  CHECK(pixel(picture, 2, 0) == Colour{0xF0, 0xE4, 0x42});
+  CHECK(pixel(picture, 3, 0) == Colour{0xD5, 0x5E, 0x00});
+  CHECK(pixel(picture, 4, 0)[0] == pixel(picture, 4, 0)[2]);
+  CHECK(mistakes(found, found, -1).to_vector<std::uint8_t>() == std::vector<std::uint8_t>{0, 1, 0, 1, 1});
 }
 
 TEST_CASE("the slice that is shown: the fullest one, of an empty volume the middle one") {

@@ -1,0 +1,179 @@
+#include "apps/report/card.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "apps/program/console.h"
+#include "apps/program/svg.h"
+#include "engine/error.h"
+#include "engine/names.h"
+#include "losses/metrics/metrics.h"
+
+namespace voxgrad::apps {
+namespace {
+
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+std::vector<std::string> with_verdict(const Analysis& analysis, Verdict verdict) {
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i < analysis.losses.size(); ++i)
+    if (analysis.losses[i].to_best.verdict == verdict) names.push_back(analysis.losses[i].loss);
+  return names;
+}
+
+void add(Lines& lines, const std::string& term, const std::vector<std::string>& names) {
+  if (!names.empty()) lines.emplace_back(term, join(names, ", "));
+}
+
+// "3 of 5, not on lesions2d (blob)"
+std::string datasets_words(const std::vector<Analysis>& analyses) {
+  const std::string& best = analyses.back().losses.front().loss;
+  std::vector<std::string> others;
+  for (std::size_t d = 0; d + 1 < analyses.size(); ++d)
+    if (const std::string& first = analyses[d].losses.front().loss; first != best)
+      others.push_back(analyses[d].name + " (" + first + ")");
+  const std::size_t count = analyses.size() - 1;
+  return text(count - others.size(), " of ", count, others.empty() ? "" : "; not on " + join(others, ", "));
+}
+
+std::string trainings_words(const Analysis& analysis) {
+  return text(analysis.seeds, analysis.seeds == 1 ? " training" : " trainings",
+              analysis.losses.size() > 1 ? " of each loss" : "");
+}
+
+// What else is to be known of a loss before it is taken; for one dataset, because units differ.
+std::string other_sides(const Comparison& comparison, const Analysis& analysis) {
+  const LossStatistics& best = analysis.losses.front();
+  std::vector<double> distances;
+  for (const ComparedRun& run : comparison.runs)
+    if (run.loss == best.loss)
+      for (const CaseNumbers& one : run.cases)
+        for (const double value : finite_number_of(comparison, one, "hd95")) distances.push_back(value);
+  std::string words = text("HD95 ", significant(losses::summarise(distances).mean, 3), " ",
+                           comparison.datasets.front().unit, " in the mean");
+  for (const SizeBias& bias : size_bias(comparison, analysis))
+    if (bias.loss == best.loss)
+      words += text("; predicted sizes ", bias.median < 0 ? "" : "+", fixed(100 * bias.median, 0), " % in the median");
+  return words + text("; ", duration(best.seconds), " per training");
+}
+
+// A loss that is as good as the best, but trains in clearly less time.
+std::string cheaper(const Analysis& analysis) {
+  constexpr double kClearly = 0.8;
+  const LossStatistics* found = nullptr;
+  for (const LossStatistics& loss : analysis.losses)
+    if (loss.to_best.verdict == Verdict::equal && loss.seconds < kClearly * analysis.losses.front().seconds &&
+        (found == nullptr || loss.seconds < found->seconds))
+      found = &loss;
+  return found == nullptr ? "" : text(found->loss, ", with ", duration(found->seconds));
+}
+
+std::string failures(const std::vector<Analysis>& analyses) {
+  constexpr double kNothing = 0.1;
+  std::vector<std::string> failed;
+  for (const LossStatistics& known : analyses.back().losses) {
+    std::vector<std::string> places;
+    for (std::size_t d = 0; d < std::max<std::size_t>(1, analyses.size() - 1); ++d)
+      for (const LossStatistics& loss : analyses[d].losses) {
+        if (loss.loss != known.loss || (loss.diverged == 0 && loss.mean >= kNothing)) continue;
+        const std::string what = loss.diverged > 0 ? text(loss.diverged, " of ", loss.runs, " trainings diverged")
+                                                   : std::string("finds next to nothing");
+        places.push_back(analyses.size() > 1 ? analyses[d].name + ": " + what : what);
+      }
+    if (!places.empty()) failed.push_back(known.loss + " (" + join(places, "; ") + ")");
+  }
+  return join(failed, ", ");
+}
+
+std::string unknown_words(const Comparison& comparison) {
+  std::int64_t steps = 0;
+  for (const ComparedDataset& dataset : comparison.datasets)
+    if (dataset.used.contains("settings"))
+      if (const Json& value = dataset.used.at("settings").at("steps"); value.is_number_integer())
+        steps = std::max(steps, value.get<std::int64_t>());
+  return "How the losses compare on other data, with another network, or in trainings " +
+         (steps > 0 ? text("longer than ", steps, " steps.") : std::string("of another length."));
+}
+
+// What can be said where nothing follows for the losses.
+void add_open(Card& card, const Analysis& all) {
+  const LossStatistics &best = all.losses.front(), &last = all.losses.back();
+  if (all.losses.size() > 1)
+    card.lines.emplace_back("Highest in these trainings",
+                            text(best.loss, ", mean Dice ", mean_words(all, best), "; the lowest is ", last.loss,
+                                 " with ", mean_words(all, last)));
+  std::string why = all.why_open, help;
+  if (const std::size_t colon = why.rfind(": use "); colon != std::string::npos) {
+    help = "Compare again with " + why.substr(colon + 6) + ".";
+    why.resize(colon);
+  }
+  if (!why.empty()) {
+    why[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(why[0])));
+    card.lines.emplace_back(all.losses.size() > 1 ? "Why nothing follows for the losses" : "Why nothing follows for it",
+                            why + ".");
+  }
+  if (!help.empty()) card.lines.emplace_back("What would help", help);
+}
+
+}  // namespace
+
+std::string ranks_words(const LossStatistics& loss) {
+  const std::string low = fixed(loss.ranks.low, 0), high = fixed(loss.ranks.high, 0);
+  return low == high ? low : low + " to " + high;
+}
+
+bool shows_intervals(const Analysis& analysis) {
+  return analysis.seeds >= 2 && analysis.units >= static_cast<std::int64_t>(kFewestCases);
+}
+
+std::string mean_words(const Analysis& analysis, const LossStatistics& loss) {
+  return shows_intervals(analysis) ? with_interval(loss.mean, loss.interval) : fixed(loss.mean, 3);
+}
+
+Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses) {
+  const Analysis& all = analyses.back();
+  const LossStatistics& best = all.losses.front();
+  const std::size_t count = all.losses.size();
+  const std::vector<std::string> equal = with_verdict(all, Verdict::equal), open = with_verdict(all, Verdict::open),
+                                 worse = with_verdict(all, Verdict::smaller);
+  Card card;
+  if (count == 1) {
+    card.headline = best.loss + ": mean Dice " + mean_words(all, best);
+    card.lines.emplace_back("From", cases_words(all) + ", " + trainings_words(all) + ".");
+  }
+  card.open = !all.why_open.empty() || open.size() + 1 == count;
+  if (!all.why_open.empty()) {
+    if (count > 1) card.headline = "No loss can be recommended yet";
+    add_open(card, all);
+  } else if (count > 1) {
+    card.headline = card.open ? "No loss stands out" : "Take " + best.loss;
+    card.lines.emplace_back("Mean Dice", text(card.open ? best.loss + ", " : "", mean_words(all, best),
+                                              ", the highest of ", count, " losses"));
+    add(card.lines, text("As good, within ", kMargin), equal);
+    add(card.lines, "Not told apart from it", open);
+    add(card.lines, "Worse", worse);
+    if (const std::string words = cheaper(all); !words.empty())
+      card.lines.emplace_back("As good in less time", words + " instead of " + duration(best.seconds));
+    if (analyses.size() > 1) card.lines.emplace_back("First by dataset", datasets_words(analyses));
+    card.lines.emplace_back(
+        "How sure", text(cases_words(all), ", ", trainings_words(all), ". With others its rank would be ",
+                         fixed(best.ranks.low, 0), " to ", fixed(best.ranks.high, 0), " of ", count, " (95 %)."));
+    if (best.to_baseline.difference * best.to_baseline.hodges_lehmann < 0)
+      card.lines.emplace_back("Beware", "In the typical case " + all.baseline +
+                                            " is ahead; a few cases, such as failures, decide the mean.");
+    if (analyses.size() == 1) card.lines.emplace_back("Other sides of " + best.loss, other_sides(comparison, all));
+  }
+  if (const std::string words = failures(analyses); !words.empty()) card.lines.emplace_back("Failed", words);
+  card.lines.emplace_back("Not known", unknown_words(comparison));
+  return card;
+}
+
+std::string to_html(const Card& card) {
+  std::string html = std::string("<div class=\"card") + (card.open ? " open" : "") + "\">\n<h2>" +
+                     escaped(card.headline) + "</h2>\n<dl>\n";
+  for (const auto& [term, words] : card.lines)
+    html += "<dt>" + escaped(term) + "</dt><dd>" + escaped(words) + "</dd>\n";
+  return html + "</dl>\n</div>\n";
+}
+
+}  // namespace voxgrad::apps
