@@ -154,6 +154,26 @@ std::string about_sizes(const Comparison& comparison, const Analysis& analysis) 
          words + ".";
 }
 
+// The main trade of a loss of probabilities for one of the overlap.
+std::string about_calibration(const Comparison& comparison, const Analysis& analysis) {
+  const char* const number = "class_calibration_error";
+  if (!has_number(comparison, number)) return "";
+  std::vector<std::pair<double, std::string>> errors;
+  for (const LossStatistics& loss : analysis.losses) {
+    std::vector<double> values;
+    for (const ComparedRun& run : comparison.runs)
+      if (run.loss == loss.loss && (analysis.several || run.dataset == analysis.name))
+        for (const CaseNumbers& one : run.cases) values.push_back(mean_of(comparison, one, number));
+    const double mean = losses::summarise(values).mean;
+    if (!std::isnan(mean)) errors.emplace_back(mean, loss.loss);
+  }
+  if (errors.size() < 2) return "";
+  std::sort(errors.begin(), errors.end());
+  return text("The probabilities of the voxels that are predicted as foreground are wrong by ",
+              fixed(errors.front().first, 3), " in the mean (class ECE) with ", errors.front().second,
+              ", the least, and by ", fixed(errors.back().first, 3), " with ", errors.back().second, ", the most.");
+}
+
 std::string about_certainty(const Analysis& analysis) {
   std::vector<double> deviations;
   for (const LossStatistics& loss : analysis.losses)
@@ -206,6 +226,7 @@ std::vector<std::string> in_words(const Comparison& comparison, const std::vecto
   }
   if (all.losses.size() > 1) words.push_back(about_kinds(questions));
   words.push_back(about_sizes(comparison, all));
+  words.push_back(about_calibration(comparison, all));
   words.push_back(about_certainty(all));
   words.push_back(convergence_words(all));
   words.push_back(about_alarms(all));

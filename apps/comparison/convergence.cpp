@@ -1,6 +1,5 @@
 #include "apps/comparison/convergence.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "apps/program/console.h"
@@ -29,8 +28,7 @@ Convergence convergence_of(const Comparison& comparison, const std::vector<const
   Convergence result;
   std::vector<double> rises;
   double wrong = 0, voxels = 0;
-  const bool soft = std::find(comparison.numbers.begin(), comparison.numbers.end(), kSoftError) !=
-                    comparison.numbers.end();  // results of an earlier version do not have it
+  const bool soft = has_number(comparison, kSoftError);
   for (const ComparedRun* run : runs) {
     rises.push_back(late_rise(run->history));
     result.patches = std::fmin(result.patches, run->patches_per_case);

@@ -108,6 +108,10 @@ std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& 
   return cases;
 }
 
+bool has_number(const Comparison& comparison, const std::string& name) {
+  return std::find(comparison.numbers.begin(), comparison.numbers.end(), name) != comparison.numbers.end();
+}
+
 std::vector<double> number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name) {
   const auto found = std::find(comparison.numbers.begin(), comparison.numbers.end(), name);
   check(found != comparison.numbers.end(), "results: no number is named ", name);

@@ -64,6 +64,8 @@ struct Comparison {
 
 // Reads the cases of run.json, and the names of their numbers from the first case.
 std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& numbers);
+// Whether the runs have this number; results of an earlier version may lack one.
+bool has_number(const Comparison& comparison, const std::string& name);
 // Returns one number for all foreground classes of a case; NaN where it is undefined.
 std::vector<double> number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
 // Returns the same numbers as a mean can take them. An infinite distance, where one of the two masks is empty, becomes

@@ -17,7 +17,8 @@ using Lines = std::vector<std::pair<std::string, std::string>>;
 std::vector<std::string> with_verdict(const Analysis& analysis, Verdict verdict) {
   std::vector<std::string> names;
   for (std::size_t i = 1; i < analysis.losses.size(); ++i)
-    if (analysis.losses[i].to_best.verdict == verdict) names.push_back(analysis.losses[i].loss);
+    if (analysis.losses[i].to_best.verdict == verdict && analysis.losses[i].too_short.empty())
+      names.push_back(analysis.losses[i].loss);
   return names;
 }
 
@@ -44,13 +45,18 @@ std::string trainings_words(const Analysis& analysis) {
 // What else is to be known of a loss before it is taken; for one dataset, because units differ.
 std::string other_sides(const Comparison& comparison, const Analysis& analysis) {
   const LossStatistics& best = analysis.losses.front();
-  std::vector<double> distances;
-  for (const ComparedRun& run : comparison.runs)
-    if (run.loss == best.loss)
-      for (const CaseNumbers& one : run.cases)
-        for (const double value : finite_number_of(comparison, one, "hd95")) distances.push_back(value);
-  std::string words = text("HD95 ", significant(losses::summarise(distances).mean, 3), " ",
-                           comparison.datasets.front().unit, " in the mean");
+  const auto mean = [&](const std::string& number) {
+    std::vector<double> values;
+    for (const ComparedRun& run : comparison.runs)
+      if (run.loss == best.loss)
+        for (const CaseNumbers& one : run.cases)
+          for (const double value : finite_number_of(comparison, one, number)) values.push_back(value);
+    return losses::summarise(values).mean;
+  };
+  std::string words =
+      text("HD95 ", significant(mean("hd95"), 3), " ", comparison.datasets.front().unit, " in the mean");
+  if (const std::string name = "class_calibration_error"; has_number(comparison, name))
+    words += text("; the probabilities of the foreground are ", fixed(100 * mean(name), 0), " % wrong (class ECE)");
   for (const SizeBias& bias : size_bias(comparison, analysis))
     if (bias.loss == best.loss)
       words += text("; predicted sizes ", bias.median < 0 ? "" : "+", fixed(100 * bias.median, 0), " % in the median");
@@ -155,14 +161,16 @@ Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses
     if (const std::string words = cheaper(all); !words.empty())
       card.lines.emplace_back("As good in less time", words + " instead of " + duration(best.seconds));
     if (analyses.size() > 1) card.lines.emplace_back("First by dataset", datasets_words(analyses));
-    card.lines.emplace_back(
-        "How sure", text(cases_words(all), ", ", trainings_words(all), ". With others its rank would be ",
-                         fixed(best.ranks.low, 0), " to ", fixed(best.ranks.high, 0), " of ", count, " (95 %)."));
+    card.lines.emplace_back("How sure", text(cases_words(all), ", ", trainings_words(all), ".",
+                                             best.too_short.empty() ? text(" With others its rank would be ",
+                                                                           ranks_words(best), " of ", count, " (95 %).")
+                                                                    : ""));
     if (best.to_baseline.difference * best.to_baseline.hodges_lehmann < 0)
       card.lines.emplace_back("Beware", "In the typical case " + all.baseline +
                                             " is ahead; a few cases, such as failures, decide the mean.");
     if (analyses.size() == 1) card.lines.emplace_back("Other sides of " + best.loss, other_sides(comparison, all));
   }
+  card.lines.emplace_back("Length of the trainings", convergence_words(all));
   if (const std::string words = failures(analyses); !words.empty()) card.lines.emplace_back("Failed", words);
   card.lines.emplace_back("Not known", unknown_words(comparison));
   return card;
