@@ -76,17 +76,17 @@ Estimate estimate_of(const std::vector<Scores>& datasets, std::size_t a, std::si
   return Estimate::mean(parts);
 }
 
-using Table = std::vector<std::vector<double>>;  // symmetric, by pairs of losses
+using PairTable = std::vector<std::vector<double>>;  // symmetric, by pairs of losses
 
 // The p-values of all pairs, each adjusted for all of them: the best loss is chosen on the same data, so that each
 // could have been it.
 struct PairTests {
-  Table none, outside;  // that there is no difference, that it is kMargin or more; NaN where nothing can be said
+  PairTable none, outside;  // that there is no difference, that it is kMargin or more; NaN where nothing can be said
 
   PairTests(const std::vector<Scores>& datasets, bool sayable) {
     const std::size_t count = datasets.front().losses.size();
     const double unknown = std::nan("");
-    none = outside = Table(count, std::vector<double>(count, unknown));
+    none = outside = PairTable(count, std::vector<double>(count, unknown));
     if (!sayable) return;
     std::vector<double> p, p_outside;
     for (std::size_t a = 0; a < count; ++a)
@@ -146,7 +146,7 @@ double deviation_over_seeds(const std::vector<Scores>& datasets, std::size_t los
 }
 
 void add_ranks(std::vector<LossStatistics>& losses, const std::vector<double>& means, const Stratum& values,
-               const Table& p_pairs) {
+               const PairTable& p_pairs) {
   const std::vector<double> unit_ranks = mean_ranks(values);
   std::vector<double> negative, wins;
   for (std::size_t k = 0; k < losses.size(); ++k) {
