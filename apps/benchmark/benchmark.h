@@ -60,6 +60,11 @@ std::vector<ConvLayer> conv_layers(const nn::UNet& net, const Shape& x);
 Json bench_train(const NetworkOptions& options);
 Json bench_infer(const NetworkOptions& options);
 
+// Returns [{part, operation, shape, in_use_mib, peak_mib}], the memory of the tensors in one training step: before it,
+// after the network and the loss, after each operation of the backward pass, and after the optimiser. peak_mib is the
+// most since the row before.
+Json bench_memory(const NetworkOptions& options);
+
 // Writes weights, inputs and results of one training step before the weights change, so that another framework can do
 // the same step. The file has the state under PyTorch's names, `bench.x` and `bench.labels` with the channels last,
 // `bench.logits`, `bench.loss` and `gradient.<parameter>`.

@@ -105,17 +105,17 @@ class Estimates {
   std::vector<TrainingVariances> variances_;
 };
 
-using Table = std::vector<std::vector<double>>;  // symmetric, by pairs of losses
+using PairTable = std::vector<std::vector<double>>;  // symmetric, by pairs of losses
 
 // The p-values of all pairs, each adjusted for all of them: the best loss is chosen on the same data, so that each
 // could have been it.
 struct PairTests {
-  Table none, outside;  // that there is no difference, that it is kMargin or more; NaN where nothing can be said
+  PairTable none, outside;  // that there is no difference, that it is kMargin or more; NaN where nothing can be said
 
   // `tested`: indices of the losses about which something can be said.
   PairTests(const Estimates& estimates, std::size_t count, const std::vector<std::size_t>& tested) {
     const double unknown = std::nan("");
-    none = outside = Table(count, std::vector<double>(count, unknown));
+    none = outside = PairTable(count, std::vector<double>(count, unknown));
     std::vector<double> p, p_outside;
     for (const std::size_t a : tested)
       for (const std::size_t b : tested) {
@@ -177,7 +177,7 @@ double deviation_over_seeds(const std::vector<Scores>& datasets, std::size_t los
 }
 
 void add_ranks(std::vector<LossStatistics>& losses, const std::vector<double>& means, const Stratum& values,
-               const Table& p_pairs) {
+               const PairTable& p_pairs) {
   const std::vector<double> unit_ranks = mean_ranks(values);
   std::vector<double> negative, wins;
   for (std::size_t k = 0; k < losses.size(); ++k) {

@@ -87,7 +87,7 @@ DataExamination examine_data(const DataQuestion& question, const std::function<v
   parse_label_map(question.label_map);
   if (!question.loss.empty()) static_cast<void>(losses::make_loss(question.loss));
   DataExamination result;
-  const auto add = [&](const char* name, Findings found) {
+  const auto add = [&](const char* name, DataFindings found) {
     result.checks.emplace_back(name);
     for (Finding& finding : found) {
       finding.check = name;

@@ -9,7 +9,7 @@
 
 namespace voxgrad::apps {
 
-using Findings = std::vector<Finding>;
+using DataFindings = std::vector<Finding>;
 
 inline Finding finding_of(bool failure, std::string what, std::string where, std::string why, std::string remedy) {
   Finding finding;
@@ -40,31 +40,31 @@ bool has_no_foreground(const Facts& facts);
 bool has_repeated_masks(const Facts& facts);
 
 // data_checks_labels.cpp
-Findings check_label_values(const Facts& facts);
-Findings check_exchanged(const Facts& facts);
-Findings check_unused_classes(const Facts& facts);
-Findings check_empty_masks(const Facts& facts);
-Findings check_inverted_masks(const Facts& facts);
-Findings check_repeated_masks(const Facts& facts);
+DataFindings check_label_values(const Facts& facts);
+DataFindings check_exchanged(const Facts& facts);
+DataFindings check_unused_classes(const Facts& facts);
+DataFindings check_empty_masks(const Facts& facts);
+DataFindings check_inverted_masks(const Facts& facts);
+DataFindings check_repeated_masks(const Facts& facts);
 // data_checks_places.cpp
-Findings check_displaced_masks(const Facts& facts);
-Findings check_mixed_pairs(const Facts& facts);
+DataFindings check_displaced_masks(const Facts& facts);
+DataFindings check_mixed_pairs(const Facts& facts);
 // data_checks_images.cpp
-Findings check_constant_images(const Facts& facts);
-Findings check_few_values(const Facts& facts);
-Findings check_outliers(const Facts& facts);
-Findings check_channels(const Facts& facts);
-Findings check_spacing_unit(const Facts& facts);
-Findings check_mixed_spacing(const Facts& facts);
-Findings check_orientations(const Facts& facts);
+DataFindings check_constant_images(const Facts& facts);
+DataFindings check_few_values(const Facts& facts);
+DataFindings check_outliers(const Facts& facts);
+DataFindings check_channels(const Facts& facts);
+DataFindings check_spacing_unit(const Facts& facts);
+DataFindings check_mixed_spacing(const Facts& facts);
+DataFindings check_orientations(const Facts& facts);
 // data_checks_splits.cpp
-Findings check_splits(const Facts& facts);
-Findings check_training_classes(const Facts& facts);
-Findings check_leakage(const Facts& facts);
-Findings check_contradictions(const Facts& facts);
+DataFindings check_splits(const Facts& facts);
+DataFindings check_training_classes(const Facts& facts);
+DataFindings check_leakage(const Facts& facts);
+DataFindings check_contradictions(const Facts& facts);
 // data_checks_plan.cpp
-Findings check_imbalance(const Facts& facts);
-Findings check_tiny_objects(const Facts& facts);
-Findings check_patches(const Facts& facts);
+DataFindings check_imbalance(const Facts& facts);
+DataFindings check_tiny_objects(const Facts& facts);
+DataFindings check_patches(const Facts& facts);
 
 }  // namespace voxgrad::apps

@@ -57,9 +57,9 @@ std::string spacing_words(const Facts& facts, std::int64_t index) {
 
 }  // namespace
 
-Findings check_constant_images(const Facts& facts) {
+DataFindings check_constant_images(const Facts& facts) {
   if (looks_exchanged(facts)) return {};
-  Findings findings;
+  DataFindings findings;
   for (const bool masked : {true, false}) {
     const std::vector<std::int64_t> constant =
         cases_with(facts, [&](const CaseFacts& one) { return one.constant() && (one.foreground > 0) == masked; });
@@ -74,7 +74,7 @@ Findings check_constant_images(const Facts& facts) {
   return findings;
 }
 
-Findings check_few_values(const Facts& facts) {
+DataFindings check_few_values(const Facts& facts) {
   if (looks_exchanged(facts)) return {};
   const std::vector<std::int64_t> coarse = cases_with(facts, [](const CaseFacts& one) {
     return !one.constant() && std::all_of(one.channels.begin(), one.channels.end(),
@@ -94,7 +94,7 @@ Findings check_few_values(const Facts& facts) {
                  "scale before the values are rounded, or store them as f32")};
 }
 
-Findings check_outliers(const Facts& facts) {
+DataFindings check_outliers(const Facts& facts) {
   const auto dwarfed = [](const ChannelFacts& channel) {
     return channel.distinct >= kFewValues && channel.trimmed < kLeftOver * channel.deviation;
   };
@@ -113,9 +113,9 @@ Findings check_outliers(const Facts& facts) {
                      "clip the images to sensible values, for instance to their percentiles 0.1 and 99.9")};
 }
 
-Findings check_channels(const Facts& facts) {
+DataFindings check_channels(const Facts& facts) {
   if (facts.info.channels < 2) return {};
-  Findings findings;
+  DataFindings findings;
   std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> equal;
   for (const CaseFacts& one : facts.cases)
     if (!one.constant())
@@ -144,7 +144,7 @@ Findings check_channels(const Facts& facts) {
   return findings;
 }
 
-Findings check_spacing_unit(const Facts& facts) {
+DataFindings check_spacing_unit(const Facts& facts) {
   if (!facts.info.physical) return {};
   const std::vector<std::int64_t> others = cases_of_other_unit(facts);
   if (!others.empty()) {
@@ -182,9 +182,9 @@ Findings check_spacing_unit(const Facts& facts) {
                      "millimetres are expected; for a microscope this is right, and nothing has to be done")};
 }
 
-Findings check_mixed_spacing(const Facts& facts) {
+DataFindings check_mixed_spacing(const Facts& facts) {
   const std::vector<std::int64_t> others = cases_of_other_unit(facts);
-  Findings findings;
+  DataFindings findings;
   for (std::size_t axis = 0; axis < static_cast<std::size_t>(facts.info.dims); ++axis) {
     const auto spacing = [&](std::int64_t index) { return nth(facts.info.spacings, index)[axis]; };
     std::int64_t finest = -1, coarsest = -1;
@@ -205,7 +205,7 @@ Findings check_mixed_spacing(const Facts& facts) {
   return findings;
 }
 
-Findings check_orientations(const Facts& facts) {
+DataFindings check_orientations(const Facts& facts) {
   if (facts.info.orientations.empty()) return {};
   std::string turned;  // an orientation other than RAS
   for (const CaseFacts& one : facts.cases)

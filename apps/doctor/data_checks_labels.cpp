@@ -53,7 +53,7 @@ bool has_repeated_masks(const Facts& facts) {
   return count >= kFewestRepeated && 2 * count > std::ssize(facts.cases);
 }
 
-Findings check_label_values(const Facts& facts) {
+DataFindings check_label_values(const Facts& facts) {
   if (!facts.info.labelled)
     return {finding_of(false, "the file has no labels.", "",
                        "it is enough to predict, but nothing can be learned from it.",
@@ -65,7 +65,7 @@ Findings check_label_values(const Facts& facts) {
                      facts.label_remedy)};
 }
 
-Findings check_exchanged(const Facts& facts) {
+DataFindings check_exchanged(const Facts& facts) {
   if (!looks_exchanged(facts)) return {};
   const CaseFacts& first = facts.cases.front();
   return {
@@ -77,7 +77,7 @@ Findings check_exchanged(const Facts& facts) {
                  "`voxgrad import` name the folder of masks with --masks")};
 }
 
-Findings check_unused_classes(const Facts& facts) {
+DataFindings check_unused_classes(const Facts& facts) {
   if (has_no_foreground(facts)) return {};
   std::vector<std::string> unused;
   for (std::size_t c = 1; c < facts.info.class_names.size(); ++c)
@@ -90,7 +90,7 @@ Findings check_unused_classes(const Facts& facts) {
                      "out names that do not occur")};
 }
 
-Findings check_empty_masks(const Facts& facts) {
+DataFindings check_empty_masks(const Facts& facts) {
   if (!has_no_foreground(facts)) return {};
   std::int64_t ignored = 0;
   for (const CaseFacts& one : facts.cases) ignored += one.ignored;
@@ -105,7 +105,7 @@ Findings check_empty_masks(const Facts& facts) {
                   : "look at the masks that the file was made from: were they read, and with their values?")};
 }
 
-Findings check_inverted_masks(const Facts& facts) {
+DataFindings check_inverted_masks(const Facts& facts) {
   if (has_no_foreground(facts)) return {};
   if (!any_class(facts, 0))
     return {finding_of(true, "no voxel of any mask is background (label 0): the foreground is everywhere.", "",
@@ -138,7 +138,7 @@ Findings check_inverted_masks(const Facts& facts) {
   return {finding};
 }
 
-Findings check_repeated_masks(const Facts& facts) {
+DataFindings check_repeated_masks(const Facts& facts) {
   if (!has_repeated_masks(facts)) return {};
   const auto [count, example] = most_frequent_mask(facts);
   return {finding_of(true,

@@ -82,7 +82,7 @@ std::optional<Displacement> displacement_of(const Facts& facts) {
 
 }  // namespace
 
-Findings check_displaced_masks(const Facts& facts) {
+DataFindings check_displaced_masks(const Facts& facts) {
   if (has_repeated_masks(facts)) return {};
   const auto found = displacement_of(facts);
   if (!found) return {};
@@ -106,7 +106,7 @@ Findings check_displaced_masks(const Facts& facts) {
   return {finding};
 }
 
-Findings check_mixed_pairs(const Facts& facts) {
+DataFindings check_mixed_pairs(const Facts& facts) {
   if (has_repeated_masks(facts) || displacement_of(facts)) return {};
   Mean own, others, advantage;
   for (const BorderScores& one : facts.borders) {

@@ -35,11 +35,11 @@ bool is_plain(const losses::TermText& term) {
 
 }  // namespace
 
-Findings check_imbalance(const Facts& facts) {
+DataFindings check_imbalance(const Facts& facts) {
   if (facts.loss.empty()) return {};
   const std::vector<losses::TermText> terms = losses::parse_terms(facts.loss);
   if (!std::all_of(terms.begin(), terms.end(), is_plain)) return {};
-  Findings findings;
+  DataFindings findings;
   const auto cases = training_cases(facts);
   for (std::size_t c = 1; c < facts.info.class_names.size(); ++c) {
     double voxels = 0, all = 0;
@@ -59,9 +59,9 @@ Findings check_imbalance(const Facts& facts) {
   return findings;
 }
 
-Findings check_tiny_objects(const Facts& facts) {
+DataFindings check_tiny_objects(const Facts& facts) {
   const std::int64_t small = facts.info.dims == 3 ? kFewVoxels * kFewVoxels * kFewVoxels : kFewVoxels * kFewVoxels;
-  Findings findings;
+  DataFindings findings;
   const auto cases = training_cases(facts);
   for (std::size_t c = 1; c < facts.info.class_names.size(); ++c) {
     std::vector<std::int64_t> largest;  // -1 for a large class
@@ -83,7 +83,7 @@ Findings check_tiny_objects(const Facts& facts) {
 }
 
 // The shapes are those after the resampling that a training chooses. A crop takes away background only.
-Findings check_patches(const Facts& facts) {
+DataFindings check_patches(const Facts& facts) {
   const auto cases = training_cases(facts);
   if (cases.empty() || has_no_foreground(facts)) return {};
   PreparationFacts stored;

@@ -118,9 +118,9 @@ std::string list_of(const Facts& facts, const std::vector<Pair>& pairs, bool wit
 
 }  // namespace
 
-Findings check_splits(const Facts& facts) {
+DataFindings check_splits(const Facts& facts) {
   if (!facts.has_splits) return {};
-  Findings findings;
+  DataFindings findings;
   const char* const remedy =
       "write /splits into the file; a file without any gets three, if it has three cases (or groups)";
   if (facts.split.train.empty())
@@ -139,9 +139,9 @@ Findings check_splits(const Facts& facts) {
   return findings;
 }
 
-Findings check_training_classes(const Facts& facts) {
+DataFindings check_training_classes(const Facts& facts) {
   if (!facts.has_splits || has_no_foreground(facts)) return {};
-  Findings findings;
+  DataFindings findings;
   for (std::size_t c = 1; c < facts.info.class_names.size(); ++c) {
     std::map<std::string, std::int64_t> cases;
     for (const CaseFacts& one : facts.cases)
@@ -163,7 +163,7 @@ Findings check_training_classes(const Facts& facts) {
   return findings;
 }
 
-Findings check_leakage(const Facts& facts) {
+DataFindings check_leakage(const Facts& facts) {
   const std::vector<Pair> pairs = pairs_across(facts);
   if (pairs.empty()) return {};
   const auto equal = std::count_if(pairs.begin(), pairs.end(), [](const Pair& pair) { return pair.equal; });
@@ -179,7 +179,7 @@ Findings check_leakage(const Facts& facts) {
                      : "leave out the copies, or put a case and its copies into the same split")};
 }
 
-Findings check_contradictions(const Facts& facts) {
+DataFindings check_contradictions(const Facts& facts) {
   std::map<std::uint64_t, const CaseFacts*> first;
   std::vector<Pair> pairs;
   for (const CaseFacts& one : facts.cases) {

@@ -1,5 +1,5 @@
-// `voxgrad bench` measures speed and peak memory of a training step, of inference, and of their parts: convolutions,
-// losses, the distance transform, other kernels, the loader. It prints one line per number, or a table with a row for
+// `voxgrad bench` measures speed and memory of a training step, of inference, and of their parts: convolutions, losses,
+// the distance transform, other kernels, the loader. It prints one line per number, or a table with a row for
 // each part.
 #include <memory>
 
@@ -99,6 +99,10 @@ void add_bench(Program& program) {
 
   const auto infer = add("infer", "a forward pass without a graph", bench_infer);
   add_network_options(infer.first, infer.second);
+
+  const auto memory = add("memory", "how the memory of the tensors moves in one training step", bench_memory);
+  memory.first.remove_option(memory.first.get_option("--repeats"));
+  add_network_options(memory.first, memory.second);
 
   const auto conv = add("conv", "each convolution of the network, in its three passes",
                         [](const BenchArguments& a) { return bench_conv(a, a.explain); });

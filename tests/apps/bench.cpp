@@ -46,6 +46,26 @@ Tensor tensor_of(const TensorFile& file, const std::string& name) {
 
 }  // namespace
 
+TEST_CASE("bench memory: what the forward pass saves is freed by the backward pass") {
+  const Json rows = bench_json({"memory", "--base", "4", "--depth", "2", "--batch", "2", "--patch", "32"});
+  REQUIRE(rows.size() > 8);
+  double before = 0;
+  for (const Json& row : rows) {
+    const double in_use = row["in_use_mib"].get<double>();
+    CHECK(row["peak_mib"].get<double>() >= in_use);
+    if (row["part"] == "before") before = in_use;
+    if (row["part"] == "forward") CHECK(in_use > 2 * before);
+  }
+  CHECK(rows[1]["operation"] == "network");
+  CHECK(rows[2]["operation"] == "loss");
+  CHECK(rows[3]["part"] == "backward");
+  const Json first_layer = rows[rows.size() - 2], step = rows.back();  // the backward pass ends at the first layer
+  CHECK(first_layer["operation"] == "conv");
+  CHECK(first_layer["shape"] == "[2, 32, 32, 4]");
+  CHECK(std::abs(first_layer["in_use_mib"].get<double>() - before) < 0.01);
+  CHECK(step["in_use_mib"].get<double>() == before);
+}
+
 TEST_CASE("bench loader: every number of threads, and every kind of change alone") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 8, {32, 32});
