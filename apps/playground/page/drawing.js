@@ -74,7 +74,7 @@ function drawChart(svg, {x, y, lines = [], marks = [], height = 200, right = 12}
   const across = value => left + (value - x.low) / (x.high - x.low) * (width - left - right);
   const up = value => height - bottom - (value - y.low) / (y.high - y.low) * (height - top - bottom);
   const parts = [];
-  for (const tick of ticks(y.low, y.high, 4)) {
+  for (const tick of ticks(y.low, y.high, 5)) {
     parts.push(element("line", {class: "grid", x1: left, x2: width - right, y1: up(tick), y2: up(tick)}));
     parts.push(element("text", {class: "end", x: left - 6, y: up(tick) + 4}, shortNumber(tick)));
   }

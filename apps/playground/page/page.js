@@ -238,7 +238,7 @@ function drawLearner(learner) {
 
   let average = learner.losses[0];
   const each = learner.losses.map((value, i) => [i + 1, value]);
-  const smooth = each.map(([step, value]) => [step, average += (value - average) / Math.min(step, 20)]);
+  const smooth = each.map(([step, value]) => [step, average += (value - average) / Math.min(step, 10)]);
   const values = smooth.map(point => point[1]).filter(Number.isFinite);
   const low = Math.min(0, ...thinned(smooth, 300).map(point => point[1]).filter(Number.isFinite));
   const high = values.reduce((most, value) => Math.max(most, value), low + 1e-6);

@@ -106,6 +106,12 @@ async function test() {
   await until("document.querySelector('.a .problem').textContent === '' && !document.querySelector('#play').disabled");
   assert.match(await evaluate("location.hash"), /a=0.5\*tversky%3Aalpha%3D0.3%2Bce/);
 
+  // What there is to try begins to learn, and says what to look at.
+  await evaluate("document.querySelector('#presets button').click()");
+  await until("Number(document.body.dataset.steps) > 1 && document.querySelector('#presets button').ariaPressed === 'true'");
+  assert.match(await evaluate("document.querySelector('#advice').textContent"), /Cross entropy/);
+  assert.match(await evaluate("location.hash"), /rim=8/);
+
   const nameless = await evaluate(`[...document.querySelectorAll("button, input, select, [role=img]")].filter(part =>
     !(part.textContent.trim() || part.labels?.[0]?.textContent.trim() || part.getAttribute("aria-label"))).map(part => part.outerHTML)`);
   assert.deepEqual(nameless, [], "everything that one can use or look at has a name");

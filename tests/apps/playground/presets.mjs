@@ -9,14 +9,13 @@ const page = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname,
 const source = ["shared.js", "presets.js", "network.js"].map(name => readFileSync(join(page, name), "utf8")).join("\n");
 const {standard, histograms, scores, presets, Network} = new Function(source + "; return {standard, histograms, scores, presets, Network};")();
 const createNetwork = createRequire(import.meta.url)(resolve(build, "network.js"));
-const wasmBinary = readFileSync(join(build, "network.wasm"));
+const network = new Network(await createNetwork({wasmBinary: readFileSync(join(build, "network.wasm"))}));
 
 let wrong = 0;
 for (const preset of presets) {
   if (wanted.length > 0 && !wanted.some(word => preset.title.includes(word))) continue;
   const state = {...standard, ...preset.settings}, results = {};
   for (const letter of ["a", "b"]) {
-    const network = new Network(await createNetwork({wasmBinary}));
     network.start(state, state[letter]);
     while (network.steps < state.until) network.step(state.rate);
     const pictures = histograms(network.probabilities(), network.truth(), network.facts.side ** 2);
