@@ -62,11 +62,13 @@ function(check_rules)
            "apps/${folder} must not know that folder: verbs -> doctor, live -> report -> comparison -> training -> program" apps/${folder})
   endforeach()
 
-  # The C interface is a library over engine, nn and losses, and no part of the program.
-  forbid("${include}\"(data|apps/(program|training|comparison|benchmark|prediction|report|doctor|live|verbs))/" ${nowhere}
-         "apps/embed knows engine, nn and losses alone" apps/embed)
+  # The C interface and the playground stand over engine, nn and losses, and are no part of the program.
+  set(program "program|training|comparison|benchmark|prediction|report|doctor|live|verbs")
+  forbid("${include}\"(data|apps/(${program}|playground))/" ${nowhere} "apps/embed knows engine, nn and losses alone" apps/embed)
+  forbid("${include}\"(data|apps/(${program}|embed))/" ${nowhere}
+         "apps/playground knows engine, nn and losses alone" apps/playground)
   foreach(folder program training comparison benchmark prediction report doctor live verbs)
-    forbid("${include}\"apps/embed/" ${nowhere} "the program calls the C++ libraries themselves" apps/${folder})
+    forbid("${include}\"apps/(embed|playground)/" ${nowhere} "the program calls the C++ libraries themselves" apps/${folder})
   endforeach()
 
   # Examples show the libraries.
@@ -216,6 +218,10 @@ expect(1 apps/report/a.cpp "#include \"apps/embed/voxgrad.h\"\n")
 expect(1 apps/examples/a.cpp "#include \"apps/program/svg.h\"\n")
 expect(0 apps/examples/a.cpp "#include \"apps/examples/exercises/hole.h\"\n#include \"data/dataset.h\"\n")
 expect(1 apps/verbs/a.cpp "#include \"apps/examples/exercises/hole.h\"\n")
+expect(1 apps/playground/a.cpp "#include \"data/dataset.h\"\n")
+expect(1 apps/playground/a.cpp "#include \"apps/report/html.h\"\n")
+expect(0 apps/playground/a.cpp "#include \"apps/playground/tasks.h\"\n#include \"nn/unet.h\"\n")
+expect(1 apps/verbs/a.cpp "#include \"apps/playground/tasks.h\"\n")
 expect(0 apps/live/server.cpp "#include <thread>\n")
 expect(1 apps/report/plots/a.cpp "#include \"apps/verbs/verbs.h\"\n")
 expect(0 apps/verbs/a.cpp "#include \"apps/report/html.h\"\n#include \"apps/benchmark/timing.h\"\n")

@@ -246,7 +246,7 @@ class Parser {
 
 void write(const JsonValue& value, std::string& out) {
   std::array<char, 32> buffer;
-  const auto digits = [&](auto number) -> std::string_view {
+  const auto digits = [&](auto number) -> std::string {
     return {buffer.data(), std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr};
   };
   const auto list = [&](char open, const auto& items, char close, const auto& item) {
@@ -274,9 +274,9 @@ void write(const JsonValue& value, std::string& out) {
     out += digits(*natural);
   } else if (const auto number = value.number()) {
     check(std::isfinite(*number), "json: ", *number, " cannot be written as a number");
-    const std::string_view shortest = digits(*number);
+    const std::string shortest = digits(*number);
     out += shortest;
-    if (shortest.find_first_of(".e") == std::string_view::npos) out += ".0";
+    if (shortest.find_first_of(".e") == std::string::npos) out += ".0";
   } else {
     out += "null";
   }
