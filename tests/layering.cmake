@@ -69,6 +69,13 @@ function(check_rules)
     forbid("${include}\"apps/embed/" ${nowhere} "the program calls the C++ libraries themselves" apps/${folder})
   endforeach()
 
+  # Examples show the libraries.
+  forbid("${include}\"apps/(program|training|comparison|benchmark|prediction|report|doctor|live|verbs|embed)/" ${nowhere}
+         "apps/examples knows engine, nn, losses and data alone" apps/examples)
+  foreach(folder program training comparison benchmark prediction report doctor live verbs embed)
+    forbid("${include}\"apps/examples/" ${nowhere} "nothing is built on the examples" apps/${folder})
+  endforeach()
+
   # Inside losses: a loss -> terms -> core; metrics know none of them. In core each file may include those before it.
   forbid("${include}\"losses/(terms|metrics)/" ${nowhere} "the front end must not know what builds on it" losses/core)
   forbid("${include}\"losses/metrics/" ${nowhere} "metrics measure finished masks, losses do not need them" losses/terms)
@@ -206,6 +213,9 @@ expect(1 apps/embed/a.h "#include \"apps/program/svg.h\"\n")
 expect(0 apps/embed/a.cpp "#include \"apps/embed/handles.h\"\n#include \"nn/unet.h\"\n#include \"losses/core/loss.h\"\n")
 expect(1 apps/embed/a.cpp "void f() { std::cout << 1\; }\n")
 expect(1 apps/report/a.cpp "#include \"apps/embed/voxgrad.h\"\n")
+expect(1 apps/examples/a.cpp "#include \"apps/program/svg.h\"\n")
+expect(0 apps/examples/a.cpp "#include \"apps/examples/exercises/hole.h\"\n#include \"data/dataset.h\"\n")
+expect(1 apps/verbs/a.cpp "#include \"apps/examples/exercises/hole.h\"\n")
 expect(0 apps/live/server.cpp "#include <thread>\n")
 expect(1 apps/report/plots/a.cpp "#include \"apps/verbs/verbs.h\"\n")
 expect(0 apps/verbs/a.cpp "#include \"apps/report/html.h\"\n#include \"apps/benchmark/timing.h\"\n")
