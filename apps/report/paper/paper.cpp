@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "apps/program/words.h"
 #include "apps/report/card.h"
 #include "apps/report/paper/latin.h"
 #include "apps/report/paper/pdf.h"
@@ -23,6 +24,7 @@ constexpr const char* kHead =
 % A table as wide as it is, but not wider than the line.
 \newcommand{\fitted}[1]{\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}}
 \newcommand{\plot}[2]{\includegraphics[width=#1\linewidth,height=.62\textheight,keepaspectratio]{figures/#2}}
+\emergencystretch=3em
 \begin{document}
 )";
 
@@ -53,7 +55,7 @@ std::string document(const std::vector<Analysis>& analyses, const std::vector<Fi
   if (!shows_intervals(all)) caption += " No intervals are given: trainings or cases are too few.";
   tex += float_of("table", "\\small\n\\fitted{\\input{ranking}}\n", caption);
   caption.clear();
-  const std::string ranking = plots(figures, {"ranking", "ranks_" + all.name}, 0.49, caption);
+  const std::string ranking = plots(figures, {"ranking", file_name("ranks_" + all.name)}, 0.49, caption);
   caption +=
       "Circles are distribution losses, squares region losses, triangles boundary losses, diamonds compound ones.";
   tex += float_of("figure", ranking, caption);

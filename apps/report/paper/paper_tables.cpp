@@ -29,6 +29,11 @@ std::string interval_tex(const Interval& interval, int digits) {
              : " [" + in_maths(interval.low, digits) + ", " + in_maths(interval.high, digits) + "]";
 }
 
+// "4.60", "71.3", "143"
+std::string three_digits(double value) {
+  return std::isnan(value) ? "--" : fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
+}
+
 std::string p_tex(double p) { return p < 0.001 ? "$<0.001$" : p > 0.99 ? "$>0.99$" : in_maths(p, 3); }
 
 std::string verdict_tex(Verdict verdict) {
@@ -149,7 +154,7 @@ std::string classes_tex(const Comparison& comparison, const std::vector<Analysis
           cells.push_back(std::isnan(mean)        ? "--"
                           : std::isnan(deviation) ? in_maths(mean, 3)
                                                   : in_maths(mean, 3) + " (" + in_maths(deviation, 3) + ")");
-          cells.push_back(score.hd95.empty() ? "--" : significant(losses::summarise(score.hd95).mean, 3));
+          cells.push_back(three_digits(losses::summarise(score.hd95).mean));
         }
         tex += row(cells);
       }

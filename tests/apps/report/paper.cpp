@@ -151,5 +151,11 @@ TEST_CASE("the folder of a comparison: names are escaped, numbers agree, plots a
     CHECK(bytes_of(path.substr(0, path.size() - 3) + "pdf").starts_with("%PDF"));
   }
   CHECK(figures >= 6);
-  CHECK(contains(text_of("main.tex"), "{ranking}\n"));
+  const std::string main = text_of("main.tex");
+  for (std::size_t at = main.find("\\plot{0."); at != std::string::npos; at = main.find("\\plot{0.", at + 1)) {
+    const std::size_t name = main.find("}{", at) + 2;
+    CHECK(std::filesystem::exists(paper + "figures/" + main.substr(name, main.find('}', name) - name) + ".pdf"));
+  }
+  CHECK(count(main, "{ranking}\n") == 1);
+  CHECK(count(main, "{ranks_o_1}\n") == 1);
 }
