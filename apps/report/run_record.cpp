@@ -73,7 +73,8 @@ RunRecord read_run(const std::string& directory) {
     whole_number(run.manifest, "threads", 1, kMostCount);
     whole_number(run.manifest, "parameters", 1, kMostMemory);
     real_number(run.manifest, "seconds", 0, kMostSeconds);
-    for (const char* name : {"peak_memory_bytes", "peak_tensor_bytes"}) whole_number(run.manifest, name, 0, kMostMemory);
+    for (const char* name : {"peak_memory_bytes", "peak_tensor_bytes"})
+      whole_number(run.manifest, name, 0, kMostMemory);
     const Json& dataset = member(run.manifest, "dataset");
     text_at(dataset, "path");
     for (const char* name : {"images_crc32", "labels_crc32"}) whole_number(dataset, name, 0, 0xFFFFFFFF);
