@@ -1,15 +1,19 @@
 #include "apps/run_program.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include "apps/program/flags.h"
 #include "apps/program/signals.h"
+#include "apps/program/words.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
 
@@ -31,9 +35,17 @@ int exit_code(ErrorKind kind) {
 }
 
 int say_error(const std::string& message, const std::string& hint, int code) {
-  std::fprintf(stderr, "error: %s\n", message.c_str());
-  if (!hint.empty()) std::fprintf(stderr, "hint: %s\n", hint.c_str());
+  constexpr std::size_t kLongest = 4000;
+  std::fprintf(stderr, "error: %s\n", shown(message, kLongest).c_str());
+  if (!hint.empty()) std::fprintf(stderr, "hint: %s\n", shown(hint, kLongest).c_str());
   return code;
+}
+
+// A file that is opened while one of the standard streams is closed would get its number, and then its output.
+void open_standard_streams() {
+  int file = ::open("/dev/null", O_RDWR);
+  while (file >= 0 && file <= STDERR_FILENO) file = ::dup(file);
+  if (file >= 0) ::close(file);
 }
 
 void add_verbs_and_run(int argc, const char* const* argv) {
@@ -59,7 +71,9 @@ void add_verbs_and_run(int argc, const char* const* argv) {
 }  // namespace
 
 int run_program(int argc, const char* const* argv) {
+  open_standard_streams();
   signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
+  signal(SIGPIPE, SIG_IGN);  // progress that nobody reads is dropped, and the work goes on
   try {
     add_verbs_and_run(argc, argv);
     return 0;
@@ -70,6 +84,9 @@ int run_program(int argc, const char* const* argv) {
     return say_error(with_flags(kind, error.message()), with_flags(kind, error.hint()), exit_code(kind));
   } catch (const std::filesystem::filesystem_error& error) {
     return say_error(error.path1().string() + ": " + error.code().message(), "", exit_code(ErrorKind::io));
+  } catch (const std::system_error& error) {  // std::thread throws it
+    return say_error(std::string("the system has no more of something: ") + error.what(),
+                     "use fewer --threads, or end other programs", exit_code(ErrorKind::memory));
   } catch (const std::bad_alloc&) {
     return say_error("out of memory", "use a smaller --batch or --patch", exit_code(ErrorKind::memory));
   } catch (const std::exception& error) {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <string_view>
 
 #include "data/format.h"
 #include "engine/error.h"
+#include "engine/io/json.h"
 
 namespace voxgrad::data {
 namespace {
@@ -14,22 +16,10 @@ constexpr double kSpacingTolerance = 1e-3;  // headers round
 
 // Returns whether a name is valid UTF-8 without control characters. Names are printed and written as JSON and HTML.
 bool printable(const std::string& name) {
-  for (std::size_t i = 0; i < name.size();) {
-    const auto byte = [&](std::size_t k) { return k < name.size() ? static_cast<unsigned char>(name[k]) : 0u; };
-    const unsigned lead = byte(i);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xC2 ? 0
-                               : lead < 0xE0 ? 2
-                               : lead < 0xF0 ? 3
-                               : lead < 0xF5 ? 4
-                                             : 0;
-    if (length == 0 || lead < 0x20 || lead == 0x7F) return false;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((byte(i + k) & 0xC0u) != 0x80u) return false;
-    if ((lead == 0xE0 && byte(i + 1) < 0xA0) || (lead == 0xED && byte(i + 1) > 0x9F) ||
-        (lead == 0xF0 && byte(i + 1) < 0x90) || (lead == 0xF4 && byte(i + 1) > 0x8F))
-      return false;  // overlong, a surrogate, or beyond the last code point
-    i += length;
+  for (std::string_view rest = name; !rest.empty();) {
+    const std::size_t length = character_length(rest);
+    if (length == 0 || static_cast<unsigned char>(rest[0]) < 0x20 || rest[0] == 0x7F) return false;
+    rest.remove_prefix(length);
   }
   return true;
 }

@@ -56,8 +56,9 @@ void PredictionWriter::begin(const Case& one, const Shape& extents) {
   if (stacked_) {
     if (cases_ == 0) out_.attribute("/labels", "spacing", spacing);
   } else {
-    check(one.id.find('/') == std::string::npos && !one.id.empty() && one.id != ".", "PredictionWriter: \"", one.id,
-          "\" is no name of an object");
+    if (one.id.find('/') != std::string::npos || one.id.empty() || one.id == ".")
+      throw Error(ErrorKind::data, text("the case \"", one.id, "\" cannot be a group of an HDF5 file"),
+                  "give it an id without /");
     folder_ = "/cases/" + one.id + "/";
     const std::string group = "/cases/" + one.id;
     out_.group(group);

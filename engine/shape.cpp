@@ -40,9 +40,9 @@ std::int64_t Shape::numel() const {
 }
 
 std::int64_t Shape::spatial_numel() const {
-  std::int64_t count = 1;
-  for (int i = 1; i + 1 < dims_; ++i) count *= (*this)[i];
-  return count;
+  Shape inner;
+  for (int i = 1; i + 1 < dims_; ++i) inner.push_back((*this)[i]);
+  return inner.numel();
 }
 
 void Shape::push_back(std::int64_t extent) {

@@ -11,6 +11,7 @@
 #include "apps/comparison/live.h"
 #include "apps/comparison/processes.h"
 #include "apps/comparison/protocol.h"
+#include "apps/program/fields.h"
 #include "apps/program/signals.h"
 #include "apps/training/console_observer.h"
 #include "apps/training/run_directory.h"
@@ -211,22 +212,28 @@ class Runner {
 
   bool has_ended(const Task& task) const {
     const std::string path = folder(task) + "/run.json";
-    return fs::exists(path) && ended(read_json(path));
+    return fs::exists(path) && reading(path, ErrorKind::data, [&] { return ended(read_json(path)); });
   }
 
   // Returns the result of a task from its directory, or nothing if the run has not ended. Throws Error(usage) if the
   // directory holds a run of another protocol.
   std::optional<ComparedRun> kept(const Task& task, const Plan& plan) {
-    const std::string path = folder(task);
-    if (!fs::exists(path + "/run.json")) return std::nullopt;
-    const Json json = read_json(path + "/run.json");
+    const std::string path = folder(task), file = path + "/run.json";
+    if (!fs::exists(file)) return std::nullopt;
+    const Json json = read_json(file);
     const DatasetChecksums& sums = protocol_.checksums(task);
-    const std::string differs = difference(json.at("config"), to_json(plan.config));
-    const bool same_data =
-        json.at("dataset").at("images_crc32") == sums.images && json.at("dataset").at("labels_crc32") == sums.labels;
-    if (!differs.empty() || !same_data)
-      throw Error(ErrorKind::usage, path + ": a run of another protocol: " + (differs.empty() ? "other data" : differs),
+    const std::string differs = reading(file, ErrorKind::data, [&] {
+      const Json& data = json.at("dataset");
+      const bool same_data = data.at("images_crc32") == sums.images && data.at("labels_crc32") == sums.labels;
+      return same_data ? difference(json.at("config"), to_json(plan.config)) : "other data";
+    });
+    if (!differs.empty())
+      throw Error(ErrorKind::usage, path + ": a run of another protocol: " + differs,
                   "give this comparison a directory of its own with -o");
+    return reading(file, ErrorKind::data, [&] { return result_in(json, task, plan); });
+  }
+
+  std::optional<ComparedRun> result_in(const Json& json, const Task& task, const Plan& plan) {
     if (!ended(json)) return std::nullopt;
     ComparedRun run;
     run.dataset = protocol_.dataset_name(task);
@@ -235,16 +242,17 @@ class Runner {
     run.fold = task.fold;
     run.lr = plan.config.lr;
     run.path = protocol_.path(task);
-    run.seconds = json.at("seconds");
-    run.memory = json.at("peak_tensor_bytes");
+    run.seconds = real_number(json, "seconds", 0, kMostSeconds);
+    run.memory = real_number(json, "peak_tensor_bytes", 0, kMostMemory);
     run.diverged = json.at("exit_reason") == "diverged";
     if (run.diverged) return run;
     const Json& results = json.at("results");
-    run.val_dice = to_number(results.at("val").at("dice_mean"));
+    run.val_dice = real_or_nan(results.at("val"), "dice_mean", 0, 1);
     run.history = history_from_json(results.at("history"));
-    run.patches_per_case = static_cast<double>(json.at("steps").get<std::int64_t>() * plan.config.batch) /
-                           static_cast<double>(plan.loader.cases.size());
-    run.cases = cases_from(results.at("test_cases"), comparison_.numbers);
+    run.patches_per_case =
+        static_cast<double>(whole_number(json, "steps", 0, std::int64_t{1} << 40) * plan.config.batch) /
+        static_cast<double>(plan.loader.cases.size());
+    run.cases = cases_from(list_at(results, "test_cases"), plan.model.class_names.size(), comparison_.numbers);
     return run;
   }
 

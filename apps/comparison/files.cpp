@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "apps/comparison/compare.h"
+#include "apps/program/fields.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
 #include "losses/core/registry.h"
@@ -62,11 +63,7 @@ Comparison read_comparison(const std::string& directory) {
   if (!fs::exists(path))
     throw Error(ErrorKind::io, "no results in " + directory + ": " + path + " does not exist",
                 "`voxgrad compare .. -o " + directory + "` writes them, with --merge from the runs of shards");
-  try {
-    return comparison_from_json(Json::parse(read_text(path)));
-  } catch (const nlohmann::json::parse_error& error) {
-    throw Error(ErrorKind::data, path + ": " + error.what(), "`voxgrad compare` writes it anew from the runs");
-  }
+  return reading(path, ErrorKind::data, [&] { return comparison_from_json(Json::parse(read_text(path))); });
 }
 
 void write_comparison(const Comparison& comparison, const Findings& findings, const std::string& directory) {
@@ -74,7 +71,7 @@ void write_comparison(const Comparison& comparison, const Findings& findings, co
   json["analyses"] = Json::array();
   for (const Analysis& analysis : findings.analyses) json["analyses"].push_back(to_json(analysis));
   json["answers"] = to_json(findings.answers);
-  write_text(directory + "/results.json", json.dump(1) + "\n");
+  write_text(directory + "/results.json", dumped(json, 1) + "\n");
   write_text(directory + "/results.csv", to_csv(comparison));
 }
 

@@ -60,7 +60,7 @@ void Live::show(const Comparison& comparison, bool trained, double work) {
     return;
   }
   const std::string words = table(comparison);
-  console_.say((drawn_ > 0 ? text("\033[", drawn_, "A\033[J") : "") + words);
+  console_.say(words, drawn_);
   drawn_ = static_cast<std::size_t>(std::count(words.begin(), words.end(), '\n')) + 1;
 }
 

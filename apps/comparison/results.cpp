@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <utility>
 
+#include "apps/program/fields.h"
 #include "apps/program/words.h"
+#include "apps/training/config.h"
+#include "apps/training/evaluation_text.h"
 #include "engine/error.h"
 #include "losses/metrics/metrics.h"
 
@@ -36,21 +40,28 @@ Json to_json(const ComparedRun& run, const std::vector<std::string>& numbers) {
           {"cases", cases}};
 }
 
-ComparedRun run_from_json(const Json& json, std::vector<std::string>& numbers) {
+ComparedRun run_from_json(const Json& json, const std::vector<ComparedDataset>& datasets,
+                          std::vector<std::string>& numbers) {
   ComparedRun run;
-  json.at("dataset").get_to(run.dataset);
-  json.at("loss").get_to(run.loss);
-  json.at("fold").get_to(run.fold);
-  json.at("seed").get_to(run.seed);
-  json.at("diverged").get_to(run.diverged);
-  json.at("path").get_to(run.path);
-  run.lr = to_number(json.at("lr"));
-  run.val_dice = to_number(json.at("val_dice"));
-  run.seconds = to_number(json.at("seconds"));
-  run.memory = to_number(json.at("peak_tensor_bytes"));
-  run.patches_per_case = to_number(json.value("patches_per_case", Json("NaN")));  // absent before it was known
-  run.history = history_from_json(json.at("history"));
-  run.cases = cases_from(json.at("cases"), numbers);
+  run.dataset = text_at(json, "dataset");
+  run.loss = text_at(json, "loss");
+  run.seed = seed_number(json, "seed");
+  run.diverged = flag_at(json, "diverged");
+  run.path = text_at(json, "path");
+  if (const std::filesystem::path path = run.path;
+      path.is_absolute() || path.lexically_normal().string().starts_with(".."))
+    throw Error(ErrorKind::data, "`path` is " + run.path + ", must lie below the folder of the comparison");
+  run.lr = real_number(json, "lr", 0);
+  run.val_dice = real_or_nan(json, "val_dice", 0, 1);
+  run.seconds = real_number(json, "seconds", 0, kMostSeconds);
+  run.memory = real_number(json, "peak_tensor_bytes", 0, kMostMemory);
+  run.patches_per_case = json.contains("patches_per_case") ? real_or_nan(json, "patches_per_case", 0) : std::nan("");
+  run.history = history_from_json(member(json, "history"));
+  const auto dataset =
+      std::find_if(datasets.begin(), datasets.end(), [&](const auto& d) { return d.name == run.dataset; });
+  if (dataset == datasets.end()) throw Error(ErrorKind::data, "a run is on " + run.dataset + ", which is not listed");
+  run.fold = static_cast<int>(whole_number(json, "fold", -1, std::ssize(dataset->cases)));
+  run.cases = cases_from(list_at(json, "cases"), dataset->class_names.size(), numbers);
   return run;
 }
 
@@ -69,16 +80,17 @@ Json to_json(const ComparedDataset& dataset) {
 
 ComparedDataset dataset_from_json(const Json& json) {
   ComparedDataset dataset;
-  json.at("name").get_to(dataset.name);
-  json.at("path").get_to(dataset.path);
-  json.at("dims").get_to(dataset.dims);
-  json.at("class_names").get_to(dataset.class_names);
+  dataset.name = text_at(json, "name");
+  dataset.path = text_at(json, "path");
+  dataset.dims = static_cast<int>(whole_number(json, "dims", 2, 3));
+  member(json, "class_names").get_to(dataset.class_names);
+  if (dataset.class_names.size() < 2) throw Error(ErrorKind::data, "`class_names` has fewer than two names");
   dataset.unit = json.value("unit", "mm");
   dataset.used = json.value("used", Json::object());
   if (json.contains("warnings")) json.at("warnings").get_to(dataset.warnings);
-  for (const Json& one : json.at("test_cases"))
-    dataset.cases.push_back({one.at("id"), to_number(one.at("foreground")), to_number(one.at("object_size")),
-                             one.value("group", std::string())});
+  for (const Json& one : list_at(json, "test_cases"))
+    dataset.cases.push_back({text_at(one, "id"), real_number(one, "foreground", 0, 1),
+                             real_or_nan(one, "object_size", 0), one.value("group", std::string())});
   return dataset;
 }
 
@@ -91,17 +103,19 @@ std::vector<std::string> Comparison::losses() const {
   return names;
 }
 
-std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& numbers) {
+std::vector<CaseNumbers> cases_from(const Json& list, std::size_t class_count, std::vector<std::string>& numbers) {
   std::vector<CaseNumbers> cases;
   for (const Json& entry : list) {
-    CaseNumbers one{entry.at("id"), {}, to_number(entry.value("diagonal_mm", number(std::nan(""))))};
-    const Json& classes = entry.at("classes");
-    for (std::size_t label = 1; label <= classes.size(); ++label) {
-      const Json& values = classes.at(std::to_string(label));
+    const double unknown = std::nan("");
+    CaseNumbers one{
+        text_at(entry, "id"), {}, entry.contains("diagonal_mm") ? real_or_nan(entry, "diagonal_mm", 0) : unknown};
+    for (std::size_t label = 1; label < class_count; ++label) {
+      const Json& values = member(member(entry, "classes"), std::to_string(label));
       if (numbers.empty())
         for (const auto& [name, value] : values.items()) numbers.push_back(name);
       std::vector<double>& row = one.classes.emplace_back();
-      for (const std::string& name : numbers) row.push_back(to_number(values.value(name, Json("NaN"))));
+      for (const std::string& name : numbers)
+        row.push_back(values.contains(name) ? metric_number(values, name) : unknown);
     }
     cases.push_back(std::move(one));
   }
@@ -114,7 +128,7 @@ bool has_number(const Comparison& comparison, const std::string& name) {
 
 std::vector<double> number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name) {
   const auto found = std::find(comparison.numbers.begin(), comparison.numbers.end(), name);
-  check(found != comparison.numbers.end(), "results: no number is named ", name);
+  if (found == comparison.numbers.end()) throw Error(ErrorKind::data, "results: no number is named " + name);
   const auto index = static_cast<std::size_t>(found - comparison.numbers.begin());
   std::vector<double> values;
   for (const std::vector<double>& row : numbers.classes) values.push_back(row[index]);
@@ -146,8 +160,12 @@ Comparison comparison_from_json(const Json& json) {
     Comparison comparison;
     comparison.protocol = json.at("protocol");
     comparison.versions = json.at("versions");
-    for (const Json& dataset : json.at("datasets")) comparison.datasets.push_back(dataset_from_json(dataset));
-    for (const Json& run : json.at("runs")) comparison.runs.push_back(run_from_json(run, comparison.numbers));
+    for (const char* name : {"seeds", "folds"})
+      if (comparison.protocol.contains(name)) whole_number(comparison.protocol, name, 0, kMostCount);
+    if (comparison.protocol.contains("settings")) config_from_json(comparison.protocol["settings"]);
+    for (const Json& dataset : list_at(json, "datasets")) comparison.datasets.push_back(dataset_from_json(dataset));
+    for (const Json& run : list_at(json, "runs"))
+      comparison.runs.push_back(run_from_json(run, comparison.datasets, comparison.numbers));
     return comparison;
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorKind::data, text("results of a comparison: ", error.what()),

@@ -62,8 +62,9 @@ struct Comparison {
   std::vector<std::string> losses() const;  // of the runs, in the order of their first appearance
 };
 
-// Reads the cases of run.json, and the names of their numbers from the first case.
-std::vector<CaseNumbers> cases_from(const Json& list, std::vector<std::string>& numbers);
+// Reads the cases of run.json, each with the foreground classes of `class_count`, and the names of their numbers from
+// the first case. Throws Error(data) if a class is absent, or a number outside its range.
+std::vector<CaseNumbers> cases_from(const Json& list, std::size_t class_count, std::vector<std::string>& numbers);
 // Whether the runs have this number; results of an earlier version may lack one.
 bool has_number(const Comparison& comparison, const std::string& name);
 // Returns one number for all foreground classes of a case; NaN where it is undefined.

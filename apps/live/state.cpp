@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "apps/program/fields.h"
 #include "apps/report/run_record.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
@@ -18,7 +19,11 @@ namespace fs = std::filesystem;
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 double number_in(const Json& json, const char* name) {
-  return json.contains(name) ? to_number(json.at(name)) : std::nan("");
+  return json.contains(name) ? real_or_nan(json, name) : std::nan("");
+}
+
+std::int64_t count_in(const Json& json, const char* name, std::int64_t unknown = 0) {
+  return json.contains(name) ? whole_number(json, name, 0, kMostSteps) : unknown;
 }
 
 std::vector<std::string> words_in(const Json& json, const char* name) {
@@ -32,9 +37,9 @@ bool is_colour(const std::string& word) {
 
 std::string network_of(const Json& manifest) {
   const Json& config = manifest.at("config");
-  const auto number = [&](const char* name) { return config.at(name).get<std::int64_t>(); };
+  const auto number = [&](const char* name) { return whole_number(config, name, 0, kMostSteps); };
   return text(number("dims"), "-D U-Net, base ", number("base"), ", depth ", number("depth"), ", ",
-              config.at("norm").get<std::string>(), " norm, ", manifest.at("parameters").get<std::int64_t>(),
+              config.at("norm").get<std::string>(), " norm, ", whole_number(manifest, "parameters", 0, kMostMemory),
               " parameters; patch ", config.at("patch").get<std::string>(), ", batch ", number("batch"), ", on ",
               manifest.at("device").get<std::string>());
 }
@@ -47,16 +52,15 @@ std::vector<std::string> events_of(const std::string& log) {
     const std::string event = line.at("event");
     if (event == "epoch") continue;
     const std::string message = line.value("message", "");
-    events.push_back(
-        text("step ", line.value("step", std::int64_t{0}), ": ", event, message.empty() ? "" : ", ", message));
+    events.push_back(text("step ", count_in(line, "step"), ": ", event, message.empty() ? "" : ", ", message));
   }
   return events;
 }
 
 void read_live_file(LiveRun& run, const std::string& folder) {
   const Json live = read_json(folder + "/state.json");
-  run.steps = live.value("steps", run.steps);
-  run.epochs = live.value("epochs", run.epochs);
+  run.steps = count_in(live, "steps", run.steps);
+  run.epochs = count_in(live, "epochs", run.epochs);
   if (const std::vector<std::string> colours = words_in(live, "colours");
       std::all_of(colours.begin(), colours.end(), is_colour))
     run.colours = colours;
@@ -69,13 +73,13 @@ void read_live_file(LiveRun& run, const std::string& folder) {
     if (std::find(run.warnings.begin(), run.warnings.end(), warning) == run.warnings.end())
       run.warnings.push_back(warning);
   if (!run.ended()) {
-    run.step = std::max(run.step, live.value("step", std::int64_t{0}));
+    run.step = std::max(run.step, count_in(live, "step"));
     run.seconds = live.value("seconds", 0.0);
     run.memory = live.value("memory", 0.0);
     run.silent = std::max(0.0, now() - live.value("time", now()));
   }
   if (!live.contains("pictures")) return;
-  run.pictured = live.at("pictures").at("step");
+  run.pictured = whole_number(live.at("pictures"), "step", 0, kMostSteps);
   for (const Json& caption : live.at("pictures").at("cases")) {
     if (run.pictures.size() == kMostShownCases) break;
     ShownPictures& shown = run.pictures.emplace_back(ShownPictures{caption.get<std::string>(), {}});
@@ -102,11 +106,11 @@ void read_files(LiveRun& run, const std::string& directory) {
   run.data = fs::path(manifest.at("dataset").at("path").get<std::string>()).stem().string();
   run.loss = manifest.at("config").at("loss");
   run.network = network_of(manifest);
-  run.steps = manifest.at("config").at("steps");
-  run.epochs = manifest.value("epochs", std::int64_t{0});
-  run.step = manifest.at("steps");
-  run.seconds = manifest.at("seconds");
-  run.memory = manifest.at("peak_memory_bytes");
+  run.steps = whole_number(manifest.at("config"), "steps", 0, kMostSteps);
+  run.epochs = count_in(manifest, "epochs");
+  run.step = whole_number(manifest, "steps", 0, kMostSteps);
+  run.seconds = real_number(manifest, "seconds", 0, kMostSeconds);
+  run.memory = real_number(manifest, "peak_memory_bytes", 0, kMostMemory);
   run.warnings = words_in(manifest, "warnings");
   run.classes = words_in(manifest, "classes");
   if (manifest.contains("results")) {
@@ -138,8 +142,6 @@ std::string live_picture(std::size_t shown_case, std::size_t picture) {
   return text("case_", shown_case, "_", kPictureNames.at(picture), ".png");
 }
 
-std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 double LiveRun::eta() const { return ended() || !(rate > 0) ? std::nan("") : static_cast<double>(steps - step) / rate; }
 
 double LiveRun::best_dice() const {
@@ -151,12 +153,12 @@ double LiveRun::best_dice() const {
 
 double LiveRun::last_loss() const { return losses.empty() ? std::nan("") : losses.back().second; }
 
-LiveRun read_live_run(const std::string& directory) try {
-  LiveRun run;
-  read_files(run, directory);
-  return run;
-} catch (const nlohmann::json::exception& error) {
-  throw Error(ErrorKind::data, directory + ": " + error.what(), "a file of the run is damaged");
+LiveRun read_live_run(const std::string& directory) {
+  return reading(directory, ErrorKind::data, [&] {
+    LiveRun run;
+    read_files(run, directory);
+    return run;
+  });
 }
 
 Json to_json(const LiveRun& run) {

@@ -19,8 +19,6 @@ inline constexpr std::array kPictureNames{"image", "truth", "prediction", "mista
 inline constexpr std::size_t kMostShownCases = 3;
 // "case_0_truth.png", in the folder RUN/live.
 std::string live_picture(std::size_t shown_case, std::size_t picture);
-// JSON as text. Bytes that are no UTF-8 are replaced, because names may come from anywhere.
-std::string dumped(const Json& json);
 
 struct ShownPictures {
   std::string caption;

@@ -1,5 +1,7 @@
 #include "apps/program/command_line.h"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -129,13 +131,16 @@ std::string toml_value(const CLI::Option& option) {
 }  // namespace
 
 void print_text(const std::string& text) {
-  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0)
+  if (std::fputs(shown(text).c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+    if (errno == EPIPE) {  // the reader wants no more, as `head`; SIGPIPE is ignored for the sake of stderr alone
+      ::signal(SIGPIPE, SIG_DFL);
+      ::raise(SIGPIPE);
+    }
     throw Error(ErrorKind::io, std::string("cannot write to standard output: ") + std::strerror(errno));
+  }
 }
 
-void print_json(const Json& document) {
-  print_text(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-}
+void print_json(const Json& document) { print_text(dumped(document, 2) + "\n"); }
 
 Device Common::get_device() const {
   const Device wanted = device == "cuda" ? Device::cuda : Device::cpu;

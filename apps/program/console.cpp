@@ -11,8 +11,13 @@
 #include <fstream>
 #include <utility>
 
+#include "apps/program/words.h"
+#include "engine/error.h"
+
 namespace voxgrad::apps {
 namespace {
+
+constexpr std::size_t kLongestMessage = 20000;  // a plan with its reasons takes a tenth of it
 
 bool terminal() {
   const char* term = std::getenv("TERM");
@@ -41,20 +46,20 @@ Console::~Console() {
   if (drawn_) std::fputs("\r\033[K", stderr);
 }
 
-void Console::print(const std::string& line) {
+void Console::print(const std::string& line, const std::string& before) {
   if (std::exchange(drawn_, false)) std::fputs("\r\033[K", stderr);
-  std::fputs((line + "\n").c_str(), stderr);
+  std::fputs((before + shown(line, kLongestMessage) + "\n").c_str(), stderr);
 }
 
-void Console::say(const std::string& line) {
-  if (verbosity_ >= 0) print(line);
+void Console::say(const std::string& line, std::size_t over) {
+  if (verbosity_ >= 0) print(line, over > 0 ? voxgrad::text("\033[", over, "A\033[J") : "");
 }
 
 void Console::detail(const std::string& line) {
   if (verbosity_ > 0) print(line);
 }
 
-void Console::warn(const std::string& line) { print((colour_ ? "\033[33mwarning:\033[0m " : "warning: ") + line); }
+void Console::warn(const std::string& line) { print(line, colour_ ? "\033[33mwarning:\033[0m " : "warning: "); }
 
 void Console::bar(double fraction, const std::string& text) {
   using namespace std::chrono;
@@ -70,7 +75,7 @@ void Console::bar(double fraction, const std::string& text) {
   const int full = std::clamp(static_cast<int>(std::lround(fraction * kCells)), 0, kCells);
   std::string bar;
   for (int i = 0; i < kCells; ++i) bar += i < full ? '#' : '.';
-  std::string line = "[" + bar + "] " + text;
+  std::string line = "[" + bar + "] " + shown(text);
   if (line.size() > static_cast<std::size_t>(columns - 1)) line.resize(static_cast<std::size_t>(columns - 1));
   if (colour_)
     line = "\033[36m" + line.substr(0, kCells + 2) + "\033[0m" +

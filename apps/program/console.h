@@ -13,7 +13,9 @@ class Console {
   explicit Console(int verbosity = 0);
   ~Console();
 
-  void say(const std::string& line);
+  // Texts of strangers may be in any line; control characters are shown as they are written in JSON. `over` lines above
+  // are drawn over, which only a live() console can.
+  void say(const std::string& line, std::size_t over = 0);
   void detail(const std::string& line);  // -v only
   void warn(const std::string& line);
   // True if stderr is a terminal that can draw a line again (not TERM=dumb) and nobody asked for quiet.
@@ -23,7 +25,7 @@ class Console {
   void bar(double fraction, const std::string& text);
 
  private:
-  void print(const std::string& line);
+  void print(const std::string& line, const std::string& before = "");
   int verbosity_;
   bool live_;
   bool colour_;

@@ -15,6 +15,11 @@ inline Json number(double value) {
   return value;
 }
 
+// Returns the text of a document. Bytes that are no UTF-8 become U+FFFD, since a message of the system may have them.
+inline std::string dumped(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 inline bool is_number(const Json& json) {
   return json.is_number() || json == "NaN" || json == "Infinity" || json == "-Infinity";
 }

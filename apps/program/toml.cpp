@@ -104,9 +104,7 @@ std::string toml_text(const std::string& value) {
   try {
     return Json(value).dump();
   } catch (const Json::exception&) {
-    throw Error(ErrorKind::usage,
-                "not a text in UTF-8: " + Json(value).dump(-1, ' ', false, Json::error_handler_t::replace),
-                "rename the file or folder");
+    throw Error(ErrorKind::usage, "not a text in UTF-8: " + dumped(value), "rename the file or folder");
   }
 }
 

@@ -4,11 +4,20 @@
 #include <cctype>
 #include <cstdio>
 #include <cstring>
+#include <span>
+#include <string_view>
 
 #include "engine/error.h"
+#include "engine/io/crc32.h"
+#include "engine/io/json.h"
 #include "engine/names.h"
 
 namespace voxgrad::apps {
+namespace {
+
+constexpr std::size_t kLongestName = 120;  // file systems take 255 bytes, of which an ending needs some
+
+}  // namespace
 
 std::size_t choice(const std::string& what, const std::string& word, const std::vector<std::string>& known) {
   const auto found = std::find(known.begin(), known.end(), word);
@@ -41,9 +50,34 @@ std::string shell_word(const std::string& word) {
 }
 
 std::string file_name(std::string text) {
+  const std::string sum = "_" + hexadecimal(crc32(std::as_bytes(std::span(text))));
   for (char& c : text)
     if (std::isalnum(static_cast<unsigned char>(c)) == 0 && std::string("-_.=").find(c) == std::string::npos) c = '_';
+  if (text.empty() || text.front() == '.') text.insert(text.begin(), '_');
+  if (text.size() > kLongestName) text = text.substr(0, kLongestName - sum.size()) + sum;
   return text;
+}
+
+std::string shown(const std::string& text, std::size_t most) {
+  if (text.size() > most)
+    return shown(text.substr(0, most / 2)) + voxgrad::text(" [", text.size() - most, " bytes] ") +
+           shown(text.substr(text.size() - most / 2));
+  std::string result;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t length = character_length(std::string_view(text).substr(i));
+    const bool control = lead < 0x20 || lead == 0x7F || (lead == 0xC2 && length == 2 && (text[i + 1] & 0xE0) == 0x80);
+    const std::size_t taken = std::max<std::size_t>(1, length);
+    if (length > 0 && (!control || lead == '\n' || lead == '\t')) {
+      result.append(text, i, taken);
+    } else {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u00%02x", static_cast<unsigned char>(text[i + taken - 1]));
+      result += escape;
+    }
+    i += taken;
+  }
+  return result;
 }
 
 }  // namespace voxgrad::apps

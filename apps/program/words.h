@@ -25,7 +25,12 @@ std::string csv_cell(const std::string& text);
 // Returns a word as a shell takes it: in single quotes if it has more than letters, digits and _-+=.,:/@%.
 std::string shell_word(const std::string& word);
 
-// Makes a text the name of a file or folder: letters, digits and -_.= stay, anything else becomes an underscore.
+// Makes a text the name of a file or folder: letters, digits and -_.= stay, anything else becomes an underscore. It is
+// never empty, never begins with a dot, and a long one is cut and gets a checksum, so that it still has its own name.
 std::string file_name(std::string text);
+
+// A text of a stranger as a terminal may show it: line ends and tabs stay, other control characters and bytes that are
+// no UTF-8 are written \u00XX, as in JSON. Of more than `most` bytes the middle is left out.
+std::string shown(const std::string& text, std::size_t most = std::string::npos);
 
 }  // namespace voxgrad::apps

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "apps/report/picture.h"
 #include "apps/report/slices.h"
 #include "apps/training/checkpoint.h"
@@ -63,7 +64,7 @@ std::vector<Scene> scenes_of(const Comparison& comparison, const Analysis& analy
 }
 
 std::string file_of(const std::string& directory, const Analysis& analysis, const Scene& scene, std::size_t tile) {
-  return text(directory, "/overlays/", analysis.name, "_", scene.kind, "_", tile, ".png");
+  return text(directory, "/overlays/", file_name(analysis.name), "_", scene.kind, "_", tile, ".png");
 }
 
 // What is drawn of a case: a picture, or one slice of a volume.

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "apps/program/console.h"
+#include "apps/program/fields.h"
 #include "apps/program/svg.h"
 #include "apps/report/plots/lines.h"
 #include "apps/report/run_pictures.h"
@@ -198,7 +199,7 @@ std::string clean_up_of(const RunRecord& run) {
   std::string words = clean_up_text(run.model.clean_up, run.model.class_names);
   const Json choice = run.manifest.at("results").value("clean_up", Json());
   if (!choice.is_object()) return words;
-  const auto dice = [&](const char* key) { return fixed(to_number(choice.at("val_dice").at(key)), 4); };
+  const auto dice = [&](const char* key) { return fixed(real_or_nan(choice.at("val_dice"), key, 0, 1), 4); };
   return text(words, "; validation Dice ", dice("before"), " without it, ", dice("after"), " with it");
 }
 
@@ -304,9 +305,11 @@ std::string write_run_page(const std::string& directory, Device device, const da
   std::string style;
   for (std::size_t label = 1; label < colours.size(); ++label)
     style += text("svg .class-", label, "{stroke:", css_colour(colours[label]), "}\n");
-  const std::string body = first_words(run) + headline(run) + curves(run) + test_section(run) +
-                           pictures_section(run, pictures, colours) + warnings_section(run) + settings_section(run) +
-                           machine_section(run) + command_section(run);
+  const std::string body = reading(run.file("run.json"), ErrorKind::data, [&] {
+    return first_words(run) + headline(run) + curves(run) + test_section(run) +
+           pictures_section(run, pictures, colours) + warnings_section(run) + settings_section(run) +
+           machine_section(run) + command_section(run);
+  });
   const std::string path = run.file("report.html");
   write_text(path, page(text("Training on ", dataset_name(run), " with ", run.config.loss), body, style));
   return path;

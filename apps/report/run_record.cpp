@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "apps/program/fields.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/run_directory.h"
@@ -15,23 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Calls `read`; whatever is wrong with the contents of the file becomes an error with its name.
-template <class F>
-void reading(const std::string& path, ErrorKind kind, F&& read) {
-  try {
-    read();
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(kind, path + ": " + error.what(), "the file is damaged");
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::io || error.message().starts_with(path)) throw;
-    throw Error(kind, path + ": " + error.message(), "the file is damaged");
-  }
-}
-
 void read_results(RunRecord& run) {
   const Json& results = run.manifest.at("results");
   run.history = history_from_json(results.at("history"));
-  run.test = cases_from_json(results.at("test_cases"));
+  run.test = cases_from_json(list_at(results, "test_cases"));
   for (const CaseResult& one : run.test) {
     bool whole = one.classes.size() == run.model.class_names.size();
     for (std::size_t label = 1; label < one.classes.size(); ++label)
@@ -47,7 +35,7 @@ std::vector<EpochRecord> logged_history(const std::string& log) {
   std::vector<EpochRecord> history;
   for (std::size_t at = 0, end = 0; (end = log.find('\n', at)) != std::string::npos; at = end + 1) {
     const Json line = Json::parse(log.substr(at, end - at));
-    const std::int64_t step = line.value("step", std::int64_t{0});
+    const std::int64_t step = line.contains("step") ? whole_number(line, "step", 0, kMostSteps) : 0;
     const bool epoch = line.at("event") == "epoch";
     std::erase_if(history, [&](const EpochRecord& one) { return one.step > step || (epoch && one.step == step); });
     if (!epoch) continue;
@@ -72,24 +60,27 @@ RunRecord read_run(const std::string& directory) {
     run.model = nn::parse_spec(spec->second);
     if (!weights.metadata.contains("best")) return;
     const Json best = metadata_json(weights, "best", model);
-    run.best_epoch = best.at("epoch");
-    run.val_dice = to_number(best.at("val_dice"));
+    run.best_epoch = whole_number(best, "epoch", 1, kMostSteps);
+    run.val_dice = real_or_nan(best, "val_dice", 0, 1);
   });
   reading(manifest, ErrorKind::data, [&] {
     run.config = config_from_json(run.manifest.at("config"));
     run.loss = losses::make_loss(run.config.loss).text();
-    run.steps = run.manifest.at("steps");
+    run.steps = whole_number(run.manifest, "steps", 0, run.config.steps);
     run.warnings = run.manifest.value("warnings", std::vector<std::string>());
     for (const char* name : {"command", "version", "compiler", "build", "cpu", "device", "exit_reason"})
-      run.manifest.at(name).get<std::string>();
-    for (const char* name : {"threads", "parameters", "seconds", "peak_memory_bytes", "peak_tensor_bytes"})
-      run.manifest.at(name).get<double>();
-    const Json& dataset = run.manifest.at("dataset");
-    dataset.at("path").get<std::string>();
-    for (const char* name : {"images_crc32", "labels_crc32"}) dataset.at(name).get<std::uint32_t>();
-    run.manifest.value("epochs", 0);
+      text_at(run.manifest, name);
+    whole_number(run.manifest, "threads", 1, kMostCount);
+    whole_number(run.manifest, "parameters", 1, kMostMemory);
+    real_number(run.manifest, "seconds", 0, kMostSeconds);
+    for (const char* name : {"peak_memory_bytes", "peak_tensor_bytes"})
+      whole_number(run.manifest, name, 0, kMostMemory);
+    const Json& dataset = member(run.manifest, "dataset");
+    text_at(dataset, "path");
+    for (const char* name : {"images_crc32", "labels_crc32"}) whole_number(dataset, name, 0, 0xFFFFFFFF);
+    if (run.manifest.contains("epochs")) whole_number(run.manifest, "epochs", 1, run.config.steps);
     if (run.manifest.contains("split"))
-      for (const char* name : {"train", "val", "test"}) run.manifest.at("split").at(name).get<std::int64_t>();
+      for (const char* name : {"train", "val", "test"}) whole_number(run.manifest.at("split"), name, 0, kMostCount);
     if (run.finished()) read_results(run);
   });
   if (!run.finished()) reading(log, ErrorKind::data, [&] { run.history = logged_history(read_text(log)); });

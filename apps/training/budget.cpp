@@ -63,12 +63,15 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
     seconds += time_of(step);
     costs.step = seconds / (steps + 1);
   }
+  std::vector<NamedTensor> best;  // a training keeps them, and tests them in a network of their own
   costs.epoch = time_of([&] {
     trainer.require_finite();
-    trainer.weights();
+    best = trainer.weights();
     trainer.state();
   });
-  const nn::Model& model = trainer.evaluated();
+  const nn::Model model = fresh_model(plan, device);
+  model.net->load_state(best);
+  model.net->train(false);
   using Cases = std::vector<std::int64_t>;
   const auto time = [&](const Cases& cases, const auto& evaluate) {
     return evaluation_time(plan.model, dataset, cases, evaluate);
@@ -78,7 +81,6 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
                     [&](const Cases& cases) { evaluate_cases(model, dataset, cases, {losses::Needs::probabilities}); });
   if (plan.chooses_clean_up())
     costs.clean_up = time(plan.val, [&](const Cases& cases) { choose_clean_up(model, dataset, cases); });
-  trainer.end_validation(std::nan(""));
   return costs;
 }
 

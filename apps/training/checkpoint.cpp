@@ -65,18 +65,6 @@ Json metadata_json(const TensorFile& file, const std::string& key, const std::st
   }
 }
 
-std::int64_t whole_number(const Json& object, const std::string& key, std::int64_t low, std::int64_t high) {
-  const auto found = object.find(key);
-  if (found == object.end()) throw Error(ErrorKind::model, "`" + key + "` is absent");
-  const bool whole = found->is_number_integer() &&
-                     !(found->is_number_unsigned() && found->get<std::uint64_t>() >> 63 != 0);  // would wrap
-  const std::int64_t value = whole ? found->get<std::int64_t>() : 0;
-  if (!whole || value < low || value > high)
-    throw Error(ErrorKind::model,
-                text("`", key, "` is ", found->dump().substr(0, 40), ", must be a whole number ", low, " .. ", high));
-  return value;
-}
-
 std::vector<NamedTensor> with_prefix(const TensorFile& file, const std::string& prefix) {
   std::vector<NamedTensor> result;
   for (const NamedTensor& entry : file.tensors)

@@ -28,8 +28,6 @@ std::string model_file(const std::string& path);
 
 // Returns the metadata `key` of a checkpoint as JSON. Throws Error(model) that names `path` if it is absent or broken.
 Json metadata_json(const TensorFile& file, const std::string& key, const std::string& path);
-// Returns the whole number `key` of an object. Throws Error(model) that names it unless it lies in `low` .. `high`.
-std::int64_t whole_number(const Json& object, const std::string& key, std::int64_t low, std::int64_t high);
 // Returns the tensors of `file` whose names begin with `prefix`, and takes it off their names.
 std::vector<NamedTensor> with_prefix(const TensorFile& file, const std::string& prefix);
 

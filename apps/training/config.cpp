@@ -3,11 +3,59 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <type_traits>
 
+#include "apps/program/fields.h"
 #include "apps/program/toml.h"
 #include "engine/error.h"
+#include "nn/unet.h"
 
 namespace voxgrad::apps {
+
+namespace {
+
+template <class Number>
+void require(bool ok, const char* flag, Number value, const std::string& range) {
+  if (!ok) throw Error(ErrorKind::usage, text("--", flag, " ", value, " outside ", range));
+}
+
+// Reads a setting, of the type that it has.
+template <class T>
+void take(const Json& json, const std::string& name, T& value) {
+  if constexpr (std::is_same_v<T, bool>)
+    value = flag_at(json, name);
+  else if constexpr (std::is_same_v<T, std::string>)
+    value = text_at(json, name);
+  else if constexpr (std::is_same_v<T, double>)
+    value = real_number(json, name);
+  else if constexpr (std::is_same_v<T, std::uint64_t>)
+    value = seed_number(json, name);
+  else
+    value = whole_number(json, name);
+}
+
+}  // namespace
+
+void require_ranges(const TrainConfig& c) {
+  const auto within = [](const char* flag, std::int64_t value, std::int64_t most) {
+    require(value >= 0 && value <= most, flag, value, text("0..", most));
+  };
+  within("dims", c.dims, 3);
+  within("base", c.base, nn::kMostChannels);
+  within("depth", c.depth, 10);
+  within("batch", c.batch, 65536);
+  within("epochs", c.epochs, 1'000'000'000);
+  within("steps", c.steps, kMostSteps);
+  within("validate-every", c.validate_every, 1'000'000'000);
+  within("validate-cases", c.validate_cases, 1'000'000'000);
+  within("patience", c.patience, 1'000'000'000);
+  require(c.lr >= 0 && std::isfinite(c.lr), "lr", c.lr, "0..");
+  require(c.dropout >= 0 && c.dropout < 1, "dropout", c.dropout, "[0, 1)");
+  require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "[0, 1)");
+  require(c.foreground >= 0 && c.foreground <= 1, "foreground", c.foreground, "[0, 1]");
+  require(c.clip >= 0 && std::isfinite(c.clip), "clip", c.clip, "0..");
+  require(c.weight_decay >= 0 && std::isfinite(c.weight_decay), "weight-decay", c.weight_decay, "0..");
+}
 
 Json to_json(const TrainConfig& config) {
   Json json;
@@ -16,19 +64,18 @@ Json to_json(const TrainConfig& config) {
   return json;
 }
 
-TrainConfig config_from_json(const Json& json) {
+TrainConfig config_from_json(const Json& json) try {
   TrainConfig config;
-  const auto take = [&](const char* name, auto& value, const char* = "") {
-    if (!json.contains(name)) return;
-    try {
-      json.at(name).get_to(value);
-    } catch (const nlohmann::json::exception& error) {
-      throw Error(ErrorKind::model, text("configuration: setting `", name, "`: ", error.what()));
-    }
+  if (!json.is_object()) member(json, "data");
+  const auto take_known = [&](const char* name, auto& value, const char* = "") {
+    if (json.contains(name)) take(json, name, value);
   };
-  visit_settings(config, take);
-  take("seed", config.seed);
+  visit_settings(config, take_known);
+  take_known("seed", config.seed);
+  require_ranges(config);
   return config;
+} catch (const Error& error) {
+  throw Error(ErrorKind::model, "configuration: setting " + error.message());
 }
 
 void require_all_settings(const Json& json) {

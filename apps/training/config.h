@@ -87,9 +87,14 @@ void visit_settings(Config& c, F&& f) {
   f("on_nan", c.on_nan, "when loss or gradient is not finite: stop, skip (the step) or rollback (to the checkpoint)");
 }
 
+// The most steps of a training; like the other limits it leaves room for products with other settings.
+inline constexpr std::int64_t kMostSteps = 1'000'000'000'000;
+// Throws Error(usage) that names the flag and its range if a number is outside it, whatever the data are.
+void require_ranges(const TrainConfig& config);
+
 Json to_json(const TrainConfig& config);
 // Settings that are absent, because an earlier version did not know them, keep their defaults. Throws Error(model) for
-// a setting of another type.
+// a setting of another type or outside its range.
 TrainConfig config_from_json(const Json& json);
 // Throws Error(model) if a setting is absent: then a resumed run would not go on as it began.
 void require_all_settings(const Json& json);

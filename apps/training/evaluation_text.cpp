@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/program/console.h"
+#include "apps/program/fields.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -12,6 +13,8 @@ namespace {
 using losses::Aggregate;
 using losses::Metric;
 using losses::summarise;
+
+constexpr double kMostShare = 1 + 1e-9;  // a ratio may be rounded
 
 // Returns the metrics that were computed.
 std::vector<Metric> known_metrics(const std::vector<CaseResult>& cases) {
@@ -217,26 +220,39 @@ Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string
   return {{"cases", list}, {"mean", mean}, {"classes", classes}};
 }
 
+double metric_number(const Json& object, const std::string& name) {
+  for (const Metric& metric : losses::metrics())
+    if (metric.name == name) {
+      const bool infinite = member(object, name) == "Infinity";
+      return real_or_nan(object, name, -1, metric.perfect == 1 ? kMostShare : infinite ? HUGE_VAL : kMostMemory);
+    }
+  return real_or_nan(object, name, 0, static_cast<double>(kMostOfImage));
+}
+
 std::vector<CaseResult> cases_from_json(const Json& list) {
   std::vector<CaseResult> cases;
   for (const Json& entry : list) {
-    CaseResult result{entry.at("id"), {{}}, entry.at("diagonal_mm"), entry.at("tau_mm")};  // no background
-    if (entry.contains("calibration_error")) result.calibration_error = entry.at("calibration_error");
-    const Json& classes = entry.at("classes");
-    for (std::size_t label = 1; label <= classes.size(); ++label) {
-      const Json& o = classes.at(std::to_string(label));
-      result.classes.push_back({{o.at("tp"), o.at("fp"), o.at("fn"), o.at("tn")}, {}});
+    CaseResult result{
+        text_at(entry, "id"), {{}}, real_number(entry, "diagonal_mm", 0), real_number(entry, "tau_mm", 0)};
+    if (entry.contains("calibration_error")) result.calibration_error = real_number(entry, "calibration_error", 0, 1);
+    const Json& classes = member(entry, "classes");
+    for (std::size_t label = 1; label <= classes.size(); ++label) {  // without the background
+      const Json& o = member(classes, std::to_string(label));
+      const auto count = [&](const char* key) { return whole_number(o, key, 0, kMostOfImage); };
+      result.classes.push_back({{count("tp"), count("fp"), count("fn"), count("tn")}, {}});
       losses::ClassScores& scores = result.classes.back();
       for (const Metric& metric : losses::metrics()) {
         const bool there = o.contains(metric.name);
         if (!there && metric.needs < losses::Needs::objects) break;
         if (!there) continue;  // files of older versions lack some of these
         scores.values.resize(losses::metric_index(metric.name), losses::kUndefined);
-        scores.values.push_back(to_number(o.at(metric.name)));
+        scores.values.push_back(metric_number(o, metric.name));
       }
       if (!entry.contains("objects")) continue;
-      for (const Json& object : entry.at("objects").at(std::to_string(label)))
-        scores.objects.push_back({object.at(0), object.at(1)});
+      for (const Json& object : member(entry.at("objects"), std::to_string(label))) {
+        const Json sizes{{"size", object.at(0)}, {"dice", object.at(1)}};
+        scores.objects.push_back({real_number(sizes, "size", 0), real_number(sizes, "dice", 0, 1)});
+      }
     }
     cases.push_back(std::move(result));
   }

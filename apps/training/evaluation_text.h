@@ -19,8 +19,10 @@ namespace voxgrad::apps {
 // objects (losses/metrics/objects.h), with sizes in mm^2 or mm^3: of a case all of them, of a class the quarters by
 // size.
 Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names);
-// From the "cases" above, without the background.
+// From the "cases" above, without the background. Throws Error(data) if a number is absent or outside its range.
 std::vector<CaseResult> cases_from_json(const Json& list);
+// Reads a number of a class: a metric, or a count of voxels.
+double metric_number(const Json& object, const std::string& name);
 
 // The tables of an evaluation; the first row of each is its header, the first cell of a row names a class.
 using Rows = std::vector<std::vector<std::string>>;

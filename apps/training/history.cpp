@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "apps/program/console.h"
+#include "apps/program/fields.h"
 #include "apps/program/words.h"
-#include "apps/training/checkpoint.h"
+#include "apps/training/config.h"
 
 namespace voxgrad::apps {
 
@@ -26,17 +26,14 @@ Json to_json(const std::vector<EpochRecord>& history) {
 }
 
 std::vector<EpochRecord> history_from_json(const Json& json) {
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  if (!json.is_array()) throw Error(ErrorKind::data, "the history is no list of epochs");
   std::vector<EpochRecord> history;
   for (const Json& entry : json) {
-    EpochRecord record{whole_number(entry, "epoch", 1, kMost),
-                       whole_number(entry, "step", 0, kMost),
-                       to_number(entry.at("loss")),
-                       to_number(entry.at("lr")),
-                       to_number(entry.at("val_dice")),
-                       {}};
-    for (const Json& value : entry.at("val_classes")) record.val_classes.push_back(to_number(value));
-    history.push_back(record);
+    const bool first = history.empty();
+    history.push_back({whole_number(entry, "epoch", first ? 1 : history.back().epoch + 1, kMostSteps),
+                       whole_number(entry, "step", first ? 0 : history.back().step + 1, kMostSteps),
+                       real_or_nan(entry, "loss"), real_or_nan(entry, "lr", 0), real_or_nan(entry, "val_dice", 0, 1),
+                       reals_or_nan(entry, "val_classes", 0, 1)});
   }
   return history;
 }

@@ -18,6 +18,7 @@ struct EpochRecord {
 };
 
 Json to_json(const std::vector<EpochRecord>& history);
+// Throws Error(data) if a number is outside its range, or the epochs are not in their order.
 std::vector<EpochRecord> history_from_json(const Json& json);
 // epoch,step,lr,loss,val_dice,val_dice_<class>,..
 std::string to_csv(const std::vector<EpochRecord>& history, const std::vector<std::string>& class_names);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "apps/program/console.h"
+#include "apps/program/fields.h"
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/collapse.h"
@@ -27,11 +28,6 @@ namespace {
 
 constexpr double kWarmup = 0.03;  // share of the steps
 
-template <class Number>
-void require(bool ok, const char* flag, Number value, const std::string& range) {
-  if (!ok) throw Error(ErrorKind::usage, text("--", flag, " ", value, " outside ", range));
-}
-
 std::size_t choose_value(const std::string& flag, const std::string& value, const std::vector<std::string>& known) {
   return choice("--" + flag + ": unknown value", value, known);
 }
@@ -39,28 +35,11 @@ std::size_t choose_value(const std::string& flag, const std::string& value, cons
 void check_ranges(const TrainConfig& c, int dims) {
   if (c.dims != 0 && c.dims != dims && !(c.dims == 2 && dims == 3))
     throw Error(ErrorKind::usage, text("--dims ", c.dims, ": the cases of this dataset have ", dims, " spatial axes"));
-  // The largest values leave room for products with other settings.
-  const auto within = [](const char* flag, std::int64_t value, std::int64_t most) {
-    require(value >= 0 && value <= most, flag, value, text("0..", most));
-  };
-  within("base", c.base, nn::kMostChannels);
-  within("depth", c.depth, 10);
-  within("batch", c.batch, 65536);
-  within("epochs", c.epochs, 1'000'000'000);
-  within("steps", c.steps, 1'000'000'000'000);
-  within("validate-every", c.validate_every, 1'000'000'000);
-  within("validate-cases", c.validate_cases, 1'000'000'000);
-  within("patience", c.patience, 1'000'000'000);
+  require_ranges(c);
   if (c.patience > 0 && c.validate_every == 0)
     throw Error(ErrorKind::usage,
                 text("--patience ", c.patience, ": with --validate-every 0 nothing is validated before the end"),
                 "validate, or leave --patience out");
-  require(c.lr >= 0 && std::isfinite(c.lr), "lr", c.lr, "0..");
-  require(c.dropout >= 0 && c.dropout < 1, "dropout", c.dropout, "[0, 1)");
-  require(c.ema >= 0 && c.ema < 1, "ema", c.ema, "[0, 1)");
-  require(c.foreground >= 0 && c.foreground <= 1, "foreground", c.foreground, "[0, 1]");
-  require(c.clip >= 0 && std::isfinite(c.clip), "clip", c.clip, "0..");
-  require(c.weight_decay >= 0 && std::isfinite(c.weight_decay), "weight-decay", c.weight_decay, "0..");
   if (c.steps > 0 && c.epochs > 0)
     throw Error(ErrorKind::usage, "--steps and --epochs both say how long the training is", "give one of them");
 }
@@ -327,7 +306,12 @@ std::string label_map_for(const std::string& dataset, const std::string& model_f
   if (!data::Dataset::open(dataset).info().source_label_map.empty()) return "";
   const TensorFile file = load_tensors(model_file);
   if (!file.metadata.contains("config")) return "";
-  return metadata_json(file, "config", model_file).value("label_map", "");
+  return reading(model_file, ErrorKind::model, [&]() -> std::string {
+    const Json config = metadata_json(file, "config", model_file);
+    const std::string map = config.contains("label_map") ? text_at(config, "label_map") : "";
+    parse_label_map(map);
+    return map;
+  });
 }
 
 data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels) {

@@ -20,6 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// All files that a training replaces as a whole.
+constexpr const char* kFiles[]{"config.toml",      "run.json",         "metrics.csv",          "curves.svg",
+                               "next.safetensors", "last.safetensors", "previous.safetensors", "best.safetensors"};
+
 [[noreturn]] void fail(const std::string& what, const std::string& path, int code) {
   throw Error(ErrorKind::io, what + " " + path + ": " + std::strerror(code));
 }
@@ -74,10 +78,14 @@ RunDirectory::~RunDirectory() {
 
 void RunDirectory::remove_files() const {
   std::error_code ignored;
-  for (const char* name : {"config.toml", "run.json", "metrics.csv", "curves.svg", "next.safetensors",
-                           "last.safetensors", "previous.safetensors", "best.safetensors"})
-    fs::remove(file(name), ignored);
+  for (const char* name : kFiles) fs::remove(file(name), ignored);
+  remove_temporaries();
   fs::remove_all(file("live"), ignored);
+}
+
+void RunDirectory::remove_temporaries() const {
+  std::error_code ignored;
+  for (const char* name : kFiles) fs::remove(file(text(name, ".tmp")), ignored);
 }
 
 bool RunDirectory::exists(const std::string& path) { return fs::exists(path + "/log.jsonl"); }
@@ -102,14 +110,16 @@ RunDirectory RunDirectory::reopen(const std::string& path) {
   if (!exists(path))
     throw Error(ErrorKind::io, "no run in " + path + ": " + path + "/log.jsonl does not exist",
                 "`voxgrad train FILE.h5 -o " + path + "` starts one");
-  return RunDirectory(path, open_log(path, 0), false);
+  RunDirectory run(path, open_log(path, 0), false);
+  run.remove_temporaries();
+  return run;
 }
 
 void RunDirectory::log(const Json& line) {
   unused_ = false;
   const off_t size = ::lseek(log_, 0, SEEK_END);
   try {
-    write_all(log_, line.dump() + "\n", file("log.jsonl"));
+    write_all(log_, dumped(line) + "\n", file("log.jsonl"));
   } catch (const Error&) {
     if (size >= 0 && ::ftruncate(log_, size) != 0)
       fail("cannot take a broken line back from", file("log.jsonl"), errno);

@@ -22,8 +22,8 @@ class RunDirectory {
   // Makes the directory and its parents. Throws Error(usage) if a run is in it already, Error(io) if it cannot be made.
   // What a run without a checkpoint has left there is removed, because it cannot be resumed.
   static RunDirectory create(const std::string& path);
-  // Opens the directory of a run. Throws Error(io) if there is no run in it, Error(usage) if another process is writing
-  // there.
+  // Opens the directory of a run, and removes what a killed process has half written. Throws Error(io) if there is no
+  // run in it, Error(usage) if another process is writing there.
   static RunDirectory reopen(const std::string& path);
   // True if `path` is a directory with a run.
   static bool exists(const std::string& path);
@@ -53,6 +53,7 @@ class RunDirectory {
  private:
   RunDirectory(std::string path, int log, bool created);
   void remove_files() const;
+  void remove_temporaries() const;
   std::string path_;
   int log_;  // descriptor of log.jsonl; holds the lock
   bool created_, unused_;

@@ -7,10 +7,8 @@
 #include <utility>
 
 #include "apps/program/console.h"
-#include "apps/program/manifest.h"
 #include "apps/program/signals.h"
 #include "apps/training/checkpoint.h"
-#include "apps/training/curves.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/transfer.h"
 #include "engine/backend.h"
@@ -22,8 +20,6 @@ namespace {
 
 constexpr int kMostRollbacks = 10, kMostSkipped = 20;  // beyond that it is no accident
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
-std::string text_of(const DatasetChecksums& sums) { return text(sums.images, "/", sums.labels); }
 
 }  // namespace
 
@@ -57,8 +53,7 @@ void Session::remember(const std::string& warning) {
   if (std::find(warnings_.begin(), warnings_.end(), warning) == warnings_.end()) warnings_.push_back(warning);
 }
 
-template <class F>
-bool Session::attempt(F&& write) {
+bool Session::attempt(const std::function<void()>& write) {
   try {
     write();
     return true;
@@ -77,14 +72,12 @@ void Session::event(Json line) {
 
 TrainResult Session::run() {
   const SignalGuard guard;
-  const std::string manifest_file = directory_.file("run.json");
-  if (std::filesystem::exists(manifest_file)) {
-    const Json before = read_json(manifest_file);
-    seconds_before_ = before.value("seconds", 0.0);
-    first_command_ = before.value("command", command_);
-    reasons_ = before.value("reasons", Json());
-    if (before.contains("transfer")) transfer_ = before["transfer"];
-    for (const std::string& warning : before.value("warnings", std::vector<std::string>())) remember(warning);
+  if (const std::string before = directory_.file("run.json"); std::filesystem::exists(before)) {
+    try {
+      take_over(before);
+    } catch (const Error& error) {  // the checkpoint has all that the training needs
+      warn(error.message() + "; it is written anew");
+    }
   }
   attempt([&] { directory_.write("config.toml", to_toml(plan_.config)); });
   write_manifest("running", {});
@@ -215,10 +208,7 @@ void Session::end_epoch(double lr) {
          {"val_dice", number(record.val_dice)},
          {"val_classes", to_json({record}).at(0).at("val_classes")},
          {"seconds", seconds()}});
-  attempt([&] {
-    directory_.write("metrics.csv", to_csv(history_, plan_.model.class_names));
-    directory_.write("curves.svg", curves_svg(history_));
-  });
+  course_saved_ = attempt([&] { write_course(); });
   observer_.on_epoch(record, plan_);
 }
 
@@ -269,136 +259,6 @@ TrainResult Session::finish() {
   results["test_cases"] = to_json(result.test, result.class_names).at("cases");
   write_manifest("finished", results);
   return result;
-}
-
-void Session::save_missing() {
-  if (!best_saved_) directory_.save_best(best_model());
-  if (!last_saved_) directory_.save_last(checkpoint());
-}
-
-// --- Checkpoints and the manifest ---
-
-void Session::describe(TensorFile& file, const EpochRecord* record) const {
-  file.metadata["config"] = to_json(plan_.config).dump();
-  file.metadata["model"] = nn::to_text(plan_.model);
-  file.metadata["dataset_crc32"] = text_of(checksums_);
-  file.metadata["description_crc32"] = std::to_string(description_);
-  file.metadata["versions"] = Json{{"voxgrad", version()}}.dump();
-  if (record == nullptr) return;
-  file.metadata["best"] =
-      Json{{"epoch", record->epoch}, {"step", record->step}, {"val_dice", number(record->val_dice)}}.dump();
-}
-
-TensorFile Session::checkpoint() const {
-  TensorFile file = trainer_.state();
-  describe(file, best_ > 0 ? &nth(history_, best_ - 1) : nullptr);
-  file.metadata["epoch"] = std::to_string(plan_.epoch_of(trainer_.steps_done()));
-  file.metadata["history"] = to_json(history_).dump();
-  file.metadata["running"] = Json{
-      {"loss_sum", number(loss_sum_)},
-      {"loss_count", loss_count_},
-      {"skipped", skipped_},
-      {"best_record", best_}}.dump();
-  return file;
-}
-
-TensorFile Session::best_model() const {
-  TensorFile file;
-  file.tensors = best_weights_;
-  describe(file, &nth(history_, best_ - 1));
-  nn::ModelSpec spec = plan_.model;
-  spec.clean_up = clean_up_;
-  file.metadata["model"] = nn::to_text(spec);
-  return file;
-}
-
-void Session::save_last() {
-  last_saved_ = attempt([&] { directory_.save_last(checkpoint()); });
-}
-
-void Session::restore(const TensorFile& file) try {
-  trainer_.load_state(file);
-  history_ = history_from_json(metadata_json(file, "history", "checkpoint"));
-  const Json running = metadata_json(file, "running", "checkpoint");
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-  loss_sum_ = to_number(running.at("loss_sum"));
-  loss_count_ = whole_number(running, "loss_count", 0, kMost);
-  skipped_ = whole_number(running, "skipped", 0, kMost);
-  // A training that came to its end has a best epoch.
-  best_ = whole_number(running, "best_record", trainer_.steps_done() == plan_.steps ? 1 : 0, std::ssize(history_));
-  if (best_ > 0) best_weights_ = nn::network_tensors(load_tensors(directory_.file("best.safetensors")));
-} catch (const nlohmann::json::exception& error) {
-  throw Error(ErrorKind::model, directory_.file("last.safetensors") + ": " + error.what());
-} catch (const Error& error) {
-  if (error.kind() != ErrorKind::model) throw;
-  throw Error(ErrorKind::model, directory_.file("last.safetensors") + ": " + error.what(), error.hint());
-}
-
-void Session::resume() {
-  std::string warning;
-  const TensorFile file = directory_.load_last(warning);
-  if (!warning.empty()) warn(warning);
-  const auto crc = file.metadata.find("dataset_crc32");
-  if (crc == file.metadata.end() || crc->second != text_of(checksums_))
-    throw Error(ErrorKind::data,
-                dataset_.info().path + ": its content is not what " + directory_.path() + " was trained on",
-                "give the original file, or start a new run");
-  // Runs from before this key cannot be compared.
-  const auto described = file.metadata.find("description_crc32");
-  if (described != file.metadata.end() && described->second != std::to_string(description_))
-    throw Error(ErrorKind::data,
-                dataset_.info().path + ": its splits, groups, spacing or names are not those that " +
-                    directory_.path() + " was trained with",
-                "give the original file, or start a new run");
-  restore(file);
-}
-
-void Session::write_manifest(const std::string& exit_reason, const Json& results) {
-  Json json = manifest();
-  json["command"] = first_command_;
-  json["exit_reason"] = exit_reason;
-  json["dataset"] = {
-      {"path", dataset_.info().path}, {"images_crc32", checksums_.images}, {"labels_crc32", checksums_.labels}};
-  json["split"] = {{"train", plan_.loader.cases.size()}, {"val", plan_.val.size()}, {"test", plan_.test.size()}};
-  json["config"] = to_json(plan_.config);
-  json["reasons"] = reasons_;
-  if (!transfer_.is_null()) json["transfer"] = transfer_;
-  json["classes"] = plan_.model.class_names;
-  json["epochs"] = plan_.epoch_of(plan_.steps);
-  json["device"] = name_of(device_);
-  const Shortcuts shortcuts = backend_of(device_).allowed();
-  json["tf32"] = shortcuts.tf32;
-  json["fast"] = shortcuts.fast;
-  const Replay& replay = trainer_.replay();
-  json["replay"] = {{"steps", replay.replayed()}, {"called", replay.called()}, {"refusal", replay.refusal()}};
-  json["parameters"] = trainer_.parameter_count();
-  json["steps"] = trainer_.steps_done();
-  json["skipped_steps"] = skipped_;
-  json["seconds"] = seconds();
-  json["peak_memory_bytes"] = peak_memory_bytes();
-  json["peak_tensor_bytes"] = backend_of(device_).pool().statistics().peak;
-  json["warnings"] = warnings_;
-  if (!results.is_null()) json["results"] = results;
-  attempt([&] { directory_.write("run.json", json.dump(2) + "\n"); });
-}
-
-Json to_json(const TrainResult& result) {
-  Json test = Json::object();
-  if (!result.test.empty()) {
-    test["dice_mean"] = number(foreground_mean(result.test));
-    for (std::size_t label = 1; label < result.class_names.size(); ++label)
-      test["dice"][std::to_string(label)] = number(losses::summarise(over_cases(result.test, label)).mean);
-  }
-  return {{"run", result.run},
-          {"epochs", result.epochs},
-          {"best_epoch", result.best_epoch},
-          {"val", {{"dice_mean", number(result.val_dice)}, {"rise", number(result.rise)}}},
-          {"clean_up", result.clean_up ? to_json(*result.clean_up, result.class_names) : Json()},
-          {"test", test},
-          {"seconds", result.seconds},
-          {"peak_memory_bytes", result.peak_memory},
-          {"parameters", result.parameters},
-          {"warnings", result.warnings}};
 }
 
 }  // namespace voxgrad::apps

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -68,14 +69,16 @@ class Session {
   bool out_of_patience() const;
   void survive(const Error& error);
   void end_epoch(double lr);
+  void take_over(const std::string& manifest);
   void restore(const TensorFile& file);
+  void take_state(const TensorFile& file);
+  void write_course();
   TrainResult finish();
   void save_last();
   void write_manifest(const std::string& exit_reason, const Json& results);
   void event(Json line);
   void remember(const std::string& warning);
-  template <class F>
-  bool attempt(F&& write);  // false, and a warning, for Error(io)
+  bool attempt(const std::function<void()>& write);  // false, and a warning, for Error(io)
   TensorFile checkpoint() const;
   TensorFile best_model() const;
   void describe(TensorFile& file, const EpochRecord* record) const;
@@ -104,6 +107,8 @@ class Session {
   std::vector<NamedTensor> best_weights_;
   nn::CleanUp clean_up_;  // of the best model; chosen at the end, so last.safetensors never has it
   bool best_saved_ = true, last_saved_ = true;
+  bool course_saved_ = false, manifest_saved_ = true;  // a run that goes on writes its course anew
+  std::string manifest_;                               // the last text of run.json
   int rollbacks_ = 0, skipped_in_a_row_ = 0;
   std::vector<std::string> warnings_;
 };

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "apps/program/fields.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/transfer.h"
 #include "engine/backend.h"
@@ -146,20 +147,17 @@ TensorFile Trainer::state() const {
 
 void Trainer::load_state(const TensorFile& file) {
   const Json counters = metadata_json(file, "counters", "checkpoint");
-  const auto count = [&](const char* key) {
-    return whole_number(counters, key, 0, std::numeric_limits<std::int64_t>::max());
-  };
   const std::int64_t step = whole_number({{"step", metadata_json(file, "step", "checkpoint")}}, "step", 0, plan_.steps);
-  const double rate_scale = counters.at("rate_scale").get<double>();
-  if (!std::isfinite(rate_scale) || rate_scale <= 0)
-    throw Error(ErrorKind::model, text("`rate_scale` is ", rate_scale, ", must be positive"));
+  const double rate_scale = real_number(counters, "rate_scale", std::numeric_limits<double>::min(), 1);
+  const std::vector<double> schedule = reals_or_nan(counters, "schedule", -HUGE_VAL, static_cast<double>(step));
+  if (seed_number(counters, "seed") != plan_.config.seed)
+    throw Error(ErrorKind::model,
+                text("`seed` is ", seed_number(counters, "seed"), ", that of the settings ", plan_.config.seed));
   net_.load_state(nn::network_tensors(file));
   if (const std::string name = broken_weight(net_); !name.empty())
     throw Error(ErrorKind::model, text("weight ", name, " is not finite"), "start a new run with a smaller --lr");
-  optimizer_->load_state(with_prefix(file, "optim."), count("optimizer_steps"));
-  if (ema_) ema_->load_state(with_prefix(file, "ema."), count("ema_updates"));
-  std::vector<double> schedule;
-  for (const Json& value : counters.at("schedule")) schedule.push_back(to_number(value));
+  optimizer_->load_state(with_prefix(file, "optim."), whole_number(counters, "optimizer_steps", 0, step));
+  if (ema_) ema_->load_state(with_prefix(file, "ema."), whole_number(counters, "ema_updates", 0, step));
   schedule_.load_state(schedule);
   rate_scale_ = rate_scale;
   step_ = step;

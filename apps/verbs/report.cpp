@@ -3,6 +3,7 @@
 #include "apps/report/report.h"
 
 #include "apps/comparison/compare.h"
+#include "apps/program/fields.h"
 #include "apps/report/run_page.h"
 #include "apps/report/run_record.h"
 #include "apps/verbs/verbs.h"
@@ -18,8 +19,10 @@ struct ReportOptions {
 std::string draw(const ReportOptions& options, const Common& common) {
   if (is_run(options.directory)) return write_run_page(options.directory, common.get_device());
   const Comparison comparison = read_comparison(options.directory);
-  const Findings findings = findings_of(comparison);
-  return write_report(comparison, findings.analyses, findings.answers, options.directory, options.redraw);
+  return reading(options.directory + "/results.json", ErrorKind::data, [&] {
+    const Findings findings = findings_of(comparison);
+    return write_report(comparison, findings.analyses, findings.answers, options.directory, options.redraw);
+  });
 }
 
 void report(const ReportOptions& options, const Common& common) {

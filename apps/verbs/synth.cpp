@@ -34,11 +34,25 @@ void list(const Common& common) {
   print_text(table.str());
 }
 
+// Whether a file is a phantom, which can be made again.
+bool is_phantom(const std::string& path) {
+  try {
+    const data::Dataset dataset = data::Dataset::open(path);
+    const auto source = dataset.info().attributes.find("source");
+    return source != dataset.info().attributes.end() && source->second.starts_with("voxgrad synth");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 void write(const data::Phantom& phantom, const std::string& path, const SynthOptions& options, const Common& common) {
   data::PhantomOptions wish;
   wish.cases = options.cases;
   wish.seed = common.seed;
   if (!options.size.empty()) wish.size = parse_sizes(options.size, phantom.dims, "--size");
+  if (std::filesystem::exists(path) && !is_phantom(path))
+    throw Error(ErrorKind::usage, "synth: " + path + " exists already, and is no phantom",
+                "choose another name with -o");
   data::write_dataset(path, data::make_phantom(phantom.name, wish));
   common.console().say("wrote " + path);
 }

@@ -9,6 +9,7 @@
 #include "apps/doctor/training_checks.h"
 #include "apps/live/recorder.h"
 #include "apps/live/server.h"
+#include "apps/program/fields.h"
 #include "apps/program/signals.h"
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
@@ -209,6 +210,19 @@ std::optional<int> port_of(const TrainOptions& options) {
               "the settings are in " + run + "/config.toml; start a new run to change them");
 }
 
+// The plan of a run that goes on. Settings that the dataset cannot have come from a damaged file, for it had them once.
+Plan plan_again(const data::Dataset& dataset, const TrainConfig& config, const TensorFile& last,
+                const std::string& checkpoint) try {
+  if (config.from.empty()) return make_plan(dataset, config);
+  const auto model = last.metadata.find("model");
+  if (model == last.metadata.end()) throw Error(ErrorKind::usage, "no `model` in its metadata");
+  const nn::ModelSpec own = nn::parse_spec(model->second);  // what a model gave to the run is in it
+  return make_plan(dataset, config, &own);
+} catch (const Error& error) {
+  if (error.kind() != ErrorKind::usage) throw;
+  throw Error(ErrorKind::model, checkpoint + ": " + error.message(), "the file is damaged, or the dataset another one");
+}
+
 // A run goes on with the settings that it began with.
 void resume(const TrainOptions& options, const Program& program) {
   visit_settings(options.config, [&](const std::string& name, const auto&, const char*) {
@@ -218,18 +232,19 @@ void resume(const TrainOptions& options, const Program& program) {
   if (!options.time.empty()) refuse_change("--time", options.resume);
   RunDirectory directory = RunDirectory::reopen(options.resume);
   std::string warning;
-  const Json settings = metadata_json(directory.load_last(warning), "config", directory.file("last.safetensors"));
-  require_all_settings(settings);
-  TrainConfig config = config_from_json(settings);
+  const TensorFile last = directory.load_last(warning);
+  const std::string checkpoint = directory.file("last.safetensors");
+  TrainConfig config = reading(checkpoint, ErrorKind::model, [&] {
+    const Json settings = metadata_json(last, "config", checkpoint);
+    require_all_settings(settings);
+    parse_label_map(text_at(settings, "label_map"));
+    return config_from_json(settings);
+  });
   if (options.verb->get_parent()->count("--seed") > 0 && program.common().seed != config.seed)
     refuse_change("--seed", options.resume);
   if (!options.config.data.empty()) config.data = options.config.data;
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  // What a model gave to the run is in the model of the run.
-  nn::ModelSpec own;
-  if (!config.from.empty()) own = nn::parse_spec(directory.load_last(warning).metadata.at("model"));
-  run(dataset, make_plan(dataset, config, config.from.empty() ? nullptr : &own), std::move(directory), true,
-      port_of(options), program);
+  run(dataset, plan_again(dataset, config, last, checkpoint), std::move(directory), true, port_of(options), program);
 }
 
 void train(TrainOptions& options, const Program& program) {

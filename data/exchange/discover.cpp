@@ -4,9 +4,11 @@
 #include <filesystem>
 #include <regex>
 #include <set>
+#include <string_view>
 
 #include "data/exchange/layouts_detail.h"
 #include "engine/error.h"
+#include "engine/io/json.h"
 #include "engine/names.h"
 
 namespace voxgrad::data {
@@ -71,14 +73,12 @@ void merge(Discovery& all, Discovery part, const std::string& path) {
 // Control characters and what is no UTF-8 would make names that nobody can type or print.
 std::string printable_id(const std::string& id) {
   std::string result;
-  for (std::size_t i = 0; i < id.size();) {
-    const unsigned char c = static_cast<unsigned char>(id[i]);
-    std::size_t length = c < 0x80 ? 1 : c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
-    for (std::size_t k = 1; k < length; ++k)
-      if (i + k >= id.size() || (static_cast<unsigned char>(id[i + k]) & 0xC0) != 0x80) length = 0;
+  for (std::string_view rest = id; !rest.empty();) {
+    const std::size_t length = character_length(rest);
+    const auto c = static_cast<unsigned char>(rest[0]);
     const bool odd = length == 0 || c < 0x20 || c == 0x7F || c == '/';
-    result += odd ? "_" : id.substr(i, length);
-    i += std::max<std::size_t>(length, 1);
+    result += odd ? "_" : rest.substr(0, length);
+    rest.remove_prefix(std::max<std::size_t>(length, 1));
   }
   if (result.empty() || result == "." || result == "..") result = "case" + result;
   return result;

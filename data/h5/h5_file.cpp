@@ -168,8 +168,10 @@ File File::open(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat status {};
   int code = descriptor < 0 || ::fstat(descriptor, &status) != 0 ? errno : 0;
-  if (descriptor >= 0) ::close(descriptor);
   if (code == 0 && !S_ISREG(status.st_mode)) code = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+  char first = 0;  // a disk that cannot read it says so here; HDF5 would say that this is no file of its own
+  if (code == 0 && ::pread(descriptor, &first, 1, 0) < 0) code = errno;
+  if (descriptor >= 0) ::close(descriptor);
   if (code != 0)
     throw Error(ErrorKind::io, text("cannot open ", path, ": ", std::generic_category().message(code)),
                 code == EISDIR ? "make a dataset of the folder first" : "");

@@ -10,6 +10,7 @@
 
 #ifdef VOXGRAD_OPENBLAS
 #include <cblas.h>
+#include <dlfcn.h>
 #endif
 
 #include "engine/cpu/isa.h"
@@ -109,38 +110,71 @@ void builtin(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix
 }
 
 #ifdef VOXGRAD_OPENBLAS
+struct OpenBlas {
+  decltype(&cblas_sgemm) sgemm = nullptr;  // null if OpenBLAS is not installed
+  decltype(&cblas_dgemm) dgemm = nullptr;
+};
+
+// OpenBLAS starts threads as soon as it is loaded: most programs would wait for threads that they never use, and
+// without memory for them it does not end. So it is loaded when it is chosen.
+OpenBlas load_openblas() {
+  constexpr int kThreads = 1;  // threads come from parallel_for
+#ifdef VOXGRAD_OPENBLAS_LINKED
+  openblas_set_num_threads(kThreads);
+  return {cblas_sgemm, cblas_dgemm};
+#else
+  void* const library = ::dlopen(VOXGRAD_OPENBLAS, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return {};
+  const auto find = [&]<class F>(F*& function, const char* name) {
+    function = reinterpret_cast<F*>(::dlsym(library, name));
+    return function != nullptr;
+  };
+  OpenBlas found;
+  void (*set_threads)(int) = nullptr;
+  if (!find(found.sgemm, "cblas_sgemm") || !find(found.dgemm, "cblas_dgemm") ||
+      !find(set_threads, "openblas_set_num_threads"))
+    return {};
+  set_threads(kThreads);
+  return found;
+#endif
+}
+
+const OpenBlas& openblas() {
+  static const OpenBlas functions = load_openblas();
+  return functions;
+}
+
 template <class T>
 void by_openblas(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix<T> b, bool add, T* c,
                  std::int64_t ldc) {
-  [[maybe_unused]] static const bool serial = [] {
-    openblas_set_num_threads(1);  // threads come from parallel_for
-    return true;
-  }();
   const auto narrow = [](std::int64_t extent) { return static_cast<blasint>(extent); };
   const CBLAS_TRANSPOSE ta = a.transposed ? CblasTrans : CblasNoTrans;
   const CBLAS_TRANSPOSE tb = b.transposed ? CblasTrans : CblasNoTrans;
   if constexpr (sizeof(T) == sizeof(float))
-    cblas_sgemm(CblasRowMajor, ta, tb, narrow(m), narrow(n), narrow(k), 1.0f, a.data, narrow(a.ld), b.data,
-                narrow(b.ld), add ? 1.0f : 0.0f, c, narrow(ldc));
+    openblas().sgemm(CblasRowMajor, ta, tb, narrow(m), narrow(n), narrow(k), 1.0f, a.data, narrow(a.ld), b.data,
+                     narrow(b.ld), add ? 1.0f : 0.0f, c, narrow(ldc));
   else
-    cblas_dgemm(CblasRowMajor, ta, tb, narrow(m), narrow(n), narrow(k), 1.0, a.data, narrow(a.ld), b.data, narrow(b.ld),
-                add ? 1.0 : 0.0, c, narrow(ldc));
+    openblas().dgemm(CblasRowMajor, ta, tb, narrow(m), narrow(n), narrow(k), 1.0, a.data, narrow(a.ld), b.data,
+                     narrow(b.ld), add ? 1.0 : 0.0, c, narrow(ldc));
 }
 #endif
 
 }  // namespace
 
 Blas chosen_blas() {
+  const auto has_openblas = [] {
 #ifdef VOXGRAD_OPENBLAS
-  constexpr bool kHasOpenblas = true;
+    return openblas().sgemm != nullptr;
 #else
-  constexpr bool kHasOpenblas = false;
+    return false;
 #endif
+  };
   const char* wish = std::getenv("VOXGRAD_GEMM");
-  if (wish == nullptr || *wish == '\0') return kHasOpenblas && VOXGRAD_ISA_LEVEL == 0 ? Blas::openblas : Blas::builtin;
+  if (wish == nullptr || *wish == '\0')
+    return VOXGRAD_ISA_LEVEL == 0 && has_openblas() ? Blas::openblas : Blas::builtin;
   if (std::string(wish) == "builtin") return Blas::builtin;
-  if (std::string(wish) == "openblas" && kHasOpenblas) return Blas::openblas;
-  throw Error(ErrorKind::usage, text("VOXGRAD_GEMM=", wish, " is unknown or not in this build"),
+  if (std::string(wish) == "openblas" && has_openblas()) return Blas::openblas;
+  throw Error(ErrorKind::usage, text("VOXGRAD_GEMM=", wish, " is unknown, not in this build or not installed"),
               "use builtin, or openblas in a build with -DVOXGRAD_BLAS=openblas, or unset it");
 }
 

@@ -62,6 +62,8 @@ JsonValue parse_json(std::string_view text, int depth = 64);
 // Writes a value without spaces. A number becomes the shortest text that is read back as the same bits; a double has a
 // point or an exponent. Error(argument) for NaN, infinities and strings that are not UTF-8.
 std::string to_text(const JsonValue& value);
+// The number of bytes of the character that `text` begins with; 0 if it is not valid UTF-8.
+std::size_t character_length(std::string_view text);
 // A string in quotes, with as few escapes as the standard allows. Error(argument) if it is not UTF-8.
 std::string json_string(std::string_view text);
 

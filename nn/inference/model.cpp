@@ -12,6 +12,7 @@ namespace {
 constexpr const char* kKey = "model";
 
 // No machine has memory for windows as large as these limits, so a larger one comes from a damaged file.
+constexpr double kLargestSpacing = 1e9;  // a thousand kilometres
 constexpr std::int64_t kLongestWindow = 65536, kLargestWindow = std::int64_t{1} << 28;
 
 // Checks that network, window and classes fit together. Each field is in its own range already.
@@ -334,9 +335,12 @@ ModelSpec parse_spec(const std::string& json) try {
   add("preparation", spec.preparation);
   if (reader.has("mirror_axes")) reader("mirror_axes", spec.mirror_axes, spec.net.dims);
   add("clean_up", spec.clean_up);
-  for (const double spacing : spec.preparation.spacing)
-    if (!(spacing > 0) || !std::isfinite(spacing))
-      reader.refuse("preparation.spacing", "has ", spacing, ", must be > 0");
+  for (const auto& [key, values] : {std::pair{"preparation.spacing", &spec.preparation.spacing},
+                                    std::pair{"training.least_spacing", &spec.training.least_spacing},
+                                    std::pair{"training.most_spacing", &spec.training.most_spacing}})
+    for (const double spacing : *values)
+      if (!(spacing > 0) || spacing > kLargestSpacing)
+        reader.refuse(key, "has ", spacing, ", must be > 0 and at most ", kLargestSpacing);
   return spec;
 } catch (const Error& error) {
   throw Error(ErrorKind::model, text("metadata \"", kKey, "\": ", error.what()), error.hint());

@@ -102,9 +102,10 @@ void Normalisation::require_valid(std::int64_t channels) const {
       throw Error(ErrorKind::model, text("normalisation: channel ", c, " is clipped to ", low[c], " .. ", high[c],
                                          ", must be finite and in order"));
   for (std::size_t c = 0; c < count; ++c)
-    if (!std::isfinite(mean[c]) || !std::isfinite(deviation[c]) || deviation[c] <= 0)
+    if (!std::isfinite(static_cast<float>(mean[c])) || !std::isfinite(static_cast<float>(deviation[c])) ||
+        deviation[c] <= 0)
       throw Error(ErrorKind::model, text("normalisation: channel ", c, " has mean ", mean[c], " and deviation ",
-                                         deviation[c], ", must be finite, the deviation above 0"));
+                                         deviation[c], ", must be finite in f32, the deviation above 0"));
 }
 
 }  // namespace voxgrad::nn

@@ -74,3 +74,30 @@ TEST_CASE("a dry run trains nothing and foretells memory and time") {
   CHECK_MESSAGE(ratio > 0.8, "peak memory ", ratio, " of what was planned");
   CHECK_MESSAGE(ratio < 1.2, "peak memory ", ratio, " of what was planned");
 }
+
+TEST_CASE("the planned peak has the copies of the weights that a training makes") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {48, 48});
+  std::vector<std::string> words{"train",
+                                 data,
+                                 "-o",
+                                 folder.file("run"),
+                                 "--base",
+                                 "48",
+                                 "--depth",
+                                 "5",
+                                 "--batch",
+                                 "1",
+                                 "--patch",
+                                 "48",
+                                 "--steps",
+                                 "2",
+                                 "--json",
+                                 "-q",
+                                 "--deep-supervision"};
+  const auto peak = [&] { return Json::parse(program(words).out)["peak_memory_bytes"].get<double>(); };
+  const double trained = peak();
+  words.push_back("--dry-run");
+  const double ratio = trained / peak();
+  CHECK_MESSAGE((ratio > 0.9 && ratio < 1.1), "peak memory ", ratio, " of what was planned");
+}

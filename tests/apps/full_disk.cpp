@@ -53,6 +53,25 @@ TEST_CASE("a disk that fills up later: the checkpoint from before stays, and the
 }
 #endif
 
+TEST_CASE("a file that cannot be written: exit code 5 with its name; it is written anew when the run goes on") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), run = folder.file("run");
+  REQUIRE(program(small_training(data, run)).code == 0);
+  for (const char* name : {"metrics.csv", "curves.svg", "run.json"}) {
+    const std::string path = run + "/" + name, whole = bytes_of(path);
+    std::filesystem::remove(path);
+    std::filesystem::create_directory(path);  // which no rename replaces
+    const Outcome failed = program({"train", "--resume", run});
+    CHECK_MESSAGE(failed.code == 5, name, ": ", failed.code, "\n", failed.err);
+    CHECK_MESSAGE(contains(failed.err, std::string("cannot write ") + path), failed.err);
+    std::filesystem::remove(path);
+    write_bytes(path + ".tmp", "half of");
+    REQUIRE(program({"train", "--resume", run}).code == 0);
+    CHECK_MESSAGE((bytes_of(path) == whole || std::string(name) == "run.json"), name);  // that one has times
+    CHECK(!std::filesystem::exists(path + ".tmp"));
+  }
+}
+
 TEST_CASE("a disk that is full while a dataset is written: exit code 5, the reason, no half of a file, a quiet end") {
   const Folder folder;
   const auto limit = [] {

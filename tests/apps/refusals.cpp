@@ -5,6 +5,7 @@
 
 #include "apps/program/json.h"
 #include "engine/io/safetensors.h"
+#include "engine/names.h"
 #include "engine/ops.h"
 #include "tests/apps/support.h"
 #include "tests/data/recipe.h"
@@ -97,6 +98,40 @@ TEST_CASE("files that are not there or cannot be made: exit code 5, with the rea
   check_refused({"synth", "nuclei2d", "--cases", "8", "-o", folder.file("none/x.h5")}, 5,
                 {"none/x.h5", "No such file"});
   check_refused({"train", data, "--config", folder.file("none.toml")}, 5, {"none.toml"});
+#ifdef __linux__
+  check_refused({"inspect", "/proc/self/mem"}, 5, {"/proc/self/mem: Input/output error"});  // as a broken disk
+#endif
+}
+
+TEST_CASE("paths that the system cannot follow are named by every verb that reads or writes one") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), loop = folder.file("loop"),
+                    endless = folder.file(std::string(300, 'n'));
+  std::filesystem::create_symlink(loop, loop);
+  for (const std::string& path : {loop, endless})
+    for (const std::vector<std::string>& words :
+         std::vector<std::vector<std::string>>{{"inspect", path},
+                                               {"doctor", path},
+                                               {"train", path},
+                                               {"train", data, "-o", path},
+                                               {"train", "--resume", path},
+                                               {"train", data, "--from", path},
+                                               {"train", data, "--config", path},
+                                               {"evaluate", path, data},
+                                               {"predict", path, data, "-o", folder.file("p.h5")},
+                                               {"export", path, "-o", folder.file("exported")},
+                                               {"import", path, "-o", folder.file("i.h5")},
+                                               {"metrics", data, path},
+                                               {"losses", "eval", "ce", path},
+                                               {"report", path},
+                                               {"compare", data, "--losses", "ce", "--steps", "1", "-o", path},
+                                               {"synth", "nuclei2d", "--cases", "2", "-o", path}}) {
+      const Outcome outcome = program(words);
+      const std::string command = join(words, " ").substr(0, 40);
+      CHECK_MESSAGE((outcome.code == 2 || outcome.code == 3 || outcome.code == 5 || outcome.code == 8), command, ": ",
+                    outcome.code, " ", outcome.err);
+      CHECK_MESSAGE(contains(outcome.err + outcome.out, path.substr(0, 60)), command, ": ", outcome.err);
+    }
 }
 
 TEST_CASE("losses and settings that are misspelt or out of range: exit code 2, with a did-you-mean") {
@@ -176,6 +211,7 @@ TEST_CASE("a file that is no model: exit code 4") {
   const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), model = folder.file("model.safetensors");
   write_bytes(model, "not a model");
   check_refused({"evaluate", model, data}, 4, {model});
+  check_refused({"synth", "nuclei2d", "--cases", "8", "-o", model}, 2, {"model", "is no phantom"});
   save_tensors(model, {{{"w", zeros({2})}}, {}});
   check_refused({"evaluate", model, data}, 4, {model, "no `model` in its metadata", "hint: "});
   REQUIRE(program(small_training(data, folder.file("run"))).code == 0);

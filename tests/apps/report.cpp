@@ -130,6 +130,30 @@ TEST_CASE("curves: a name for every loss, on a scale of what is late in the trai
   CHECK(!named_curves_plot(made_up({tested_run("d", "ce", 1, {0.5})}), "d", {"ce"}, kPictureWidth));
 }
 
+TEST_CASE("names and paths of a comparison's file lead nowhere else") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), out = folder.file("out"),
+                    elsewhere = folder.file("elsewhere"), results = out + "/results.json";
+  REQUIRE(program(comparison_of({data}, out, {"--losses", "ce", "--seeds", "1", "--steps", "2"})).code == 0);
+  std::filesystem::create_directory(elsewhere);
+  const Json whole = Json::parse(bytes_of(results));
+  Json named = whole;
+  named["datasets"][0]["name"] = named["runs"][0]["dataset"] = "../../elsewhere/x";
+  write_bytes(results, named.dump());
+  const Outcome drawn = program({"report", out, "--redraw"});
+  CHECK_MESSAGE(drawn.code == 0, drawn.err);
+  CHECK(std::filesystem::is_empty(elsewhere));
+  CHECK(std::filesystem::exists(out + "/overlays/_.._.._elsewhere_x_best_0.png"));
+  for (const char* path : {"../elsewhere", "/tmp", "nuclei2d/../../elsewhere"}) {
+    Json led = whole;
+    led["runs"][0]["path"] = path;
+    write_bytes(results, led.dump());
+    const Outcome refused = program({"report", out, "--redraw"});
+    CHECK_MESSAGE(refused.code == 3, path, ": ", refused.err);
+    CHECK_MESSAGE(contains(refused.err, "results.json: `path` is "), refused.err);
+  }
+}
+
 TEST_CASE("base64") {
   for (const auto& [plain, coded] : {std::pair<std::string, std::string>{"", ""},
                                      {"f", "Zg=="},

@@ -68,6 +68,7 @@ TEST_CASE("elements that cannot be counted are an error, not a wrapped number") 
                  }),
                  "[4294967296, 4294967296] has more"));
   CHECK(contains(error_of([&] { static_cast<void>(Shape{large / 2, large}.numel()); }), "more elements"));
+  CHECK(contains(error_of([&] { static_cast<void>(Shape{1, large, large, 1}.spatial_numel()); }), "more elements"));
 }
 
 TEST_CASE("broadcasting follows the numpy rule") {

@@ -36,9 +36,26 @@ TEST_CASE("a loss as the name of a folder: no separators, no spaces, and what is
   CHECK(file_name("tversky:alpha=0.3,beta=0.7") == "tversky_alpha=0.3_beta=0.7");
   CHECK(file_name("0.5*dice + a/b") == "0.5_dice___a_b");
   CHECK(file_name("dice_ce-2.x") == "dice_ce-2.x");
+  CHECK(file_name("../../x") == "_.._.._x");
+  for (const char* no_name : {"", ".", "..", ".hidden"}) CHECK(file_name(no_name) == std::string("_") + no_name);
+  const std::string one = file_name(std::string(300, 'a')), other = file_name(std::string(300, 'a') + "b");
+  CHECK(one.size() == 120);
+  CHECK(other.size() == 120);
+  CHECK(one != other);
   CHECK(shell_word("--loss=0.5/x") == "--loss=0.5/x");
   CHECK(shell_word("my data.h5") == "'my data.h5'");
   CHECK(shell_word("it's") == "'it'\\''s'");
   CHECK(shell_word("0.5*ce") == "'0.5*ce'");
   CHECK(shell_word("") == "''");
+}
+
+TEST_CASE("a text of a stranger is shown without control characters, and a long one without its middle") {
+  CHECK(shown("Dice 0.9\n\tgr\u00fc\u00df") == "Dice 0.9\n\tgr\u00fc\u00df");
+  CHECK(shown("a\033[31mb\r\x7F") == "a\\u001b[31mb\\u000d\\u007f");
+  CHECK(shown("\xC2\x9B"
+              "2J\xC2\xA0") == "\\u009b2J\xC2\xA0");  // CSI in one character, and a space
+  CHECK(shown("\xFFz\xC3") == "\\u00ffz\\u00c3");
+  CHECK(shown("abcdefghij", 10) == "abcdefghij");
+  CHECK(shown("abcdefghijk", 10) == "abcde [1 bytes] ghijk");
+  CHECK(shown(std::string(1, '\0')) == "\\u0000");
 }

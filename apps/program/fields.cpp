@@ -1,0 +1,77 @@
+#include "apps/program/fields.h"
+
+namespace voxgrad::apps {
+namespace {
+
+template <class... Parts>
+[[noreturn]] void refuse(const std::string& key, const Json& value, const Parts&... expected) {
+  std::string seen = dumped(value);
+  if (seen.size() > 40) seen.replace(37, std::string::npos, "...");
+  throw Error(ErrorKind::data, text("`", key, "` is ", seen, ", must be ", expected...));
+}
+
+double in_range(const Json& value, const std::string& key, double low, double high) {
+  const double found = is_number(value) ? to_number(value) : std::nan("");
+  if (is_number(value) && !(found < low || found > high)) return found;
+  if (std::isinf(low) && std::isinf(high)) refuse(key, value, "a number");
+  refuse(key, value, "a number ", low, " .. ", high);
+}
+
+}  // namespace
+
+const Json& member(const Json& object, const std::string& key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  if (found == object.end()) throw Error(ErrorKind::data, "`" + key + "` is absent");
+  return *found;
+}
+
+std::string text_at(const Json& object, const std::string& key) {
+  const Json& value = member(object, key);
+  if (!value.is_string()) refuse(key, value, "a text");
+  return value.get<std::string>();
+}
+
+bool flag_at(const Json& object, const std::string& key) {
+  const Json& value = member(object, key);
+  if (!value.is_boolean()) refuse(key, value, "true or false");
+  return value.get<bool>();
+}
+
+const Json& list_at(const Json& object, const std::string& key) {
+  const Json& value = member(object, key);
+  if (!value.is_array()) refuse(key, value, "a list");
+  return value;
+}
+
+std::int64_t whole_number(const Json& object, const std::string& key, std::int64_t low, std::int64_t high) {
+  const Json& found = member(object, key);
+  const bool whole = found.is_number_integer() &&
+                     !(found.is_number_unsigned() && found.get<std::uint64_t>() >> 63 != 0);  // would wrap
+  const std::int64_t value = whole ? found.get<std::int64_t>() : 0;
+  if (!whole || value < low || value > high) refuse(key, found, "a whole number ", low, " .. ", high);
+  return value;
+}
+
+std::uint64_t seed_number(const Json& object, const std::string& key) {
+  const Json& value = member(object, key);
+  if (value.is_number_unsigned()) return value.get<std::uint64_t>();
+  return static_cast<std::uint64_t>(whole_number(object, key));
+}
+
+double real_number(const Json& object, const std::string& key, double low, double high) {
+  const double value = real_or_nan(object, key, low, high);
+  if (std::isnan(value)) refuse(key, "NaN", "a number");
+  return value;
+}
+
+double real_or_nan(const Json& object, const std::string& key, double low, double high) {
+  return in_range(member(object, key), key, low, high);
+}
+
+std::vector<double> reals_or_nan(const Json& object, const std::string& key, double low, double high) {
+  std::vector<double> values;
+  for (const Json& value : list_at(object, key)) values.push_back(in_range(value, key, low, high));
+  return values;
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,53 @@
+// Values of JSON that came from a file. They are checked for their type and range where they are read, so that nothing
+// behind has to expect -1 voxels or 10^308 epochs. All functions throw Error(data) that names the key and shows the
+// value.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "apps/program/json.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+
+// Limits of what a training can have. Sums and products of a few of them fit.
+inline constexpr double kMostSeconds = 1e10;
+inline constexpr std::int64_t kMostMemory = 1'000'000'000'000'000, kMostOfImage = kMostMemory,
+                              kMostCount = 1'000'000'000;
+inline constexpr std::int64_t kLargestWhole = std::numeric_limits<std::int64_t>::max();
+
+// Returns the member `key` of an object, of any type.
+const Json& member(const Json& object, const std::string& key);
+std::string text_at(const Json& object, const std::string& key);
+bool flag_at(const Json& object, const std::string& key);
+const Json& list_at(const Json& object, const std::string& key);
+// A whole number in `low` .. `high`.
+std::int64_t whole_number(const Json& object, const std::string& key, std::int64_t low = 0,
+                          std::int64_t high = kLargestWhole);
+std::uint64_t seed_number(const Json& object, const std::string& key);  // any that 64 bits hold
+// A number in `low` .. `high`; infinities are texts (number()).
+double real_number(const Json& object, const std::string& key, double low = -HUGE_VAL, double high = HUGE_VAL);
+// The same, or NaN, which stands for an unknown number; and a list of those.
+double real_or_nan(const Json& object, const std::string& key, double low = -HUGE_VAL, double high = HUGE_VAL);
+std::vector<double> reals_or_nan(const Json& object, const std::string& key, double low = -HUGE_VAL,
+                                 double high = HUGE_VAL);
+
+// Returns read(). Whatever is wrong with the contents of the file becomes an error of this kind that names it.
+template <class F>
+decltype(auto) reading(const std::string& path, ErrorKind kind, F&& read) {
+  try {
+    return read();
+  } catch (const Json::exception& error) {
+    throw Error(kind, path + ": " + error.what(), "the file is damaged");
+  } catch (const Error& error) {
+    const bool contents = error.kind() != ErrorKind::io && error.kind() != ErrorKind::memory;
+    if (!contents || error.message().starts_with(path)) throw;
+    throw Error(kind, path + ": " + error.message(), error.hint().empty() ? "the file is damaged" : error.hint());
+  }
+}
+
+}  // namespace voxgrad::apps

@@ -1,0 +1,174 @@
+// What a session writes and reads again: checkpoints, the manifest, the course of the epochs.
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "apps/program/console.h"
+#include "apps/program/fields.h"
+#include "apps/program/manifest.h"
+#include "apps/training/checkpoint.h"
+#include "apps/training/curves.h"
+#include "apps/training/evaluation_text.h"
+#include "apps/training/session.h"
+#include "engine/backend.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+std::string text_of(const DatasetChecksums& sums) { return text(sums.images, "/", sums.labels); }
+
+}  // namespace
+
+// Takes over what the process before has written about the run.
+void Session::take_over(const std::string& manifest) {
+  reading(manifest, ErrorKind::data, [&] {
+    const Json before = read_json(manifest);
+    const double seconds = before.contains("seconds") ? real_number(before, "seconds", 0, kMostSeconds) : 0;
+    const std::string command = before.value("command", command_);
+    for (const std::string& warning : before.value("warnings", std::vector<std::string>())) remember(warning);
+    seconds_before_ = seconds;
+    first_command_ = command;
+    reasons_ = before.value("reasons", Json());
+    transfer_ = before.value("transfer", transfer_);
+  });
+}
+
+void Session::write_course() {
+  directory_.write("metrics.csv", to_csv(history_, plan_.model.class_names));
+  directory_.write("curves.svg", curves_svg(history_));
+}
+
+void Session::save_missing() {
+  if (!best_saved_) directory_.save_best(best_model());
+  if (!last_saved_) directory_.save_last(checkpoint());
+  if (!course_saved_) write_course();
+  if (!manifest_saved_) directory_.write("run.json", manifest_);
+}
+
+void Session::describe(TensorFile& file, const EpochRecord* record) const {
+  file.metadata["config"] = to_json(plan_.config).dump();
+  file.metadata["model"] = nn::to_text(plan_.model);
+  file.metadata["dataset_crc32"] = text_of(checksums_);
+  file.metadata["description_crc32"] = std::to_string(description_);
+  file.metadata["versions"] = Json{{"voxgrad", version()}}.dump();
+  if (record == nullptr) return;
+  file.metadata["best"] =
+      Json{{"epoch", record->epoch}, {"step", record->step}, {"val_dice", number(record->val_dice)}}.dump();
+}
+
+TensorFile Session::checkpoint() const {
+  TensorFile file = trainer_.state();
+  describe(file, best_ > 0 ? &nth(history_, best_ - 1) : nullptr);
+  file.metadata["epoch"] = std::to_string(plan_.epoch_of(trainer_.steps_done()));
+  file.metadata["history"] = to_json(history_).dump();
+  file.metadata["running"] = Json{
+      {"loss_sum", number(loss_sum_)},
+      {"loss_count", loss_count_},
+      {"skipped", skipped_},
+      {"best_record", best_}}.dump();
+  return file;
+}
+
+TensorFile Session::best_model() const {
+  TensorFile file;
+  file.tensors = best_weights_;
+  describe(file, &nth(history_, best_ - 1));
+  nn::ModelSpec spec = plan_.model;
+  spec.clean_up = clean_up_;
+  file.metadata["model"] = nn::to_text(spec);
+  return file;
+}
+
+void Session::save_last() {
+  last_saved_ = attempt([&] { directory_.save_last(checkpoint()); });
+}
+
+void Session::restore(const TensorFile& file) {
+  reading(directory_.file("last.safetensors"), ErrorKind::model, [&] { take_state(file); });
+}
+
+void Session::take_state(const TensorFile& file) {
+  trainer_.load_state(file);
+  history_ = history_from_json(metadata_json(file, "history", "checkpoint"));
+  const Json running = metadata_json(file, "running", "checkpoint");
+  const std::int64_t done = trainer_.steps_done();
+  if (!history_.empty() && history_.back().step > done)
+    throw Error(ErrorKind::model, text("`step` is ", done, ", but the history has step ", history_.back().step));
+  loss_sum_ = real_or_nan(running, "loss_sum");
+  loss_count_ = whole_number(running, "loss_count", 0, done);
+  skipped_ = whole_number(running, "skipped", 0, done);
+  // A training that came to its end has a best epoch.
+  best_ = whole_number(running, "best_record", done == plan_.steps ? 1 : 0, std::ssize(history_));
+  if (best_ > 0) best_weights_ = nn::network_tensors(load_tensors(directory_.file("best.safetensors")));
+}
+
+void Session::resume() {
+  std::string warning;
+  const TensorFile file = directory_.load_last(warning);
+  if (!warning.empty()) warn(warning);
+  const auto crc = file.metadata.find("dataset_crc32");
+  if (crc == file.metadata.end() || crc->second != text_of(checksums_))
+    throw Error(ErrorKind::data,
+                dataset_.info().path + ": its content is not what " + directory_.path() + " was trained on",
+                "give the original file, or start a new run");
+  // Runs from before this key cannot be compared.
+  const auto described = file.metadata.find("description_crc32");
+  if (described != file.metadata.end() && described->second != std::to_string(description_))
+    throw Error(ErrorKind::data,
+                dataset_.info().path + ": its splits, groups, spacing or names are not those that " +
+                    directory_.path() + " was trained with",
+                "give the original file, or start a new run");
+  restore(file);
+}
+
+void Session::write_manifest(const std::string& exit_reason, const Json& results) {
+  Json json = manifest();
+  json["command"] = first_command_;
+  json["exit_reason"] = exit_reason;
+  json["dataset"] = {
+      {"path", dataset_.info().path}, {"images_crc32", checksums_.images}, {"labels_crc32", checksums_.labels}};
+  json["split"] = {{"train", plan_.loader.cases.size()}, {"val", plan_.val.size()}, {"test", plan_.test.size()}};
+  json["config"] = to_json(plan_.config);
+  json["reasons"] = reasons_;
+  if (!transfer_.is_null()) json["transfer"] = transfer_;
+  json["classes"] = plan_.model.class_names;
+  json["epochs"] = plan_.epoch_of(plan_.steps);
+  json["device"] = name_of(device_);
+  const Shortcuts shortcuts = backend_of(device_).allowed();
+  json["tf32"] = shortcuts.tf32;
+  json["fast"] = shortcuts.fast;
+  const Replay& replay = trainer_.replay();
+  json["replay"] = {{"steps", replay.replayed()}, {"called", replay.called()}, {"refusal", replay.refusal()}};
+  json["parameters"] = trainer_.parameter_count();
+  json["steps"] = trainer_.steps_done();
+  json["skipped_steps"] = skipped_;
+  json["seconds"] = seconds();
+  json["peak_memory_bytes"] = peak_memory_bytes();
+  json["peak_tensor_bytes"] = backend_of(device_).pool().statistics().peak;
+  json["warnings"] = warnings_;
+  if (!results.is_null()) json["results"] = results;
+  manifest_ = dumped(json, 2) + "\n";
+  manifest_saved_ = attempt([&] { directory_.write("run.json", manifest_); });
+}
+
+Json to_json(const TrainResult& result) {
+  Json test = Json::object();
+  if (!result.test.empty()) {
+    test["dice_mean"] = number(foreground_mean(result.test));
+    for (std::size_t label = 1; label < result.class_names.size(); ++label)
+      test["dice"][std::to_string(label)] = number(losses::summarise(over_cases(result.test, label)).mean);
+  }
+  return {{"run", result.run},
+          {"epochs", result.epochs},
+          {"best_epoch", result.best_epoch},
+          {"val", {{"dice_mean", number(result.val_dice)}, {"rise", number(result.rise)}}},
+          {"clean_up", result.clean_up ? to_json(*result.clean_up, result.class_names) : Json()},
+          {"test", test},
+          {"seconds", result.seconds},
+          {"peak_memory_bytes", result.peak_memory},
+          {"parameters", result.parameters},
+          {"warnings", result.warnings}};
+}
+
+}  // namespace voxgrad::apps
