@@ -25,6 +25,8 @@ a{color:inherit}
 .cards b{display:block;font-size:1rem;margin:.3em 0 0;text-decoration:underline;overflow-wrap:anywhere}
 .cards span{color:var(--soft)}
 code{margin:.6em 0;max-width:100ch}
+table.words th,table.words td:nth-child(2){white-space:nowrap;overflow-wrap:normal}
+table.words td:last-child{min-width:14em}
 )";
 
 constexpr const char* kExplained =
