@@ -32,19 +32,14 @@ Plane plane_of(const Tensor& x, std::int64_t sample, std::int64_t slice_index, s
 // Returns labels [N, *S] as a map [N, *S, 1].
 Tensor with_channel(const Tensor& labels) { return reshape(labels, labels.shape() + Shape{1}); }
 
-// The magnitude of the gradient at which its colours end. It is the largest one, or, if a few voxels stick out, the
-// 99th percentile of those that are not 0.
+// The colours of the gradient end at `most`.
 struct Range {
   double most = 0, largest = 0;
   explicit Range(const std::vector<Plane>& planes) {
-    std::vector<double> sizes;
-    for (const Plane& plane : planes)
-      for (const double g : plane.values)
-        if (g != 0) sizes.push_back(std::fabs(g));
-    std::sort(sizes.begin(), sizes.end());
-    if (sizes.empty()) return;
-    largest = sizes.back();
-    most = std::min(largest, 2 * sizes[static_cast<std::size_t>(0.99 * static_cast<double>(sizes.size() - 1))]);
+    std::vector<double> all;
+    for (const Plane& plane : planes) all.insert(all.end(), plane.values.begin(), plane.values.end());
+    for (const double g : all) largest = std::max(largest, std::fabs(g));
+    most = colour_end(all);
   }
 };
 
@@ -138,6 +133,15 @@ std::int64_t slice_of(const GradientPicture& what) {
 }
 
 }  // namespace
+
+double colour_end(const std::vector<double>& gradient) {
+  std::vector<double> sizes;
+  for (const double g : gradient)
+    if (g != 0) sizes.push_back(std::fabs(g));
+  if (sizes.empty()) return 0;
+  std::sort(sizes.begin(), sizes.end());
+  return std::min(sizes.back(), 2 * sizes[static_cast<std::size_t>(0.99 * static_cast<double>(sizes.size() - 1))]);
+}
 
 Picture draw(const GradientPicture& what) {
   const std::int64_t at = slice_of(what), channels = what.logits.extent(-1);

@@ -24,4 +24,8 @@ struct GradientPicture {
 // Throws Error(usage) if there is no such sample or slice.
 Picture draw(const GradientPicture& what);
 
+// Returns the magnitude at which the colours of a gradient end: the largest one, or, if a few voxels stick out, twice
+// the 99th percentile of those that are not 0. It is 0 if all are.
+double colour_end(const std::vector<double>& gradient);
+
 }  // namespace voxgrad::apps

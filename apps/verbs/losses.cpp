@@ -1,8 +1,9 @@
 // `voxgrad losses` prints a table of all losses, or with a name all that is known of one: formula, parameters, source
-// and relations to others. With --for it prints which losses to try on a dataset, and why. `voxgrad losses eval`
-// computes a loss (losses_eval.cpp).
+// and relations to others. With --html it writes a page for each of them, with pictures. With --for it prints which
+// losses to try on a dataset, and why. `voxgrad losses eval` computes a loss (losses_eval.cpp).
 #include "apps/training/loss_advice.h"
 #include "apps/training/plan.h"
+#include "apps/verbs/losses_pages.h"
 #include "apps/verbs/losses_text.h"
 #include "apps/verbs/verbs.h"
 #include "losses/core/registry.h"
@@ -11,7 +12,7 @@ namespace voxgrad::apps {
 namespace {
 
 struct LossesOptions {
-  std::string name, data, label_map;
+  std::string name, data, label_map, html;
   bool markdown = false;
 };
 
@@ -28,6 +29,12 @@ void advise(const LossesOptions& options, const Common& common) {
 
 void list(const LossesOptions& options, const Common& common) {
   if (!options.data.empty()) return advise(options, common);
+  if (!options.html.empty()) {
+    write_loss_pages(options.html);
+    const std::string first = options.html + "/index.html";
+    return common.json ? print_json({{"html", first}, {"losses", losses::registry().size()}})
+                       : print_text(first + "\n");
+  }
   if (options.markdown) return print_text(losses_markdown());
   if (!options.name.empty()) {
     const losses::Spec& spec = losses::find_spec(options.name);
@@ -49,6 +56,10 @@ void add_losses(Program& program) {
   CLI::Option* markdown = verb.add_flag("--markdown", options->markdown, "the list as a Markdown table");
   CLI::Option* data = verb.add_option("--for", options->data, "a dataset: which losses to try on it, and why");
   data->excludes(name)->excludes(markdown);
+  verb.add_option("--html", options->html, "a folder for a catalogue: a page for each loss, with pictures")
+      ->excludes(name)
+      ->excludes(markdown)
+      ->excludes(data);
   verb.add_option("--label-map", options->label_map, "stored label:class pairs of the dataset, e.g. 0:0,255:1")
       ->needs(data);
   add_losses_eval(program, verb);

@@ -18,18 +18,6 @@ using losses::Spec;
 
 constexpr std::size_t kColumns = 100;
 
-// "0..1", "one of a, b", "0 or 1".
-std::string range_text(const Parameter& parameter) {
-  std::string words;
-  for (const std::string& choice : parameter.choices) words += (words.empty() ? "" : ", ") + choice;
-  if (parameter.kind == losses::Kind::choice) return words;
-  if (parameter.kind == losses::Kind::flag) return "0, 1";
-  const auto bound = [](double value) {
-    return std::isinf(value) ? std::string(value > 0 ? "inf" : "-inf") : losses::shortest_text(value);
-  };
-  return (words.empty() ? "" : words + ", or ") + bound(parameter.low) + ".." + bound(parameter.high);
-}
-
 // Breaks a text into lines that end before column `columns`; all but the first are indented.
 std::string wrapped(const std::string& words, std::size_t indent, std::size_t columns = kColumns) {
   std::string result;
@@ -69,33 +57,6 @@ bool has_symbol(const std::string& formula, const std::string& symbol) {
   return false;
 }
 
-std::string symbols(const Spec& spec) {
-  static const std::vector<std::pair<std::string, std::string>> meanings{
-      {"p", "p probability of the class"},
-      {"p_y", "p_y probability of the true class of a voxel"},
-      {"t", "t truth, 0 or 1"},
-      {"I", "I = sum p t"},
-      {"P", "P = sum p"},
-      {"G", "G = sum t"},
-      {"FP", "FP = P - I"},
-      {"FN", "FN = G - I"},
-      {"M", "M number of voxels"},
-      {"nr", "nr, dr smoothing"},
-      {"w_y", "w_y weight of the true class"},
-      {"T", "T the Tversky index"},
-      {"mean_nc", "mean_nc over samples and classes"},
-      {"mean_i", "mean_i over voxels"},
-  };
-  const bool own = spec.family == losses::Family::compound || spec.name.starts_with("region_size");
-  const bool defined = spec.formula.find("T = ") != std::string::npos;  // the formula says what T is
-  std::string result;
-  for (const auto& [symbol, meaning] : meanings) {
-    if ((own && symbol == "p") || (defined && symbol == "T") || !has_symbol(spec.formula, symbol)) continue;
-    result += (result.empty() ? "" : "; ") + meaning;
-  }
-  return result;
-}
-
 std::string parameter_table(const Spec& spec) {
   constexpr std::size_t kRange = 22;  // what is longer comes before the meaning
   std::size_t name = 9, standard = 7;
@@ -126,6 +87,14 @@ const char* holds_for(losses::Channels channels) {
   return channels == losses::Channels::several ? "  (softmax)" : "";
 }
 
+// In a cell of a Markdown table a | would end it.
+std::string markdown_cell(std::string words) {
+  for (std::size_t at = 0; (at = words.find('|', at)) != std::string::npos; at += 2) words.insert(at, "\\");
+  return words;
+}
+
+}  // namespace
+
 std::string family_title(losses::Family family) {
   switch (family) {
     case losses::Family::distribution: return "distribution: sums over voxels";
@@ -136,13 +105,50 @@ std::string family_title(losses::Family family) {
   return "";
 }
 
-// In a cell of a Markdown table a | would end it.
-std::string markdown_cell(std::string words) {
-  for (std::size_t at = 0; (at = words.find('|', at)) != std::string::npos; at += 2) words.insert(at, "\\");
-  return words;
+std::string symbols(const Spec& spec) {
+  static const std::vector<std::pair<std::string, std::string>> meanings{
+      {"p", "p probability of the class"},
+      {"p_y", "p_y probability of the true class of a voxel"},
+      {"t", "t truth, 0 or 1"},
+      {"I", "I = sum p t"},
+      {"P", "P = sum p"},
+      {"G", "G = sum t"},
+      {"FP", "FP = P - I"},
+      {"FN", "FN = G - I"},
+      {"M", "M number of voxels"},
+      {"nr", "nr, dr smoothing"},
+      {"w_y", "w_y weight of the true class"},
+      {"T", "T the Tversky index"},
+      {"mean_nc", "mean_nc over samples and classes"},
+      {"mean_i", "mean_i over voxels"},
+  };
+  const bool own = spec.family == losses::Family::compound || spec.name.starts_with("region_size");
+  const bool defined = spec.formula.find("T = ") != std::string::npos;  // the formula says what T is
+  std::string result;
+  for (const auto& [symbol, meaning] : meanings) {
+    if ((own && symbol == "p") || (defined && symbol == "T") || !has_symbol(spec.formula, symbol)) continue;
+    result += (result.empty() ? "" : "; ") + meaning;
+  }
+  return result;
 }
 
-}  // namespace
+std::string range_text(const Parameter& parameter) {
+  std::string words;
+  for (const std::string& choice : parameter.choices) words += (words.empty() ? "" : ", ") + choice;
+  if (parameter.kind == losses::Kind::choice) return words;
+  if (parameter.kind == losses::Kind::flag) return "0, 1";
+  const auto bound = [](double value) {
+    return std::isinf(value) ? std::string(value > 0 ? "inf" : "-inf") : losses::shortest_text(value);
+  };
+  return (words.empty() ? "" : words + ", or ") + bound(parameter.low) + ".." + bound(parameter.high);
+}
+
+std::vector<std::string> relations(const Spec& spec) {
+  std::vector<std::string> result;
+  for (const losses::Identity& identity : losses::identities_of(spec.name))
+    result.push_back(identity.left + " = " + identity.right + holds_for(identity.channels));
+  return result;
+}
 
 Json to_json(const Spec& spec) {
   Json parameters = Json::array();
@@ -186,8 +192,8 @@ std::string explain(const Spec& spec) {
   if (!where.empty()) result += paragraph("", where);
   result += paragraph("source", spec.source) + paragraph("helps", spec.helps) + paragraph("fails", spec.fails);
   const char* title = "equal";
-  for (const losses::Identity& identity : losses::identities_of(spec.name)) {
-    result += paragraph(title, identity.left + " = " + identity.right + holds_for(identity.channels));
+  for (const std::string& relation : relations(spec)) {
+    result += paragraph(title, relation);
     title = "";
   }
   return result + "\n" + parameter_table(spec) + "\nvoxgrad train FILE.h5 --loss " + spec.name +

@@ -7,8 +7,10 @@
 #include <sstream>
 
 #include "apps/program/json.h"
+#include "apps/program/svg.h"
 #include "data/h5/h5_writer.h"
 #include "losses/core/registry.h"
+#include "tests/apps/pages.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -97,6 +99,38 @@ TEST_CASE("the table of the README is what losses --markdown prints") {
   const auto difference = first_difference(readme.substr(begin, end - begin), table);
   CHECK_MESSAGE(difference.first == difference.second, "renew it by VOXGRAD_RENEW=1 ctest --test-dir ",
                 std::filesystem::path(VOXGRAD_PROGRAM).parent_path().string(), " -R apps/losses");
+}
+
+TEST_CASE("losses --html writes a page for each loss, and one that leads to all of them") {
+  const Folder folder;
+  const std::string catalogue = folder.file("catalogue");
+  const Outcome outcome = program({"losses", "--html", catalogue});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(outcome.out == catalogue + "/index.html\n");
+  const std::string index = bytes_of(catalogue + "/index.html");
+  check_page(index);
+  CHECK(count(index, "<img ") == losses::registry().size() + 1);
+  CHECK(index.find("region: ") < index.find("dice.html"));
+  for (const losses::Spec& spec : losses::registry()) {
+    INFO(spec.name);
+    CHECK(count(index, "href=\"" + spec.name + ".html\"") == 1);
+    const std::string page = bytes_of(catalogue + "/" + spec.name + ".html");
+    check_page(page);
+    CHECK(count(page, "<img ") == 2);
+    CHECK(count(page, "<svg ") == 2);
+    // A disc is too thick for the skeletons of this one.
+    CHECK(contains(page, "The colours end at ") == (spec.name != "cldice"));
+    for (const std::string& words : {spec.summary, spec.formula, spec.source, spec.helps, spec.fails})
+      CHECK_MESSAGE(contains(page, apps::escaped(words)), words);
+    for (const losses::Parameter& parameter : spec.parameters)
+      CHECK_MESSAGE(contains(page, "<th scope=\"row\">" + parameter.name + "</th>"), parameter.name);
+  }
+  const std::string dice = bytes_of(catalogue + "/dice.html");
+  CHECK(contains(dice, "smallest at 1 times the true size"));
+  CHECK(contains(dice, "smallest at 0 pixels"));
+  CHECK(contains(bytes_of(catalogue + "/region_size.html"), "is moved. It is the same everywhere."));
+  CHECK(contains(dice, "tversky:alpha=0.5,beta=0.5"));  // an identity
+  CHECK(program({"losses", "dice", "--html", catalogue}).code == 2);
 }
 
 TEST_CASE("losses eval draws images, slices of volumes, one channel and several") {

@@ -11,6 +11,7 @@
 #include "engine/random.h"
 #include "losses/core/loss.h"
 #include "losses/core/registry.h"
+#include "tests/test.h"
 
 namespace voxgrad::test {
 

@@ -19,7 +19,7 @@ std::string line_plot(const LinePlot& plot) {
   const double top = kEntry * static_cast<double>(std::max<std::ptrdiff_t>(1, named)) + kEntry, bottom = top + kCurves;
   Svg svg(kPictureWidth, bottom + kBottom, plot.title);
   const Axis x{0, last, kLeft, kPictureWidth - kRight}, y{plot.low, plot.high, bottom, top};
-  draw_horizontal_axis(svg, x, top, bottom, "training steps");
+  draw_horizontal_axis(svg, x, top, bottom, plot.horizontal);
   for (const double tick : y.ticks()) {
     svg.line(kLeft, y(tick), kPictureWidth - kRight, y(tick), "grid");
     svg.text(kLeft - 6, y(tick) + 3.5, "end", y.label(tick), "soft");

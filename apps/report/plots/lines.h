@@ -1,4 +1,4 @@
-// Draws curves over the steps of a training, with a legend above them.
+// Draws curves, such as those over the steps of a training, with a legend above them.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace voxgrad::apps {
 
 struct Line {
   std::string name;                               // for the legend; a curve without a name is not in it
-  std::vector<std::pair<double, double>> points;  // steps and values
+  std::vector<std::pair<double, double>> points;  // such as steps and values
   std::string style;                              // CSS class
   std::optional<losses::Family> marker = {};      // at each point
 };
@@ -22,6 +22,7 @@ struct LinePlot {
   std::string vertical;  // what the values are
   double low, high;      // of the values
   std::vector<Line> lines;
+  std::string horizontal = "training steps";  // from 0 on
 };
 
 // Returns the plot. It is empty if no curve has two points.

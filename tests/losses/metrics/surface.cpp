@@ -9,6 +9,7 @@
 
 #include "engine/parallel.h"
 #include "engine/random.h"
+#include "tests/losses/samples.h"
 #include "tests/test.h"
 
 using namespace voxgrad;
@@ -64,13 +65,6 @@ std::vector<double> distances(const std::vector<Position>& a, const std::vector<
   return result;
 }
 
-double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
-  if (a.size() != b.size()) return std::numeric_limits<double>::infinity();
-  double result = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) result = std::max(result, std::fabs(a[i] - b[i]));
-  return result;
-}
-
 Labels random_labels(Random& random, std::int64_t count, double share) {
   Labels labels;
   for (std::int64_t i = 0; i < count; ++i)
@@ -101,8 +95,8 @@ TEST_CASE("distances between borders equal the definition on random masks in one
         CHECK(found[label].no_prediction == in_s.empty());
         CHECK(found[label].no_truth == in_g.empty());
         if (in_s.empty() || in_g.empty()) continue;
-        CHECK(largest_difference(found[label].to_truth, distances(in_s, in_g, setting.spacing)) < 1e-12);
-        CHECK(largest_difference(found[label].to_prediction, distances(in_g, in_s, setting.spacing)) < 1e-12);
+        CHECK(test::largest_difference(found[label].to_truth, distances(in_s, in_g, setting.spacing)) < 1e-12);
+        CHECK(test::largest_difference(found[label].to_prediction, distances(in_g, in_s, setting.spacing)) < 1e-12);
         ++compared;
       }
     }
