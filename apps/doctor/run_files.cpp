@@ -10,7 +10,6 @@
 #include <map>
 #include <sstream>
 
-#include "apps/report/run_record.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
 #include "nn/inference/model.h"
@@ -185,15 +184,6 @@ RunFiles read_run(const std::string& directory, Device device, std::vector<Findi
   read("best.safetensors", run.exit_reason() == "finished",
        "evaluate last.safetensors instead, or train again with a smaller --lr if a weight is not finite",
        [&](const std::string& path) { nn::load_model(path, device); });
-  // Numbers that cannot be; what is wrong with other files has been said.
-  if (run.manifest.is_object() && run.resumable)
-    read("run.json", true, again, [&](const std::string& path) {
-      try {
-        read_run(directory);
-      } catch (const Error& error) {
-        if (error.message().starts_with(path)) throw;
-      }
-    });
   return run;
 }
 

@@ -113,7 +113,7 @@ TEST_CASE("results are the same after they were written and read") {
   CHECK(contains(error_of([&] { comparison_from_json(broken); }), "seed"));
   broken = json;
   broken["runs"][0]["val_dice"] = "very good";
-  CHECK(contains(error_of([&] { comparison_from_json(broken); }), "must be number"));
+  CHECK(contains(error_of([&] { comparison_from_json(broken); }), "`val_dice` is \"very good\", must be a number"));
 }
 
 TEST_CASE("in a mean an infinite distance is the diagonal of the image; what is undefined is left out") {
@@ -128,6 +128,7 @@ TEST_CASE("in a mean an infinite distance is the diagonal of the image; what is 
   CHECK(std::isinf(number_of(comparison, one, "hd95")[1]));
   CHECK(std::isnan(mean_of(comparison, {"b", {{none, none, none}}, 100}, "hd95")));
   // Kept in the file: the diagonal in JSON, infinite values as they are in both.
+  comparison.datasets = {{"d", "d.h5", 2, {"background", "1", "2", "3", "4"}, {{"a", 0.01, 5.0, ""}}}};
   comparison.runs = {tested_run("d", "ce", 1, {})};
   comparison.runs[0].cases = {one};
   const Comparison again = comparison_from_json(to_json(comparison));
