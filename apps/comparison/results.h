@@ -55,7 +55,7 @@ struct ComparedDataset {
 
 struct Comparison {
   Json protocol = Json::object();
-  Json versions = Json::object();  // manifest() of the program that compared
+  Json versions = Json::object();    // manifest() of the program that compared
   std::vector<std::string> numbers;  // names of the metrics per case and class, and counts: dice, .., tp, fp, fn, tn
   std::vector<ComparedDataset> datasets;
   std::vector<ComparedRun> runs;

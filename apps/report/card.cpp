@@ -152,7 +152,12 @@ Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses
     if (count > 1) card.headline = "No loss can be recommended yet";
     add_open(card, all);
   } else if (count > 1) {
-    card.headline = card.open ? "No loss stands out" : "Take " + best.loss;
+    const std::size_t others = equal.size() + open.size();
+    const std::string also = text("; ", others, others == 1 ? " other" : " others",
+                                  !open.empty() ? " may be as good"
+                                  : others == 1 ? " is as good"
+                                                : " are as good");
+    card.headline = card.open ? "No loss stands out" : "Take " + best.loss + (others > 0 ? also : "");
     card.lines.emplace_back("Mean Dice", text(card.open ? best.loss + ", " : "", mean_words(all, best),
                                               ", the highest of ", count, " losses"));
     add(card.lines, text("As good, within ", kMargin), equal);
