@@ -160,12 +160,22 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
   return tex;
 }
 
+// The text of a loss, which may go on in the next line after a sign.
+std::string loss_tex(const std::string& loss) {
+  std::string tex;
+  for (const char letter : latex(loss)) {
+    tex += letter;
+    if (letter == '+' || letter == ':' || letter == ',') tex += "\\allowbreak ";
+  }
+  return "\\texttt{" + tex + "}";
+}
+
 std::string losses_tex(const Comparison& comparison, const Analysis& all, Citations& cite) {
   std::vector<std::string> names;
   for (const LossStatistics& loss : all.losses) {
     std::vector<std::string> keys;
     for (const Reference* one : references_of(loss.loss)) keys.push_back(one->key);
-    names.push_back("\\texttt{" + latex(loss.loss) + "}" + cite(keys));
+    names.push_back(loss_tex(loss.loss) + cite(keys));
   }
   const auto seeds = comparison.protocol.value("seeds", 1);
   return text(all.losses.size() == 1 ? "The loss was " : "The losses were ", join(names, ", "), ". ",
