@@ -43,7 +43,10 @@ class Gallery {
  public:
   // Returns a plot for the page.
   std::string add(const std::string& name, const Svg& picture, const std::string& caption) {
-    figures_.push_back({file_name(name), caption, picture});
+    std::string file = file_name(name);  // another class may be named like it in the same letters
+    while (std::any_of(figures_.begin(), figures_.end(), [&](const Figure& other) { return other.name == file; }))
+      file += "_";
+    figures_.push_back({file, caption, picture});
     return figure(picture.str(), caption);
   }
   const std::vector<Figure>& figures() const { return figures_; }

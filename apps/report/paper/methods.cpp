@@ -160,12 +160,22 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
   return tex;
 }
 
+// The text of a loss, which may go on in the next line after a sign.
+std::string loss_tex(const std::string& loss) {
+  std::string tex;
+  for (const char letter : latex(loss)) {
+    tex += letter;
+    if (letter == '+' || letter == ':' || letter == ',') tex += "\\allowbreak ";
+  }
+  return "\\texttt{" + tex + "}";
+}
+
 std::string losses_tex(const Comparison& comparison, const Analysis& all, Citations& cite) {
   std::vector<std::string> names;
   for (const LossStatistics& loss : all.losses) {
     std::vector<std::string> keys;
     for (const Reference* one : references_of(loss.loss)) keys.push_back(one->key);
-    names.push_back("\\texttt{" + latex(loss.loss) + "}" + cite(keys));
+    names.push_back(loss_tex(loss.loss) + cite(keys));
   }
   const auto seeds = comparison.protocol.value("seeds", 1);
   return text(all.losses.size() == 1 ? "The loss was " : "The losses were ", join(names, ", "), ". ",
@@ -188,7 +198,8 @@ std::string statistics_tex(const Analysis& all, Citations& cite) {
   if (shows_intervals(all))
     tex += text("Intervals of 95\\,\\% are those of Student's t and include the variance between ", all.units,
                 all.grouped ? " groups" : " cases", " and between ", all.seeds,
-                " trainings, with Satterthwaite's degrees of freedom", cite({"satterthwaite1946"}), ". ");
+                " trainings, which is moderated by that of all losses", cite({"smyth2004"}),
+                ", with Satterthwaite's degrees of freedom", cite({"satterthwaite1946"}), ". ");
   if (all.why_open.empty())
     return tex + text("Differences were tested with the same variance; $p$-values are adjusted for all pairs of losses",
                       cite({"holm1979"}), " at the level ", kLevel, ". Losses are called equal if two one-sided tests",

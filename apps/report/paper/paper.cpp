@@ -23,7 +23,7 @@ constexpr const char* kHead =
 \usepackage{booktabs,graphicx}
 % A table as wide as it is, but not wider than the line.
 \newcommand{\fitted}[1]{\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}}
-\newcommand{\plot}[2]{\includegraphics[width=#1\linewidth,height=.62\textheight,keepaspectratio]{figures/#2}}
+\newcommand{\plot}[2]{\includegraphics[width=#1\linewidth,height=.62\textheight,keepaspectratio]{figures/#2.pdf}}
 \emergencystretch=3em
 \begin{document}
 )";

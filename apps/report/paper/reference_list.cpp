@@ -190,6 +190,11 @@ const std::vector<Reference>& references() {
        "author = {Satterthwaite, F. E.},\n"
        "title = {An Approximate Distribution of Estimates of Variance Components},\n"
        "journal = {Biometrics Bulletin},\nvolume = {2},\nnumber = {6},\npages = {110--114},\nyear = {1946}"},
+      {"", "smyth2004", "article",
+       "author = {Smyth, Gordon K.},\n"
+       "title = {Linear Models and Empirical {Bayes} Methods for Assessing Differential Expression in Microarray "
+       "Experiments},\njournal = {Statistical Applications in Genetics and Molecular Biology},\nvolume = {3},\n"
+       "number = {1},\nyear = {2004}"},
       {"", "holm1979", "article",
        "author = {Holm, Sture},\ntitle = {A Simple Sequentially Rejective Multiple Test Procedure},\n"
        "journal = {Scandinavian Journal of Statistics},\nvolume = {6},\nnumber = {2},\npages = {65--70},\n"
