@@ -236,9 +236,11 @@ function drawLearner(learner) {
   part(".undecided").textContent = (100 * score.undecided).toFixed(1) + " %";
   for (const name of ["dice", "size", "undecided"]) document.body.dataset[name + letter.toUpperCase()] = score[name];
 
-  let average = learner.losses[0];
-  const each = learner.losses.map((value, i) => [i + 1, value]);
-  const smooth = each.map(([step, value]) => [step, average += (value - average) / Math.min(step, 10)]);
+  const each = learner.losses.map((value, i) => [i + 1, value]), reach = 5;
+  const smooth = each.map(([step], i) => {
+    const near = learner.losses.slice(Math.max(0, i - reach), i + reach + 1);
+    return [step, near.reduce((sum, value) => sum + value, 0) / near.length];
+  });
   const values = smooth.map(point => point[1]).filter(Number.isFinite);
   const low = Math.min(0, ...thinned(smooth, 300).map(point => point[1]).filter(Number.isFinite));
   const high = values.reduce((most, value) => Math.max(most, value), low + 1e-6);
@@ -246,12 +248,12 @@ function drawLearner(learner) {
     x: {low: 0, high: Math.max(50, learner.steps), name: "steps"}, y: {low, high: high + 0.05 * (high - low), name: "loss"},
     lines: [{points: thinned(each, 400), style: "faint " + letter}, {points: thinned(smooth, 300), style: letter}], height: 150,
   });
-  part(".curve").setAttribute("aria-label", `Training loss, now ${shortNumber(average ?? look.loss)}`);
+  part(".curve").setAttribute("aria-label", `Training loss, now ${shortNumber(smooth.at(-1)?.[1] ?? look.loss)}`);
 }
 
 function drawComparison() {
   const column = thresholds.findIndex(threshold => Math.abs(threshold - state.threshold) < 0.01);
-  const short = text => text.length > 13 ? text.slice(0, 12) + "\u2026" : text;
+  const short = text => text.length > 10 ? text.slice(0, 9) + "\u2026" : text;
   drawChart(byId("dice-chart"), {
     x: {low: 0, high: Math.max(50, learners[0].steps), name: "steps"}, y: {low: 0, high: 1, name: "Dice"}, height: 260, right: 104,
     lines: learners.map(({letter, compared}) => ({

@@ -1,4 +1,4 @@
-// Runs everything that the page offers to try, and checks that what it says happens. Takes a minute for each.
+// Runs everything that the page offers to try, and checks that what it says happens. It takes a minute or two.
 //   node presets.mjs FOLDER_OF_THE_BUILD [WORD_OF_A_TITLE..]
 import {readFileSync} from "node:fs";
 import {createRequire} from "node:module";
