@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/error.h"
 
 namespace voxgrad::nn {
 namespace {
+
+bool fits_f32(double value) { return std::abs(value) <= std::numeric_limits<float>::max(); }  // false for NaN
 
 bool is_constant(double mean, double deviation) { return deviation <= Normalisation::kConstant * std::abs(mean); }
 
@@ -98,12 +101,11 @@ void Normalisation::require_valid(std::int64_t channels) const {
     throw Error(ErrorKind::model, text("normalisation: ranges with ", low.size(), " lower and ", high.size(),
                                        " upper ends, must be ", count, " of each or none"));
   for (std::size_t c = 0; c < low.size(); ++c)
-    if (!std::isfinite(low[c]) || !std::isfinite(high[c]) || low[c] > high[c])
+    if (!fits_f32(low[c]) || !fits_f32(high[c]) || low[c] > high[c])
       throw Error(ErrorKind::model, text("normalisation: channel ", c, " is clipped to ", low[c], " .. ", high[c],
                                          ", must be finite and in order"));
   for (std::size_t c = 0; c < count; ++c)
-    if (!std::isfinite(static_cast<float>(mean[c])) || !std::isfinite(static_cast<float>(deviation[c])) ||
-        deviation[c] <= 0)
+    if (!fits_f32(mean[c]) || !fits_f32(deviation[c]) || deviation[c] <= 0)
       throw Error(ErrorKind::model, text("normalisation: channel ", c, " has mean ", mean[c], " and deviation ",
                                          deviation[c], ", must be finite in f32, the deviation above 0"));
 }

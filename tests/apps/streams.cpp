@@ -80,7 +80,7 @@ TEST_CASE("texts of strangers reach no terminal as they are, and no message with
 TEST_CASE("with little memory the program ends at once, with its result or with exit code 6") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32});
-  for (const rlim_t mebibytes : {80, 100, 120}) {
+  for (const rlim_t mebibytes : {rlim_t{80}, rlim_t{100}, rlim_t{120}}) {
     const auto limit = [mebibytes] {
       const rlimit bytes{mebibytes << 20, mebibytes << 20};
       ::setrlimit(RLIMIT_AS, &bytes);
