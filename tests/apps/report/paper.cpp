@@ -115,7 +115,8 @@ TEST_CASE("the folder of a comparison: names are escaped, numbers agree, plots a
   contents.class_names[2] = "left_liver_&_50_%";  // the same letters in the name of a file
   const std::string data = folder.file("o_1.h5"), out = folder.file("out");
   data::write_dataset(data, contents);
-  const Outcome outcome = program(comparison_of({data}, out, {"--seeds", "2", "--steps", "20", "--folds", "3"}));
+  const Outcome outcome = program(
+      comparison_of({data}, out, {"--seeds", "2", "--steps", "20", "--folds", "3", "--losses", "dice_ce,dice"}));
   REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
   const std::string paper = out + "/paper/";
   const auto text_of = [&](const char* name) { return bytes_of(paper + name); };
