@@ -11,6 +11,7 @@ namespace voxgrad::apps {
 namespace {
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
+constexpr double kOneSided = 1.645;  // 95 % of a normal distribution are below
 
 // The continued fraction of the incomplete beta function (Abramowitz and Stegun, 26.5.8), evaluated from the front.
 double beta_fraction(double x, double a, double b) {
@@ -97,19 +98,22 @@ TrainingVariances training_variances(const std::vector<std::vector<double>>& see
   std::vector<double> logs;
   for (const double variance : variances)
     logs.push_back(std::log(std::max(variance, least)) - digamma(own / 2) + std::log(own / 2));
+  // The logarithms of samples from one distribution have this variance, which is itself uncertain: about 4 / d is the
+  // excess kurtosis of ln chi^2.
+  const double common = trigamma(own / 2), slack = std::sqrt(2 / (count - 1) + 4 / (own * count));
   const losses::Summary spread = losses::summarise(logs);
-  const double excess = seeds.size() > 1 ? spread.deviation * spread.deviation - trigamma(own / 2) : kInfinite;
-  double prior = 0, center = 0;  // d0 and s0^2
-  if (excess <= 0) {
+  const double found = spread.deviation * spread.deviation;
+  double prior = 0, center = 0;  // d0 and s0^2; a single loss has its own variance
+  if (found <= common * (1 + kOneSided * slack)) {
     prior = kInfinite;
     center = typical;
-  } else if (std::isfinite(excess)) {
-    prior = 2 * trigamma_inverse(excess);
+  } else if (found > common) {
+    prior = 2 * trigamma_inverse(found - common);
     center = std::exp(spread.mean + digamma(prior / 2) - std::log(prior / 2));
   }
   for (std::size_t k = 0; k < variances.size(); ++k) {
     const double moderated = std::isinf(prior) ? center : (prior * center + own * variances[k]) / (prior + own);
-    result.of_mean[k] = moderated / trainings;
+    result.of_mean[k] = std::max(moderated, variances[k]) / trainings;
   }
   result.freedom = std::min(prior + own, count * own);  // no more than all trainings together have
   return result;
