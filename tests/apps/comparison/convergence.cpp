@@ -64,6 +64,10 @@ TEST_CASE("trainings that have come to their end give verdicts, and the words sa
   CHECK(find(analysis, "c").to_baseline.verdict == Verdict::smaller);
   CHECK(contains(convergence_words(analysis), "long enough"));
   CHECK(contains(convergence_words(analysis), "0.005 at most"));
+  Comparison flat = three_losses();
+  for (const char* loss : {"a", "b", "c"})
+    change(flat, loss, [](ComparedRun& run) { run.history = curve(0.5, -0.02); });
+  CHECK(contains(convergence_words(analyse(flat).front()), "did not rise."));
 }
 
 TEST_CASE("a loss that still rises has no p, no rank interval and no verdict; the others keep theirs") {
