@@ -13,7 +13,7 @@
 
 using namespace voxgrad;
 
-int main() {
+int main() try {
   const data::Dataset dataset = data::Dataset::open(VOXGRAD_BUNDLED_DIR "/nuclei2d.h5");
   nn::Model model;
   model.spec.net = {.dims = 2, .in_channels = 1, .classes = 2, .base = 8, .depth = 3};
@@ -46,4 +46,7 @@ int main() {
   }
   std::printf("Dice of %zu test images %.3f\n", test.size(), total / static_cast<double>(test.size()));
   nn::save_model("nuclei.safetensors", model);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "error: %s\n", error.what());
+  return 1;
 }

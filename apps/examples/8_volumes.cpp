@@ -55,7 +55,7 @@ struct Training {
 
 }  // namespace
 
-int main() {
+int main() try {
   const data::Dataset dataset = data::Dataset::open(VOXGRAD_BUNDLED_DIR "/organ3d.h5");
   const auto prepare = [](data::Case& one) { nn::Normalisation{}.apply(one.image); };
   data::Loader loader(dataset,
@@ -72,4 +72,7 @@ int main() {
   const bool same = std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
   std::printf("resumed after 15 of 30 steps: %s bits\n", same ? "the same" : "other");
   return same ? 0 : 1;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "error: %s\n", error.what());
+  return 1;
 }
