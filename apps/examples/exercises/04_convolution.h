@@ -1,6 +1,6 @@
 // Exercise 4: convolution and its two gradients.
-// Read before: engine/README.md, "The way of a convolution"; engine/ops.h, the comment of conv();
-// apps/examples/4_convolution.cpp
+// Read before: engine/cpu/README.md, "A convolution there and back" until Winograd, which has the gradients in numbers;
+// engine/ops.h, the comment of conv(); apps/examples/4_convolution.cpp
 //
 // A convolution slides a window over the image. With a stride s the window moves s pixels at a time, and with a padding
 // q there are q rows and columns of zeros around the image:

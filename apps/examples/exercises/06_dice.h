@@ -1,5 +1,5 @@
 // Exercise 6: the Dice loss from integrals, and its gradient by every logit.
-// Read before: losses/README.md, "Symbols" and "One loss from formula to code"
+// Read before: losses/README.md, "Symbols" and "One loss in a page: Dice"
 //
 // The probabilities of a pixel are the softmax of its C logits, p_c = e^z_c / sum over k of e^z_k. Subtract the largest
 // logit of the pixel from all of them first: p does not change, and no exponential overflows. t_c is 1 where the label

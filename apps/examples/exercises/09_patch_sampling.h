@@ -7,9 +7,9 @@
 // my_corner() returns the first row and column of a patch, as Extents{row, column}. For each of the two axes, with the
 // extents S of the image and P of the patch:
 //
-//   S < P                        -((P - S) / 2), with / rounded down: the patch is larger and has a margin on both
-//   sides centred on pixel c           c - P / 2, moved into 0 .. S - P, so that the patch does not leave the image
-//   anywhere                     each of 0, 1, .., S - P with the same probability
+//   S < P                  -((P - S) / 2), with / rounded down: the patch has a margin on both sides
+//   centred on pixel c     c - P / 2, moved into 0 .. S - P, so that the patch does not leave the image
+//   anywhere               each of 0, 1, .., S - P with the same probability
 //
 // `foreground` has one list of pixels for each class that occurs; pixel number i is in row i / W and column i % W. If
 // it is empty, the patch lies anywhere. Else draw the class first, each with the same probability, and then one of its

@@ -19,10 +19,11 @@
 //
 // Every j is put on the stack once and removed at most once, so this takes 2 n steps. The test has a line of 20000.
 //
-// my_distance() has a mask u8 [H, W], which is 1 on the object and 0 outside, and the distances of two rows and of two
-// columns. It returns, f64 [H, W], the Euclidean distance from each pixel of the object to the nearest pixel outside of
-// it; 0 outside, and 0 everywhere if there is no pixel outside. f of the first axis is 0 outside of the object and
-// infinite inside.
+// my_distance() has a mask u8 [H, W], which is 1 on the object and 0 outside. `row_distance` is that from a row to the
+// next one, so it is the s of a line that goes down a column, and `column_distance` that from a column to the next. The
+// result, f64 [H, W], is the Euclidean distance from each pixel of the object to the nearest pixel outside of it; 0
+// outside, and 0 everywhere if there is no pixel outside. Pixels beyond the border of the image do not count. f of the
+// first axis is 0 outside of the object and infinite inside.
 #pragma once
 
 #include "apps/examples/exercises/hole.h"
