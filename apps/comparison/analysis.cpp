@@ -61,14 +61,18 @@ void add_convergence(const Comparison& comparison, const std::vector<Scores>& da
 }
 
 // Why the runs say nothing about the losses; empty if they do. `long_enough`: losses with trainings that are.
-std::string too_little(const std::vector<Scores>& datasets, std::size_t long_enough) {
+// `folds`: whether all cases are tested already.
+std::string too_little(const std::vector<Scores>& datasets, std::size_t long_enough, bool folds) {
   for (const Scores& scores : datasets) {
     const std::int64_t units = std::ssize(scores.values.front());
     if (std::any_of(scores.seeds.begin(), scores.seeds.end(), [](const auto& seeds) { return seeds.size() < 2; }))
       return "each loss was trained once, and how much another seed would change is not known: use --seeds 3";
     if (units < kLeastUnits)
-      return text("the test has ", units, " independent ", scores.grouped ? "groups of cases" : "cases",
-                  ", and at least ", kLeastUnits, " are needed: use --folds");
+      return text("the test ", datasets.size() > 1 ? "of " + scores.dataset + " " : "", "has ", units, " independent ",
+                  scores.grouped ? (units == 1 ? "group of cases" : "groups of cases")
+                  : units == 1   ? "case"
+                                 : "cases",
+                  ", and at least ", kLeastUnits, " are needed", folds ? "" : ": use --folds");
   }
   const std::size_t all = datasets.front().losses.size();
   if (long_enough < std::min<std::size_t>(all, 2))
@@ -221,7 +225,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
     add_convergence(comparison, datasets, statistics[k]);
     if (statistics[k].too_short.empty()) tested.push_back(k);
   }
-  result.why_open = too_little(datasets, tested.size());
+  result.why_open = too_little(datasets, tested.size(), comparison.protocol.value("folds", 0) > 0);
   std::vector<Stratum> seeds;
   for (const Scores& scores : datasets) {
     result.cases += std::ssize(scores.cases);
@@ -244,10 +248,16 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
     loss.mean = means[k];
     const Interval interval = estimates.mean(k).interval(0.95);
     loss.interval = {std::max(interval.low, 0.0), std::min(interval.high, 1.0)};  // a Dice is not outside; NaN stays
-    if (loss.too_short.empty())
-      loss.ranks = stability.ranks[k];
-    else
+    if (loss.too_short.empty()) {
+      double above = 0, below = 0;  // losses that are better, and worse: the ranks contradict no verdict
+      for (std::size_t other = 0; other < losses.size(); ++other)
+        if (tests.none[k][other] < kLevel) (means[other] > means[k] ? above : below) += 1;
+      const double last = static_cast<double>(losses.size()) - below;
+      if (sayable) loss.ranks = {std::min(stability.ranks[k].low, 1 + above), std::max(stability.ranks[k].high, last)};
+      if (!sayable) loss.ranks = stability.ranks[k];
+    } else {
       loss.ranks = {unknown, unknown};
+    }
     loss.sd_seeds = deviation_over_seeds(datasets, k);
     for (const Scores& scores : datasets) loss.alarms += scores.alarms[k];
     describe(loss, values[k]);
@@ -278,7 +288,13 @@ std::vector<Analysis> analyse(const Comparison& comparison) {
   const std::string baseline = baseline_of(comparison, scores.front().losses);
   for (const Scores& one : scores) {
     if (one.cases.empty())
-      throw Error(ErrorKind::data, one.dataset + ": no test case has foreground", "nothing can be ranked");
+      throw Error(
+          ErrorKind::data,
+          one.dataset + (std::all_of(comparison.runs.begin(), comparison.runs.end(),
+                                     [&](const ComparedRun& run) { return run.dataset != one.dataset || run.diverged; })
+                             ? ": every training diverged"
+                             : ": no test case has foreground"),
+          "nothing can be ranked");
     analyses.push_back(analyse(comparison, {one}, baseline, one.dataset));
   }
   if (scores.size() > 1) analyses.push_back(analyse(comparison, scores, baseline, text(scores.size(), " datasets")));

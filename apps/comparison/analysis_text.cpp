@@ -88,6 +88,9 @@ std::string convergence_words(const Analysis& analysis) {
   }
   if (!shorts.empty()) return "Too short to rank, use more --steps: " + join(shorts, ", ") + ".";
   if (rises.empty()) return "Whether the trainings were long enough is not known: there are too few validations.";
+  if (rises.size() < analysis.losses.size())
+    return text("The trainings of ", rises.size(), " of ", analysis.losses.size(), " losses were long enough; of the ",
+                "others this is not known: there are too few validations.");
   const std::string most = fixed(*std::max_element(rises.begin(), rises.end()), 3);
   return "The trainings were long enough: in the last third the validation Dice " +
          (most.starts_with("-") || most == "0.000" ? "did not rise." : "rose by " + most + " at most.");

@@ -59,11 +59,14 @@ std::string about_the_best(const Analysis& analysis) {
   std::string words = text("On these data (", analysis.name, ", ", cases_words(analysis), ", ", analysis.seeds,
                            " trainings of each loss) ", best.loss, " has the highest mean Dice, ", mean, ".");
   if (analysis.losses.size() < 2) return words;
+  if (!best.too_short.empty()) return words + " It is not ranked, because its trainings are too short.";
   words += text(" With other cases and trainings its rank lies between ", fixed(best.ranks.low, 0), " and ",
                 fixed(best.ranks.high, 0), " of ", analysis.losses.size(), " (95 %).");
   if (best.loss == analysis.baseline) return words;
   const Contrast& contrast = best.to_baseline;
   const std::string size = signed_with_interval(contrast.difference, contrast.interval);
+  if (std::isnan(contrast.p_holm))
+    return words + " It was not compared with " + analysis.baseline + ", whose trainings are too short.";
   if (contrast.verdict == Verdict::larger)
     words += text(" It is better than ", analysis.baseline, " by ", size, ", ", p_text(contrast.p_holm), ".");
   else if (contrast.verdict == Verdict::equal)
@@ -79,6 +82,7 @@ std::string about_the_best(const Analysis& analysis) {
 
 std::string about_the_choice(const Analysis& analysis) {
   const LossStatistics& best = analysis.losses.front();
+  if (!best.too_short.empty()) return "";
   const auto worse = with_verdict(analysis, Verdict::smaller, &LossStatistics::to_best, best.loss);
   const auto equal = with_verdict(analysis, Verdict::equal, &LossStatistics::to_best, best.loss);
   const auto open = with_verdict(analysis, Verdict::open, &LossStatistics::to_best, best.loss);
@@ -93,8 +97,13 @@ std::string about_the_baseline(const Analysis& analysis) {
   const auto better = with_verdict(analysis, Verdict::larger, &LossStatistics::to_baseline, analysis.baseline);
   const auto worse = with_verdict(analysis, Verdict::smaller, &LossStatistics::to_baseline, analysis.baseline);
   const auto equal = with_verdict(analysis, Verdict::equal, &LossStatistics::to_baseline, analysis.baseline);
-  return text("Against ", analysis.baseline, ": better ", listed(better), "; equal within ", kMargin, " ",
-              listed(equal), "; worse ", listed(worse), "; of the others nothing is known.");
+  const auto open = with_verdict(analysis, Verdict::open, &LossStatistics::to_baseline, analysis.baseline);
+  std::vector<std::string> parts;
+  if (!better.empty()) parts.push_back("better " + listed(better));
+  if (!equal.empty()) parts.push_back(text("equal within ", kMargin, " ", listed(equal)));
+  if (!worse.empty()) parts.push_back("worse " + listed(worse));
+  if (!open.empty()) parts.push_back("not known " + listed(open));
+  return "Against " + analysis.baseline + ": " + join(parts, "; ") + ".";
 }
 
 const char* kind_words(Family family) {
@@ -195,10 +204,10 @@ std::string about_certainty(const Analysis& analysis) {
 std::string about_alarms(const Analysis& analysis) {
   std::vector<std::string> parts;
   for (const LossStatistics& loss : analysis.losses)
-    if (loss.alarms > 0) parts.push_back(text(loss.loss, " ", loss.alarms));
+    if (loss.alarms > 0) parts.push_back(text(loss.loss, " (", loss.alarms, ")"));
   if (analysis.absent == 0) return "";
-  return text("A class that the truth of a case does not have was found by ", listed(parts), " of ", analysis.absent,
-              " times. Such classes do not count in the Dice.");
+  return text("Of ", analysis.absent, " times that the truth of a case lacks a class, it was found all the same by ",
+              parts.empty() ? "no loss" : listed(parts), ". Such classes do not count in the Dice.");
 }
 
 std::string about_failures(const std::vector<Analysis>& analyses) {

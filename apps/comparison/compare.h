@@ -27,7 +27,7 @@ struct CompareOptions {
   std::string baseline;  // the loss that others are compared with; empty: dice_ce if it is there, else the first
   TrainConfig config;    // of every run, but for data, loss, fold and seed
   // If the settings do not say how long a training is: so many steps, times the square root of the number of foreground
-  // classes, but at least as many patches as there are training cases, and at most 3000. 0: as `train` chooses.
+  // classes, at most 3000, but at least as many patches as there are training cases. 0: as `train` chooses.
   std::int64_t short_steps = 0;
   std::string out;
   int jobs = 1;                  // processes

@@ -4,8 +4,10 @@
 
 #include "apps/comparison/compare.h"
 #include "apps/program/fields.h"
+#include "apps/program/words.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
+#include "engine/names.h"
 #include "losses/core/registry.h"
 
 namespace voxgrad::apps {
@@ -35,12 +37,9 @@ std::vector<std::string> parse_losses(const std::string& text) {
 
 std::string command_of(const CompareOptions& options) {
   std::string command = "voxgrad compare";
-  for (const std::string& path : options.datasets) command += " " + path;
-  command += " --losses ";
-  if (options.losses == parse_losses("all"))
-    command += "all";
-  else
-    for (std::size_t i = 0; i < options.losses.size(); ++i) command += (i > 0 ? "," : "") + options.losses[i];
+  for (const std::string& path : options.datasets) command += " " + shell_word(path);
+  command += " --losses " + (options.losses == parse_losses("all") ? "all" : shell_word(join(options.losses, ",")));
+  if (options.short_steps > 0 && options.config.steps == 0 && options.config.epochs == 0) command += " --preset quick";
   const Json usual = to_json(TrainConfig{}), own = to_json(options.config);
   for (const auto& [name, value] : own.items()) {
     if (value == usual.at(name)) continue;
@@ -49,12 +48,12 @@ std::string command_of(const CompareOptions& options) {
     if (value.is_boolean())
       command += value.get<bool>() ? " --" + flag : " --no-" + flag;
     else
-      command += " --" + flag + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+      command += " --" + flag + " " + (value.is_string() ? shell_word(value.get<std::string>()) : value.dump());
   }
   if (options.seeds != 1) command += text(" --seeds ", options.seeds);
   if (options.folds != 0) command += text(" --folds ", options.folds);
   if (options.tune) command += " --tune";
-  if (!options.baseline.empty()) command += " --baseline " + options.baseline;
+  if (!options.baseline.empty()) command += " --baseline " + shell_word(options.baseline);
   return command + " -o AGAIN";
 }
 

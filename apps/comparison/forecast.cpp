@@ -48,7 +48,12 @@ std::string detectable_text(double difference) { return std::isinf(difference) ?
 double detectable_difference(const Spread& spread, std::int64_t units, std::int64_t trainings, std::int64_t losses) {
   if (trainings < 2 || units < kLeastUnits || losses < 2) return std::numeric_limits<double>::infinity();
   const auto n = static_cast<double>(units), seeds = static_cast<double>(trainings), k = static_cast<double>(losses);
-  const double of_units = spread.units * spread.units / n, of_both = 2 * spread.trainings * spread.trainings / seeds;
+  // A loss whose trainings vary more than those of the others keeps its own variance (training_variances): the mean of
+  // the larger of the two is above the true variance, by this factor.
+  const double half = (seeds - 1) / 2;
+  const double larger = 1 + std::pow(half, half) * std::exp(-half) / std::tgamma(half + 1) * std::sqrt(1 - 1 / k);
+  const double of_units = spread.units * spread.units / n;
+  const double of_both = larger * 2 * spread.trainings * spread.trainings / seeds;
   const double freedom =
       std::pow(of_units + of_both, 2) / (of_units * of_units / (n - 1) + of_both * of_both / (k * (seeds - 1)));
   const double level = kLevel / (k * (k - 1) / 2);
@@ -83,13 +88,18 @@ Forecast forecast(const CompareOptions& options, Device device, const std::funct
     one.patches_per_case = static_cast<double>(plan.steps * plan.config.batch) / static_cast<double>(one.train);
     one.trainings = std::count_if(protocol.tasks().begin(), protocol.tasks().end(),
                                   [&](const Task& other) { return other.dataset == task->dataset; });
+    std::set<std::string> tuned;  // two of the three trials of each are no run
+    for (const Task& other : protocol.tasks())
+      if (options.tune && other.dataset == task->dataset) tuned.insert(other.loss);
+    one.trainings += 2 * std::ssize(tuned);
     one.seconds_each = seconds_of(plan, measure_costs(protocol.dataset(*task), plan, device, 0.5, progress));
     one.spread = spread_of(options.out, known.name);
     one.detectable = detectable_difference(one.spread, one.units, options.seeds, result.losses);
-    result.seconds += one.seconds_each * static_cast<double>(one.trainings) / options.jobs;
+    const std::int64_t jobs = std::min<std::int64_t>(options.jobs, one.trainings);
+    result.seconds += one.seconds_each * static_cast<double>((one.trainings + jobs - 1) / jobs);
   }
   set_threads(all);
-  result.memory = peak_memory_bytes() * options.jobs;
+  result.memory = peak_memory_bytes() * std::clamp<std::int64_t>(std::ssize(protocol.tasks()), 1, options.jobs);
   return result;
 }
 
@@ -117,6 +127,7 @@ Json to_json(const Forecast& forecast) {
 }
 
 std::string forecast_text(const Forecast& forecast) {
+  if (forecast.datasets.empty()) return "no trainings: this shard has none\n";
   Table plan({"dataset", "train", "val", "test", "units", "steps", "batch", "patches per case", "trainings", "each"},
              1);
   std::vector<std::string> header{"dataset"};
@@ -124,7 +135,7 @@ std::string forecast_text(const Forecast& forecast) {
   header.push_back("SD units");
   header.push_back("SD trainings");
   Table power(header, 1);
-  bool measured = true;
+  std::size_t measured = 0;
   for (const Forecast::Dataset& one : forecast.datasets) {
     plan.row({one.name, text(one.train), text(one.val), text(one.test), text(one.units, one.grouped ? " groups" : ""),
               text(one.steps), text(one.batch), fixed(one.patches_per_case, 1), text(one.trainings),
@@ -135,14 +146,15 @@ std::string forecast_text(const Forecast& forecast) {
     row.push_back(fixed(one.spread.units, 3));
     row.push_back(fixed(one.spread.trainings, 3));
     power.row(row);
-    measured = measured && one.spread.measured;
+    measured += one.spread.measured ? 1 : 0;
   }
   return text(plan.str(), "time      ", duration(forecast.seconds), " for all trainings, as the first loss needs it\n",
               "memory    ", size_text(forecast.memory), "\n\n",
               "Difference of mean Dice that is found in four of five comparisons, by the number of seeds (",
               forecast.losses, " losses, Holm over all pairs; ",
-              measured ? "the spreads are those of the results in this directory"
-                       : "the spreads are typical ones, and are measured when the comparison is made",
+              measured == forecast.datasets.size() ? "the spreads are those of the results in this directory"
+              : measured > 0 ? "some spreads are those of the results in this directory, the others typical ones"
+                             : "the spreads are typical ones, and are measured when the comparison is made",
               "):\n", power.str(), "With one seed, or with less than ", kLeastUnits,
               " units, nothing is found; --folds tests every case.\n");
 }

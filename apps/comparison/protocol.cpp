@@ -174,7 +174,7 @@ std::int64_t Protocol::short_steps(const data::Dataset& dataset, const TrainConf
   const auto classes = static_cast<double>(dataset.classes() - 1);
   const auto cases = std::ssize(split_of(dataset, config.fold).train);
   const std::int64_t pass = cases / std::max<std::int64_t>(config.batch, 1) + 1;
-  return std::min(kMost, std::max(pass, std::lround(static_cast<double>(options_.short_steps) * std::sqrt(classes))));
+  return std::max(pass, std::min(kMost, std::lround(static_cast<double>(options_.short_steps) * std::sqrt(classes))));
 }
 
 Plan Protocol::plan(const Task& task) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "engine/error.h"
 #include "engine/shape.h"
@@ -13,7 +14,15 @@ namespace {
 using losses::summarise;
 using Seeds = std::map<std::uint64_t, std::vector<double>>;  // the values of all cases, by seed
 
-// Returns the losses that have on every dataset as many runs as the loss with the most runs.
+// The folds that each seed has tested.
+std::map<std::uint64_t, std::set<int>> folds_of(const std::vector<const ComparedRun*>& runs) {
+  std::map<std::uint64_t, std::set<int>> folds;
+  for (const ComparedRun* run : runs) folds[run->seed].insert(run->fold);
+  return folds;
+}
+
+// Returns the losses that have on every dataset as many runs as the loss with the most runs, of every seed the same
+// folds: a case that a seed has not tested would count as a failure.
 std::vector<std::string> complete_losses(const Comparison& comparison) {
   std::vector<std::string> complete;
   for (const std::string& loss : comparison.losses()) {
@@ -21,7 +30,11 @@ std::vector<std::string> complete_losses(const Comparison& comparison) {
       std::size_t most = 0;
       for (const std::string& other : comparison.losses())
         most = std::max(most, runs_of(comparison, dataset.name, other).size());
-      return most > 0 && runs_of(comparison, dataset.name, loss).size() == most;
+      const auto runs = runs_of(comparison, dataset.name, loss);
+      const auto folds = folds_of(runs);
+      return most > 0 && runs.size() == most && std::all_of(folds.begin(), folds.end(), [&](const auto& seed) {
+               return seed.second == folds.begin()->second;
+             });
     });
     if (all) complete.push_back(loss);
   }
@@ -68,7 +81,8 @@ Tested tested_cases(const Comparison& comparison, Scores& scores, const Compared
   std::map<std::string, std::size_t> groups;
   for (const TestCase& one : dataset.cases) {
     const auto found = known.find(one.id);
-    if (found == known.end() || !found->second.first) {
+    if (found == known.end()) continue;  // of a fold that is not tested yet
+    if (!found->second.first) {
       ++scores.left_out;
       continue;
     }

@@ -147,7 +147,11 @@ Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses
     card.headline = best.loss + ": mean Dice " + mean_words(all, best);
     card.lines.emplace_back("From", cases_words(all) + ", " + trainings_words(all) + ".");
   }
-  card.open = !all.why_open.empty() || open.size() + 1 == count;
+  std::vector<std::string> unranked;
+  for (const LossStatistics& loss : all.losses)
+    if (!loss.too_short.empty()) unranked.push_back(loss.loss);
+  const bool first_unranked = !best.too_short.empty();  // then nothing is known of the highest mean
+  card.open = !all.why_open.empty() || first_unranked || open.size() + 1 + unranked.size() == count;
   if (!all.why_open.empty()) {
     if (count > 1) card.headline = "No loss can be recommended yet";
     add_open(card, all);
@@ -157,12 +161,16 @@ Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses
                                   !open.empty() ? " may be as good"
                                   : others == 1 ? " is as good"
                                                 : " are as good");
-    card.headline = card.open ? "No loss stands out" : "Take " + best.loss + (others > 0 ? also : "");
+    card.headline = first_unranked ? "No loss can be recommended yet"
+                    : card.open    ? "No loss stands out"
+                                   : "Take " + best.loss + (others > 0 ? also : "") +
+                                      (unranked.empty() ? "" : text("; ", unranked.size(), " not ranked yet"));
     card.lines.emplace_back("Mean Dice", text(card.open ? best.loss + ", " : "", mean_words(all, best),
                                               ", the highest of ", count, " losses"));
     add(card.lines, text("As good, within ", kMargin), equal);
-    add(card.lines, "Not told apart from it", open);
+    if (!first_unranked) add(card.lines, "Not told apart from it", open);
     add(card.lines, "Worse", worse);
+    add(card.lines, "Not ranked", unranked);
     if (const std::string words = cheaper(all); !words.empty())
       card.lines.emplace_back("As good in less time", words + " instead of " + duration(best.seconds));
     if (analyses.size() > 1) card.lines.emplace_back("First by dataset", datasets_words(analyses));

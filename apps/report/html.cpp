@@ -21,6 +21,7 @@ h3{font-size:1rem;margin:1.2em 0 .3em;overflow-wrap:anywhere}
 h3::first-letter{text-transform:uppercase}
 h2{font-size:1.2rem;margin:2.2em 0 .6em;padding-top:.7em;border-top:1px solid var(--line)}
 p{max-width:75ch;margin:.6em 0}
+h1,p,caption,figcaption,summary{overflow-wrap:anywhere}
 code{display:block;padding:10px 12px;background:var(--panel);border-radius:6px;overflow-x:auto;white-space:pre-wrap;
 overflow-wrap:anywhere;font-size:.85rem}
 .wide{overflow-x:auto;margin:.8em 0}

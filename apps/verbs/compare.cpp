@@ -25,6 +25,7 @@
 namespace voxgrad::apps {
 namespace {
 
+constexpr int kMostJobs = 1024;
 constexpr std::int64_t kShortSteps = 600;  // CompareOptions::short_steps of a preset without steps
 
 // A protocol with a name. 0 means, as in the settings, that the value comes from the data.
@@ -93,7 +94,8 @@ void check_ranges(const CompareArguments& arguments) {
   if (options.folds < 0 || options.folds == 1 || options.folds == 2)
     throw Error(ErrorKind::usage, text("--folds ", options.folds, " outside 3.."),
                 "one fold is tested, one validates, the others train; 0: the splits of the file");
-  if (options.jobs < 1) throw Error(ErrorKind::usage, text("--jobs ", options.jobs, " outside 1.."));
+  if (options.jobs < 1 || options.jobs > kMostJobs)
+    throw Error(ErrorKind::usage, text("--jobs ", options.jobs, " outside 1..", kMostJobs));
   if (options.merge && !arguments.shard.empty())
     throw Error(ErrorKind::usage, "--merge and --shard: the whole is merged", "leave --shard away");
   if (options.merge && arguments.dry_run)

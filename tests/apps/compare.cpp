@@ -81,6 +81,10 @@ TEST_CASE("the command in the results makes the same comparison") {
         "voxgrad compare a.h5 b.h5 --losses ce,dice:batch=1 --residual --steps 50 --seeds 3 -o AGAIN");
   options.losses = parse_losses("all");
   CHECK(contains(command_of(options), "--losses all"));
+  options.datasets = {"my data's.h5"};
+  options.config.steps = 0;
+  options.short_steps = 600;
+  CHECK(contains(command_of(options), "voxgrad compare 'my data'\\''s.h5' --losses all --preset quick"));
 }
 
 TEST_CASE("all losses: those of the registry that can be trained with alone") {

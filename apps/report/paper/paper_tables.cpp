@@ -34,7 +34,9 @@ std::string three_digits(double value) {
   return std::isnan(value) ? "--" : fixed(value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
 }
 
-std::string p_tex(double p) { return p < 0.001 ? "$<0.001$" : p > 0.99 ? "$>0.99$" : in_maths(p, 3); }
+std::string p_tex(double p) {
+  return std::isnan(p) ? "--" : p < 0.001 ? "$<0.001$" : p > 0.99 ? "$>0.99$" : in_maths(p, 3);
+}
 
 std::string verdict_tex(Verdict verdict) {
   switch (verdict) {
@@ -106,7 +108,7 @@ std::string ranking_tex(const std::vector<Analysis>& analyses) {
     if (several && sayable)
       cells.insert(cells.end(),
                    {baseline ? "--" : p_tex(contrast.p_holm), baseline ? "baseline" : verdict_tex(contrast.verdict),
-                    fixed(loss.ranks.low, 0) + "--" + fixed(loss.ranks.high, 0)});
+                    std::isnan(loss.ranks.low) ? "--" : fixed(loss.ranks.low, 0) + "--" + fixed(loss.ranks.high, 0)});
     tex += row(cells);
   }
   return tex + "\\bottomrule\n\\end{tabular}\n";
@@ -133,7 +135,8 @@ std::string ranking_csv(const std::vector<Analysis>& analyses) {
 
 std::string classes_tex(const Comparison& comparison, const std::vector<Analysis>& analyses) {
   constexpr std::size_t kAcross = 3;  // classes beside each other
-  std::string tex = "% Dice (SD over cases) and HD95 of every class; needs booktabs.\n";
+  std::string tex =
+      "% Dice (SD over cases) and HD95 of every class; needs booktabs.\n\\providecommand{\\fitted}[1]{#1}\n";
   for (std::size_t d = 0; d < comparison.datasets.size(); ++d) {
     const ComparedDataset& dataset = comparison.datasets[d];
     for (std::size_t first = 1; first < dataset.class_names.size(); first += kAcross) {
@@ -143,7 +146,7 @@ std::string classes_tex(const Comparison& comparison, const std::vector<Analysis
         names.push_back("\\multicolumn{2}{c}{" + latex(dataset.class_names[label]) + "}");
         measures.insert(measures.end(), {"Dice (SD)", "HD95 [" + latex(dataset.unit) + "]"});
       }
-      tex += "\\begin{tabular}{l" + std::string(measures.size() - 1, 'r') + "}\n\\toprule\n" + row(names) +
+      tex += "\\fitted{%\n\\begin{tabular}{l" + std::string(measures.size() - 1, 'r') + "}\n\\toprule\n" + row(names) +
              row(measures) + "\\midrule\n";
       for (const LossStatistics& loss : analyses[d].losses) {
         std::vector<std::string> cells{as_code(loss.loss)};
@@ -158,7 +161,7 @@ std::string classes_tex(const Comparison& comparison, const std::vector<Analysis
         }
         tex += row(cells);
       }
-      tex += "\\bottomrule\n\\end{tabular}\n\n\\medskip\n\n";
+      tex += "\\bottomrule\n\\end{tabular}}\n\n\\medskip\n\n";
     }
   }
   return tex;

@@ -138,3 +138,29 @@ TEST_CASE("in a mean an infinite distance is the diagonal of the image; what is 
   CHECK(mean_of(again, again.runs[0].cases[0], "hd95") == mean_of(comparison, one, "hd95"));
   CHECK(contains(to_csv(comparison), "d,ce,,1,a,2,0.0,inf,-1.0,100.0"));
 }
+
+TEST_CASE("a case that a seed has not tested yet is no failure") {
+  std::vector<ComparedRun> runs;
+  for (const char* loss : {"a", "b"})
+    for (const std::uint64_t seed : {1, 2})
+      for (const int fold : {0, 1, 2}) {
+        runs.push_back(tested_run("d", loss, seed, std::vector<double>(12, 0.8)));
+        runs.back().fold = fold;
+        for (CaseNumbers& one : runs.back().cases) one.id = text(fold, "_", one.id);
+      }
+  Comparison whole = made_up(runs);
+  whole.datasets[0].cases.clear();
+  for (const int fold : {0, 1, 2})
+    for (int i = 0; i < 12; ++i) whole.datasets[0].cases.push_back({text(fold, "_", i), 0.01, 5.0, ""});
+  CHECK(analyse(whole).front().cases == 36);
+  // Interrupted: each loss has both seeds of the first fold, and one of the second.
+  Comparison part = whole;
+  std::erase_if(part.runs, [](const ComparedRun& run) { return run.fold == 2 || (run.fold == 1 && run.seed == 2); });
+  CHECK(analyse(part).empty());
+  // Both seeds of the first fold: the other cases wait, and are not called empty.
+  std::erase_if(part.runs, [](const ComparedRun& run) { return run.fold == 1; });
+  const Analysis first = analyse(part).front();
+  CHECK(first.cases == 12);
+  CHECK(first.left_out == 0);
+  CHECK(first.losses.front().mean == doctest::Approx(0.8));
+}

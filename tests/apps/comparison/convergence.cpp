@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/comparison/analysis.h"
+#include "apps/report/card.h"
 #include "engine/random.h"
 #include "tests/apps/comparison.h"
 
@@ -131,4 +132,35 @@ TEST_CASE("what was not recorded is not known, and stops nothing") {
   CHECK(analysis.why_open.empty());
   CHECK(std::isnan(find(analysis, "a").convergence.rise));
   CHECK(contains(convergence_words(analysis), "is not known"));
+}
+
+TEST_CASE("the highest mean is not recommended while its trainings are too short") {
+  Comparison comparison = three_losses();
+  change(comparison, "a", [](ComparedRun& run) { run.history = curve(0.7, 0.1); });
+  const std::vector<Analysis> analyses = analyse(comparison);
+  const Card card = card_of(comparison, analyses);
+  CHECK(card.open);
+  CHECK(card.headline == "No loss can be recommended yet");
+  const auto line = [&](const std::string& term) {
+    for (const auto& [name, words] : card.lines)
+      if (name == term) return words;
+    return std::string();
+  };
+  CHECK(line("Not ranked") == "a");
+  CHECK(contains(line("Length of the trainings"), "a (the validation Dice rose by 0.10"));
+  for (const std::string& words : answer(comparison, analyses).words) CHECK_MESSAGE(!contains(words, " - "), words);
+}
+
+TEST_CASE("the ranks that a loss may have contradict no verdict") {
+  const Analysis analysis = analyse(three_losses()).front();
+  CHECK(find(analysis, "a").ranks.low == 1);
+  CHECK(find(analysis, "a").ranks.high == 1);  // the two others are worse
+  Comparison close = three_losses();
+  change(close, "b", [](ComparedRun& run) {  // as good as a, and steadier than two seeds can show
+    for (CaseNumbers& one : run.cases) one.classes[0][0] += 0.0995;
+  });
+  const Analysis open = analyse(close).front();
+  REQUIRE(find(open, "b").to_best.verdict != Verdict::smaller);
+  CHECK(find(open, "a").ranks.high == 2);
+  CHECK(find(open, "b").ranks.low == 1);
 }
