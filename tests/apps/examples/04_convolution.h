@@ -23,10 +23,11 @@ void for_convolutions(F&& f) {
     Shape x, w;
     std::int64_t stride, padding;
   };
-  const One all[] = {{{1, 4, 4, 1}, {1, 3, 3, 1}, 1, 0}, {{1, 5, 6, 2}, {3, 3, 3, 2}, 1, 1},
-                     {{2, 5, 7, 3}, {2, 1, 1, 3}, 1, 0}, {{2, 6, 5, 2}, {4, 3, 3, 2}, 2, 1},
-                     {{1, 7, 6, 2}, {2, 2, 3, 2}, 2, 0}, {{1, 4, 6, 1}, {2, 1, 5, 1}, 1, 2},
-                     {{2, 2, 2, 2}, {2, 3, 3, 2}, 1, 1}, {{1, 8, 8, 1}, {1, 2, 2, 1}, 3, 0}};
+  // A kernel that is not square comes before strides, so that a mistake with its two axes is seen on its own.
+  const One all[] = {
+      {{1, 4, 4, 1}, {1, 3, 3, 1}, 1, 0}, {{1, 4, 6, 1}, {1, 2, 3, 1}, 1, 0}, {{1, 5, 6, 2}, {3, 3, 3, 2}, 1, 1},
+      {{2, 5, 7, 3}, {2, 1, 1, 3}, 1, 0}, {{2, 6, 5, 2}, {4, 3, 3, 2}, 2, 1}, {{1, 7, 6, 2}, {2, 2, 3, 2}, 2, 0},
+      {{1, 4, 6, 1}, {2, 1, 5, 1}, 1, 2}, {{2, 2, 2, 2}, {2, 3, 3, 2}, 1, 1}, {{1, 8, 8, 1}, {1, 2, 2, 1}, 3, 0}};
   for (const One& one : all)
     f(text("x ", one.x, ", w ", one.w, ", stride ", one.stride, ", padding ", one.padding), numbers(one.x, 1),
       numbers(one.w, 2), one.stride, one.padding);
