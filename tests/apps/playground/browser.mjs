@@ -12,7 +12,7 @@ import {pathToFileURL} from "node:url";
 const [chromium, page, folder] = process.argv.slice(2);
 const profile = mkdtempSync(join(tmpdir(), "playground-"));
 const browser = spawn(chromium, ["--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu",
-                                 "--no-first-run", "--user-data-dir=" + profile, "about:blank"],
+                                 "--disable-dev-shm-usage", "--no-first-run", "--user-data-dir=" + profile, "about:blank"],
                       {stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"]});
 const [, , , input, output] = browser.stdio;
 
