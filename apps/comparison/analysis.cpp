@@ -248,15 +248,13 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
     loss.mean = means[k];
     const Interval interval = estimates.mean(k).interval(0.95);
     loss.interval = {std::max(interval.low, 0.0), std::min(interval.high, 1.0)};  // a Dice is not outside; NaN stays
-    if (loss.too_short.empty()) {
-      double above = 0, below = 0;  // losses that are better, and worse: the ranks contradict no verdict
+    loss.ranks = {unknown, unknown};
+    if (sayable && loss.too_short.empty()) {
+      double better = 0, worse = 0;  // losses of which that was found: the ranks contradict no verdict
       for (std::size_t other = 0; other < losses.size(); ++other)
-        if (tests.none[k][other] < kLevel) (means[other] > means[k] ? above : below) += 1;
-      const double last = static_cast<double>(losses.size()) - below;
-      if (sayable) loss.ranks = {std::min(stability.ranks[k].low, 1 + above), std::max(stability.ranks[k].high, last)};
-      if (!sayable) loss.ranks = stability.ranks[k];
-    } else {
-      loss.ranks = {unknown, unknown};
+        if (tests.none[k][other] < kLevel) (means[other] > means[k] ? better : worse) += 1;
+      loss.ranks = {std::min(stability.ranks[k].low, 1 + better),
+                    std::max(stability.ranks[k].high, static_cast<double>(losses.size()) - worse)};
     }
     loss.sd_seeds = deviation_over_seeds(datasets, k);
     for (const Scores& scores : datasets) loss.alarms += scores.alarms[k];

@@ -40,7 +40,7 @@ struct LossStatistics {
   Contrast to_baseline, to_best;
   double seconds = 0, memory = 0;  // means over the runs
   std::int64_t diverged = 0, runs = 0;
-  Convergence convergence;  // of several datasets: of the one where it is least converged
+  Convergence convergence;  // of several datasets: the worst of each number
   std::string too_short;    // why its trainings are too short to rank it; empty: they are long enough
 };
 

@@ -121,7 +121,7 @@ std::string ranking_text(const std::vector<Analysis>& analyses) {
     }
     result += text(result.empty() ? "" : "\n", analysis.several ? "over " + analysis.name : analysis.name, ", ",
                    cases_words(analysis), "\n", table.str());
-    if (const std::string words = convergence_words(analysis); !words.empty()) result += words + "\n";
+    result += convergence_words(analysis) + "\n";
     if (!analysis.why_open.empty()) result += "nothing follows for the losses: " + analysis.why_open + "\n";
   }
   return result;

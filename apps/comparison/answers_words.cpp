@@ -237,7 +237,6 @@ std::vector<std::string> in_words(const Comparison& comparison, const std::vecto
   words.push_back(about_sizes(comparison, all));
   words.push_back(about_calibration(comparison, all));
   words.push_back(about_certainty(all));
-  words.push_back(convergence_words(all));
   words.push_back(about_alarms(all));
   words.push_back(about_failures(analyses));
   words.erase(std::remove(words.begin(), words.end(), std::string()), words.end());

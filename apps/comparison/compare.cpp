@@ -74,9 +74,8 @@ class Runner {
     for (const Task& task : protocol_.tasks())
       runs.push_back({{"dataset", protocol_.dataset_name(task)}, {"loss", task.loss}, {"path", protocol_.path(task)}});
     if (options_.began) options_.began(runs);
-    console_.say(text(runs.size(), runs.size() == 1 ? " training" : " trainings", " of ", options_.losses.size(),
-                      " losses on ", options_.datasets.size(), " datasets, with ", options_.seeds,
-                      options_.seeds == 1 ? " seed" : " seeds"));
+    console_.say(text("trainings: ", runs.size(), ", losses: ", options_.losses.size(),
+                      ", datasets: ", options_.datasets.size(), ", seeds: ", options_.seeds));
   }
 
   void warn() {

@@ -200,6 +200,12 @@ std::string statistics_tex(const Analysis& all, Citations& cite) {
                 all.grouped ? " groups" : " cases", " and between ", all.seeds,
                 " trainings, which is moderated by that of all losses", cite({"smyth2004"}),
                 ", with Satterthwaite's degrees of freedom", cite({"satterthwaite1946"}), ". ");
+  std::vector<std::string> unranked;
+  for (const LossStatistics& loss : all.losses)
+    if (!loss.too_short.empty()) unranked.push_back(loss_tex(loss.loss));
+  if (!unranked.empty())
+    tex +=
+        "Trainings that were too short to rank their loss were left out of all tests: " + join(unranked, ", ") + ". ";
   if (all.why_open.empty())
     return tex + text("Differences were tested with the same variance; $p$-values are adjusted for all pairs of losses",
                       cite({"holm1979"}), " at the level ", kLevel, ". Losses are called equal if two one-sided tests",

@@ -20,7 +20,7 @@ struct Figure {
   Svg picture;
 };
 
-// Replaces the folder. Throws Error(io).
+// Writes the folder. Files of these names are replaced, others stay. Throws Error(io).
 void write_paper(const Comparison& comparison, const std::vector<Analysis>& analyses,
                  const std::vector<Figure>& figures, const std::string& directory);
 

@@ -5,6 +5,7 @@
 
 #include "apps/comparison/analysis.h"
 #include "apps/report/card.h"
+#include "apps/report/paper/paper.h"
 #include "engine/random.h"
 #include "tests/apps/comparison.h"
 
@@ -148,6 +149,8 @@ TEST_CASE("the highest mean is not recommended while its trainings are too short
   };
   CHECK(line("Not ranked") == "a");
   CHECK(contains(line("Length of the trainings"), "a (the validation Dice rose by 0.10"));
+  std::vector<std::string> cited;
+  CHECK(contains(methods_tex(comparison, analyses, cited), "were left out of all tests: \\texttt{a}."));
   for (const std::string& words : answer(comparison, analyses).words) CHECK_MESSAGE(!contains(words, " - "), words);
 }
 
