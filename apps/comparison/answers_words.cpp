@@ -210,6 +210,21 @@ std::string about_alarms(const Analysis& analysis) {
               parts.empty() ? "no loss" : listed(parts), ". Such classes do not count in the Dice.");
 }
 
+// An interrupted comparison: a mean over other cases or seeds cannot be compared.
+std::string about_missing(const Comparison& comparison, const Analysis& all) {
+  std::vector<std::string> missing;
+  for (const std::string& loss : comparison.losses()) {
+    if (std::any_of(all.losses.begin(), all.losses.end(), [&](const auto& known) { return known.loss == loss; }))
+      continue;
+    const auto runs = std::count_if(comparison.runs.begin(), comparison.runs.end(),
+                                    [&](const auto& run) { return run.loss == loss; });
+    missing.push_back(text(loss, " (", runs, runs == 1 ? " training" : " trainings", ")"));
+  }
+  return missing.empty()
+             ? ""
+             : "Left out, because trainings that the other losses have are missing: " + listed(missing) + ".";
+}
+
 std::string about_failures(const std::vector<Analysis>& analyses) {
   std::vector<std::string> failed;
   for (const Analysis& analysis : analyses) {
@@ -239,6 +254,7 @@ std::vector<std::string> in_words(const Comparison& comparison, const std::vecto
   words.push_back(about_certainty(all));
   words.push_back(about_alarms(all));
   words.push_back(about_failures(analyses));
+  words.push_back(about_missing(comparison, all));
   words.erase(std::remove(words.begin(), words.end(), std::string()), words.end());
   return words;
 }

@@ -136,7 +136,11 @@ class Runner {
 
   void write_what_is_there() const {
     if (options_.of_shards > 1 || comparison_.runs.empty()) return;
-    write_comparison(comparison_, findings_of(comparison_), options_.out);
+    try {
+      write_comparison(comparison_, options_.out);
+    } catch (const Error& nothing_follows) {
+      console_.warn(nothing_follows.message());
+    }
   }
 
   void refuse_gaps() {

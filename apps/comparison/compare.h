@@ -54,7 +54,8 @@ std::string command_of(const CompareOptions& options);
 
 // Reads results.json in the directory of a comparison. Throws Error(io) or Error(data).
 Comparison read_comparison(const std::string& directory);
-// Writes results.json, with the findings, and results.csv.
-void write_comparison(const Comparison& comparison, const Findings& findings, const std::string& directory);
+// Finds what follows from the runs, and writes it with them to results.json and results.csv. If nothing can be ranked,
+// because every training diverged, the files are written without findings, and Error(data) is thrown.
+Findings write_comparison(const Comparison& comparison, const std::string& directory);
 
 }  // namespace voxgrad::apps

@@ -1,6 +1,8 @@
 // A comparison as text: its losses, its command line, and the files in which it is kept.
 #include <algorithm>
+#include <exception>
 #include <filesystem>
+#include <set>
 
 #include "apps/comparison/compare.h"
 #include "apps/program/fields.h"
@@ -39,10 +41,13 @@ std::string command_of(const CompareOptions& options) {
   std::string command = "voxgrad compare";
   for (const std::string& path : options.datasets) command += " " + shell_word(path);
   command += " --losses " + (options.losses == parse_losses("all") ? "all" : shell_word(join(options.losses, ",")));
-  if (options.short_steps > 0 && options.config.steps == 0 && options.config.epochs == 0) command += " --preset quick";
+  const bool quick = options.short_steps > 0 && options.config.steps == 0 && options.config.epochs == 0;
+  const std::set<std::string> of_quick{"base", "depth", "batch", "lr",
+                                       "augment"};  // it sets them, unless they are given
+  if (quick) command += " --preset quick";
   const Json usual = to_json(TrainConfig{}), own = to_json(options.config);
   for (const auto& [name, value] : own.items()) {
-    if (value == usual.at(name)) continue;
+    if (value == usual.at(name) && !(quick && of_quick.contains(name))) continue;
     std::string flag = name;
     std::replace(flag.begin(), flag.end(), '_', '-');
     if (value.is_boolean())
@@ -65,13 +70,22 @@ Comparison read_comparison(const std::string& directory) {
   return reading(path, ErrorKind::data, [&] { return comparison_from_json(Json::parse(read_text(path))); });
 }
 
-void write_comparison(const Comparison& comparison, const Findings& findings, const std::string& directory) {
+Findings write_comparison(const Comparison& comparison, const std::string& directory) {
+  Findings findings;
+  std::exception_ptr nothing_follows;
+  try {
+    findings = findings_of(comparison);
+  } catch (const Error&) {
+    nothing_follows = std::current_exception();
+  }
   Json json = to_json(comparison);
   json["analyses"] = Json::array();
   for (const Analysis& analysis : findings.analyses) json["analyses"].push_back(to_json(analysis));
   json["answers"] = to_json(findings.answers);
   write_text(directory + "/results.json", dumped(json, 1) + "\n");
   write_text(directory + "/results.csv", to_csv(comparison));
+  if (nothing_follows) std::rethrow_exception(nothing_follows);
+  return findings;
 }
 
 }  // namespace voxgrad::apps

@@ -28,22 +28,26 @@ double median(std::vector<double> values) {
 // What the results in a directory say of a dataset; typical values if there are none.
 Spread spread_of(const std::string& directory, const std::string& dataset) {
   if (!std::filesystem::exists(directory + "/results.json")) return kTypical;
-  for (const Scores& scores : scores_of(read_comparison(directory))) {
-    if (scores.dataset != dataset || scores.losses.size() < 2) continue;
-    std::vector<double> units, trainings;
-    for (std::size_t k = 0; k < scores.losses.size(); ++k) {
-      trainings.push_back(losses::summarise(scores.seeds[k]).deviation);
-      if (k > 0) units.push_back(losses::summarise(paired_differences(scores.values[k], scores.values[0])).deviation);
-    }
-    const Spread found{median(units), median(trainings), true};
-    if (found.units > 0 && found.trainings > 0) return found;
-  }
+  for (const Scores& scores : scores_of(read_comparison(directory)))
+    if (scores.dataset == dataset) return measured_spread(scores).value_or(kTypical);
   return kTypical;
 }
 
 std::string detectable_text(double difference) { return std::isinf(difference) ? "nothing" : fixed(difference, 3); }
 
 }  // namespace
+
+std::optional<Spread> measured_spread(const Scores& scores) {
+  std::vector<double> units, trainings;
+  for (std::size_t k = 0; k < scores.losses.size(); ++k) {
+    trainings.push_back(losses::summarise(scores.seeds[k]).deviation);
+    if (k > 0) units.push_back(losses::summarise(paired_differences(scores.values[k], scores.values[0])).deviation);
+  }
+  if (units.empty()) return std::nullopt;
+  const Spread found{median(units), median(trainings), true};
+  if (!(found.units > 0 && found.trainings > 0)) return std::nullopt;
+  return found;
+}
 
 double detectable_difference(const Spread& spread, std::int64_t units, std::int64_t trainings, std::int64_t losses) {
   if (trainings < 2 || units < kLeastUnits || losses < 2) return std::numeric_limits<double>::infinity();
@@ -65,6 +69,7 @@ Forecast forecast(const CompareOptions& options, Device device, const std::funct
   Forecast result;
   result.losses = std::ssize(options.losses);
   result.seeds = options.seeds;
+  result.folds = options.folds;
   const int all = threads();
   set_threads(std::max(1, all / options.jobs));
   for (const ComparedDataset& known : protocol.question().datasets) {
@@ -155,8 +160,8 @@ std::string forecast_text(const Forecast& forecast) {
               measured == forecast.datasets.size() ? "the spreads are those of the results in this directory"
               : measured > 0 ? "some spreads are those of the results in this directory, the others typical ones"
                              : "the spreads are typical ones, and are measured when the comparison is made",
-              "):\n", power.str(), "With one seed, or with less than ", kLeastUnits,
-              " units, nothing is found; --folds tests every case.\n");
+              "):\n", power.str(), "With one seed, or with fewer than ", kLeastUnits, " units, nothing is found",
+              forecast.folds > 0 ? "" : "; --folds tests every case", ".\n");
 }
 
 }  // namespace voxgrad::apps

@@ -1,10 +1,12 @@
 // What a comparison will take, and what it could find, before it begins: `compare --dry-run`.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/comparison/protocol.h"
+#include "apps/comparison/scores.h"
 
 namespace voxgrad::apps {
 
@@ -25,12 +27,15 @@ struct Forecast {
     double detectable = 0;
   };
   std::vector<Dataset> datasets;
-  std::int64_t losses = 0, seeds = 0, memory = 0;  // memory: bytes of all processes
-  double seconds = 0;                              // of all trainings
+  std::int64_t losses = 0, seeds = 0, folds = 0, memory = 0;  // memory: bytes of all processes
+  double seconds = 0;                                         // of all trainings
 };
 
 // Trains a few steps with the first loss on every dataset. `progress` is called meanwhile.
 Forecast forecast(const CompareOptions& options, Device device, const std::function<void()>& progress);
+
+// What the scores of a dataset say, in the median over the losses; nothing for a single loss or a single seed.
+std::optional<Spread> measured_spread(const Scores& scores);
 
 // The difference of means that a two-sided test of all pairs of `losses` finds with a probability of 0.8:
 // SE (t(alpha / 2) + t(0.2)), with the standard error and the degrees of freedom of statistics/estimate.h for n units

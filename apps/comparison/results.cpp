@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include "apps/program/fields.h"
@@ -94,6 +95,29 @@ ComparedDataset dataset_from_json(const Json& json) {
   return dataset;
 }
 
+// The trainings of a fold test the same cases, and a class that a case has has a Dice. A case that is missing would
+// count as a failure of the loss.
+void require_whole(const Comparison& comparison) {
+  std::map<std::pair<std::string, int>, const ComparedRun*> first;
+  for (const ComparedRun& run : comparison.runs) {
+    if (run.diverged) continue;
+    const ComparedRun& known = *first.emplace(std::pair(run.dataset, run.fold), &run).first->second;
+    const auto same = [](const CaseNumbers& a, const CaseNumbers& b) { return a.id == b.id; };
+    if (!std::equal(run.cases.begin(), run.cases.end(), known.cases.begin(), known.cases.end(), same))
+      throw Error(ErrorKind::data, text("the runs ", known.path, " and ", run.path, " have not tested the same cases: ",
+                                        known.cases.size(), " and ", run.cases.size()));
+    if (!has_number(comparison, "dice") || !has_number(comparison, "tp") || !has_number(comparison, "fn")) continue;
+    for (const CaseNumbers& one : run.cases) {
+      const std::vector<double> dice = number_of(comparison, one, "dice"), tp = number_of(comparison, one, "tp"),
+                                fn = number_of(comparison, one, "fn");
+      for (std::size_t c = 0; c < dice.size(); ++c)
+        if (std::isnan(dice[c]) && !(tp[c] + fn[c] == 0))
+          throw Error(ErrorKind::data, text("the run ", run.path, " has no Dice of class ", c + 1, " in the case ",
+                                            one.id, ", which has ", tp[c] + fn[c], " voxels of it"));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> Comparison::losses() const {
@@ -166,6 +190,7 @@ Comparison comparison_from_json(const Json& json) {
     for (const Json& dataset : list_at(json, "datasets")) comparison.datasets.push_back(dataset_from_json(dataset));
     for (const Json& run : list_at(json, "runs"))
       comparison.runs.push_back(run_from_json(run, comparison.datasets, comparison.numbers));
+    require_whole(comparison);
     return comparison;
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorKind::data, text("results of a comparison: ", error.what()),

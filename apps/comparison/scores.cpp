@@ -106,8 +106,9 @@ Seeds seeds_of(const Comparison& comparison, const std::vector<const ComparedRun
     for (const CaseNumbers& one : run->cases)
       if (const auto found = tested.index.find(one.id); found != tested.index.end())
         values[found->second] = dice_of(comparison, one);
-    if (run->diverged && run->fold < std::ssize(tested.folds))
-      for (const std::size_t index : nth(tested.folds, std::max(0, run->fold))) values[index] = 0;
+    const int fold = std::max(0, run->fold);
+    if (run->diverged && fold < std::ssize(tested.folds))
+      for (const std::size_t index : nth(tested.folds, fold)) values[index] = 0;
   }
   return seeds;
 }

@@ -14,6 +14,7 @@
 #include "apps/report/paper/paper.h"
 #include "apps/report/plots/critical_difference.h"
 #include "apps/report/plots/learning_curves.h"
+#include "apps/report/plots/power.h"
 #include "apps/report/plots/rows.h"
 #include "apps/report/slices.h"
 #include "apps/training/run_directory.h"
@@ -189,6 +190,24 @@ std::string costs_section(const Analysis& analysis, Gallery& gallery) {
           figures(gallery.add("seconds", row_plot(time), "Time") + gallery.add("memory", row_plot(memory), "Memory")));
 }
 
+std::string power_section(const Comparison& comparison, const std::vector<Analysis>& analyses, Gallery& gallery) {
+  std::string pictures;
+  const std::vector<Scores> scores = scores_of(comparison);
+  for (std::size_t d = 0; d < scores.size(); ++d)
+    if (const std::optional<Spread> spread = measured_spread(scores[d]))
+      pictures += gallery.add(
+          "power_" + scores[d].dataset,
+          power_plot(scores[d].dataset, *spread, analyses[d].units, analyses[d].seeds, std::ssize(scores[d].losses)),
+          text(scores[d].dataset, "; the dot is this comparison, ", analyses[d].units, " units and ", analyses[d].seeds,
+               " seeds"));
+  if (pictures.empty()) return "";
+  return section("What a larger comparison could find",
+                 paragraph(text("The difference of two losses that is found in four of five comparisons of ",
+                                scores.front().losses.size(),
+                                " losses, with the spreads of the cases and of the trainings that were seen here.")) +
+                     figures(pictures));
+}
+
 std::string title_of(const Comparison& comparison, const Analysis& all) {
   const std::size_t losses = all.losses.size(), datasets = comparison.datasets.size();
   return text(losses == 1 ? "Trainings with " + all.losses.front().loss : text("Comparison of ", losses, " losses"),
@@ -226,7 +245,8 @@ std::string write_report(const Comparison& comparison, const std::vector<Analysi
           curves_section(comparison, analyses, gallery) + "</div>\n";
   body += overlays_section(comparison, pictures, notes);
   body += "<div class=\"sections\">\n" + boxes_section(comparison, analyses, gallery) +
-          sizes_section(comparison, analyses, gallery) + costs_section(all, gallery) + "</div>\n";
+          sizes_section(comparison, analyses, gallery) + costs_section(all, gallery) +
+          power_section(comparison, analyses, gallery) + "</div>\n";
   if (all.losses.size() > 1) body += answers_section(answers, all);
   body += metrics_section(comparison, analyses) + protocol_section(comparison, analyses);
   body +=

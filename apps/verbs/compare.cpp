@@ -133,11 +133,12 @@ void run(CompareArguments& arguments, const Program& program) {
     };
   }
   const Comparison comparison = compare(options, common.get_device(), console);
+  if (options.of_shards > 1 && common.json)
+    return print_json({{"shard", options.shard}, {"of_shards", options.of_shards}, {"runs", comparison.runs.size()}});
   if (options.of_shards > 1)
     return print_text(text("shard ", options.shard, "/", options.of_shards, ": ", comparison.runs.size(),
                            " runs are complete in ", options.out, "; --merge makes the report of all shards\n"));
-  const Findings findings = findings_of(comparison);
-  write_comparison(comparison, findings, options.out);
+  const Findings findings = write_comparison(comparison, options.out);
   const std::string report = write_report(comparison, findings.analyses, findings.answers, options.out, true);
   if (common.json) return print_text(read_text(options.out + "/results.json"));
   print_text(ranking_text(findings.analyses) + "\n" + join(findings.answers.words, "\n\n") +

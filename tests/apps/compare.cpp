@@ -70,6 +70,20 @@ TEST_CASE("a dry run says what a comparison takes and could find, and trains not
   CHECK(contains(merged.err, "--merge and --dry-run"));
 }
 
+TEST_CASE("where every training diverged nothing is ranked, and the runs are kept") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("out");
+  const Outcome outcome = program(comparison_of({data}, out, {"--lr", "1e38", "--schedule", "constant"}));
+  CHECK_MESSAGE(outcome.code == 3, outcome.code);
+  CHECK_MESSAGE(contains(outcome.err, "nuclei2d: every training diverged"), outcome.err);
+  const Json results = Json::parse(bytes_of(out + "/results.json"));
+  CHECK(results["runs"].size() == 4);
+  CHECK(results["runs"][0]["diverged"] == true);
+  const Outcome again = program({"report", out});
+  CHECK(again.code == 3);
+  CHECK_MESSAGE(contains(again.err, "every training diverged"), again.err);
+}
+
 TEST_CASE("the command in the results makes the same comparison") {
   CompareOptions options;
   options.datasets = {"a.h5", "b.h5"};
@@ -85,6 +99,7 @@ TEST_CASE("the command in the results makes the same comparison") {
   options.config.steps = 0;
   options.short_steps = 600;
   CHECK(contains(command_of(options), "voxgrad compare 'my data'\\''s.h5' --losses all --preset quick"));
+  CHECK(contains(command_of(options), " --depth 0 "));  // the preset would set another one
 }
 
 TEST_CASE("all losses: those of the registry that can be trained with alone") {

@@ -62,6 +62,32 @@ TEST_CASE("a loss without all its runs is not ranked; the truth decides which ca
   CHECK(contains(ranking_text(analyses), "nothing follows for the losses"));
 }
 
+TEST_CASE("results in which cases or values are missing are refused, because they would count as failures") {
+  const Comparison whole = made_up({tested_run("d", "a", 1, {0.5, std::nan(""), 0.7}),
+                                    tested_run("d", "b", 1, {0.4, -1, 0.6}), tested_run("d", "gone", 1, {})});
+  Comparison comparison = whole;
+  comparison.runs[2].diverged = true;
+  CHECK(comparison_from_json(to_json(comparison)).runs.size() == 3);
+  comparison.runs[2].diverged = false;
+  CHECK(contains(error_of([&] { comparison_from_json(to_json(comparison)); }),
+                 "have not tested the same cases: 3 and 0"));
+  comparison = whole;
+  comparison.runs.pop_back();
+  comparison.runs[1].cases[2].classes[0][0] = std::nan("");
+  const std::string message = error_of([&] { comparison_from_json(to_json(comparison)); });
+  CHECK_MESSAGE(contains(message, "no Dice of class 1 in the case 2, which has 100 voxels of it"), message);
+}
+
+TEST_CASE("a loss that is left out is named") {
+  std::vector<ComparedRun> runs;
+  for (const std::uint64_t seed : {1, 2})
+    for (const char* loss : {"a", "b"}) runs.push_back(tested_run("d", loss, seed, std::vector<double>(12, 0.8)));
+  runs.push_back(tested_run("d", "late", 1, std::vector<double>(12, 0.9)));
+  const Comparison comparison = made_up(runs);
+  const std::string words = answer(comparison, analyse(comparison)).words.back();
+  CHECK_MESSAGE(contains(words, "trainings that the other losses have are missing: late (1 training)."), words);
+}
+
 TEST_CASE("cases of a group count once") {
   Comparison comparison = made_up({tested_run("d", "a", 1, {0.2, 0.4, 0.9}), tested_run("d", "a", 2, {0.2, 0.4, 0.9})});
   for (const std::size_t i : {0u, 1u}) comparison.datasets[0].cases[i].group = "p";
