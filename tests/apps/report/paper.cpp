@@ -152,7 +152,7 @@ TEST_CASE("the folder of a comparison: names are escaped, numbers agree, plots a
     CHECK_MESSAGE(disorder(bytes_of(path)).empty(), path);
     CHECK(bytes_of(path.substr(0, path.size() - 3) + "pdf").starts_with("%PDF"));
   }
-  CHECK(figures == 9);  // ranking, ranks, four classes, sizes, seconds, memory
+  CHECK(figures == 10);  // ranking, ranks, four classes, sizes, seconds, memory, power
   const std::string main = text_of("main.tex");
   for (std::size_t at = main.find("\\plot{0."); at != std::string::npos; at = main.find("\\plot{0.", at + 1)) {
     const std::size_t name = main.find("}{", at) + 2;
