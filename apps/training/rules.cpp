@@ -14,12 +14,12 @@ namespace {
 
 // Defaults for settings that nobody gave (apps/README.md).
 constexpr std::int64_t kBase = 16;               // channels of the first level
-constexpr std::int64_t kVoxelsPerStep = 40000;   // aim for the batch, 2 .. 16 patches
+constexpr std::int64_t kVoxelsPerStep = 40000;   // aim for the batch, 1 .. 16 patches
 constexpr double kShareOfMemory = 0.5;           // that a step may take
 constexpr std::int64_t kPasses = 6;              // default budget: so many patches of every training case,
 constexpr std::int64_t kLeastVoxels = 80000000;  // but at least so many voxels and kLeastSteps,
 constexpr std::int64_t kMostSteps = 3000;        // and at most so many steps
-constexpr double kRate = 2e-3, kRateSgd = 1e-2;  // for Adam and AdamW, for SGD with momentum
+constexpr double kRate = 4e-3, kRateSgd = 1e-2;  // for Adam and AdamW, for SGD with momentum
 
 struct Draft {
   TrainConfig& config;
@@ -115,7 +115,7 @@ Decision base(Draft& d) {
 Decision batch(Draft& d) {
   std::int64_t& batch = d.config.batch;
   if (batch > 0) return {text(batch), ""};
-  batch = std::clamp<std::int64_t>(kVoxelsPerStep / d.geometry.patch.numel(), 2, 16);
+  batch = std::clamp<std::int64_t>(kVoxelsPerStep / d.geometry.patch.numel(), 1, 16);
   const auto available = static_cast<double>(available_memory_bytes());
   bool cut = false;
   while (batch > 1 && available > 0 &&
@@ -125,7 +125,7 @@ Decision batch(Draft& d) {
   }
   return {text(batch),
           cut ? text("more patches would take over half of the ", size_text(available_memory_bytes()), " that are free")
-              : text("about ", kVoxelsPerStep, " voxels a step, 2 to 16 patches")};
+              : text("about ", kVoxelsPerStep, " voxels a step, 1 to 16 patches")};
 }
 
 Decision foreground(Draft& d) {

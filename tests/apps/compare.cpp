@@ -36,7 +36,7 @@ TEST_CASE("a comparison trains, tests, ranks, and does nothing twice") {
   CHECK(Json::parse(second.out)["runs"] == results["runs"]);
   const Outcome other = program(comparison_of({a, b}, out, {"--lr", "0.01"}));
   CHECK(other.code == 2);
-  CHECK_MESSAGE(contains(other.err, "a run of another protocol: lr 0.002 there, 0.01 here"), other.err);
+  CHECK_MESSAGE(contains(other.err, "a run of another protocol: lr 0.004 there, 0.01 here"), other.err);
 }
 
 TEST_CASE("a dry run says what a comparison takes and could find, and trains nothing") {
@@ -149,7 +149,7 @@ TEST_CASE("--tune trains every loss with three rates and goes on with the best")
   const Comparison comparison = read_comparison(out);
   REQUIRE(comparison.runs.size() == 2);
   double best = -1, rate = 0;
-  for (const char* run : {"lr_0.000666667_seed_1", "lr_0.002_seed_1", "lr_0.006_seed_1"}) {
+  for (const char* run : {"lr_0.00133333_seed_1", "lr_0.004_seed_1", "lr_0.012_seed_1"}) {
     const Json json = Json::parse(bytes_of(out + "/nuclei2d/dice/" + run + "/run.json"));
     const double dice = to_number(json["results"]["val"]["dice_mean"]);
     if (dice > best) {
