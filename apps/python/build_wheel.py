@@ -65,6 +65,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         texts["entry_points.txt"] = "[console_scripts]\nvoxgrad = voxgrad.program:main\n"
     files |= {f"{INFO}/{name}": (text.encode(), 0o644) for name, text in texts.items()}
     files[f"{INFO}/LICENSE"] = (ROOT / "LICENSE").read_bytes(), 0o644
+    if "voxgrad/voxgrad" in files:  # the program has code of others in it
+        files[f"{INFO}/NOTICE"] = (ROOT / "apps/packaging/notices.txt").read_bytes(), 0o644
     record = ""
     for name, (content, _) in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()

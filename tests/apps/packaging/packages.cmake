@@ -1,5 +1,5 @@
 # The packages of a build: what is in each .deb, unpacked together, runs and can be compiled against, and what they say
-# that they need. Skipped without Debian's tools.
+# that they need and hold. Skipped without Debian's tools.
 # cmake -DBUILD=<build folder> -DTYPE=Release -DVERSION=0.1.0 -DCC=cc -P packages.cmake
 find_program(dpkg dpkg-deb)
 find_program(shlibdeps dpkg-shlibdeps)
@@ -33,6 +33,28 @@ foreach(package IN LISTS packages)
   if(NOT EXISTS ${root}/usr/share/doc/${name}/copyright)
     message(FATAL_ERROR "${name} has no licence")
   endif()
+  # What the build was made with; and the notices of what is compiled into it.
+  file(READ ${root}/usr/share/doc/${name}/voxgrad.spdx.json sbom)
+  string(JSON stated GET "${sbom}" packages 0 versionInfo)
+  expect("${stated}" "^${VERSION}$")
+  if(name STREQUAL "libvoxgrad" OR NOT EXISTS ${BUILD}/voxgrad)
+    continue()
+  endif()
+  file(READ ${root}/usr/share/doc/${name}/NOTICE notices)
+  string(JSON count LENGTH "${sbom}" relationships)
+  expect(${count} "^[1-9][0-9]*$")
+  math(EXPR last "${count} - 1")
+  set(compiled_in 0)
+  foreach(i RANGE ${last})
+    string(JSON relation GET "${sbom}" relationships ${i} relationshipType)
+    string(JSON what GET "${sbom}" relationships ${i} relatedSpdxElement)
+    if(relation STREQUAL "STATIC_LINK")
+      string(REPLACE "SPDXRef-" "" what "${what}")
+      expect("${notices}" "${what}")
+      math(EXPR compiled_in "${compiled_in} + 1")
+    endif()
+  endforeach()
+  expect("${compiled_in}" "^[3-9]")
 endforeach()
 
 expect("${needs_libvoxgrad-cpp}" "libvoxgrad \\(= ${VERSION}\\)")
