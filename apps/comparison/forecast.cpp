@@ -97,14 +97,16 @@ Forecast forecast(const CompareOptions& options, Device device, const std::funct
     for (const Task& other : protocol.tasks())
       if (options.tune && other.dataset == task->dataset) tuned.insert(other.loss);
     one.trainings += 2 * std::ssize(tuned);
-    one.seconds_each = seconds_of(plan, measure_costs(protocol.dataset(*task), plan, device, 0.5, progress));
+    const Costs costs = measure_costs(protocol.dataset(*task), plan, device, 0.5, progress);
+    one.seconds_each = seconds_of(plan, costs);
+    result.memory = std::max(result.memory, costs.memory);
     one.spread = spread_of(options.out, known.name);
     one.detectable = detectable_difference(one.spread, one.units, options.seeds, result.losses);
     const std::int64_t jobs = std::min<std::int64_t>(options.jobs, one.trainings);
     result.seconds += one.seconds_each * static_cast<double>((one.trainings + jobs - 1) / jobs);
   }
   set_threads(all);
-  result.memory = peak_memory_bytes() * std::clamp<std::int64_t>(std::ssize(protocol.tasks()), 1, options.jobs);
+  result.memory *= std::clamp<std::int64_t>(std::ssize(protocol.tasks()), 1, options.jobs);
   return result;
 }
 

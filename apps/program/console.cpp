@@ -11,6 +11,10 @@
 #include <fstream>
 #include <utility>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "apps/program/words.h"
 #include "engine/error.h"
 
@@ -141,6 +145,13 @@ std::int64_t peak_memory_bytes() {
 #else
   return std::int64_t{usage.ru_maxrss} * 1024;
 #endif
+}
+
+void reset_peak_memory() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);  // it keeps what was released
+#endif
+  std::ofstream("/proc/self/clear_refs") << 5;
 }
 
 Table::Table(std::vector<std::string> header, std::size_t left) : rows_{std::move(header)}, left_(left) {}

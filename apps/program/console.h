@@ -44,6 +44,8 @@ std::string fixed(double value, int digits);
 std::string significant(double value, int digits = 4);
 // The largest resident set of this process so far.
 std::int64_t peak_memory_bytes();
+// Gives released memory back; peak_memory_bytes() then speaks of what is held from now on (Linux).
+void reset_peak_memory();
 // What processes may still take, by the machine and by the limit of the control group; 0 if the system does not say.
 std::int64_t available_memory_bytes();
 

@@ -11,8 +11,10 @@ namespace voxgrad::apps {
 
 // Seconds: of one step, of what ends an epoch beside a validation, of one validation, and of what comes at the end, the
 // test and the choice of the clean-up. Validation and choice are those of all validation cases.
+// Bytes: the peak of the process by the end of the training, and that of its tensors on the device.
 struct Costs {
   double step = 0, epoch = 0, validation = 0, test = 0, clean_up = 0;
+  std::int64_t memory = 0, tensors = 0;
 };
 
 // Does steps for `measured` seconds, at least three, and segments one case of each split; cases of other sizes are

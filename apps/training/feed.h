@@ -34,6 +34,7 @@ class Feed {
   // Fetches the batch of a step while a device with a queue still computes: the copies arrive behind the work that
   // reads the batch before. An error is not thrown here but by batch(step), which meets it again.
   void look_ahead(std::int64_t step);
+  const data::Loader& loader() const { return loader_; }
 
  private:
   void fetch(std::int64_t step);

@@ -81,7 +81,7 @@ Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::
   const int dims = shapes.front().dims();
   const bool wished = wish.patch.dims() > 0;
   const bool flat = dims == 2 || wish.slices;
-  const std::int64_t limit = flat ? 256 * 256 : 64 * 64 * 64;
+  const std::int64_t usual = flat ? 256 * 256 : 64 * 64 * 64, limit = wish.most_voxels > 0 ? wish.most_voxels : usual;
   Shape whole = largest(shapes);
   if (wish.slices) whole[0] = 1;
   if (whole.numel() > limit) whole = median(shapes);

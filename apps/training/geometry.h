@@ -17,10 +17,11 @@ struct Geometry {
 };
 
 struct GeometryWish {
-  Shape patch = {};           // no extents mean that the patch follows from the cases
-  int depth = 0;              // 0 means that the depth follows from the patch
-  bool slices = false;        // volumes are segmented slice by slice: the patch has one, and no kernel looks at others
-  bool full_kernels = false;  // every kernel is 3 along every axis, whatever the spacing
+  Shape patch = {};     // no extents mean that the patch follows from the cases
+  int depth = 0;        // 0 means that the depth follows from the patch
+  bool slices = false;  // volumes are segmented slice by slice: the patch has one, and no kernel looks at others
+  std::int64_t most_voxels = 0;  // of a patch that follows from the cases; 0: as in rule 1
+  bool full_kernels = false;     // every kernel is 3 along every axis, whatever the spacing
   // Of another network, for each pooling and for each level; none mean that they follow from patch and spacing.
   std::vector<Extents> strides = {}, kernels = {};
 };

@@ -227,7 +227,8 @@ Reason choose_targets(TrainConfig& config, const data::DatasetInfo& info) {
                                : "the file has no label probabilities"};
 }
 
-Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source) {
+Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source,
+               std::int64_t most_voxels) {
   data::require_labels(dataset, "training");
   const data::DatasetInfo& info = dataset.info();
   if (source == nullptr && !wish.from.empty())
@@ -254,8 +255,8 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   PreparedShapes prepared = plan_preparation(c, plan.model, dataset, train, others, source);
   plan.reasons = std::move(prepared.reasons);
   plan.reasons.push_back(targets);
-  Filled filled =
-      fill_in(c, {info, std::ssize(train), std::move(prepared.shapes), std::move(prepared.spacings)}, source);
+  Filled filled = fill_in(
+      c, {info, std::ssize(train), std::move(prepared.shapes), std::move(prepared.spacings), most_voxels}, source);
   plan.reasons.insert(plan.reasons.end(), filled.reasons.begin(), filled.reasons.end());
   plan_network(plan, info, filled.geometry, source);
   check_norm(plan);

@@ -70,8 +70,10 @@ Reason choose_targets(TrainConfig& config, const data::DatasetInfo& info);
 
 // Throws Error(usage) for a setting that is impossible and names its range or what it has to fit. `source` is the model
 // of --from, which decides what no setting says of the network, and how images are prepared; for a resumed run it is
-// its own model. Error(usage) if the settings name a model and it is absent.
-Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source = nullptr);
+// its own model. Error(usage) if the settings name a model and it is absent. If `most_voxels` is not 0, a patch that
+// follows from the cases has at most so many.
+Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source = nullptr,
+               std::int64_t most_voxels = 0);
 
 // Reads "0:0,255:1" as pairs of a stored value and its class. Throws Error(usage) for another form.
 std::map<int, int> parse_label_map(const std::string& text);

@@ -54,6 +54,7 @@ Decision kernels(Draft& d) {
   GeometryWish wish;
   wish.depth = static_cast<int>(d.config.depth);
   wish.slices = in_slices(d);
+  wish.most_voxels = d.cases.most_voxels;
   if (d.config.kernels.empty()) d.config.kernels = "spacing";
   wish.full_kernels = choice("--kernels: unknown value", d.config.kernels, {"spacing", "full"}) == 1;
   const int axes = d.cases.info.dims;

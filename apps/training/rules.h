@@ -20,6 +20,7 @@ struct TrainingCases {
   std::int64_t count;                         // of the training cases
   std::vector<Shape> shapes;                  // of each case, or of those that were looked at, as the network sees them
   std::vector<std::vector<double>> spacings;  // of the same cases, for each axis
+  std::int64_t most_voxels = 0;               // of a patch that follows from the cases; 0: see geometry.h
 };
 
 // A line of the plan: a setting with its value, and why it is so.

@@ -57,6 +57,7 @@ class Trainer {
   std::vector<NamedTensor> weights();
   // From now on, learning rates are multiplied by this as well.
   void scale_rate(double factor) { rate_scale_ *= factor; }
+  const data::Loader& loader() const { return feed_.loader(); }
   std::int64_t parameter_count() const { return model_.net->parameter_count(); }
   // How often forward and backward pass were replayed as one recording, and why not, if they were not.
   const Replay& replay() const { return recorded_.replay(); }

@@ -65,12 +65,16 @@ void synth(const SynthOptions& options, const Common& common) {
   std::vector<std::string> names{"all"};
   for (const data::Phantom& phantom : data::phantoms()) names.push_back(phantom.name);
   choice("synth: unknown task", options.task, names);
+  if (options.task == "all" && options.out.empty())
+    throw Error(ErrorKind::usage, "synth all: no directory is named", "-o DIR; -o data/bundled for those of the tree");
   Json written = Json::array();
   for (const data::Phantom& phantom : data::phantoms()) {
     if (options.task != "all" && options.task != phantom.name) continue;
-    const std::string file = phantom.name + ".h5", folder = options.out.empty() ? VOXGRAD_BUNDLED_DIR : options.out;
-    if (options.task == "all") std::filesystem::create_directories(folder);
-    const std::string path = options.task == "all" ? folder + "/" + file : options.out.empty() ? file : options.out;
+    const std::string file = phantom.name + ".h5";
+    if (options.task == "all") std::filesystem::create_directories(options.out);
+    const std::string path = options.task == "all" ? options.out + "/" + file
+                             : options.out.empty() ? file
+                                                   : options.out;
     write(phantom, path, options, common);
     written.push_back(path);
   }
@@ -84,7 +88,7 @@ void add_synth(Program& program) {
   CLI::App& verb =
       program.verb("synth", "write a phantom dataset", [options, &program] { synth(*options, program.common()); });
   verb.add_option("task", options->task, "name of the phantom, or `all`");
-  verb.add_option("-o,--out", options->out, "file (default TASK.h5); for `all` a directory (default: the bundled one)");
+  verb.add_option("-o,--out", options->out, "file (default TASK.h5); for `all` a directory");
   verb.add_option("--cases", options->cases, "number of cases; 0: as many as the task has by default");
   verb.add_option("--size", options->size, "extents, e.g. 128x128; empty: those of the task");
   verb.add_flag("--list", options->list, "list the tasks");

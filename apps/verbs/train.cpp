@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <tuple>
 
 #include "apps/doctor/training_checks.h"
 #include "apps/live/recorder.h"
@@ -18,6 +19,7 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/console_observer.h"
 #include "apps/training/evaluation_text.h"
+#include "apps/training/memory.h"
 #include "apps/training/session.h"
 #include "apps/training/transfer.h"
 #include "apps/training/validation.h"
@@ -31,9 +33,23 @@ namespace {
 
 struct TrainOptions {
   TrainConfig config;
-  std::string out, resume, watch, time;
+  std::string out, resume, watch, time, max_memory;
+  std::int64_t most_memory = 0;  // bytes that --max-memory gives; 0: no limit
+  std::vector<Reason> smaller;   // what was made smaller for it
   bool dry_run = false;
   CLI::App* verb = nullptr;
+
+  // Sets the limit for the tensors, too. A training that goes on may have another one, because it changes no bit.
+  void limit_memory(Device device) {
+    if (max_memory.empty()) return;
+    most_memory = parse_memory(max_memory);
+    backend_of(device).pool().set_limit(static_cast<std::size_t>(most_memory));
+  }
+  // Prepared cases may take a quarter of it; others are read again.
+  void limit_cache(Plan& plan) const {
+    if (most_memory > 0)
+      plan.loader.cache_bytes = std::min(plan.loader.cache_bytes, static_cast<std::size_t>(most_memory / 4));
+  }
 };
 
 // Returns runs/<dataset>-<loss>, with a number if a run is there already.
@@ -72,15 +88,35 @@ Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, dou
 }
 
 // The plan of a training, which may begin with the weights of --from.
-Plan plan_of(TrainOptions& options, const data::Dataset& dataset) {
-  if (options.config.from.empty()) return make_plan(dataset, options.config);
-  const nn::Model source = nn::load_model(model_file(options.config.from));
-  adopt_settings(options.config, source.spec.net, [&](const std::string& setting) {
-    return options.verb->get_option(option_name(setting))->count() > 0;
-  });
-  Plan plan = make_plan(dataset, options.config, &source.spec);
-  plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
+Plan plan_of(TrainOptions& options, const data::Dataset& dataset, std::int64_t most_voxels = 0) {
+  Plan plan;
+  if (options.config.from.empty()) {
+    plan = make_plan(dataset, options.config, nullptr, most_voxels);
+  } else {
+    const nn::Model source = nn::load_model(model_file(options.config.from));
+    adopt_settings(options.config, source.spec.net, [&](const std::string& setting) {
+      return options.verb->get_option(option_name(setting))->count() > 0;
+    });
+    plan = make_plan(dataset, options.config, &source.spec, most_voxels);
+    plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
+  }
+  for (const Reason& reason : options.smaller) explain(plan, reason.setting, reason.value, reason.why);
+  options.limit_cache(plan);
   return plan;
+}
+
+// Makes the plan that --max-memory allows; the batch and the patch that are made smaller become settings.
+std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& options, Device device) {
+  FittedPlan fitted = fit_memory(
+      options.config, options.most_memory,
+      [&](const TrainConfig& config, std::int64_t most_voxels) {
+        TrainOptions tried = options;
+        tried.config = config;
+        return plan_of(tried, dataset, most_voxels);
+      },
+      [&](const Plan& plan) { return measure(dataset, plan, device, 0); });
+  options.smaller = std::move(fitted.smaller);
+  return {std::move(fitted.plan), fitted.costs};
 }
 
 // Makes the plan of a training that fits --time, of which a part is over already. If that is time for few steps only,
@@ -116,12 +152,10 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
 
 // Does a few steps and predictions, and computes from their time and memory what the whole training will take.
 void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs, const Common& common) {
-  const Device device = common.get_device();
   const std::int64_t epochs = plan.epoch_of(plan.steps),
                      parameters = nn::UNet(plan.model.net, Random(0)).parameter_count();
   const double total = seconds_of(plan, costs), validation = validated_share(plan) * costs.validation,
                clean_up = validated_share(plan) * costs.clean_up;
-  const auto pool = static_cast<std::int64_t>(backend_of(device).pool().statistics().peak);
   if (common.json)
     return print_json({{"parameters", parameters},
                        {"patch", std::vector<std::int64_t>(plan.loader.patch.begin(), plan.loader.patch.end())},
@@ -134,8 +168,8 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"test_seconds", costs.test},
                        {"clean_up_seconds", clean_up},
                        {"seconds", total},
-                       {"tensor_memory_bytes", pool},
-                       {"peak_memory_bytes", peak_memory_bytes()},
+                       {"tensor_memory_bytes", costs.tensors},
+                       {"peak_memory_bytes", costs.memory},
                        {"transfer", plan.start ? to_json(*plan.start) : Json()},
                        {"config", to_json(plan.config)},
                        {"reasons", reasons_json(plan)},
@@ -144,7 +178,7 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"cases", {{"train", plan.loader.cases}, {"val", plan.val}, {"test", plan.test}}},
                        {"warnings", warnings_of(dataset, {plan.loader.cases, plan.val, plan.test})}});
   print_text(summary(plan, dataset.info(), parameters) + (plan.start ? transfer_text(*plan.start) : "") +
-             text("memory    ", size_text(pool), " of tensors, ", size_text(peak_memory_bytes()), " in all\n",
+             text("memory    ", size_text(costs.tensors), " of tensors, ", size_text(costs.memory), " in all\n",
                   "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3), " s, ",
                   validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
                   duration(validation), ", a test of ", duration(costs.test),
@@ -194,6 +228,7 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
     result.warnings.push_back("no report: " + error.message());  // the run itself is complete
     console.warn(result.warnings.back());
   }
+  result.peak_memory = peak_memory_bytes();  // with the page
   show(result, report, plan.model.training.spacing_unit, common);
   if (server)
     console.say("the live page ends here; it comes again with: voxgrad watch " + shell_word(directory.path()));
@@ -244,11 +279,14 @@ void resume(const TrainOptions& options, const Program& program) {
     refuse_change("--seed", options.resume);
   if (!options.config.data.empty()) config.data = options.config.data;
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  run(dataset, plan_again(dataset, config, last, checkpoint), std::move(directory), true, port_of(options), program);
+  Plan plan = plan_again(dataset, config, last, checkpoint);
+  options.limit_cache(plan);
+  run(dataset, plan, std::move(directory), true, port_of(options), program);
 }
 
 void train(TrainOptions& options, const Program& program) {
   const Clock::time_point start = Clock::now();
+  options.limit_memory(program.common().get_device());
   if (!options.resume.empty()) return resume(options, program);
   TrainConfig& config = options.config;
   if (config.data.empty())
@@ -262,9 +300,13 @@ void train(TrainOptions& options, const Program& program) {
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  auto [plan, costs] = options.time.empty() ? std::pair{plan_of(options, dataset), Costs{}}
-                                            : fit(dataset, options, start, program.common());
-  if (options.time.empty() && options.dry_run) costs = measure(dataset, plan, device, 0);
+  auto [plan, costs] = options.most_memory > 0 ? fit_limit(dataset, options, device)
+                       : options.time.empty()  ? std::pair{plan_of(options, dataset), Costs{}}
+                                               : std::pair<Plan, Costs>();
+  if (!options.time.empty())
+    std::tie(plan, costs) = fit(dataset, options, start, program.common());
+  else if (options.dry_run && options.most_memory == 0)
+    costs = measure(dataset, plan, device, 0);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory
   run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false,
@@ -282,6 +324,8 @@ void add_train(Program& program) {
   verb.add_option("--resume", options->resume, "go on with the run in this directory")->configurable(false);
   verb.add_option("--time", options->time,
                   "the time that all may take, e.g. 90s, 20min or 2h: the steps are as many as fit");
+  verb.add_option("--max-memory", options->max_memory,
+                  "the memory that all may take, e.g. 2GiB or 800MiB: batch and patch are made smaller until they fit");
   add_watch_flag(verb, options->watch);
   verb.add_flag("--dry-run", options->dry_run, "print shapes, parameters, memory and a time estimate, and stop")
       ->configurable(false);

@@ -111,6 +111,8 @@ Batch Loader::batch(std::int64_t step) {
   return impl_->sampler.options().prefetch == 0 ? impl_->sampler.make(step) : impl_->take(step);
 }
 
+Loader::Kept Loader::kept() const { return impl_->sampler.kept(); }
+
 std::int64_t Loader::steps_per_epoch() const {
   const LoaderOptions& options = impl_->sampler.options();
   const std::int64_t cases = std::ssize(options.cases);

@@ -54,6 +54,12 @@ class Loader {
   Batch batch(std::int64_t step);
   // Returns the number of batches in one pass over the cases, at least 1.
   std::int64_t steps_per_epoch() const;
+  // The prepared cases that are kept now, and their bytes, which LoaderOptions::cache_bytes bounds.
+  struct Kept {
+    std::int64_t cases = 0;
+    std::size_t bytes = 0;
+  };
+  Kept kept() const;
 
  private:
   struct Impl;

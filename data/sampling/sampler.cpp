@@ -155,8 +155,8 @@ Sampler::Prepared Sampler::prepared(std::int64_t index) {
     // The first cases that fit are kept, whichever were used last: in a shuffled order all are equally likely to be
     // next.
     const std::lock_guard lock(mutex_);
-    if (cached_bytes_ + bytes <= options_.cache_bytes)
-      cached_bytes_ += bytes;
+    if (kept_.bytes + bytes <= options_.cache_bytes)
+      ++kept_.cases, kept_.bytes += bytes;
     else
       cases_.erase(index);
     return result;

@@ -29,6 +29,10 @@ class Sampler {
   // Several threads may call it at the same time; none reads a case that another one is reading.
   Batch make(std::int64_t step);
   const LoaderOptions& options() const { return options_; }
+  Loader::Kept kept() const {
+    const std::lock_guard lock(mutex_);
+    return kept_;
+  }
 
  private:
   std::int64_t case_of(std::int64_t sample);
@@ -48,11 +52,11 @@ class Sampler {
   Dataset dataset_;
   LoaderOptions options_;
   int ignore_;
-  std::mutex mutex_;  // guards what follows; it is not held while a case is read
+  mutable std::mutex mutex_;  // guards what follows; it is not held while a case is read
   std::int64_t epoch_ = -1;
   std::vector<std::int64_t> order_;                             // the cases in the order of epoch_
   std::map<std::int64_t, std::shared_future<Prepared>> cases_;  // those that are kept or being read
-  std::size_t cached_bytes_ = 0;
+  Loader::Kept kept_;
 };
 
 }  // namespace voxgrad::data

@@ -203,6 +203,7 @@ TEST_CASE("words of the command line that are unknown: exit code 2") {
   check_refused({"losses", "jacard"}, 2, {"jacard", "jaccard"});
   check_refused({"synth", "lesion2d"}, 2, {"lesion2d", "did you mean `lesions2d`?"});
   check_refused({"synth"}, 2, {"no task given", "--list"});
+  check_refused({"synth", "all"}, 2, {"no directory is named", "-o DIR"});
   check_refused({"info", "--device", "cpuu"}, 2, {"--device", "cpuu"});
 }
 

@@ -99,6 +99,7 @@ def main():
         "gpu.py": lambda: runs_whole(GPU, ["steps", "peers", "copy", "kernels", "losses", "loss_peers", "training"],
                                      "--data", DATA),
         "kinks.py": lambda: finish("kinks.py"),
+        "memory.py": lambda: runs_whole(["memory.py", "--tiny"], ["memory"]),
         " ".join(["minutes.py", *peer_of_minutes()]): lambda: runs_whole(["minutes.py", "--tiny"], ["minutes"],
                                                                          *peer_of_minutes()),
         "rules.py": lambda: runs_whole(["rules.py", "--tiny"], ["0.05 min"]),

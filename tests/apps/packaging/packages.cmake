@@ -79,4 +79,8 @@ if(EXISTS ${BUILD}/voxgrad)
   expect("${needs_voxgrad}" "libhdf5")
   run(version ${root}/usr/bin/voxgrad --version)
   expect("${version}" "${VERSION}")
+  # Nothing in it leads to where it was built.
+  get_filename_component(tree ${CMAKE_CURRENT_LIST_DIR}/../../.. ABSOLUTE)
+  file(STRINGS ${root}/usr/bin/voxgrad places REGEX "${tree}/")
+  expect("${places}" "^$")
 endif()
