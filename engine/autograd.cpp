@@ -44,16 +44,15 @@ bool older(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) { ret
 }  // namespace
 
 Node::~Node() {
-  std::vector<std::shared_ptr<Node>> doomed;
+  std::shared_ptr<Node> doomed;  // a list, because a destructor must not allocate
   const auto release_inputs = [&doomed](Node& node) {
     for (Edge& edge : node.edges)
-      if (edge.input && edge.input.use_count() == 1) doomed.push_back(std::move(edge.input));
-    node.edges.clear();
+      if (const auto input = std::move(edge.input); input && input.use_count() == 1)
+        input->next = std::exchange(doomed, input);
   };
   release_inputs(*this);
-  while (!doomed.empty()) {
-    const std::shared_ptr<Node> node = std::move(doomed.back());
-    doomed.pop_back();
+  while (const std::shared_ptr<Node> node = std::move(doomed)) {
+    doomed = std::move(node->next);
     release_inputs(*node);
   }
 }

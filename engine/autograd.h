@@ -40,6 +40,7 @@ struct Node {
   std::vector<Edge> edges;  // empty for a leaf
   Tensor grad;              // the sum of the gradients that have arrived so far
   bool swept = false;
+  std::shared_ptr<Node> next;  // of those that are destroyed together
 };
 
 struct Input {

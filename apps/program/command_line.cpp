@@ -191,6 +191,8 @@ bool Program::parse(int argc, const char* const* argv) {
   } catch (const CLI::ConfigError& error) {
     throw Error(ErrorKind::usage, std::string("--config: ") + error.what(),
                 "`--dump-config` prints the settings of a verb");
+  } catch (const std::ios_base::failure& error) {
+    throw Error(ErrorKind::io, "--config: cannot be read: " + error.code().message());
   } catch (const CLI::FileError& error) {
     throw Error(ErrorKind::io, std::string("--config: ") + error.what());
   } catch (const CLI::ParseError& error) {

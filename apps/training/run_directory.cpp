@@ -8,8 +8,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <span>
-#include <sstream>
 #include <utility>
 
 #include "engine/error.h"
@@ -159,12 +159,12 @@ TensorFile RunDirectory::load_last(std::string& warning) const {
   }
 }
 
-std::string read_text(const std::string& path) {
+std::string read_text(const std::string& path) try {
   std::ifstream in(path, std::ios::binary);
   if (!in) fail("cannot read", path, errno);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
+  return {std::istreambuf_iterator<char>(in), {}};  // an iterator throws where a broken disk ends the bytes
+} catch (const std::ios_base::failure& error) {
+  fail("cannot read", path, error.code().value());
 }
 
 Json read_json(const std::string& path) {

@@ -1,11 +1,10 @@
 // Folders as the Medical Segmentation Decathlon and nnU-Net lay them out: dataset.json, imagesTr, labelsTr.
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "data/exchange/layouts_detail.h"
+#include "data/formats/formats_detail.h"
 #include "engine/error.h"
 #include "engine/io/json.h"
 #include "engine/names.h"
@@ -21,12 +20,9 @@ constexpr std::uintmax_t kMostBytes = 64 << 20;  // of a description
 }
 
 JsonValue read_description(const std::string& path) {
-  std::error_code code;
-  const std::uintmax_t bytes = std::filesystem::file_size(path, code);
-  if (code) throw Error(ErrorKind::io, "cannot read " + path + ": " + code.message());
+  const std::uint64_t bytes = detail::file_size(path);
   if (bytes > kMostBytes) fail_task(path, text("has ", bytes, " bytes, which is too much for a description"));
-  std::ifstream file(path, std::ios::binary);
-  std::string content{std::istreambuf_iterator<char>(file), {}};
+  std::string content = detail::read_bytes(path);
   if (content.starts_with("\xEF\xBB\xBF")) content.erase(0, 3);  // editors put it before UTF-8
   try {
     JsonValue json = parse_json(content);

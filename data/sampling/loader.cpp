@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
-#include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "data/sampling/sampler.h"
@@ -33,7 +34,8 @@ struct Loader::Impl {
   }
 
   Made make(std::int64_t step);
-  void run(std::int64_t ahead);
+  void run();
+  std::optional<Made>& place(std::int64_t step) { return ready[static_cast<std::size_t>(step) % ready.size()]; }
   void start();
   Batch take(std::int64_t step);
 
@@ -41,10 +43,10 @@ struct Loader::Impl {
   std::vector<std::thread> makers;
   std::mutex mutex;
   std::condition_variable wake_makers, wake_taker;
-  std::map<std::int64_t, Made> ready;
-  std::int64_t first = -1;    // the step that is taken next; -1 if no sequence has begun
-  std::int64_t next = 0;      // the step that is made next
-  std::int64_t sequence = 0;  // the number of sequences so far
+  std::vector<std::optional<Made>> ready;  // by step modulo its size, as a thread must not fail to hand on what it made
+  std::int64_t first = -1;                 // the step that is taken next; -1 if no sequence has begun
+  std::int64_t next = 0;                   // the step that is made next
+  std::int64_t sequence = 0;               // the number of sequences so far
   bool resting = true;
   bool stop = false;
 };
@@ -59,10 +61,10 @@ Loader::Impl::Made Loader::Impl::make(std::int64_t step) {
   return made;
 }
 
-void Loader::Impl::run(std::int64_t ahead) {
+void Loader::Impl::run() {
   std::unique_lock lock(mutex);
   for (;;) {
-    wake_makers.wait(lock, [&] { return stop || (!resting && next < first + ahead); });
+    wake_makers.wait(lock, [&] { return stop || (!resting && next < first + std::ssize(ready)); });
     if (stop) return;
     const std::int64_t step = next++, mine = sequence;
     lock.unlock();
@@ -70,7 +72,7 @@ void Loader::Impl::run(std::int64_t ahead) {
     lock.lock();
     if (mine != sequence) continue;
     if (made.error) resting = true;
-    ready.emplace(step, std::move(made));
+    place(step) = std::move(made);
     wake_taker.notify_all();
   }
 }
@@ -79,22 +81,22 @@ void Loader::Impl::start() {
   constexpr int kKernelThreads = 4, kMost = 4;
   const LoaderOptions& options = sampler.options();
   const int count = options.threads > 0 ? options.threads : std::clamp(threads() / kKernelThreads, 1, kMost);
-  const std::int64_t ahead = options.prefetch + count - 1;
-  for (int i = 0; i < count; ++i) makers.emplace_back([this, ahead] { run(ahead); });
+  ready.resize(static_cast<std::size_t>(options.prefetch + count - 1));
+  for (int i = 0; i < count; ++i) makers.emplace_back([this] { run(); });
 }
 
 Batch Loader::Impl::take(std::int64_t step) {
   std::unique_lock lock(mutex);
   if (makers.empty()) start();
   if (step != first) {
-    ready.clear();
+    for (std::optional<Made>& slot : ready) slot.reset();
     first = next = step;
     ++sequence;
     resting = false;
     wake_makers.notify_all();
   }
-  wake_taker.wait(lock, [&] { return ready.contains(step); });
-  Made made = std::move(ready.extract(step).mapped());
+  wake_taker.wait(lock, [&] { return place(step).has_value(); });
+  Made made = *std::exchange(place(step), std::nullopt);
   first = made.error ? -1 : first + 1;
   lock.unlock();
   wake_makers.notify_all();

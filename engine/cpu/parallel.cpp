@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -170,8 +169,8 @@ class Resources::Workers {
     try {
       for (int index = static_cast<int>(threads_.size()); index < threads() - 1; ++index)
         threads_.emplace_back([this, index] { serve(index); });
-    } catch (const std::system_error&) {
-      // The system allows no more threads, so the existing ones share the work.
+    } catch (const std::exception&) {
+      // The system has no more threads, or no memory for one, so the existing ones share the work.
     }
   }
 

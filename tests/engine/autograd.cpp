@@ -102,6 +102,10 @@ TEST_CASE("a chain of 200,000 nodes is swept and destroyed without recursion") {
     Tensor y = x;
     for (int i = 0; i < 200000; ++i) y = affine(y, 1, 0);  // destroyed without backward()
   }
+  {
+    Tensor y = x;
+    for (int i = 0; i < 200000; ++i) y = y + y;  // both edges lead to the same node
+  }
   CHECK(x.grad().item() == 1);
 }
 
