@@ -228,6 +228,53 @@ Problem draw_neighbours(Random& random, Tensor (*f)(const Tensor&, const std::ve
   return {[=](const Inputs& in) { return f(in[0], axes); }, {normal(random, x)}};
 }
 
+Problem draw_hinge_errors(Random& random) {
+  const Shape x = random_feature_map(random, 1, 4);
+  const Tensor labels = integers(random, x.without(-1), 3, DType::f64).to(DType::u8);  // negative ones become 0
+  const std::int64_t classes = std::max<std::int64_t>(x[-1], 2);
+  for (std::int64_t i = 0; i < labels.numel(); ++i)
+    if (labels.data<std::uint8_t>()[i] >= classes) labels.data<std::uint8_t>()[i] = 3;
+  const IntegrateOptions options{classes > 3 ? -1 : 3, random.chance(0.3) ? 2.0 : 1.0};
+  return {[=](const Inputs& in) { return hinge_errors(in[0], labels, options); }, {normal(random, x)}};
+}
+
+Problem draw_segment_sum(Random& random) {
+  const Shape ids = random_feature_map(random, 1, 4);
+  const Tensor of = integers(random, ids, 3, DType::f64).to(DType::i32);  // from -3 to 3, of which 0 .. 2 count
+  const Shape x = random.chance(0.5) ? ids : ids.with(-1, 1);
+  return {[=](const Inputs& in) { return segment_sum(in[0], of, 3); }, {normal(random, x)}};
+}
+
+Problem draw_sum_to(Random& random) {
+  const Shape x = any_shape(random);
+  Shape to;
+  for (int i = static_cast<int>(random.below(x.dims() + 1)); i < x.dims(); ++i)
+    to.push_back(random.chance(0.4) ? 1 : x[i]);
+  return {[=](const Inputs& in) { return sum_to(in[0], to); }, {normal(random, x)}};
+}
+
+// A convolution whose normalisation is deferred, and one that reads it together with a plain map.
+Problem draw_conv_norm(Random& random) {
+  const Shape x = random_feature_map(random, 2, 3);
+  const std::int64_t between_them = 2 * between(random, 1, 2), second = between(random, 1, 2);
+  Shape first_weight = x.with(0, between_them), second_weight = x.with(0, 2).with(-1, between_them + second);
+  for (int i = 1; i <= x.spatial_dims(); ++i) first_weight[i] = 3, second_weight[i] = 1;
+  NormOptions options = random_norm(random);
+  options.groups = random.chance(0.5) ? 2 : between_them;
+  options.eps = 0.1;  // so that maps of few voxels have no steep slopes
+  Inputs inputs{normal(random, x), normal(random, first_weight), normal(random, second_weight),
+                normal(random, x.with(-1, second))};
+  for (int i = 0; i < 2; ++i) inputs.push_back(normal(random, {between_them}));
+  return {[=](const Inputs& in) {
+            NormOptions all = options;
+            all.gamma = in[4];
+            all.beta = in[5];
+            const FeatureMap map = conv_norm({in[0]}, in[1], {}, {.padding = 1}, all);
+            return conv(std::vector<FeatureMap>{map, in[3]}, in[2]);
+          },
+          inputs};
+}
+
 std::vector<Operation> operations() {
   return {
       {"affine",
@@ -290,6 +337,12 @@ std::vector<Operation> operations() {
       {"erode", [](Random& random) { return draw_neighbours(random, erode); }},
       {"integrate", [](Random& random) { return draw_integrate(random, false); }},
       {"integrand", [](Random& random) { return draw_integrate(random, true); }},
+      {"hinge_errors", draw_hinge_errors},
+      {"segment_sum", draw_segment_sum},
+      {"sum_to", draw_sum_to},
+      {"conv_norm", draw_conv_norm},
+      unary(
+          "cast", [](const Tensor& x) { return cast(x, DType::f64); }, -2, 2),
   };
 }
 

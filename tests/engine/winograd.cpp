@@ -47,6 +47,35 @@ TEST_CASE("winograd: generated shapes") {
   for (std::uint64_t i = 0; i < 300; ++i) compare(generate(random), random.fork(i), i % 2 == 0);
 }
 
+// The transforms divide by 24 along each axis. Weights and output gradients that are multiples of 24 x 24 stay whole
+// numbers, and so does every sum; only a quotient that a multiplication by 1/6 gives may be off by a rounding. Rounded
+// to the nearest multiple of 576, nothing may differ from the definition.
+TEST_CASE("winograd: whole numbers give the whole numbers of the definition") {
+  const Setting kernel("VOXGRAD_CONV", "winograd");
+  Random random(5);
+  for (std::uint64_t i = 0; i < 250; ++i) {
+    ConvCase c = generate(random);
+    if (i % 2 == 0) c.cin = 1 + random.below(9), c.cout = 1 + random.below(9);
+    while (c.products() > 1e6) c.in[2] = (c.in[2] + 1) / 2, c.in[1] = (c.in[1] + 1) / 2, c.cout = (c.cout + 1) / 2;
+    if (!c.valid()) continue;
+    const auto signs = [&](const Shape& shape, std::uint64_t stream, double unit) {
+      std::vector<double> list = whole_numbers<double>(shape, random.fork(4 * i + stream)).to_vector<double>();
+      for (double& value : list) value = value > 0 ? unit : value < 0 ? -unit : 0;
+      return from_vector<double>(shape, list);
+    };
+    const ConvTensors t{signs(c.x(), 0, 1), signs(c.weight(), 1, 576), signs({c.cout}, 2, 576), signs(c.y(), 3, 576)};
+    const ConvResults reference = define_conv(c, t), result = run_conv(c, to_type(t, DType::f32));
+    const auto same = [](const Tensor& found, const Tensor& expected, double unit) {
+      const std::vector<double> a = found.to_vector<double>(), b = expected.to_vector<double>();
+      return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                        [unit](double x, double y) { return std::round(x / unit) == y / unit; });
+    };
+    CHECK_MESSAGE(same(result.y, reference.y, 576), "forward ", c.name());
+    CHECK_MESSAGE(same(result.dx, reference.dx, 576.0 * 576), "input gradient ", c.name());
+    CHECK_MESSAGE(same(result.dweight, reference.dweight, 576), "weight gradient ", c.name());
+  }
+}
+
 TEST_CASE("winograd: layers of every size class") {
   const Setting kernel("VOXGRAD_CONV", "winograd");
   for (const ConvCase& c : layers()) compare(c, Random(2), true);
