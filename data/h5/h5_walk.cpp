@@ -5,8 +5,7 @@
 
 #include <algorithm>
 
-#include "data/h5/h5.h"
-#include "engine/error.h"
+#include "data/h5/h5_detail.h"
 
 namespace voxgrad::data::h5 {
 namespace {
@@ -73,8 +72,11 @@ void visit(const File& file, const std::string& group, int depth, std::size_t& l
 void walk(const std::string& path) {
   std::size_t left = kMostObjects;
   visit(File::open(path), "/", 0, left);
+  // Both look at blocks of the heap, which HDF5 may have damaged without any sign so far.
+  const Guard guard;
+  H5garbage_collect();
 #ifdef __GLIBC__
-  ::malloc_trim(0);  // looks at all of the heap, which HDF5 may have damaged without any sign so far
+  ::malloc_trim(0);
 #endif
 }
 
