@@ -13,6 +13,7 @@
 
 #include "apps/program/flags.h"
 #include "apps/program/signals.h"
+#include "apps/program/strangers.h"
 #include "apps/program/words.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -74,6 +75,7 @@ int run_program(int argc, const char* const* argv) {
   open_standard_streams();
   signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
   signal(SIGPIPE, SIG_IGN);  // progress that nobody reads is dropped, and the work goes on
+  guard_against_strangers();
   try {
     add_verbs_and_run(argc, argv);
     return 0;
