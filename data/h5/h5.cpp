@@ -26,9 +26,10 @@ Guard::Saved& Guard::saved() {
 
 Guard::Guard() {
   Saved& state = saved();
-  state.mutex.lock();
+  std::unique_lock lock(state.mutex);
+  if (state.depth == 0 && H5open() < 0) throw std::bad_alloc();  // it cannot begin for no other reason
+  lock.release();
   if (state.depth++ > 0) return;
-  H5open();
   H5Eget_auto2(H5E_DEFAULT, &state.print, &state.print_data);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLget_loading_state(&state.plugins);
