@@ -2,7 +2,8 @@
 //
 //   L = mean over c of 1 - (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN))
 //
-// TP = I, FP = P - I, FN = G - I, TN = M - P - G + I over the batch, each plus eps. Abhishek and Hamarneh, ISBI 2021.
+// TP = sum p t, FP = sum p (1 - t), FN = sum (1 - p) t, TN = M - G - FP over the batch, each plus eps. Abhishek and
+// Hamarneh, ISBI 2021.
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
@@ -15,8 +16,10 @@ Function build(Parameters& with) {
   with.absent();
   with.weights("factor of a class's loss");
   return [=](const LossInput& in) {
-    const auto [I, P, G, M] = in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, Integrand::voxels);
-    const Tensor TP = I + eps, FP = P - I + eps, FN = G - I + eps, TN = M - P - G + I + eps;
+    const auto [I, misses, alarms, G, M] =
+        in.integrals(Integrand::overlap, row(Integrand::miss_power, 1), row(Integrand::alarm_power, 1),
+                     Integrand::present, Integrand::voxels);
+    const Tensor TP = I + eps, FP = alarms + eps, FN = misses + eps, TN = M - G - alarms + eps;
     const Tensor scale = sqrt((TP + FP) * (TP + FN) * ((TN + FP) * (TN + FN)));
     return in.mean_of_classes(1 - (TP * TN - FP * FN) / scale, G);
   };

@@ -14,8 +14,10 @@ Function build(Parameters& with) {
   const double eps = with.number("eps", 1e-5, 1e-12, 1e12, "added to both denominators");
   class_options(with);
   return [=](const LossInput& in) {
-    const auto [I, P, G, M] = in.integrals(Integrand::overlap, Integrand::mass, Integrand::present, Integrand::voxels);
-    return in.mean_of_classes(gamma * ((G - I) / (G + eps)) + (1 - gamma) * ((P - I) / (M - G + eps)), G);
+    // P - I would be a difference of equal numbers, divided by eps, where a class fills the image.
+    const auto [FN, FP, G, M] = in.integrals(row(Integrand::miss_power, 1), row(Integrand::alarm_power, 1),
+                                             Integrand::present, Integrand::voxels);
+    return in.mean_of_classes(gamma * (FN / (G + eps)) + (1 - gamma) * (FP / (M - G + eps)), G);
   };
 }
 

@@ -186,6 +186,22 @@ TEST_CASE("f32 logits give the value of f64 to 1e-6") {
   });
 }
 
+// Of a mask that fills the image, or leaves it empty, a term that should vanish must not be a difference of large ones.
+TEST_CASE("f32 logits give the gradient of f64 to 1e-4, for every mask") {
+  for_losses(54, [](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                    const losses::Context& context) {
+    const int last = static_cast<int>(std::max<std::int64_t>(sample.logits.extent(-1), 2)) - 1;
+    const Tensor narrow = sample.logits.to(DType::f32);
+    for (const Tensor& labels : {sample.labels, filled_labels(sample, 0), filled_labels(sample, last)}) {
+      const Result f32 = test::evaluate(loss, narrow, labels, context);
+      const Result f64 = test::evaluate(loss, narrow.to(DType::f64), labels, context);
+      const double error = test::largest_difference(f32.gradient, f64.gradient), most = test::largest(f64.gradient);
+      CHECK_MESSAGE(error <= 1e-4 * most + 1e-9,
+                    voxgrad::text(text, " ", sample.logits.shape(), ": ", error, " of ", most));
+    }
+  });
+}
+
 TEST_CASE("the same constant added to all logits of a voxel changes nothing") {
   for_losses(49, [](const losses::Spec& spec, const std::string& text, const losses::Loss& loss, const Sample& sample,
                     const losses::Context& context) {

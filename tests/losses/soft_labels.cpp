@@ -1,7 +1,6 @@
 // Truth that is probabilities: one-hot ones are labels, and the others are means over labels.
 #include "tests/test.h"
 
-#include "engine/gradcheck.h"
 #include "tests/losses/identity.h"
 
 using namespace voxgrad;
@@ -15,11 +14,6 @@ Tensor one_hot(const Tensor& labels, std::int64_t channels) {
   Tensor table = zeros({std::max<std::int64_t>(channels, 2), channels}, DType::f64);
   for (std::int64_t c = 0; c < channels; ++c) table.data<double>()[channels == 1 ? 1 : c * (channels + 1)] = 1;
   return lookup(table, labels, DType::f32);
-}
-
-Tensor random_truth(Random& random, const Shape& shape) {
-  const Tensor z = random_normal(shape, random.bits64(), 0, 1.5, DType::f64);
-  return (shape[-1] == 1 ? sigmoid(z) : softmax(z)).to(DType::f32);
 }
 
 bool same(const Result& a, const Result& b) {
@@ -62,18 +56,6 @@ TEST_CASE("one-hot probabilities are labels for every loss, or it says that it t
     const std::string message = test::error_of([&] { return loss(sample.logits, one_hot(sample.labels, 2)); });
     CHECK_MESSAGE(test::contains(message, spec.name + ": needs labels u8 [N, *S]"), message);
   }
-}
-
-TEST_CASE("every loss has the gradient that finite differences give for soft labels") {
-  Random random(82);
-  for_soft_losses(
-      [&](const std::string& text, const losses::Loss& loss, const Shape& shape, const losses::Context& context) {
-        const Tensor truth = random_truth(random, shape);
-        const Tensor logits = random_normal(shape, random.bits64(), 0, 1.5, DType::f64);
-        const GradcheckResult result =
-            gradcheck([&](const std::vector<Tensor>& in) { return loss(in[0], truth, context); }, {logits});
-        CHECK_MESSAGE(result.ok, text << ' ' << shape << ": " << result.worst << ' ' << result.where);
-      });
 }
 
 TEST_CASE("a voxel whose probabilities are all 0 is ignored") {
