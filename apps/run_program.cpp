@@ -1,18 +1,22 @@
 #include "apps/run_program.h"
 
+#include <cxxabi.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <new>
 #include <string>
 #include <system_error>
+#include <typeinfo>
 
 #include "apps/program/flags.h"
 #include "apps/program/signals.h"
+#include "apps/program/strangers.h"
 #include "apps/program/words.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -48,6 +52,22 @@ void open_standard_streams() {
   if (file >= 0) ::close(file);
 }
 
+[[noreturn]] void end_without_memory() {
+  constexpr char kWords[] = "error: out of memory\nhint: use a smaller --batch or --patch, or end other programs\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kWords, sizeof kWords - 1);
+  ::_exit(exit_code(ErrorKind::memory));
+}
+
+std::terminate_handler usual_end = nullptr;
+
+// Where no memory is left, it may be a destructor that asks for some, and nobody can catch that.
+[[noreturn]] void end_uncaught() {
+  const std::type_info* const type = abi::__cxa_current_exception_type();
+  if (type != nullptr && *type == typeid(std::bad_alloc)) end_without_memory();
+  usual_end();
+  std::abort();
+}
+
 void add_verbs_and_run(int argc, const char* const* argv) {
   Program program;
   add_info(program);
@@ -68,12 +88,7 @@ void add_verbs_and_run(int argc, const char* const* argv) {
   program.run(argc, argv);
 }
 
-}  // namespace
-
-int run_program(int argc, const char* const* argv) {
-  open_standard_streams();
-  signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
-  signal(SIGPIPE, SIG_IGN);  // progress that nobody reads is dropped, and the work goes on
+int run_and_say(int argc, const char* const* argv) {
   try {
     add_verbs_and_run(argc, argv);
     return 0;
@@ -92,6 +107,27 @@ int run_program(int argc, const char* const* argv) {
   } catch (const std::exception& error) {
     return say_error(std::string("internal: ") + error.what(), "", 1);
   }
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv) {
+  open_standard_streams();
+  signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
+  signal(SIGPIPE, SIG_IGN);  // progress that nobody reads is dropped, and the work goes on
+  usual_end = std::set_terminate(end_uncaught);
+  guard_against_strangers();
+  int code = 0;
+  try {
+    code = run_and_say(argc, argv);
+  } catch (const std::bad_alloc&) {  // not even the words of an error found memory
+    end_without_memory();
+  }
+  if (code == exit_code(ErrorKind::memory) || code == exit_code(ErrorKind::io)) {
+    std::fflush(nullptr);
+    ::_exit(code);  // HDF5 cannot end in peace after a disk or the memory failed it
+  }
+  return code;
 }
 
 }  // namespace voxgrad::apps

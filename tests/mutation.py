@@ -123,7 +123,7 @@ def limits_of(copy):
 def equal_ones():
     """Faults that change nothing that can be seen: 'file | changed line | reason'."""
     lines = (ROOT / "tests/mutation_equal.txt").read_text().splitlines()
-    return {tuple(part.strip() for part in line.split("|")[:2]) for line in lines if line and line[0] != "#"}
+    return {tuple(part.strip() for part in line.split(" | ")[:2]) for line in lines if line and line[0] != "#"}
 
 
 def table(rows):

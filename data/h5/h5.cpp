@@ -3,6 +3,7 @@
 
 #include <array>
 #include <mutex>
+#include <new>
 
 #include "data/h5/h5_detail.h"
 
@@ -25,9 +26,10 @@ Guard::Saved& Guard::saved() {
 
 Guard::Guard() {
   Saved& state = saved();
-  state.mutex.lock();
+  std::unique_lock lock(state.mutex);
+  if (state.depth == 0 && H5open() < 0) throw std::bad_alloc();  // it cannot begin for no other reason
+  lock.release();
   if (state.depth++ > 0) return;
-  H5open();
   H5Eget_auto2(H5E_DEFAULT, &state.print, &state.print_data);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLget_loading_state(&state.plugins);
@@ -42,6 +44,8 @@ Guard::~Guard() {
   }
   state.mutex.unlock();
 }
+
+void Guard::own_after_fork() { new (&saved().mutex) std::recursive_mutex; }
 
 Handle::~Handle() {
   if (id_ < 0) return;
@@ -162,7 +166,7 @@ std::int64_t Object::integer_attribute(const std::string& name) const {
   return value;
 }
 
-std::vector<std::pair<std::string, std::string>> Object::text_attributes() const {
+std::vector<std::string> Object::attribute_names() const {
   const Guard guard;
   std::vector<std::string> names;
   const auto collect = [](hid_t, const char* name, const H5A_info_t*, void* target) -> herr_t {
@@ -172,8 +176,13 @@ std::vector<std::pair<std::string, std::string>> Object::text_attributes() const
   hsize_t position = 0;
   if (H5Aiterate2(id(), H5_INDEX_NAME, H5_ITER_INC, &position, collect, &names) < 0)
     fail(where(), text("its attributes cannot be listed", reason()));
+  return names;
+}
+
+std::vector<std::pair<std::string, std::string>> Object::text_attributes() const {
+  const Guard guard;
   std::vector<std::pair<std::string, std::string>> result;
-  for (const std::string& name : names) {
+  for (const std::string& name : attribute_names()) {
     const Handle handle = attribute(name);
     if (H5Tget_class(type_of(handle.id(), true, where()).id()) != H5T_STRING) continue;
     std::vector<std::string> values = strings_attribute(name);

@@ -27,6 +27,8 @@ class Guard {
   ~Guard();
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
+  // To be called first in a process that was forked while the caller held a Guard: there, nobody else has the lock.
+  static void own_after_fork();
 
  private:
   struct Saved;
@@ -75,6 +77,7 @@ class Object {
   std::int64_t integer_attribute(const std::string& name) const;
   // Returns name and value of every attribute that is a single text.
   std::vector<std::pair<std::string, std::string>> text_attributes() const;
+  std::vector<std::string> attribute_names() const;
 
  protected:
   Object() = default;
@@ -97,6 +100,8 @@ class Group : public Object {
   using Object::Object;
 };
 
+class Chunks;
+
 // A dataset of HDF5. When it is opened, its claims are checked: at most six axes, filters that HDF5 brings along, no
 // storage in other files, no more bytes than the file can hold.
 class Array : public Object {
@@ -111,6 +116,8 @@ class Array : public Object {
   void read_all(Element memory, void* out) const;
   std::vector<std::string> read_strings() const;    // the array must be a list of texts
   std::vector<std::int64_t> read_integers() const;  // the array must be a list of whole numbers
+  // Whether read() leaves the values to HDF5, which dies of some that are damaged, and not only their places.
+  bool left_to_library() const { return chunked_ && !chunks_; }
 
  private:
   friend class File;
@@ -118,6 +125,7 @@ class Array : public Object {
   void check_storage(Id creation, std::uint64_t file_bytes) const;
 
   Shape extents_, chunk_;
+  std::shared_ptr<Chunks> chunks_;  // null: HDF5 reads the values itself
   bool chunked_ = false;
   Element element_ = Element::other;
 };
@@ -143,5 +151,15 @@ class File {
   std::string path_, name_;
   std::uint64_t bytes_ = 0;
 };
+
+// Reads all that File, Object and Array read of a file, whatever is in it, but no values that Array unpacks itself. It
+// is for a process that may die of it. Objects that are refused are passed over. Error(data) or Error(io) if the file
+// cannot be opened.
+void walk(const std::string& path);
+
+// The function that File::open() calls first with every file that it has not seen before, or that has changed since. It
+// may throw. The program lets it walk through the file in a process of its own.
+using Look = void (*)(const std::string& path);
+void set_look(Look look);
 
 }  // namespace voxgrad::data::h5

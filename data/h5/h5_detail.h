@@ -4,7 +4,10 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "data/h5/h5.h"
@@ -14,7 +17,32 @@ namespace voxgrad::data::h5::detail {
 
 static_assert(sizeof(hid_t) == sizeof(Id));
 
+// What the system is to blame for in the last call of HDF5: the number of an error of the disk, or no memory.
+struct SystemFailure {
+  int code = 0;
+  bool memory = false;
+};
+
+inline SystemFailure system_failure() {
+  SystemFailure found;
+  const auto look = [](unsigned, const H5E_error2_t* error, void* target) -> herr_t {
+    constexpr const char* kNumber = "errno = ";
+    SystemFailure& failure = *static_cast<SystemFailure*>(target);
+    const char* const number = error->desc == nullptr ? nullptr : std::strstr(error->desc, kNumber);
+    if (number != nullptr) failure.code = std::atoi(number + std::strlen(kNumber));
+    if (error->min_num == H5E_NOSPACE) failure.memory = true;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, look, &found);
+  return found;
+}
+
+// Throws Error(data), unless the disk or the memory is at fault and not the file.
 [[noreturn]] inline void fail(const std::string& where, const std::string& what, const std::string& hint = {}) {
+  const SystemFailure failure = system_failure();
+  if (failure.code != 0)
+    throw Error(ErrorKind::io, text(where, ": cannot be read: ", std::generic_category().message(failure.code)));
+  if (failure.memory) throw Error(ErrorKind::memory, text(where, ": there is no memory to read it"));
   throw Error(ErrorKind::data, text(where, ": ", what), hint);
 }
 

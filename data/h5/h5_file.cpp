@@ -10,6 +10,7 @@
 #include <span>
 #include <system_error>
 
+#include "data/h5/h5_chunks.h"
 #include "data/h5/h5_detail.h"
 
 namespace voxgrad::data::h5 {
@@ -20,7 +21,6 @@ namespace {
 
 // Deflate makes data at most 1032 times smaller, so a file cannot hold an array that claims to be larger than that.
 constexpr std::uint64_t kLargestRatio = 1100;
-constexpr double kChunkCache = 64 << 20;  // bytes
 
 bool is_truth_value(Id type) {
   if (H5Tget_size(type) != 1 || H5Tget_nmembers(type) != 2) return false;
@@ -62,7 +62,25 @@ bool linked(Id file, const std::string& path, const std::string& file_name) {
   return true;
 }
 
+Look look = nullptr;
+
+void look_once(const std::string& path, const struct stat& status) {
+  using Known = std::array<std::int64_t, 5>;
+  static std::set<Known> known;
+  if (look == nullptr) return;
+  const Known file{static_cast<std::int64_t>(status.st_dev), static_cast<std::int64_t>(status.st_ino), status.st_size,
+                   status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+  if (known.contains(file)) return;
+  look(path);
+  known.insert(file);
+}
+
 }  // namespace
+
+void set_look(Look function) {
+  const Guard guard;
+  look = function;
+}
 
 Array::Array(Handle handle, std::string where, std::uint64_t file_bytes) : Object(std::move(handle), std::move(where)) {
   // The layout is checked before the extents, because HDF5 opens the other files of a virtual dataset to compute those.
@@ -91,6 +109,8 @@ Array::Array(Handle handle, std::string where, std::uint64_t file_bytes) : Objec
   }
   element_ = element_of(type_of(id(), false, this->where()).id());
   check_storage(creation.id(), file_bytes);
+  if (chunked_)
+    chunks_ = Chunks::of(creation.id(), extents_, chunk_, H5Tget_size(type_of(id(), false, this->where()).id()));
 }
 
 void Array::check_storage(Id creation, std::uint64_t file_bytes) const {
@@ -127,6 +147,19 @@ void Array::read(const Shape& start, const Shape& count, Element memory, void* o
   for (int i = 0; i < extents_.dims(); ++i)
     check(start[i] >= 0 && count[i] >= 1 && count[i] <= extents_[i] - start[i], "h5: ", count[i], " elements from ",
           start[i], " asked of axis ", i, " of ", where(), ", which has ", extents_[i]);
+  if (chunks_ && size_of(element_) > 0) {
+    const Handle type = type_of(id(), false, where());
+    const std::size_t stored = H5Tget_size(type.id()), bytes = size_of(memory);
+    const std::size_t elements = static_cast<std::size_t>(count.numel());
+    // HDF5 converts in place.
+    std::vector<std::byte> larger(stored > bytes ? elements * stored : 0);
+    std::byte* const values = larger.empty() ? static_cast<std::byte*>(out) : larger.data();
+    chunks_->read(id(), start, count, values, where());
+    if (H5Tconvert(type.id(), native_type(memory), elements, values, nullptr, H5P_DEFAULT) < 0)
+      fail(where(), text("cannot be converted", reason()));
+    if (!larger.empty()) std::copy_n(values, elements * bytes, static_cast<std::byte*>(out));
+    return;
+  }
   const Handle file = space_of(id(), false, where());
   const std::vector<hsize_t> first(start.begin(), start.end()), size(count.begin(), count.end());
   const Handle box(need(H5Screate_simple(count.dims(), size.data(), nullptr), where(), "no space for a box"), H5Sclose);
@@ -178,6 +211,7 @@ File File::open(const std::string& path) {
   file.bytes_ = static_cast<std::uint64_t>(status.st_size);
 
   const Guard guard;
+  look_once(path, status);
   const std::string where = "file " + file.name_;
   if (H5Fis_hdf5(path.c_str()) <= 0)
     fail(where, text("is not an HDF5 file (", file.bytes_, " bytes)"), "make a dataset of the file first");
@@ -243,20 +277,7 @@ Array File::array(const std::string& path) const {
   const std::string where = text("dataset ", path, " of ", name_);
   Handle object = open_object(path, where);
   if (H5Iget_type(object.id()) == H5I_GROUP) fail(where, "is a group, not a dataset");
-  Array array(std::move(object), where, bytes_);
-  if (!array.chunked_ || array.chunk_[0] == 1) return array;
-  // Every chunk holds several cases. HDF5 keeps one row of chunks, or it would decompress each of them chunk[0] times.
-  double row =
-      static_cast<double>(H5Tget_size(type_of(array.id(), false, where).id())) * static_cast<double>(array.chunk_[0]);
-  for (int i = 1; i < array.extents_.dims(); ++i) {
-    const std::int64_t chunk = array.chunk_[i], chunks = (array.extents_[i] - 1) / chunk + 1;
-    row *= static_cast<double>(chunk) * static_cast<double>(chunks);
-  }
-  if (row > kChunkCache) return array;
-  const Handle access(need(H5Pcreate(H5P_DATASET_ACCESS), where, "no access list"), H5Pclose);
-  H5Pset_chunk_cache(access.id(), 12421, static_cast<std::size_t>(row), 1.0);
-  return Array(Handle(need(H5Dopen2(handle_->id(), path.c_str(), access.id()), where, "cannot be opened"), H5Dclose),
-               where, bytes_);
+  return Array(std::move(object), where, bytes_);
 }
 
 }  // namespace voxgrad::data::h5

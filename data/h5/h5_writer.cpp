@@ -50,7 +50,9 @@ Writer::Writer(const std::string& path) : path_(path), disk_(std::make_shared<Di
 // only if memory is short or if the path exists already.
 void Writer::done(Id code, const std::string& path) const {
   disk_->require();
-  if (code < 0) throw Error(ErrorKind::io, text("cannot write ", path, " of ", path_, reason()));
+  if (code >= 0) return;
+  const ErrorKind kind = detail::system_failure().memory ? ErrorKind::memory : ErrorKind::io;
+  throw Error(kind, text("cannot write ", path, " of ", path_, reason()));
 }
 
 // Owns the identifier that a call of HDF5 gave, also if the disk has failed meanwhile: HDF5 closes no file in which

@@ -129,9 +129,10 @@ TEST_CASE("a plan that runs out of memory does not fit") {
 #ifndef __SANITIZE_ADDRESS__  // it keeps what is released, so a smaller plan takes no less
 TEST_CASE("a training within a limit has the settings that fit, keeps to it, and has the bits of these settings") {
   const Folder folder;
-  const std::string data = phantom_file(folder, "nuclei2d", 6, {256, 256});
+  const std::string data = phantom_file(folder, "nuclei2d", 6, {128, 128});
   const auto words = [&](const std::string& run, const std::vector<std::string>& more) {
-    std::vector<std::string> all{"train", data, "-o", folder.file(run), "--depth", "3", "--steps", "4", "--json", "-q"};
+    std::vector<std::string> all{"train", data,      "-o", folder.file(run), "--depth", "3", "--base",
+                                 "32",    "--steps", "4",  "--json",         "-q"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   };

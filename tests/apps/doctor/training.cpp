@@ -161,7 +161,7 @@ TEST_CASE("a rate that is too large or too small, and labels that cannot be lear
   TrainConfig slow = small_plan_config();
   slow.lr = 1e-7;
   check_finds("memorising", nuclei(), slow, {"! after ", "has hardly fallen", "--lr 1e-06"});
-  auto noise = data::make_phantom("nuclei2d", {12, {64, 64}, 1});
+  auto noise = data::make_phantom("nuclei2d", {12, {96, 96}, 1});
   for (std::size_t i = 0; i < noise.cases.size(); ++i) {
     Random random(i + 1);
     const Tensor& label = noise.cases[i].label = noise.cases[i].label.clone();

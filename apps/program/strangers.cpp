@@ -1,0 +1,85 @@
+#include "apps/program/strangers.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <new>
+
+#include "data/h5/h5.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+constexpr int kNoMemory = 6;
+
+void set_limit(int what, rlim_t value, rlim_t most) {
+  const rlimit limit{value, most};
+  ::setrlimit(what, &limit);
+}
+
+// What this process has mapped; 0 if the system does not say.
+rlim_t mapped_bytes() {
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// Does not return. Only this thread is there: nothing may use the pool.
+[[noreturn]] void read_and_exit(const std::string& path, const StrangerLimits& limits, rlim_t mapped,
+                                void (*read)(const std::string&)) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_IGN);  // the parent decides
+  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) ::signal(number, SIG_DFL);
+  set_limit(RLIMIT_CORE, 0, 0);
+  set_limit(RLIMIT_CPU, static_cast<rlim_t>(limits.seconds), static_cast<rlim_t>(limits.seconds) + 1);
+  if (mapped > 0) {
+    const rlim_t most = mapped + (static_cast<rlim_t>(limits.megabytes) << 20);
+    set_limit(RLIMIT_AS, most, most);
+  }
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::close(stream);  // glibc complains when it aborts
+  try {
+    data::h5::Guard::own_after_fork();
+    data::h5::set_look(nullptr);
+    read(path);
+  } catch (const std::bad_alloc&) {
+    ::_exit(kNoMemory);
+  } catch (const std::exception&) {  // the parent finds out itself
+  }
+  ::_exit(0);
+}
+
+}  // namespace
+
+void read_in_child(const std::string& path, const StrangerLimits& limits, void (*read)(const std::string&)) {
+  const data::h5::Guard guard;  // so that no other thread is in the middle of a call
+  const rlim_t mapped = mapped_bytes();
+  const pid_t child = ::fork();
+  if (child == 0) read_and_exit(path, limits, mapped, read);
+  if (child < 0)
+    throw Error(ErrorKind::memory, path + ": cannot be looked at in a process of its own: " + std::strerror(errno));
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return;
+  std::string what;
+  if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
+    what = text("the HDF5 library did not end within ", limits.seconds, " s on this file, or was killed");
+  else if (WIFSIGNALED(status))
+    what = text("the HDF5 library crashed on this file (", ::strsignal(WTERMSIG(status)), ")");
+  else if (WEXITSTATUS(status) == kNoMemory)
+    what = text("the HDF5 library wanted more than ", limits.megabytes, " MiB to list what is in this file");
+  else if (WEXITSTATUS(status) != 0)  // a sanitizer
+    what = text("the HDF5 library failed on this file (exit code ", WEXITSTATUS(status), ")");
+  if (!what.empty())
+    throw Error(ErrorKind::data, path + ": " + what + "; it is damaged or hostile", "fetch it or write it again");
+}
+
+void guard_against_strangers() {
+  data::h5::set_look([](const std::string& path) { read_in_child(path, {}, data::h5::walk); });
+}
+
+}  // namespace voxgrad::apps

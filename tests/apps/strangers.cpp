@@ -1,0 +1,84 @@
+// Files of which the HDF5 library dies: a process that dies in its place, and what the program says of it.
+#include "apps/program/strangers.h"
+
+#include <chrono>
+#include <csignal>
+#include <vector>
+
+#include "data/h5/h5.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+
+namespace {
+
+std::string death(void (*read)(const std::string&)) {
+  return error_of([&] { apps::read_in_child("folder/s.h5", {1, 64}, read); });
+}
+
+volatile long spun = 0;
+
+}  // namespace
+
+TEST_CASE("whatever kills the process that looks at a file first is said of the file") {
+  const std::string crashed = death([](const std::string&) { ::raise(SIGSEGV); });
+  CHECK_MESSAGE(contains(crashed, "folder/s.h5: the HDF5 library crashed on this file (Segmentation fault)"), crashed);
+  CHECK(contains(crashed, "hint: fetch it or write it again"));
+  CHECK(contains(death([](const std::string&) { ::raise(SIGABRT); }), "crashed on this file (Aborted)"));
+  CHECK(contains(death([](const std::string&) {
+                   for (;;) spun = spun + 1;
+                 }),
+                 "did not end within 1 s on this file"));
+  CHECK(contains(death([](const std::string&) { throw std::bad_alloc(); }), "wanted more than 64 MiB"));
+  CHECK(death([](const std::string&) {}).empty());
+  CHECK(death([](const std::string&) { throw Error(ErrorKind::data, "is refused"); }).empty());
+}
+
+TEST_CASE("the process that looks at a file reads it with HDF5, also beside threads that do") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 4, {32, 32});
+  const data::Dataset open = data::Dataset::open(data);
+  for (int i = 0; i < 3; ++i) apps::read_in_child(data, {}, data::h5::walk);
+  CHECK(open.read(0).image.numel() == 32 * 32);
+}
+
+// Bundled datasets with a few other bytes, in the heap of texts of variable length. HDF5 1.10.8 dies of each; of the
+// last one only when the program ends.
+TEST_CASE("no verb dies of a damaged file") {
+  struct Damage {
+    const char* dataset;
+    std::vector<std::pair<std::size_t, char>> changes;
+  };
+  const Folder folder;
+  const std::string path = folder.file("s.h5"), out = folder.file("out");
+  for (const Damage& damage : {Damage{"organ3d", {{2520, '\xFF'}}}, Damage{"vessels2d", {{15266, '\x4D'}}},
+                               Damage{"organs2d", {{2076, '\xFF'}, {2479, '\x01'}}},
+                               Damage{"organs2d",
+                                      {{1548, '\x01'},
+                                       {2073, '\x10'},
+                                       {2238, '\x4F'},
+                                       {2239, '\x43'},
+                                       {2240, '\x48'},
+                                       {2241, '\x4B'},
+                                       {2242, '\x06'},
+                                       {2243, '\x11'},
+                                       {2244, '\x00'},
+                                       {2245, '\x00'},
+                                       {21198, '\x0B'}}}}) {
+    std::string bytes = bytes_of(text(VOXGRAD_SOURCE_DIR, "/data/bundled/", damage.dataset, ".h5"));
+    for (const auto& [at, byte] : damage.changes) bytes[at] = byte;
+    write_bytes(path, bytes);
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"inspect", path},
+                                                    {"train", path, "-o", out, "--steps", "1"},
+                                                    {"import", path + ":/images", "--unlabelled", "-o", out + ".h5"},
+                                                    {"metrics", path, path}}) {
+      const Outcome outcome = program(command);
+      CHECK_MESSAGE(outcome.code == 3, damage.dataset, ", ", command.front(), ": ", outcome.code, " ", outcome.err);
+      CHECK_MESSAGE(contains(outcome.err, "s.h5"), damage.dataset, ", ", command.front(), ": ", outcome.err);
+    }
+    const Outcome outcome = program({"doctor", path, "--data-only"});
+    CHECK_MESSAGE(outcome.code == 8, damage.dataset, ": ", outcome.code, " ", outcome.err);
+    CHECK_MESSAGE(contains(outcome.out, "s.h5"), damage.dataset, ": ", outcome.out);
+  }
+}
