@@ -40,7 +40,7 @@ Held held() {
           pages * ::sysconf(_SC_PAGESIZE)};
 }
 
-void check_no_growth(const Held& before, const Held& after, std::int64_t most_kibibytes) {
+void check_no_growth(const Held& before, const Held& after, [[maybe_unused]] std::int64_t most_kibibytes) {
   CHECK(after.threads <= before.threads);
   CHECK(after.descriptors <= before.descriptors);
   CHECK(after.tensors <= before.tensors);
