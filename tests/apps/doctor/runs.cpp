@@ -190,11 +190,15 @@ TEST_CASE("damaged and absent files of a run are findings, whatever is in them")
 
 TEST_CASE("trainings on bundled datasets give no failure") {
   const Folder folder;
-  for (const std::string name : {"nuclei2d", "organs2d"}) {
+  std::vector<std::pair<std::string, std::string>> trainings{{"nuclei2d", "100"}};  // and the number of steps
+#ifndef __SANITIZE_ADDRESS__
+  trainings.emplace_back("organs2d", "400");  // until all four organs are found
+#endif
+  for (const auto& [name, steps] : trainings) {
     const std::string run = folder.file(name);
     const Outcome outcome =
         program({"train", std::string(VOXGRAD_SOURCE_DIR) + "/data/bundled/" + name + ".h5", "-o", run, "--base", "8",
-                 "--depth", "3", "--batch", "4", "--steps", "400", "--seed", "3", "-q"});
+                 "--depth", "3", "--batch", "4", "--steps", steps, "--seed", "3", "-q"});
     REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
     const std::string report = report_of(examine_run(run, Device::cpu));  // it may remark that Dice still rises
     CHECK_MESSAGE(!contains(report, "failed  "), name, ": ", report);
