@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <string_view>
 
 #include "engine/error.h"
 
 namespace voxgrad::data {
 namespace {
 
-constexpr const char* kTowards = "RAS";  // right, anterior, superior: the positive ends of the world axes
-constexpr const char* kAway = "LPI";     // left, posterior, inferior
+constexpr std::string_view kTowards = "RAS";  // right, anterior, superior: the positive ends of the world axes
+constexpr std::string_view kAway = "LPI";     // left, posterior, inferior
 
 }  // namespace
 
@@ -73,13 +73,12 @@ Turn turn_to_ras(const std::string& orientation) {
   Turn turn;
   std::array<bool, 3> found{};
   for (std::size_t x = 0; x < orientation.size() && orientation.size() == 3; ++x) {
-    const char* letters = std::strchr(kTowards, orientation[x]) != nullptr ? kTowards : kAway;
-    const char* at = std::strchr(letters, orientation[x]);
-    if (at == nullptr) break;
-    const std::size_t world = static_cast<std::size_t>(at - letters);
+    const std::size_t towards = kTowards.find(orientation[x]);
+    const std::size_t world = towards != kTowards.npos ? towards : kAway.find(orientation[x]);
+    if (world == kAway.npos) break;
     found[world] = true;
     turn.axis[2 - world] = static_cast<int>(2 - x);  // x is the last axis of the array
-    turn.backwards[2 - world] = letters == kAway;
+    turn.backwards[2 - world] = towards == kTowards.npos;
   }
   if (!std::all_of(found.begin(), found.end(), [](bool f) { return f; }))
     throw Error(ErrorKind::data, "orientation \"" + orientation.substr(0, 20) + "\" is none",

@@ -88,6 +88,7 @@ TEST_CASE("labels of one byte are turned too") {
   const Tensor labels = from_vector<std::uint8_t>({1, 2, 3}, {1, 2, 3, 4, 5, 6});
   CHECK(turn_to_ras("LAS")(labels).to_vector<int>() == std::vector<int>{3, 2, 1, 6, 5, 4});
   CHECK(turn_to_ras("LPS")(labels).to_vector<int>() == std::vector<int>{6, 5, 4, 3, 2, 1});
+  CHECK(contains(error_of([] { turn_to_ras(std::string("RA\0", 3)); }), "orientation"));  // no letter of a list
   CHECK(turn_to_ras("ARS")(labels).to_vector<int>() == std::vector<int>{1, 4, 2, 5, 3, 6});
 }
 
