@@ -16,7 +16,7 @@
 
 #include "apps/program/flags.h"
 #include "apps/program/signals.h"
-#include "apps/program/strangers.h"
+#include "apps/program/untrusted_files.h"
 #include "apps/program/words.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -116,7 +116,7 @@ int run_program(int argc, const char* const* argv) {
   signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
   signal(SIGPIPE, SIG_IGN);  // progress that nobody reads is dropped, and the work goes on
   usual_end = std::set_terminate(end_uncaught);
-  guard_against_strangers();
+  check_files_in_child();
   int code = 0;
   try {
     code = run_and_say(argc, argv);

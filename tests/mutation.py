@@ -73,18 +73,14 @@ class Copy:
 
     def __init__(self, folder):
         self.tree, self.build = Path(folder) / "tree", Path(folder) / "build"
-        subprocess.run(["rsync", "-a", "--delete", "--exclude=build*", "--exclude=.git", f"{ROOT}/", f"{self.tree}/"],
-                       check=True) if shutil.which("rsync") else self.copy()
+        shutil.rmtree(self.tree, ignore_errors=True)
+        shutil.copytree(ROOT, self.tree, ignore=shutil.ignore_patterns("build*", ".git"))
         options = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DCMAKE_UNITY_BUILD=OFF",
                    "-DVOXGRAD_APPS=OFF", "-DVOXGRAD_BLAS=builtin", "-DVOXGRAD_INSTRUCTION_SETS=native"]
         with open(self.tree.parent / "build.log", "w") as log:
             for command in (["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", *options],
                             ["ninja", "-C", self.build, "test_losses", "test_engine", "test_nn"]):
                 subprocess.run(command, check=True, stdout=log, stderr=log)
-
-    def copy(self):
-        shutil.rmtree(self.tree, ignore_errors=True)
-        shutil.copytree(ROOT, self.tree, ignore=shutil.ignore_patterns("build*", ".git"))
 
     def tests(self, path, limits):
         """Whether the tests pass; `limits` has the seconds that each may take."""
@@ -147,7 +143,7 @@ def main():
     parser.add_argument("--folder", default=str(ROOT / "build/mutation"), help="of the copy and its build")
     parser.add_argument("--out", default=str(ROOT / "build/mutation/faults.md"))
     parser.add_argument("--go-on", action="store_true", help="keep the rows of the earlier result with this name")
-    parser.add_argument("--tiny", action="store_true", help="only lists the faults and tries one, to try the script")
+    parser.add_argument("--tiny", action="store_true", help="plants nothing, to try the script")
     a = parser.parse_args()
     files = sorted({str(path.relative_to(ROOT)) for pattern in a.files for path in ROOT.glob(pattern)})
     candidates = faults(files)
@@ -155,9 +151,11 @@ def main():
         parser.error(f"--files {' '.join(a.files)}: nothing can be changed there")
     random.Random(a.seed).shuffle(candidates)
     print(f"{len(candidates)} faults in {len(files)} files", flush=True)
+    stale = equal_ones() - {(path, changed.strip()) for path, _, _, changed in candidates}
+    if stale and a.files == FILES:
+        sys.exit(f"error: tests/mutation_equal.txt names what is no fault any more: {sorted(stale)}")
     if a.tiny:
         path, number, line, changed = candidates[0]
-        assert line != changed and equal_ones() is not None
         print(table([dict(file=path, number=number, line=line, changed=changed, found="survived")]))
         return
     rows_file = Path(a.out).with_suffix(".jsonl")

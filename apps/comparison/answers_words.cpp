@@ -28,7 +28,8 @@ std::vector<std::string> with_verdict(const Analysis& analysis, Verdict verdict,
                                       const std::string& without) {
   std::vector<std::string> names;
   for (const LossStatistics& loss : analysis.losses)
-    if (loss.loss != without && (loss.*contrast).verdict == verdict) names.push_back(loss.loss);
+    if (loss.loss != without && loss.too_short.empty() && (loss.*contrast).verdict == verdict)
+      names.push_back(loss.loss);
   return names;
 }
 
@@ -89,8 +90,12 @@ std::string about_the_choice(const Analysis& analysis) {
   std::string words;
   if (!equal.empty()) words += text("As good as ", best.loss, ", within ", kMargin, " of Dice: ", listed(equal), ". ");
   if (!open.empty()) words += text("Neither shown to be worse nor to be as good: ", listed(open), ". ");
-  if (!worse.empty()) words += text("Worse: ", listed(worse), ".");
-  return words + (words.ends_with(" ") ? "" : " ") + "All p-values are adjusted for all pairs of losses (Holm, 5 %).";
+  if (!worse.empty()) words += text("Worse: ", listed(worse), ". ");
+  std::vector<std::string> too_short;
+  for (const LossStatistics& loss : analysis.losses)
+    if (!loss.too_short.empty()) too_short.push_back(loss.loss);
+  if (!too_short.empty()) words += text("Not compared, because the trainings are too short: ", listed(too_short), ". ");
+  return words + "All p-values are adjusted for all pairs of losses (Holm, 5 %).";
 }
 
 std::string about_the_baseline(const Analysis& analysis) {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct CompareOptions {
   // If the settings do not say how long a training is: so many steps, times the square root of the number of foreground
   // classes, at most 3000, but at least as many patches as there are training cases. 0: as `train` chooses.
   std::int64_t short_steps = 0;
+  std::set<std::string> of_preset = {};  // settings that the preset sets unless they are given
   std::string out;
   int jobs = 1;                  // processes
   int shard = 0, of_shards = 1;  // this process does the runs number shard, shard + of_shards, ..

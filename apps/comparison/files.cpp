@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <exception>
 #include <filesystem>
-#include <set>
 
 #include "apps/comparison/compare.h"
 #include "apps/program/fields.h"
@@ -42,12 +41,10 @@ std::string command_of(const CompareOptions& options) {
   for (const std::string& path : options.datasets) command += " " + shell_word(path);
   command += " --losses " + (options.losses == parse_losses("all") ? "all" : shell_word(join(options.losses, ",")));
   const bool quick = options.short_steps > 0 && options.config.steps == 0 && options.config.epochs == 0;
-  const std::set<std::string> of_quick{"base", "depth", "batch", "lr",
-                                       "augment"};  // it sets them, unless they are given
   if (quick) command += " --preset quick";
   const Json usual = to_json(TrainConfig{}), own = to_json(options.config);
   for (const auto& [name, value] : own.items()) {
-    if (value == usual.at(name) && !(quick && of_quick.contains(name))) continue;
+    if (value == usual.at(name) && !(quick && options.of_preset.contains(name))) continue;
     std::string flag = name;
     std::replace(flag.begin(), flag.end(), '_', '-');
     if (value.is_boolean())

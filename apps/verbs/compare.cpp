@@ -59,6 +59,7 @@ void apply_preset(CompareArguments& arguments, const Program& program) {
   const Preset& preset = kPresets[choice("compare: unknown preset", arguments.preset, names)];
   TrainConfig& config = arguments.options.config;
   const auto set = [&](const char* setting, auto& member, auto value) {
+    arguments.options.of_preset.insert(setting);
     if (arguments.verb->get_option(option_name(setting))->count() == 0) member = value;
   };
   set("base", config.base, preset.base);

@@ -159,7 +159,7 @@ void walk(const std::string& path);
 
 // The function that File::open() calls first with every file that it has not seen before, or that has changed since. It
 // may throw. The program lets it walk through the file in a process of its own.
-using Look = void (*)(const std::string& path);
-void set_look(Look look);
+using Precheck = void (*)(const std::string& path);
+void set_precheck(Precheck precheck);
 
 }  // namespace voxgrad::data::h5

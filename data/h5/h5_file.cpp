@@ -62,24 +62,24 @@ bool linked(Id file, const std::string& path, const std::string& file_name) {
   return true;
 }
 
-Look look = nullptr;
+Precheck precheck = nullptr;
 
-void look_once(const std::string& path, const struct stat& status) {
+void precheck_once(const std::string& path, const struct stat& status) {
   using Known = std::array<std::int64_t, 5>;
   static std::set<Known> known;
-  if (look == nullptr) return;
+  if (precheck == nullptr) return;
   const Known file{static_cast<std::int64_t>(status.st_dev), static_cast<std::int64_t>(status.st_ino), status.st_size,
                    status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
   if (known.contains(file)) return;
-  look(path);
+  precheck(path);
   known.insert(file);
 }
 
 }  // namespace
 
-void set_look(Look function) {
+void set_precheck(Precheck function) {
   const Guard guard;
-  look = function;
+  precheck = function;
 }
 
 Array::Array(Handle handle, std::string where, std::uint64_t file_bytes) : Object(std::move(handle), std::move(where)) {
@@ -211,7 +211,7 @@ File File::open(const std::string& path) {
   file.bytes_ = static_cast<std::uint64_t>(status.st_size);
 
   const Guard guard;
-  look_once(path, status);
+  precheck_once(path, status);
   const std::string where = "file " + file.name_;
   if (H5Fis_hdf5(path.c_str()) <= 0)
     fail(where, text("is not an HDF5 file (", file.bytes_, " bytes)"), "make a dataset of the file first");

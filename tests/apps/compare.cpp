@@ -99,6 +99,7 @@ TEST_CASE("the command in the results makes the same comparison") {
   options.config.steps = 0;
   options.short_steps = 600;
   CHECK(contains(command_of(options), "voxgrad compare 'my data'\\''s.h5' --losses all --preset quick"));
+  options.of_preset = {"depth"};
   CHECK(contains(command_of(options), " --depth 0 "));  // the preset would set another one
 }
 

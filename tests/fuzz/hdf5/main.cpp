@@ -1,7 +1,7 @@
-// HDF5 files of strangers: fuzz_hdf5 [COUNT [SEED]].
+// Untrusted HDF5 files: fuzz_hdf5 [COUNT [SEED]].
 // First, COUNT files whose pieces are not what they should be (hostile.h): each is read, or is an Error that names it.
 // Then COUNT / 4 copies of bundled datasets with changed bytes. The HDF5 library dies of some of them; with the process
-// that looks at each file first (apps/program/strangers.h) none of these deaths reaches who opens it.
+// that looks at each file first (apps/program/untrusted_files.h) none of these deaths reaches who opens it.
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -14,7 +14,7 @@
 #include <exception>
 #include <map>
 
-#include "apps/program/strangers.h"
+#include "apps/program/untrusted_files.h"
 #include "data/dataset.h"
 #include "data/exchange/import.h"
 #include "data/h5/h5.h"
@@ -89,7 +89,7 @@ void look_first(const std::string& file) { apps::read_in_child(file, {4, 1024}, 
 
 bool hostile_files(std::uint64_t count, std::uint64_t seed, const std::string& path) {
   Tally tally;
-  data::h5::set_look(look_first);
+  data::h5::set_precheck(look_first);
   const auto start = std::chrono::steady_clock::now();
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::uint64_t number = Random(seed).fork(i).bits64();
@@ -143,7 +143,7 @@ int end_of_reader(const std::string& path, bool guarded) {
     if (!guarded) ::setrlimit(RLIMIT_AS, &memory);
     Tally tally;
     if (guarded)
-      data::h5::set_look([](const std::string& file) { apps::read_in_child(file, {4, 1024}, data::h5::walk); });
+      data::h5::set_precheck([](const std::string& file) { apps::read_in_child(file, {4, 1024}, data::h5::walk); });
     ::_exit(read_all(path, tally).empty() ? 0 : 1);
   }
   int status = 0;

@@ -1,4 +1,4 @@
-#include "apps/program/strangers.h"
+#include "apps/program/untrusted_files.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -31,7 +31,7 @@ rlim_t mapped_bytes() {
 }
 
 // Does not return. Only this thread is there: nothing may use the pool.
-[[noreturn]] void read_and_exit(const std::string& path, const StrangerLimits& limits, rlim_t mapped,
+[[noreturn]] void read_and_exit(const std::string& path, const ChildLimits& limits, rlim_t mapped,
                                 void (*read)(const std::string&)) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_IGN);  // the parent decides
   for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) ::signal(number, SIG_DFL);
@@ -44,7 +44,7 @@ rlim_t mapped_bytes() {
   for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::close(stream);  // glibc complains when it aborts
   try {
     data::h5::Guard::own_after_fork();
-    data::h5::set_look(nullptr);
+    data::h5::set_precheck(nullptr);
     read(path);
   } catch (const std::bad_alloc&) {
     ::_exit(kNoMemory);
@@ -55,7 +55,7 @@ rlim_t mapped_bytes() {
 
 }  // namespace
 
-void read_in_child(const std::string& path, const StrangerLimits& limits, void (*read)(const std::string&)) {
+void read_in_child(const std::string& path, const ChildLimits& limits, void (*read)(const std::string&)) {
   const data::h5::Guard guard;  // so that no other thread is in the middle of a call
   const rlim_t mapped = mapped_bytes();
   const pid_t child = ::fork();
@@ -78,8 +78,8 @@ void read_in_child(const std::string& path, const StrangerLimits& limits, void (
     throw Error(ErrorKind::data, path + ": " + what + "; it is damaged or hostile", "fetch it or write it again");
 }
 
-void guard_against_strangers() {
-  data::h5::set_look([](const std::string& path) { read_in_child(path, {}, data::h5::walk); });
+void check_files_in_child() {
+  data::h5::set_precheck([](const std::string& path) { read_in_child(path, {}, data::h5::walk); });
 }
 
 }  // namespace voxgrad::apps

@@ -1,5 +1,5 @@
 // Files of which the HDF5 library dies: a process that dies in its place, and what the program says of it.
-#include "apps/program/strangers.h"
+#include "apps/program/untrusted_files.h"
 
 #include <chrono>
 #include <csignal>
