@@ -34,7 +34,7 @@ std::string legend(const Analysis& analysis) {
        {std::pair{losses::Family::distribution, "circle"}, std::pair{losses::Family::region, "square"},
         std::pair{losses::Family::boundary, "triangle"}, std::pair{losses::Family::compound, "diamond"}})
     if (std::any_of(analysis.losses.begin(), analysis.losses.end(),
-                    [&](const LossStatistics& loss) { return family_of(loss.loss) == family; }))
+                    [&, family = family](const LossStatistics& loss) { return family_of(loss.loss) == family; }))
       keys += key(text("var(--", losses::name_of(family), ")"), text(losses::name_of(family), " (", shape, ")"));
   return "<p>Kinds of losses: " + keys + "</p>\n";
 }
