@@ -24,8 +24,8 @@ namespace voxgrad {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-// The number of looks before a thread sleeps. They take some 20 microseconds, less than the time between two kernels.
-constexpr int kSpins = 1000;
+// The number of looks before a thread sleeps. A thousand take 20 to 50 microseconds; waking takes as long.
+constexpr int kLeastSpins = 250, kMostSpins = 16000;
 
 int available_cores() {
 #if defined(__linux__)
@@ -54,13 +54,19 @@ inline void pause() {
 #endif
 }
 
-// Waits until `value` differs from `seen`. It spins first and then sleeps.
+// Waits until `value` differs from `seen`. It spins first and then sleeps. Where spinning was in vain, because other
+// processes use the cores, the thread spins for a shorter time the next time.
 template <class T>
 void wait_while(const std::atomic<T>& value, T seen) {
-  for (int i = 0; i < kSpins; ++i) {
-    if (value.load(std::memory_order_acquire) != seen) return;
+  thread_local int spins = kMostSpins;
+  for (int i = 0; i < spins; ++i) {
+    if (value.load(std::memory_order_acquire) != seen) {
+      spins = std::min(kMostSpins, spins + 250);
+      return;
+    }
     pause();
   }
+  spins = std::max(kLeastSpins, spins / 2);
   value.wait(seen, std::memory_order_acquire);
 }
 

@@ -4,6 +4,7 @@
 //   few channels:  all weights are transformed; a task takes a block of tiles through all stages in its L2 cache.
 //   many channels: the tiles are transformed; a task takes a panel of output channels and transforms its weights, a
 //                  slab of input channels at a time, so that transformed weights (4 times as large) never leave L2.
+//                  The same if the layer has so few tiles that they would be one task of the first way.
 #include "engine/cpu/winograd.h"
 
 #include "engine/cpu/scratch.h"
@@ -264,7 +265,7 @@ WeightView gradient_weights(const ConvShape& s, const float* weight) {
 void convolve(const ConvShape& s, const MapReaders& x, const WeightView& weights, const float* bias, const Targets& y,
               BlockMoments* moments) {
   if (s.batch == 0) return;
-  if (kRowBytes * s.kernel[0] * s.cin * s.cout <= kWeightBytes)
+  if (kRowBytes * s.kernel[0] * s.cin * s.cout <= kWeightBytes && tile_columns(s) * s.out[0] > kMostBlockRows)
     convolve_few_channels(s, x, weights, bias, y, moments);
   else
     convolve_many_channels(s, x, weights, bias, y, moments);

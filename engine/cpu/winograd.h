@@ -75,8 +75,9 @@ struct Cut {
   std::int64_t blocks() const { return layers * stretches; }
   TileBlock block(const ConvShape& s, std::int64_t index) const;
 };
-// Cuts a layer into blocks of about `rows` rows. A block takes as many planes as possible first, because the planes at
-// its ends are transformed by two blocks, and then columns.
+// Cuts a layer into blocks of at most about `rows` rows. A block takes as many planes as possible first, because the
+// planes at its ends are transformed by two blocks, and then columns. The blocks have about the same size, and if there
+// are several, their number is even, so that two threads end at the same time.
 Cut cut(const ConvShape& s, std::int64_t rows);
 
 // Where a row of a block lies in the output.

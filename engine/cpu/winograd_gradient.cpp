@@ -132,7 +132,8 @@ struct Tiles {
 void few_channels(const ConvShape& s, const MapReaders& x, const float* dy, float* dweight) {
   const Rectangle whole{0, s.cout, 0, s.cin};
   const Cut cuts = cut(s, std::max<std::int64_t>(32, kGradientBlockBytes / kRowBytes / (s.cin + s.cout)));
-  const std::int64_t slices = std::min(kSlices, block_count(cuts.blocks(), 2));
+  // Slices of two blocks, an even number of them.
+  const std::int64_t slices = std::min(kSlices, cuts.blocks() <= 2 ? cuts.blocks() : block_count(cuts.blocks(), 4) * 2);
   const Scratch<float> sums(slices * whole.size(s));
   parallel_for(slices, 1, [&](std::int64_t slice, std::int64_t) {
     const Tiles tiles(s, x, cuts.block(s, 0));
@@ -152,8 +153,10 @@ void few_channels(const ConvShape& s, const MapReaders& x, const float* dy, floa
 
 void many_channels(const ConvShape& s, const MapReaders& x, const float* dy, float* dweight) {
   const std::int64_t wide = std::min(s.cin, block_count(128 / s.kernel[0], kTileColumns<float>) * kTileColumns<float>);
-  const std::int64_t high = std::min<std::int64_t>(s.cout, 4 * kTileRows);
-  const std::int64_t across = block_count(s.cin, wide), parts = across * block_count(s.cout, high);
+  // An even number of parts of about the same size.
+  const std::int64_t across = block_count(s.cin, wide), least = block_count(s.cout, 4 * kTileRows);
+  const std::int64_t high = block_count(s.cout, std::min(s.cout, least + across * least % 2));
+  const std::int64_t parts = across * block_count(s.cout, high);
   const std::int64_t size = Rectangle{0, high, 0, wide}.size(s);
   const auto part_of = [&](std::int64_t index) {
     const std::int64_t output = index / across * high, input = index % across * wide;

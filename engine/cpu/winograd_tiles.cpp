@@ -57,8 +57,11 @@ std::int64_t tile_columns(const ConvShape& s) {
 Cut cut(const ConvShape& s, std::int64_t rows) {
   constexpr std::int64_t kPlanes = 16;
   const std::int64_t layers = block_count(s.out[0], kPlanes), planes = block_count(s.out[0], layers);
-  const std::int64_t columns = std::clamp<std::int64_t>(rows / planes, 1, tile_columns(s));
-  return {planes, columns, layers, block_count(tile_columns(s), columns)};
+  const std::int64_t total = tile_columns(s), columns = std::clamp<std::int64_t>(rows / planes, 1, total);
+  std::int64_t stretches = block_count(total, columns);
+  if (stretches > 1) stretches = std::min(total, stretches + layers * stretches % 2);
+  const std::int64_t even = block_count(total, stretches);
+  return {planes, even, layers, block_count(total, even)};
 }
 
 TileBlock Cut::block(const ConvShape& s, std::int64_t index) const {
