@@ -11,6 +11,17 @@ using namespace voxgrad::apps;
 
 namespace {
 
+// A comparison that runs through. It is made once, because it takes seconds and is the same for every test.
+struct Whole {
+  Folder folder;
+  std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("whole");
+  Whole() { REQUIRE(program(comparison_of({data}, out)).code == 0); }
+};
+const Whole& whole() {
+  static const Whole made;
+  return made;
+}
+
 // Everything a comparison leaves that no clock decides.
 void check_same(const std::string& whole, const std::string& parts) {
   CHECK(!bytes_of(whole + "/results.csv").empty());
@@ -29,8 +40,7 @@ void check_same(const std::string& whole, const std::string& parts) {
 
 TEST_CASE("killed, killed while it goes on, killed again, stopped by Ctrl-C: the same results") {
   const Folder folder;
-  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
-  REQUIRE(program(comparison_of({data}, folder.file("whole"))).code == 0);
+  const std::string& data = whole().data;
   const auto start = [&] { return Running(comparison_of({data}, folder.file("parts"))); };
   for (const char* moment : {"1/4", "2/4", "3/4"}) {
     Running process = start();
@@ -47,13 +57,12 @@ TEST_CASE("killed, killed while it goes on, killed again, stopped by Ctrl-C: the
   CHECK(process.wait().code == 130);
   CHECK(Json::parse(bytes_of(folder.file("parts/results.json")))["runs"].size() < 4);
   REQUIRE(start().wait().code == 0);
-  check_same(folder.file("whole"), folder.file("parts"));
+  check_same(whole().out, folder.file("parts"));
 }
 
 TEST_CASE("two shards merged equal one run") {
   const Folder folder;
-  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
-  REQUIRE(program(comparison_of({data}, folder.file("whole"))).code == 0);
+  const std::string& data = whole().data;
   const std::string parts = folder.file("parts");
   const Outcome one = program(comparison_of({data}, parts, {"--shard", "1/2"}));
   REQUIRE(one.code == 0);
@@ -64,13 +73,12 @@ TEST_CASE("two shards merged equal one run") {
   REQUIRE(program(comparison_of({data}, parts, {"--shard", "0/2"})).code == 0);
   CHECK(!std::filesystem::exists(parts + "/results.json"));
   REQUIRE(program(comparison_of({data}, parts, {"--merge"})).code == 0);
-  check_same(folder.file("whole"), parts);
+  check_same(whole().out, parts);
 }
 
 TEST_CASE("two processes: stopped by Ctrl-C, killed, gone on, with the results of one") {
   const Folder folder;
-  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});
-  REQUIRE(program(comparison_of({data}, folder.file("whole"))).code == 0);
+  const std::string& data = whole().data;
   const auto start = [&] { return Running(comparison_of({data}, folder.file("parts"), {"--jobs", "2"})); };
   Running stopped = start();
   REQUIRE(stopped.saw("1/4"));
@@ -85,7 +93,7 @@ TEST_CASE("two processes: stopped by Ctrl-C, killed, gone on, with the results o
   const Outcome outcome = start().wait();
   REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
   CHECK(contains(outcome.err, "4/4"));
-  check_same(folder.file("whole"), folder.file("parts"));
+  check_same(whole().out, folder.file("parts"));
 }
 
 TEST_CASE("two processes whose losses need maps in the cache: no warning, the results of one") {

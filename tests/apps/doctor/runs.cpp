@@ -91,6 +91,7 @@ TEST_CASE("a course of loss and Dice that went wrong is named") {
   const std::string fine = runs.with_course(falling, good);
   change_manifest(fine, [](Json& json) { json["results"]["test"]["dice_mean"] = 0.79; });
   CHECK_MESSAGE(examine_run(fine, Device::cpu).empty(), report_of(examine_run(fine, Device::cpu)));
+  CHECK(run_checks().size() == 12);
 
   check_found(runs.with_course(falling, std::vector<double>(10, 0)), "found_nothing",
               {"Dice is 0 in all 10 epochs", "--foreground 1"});
@@ -186,22 +187,4 @@ TEST_CASE("damaged and absent files of a run are findings, whatever is in them")
   check_found(run, "files", {"best.safetensors cannot be used", broken.tensors.front().name});
   write_bytes(run + "/best.safetensors", best);
   CHECK(of_check(run, "files").empty());
-}
-
-TEST_CASE("trainings on bundled datasets give no failure") {
-  const Folder folder;
-  std::vector<std::pair<std::string, std::string>> trainings{{"nuclei2d", "100"}};  // and the number of steps
-#ifndef __SANITIZE_ADDRESS__
-  trainings.emplace_back("organs2d", "400");  // until all four organs are found
-#endif
-  for (const auto& [name, steps] : trainings) {
-    const std::string run = folder.file(name);
-    const Outcome outcome =
-        program({"train", std::string(VOXGRAD_SOURCE_DIR) + "/data/bundled/" + name + ".h5", "-o", run, "--base", "8",
-                 "--depth", "3", "--batch", "4", "--steps", steps, "--seed", "3", "-q"});
-    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
-    const std::string report = report_of(examine_run(run, Device::cpu));  // it may remark that Dice still rises
-    CHECK_MESSAGE(!contains(report, "failed  "), name, ": ", report);
-  }
-  CHECK(run_checks().size() == 12);
 }
