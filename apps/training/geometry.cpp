@@ -8,7 +8,8 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr std::int64_t kSmallest = 4;  // voxels of the bottleneck along an axis
+constexpr std::int64_t kSmallest = 8;   // voxels of the bottleneck along an axis
+constexpr std::int64_t kFewSlices = 8;  // thick ones, which are segmented one by one
 
 // Returns for each axis the median of the rows, which are shapes or spacings.
 template <class Row>
@@ -73,7 +74,7 @@ bool thin_stacks(const std::vector<Shape>& shapes, const std::vector<std::vector
   const Shape shape = median(shapes);
   const std::vector<double> spacing = median(spacings);
   const auto [finest, coarsest] = std::minmax_element(spacing.begin(), spacing.end());
-  return shape.dims() == 3 && shape[0] < 2 * kSmallest && spacing.front() == *coarsest && *coarsest >= 3 * *finest;
+  return shape.dims() == 3 && shape[0] < kFewSlices && spacing.front() == *coarsest && *coarsest >= 3 * *finest;
 }
 
 Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings,

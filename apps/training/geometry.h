@@ -27,14 +27,14 @@ struct GeometryWish {
 };
 
 // Whether volumes are stacks of a few slices, which a network had better segment one by one: the median case has fewer
-// than eight along the first axis, so that it cannot be pooled once, and they are at least three times as thick as
-// their pixels. Then neighbours have little in common.
+// than eight along the first axis, and they are at least three times as thick as their pixels. Then neighbours have
+// little in common.
 bool thin_stacks(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings);
 
 // The rules:
 //  1. The patch is the largest case if that has at most 256^2 pixels or 64^3 voxels; else the median case, its longest
 //     axis cut until it has. It is rounded up (cut axes: down) to what the poolings divide.
-//  2. An axis is pooled by 2 while 4 voxels are left of it and its spacing is less than twice that of the finest axis
+//  2. An axis is pooled by 2 while 8 voxels are left of it and its spacing is less than twice that of the finest axis
 //     still pooled, so that voxels become cubes first (Isensee et al. 2021). At most 5 levels in 2-D, 4 in 3-D.
 //  3. A kernel is 1 along an axis while its spacing is twice the finest or more, and along an axis with one voxel; else
 //     it is 3. Once it is 3, it stays so at the coarser levels.

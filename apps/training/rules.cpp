@@ -105,7 +105,7 @@ Decision patch(Draft& d) {
 Decision depth(Draft& d) {
   d.config.depth = d.geometry.depth;
   return {text(d.config.depth, ", poolings ", all_extents(d.geometry.strides, d.cases.info.dims)),
-          "an axis is halved while four voxels are left of it, the finest axes first"};
+          "an axis is halved while eight voxels are left of it, the finest axes first"};
 }
 
 Decision base(Draft& d) {

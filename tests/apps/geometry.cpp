@@ -70,9 +70,9 @@ TEST_CASE("volumes can be segmented slice by slice") {
   CHECK(!thin_stacks({{4, 96}}, {{3, 1}}));
 }
 
-TEST_CASE("four voxels are left along every axis, unless more levels are asked for") {
-  CHECK(plan({{12, 12}}, {1, 1}).depth == 2);
-  CHECK(plan({{16, 16}}, {1, 1}).depth == 3);
+TEST_CASE("eight voxels are left along every axis, unless more levels are asked for") {
+  CHECK(plan({{24, 24}}, {1, 1}).depth == 2);
+  CHECK(plan({{32, 32}}, {1, 1}).depth == 3);
   CHECK(plan({{7, 7}}, {1, 1}).depth == 1);
   CHECK(plan({{16, 16}}, {1, 1}, {{}, 5}).depth == 5);
   const std::string message = test::error_of([] { plan({{16, 16}}, {1, 1}, {{}, 7}); });
