@@ -264,9 +264,7 @@ TEST_CASE("transposed convolution and pooling in one pass") {
 
 TEST_CASE("graphs with deferred normalisations have the values and gradients of the operations they stand for") {
   for (const Activation activation : {Activation::none, Activation::relu, Activation::leaky_relu})
-    for (const std::pair<int, bool> setting : {std::pair{0, true}, {0, false}, {1, true}, {2, true}, {4, true}}) {
-      const int groups = setting.first;
-      const bool training = setting.second;
+    for (const auto& [groups, training] : {std::pair{0, true}, {0, false}, {1, true}, {2, true}, {4, true}}) {
       const Chain chain(groups, training, activation);
       const Tensor mean = chain.running(0.1), variance = chain.running(0.7);
       const Tensor mean2 = mean.clone(), variance2 = variance.clone();

@@ -192,9 +192,9 @@ TEST_CASE("an undefined tensor is refused by every operation, by name") {
       {"select_largest", [&] { select_largest(none, 1); }},
       {"lovasz_slope", [&] { lovasz_slope(map, none); }},
   };
-  for (const auto& named : calls) {  // clang 14 has no names of parts in the lambda of a check
-    const std::string message = error_of(named.second);
-    CHECK_MESSAGE(message.starts_with(std::string(named.first) + ": "), named.first << ": " << message);
+  for (const auto& [name, call] : calls) {
+    const std::string message = error_of(call);
+    CHECK_MESSAGE(message.starts_with(std::string(name) + ": "), name << ": " << message);
   }
 }
 

@@ -32,11 +32,11 @@ void compare(const ConvCase& c, const Random& random, bool with_bias) {
   CHECK_MESSAGE(normalised_error(result.dweight, reference.dweight) <= kTolerance, "weight gradient ", c.name());
 }
 
-// The sizes of these layers lead to each way of dividing the work: few channels, many channels, many tiles, deep
-// volumes.
+// The sizes of these layers lead to each way of dividing the work: few channels, many channels, many tiles, both (sums
+// of the weight gradient that wait for more tiles), deep volumes.
 std::vector<ConvCase> layers() {
-  return {layer(2, 2, 32, 32, 50), layer(2, 1, 200, 180, 21), layer(2, 3, 300, 270, 8), layer(2, 1, 520, 70, 33),
-          layer(3, 1, 16, 24, 35), layer(3, 2, 96, 80, 9),    layer(3, 1, 150, 140, 6)};
+  return {layer(2, 2, 32, 32, 50),    layer(2, 1, 200, 180, 21), layer(2, 3, 300, 270, 8), layer(2, 1, 520, 70, 33),
+          layer(2, 1, 1030, 110, 32), layer(3, 1, 16, 24, 35),   layer(3, 2, 96, 80, 9),   layer(3, 1, 150, 140, 6)};
 }
 
 }  // namespace
