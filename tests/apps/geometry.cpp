@@ -20,10 +20,10 @@ TEST_CASE("small cases are taken whole, rounded up to what the poolings divide")
   CHECK(nuclei.depth == 5);
   const Geometry hippocampus = plan({{40, 56, 40}}, {1, 1, 1});
   CHECK(hippocampus.patch == Shape{40, 56, 40});
-  CHECK(hippocampus.depth == 4);
-  CHECK(hippocampus.divisor() == Shape{8, 8, 8});
-  CHECK(plan({{35, 51, 35}}, {1, 1, 1}).patch == Shape{40, 56, 40});
-  CHECK(plan({{30, 40}, {20, 60}}, {1, 1}).patch == Shape{32, 64});  // the largest along each axis, not the first
+  CHECK(hippocampus.depth == 3);
+  CHECK(hippocampus.divisor() == Shape{4, 4, 4});
+  CHECK(plan({{35, 51, 35}}, {1, 1, 1}).patch == Shape{36, 52, 36});
+  CHECK(plan({{30, 40}, {20, 60}}, {1, 1}).patch == Shape{30, 60});  // the largest along each axis, not the first
 }
 
 TEST_CASE("large cases are cut along their longest axis, and rounded down there") {
@@ -37,7 +37,7 @@ TEST_CASE("large cases are cut along their longest axis, and rounded down there"
 }
 
 TEST_CASE("thick slices are not pooled before voxels are cubes") {
-  const Geometry thick = plan({{24, 48, 48}}, {4, 1, 1});
+  const Geometry thick = plan({{24, 96, 96}}, {4, 1, 1});
   REQUIRE(thick.strides.size() == 3);
   CHECK(thick.strides[0] == Extents{1, 2, 2});
   CHECK(thick.strides[1] == Extents{1, 2, 2});
@@ -57,7 +57,7 @@ TEST_CASE("a kernel looks along thick slices once the voxels are cubes") {
 TEST_CASE("volumes can be segmented slice by slice") {
   const Geometry slices = plan({{10, 96, 80}, {12, 96, 96}}, {1, 1, 1}, {.slices = true});
   CHECK(slices.patch == Shape{1, 96, 96});
-  CHECK(slices.depth == 5);
+  CHECK(slices.depth == 4);
   for (const Extents& kernel : slices.kernels) CHECK(kernel == Extents{1, 3, 3});
   for (const Extents& stride : slices.strides) CHECK(stride == Extents{1, 2, 2});
   CHECK(plan({{10, 512, 512}}, {1, 1, 1}, {.slices = true}).patch == Shape{1, 256, 256});
@@ -84,6 +84,6 @@ TEST_CASE("a wished patch is taken as it is or refused with one that fits") {
   CHECK(plan({{256, 256}}, {1, 1}, {{64, 96}, 0}).patch == Shape{64, 96});
   CHECK(plan({{20, 20}}, {1, 1}, {{64, 64}, 0}).patch == Shape{64, 64});  // larger than the case: padded
   const std::string message = test::error_of([] { plan({{256, 256}}, {1, 1}, {{100, 100}, 0}); });
-  CHECK_MESSAGE(test::contains(message, "--patch 100x100: the poolings of depth 5 need multiples of 16x16"), message);
+  CHECK_MESSAGE(test::contains(message, "--patch 100x100: the poolings of depth 4 need multiples of 8x8"), message);
   CHECK(test::contains(message, "use --patch 96x96"));
 }
