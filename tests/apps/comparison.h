@@ -58,6 +58,7 @@ inline std::vector<std::string> comparison_of(const std::vector<std::string>& da
   unless("--losses", "ce,dice");
   unless("--seeds", "2");
   unless("--steps", "100");
+  unless("--batch", "2");
   words.insert(words.end(), data.begin(), data.end());
   words.insert(words.end(), more.begin(), more.end());
   return words;
