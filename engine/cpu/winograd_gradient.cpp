@@ -132,7 +132,7 @@ struct Tiles {
 void few_channels(const ConvShape& s, const MapReaders& x, const float* dy, float* dweight) {
   const Rectangle whole{0, s.cout, 0, s.cin};
   const Cut cuts = cut(s, std::max<std::int64_t>(32, kGradientBlockBytes / kRowBytes / (s.cin + s.cout)));
-  // Slices of two blocks, an even number of them.
+  // Slices of about two blocks, an even number of them if there are several blocks.
   const std::int64_t slices = std::min(kSlices, cuts.blocks() <= 2 ? cuts.blocks() : block_count(cuts.blocks(), 4) * 2);
   const Scratch<float> sums(slices * whole.size(s));
   parallel_for(slices, 1, [&](std::int64_t slice, std::int64_t) {

@@ -1,4 +1,4 @@
-// Sums of 10^8 elements, which f32 additions would get wrong in the third digit.
+// Sums of 10^8 elements, more than f32 can add one after the other.
 // ctest labels: slow
 #include "tests/test.h"
 
