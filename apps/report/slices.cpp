@@ -195,32 +195,40 @@ Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slic
       for (std::int64_t x = 0; x < extents.width; x += step) drawn.push_back(values[y * extents.width + x]);
     check(std::ssize(drawn) == picture.width * picture.height, "enlarged: labels ", labels, " do not fit the picture");
   }
-  // Outside the picture every label goes on.
-  const auto label_at = [&](std::int64_t x, std::int64_t y) {
-    x = std::clamp<std::int64_t>(x, 0, result.width - 1);
-    y = std::clamp<std::int64_t>(y, 0, result.height - 1);
-    return nth(drawn, y / scale * picture.width + x / scale);
-  };
   const std::int64_t border = std::max<std::int64_t>(1, std::max(result.width, result.height) / kPixelsPerBorder);
+  // Whether a pixel of the result has another label within the border, along its row or its column.
   const auto is_border = [&](std::int64_t x, std::int64_t y, std::uint8_t label) {
-    for (std::int64_t d = 1; d <= border; ++d)
-      if (label_at(x - d, y) != label || label_at(x + d, y) != label || label_at(x, y - d) != label ||
-          label_at(x, y + d) != label)
-        return true;
+    const std::int64_t column = x / scale, row = y / scale;
+    for (std::int64_t c = std::max<std::int64_t>(x - border, 0) / scale;
+         c <= std::min(x + border, result.width - 1) / scale; ++c)
+      if (nth(drawn, row * picture.width + c) != label) return true;
+    for (std::int64_t r = std::max<std::int64_t>(y - border, 0) / scale;
+         r <= std::min(y + border, result.height - 1) / scale; ++r)
+      if (nth(drawn, r * picture.width + column) != label) return true;
     return false;
   };
-  for (std::int64_t row = 0; row < result.height; ++row)
-    for (std::int64_t x = 0; x < result.width; ++x) {
-      const std::int64_t y = style.upright ? result.height - 1 - row : row;
-      Colour colour{};
-      std::copy_n(picture.rgb.begin() + 3 * (y / scale * picture.width + x / scale), 3, colour.begin());
-      const std::uint8_t label = drawn.empty() ? std::uint8_t{0} : label_at(x, y);
-      if (label == style.ignore)
-        blend(colour, kIgnored, kHidden);
-      else if (label != 0)
-        blend(colour, nth(style.colours, label), is_border(x, y, label) ? 1 : style.area);
-      result.rgb.insert(result.rgb.end(), colour.begin(), colour.end());
+  result.rgb.resize(static_cast<std::size_t>(3 * result.width * result.height));
+  std::uint8_t* to = result.rgb.data();
+  for (std::int64_t row = 0; row < result.height; ++row) {
+    const std::int64_t y = style.upright ? result.height - 1 - row : row;
+    for (std::int64_t column = 0; column < picture.width; ++column) {
+      const std::int64_t pixel = y / scale * picture.width + column;
+      const std::uint8_t* rgb = picture.rgb.data() + 3 * pixel;
+      const std::uint8_t label = drawn.empty() ? std::uint8_t{0} : nth(drawn, pixel);
+      const bool outlined = label != 0 && label != style.ignore;
+      Colour inside{rgb[0], rgb[1], rgb[2]}, edge{};
+      if (outlined) {
+        edge = nth(style.colours, label);
+        blend(inside, edge, style.area);
+      } else if (label == style.ignore) {
+        blend(inside, kIgnored, kHidden);
+      }
+      for (std::int64_t x = column * scale; x < (column + 1) * scale; ++x, to += 3) {
+        const Colour& colour = outlined && is_border(x, y, label) ? edge : inside;
+        for (std::size_t c = 0; c < 3; ++c) to[c] = colour[c];
+      }
     }
+  }
   return result;
 }
 

@@ -159,12 +159,12 @@ std::string to_png(const Shape& shape, int bits, std::span<const std::uint8_t> s
   // Each row begins with the filter "up" (2): differences to the row above compress better than the values. Indices
   // into a palette, and most labels, compress better as they are (0).
   const bool up = palette.empty();
-  std::string rows;
-  rows.reserve(height * (1 + stride));
+  std::string rows(height * (1 + stride), up ? '\2' : '\0');
   for (std::size_t y = 0; y < height; ++y) {
-    rows += up ? '\2' : '\0';
-    for (std::size_t i = y * stride; i < (y + 1) * stride; ++i)
-      rows += static_cast<char>(samples[i] - (up && y > 0 ? samples[i - stride] : std::uint8_t{0}));
+    const std::uint8_t* from = samples.data() + y * stride;
+    char* to = rows.data() + y * (1 + stride) + 1;
+    for (std::size_t i = 0; i < stride; ++i)
+      to[i] = static_cast<char>(from[i] - (up && y > 0 ? from[i - stride] : std::uint8_t{0}));
   }
   uLongf size = compressBound(static_cast<uLong>(rows.size()));
   std::string packed(size, '\0');
