@@ -83,8 +83,7 @@ TEST_CASE("a configuration file sets what flags do not; a run's own file repeats
 TEST_CASE("the settings of a run repeat it whatever the name of its dataset is") {
   const Folder folder;
   const std::string bytes = bytes_of(phantom_file(folder, "nuclei2d", 12, {32, 32}));
-  for (const std::string name :
-       {"C:\\temp\\new", "q\"uote", "it's", "line\nline", "\xc3\xbc \xe4\xb8\xad", "#1", "a, b", "[x]"}) {
+  for (const std::string name : {"C:\\temp\\new", "it's a q\"uote", "#1\nline", "[\xc3\xbc, \xe4\xb8\xad]"}) {
     const std::string data = folder.file(name + ".h5"), run = folder.file("run"), again = folder.file("again");
     write_bytes(data, bytes);
     const Outcome first = program({"train", data, "-o", run, "--base", "4", "--depth", "2", "--steps", "2"});
