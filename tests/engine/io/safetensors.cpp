@@ -396,7 +396,7 @@ TEST_CASE("the second of two writers of one path is refused") {
     const std::string block(1 << 16, 'x');
     std::vector<Bytes> pieces(20000, std::as_bytes(std::span(block)));
     ::write(ready[1], "x", 1);
-    for (;;) write_atomically(path, pieces);
+    for (;;) error_of([&] { write_atomically(path, pieces); });  // refused itself now and then
   }
   char byte = 0;
   REQUIRE(::read(ready[0], &byte, 1) == 1);
