@@ -1,12 +1,16 @@
 #include "apps/comparison/forecast.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 #include <set>
 
 #include "apps/comparison/analysis.h"
+#include "apps/comparison/processes.h"
 #include "apps/comparison/statistics/paired.h"
 #include "apps/program/console.h"
 #include "apps/training/budget.h"
@@ -99,15 +103,39 @@ Forecast forecast(const CompareOptions& options, Device device, const std::funct
     one.trainings += 2 * std::ssize(tuned);
     const Costs costs = measure_costs(protocol.dataset(*task), plan, device, 0.5, progress);
     one.seconds_each = seconds_of(plan, costs);
-    result.memory = std::max(result.memory, costs.memory);
+    result.memory_each = std::max(result.memory_each, costs.memory);
     one.spread = spread_of(options.out, known.name);
     one.detectable = detectable_difference(one.spread, one.units, options.seeds, result.losses);
     const std::int64_t jobs = std::min<std::int64_t>(options.jobs, one.trainings);
     result.seconds += one.seconds_each * static_cast<double>((one.trainings + jobs - 1) / jobs);
   }
   set_threads(all);
-  result.memory *= std::clamp<std::int64_t>(std::ssize(protocol.tasks()), 1, options.jobs);
+  result.memory = result.memory_each * std::clamp<std::int64_t>(std::ssize(protocol.tasks()), 1, options.jobs);
   return result;
+}
+
+int jobs_within(const CompareOptions& options, Device device, std::int64_t limit) {
+  std::array<int, 2> ends{};  // of a pipe: read, write
+  if (::pipe(ends.data()) != 0) throw Error(ErrorKind::io, "--max-memory: no pipe to the process that measures");
+  Processes measuring(1, [&](int) {
+    const std::int64_t bytes = forecast(options, device, [] {}).memory_each;
+    if (::write(ends[1], &bytes, sizeof bytes) != sizeof bytes) throw Error(ErrorKind::io, "pipe");
+  });
+  ::close(ends[1]);
+  measuring.wait();
+  std::int64_t bytes = 0;
+  const bool measured = ::read(ends[0], &bytes, sizeof bytes) == sizeof bytes;
+  ::close(ends[0]);
+  if (!measured) {
+    const Protocol throws_what_is_wrong(options);
+    throw Error(ErrorKind::memory, "--max-memory: a few steps of a training could not be measured",
+                "`compare --dry-run` without --max-memory says why");
+  }
+  if (bytes > limit)
+    throw Error(
+        ErrorKind::usage, text("--max-memory ", size_text(limit), ": a training takes ", size_text(bytes)),
+        "give more, or a smaller --batch or --patch: `voxgrad train FILE --max-memory .. --dry-run` finds them");
+  return static_cast<int>(std::min<std::int64_t>(options.jobs, limit / std::max<std::int64_t>(bytes, 1)));
 }
 
 Json to_json(const Forecast& forecast) {

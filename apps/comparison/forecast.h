@@ -27,12 +27,17 @@ struct Forecast {
     double detectable = 0;
   };
   std::vector<Dataset> datasets;
-  std::int64_t losses = 0, seeds = 0, folds = 0, memory = 0;  // memory: bytes of all processes
-  double seconds = 0;                                         // of all trainings
+  std::int64_t losses = 0, seeds = 0, folds = 0, memory_each = 0, memory = 0;  // bytes of a process, and of all
+  double seconds = 0;                                                          // of all trainings
 };
 
 // Trains a few steps with the first loss on every dataset. `progress` is called meanwhile.
 Forecast forecast(const CompareOptions& options, Device device, const std::function<void()>& progress);
+
+// Returns how many of options.jobs fit `limit` bytes together, by the forecast of a process of its own; it must be
+// called before this one has threads. Throws Error(usage) with the bytes of a training if not one fits, what the
+// protocol throws, and Error(memory) if a few steps cannot be trained.
+int jobs_within(const CompareOptions& options, Device device, std::int64_t limit);
 
 // What the scores of a dataset say, in the median over the losses; nothing for a single loss or a single seed.
 std::optional<Spread> measured_spread(const Scores& scores);

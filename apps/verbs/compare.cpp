@@ -15,6 +15,7 @@
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
 #include "apps/report/report.h"
+#include "apps/training/memory.h"
 #include "apps/training/run_directory.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
@@ -26,7 +27,7 @@ namespace voxgrad::apps {
 namespace {
 
 constexpr int kMostJobs = 1024;
-constexpr std::int64_t kShortSteps = 600;  // CompareOptions::short_steps of a preset without steps
+constexpr std::int64_t kShortSteps = 900;  // CompareOptions::short_steps of a preset without steps
 
 // A protocol with a name. 0 means, as in the settings, that the value comes from the data.
 struct Preset {
@@ -46,7 +47,7 @@ constexpr Preset kPresets[]{
 
 struct CompareArguments {
   CompareOptions options;
-  std::string losses = "all", preset, shard, watch;
+  std::string losses = "all", preset, shard, watch, max_memory;
   bool dry_run = false;
   CLI::App* verb = nullptr;
 };
@@ -101,6 +102,8 @@ void check_ranges(const CompareArguments& arguments) {
     throw Error(ErrorKind::usage, "--merge and --shard: the whole is merged", "leave --shard away");
   if (options.merge && arguments.dry_run)
     throw Error(ErrorKind::usage, "--merge and --dry-run: nothing is trained, so there is nothing to plan");
+  if (options.merge && !arguments.max_memory.empty())
+    throw Error(ErrorKind::usage, "--merge and --max-memory: nothing is trained, so there is nothing to limit");
 }
 
 void run(CompareArguments& arguments, const Program& program) {
@@ -113,6 +116,12 @@ void run(CompareArguments& arguments, const Program& program) {
   parse_shard(arguments.shard, options);
   check_ranges(arguments);
   Console console = common.console();
+  if (!arguments.max_memory.empty()) {
+    const int jobs = jobs_within(options, common.get_device(), parse_memory(arguments.max_memory));
+    if (jobs < options.jobs)
+      console.say(text("jobs      ", jobs, " instead of ", options.jobs, ": as many as --max-memory allows"));
+    options.jobs = jobs;
+  }
   if (arguments.dry_run) {
     const SignalGuard guard;
     const Forecast found = forecast(options, common.get_device(), [] {
@@ -167,6 +176,8 @@ void add_compare(Program& program) {
   verb.add_option("--preset", arguments->preset, presets);
   verb.add_option("--jobs", options.jobs,
                   "processes at the same time, which share --threads; with --preset quick one per thread");
+  verb.add_option("--max-memory", arguments->max_memory,
+                  "the memory that all processes may take, e.g. 2GiB or 800MiB: fewer --jobs if those do not fit");
   verb.add_option("--shard", arguments->shard, "i/n: do part i (0 ..) of n, for the array jobs of a cluster");
   verb.add_flag("--merge", options.merge, "train nothing: results and report of what all shards have done");
   verb.add_flag("--dry-run", arguments->dry_run, "say what it will take and which differences it could find, and stop");

@@ -70,6 +70,27 @@ TEST_CASE("a dry run says what a comparison takes and could find, and trains not
   CHECK(contains(merged.err, "--merge and --dry-run"));
 }
 
+TEST_CASE("--max-memory takes fewer jobs, and refuses what no single training fits") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("out");
+  const auto planned = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--dry-run", "--json", "--jobs", "3"});
+    return program(comparison_of({data}, out, more));
+  };
+  const Outcome free = planned({});
+  REQUIRE_MESSAGE(free.code == 0, free.err);
+  const std::int64_t all = Json::parse(free.out).at("peak_memory_bytes");
+  const Outcome limited = planned({"--max-memory", text(all >> 21, "MiB")});
+  REQUIRE_MESSAGE(limited.code == 0, limited.err);
+  CHECK_MESSAGE(contains(limited.err, "jobs      1 instead of 3"), limited.err);
+  CHECK(Json::parse(limited.out).at("peak_memory_bytes") <= all / 2);
+  const Outcome refused = planned({"--max-memory", "2MiB"});
+  CHECK(refused.code == 2);
+  CHECK_MESSAGE(contains(refused.err, "--max-memory 2 MiB: a training takes "), refused.err);
+  CHECK(contains(planned({"--max-memory", "much"}).err, "write 2GiB or 800MiB"));
+  CHECK(program(comparison_of({folder.file("none.h5")}, out, {"--max-memory", "2GiB"})).code == 5);
+}
+
 TEST_CASE("where every training diverged nothing is ranked, and the runs are kept") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("out");
@@ -97,7 +118,7 @@ TEST_CASE("the command in the results makes the same comparison") {
   CHECK(contains(command_of(options), "--losses all"));
   options.datasets = {"my data's.h5"};
   options.config.steps = 0;
-  options.short_steps = 600;
+  options.short_steps = 900;
   CHECK(contains(command_of(options), "voxgrad compare 'my data'\\''s.h5' --losses all --preset quick"));
   options.of_preset = {"depth"};
   CHECK(contains(command_of(options), " --depth 0 "));  // the preset would set another one

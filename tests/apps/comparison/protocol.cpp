@@ -95,11 +95,11 @@ TEST_CASE("short trainings are longer with more classes, and see every training 
   };
   const std::string nuclei = phantom_file(folder, "nuclei2d", 20, {32, 32});
   const std::string organs = phantom_file(folder, "organs2d", 12, {48, 48});
-  CHECK(steps_of(nuclei, 600) == 600);
-  CHECK(steps_of(organs, 600) == 1200);  // four foreground classes
+  CHECK(steps_of(nuclei, 900) == 900);
+  CHECK(steps_of(organs, 900) == 1800);  // four foreground classes
   CHECK(steps_of(nuclei, 3) >= std::ssize(split_of(data::Dataset::open(nuclei), "").train));
   TrainConfig config;
   config.steps = 50;
-  CHECK(steps_of(nuclei, 600, config) == 50);
+  CHECK(steps_of(nuclei, 900, config) == 50);
   CHECK(steps_of(nuclei, 0) >= 600);  // as `train` chooses
 }
