@@ -58,6 +58,12 @@ std::string file_name(std::string text) {
   return text;
 }
 
+std::string file_name(const std::string& text, std::set<std::string>& taken) {
+  std::string name = file_name(text);
+  while (!taken.insert(name).second) name += "_";
+  return name;
+}
+
 std::string shown(const std::string& text, std::size_t most) {
   if (text.size() > most)
     return shown(text.substr(0, most / 2)) + voxgrad::text(" [", text.size() - most, " bytes] ") +

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ std::string shell_word(const std::string& word);
 // Makes a text the name of a file or folder: letters, digits and -_.= stay, anything else becomes an underscore. It is
 // never empty, never begins with a dot, and a long one is cut and gets a checksum, so that it still has its own name.
 std::string file_name(std::string text);
+// The same, but none of the names that are `taken`, to which it is added: two texts may be written in the same letters.
+std::string file_name(const std::string& text, std::set<std::string>& taken);
 
 // A text of a stranger as a terminal may show it: line ends and tabs stay, other control characters and bytes that are
 // no UTF-8 are written \u00XX, as in JSON. Of more than `most` bytes the middle is left out.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "apps/program/console.h"
@@ -44,16 +45,14 @@ class Gallery {
  public:
   // Returns a plot for the page.
   std::string add(const std::string& name, const Svg& picture, const std::string& caption) {
-    std::string file = file_name(name);  // another class may be named like it in the same letters
-    while (std::any_of(figures_.begin(), figures_.end(), [&](const Figure& other) { return other.name == file; }))
-      file += "_";
-    figures_.push_back({file, caption, picture});
+    figures_.push_back({file_name(name, names_), caption, picture});
     return figure(picture.str(), caption);
   }
   const std::vector<Figure>& figures() const { return figures_; }
 
  private:
   std::vector<Figure> figures_;
+  std::set<std::string> names_;
 };
 
 Svg means_plot(const Analysis& analysis, double width = kPictureWidth) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "apps/prediction/jobs.h"
@@ -187,6 +188,7 @@ void Prediction::dataset(const Job& job) {
   if (options_.job.overlay) fs::create_directories(job.overlay());
   data::PredictionWriter writer(job.output, header(info.path, info.physical, info.ignore_label),
                                 stacked ? Shape{std::ssize(cases)} + nth(info.shapes, cases.front()) : Shape());
+  std::set<std::string> pictures;  // names of files
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const data::Case one = dataset.read(cases[i]);
     const std::string name = text(job.input, ": case \"", one.id, '"');
@@ -197,7 +199,7 @@ void Prediction::dataset(const Job& job) {
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
     const Tensor labels = segment(image, one, info.physical, name, scores_ == ScoresFile::none ? nn::SlabSink() : put);
     writer.labels(truth ? one.label : labels);
-    if (options_.job.overlay) draw(job.overlay() + "/" + file_name(one.id) + ".png", drawn, labels, one);
+    if (options_.job.overlay) draw(job.overlay() + "/" + file_name(one.id, pictures) + ".png", drawn, labels, one);
     console_.bar(static_cast<double>(i + 1) / static_cast<double>(cases.size()),
                  text(job.input, ": case ", i + 1, "/", cases.size()));
   }

@@ -255,6 +255,20 @@ TEST_CASE("HDF5 files of others become masks in a folder, and datasets get a fol
   CHECK(contains(refusal({set, folder.file("in/stack.h5")}, folder.file("p.h5"), 2), "is no run and no model"));
 }
 
+TEST_CASE("each case of a dataset has an overlay of its own, whatever its name") {
+  const Folder folder;
+  const std::string model = model_file(folder, "m.safetensors", 2, 1), set = folder.file("set.h5");
+  data::DatasetContents contents = random_contents(std::vector<Shape>(3, {16, 16}), 1, 3);
+  contents.class_names = {"background", "cell", "border of cell"};
+  contents.cases[0].id = "a/b";
+  contents.cases[1].id = "a b";
+  data::write_dataset(set, contents);
+  const Outcome outcome = predict({model, set}, folder.file("out.h5"), {"--overlay"});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  for (const char* name : {"a_b.png", "a_b_.png", "img_002.png"})
+    CHECK_MESSAGE(fs::exists(folder.file(std::string("out_overlays/") + name)), std::string(name));
+}
+
 TEST_CASE("several models are averaged") {
   const Folder folder;
   const std::string a = model_file(folder, "a.safetensors", 2, 1, {}, 3),

@@ -42,6 +42,10 @@ TEST_CASE("a loss as the name of a folder: no separators, no spaces, and what is
   CHECK(one.size() == 120);
   CHECK(other.size() == 120);
   CHECK(one != other);
+  std::set<std::string> taken;
+  CHECK(file_name("a/b", taken) == "a_b");
+  CHECK(file_name("a b", taken) == "a_b_");
+  CHECK(file_name("a_b_", taken) == "a_b__");
   CHECK(shell_word("--loss=0.5/x") == "--loss=0.5/x");
   CHECK(shell_word("my data.h5") == "'my data.h5'");
   CHECK(shell_word("it's") == "'it'\\''s'");
