@@ -4,6 +4,7 @@
 
 #include "apps/comparison/analysis.h"
 #include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
 #include "engine/names.h"
 
@@ -75,7 +76,8 @@ Json to_json(const Analysis& analysis) {
 }
 
 std::string cases_words(const Analysis& analysis) {
-  return text(analysis.cases, " test cases", analysis.grouped ? text(" of ", analysis.units, " groups") : "",
+  return text(count_text(analysis.cases, "test case"),
+              analysis.grouped ? " of " + count_text(analysis.units, "group") : std::string(),
               analysis.left_out > 0 ? text(" (", analysis.left_out, " without foreground left out)") : "");
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
 #include "engine/names.h"
 #include "losses/metrics/metrics.h"
@@ -223,7 +224,7 @@ std::string about_missing(const Comparison& comparison, const Analysis& all) {
       continue;
     const auto runs = std::count_if(comparison.runs.begin(), comparison.runs.end(),
                                     [&](const auto& run) { return run.loss == loss; });
-    missing.push_back(text(loss, " (", runs, runs == 1 ? " training" : " trainings", ")"));
+    missing.push_back(text(loss, " (", count_text(runs, "training"), ")"));
   }
   return missing.empty()
              ? ""

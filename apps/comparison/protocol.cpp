@@ -115,6 +115,10 @@ void Protocol::open_datasets() {
       planned_[{opened_.size() - 1, fold}] = first.config;
       add_settings(used, first);
       if (first.test.empty()) throw Error(ErrorKind::data, path + ": no cases in the split `test`");
+      if (options_.tune && first.val.empty())
+        throw Error(ErrorKind::data,
+                    path + ": --tune chooses the learning rate by validation cases, and there are none",
+                    "name some in the split `val`, or leave --tune away");
       tested.insert(tested.end(), first.test.begin(), first.test.end());
       for (std::string& warning : warnings_of(dataset, {first.loader.cases, first.val, first.test}))
         warnings.push_back(fold < 0 ? std::move(warning) : text("fold ", fold, ": ", warning));

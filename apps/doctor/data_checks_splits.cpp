@@ -6,6 +6,7 @@
 
 #include "apps/doctor/data_checks_detail.h"
 #include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
 #include "engine/names.h"
 
@@ -169,8 +170,8 @@ DataFindings check_leakage(const Facts& facts) {
   const auto equal = std::count_if(pairs.begin(), pairs.end(), [](const Pair& pair) { return pair.equal; });
   return {
       finding_of(true,
-                 text(pairs.size(), pairs.size() == 1 ? " pair" : " pairs", " of cases in different splits, of which ",
-                      equal, " have the same image and ", std::ssize(pairs) - equal, " nearly the same."),
+                 text(count_text(pairs.size(), "pair"), " of cases in different splits, of which ", equal,
+                      " have the same image and ", std::ssize(pairs) - equal, " nearly the same."),
                  list_of(facts, pairs, true),
                  "what is validated or tested on was trained on, and the results are better than they will be for new "
                  "images.",
@@ -189,11 +190,10 @@ DataFindings check_contradictions(const Facts& facts) {
       pairs.push_back({known->second, &one, true});
   }
   if (pairs.empty()) return {};
-  return {finding_of(
-      true,
-      text(pairs.size(), pairs.size() == 1 ? " pair" : " pairs", " of cases have the same image with different masks."),
-      list_of(facts, pairs, false), "no prediction can be right for both, so the loss cannot become small.",
-      "keep one of the masks; if two people drew them, merge the masks or make two datasets")};
+  return {
+      finding_of(true, text(count_text(pairs.size(), "pair"), " of cases have the same image with different masks."),
+                 list_of(facts, pairs, false), "no prediction can be right for both, so the loss cannot become small.",
+                 "keep one of the masks; if two people drew them, merge the masks or make two datasets")};
 }
 
 }  // namespace voxgrad::apps

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/program/words.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -32,7 +33,7 @@ std::string report_of(const std::vector<Finding>& findings) {
     }
   const std::size_t remarks = findings.size() - failures;
   if (findings.empty()) return "nothing was found\n";
-  return result + text(failures, " failed, ", remarks, remarks == 1 ? " remark\n" : " remarks\n");
+  return result + text(failures, " failed, ", count_text(remarks, "remark"), "\n");
 }
 
 }  // namespace voxgrad::apps

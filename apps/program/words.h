@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/error.h"
+
 namespace voxgrad::apps {
 
 // Returns the index of `word` in `known`. Throws Error(usage) with a did-you-mean if it is not there. The message
@@ -19,6 +21,12 @@ struct Part {
 };
 // Returns nothing for a text of another form, a count below 1 or an index outside 0 .. count - 1.
 std::optional<Part> parse_part(const std::string& text);
+
+// "1 case", "3 cases", "2 losses".
+template <class Integer>
+std::string count_text(Integer count, const std::string& noun) {
+  return text(count, " ", noun, count == 1 ? "" : noun.ends_with("s") ? "es" : "s");
+}
 
 // A text as a cell of a CSV file: in quotes if it has a comma, a quote or a line end.
 std::string csv_cell(const std::string& text);

@@ -5,6 +5,7 @@
 
 #include "apps/program/console.h"
 #include "apps/program/svg.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
 #include "engine/names.h"
 #include "losses/metrics/metrics.h"
@@ -38,8 +39,7 @@ std::string datasets_words(const std::vector<Analysis>& analyses) {
 }
 
 std::string trainings_words(const Analysis& analysis) {
-  return text(analysis.seeds, analysis.seeds == 1 ? " training" : " trainings",
-              analysis.losses.size() > 1 ? " of each loss" : "");
+  return text(count_text(analysis.seeds, "training"), analysis.losses.size() > 1 ? " of each loss" : "");
 }
 
 // What else is to be known of a loss before it is taken; for one dataset, because units differ.
@@ -157,7 +157,7 @@ Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses
     add_open(card, all);
   } else if (count > 1) {
     const std::size_t others = equal.size() + open.size();
-    const std::string also = text("; ", others, others == 1 ? " other" : " others",
+    const std::string also = text("; ", count_text(others, "other"),
                                   !open.empty() ? " may be as good"
                                   : others == 1 ? " is as good"
                                                 : " are as good");

@@ -215,13 +215,10 @@ std::string title_of(const Comparison& comparison, const Analysis& all) {
 
 // "39 trainings: 13 losses, 1 dataset, 3 seeds, the split of the file."
 std::string head_words(const Comparison& comparison, const Analysis& all) {
-  const auto counted = [](std::size_t count, const std::string& what, const std::string& more) {
-    return text(count, " ", what, count == 1 ? "" : more);
-  };
   const auto seeds = static_cast<std::size_t>(comparison.protocol.value("seeds", 1));
   const auto folds = static_cast<std::size_t>(comparison.protocol.value("folds", 0));
-  return join({counted(comparison.runs.size(), "training", "s") + ": " + counted(all.losses.size(), "loss", "es"),
-               counted(comparison.datasets.size(), "dataset", "s"), counted(seeds, "seed", "s"),
+  return join({count_text(comparison.runs.size(), "training") + ": " + count_text(all.losses.size(), "loss"),
+               count_text(comparison.datasets.size(), "dataset"), count_text(seeds, "seed"),
                folds > 0 ? text(folds, " folds") : "the split of the file"},
               ", ") +
          ".";

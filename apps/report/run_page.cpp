@@ -8,6 +8,7 @@
 #include "apps/program/console.h"
 #include "apps/program/fields.h"
 #include "apps/program/svg.h"
+#include "apps/program/words.h"
 #include "apps/report/plots/lines.h"
 #include "apps/report/run_pictures.h"
 #include "apps/training/checkpoint.h"
@@ -57,7 +58,7 @@ std::string fact(const std::string& name, const std::string& value, const std::s
 std::string headline(const RunRecord& run) {
   std::string facts;
   if (!run.test.empty()) {
-    std::string more = text(run.test.size(), run.test.size() == 1 ? " case" : " cases", ", too few for an interval");
+    std::string more = text(count_text(run.test.size(), "case"), ", too few for an interval");
     if (run.test.size() >= kFewestCases) {
       const Interval interval = bootstrap_interval(run.test);
       more = text("95 % interval ", fixed(interval.low, 3), " to ", fixed(interval.high, 3), ", ", run.test.size(),
@@ -244,7 +245,7 @@ std::string machine_section(const RunRecord& run) {
                    {"memory", bytes("peak_memory_bytes") + " in all, " + bytes("peak_tensor_bytes") + " of tensors"},
                    {"time", duration(json.at("seconds"))},
                    {"device", words("device")},
-                   {"processor", text(words("cpu"), ", ", threads, threads == 1 ? " thread" : " threads")},
+                   {"processor", text(words("cpu"), ", ", count_text(threads, "thread"))},
                    {"program", "voxgrad " + words("version") + ", " + words("compiler") + ", " + words("build")}}));
 }
 

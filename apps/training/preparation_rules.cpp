@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "apps/training/config.h"
 #include "engine/error.h"
 #include "losses/metrics/aggregate.h"
@@ -39,8 +40,7 @@ int axis_of_few_slices(const PreparationFacts& facts, const std::vector<double>&
 
 std::string kept_text(const PreparationFacts& facts) {
   return text("the box of the voxels that are not 0 has ", significant(100 * facts.kept, 3),
-              " % of the voxels of a case (median of ", facts.read.size(),
-              facts.read.size() == 1 ? " training case)" : " training cases)");
+              " % of the voxels of a case (median of ", count_text(facts.read.size(), "training case"), ")");
 }
 
 }  // namespace

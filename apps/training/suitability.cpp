@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/program/words.h"
 #include "data/attributes.h"
 #include "data/exchange/output.h"
 #include "engine/error.h"
@@ -42,8 +43,6 @@ std::string steps_text(const std::vector<double>& spacing) {
   for (const double step : spacing) result += (result.empty() ? "" : " x ") + text(step);
   return result;
 }
-
-std::string count_text(std::int64_t count, const char* what) { return text(count, " ", what, count == 1 ? "" : "s"); }
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "apps/doctor/data_checks.h"
 #include "apps/doctor/run_checks.h"
 #include "apps/doctor/training_checks.h"
+#include "apps/program/words.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
 
@@ -78,8 +79,7 @@ void doctor(const DoctorOptions& options, const Common& common) {
         text(path, ": ", found.checks.size(), " checks in ", duration(seconds), "\n\n", report_of(found.findings)));
   const auto failed = std::count_if(found.findings.begin(), found.findings.end(),
                                     [](const Finding& finding) { return finding.failure; });
-  if (failed > 0)
-    throw Error(ErrorKind::check, text("doctor: ", failed, failed == 1 ? " check" : " checks", " failed"));
+  if (failed > 0) throw Error(ErrorKind::check, text("doctor: ", count_text(failed, "check"), " failed"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // case as well.
 #include <chrono>
 
+#include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/clean_up_choice.h"
 #include "apps/training/evaluation_text.h"
@@ -66,7 +67,7 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
     return print_text(table(results, names, unit) + (cleaned == "none" ? "" : "\nclean-up: " + cleaned) +
                       text("\n95 % interval of the mean: Dice ", interval_text(results, "dice", 4), ", HD95 ",
                            interval_text(results, "hd95", 2), " " + unit + ", NSD ", interval_text(results, "nsd", 4),
-                           "\n", cases.size(), cases.size() == 1 ? " case, " : " cases, ", duration(seconds), "\n"));
+                           "\n", count_text(cases.size(), "case"), ", ", duration(seconds), "\n"));
   Json json{{"model", model.path},
             {"dataset", options.data},
             {"split", options.split},

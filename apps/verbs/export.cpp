@@ -108,7 +108,7 @@ void export_labels(const ExportOptions& options, const Common& common) {
     console.bar(static_cast<double>(i + 1) / static_cast<double>(outputs.size()),
                 text("case ", i + 1, "/", outputs.size()));
   }
-  console.say(text("wrote ", outputs.size(), outputs.size() == 1 ? " mask to " : " masks to ", options.out));
+  console.say(text("wrote ", count_text(outputs.size(), "mask"), " to ", options.out));
   if (!common.json) return;
   Json written = Json::array();
   for (const auto& [name, id] : writer) written.push_back(name);

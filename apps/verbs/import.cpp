@@ -7,6 +7,7 @@
 
 #include "apps/program/flags.h"
 #include "apps/program/signals.h"
+#include "apps/program/words.h"
 #include "apps/training/config.h"
 #include "apps/verbs/import_weights.h"
 #include "apps/verbs/verbs.h"
@@ -113,10 +114,10 @@ Json json_of(const data::ImportReport& report, const ImportFlags& flags) {
 std::string summary(const data::ImportReport& report) {
   std::string spacing;
   for (const double axis : report.spacing) spacing += (spacing.empty() ? "" : " x ") + significant(axis);
-  return text(report.cases, report.cases == 1 ? " case, " : " cases, ", sizes_text(report.smallest),
-              report.smallest == report.largest ? "" : " to " + sizes_text(report.largest), ", ", report.channels,
-              report.channels == 1 ? " channel" : " channels", " of ", data::h5::name_of(report.element), ", spacing ",
-              spacing, report.physical ? " mm" : " pixels",
+  return text(count_text(report.cases, "case"), ", ", sizes_text(report.smallest),
+              report.smallest == report.largest ? "" : " to " + sizes_text(report.largest), ", ",
+              count_text(report.channels, "channel"), " of ", data::h5::name_of(report.element), ", spacing ", spacing,
+              report.physical ? " mm" : " pixels",
               report.labelled ? "; classes " + join(report.class_names, ", ") : "; no labels");
 }
 

@@ -3,6 +3,7 @@
 // With --preview it draws some of the cases, with --augment what a training makes of them.
 #include <filesystem>
 
+#include "apps/program/words.h"
 #include "apps/report/preview.h"
 #include "apps/training/plan.h"
 #include "apps/training/run_directory.h"
@@ -72,12 +73,12 @@ std::string axes_text(const std::vector<data::Spread>& axes) {
 
 std::string describe(const data::DatasetInfo& info, const data::Fingerprint& print, const Split& split) {
   std::string result = text("file        ", info.path, "\n", "cases       ", print.cases);
-  if (print.groups > 0) result += text(" of ", print.groups, " groups");
+  if (print.groups > 0) result += " of " + count_text(print.groups, "group");
   for (const auto& [name, cases] : info.splits) result += text(", ", name, " ", cases.size());
   if (info.splits.empty() && info.labelled)
     result += text(", drawn for a training: train ", split.train.size(), ", val ", split.val.size(), ", test ",
                    split.test.size());
-  result += text("\nshape       ", axes_text(print.shape), ", ", info.channels, " channels\nspacing     ",
+  result += text("\nshape       ", axes_text(print.shape), ", ", count_text(info.channels, "channel"), "\nspacing     ",
                  axes_text(print.spacing), info.physical ? " mm\n" : " px\n");
   if (info.labelled)
     result += text("foreground  ", significant(100 * print.foreground_fraction), " %, ", print.empty_cases,

@@ -205,7 +205,7 @@ void Prediction::dataset(const Job& job) {
   }
   writer.save();
   wrote(job.output);
-  console_.say(text("wrote ", job.output, ", ", cases.size(), cases.size() == 1 ? " case" : " cases"));
+  console_.say(text("wrote ", job.output, ", ", count_text(cases.size(), "case")));
 }
 
 void Prediction::draw(const std::string& path, const Tensor& image, const Tensor& labels, const data::Case& one) {
@@ -321,8 +321,8 @@ void predict(const Options& options, const Common& common) {
   if (images == 1 && jobs.size() == 1)
     console.say("wrote " + jobs.front().output);
   else if (images > 0)
-    console.say(text("wrote ", images, images == 1 ? " mask to " : " masks to ",
-                     fs::path(jobs.front().output).parent_path().string()));
+    console.say(
+        text("wrote ", count_text(images, "mask"), " to ", fs::path(jobs.front().output).parent_path().string()));
   if (common.json)
     print_json({{"model", predictor.path()},
                 {"models", predictor.paths()},

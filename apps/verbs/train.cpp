@@ -144,9 +144,8 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
   }
   common.console().say(
       text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", options.time, ", with ",
-           validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
-           duration(validated_share(plan) * costs.validation), ", and ",
-           duration(validated_share(plan) * costs.clean_up + costs.test), " for the clean-up and the test"));
+           count_text(validations(plan), "validation"), " of ", duration(validated_share(plan) * costs.validation),
+           ", and ", duration(validated_share(plan) * costs.clean_up + costs.test), " for the clean-up and the test"));
   return {std::move(plan), costs};
 }
 
@@ -180,8 +179,8 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
   print_text(summary(plan, dataset.info(), parameters) + (plan.start ? transfer_text(*plan.start) : "") +
              text("memory    ", size_text(costs.tensors), " of tensors, ", size_text(costs.memory), " in all\n",
                   "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3), " s, ",
-                  validations(plan), validations(plan) == 1 ? " validation of " : " validations of ",
-                  duration(validation), ", a test of ", duration(costs.test),
+                  count_text(validations(plan), "validation"), " of ", duration(validation), ", a test of ",
+                  duration(costs.test),
                   plan.chooses_clean_up() ? ", a choice of the clean-up of " + duration(clean_up) : "", "\n\n") +
              reasons_text(plan));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))

@@ -197,6 +197,12 @@ TEST_CASE("what cannot be compared is refused before anything is trained") {
   refused({"--folds", "2"}, "outside 3..");
   refused({"--folds", "50"}, "every fold needs at least one");
   refused({"--shard", "2/2"}, "not a part of a whole");
+  data::DatasetContents unvalidated = data::make_phantom("nuclei2d", {4, {32, 32}, 1});
+  unvalidated.splits = {{"train", {0, 1}}, {"val", {}}, {"test", {2, 3}}};
+  data::write_dataset(folder.file("u.h5"), unvalidated);
+  const Outcome tuned = program(comparison_of({folder.file("u.h5")}, out, {"--tune"}));
+  CHECK(tuned.code == 3);
+  CHECK_MESSAGE(contains(tuned.err, "--tune chooses the learning rate by validation cases"), tuned.err);
   refused({"--shard", "0/2", "--merge"}, "leave --shard away");
   refused({"--merge"}, "4 of 4 runs are not complete");
   CHECK(error_of([&] { read_comparison(out); }).find("no results in") == 0);

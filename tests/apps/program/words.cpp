@@ -46,6 +46,8 @@ TEST_CASE("a loss as the name of a folder: no separators, no spaces, and what is
   CHECK(file_name("a/b", taken) == "a_b");
   CHECK(file_name("a b", taken) == "a_b_");
   CHECK(file_name("a_b_", taken) == "a_b__");
+  CHECK(count_text(1, "case") + ", " + count_text(0, "case") + ", " + count_text(2, "loss") ==
+        "1 case, 0 cases, 2 losses");
   CHECK(shell_word("--loss=0.5/x") == "--loss=0.5/x");
   CHECK(shell_word("my data.h5") == "'my data.h5'");
   CHECK(shell_word("it's") == "'it'\\''s'");
