@@ -62,6 +62,15 @@ TEST_CASE("two channels without background are one sigmoid channel on the differ
     CHECK_MESSAGE(std::fabs(value_of(same, {z, two.labels}) - value_of(same, two)) <= 1e-12, same);
 }
 
+TEST_CASE("a compound loss of which one weight is 0 is the other term, and weights may be below 1") {
+  for (const std::string other : {"ce", "focal", "topk"}) {
+    const std::string compound = "dice_" + other;
+    check_equal(compound + ":lambda_" + other + "=0", "dice");
+    check_equal(compound + ":lambda_dice=0", other);
+    check_equal(compound + ":lambda_dice=0.3,lambda_" + other + "=0.2", "0.3*dice+0.2*" + other);
+  }
+}
+
 TEST_CASE("the Jaccard loss is 2 L / (1 + L) of the Dice loss, and between it and twice it") {
   Random random(63);
   for (int i = 0; i < 50; ++i) {
