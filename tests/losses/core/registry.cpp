@@ -1,8 +1,12 @@
-// A loss that is registered by a program: it is found by name, and wrong ones are refused.
+// The interface of the losses as published; a loss that is registered by a program: it is found by name, and wrong ones
+// are refused.
 #include "losses/core/registry.h"
 
 #include <cmath>
+#include <fstream>
+#include <sstream>
 
+#include "engine/names.h"
 #include "losses/core/inputs.h"
 #include "losses/core/loss.h"
 #include "tests/test.h"
@@ -31,6 +35,25 @@ Spec brier(const std::string& name, double offset = 0) {
 }
 
 }  // namespace
+
+// Who wrote a loss without its parameters gets other numbers from another default.
+TEST_CASE("the parameters of the losses, their defaults and their ranges are the published ones") {
+  std::ifstream file(std::string(VOXGRAD_SOURCE_DIR) + "/tests/golden/parameters.txt");
+  int found = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string loss, parameter, standard, range;
+    if (line.starts_with('#') || !(words >> loss >> parameter >> standard >> range)) continue;
+    for (const Parameter& one : find_spec(loss).parameters) {
+      if (one.name != parameter) continue;
+      CHECK_MESSAGE((one.standard.empty() ? "-" : one.standard) == standard, line << " instead of " << one.standard);
+      const std::string own = one.choices.empty() ? text(one.low, "..", one.high) : join(one.choices, "|");
+      CHECK_MESSAGE(own == range, line << " instead of " << own);
+      ++found;
+    }
+  }
+  CHECK(found == 288);
+}
 
 TEST_CASE("a registered loss has its place in the registry, its parameters, its value and its gradient") {
   const Spec& before = find_spec("dice");
