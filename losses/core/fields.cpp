@@ -149,7 +149,8 @@ Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t cha
   for (int c = channels == 1 && family != "penalty" ? 1 : 0; c < std::max<std::int64_t>(channels, 2); ++c)
     classes.push_back(c);
   if (family == "components" || family == "cells") return objects(family, labels, channels, spacing, dtype);
-  const Tensor t = one_hot(labels, classes, dtype);
+  const auto known = [&](const Tensor& map) { return ignore < 0 ? map : map * (1 - one_hot(labels, {ignore}, dtype)); };
+  const Tensor t = known(one_hot(labels, classes, dtype));  // a class may be what is ignored
   if (family == "border") return border(t);
   if (family == "skeleton") return tube(kind, t);
   // Without ignored voxels the distance to any other class is that of a voxel's own class, and one transform is enough.
@@ -158,7 +159,7 @@ Tensor make_field(const std::string& key, const Tensor& labels, std::int64_t cha
   if (family == "distance") return to.d;
   if (family == "region") return region(to.d, t);
   if (family == "penalty") return penalty(kind, to.d, t);
-  return signed_distance(kind, to, t, ignore < 0 ? 1 - t : 1 - t - one_hot(labels, {ignore}, dtype));
+  return signed_distance(kind, to, t, known(1 - t));
 }
 
 }  // namespace voxgrad::losses

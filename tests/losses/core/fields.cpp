@@ -219,6 +219,12 @@ TEST_CASE("ignored voxels are on no side of a border") {
       for (std::size_t i = 0; i < whole.size(); ++i)
         if (i / (whole.size() / 7) != 2) CHECK_MESSAGE(hidden[i] == whole[i], key << ' ' << i);
     }
+  // Any label may be the ignored one: the first class as well as one beyond the classes.
+  const Tensor first = random_labels({2, 6, 7}, 3, 11), beyond = first.clone();
+  for (std::int64_t i = 0; i < first.numel(); ++i)
+    if (first.data<std::uint8_t>()[i] == 0) beyond.data<std::uint8_t>()[i] = 200;
+  for (const std::string& key : losses::field_keys())
+    CHECK_MESSAGE(without(key, first, 3, 0) == without(key, beyond, 3, 200), key);
   for (const double value : without("signed:kervadec", full({1, 3, 3}, 200, DType::u8), 2, 200)) CHECK(value == 0);
 }
 
