@@ -88,6 +88,7 @@ TEST_CASE("a convolution known by hand, and its messages") {
   CHECK(contains(error_of([] { conv(zeros({1, 3, 8, 8}), zeros({64, 3, 3, 3})); }), "has 8\nhint: channels are last"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 9, 9, 4})); }), "spans 9 voxels"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 4})); }), "as many axes"));
+  CHECK(contains(error_of([&] { conv(image, zeros({})); }), "as many axes"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}), zeros({3})); }), "for 2 output channels"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}, DType::f64)); }), "one dtype"));
   CHECK(contains(error_of([&] { conv(image, zeros({2, 3, 3, 4}), {}, {.stride = {1, 1, 1}}); }), "3 values for 2"));

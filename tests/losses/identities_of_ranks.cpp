@@ -112,10 +112,12 @@ TEST_CASE("on masks the boundary loss is the mismatch weighed by its distance") 
   for (int i = 0; i < 20; ++i) {
     const HardMasks m = draw_masks(random);
     const Tensor d = distance_transform(m.sample.labels, {1}, {}, DType::f64);
-    double mismatch = 0;
+    double mismatch = 0, cubes = 0;
     for (std::int64_t v = 0; v < d.numel(); ++v)
-      if ((m.sample.logits.data<double>()[v] > 0) != (m.sample.labels.data<std::uint8_t>()[v] == 1))
+      if ((m.sample.logits.data<double>()[v] > 0) != (m.sample.labels.data<std::uint8_t>()[v] == 1)) {
         mismatch += d.data<double>()[v] / static_cast<double>(d.numel());
+        cubes += std::pow(d.data<double>()[v], 3) / static_cast<double>(d.numel());
+      }
     Sample truth = m.sample;
     truth.logits = (2 * m.sample.labels.to(DType::f64) - 1) * 1000.0;
     truth.logits = reshape(truth.logits, m.sample.logits.shape());
@@ -123,6 +125,7 @@ TEST_CASE("on masks the boundary loss is the mismatch weighed by its distance") 
     CHECK(std::fabs(gap - mismatch) <= 1e-12 * std::max(1.0, mismatch));
     // on masks (p - t)^2 is the mismatch
     CHECK(std::fabs(value_of("hausdorff_dt:one_sided=1,alpha=1", m.sample) - mismatch) <= 1e-12);
+    CHECK(std::fabs(value_of("hausdorff_dt:one_sided=1,alpha=3", m.sample) - cubes) <= 1e-12 * std::max(1.0, cubes));
   }
 }
 

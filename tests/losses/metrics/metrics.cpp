@@ -127,6 +127,7 @@ TEST_CASE("only what is asked for is computed") {
   const auto scores = score(s, s, {.classes = 2, .needs = Needs::counts});
   CHECK(scores[1].values.size() == 9);
   CHECK(std::isnan(value_of(scores[1], "hd95")));
+  CHECK(value_of(score(s, s, {.classes = 2, .needs = Needs::surfaces})[1], "hd95") == 0);
   CHECK(test::contains(test::error_of([&] { return score(s, s, {.classes = 2, .needs = Needs::probabilities}); }),
                        "no probabilities"));
 }

@@ -128,7 +128,10 @@ TEST_CASE("an IoU of exactly 1/2 is no pair, and a voxel between two objects bel
 
 TEST_CASE("voxels that the truth ignores belong to no object, and may part one") {
   const ClassScores scores = score(row("1111111"), row("1119111"), {.classes = 2, .ignore = 9})[1];
-  CHECK(scores.objects.size() == 2);
+  REQUIRE(scores.objects.size() == 2);
+  CHECK(scores.objects[0].size == 3);
+  const ClassScores wide = score(row("1111111"), row("1119111"), {.classes = 2, .ignore = 9, .spacing = {0.5, 3}})[1];
+  CHECK(wide.objects.at(0).size == 3 * 1.5);  // mm^2
   CHECK(scores[metric_index("panoptic_quality")] == 1);
 }
 
