@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // Trainings with losses that need distances: of whole cases, made once, the same bits with and without a cache.
 #include "losses/core/fields.h"
 

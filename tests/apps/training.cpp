@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // Trainings with the real program: they learn, they are repeatable to the last bit, and they leave what they promise.
 #include "apps/program/json.h"
 #include "engine/io/safetensors.h"

@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // Trainings that begin with the weights of a model: what is taken, what is drawn anew, and that it helps.
 #include "apps/training/transfer.h"
 

@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // The gradient of every loss of the registry, with every kind of value for each of its parameters, against central
 // differences: random lines, images and volumes, labels and probabilities.
 #include "tests/test.h"

@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // Runs every program of apps/examples and compares its output with the number that its first comment promises.
 #include <regex>
 
