@@ -141,6 +141,21 @@ TEST_CASE("ignored voxels influence neither value nor gradient") {
   });
 }
 
+TEST_CASE("the first class can be what is ignored, as a label beyond the classes can") {
+  for_losses(48, [](const losses::Spec&, const std::string& text, const losses::Loss& loss, const Sample& sample,
+                    losses::Context context) {
+    if (test::contains(text, "ignore=") || sample.logits.extent(-1) == 1) return;
+    std::vector<std::uint8_t> beyond = sample.labels.to_vector<std::uint8_t>();
+    std::replace(beyond.begin(), beyond.end(), std::uint8_t{0}, std::uint8_t{200});
+    context.ignore = 0;
+    const Result a = test::evaluate(loss, sample.logits, sample.labels, context);
+    context.ignore = 200;
+    const Result b = test::evaluate(loss, sample.logits, from_vector(sample.labels.shape(), beyond), context);
+    CHECK_MESSAGE(a.value == b.value, text);
+    CHECK_MESSAGE(a.gradient == b.gradient, text);
+  });
+}
+
 TEST_CASE("the label to ignore may stand in the text or come with the data") {
   Random random(46);
   for (const losses::Spec& spec : losses::registry()) {
