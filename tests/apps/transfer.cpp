@@ -169,7 +169,7 @@ TEST_CASE("a training that begins with a model is far better after a few steps, 
   // Killed before its end, and the model is gone.
   const std::string whole = folder.file("whole"), parts = folder.file("parts");
   const auto start = [&](const std::string& out) {
-    return std::vector<std::string>{"train", data, "--batch", "4", "--from", old, "--steps", "60", "-o", out};
+    return std::vector<std::string>{"train", data, "--batch", "4", "--from", old, "--steps", "120", "-o", out};
   };
   REQUIRE(program(start(whole)).code == 0);
   Running first(start(parts));
