@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // Every verb and every flag that a string of the sources names is one that the program has: nobody is sent to
 // `voxgrad something` that is not there.
 #include <algorithm>

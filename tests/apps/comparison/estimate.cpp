@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // How sure a difference of losses is: Student's t, standard errors by hand, and how often a verdict is wrong where
 // there is no difference, through the whole analysis.
 #include "apps/comparison/statistics/estimate.h"

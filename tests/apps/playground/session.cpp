@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // The part of the playground that is C++: its pictures, and a network that learns them. The page itself is tested in a
 // browser (browser.mjs), and what it says about losses by presets.mjs.
 #include "apps/playground/session.h"
