@@ -18,6 +18,11 @@ constexpr std::size_t kFewestPoints = 12;
 constexpr std::int64_t kFarthest2 = 16, kFarthest3 = 6;  // the longest shift along an axis
 constexpr std::array<int, 4> kOthers{1, 2, 5, 9};        // how many cases before this one the other masks are
 
+struct Placed {  // a point of a border, and the normal there
+  Voxel at;
+  std::array<float, 3> normal;
+};
+
 Voxel voxel_extents(const Shape& shape) { return {shape.dims() == 3 ? shape[0] : 1, shape[-2], shape[-1]}; }
 
 // A grid of values with three axes. Neighbours outside of it are the nearest inside.
@@ -170,6 +175,25 @@ void BorderSurvey::add(std::int64_t index, const data::Case& one, int ignored) {
       if (outline.group.empty() || nth(outlines_, other).group != outline.group)
         outlines.push_back(&nth(outlines_, other));
 
+  // Where a move without its shift puts the points of a border: most moves are shifts of the same points.
+  const auto placed = [&](const Outline& from, const Move& move) {
+    std::vector<Placed> points;
+    points.reserve(from.points.size());
+    for (const Point& point : from.points) {
+      Placed& to = points.emplace_back();
+      for (std::size_t k = 0; k < 3; ++k) {
+        const std::size_t axis = static_cast<std::size_t>(move.axis[k]);
+        const float scale =
+            from.extents == extents ? 1.0f : static_cast<float>(extents[axis]) / static_cast<float>(from.extents[axis]);
+        const std::int64_t place = static_cast<std::int64_t>(point.at[axis] * scale);
+        to.at[k] = move.backwards[k] ? extents[axis] - 1 - place : place;
+        to.normal[k] = move.backwards[k] ? -point.normal[axis] : point.normal[axis];
+      }
+    }
+    return points;
+  };
+  const std::vector<Placed> in_place = placed(outline, {});
+
   BorderScores scores;
   scores.index = index;
   scores.moved.assign(moves_.size(), 0);
@@ -185,39 +209,30 @@ void BorderSurvey::add(std::int64_t index, const data::Case& one, int ignored) {
     const float usual = static_cast<float>(sum / static_cast<double>(gradient.size()));
     if (usual == 0) continue;
     // Strong edges count little more than clear ones, or a few bones would decide.
-    const auto fit = [&](const Outline& from, const Move& move) {
+    const auto fit = [&](const std::vector<Placed>& points, const Voxel& shift) {
       double total = 0;
       std::int64_t inside = 0;
-      for (const Point& point : from.points) {
-        Voxel at{};
-        std::array<float, 3> normal{};
-        bool in = true;
-        for (std::size_t k = 0; k < 3; ++k) {
-          const std::size_t axis = static_cast<std::size_t>(move.axis[k]);
-          const float scale = from.extents == extents
-                                  ? 1.0f
-                                  : static_cast<float>(extents[axis]) / static_cast<float>(from.extents[axis]);
-          const std::int64_t place = static_cast<std::int64_t>(point.at[axis] * scale);
-          at[k] = (move.backwards[k] ? extents[axis] - 1 - place : place) + move.shift[k];
-          normal[k] = point.normal[axis];
-          if (move.backwards[k]) normal[k] = -normal[k];
-          in = in && at[k] >= 0 && at[k] < extents[k];
-        }
-        if (!in) continue;
+      for (const auto& [at, normal] : points) {
+        const std::int64_t z = at[0] + shift[0], y = at[1] + shift[1], x = at[2] + shift[2];
+        if (z < 0 || y < 0 || x < 0 || z >= extents[0] || y >= extents[1] || x >= extents[2]) continue;
         ++inside;
-        const auto& g = nth(gradient, image.at(at[0], at[1], at[2]));
+        const auto& g = nth(gradient, image.at(z, y, x));
         const float along = std::abs(g[0] * normal[0] + g[1] * normal[1] + g[2] * normal[2]);
         total += static_cast<double>(along / (along + usual));
       }
-      if (2 * inside < std::ssize(from.points)) return std::numeric_limits<double>::quiet_NaN();
+      if (2 * inside < std::ssize(points)) return std::numeric_limits<double>::quiet_NaN();
       return total / static_cast<double>(inside) / static_cast<double>(channels);
     };
     parallel_for(std::ssize(moves_), 64, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        nth(scores.moved, i) += static_cast<float>(fit(outline, nth(moves_, i)));
+      for (std::int64_t i = begin; i < end; ++i) {
+        const Move& move = nth(moves_, i);
+        const double score = move.is_shift() ? fit(in_place, move.shift) : fit(placed(outline, move), move.shift);
+        nth(scores.moved, i) += static_cast<float>(score);
+      }
     });
-    own += fit(outline, Move{});
-    for (std::size_t i = 1; i < outlines.size(); ++i) scores.others[i - 1] += static_cast<float>(fit(*outlines[i], {}));
+    own += fit(in_place, {});
+    for (std::size_t i = 1; i < outlines.size(); ++i)
+      scores.others[i - 1] += static_cast<float>(fit(placed(*outlines[i], {}), {}));
   }
   double sum = 0, squares = 0;
   std::int64_t count = 0;
