@@ -22,6 +22,9 @@ cmake -DROOT=. "-DVERSION=$version" -P tests/apps/packaging/versions.cmake >/dev
   not_ready "not every place states $version" "cmake -DROOT=. -DVERSION=$version -P tests/apps/packaging/versions.cmake"
 grep -Fq "## [$version]" CHANGELOG.md ||
   not_ready "CHANGELOG.md has no entry" "give what stands under [Unreleased] the head ## [$version] - $(date +%Y-%m-%d)"
+[ -n "${RELEASE_DRY:-}" ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
+  command -v google-chrome >/dev/null ||
+  not_ready "there is no Chromium" "install it: the page of the playground is tested in it"
 [ -z "$(git tag --list "v$version")" ] || not_ready "there is a tag v$version" "take the next number"
 
 out=build/release-$version
@@ -37,9 +40,9 @@ git archive --format=tar --prefix="$name/" HEAD | gzip -n9 | cmp - "$out/$name-s
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 make_packages() {
+  ./dev playground  # before the suite is configured, so that the tests of the page are not skipped
   cmake --preset release -DVOXGRAD_INSTRUCTION_SETS=all
   cmake --build --preset release
-  ./dev playground  # so that its tests are not skipped
   ctest --preset release
   # Each file by itself, with warnings as errors: the check of a change compiles several as one.
   cmake --preset dev
