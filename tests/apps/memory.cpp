@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::int64_t kMiB = 1 << 20;
 
+struct Refusal {
+  std::string message, hint;
+};
+
 // A machine on which a step takes 1 KiB for each pixel, and the rest 10 MiB.
 struct Machine {
   std::int64_t usual_batch = 8, usual_side = 256, pool = 1 << 30;
@@ -43,8 +47,7 @@ struct Machine {
         config, limit, [&](const TrainConfig& wish, std::int64_t most) { return plan_of(wish, most); },
         [&](const Plan& plan) { return measure(plan); });
   }
-  // The message and the hint of the refusal.
-  std::pair<std::string, std::string> refusal(TrainConfig config, std::int64_t limit) const {
+  Refusal refusal(TrainConfig config, std::int64_t limit) const {
     try {
       fit(config, limit);
     } catch (const Error& error) {
@@ -100,9 +103,10 @@ TEST_CASE("a plan that fits stays as it is; else the batch is made smaller, then
 
 TEST_CASE("what was asked for is refused with its bytes and with what fits, after all else was made smaller") {
   const Machine machine;
-  const auto [both, fits] = machine.refusal(settings(16, "128x128"), 100 * kMiB);
-  CHECK_MESSAGE(contains(both, "--max-memory 100 MiB: a batch of 16 and a patch of 128x128 take 266 MiB"), both);
-  CHECK_MESSAGE(contains(fits, "--batch 4 --patch 128x128 takes 74 MiB"), fits);
+  const Refusal both = machine.refusal(settings(16, "128x128"), 100 * kMiB);
+  CHECK_MESSAGE(contains(both.message, "--max-memory 100 MiB: a batch of 16 and a patch of 128x128 take 266 MiB"),
+                both.message);
+  CHECK_MESSAGE(contains(both.hint, "--batch 4 --patch 128x128 takes 74 MiB"), both.hint);
 
   TrainConfig batch = settings(8, "");  // the patch is free
   CHECK(machine.fit(batch, 138 * kMiB).plan.config.patch == "128x128");
@@ -110,11 +114,11 @@ TEST_CASE("what was asked for is refused with its bytes and with what fits, afte
   TrainConfig patch = settings(0, "256x256");
   CHECK(machine.fit(patch, 138 * kMiB).plan.config.batch == 2);
   CHECK(patch.patch == "256x256");
-  CHECK(contains(machine.refusal(patch, 50 * kMiB).second, "--batch 1 --patch 128x256 takes 42 MiB"));
+  CHECK(contains(machine.refusal(patch, 50 * kMiB).hint, "--batch 1 --patch 128x256 takes 42 MiB"));
 
-  const auto [nothing, less] = machine.refusal(settings(0, ""), 10 * kMiB);
-  CHECK_MESSAGE(contains(nothing, "and even a batch of 1 and a patch of 32x32 take 11 MiB"), nothing);
-  CHECK_MESSAGE(contains(less, "--base"), less);
+  const Refusal nothing = machine.refusal(settings(0, ""), 10 * kMiB);
+  CHECK_MESSAGE(contains(nothing.message, "and even a batch of 1 and a patch of 32x32 take 11 MiB"), nothing.message);
+  CHECK_MESSAGE(contains(nothing.hint, "--base"), nothing.hint);
 }
 
 TEST_CASE("a plan that runs out of memory does not fit") {

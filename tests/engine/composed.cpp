@@ -264,12 +264,12 @@ TEST_CASE("transposed convolution and pooling in one pass") {
 
 TEST_CASE("graphs with deferred normalisations have the values and gradients of the operations they stand for") {
   for (const Activation activation : {Activation::none, Activation::relu, Activation::leaky_relu})
-    for (const auto& [groups, training] : {std::pair{0, true}, {0, false}, {1, true}, {2, true}, {4, true}}) {
-      const Chain chain(groups, training, activation);
+    for (const auto& norm : {std::pair{0, true}, {0, false}, {1, true}, {2, true}, {4, true}}) {
+      const Chain chain(norm.first, norm.second, activation);
       const Tensor mean = chain.running(0.1), variance = chain.running(0.7);
       const Tensor mean2 = mean.clone(), variance2 = variance.clone();
       const Tensor value = chain.deferred_result(mean, variance), expected = chain.plain_result(mean2, variance2);
-      INFO(groups, " groups, training ", training);
+      INFO(norm.first, " groups, training ", norm.second);
       CHECK(normalised_error(value, expected) <= 1e-12);
       CHECK(normalised_error(mean, mean2) <= 1e-12);
       CHECK(normalised_error(variance, variance2) <= 1e-12);

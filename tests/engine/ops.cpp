@@ -193,9 +193,9 @@ TEST_CASE("an undefined tensor is refused by every operation, by name") {
       {"select_largest", [&] { select_largest(none, 1); }},
       {"lovasz_slope", [&] { lovasz_slope(map, none); }},
   };
-  for (const auto& [name, call] : calls) {
-    const std::string message = error_of(call);
-    CHECK_MESSAGE(message.starts_with(std::string(name) + ": "), name << ": " << message);
+  for (const auto& call : calls) {
+    const std::string message = error_of(call.second);
+    CHECK_MESSAGE(message.starts_with(std::string(call.first) + ": "), call.first << ": " << message);
   }
 }
 

@@ -142,10 +142,10 @@ TEST_CASE("spacing scales distances in mm") {
   const Sample sample = draw_sample(random, {2, 4, 5, 2});
   losses::Context twice;
   twice.spacing = {2, 2};
-  for (const auto& [text, factor] :
-       {std::pair("boundary:sdf=plain,unit=mm", 2.0), std::pair("hausdorff_dt:unit=mm", 4.0)}) {
-    const double value = make_loss(text)(sample.logits, sample.labels, twice).item();
-    CHECK_MESSAGE(std::fabs(value - factor * value_of(text, sample)) <= 1e-12 * std::fabs(value), text);
+  for (const auto& loss : {std::pair("boundary:sdf=plain,unit=mm", 2.0), std::pair("hausdorff_dt:unit=mm", 4.0)}) {
+    const double value = make_loss(loss.first)(sample.logits, sample.labels, twice).item();
+    const double expected = loss.second * value_of(loss.first, sample);
+    CHECK_MESSAGE(std::fabs(value - expected) <= 1e-12 * std::fabs(value), loss.first);
   }
   CHECK(std::fabs(result_of("dpce", sample, twice).value - value_of("dpce", sample)) <= 1e-12);
 }

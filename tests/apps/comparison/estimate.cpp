@@ -173,11 +173,11 @@ TEST_CASE("without a difference, verdicts are wrong at most as often as they say
       {"thirty slices of each of 20 patients", {.units = 20, .cases_per_unit = 30, .groups = true}},
   };
   Random random(21);
-  for (const auto& [name, world] : settings) {
-    const int tried = world.losses > 10 ? trials() / 4 : trials();
-    const double wrong = false_verdicts(world, tried, random);
-    MESSAGE(name << ": " << wrong << " of " << tried);
-    CHECK_MESSAGE(wrong < 0.05 + 3 * std::sqrt(0.05 * 0.95 / tried), name, ": ", wrong);
+  for (const Setting& setting : settings) {
+    const int tried = setting.world.losses > 10 ? trials() / 4 : trials();
+    const double wrong = false_verdicts(setting.world, tried, random);
+    MESSAGE(setting.name << ": " << wrong << " of " << tried);
+    CHECK_MESSAGE(wrong < 0.05 + 3 * std::sqrt(0.05 * 0.95 / tried), setting.name, ": ", wrong);
   }
   // Slices that count as patients: this is the fault that the groups mend.
   CHECK(false_verdicts({.units = 12, .cases_per_unit = 6, .training_sd = 0}, trials(), random) > 0.3);

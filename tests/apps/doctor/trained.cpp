@@ -9,10 +9,11 @@ using namespace voxgrad::test;
 
 TEST_CASE("trainings on bundled datasets give no failure") {
   const Folder folder;
-  const std::vector<std::pair<std::string, std::string>> trainings{// and steps, until all four organs are found
-                                                                   {"nuclei2d", "100"},
-                                                                   {"organs2d", "400"}};
-  for (const auto& [name, steps] : trainings) {
+  struct Training {
+    std::string name, steps;  // until all four organs are found
+  };
+  for (const Training& training : {Training{"nuclei2d", "100"}, Training{"organs2d", "400"}}) {
+    const std::string &name = training.name, &steps = training.steps;
     const std::string run = folder.file(name);
     const Outcome outcome =
         program({"train", std::string(VOXGRAD_SOURCE_DIR) + "/data/bundled/" + name + ".h5", "-o", run, "--base", "8",

@@ -39,7 +39,8 @@ TEST_CASE("folders of images and of masks are known by their usual names, in any
                                                         {"JPEGImages", "SegmentationClass"}}) {
     const Folder folder;
     write_pairs(folder, {images + "/b.png", images + "/a.png"}, {masks + "/a.png", masks + "/b.png"});
-    CHECK_MESSAGE(pairs_in(folder.file("")) == Names({"a -> a.png", "b -> b.png"}), images);
+    const std::string where = images;
+    CHECK_MESSAGE(pairs_in(folder.file("")) == Names({"a -> a.png", "b -> b.png"}), where);
   }
 }
 
@@ -57,7 +58,8 @@ TEST_CASE("the mask of an image has its name, or a word or leading zeros more") 
                                                                                     {"scan_image", "scan_mask"}}) {
     const Folder folder;
     write_pairs(folder, {"images/" + image + ".png", "images/zz.png"}, {"masks/" + mask + ".png", "masks/zz.png"});
-    CHECK_MESSAGE(error_of([&] { pairs_in(folder.file("")); }).empty(), image, " ", mask);
+    const std::string names = image + " " + mask;
+    CHECK_MESSAGE(error_of([&] { pairs_in(folder.file("")); }).empty(), names);
     CHECK(pairs_in(folder.file(""))[0] == image + " -> " + mask + ".png");
   }
 }

@@ -85,8 +85,10 @@ TEST_CASE("every metric equals the reference for every pair of masks, empty ones
   CHECK(pairs.size() == 14);
   for (const Pair& pair : pairs) {
     CHECK(pair.values.size() == 21);
-    for (const auto& [name, want] : pair.values)
-      CHECK_MESSAGE(same(found(pair, name), want), pair.id, " ", name, ": ", found(pair, name), " instead of ", want);
+    for (const auto& value : pair.values) {
+      const double seen = found(pair, value.first);
+      CHECK_MESSAGE(same(seen, value.second), pair.id, " ", value.first, ": ", seen, " instead of ", value.second);
+    }
   }
 }
 
