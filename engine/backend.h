@@ -28,7 +28,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual Device device() const = 0;
-  virtual std::string description() const = 0;  // "CPU, AVX-512, OpenBLAS SkylakeX"
+  virtual std::string description() const = 0;  // "CPU, baseline, OpenBLAS Nehalem"
   virtual Pool& pool() = 0;
   virtual void synchronise() {}
   // Records what work() would run, without running it. `memory` is roughly the number of bytes that it allocates.

@@ -1,5 +1,5 @@
-// `voxgrad info` prints the version of the program, the instruction set that it uses, the number of threads, and
-// whether there is a card.
+// `voxgrad info` prints the version of the program, the instruction set and the matrix products that it uses, the
+// number of threads, and whether there is a card.
 #include "apps/program/manifest.h"
 #include "apps/verbs/verbs.h"
 
@@ -18,7 +18,8 @@ void info(const Common& common) {
 }  // namespace
 
 void add_info(Program& program) {
-  program.verb("info", "version, instruction set, BLAS, threads, devices", [&program] { info(program.common()); });
+  program.verb("info", "version, compiler, instruction set, matrix products, threads, devices",
+               [&program] { info(program.common()); });
 }
 
 }  // namespace voxgrad::apps

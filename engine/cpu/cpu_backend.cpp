@@ -4,6 +4,7 @@
 #include <string>
 #include <type_traits>
 
+#include "engine/cpu/gemm.h"
 #include "engine/cpu/isa.h"
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
@@ -150,7 +151,7 @@ std::unique_ptr<Backend> make_backend(std::unique_ptr<Pool> pool) {
 
 std::string CpuBackend::description() const {
   constexpr const char* kNames[] = {"baseline", "AVX2", "AVX-512"};
-  return std::string("CPU, ") + kNames[VOXGRAD_ISA_LEVEL];
+  return std::string("CPU, ") + kNames[VOXGRAD_ISA_LEVEL] + ", " + blas_description();
 }
 
 void CpuBackend::copy(void* to, Device, const void* from, Device, std::size_t bytes) {

@@ -113,6 +113,7 @@ void builtin(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<T> a, Matrix
 struct OpenBlas {
   decltype(&cblas_sgemm) sgemm = nullptr;  // null if OpenBLAS is not installed
   decltype(&cblas_dgemm) dgemm = nullptr;
+  std::string core;  // the processor for which its kernels are
 };
 
 // OpenBLAS starts threads as soon as it is loaded: most programs would wait for threads that they never use, and
@@ -121,7 +122,7 @@ OpenBlas load_openblas() {
   constexpr int kThreads = 1;  // threads come from parallel_for
 #ifdef VOXGRAD_OPENBLAS_LINKED
   openblas_set_num_threads(kThreads);
-  return {cblas_sgemm, cblas_dgemm};
+  return {cblas_sgemm, cblas_dgemm, openblas_get_corename()};
 #else
   void* const library = ::dlopen(VOXGRAD_OPENBLAS, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return {};
@@ -131,10 +132,12 @@ OpenBlas load_openblas() {
   };
   OpenBlas found;
   void (*set_threads)(int) = nullptr;
+  char* (*core)() = nullptr;
   if (!find(found.sgemm, "cblas_sgemm") || !find(found.dgemm, "cblas_dgemm") ||
       !find(set_threads, "openblas_set_num_threads"))
     return {};
   set_threads(kThreads);
+  if (find(core, "openblas_get_corename")) found.core = core();
   return found;
 #endif
 }
@@ -176,6 +179,13 @@ Blas chosen_blas() {
   if (std::string(wish) == "openblas" && has_openblas()) return Blas::openblas;
   throw Error(ErrorKind::usage, text("VOXGRAD_GEMM=", wish, " is unknown, not in this build or not installed"),
               "use builtin, or openblas in a build with -DVOXGRAD_BLAS=openblas, or unset it");
+}
+
+std::string blas_description() {
+#ifdef VOXGRAD_OPENBLAS
+  if (chosen_blas() == Blas::openblas) return "OpenBLAS " + openblas().core;
+#endif
+  return "built-in matrix products";
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace voxgrad::cpu::VOXGRAD_ISA {
 
@@ -12,6 +13,7 @@ enum class Blas { builtin, openblas };
 // The implementation that VOXGRAD_GEMM names. By default it is OpenBLAS where this code has only the baseline vectors,
 // and the built-in one with AVX (README.md, decision 2). Error(usage) if the value is unknown or not in this build.
 Blas chosen_blas();
+std::string blas_description();  // of the chosen one: "built-in matrix products", "OpenBLAS SkylakeX"
 
 // An operand. Element (row, column) is data[row * ld + column], or data[column * ld + row] if transposed.
 template <class T>
