@@ -156,9 +156,10 @@ Program::Program()
   app_.set_version_flag("--version", std::string("voxgrad ") + version());
   app_.add_option("--device", common_.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app_.add_flag("--tf32", common_.tf32, "products of f32 with factors of 10 bits: faster on a card");
-  app_.add_flag("--fast", common_.fast, "algorithms of a card whose last bits change from run to run are welcome too");
+  app_.add_flag("--fast", common_.fast,
+                "on a card, also take faster algorithms whose last bits change from run to run");
   app_.add_option("--threads", common_.threads, "threads; 0: all cores")->check(CLI::Range(0, 1024));
-  app_.add_option("--seed", common_.seed, "of everything random")->check([](const std::string& word) {
+  app_.add_option("--seed", common_.seed, "seed of all random numbers")->check([](const std::string& word) {
     return word.starts_with("-") ? "must not be negative, got " + word : std::string();  // it would wrap
   });
   app_.add_flag("--json", common_.json, "one JSON document on stdout");
@@ -174,6 +175,7 @@ CLI::App& Program::verb(const std::string& name, const std::string& summary, std
                         CLI::App* parent) {
   CLI::App* const added = (parent != nullptr ? parent : &app_)->add_subcommand(name, summary);
   added->fallthrough();
+  added->footer("Flags of every verb, such as --device, --threads, --seed and --config: voxgrad --help");
   runs_[added] = std::move(run);
   return *added;
 }
@@ -184,8 +186,11 @@ bool Program::parse(int argc, const char* const* argv) {
     app_.parse(argc, argv);
     return true;
   } catch (const CLI::CallForHelp&) {
-    const auto verbs = chosen(app_);
-    print_text((verbs.empty() ? app_ : *verbs.back()).help());
+    auto verbs = chosen(app_);
+    const CLI::App& app = verbs.empty() ? app_ : *verbs.back();
+    std::string before;  // what stands before its name in a command
+    if (!verbs.empty()) verbs.pop_back(), before = verbs.empty() ? "voxgrad" : "voxgrad " + name_of(verbs);
+    print_text(app.help(before));
   } catch (const CLI::CallForVersion&) {
     print_text(app_.version() + "\n");
   } catch (const CLI::ConfigError& error) {

@@ -38,18 +38,18 @@ struct TrainConfig {
 // with an underscore for each hyphen.
 template <class Config, class F>
 void visit_settings(Config& c, F&& f) {
-  f("data", c.data, "dataset file (HDF5, format 1)");
+  f("data", c.data, "dataset file (HDF5, format 1); left out with --resume");
   f("from", c.from,
     "run or model whose weights the training begins with; its network is taken, too, but for options that are given");
   f("label_map", c.label_map, "stored label:class pairs, e.g. 0:0,255:1");
   f("fold", c.fold, "k/n: test on fold k of n (0 ..), validate on the next; empty: the splits of the file");
   f("loss", c.loss, "the loss as text, e.g. dice_ce or 0.7*dice+1.3*ce:weights=1/5 (see `voxgrad losses`)");
   f("targets", c.targets,
-    "the truth of the loss: labels, probabilities (the label probabilities of the file), or auto: these if it has "
-    "them");
+    "the truth of the loss: labels, probabilities (the label probabilities of the file), or auto: the probabilities if "
+    "the file has them");
   f("dims", c.dims, "axes of the network, 2 or 3; 2 segments volumes slice by slice; 0: from the data");
   f("base", c.base, "channels of the first level; 0: 16");
-  f("depth", c.depth, "levels of the U-Net; 0: until the bottleneck has 4 voxels, at most 5 in 2-D, 4 in 3-D");
+  f("depth", c.depth, "levels of the U-Net; 0: as long as 8 voxels are left along an axis, at most 5 in 2-D, 4 in 3-D");
   f("kernels", c.kernels,
     "spacing: 1 along the axis of thick slices until the voxels are cubes; full: 3 everywhere; empty: spacing");
   f("norm", c.norm, "batch, instance, group or none");
@@ -57,17 +57,17 @@ void visit_settings(Config& c, F&& f) {
   f("dropout", c.dropout, "share of channels dropped after each block, 0 .. 1");
   f("deep_supervision", c.deep_supervision, "the loss at every resolution, weights 2^-k");
   f("amp", c.amp, "mixed precision on a card: maps in bf16, everything that is learned in f32");
-  f("crop", c.crop, "images to the box of the voxels that are not 0: on, off, or auto: if much is outside");
+  f("crop", c.crop, "cut images to the box of the voxels that are not 0: on, off, or auto: if much is outside");
   f("spacing", c.spacing,
-    "that all images are resampled to: 1x0.5x0.5, none, or auto: the median, if the training cases differ");
+    "spacing to which all images are resampled: 1x0.5x0.5, none, or auto: the median, if the training cases differ");
   f("normalise", c.normalise,
     "intensities: case, mask (voxels that are not 0), dataset (clipped, as for CT), rgb (by 255), none, or auto");
   f("patch", c.patch, "size of a training patch, 128 or 96x96x64; empty: the case, at most 256^2 or 64^3 voxels");
   f("batch", c.batch, "patches per step; 0: by voxels");
   f("epochs", c.epochs, "length of the training; 0: see --steps");
   f("steps", c.steps,
-    "length of the training in optimiser steps; 0: six patches of every case, or 80 million voxels, in 600 to 3000 "
-    "steps");
+    "length of the training in optimiser steps; 0: six patches of every case, at least 80 million voxels, in 600 to "
+    "3000 steps");
   f("lr", c.lr, "largest learning rate; 0: the default of the optimiser");
   f("optimizer", c.optimizer, "adamw, adam or sgd");
   f("schedule", c.schedule, "of the learning rate: cosine, poly or constant");
@@ -80,7 +80,7 @@ void visit_settings(Config& c, F&& f) {
   f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
   f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
   f("validate_cases", c.validate_cases,
-    "validation cases that are looked at, evenly spread; 0: so many, and so often, that it takes a tenth of the time");
+    "validation cases that are looked at, evenly spread; 0: as many, and as often, as a tenth of the time allows");
   f("patience", c.patience, "stop when so many validations in a row brought no better Dice; 0: never");
   f("clean_up", c.clean_up,
     "auto: of all foreground, and of each class, only the largest component is kept if the validation Dice gains; off");

@@ -62,9 +62,13 @@ void add_network_options(CLI::App& verb, BenchArguments& a) {
   verb.add_option("--channels", a.channels, "of the input");
   verb.add_option("--batch", a.batch, "images per step; 0: 4, or 1 volume");
   verb.add_option("--patch", a.patch, "extents, 128 or 96x96x64; empty: 128 in 2-D, 48 in 3-D");
+  verb.add_option("--weights", a.weights, "safetensors file to start from (PyTorch's names)");
+}
+
+void add_training_options(CLI::App& verb, BenchArguments& a) {
+  add_network_options(verb, a);
   verb.add_option("--loss", a.loss, "the loss as text");
   verb.add_option("--optimizer", a.optimizer, "adamw, adam or sgd");
-  verb.add_option("--weights", a.weights, "safetensors file to start from (PyTorch's names)");
 }
 
 }  // namespace
@@ -93,7 +97,7 @@ void add_bench(Program& program) {
     if (!a.dump.empty()) write_dump(a);
     return bench_train(a);
   });
-  add_network_options(train.first, train.second);
+  add_training_options(train.first, train.second);
   train.first.add_option("--dump", train.second.dump,
                          "also write weights, inputs and results of one step, for a twin in another framework");
 
@@ -102,7 +106,7 @@ void add_bench(Program& program) {
 
   const auto memory = add("memory", "how the memory of the tensors moves in one training step", bench_memory);
   memory.first.remove_option(memory.first.get_option("--repeats"));
-  add_network_options(memory.first, memory.second);
+  add_training_options(memory.first, memory.second);
 
   const auto conv = add("conv", "each convolution of the network, in its three passes",
                         [](const BenchArguments& a) { return bench_conv(a, a.explain); });
@@ -119,6 +123,7 @@ void add_bench(Program& program) {
 
   const auto kernels = add("kernels", "kernels that move maps, against a copy",
                            [](const BenchArguments& a) { return bench_kernels(a, parse_shape(a.shape, 3, 5), a.amp); });
+  kernels.first.remove_option(kernels.first.get_option("--classes"));
   kernels.second.shape = "4,128,128,32";
   kernels.first.add_option("--shape", kernels.second.shape, "of the map: samples, even extents, channels");
   kernels.first.add_flag("--amp", kernels.second.amp, "maps in bf16, on a card");
@@ -126,6 +131,7 @@ void add_bench(Program& program) {
   const auto loader =
       add("loader", "batches of a dataset, made by 0 (the caller), 1 and 2 threads, and each kind of change",
           [](const BenchArguments& a) { return bench_loader(a, a.data, a.augment, a.patch, a.batch); });
+  loader.first.remove_option(loader.first.get_option("--classes"));
   loader.first.add_option("data", loader.second.data, "dataset file")->required();
   loader.first.add_option("--augment", loader.second.augment, "as in `train`");
   loader.first.add_option("--patch", loader.second.patch, "as in `train`");

@@ -170,7 +170,7 @@ void add_compare(Program& program) {
   verb.add_option("files", options.datasets, "dataset files");
   verb.add_option("--losses", arguments->losses, "losses as text, separated by commas, or `all`");
   verb.add_option("--seeds", options.seeds, "runs per loss and dataset, with seeds --seed, --seed + 1, ..");
-  verb.add_option("--folds", options.folds, "cross-validation, from 3; 0: the splits of the file");
+  verb.add_option("--folds", options.folds, "folds of a cross-validation, 3 or more; 0: the splits of the file");
   verb.add_flag("--tune", options.tune, "the best of three learning rates for every loss");
   verb.add_option("--baseline", options.baseline, "the loss the others are compared with; empty: dice_ce");
   verb.add_option("--preset", arguments->preset, presets);

@@ -153,7 +153,7 @@ void import_verb(const ImportFlags& flags, const Common& common) {
 
 void add_import(Program& program) {
   const auto flags = std::make_shared<ImportFlags>();
-  CLI::App& verb = program.verb("import", "make a dataset of images of others, or a model of weights of others",
+  CLI::App& verb = program.verb("import", "make a dataset of your images, or a model of the weights of another program",
                                 [flags, &program] { import_verb(*flags, program.common()); });
   verb.add_option("paths", flags->paths,
                   "a folder with images and masks, two folders (images, masks), or files; with --weights one file")

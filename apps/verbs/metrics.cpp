@@ -136,7 +136,8 @@ class Labels {
     std::string folder = (fs::temp_directory_path() / "voxgrad-masks-XXXXXX").string();
     if (::mkdtemp(folder.data()) == nullptr) throw Error(ErrorKind::io, "cannot make the folder " + folder);
     folder_ = folder;
-    file_ = (fs::path(folder) / (fs::path(path).filename().string() + ".h5")).string();
+    const fs::path given = fs::absolute(path).lexically_normal();  // errors have its name, also that of masks/
+    file_ = (fs::path(folder) / (given.has_filename() ? given : given.parent_path()).filename()).string();
     try {
       data::store_masks(path, file_, id);
     } catch (...) {

@@ -326,7 +326,7 @@ void add_train(Program& program) {
   verb.add_option("--max-memory", options->max_memory,
                   "the memory that all may take, e.g. 2GiB or 800MiB: batch and patch are made smaller until they fit");
   add_watch_flag(verb, options->watch);
-  verb.add_flag("--dry-run", options->dry_run, "print shapes, parameters, memory and a time estimate, and stop")
+  verb.add_flag("--dry-run", options->dry_run, "print the plan with its reasons, the memory and the time, and stop")
       ->configurable(false);
 }
 

@@ -28,6 +28,8 @@ TEST_CASE("--json is one well-formed document, for every verb that has results")
   const Folder folder;
   const std::string data = phantom_file(folder, "organs2d", 10, {48, 48}), run = folder.file("run");
   CHECK(json_of({"info"})["threads"] >= 1);
+  const std::string cpu = json_of({"info"})["cpu"];  // and by whom matrices are multiplied
+  CHECK_MESSAGE((contains(cpu, ", built-in matrix products") || contains(cpu, ", OpenBLAS ")), cpu);
   CHECK(json_of({"synth", "--list"}).size() >= 6);
   CHECK(json_of({"synth", "nuclei2d", "--cases", "8", "--size", "32", "-o", folder.file("x.h5")})["written"][0] ==
         folder.file("x.h5"));
@@ -120,6 +122,8 @@ TEST_CASE("help and version") {
     CHECK(contains(help.out, "Usage:"));
   }
   CHECK(contains(program({"train", "--help"}).out, "--deep-supervision"));
+  CHECK(contains(program({"train", "--help"}).out, "Usage: voxgrad train [OPTIONS] [data]\n"));
+  CHECK(contains(program({"losses", "eval", "--help"}).out, "Usage: voxgrad losses eval [OPTIONS]"));
 }
 
 TEST_CASE("the losses are listed, explained, and written as Markdown") {

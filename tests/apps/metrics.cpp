@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "apps/program/json.h"
+#include "data/formats/png.h"
 #include "data/h5/h5_writer.h"
 #include "tests/apps/support.h"
 
@@ -104,6 +105,14 @@ TEST_CASE("masks of 0 and 255 are refused as in a dataset, and a map of each fil
   CHECK(class_one(program({"metrics", g, s, "--prediction-map", "0:0,255:1", "--json"}))["dice"] == 1.0);
   CHECK(class_one(program(
             {"metrics", g, g, "--label-map", "0:0,255:1", "--prediction-map", "0:0,255:1", "--json"}))["dice"] == 1.0);
+
+  std::filesystem::create_directory(folder.file("images"));  // a folder is named as it is, whatever its path ends with
+  write_bytes(folder.file("images/a.png"), data::to_png({4, 6, 1}, 8, masks));
+  for (const char* path : {"images", "images/"}) {
+    const Outcome images = program({"metrics", folder.file(path), g, "--label-map", "0:0,255:1"});
+    CHECK(images.code == 3);
+    CHECK_MESSAGE(contains(images.err, "value 255 outside 0..1 (dataset /cases/a/label of images)"), images.err);
+  }
 }
 
 namespace {

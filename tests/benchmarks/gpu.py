@@ -193,7 +193,7 @@ def main():
     parser.add_argument("--out", default=str(ROOT / "tests/benchmarks/results"), help="folder of the results")
     a = parser.parse_args()
     rows = Rows(a)
-    about = dict(machine(), command="python " + " ".join(sys.argv))
+    about = dict(machine(), command="python3 " + " ".join(sys.argv))
     card = about["voxgrad"]["cuda"]["description"]
     name = a.name or re.sub(r"[^a-z0-9]+", "_", card.split(",")[0].lower())
     head = (f"# Speed on a card\n\n{card}; voxgrad {about['commit']}. `{about['command']}`\n\n"

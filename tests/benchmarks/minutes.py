@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The Dice on the test cases after some minutes: voxgrad against a plain PyTorch U-Net with twice the time.
 
-  python tests/benchmarks/minutes.py --files a.h5 b.h5 [--minutes 1,3,10] [--seeds 3] [--peer-factor 2]
+  python3 tests/benchmarks/minutes.py --files a.h5 b.h5 [--minutes 1,3,10] [--seeds 3] [--peer-factor 2]
 
 Both have the same splits, network, patch, batch, rate, augmentation and preparation of the cases: the peer does what
 `voxgrad train FILE --time .. --dry-run --json` says (minutes_peer.py). The minutes are those of the whole process. Both
@@ -112,7 +112,7 @@ def checked(parser, tiny):
 
 
 def results_of(a, title, name, tables, text):
-    about = dict(machine(), command="python " + " ".join(sys.argv))
+    about = dict(machine(), command="python3 " + " ".join(sys.argv))
     try:
         import torch
         about["torch"] = str(torch.__version__)

@@ -72,7 +72,7 @@ def main():
         "pytorch": ("Losses called from PyTorch: value and gradient", pytorch.table),
         "distance": ("Distance transform", distance.table),
     }
-    about = dict(machine(), torch=str(torch.__version__), command="python " + " ".join(sys.argv))
+    about = dict(machine(), torch=str(torch.__version__), command="python3 " + " ".join(sys.argv))
     head = (f"# Speed against peers\n\n{about['cpu']}, {about['cores']} cores; voxgrad {about['commit']} "
             f"({about['voxgrad']['cpu']}), PyTorch {about['torch']}. `{about['command']}`\n\n"
             f"Medians of {a.rounds} rounds in turns. PyTorch runs in the faster of its two layouts.\n")
