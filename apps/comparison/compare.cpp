@@ -225,10 +225,15 @@ class Runner {
     if (!fs::exists(file)) return std::nullopt;
     const Json json = read_json(file);
     const DatasetChecksums& sums = protocol_.checksums(task);
+    const std::uint32_t description =
+        checksum_of_description(protocol_.dataset(task).info(), {plan.loader.cases, plan.val, plan.test});
     const std::string differs = reading(file, ErrorKind::data, [&] {
       const Json& data = json.at("dataset");
-      const bool same_data = data.at("images_crc32") == sums.images && data.at("labels_crc32") == sums.labels;
-      return same_data ? difference(json.at("config"), to_json(plan.config)) : "other data";
+      if (data.at("images_crc32") != sums.images || data.at("labels_crc32") != sums.labels)
+        return std::string("other images or labels");
+      if (data.value("description_crc32", description) != description)  // runs from before this key have none
+        return std::string("the dataset had other splits, groups, spacing or names");
+      return difference(json.at("config"), to_json(plan.config));
     });
     if (!differs.empty())
       throw Error(ErrorKind::usage, path + ": a run of another protocol: " + differs,
@@ -273,6 +278,7 @@ class Runner {
 
 Comparison compare(const CompareOptions& options, Device device, Console& console) {
   const SignalGuard guard;
+  require_own_directory(options.out);
   std::optional<Processes> processes;
   if (options.jobs > 1 && !options.merge) {
     if (device == Device::cuda)

@@ -59,6 +59,24 @@ std::string command_of(const CompareOptions& options) {
   return command + " -o AGAIN";
 }
 
+void require_own_directory(const std::string& directory) {
+  const auto refuse = [&](const char* name) {
+    throw Error(ErrorKind::usage, directory + "/" + name + " is there, and no comparison has written it",
+                "give the comparison a directory of its own with -o");
+  };
+  const std::string results = directory + "/results.json";
+  if (fs::exists(results)) {
+    const Json json = Json::parse(read_text(results), nullptr, false);
+    if (!json.is_object() || !json.contains("protocol")) refuse("results.json");
+    return;
+  }
+  if (!fs::is_directory(directory)) return;
+  for (fs::recursive_directory_iterator at(directory), end; at != end; ++at)
+    if (at.depth() >= 2 && at->path().filename() == "log.jsonl") return;  // its runs are there
+  for (const char* name : {"results.csv", "report.html", "overlays", "paper"})
+    if (fs::exists(directory + "/" + name)) refuse(name);
+}
+
 Comparison read_comparison(const std::string& directory) {
   const std::string path = directory + "/results.json";
   if (!fs::exists(path))

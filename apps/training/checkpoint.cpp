@@ -41,6 +41,7 @@ std::uint32_t checksum_of_description(const data::DatasetInfo& info,
     all += '\n';
     for (const std::int64_t index : split) all += text(index, ' ');
   }
+  if (info.ignore_label >= 0) all += text("\nignore ", info.ignore_label);
   return crc32(std::as_bytes(std::span(all)), 0);
 }
 

@@ -83,6 +83,21 @@ void RunDirectory::remove_files() const {
   fs::remove_all(file("live"), ignored);
 }
 
+std::string RunDirectory::file_of_others(bool had_log) const {
+  if (had_log) {  // that of a training is empty, or has an event in every line
+    std::ifstream in(file("log.jsonl"));
+    std::string line;
+    if (!std::getline(in, line)) return "";
+    const Json event = Json::parse(line, nullptr, false);
+    return event.is_object() && event.contains("event") ? "" : "log.jsonl";
+  }
+  for (const char* name : kFiles)
+    if (fs::exists(file(name))) return name;
+  for (const char* name : {"live", "report.html", "overlays"})
+    if (fs::exists(file(name))) return name;
+  return "";
+}
+
 void RunDirectory::remove_temporaries() const {
   std::error_code ignored;
   for (const char* name : kFiles) fs::remove(file(text(name, ".tmp")), ignored);
@@ -94,8 +109,15 @@ RunDirectory RunDirectory::create(const std::string& path) {
   std::error_code code;
   fs::create_directories(path, code);
   if (code) fail("cannot make the run directory", path, code.value());
+  const bool had_log = exists(path);
   // The lock is taken first: of two processes that start at once, one makes the run and the other is refused.
   RunDirectory run(path, open_log(path, O_CREAT), true);
+  if (const std::string name = run.file_of_others(had_log); !name.empty()) {
+    run.created_ = run.unused_ = false;
+    if (!had_log) fs::remove(run.file("log.jsonl"), code);
+    throw Error(ErrorKind::usage, "run directory " + path + ": " + name + " is there, and no training has written it",
+                "choose another directory with -o");
+  }
   if (fs::exists(run.file("last.safetensors")) || fs::exists(run.file("previous.safetensors"))) {
     run.created_ = run.unused_ = false;
     throw Error(ErrorKind::usage, "run directory " + path + ": a run is in it already",

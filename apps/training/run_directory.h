@@ -19,7 +19,8 @@ void write_text(const std::string& path, const std::string& contents);
 
 class RunDirectory {
  public:
-  // Makes the directory and its parents. Throws Error(usage) if a run is in it already, Error(io) if it cannot be made.
+  // Makes the directory and its parents. Throws Error(usage) if a run is in it already, or a file of somebody else
+  // that a training would replace, Error(io) if it cannot be made.
   // What a run without a checkpoint has left there is removed, because it cannot be resumed.
   static RunDirectory create(const std::string& path);
   // Opens the directory of a run, and removes what a killed process has half written. Throws Error(io) if there is no
@@ -52,6 +53,9 @@ class RunDirectory {
 
  private:
   RunDirectory(std::string path, int log, bool created);
+  // Returns the name of a file that a training would replace although no training has written it; empty if there is
+  // none.
+  std::string file_of_others(bool had_log) const;
   void remove_files() const;
   void remove_temporaries() const;
   std::string path_;

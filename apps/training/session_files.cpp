@@ -126,8 +126,10 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
   Json json = manifest();
   json["command"] = first_command_;
   json["exit_reason"] = exit_reason;
-  json["dataset"] = {
-      {"path", dataset_.info().path}, {"images_crc32", checksums_.images}, {"labels_crc32", checksums_.labels}};
+  json["dataset"] = {{"path", dataset_.info().path},
+                     {"images_crc32", checksums_.images},
+                     {"labels_crc32", checksums_.labels},
+                     {"description_crc32", description_}};
   json["split"] = {{"train", plan_.loader.cases.size()}, {"val", plan_.val.size()}, {"test", plan_.test.size()}};
   json["config"] = to_json(plan_.config);
   json["reasons"] = reasons_;

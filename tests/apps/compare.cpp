@@ -208,6 +208,38 @@ TEST_CASE("what cannot be compared is refused before anything is trained") {
   CHECK(error_of([&] { read_comparison(out); }).find("no results in") == 0);
 }
 
+TEST_CASE("runs of a dataset that is another one now are not compared with new ones, and files of others stay") {
+  const Folder folder;
+  const std::string data = folder.file("d.h5"), out = folder.file("out");
+  const data::DatasetContents original = data::make_phantom("nuclei2d", {8, {32, 32}, 1});
+  data::write_dataset(data, original);
+  const auto refusal = [&](const std::string& losses) {
+    const Outcome outcome = program(comparison_of({data}, out, {"--losses", losses, "--seeds", "1", "--steps", "4"}));
+    CHECK(outcome.code == (outcome.err.find("error: ") == std::string::npos ? 0 : 2));
+    return outcome.err;
+  };
+  CHECK(refusal("dice").find("error: ") == std::string::npos);
+  data::DatasetContents swapped = original, coarse = original, ignoring = original;
+  std::swap(swapped.splits["train"], swapped.splits["test"]);
+  for (data::Case& one : coarse.cases) one.spacing = {7, 7};
+  ignoring.ignore_label = 200;
+  for (const data::DatasetContents& other : {swapped, coarse, ignoring}) {
+    data::write_dataset(data, other);
+    const std::string message = refusal("dice,ce");
+    CHECK_MESSAGE(contains(message, "the dataset had other splits, groups, spacing or names"), message);
+  }
+  data::write_dataset(data, original);
+  write_bytes(out + "/results.json", "[]");  // of somebody else
+  const std::string message = refusal("dice,ce");
+  CHECK_MESSAGE(contains(message, "results.json is there, and no comparison has written it"), message);
+  CHECK(bytes_of(out + "/results.json") == "[]");
+  std::filesystem::create_directory(folder.file("web"));
+  write_bytes(folder.file("web/report.html"), "theirs");
+  const Outcome web = program(comparison_of({data}, folder.file("web")));
+  CHECK(web.code == 2);
+  CHECK_MESSAGE(contains(web.err, "report.html is there"), web.err);
+}
+
 TEST_CASE("for a seed every loss starts from the same weights and sees the same patches") {
   const Folder folder;
   const std::string path = phantom_file(folder, "nuclei2d", 12, {32, 32});

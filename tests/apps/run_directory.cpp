@@ -54,6 +54,28 @@ TEST_CASE("a run without a checkpoint may be started again, and nothing of it is
   CHECK(!std::filesystem::exists(path + "/best.safetensors"));
 }
 
+TEST_CASE("files that no training has written are not replaced, and others in the directory do not matter") {
+  const test::Folder folder;
+  std::filesystem::create_directory(folder.file("notes"));
+  test::write_bytes(folder.file("notes/thesis.txt"), "x");
+  CHECK(error_of([&] { RunDirectory::create(folder.file("notes")); }).empty());
+  CHECK(test::bytes_of(folder.file("notes/thesis.txt")) == "x");
+  for (const std::string name : {"best.safetensors", "last.safetensors", "config.toml", "report.html", "live/a.txt"}) {
+    const std::string path = folder.file("of_others");
+    std::filesystem::create_directories(path + "/live");
+    if (name != "live/a.txt") std::filesystem::remove(path + "/live");
+    test::write_bytes(path + "/" + name, "theirs");
+    for (const char* log : {"", "{\"x\": 1}\n"}) {
+      if (*log != 0) test::write_bytes(path + "/log.jsonl", log);
+      const std::string message = error_of([&] { RunDirectory::create(path); });
+      CHECK_MESSAGE(contains(message, "no training has written it"), name, ": ", message);
+      CHECK_MESSAGE(test::bytes_of(path + "/" + name) == "theirs", name);
+      CHECK_MESSAGE(std::filesystem::exists(path + "/log.jsonl") == (*log != 0), name);
+    }
+    std::filesystem::remove_all(path);
+  }
+}
+
 TEST_CASE("a run in which nothing was written, or that was discarded, leaves no directory; a resumed one stays") {
   const test::Folder folder;
   const std::string path = folder.file("run");
