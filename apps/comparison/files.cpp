@@ -59,6 +59,20 @@ std::string command_of(const CompareOptions& options) {
   return command + " -o AGAIN";
 }
 
+namespace {
+
+bool has_runs(const std::string& directory) {
+  std::error_code ignored;
+  fs::recursive_directory_iterator at(directory, fs::directory_options::skip_permission_denied, ignored), end;
+  for (; at != end; at.increment(ignored)) {
+    if (at->path().filename() == "log.jsonl" && at.depth() == 3) return true;  // DATASET/LOSS/SEED/log.jsonl
+    if (at.depth() == 3) at.disable_recursion_pending();
+  }
+  return false;
+}
+
+}  // namespace
+
 void require_own_directory(const std::string& directory) {
   const auto refuse = [&](const char* name) {
     throw Error(ErrorKind::usage, directory + "/" + name + " is there, and no comparison has written it",
@@ -70,11 +84,8 @@ void require_own_directory(const std::string& directory) {
     if (!json.is_object() || !json.contains("protocol")) refuse("results.json");
     return;
   }
-  if (!fs::is_directory(directory)) return;
-  for (fs::recursive_directory_iterator at(directory), end; at != end; ++at)
-    if (at.depth() >= 2 && at->path().filename() == "log.jsonl") return;  // its runs are there
   for (const char* name : {"results.csv", "report.html", "overlays", "paper"})
-    if (fs::exists(directory + "/" + name)) refuse(name);
+    if (fs::exists(directory + "/" + name) && !has_runs(directory)) refuse(name);
 }
 
 Comparison read_comparison(const std::string& directory) {
