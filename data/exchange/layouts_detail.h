@@ -44,6 +44,9 @@ Entry entry_of(const std::string& path);  // of one file; Error(data) if the end
 // "a.png, b.png, c.png and 4 more".
 std::string some_of(const Entries& files);
 
+// Error(data) for a mask that is a JPEG, by its name or by its contents.
+void require_no_jpeg(const std::string& mask, std::optional<Kind> kind);
+
 // Habits of names.
 bool is_image_folder(const std::string& name);
 bool is_mask_folder(const std::string& name);
