@@ -12,10 +12,6 @@
 
 namespace voxgrad::data::exchange {
 
-// The distances between voxels that are believed, in millimetres: below an atom, and beyond all images.
-constexpr double kSmallestStep = 1e-9, kLargestStep = 1e6;
-inline bool is_step(double millimetres) { return millimetres >= kSmallestStep && millimetres <= kLargestStep; }
-
 // A file of a kind that is read here.
 struct Entry {
   std::string path;
