@@ -1,28 +1,15 @@
 #include "data/consistent.h"
 
-#include <algorithm>
 #include <cmath>
 #include <set>
-#include <string_view>
 
 #include "data/format.h"
 #include "engine/error.h"
-#include "engine/io/json.h"
 
 namespace voxgrad::data {
 namespace {
 
 constexpr double kSpacingTolerance = 1e-3;  // headers round
-
-// Returns whether a name is valid UTF-8 without control characters. Names are printed and written as JSON and HTML.
-bool printable(const std::string& name) {
-  for (std::string_view rest = name; !rest.empty();) {
-    const std::size_t length = character_length(rest);
-    if (length == 0 || static_cast<unsigned char>(rest[0]) < 0x20 || rest[0] == 0x7F) return false;
-    rest.remove_prefix(length);
-  }
-  return true;
-}
 
 void require_names(const std::vector<std::string>& list, const char* what, const std::string& where) {
   Names names(what, where);
@@ -34,7 +21,7 @@ void require_groups(const DatasetInfo& info, const std::string& where) {
   if (info.groups.size() != info.case_ids.size())
     fail_format(where, text("groups has ", info.groups.size(), " entries for ", info.case_ids.size(), " cases"));
   for (std::size_t i = 0; i < info.groups.size(); ++i)
-    if (info.groups[i].empty() || !printable(info.groups[i]))
+    if (info.groups[i].empty() || !is_printable(info.groups[i]))
       fail_format(where, text("the group of case ", i, " is empty or no printable UTF-8"));
 }
 
@@ -80,11 +67,8 @@ void require_splits(const DatasetInfo& info, const std::string& where) {
 }  // namespace
 
 void Names::add(const std::string& name) {
-  const std::size_t number = first_.size();
-  if (name.empty() || !printable(name))
-    fail_format(where_, text(what_, " ", number, " is ", name.empty() ? "empty" : "no printable UTF-8"));
-  const auto [other, is_new] = first_.emplace(name, number);
-  if (!is_new) fail_format(where_, text(what_, " ", other->second, " and ", number, " are both \"", name, "\""));
+  const std::string problem = list_.add(name);
+  if (!problem.empty()) fail_format(where_, text(what_, " ", problem));
 }
 
 void require_classes(const DatasetInfo& info, const std::string& where) {
@@ -112,10 +96,7 @@ void require_space(const CaseName& name, int dims, const std::vector<double>& sp
     for (const double value : values) result += text(result.empty() ? "" : ", ", value);
     return result;
   };
-  const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
-  if (std::ssize(spacing) != dims || !good)
-    fail(text("spacing must be ", dims, " positive numbers, millimetres or pixels per axis ",
-              dims == 2 ? "y, x" : "z, y, x"));
+  if (const std::string problem = spacing_problem(spacing, dims); !problem.empty()) fail(problem);
   if (!affine) return;
   if (dims != 3) fail("has an affine, which only volumes have");
   try {

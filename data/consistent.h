@@ -1,12 +1,12 @@
 // The rules of format 1 that hold for what is read and for what is written. Internal to this folder.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "data/dataset.h"
 #include "data/labels.h"
+#include "engine/io/file_rules.h"
 
 namespace voxgrad::data {
 
@@ -19,7 +19,7 @@ class Names {
  private:
   const char* what_;
   std::string where_;
-  std::map<std::string, std::size_t> first_;
+  NameList list_;
 };
 
 // Check class names, ignore label, colours and the label map of the source; the spacing and the affine of one case; all

@@ -1,7 +1,6 @@
 #include "data/label_file.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "data/attributes.h"
 #include "data/consistent.h"
@@ -139,9 +138,8 @@ std::vector<double> LabelFile::stored_spacing(std::size_t index) const {
     const h5::Object object = file_.is_group(place) ? h5::Object(file_.group(place)) : file_.array(place);
     if (!object.has_attribute("spacing")) continue;
     const std::vector<double> spacing = object.numbers_attribute("spacing");
-    const bool good = std::all_of(spacing.begin(), spacing.end(), [](double s) { return std::isfinite(s) && s > 0; });
-    if (!good || std::ssize(spacing) != dims)
-      throw Error(ErrorKind::data, text(object.where(), ": spacing must be ", dims, " positive numbers, one per axis"));
+    if (const std::string problem = spacing_problem(spacing, dims); !problem.empty())
+      throw Error(ErrorKind::data, text(object.where(), ": ", problem));
     return spacing;
   }
   return {};

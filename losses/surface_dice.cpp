@@ -24,10 +24,10 @@ Tensor soft_border(const Tensor& x) {
   return x - erode(x, axes);
 }
 
-// reach: voxels per spatial axis.
+// reach: voxels per spatial axis, at most its extent.
 Tensor widened(Tensor x, const std::vector<std::int64_t>& reach) {
   for (int axis = 1; axis <= x.dims() - 2; ++axis)
-    x = dilate(x, std::vector<int>(static_cast<std::size_t>(std::min(nth(reach, axis - 1), x.extent(axis))), axis));
+    x = dilate(x, std::vector<int>(static_cast<std::size_t>(nth(reach, axis - 1)), axis));
   return x;
 }
 
@@ -55,7 +55,11 @@ Function build(Parameters& with) {
                                         : tau;
       std::vector<std::int64_t> reach;
       // The subtracted share keeps a quotient that is whole but for rounding from the next voxel.
-      for (double along : step) reach.push_back(static_cast<std::int64_t>(std::ceil(tolerance / along - 1e-9)));
+      for (std::int64_t axis = 0; axis < axes; ++axis) {
+        const double voxels_along = std::ceil(tolerance / nth(step, axis) - 1e-9);
+        const std::int64_t extent = t.extent(static_cast<int>(axis) + 1);
+        reach.push_back(static_cast<std::int64_t>(std::min(voxels_along, static_cast<double>(extent))));
+      }
       return reach;
     };
     const auto border = [&](const Tensor& x) {

@@ -1,9 +1,10 @@
 #include "apps/embed/handles.h"
 
-#include <cmath>
 #include <exception>
 #include <new>
 #include <span>
+
+#include "engine/io/file_rules.h"
 
 namespace voxgrad::embed {
 namespace {
@@ -71,7 +72,8 @@ int run(voxgrad_context* context, const std::function<void()>& work) noexcept {
 std::vector<double> spacing_of(const double* spacing, int axes) {
   if (spacing == nullptr) return {};
   std::vector<double> result(spacing, spacing + axes);
-  for (const double one : result) check(one > 0 && std::isfinite(one), "spacing: ", one, ", must be above 0");
+  const std::string problem = spacing_problem(result, axes);
+  check(problem.empty(), problem);
   return result;
 }
 

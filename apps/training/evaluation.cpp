@@ -21,13 +21,13 @@ CaseResult compare_labels(const std::string& id, const Tensor& prediction, const
 
 namespace {
 
-Tensor segment(const nn::Model& model, const data::Case& sample, bool physical, const EvaluateOptions& options,
-               const nn::SlabSink& also) {
-  const std::string name = text("case \"", sample.id, '"');
+Tensor segment(const nn::Model& model, const data::Case& sample, const data::DatasetInfo& info,
+               const EvaluateOptions& options, const nn::SlabSink& also) {
+  const std::string name = text(info.path, ": case \"", sample.id, '"');
   const Tensor image = fit_channels(sample.image, model.spec, name);
   try {
     return nn::predict(model, image,
-                       {.spacing = comparable_spacing(model.spec, sample.spacing, physical),
+                       {.spacing = comparable_spacing(model.spec, sample.spacing, info.physical),
                         .mirror = options.mirror,
                         .clean_up = options.clean_up},
                        also);
@@ -55,7 +55,7 @@ std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Datas
     const nn::SlabSink add = [&](std::int64_t row, const Tensor& probabilities) {
       tally.add(probabilities, slice(sample.label, 0, row, row + probabilities.extent(0)));
     };
-    const Tensor labels = segment(model, sample, info.physical, options, soft ? add : nn::SlabSink());
+    const Tensor labels = segment(model, sample, info, options, soft ? add : nn::SlabSink());
     results.push_back(compare_labels(sample.id, labels, sample.label,
                                      {.classes = dataset.classes(),
                                       .ignore = info.ignore_label,

@@ -11,6 +11,7 @@
 #include "data/label_file.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "engine/io/file_rules.h"
 #include "losses/core/loss.h"
 #include "losses/core/registry.h"
 
@@ -70,12 +71,15 @@ Given read(const EvalOptions& options) {
   given.labels = data::read_labels(truth);
   check_shapes(given.logits, given.labels, options.file);
   check_finite(given.logits, stored.where());
-  if (root.has_attribute("spacing"))
-    given.context.spacing = root.numbers_attribute("spacing");
-  else if (stored.has_attribute("spacing"))
-    given.context.spacing = stored.numbers_attribute("spacing");
-  else if (truth.has_attribute("spacing"))  // files of predictions have it there
-    given.context.spacing = truth.numbers_attribute("spacing");
+  for (const data::h5::Object* place :
+       {static_cast<const data::h5::Object*>(&root), static_cast<const data::h5::Object*>(&stored),
+        static_cast<const data::h5::Object*>(&truth)}) {  // predictions: the last one
+    if (!place->has_attribute("spacing")) continue;
+    given.context.spacing = place->numbers_attribute("spacing");
+    const std::string problem = spacing_problem(given.context.spacing, given.logits.dims() - 2, given.logits.extent(0));
+    if (!problem.empty()) throw Error(ErrorKind::data, text(place->where(), ": ", problem));
+    break;
+  }
   if (root.has_attribute("ignore_label")) given.context.ignore = data::ignore_label_of(root);
   if (root.has_attribute("class_names")) given.class_names = root.strings_attribute("class_names");
   if (!options.png.empty() && file.exists("/images")) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "apps/program/words.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
 #include "apps/verbs/settings.h"
@@ -186,6 +187,24 @@ std::map<int, int> map_of_model(const std::string& prediction, const std::string
   return map;
 }
 
+// The label that means "unknown" is no class of a prediction where the truth is known. `where` names file and case.
+void require_classes(const Tensor& prediction, const Tensor& truth, int ignored, std::int64_t classes,
+                     const std::string& where) {
+  std::int64_t voxels = 0;
+  int label = -1;
+  for (std::int64_t i = 0; i < truth.numel(); ++i) {
+    const int found = prediction.data<std::uint8_t>()[i];
+    if (found < classes || truth.data<std::uint8_t>()[i] == ignored) continue;
+    label = std::max(label, found);
+    ++voxels;
+  }
+  if (voxels > 0)
+    throw Error(ErrorKind::data,
+                text(where, ": label ", label, " outside 0..", classes - 1, ", ", count_text(voxels, "voxel"),
+                     " where the truth is known"),
+                text("--prediction-map ", label, ":CLASS with all other values, or correct the mask"));
+}
+
 void metrics(const MetricsOptions& options, const Common& common) {
   Console console = common.console();
   std::map<int, int> map = parse_label_map(options.label_map);
@@ -202,17 +221,18 @@ void metrics(const MetricsOptions& options, const Common& common) {
   verify(prediction);
   const Partners partners = find_partners(prediction, truth);
   if (!partners.missing.empty()) console.warn(missing_text(partners, prediction, truth));
+  const int ignored = truth.ignore_label() >= 0 ? truth.ignore_label() : 255;
   bool voxels = false;
   std::vector<CaseResult> results;
   for (std::size_t i = 0; i < partners.truth.size(); ++i) {
     const Pair pair = read_pair(prediction, i, truth, partners.truth[i]);
     if (pair.spacing.empty() && !std::exchange(voxels, true))
       console.warn("no `spacing` in either file: distances are in voxels, not in millimetres");
-    results.push_back(compare_labels(prediction.case_ids()[i], pair.prediction, pair.truth,
-                                     {.classes = std::ssize(names),
-                                      .ignore = truth.ignore_label() >= 0 ? truth.ignore_label() : 255,
-                                      .spacing = pair.spacing,
-                                      .tau = options.tau}));
+    require_classes(pair.prediction, pair.truth, ignored, std::ssize(names),
+                    text(options.prediction, ": case \"", prediction.case_ids()[i], '"'));
+    results.push_back(
+        compare_labels(prediction.case_ids()[i], pair.prediction, pair.truth,
+                       {.classes = std::ssize(names), .ignore = ignored, .spacing = pair.spacing, .tau = options.tau}));
     console.bar(static_cast<double>(i + 1) / static_cast<double>(partners.truth.size()), text("case ", i + 1));
   }
   if (!common.json) return print_text(table(results, names, voxels ? "voxels" : truth.physical() ? "mm" : "px"));

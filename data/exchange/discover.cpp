@@ -170,10 +170,7 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
     if (!files.empty()) merge(found, discover_files(files, options), files[0]);
   }
   for (const Source& source : found.cases)
-    for (const std::string& label : source.labels)
-      if (kind_of_name(label) == Kind::jpeg)
-        throw Error(ErrorKind::data, label + ": a mask cannot be a JPEG, which changes values at every border",
-                    "use the masks from before they were saved as JPEG");
+    for (const std::string& label : source.labels) require_no_jpeg(label, kind_of_name(label));
   name_cases(found);
   if (!options.groups.empty())
     apply_groups(found, options.groups);

@@ -12,6 +12,7 @@
 #include "data/exchange/layouts_detail.h"
 #include "data/format.h"
 #include "engine/error.h"
+#include "engine/io/file_rules.h"
 #include "engine/io/json.h"
 #include "engine/names.h"
 
@@ -208,10 +209,10 @@ void read_spacing(const h5::Array& array, Image& image) {
                   text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"));
     for (int axis = 0; axis < dims; ++axis) {
       const double size = nth(sizes, std::ssize(sizes) - dims + axis), step = size * millimetres;
-      if (!is_step(step))
+      if (!is_spacing(step))
         throw Error(ErrorKind::data,
                     text(array.where(), ": ", name, " has the value ", size, ", expected positive sizes of voxels, ",
-                         kSmallestStep, " .. ", kLargestStep, " mm"));
+                         kLeastSpacing, " .. ", kMostSpacing, " mm"));
       nth(image.spacing, axis) = step;
     }
     image.physical = true;

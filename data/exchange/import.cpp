@@ -9,6 +9,7 @@
 #include "data/splits.h"
 #include "data/writer.h"
 #include "engine/error.h"
+#include "engine/io/file_rules.h"
 #include "engine/names.h"
 
 namespace voxgrad::data {
@@ -114,10 +115,11 @@ Tensor with_channels(const Tensor& image, std::int64_t channels) {
 bool decide_unit(const ImageSurvey& survey, const std::vector<double>& spacing, std::vector<std::string>& notes) {
   const int dims = survey.smallest.dims();
   if (!spacing.empty()) {
-    if (std::ssize(spacing) != dims || !std::all_of(spacing.begin(), spacing.end(), exchange::is_step))
+    if (!spacing_problem(spacing, dims).empty())
       throw Error(ErrorKind::usage,
                   text("spacing: ", dims, " positive numbers are needed, ", dims == 2 ? "y, x" : "z, y, x"),
-                  text("millimetres between ", exchange::kSmallestStep, " and ", exchange::kLargestStep));
+                  text("millimetres between ", kLeastSpacing, " and ", kMostSpacing, ", none more than ", kMostRatio,
+                       " times another"));
     if (survey.placed > 0)
       throw Error(ErrorKind::usage, text("spacing: ", survey.placed, " files say where their voxels lie in space"),
                   "leave the spacing out, or correct the headers");

@@ -12,10 +12,6 @@
 
 namespace voxgrad::data::exchange {
 
-// The distances between voxels that are believed, in millimetres: below an atom, and beyond all images.
-constexpr double kSmallestStep = 1e-9, kLargestStep = 1e6;
-inline bool is_step(double millimetres) { return millimetres >= kSmallestStep && millimetres <= kLargestStep; }
-
 // A file of a kind that is read here.
 struct Entry {
   std::string path;
@@ -43,6 +39,9 @@ Entry entry_of(const std::string& path);  // of one file; Error(data) if the end
 [[noreturn]] void fail_empty(const std::string& folder, const Listing& listing);
 // "a.png, b.png, c.png and 4 more".
 std::string some_of(const Entries& files);
+
+// Error(data) for a mask that is a JPEG, by its name or by its contents.
+void require_no_jpeg(const std::string& mask, std::optional<Kind> kind);
 
 // Habits of names.
 bool is_image_folder(const std::string& name);

@@ -24,12 +24,19 @@ Tensor labels_of(Image& image, const std::string& path) {
 
 }  // namespace
 
+void exchange::require_no_jpeg(const std::string& mask, std::optional<Kind> kind) {
+  if (kind == Kind::jpeg)
+    throw Error(ErrorKind::data, mask + ": a mask cannot be a JPEG, which changes values at every border",
+                "use the masks from before they were saved as JPEG");
+}
+
 void store_masks(const std::string& path, const std::string& out, const std::string& id) {
   using namespace exchange;
   const Listing listing = is_folder(path) ? walk(path) : Listing{{entry_of(path)}, {}, {}};
   if (listing.files.empty()) fail_empty(path, listing);
   std::optional<PredictionWriter> writer;
   for (const Entry& entry : listing.files) {
+    require_no_jpeg(entry.path, kind_of_file(entry.path));
     Image image = read_image(entry.path);
     Tensor labels = labels_of(image, entry.path);
     Case one;

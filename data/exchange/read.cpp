@@ -241,9 +241,7 @@ bool complete_places(std::vector<Image>& images, const Source& source, const std
 }
 
 Image read_label_image(const std::string& path, const SourceImage& image, const std::string& axes, SourceLabel& label) {
-  if (!is_h5(path) && kind_of_file(path) == Kind::jpeg)
-    fail_file(path, "a mask cannot be a JPEG, which changes values at every border",
-              "use the masks from before they were saved as JPEG");
+  require_no_jpeg(path, kind_of_file(h5_place(path).path));
   Image read = read_any(path, axes, true);
   if (turn(read, path).empty() && !image.origin.orientation.empty() && may_lie_in_space(read)) {
     if (!image.one_order) fail_orders(path);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "data/formats/nifti_detail.h"
+#include "engine/io/file_rules.h"
 
 namespace voxgrad::data {
 
@@ -57,8 +58,14 @@ struct Freed {
   void operator()(nifti_image* image) const { nifti_image_free(image); }
 };
 
+// y = slope x + intercept
+struct Scale {
+  double slope = 1, intercept = 0;
+};
+
 // A header whose claims were checked.
 struct Claims {
+  Scale scale;  // as it stands in the header; not checked
   std::array<std::int64_t, 7> extents{1, 1, 1, 1, 1, 1, 1};
   std::array<double, 3> steps{};  // pixdim of x, y, z
   Voxel voxel{};
@@ -100,6 +107,7 @@ Claims checked(H header, double room, const std::string& path) {
   }
   if (!(bytes + offset <= room))
     refuse(path, text("claims ", bytes, " bytes of voxels, more than the file can hold"), "it is cut off or damaged");
+  claims.scale = {header.scl_slope, header.scl_inter};
   for (std::size_t k = 0; k < 3; ++k) claims.steps[k] = std::abs(double{header.pixdim[k + 1]});
   header.vox_offset = static_cast<decltype(header.vox_offset)>(sizeof header);  // the library keeps it in an int
   if constexpr (kFirst)
@@ -194,15 +202,28 @@ void place(const Claims& claims, Image& image, const std::string& path) {
     image.spacing.erase(image.spacing.begin());
   else
     image.affine = affine;
+  if (const std::string problem = spacing_problem(image.spacing, std::ssize(image.spacing)); !problem.empty())
+    refuse(path, problem, "correct pixdim, the affine and xyzt_units of its header");
+}
+
+// The scale that is meant. The standard says that a slope of 0 is none; nibabel takes one that is not finite so
+// too, and refuses an intercept that is not finite beside a valid slope.
+Scale scale_of(const Claims& claims, Image& image, const std::string& path) {
+  const auto [slope, intercept] = claims.scale;
+  if (!std::isfinite(slope))
+    image.notes.push_back(text("The header's scl_slope is ", slope, ", so its values were taken as they are stored."));
+  if (!std::isfinite(slope) || slope == 0) return {};
+  if (!std::isfinite(intercept))
+    refuse(path, text("scl_inter is ", intercept, " beside the scl_slope ", slope, ", which gives no values"),
+           "set scl_inter to 0, or scl_slope to 0 for values as they are stored");
+  return claims.scale;
 }
 
 void read_values(Reader& reader, const Claims& claims, bool swapped, Image& image, const std::string& path) {
-  const nifti_image& nifti = *claims.nifti;
   const auto& d = claims.extents;
   const std::int64_t pixels = d[0] * d[1] * d[2], channels = image.channels();
-  const bool scaled = claims.voxel.components == 1 && std::isfinite(nifti.scl_slope) && nifti.scl_slope != 0;
-  const double slope = scaled ? nifti.scl_slope : 1;
-  const double intercept = scaled && std::isfinite(nifti.scl_inter) ? nifti.scl_inter : 0;
+  const Scale scale = claims.voxel.components == 1 ? scale_of(claims, image, path) : Scale{};
+  const double slope = scale.slope, intercept = scale.intercept;
   const bool apply = slope != 1 || intercept != 0;
   // The channels of an RGB voxel lie together, volumes one behind the other.
   const bool together = claims.voxel.components > 1 || channels == 1;
@@ -210,7 +231,9 @@ void read_values(Reader& reader, const Claims& claims, bool swapped, Image& imag
   const std::int64_t count = image.values.numel();
   float* to = image.values.data<float>();
   std::vector<char> piece(std::min(kPiece, static_cast<std::size_t>(count) * bytes));
+  bool differ = false;  // whether two stored values do
   const auto convert = [&]<class T>(T) {
+    T at_first{};
     const std::int64_t in_piece = static_cast<std::int64_t>(piece.size() / bytes);
     for (std::int64_t first = 0; first < count; first += in_piece) {
       const std::int64_t some = std::min(in_piece, count - first);
@@ -228,6 +251,8 @@ void read_values(Reader& reader, const Claims& claims, bool swapped, Image& imag
                    "convert it to a smaller type");
         }
         const std::int64_t at = first + i;
+        if (at == 0) at_first = value;
+        differ = differ || value != at_first;
         to[together ? at : at % pixels * channels + at / pixels] = result;
       }
     }
@@ -245,6 +270,10 @@ void read_values(Reader& reader, const Claims& claims, bool swapped, Image& imag
     default: convert(std::uint8_t{}); break;
   }
   reader.finish(piece);
+  const auto same = [&](const float* values) { return std::equal(values + 1, values + count, values); };
+  if (apply && differ && same(image.values.data<float>()))
+    refuse(path, text("its scl_slope ", slope, " and scl_inter ", intercept, " make all of its values ", *to),
+           "correct scl_slope and scl_inter in its header");
 }
 
 }  // namespace

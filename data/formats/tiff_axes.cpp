@@ -5,6 +5,7 @@
 #include <map>
 
 #include "data/formats/tiff_detail.h"
+#include "engine/io/file_rules.h"
 
 namespace voxgrad::data::detail {
 namespace {
@@ -153,7 +154,11 @@ PageAxes axes_of_pages(std::int64_t pages, std::int64_t samples, const std::stri
   if (imagej) found = read_imagej(description, x, y);
   if (ome) found = read_ome(description, samples, path);
   const bool finite = std::ranges::all_of(found.spacing, [](double s) { return std::isfinite(s) && s > 0; });
-  if (finite) result.spacing = found.spacing;
+  if (finite && !found.spacing.empty()) {
+    const std::string problem = spacing_problem(found.spacing, std::ssize(found.spacing));
+    if (!problem.empty()) refuse(path, problem, "correct the resolution and the unit in its tags and its description");
+    result.spacing = found.spacing;
+  }
   if (imagej && pages == 1 && found.pages > 1)
     refuse(path,
            text("has one page, but ImageJ's description says ", found.pages,

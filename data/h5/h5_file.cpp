@@ -144,6 +144,8 @@ void Array::read(const Shape& start, const Shape& count, Element memory, void* o
   const Guard guard;
   check(start.dims() == extents_.dims() && count.dims() == extents_.dims(), "h5: a box of ", count.dims(),
         " axes asked of ", where());
+  if (extents_.dims() > 0 && extents_.numel() == 0)
+    fail(where(), text("its extents are ", extents_, ", so it has no elements"), "write it again with its values");
   for (int i = 0; i < extents_.dims(); ++i)
     check(start[i] >= 0 && count[i] >= 1 && count[i] <= extents_[i] - start[i], "h5: ", count[i], " elements from ",
           start[i], " asked of axis ", i, " of ", where(), ", which has ", extents_[i]);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/io/file_rules.h"
 #include "losses/core/fields.h"
 
 namespace voxgrad::losses {
@@ -53,6 +54,7 @@ Integral row(Integrand kind, const Tensor& field) { return {.kind = kind, .a = 0
 LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& context, const CommonOptions& options)
     : logits_(logits), labels_(labels), context_(context), options_(options), batch_(options.batch) {
   check(logits.defined() && logits.dims() >= 3, options.loss, ": logits must be [N, *S, C], got ", logits);
+  require_spacing(options.loss, context.spacing, logits.dims() - 2, logits.extent(0));
   integrate_.ignore = options.ignore >= 0 ? options.ignore : context.ignore;
   weights_ = weights_of(options, context, channels());
 }

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <string_view>
 
 #include "engine/error.h"
+#include "engine/io/file_rules.h"
 #include "engine/io/json.h"
 
 namespace voxgrad::nn {
@@ -12,7 +15,6 @@ namespace {
 constexpr const char* kKey = "model";
 
 // No machine has memory for windows as large as these limits, so a larger one comes from a damaged file.
-constexpr double kLargestSpacing = 1e9;  // a thousand kilometres
 constexpr std::int64_t kLongestWindow = 65536, kLargestWindow = std::int64_t{1} << 28;
 
 // Checks that network, window and classes fit together. Each field is in its own range already.
@@ -196,7 +198,7 @@ class SpecReader {
       if constexpr (std::is_same_v<T, std::string>)
         return string(key, x);
       else if constexpr (std::is_same_v<T, std::int64_t>)
-        return whole(key, x, {0, 65535});
+        return whole(key, x, {0, std::string_view(key) == "class_values" ? 65535 : 1});
       else
         return real(key, x);
     });
@@ -231,6 +233,27 @@ class SpecReader {
   const JsonValue& object_;
   std::string prefix_;
 };
+
+// The texts of a model are written into predictions, so they are such as a dataset has (data/README.md).
+void require_words(const ModelSpec& spec, const SpecReader& reader) {
+  NameList names;
+  for (const std::string& name : spec.class_names)
+    if (const std::string problem = names.add(name); !problem.empty())
+      reader.refuse("class_names", "is no list of names: name ", problem);
+  const TrainingImages& images = spec.training;
+  if (!images.spacing_unit.empty() && images.spacing_unit != "mm" && images.spacing_unit != "px")
+    reader.refuse("training.spacing_unit", "is ", json_string(images.spacing_unit.substr(0, 20)), ", must be mm or px");
+  const std::string& lies = images.orientation;
+  const auto one_of = [&](const char* ends) { return lies.find_first_of(ends) != std::string::npos; };
+  if (!lies.empty() && !(lies.size() == 3 && one_of("RL") && one_of("AP") && one_of("SI")))
+    reader.refuse("training.orientation", "must be three letters, one each of R or L, A or P, S or I");
+  const std::set<std::int64_t> values(images.class_values.begin(), images.class_values.end());
+  if (values.size() != images.class_values.size())
+    reader.refuse("training.class_values", "has a value twice, each class must have one of its own");
+  for (const std::string& colour : images.class_colours)
+    if (colour.size() != 7 || colour[0] != '#' || colour.find_first_not_of("0123456789abcdefABCDEF", 1) != colour.npos)
+      reader.refuse("training.class_colours", "must be colours such as #ff0000");
+}
 
 // ---- building
 
@@ -339,8 +362,9 @@ ModelSpec parse_spec(const std::string& json) try {
                                     std::pair{"training.least_spacing", &spec.training.least_spacing},
                                     std::pair{"training.most_spacing", &spec.training.most_spacing}})
     for (const double spacing : *values)
-      if (!(spacing > 0) || spacing > kLargestSpacing)
-        reader.refuse(key, "has ", spacing, ", must be > 0 and at most ", kLargestSpacing);
+      if (!is_spacing(spacing))
+        reader.refuse(key, "has ", spacing, ", must be from ", kLeastSpacing, " to ", kMostSpacing);
+  require_words(spec, reader);
   return spec;
 } catch (const Error& error) {
   throw Error(ErrorKind::model, text("metadata \"", kKey, "\": ", error.what()), error.hint());

@@ -5,6 +5,7 @@
 
 #include "engine/backend.h"
 #include "engine/error.h"
+#include "engine/io/file_rules.h"
 #include "engine/names.h"
 #include "engine/ops.h"
 
@@ -42,11 +43,8 @@ void require_spacing(const std::vector<double>& spacing, const std::vector<doubl
     throw Error(ErrorKind::data,
                 "prepare: the image has no spacing; the model resamples all images to " + spacing_text(target),
                 "say how large its voxels are");
-  const bool positive =
-      std::all_of(spacing.begin(), spacing.end(), [](double step) { return step > 0 && std::isfinite(step); });
-  if (spacing.size() != target.size() || !positive)
-    throw Error(ErrorKind::data, text("prepare: the spacing ", spacing_text(spacing), " of the image, expected ",
-                                      target.size(), " positive numbers"));
+  if (const std::string problem = spacing_problem(spacing, std::ssize(target)); !problem.empty())
+    throw Error(ErrorKind::data, "prepare: " + problem);
 }
 
 }  // namespace

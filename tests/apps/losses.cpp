@@ -177,3 +177,33 @@ TEST_CASE("losses eval refuses logits that are no numbers, labels without a clas
   CHECK(ignore.code == 3);
   CHECK_MESSAGE(contains(ignore.err, "ignore_label is 4294967297, expected 0..255"), ignore.err);
 }
+
+TEST_CASE("losses eval refuses a spacing that is none, and arrays without elements, with file and place") {
+  const Folder folder;
+  const std::string path = folder.file("le.h5");
+  const std::vector<double> zeros(72, 0.0);
+  const std::vector<std::uint8_t> none(36, 0);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto eval = [&](const char* loss, const Shape& shape, const std::vector<double>& spacing, const char* holder) {
+    data::h5::Writer writer(path);
+    writer.array("/logits", Element::f64, shape, zeros.data());
+    writer.array("/labels", Element::u8, shape.without(-1), none.data());
+    if (!spacing.empty()) writer.attribute(holder, "spacing", spacing);
+    writer.save();
+    return program({"losses", "eval", loss, path});
+  };
+  for (const std::vector<double>& bad :
+       {std::vector<double>{1}, {0, 1}, {nan, 1}, {-1, 1}, {1e-30, 1}, {1e-300, 1}, {1, 1, 1}})
+    for (const char* loss : {"surface_dice", "dice", "hausdorff_dt"}) {
+      const Outcome outcome = eval(loss, {1, 6, 6, 2}, bad, "/");
+      CHECK(outcome.code == 3);
+      CHECK_MESSAGE(contains(outcome.err, "le.h5: spacing must be 2 positive numbers"), outcome.err);
+    }
+  const Outcome beside = eval("dice", {1, 6, 6, 2}, {1}, "/labels");
+  CHECK_MESSAGE(contains(beside.err, "dataset /labels of le.h5: spacing must be"), beside.err);
+  for (const Shape& shape : {Shape{1, 0, 6, 2}, Shape{0, 6, 6, 2}, Shape{1, 6, 6, 0}}) {
+    const Outcome outcome = eval("dice", shape, {}, "/");
+    CHECK(outcome.code == 3);
+    CHECK_MESSAGE(contains(outcome.err, text("dataset /logits of le.h5: its extents are ", shape)), outcome.err);
+  }
+}

@@ -247,3 +247,26 @@ TEST_CASE("masks that are images are compared as labels in HDF5 are, by the name
   CHECK(unmapped.code == 3);
   CHECK_MESSAGE(contains(unmapped.err, "--label-map 0:0,255:1"), unmapped.err);
 }
+
+TEST_CASE(
+    "masks: a JPEG is refused, whatever it is called, and a label beyond the classes is named with its file and case") {
+  const Folder folder;
+  const auto write = [&](const std::string& name, const std::vector<std::uint8_t>& labels) {
+    write_bytes(folder.file(name), data::to_png({4, 6, 1}, 8, labels));
+    return folder.file(name);
+  };
+  const std::string truth = write("b.png", kTruth);
+  for (const char* name : {"m.jpg", "m.png"}) {
+    write_bytes(folder.file(name), "\xFF\xD8\xFF\xE0 and so on");
+    const Outcome jpeg = program({"metrics", folder.file(name), truth});
+    CHECK(jpeg.code == 3);
+    CHECK_MESSAGE(contains(jpeg.err, std::string(name) + ": a mask cannot be a JPEG"), jpeg.err);
+  }
+  std::vector<std::uint8_t> odd = kMoved;
+  odd[3] = 255;
+  const std::string prediction = write("a.png", odd);
+  const Outcome outcome = program({"metrics", prediction, truth});
+  CHECK(outcome.code == 3);
+  CHECK_MESSAGE(contains(outcome.err, prediction + ": case \"a\": label 255 outside 0..1, 1 voxel"), outcome.err);
+  CHECK_MESSAGE(contains(outcome.err, "hint: --prediction-map"), outcome.err);
+}

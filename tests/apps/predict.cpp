@@ -298,7 +298,8 @@ TEST_CASE("an image that cannot be resampled is named") {
   const std::string all = refusal({folder.file("coarse.safetensors"), set}, folder.file("p.h5"), 3);
   CHECK_MESSAGE(contains(all, set + ": case \"" + id + "\": prepare: the spacing of the image is"), all);
   const Outcome measured = program({"evaluate", folder.file("coarse.safetensors"), set, "--split", "all"});
-  CHECK_MESSAGE(contains(measured.err, "case \"" + id + "\": prepare: the spacing of the image is"), measured.err);
+  CHECK_MESSAGE(contains(measured.err, set + ": case \"" + id + "\": prepare: the spacing of the image is"),
+                measured.err);
 }
 
 TEST_CASE("logits are written as the losses are evaluated on them") {

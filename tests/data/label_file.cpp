@@ -74,7 +74,7 @@ TEST_CASE("label file: attributes that cannot be meant are refused") {
   for (const std::int64_t bad : {std::int64_t{-7}, std::int64_t{256}, (std::int64_t{1} << 32) + 1})
     CHECK(contains(refused([&](h5::Writer& out) { out.attribute("/", "ignore_label", bad); }),
                    text("file l.h5: ignore_label is ", bad, ", expected 0..255")));
-  for (const std::vector<double>& bad : {std::vector<double>{1}, {1, 0}, {1, -2}, {1, 1, 1}})
+  for (const std::vector<double>& bad : {std::vector<double>{1}, {1, 0}, {1, -2}, {1, 1, 1}, {1e10, 1e10}, {1e-300, 1}})
     CHECK(contains(refused([&](h5::Writer& out) { out.attribute("/labels", "spacing", bad); }),
                    "spacing must be 2 positive numbers"));
   CHECK(contains(refused([](h5::Writer& out) { out.texts("/case_ids", {"a"}); }), "1 case_ids for 2 labels"));

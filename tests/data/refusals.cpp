@@ -130,6 +130,9 @@ TEST_CASE("dataset: every object and attribute that is missing or wrong is named
   check_refusal([](Recipe& r) { r.spacing = {1}; }, "cells.h5: case 0 (\"img_000\"): spacing must be 2 positive");
   check_refusal([](Recipe& r) { r.spacing = {1, 0}; }, "spacing must be 2 positive");
   check_refusal([](Recipe& r) { r.spacing = {1, std::numeric_limits<double>::quiet_NaN()}; }, "spacing must be");
+  // What no model may have (nn/inference/model.h) no dataset may have, nor what no distance can be computed with.
+  for (const std::vector<double>& bad : {std::vector<double>{1e10, 1e10}, {1e-300, 1}, {1e-9, 1}})
+    check_refusal([&](Recipe& r) { r.spacing = bad; }, "spacing must be 2 positive numbers");
   check_refusal([](Recipe& r) { r.class_names = {"background"}; }, "class_names has 1 names");
   check_refusal([](Recipe& r) { r.class_names = {"a", "a"}; }, "class name 0 and 1 are both \"a\"");
   check_refusal([](Recipe& r) { r.case_ids = {"a"}; }, "dataset /case_ids of cells.h5: extents are [1], there are 2");

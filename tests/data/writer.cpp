@@ -104,7 +104,8 @@ TEST_CASE("writer: refuses what the reader would refuse, and what would be chang
                  "case 0 (\"img_000\") is in train and in test"));
   CHECK(contains(changed([](DatasetContents& c) { c.cases[1].id = c.cases[0].id; }), "are both \"img_000\""));
   CHECK(contains(changed([](DatasetContents& c) { c.cases[1].group = "p"; }), "the group of case 0 is empty"));
-  CHECK(contains(changed([](DatasetContents& c) { c.cases[1].spacing = {1}; }), "spacing must be 2 positive"));
+  for (const std::vector<double>& bad : {std::vector<double>{1}, {1e10, 1e10}})
+    CHECK(contains(changed([&](DatasetContents& c) { c.cases[1].spacing = bad; }), "spacing must be 2 positive"));
   CHECK(contains(changed([](DatasetContents& c) { c.cases[1].image = zeros({3, 5, 1}); }), "does not fit label"));
   CHECK(contains(changed([](DatasetContents& c) { c.image_dtype = DType::f64; }), "u8 or f32, not f64"));
   CHECK(contains(changed([](DatasetContents& c) { c.cases.clear(); }), "there are no cases"));

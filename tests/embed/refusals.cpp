@@ -176,7 +176,7 @@ TEST_CASE("images, labels and scores that do not fit the model") {
   for (const double wrong : {0.0, -1.0, kNan}) {
     const double spacing[] = {1, wrong};
     options.spacing = spacing;
-    log.refused(VOXGRAD_ARGUMENT, predict(image, labels, nullptr, &options), "must be above 0");
+    log.refused(VOXGRAD_ARGUMENT, predict(image, labels, nullptr, &options), "spacing must be");
   }
   for (std::int64_t i = 0; i < 600; ++i) CHECK(labels.at(i) == 9);
   CHECK(predict(image, labels, scores) == 0);
@@ -257,7 +257,7 @@ TEST_CASE("distances and metrics of arrays that do not fit") {
   log.refused(VOXGRAD_ARGUMENT, voxgrad_distance(log.context, to, 1, nullptr, to),
               "labels: must be of an integer type");
   const double spacing[] = {1, 0};
-  log.refused(VOXGRAD_ARGUMENT, voxgrad_distance(log.context, a, 1, spacing, to), "must be above 0");
+  log.refused(VOXGRAD_ARGUMENT, voxgrad_distance(log.context, a, 1, spacing, to), "spacing must be");
   double values[64];
   voxgrad_metric_options options{};
   options.size = sizeof options;

@@ -332,3 +332,55 @@ TEST_CASE("a distance does not change if a voxel far from the border is ignored"
       if (i != 4) CHECK_MESSAGE(std::fabs(9 * a.gradient[i] - 8 * b.gradient[i]) <= 1e-12, name << " voxel " << i);
   }
 }
+
+TEST_CASE("a spacing that is none is refused by every loss, whether it measures or not") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Shape shape{1, 6, 6, 2};
+  Random random(8);
+  const Sample sample = test::draw_sample(random, shape);
+  for (const losses::Spec& spec : losses::registry()) {
+    const losses::Loss loss = losses::make_loss(spec.name);
+    for (const std::vector<double>& bad : {std::vector<double>{1},
+                                           {0, 1},
+                                           {nan, 1},
+                                           {-1, 1},
+                                           {1e-30, 1},
+                                           {1e-9, 1},
+                                           {1e10, 1e10},
+                                           {1, 1, 1},
+                                           {1, 1, 1, 1}}) {
+      losses::Context context;
+      context.spacing = bad;
+      try {
+        loss(sample.logits, sample.labels, context);
+        CHECK_MESSAGE(false, spec.name, " takes ", bad.size(), " spacings, the first is ", bad[0]);
+      } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::argument);
+        CHECK_MESSAGE(test::contains(error.what(), "spacing must be 2 positive numbers"), error.what());
+      }
+    }
+  }
+}
+
+TEST_CASE("the extremes of a spacing give numbers, and a tolerance beyond the image reaches all of it") {
+  Random random(9);
+  for (const Shape& shape : {Shape{1, 12, 12, 2}, Shape{1, 6, 6, 12, 2}}) {
+    const Sample sample = test::draw_sample(random, shape);
+    const Tensor logits = sample.logits.to(DType::f32);
+    for (const double finest : {1e-9, 1e3})
+      for (const losses::Spec& spec : losses::registry())
+        for (const char* unit : {"", ":unit=mm"}) {
+          if (*unit != 0 && spec.name != "hausdorff_dt" && spec.name != "surface_dice" && spec.name != "boundary")
+            continue;
+          losses::Context context;
+          context.spacing.assign(static_cast<std::size_t>(shape.dims() - 2), finest * 1e6);
+          context.spacing[0] = finest;
+          const double value = losses::make_loss(spec.name + std::string(unit))(logits, sample.labels, context).item();
+          CHECK_MESSAGE(std::isfinite(value), spec.name, unit, " at ", finest, ": ", value);
+        }
+    losses::Context fine;
+    fine.spacing.assign(static_cast<std::size_t>(shape.dims() - 2), 1e-9);
+    const double all = losses::make_loss("surface_dice:tau=1e6,unit=mm")(logits, sample.labels, fine).item();
+    CHECK(all == losses::make_loss("surface_dice:tau=100")(logits, sample.labels).item());
+  }
+}

@@ -102,8 +102,19 @@ TEST_CASE("slope and intercept are applied; a slope that is 0 or no number is no
   CHECK(scaled(0.5, 10) == Values{10.5F, 11.5F});
   CHECK(scaled(0, 10) == Values{1, 3});
   CHECK(scaled(nan, nan) == Values{1, 3});
-  CHECK(scaled(2, nan) == Values{2, 6});
   CHECK(scaled(1, -1) == Values{0, 2});
+  const auto file = [](double slope, double intercept) {
+    return NiftiBytes(1, {2, 2, 1}, 2, "\x01\x03").set("scl_slope", {slope}).set("scl_inter", {intercept});
+  };
+  CHECK(noted(read(file(nan, 10)), "scl_slope is nan"));
+  CHECK(noted(read(file(HUGE_VAL, 10)), "scl_slope is inf"));
+  CHECK(read(file(0, nan)).notes.empty());
+  for (const double slope : {1.0, 2.0})  // nibabel: "Valid slope but invalid intercept"
+    for (const double bad : {nan, HUGE_VAL, -HUGE_VAL})
+      CHECK(contains(refused(file(slope, bad)), text("a.nii: scl_inter is ", bad, " beside the scl_slope ", slope)));
+  CHECK(contains(refused(file(1, 3e38)), "scl_inter 3e+38"));  // 1 and 3 would become equal
+  CHECK(values(read(NiftiBytes(1, {2, 2, 1}, 2, "\x03\x03").set("scl_slope", {1}).set("scl_inter", {3e38})))[0] >
+        2e38F);
 }
 
 TEST_CASE("the place of voxels: sform before qform before pixdim") {
@@ -136,6 +147,11 @@ TEST_CASE("the place of voxels: sform before qform before pixdim") {
   CHECK(noted(other, "along z"));
   CHECK(other.spacing[0] == 4);
   CHECK(!read(volume().set("pixdim", {1, 0, 0, 0})).physical);
+  CHECK(contains(refused(volume().set("pixdim", {1, 1e12, 1e12, 1e12})), "spacing must be 3 positive numbers"));
+  CHECK(contains(refused(volume().set("pixdim", {1, 1e-30, 1, 1})), "spacing must be 3 positive numbers"));
+  std::vector<double> tiny = kRows;
+  for (double& step : tiny) step *= 1e-20;
+  CHECK(contains(refused(volume().set("sform_code", {1}).set("srow", tiny)), "spacing must be 3 positive numbers"));
 }
 
 TEST_CASE("units, oblique axes, pictures") {

@@ -141,6 +141,10 @@ TEST_CASE("ImageJ says what pages are, and how large a voxel is") {
   CHECK(std::abs(image.spacing[1] - 0.0005) < 1e-9);
   CHECK(std::abs(image.spacing[2] - 0.00025) < 1e-9);
   CHECK(noted(image, "3 slices x 2 channels by the description of ImageJ"));
+  std::vector<TiffPage> huge =
+      stack(6, "ImageJ=1.53t\nimages=6\nchannels=2\nslices=3\nhyperstack=true\nspacing=2.5e30\nunit=micron\n");
+  huge[0].set(282, 5, {4, 1}).set(283, 5, {2, 1}).set(296, 3, {1});
+  CHECK(contains(refusal("a.tif", tiff_bytes(huge)), "a.tif: spacing must be 3 positive numbers"));
   // What a person says goes first.
   CHECK(read_as("a.tif", tiff_bytes(pages), "CYX").values.shape() == Shape{1, 2, 6});
   const std::string frames = refusal("a.tif", tiff_bytes(stack(4, "ImageJ=1\nimages=4\nframes=4\n")));

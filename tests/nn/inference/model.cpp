@@ -239,6 +239,8 @@ TEST_CASE("numbers outside their range are named") {
   CHECK(contains(refusal("[0,4,65535]", "[0,4,65536]"), "\"training.class_values\" is 65536, must be a whole number"));
   CHECK(contains(refusal("[0,4,65535]", "[0,4]"), "\"training.class_values\" has 2 entries, must have 3 or none"));
   CHECK(contains(refusal("\"mm\"", "7"), "\"training.spacing_unit\" is no text"));
+  CHECK(contains(refusal("\"most_spacing\":[0.5,3.0]", "\"most_spacing\":[0.5,1e10]"), "most_spacing\" has 1e+10"));
+  CHECK(contains(refusal("\"least_spacing\":[0.5,1.0]", "\"least_spacing\":[1e-30,1.0]"), "has 1e-30"));
   CHECK(contains(refusal("{\"kind\"", "[{\"kind\""), "metadata \"model\": line 1"));
   CHECK(contains(refusal("{\"network\"", "[1,{\"network\""), "metadata \"model\": line 1"));
 }
@@ -273,4 +275,20 @@ TEST_CASE("weights that are not finite, and files without a model, are refused")
   }
   CHECK(contains(refusal(TensorFile{{}, {{"config", "{}"}}}), "no `model` in its metadata"));
   CHECK(contains(refusal(TensorFile{{}, {{"model", "7"}}}), "is no object"));
+}
+
+TEST_CASE("names and lists are refused that no dataset has: predictions with them could not be read") {
+  const std::string names = "\"background\",\"a \\\"b\\\"\"";  // the first two of small_spec()
+  const auto named = [&](const std::string& two) { return refusal(names, two); };
+  CHECK(contains(named("\"a\",\"a\""), "\"class_names\" is no list of names: name 0 and 1 are both \"a\""));
+  CHECK(contains(named("\"\",\"\""), "\"class_names\" is no list of names: name 0 is empty"));
+  CHECK(contains(named("\"a\",\"\\u001b[31m\""), "name 1 is no printable UTF-8"));
+  for (const char* bad : {"XYZ\\u001b[31m", "XYZ", "RRS", "RA", "RASS"})
+    CHECK(contains(refusal("\"orientation\":\"\"", text("\"orientation\":\"", bad, '"')), "\"training.orientation\""));
+  CHECK(refusal("\"orientation\":\"\"", "\"orientation\":\"LPS\"").empty());
+  CHECK(contains(refusal("\"spacing_unit\":\"mm\"", "\"spacing_unit\":\"\\u001b[31m\""), "\"training.spacing_unit\""));
+  CHECK(contains(refusal("[0,4,65535]", "[0,4,4]"), "\"training.class_values\" has a value twice"));
+  CHECK(contains(refusal("\"mirror_axes\":[]", "\"mirror_axes\":[7,7]"), "\"mirror_axes\" is 7"));
+  CHECK(contains(refusal("\"classes\":[]}", "\"classes\":[0,2,1]}"), "\"clean_up.classes\" is 2"));
+  CHECK(contains(refusal("\"#ff0000\"", "\"red\""), "\"training.class_colours\""));
 }

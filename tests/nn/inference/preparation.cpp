@@ -123,9 +123,9 @@ TEST_CASE("preparation: no spacing, a wrong one and absurd factors are refused")
     return error_of([&] { static_cast<void>(grid_for(shape, spacing, target)); });
   };
   CHECK(contains(refusal({4, 4}, {}, {1, 0.5}), "has no spacing; the model resamples all images to 1 x 0.5"));
-  CHECK(contains(refusal({4, 4}, {1}, {1, 1}), "expected 2 positive numbers"));
-  CHECK(contains(refusal({4, 4}, {1, -1}, {1, 1}), "expected 2 positive numbers"));
-  CHECK(contains(refusal({4, 4}, {1, std::nan("")}, {1, 1}), "expected 2 positive numbers"));
+  CHECK(contains(refusal({4, 4}, {1}, {1, 1}), "spacing must be 2 positive numbers"));
+  CHECK(contains(refusal({4, 4}, {1, -1}, {1, 1}), "spacing must be 2 positive numbers"));
+  CHECK(contains(refusal({4, 4}, {1, std::nan("")}, {1, 1}), "spacing must be 2 positive numbers"));
   CHECK(contains(refusal({4, 4}, {1, 33}, {1, 1}), "axis 1 would be resampled by a factor of 33"));
   CHECK(contains(refusal({4, 4}, {0.03, 1}, {1, 1}), "axis 0 would be resampled by a factor of 0.03"));
   CHECK(contains(refusal({400, 400, 400}, {4, 4, 4}, {1, 1, 1}), "resampled to [1600, 1600, 1600]"));
