@@ -111,7 +111,7 @@ std::string settings_table(const Comparison& comparison) {
   for (const auto& [name, first] : comparison.datasets.front().used.at("settings").items()) {
     std::string shown = name;
     std::replace(shown.begin(), shown.end(), '_', ' ');
-    std::vector<std::string> cells{shown};
+    std::vector<std::string> cells{escaped(shown)};
     for (const ComparedDataset& dataset : comparison.datasets) {
       const Json value = dataset.used.at("settings").value(name, Json(""));
       const std::string words = value.is_boolean()        ? (value.get<bool>() ? "yes" : "no")
