@@ -267,7 +267,7 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
     std::sort(sizes.begin(), sizes.end());
     datasets.row({escaped(dataset.name), std::to_string(dataset.dims), std::to_string(dataset.class_names.size() - 1),
                   std::to_string(dataset.cases.size()), significant(quantile(foreground, 0.5)),
-                  significant(quantile(sizes, 0.5)) + " " + dataset.unit, checksums_words(dataset)});
+                  significant(quantile(sizes, 0.5)) + " " + escaped(dataset.unit), checksums_words(dataset)});
   }
   return section("Protocol", body + datasets.str() + settings.str() + settings_table(comparison));
 }
