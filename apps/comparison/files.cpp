@@ -93,7 +93,7 @@ Comparison read_comparison(const std::string& directory) {
   if (!fs::exists(path))
     throw Error(ErrorKind::io, "no results in " + directory + ": " + path + " does not exist",
                 "`voxgrad compare .. -o " + directory + "` writes them, with --merge from the runs of shards");
-  return reading(path, ErrorKind::data, [&] { return comparison_from_json(Json::parse(read_text(path))); });
+  return reading(path, ErrorKind::data, [&] { return comparison_from_json(parse_json(read_text(path))); });
 }
 
 Findings write_comparison(const Comparison& comparison, const std::string& directory) {

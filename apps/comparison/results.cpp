@@ -16,7 +16,6 @@
 namespace voxgrad::apps {
 namespace {
 
-// A cell of a CSV file (RFC 4180).
 Json to_json(const ComparedRun& run, const std::vector<std::string>& numbers) {
   Json cases = Json::array();
   for (const CaseNumbers& one : run.cases) {
@@ -79,19 +78,45 @@ Json to_json(const ComparedDataset& dataset) {
           {"unit", dataset.unit}, {"used", dataset.used}};
 }
 
+// How trainings were done is shown as it is.
+void check_used(const Json& used) {
+  for (const char* name : {"class_colours", "license", "source", "citation"}) text_or(used, name, "");
+  if (used.contains("images_crc32") || used.contains("labels_crc32"))
+    for (const char* name : {"images_crc32", "labels_crc32"}) whole_number(used, name, 0, 0xFFFFFFFF);
+  if (!used.contains("settings")) return;
+  const Json& settings = object_at(used, "settings");
+  for (const auto& [name, value] : settings.items())
+    if (!value.is_string() && !value.is_number() && !value.is_boolean())
+      refuse(name, value, "a text, a number, true or false");
+  for (const char* name : {"steps", "training_cases", "validation_cases", "test_cases"}) member(settings, name);
+}
+
+// What the report says of the protocol and of the program. Results of earlier versions lack some of it.
+void check_protocol(const Json& protocol, const Json& versions) {
+  for (const char* name : {"command", "baseline"}) text_or(protocol, name, "");
+  texts_or_none(protocol, "losses");
+  flag_or(protocol, "tune", false);
+  if (protocol.contains("first_seed")) seed_number(protocol, "first_seed");
+  for (const char* name : {"seeds", "folds"})
+    if (protocol.contains(name)) whole_number(protocol, name, 0, kMostCount);
+  if (protocol.contains("settings")) config_from_json(object_at(protocol, "settings"));
+  for (const char* name : {"version", "compiler", "cpu"}) text_at(versions, name);
+}
+
 ComparedDataset dataset_from_json(const Json& json) {
   ComparedDataset dataset;
   dataset.name = text_at(json, "name");
   dataset.path = text_at(json, "path");
   dataset.dims = static_cast<int>(whole_number(json, "dims", 2, 3));
-  member(json, "class_names").get_to(dataset.class_names);
+  dataset.class_names = texts_at(json, "class_names");
   if (dataset.class_names.size() < 2) throw Error(ErrorKind::data, "`class_names` has fewer than two names");
-  dataset.unit = json.value("unit", "mm");
-  dataset.used = json.value("used", Json::object());
-  if (json.contains("warnings")) json.at("warnings").get_to(dataset.warnings);
+  dataset.unit = text_or(json, "unit", "mm");
+  if (json.contains("used")) dataset.used = object_at(json, "used");
+  check_used(dataset.used);
+  dataset.warnings = texts_or_none(json, "warnings");
   for (const Json& one : list_at(json, "test_cases"))
     dataset.cases.push_back({text_at(one, "id"), real_number(one, "foreground", 0, 1),
-                             real_or_nan(one, "object_size", 0), one.value("group", std::string())});
+                             real_or_nan(one, "object_size", 0), text_or(one, "group", "")});
   return dataset;
 }
 
@@ -134,7 +159,7 @@ std::vector<CaseNumbers> cases_from(const Json& list, std::size_t class_count, s
     CaseNumbers one{
         text_at(entry, "id"), {}, entry.contains("diagonal_mm") ? real_or_nan(entry, "diagonal_mm", 0) : unknown};
     for (std::size_t label = 1; label < class_count; ++label) {
-      const Json& values = member(member(entry, "classes"), std::to_string(label));
+      const Json& values = object_at(member(entry, "classes"), std::to_string(label));
       if (numbers.empty())
         for (const auto& [name, value] : values.items()) numbers.push_back(name);
       std::vector<double>& row = one.classes.emplace_back();
@@ -180,22 +205,15 @@ Json to_json(const Comparison& comparison) {
 }
 
 Comparison comparison_from_json(const Json& json) {
-  try {
-    Comparison comparison;
-    comparison.protocol = json.at("protocol");
-    comparison.versions = json.at("versions");
-    for (const char* name : {"seeds", "folds"})
-      if (comparison.protocol.contains(name)) whole_number(comparison.protocol, name, 0, kMostCount);
-    if (comparison.protocol.contains("settings")) config_from_json(comparison.protocol["settings"]);
-    for (const Json& dataset : list_at(json, "datasets")) comparison.datasets.push_back(dataset_from_json(dataset));
-    for (const Json& run : list_at(json, "runs"))
-      comparison.runs.push_back(run_from_json(run, comparison.datasets, comparison.numbers));
-    require_whole(comparison);
-    return comparison;
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::data, text("results of a comparison: ", error.what()),
-                "`voxgrad compare .. -o DIR` writes them anew from the runs in DIR");
-  }
+  Comparison comparison;
+  comparison.protocol = object_at(json, "protocol");
+  comparison.versions = object_at(json, "versions");
+  check_protocol(comparison.protocol, comparison.versions);
+  for (const Json& dataset : list_at(json, "datasets")) comparison.datasets.push_back(dataset_from_json(dataset));
+  for (const Json& run : list_at(json, "runs"))
+    comparison.runs.push_back(run_from_json(run, comparison.datasets, comparison.numbers));
+  require_whole(comparison);
+  return comparison;
 }
 
 std::string to_csv(const Comparison& comparison) {

@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <map>
 #include <sstream>
+#include <utility>
 
+#include "apps/program/fields.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
 #include "nn/inference/model.h"
@@ -94,16 +96,17 @@ std::vector<EpochRecord> epochs_of(const std::vector<Json>& log) {
 
 bool there(const std::string& file) {
   std::error_code ignored;
-  return fs::is_regular_file(file, ignored);
+  return fs::exists(file, ignored);
 }
 
 // True if a process holds the lock of a run.
-bool locked(const std::string& log) {
-  const int file = ::open(log.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
+bool locked(const std::string& log) try {
+  const int file = open_text(log, O_RDONLY);
   const bool taken = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(file);
   return taken;
+} catch (const Error&) {  // what is wrong with it has been found
+  return false;
 }
 
 }  // namespace
@@ -145,8 +148,6 @@ RunFiles read_run(const std::string& directory, Device device, std::vector<Findi
       use(directory + "/" + name);
     } catch (const Error& error) {
       bad(name, name + " cannot be used: " + error.message() + ".", remedy, true);
-    } catch (const nlohmann::json::exception& error) {
-      bad(name, name + " cannot be used: " + error.what() + ".", remedy, true);
     }
   };
   if (!there(directory + "/log.jsonl") && !there(directory + "/run.json")) {
@@ -155,8 +156,9 @@ RunFiles read_run(const std::string& directory, Device device, std::vector<Findi
     return run;
   }
   read("run.json", true, again, [&](const std::string& path) {
-    run.manifest = Json::parse(read_text(path));
-    if (!run.manifest.is_object()) throw Error(ErrorKind::data, "it is no JSON object");
+    Json manifest = parse_json(read_text(path));
+    if (!manifest.is_object()) throw Error(ErrorKind::data, "it is no JSON object");
+    run.manifest = std::move(manifest);
   });
   read("log.jsonl", true, "look at metrics.csv instead", [&](const std::string& path) {
     std::istringstream lines(read_text(path));

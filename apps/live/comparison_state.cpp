@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "apps/live/state.h"
+#include "apps/program/fields.h"
 #include "apps/report/run_record.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
@@ -90,7 +91,7 @@ void write_live_plan(const std::string& directory, const Json& runs) {
   write_text(directory + "/live.json", dumped({{"runs", runs}}));
 }
 
-LiveComparison LiveComparisonReader::read() try {
+LiveComparison LiveComparisonReader::read() {
   LiveComparison comparison;
   std::map<fs::path, std::size_t> known;  // the folder of a loss, DATASET/LOSS: its row
   const auto row_of = [&](const fs::path& folder, const std::string& dataset, const std::string& loss) -> LiveRow& {
@@ -99,9 +100,11 @@ LiveComparison LiveComparisonReader::read() try {
     return comparison.rows[place->second];
   };
   if (const std::string plan = directory_ + "/live.json"; fs::exists(plan)) {
-    const Json json = read_json(plan);
-    for (const Json& run : json.at("runs"))
-      ++row_of(fs::path(run.at("path").get<std::string>()).parent_path(), run.at("dataset"), run.at("loss")).planned;
+    reading(plan, ErrorKind::data, [&] {
+      const Json json = read_json(plan);
+      for (const Json& run : list_at(json, "runs"))
+        ++row_of(fs::path(text_at(run, "path")).parent_path(), text_at(run, "dataset"), text_at(run, "loss")).planned;
+    });
   }
   for (const fs::path& dataset : folders_in(directory_))
     for (const fs::path& loss : folders_in(dataset))
@@ -114,8 +117,6 @@ LiveComparison LiveComparisonReader::read() try {
         row_of(dataset.filename() / loss.filename(), run.data, run.loss).runs.push_back(run);
       }
   return comparison;
-} catch (const nlohmann::json::exception& error) {
-  throw Error(ErrorKind::data, directory_ + ": " + error.what(), "a file of the comparison is damaged");
 }
 
 bool is_comparison(const std::string& directory) {

@@ -26,32 +26,28 @@ std::int64_t count_in(const Json& json, const char* name, std::int64_t unknown =
   return json.contains(name) ? whole_number(json, name, 0, kMostSteps) : unknown;
 }
 
-std::vector<std::string> words_in(const Json& json, const char* name) {
-  return json.value(name, std::vector<std::string>());
-}
-
 // A colour goes into a style sheet, so it must be one.
 bool is_colour(const std::string& word) {
   return word.size() == 7 && word[0] == '#' && word.find_first_not_of("0123456789abcdef", 1) == std::string::npos;
 }
 
 std::string network_of(const Json& manifest) {
-  const Json& config = manifest.at("config");
+  const Json& config = member(manifest, "config");
   const auto number = [&](const char* name) { return whole_number(config, name, 0, kMostSteps); };
   return text(number("dims"), "-D U-Net, base ", number("base"), ", depth ", number("depth"), ", ",
-              config.at("norm").get<std::string>(), " norm, ", whole_number(manifest, "parameters", 0, kMostMemory),
-              " parameters; patch ", config.at("patch").get<std::string>(), ", batch ", number("batch"), ", on ",
-              manifest.at("device").get<std::string>());
+              text_at(config, "norm"), " norm, ", whole_number(manifest, "parameters", 0, kMostMemory),
+              " parameters; patch ", text_at(config, "patch"), ", batch ", number("batch"), ", on ",
+              text_at(manifest, "device"));
 }
 
 // What happened, from the lines of log.jsonl: "step 40: rollback, the loss is not finite".
 std::vector<std::string> events_of(const std::string& log) {
   std::vector<std::string> events;
   for (std::size_t at = 0, end = 0; (end = log.find('\n', at)) != std::string::npos; at = end + 1) {
-    const Json line = Json::parse(log.substr(at, end - at));
-    const std::string event = line.at("event");
+    const Json line = parse_json(log.substr(at, end - at));
+    const std::string event = text_at(line, "event");
     if (event == "epoch") continue;
-    const std::string message = line.value("message", "");
+    const std::string message = text_or(line, "message", "");
     events.push_back(text("step ", count_in(line, "step"), ": ", event, message.empty() ? "" : ", ", message));
   }
   return events;
@@ -61,28 +57,35 @@ void read_live_file(LiveRun& run, const std::string& folder) {
   const Json live = read_json(folder + "/state.json");
   run.steps = count_in(live, "steps", run.steps);
   run.epochs = count_in(live, "epochs", run.epochs);
-  if (const std::vector<std::string> colours = words_in(live, "colours");
+  if (const std::vector<std::string> colours = texts_or_none(live, "colours");
       std::all_of(colours.begin(), colours.end(), is_colour))
     run.colours = colours;
-  for (const Json& point : live.value("loss", Json::array()))
-    run.losses.emplace_back(point.at(0).get<double>(), to_number(point.at(1)));
+  for (const Json& point : live.contains("loss") ? list_at(live, "loss") : Json::array()) {
+    if (!point.is_array() || point.size() != 2) refuse("loss", point, "a step and the loss there");
+    const Json pair{{"step", point[0]}, {"loss", point[1]}};
+    run.losses.emplace_back(real_number(pair, "step", 0, kMostSteps), real_or_nan(pair, "loss"));
+  }
   run.lr = number_in(live, "lr");
   run.rate = number_in(live, "rate");
-  for (const std::string& message : words_in(live, "messages")) run.messages.push_back(message);
-  for (const std::string& warning : words_in(live, "warnings"))
+  for (const std::string& message : texts_or_none(live, "messages")) run.messages.push_back(message);
+  for (const std::string& warning : texts_or_none(live, "warnings"))
     if (std::find(run.warnings.begin(), run.warnings.end(), warning) == run.warnings.end())
       run.warnings.push_back(warning);
   if (!run.ended()) {
     run.step = std::max(run.step, count_in(live, "step"));
-    run.seconds = live.value("seconds", 0.0);
-    run.memory = live.value("memory", 0.0);
-    run.silent = std::max(0.0, now() - live.value("time", now()));
+    const auto known = [&](const char* name, double otherwise, double most) {
+      return live.contains(name) ? real_number(live, name, 0, most) : otherwise;
+    };
+    run.seconds = known("seconds", 0, kMostSeconds);
+    run.memory = known("memory", 0, kMostMemory);
+    run.silent = std::max(0.0, now() - known("time", now(), HUGE_VAL));
   }
   if (!live.contains("pictures")) return;
-  run.pictured = whole_number(live.at("pictures"), "step", 0, kMostSteps);
-  for (const Json& caption : live.at("pictures").at("cases")) {
+  const Json& pictures = member(live, "pictures");
+  run.pictured = whole_number(pictures, "step", 0, kMostSteps);
+  for (const std::string& caption : texts_at(pictures, "cases")) {
     if (run.pictures.size() == kMostShownCases) break;
-    ShownPictures& shown = run.pictures.emplace_back(ShownPictures{caption.get<std::string>(), {}});
+    ShownPictures& shown = run.pictures.emplace_back(ShownPictures{caption, {}});
     for (std::size_t i = 0; i < kPictureNames.size(); ++i)
       shown.files.emplace_back(kPictureNames[i], folder + "/" + live_picture(run.pictures.size() - 1, i));
   }
@@ -100,32 +103,36 @@ void take_report_pictures(LiveRun& run, const std::string& folder) {
   run.pictured = run.step;
 }
 
-void read_files(LiveRun& run, const std::string& directory) {
-  const Json manifest = read_json(directory + "/run.json");
-  run.state = manifest.at("exit_reason");
-  run.data = fs::path(manifest.at("dataset").at("path").get<std::string>()).stem().string();
-  run.loss = manifest.at("config").at("loss");
+void take_manifest(LiveRun& run, const Json& manifest) {
+  run.state = text_at(manifest, "exit_reason");
+  run.data = fs::path(text_at(member(manifest, "dataset"), "path")).stem().string();
+  run.loss = text_at(member(manifest, "config"), "loss");
   run.network = network_of(manifest);
   run.steps = whole_number(manifest.at("config"), "steps", 0, kMostSteps);
   run.epochs = count_in(manifest, "epochs");
   run.step = whole_number(manifest, "steps", 0, kMostSteps);
   run.seconds = real_number(manifest, "seconds", 0, kMostSeconds);
   run.memory = real_number(manifest, "peak_memory_bytes", 0, kMostMemory);
-  run.warnings = words_in(manifest, "warnings");
-  run.classes = words_in(manifest, "classes");
-  if (manifest.contains("results")) {
-    const Json& test = manifest.at("results").at("test");
-    run.test_dice = number_in(test, "dice_mean");
-  }
-  const std::string log = read_text(directory + "/log.jsonl");
-  run.history = logged_history(log);
-  run.messages = events_of(log);
+  run.warnings = texts_or_none(manifest, "warnings");
+  run.classes = texts_or_none(manifest, "classes");
+  if (manifest.contains("results")) run.test_dice = number_in(member(manifest.at("results"), "test"), "dice_mean");
+}
+
+void read_files(LiveRun& run, const std::string& directory) {
+  const std::string manifest = directory + "/run.json", log = directory + "/log.jsonl", live = directory + "/live";
+  reading(manifest, ErrorKind::data, [&] { take_manifest(run, read_json(manifest)); });
+  reading(log, ErrorKind::data, [&] {
+    const std::string lines = read_text(log);
+    run.history = logged_history(lines);
+    run.messages = events_of(lines);
+  });
   if (!run.history.empty()) {
     run.step = std::max(run.step, run.history.back().step);
     run.epoch = run.history.back().epoch;
     run.lr = run.history.back().lr;
   }
-  if (fs::exists(directory + "/live/state.json")) read_live_file(run, directory + "/live");
+  if (const std::string state = live + "/state.json"; fs::exists(state))
+    reading(state, ErrorKind::data, [&] { read_live_file(run, live); });
   if (run.pictures.empty()) take_report_pictures(run, directory + "/overlays");
   // What the process of the live file has not seen is in the epochs.
   const double first = run.losses.empty() ? HUGE_VAL : run.losses.front().first;
@@ -154,11 +161,9 @@ double LiveRun::best_dice() const {
 double LiveRun::last_loss() const { return losses.empty() ? std::nan("") : losses.back().second; }
 
 LiveRun read_live_run(const std::string& directory) {
-  return reading(directory, ErrorKind::data, [&] {
-    LiveRun run;
-    read_files(run, directory);
-    return run;
-  });
+  LiveRun run;
+  read_files(run, directory);
+  return run;
 }
 
 Json to_json(const LiveRun& run) {

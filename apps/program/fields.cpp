@@ -3,21 +3,32 @@
 namespace voxgrad::apps {
 namespace {
 
-template <class... Parts>
-[[noreturn]] void refuse(const std::string& key, const Json& value, const Parts&... expected) {
-  std::string seen = dumped(value);
-  if (seen.size() > 40) seen.replace(37, std::string::npos, "...");
-  throw Error(ErrorKind::data, text("`", key, "` is ", seen, ", must be ", expected...));
-}
-
 double in_range(const Json& value, const std::string& key, double low, double high) {
   const double found = is_number(value) ? to_number(value) : std::nan("");
   if (is_number(value) && !(found < low || found > high)) return found;
   if (std::isinf(low) && std::isinf(high)) refuse(key, value, "a number");
-  refuse(key, value, "a number ", low, " .. ", high);
+  refuse(key, value, text("a number ", low, " .. ", high));
 }
 
 }  // namespace
+
+void refuse(const std::string& key, const Json& value, const std::string& expected) {
+  std::string seen = dumped(value);
+  if (seen.size() > 40) seen.replace(37, std::string::npos, "...");
+  throw Error(ErrorKind::data, text("`", key, "` is ", seen, ", must be ", expected));
+}
+
+std::string plain_words(const Json::exception& error) {
+  const std::string words = error.what();
+  const std::size_t end = words.find("] ");
+  return words.starts_with("[json.") && end != std::string::npos ? words.substr(end + 2) : words;
+}
+
+Json parse_json(const std::string& document) try {
+  return Json::parse(document);
+} catch (const Json::exception& error) {
+  throw Error(ErrorKind::data, plain_words(error));
+}
 
 const Json& member(const Json& object, const std::string& key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
@@ -43,12 +54,40 @@ const Json& list_at(const Json& object, const std::string& key) {
   return value;
 }
 
+const Json& object_at(const Json& object, const std::string& key) {
+  const Json& value = member(object, key);
+  if (!value.is_object()) refuse(key, value, "an object");
+  return value;
+}
+
+std::vector<std::string> texts_at(const Json& object, const std::string& key) {
+  std::vector<std::string> texts;
+  for (const Json& value : list_at(object, key)) {
+    if (!value.is_string()) refuse(key, value, "a text in each place of the list");
+    texts.push_back(value.get<std::string>());
+  }
+  return texts;
+}
+
+std::string text_or(const Json& object, const std::string& key, const std::string& otherwise) {
+  return object.contains(key) ? text_at(object, key) : otherwise;
+}
+
+bool flag_or(const Json& object, const std::string& key, bool otherwise) {
+  return object.contains(key) ? flag_at(object, key) : otherwise;
+}
+
+std::vector<std::string> texts_or_none(const Json& object, const std::string& key) {
+  return object.contains(key) ? texts_at(object, key) : std::vector<std::string>();
+}
+
 std::int64_t whole_number(const Json& object, const std::string& key, std::int64_t low, std::int64_t high) {
   const Json& found = member(object, key);
   const bool whole = found.is_number_integer() &&
                      !(found.is_number_unsigned() && found.get<std::uint64_t>() >> 63 != 0);  // would wrap
   const std::int64_t value = whole ? found.get<std::int64_t>() : 0;
-  if (!whole || value < low || value > high) refuse(key, found, "a whole number ", low, " .. ", high);
+  if (!whole || value < low || value > high)
+    refuse(key, found, low == high ? text(low) : text("a whole number ", low, " .. ", high));
   return value;
 }
 

@@ -25,6 +25,12 @@ const Json& member(const Json& object, const std::string& key);
 std::string text_at(const Json& object, const std::string& key);
 bool flag_at(const Json& object, const std::string& key);
 const Json& list_at(const Json& object, const std::string& key);
+const Json& object_at(const Json& object, const std::string& key);
+std::vector<std::string> texts_at(const Json& object, const std::string& key);
+// The same, or `otherwise` of a key that is absent, because an earlier version did not write it.
+std::string text_or(const Json& object, const std::string& key, const std::string& otherwise);
+bool flag_or(const Json& object, const std::string& key, bool otherwise);
+std::vector<std::string> texts_or_none(const Json& object, const std::string& key);
 // A whole number in `low` .. `high`.
 std::int64_t whole_number(const Json& object, const std::string& key, std::int64_t low = 0,
                           std::int64_t high = kLargestWhole);
@@ -36,13 +42,20 @@ double real_or_nan(const Json& object, const std::string& key, double low = -HUG
 std::vector<double> reals_or_nan(const Json& object, const std::string& key, double low = -HUGE_VAL,
                                  double high = HUGE_VAL);
 
+// Throws Error(data): "`key` is VALUE, must be EXPECTED".
+[[noreturn]] void refuse(const std::string& key, const Json& value, const std::string& expected);
+// Reads a document. Throws Error(data) that says where it is damaged.
+Json parse_json(const std::string& document);
+// What the library says of an error, without its own name for it: "[json.exception.parse_error.101] ".
+std::string plain_words(const Json::exception& error);
+
 // Returns read(). Whatever is wrong with the contents of the file becomes an error of this kind that names it.
 template <class F>
 decltype(auto) reading(const std::string& path, ErrorKind kind, F&& read) {
   try {
     return read();
   } catch (const Json::exception& error) {
-    throw Error(kind, path + ": " + error.what(), "the file is damaged");
+    throw Error(kind, path + ": " + plain_words(error), "the file is damaged");
   } catch (const Error& error) {
     const bool contents = error.kind() != ErrorKind::io && error.kind() != ErrorKind::memory;
     if (!contents || error.message().starts_with(path)) throw;

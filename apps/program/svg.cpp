@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "apps/program/console.h"
+#include "apps/program/words.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -45,7 +46,7 @@ double tick_step(double low, double high) {
 
 std::string escaped(const std::string& text) {
   std::string result;
-  for (const char c : text) {
+  for (const char c : shown(text)) {
     switch (c) {
       case '&': result += "&amp;"; break;
       case '<': result += "&lt;"; break;

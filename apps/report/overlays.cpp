@@ -145,6 +145,11 @@ std::string legend_of_classes(const ComparedDataset& dataset) {
   return legend;
 }
 
+std::string label_map_of(const Comparison& comparison) {
+  const auto settings = comparison.protocol.find("settings");
+  return settings == comparison.protocol.end() ? "" : settings->value("label_map", "");
+}
+
 std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector<Analysis>& analyses,
                                  const std::string& directory, bool redraw, std::vector<std::string>& notes) {
   std::vector<OverlayRow> rows;
@@ -156,8 +161,7 @@ std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector
     try {
       fs::create_directories(directory + "/overlays");
       if (redraw || !there)
-        draw_scenes(comparison.datasets[d], analysis, scenes, directory,
-                    comparison.protocol.at("settings").value("label_map", ""),
+        draw_scenes(comparison.datasets[d], analysis, scenes, directory, label_map_of(comparison),
                     kBytesOfAll / comparison.datasets.size());
       for (const Scene& scene : scenes) {
         OverlayRow row{

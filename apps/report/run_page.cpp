@@ -198,9 +198,10 @@ std::string strides_text(const nn::UNetConfig& net) {
 // What the model removes from its labels, with the validation Dice before and after.
 std::string clean_up_of(const RunRecord& run) {
   std::string words = clean_up_text(run.model.clean_up, run.model.class_names);
-  const Json choice = run.manifest.at("results").value("clean_up", Json());
-  if (!choice.is_object()) return words;
-  const auto dice = [&](const char* key) { return fixed(real_or_nan(choice.at("val_dice"), key, 0, 1), 4); };
+  const Json& results = run.manifest.at("results");
+  if (!results.contains("clean_up") || results.at("clean_up").is_null()) return words;
+  const Json& dices = member(object_at(results, "clean_up"), "val_dice");
+  const auto dice = [&](const char* key) { return fixed(real_or_nan(dices, key, 0, 1), 4); };
   return text(words, "; validation Dice ", dice("before"), " without it, ", dice("after"), " with it");
 }
 

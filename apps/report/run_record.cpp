@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 void read_results(RunRecord& run) {
-  const Json& results = run.manifest.at("results");
-  run.history = history_from_json(results.at("history"));
+  const Json& results = member(run.manifest, "results");
+  run.history = history_from_json(member(results, "history"));
   run.test = cases_from_json(list_at(results, "test_cases"));
   for (const CaseResult& one : run.test) {
     bool whole = one.classes.size() == run.model.class_names.size();
@@ -34,9 +34,9 @@ void read_results(RunRecord& run) {
 std::vector<EpochRecord> logged_history(const std::string& log) {
   std::vector<EpochRecord> history;
   for (std::size_t at = 0, end = 0; (end = log.find('\n', at)) != std::string::npos; at = end + 1) {
-    const Json line = Json::parse(log.substr(at, end - at));
+    const Json line = parse_json(log.substr(at, end - at));
     const std::int64_t step = line.contains("step") ? whole_number(line, "step", 0, kMostSteps) : 0;
-    const bool epoch = line.at("event") == "epoch";
+    const bool epoch = text_at(line, "event") == "epoch";
     std::erase_if(history, [&](const EpochRecord& one) { return one.step > step || (epoch && one.step == step); });
     if (!epoch) continue;
     Json record = line;
@@ -64,10 +64,10 @@ RunRecord read_run(const std::string& directory) {
     run.val_dice = real_or_nan(best, "val_dice", 0, 1);
   });
   reading(manifest, ErrorKind::data, [&] {
-    run.config = config_from_json(run.manifest.at("config"));
+    run.config = config_from_json(member(run.manifest, "config"));
     run.loss = losses::make_loss(run.config.loss).text();
     run.steps = whole_number(run.manifest, "steps", 0, run.config.steps);
-    run.warnings = run.manifest.value("warnings", std::vector<std::string>());
+    run.warnings = texts_or_none(run.manifest, "warnings");
     for (const char* name : {"command", "version", "compiler", "build", "cpu", "device", "exit_reason"})
       text_at(run.manifest, name);
     whole_number(run.manifest, "threads", 1, kMostCount);

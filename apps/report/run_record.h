@@ -26,12 +26,12 @@ struct RunRecord {
   std::vector<CaseResult> test;  // none in a run that has not ended
   std::vector<std::string> warnings;
 
-  bool finished() const { return manifest.value("exit_reason", "") == "finished"; }
+  bool finished() const { return manifest.at("exit_reason") == "finished"; }
   std::string file(const std::string& name) const { return directory + "/" + name; }
 };
 
 // Returns the epochs from the lines of log.jsonl. An epoch that was done again, after a crash or a rollback, counts as
-// it was last. Throws nlohmann::json::exception if a whole line is damaged.
+// it was last. Throws Error(data) if a whole line is damaged.
 std::vector<EpochRecord> logged_history(const std::string& log);
 // True if there is a run in the directory.
 bool is_run(const std::string& directory);

@@ -111,7 +111,7 @@ std::string settings_table(const Comparison& comparison) {
   for (const auto& [name, first] : comparison.datasets.front().used.at("settings").items()) {
     std::string shown = name;
     std::replace(shown.begin(), shown.end(), '_', ' ');
-    std::vector<std::string> cells{shown};
+    std::vector<std::string> cells{escaped(shown)};
     for (const ComparedDataset& dataset : comparison.datasets) {
       const Json value = dataset.used.at("settings").value(name, Json(""));
       const std::string words = value.is_boolean()        ? (value.get<bool>() ? "yes" : "no")
@@ -267,7 +267,7 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
     std::sort(sizes.begin(), sizes.end());
     datasets.row({escaped(dataset.name), std::to_string(dataset.dims), std::to_string(dataset.class_names.size() - 1),
                   std::to_string(dataset.cases.size()), significant(quantile(foreground, 0.5)),
-                  significant(quantile(sizes, 0.5)) + " " + dataset.unit, checksums_words(dataset)});
+                  significant(quantile(sizes, 0.5)) + " " + escaped(dataset.unit), checksums_words(dataset)});
   }
   return section("Protocol", body + datasets.str() + settings.str() + settings_table(comparison));
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <span>
 
+#include "apps/program/fields.h"
 #include "engine/error.h"
 #include "engine/io/crc32.h"
 
@@ -60,9 +61,9 @@ Json metadata_json(const TensorFile& file, const std::string& key, const std::st
     throw Error(ErrorKind::model, path + ": no `" + key + "` in its metadata",
                 "give a checkpoint or a run directory that `voxgrad train` wrote");
   try {
-    return Json::parse(found->second);
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::model, path + ": metadata `" + key + "`: " + error.what());
+    return parse_json(found->second);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::model, path + ": metadata `" + key + "`: " + error.message());
   }
 }
 

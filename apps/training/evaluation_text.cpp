@@ -174,6 +174,9 @@ void add_objects(MetricTables& tables, const std::vector<CaseResult>& cases,
     tables.object_notes += "Sizes are in " + unit + "^2, of volumes in " + unit + "^3.\n";
 }
 
+// Metrics that count objects or holes.
+bool is_count(const std::string& metric) { return metric == "false_positive_objects" || metric.starts_with("betti"); }
+
 std::string aligned(const Rows& rows) {
   Table result(rows.front(), 1);
   for (std::size_t i = 1; i < rows.size(); ++i) result.row(rows[i]);
@@ -221,12 +224,16 @@ Json to_json(const std::vector<CaseResult>& cases, const std::vector<std::string
 }
 
 double metric_number(const Json& object, const std::string& name) {
-  for (const Metric& metric : losses::metrics())
-    if (metric.name == name) {
-      const bool infinite = member(object, name) == "Infinity";
-      return real_or_nan(object, name, -1, metric.perfect == 1 ? kMostShare : infinite ? HUGE_VAL : kMostMemory);
-    }
-  return real_or_nan(object, name, 0, static_cast<double>(kMostOfImage));
+  const auto known = std::find_if(losses::metrics().begin(), losses::metrics().end(),
+                                  [&](const Metric& metric) { return metric.name == name; });
+  if (known == losses::metrics().end() || is_count(name)) {  // others are tp, fp, fn and tn
+    const double count = real_or_nan(object, name, 0, static_cast<double>(kMostOfImage));
+    if (count > std::floor(count)) refuse(name, member(object, name), "a whole number");
+    return count;
+  }
+  const double low = name == "mcc" || name == "relative_volume_difference" ? -1 : 0;
+  const bool infinite = member(object, name) == "Infinity";
+  return real_or_nan(object, name, low, known->perfect == 1 ? kMostShare : infinite ? HUGE_VAL : kMostMemory);
 }
 
 std::vector<CaseResult> cases_from_json(const Json& list) {
@@ -249,8 +256,9 @@ std::vector<CaseResult> cases_from_json(const Json& list) {
         scores.values.push_back(metric_number(o, metric.name));
       }
       if (!entry.contains("objects")) continue;
-      for (const Json& object : member(entry.at("objects"), std::to_string(label))) {
-        const Json sizes{{"size", object.at(0)}, {"dice", object.at(1)}};
+      for (const Json& object : list_at(member(entry, "objects"), std::to_string(label))) {
+        if (!object.is_array() || object.size() != 2) refuse("objects", object, "the size and the Dice of an object");
+        const Json sizes{{"size", object[0]}, {"dice", object[1]}};
         scores.objects.push_back({real_number(sizes, "size", 0), real_number(sizes, "dice", 0, 1)});
       }
     }

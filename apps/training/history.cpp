@@ -26,7 +26,7 @@ Json to_json(const std::vector<EpochRecord>& history) {
 }
 
 std::vector<EpochRecord> history_from_json(const Json& json) {
-  if (!json.is_array()) throw Error(ErrorKind::data, "the history is no list of epochs");
+  if (!json.is_array()) refuse("history", json, "a list of epochs");
   std::vector<EpochRecord> history;
   for (const Json& entry : json) {
     const bool first = history.empty();

@@ -2,13 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <utility>
 
@@ -44,8 +43,7 @@ void rename_file(const std::string& from, const std::string& to) {
 
 int open_log(const std::string& directory, int flags) {
   const std::string path = directory + "/log.jsonl";
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0666);
-  if (descriptor < 0) fail("cannot open", path, errno);
+  const int descriptor = open_text(path, O_WRONLY | O_APPEND | flags);
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     const int code = errno;
     ::close(descriptor);
@@ -181,12 +179,29 @@ TensorFile RunDirectory::load_last(std::string& warning) const {
   }
 }
 
-std::string read_text(const std::string& path) try {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail("cannot read", path, errno);
-  return {std::istreambuf_iterator<char>(in), {}};  // an iterator throws where a broken disk ends the bytes
-} catch (const std::ios_base::failure& error) {
-  fail("cannot read", path, error.code().value());
+int open_text(const std::string& path, int flags) {
+  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, 0666);  // a pipe must not block
+  struct stat status {};
+  int code = descriptor < 0 || ::fstat(descriptor, &status) != 0 ? errno : 0;
+  if (code == 0 && S_ISDIR(status.st_mode)) code = EISDIR;
+  const bool pipe = code == ENXIO || (code == 0 && !S_ISREG(status.st_mode));  // ENXIO: a pipe that nobody reads
+  if (code == 0 && !pipe) return descriptor;
+  if (descriptor >= 0) ::close(descriptor);
+  if (pipe) throw Error(ErrorKind::io, "cannot open " + path + ": it is no regular file", "remove it");
+  fail("cannot open", path, code);
+}
+
+std::string read_text(const std::string& path) {
+  const int descriptor = open_text(path, O_RDONLY);
+  std::string bytes;
+  char part[1 << 16];
+  ssize_t count = 0;
+  while ((count = ::read(descriptor, part, sizeof part)) > 0 || (count < 0 && errno == EINTR))
+    if (count > 0) bytes.append(part, static_cast<std::size_t>(count));
+  const int code = errno;
+  ::close(descriptor);
+  if (count < 0) fail("cannot read", path, code);
+  return bytes;
 }
 
 Json read_json(const std::string& path) {

@@ -10,6 +10,8 @@
 
 namespace voxgrad::apps {
 
+// Opens a text file of a run; nothing else does. Throws Error(io), also for a pipe, at which a reader would wait.
+int open_text(const std::string& path, int flags);
 // Reads a whole text file. Throws Error(io).
 std::string read_text(const std::string& path);
 // Reads a file of JSON. Throws Error(io), and Error(data) that names the file if it is damaged.

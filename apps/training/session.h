@@ -72,6 +72,7 @@ class Session {
   void take_over(const std::string& manifest);
   void restore(const TensorFile& file);
   void take_state(const TensorFile& file);
+  void require_manifest(const TensorFile& file) const;
   void write_course();
   TrainResult finish();
   void save_last();

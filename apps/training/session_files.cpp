@@ -18,15 +18,23 @@ namespace {
 
 std::string text_of(const DatasetChecksums& sums) { return text(sums.images, "/", sums.labels); }
 
+// Refuses a checkpoint whose settings are not those of `run`. A dataset may have moved.
+void require_settings(const Json& checkpoint, const Json& run, const std::string& whose) {
+  for (const auto& [name, value] : run.items())
+    if (name != "data" && member(checkpoint, name) != value)
+      refuse("config." + name, checkpoint.at(name), dumped(value) + whose);
+}
+
 }  // namespace
 
 // Takes over what the process before has written about the run.
 void Session::take_over(const std::string& manifest) {
   reading(manifest, ErrorKind::data, [&] {
     const Json before = read_json(manifest);
+    if (!before.is_object()) throw Error(ErrorKind::data, "it is no JSON object");
     const double seconds = before.contains("seconds") ? real_number(before, "seconds", 0, kMostSeconds) : 0;
-    const std::string command = before.value("command", command_);
-    for (const std::string& warning : before.value("warnings", std::vector<std::string>())) remember(warning);
+    const std::string command = text_or(before, "command", command_);
+    for (const std::string& warning : texts_or_none(before, "warnings")) remember(warning);
     seconds_before_ = seconds;
     first_command_ = command;
     reasons_ = before.value("reasons", Json());
@@ -89,15 +97,20 @@ void Session::restore(const TensorFile& file) {
 }
 
 void Session::take_state(const TensorFile& file) {
-  trainer_.load_state(file);
-  history_ = history_from_json(metadata_json(file, "history", "checkpoint"));
+  require_settings(metadata_json(file, "config", "checkpoint"), to_json(plan_.config), ", which the training has");
   const Json running = metadata_json(file, "running", "checkpoint");
+  const std::int64_t skipped = whole_number(running, "skipped", 0, plan_.steps);
+  trainer_.load_state(file, skipped);
+  history_ = history_from_json(metadata_json(file, "history", "checkpoint"));
   const std::int64_t done = trainer_.steps_done();
+  for (const EpochRecord& record : history_)
+    if (const std::int64_t end = std::min(record.epoch * plan_.steps_per_epoch, plan_.steps); record.step != end)
+      refuse("history.step", record.step, text(end, ", where epoch ", record.epoch, " ends"));
   if (!history_.empty() && history_.back().step > done)
     throw Error(ErrorKind::model, text("`step` is ", done, ", but the history has step ", history_.back().step));
   loss_sum_ = real_or_nan(running, "loss_sum");
   loss_count_ = whole_number(running, "loss_count", 0, done);
-  skipped_ = whole_number(running, "skipped", 0, done);
+  skipped_ = skipped;
   // A training that came to its end has a best epoch.
   best_ = whole_number(running, "best_record", done == plan_.steps ? 1 : 0, std::ssize(history_));
   if (best_ > 0) best_weights_ = nn::network_tensors(load_tensors(directory_.file("best.safetensors")));
@@ -119,7 +132,23 @@ void Session::resume() {
                 dataset_.info().path + ": its splits, groups, spacing or names are not those that " +
                     directory_.path() + " was trained with",
                 "give the original file, or start a new run");
+  require_manifest(file);
   restore(file);
+}
+
+// The settings of a checkpoint must be those of run.json, if that one can be read; run() says if it cannot.
+void Session::require_manifest(const TensorFile& file) const {
+  const std::string manifest = directory_.file("run.json");
+  if (!std::filesystem::exists(manifest)) return;
+  Json config;
+  try {
+    config = object_at(read_json(manifest), "config");
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::io) throw;
+    return;
+  }
+  reading(directory_.file("last.safetensors"), ErrorKind::model,
+          [&] { require_settings(metadata_json(file, "config", "checkpoint"), config, " as in " + manifest); });
 }
 
 void Session::write_manifest(const std::string& exit_reason, const Json& results) {

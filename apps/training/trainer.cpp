@@ -145,7 +145,7 @@ TensorFile Trainer::state() const {
   return file;
 }
 
-void Trainer::load_state(const TensorFile& file) {
+void Trainer::load_state(const TensorFile& file, std::int64_t skipped) {
   const Json counters = metadata_json(file, "counters", "checkpoint");
   const std::int64_t step = whole_number({{"step", metadata_json(file, "step", "checkpoint")}}, "step", 0, plan_.steps);
   const double rate_scale = real_number(counters, "rate_scale", std::numeric_limits<double>::min(), 1);
@@ -156,8 +156,11 @@ void Trainer::load_state(const TensorFile& file) {
   net_.load_state(nn::network_tensors(file));
   if (const std::string name = broken_weight(net_); !name.empty())
     throw Error(ErrorKind::model, text("weight ", name, " is not finite"), "start a new run with a smaller --lr");
-  optimizer_->load_state(with_prefix(file, "optim."), whole_number(counters, "optimizer_steps", 0, step));
-  if (ema_) ema_->load_state(with_prefix(file, "ema."), whole_number(counters, "ema_updates", 0, step));
+  if (skipped > step) refuse("skipped", skipped, text("at most `step`, ", step));
+  const std::int64_t taken = step - skipped, averaged = ema_ ? taken : 0;
+  optimizer_->load_state(with_prefix(file, "optim."), whole_number(counters, "optimizer_steps", taken, taken));
+  whole_number(counters, "ema_updates", averaged, averaged);
+  if (ema_) ema_->load_state(with_prefix(file, "ema."), averaged);
   schedule_.load_state(schedule);
   rate_scale_ = rate_scale;
   step_ = step;

@@ -52,7 +52,8 @@ class Trainer {
 
   // The state holds the weights (PyTorch names and order), optim.*, ema.*, and the counters in `metadata`.
   TensorFile state() const;
-  void load_state(const TensorFile& file);
+  // Of the steps, `skipped` were left out. Throws Error(data) or Error(model) if a counter does not agree.
+  void load_state(const TensorFile& file, std::int64_t skipped);
   // Returns a copy of the weights of evaluated().
   std::vector<NamedTensor> weights();
   // From now on, learning rates are multiplied by this as well.

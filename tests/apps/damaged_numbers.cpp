@@ -1,8 +1,10 @@
-// Every number in the files of a run and of a comparison, replaced by what a damaged or forged file may have in its
-// place, behind right checksums. Whoever reads it refuses it with the name of the file, or does not need it: no signal,
-// no internal error, no long wait. The fields are those of real files, so new ones are covered by themselves.
+// Every value in the files of a run and of a comparison, replaced by what a damaged or forged file may have in its
+// place, behind right checksums. Whoever reads it refuses it with the name of the file and of the key, or does not need
+// it: no signal, no internal error, no words of the JSON library, no long wait, no control character in a page. The
+// fields are those of real files, so new ones are covered by themselves.
 #include <chrono>
 
+#include "apps/live/state.h"
 #include "apps/program/json.h"
 #include "apps/run_program.h"
 #include "engine/io/safetensors.h"
@@ -42,26 +44,36 @@ Outcome here(const Command& arguments, const Folder& folder) {
   return outcome;
 }
 
-// The places of all numbers in a document; of a list only the first entry is looked at, the others are read like it.
-void add_numbers(const Json& json, const Pointer& at, std::vector<Pointer>& places) {
-  if (json.is_number() || json == "NaN" || json == "Infinity") places.push_back(at);
-  if (json.is_array() && !json.empty()) add_numbers(json[0], at / 0, places);
+bool is_place(const Json& json, bool numbers) {
+  return !numbers || json.is_number() || json == "NaN" || json == "Infinity";
+}
+
+// The places of all values in a document, or of all numbers; of a list only the first entry is looked at, the others
+// are read like it.
+void add_places(const Json& json, const Pointer& at, bool numbers, std::vector<Pointer>& places) {
+  if (is_place(json, numbers)) places.push_back(at);
+  if (json.is_array() && !json.empty()) add_places(json[0], at / 0, numbers, places);
   if (json.is_object())
-    for (const auto& [key, value] : json.items()) add_numbers(value, at / key, places);
+    for (const auto& [key, value] : json.items()) add_places(value, at / key, numbers, places);
 }
 
 const std::vector<Json> kDamagedNumbers{-1, 0, std::int64_t{1} << 31, std::int64_t{1} << 62, INT64_MAX, 1e308};
-const std::vector<Json> kNoNumbers{nullptr, "", Json::array(), Json::object()};
+const std::vector<Json> kNoNumbers{nullptr, "\x1b[31m<b>", Json::array(), Json::object(), true};
+
+// What no metric can be: ratios and distances are not below 0, what is counted is whole.
+const std::vector<std::pair<std::string, Json>> kNoMetrics{
+    {"dice", -0.5},        {"hd95", -1}, {"assd", -0.5}, {"nsd", -1}, {"mcc", -1.5}, {"false_positive_objects", -1},
+    {"betti0_error", 0.5}, {"tp", 0.5},  {"fn", -1}};
 
 // Calls use(changed document, what was changed, whether it is no number) for each place. Each gets one number and one
 // thing that is none, in turn, so that all of them meet every kind of field.
 template <class F>
-void for_each_damage(const Json& document, F&& use) {
+void for_each_damage(const Json& document, bool numbers, F&& use) {
   std::vector<Pointer> places;
-  add_numbers(document, Pointer(), places);
+  add_places(document, Pointer(), numbers, places);
   CHECK(!places.empty());
   for (std::size_t i = 0; i < places.size(); ++i) {
-    for (const Json& value : {kDamagedNumbers[i % 6], kNoNumbers[i % 4]}) {
+    for (const Json& value : {kDamagedNumbers[i % 6], kNoNumbers[i % 5]}) {
       Json changed = document;
       changed[places[i]] = value;
       use(changed, text(places[i].to_string(), " = ", value.dump()), !value.is_number());
@@ -79,6 +91,9 @@ void check_answer(const Command& command, const Folder& folder, const std::strin
   CHECK_MESSAGE((failed || (outcome.code == 0 && !refused)), command.front(), ", ", what, ": ", outcome.code, " ",
                 outcome.err);
   if (failed) CHECK_MESSAGE(contains(outcome.err, file), command.front(), ", ", what, ": ", outcome.err);
+  CHECK_MESSAGE(!contains(outcome.err, "[json."), command.front(), ", ", what, ": ", outcome.err);
+  if (const std::string page = command.back() + "/report.html"; command.front() == "report" && outcome.code == 0)
+    CHECK_MESSAGE(!contains(bytes_of(page), "\x1b"), what);
   CHECK_MESSAGE(seconds < 20, command.front(), ", ", what, ": ", seconds, " s");
 }
 
@@ -99,13 +114,13 @@ void damage(const DamagedRun& finished, const std::string& name, const Command& 
   const std::string path = finished.run + "/" + name;
   const TensorFile good = load_tensors(path);
   for (const std::string& part : parts)
-    for_each_damage(Json::parse(good.metadata.at(part)), [&](const Json& changed, const std::string& what, bool no) {
-      if (part == "config" && what.starts_with("/steps = 2147483648")) return;  // that is a training of some years
-      TensorFile file = good;
-      file.metadata[part] = changed.dump();
-      save_tensors(path, file);
-      check_answer(command, finished.folder, name, part + what, no);
-    });
+    for_each_damage(Json::parse(good.metadata.at(part)), true,
+                    [&](const Json& changed, const std::string& what, bool no) {
+                      TensorFile file = good;
+                      file.metadata[part] = changed.dump();
+                      save_tensors(path, file);
+                      check_answer(command, finished.folder, name, part + what, no);
+                    });
   save_tensors(path, good);
   CHECK(here(command, finished.folder).code == 0);
 }
@@ -131,16 +146,24 @@ TEST_CASE("numbers in the last checkpoint: train --resume") {
 TEST_CASE("numbers in run.json: report, doctor and train --resume") {
   const DamagedRun finished;
   const std::string path = finished.run + "/run.json", good = bytes_of(path);
-  for_each_damage(Json::parse(good), [&](const Json& changed, const std::string& what, bool) {
+  for_each_damage(Json::parse(good), true, [&](const Json& changed, const std::string& what, bool) {
     write_bytes(path, changed.dump());
     const Outcome examined = here({"doctor", finished.run}, finished.folder);
     CHECK_MESSAGE((examined.code == 0 || examined.code == 8), what, ": ", examined.code, " ", examined.err);
   });
   std::filesystem::rename(finished.data, finished.data + ".moved");
-  for_each_damage(Json::parse(good), [&](const Json& changed, const std::string& what, bool) {
+  for_each_damage(Json::parse(good), false, [&](const Json& changed, const std::string& what, bool) {
     write_bytes(path, changed.dump());
     check_answer({"report", finished.run}, finished.folder, "run.json", what, false);
+    const std::string said = error_of([&] { apps::read_live_run(finished.run); });
+    CHECK_MESSAGE((said.empty() || (contains(said, "run.json: ") && !contains(said, "[json."))), what, ": ", said);
   });
+  for (const auto& [name, value] : kNoMetrics) {
+    Json changed = Json::parse(good);
+    changed["results"]["test_cases"][0]["classes"]["1"][name] = value;
+    write_bytes(path, changed.dump());
+    check_answer({"report", finished.run}, finished.folder, "run.json: `" + name + "` is ", name, true);
+  }
   std::filesystem::rename(finished.data + ".moved", finished.data);
   // The training goes on without what it cannot read, and writes the file anew.
   for (const char* damaged : {"", "null", "[1]", "{\"seconds\": -1}", "{\"warnings\": 3}", "{\"command\": {}}"}) {
@@ -159,16 +182,29 @@ TEST_CASE("numbers in the files of a comparison: report and compare") {
   REQUIRE(program(comparison_of({data}, out, more)).code == 0);
   const std::string results = out + "/results.json", whole = bytes_of(results);
   Json read = Json::parse(whole);
-  for (const char* unread : {"analyses", "answers", "versions"}) read.erase(unread);
-  for_each_damage(read, [&](const Json& changed, const std::string& what, bool) {
+  for (const char* unread : {"analyses", "answers"}) read.erase(unread);
+  CHECK(here({"report", out}, folder).code == 0);  // else each damage would be refused for another reason
+  for_each_damage(read, false, [&](const Json& changed, const std::string& what, bool) {
     write_bytes(results, changed.dump());
     check_answer({"report", out}, folder, "results.json", what, false);
   });
+  for (const auto& [name, value] : kNoMetrics) {
+    Json changed = read;
+    changed["runs"][0]["cases"][0]["classes"]["1"][name] = value;
+    write_bytes(results, changed.dump());
+    check_answer({"report", out}, folder, "results.json: `" + name + "` is ", name, true);
+  }
+  Json hostile = read;
+  hostile["datasets"][0]["used"]["settings"] = {{"depth", "\x1b[31m"}, {"<b>\x1b", 1},          {"steps", 1},
+                                                {"training_cases", 1}, {"validation_cases", 1}, {"test_cases", 1}};
+  write_bytes(results, hostile.dump());
+  check_answer({"report", out}, folder, "results.json", "settings", false);
+  CHECK(contains(bytes_of(out + "/report.html"), "&lt;b&gt;\\u001b"));
   write_bytes(results, whole);
   const std::string manifest = out + "/nuclei2d/ce/seed_1/run.json", good = bytes_of(manifest);
   Command merge = comparison_of({data}, out, more);
   merge.insert(merge.end(), {"--shard", "0/2", "-q"});
-  for_each_damage(Json::parse(good), [&](const Json& changed, const std::string& what, bool) {
+  for_each_damage(Json::parse(good), true, [&](const Json& changed, const std::string& what, bool) {
     if (what.starts_with("/config") || what.starts_with("/dataset")) return;  // then it is a run of another protocol
     write_bytes(manifest, changed.dump());
     check_answer(merge, folder, "run.json", what, false);

@@ -215,10 +215,24 @@ TEST_CASE("numbers of a checkpoint outside their range are refused by name") {
   edited("running", "loss_count", -1);
   edited("running", "loss_sum", nullptr);
   edited("counters", "optimizer_steps", -1);
+  edited("counters", "optimizer_steps", 0);
+  edited("counters", "ema_updates", Json::object());
+  edited("counters", "ema_updates", 44);
+  edited("running", "skipped", 1, "optimizer_steps");
+  edited("running", "skipped", 45);
   edited("counters", "rate_scale", 0);
   edited("counters", "rate_scale", nullptr);
   edited("history", "", Json(nullptr));
   edited("history", "", Json::array({{{"epoch", nullptr}}}), "epoch");
+  // The settings are those of run.json. Without it they agree with what a training makes of them, and with the history.
+  for (const Json& steps : {Json(0), Json(46)}) edited("config", "steps", steps, "config.steps");
+  edited("config", "loss", "ce", "config.loss");
+  edited("config", "lr", 0.5, "config.lr");
+  const std::string manifest = bytes_of(run + "/run.json");
+  std::filesystem::remove(run + "/run.json");
+  edited("config", "steps", 0, "config.steps");
+  edited("config", "steps", 46, "history.step");
+  write_bytes(run + "/run.json", manifest);
   save_tensors(path, good);
   CHECK(program({"train", "--resume", run}).code == 0);
 }

@@ -1,6 +1,9 @@
 // The run directory: one writer, whole checkpoints, a readable log.
 #include "apps/training/run_directory.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "engine/ops.h"
 #include "tests/data/support.h"
 #include "tests/test.h"
@@ -96,6 +99,21 @@ TEST_CASE("a run in which nothing was written, or that was discarded, leaves no 
   test::write_bytes(folder.file("other/notes.txt"), "mine");
   { RunDirectory::create(folder.file("other")); }
   CHECK(test::bytes_of(folder.file("other/notes.txt")) == "mine");
+}
+
+TEST_CASE("a pipe in place of a file of a run is refused at once") {
+  const test::Folder folder;
+  const std::string path = folder.file("run"), pipe = path + "/log.jsonl";
+  std::filesystem::create_directory(path);
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  ::alarm(20);  // ends the test where something waits
+  for (const std::string& message :
+       {error_of([&] { read_text(pipe); }), error_of([&] { read_json(pipe); }),
+        error_of([&] { RunDirectory::create(path); }), error_of([&] { RunDirectory::reopen(path); })})
+    CHECK_MESSAGE(contains(message, "cannot open " + pipe + ": it is no regular file"), message);
+  ::alarm(0);
+  CHECK(std::filesystem::is_fifo(pipe));
+  CHECK(contains(error_of([&] { read_text(path); }), "Is a directory"));
 }
 
 TEST_CASE("a directory that cannot be made is an error with the reason") {

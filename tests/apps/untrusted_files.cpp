@@ -1,12 +1,14 @@
 // Files of which the HDF5 library dies: a process that dies in its place, and what the program says of it.
 #include "apps/program/untrusted_files.h"
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <csignal>
 #include <vector>
 
 #include "data/h5/h5.h"
-#include "tests/apps/support.h"
+#include "tests/apps/comparison.h"
 
 using namespace voxgrad;
 using namespace voxgrad::test;
@@ -81,4 +83,31 @@ TEST_CASE("no verb dies of a damaged file") {
     CHECK_MESSAGE(outcome.code == 8, damage.dataset, ": ", outcome.code, " ", outcome.err);
     CHECK_MESSAGE(contains(outcome.out, "s.h5"), damage.dataset, ": ", outcome.out);
   }
+}
+
+TEST_CASE("no verb waits at a pipe in place of a file of a run or a comparison") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 8, {32, 32}), out = folder.file("out");
+  const std::vector<std::string> compared =
+      comparison_of({data}, out, {"--losses", "ce", "--seeds", "1", "--steps", "2"});
+  REQUIRE(program(compared).code == 0);
+  const std::string run = out + "/nuclei2d/ce/seed_1";
+  // Runs the program with a pipe in place of the file, which is back afterwards.
+  const auto with_pipe = [](const std::string& file, const std::vector<std::string>& words, int code) {
+    std::filesystem::rename(file, file + ".kept");
+    REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+    const Outcome outcome = program(words, [] { ::alarm(20); });
+    CHECK_MESSAGE(outcome.code == code, words.front(), ", ", file, ": ", outcome.code, " ", outcome.err);
+    CHECK_MESSAGE(contains(outcome.out + outcome.err, file + ": it is no regular file"), words.front(), ": ",
+                  outcome.out, outcome.err);
+    std::filesystem::rename(file + ".kept", file);
+  };
+  for (const char* name : {"/run.json", "/log.jsonl"}) {
+    with_pipe(run + name, {"doctor", run}, 8);
+    with_pipe(run + name, {"train", "--resume", run}, 5);
+  }
+  with_pipe(run + "/run.json", {"report", run}, 5);
+  with_pipe(run + "/run.json", compared, 5);
+  with_pipe(run + "/log.jsonl", {"train", data, "-o", run}, 5);
+  with_pipe(out + "/results.json", {"report", out}, 5);
 }
