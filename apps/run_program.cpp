@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -53,8 +54,8 @@ void open_standard_streams() {
 }
 
 [[noreturn]] void end_without_memory() {
-  constexpr char kWords[] = "error: out of memory\nhint: use a smaller --batch or --patch, or end other programs\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kWords, sizeof kWords - 1);
+  for (const char* words : {"error: out of memory\nhint: ", memory_hint().c_str(), "\n"})
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, words, std::strlen(words));
   ::_exit(exit_code(ErrorKind::memory));
 }
 
@@ -103,7 +104,7 @@ int run_and_say(int argc, const char* const* argv) {
     return say_error(std::string("the system has no more of something: ") + error.what(),
                      "use fewer --threads, or end other programs", exit_code(ErrorKind::memory));
   } catch (const std::bad_alloc&) {
-    return say_error("out of memory", "use a smaller --batch or --patch", exit_code(ErrorKind::memory));
+    return say_error("out of memory", memory_hint(), exit_code(ErrorKind::memory));
   } catch (const std::exception& error) {
     return say_error(std::string("internal: ") + error.what(), "", 1);
   }
@@ -116,6 +117,7 @@ int run_program(int argc, const char* const* argv) {
   signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
   signal(SIGPIPE, SIG_IGN);  // progress that nobody reads is dropped, and the work goes on
   usual_end = std::set_terminate(end_uncaught);
+  end_on_signals();
   check_files_in_child();
   int code = 0;
   try {

@@ -114,7 +114,8 @@ const std::vector<Phantom>& phantoms() {
 
 DatasetContents make_phantom(const std::string& name, const PhantomOptions& options) {
   const Recipe& recipe = find(name);
-  if (options.cases < 0) misuse(text(name, ": ", options.cases, " cases"));
+  if (options.cases < 0 || options.cases > kMostPhantomCases)
+    misuse(text(name, ": ", options.cases, " cases outside 0..", kMostPhantomCases));
   const std::int64_t cases = options.cases > 0 ? options.cases : recipe.info.cases;
   const View view = view_of(recipe, extent_of(recipe, options.size.dims() == 0 ? recipe.info.size : options.size));
 

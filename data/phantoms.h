@@ -21,6 +21,8 @@ struct Phantom {
 
 const std::vector<Phantom>& phantoms();
 
+inline constexpr std::int64_t kMostPhantomCases = 100'000;  // all of them are in memory at once
+
 struct PhantomOptions {
   std::int64_t cases = 0;  // 0 means the phantom's default
   Shape size;              // spatial extents; none mean the phantom's default

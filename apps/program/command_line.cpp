@@ -4,12 +4,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <iterator>
+#include <limits>
 #include <utility>
 #include <vector>
 
+#include "apps/program/flags.h"
 #include "apps/program/manifest.h"
 #include "apps/program/toml.h"
 #include "apps/program/words.h"
@@ -22,14 +27,14 @@ namespace voxgrad::apps {
 namespace {
 
 // Returns the verb that was called after the verbs that it is below; empty if there was none.
-std::vector<const CLI::App*> chosen(const CLI::App& app) {
-  std::vector<const CLI::App*> chain;
+std::vector<CLI::App*> chosen(const CLI::App& app) {
+  std::vector<CLI::App*> chain;
   for (auto verbs = app.get_subcommands(); !verbs.empty(); verbs = verbs.front()->get_subcommands())
     chain.push_back(verbs.front());
   return chain;
 }
 
-std::string name_of(const std::vector<const CLI::App*>& chain) {
+std::string name_of(const std::vector<CLI::App*>& chain) {
   std::vector<std::string> names;
   for (const CLI::App* verb : chain) names.push_back(verb->get_name());
   return join(names, " ");
@@ -42,6 +47,54 @@ std::string setting_name(const CLI::Option& option) {
   return name;
 }
 
+bool is_switch(const CLI::Option& option) { return option.get_expected_max() == 0; }
+
+// CLI11 takes yes, off, any number and nothing at all for true or false, too.
+void require_switch(const std::string& where, const std::string& value) {
+  if (value == "true" || value == "false") return;
+  throw Error(ErrorKind::usage, where + ": `" + value + "` is neither true nor false",
+              "true switches it on, as the flag alone does; false leaves it off");
+}
+
+// Refuses --switch=value among the last `rest` words, those that the program or a verb reads.
+void check_switches(const CLI::App& app, int argc, const char* const* argv, std::size_t rest) {
+  for (int i = argc - static_cast<int>(rest); i < argc && std::strcmp(argv[i], "--") != 0; ++i) {
+    const std::string word = argv[i];
+    const std::size_t at = word.find('=');
+    if (!word.starts_with("--") || at == std::string::npos) continue;
+    const CLI::Option* const option = app.get_option_no_throw(word.substr(0, at));
+    if (option != nullptr && is_switch(*option)) require_switch(word.substr(0, at), word.substr(at + 1));
+  }
+}
+
+// Reads a number before CLI11 does. That takes no text at all for 0 and 010 for 8, and cuts what is too large.
+template <class T>
+std::string check_number(std::string& word) {
+  T value{};
+  const char* const end = word.data() + word.size();
+  const auto [at, code] = std::from_chars(word.data(), end, value);
+  if constexpr (std::is_floating_point_v<T>) {
+    return code == std::errc{} && at == end && std::isfinite(value) ? "" : "`" + word + "` is no finite number";
+  } else {
+    std::int64_t negative = 0;  // of a number that cannot be
+    const bool outside = code == std::errc::result_out_of_range ||
+                         (std::is_unsigned_v<T> && std::from_chars(word.data(), end, negative).ec == std::errc{});
+    if (code == std::errc{} && at == end) return word = std::to_string(value), "";
+    if (!outside) return "`" + word + "` is no whole number";
+    using Limits = std::numeric_limits<T>;
+    return text(word, " outside ", Limits::min(), "..", Limits::max());
+  }
+}
+
+void check_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();  // with what the checks add
+    if (type.starts_with("UINT")) option->transform(CLI::Validator(check_number<std::uint64_t>, ""));
+    if (type.starts_with("INT")) option->transform(CLI::Validator(check_number<std::int64_t>, ""));
+    if (type.starts_with("FLOAT")) option->transform(CLI::Validator(check_number<double>, ""));
+  }
+}
+
 // Reads a flat TOML file. Keys that are not common flags belong to the verb that was called; their words are joined
 // by underscores. The reader of CLI11 is not used, because it leaves escapes in a text as they are and ends it at a #.
 class FlatToml final : public CLI::ConfigTOML {
@@ -49,17 +102,27 @@ class FlatToml final : public CLI::ConfigTOML {
   explicit FlatToml(const CLI::App& app) : app_(app) {}
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
     std::vector<CLI::ConfigItem> settings;
-    for (auto& [written, values] : read_flat_toml({std::istreambuf_iterator<char>(in), {}})) {
+    std::map<const CLI::Option*, std::int64_t> lines;
+    const auto verbs = chosen(app_);
+    for (auto& [written, values, line] : read_flat_toml({std::istreambuf_iterator<char>(in), {}})) {
       CLI::ConfigItem& item = settings.emplace_back();
       item.name = written;
       item.inputs = std::move(values);
       std::replace(item.name.begin(), item.name.end(), '_', '-');
-      if (app_.get_option_no_throw("--" + item.name) != nullptr) continue;
-      const auto verbs = chosen(app_);
-      for (const CLI::App* verb : verbs) item.parents.push_back(verb->get_name());
-      const auto known = [&](const std::string& name) { return verbs.back()->get_option_no_throw(name) != nullptr; };
-      if (!verbs.empty() && !known("--" + item.name) && !known(item.name))  // a flag, or an argument without one
-        refuse_key(written, *verbs.back());
+      const CLI::Option* option = app_.get_option_no_throw("--" + item.name);
+      if (option == nullptr && !verbs.empty()) {
+        for (const CLI::App* verb : verbs) item.parents.push_back(verb->get_name());
+        option = verbs.back()->get_option_no_throw("--" + item.name);
+        if (option == nullptr) option = verbs.back()->get_option_no_throw(item.name);  // an argument without a flag
+        if (option == nullptr) refuse_key(written, *verbs.back());
+      }
+      if (option == nullptr) continue;
+      const auto [before, first] = lines.emplace(option, line);
+      if (!first)
+        throw Error(ErrorKind::usage,
+                    text("--config: lines ", before->second, " and ", line, " both set `", written, "`"),
+                    "leave one of them");
+      if (is_switch(*option)) require_switch(text("--config: line ", line, ": ", written), join(item.inputs, ", "));
     }
     return settings;
   }
@@ -118,7 +181,7 @@ std::vector<std::string> flag_names(const CLI::App& app) {
 
 std::string toml_value(const CLI::Option& option) {
   std::vector<std::string> values =
-      option.count() > 0 ? option.results() : std::vector<std::string>{option.get_default_str()};
+      option.count() > 0 ? option.reduced_results() : std::vector<std::string>{option.get_default_str()};
   if (option.get_expected_min() == 0 && option.count() == 0) return "false";
   for (std::string& value : values) {
     double parsed = 0;
@@ -159,9 +222,7 @@ Program::Program()
   app_.add_flag("--fast", common_.fast,
                 "on a card, also take faster algorithms whose last bits change from run to run");
   app_.add_option("--threads", common_.threads, "threads; 0: all cores")->check(CLI::Range(0, 1024));
-  app_.add_option("--seed", common_.seed, "seed of all random numbers")->check([](const std::string& word) {
-    return word.starts_with("-") ? "must not be negative, got " + word : std::string();  // it would wrap
-  });
+  app_.add_option("--seed", common_.seed, "seed of all random numbers");
   app_.add_flag("--json", common_.json, "one JSON document on stdout");
   app_.add_flag("-q,--quiet", common_.quiet, "warnings and errors only");
   app_.add_flag("-v,--verbose", common_.verbose, "more messages");
@@ -182,6 +243,12 @@ CLI::App& Program::verb(const std::string& name, const std::string& summary, std
 
 bool Program::parse(int argc, const char* const* argv) {
   for (int i = 0; i < argc; ++i) command_ += (i > 0 ? " " : "") + shell_word(argv[i]);
+  const auto prepare = [argc, argv](CLI::App& app) {
+    check_numbers(app);
+    app.preparse_callback([&app, argc, argv](std::size_t rest) { check_switches(app, argc, argv, rest); });
+  };
+  prepare(app_);
+  for (const auto& [verb, run] : runs_) prepare(*verb);
   try {
     app_.parse(argc, argv);
     return true;
@@ -199,6 +266,10 @@ bool Program::parse(int argc, const char* const* argv) {
   } catch (const std::ios_base::failure& error) {
     throw Error(ErrorKind::io, "--config: cannot be read: " + error.code().message());
   } catch (const CLI::FileError& error) {
+    const std::string path = app_.get_config_ptr()->as<std::string>();
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored))
+      throw Error(ErrorKind::io, "--config: " + path + " is a folder", "name the file in it");
     throw Error(ErrorKind::io, std::string("--config: ") + error.what());
   } catch (const CLI::ParseError& error) {
     refuse(app_, error);
@@ -208,9 +279,11 @@ bool Program::parse(int argc, const char* const* argv) {
 
 void Program::run(int argc, const char* const* argv) {
   if (!parse(argc, argv)) return;
-  if (dump_config_) return dump_config(*chosen(app_).back());
+  CLI::App* const verb = chosen(app_).back();
+  if (dump_config_) return dump_config(*verb);
   if (common_.threads > 0) set_threads(common_.threads);
-  runs_.at(chosen(app_).back())();
+  choose_memory_hint([verb](const char* flag) { return verb->get_option_no_throw(flag) != nullptr; });
+  runs_.at(verb)();
 }
 
 void Program::dump_config(const CLI::App& verb) const {

@@ -21,9 +21,9 @@ struct Common {
   std::uint64_t seed = 1;
   bool json = false;
   bool quiet = false;
-  int verbose = 0;
+  bool verbose = false;
 
-  Console console() const { return Console(quiet ? -1 : verbose); }
+  Console console() const { return Console(quiet ? -1 : verbose ? 1 : 0); }
   // Throws Error(usage) if this build or this machine has no such device.
   Device get_device() const;
 };
@@ -47,7 +47,7 @@ class Program {
   void dump_config(const CLI::App& verb) const;
   CLI::App app_;
   Common common_;
-  std::map<const CLI::App*, std::function<void()>> runs_;
+  std::map<CLI::App*, std::function<void()>> runs_;
   bool dump_config_ = false;
   std::string command_;
 };

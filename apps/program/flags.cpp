@@ -1,5 +1,9 @@
 #include "apps/program/flags.h"
 
+#include <vector>
+
+#include "engine/names.h"
+
 namespace voxgrad::apps {
 namespace {
 
@@ -29,11 +33,30 @@ constexpr Phrase kPhrases[]{
     {ErrorKind::data, "make a dataset of the file first", "make a dataset of it first: voxgrad import .. -o DATA.h5"},
     {ErrorKind::io, "make a dataset of the folder first", "make a dataset of it first: voxgrad import .. -o DATA.h5"},
     {ErrorKind::usage, "use the option instances", "--instances"},
-    {ErrorKind::memory, kLessMemory,
-     "a smaller --patch, --batch or --base needs less; --dry-run prints the planned peak"},
+    {ErrorKind::memory, kLessMemory, nullptr},
 };
 
+constexpr const char* kNoFlag = "end other programs, or take a machine with more memory";
+std::string hint_of_verb = kNoFlag;
+
 }  // namespace
+
+void choose_memory_hint(const std::function<bool(const char*)>& has_flag) {
+  const bool batches = has_flag("--batch");  // `import --patch` makes nothing smaller
+  std::vector<std::string> flags;
+  for (const char* flag : {"--patch", "--batch", "--base"})
+    if (batches && has_flag(flag)) flags.emplace_back(flag);
+  for (const char* flag : {"--cases", "--size", "--shape", "--jobs"})
+    if (has_flag(flag)) flags.emplace_back(flag);
+  hint_of_verb = kNoFlag;
+  if (flags.empty()) return;
+  const std::string last = flags.back();
+  flags.pop_back();
+  hint_of_verb = "a smaller " + join(flags, ", ") + (flags.empty() ? "" : " or ") + last + " needs less" +
+                 (batches && has_flag("--dry-run") ? "; --dry-run prints the planned peak" : "");
+}
+
+const std::string& memory_hint() { return hint_of_verb; }
 
 std::span<const Phrase> phrases() { return kPhrases; }
 
@@ -42,7 +65,8 @@ std::string with_flags(ErrorKind kind, std::string words) {
     if (phrase.kind != kind) continue;
     const std::string general = phrase.general;
     const std::size_t at = words.find(general);
-    if (at != std::string::npos) words.replace(at, general.size(), phrase.program);
+    if (at != std::string::npos)
+      words.replace(at, general.size(), phrase.program != nullptr ? phrase.program : memory_hint());
   }
   return words;
 }

@@ -1,4 +1,5 @@
-// Ctrl-C and SIGTERM during long work. The first asks the work to save its state and end; the second ends at once.
+// Ctrl-C (SIGINT), SIGTERM and SIGHUP, which a closed terminal sends. During long work the first asks to save the state
+// and end; the second ends at once. No end leaves a temporary file. Under nohup, SIGHUP is still ignored.
 #pragma once
 
 namespace voxgrad::apps {
@@ -8,7 +9,10 @@ struct Interrupted {
   int signal;
 };
 
-// While an object of this class lives, SIGINT and SIGTERM are noted; a second one ends the process with its exit code.
+// To be called at the start: a signal that nobody notes removes the temporary files before it ends the process.
+void end_on_signals();
+
+// While an object of this class lives, signals are noted; a second one ends the process with its exit code.
 class SignalGuard {
  public:
   SignalGuard();

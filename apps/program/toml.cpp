@@ -10,15 +10,15 @@ namespace {
 
 class Reader {
  public:
-  explicit Reader(const std::string& toml) : toml_(toml) {}
+  explicit Reader(const std::string& toml) : toml_(toml), at_(toml.starts_with("\xEF\xBB\xBF") ? 3 : 0) {}
 
-  std::vector<std::pair<std::string, std::vector<std::string>>> settings() {
-    std::vector<std::pair<std::string, std::vector<std::string>>> found;
+  std::vector<TomlSetting> settings() {
+    std::vector<TomlSetting> found;
     for (skip_lines(); at_ < toml_.size(); skip_lines()) {
       const std::string name = bare("=");
       if (next() != '=' || name.empty() || name.front() == '[') fail("expected `name = value`");
       ++at_;
-      found.emplace_back(name, value());
+      found.push_back({name, value(), line()});
       skip_blanks();
       if (at_ < toml_.size() && next() != '\n') fail("expected the end of the line");
     }
@@ -26,9 +26,11 @@ class Reader {
   }
 
  private:
+  std::int64_t line() const {
+    return 1 + std::count(toml_.begin(), toml_.begin() + static_cast<std::ptrdiff_t>(begin_), '\n');
+  }
   [[noreturn]] void fail(const std::string& what, const std::string& hint = "") const {
-    const auto line = 1 + std::count(toml_.begin(), toml_.begin() + static_cast<std::ptrdiff_t>(begin_), '\n');
-    throw Error(ErrorKind::usage, text("--config: line ", line, ": ", what),
+    throw Error(ErrorKind::usage, text("--config: line ", line(), ": ", what),
                 hint.empty() ? "`--dump-config` prints the settings of a verb in this form" : hint);
   }
   char next() const { return at_ < toml_.size() ? toml_[at_] : '\0'; }
@@ -91,14 +93,12 @@ class Reader {
   }
 
   const std::string& toml_;
-  std::size_t at_ = 0, begin_ = 0;  // begin_: of the setting that is being read
+  std::size_t at_, begin_ = 0;  // begin_: of the setting that is being read
 };
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::vector<std::string>>> read_flat_toml(const std::string& toml) {
-  return Reader(toml).settings();
-}
+std::vector<TomlSetting> read_flat_toml(const std::string& toml) { return Reader(toml).settings(); }
 
 std::string toml_text(const std::string& value) {
   try {

@@ -2,15 +2,22 @@
 // a number, true or false, or a list of these in brackets.
 #pragma once
 
+#include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace voxgrad::apps {
 
-// The settings of `toml` in their order, each with the words of its value. Throws Error(usage) that names the line if
-// it cannot be read, tables in brackets included.
-std::vector<std::pair<std::string, std::vector<std::string>>> read_flat_toml(const std::string& toml);
+struct TomlSetting {
+  std::string name;
+  std::vector<std::string> words;  // of its value
+  std::int64_t line;               // from 1
+  bool operator==(const TomlSetting&) const = default;
+};
+
+// The settings of `toml` in their order. Throws Error(usage) that names the line if it cannot be read, tables in
+// brackets included. The mark of UTF-8 (BOM), which some editors put first, is skipped.
+std::vector<TomlSetting> read_flat_toml(const std::string& toml);
 
 // A text in quotes, which read_flat_toml() reads as the same text. Throws Error(usage) if it is not UTF-8, which TOML
 // and JSON demand.

@@ -54,13 +54,13 @@ void show(const Json& result, const Common& common) {
 void add_network_options(CLI::App& verb, BenchArguments& a) {
   verb.add_option("--dims", a.dims, "spatial axes")->check(CLI::IsMember({2, 3}));
   verb.add_option("--base", a.base, "channels of the first level")->check(CLI::Range(1, 4096));
-  verb.add_option("--depth", a.depth, "levels of the U-Net");
-  verb.add_option("--max-channels", a.max_channels, "of a level; 0: no limit");
+  verb.add_option("--depth", a.depth, "levels of the U-Net")->check(CLI::Range(1, 10));
+  verb.add_option("--max-channels", a.max_channels, "of a level; 0: no limit")->check(CLI::Range(0, 65536));
   verb.add_option("--norm", a.norm, "batch, instance, group or none");
   verb.add_flag("--residual", a.residual, "residual blocks");
   verb.add_flag("--amp", a.amp, "maps in bf16, on a card");
-  verb.add_option("--channels", a.channels, "of the input");
-  verb.add_option("--batch", a.batch, "images per step; 0: 4, or 1 volume");
+  verb.add_option("--channels", a.channels, "of the input")->check(CLI::Range(1, 65536));
+  verb.add_option("--batch", a.batch, "images per step; 0: 4, or 1 volume")->check(CLI::Range(0, 65536));
   verb.add_option("--patch", a.patch, "extents, 128 or 96x96x64; empty: 128 in 2-D, 48 in 3-D");
   verb.add_option("--weights", a.weights, "safetensors file to start from (PyTorch's names)");
 }

@@ -26,7 +26,8 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr int kMostJobs = 1024;
+constexpr int kMostJobs = 1024, kMostShards = 100'000;
+constexpr std::int64_t kMostRuns = 1000;   // of a loss on a dataset
 constexpr std::int64_t kShortSteps = 900;  // CompareOptions::short_steps of a preset without steps
 
 // A protocol with a name. 0 means, as in the settings, that the value comes from the data.
@@ -79,8 +80,8 @@ void apply_preset(CompareArguments& arguments, const Program& program) {
 void parse_shard(const std::string& words, CompareOptions& options) {
   if (words.empty()) return;
   const std::optional<Part> part = parse_part(words);
-  if (!part)
-    throw Error(ErrorKind::usage, "--shard " + words + ": not a part of a whole",
+  if (!part || part->count > kMostShards)
+    throw Error(ErrorKind::usage, text("--shard ", words, ": not a part of 1 to ", kMostShards),
                 "write i/n with i from 0 to n - 1, one of n jobs");
   options.shard = part->index;
   options.of_shards = part->count;
@@ -96,6 +97,12 @@ void check_ranges(const CompareArguments& arguments) {
   if (options.folds < 0 || options.folds == 1 || options.folds == 2)
     throw Error(ErrorKind::usage, text("--folds ", options.folds, " outside 3.."),
                 "one fold is tested, one validates, the others train; 0: the splits of the file");
+  const std::int64_t runs = std::int64_t{options.seeds} * std::max(options.folds, 1);
+  if (runs > kMostRuns)
+    throw Error(ErrorKind::usage,
+                text("--seeds ", options.seeds, options.folds > 0 ? text(" --folds ", options.folds) : "", ": ", runs,
+                     " runs of every loss on a dataset, at most ", kMostRuns, " are possible"),
+                "fewer --seeds");
   if (options.jobs < 1 || options.jobs > kMostJobs)
     throw Error(ErrorKind::usage, text("--jobs ", options.jobs, " outside 1..", kMostJobs));
   if (options.merge && !arguments.shard.empty())

@@ -154,7 +154,8 @@ void add_losses_eval(Program& program, CLI::App& losses) {
   verb.add_option("--gradient", options->gradient, "write the gradient with respect to the logits here, as HDF5");
   verb.add_option("--png", options->png, "draw probability, truth and gradient per class (and /images, if there)");
   verb.add_option("--sample", options->sample, "sample of the picture")->check(CLI::NonNegativeNumber);
-  verb.add_option("--slice", options->slice, "slice of the first axis of a volume; -1: the middle one");
+  verb.add_option("--slice", options->slice, "slice of the first axis of a volume; -1: the middle one")
+      ->check(CLI::Range(-1, 65535));
 }
 
 }  // namespace voxgrad::apps

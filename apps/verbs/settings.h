@@ -52,7 +52,7 @@ inline void add_clean_up_flag(CLI::App& verb, bool& clean_up) {
 
 inline void add_tau(CLI::App& verb, double& tau) {
   verb.add_option("--tau", tau, "tolerance of NSD in mm; 0: the largest voxel spacing of each case")
-      ->check(CLI::Range(0.0, 1e300));
+      ->check(CLI::Range(0.0, 1e6));
 }
 
 }  // namespace voxgrad::apps

@@ -59,7 +59,8 @@ void write(const data::Phantom& phantom, const std::string& path, const SynthOpt
 
 void synth(const SynthOptions& options, const Common& common) {
   if (options.list) return list(common);
-  if (options.cases < 0) throw Error(ErrorKind::usage, text("--cases ", options.cases, " outside 1.."));
+  if (options.cases < 0 || options.cases > data::kMostPhantomCases)
+    throw Error(ErrorKind::usage, text("--cases ", options.cases, " outside 0..", data::kMostPhantomCases));
   if (options.task.empty())
     throw Error(ErrorKind::usage, "synth: no task given", "`voxgrad synth --list` lists the tasks; `all` makes each");
   std::vector<std::string> names{"all"};

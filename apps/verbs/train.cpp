@@ -220,18 +220,22 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
                      "; go on with: voxgrad train --resume ", shell_word(directory.path())));
     throw;
   }
+  const auto write_report = [&] { return write_run_page(directory.path(), common.get_device(), &dataset); };
   std::string report;
+  bool missing = false;
   try {
-    report = write_run_page(directory.path(), common.get_device(), &dataset);
+    report = write_report();
   } catch (const Error& error) {
     result.warnings.push_back("no report: " + error.message());  // the run itself is complete
     console.warn(result.warnings.back());
+    missing = error.kind() == ErrorKind::io;
   }
   result.peak_memory = peak_memory_bytes();  // with the page
   show(result, report, plan.model.training.spacing_unit, common);
   if (server)
     console.say("the live page ends here; it comes again with: voxgrad watch " + shell_word(directory.path()));
   session.save_missing();
+  if (missing) write_report();  // as save_missing() does: the exit code says that a file could not be written
 }
 
 std::optional<int> port_of(const TrainOptions& options) {

@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <system_error>
 
@@ -36,7 +39,39 @@ void sync_directory_of(const std::string& path) {
     fail(path, "fsync the folder", code);  // EINVAL means that this file system has no such call
 }
 
+// What remove_temporaries() knows of a temporary. A signal may come while a place is filled or has got another file;
+// that the file still has this name is what counts.
+struct Temporary {
+  std::atomic<bool> taken = false;
+  std::atomic<int> file = -1;
+  char path[PATH_MAX];
+};
+std::array<Temporary, 32> temporaries;  // files that find none are written all the same
+
+// Whether a file that is open has this name.
+bool is_named(int file, const char* path) {
+  struct stat mine, named;
+  return ::fstat(file, &mine) == 0 && ::stat(path, &named) == 0 && mine.st_ino == named.st_ino &&
+         mine.st_dev == named.st_dev;
+}
+
+// Returns the number of a place that knows this file, or -1.
+int note(int file, const std::string& path) {
+  for (std::size_t i = 0; i < temporaries.size() && path.size() < sizeof temporaries[i].path; ++i) {
+    if (temporaries[i].taken.exchange(true)) continue;
+    std::memcpy(temporaries[i].path, path.c_str(), path.size() + 1);
+    temporaries[i].file = file;
+    return static_cast<int>(i);
+  }
+  return -1;
+}
+
 }  // namespace
+
+void remove_temporaries() noexcept {
+  for (const Temporary& place : temporaries)
+    if (const int file = place.file; file >= 0 && is_named(file, place.path)) ::unlink(place.path);
+}
 
 AtomicFile::AtomicFile(const std::string& path) : target_(path), path_(path + ".tmp") {
   while (!open_and_lock()) {
@@ -46,7 +81,15 @@ AtomicFile::AtomicFile(const std::string& path) : target_(path), path_(path + ".
 
 AtomicFile::~AtomicFile() {
   if (!path_.empty()) ::unlink(path_.c_str());  // before close, because only the lock protects the name
+  forget();
   ::close(file_);
+}
+
+void AtomicFile::forget() {
+  if (place_ < 0) return;
+  Temporary& place = temporaries[static_cast<std::size_t>(place_)];
+  place.file = -1;
+  place.taken = false;
 }
 
 // False if another process renamed or removed the file between open and lock, so that it is no longer the temporary.
@@ -58,9 +101,12 @@ bool AtomicFile::open_and_lock() {
     throw Error(ErrorKind::io, text("cannot write ", target_, ": it is being written by somebody else"),
                 "let every run write to a folder of its own");
   }
-  struct stat mine, named;
+  struct stat mine;
   if (::fstat(file_, &mine) != 0) give_up("stat", errno);
-  if (::stat(path_.c_str(), &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) return true;
+  if (is_named(file_, path_.c_str())) {
+    place_ = note(file_, path_);
+    return true;
+  }
   ::close(file_);
   return false;
 }
@@ -68,6 +114,7 @@ bool AtomicFile::open_and_lock() {
 // The constructor calls this when it fails, because the destructor does not run then.
 void AtomicFile::give_up(const char* step, int code) {
   ::unlink(path_.c_str());
+  forget();
   ::close(file_);
   fail(target_, step, code);
 }

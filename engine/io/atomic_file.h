@@ -33,9 +33,14 @@ class AtomicFile {
  private:
   bool open_and_lock();
   [[noreturn]] void give_up(const char* step, int code);
+  void forget();
   std::string target_, path_;
-  int file_ = -1;
+  int file_ = -1, place_ = -1;  // place_: among those that remove_temporaries() knows
 };
+
+// Unlinks the temporaries of all files of this process that are not saved yet, before the process ends. A handler of a
+// signal may call this.
+void remove_temporaries() noexcept;
 
 // Writes the pieces, one after the other, as the file `path`. What was written is read back from the disk and compared
 // before the file gets its name. Throws as AtomicFile does.

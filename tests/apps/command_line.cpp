@@ -113,6 +113,73 @@ TEST_CASE("--dump-config prints what --config takes") {
   CHECK_MESSAGE(second.out == first.out, second.out, second.err);
 }
 
+TEST_CASE("a switch is true or false; exit code 2 names what else was given, and where") {
+  const Folder folder;
+  const std::string file = folder.file("c.toml");
+  const auto dumped = [&](const std::string& toml, std::vector<std::string> more = {}) {
+    write_bytes(file, "lr = 0.1\n" + toml + "\n");
+    more.insert(more.begin(), {"train", "x.h5", "--config", file, "--dump-config"});
+    return program(more);
+  };
+  for (const char* value : {"2026-01-01", "-1", "{}", "1 2", "off", "4.7", "1e308", "\"\"", "[]", "[true, true]", "1"})
+    for (const std::string key : {"residual", "deep_supervision", "no_residual", "json"}) {
+      const Outcome outcome = dumped(key + " = " + value);
+      CHECK_MESSAGE(outcome.code == 2, key, value, outcome.out);
+      CHECK_MESSAGE(contains(outcome.err, "--config: line 2: " + key + ": `"), outcome.err);
+      CHECK_MESSAGE(contains(outcome.err, "is neither true nor false"), outcome.err);
+    }
+  CHECK(contains(dumped("residual = true").out, "residual = true\n"));
+  CHECK(contains(dumped("residual = false").out, "residual = false\n"));
+  CHECK(contains(dumped("no_residual = true").out, "residual = false\n"));
+  for (const char* flag : {"--residual=2026", "--no-residual=7", "--json=5", "--json=", "--residual=on",
+                           "--no-residual=99999999999999999999", "--residual=99999999999999999999"}) {
+    const Outcome outcome = program({"train", "x.h5", flag, "--dump-config"});
+    CHECK_MESSAGE(outcome.code == 2, flag, outcome.out);
+    const std::string word = flag;
+    const std::size_t at = word.find('=');
+    CHECK_MESSAGE(contains(outcome.err, word.substr(0, at) + ": `" + word.substr(at + 1) + "` is neither"),
+                  outcome.err);
+  }
+  CHECK(program({"--json=5", "info"}).code == 2);
+  CHECK(contains(dumped("", {"--residual=true", "--json", "--json"}).out, "json = true\n"));
+  CHECK(contains(dumped("", {"--no-residual=true"}).out, "residual = false\n"));
+}
+
+TEST_CASE("a setting that is there twice, by whatever name, is refused with both lines") {
+  const Folder folder;
+  const std::string file = folder.file("c.toml");
+  for (const auto& [toml, words] : std::vector<std::pair<std::string, std::string>>{
+           {"steps = 4\n# x\nsteps = 5\n", "lines 1 and 3 both set `steps`"},
+           {"weight-decay = 4\nweight_decay = 4\n", "lines 1 and 2 both set `weight_decay`"},
+           {"residual = true\nno_residual = true\n", "lines 1 and 2 both set `no_residual`"},
+           {"seed = 1\nseed = 1\n", "lines 1 and 2 both set `seed`"}}) {
+    write_bytes(file, toml);
+    const Outcome outcome = program({"train", "x.h5", "--config", file, "--dump-config"});
+    CHECK(outcome.code == 2);
+    CHECK_MESSAGE(contains(outcome.err, words), outcome.err);
+  }
+}
+
+TEST_CASE("a configuration file may begin with the mark of UTF-8; a folder is none") {
+  const Folder folder;
+  write_bytes(folder.file("c.toml"), "\xEF\xBB\xBFsteps = 7\n");
+  const Outcome marked = program({"train", "x.h5", "--config", folder.file("c.toml"), "--dump-config"});
+  CHECK_MESSAGE(contains(marked.out, "steps = 7\n"), marked.err);
+  const Outcome none = program({"train", "x.h5", "--config", folder.file("")});
+  CHECK(none.code == 5);
+  CHECK_MESSAGE(contains(none.err, folder.file("") + " is a folder"), none.err);
+}
+
+TEST_CASE("the settings that --dump-config prints make no run silent") {
+  const Folder folder;
+  for (const char* flag : {"--json=false", "-v"}) {
+    write_bytes(folder.file("c.toml"), program({"synth", "nuclei2d", flag, flag, "--dump-config"}).out);
+    const Outcome outcome =
+        program({"synth", "--config", folder.file("c.toml"), "--cases", "2", "-o", folder.file("x.h5")});
+    CHECK_MESSAGE(contains(outcome.err, "wrote "), outcome.err);
+  }
+}
+
 TEST_CASE("help and version") {
   CHECK(contains(program({"--version"}).out, "voxgrad "));
   for (const std::vector<std::string>& words :

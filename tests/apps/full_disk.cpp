@@ -72,6 +72,22 @@ TEST_CASE("a file that cannot be written: exit code 5 with its name; it is writt
   }
 }
 
+TEST_CASE("a page of a run that cannot be written: exit code 5, and the run is complete but for it") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), run = folder.file("run");
+  REQUIRE(program(small_training(data, run)).code == 0);
+  std::filesystem::remove(run + "/report.html");
+  std::filesystem::create_directory(run + "/report.html");
+  const Outcome failed = program({"train", "--resume", run});
+  CHECK_MESSAGE(failed.code == 5, failed.code, "\n", failed.err);
+  CHECK_MESSAGE(contains(failed.err, "warning: no report: cannot write " + run + "/report.html"), failed.err);
+  CHECK_MESSAGE(contains(failed.err, "error: cannot write " + run + "/report.html"), failed.err);
+  CHECK(contains(failed.out, "best epoch"));
+  std::filesystem::remove(run + "/report.html");
+  CHECK(program({"train", "--resume", run}).code == 0);
+  CHECK(std::filesystem::is_regular_file(run + "/report.html"));
+}
+
 TEST_CASE("a disk that is full while a dataset is written: exit code 5, the reason, no half of a file, a quiet end") {
   const Folder folder;
   const auto limit = [] {

@@ -171,10 +171,45 @@ TEST_CASE("numbers that would wrap or overflow: exit code 2, with their range") 
   check_refused({"train", data, "--batch", "9223372036854775807", "-o", run}, 2, {"--batch", "outside 0..65536"});
   check_refused({"train", data, "--epochs", "9223372036854775807", "-o", run}, 2, {"--epochs", "outside 0.."});
   check_refused({"train", data, "--steps", "9223372036854775807", "-o", run}, 2, {"--steps", "outside 0.."});
-  check_refused({"train", data, "--weight-decay", "nan", "-o", run}, 2, {"--weight-decay nan outside 0.."});
-  check_refused({"train", data, "--seed", "-1", "-o", run}, 2, {"--seed", "must not be negative, got -1"});
+  check_refused({"train", data, "--weight-decay", "nan", "-o", run}, 2, {"--weight-decay: `nan` is no finite number"});
+  check_refused({"train", data, "--seed", "-1", "-o", run}, 2, {"--seed: -1 outside 0..18446744073709551615"});
   check_refused({"train", data, "--threads", "1025", "-o", run}, 2, {"--threads", "1024"});
+  const std::string endless(23, '9');
+  check_refused({"train", data, "--seed", endless, "-o", run}, 2, {"--seed: " + endless + " outside 0.."});
+  check_refused({"train", data, "--steps", endless, "-o", run}, 2, {"--steps: " + endless + " outside -92"});
+  check_refused({"synth", "nuclei2d", "--cases", endless, "-o", run}, 2, {"--cases: " + endless + " outside"});
+  check_refused({"synth", "nuclei2d", "--cases", "2147483648", "-o", run}, 2, {"--cases 2147483648 outside 0..100000"});
+  check_refused({"synth", "nuclei2d", "--cases", "-1", "-o", run}, 2, {"--cases -1 outside 0.."});
+  check_refused({"compare", data, "--seeds", "2000000000", "-o", run}, 2,
+                {"--seeds 2000000000: 2000000000 runs of every loss", "at most 1000"});
+  check_refused({"compare", data, "--seeds", "2147483647", "--folds", "2147483647", "-o", run}, 2, {"at most 1000"});
+  check_refused({"compare", data, "--shard", "0/2147483647", "-o", run}, 2, {"--shard 0/2147483647", "1 to 100000"});
+  check_refused({"bench", "train", "--batch", "-5"}, 2, {"--batch", "-5", "0 to 65536"});
+  check_refused({"losses", "eval", "ce", data, "--slice", "-5"}, 2, {"--slice", "-5"});
   CHECK(!std::filesystem::exists(run));
+}
+
+TEST_CASE("a text that is no number: exit code 2, in a file as on the command line") {
+  const Folder folder;
+  for (const std::string key : {"lr", "clip", "steps", "seed", "threads", "foreground", "validate_every"})
+    for (const char* value : {"\"\"", "nan", "-inf", "0x10", "\" 5\""}) {
+      write_bytes(folder.file("c.toml"), key + " = " + value + "\n");
+      const Outcome outcome = program({"train", "x.h5", "--config", folder.file("c.toml"), "--dump-config"});
+      CHECK_MESSAGE(outcome.code == 2, key, " = ", value, outcome.out);
+      std::string flag = "--" + key;
+      std::replace(flag.begin(), flag.end(), '_', '-');
+      CHECK_MESSAGE(contains(outcome.err, flag + ": `"), outcome.err);
+    }
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"evaluate", "run", "x.h5", "--tau"},
+                                                {"metrics", "p.h5", "x.h5", "--tau"},
+                                                {"import", "w.pt", "--weights", "monai", "--slope"},
+                                                {"compare", "x.h5", "-o", "run", "--ema"}})
+    for (const char* value : {"nan", "inf", "-inf", "1e400"}) {
+      std::vector<std::string> all = words;
+      all.push_back(value);
+      check_refused(all, 2, {words.back() + ": `" + value + "` is no finite number"});
+    }
+  CHECK(contains(program({"train", "x.h5", "--steps", "010", "--dump-config"}).out, "steps = 10\n"));
 }
 
 TEST_CASE("a training that cannot run leaves no run directory, so that the next try is not refused") {

@@ -155,6 +155,22 @@ TEST_CASE("a run with a schedule that waits for validations goes on from a check
   check_same(whole, parts);
 }
 
+TEST_CASE("a terminal that is closed interrupts a training as Ctrl-C does, unless it was started with nohup") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48}), run = folder.file("run");
+  Running closed(long_training(data, run), [] { ::signal(SIGHUP, SIG_DFL); });
+  REQUIRE(closed.saw("epoch 1/"));
+  closed.send(SIGHUP);
+  const Outcome stopped = closed.wait();
+  CHECK_MESSAGE(stopped.code == 129, stopped.code, " ", stopped.err);
+  CHECK(manifest(run)["exit_reason"] == "interrupted");
+  CHECK(step_of(run) >= 20);
+  Running kept({"train", "--resume", run}, [] { ::signal(SIGHUP, SIG_IGN); });
+  REQUIRE(kept.saw("resumed"));
+  kept.send(SIGHUP);
+  CHECK(kept.wait().code == 0);
+}
+
 TEST_CASE("a second process on the same run directory is refused") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48}), run = folder.file("run");

@@ -2,6 +2,7 @@
 #include "apps/program/flags.h"
 
 #include <filesystem>
+#include <set>
 
 #include "tests/data/support.h"
 #include "tests/test.h"
@@ -12,10 +13,19 @@ using namespace voxgrad::apps;
 TEST_CASE("a hint of a library names the flag when the program prints it") {
   CHECK(with_flags(ErrorKind::usage, "use device cpu, or build") == "use --device cpu, or build");
   CHECK(with_flags(ErrorKind::data, "use the label map 0:0,255:1") == "--label-map 0:0,255:1");
-  CHECK(test::contains(with_flags(ErrorKind::memory,
-                                  "smaller patches, fewer of them at a time or fewer channels need "
-                                  "less"),
-                       "--patch, --batch or --base"));
+}
+
+TEST_CASE("where no memory is left, the hint names only flags that the verb has") {
+  const auto hint = [](const std::set<std::string>& flags) {
+    choose_memory_hint([&](const char* flag) { return flags.contains(flag); });
+    return with_flags(ErrorKind::memory, "smaller patches, fewer of them at a time or fewer channels need less");
+  };
+  CHECK(hint({"--patch", "--masks", "--dry-run"}) == "end other programs, or take a machine with more memory");
+  CHECK(hint({"--patch", "--batch", "--base", "--dry-run"}) ==
+        "a smaller --patch, --batch or --base needs less; --dry-run prints the planned peak");
+  CHECK(hint({"--cases", "--size"}) == "a smaller --cases or --size needs less");
+  CHECK(hint({"--shape"}) == "a smaller --shape needs less");
+  CHECK(hint({}) == "end other programs, or take a machine with more memory");
 }
 
 TEST_CASE("other words and other kinds of errors stay as they are") {

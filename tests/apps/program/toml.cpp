@@ -13,8 +13,8 @@ namespace {
 Words value_of(const std::string& toml) {
   const auto settings = read_flat_toml(toml);
   REQUIRE(settings.size() == 1);
-  CHECK(settings[0].first == "name");
-  return settings[0].second;
+  CHECK(settings[0].name == "name");
+  return settings[0].words;
 }
 
 }  // namespace
@@ -33,12 +33,13 @@ TEST_CASE("numbers, switches, lists, comments and line ends of other systems") {
       "# first\r\n\r\nbase = 4\r\n  rate=1e-3 # small\r\nresidual = true\n"
       "files = [ 'C:\\a.h5', # one\n  \"b\\u00e4\" ,\n 3 ]\nnone = []");
   REQUIRE(settings.size() == 5);
-  CHECK(settings[0] == std::pair<std::string, Words>{"base", {"4"}});
-  CHECK(settings[1] == std::pair<std::string, Words>{"rate", {"1e-3"}});
-  CHECK(settings[2] == std::pair<std::string, Words>{"residual", {"true"}});
-  CHECK(settings[3] == std::pair<std::string, Words>{"files", {"C:\\a.h5", "b\xc3\xa4", "3"}});
-  CHECK(settings[4] == std::pair<std::string, Words>{"none", {}});
+  CHECK(settings[0] == TomlSetting{"base", {"4"}, 3});
+  CHECK(settings[1] == TomlSetting{"rate", {"1e-3"}, 4});
+  CHECK(settings[2] == TomlSetting{"residual", {"true"}, 5});
+  CHECK(settings[3] == TomlSetting{"files", {"C:\\a.h5", "b\xc3\xa4", "3"}, 6});
+  CHECK(settings[4] == TomlSetting{"none", {}, 8});
   CHECK(read_flat_toml("").empty());
+  CHECK(value_of("\xEF\xBB\xBFname = 3") == Words{"3"});  // as editors begin a file
 }
 
 TEST_CASE("what cannot be read is refused with its line") {

@@ -16,11 +16,11 @@ std::vector<std::string> voxgrad::test::seeds() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string bytes = test::text_of(data, size);
   read_or_refuse([&] {
-    for (const auto& [name, words] : apps::read_flat_toml(bytes))
-      for (const std::string& word : words)
+    for (const apps::TomlSetting& setting : apps::read_flat_toml(bytes))
+      for (const std::string& word : setting.words)
         if (read_or_refuse([&] { apps::toml_text(word); })) {
           const auto again = apps::read_flat_toml("x = " + apps::toml_text(word));
-          if (again.size() != 1 || again[0].second != std::vector{word})
+          if (again.size() != 1 || again[0].words != std::vector{word})
             throw std::logic_error("not read back: " + word);
         }
   });
