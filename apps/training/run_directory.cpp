@@ -83,10 +83,9 @@ void RunDirectory::remove_files() const {
 
 std::string RunDirectory::file_of_others(bool had_log) const {
   if (had_log) {  // that of a training is empty, or has an event in every line
-    std::ifstream in(file("log.jsonl"));
-    std::string line;
-    if (!std::getline(in, line)) return "";
-    const Json event = Json::parse(line, nullptr, false);
+    const std::string log = read_text(file("log.jsonl"));
+    if (log.empty()) return "";
+    const Json event = Json::parse(log.substr(0, log.find('\n')), nullptr, false);
     return event.is_object() && event.contains("event") ? "" : "log.jsonl";
   }
   for (const char* name : kFiles)

@@ -116,7 +116,7 @@ TEST_CASE("a forward pass that overflows is named with its first layer and the l
       entry.tensor = full(entry.tensor.shape(), 3.3e38);
     else if (entry.name == "heads.0.weight")
       entry.tensor = full(entry.tensor.shape(), 1);
-  trainer.load_state(file);
+  trainer.load_state(file, 0);
   const std::string message = error_of([&] { trainer.step(); });
   check_has(message, {"step 0", "first in heads.0; the largest value before it is 3.3e+38, in decoder.0.conv2"});
 }
@@ -136,13 +136,13 @@ TEST_CASE("weights that are not finite are not loaded, and huge ones are named")
   TrainConfig config = small_config();
   config.norm = "none";
   Trainer trainer(dataset, make_plan(dataset, config), Device::cpu);
-  trainer.load_state(scaled(trainer.state(), 1e30));
+  trainer.load_state(scaled(trainer.state(), 1e30), 0);
   check_has(error_of([&] { trainer.step(); }), {"step 0", "the norm of the weights is", "first in encoder."});
   const std::string output = error_of([&] { trainer.require_finite(); });
   check_has(output, {"the step has broken the weights", "the output of the network is not finite"});
   TensorFile file = trainer.state();
   file.tensors.front().tensor = full(file.tensors.front().tensor.shape(), std::nan(""));
-  check_has(error_of([&] { trainer.load_state(file); }), {file.tensors.front().name + " is not finite"});
+  check_has(error_of([&] { trainer.load_state(file, 0); }), {file.tensors.front().name + " is not finite"});
 }
 
 TEST_CASE("a last step that breaks the weights ends with exit code 7 and is not the best model") {

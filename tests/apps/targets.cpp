@@ -158,7 +158,7 @@ TEST_CASE("a training of probabilities that was interrupted goes on to the same 
   for (int i = 0; i < 6; ++i) whole.step();
   for (int i = 0; i < 3; ++i) first.step();
   Trainer second(dataset, plan, Device::cpu);
-  second.load_state(first.state());
+  second.load_state(first.state(), 0);
   for (int i = 0; i < 3; ++i) second.step();
   const auto a = whole.weights(), b = second.weights();
   for (std::size_t i = 0; i < a.size(); ++i) CHECK(same<float>(a[i].tensor, b[i].tensor));
