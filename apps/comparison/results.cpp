@@ -160,6 +160,8 @@ std::vector<CaseNumbers> cases_from(const Json& list, std::size_t class_count, s
         text_at(entry, "id"), {}, entry.contains("diagonal_mm") ? real_or_nan(entry, "diagonal_mm", 0) : unknown};
     for (std::size_t label = 1; label < class_count; ++label) {
       const Json& values = object_at(member(entry, "classes"), std::to_string(label));
+      // Else the numbers of the next case would be more than those of this one.
+      if (values.empty()) refuse(std::to_string(label), values, "the numbers of a class");
       if (numbers.empty())
         for (const auto& [name, value] : values.items()) numbers.push_back(name);
       std::vector<double>& row = one.classes.emplace_back();
