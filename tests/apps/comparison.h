@@ -24,7 +24,8 @@ inline apps::ComparedRun tested_run(const std::string& dataset, const std::strin
   run.memory = 1 << 20;
   for (std::size_t i = 0; i < dice.size(); ++i) {
     const bool absent = std::isnan(dice[i]) || dice[i] < 0;
-    const double value = dice[i] < 0 ? 0 : dice[i], tp = absent ? 0 : 100 * value, fn = absent ? 0 : 100 - tp;
+    const double value = dice[i] < 0 ? 0 : dice[i], tp = absent ? 0 : std::round(100 * value);
+    const double fn = absent ? 0 : 100 - tp;
     run.cases.push_back({std::to_string(i), {{value, value - 0.5, 10 - 10 * value, tp, dice[i] < 0 ? 5 : fn, fn}}});
   }
   return run;

@@ -144,6 +144,7 @@ TEST_CASE("results are the same after they were written and read") {
 
 TEST_CASE("in a mean an infinite distance is the diagonal of the image; what is undefined is left out") {
   Comparison comparison;
+  comparison.versions = manifest();
   comparison.numbers = {"dice", "hd95", "relative_volume_difference"};
   const double none = std::nan(""), far = std::numeric_limits<double>::infinity();
   // Found, missed, neither there nor found, found where it is not.
