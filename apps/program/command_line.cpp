@@ -76,9 +76,12 @@ std::string check_number(std::string& word) {
   if constexpr (std::is_floating_point_v<T>) {
     return code == std::errc{} && at == end && std::isfinite(value) ? "" : "`" + word + "` is no finite number";
   } else {
-    std::int64_t negative = 0;  // of a number that cannot be
-    const bool outside = code == std::errc::result_out_of_range ||
-                         (std::is_unsigned_v<T> && std::from_chars(word.data(), end, negative).ec == std::errc{});
+    const auto is_negative = [&] {  // where a number cannot be
+      std::int64_t number = 0;
+      const auto [last, failed] = std::from_chars(word.data(), end, number);
+      return last == end && failed == std::errc{} && number < 0;
+    };
+    const bool outside = code == std::errc::result_out_of_range || (std::is_unsigned_v<T> && is_negative());
     if (code == std::errc{} && at == end) return word = std::to_string(value), "";
     if (!outside) return "`" + word + "` is no whole number";
     using Limits = std::numeric_limits<T>;

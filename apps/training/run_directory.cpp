@@ -11,6 +11,7 @@
 #include <span>
 #include <utility>
 
+#include "apps/program/fields.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 
@@ -204,12 +205,7 @@ std::string read_text(const std::string& path) {
 }
 
 Json read_json(const std::string& path) {
-  const std::string bytes = read_text(path);
-  try {
-    return Json::parse(bytes);
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::data, path + ": " + error.what());
-  }
+  return reading(path, ErrorKind::data, [&] { return parse_json(read_text(path)); });
 }
 
 void write_text(const std::string& path, const std::string& contents) {

@@ -81,7 +81,7 @@ void parse_shard(const std::string& words, CompareOptions& options) {
   if (words.empty()) return;
   const std::optional<Part> part = parse_part(words);
   if (!part || part->count > kMostShards)
-    throw Error(ErrorKind::usage, text("--shard ", words, ": not a part of 1 to ", kMostShards),
+    throw Error(ErrorKind::usage, text("--shard ", words, ": not a part of a whole of 1 to ", kMostShards, " parts"),
                 "write i/n with i from 0 to n - 1, one of n jobs");
   options.shard = part->index;
   options.of_shards = part->count;

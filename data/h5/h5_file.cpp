@@ -208,7 +208,9 @@ File File::open(const std::string& path) {
   if (code == 0 && ::pread(descriptor, &first, 1, 0) < 0) code = errno;
   if (descriptor >= 0) ::close(descriptor);
   if (code != 0)
-    throw Error(ErrorKind::io, text("cannot open ", path, ": ", std::generic_category().message(code)),
+    throw Error(ErrorKind::io,
+                text("cannot open ", path, ": ",
+                     code == EINVAL ? "it is no regular file" : std::generic_category().message(code)),
                 code == EISDIR ? "make a dataset of the folder first" : "");
   file.bytes_ = static_cast<std::uint64_t>(status.st_size);
 

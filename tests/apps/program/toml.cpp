@@ -37,7 +37,7 @@ TEST_CASE("numbers, switches, lists, comments and line ends of other systems") {
   CHECK(settings[1] == TomlSetting{"rate", {"1e-3"}, 4});
   CHECK(settings[2] == TomlSetting{"residual", {"true"}, 5});
   CHECK(settings[3] == TomlSetting{"files", {"C:\\a.h5", "b\xc3\xa4", "3"}, 6});
-  CHECK(settings[4] == TomlSetting{"none", {}, 8});
+  CHECK(settings[4] == TomlSetting{"none", {}, 9});
   CHECK(read_flat_toml("").empty());
   CHECK(value_of("\xEF\xBB\xBFname = 3") == Words{"3"});  // as editors begin a file
 }

@@ -1,6 +1,7 @@
 // results.json of a comparison. What was read is written, and read again as the same document.
 #include "apps/comparison/results.h"
 #include "apps/program/fields.h"
+#include "apps/program/manifest.h"
 #include "tests/fuzz/target.h"
 
 using namespace voxgrad;
@@ -10,6 +11,7 @@ using apps::Json;
 std::vector<std::string> voxgrad::test::seeds() {
   apps::Comparison comparison;
   comparison.protocol = {{"seeds", 1}, {"folds", 0}, {"settings", {{"loss", "ce"}, {"steps", 2}}}};
+  comparison.versions = apps::manifest();
   comparison.numbers = {"dice", "hd95", "tp", "fp", "fn", "tn"};
   comparison.datasets = {{"d", "d.h5", 2, {"background", "cell"}, {{"a", 0.25, 3.5, "p"}, {"b", 0, NAN}}}};
   apps::ComparedRun run;
