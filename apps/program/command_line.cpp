@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <iterator>
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -81,7 +82,8 @@ std::string check_number(std::string& word) {
       const auto [last, failed] = std::from_chars(word.data(), end, number);
       return last == end && failed == std::errc{} && number < 0;
     };
-    const bool outside = code == std::errc::result_out_of_range || (std::is_unsigned_v<T> && is_negative());
+    const bool outside =
+        (code == std::errc::result_out_of_range && at == end) || (std::is_unsigned_v<T> && is_negative());
     if (code == std::errc{} && at == end) return word = std::to_string(value), "";
     if (!outside) return "`" + word + "` is no whole number";
     using Limits = std::numeric_limits<T>;
