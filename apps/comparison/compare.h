@@ -51,6 +51,7 @@ Comparison compare(const CompareOptions& options, Device device, Console& consol
 // Splits "A,B:x=1,y=2,C" into its losses: a comma before name=value belongs to the loss before it. "all" means every
 // loss of the registry that is a training objective, with its default parameters.
 std::vector<std::string> parse_losses(const std::string& text);
+
 // Throws Error(usage) if the directory has files with names that a comparison writes, and no comparison has written
 // them.
 void require_own_directory(const std::string& directory);

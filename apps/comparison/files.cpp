@@ -15,6 +15,21 @@ namespace voxgrad::apps {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Whether runs of a comparison are in the directory, whatever else is.
+bool has_runs(const std::string& directory) {
+  std::error_code ignored;
+  fs::recursive_directory_iterator at(directory, fs::directory_options::skip_permission_denied, ignored), end;
+  for (; at != end; at.increment(ignored)) {
+    if (at->path().filename() == "log.jsonl" && at.depth() == 3) return true;  // DATASET/LOSS/SEED/log.jsonl
+    if (at.depth() == 3) at.disable_recursion_pending();
+  }
+  return false;
+}
+
+}  // namespace
+
 std::vector<std::string> parse_losses(const std::string& text) {
   std::vector<std::string> result;
   if (text == "all") {
@@ -58,20 +73,6 @@ std::string command_of(const CompareOptions& options) {
   if (!options.baseline.empty()) command += " --baseline " + shell_word(options.baseline);
   return command + " -o AGAIN";
 }
-
-namespace {
-
-bool has_runs(const std::string& directory) {
-  std::error_code ignored;
-  fs::recursive_directory_iterator at(directory, fs::directory_options::skip_permission_denied, ignored), end;
-  for (; at != end; at.increment(ignored)) {
-    if (at->path().filename() == "log.jsonl" && at.depth() == 3) return true;  // DATASET/LOSS/SEED/log.jsonl
-    if (at.depth() == 3) at.disable_recursion_pending();
-  }
-  return false;
-}
-
-}  // namespace
 
 void require_own_directory(const std::string& directory) {
   const auto refuse = [&](const char* name) {

@@ -10,7 +10,8 @@
 
 namespace voxgrad::apps {
 
-// Opens a text file of a run; nothing else does. Throws Error(io), also for a pipe, at which a reader would wait.
+// Returns a descriptor of a text file of a run; `flags` are those of open(2). All are opened here. Throws Error(io),
+// also for a pipe, at which a reader would wait.
 int open_text(const std::string& path, int flags);
 // Reads a whole text file. Throws Error(io).
 std::string read_text(const std::string& path);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <string_view>
 
 #include "engine/error.h"
 #include "engine/io/file_rules.h"
@@ -198,7 +197,7 @@ class SpecReader {
       if constexpr (std::is_same_v<T, std::string>)
         return string(key, x);
       else if constexpr (std::is_same_v<T, std::int64_t>)
-        return whole(key, x, {0, std::string_view(key) == "class_values" ? 65535 : 1});
+        return whole(key, x, {0, 65535});
       else
         return real(key, x);
     });
@@ -234,8 +233,9 @@ class SpecReader {
   std::string prefix_;
 };
 
-// The texts of a model are written into predictions, so they are such as a dataset has (data/README.md).
-void require_words(const ModelSpec& spec, const SpecReader& reader) {
+// Lists whose entries have the right type are checked for their meaning. Texts are written into predictions, so they
+// are such as a dataset has (data/README.md).
+void require_meaning(const ModelSpec& spec, const SpecReader& reader) {
   NameList names;
   for (const std::string& name : spec.class_names)
     if (const std::string problem = names.add(name); !problem.empty())
@@ -247,6 +247,10 @@ void require_words(const ModelSpec& spec, const SpecReader& reader) {
   const auto one_of = [&](const char* ends) { return lies.find_first_of(ends) != std::string::npos; };
   if (!lies.empty() && !(lies.size() == 3 && one_of("RL") && one_of("AP") && one_of("SI")))
     reader.refuse("training.orientation", "must be three letters, one each of R or L, A or P, S or I");
+  for (const auto& [key, flags] :
+       {std::pair{"mirror_axes", &spec.mirror_axes}, std::pair{"clean_up.classes", &spec.clean_up.classes}})
+    for (const std::int64_t flag : *flags)
+      if (flag > 1) reader.refuse(key, "is ", flag, " in one place, must be 0 or 1");
   const std::set<std::int64_t> values(images.class_values.begin(), images.class_values.end());
   if (values.size() != images.class_values.size())
     reader.refuse("training.class_values", "has a value twice, each class must have one of its own");
@@ -364,7 +368,7 @@ ModelSpec parse_spec(const std::string& json) try {
     for (const double spacing : *values)
       if (!is_spacing(spacing))
         reader.refuse(key, "has ", spacing, ", must be from ", kLeastSpacing, " to ", kMostSpacing);
-  require_words(spec, reader);
+  require_meaning(spec, reader);
   return spec;
 } catch (const Error& error) {
   throw Error(ErrorKind::model, text("metadata \"", kKey, "\": ", error.what()), error.hint());
