@@ -79,10 +79,11 @@ TEST_CASE("texts of strangers reach no terminal as they are, and no message with
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
 TEST_CASE("without memory the hint names flags that the verb has") {
   const Folder folder;
-  const Outcome outcome = program({"synth", "nuclei2d", "--cases", "100000", "-o", folder.file("x.h5")}, [] {
-    const rlimit bytes{rlim_t{600} << 20, rlim_t{600} << 20};
-    ::setrlimit(RLIMIT_AS, &bytes);
-  });
+  const Outcome outcome =
+      program({"synth", "nuclei2d", "--cases", "1", "--size", "8192,8192", "-o", folder.file("x.h5")}, [] {
+        const rlimit bytes{rlim_t{600} << 20, rlim_t{600} << 20};
+        ::setrlimit(RLIMIT_AS, &bytes);
+      });
   CHECK_MESSAGE(outcome.code == 6, outcome.code, outcome.err);
   CHECK_MESSAGE(contains(outcome.err, "hint: a smaller --cases or --size needs less"), outcome.err);
 }
