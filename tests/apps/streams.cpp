@@ -79,6 +79,7 @@ TEST_CASE("texts of strangers reach no terminal as they are, and no message with
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
 TEST_CASE("without memory the hint names flags that the verb has") {
   const Folder folder;
+  // One picture that does not fit: many small ones would be drawn for minutes until memory ends.
   const Outcome outcome =
       program({"synth", "nuclei2d", "--cases", "1", "--size", "8192,8192", "-o", folder.file("x.h5")}, [] {
         const rlimit bytes{rlim_t{600} << 20, rlim_t{600} << 20};
