@@ -35,7 +35,7 @@ void warn_of_spacing(const voxgrad_context& context, const nn::TrainingImages& t
 nn::PredictOptions options_of(const nn::Model& model, const voxgrad_predict_options& given) {
   nn::PredictOptions options;
   options.spacing = embed::spacing_of(given.spacing, model.spec.net.dims);
-  options.mirror = given.mirror != 0;
+  if (given.mirror != 0) options.mirror = given.mirror > 0;
   options.scores = given.logits != 0 ? nn::Scores::logits : nn::Scores::probabilities;
   if (given.progress != nullptr)
     options.progress = [&given](double share) {

@@ -101,7 +101,8 @@ const char* voxgrad_model_text(const voxgrad_model* model); /* all that the file
 typedef struct voxgrad_predict_options {
   size_t size;
   const double* spacing; /* of the image, per axis; needed by a model that resamples; NULL: unknown */
-  int mirror;            /* 1: averages over the image mirrored along the axes that the training mirrored */
+  int mirror;            /* 1: averages over the image mirrored along the axes that the training mirrored; -1: does not;
+                          * 0: as the model says */
   int logits;            /* 1: `scores` receives logits, not probabilities */
   /* Called with the share that is done, 0 < share <= 1; not 0 ends the call with VOXGRAD_CANCELLED. */
   int (*progress)(void* user, double share);

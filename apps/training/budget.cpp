@@ -93,7 +93,8 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   const auto time = [&](const Cases& cases, const auto& evaluate) {
     return evaluation_time(plan.model, dataset, cases, evaluate);
   };
-  costs.validation = time(plan.val, [&](const Cases& cases) { evaluate_cases(model, dataset, cases); });
+  costs.validation =
+      time(plan.val, [&](const Cases& cases) { evaluate_cases(model, dataset, cases, {.mirror = false}); });
   costs.test = time(plan.test,
                     [&](const Cases& cases) { evaluate_cases(model, dataset, cases, {losses::Needs::probabilities}); });
   if (plan.chooses_clean_up())

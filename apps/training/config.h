@@ -30,7 +30,7 @@ struct TrainConfig {
   std::string augment;
   double foreground = 0.33;
   std::int64_t validate_every = 1, validate_cases = 0, patience = 0;
-  std::string clean_up = "auto", on_nan = "stop";
+  std::string tta = "auto", clean_up = "auto", on_nan = "stop";
   std::uint64_t seed = 1;
 };
 
@@ -82,6 +82,9 @@ void visit_settings(Config& c, F&& f) {
   f("validate_cases", c.validate_cases,
     "validation cases that are looked at, evenly spread; 0: as many, and as often, as a tenth of the time allows");
   f("patience", c.patience, "stop when so many validations in a row brought no better Dice; 0: never");
+  f("tta", c.tta,
+    "test-time augmentation, the mean over mirrored images: on, off, or auto: if patches are flipped and the test "
+    "takes at most a fifth of --time");
   f("clean_up", c.clean_up,
     "auto: of all foreground, and of each class, only the largest component is kept if the validation Dice gains; off");
   f("on_nan", c.on_nan, "when loss or gradient is not finite: stop, skip (the step) or rollback (to the checkpoint)");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,8 @@ struct EvaluateOptions {
   std::function<void(const data::Case&)> look_at = {};  // is called with each case before it is segmented
   // Is called with each case, the labels that were found and how well they fit.
   std::function<void(const data::Case&, const Tensor& labels, const CaseResult&)> found = {};
-  bool mirror = false, clean_up = true;  // as in nn::PredictOptions
+  std::optional<bool> mirror = {};  // as in nn::PredictOptions
+  bool clean_up = true;
 };
 // Segments the cases and compares the results with their labels. `progress` is called after each case with the number
 // of cases that are done.

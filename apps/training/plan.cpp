@@ -125,6 +125,7 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   const data::AugmentOptions& change = loader.augment;
   plan.model.mirror_axes = {change.flip_y > 0, change.flip_x > 0};
   if (dataset.info().dims == 3) plan.model.mirror_axes.insert(plan.model.mirror_axes.begin(), change.flip_z > 0);
+  plan.model.mirror = c.tta == "on";
   loader.seed = c.seed;
 }
 

@@ -6,6 +6,7 @@
 #include "apps/program/console.h"
 #include "apps/program/words.h"
 #include "apps/training/preparation_rules.h"
+#include "data/sampling/augment.h"
 #include "engine/error.h"
 #include "engine/names.h"
 
@@ -143,6 +144,19 @@ Decision augment(Draft& d) {
                                 : "rotation, flips, scaling, intensities"};
 }
 
+Decision tta(Draft& d) {
+  const std::size_t wish = choice("--tta: unknown value", d.config.tta, {"auto", "off", "on"});
+  const data::AugmentOptions change = data::augment_options(d.config.augment, d.cases.info.dims);
+  const bool flips = change.flip_z > 0 || change.flip_y > 0 || change.flip_x > 0;
+  if (wish == 2 && !flips)
+    throw Error(ErrorKind::usage, "--tta on: the patches are not flipped (--augment " + d.config.augment + ")",
+                "leave --tta out, or add flips (--augment default,flip=0.5) where left and right are alike");
+  if (wish == 0) d.config.tta = flips ? "on" : "off";
+  return {d.config.tta, wish != 0 ? ""
+                        : flips   ? "patches are flipped, and the mean over mirrored images is better by little"
+                                  : "patches are not flipped"};
+}
+
 Decision weights(Draft& d) {
   const bool asked = d.config.loss.find("weights=") != std::string::npos;
   return {asked ? "by frequency" : "none",
@@ -185,6 +199,7 @@ constexpr SettingRule kSettingRules[]{{"dims", dims},
                                       {"batch", batch},
                                       {"foreground", foreground},
                                       {"augment", augment},
+                                      {"tta", tta},
                                       {"class weights", weights},
                                       {"deep_supervision", deep_supervision},
                                       {"lr", rate},

@@ -215,6 +215,7 @@ void Session::end_epoch(double lr) {
 // Weights that give no finite output have diverged.
 std::vector<CaseResult> Session::validate() try {
   EvaluateOptions options;
+  options.mirror = false;  // the best epoch is the same one, in a fraction of the time
   options.found = [this](const data::Case& one, const Tensor& labels, const CaseResult& result) {
     observer_.on_case(one, labels, result, plan_);
   };

@@ -190,6 +190,7 @@ void add_compare(Program& program) {
   verb.add_flag("--dry-run", arguments->dry_run, "say what it will take and which differences it could find, and stop");
   verb.add_option("-o,--out", options.out, "directory of the runs and results")->required();
   add_watch_flag(verb, arguments->watch);
+  options.config.tta = "off";       // it takes time, and is the same gain for all losses
   options.config.clean_up = "off";  // it could hide what a loss does badly, and is another one for each loss
   add_settings(verb, options.config, {"data", "from", "loss", "fold", "patience"});
 }

@@ -19,7 +19,8 @@ namespace {
 struct EvaluateArguments {
   std::string model, data, split = "test", label_map;
   double tau = 0;
-  bool tta = false, clean_up = true;
+  std::optional<bool> tta;
+  bool clean_up = true;
 };
 
 // Returns the 95 % interval of the foreground mean of every metric.
@@ -42,7 +43,7 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
   const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
-  if (options.tta) require_mirror_axes(model);
+  if (options.tta.value_or(false)) require_mirror_axes(model);
   const data::Dataset dataset = open_dataset(
       options.data, options.label_map.empty() ? label_map_for(options.data, model.path) : options.label_map);
   data::require_labels(dataset, "an evaluation");
@@ -63,15 +64,18 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const std::vector<std::string>& names = dataset.info().class_names;
   const std::string unit = dataset.info().physical ? "mm" : "px";
   const std::string cleaned = clean_up_text(options.clean_up ? model.spec.clean_up : nn::CleanUp{}, names);
+  const bool mirrored = options.tta.value_or(model.spec.mirror);
   if (!common.json)
-    return print_text(table(results, names, unit) + (cleaned == "none" ? "" : "\nclean-up: " + cleaned) +
+    return print_text(table(results, names, unit) +
+                      (mirrored ? "\nmean over mirrored images (--no-tta: without)" : "") +
+                      (cleaned == "none" ? "" : "\nclean-up: " + cleaned) +
                       text("\n95 % interval of the mean: Dice ", interval_text(results, "dice", 4), ", HD95 ",
                            interval_text(results, "hd95", 2), " " + unit + ", NSD ", interval_text(results, "nsd", 4),
                            "\n", count_text(cases.size(), "case"), ", ", duration(seconds), "\n"));
   Json json{{"model", model.path},
             {"dataset", options.data},
             {"split", options.split},
-            {"tta", options.tta},
+            {"tta", mirrored},
             {"clean_up", cleaned}};
   json.update(to_json(results, names));
   json["interval"] = intervals(results);

@@ -39,7 +39,8 @@ struct Options {
   std::string model, split = "all";
   std::vector<std::string> inputs;
   JobOptions job;
-  bool tta = false, clean_up = true;
+  std::optional<bool> tta;
+  bool clean_up = true;
 };
 
 // One model, or several whose probabilities are averaged. The mean is cleaned up as all of them say; if they say
@@ -71,6 +72,11 @@ class Predictor {
     return result;
   }
 
+  // Whether one of the models or more averages over mirrored images.
+  bool mirrors(std::optional<bool> asked) const {
+    const auto does = [&](const nn::Model& model) { return asked.value_or(model.spec.mirror); };
+    return std::any_of(models_.begin(), models_.end(), does);
+  }
   void require_mirrors() const {
     for (const nn::Model& model : models_) require_mirror_axes(model);
   }
@@ -292,7 +298,7 @@ void predict(const Options& options, const Common& common) {
   }
   if (inputs.empty()) throw Error(ErrorKind::usage, "predict: no image given", "voxgrad predict RUN IMAGE -o MASK");
   const Predictor predictor(files, common.get_device());
-  if (options.tta) predictor.require_mirrors();
+  if (options.tta.value_or(false)) predictor.require_mirrors();
   JobOptions how = options.job;
   how.class_names = predictor.spec().class_names;
   how.channels = predictor.spec().net.in_channels;
@@ -301,6 +307,8 @@ void predict(const Options& options, const Common& common) {
   Prediction prediction(options, predictor, console);
   const std::string cleaned = clean_up_text(options.clean_up && !how.logits ? predictor.clean_up() : nn::CleanUp{},
                                             predictor.spec().class_names);
+  const bool mirrored = predictor.mirrors(options.tta);
+  if (mirrored) console.say("mirrored  the mean over mirrored images (--no-tta: without)");
   if (cleaned != "none") console.say("clean-up  " + cleaned);
   const SignalGuard guard;
   std::size_t done = 0, images = 0;
@@ -326,7 +334,7 @@ void predict(const Options& options, const Common& common) {
   if (common.json)
     print_json({{"model", predictor.path()},
                 {"models", predictor.paths()},
-                {"tta", options.tta},
+                {"tta", mirrored},
                 {"clean_up", cleaned},
                 {"written", prediction.written()},
                 {"warnings", prediction.warnings()}});

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -40,10 +42,11 @@ inline void add_watch_flag(CLI::App& verb, std::string& port) {
       ->configurable(false);
 }
 
-inline void add_tta_flag(CLI::App& verb, bool& tta) {
-  verb.add_flag("--tta", tta,
-                "average over the images mirrored along all axes that the training mirrored: better by little, and "
-                "2^axes times as slow");
+inline void add_tta_flag(CLI::App& verb, std::optional<bool>& tta) {
+  verb.add_flag_function(
+      "--tta,!--no-tta", [&tta](std::int64_t count) { tta = count > 0; },
+      "average over the images mirrored along all axes that the training mirrored: better by little, and 2^axes times "
+      "as slow; without the flag as the model says");
 }
 
 inline void add_clean_up_flag(CLI::App& verb, bool& clean_up) {

@@ -120,17 +120,26 @@ std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& opt
 }
 
 // Makes the plan of a training that fits --time, of which a part is over already. If that is time for few steps only,
-// a step has fewer patches.
+// a step has fewer patches, and if mirrored images take too much of it, there are none.
 std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, Clock::time_point start,
                            const Common& common) {
   constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
   constexpr std::int64_t kFewSteps = 300, kLeastBatch = 2;
+  constexpr double kShareOfMirrors = 0.2;  // of the time, for what comes after the steps, if it is mirrored
   const double seconds = parse_time(options.time);
   const TrainConfig wish = options.config;
   Plan plan = plan_of(options, dataset);
   Costs costs;
   for (bool cut = false;; cut = true) {
     costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
+    if (wish.tta == "auto" && plan.model.mirror &&
+        validated_share(plan) * costs.clean_up + costs.test > kShareOfMirrors * seconds) {
+      options.config.tta = "off";
+      plan = plan_of(options, dataset);
+      const double step = costs.step;  // of more steps than the second time
+      costs = measure(dataset, plan, common.get_device(), 0);
+      costs.step = step;
+    }
     // What was left out for the usual number of steps may fit.
     set_validated(plan, wish.validate_cases);
     plan.config.validate_every = wish.validate_every;
@@ -138,6 +147,8 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
     explain(plan, "steps", text(plan.steps), "as many as fit " + options.time);
     if (cut)
       explain(plan, "batch", text(plan.config.batch), text("with more patches, few steps would fit ", options.time));
+    if (options.config.tta != wish.tta)
+      explain(plan, "tta", "off", text("a test over mirrored images would take over a fifth of ", options.time));
     if (wish.batch > 0 || plan.steps >= kFewSteps || plan.config.batch / 2 < kLeastBatch) break;
     options.config.batch = plan.config.batch / 2;
     plan = plan_of(options, dataset);

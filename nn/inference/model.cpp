@@ -331,6 +331,7 @@ std::string to_text(const ModelSpec& spec) {
   add("training", spec.training);
   add("preparation", spec.preparation);
   writer("mirror_axes", spec.mirror_axes, spec.net.dims);
+  writer("mirror", spec.mirror);
   add("clean_up", spec.clean_up);
   return to_text(writer.finish());
 }
@@ -361,6 +362,7 @@ ModelSpec parse_spec(const std::string& json) try {
   add("training", spec.training);
   add("preparation", spec.preparation);
   if (reader.has("mirror_axes")) reader("mirror_axes", spec.mirror_axes, spec.net.dims);
+  if (reader.has("mirror")) reader("mirror", spec.mirror);
   add("clean_up", spec.clean_up);
   for (const auto& [key, values] : {std::pair{"preparation.spacing", &spec.preparation.spacing},
                                     std::pair{"training.least_spacing", &spec.training.least_spacing},

@@ -55,6 +55,7 @@ struct ModelSpec {
   std::vector<std::string> class_names;  // one per output channel, of which there are two or more
   TrainingImages training;
   std::vector<std::int64_t> mirror_axes;  // 1 for each axis along which the training mirrored, else 0; may be empty
+  bool mirror = false;  // whether predictions average over the image mirrored along these axes, if nobody says more
   CleanUp clean_up;
 };
 
@@ -66,8 +67,8 @@ struct Model {
 
 // Writes and reads the text of the metadata key "model". Error(model) names a key that is missing, has another type or
 // is outside its range, and says what it may be. A file without the keys for activation, upsampling and initial weights
-// or without "training", "preparation", "mirror_axes", "clean_up" or the range of a normalisation is older than they
-// are, and gets the defaults.
+// or without "training", "preparation", "mirror_axes", "mirror", "clean_up" or the range of a normalisation is older
+// than they are, and gets the defaults.
 std::string to_text(const ModelSpec& spec);
 ModelSpec parse_spec(const std::string& text);
 

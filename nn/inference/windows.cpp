@@ -264,7 +264,7 @@ Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOp
     if (resampled || also) restore(row, (resampled || !as_logits ? softmax(logits) : logits).to(Device::cpu));
   };
   sliding_window(*model.net, x, window_for(model, x.shape()), take, options.progress,
-                 options.mirror ? model.spec.mirror_axes : std::vector<std::int64_t>());
+                 options.mirror.value_or(model.spec.mirror) ? model.spec.mirror_axes : std::vector<std::int64_t>());
   if (options.clean_up) clean_up(labels, model.spec.clean_up, model.spec.net.classes);
   return labels;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -36,7 +37,9 @@ enum class Scores { probabilities, logits };
 struct PredictOptions {
   Scores scores = Scores::probabilities;  // what the sink receives
   std::vector<double> spacing = {};       // of the image, for each axis; needed by a model with Preparation::spacing
-  bool mirror = false;  // averages over the image mirrored along ModelSpec::mirror_axes; without any it changes nothing
+  // Whether the result is the average over the image mirrored along ModelSpec::mirror_axes; without any axis it changes
+  // nothing. Without a value it is as ModelSpec::mirror says.
+  std::optional<bool> mirror = {};
   bool clean_up = true;    // whether the labels are cleaned up as ModelSpec::clean_up says; scores never are
   Progress progress = {};  // what it throws ends the prediction
 };

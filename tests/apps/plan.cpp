@@ -24,3 +24,25 @@ TEST_CASE("a model remembers along which axes its training mirrored") {
   CHECK(axes(deep, "default,flip_z=0.5") == Axes{1, 0, 0});
   CHECK(axes(deep, "none,flip=1,flip_y=0") == Axes{1, 0, 1});
 }
+
+TEST_CASE("predictions are mirrored if the patches are flipped, unless somebody says otherwise") {
+  const Folder folder;
+  const data::Dataset flat = data::Dataset::open(phantom_file(folder, "nuclei2d", 8, {32, 32})),
+                      deep = data::Dataset::open(phantom_file(folder, "organ3d", 6, {16, 16, 16}));
+  const auto mirror = [](const data::Dataset& dataset, const std::string& tta, const std::string& augment = "") {
+    TrainConfig config;
+    config.tta = tta;
+    config.augment = augment;
+    const Plan plan = make_plan(dataset, config);
+    CHECK(plan.config.tta == (plan.model.mirror ? "on" : "off"));
+    return plan.model.mirror;
+  };
+  CHECK(mirror(flat, "auto"));
+  CHECK(mirror(flat, "on"));
+  CHECK(!mirror(flat, "off"));
+  CHECK(!mirror(flat, "auto", "none"));
+  CHECK(!mirror(deep, "auto"));
+  CHECK(mirror(deep, "auto", "default,flip_z=0.5"));
+  CHECK(contains(error_of([&] { mirror(deep, "on"); }), "--tta on: the patches are not flipped (--augment default)"));
+  CHECK(contains(error_of([&] { mirror(flat, "maybe"); }), "--tta: unknown value `maybe`"));
+}

@@ -55,6 +55,16 @@ TEST_CASE("predict --tta mirrors where the training did, and refuses a model who
   CHECK(Json::parse(outcome.out)["tta"] == true);
   CHECK(mask_of(out) == floats(nn::predict(model, image.values, {.mirror = true})));
   CHECK(mask_of(out) != floats(nn::predict(model, image.values)));
+  model.spec.mirror = true;
+  nn::save_model(folder.file("default.safetensors"), model);
+  for (const bool mirror : {true, false}) {
+    std::vector<std::string> words{"predict", folder.file("default.safetensors"), in, "-o", out, "--overwrite"};
+    if (!mirror) words.emplace_back("--no-tta");
+    const Outcome as_it_says = program(words);
+    REQUIRE_MESSAGE(as_it_says.code == 0, as_it_says.err);
+    CHECK(contains(as_it_says.err, "the mean over mirrored images (--no-tta: without)") == mirror);
+    CHECK(mask_of(out) == floats(nn::predict(model, image.values, {.mirror = mirror})));
+  }
   for (const std::vector<std::string>& models : {std::vector{b}, {a, b}}) {
     std::vector<std::string> words{"predict", in, "-o", folder.file("none.png"), "--tta"};
     words.insert(words.begin() + 1, models.begin(), models.end());
@@ -64,20 +74,22 @@ TEST_CASE("predict --tta mirrors where the training did, and refuses a model who
   }
 }
 
-TEST_CASE("evaluate --tta measures the mirrored prediction") {
+TEST_CASE("a training tests its mirrored predictions, and evaluate measures the same ones") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), run = folder.file("run");
-  REQUIRE(program(small_training(data, run)).code == 0);
+  const Outcome trained = program(small_training(data, run, {"--json"}));
+  REQUIRE_MESSAGE(trained.code == 0, trained.err);
   const auto dice = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> words{"evaluate", run, data, "--split", "all", "--json"};
+    std::vector<std::string> words{"evaluate", run, data, "--json"};
     words.insert(words.end(), more.begin(), more.end());
     const Outcome outcome = program(words);
     REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
     const Json json = Json::parse(outcome.out);
-    CHECK(json["tta"] == !more.empty());
-    return json["cases"].dump();
+    CHECK(json["tta"] == more.empty());
+    return json["mean"]["dice"].get<double>();
   };
-  CHECK(dice({}) != dice({"--tta"}));
+  CHECK(dice({}) == Json::parse(trained.out)["test"]["dice_mean"].get<double>());
+  CHECK(dice({}) != dice({"--no-tta"}));
 }
 
 TEST_CASE("predict cleans up as the model says, and the mean of several models as all of them say") {

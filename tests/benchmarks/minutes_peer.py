@@ -56,7 +56,7 @@ class Network:
         m = plan["model"]
         options = {name: value for name, value in m.items() if name in inspect.signature(UNet).parameters}
         unknown = set(m) - set(options) - {"network", "patch", "class_names", "normalisation", "training", "preparation",
-                                           "mirror_axes", "clean_up"}
+                                           "mirror_axes", "mirror", "clean_up"}
         if unknown:
             raise SystemExit(f"error: the peer does not know {sorted(unknown)} of this plan")
         torch.manual_seed(seed)

@@ -31,7 +31,7 @@ RULES = {
     "no moving average": ["--ema", "0"],
     "moving average": ["--ema", "0.99"],
     "no clean-up": ["--clean-up", "off"],
-    "no mirroring": ["--mirror", "off"],
+    "no mirroring": ["--tta", "off"],
     "Dice without CE": ["--loss", "dice"],
     "CE without Dice": ["--loss", "ce"],
     "batch norm": ["--norm", "batch"],

@@ -23,25 +23,25 @@ struct Workspace {
         }()) {}
 };
 
-std::size_t bytes_for(int threads, const voxgrad_model* model, const Shape& space, bool mirror) {
+std::size_t bytes_for(int threads, const voxgrad_model* model, const Shape& space, int mirror) {
   const Context context(threads);
   voxgrad_predict_options options{};
   options.size = sizeof options;
-  options.mirror = mirror ? 1 : 0;
+  options.mirror = mirror;
   std::size_t bytes = 0;
   CHECK_MESSAGE(voxgrad_predict_bytes(context, model, space.begin(), &options, &bytes) == 0, context.error());
   return bytes;
 }
 
 // Predicts with labels and scores, and returns the code.
-int predict(voxgrad_context* context, const voxgrad_model* model, const Tensor& image, bool mirror,
+int predict(voxgrad_context* context, const voxgrad_model* model, const Tensor& image, int mirror,
             const nn::Prediction* expected = nullptr) {
   Elements<float> pixels(image.shape(), image, Order::dense);
   Elements<std::uint8_t> labels(image.shape().without(-1), Order::dense, 77);
   Elements<float> scores(image.shape().with(-1, 3), Order::dense);
   voxgrad_predict_options options{};
   options.size = sizeof options;
-  options.mirror = mirror ? 1 : 0;
+  options.mirror = mirror;
   const int code = voxgrad_predict(context, model, pixels, &options, labels, scores);
   if (code == 0 && expected != nullptr) {
     CHECK(labels.tensor().to_vector<double>() == expected->labels.to_vector<double>());
@@ -58,12 +58,14 @@ TEST_CASE("the size that is named suffices, for any number of threads, and the b
     nn::Model reference = random_model(dims, 1);
     reference.spec.mirror_axes.assign(static_cast<std::size_t>(dims), 0);
     reference.spec.mirror_axes[0] = 1;
+    reference.spec.mirror = dims == 2;
     voxgrad_model* const model = open_model(opener, reference);
     for (const Shape& shape :
          dims == 2 ? std::vector<Shape>{{71, 45, 1}, {130, 200, 1}} : std::vector<Shape>{{19, 9, 33, 1}})
-      for (const bool mirror : {false, true}) {
+      for (const int mirror : {-1, 0, 1}) {
         const Tensor image = random_uniform(shape, 5, 0, 100).to(DType::f32);
-        const nn::Prediction expected = nn::predict_probabilities(reference, image, {.mirror = mirror});
+        const nn::Prediction expected =
+            nn::predict_probabilities(reference, image, {.mirror = mirror == 0 ? std::optional<bool>() : mirror > 0});
         for (const int threads : {1, 2, 4}) {
           const Shape space(std::span(shape.begin(), shape.end() - 1));
           Workspace own(bytes_for(threads, model, space, mirror), threads);
@@ -81,11 +83,11 @@ TEST_CASE("a workspace that is too small: a code and a text, and the context sta
   voxgrad_model* const model = open_model(opener, reference);
   const Tensor small = random_uniform({9, 17, 1}, 5, 0, 100).to(DType::f32),
                large = random_uniform({300, 400, 1}, 6, 0, 100).to(DType::f32);
-  Workspace own(bytes_for(2, model, {9, 17}, false), 2);
-  CHECK(predict(own.context, model, large, false) == VOXGRAD_MEMORY);
+  Workspace own(bytes_for(2, model, {9, 17}, 0), 2);
+  CHECK(predict(own.context, model, large, 0) == VOXGRAD_MEMORY);
   CHECK_MESSAGE(contains(own.context.error(), "bytes asked for"), own.context.error());
   const nn::Prediction expected = nn::predict_probabilities(reference, small);
-  CHECK(predict(own.context, model, small, false, &expected) == 0);
+  CHECK(predict(own.context, model, small, 0, &expected) == 0);
   voxgrad_model* weights = nullptr;
   const Folder folder;
   nn::save_model(folder.file("model"), reference);

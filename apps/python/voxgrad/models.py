@@ -43,14 +43,15 @@ class Model:
     def __repr__(self):
         return f"<voxgrad.Model: {self.axes}-D, {self.channels} channels, classes {', '.join(self.classes)}>"
 
-    def predict(self, image, spacing=None, mirror=False, probabilities=False, logits=False, progress=None):
+    def predict(self, image, spacing=None, mirror=None, probabilities=False, logits=False, progress=None):
         """Segments an image [*S, channels], of one channel also [*S], with the intensities that its file has. It may
         have any extents, strides and type.
 
         Returns the labels, u8 [*S]; with `probabilities` a pair of the labels and the probabilities, f32 [*S,
-        classes], and with `logits` the logits instead of them. `spacing` is that of the image, per axis. `mirror`
-        averages over the image mirrored along the axes that the training mirrored. `progress` is called with the share
-        that is done; an exception in it ends the prediction.
+        classes], and with `logits` the logits instead of them. `spacing` is that of the image, per axis. With `mirror`
+        the result is the mean over the image mirrored along the axes that the training mirrored, with False it is
+        not, and with None it is as the model says. `progress` is called with the share that is done; an exception in it
+        ends the prediction.
         """
         image = known(image)
         if image.dtype == numpy.int64:  # which is not a type of images
@@ -71,7 +72,7 @@ class Model:
                 return 1
 
         options = PredictOptions(size=ctypes.sizeof(PredictOptions), spacing=doubles(spacing, self.axes, "spacing"),
-                                 mirror=bool(mirror), logits=bool(logits), progress=report)
+                                 mirror=0 if mirror is None else 1 if mirror else -1, logits=bool(logits), progress=report)
         try:
             call("predict", self._handle.pointer, described(image), byref(options), described(labels),
                  described(scores))

@@ -154,6 +154,8 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
     if (crop != "off")
       tex += text("The images of ", latex(join(datasets, ", ")),
                   " were cropped to the box of the voxels that are not 0. ");
+  for (const auto& [tta, datasets] : used.by_value("tta"))
+    if (tta == "on") tex += text("Predictions on ", latex(join(datasets, ", ")), " are means over mirrored images. ");
   tex += text("Patches ", used.of("augment", augmentation_tex), "; a share of ", used("foreground"),
               " of them was centred on foreground. The weights with the best Dice on the validation cases were tested");
   tex += used("clean_up") == "off" ? ", without any post-processing.\n" : ".\n";

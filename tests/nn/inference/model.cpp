@@ -129,6 +129,7 @@ TEST_CASE("every field of the configuration is saved") {
   spec.training.least_spacing = spec.training.most_spacing = {3, 1, 0.5};
   spec.preparation = {.crop = true, .spacing = {0.5, 2, 1}};
   spec.mirror_axes = {0, 1, 1};
+  spec.mirror = true;
   spec.clean_up = {.foreground = true, .classes = {0, 1, 0}};
   const ModelSpec read = nn::parse_spec(nn::to_text(spec));
   CHECK(nn::to_text(read) == nn::to_text(spec));
@@ -136,6 +137,7 @@ TEST_CASE("every field of the configuration is saved") {
   CHECK(read.preparation.crop);
   CHECK(read.preparation.spacing == std::vector<double>{0.5, 2, 1});
   CHECK(read.mirror_axes == std::vector<std::int64_t>{0, 1, 1});
+  CHECK(read.mirror);
   CHECK(read.clean_up.foreground);
   CHECK(read.clean_up.classes == spec.clean_up.classes);
   CHECK(read.training.orientation == "RAS");

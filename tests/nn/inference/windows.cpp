@@ -245,7 +245,10 @@ TEST_CASE("mirroring averages the probabilities over all subsets of the axes alo
   const Prediction all = mirrored({1, 1});
   CHECK(largest_difference(all.probabilities, (once + x + y + both) * 0.25) < 1e-6);
   CHECK(same_bits(all.labels, argmax(all.probabilities)));
-  CHECK(same_bits(predict(model, image), argmax(once)));  // it is done only if it is asked for
+  CHECK(same_bits(predict(model, image), argmax(once)));
+  model.spec.mirror = true;  // from here on it is done unless somebody asks for the opposite
+  CHECK(same_bits(predict_probabilities(model, image).probabilities, all.probabilities));
+  CHECK(same_bits(predict_probabilities(model, image, {.mirror = false}).probabilities, once));
 }
 
 TEST_CASE("with mirroring, many windows of a volume give the mirrored result for the mirrored volume") {
