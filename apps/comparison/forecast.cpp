@@ -31,7 +31,7 @@ double median(std::vector<double> values) {
 
 // What the results in a directory say of a dataset; typical values if there are none.
 Spread spread_of(const std::string& directory, const std::string& dataset) {
-  if (!std::filesystem::exists(directory + "/results.json")) return kTypical;
+  if (directory.empty() || !std::filesystem::exists(directory + "/results.json")) return kTypical;
   for (const Scores& scores : scores_of(read_comparison(directory)))
     if (scores.dataset == dataset) return measured_spread(scores).value_or(kTypical);
   return kTypical;

@@ -91,6 +91,8 @@ void check_ranges(const CompareArguments& arguments) {
   const CompareOptions& options = arguments.options;
   if (options.datasets.empty())
     throw Error(ErrorKind::usage, "compare: no dataset given", "voxgrad compare FILE.h5.. --losses ce,dice -o DIR");
+  if (options.out.empty() && !arguments.dry_run)
+    throw Error(ErrorKind::usage, "compare: no directory given", "-o DIR: it gets the runs, the results and the report");
   if (options.losses.empty())
     throw Error(ErrorKind::usage, "compare: no loss given", "--losses all, or --losses ce,dice");
   if (options.seeds < 1) throw Error(ErrorKind::usage, text("--seeds ", options.seeds, " outside 1.."));
@@ -188,7 +190,7 @@ void add_compare(Program& program) {
   verb.add_option("--shard", arguments->shard, "i/n: do part i (0 ..) of n, for the array jobs of a cluster");
   verb.add_flag("--merge", options.merge, "train nothing: results and report of what all shards have done");
   verb.add_flag("--dry-run", arguments->dry_run, "say what it will take and which differences it could find, and stop");
-  verb.add_option("-o,--out", options.out, "directory of the runs and results")->required();
+  verb.add_option("-o,--out", options.out, "directory of the runs and results; a --dry-run needs none");
   add_watch_flag(verb, arguments->watch);
   options.config.tta = "off";       // it takes time, and is the same gain for all losses
   options.config.clean_up = "off";  // it could hide what a loss does badly, and is another one for each loss

@@ -45,6 +45,14 @@ TEST_CASE("a dry run says what a comparison takes and could find, and trains not
   const Outcome planned = program(comparison_of({data}, out, {"--dry-run", "--folds", "3", "--seeds", "3"}));
   REQUIRE_MESSAGE(planned.code == 0, planned.err);
   CHECK(!std::filesystem::exists(out));
+  std::vector<std::string> without = comparison_of({data}, out);
+  const auto flag = std::find(without.begin(), without.end(), "-o");
+  without.erase(flag, flag + 2);
+  const Outcome refused = program(without);
+  CHECK(refused.code == 2);
+  CHECK_MESSAGE(contains(refused.err, "compare: no directory given"), refused.err);
+  without.emplace_back("--dry-run");
+  CHECK(program(without).code == 0);
   for (const char* word : {"nuclei2d", "trainings", "time", "memory", "5 seeds", "typical"})
     CHECK_MESSAGE(contains(planned.out, word), word, " is missing in\n", planned.out);
   const auto json_of = [&](std::vector<std::string> more) {

@@ -41,17 +41,23 @@ def test_dice(labels, data):
     return dict(dice=mean["dice"], classes={entry["name"]: entry["dice"] for entry in mean["classes"].values()})
 
 
-def train(data, minutes, seed, threads, flags=()):
-    """A training with --time, and the Dice of its model."""
+def train(data, minutes, seed, threads, flags=(), others=None):
+    """A training with --time, and the Dice of its model; `others` names the files of the run, with flags, of further
+    predictions."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         run = program("train", data, "--time", span(minutes), "--threads", threads, "--seed", seed, "-o", f"{folder}/run",
                       *flags, limit=60 * (PATIENCE * minutes + 1))
         seconds = time.perf_counter() - start
-        program("predict", f"{folder}/run", data, "--split", "test", "-o", f"{folder}/labels.h5")
+        def predicted(model="best", *words):
+            program("predict", f"{folder}/run/{model}.safetensors", data, "--split", "test", "-o", f"{folder}/labels.h5", "--overwrite", *words)
+            return test_dice(f"{folder}/labels.h5", data)
+
         steps = json.loads(Path(folder, "run/run.json").read_text())["steps"]
-        return dict(test_dice(f"{folder}/labels.h5", data), seconds=round(seconds, 1), steps=steps,
-                    val_dice=run.get("val", {}).get("dice_mean"))
+        row = dict(predicted(), seconds=round(seconds, 1), steps=steps, val_dice=run.get("val", {}).get("dice_mean"))
+        if others:
+            row["others"] = {name: predicted(*words)["dice"] for name, words in others.items()}
+        return row
 
 
 def train_peer(data, minutes, factor, seed, threads, flags=()):
@@ -84,9 +90,10 @@ def table(rows):
         steps = lambda group: f"{statistics.mean(row['steps'] for row in group):.0f}" if group else "-"
         cells.append([data, f"{minutes:g}", dice_text([row["dice"] for row in ours]),
                       dice_text([row["dice"] for row in theirs]), dice_text([a - b for a, b in both]), steps(ours),
-                      steps(theirs), times(ours), times(theirs), max(len(ours), len(theirs))])
+                      steps(theirs), times(ours), times(theirs), max(len(ours), len(theirs)),
+                      ", ".join(dict.fromkeys(row["commit"] for row in ours + theirs))])
     return markdown(["data", "minutes", "voxgrad: Dice", "PyTorch: Dice", "difference", "voxgrad: steps", "PyTorch: steps",
-                     "voxgrad: seconds", "PyTorch: seconds", "seeds"], cells)
+                     "voxgrad: seconds", "PyTorch: seconds", "seeds", "commit"], cells)
 
 
 def arguments(parser, minutes):
@@ -118,8 +125,8 @@ def results_of(a, title, name, tables, text):
         about["torch"] = str(torch.__version__)
     except ImportError:
         about["torch"] = "absent"
-    head = (f"# {title}\n\n{about['cpu']}, {about['cores']} cores, {a.threads} threads; voxgrad {about['commit']} "
-            f"({about['voxgrad']['cpu']}), PyTorch {about['torch']}. `{about['command']}`\n\n{text}\n")
+    head = (f"# {title}\n\n{about['cpu']}, {about['cores']} cores, {a.threads} threads; voxgrad "
+            f"({about['voxgrad']['cpu']}), PyTorch {about['torch']}. The last command: `{about['command']}`\n\n{text}\n")
     results = Results(a.out, name, about, head, tables, earlier=a.go_on)
     results.fresh.update(subject for subject in results.rows if subject in tables)  # further rows join those
     return results
@@ -137,7 +144,7 @@ def measure(results, subject, row, work):
         found = work()
     except Failed as problem:
         found = dict(failed=str(problem))
-    results.add(subject, dict(row, **found))
+    results.add(subject, dict(row, commit=results.rows["machine"]["commit"], **found))
     print(f"{time.perf_counter() - start:6.1f} s", *row.values(), found.get("failed") or f"Dice {found['dice']:.4f}",
           file=sys.stderr, flush=True)
 

@@ -3,8 +3,9 @@
 
   python3 tests/benchmarks/rules.py --files a.h5 b.h5 [--minutes 3] [--seeds 2] [--rules crop,spacing]
 
-Every training has the same minutes, so a rule that costs time pays for it. A rule whose flag the program or the dataset
-refuses is left out, with a line that says so. Needs an idle machine.
+Every training has the same minutes, so a rule that costs time pays for it. What is done to the predictions is switched
+off for the models of the plan. A rule is left out, with a line that says so, if the program or the dataset refuses its
+flag, or if the flag changes nothing in the plan. Needs an idle machine.
 """
 import argparse
 import statistics
@@ -30,8 +31,6 @@ RULES = {
     "no deep supervision": ["--no-deep-supervision"],
     "no moving average": ["--ema", "0"],
     "moving average": ["--ema", "0.99"],
-    "no clean-up": ["--clean-up", "off"],
-    "no mirroring": ["--tta", "off"],
     "Dice without CE": ["--loss", "dice"],
     "CE without Dice": ["--loss", "ce"],
     "batch norm": ["--norm", "batch"],
@@ -39,18 +38,26 @@ RULES = {
     "half the channels": ["--base", "8"],
     "twice the channels": ["--base", "32"],
 }
+# The same for the predictions of a run. The last weights have no clean-up.
+PREDICTIONS = {"no clean-up": ["best", "--no-clean-up"], "no mirrored images": ["best", "--no-tta"],
+               "neither of them": ["best", "--no-clean-up", "--no-tta"], "the last weights": ["last"]}
 TINY = dict(files=[str(ROOT / "data/bundled/nuclei2d.h5")], minutes=[0.05], seeds=1, threads=1,
             flags=["--base", "2", "--depth", "2"],
             rules=["no crop", "no augmentation"])
 
 
-def refusal(data, flags):
-    """Why the program does not take these flags for this dataset, or nothing."""
+def plan_of(data, flags):
+    """What the training would do, but for its time."""
+    plan = program("train", data, "--steps", 1, "--dry-run", *flags)
+    return {key: plan[key] for key in ("config", "model", "augment", "patch")}
+
+
+def refusal(data, flags, rule):
+    """Why the rule is not measured for this dataset, or nothing."""
     try:
-        program("train", data, "--steps", 1, "--dry-run", *flags)
+        return "" if plan_of(data, [*flags, *rule]) != plan_of(data, flags) else "it changes nothing"
     except Failed as problem:
         return str(problem)
-    return ""
 
 
 def table(rows):
@@ -68,8 +75,10 @@ def table(rows):
         return f"{statistics.mean(values):+.3f}" + (f" ({min(values):+.3f} to {max(values):+.3f})" if len(values) > 1 else "")
 
     cells = [[PLAN + ": Dice", *(dice_text([row["dice"] for row in of(rows, data=data, rule=PLAN)]) for data in files), ""]]
+    for row in of(rows, rule=PLAN):
+        dice.update({(row["data"], name, row["seed"]): value for name, value in row.get("others", {}).items()})
     cells += [[name, *(text(differences(name, [data])) for data in files), text(differences(name, files))]
-              for name in names if name != PLAN]
+              for name in [*PREDICTIONS, *names] if name != PLAN]
     return markdown(["rule", *files, "all"], cells)
 
 
@@ -88,11 +97,9 @@ def main():
     results = results_of(a, "What each rule is worth", a.name, tables, text)
     taken = {}
     for data in a.files:
-        if problem := refusal(data, a.flags):
-            raise SystemExit(f"error: {problem}")
         taken[data] = [PLAN]
         for rule in a.rules:
-            if problem := refusal(data, [*a.flags, *RULES[rule]]):
+            if problem := refusal(data, a.flags, RULES[rule]):
                 print(f"left out: {rule} on {Path(data).stem}: {problem}", file=sys.stderr, flush=True)
             else:
                 taken[data].append(rule)
@@ -101,7 +108,8 @@ def main():
             for data in a.files:
                 for rule in taken[data]:
                     measure(results, f"{minutes:g} min", dict(data=Path(data).stem, rule=rule, seed=seed),
-                            lambda: train(data, minutes, seed, a.threads, [*a.flags, *RULES.get(rule, [])]))
+                            lambda: train(data, minutes, seed, a.threads, [*a.flags, *RULES.get(rule, [])],
+                                          PREDICTIONS if rule == PLAN else None))
     print(results.text())
     if any("failed" in row for subject in tables for row in results.rows[subject]):
         raise SystemExit("not everything was measured")
