@@ -92,7 +92,8 @@ void check_ranges(const CompareArguments& arguments) {
   if (options.datasets.empty())
     throw Error(ErrorKind::usage, "compare: no dataset given", "voxgrad compare FILE.h5.. --losses ce,dice -o DIR");
   if (options.out.empty() && !arguments.dry_run)
-    throw Error(ErrorKind::usage, "compare: no directory given", "-o DIR: it gets the runs, the results and the report");
+    throw Error(ErrorKind::usage, "compare: no directory given",
+                "-o DIR: it gets the runs, the results and the report");
   if (options.losses.empty())
     throw Error(ErrorKind::usage, "compare: no loss given", "--losses all, or --losses ce,dice");
   if (options.seeds < 1) throw Error(ErrorKind::usage, text("--seeds ", options.seeds, " outside 1.."));
