@@ -55,7 +55,7 @@ struct ModelSpec {
   std::vector<std::string> class_names;  // one per output channel, of which there are two or more
   TrainingImages training;
   std::vector<std::int64_t> mirror_axes;  // 1 for each axis along which the training mirrored, else 0; may be empty
-  bool mirror = false;  // whether predictions average over the image mirrored along these axes, if nobody says more
+  bool mirror = false;  // whether predictions average over mirrored images, unless PredictOptions says otherwise
   CleanUp clean_up;
 };
 

@@ -49,8 +49,10 @@ def train(data, minutes, seed, threads, flags=(), others=None):
         run = program("train", data, "--time", span(minutes), "--threads", threads, "--seed", seed, "-o", f"{folder}/run",
                       *flags, limit=60 * (PATIENCE * minutes + 1))
         seconds = time.perf_counter() - start
+
         def predicted(model="best", *words):
-            program("predict", f"{folder}/run/{model}.safetensors", data, "--split", "test", "-o", f"{folder}/labels.h5", "--overwrite", *words)
+            program("predict", f"{folder}/run/{model}.safetensors", data, "--split", "test",
+                    "-o", f"{folder}/labels.h5", "--overwrite", *words)
             return test_dice(f"{folder}/labels.h5", data)
 
         steps = json.loads(Path(folder, "run/run.json").read_text())["steps"]

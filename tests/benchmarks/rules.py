@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What each rule of the plan is worth: the Dice on the test cases with the rule switched off, beside that of the plan.
 
-  python3 tests/benchmarks/rules.py --files a.h5 b.h5 [--minutes 3] [--seeds 2] [--rules crop,spacing]
+  python3 tests/benchmarks/rules.py --files a.h5 b.h5 [--minutes 3] [--seeds 2] [--rules "no crop,batch norm"]
 
 Every training has the same minutes, so a rule that costs time pays for it. What is done to the predictions is switched
 off for the models of the plan. A rule is left out, with a line that says so, if the program or the dataset refuses its
