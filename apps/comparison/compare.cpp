@@ -69,6 +69,28 @@ class Runner {
     return comparison_;
   }
 
+  // With --tune the rate of a run, and with it the directory, is known when its three rates have been tried.
+  std::vector<RunStatus> status() {
+    std::vector<RunStatus> found;
+    const auto add = [&](const Task& task) {
+      const std::optional<ComparedRun> run = kept(task, protocol_.plan(task));
+      const std::string path = protocol_.path(task);
+      if (shown_.insert(path).second)
+        found.push_back({protocol_.dataset_name(task), task.loss, path,
+                         run                                              ? run->diverged ? "diverged" : "complete"
+                         : fs::exists(folder(task) + "/last.safetensors") ? "begun"
+                                                                          : "missing"});
+      return run.has_value();
+    };
+    for (const Task& task : protocol_.tasks()) {
+      bool tried = options_.tune;
+      if (options_.tune)
+        for (const Task& trial : trials(task)) tried = add(trial) && tried;
+      add(tried ? tuned(task) : task);
+    }
+    return found;
+  }
+
   void begin() const {
     Json runs = Json::array();
     for (const Task& task : protocol_.tasks())
@@ -157,16 +179,23 @@ class Runner {
   // Returns the task with the learning rate that is best in validation.
   Task tuned(Task task) {
     const auto key = std::make_pair(task.dataset, task.loss);
-    if (!rates_.contains(key)) rates_[key] = best_rate(protocol_.trial(task));
+    if (!rates_.contains(key)) rates_[key] = best_rate(task);
     task.lr = rates_[key];
     return task;
   }
 
-  double best_rate(Task trial) {
-    const double usual = protocol_.plan(trial).config.lr;
-    double best = -1, rate = usual;
+  std::vector<Task> trials(const Task& task) const {
+    std::vector<Task> result;
     for (const double factor : kRateFactors) {
-      trial.lr = usual * factor;
+      result.push_back(protocol_.trial(task));
+      result.back().lr = factor * protocol_.plan(result.back()).config.lr;
+    }
+    return result;
+  }
+
+  double best_rate(const Task& task) {
+    double best = -1, rate = 0;
+    for (const Task& trial : trials(task)) {
       const ComparedRun run = done(trial).result;
       const double dice = run.diverged || std::isnan(run.val_dice) ? -0.5 : run.val_dice;
       if (dice > best) {
@@ -275,6 +304,12 @@ class Runner {
 };
 
 }  // namespace
+
+std::vector<RunStatus> status(const CompareOptions& options) {
+  require_own_directory(options.out);
+  Console quiet(-1);
+  return Runner(options, Device::cpu, quiet).status();
+}
 
 Comparison compare(const CompareOptions& options, Device device, Console& console) {
   const SignalGuard guard;

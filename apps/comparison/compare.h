@@ -48,6 +48,15 @@ struct CompareOptions {
 // write_comparison() has been called with the runs that are complete.
 Comparison compare(const CompareOptions& options, Device device, Console& console);
 
+// How far a run of a comparison is: "complete", "diverged", "begun" (it has a checkpoint, from which it goes on) or
+// "missing".
+struct RunStatus {
+  std::string dataset, loss, path, state;
+};
+// Looks at the directory of a comparison and trains nothing. With --tune the trials are runs, too. Throws what
+// compare() throws for the protocol and for the files in the directory.
+std::vector<RunStatus> status(const CompareOptions& options);
+
 // Splits "A,B:x=1,y=2,C" into its losses: a comma before name=value belongs to the loss before it. "all" means every
 // loss of the registry that is a training objective, with its default parameters.
 std::vector<std::string> parse_losses(const std::string& text);

@@ -1,10 +1,14 @@
 // `voxgrad compare` trains several losses on one or more datasets under one protocol, tests and ranks them. It prints
 // the ranking per dataset, a summary in words, and the paths of the results and of the report. Several processes may
 // share the runs: with --shard, a process does its part (a shard) and prints how many runs are complete; afterwards
-// --merge makes the report of all shards.
+// --merge makes the report of all shards, and --status says how far they are.
 #include "apps/comparison/compare.h"
 
+#include <charconv>
+#include <cstdlib>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "apps/comparison/forecast.h"
 #include "apps/comparison/processes.h"
@@ -49,7 +53,7 @@ constexpr Preset kPresets[]{
 struct CompareArguments {
   CompareOptions options;
   std::string losses = "all", preset, shard, watch, max_memory;
-  bool dry_run = false;
+  bool dry_run = false, status = false;
   CLI::App* verb = nullptr;
 };
 
@@ -77,12 +81,37 @@ void apply_preset(CompareArguments& arguments, const Program& program) {
     set("jobs", arguments.options.jobs, sensible_jobs(threads()));
 }
 
-void parse_shard(const std::string& words, CompareOptions& options) {
-  if (words.empty()) return;
+// The part of this job of an array of Slurm, as i/n. The indices must be a range, with or without a step.
+std::string part_of_slurm() {
+  const auto number = [](const std::string& name, const char* missing) {
+    const char* found = std::getenv(("SLURM_ARRAY_TASK_" + name).c_str());
+    const std::string words = found != nullptr ? found : missing;
+    std::int64_t value = -1;
+    const auto [end, problem] = std::from_chars(words.data(), words.data() + words.size(), value);
+    if (problem != std::errc() || end != words.data() + words.size() || value < 0)
+      throw Error(
+          ErrorKind::usage,
+          text("--shard slurm: SLURM_ARRAY_TASK_", name, found == nullptr ? " is not set" : " is `" + words + "`"),
+          "submit it as a job array, or write i/n");
+    return value;
+  };
+  const std::int64_t id = number("ID", ""), count = number("COUNT", ""), least = number("MIN", ""),
+                     most = number("MAX", ""), step = std::max<std::int64_t>(1, number("STEP", "1"));
+  if (least + (count - 1) * step != most || id < least || id > most || (id - least) % step != 0)
+    throw Error(
+        ErrorKind::usage,
+        text("--shard slurm: the ", count, " indices of the array, ", least, " to ", most, " with ", id, ", have gaps"),
+        "write i/n, with i from 0 to n - 1, or submit a range of indices such as 0-15");
+  return text((id - least) / step, "/", count);
+}
+
+void parse_shard(const std::string& asked, CompareOptions& options) {
+  if (asked.empty()) return;
+  const std::string words = asked == "slurm" ? part_of_slurm() : asked;
   const std::optional<Part> part = parse_part(words);
   if (!part || part->count > kMostShards)
     throw Error(ErrorKind::usage, text("--shard ", words, ": not a part of a whole of 1 to ", kMostShards, " parts"),
-                "write i/n with i from 0 to n - 1, one of n jobs");
+                "write i/n with i from 0 to n - 1, one of n jobs, or slurm in a job array");
   options.shard = part->index;
   options.of_shards = part->count;
 }
@@ -114,6 +143,36 @@ void check_ranges(const CompareArguments& arguments) {
     throw Error(ErrorKind::usage, "--merge and --dry-run: nothing is trained, so there is nothing to plan");
   if (options.merge && !arguments.max_memory.empty())
     throw Error(ErrorKind::usage, "--merge and --max-memory: nothing is trained, so there is nothing to limit");
+  if (arguments.status && (options.merge || arguments.dry_run || !arguments.shard.empty() ||
+                           !arguments.max_memory.empty() || arguments.verb->count("--watch") > 0))
+    throw Error(ErrorKind::usage, "--status only looks at what all shards have done",
+                "leave --merge, --dry-run, --shard, --max-memory and --watch away");
+}
+
+// The number of runs in each state, by dataset and loss.
+void show_status(const std::vector<RunStatus>& runs, const CompareOptions& options, bool json) {
+  const std::vector<std::string> states{"complete", "diverged", "begun", "missing"};
+  std::map<std::string, std::int64_t> all;
+  std::map<std::pair<std::string, std::string>, std::map<std::string, std::int64_t>> of;
+  std::vector<std::pair<std::string, std::string>> order;
+  Json list = Json::array();
+  for (const RunStatus& run : runs) {
+    const std::pair key{run.dataset, run.loss};
+    if (!of.contains(key)) order.push_back(key);
+    ++of[key][run.state];
+    ++all[run.state];
+    list.push_back({{"dataset", run.dataset}, {"loss", run.loss}, {"path", run.path}, {"state", run.state}});
+  }
+  if (json) return print_json({{"runs", list}});
+  Table table({"dataset", "loss", "complete", "diverged", "begun", "missing"}, 2);
+  for (const auto& key : order) {
+    std::vector<std::string> row{key.first, key.second};
+    for (const std::string& state : states) row.push_back(text(of[key][state]));
+    table.row(row);
+  }
+  print_text(text(table.str(), options.out, ": of ", count_text(runs.size(), "run"), " ",
+                  all["complete"] + all["diverged"], " have ended, ", all["begun"], " are begun and ", all["missing"],
+                  " are missing\n"));
 }
 
 void run(CompareArguments& arguments, const Program& program) {
@@ -125,6 +184,7 @@ void run(CompareArguments& arguments, const Program& program) {
   options.config.seed = common.seed;
   parse_shard(arguments.shard, options);
   check_ranges(arguments);
+  if (arguments.status) return show_status(status(options), options, common.json);
   Console console = common.console();
   if (!arguments.max_memory.empty()) {
     const int jobs = jobs_within(options, common.get_device(), parse_memory(arguments.max_memory));
@@ -188,8 +248,11 @@ void add_compare(Program& program) {
                   "processes at the same time, which share --threads; with --preset quick one per thread");
   verb.add_option("--max-memory", arguments->max_memory,
                   "the memory that all processes may take, e.g. 2GiB or 800MiB: fewer --jobs if those do not fit");
-  verb.add_option("--shard", arguments->shard, "i/n: do part i (0 ..) of n, for the array jobs of a cluster");
+  verb.add_option(
+      "--shard", arguments->shard,
+      "i/n: do part i (0 ..) of n, for the array jobs of a cluster; slurm: the part of this job of an array");
   verb.add_flag("--merge", options.merge, "train nothing: results and report of what all shards have done");
+  verb.add_flag("--status", arguments->status, "train nothing: say which runs are complete, begun or missing");
   verb.add_flag("--dry-run", arguments->dry_run, "say what it will take and which differences it could find, and stop");
   verb.add_option("-o,--out", options.out, "directory of the runs and results; a --dry-run needs none");
   add_watch_flag(verb, arguments->watch);

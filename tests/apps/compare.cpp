@@ -212,6 +212,7 @@ TEST_CASE("what cannot be compared is refused before anything is trained") {
   CHECK(tuned.code == 3);
   CHECK_MESSAGE(contains(tuned.err, "--tune chooses the learning rate by validation cases"), tuned.err);
   refused({"--shard", "0/2", "--merge"}, "leave --shard away");
+  refused({"--status", "--merge"}, "leave --merge,");
   refused({"--merge"}, "4 of 4 runs are not complete");
   CHECK(error_of([&] { read_comparison(out); }).find("no results in") == 0);
 }

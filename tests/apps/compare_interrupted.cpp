@@ -1,6 +1,8 @@
 // Comparisons that were stopped, killed or cut in parts end with the numbers of one that ran through.
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <thread>
 
 #include "tests/apps/comparison.h"
@@ -36,6 +38,25 @@ void check_same(const std::string& whole, const std::string& parts) {
       }
 }
 
+// What Slurm tells a job of an array, while this object lives.
+struct JobOfArray {
+  JobOfArray(int id, int count, int least, int most, int step) {
+    set("ID", id), set("COUNT", count), set("MIN", least), set("MAX", most), set("STEP", step);
+  }
+  ~JobOfArray() {
+    for (const std::string& name : names) unsetenv(name.c_str());
+  }
+  JobOfArray(const JobOfArray&) = delete;
+  JobOfArray& operator=(const JobOfArray&) = delete;
+  std::vector<std::string> names;
+
+ private:
+  void set(const std::string& name, int value) {
+    names.push_back("SLURM_ARRAY_TASK_" + name);
+    setenv(names.back().c_str(), std::to_string(value).c_str(), 1);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("killed, killed while it goes on, killed again, stopped by Ctrl-C: the same results") {
@@ -60,31 +81,61 @@ TEST_CASE("killed, killed while it goes on, killed again, stopped by Ctrl-C: the
   check_same(whole().out, folder.file("parts"));
 }
 
-TEST_CASE("two shards merged equal one run") {
+TEST_CASE("two shards merged equal one run; --status says how far they are") {
   const Folder folder;
   const std::string& data = whole().data;
   const std::string parts = folder.file("parts");
-  const Outcome one = program(comparison_of({data}, parts, {"--shard", "1/2"}));
+  const auto states = [&] {
+    std::map<std::string, int> number;
+    const Outcome outcome = program(comparison_of({data}, parts, {"--status", "--json"}));
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    const Json status = Json::parse(outcome.out);
+    for (const Json& run : status.at("runs")) ++number[run.at("state")];
+    return number;
+  };
+  CHECK(states() == std::map<std::string, int>{{"missing", 4}});
+  const JobOfArray job(9, 2, 1, 9, 8);  // the second of two
+  const Outcome one = program(comparison_of({data}, parts, {"--shard", "slurm"}));
   REQUIRE(one.code == 0);
   CHECK(contains(one.out, "shard 1/2: 2 runs are complete"));
   const Outcome early = program(comparison_of({data}, parts, {"--merge"}));
   CHECK(early.code == 2);
   CHECK_MESSAGE(contains(early.err, "2 of 4 runs are not complete"), early.err);
+  CHECK(states() == std::map<std::string, int>{{"complete", 2}, {"missing", 2}});
+  const std::string manifest = parts + "/nuclei2d/ce/seed_2/run.json";
+  std::filesystem::rename(manifest, folder.file("kept.json"));  // as if it had been stopped after a checkpoint
+  CHECK(states() == std::map<std::string, int>{{"begun", 1}, {"complete", 1}, {"missing", 2}});
+  std::filesystem::rename(folder.file("kept.json"), manifest);
   REQUIRE(program(comparison_of({data}, parts, {"--shard", "0/2"})).code == 0);
+  const Outcome all = program(comparison_of({data}, parts, {"--status"}));
+  CHECK_MESSAGE(contains(all.out, "of 4 runs 4 have ended, 0 are begun and 0 are missing"), all.out);
   CHECK(!std::filesystem::exists(parts + "/results.json"));
   REQUIRE(program(comparison_of({data}, parts, {"--merge"})).code == 0);
   check_same(whole().out, parts);
+}
+
+TEST_CASE("--shard slurm outside an array, and in one with gaps") {
+  const Folder folder;
+  const std::vector<std::string> command = comparison_of({whole().data}, folder.file("parts"), {"--shard", "slurm"});
+  const Outcome outside = program(command);
+  CHECK(outside.code == 2);
+  CHECK_MESSAGE(contains(outside.err, "SLURM_ARRAY_TASK_ID is not set"), outside.err);
+  const JobOfArray job(3, 6, 1, 9, 1);  // of --array=1,3,6-9
+  const Outcome gaps = program(command);
+  CHECK(gaps.code == 2);
+  CHECK_MESSAGE(contains(gaps.err, "the 6 indices of the array, 1 to 9 with 3, have gaps"), gaps.err);
 }
 
 TEST_CASE("two processes: stopped by Ctrl-C, killed, gone on, with the results of one") {
   const Folder folder;
   const std::string& data = whole().data;
   const auto start = [&] { return Running(comparison_of({data}, folder.file("parts"), {"--jobs", "2"})); };
-  Running stopped = start();
-  REQUIRE(stopped.saw("1/4"));
+  // More seeds than the whole has, so that some runs are left when the signal arrives, however slow this process is.
+  Running stopped(comparison_of({data}, folder.file("parts"), {"--jobs", "2", "--seeds", "20"}));
+  REQUIRE(stopped.saw("1/40"));
   stopped.send(SIGINT);
   CHECK(stopped.wait().code == 130);
-  CHECK(Json::parse(bytes_of(folder.file("parts/results.json")))["runs"].size() < 4);
+  CHECK(Json::parse(bytes_of(folder.file("parts/results.json")))["runs"].size() < 40);
   std::filesystem::remove(folder.file("parts/results.json"));
   Running killed = start();
   std::this_thread::sleep_for(std::chrono::milliseconds(40));
