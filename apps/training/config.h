@@ -76,7 +76,8 @@ void visit_settings(Config& c, F&& f) {
   f("ema", c.ema, "decay of the moving average of the weights that is validated and tested; 0: none");
   f("augment", c.augment,
     "of the patches: none, geometry, intensity, default (both) or elastic (default and deformations), and single "
-    "changes after it, as in default,elastic=0.3,rotate=0; empty: default");
+    "changes after it, as in default,elastic=0.3,rotate=0; empty: default, or none for cases that are seen a few times "
+    "only");
   f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
   f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
   f("validate_cases", c.validate_cases,

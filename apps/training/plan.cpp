@@ -148,8 +148,7 @@ void plan_steps(Plan& plan) {
   TrainConfig& c = plan.config;
   choose_value("optimizer", c.optimizer, nn::optimizer_names());
   choose_value("schedule", c.schedule, nn::schedule_names());
-  const std::int64_t cases = std::ssize(plan.loader.cases);
-  plan.steps_per_epoch = std::clamp<std::int64_t>((cases + c.batch - 1) / c.batch, 20, 250);
+  plan.steps_per_epoch = steps_per_epoch(std::ssize(plan.loader.cases), c.batch);
   plan.schedule.lr = c.lr;
   set_steps(plan, c.epochs > 0 ? c.epochs * plan.steps_per_epoch : c.steps);
   plan.optimizer.weight_decay = c.weight_decay;

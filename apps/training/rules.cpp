@@ -20,6 +20,7 @@ constexpr double kShareOfMemory = 0.5;           // that a step may take
 constexpr std::int64_t kPasses = 6;              // default budget: so many patches of every training case,
 constexpr std::int64_t kLeastVoxels = 80000000;  // but at least so many voxels and kLeastSteps,
 constexpr std::int64_t kMostSteps = 3000;        // and at most so many steps
+constexpr double kFewTimes = 16;                 // that a case is seen: too few to learn it by heart
 constexpr double kRate = 4e-3, kRateSgd = 1e-2;  // for Adam and AdamW, for SGD with momentum
 
 struct Draft {
@@ -130,18 +131,35 @@ Decision batch(Draft& d) {
               : text("about ", kVoxelsPerStep, " voxels a step, 1 to 16 patches")};
 }
 
+// How often the training shows each case.
+double times_seen(const Draft& d) {
+  const std::int64_t steps =
+      d.config.epochs > 0 ? d.config.epochs * steps_per_epoch(d.cases.count, d.config.batch) : d.config.steps;
+  return static_cast<double>(steps * d.config.batch) / static_cast<double>(d.cases.count);
+}
+
+Decision steps(Draft& d) {
+  const bool asked = d.config.steps > 0 || d.config.epochs > 0;
+  const std::int64_t number = d.cases.count, batch = d.config.batch;
+  const std::int64_t least = kLeastVoxels / (batch * d.geometry.patch.numel());
+  if (!asked) d.config.steps = std::clamp(std::max(kPasses * number / batch, least), kLeastSteps, kMostSteps);
+  return {asked ? text(d.config.steps > 0 ? d.config.steps : d.config.epochs, d.config.steps > 0 ? "" : " epochs")
+                : text(d.config.steps),
+          asked ? ""
+                : text("so many patches show each of the ", number, " training cases ",
+                       static_cast<std::int64_t>(std::lround(times_seen(d))),
+                       " times; twice the time shows it twice as often")};
+}
+
 Decision foreground(Draft& d) {
   return {text(d.config.foreground), "of the patches are centred on foreground, each class as often as the others"};
 }
 
 Decision augment(Draft& d) {
-  const bool asked = !d.config.augment.empty();
-  if (!asked) d.config.augment = "default";
-  return {d.config.augment, asked ? ""
-                            : d.cases.info.dims == 3
-                                ? "rotation to 30 degrees, scaling, intensities; no flips, because "
-                                  "left and right may differ"
-                                : "rotation, flips, scaling, intensities"};
+  if (!d.config.augment.empty()) return {d.config.augment, ""};
+  Reason usual = usual_augment(d.config, times_seen(d), d.cases.info.dims);
+  d.config.augment = usual.value;
+  return {std::move(usual.value), std::move(usual.why)};
 }
 
 Decision tta(Draft& d) {
@@ -172,40 +190,31 @@ Decision rate(Draft& d) {
   return {text(d.config.lr), "the default of " + d.config.optimizer};
 }
 
-// The number of epochs follows when the batch is known.
-Decision steps(Draft& d) {
-  const bool asked = d.config.steps > 0 || d.config.epochs > 0;
-  const std::int64_t number = d.cases.count, batch = d.config.batch;
-  const std::int64_t least = kLeastVoxels / (batch * d.geometry.patch.numel());
-  if (!asked) d.config.steps = std::clamp(std::max(kPasses * number / batch, least), kLeastSteps, kMostSteps);
-  const double seen = static_cast<double>(d.config.steps * batch) / static_cast<double>(number);
-  return {asked ? text(d.config.steps > 0 ? d.config.steps : d.config.epochs, d.config.steps > 0 ? "" : " epochs")
-                : text(d.config.steps),
-          asked ? ""
-                : text("so many patches show each of the ", number, " training cases ",
-                       static_cast<std::int64_t>(std::lround(seen)), " times; twice the time shows it twice as often")};
-}
-
 // The table. A rule may use what those above it have set.
 struct SettingRule {
   const char* setting;
   Decision (*decide)(Draft&);
 };
-constexpr SettingRule kSettingRules[]{{"dims", dims},
-                                      {"kernels", kernels},
-                                      {"patch", patch},
-                                      {"depth", depth},
-                                      {"base", base},
-                                      {"batch", batch},
-                                      {"foreground", foreground},
-                                      {"augment", augment},
-                                      {"tta", tta},
-                                      {"class weights", weights},
-                                      {"deep_supervision", deep_supervision},
-                                      {"lr", rate},
-                                      {"steps", steps}};
+constexpr SettingRule kSettingRules[]{
+    {"dims", dims},       {"kernels", kernels}, {"patch", patch},           {"depth", depth},
+    {"base", base},       {"batch", batch},     {"steps", steps},           {"foreground", foreground},
+    {"augment", augment}, {"tta", tta},         {"class weights", weights}, {"deep_supervision", deep_supervision},
+    {"lr", rate}};
 
 }  // namespace
+
+std::int64_t steps_per_epoch(std::int64_t cases, std::int64_t batch) {
+  return std::clamp<std::int64_t>((cases + batch - 1) / batch, 20, 250);
+}
+
+Reason usual_augment(const TrainConfig& config, double times, int dims) {
+  if (times < kFewTimes && config.tta != "on")  // which asks for flips
+    return {"augment", "none",
+            text("each case is seen ", std::lround(times), " times only, too seldom to learn it by heart")};
+  return {"augment", "default",
+          dims == 3 ? "rotation to 30 degrees, scaling, intensities; no flips, because left and right may differ"
+                    : "rotation, flips, scaling, intensities"};
+}
 
 Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelSpec* source) {
   const Json asked = to_json(config), usual = to_json(TrainConfig());

@@ -14,6 +14,9 @@ namespace voxgrad::apps {
 
 inline constexpr std::int64_t kLeastSteps = 600;  // of a training whose length nobody gave
 
+// One pass over the training cases in batches, but not so few or so many steps that an epoch says nothing.
+std::int64_t steps_per_epoch(std::int64_t cases, std::int64_t batch);
+
 // What the rules know of the training cases.
 struct TrainingCases {
   const data::DatasetInfo& info;
@@ -27,6 +30,9 @@ struct TrainingCases {
 struct Reason {
   std::string setting, value, why;
 };
+
+// The augmentation if nobody asked for one. `times`: how often the training shows each case.
+Reason usual_augment(const TrainConfig& config, double times, int dims);
 
 struct Filled {
   Geometry geometry;

@@ -120,7 +120,8 @@ std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& opt
 }
 
 // Makes the plan of a training that fits --time, of which a part is over already. If that is time for few steps only,
-// a step has fewer patches, and if mirrored images take too much of it, there are none.
+// a step has fewer patches, and if mirrored images take too much of it, there are none. How often a case will be seen
+// decides the augmentation.
 std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, Clock::time_point start,
                            const Common& common) {
   constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
@@ -130,15 +131,24 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
   const TrainConfig wish = options.config;
   Plan plan = plan_of(options, dataset);
   Costs costs;
+  Reason augment{};
   for (bool cut = false;; cut = true) {
     costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
+    const auto again = [&, step = costs.step] {  // of more steps than the second time
+      plan = plan_of(options, dataset);
+      costs = measure(dataset, plan, common.get_device(), 0);
+      costs.step = step;
+    };
+    if (wish.augment.empty()) {
+      const double patches = (seconds - since(start)) / costs.step * static_cast<double>(plan.config.batch);
+      augment = usual_augment(wish, patches / static_cast<double>(plan.loader.cases.size()), dataset.info().dims);
+      options.config.augment = augment.value;
+      if (augment.value != plan.config.augment) again();
+    }
     if (wish.tta == "auto" && plan.model.mirror &&
         validated_share(plan) * costs.clean_up + costs.test > kShareOfMirrors * seconds) {
       options.config.tta = "off";
-      plan = plan_of(options, dataset);
-      const double step = costs.step;  // of more steps than the second time
-      costs = measure(dataset, plan, common.get_device(), 0);
-      costs.step = step;
+      again();
     }
     // What was left out for the usual number of steps may fit.
     set_validated(plan, wish.validate_cases);
@@ -147,6 +157,7 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
     explain(plan, "steps", text(plan.steps), "as many as fit " + options.time);
     if (cut)
       explain(plan, "batch", text(plan.config.batch), text("with more patches, few steps would fit ", options.time));
+    if (wish.augment.empty()) explain(plan, "augment", augment.value, augment.why);
     if (options.config.tta != wish.tta)
       explain(plan, "tta", "off", text("a test over mirrored images would take over a fifth of ", options.time));
     if (wish.batch > 0 || plan.steps >= kFewSteps || plan.config.batch / 2 < kLeastBatch) break;

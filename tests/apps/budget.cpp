@@ -99,12 +99,14 @@ TEST_CASE("predictions are mirrored if the time allows it, and the plan says why
   const auto seconds = [](const Json& json) {
     return json["test_seconds"].get<double>() + json["clean_up_seconds"].get<double>();
   };
-  const auto why = [](const Json& json) {
+  const auto why = [](const Json& json, const std::string& setting = "tta") {
     for (const Json& reason : json["reasons"])
-      if (reason["setting"] == "tta") return reason["why"].get<std::string>();
+      if (reason["setting"] == setting) return reason["why"].get<std::string>();
     return std::string();
   };
-  const Json mirrored = plan({"--steps", "1"}), shorter = plan({"--time", text(seconds(mirrored) / 0.6, "s")});
+  const Json mirrored = plan({"--steps", "1", "--augment", "default"});
+  const std::string time = text(seconds(mirrored) / 0.6, "s");
+  const Json shorter = plan({"--time", time, "--augment", "default"});
   CHECK(mirrored["config"]["tta"] == "on");
   CHECK(mirrored["model"]["mirror"] == true);
   CHECK_MESSAGE(contains(why(mirrored), "patches are flipped"), why(mirrored));
@@ -112,6 +114,11 @@ TEST_CASE("predictions are mirrored if the time allows it, and the plan says why
   CHECK(shorter["model"]["mirror"] == false);
   CHECK_MESSAGE(contains(why(shorter), "would take over a fifth of"), why(shorter));
   CHECK(seconds(shorter) < seconds(mirrored));
+  // That time shows each case a few times, and then the patches stay as they are.
+  const Json plain = plan({"--time", time});
+  CHECK(plain["config"]["augment"] == "none");
+  CHECK_MESSAGE(contains(why(plain, "augment"), "times only"), why(plain, "augment"));
+  CHECK_MESSAGE(contains(why(plain), "patches are not flipped"), why(plain));
 }
 
 TEST_CASE("a training ends when it has lost its patience, and is then complete") {

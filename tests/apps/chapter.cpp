@@ -24,6 +24,7 @@ TEST_CASE("one batch from the file to a changed weight") {
   config.batch = 2;
   config.patch = "64";
   config.steps = 100;
+  config.augment = "default";
   const Plan plan = make_plan(dataset, config);
 
   Feed feed(dataset, plan, Device::cpu);

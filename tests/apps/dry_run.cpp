@@ -67,7 +67,7 @@ TEST_CASE("a dry run trains nothing and foretells memory and time") {
     CHECK_MESSAGE(!reason["value"].get<std::string>().empty(), settings.back());
   }
   CHECK(settings.front() == "crop");
-  CHECK(settings.back() == "steps");
+  CHECK(settings.back() == "lr");
   const Json trained = Json::parse(program(small_training(data, folder.file("run"), {"--json", "-q"})).out);
   CHECK(trained["parameters"] == json["parameters"]);
   const double ratio = trained["peak_memory_bytes"].get<double>() / json["peak_memory_bytes"].get<double>();

@@ -46,3 +46,29 @@ TEST_CASE("predictions are mirrored if the patches are flipped, unless somebody 
   CHECK(contains(error_of([&] { mirror(deep, "on"); }), "--tta on: the patches are not flipped (--augment default)"));
   CHECK(contains(error_of([&] { mirror(flat, "maybe"); }), "--tta: unknown value `maybe`"));
 }
+
+TEST_CASE("cases that a training shows a few times only are not augmented, unless somebody asks for it") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 40, {32, 32}));
+  const auto augment = [&](const TrainConfig& wish) { return make_plan(dataset, wish).config.augment; };
+  TrainConfig config;
+  config.batch = 2;
+  const auto cases = std::ssize(make_plan(dataset, config).loader.cases);
+  const auto shown = [&](std::int64_t times) {
+    config.steps = times * cases / config.batch;
+    return augment(config);
+  };
+  CHECK(shown(12) == "none");
+  CHECK(shown(20) == "default");
+  config.tta = "on";  // of which an image is mirrored as the patches were
+  CHECK(shown(10) == "default");
+  config.tta = "auto";
+  config.augment = "elastic";
+  CHECK(shown(10) == "elastic");
+  config.augment.clear();
+  config.steps = 0;
+  config.epochs = 2;  // of 20 steps or more
+  CHECK(augment(config) == "none");
+  config.epochs = 100;
+  CHECK(augment(config) == "default");
+}

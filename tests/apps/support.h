@@ -118,8 +118,9 @@ inline std::string phantom_file(const Folder& folder, const std::string& task, s
 // The smallest training that still has several epochs: 44 steps in 3 epochs, well below a second.
 inline std::vector<std::string> small_training(const std::string& data, const std::string& run,
                                                const std::vector<std::string>& more = {}) {
-  std::vector<std::string> words{"train",   data, "-o",      run,  "--base",  "4",  "--depth", "2",
-                                 "--batch", "2",  "--patch", "32", "--steps", "44", "--loss",  "dice_ce"};
+  std::vector<std::string> words{"train",     data,      "-o",      run,  "--base",  "4",
+                                 "--depth",   "2",       "--batch", "2",  "--patch", "32",
+                                 "--augment", "default", "--steps", "44", "--loss",  "dice_ce"};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }

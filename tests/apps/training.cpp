@@ -138,7 +138,7 @@ TEST_CASE("every option of the network and the optimiser trains") {
   const std::vector<std::vector<std::string>> variants{
       {"--norm", "batch", "--residual", "--optimizer", "sgd"},
       {"--norm", "group", "--deep-supervision", "--depth", "3", "--schedule", "poly"},
-      {"--norm", "none", "--lr", "0.0005", "--clip", "1", "--augment", "none"},
+      {"--norm", "none", "--lr", "0.0005", "--clip", "1"},
       {"--ema", "0.9", "--foreground", "1", "--validate-every", "2", "--schedule", "plateau"}};
   for (std::size_t i = 0; i < variants.size(); ++i) {
     std::vector<std::string> words = small_training(data, folder.file(std::to_string(i)), {"--json", "-q"});
@@ -146,6 +146,7 @@ TEST_CASE("every option of the network and the optimiser trains") {
     if (i == 1)
       words.erase(std::find(words.begin(), words.end(), "--depth"),
                   std::find(words.begin(), words.end(), "--depth") + 2);
+    if (i == 2) *(std::find(words.begin(), words.end(), "--augment") + 1) = "none";
     const Outcome outcome = program(words);
     REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
     CHECK(Json::parse(outcome.out)["val"]["dice_mean"].is_number());

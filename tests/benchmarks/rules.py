@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from common import ROOT, Failed, markdown
-from minutes import arguments, checked, dice_text, measure, of, program, results_of, train
+from minutes import arguments, checked, dice_text, measure, of, program, results_of, span, train
 
 PLAN = "the plan"
 # What a row is called, and the flags that switch the rule off or choose the other way.
@@ -23,6 +23,7 @@ RULES = {
     "normalised by case": ["--normalise", "case"],
     "normalised by dataset": ["--normalise", "dataset"],
     "no augmentation": ["--augment", "none"],
+    "augmentation": ["--augment", "default"],
     "geometry alone": ["--augment", "geometry"],
     "intensity alone": ["--augment", "intensity"],
     "elastic as well": ["--augment", "elastic"],
@@ -46,16 +47,18 @@ TINY = dict(files=[str(ROOT / "data/bundled/nuclei2d.h5")], minutes=[0.05], seed
             rules=["no crop", "no augmentation"])
 
 
-def plan_of(data, flags):
-    """What the training would do, but for its time."""
-    plan = program("train", data, "--steps", 1, "--dry-run", *flags)
+def plan_of(data, flags, minutes, threads):
+    """What the training would do, but for what follows from its measured time."""
+    plan = program("train", data, "--time", span(minutes), "--threads", threads, "--dry-run", *flags)
+    for key in ("steps", "validate_every", "validate_cases"):
+        plan["config"].pop(key, None)
     return {key: plan[key] for key in ("config", "model", "augment", "patch")}
 
 
-def refusal(data, flags, rule):
+def refusal(usual, *training):
     """Why the rule is not measured for this dataset, or nothing."""
     try:
-        return "" if plan_of(data, [*flags, *rule]) != plan_of(data, flags) else "it changes nothing"
+        return "" if plan_of(*training) != usual else "it changes nothing"
     except Failed as problem:
         return str(problem)
 
@@ -95,15 +98,16 @@ def main():
             "number is negative, and beyond the spread.")
     tables = {f"{minutes:g} min": (f"{minutes:g} minutes", table) for minutes in a.minutes}
     results = results_of(a, "What each rule is worth", a.name, tables, text)
-    taken = {}
-    for data in a.files:
-        taken[data] = [PLAN]
-        for rule in a.rules:
-            if problem := refusal(data, a.flags, RULES[rule]):
-                print(f"left out: {rule} on {Path(data).stem}: {problem}", file=sys.stderr, flush=True)
-            else:
-                taken[data].append(rule)
     for minutes in a.minutes:
+        taken = {}
+        for data in a.files:
+            taken[data] = [PLAN]
+            usual = plan_of(data, a.flags, minutes, a.threads)
+            for rule in a.rules:
+                if problem := refusal(usual, data, [*a.flags, *RULES[rule]], minutes, a.threads):
+                    print(f"left out: {rule} on {Path(data).stem}: {problem}", file=sys.stderr, flush=True)
+                else:
+                    taken[data].append(rule)
         for seed in range(1, (a.seeds or 2) + 1):
             for data in a.files:
                 for rule in taken[data]:
