@@ -20,7 +20,7 @@ constexpr double kShareOfMemory = 0.5;           // that a step may take
 constexpr std::int64_t kPasses = 6;              // default budget: so many patches of every training case,
 constexpr std::int64_t kLeastVoxels = 80000000;  // but at least so many voxels and kLeastSteps,
 constexpr std::int64_t kMostSteps = 3000;        // and at most so many steps
-constexpr double kFewTimes = 16;                 // that a case is seen: too few to learn it by heart
+constexpr double kFewTimes = 12;                 // that a case is seen: too few to learn it by heart
 constexpr double kRate = 4e-3, kRateSgd = 1e-2;  // for Adam and AdamW, for SGD with momentum
 
 struct Draft {

@@ -58,8 +58,8 @@ TEST_CASE("cases that a training shows a few times only are not augmented, unles
     config.steps = times * cases / config.batch;
     return augment(config);
   };
-  CHECK(shown(12) == "none");
-  CHECK(shown(20) == "default");
+  CHECK(shown(10) == "none");
+  CHECK(shown(14) == "default");
   config.tta = "on";  // of which an image is mirrored as the patches were
   CHECK(shown(10) == "default");
   config.tta = "auto";
