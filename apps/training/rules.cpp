@@ -209,8 +209,9 @@ std::int64_t steps_per_epoch(std::int64_t cases, std::int64_t batch) {
 
 Reason usual_augment(const TrainConfig& config, double times, int dims) {
   if (times < kFewTimes && config.tta != "on")  // which asks for flips
-    return {"augment", "none",
-            text("each case is seen ", std::lround(times), " times only, too seldom to learn it by heart")};
+    return {
+        "augment", "none",
+        text("each case is seen ", count_text(std::lround(times), "time"), " only, too seldom to learn it by heart")};
   return {"augment", "default",
           dims == 3 ? "rotation to 30 degrees, scaling, intensities; no flips, because left and right may differ"
                     : "rotation, flips, scaling, intensities"};

@@ -31,8 +31,9 @@ namespace voxgrad::apps {
 namespace {
 
 constexpr int kMostJobs = 1024, kMostShards = 100'000;
-constexpr std::int64_t kMostRuns = 1000;   // of a loss on a dataset
-constexpr std::int64_t kShortSteps = 900;  // CompareOptions::short_steps of a preset without steps
+constexpr std::int64_t kMostIndex = 1'000'000'000;  // of a job array; clusters allow a few million
+constexpr std::int64_t kMostRuns = 1000;            // of a loss on a dataset
+constexpr std::int64_t kShortSteps = 900;           // CompareOptions::short_steps of a preset without steps
 
 // A protocol with a name. 0 means, as in the settings, that the value comes from the data.
 struct Preset {
@@ -88,7 +89,7 @@ std::string part_of_slurm() {
     const std::string words = found != nullptr ? found : missing;
     std::int64_t value = -1;
     const auto [end, problem] = std::from_chars(words.data(), words.data() + words.size(), value);
-    if (problem != std::errc() || end != words.data() + words.size() || value < 0)
+    if (problem != std::errc() || end != words.data() + words.size() || value < 0 || value > kMostIndex)
       throw Error(
           ErrorKind::usage,
           text("--shard slurm: SLURM_ARRAY_TASK_", name, found == nullptr ? " is not set" : " is `" + words + "`"),
