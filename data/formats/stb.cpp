@@ -16,16 +16,23 @@ namespace {
 thread_local std::size_t most_bytes = 0;
 thread_local bool out_of_memory = false;
 
+void* noted(void* block, std::size_t bytes) {
+  out_of_memory = out_of_memory || (block == nullptr && bytes > 0);
+  return block;
+}
+
+// Zeros: no damaged stream may bring what is left in memory into tables or pixels.
+void* bounded_malloc(std::size_t bytes) {
+  return bytes > most_bytes ? nullptr : noted(std::calloc(1, std::max<std::size_t>(1, bytes)), bytes);
+}
+
 void* bounded_realloc(void* block, std::size_t bytes) {
-  if (bytes > most_bytes) return nullptr;
-  void* result = std::realloc(block, bytes);
-  out_of_memory = out_of_memory || (result == nullptr && bytes > 0);
-  return result;
+  return bytes > most_bytes ? nullptr : noted(std::realloc(block, bytes), bytes);
 }
 
 }  // namespace
 
-#define STBI_MALLOC(bytes) bounded_realloc(nullptr, bytes)
+#define STBI_MALLOC(bytes) bounded_malloc(bytes)
 #define STBI_REALLOC(block, bytes) bounded_realloc(block, bytes)
 #define STBI_FREE(block) std::free(block)
 #define STB_IMAGE_IMPLEMENTATION

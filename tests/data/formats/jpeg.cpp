@@ -73,6 +73,29 @@ TEST_CASE("JPEG files that are cut off or cannot be read exactly are refused") {
   CHECK(contains(refusal("a.jpg", none), "no meaning"));
 }
 
+TEST_CASE("every table that a JPEG uses is in it: what is missing would be filled from memory") {
+  const std::string jpeg = progressive_jpeg();
+  const auto without = [&](const char* marker, std::size_t which = 0) {  // that segment
+    std::size_t at = jpeg.find(marker);
+    for (; which > 0; --which) at = jpeg.find(marker, at + 1);
+    REQUIRE(at != std::string::npos);
+    const std::size_t length = static_cast<std::uint8_t>(jpeg[at + 2]) * 256U + static_cast<std::uint8_t>(jpeg[at + 3]);
+    return jpeg.substr(0, at) + jpeg.substr(at + 2 + length);
+  };
+  CHECK(contains(refusal("a.jpg", without("\xFF\xDB")), "table 0 of quantisation"));
+  CHECK(contains(refusal("a.jpg", without("\xFF\xC4")), "table 0 of DC codes"));
+  CHECK(contains(refusal("a.jpg", without("\xFF\xC4", 1)), "table 0 of AC codes"));
+  CHECK(contains(refusal("a.jpg", without("\xFF\xC2")), "which the image has not"));
+  std::string renamed = jpeg, two = jpeg;
+  renamed[frame(jpeg) + 10] = 9;
+  CHECK(contains(refusal("a.jpg", renamed), "which the image has not"));
+  const std::size_t at = frame(jpeg);
+  two[at + 9] = 3;
+  two[at + 3] = 17;
+  two.insert(at + 13, std::string("\2\x11\0\3\x11\0", 6));
+  CHECK(contains(refusal("a.jpg", two), "no samples of the component 2"));
+}
+
 TEST_CASE("nothing is written as JPEG") {
   const Folder folder;
   CHECK(contains(error_of([&] { write_image(folder.file("a.JPG"), ramp({2, 2, 1}, h5::Element::u8)); }), "PNG"));
