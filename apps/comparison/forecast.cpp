@@ -16,6 +16,7 @@
 #include "apps/training/budget.h"
 #include "engine/backend.h"
 #include "engine/error.h"
+#include "engine/io/uninterrupted.h"
 #include "engine/parallel.h"
 
 namespace voxgrad::apps {
@@ -119,12 +120,13 @@ int jobs_within(const CompareOptions& options, Device device, std::int64_t limit
   if (::pipe(ends.data()) != 0) throw Error(ErrorKind::io, "--max-memory: no pipe to the process that measures");
   Processes measuring(1, [&](int) {
     const std::int64_t bytes = forecast(options, device, [] {}).memory_each;
-    if (::write(ends[1], &bytes, sizeof bytes) != sizeof bytes) throw Error(ErrorKind::io, "pipe");
+    if (uninterrupted([&] { return ::write(ends[1], &bytes, sizeof bytes); }) != sizeof bytes)
+      throw Error(ErrorKind::io, "pipe");
   });
   ::close(ends[1]);
   measuring.wait();
   std::int64_t bytes = 0;
-  const bool measured = ::read(ends[0], &bytes, sizeof bytes) == sizeof bytes;
+  const bool measured = uninterrupted([&] { return ::read(ends[0], &bytes, sizeof bytes); }) == sizeof bytes;
   ::close(ends[0]);
   if (!measured) {
     const Protocol throws_what_is_wrong(options);

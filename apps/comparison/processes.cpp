@@ -17,6 +17,7 @@
 
 #include "apps/program/console.h"
 #include "engine/error.h"
+#include "engine/io/uninterrupted.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -62,11 +63,7 @@ void Processes::wait() {
 
 bool Processes::running(int options) {
   std::erase_if(children_, [options](pid_t child) {
-    pid_t ended = 0;
-    do {
-      ended = ::waitpid(child, nullptr, options);
-    } while (ended < 0 && errno == EINTR);
-    return ended != 0;
+    return uninterrupted([=] { return ::waitpid(child, nullptr, options); }) != 0;
   });
   return !children_.empty();
 }

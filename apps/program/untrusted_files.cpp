@@ -12,6 +12,7 @@
 
 #include "data/h5/h5.h"
 #include "engine/error.h"
+#include "engine/io/uninterrupted.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -23,6 +24,12 @@ void set_limit(int what, rlim_t value, rlim_t most) {
   ::setrlimit(what, &limit);
 }
 
+// Whether this process itself may have no more memory than that.
+bool has_at_most(rlim_t bytes) {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < bytes;
+}
+
 // What this process has mapped; 0 if the system does not say.
 rlim_t mapped_bytes() {
   rlim_t pages = 0;
@@ -30,17 +37,14 @@ rlim_t mapped_bytes() {
   return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
 }
 
-// Does not return. Only this thread is there: nothing may use the pool.
-[[noreturn]] void read_and_exit(const std::string& path, const ChildLimits& limits, rlim_t mapped,
+// Does not return. Only this thread is there: nothing may use the pool. `memory` in bytes; 0: no limit.
+[[noreturn]] void read_and_exit(const std::string& path, const ChildLimits& limits, rlim_t memory,
                                 void (*read)(const std::string&)) {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_IGN);  // the parent decides
   for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) ::signal(number, SIG_DFL);
   set_limit(RLIMIT_CORE, 0, 0);
   set_limit(RLIMIT_CPU, static_cast<rlim_t>(limits.seconds), static_cast<rlim_t>(limits.seconds) + 1);
-  if (mapped > 0) {
-    const rlim_t most = mapped + (static_cast<rlim_t>(limits.megabytes) << 20);
-    set_limit(RLIMIT_AS, most, most);
-  }
+  if (memory > 0 && !has_at_most(memory)) set_limit(RLIMIT_AS, memory, memory);
   for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::close(stream);  // glibc complains when it aborts
   try {
     data::h5::Guard::own_after_fork();
@@ -57,14 +61,16 @@ rlim_t mapped_bytes() {
 
 void read_in_child(const std::string& path, const ChildLimits& limits, void (*read)(const std::string&)) {
   const data::h5::Guard guard;  // so that no other thread is in the middle of a call
-  const rlim_t mapped = mapped_bytes();
+  const rlim_t mapped = mapped_bytes(), memory = mapped + (static_cast<rlim_t>(limits.megabytes) << 20);
   const pid_t child = ::fork();
-  if (child == 0) read_and_exit(path, limits, mapped, read);
+  if (child == 0) read_and_exit(path, limits, mapped == 0 ? 0 : memory, read);
   if (child < 0)
     throw Error(ErrorKind::memory, path + ": cannot be looked at in a process of its own: " + std::strerror(errno));
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) return;
+  if (uninterrupted([&] { return ::waitpid(child, &status, 0); }) < 0) return;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoMemory && has_at_most(memory))
+    throw Error(ErrorKind::memory, path + ": there is no memory to look at it in a process of its own",
+                "`ulimit -v` says what this process may have");
   std::string what;
   if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
     what = text("the HDF5 library did not end within ", limits.seconds, " s on this file, or was killed");

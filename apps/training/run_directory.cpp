@@ -14,6 +14,7 @@
 #include "apps/program/fields.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
+#include "engine/io/uninterrupted.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -31,8 +32,7 @@ constexpr const char* kFiles[]{"config.toml",      "run.json",         "metrics.
 void write_all(int descriptor, const std::string& bytes, const std::string& path) {
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = ::write(descriptor, bytes.data() + done, bytes.size() - done);
-    if (n < 0 && errno == EINTR) continue;
+    const ssize_t n = uninterrupted([&] { return ::write(descriptor, bytes.data() + done, bytes.size() - done); });
     if (n < 0) fail("cannot write", path, errno);
     done += static_cast<std::size_t>(n);
   }
@@ -122,7 +122,7 @@ RunDirectory RunDirectory::create(const std::string& path) {
                 "continue it with `voxgrad train --resume " + path + "`, or choose another directory with -o");
   }
   run.remove_files();
-  if (::ftruncate(run.log_, 0) != 0) fail("cannot empty", run.file("log.jsonl"), errno);
+  if (uninterrupted([&] { return ::ftruncate(run.log_, 0); }) != 0) fail("cannot empty", run.file("log.jsonl"), errno);
   return run;
 }
 
@@ -141,7 +141,7 @@ void RunDirectory::log(const Json& line) {
   try {
     write_all(log_, dumped(line) + "\n", file("log.jsonl"));
   } catch (const Error&) {
-    if (size >= 0 && ::ftruncate(log_, size) != 0)
+    if (size >= 0 && uninterrupted([&] { return ::ftruncate(log_, size); }) != 0)
       fail("cannot take a broken line back from", file("log.jsonl"), errno);
     throw;
   }
@@ -180,7 +180,8 @@ TensorFile RunDirectory::load_last(std::string& warning) const {
 }
 
 int open_text(const std::string& path, int flags) {
-  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, 0666);  // a pipe must not block
+  const int descriptor =  // a pipe must not block
+      uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, 0666); });
   struct stat status {};
   int code = descriptor < 0 || ::fstat(descriptor, &status) != 0 ? errno : 0;
   if (code == 0 && S_ISDIR(status.st_mode)) code = EISDIR;
@@ -196,8 +197,8 @@ std::string read_text(const std::string& path) {
   std::string bytes;
   char part[1 << 16];
   ssize_t count = 0;
-  while ((count = ::read(descriptor, part, sizeof part)) > 0 || (count < 0 && errno == EINTR))
-    if (count > 0) bytes.append(part, static_cast<std::size_t>(count));
+  while ((count = uninterrupted([&] { return ::read(descriptor, part, sizeof part); })) > 0)
+    bytes.append(part, static_cast<std::size_t>(count));
   const int code = errno;
   ::close(descriptor);
   if (count < 0) fail("cannot read", path, code);

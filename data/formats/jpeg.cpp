@@ -100,10 +100,9 @@ void check_scan(std::string_view content, JpegParts& parts, const std::string& p
       refuse(path, text("a scan has the component ", id, ", which the image has not"), "the file is damaged");
     component->scanned = true;
     const char tables = content[2 + 2 * i];
-    for (const auto& [needed, table, there, name] :
-         {std::tuple{true, component->table, parts.steps, "quantisation"},
-          std::tuple{needs[0], high(tables), parts.codes[0], "DC codes"},
-          std::tuple{needs[1], low(tables), parts.codes[1], "AC codes"}})
+    for (const auto& [needed, table, there, name] : {std::tuple{true, component->table, parts.steps, "quantisation"},
+                                                     std::tuple{needs[0], high(tables), parts.codes[0], "DC codes"},
+                                                     std::tuple{needs[1], low(tables), parts.codes[1], "AC codes"}})
       if (needed && (there >> table & 1) == 0)
         refuse(path, text("a scan uses the table ", table, " of ", name, ", which does not stand before it"),
                "the file is damaged, or a frame of a film; save it as PNG");

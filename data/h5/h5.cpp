@@ -16,6 +16,7 @@ struct Guard::Saved {
   int depth = 0;
   H5E_auto2_t print = nullptr;
   void* print_data = nullptr;
+  bool begun = false;
   unsigned plugins = 0;
 };
 
@@ -25,9 +26,12 @@ Guard::Saved& Guard::saved() {
 }
 
 Guard::Guard() {
+  constexpr std::size_t kToBegin = 4 << 20;  // more than HDF5 takes
   Saved& state = saved();
   std::unique_lock lock(state.mutex);
-  if (state.depth == 0 && H5open() < 0) throw std::bad_alloc();  // it cannot begin for no other reason
+  if (!state.begun) ::operator delete(::operator new(kToBegin));  // HDF5 1.10 crashes if it cannot get it
+  if (state.depth == 0 && H5open() < 0) throw std::bad_alloc();   // it cannot begin for no other reason
+  state.begun = true;
   lock.release();
   if (state.depth++ > 0) return;
   H5Eget_auto2(H5E_DEFAULT, &state.print, &state.print_data);

@@ -12,6 +12,7 @@
 
 #include "data/h5/h5_chunks.h"
 #include "data/h5/h5_detail.h"
+#include "engine/io/uninterrupted.h"
 
 namespace voxgrad::data::h5 {
 
@@ -200,12 +201,12 @@ File File::open(const std::string& path) {
   File file;
   file.path_ = path;
   file.name_ = std::filesystem::path(path).filename().string();
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int descriptor = uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
   struct stat status {};
   int code = descriptor < 0 || ::fstat(descriptor, &status) != 0 ? errno : 0;
   if (code == 0 && !S_ISREG(status.st_mode)) code = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
   char first = 0;  // a disk that cannot read it says so here; HDF5 would say that this is no file of its own
-  if (code == 0 && ::pread(descriptor, &first, 1, 0) < 0) code = errno;
+  if (code == 0 && uninterrupted([&] { return ::pread(descriptor, &first, 1, 0); }) < 0) code = errno;
   if (descriptor >= 0) ::close(descriptor);
   if (code != 0)
     throw Error(ErrorKind::io,

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "engine/error.h"
+#include "engine/io/uninterrupted.h"
 
 namespace voxgrad {
 namespace {
@@ -31,9 +32,10 @@ constexpr std::size_t kBlock = std::size_t{1} << 20;  // number of bytes that ar
 
 void sync_directory_of(const std::string& path) {
   const std::string folder = path.substr(0, path.rfind('/') + 1);
-  const int file = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int file =
+      uninterrupted([&] { return ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (file < 0) fail(path, "open the folder", errno);
-  const int code = ::fsync(file) == 0 ? 0 : errno;
+  const int code = uninterrupted([=] { return ::fsync(file); }) == 0 ? 0 : errno;
   ::close(file);
   if (code != 0 && code != EINVAL)
     fail(path, "fsync the folder", code);  // EINVAL means that this file system has no such call
@@ -76,7 +78,7 @@ void remove_temporaries() noexcept {
 AtomicFile::AtomicFile(const std::string& path) : target_(path), path_(path + ".tmp") {
   while (!open_and_lock()) {
   }
-  if (::ftruncate(file_, 0) != 0) give_up("empty the temporary", errno);
+  if (uninterrupted([&] { return ::ftruncate(file_, 0); }) != 0) give_up("empty the temporary", errno);
 }
 
 AtomicFile::~AtomicFile() {
@@ -94,7 +96,7 @@ void AtomicFile::forget() {
 
 // False if another process renamed or removed the file between open and lock, so that it is no longer the temporary.
 bool AtomicFile::open_and_lock() {
-  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+  file_ = uninterrupted([&] { return ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666); });
   if (file_ < 0) fail(target_, "open the temporary", errno);
   if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(file_);
@@ -121,9 +123,9 @@ void AtomicFile::give_up(const char* step, int code) {
 
 void AtomicFile::write(Bytes bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
+    const std::size_t next = std::min(bytes.size(), std::size_t{1} << 30);
     const ssize_t count =
-        ::pwrite(file_, bytes.data(), std::min(bytes.size(), std::size_t{1} << 30), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
+        uninterrupted([&] { return ::pwrite(file_, bytes.data(), next, static_cast<off_t>(offset)); });
     if (count <= 0) fail(target_, "write", count < 0 ? errno : EIO);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += static_cast<std::uint64_t>(count);
@@ -134,8 +136,8 @@ std::size_t AtomicFile::read(std::span<std::byte> bytes, std::uint64_t offset) c
   std::size_t done = 0;
   while (done < bytes.size()) {
     const std::size_t next = std::min(bytes.size() - done, std::size_t{1} << 30);
-    const ssize_t count = ::pread(file_, bytes.data() + done, next, static_cast<off_t>(offset + done));
-    if (count < 0 && errno == EINTR) continue;
+    const ssize_t count =
+        uninterrupted([&] { return ::pread(file_, bytes.data() + done, next, static_cast<off_t>(offset + done)); });
     if (count < 0) fail(target_, "read back", errno);
     if (count == 0) break;
     done += static_cast<std::size_t>(count);
@@ -144,11 +146,11 @@ std::size_t AtomicFile::read(std::span<std::byte> bytes, std::uint64_t offset) c
 }
 
 void AtomicFile::resize(std::uint64_t size) {
-  if (::ftruncate(file_, static_cast<off_t>(size)) != 0) fail(target_, "resize", errno);
+  if (uninterrupted([&] { return ::ftruncate(file_, static_cast<off_t>(size)); }) != 0) fail(target_, "resize", errno);
 }
 
 void AtomicFile::sync() {
-  if (::fsync(file_) != 0) fail(target_, "fsync", errno);
+  if (uninterrupted([&] { return ::fsync(file_); }) != 0) fail(target_, "fsync", errno);
 #ifdef POSIX_FADV_DONTNEED
   ::posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED);  // a hint: what is read back then comes from the disk
 #endif

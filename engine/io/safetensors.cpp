@@ -19,6 +19,7 @@
 #include "engine/io/atomic_file.h"
 #include "engine/io/crc32.h"
 #include "engine/io/json.h"
+#include "engine/io/uninterrupted.h"
 
 namespace voxgrad {
 namespace {
@@ -320,7 +321,8 @@ class FileReader {
 class InputFile {
  public:
   explicit InputFile(const std::string& path) : path_(path) {
-    file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block
+    file_ = uninterrupted(
+        [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });  // a pipe must not block
     if (file_ < 0) cannot_read(path_, std::generic_category().message(errno));
     struct stat status;
     const bool known = ::fstat(file_, &status) == 0;
@@ -338,9 +340,9 @@ class InputFile {
   std::uint64_t size() const { return size_; }
   void read(std::uint64_t offset, void* to, std::size_t count) const {
     for (std::size_t done = 0; done < count;) {
-      const ssize_t got = ::pread(file_, static_cast<std::byte*>(to) + done,
-                                  std::min(count - done, std::size_t{1} << 30), static_cast<off_t>(offset + done));
-      if (got < 0 && errno == EINTR) continue;
+      std::byte* const place = static_cast<std::byte*>(to) + done;
+      const std::size_t next = std::min(count - done, std::size_t{1} << 30);
+      const ssize_t got = uninterrupted([&] { return ::pread(file_, place, next, static_cast<off_t>(offset + done)); });
       if (got < 0) cannot_read(path_, std::generic_category().message(errno));
       if (got == 0) cannot_read(path_, text("it became shorter while it was read, at byte ", offset + done));
       done += static_cast<std::size_t>(got);

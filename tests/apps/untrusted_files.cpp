@@ -1,10 +1,13 @@
 // Files of which the HDF5 library dies: a process that dies in its place, and what the program says of it.
 #include "apps/program/untrusted_files.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <vector>
 
 #include "data/h5/h5.h"
@@ -35,6 +38,20 @@ TEST_CASE("whatever kills the process that looks at a file first is said of the 
   CHECK(contains(death([](const std::string&) { throw std::bad_alloc(); }), "wanted more than 64 MiB"));
   CHECK(death([](const std::string&) {}).empty());
   CHECK(death([](const std::string&) { throw Error(ErrorKind::data, "is refused"); }).empty());
+}
+
+TEST_CASE("memory that this process may not have itself is not said of the file") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_AS, &before) == 0);
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit low = before;
+  low.rlim_cur = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{63} << 20);
+  REQUIRE(::setrlimit(RLIMIT_AS, &low) == 0);
+  const std::string said = death([](const std::string&) { throw std::bad_alloc(); });
+  ::setrlimit(RLIMIT_AS, &before);
+  CHECK_MESSAGE(contains(said, "folder/s.h5: there is no memory to look at it"), said);
+  CHECK(contains(said, "ulimit -v"));
 }
 
 TEST_CASE("the process that looks at a file reads it with HDF5, also beside threads that do") {
