@@ -85,6 +85,7 @@ void read_in_child(const std::string& path, const ChildLimits& limits, void (*re
 }
 
 void check_files_in_child() {
+  data::h5::Guard::close_nothing_at_exit();
   data::h5::set_precheck([](const std::string& path) { read_in_child(path, {}, data::h5::walk); });
 }
 

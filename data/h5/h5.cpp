@@ -1,6 +1,8 @@
 // The part of h5.h that is about the library, objects and attributes; h5_file.cpp has files and arrays.
 #include "data/h5/h5.h"
 
+#include <sys/mman.h>
+
 #include <array>
 #include <mutex>
 #include <new>
@@ -11,12 +13,24 @@ namespace voxgrad::data::h5 {
 
 using namespace detail;
 
+namespace {
+
+// HDF5 1.10 crashes if there is no memory for it to begin with. This asks for more than it takes.
+void require_memory() {
+  constexpr std::size_t kBytes = 4 << 20;
+  void* const room = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) throw std::bad_alloc();
+  ::munmap(room, kBytes);
+}
+
+}  // namespace
+
 struct Guard::Saved {
   std::recursive_mutex mutex;
   int depth = 0;
   H5E_auto2_t print = nullptr;
   void* print_data = nullptr;
-  bool begun = false;
+  bool begun = false, closes_at_exit = true;
   unsigned plugins = 0;
 };
 
@@ -26,11 +40,11 @@ Guard::Saved& Guard::saved() {
 }
 
 Guard::Guard() {
-  constexpr std::size_t kToBegin = 4 << 20;  // more than HDF5 takes
   Saved& state = saved();
   std::unique_lock lock(state.mutex);
-  if (!state.begun) ::operator delete(::operator new(kToBegin));  // HDF5 1.10 crashes if it cannot get it
-  if (state.depth == 0 && H5open() < 0) throw std::bad_alloc();   // it cannot begin for no other reason
+  if (!state.begun) require_memory();
+  if (!state.begun && !state.closes_at_exit) H5dont_atexit();
+  if (state.depth == 0 && H5open() < 0) throw std::bad_alloc();  // it cannot begin for no other reason
   state.begun = true;
   lock.release();
   if (state.depth++ > 0) return;
@@ -48,6 +62,8 @@ Guard::~Guard() {
   }
   state.mutex.unlock();
 }
+
+void Guard::close_nothing_at_exit() { saved().closes_at_exit = false; }
 
 void Guard::own_after_fork() { new (&saved().mutex) std::recursive_mutex; }
 
@@ -117,11 +133,13 @@ Id native_type(Element element) {
 
 bool Object::has_attribute(const std::string& name) const {
   const Guard guard;
-  return H5Aexists(id(), name.c_str()) > 0;
+  const htri_t there = H5Aexists(id(), name.c_str());
+  if (there < 0) fail(where(), text("its attributes cannot be looked up", reason()));
+  return there > 0;
 }
 
 Handle Object::attribute(const std::string& name) const {
-  if (H5Aexists(id(), name.c_str()) <= 0) fail(where(), text("has no attribute \"", name, "\""));
+  if (!has_attribute(name)) fail(where(), text("has no attribute \"", name, "\""));
   const std::string what = text("attribute \"", name, "\" of ", where());
   Handle handle(need(H5Aopen(id(), name.c_str(), H5P_DEFAULT), what, "cannot be opened"), H5Aclose);
   if (H5Aget_storage_size(handle.id()) > (std::uint64_t{1} << 20)) fail(what, "is larger than 1 MiB");

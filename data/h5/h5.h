@@ -29,6 +29,9 @@ class Guard {
   Guard& operator=(const Guard&) = delete;
   // To be called first in a process that was forked while the caller held a Guard: there, nobody else has the lock.
   static void own_after_fork();
+  // For a program, before the first Guard: HDF5 closes nothing by itself when the program ends. What is open by then
+  // was left by a damaged file, or by memory that ran out, and HDF5 1.10 crashes when it closes that.
+  static void close_nothing_at_exit();
 
  private:
   struct Saved;

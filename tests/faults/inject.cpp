@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #include <cerrno>
 #include <climits>
@@ -127,9 +128,25 @@ ssize_t moved(Kind of, int file, size_t count, Call call) {
   return call(what == kShort && count > 1 ? count / 2 : count);
 }
 
+// Notes whether HDF5 is among the callers.
+void look_for_hdf5() {
+  const auto look = [](_Unwind_Context* frame, void*) {
+    Dl_info info;
+    if (dladdr(reinterpret_cast<void*>(_Unwind_GetIP(frame)), &info) != 0 &&
+        strstr(info.dli_fname, "libhdf5") != nullptr)
+      page->hdf5 = true;
+    return _URC_NO_REASON;
+  };
+  State* const counting = state;
+  state = nullptr;
+  _Unwind_Backtrace(look, nullptr);
+  state = counting;
+}
+
 template <class Call>
 void* allocated(Call call) {
   if (fault(kMemory, nullptr) == kNone) return call();
+  look_for_hdf5();
   errno = ENOMEM;
   return nullptr;
 }

@@ -12,6 +12,7 @@ constexpr std::array<const char*, kKinds> kNames{"memory", "write", "sync", "ren
 struct State {
   std::array<std::atomic<long>, kKinds> calls;  // in the process and its children
   std::atomic<long> faults;
+  std::atomic<bool> hdf5;       // whether one of them was an allocation below a call of HDF5
   std::array<char, 1000> path;  // of the first fault; empty for memory and threads
 };
 
