@@ -144,7 +144,7 @@ void Session::require_manifest(const TensorFile& file) const {
   try {
     config = object_at(read_json(manifest), "config");
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::io) throw;
+    if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::memory) throw;
     return;
   }
   reading(directory_.file("last.safetensors"), ErrorKind::model,

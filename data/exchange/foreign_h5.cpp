@@ -129,8 +129,8 @@ std::string named_axes(const h5::Array& array, const std::string& given) {
       axes = axes_of_tags(array);
     else if (array.has_attribute("axes"))
       axes = capitals(array.string_attribute("axes"));
-  } catch (const Error&) {
-    if (!fits(given, dims)) throw;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data || !fits(given, dims)) throw;
   }
   return fits(given, dims) && !fits(axes, dims) ? "" : axes;
 }
@@ -358,8 +358,9 @@ bool is_dataset(const std::string& path) {
     if (kind_of_file(path) != Kind::hdf5) return false;
     const h5::Group root = h5::File::open(path).group("/");
     return root.has_attribute("format") && root.string_attribute("format") == kFormatName;
-  } catch (const Error&) {
-    return false;  // whoever reads it says what is wrong
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;  // a disk or a lack of memory says nothing about the file
+    return false;                                // whoever reads it says what is wrong
   }
 }
 
