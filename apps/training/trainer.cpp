@@ -70,7 +70,8 @@ StepReport Trainer::step() {
   optimizer_->step(lr);
   net_.zero_grad();
   if (ema_) ema_->update();
-  return {step_++, loss, norm, lr};
+  updated_ = step_++;
+  return {updated_, loss, norm, lr};
 }
 
 // All that forward and backward pass depend on besides the contents of tensors. A recording holds these as constants.
@@ -96,13 +97,13 @@ Error Trainer::failed_at(std::int64_t step, const std::string& what) {
   return error;
 }
 
-Error Trainer::failed(const std::string& what) { return failed_at(std::max<std::int64_t>(0, step_ - 1), what); }
+Error Trainer::failed(const std::string& what) { return failed_at(updated_, what); }
 
 void Trainer::require_finite() {
   const NoGrad no_grad;
   evaluated();
   const std::string name = broken_weight(net_);
-  const Tensor logits = name.empty() ? net_(feed_.batch(std::max<std::int64_t>(0, step_ - 1)).images) : Tensor();
+  const Tensor logits = name.empty() ? net_(feed_.batch(updated_).images) : Tensor();
   end_validation(std::nan(""));
   if (!name.empty()) throw failed("the step has broken the weights");
   if (!std::isfinite(logits.backend().sum_of_squares(logits)))
@@ -164,6 +165,7 @@ void Trainer::load_state(const TensorFile& file, std::int64_t skipped) {
   schedule_.load_state(schedule);
   rate_scale_ = rate_scale;
   step_ = step;
+  updated_ = std::max<std::int64_t>(0, step - 1);
 }
 
 std::vector<NamedTensor> Trainer::weights() {

@@ -38,10 +38,11 @@ class Trainer {
   void skip() { ++step_; }
   std::int64_t steps_done() const { return step_; }
 
-  // Throws Error(diverged) if the weights, the running statistics or the output of evaluated() for the last batch are
-  // not finite. It is called before they are saved, because a step can break the weights after its loss was computed.
+  // Throws Error(diverged) if the weights, the running statistics or the output of evaluated() are not finite, for the
+  // batch of the last step that was not left out. It is called before they are saved, because a step can break the
+  // weights after its loss was computed.
   void require_finite();
-  // Error(diverged) about the last step, with its cause.
+  // Error(diverged) about that step, with its cause.
   [[nodiscard]] Error failed(const std::string& what);
 
   // The model to validate and to save. If there is a moving average of the weights, the model has that average until
@@ -81,7 +82,7 @@ class Trainer {
   Tensor progress_;       // share of the steps that are done, in one place, because a recording reads there
   double first_norm_;     // of the weights before the first step
   bool swapped_ = false;  // the model has the moving average of its weights
-  std::int64_t step_ = 0;
+  std::int64_t step_ = 0, updated_ = 0;  // the next step, and the last one that changed the weights
   double rate_scale_ = 1;
 };
 

@@ -174,3 +174,39 @@ TEST_CASE("a model whose output is not finite segments nothing") {
   CHECK(outcome.code == 4);
   check_has(outcome.err, {"case \"", "the output of the network is not finite"});
 }
+
+TEST_CASE("a training goes on after steps that are not finite, and learns: rollback and skip") {
+  const Folder folder;
+  const auto val_dice = [&](const std::string& name, const data::DatasetContents& contents, const std::string& way,
+                            const std::string& rate, const std::string& clip, const std::string& said) {
+    data::write_dataset(folder.file(name + ".h5"), contents);
+    const Outcome outcome = program({"train",       folder.file(name + ".h5"),
+                                     "-o",          folder.file(name),
+                                     "--base",      "4",
+                                     "--depth",     "2",
+                                     "--batch",     "2",
+                                     "--steps",     "160",
+                                     "--loss",      "ce",
+                                     "--norm",      "none",
+                                     "--clip",      clip,
+                                     "--optimizer", "sgd",
+                                     "--lr",        rate,
+                                     "--schedule",  "constant",
+                                     "--augment",   "none",
+                                     "--normalise", "none",
+                                     "--on-nan",    way});
+    CHECK_MESSAGE(contains(outcome.err, said), outcome.err);
+    REQUIRE(outcome.code == 0);
+    const apps::Json run = apps::Json::parse(bytes_of(folder.file(name + "/run.json")));
+    double best = 0;
+    for (const apps::Json& epoch : run["results"]["history"]) best = std::max(best, epoch["val_dice"].get<double>());
+    return best;
+  };
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
+  contents.splits = {{"train", {0, 1, 2, 3, 4, 5, 6, 7}}, {"val", {8, 9}}, {"test", {10, 11}}};
+  CHECK(val_dice("high", contents, "rollback", "10", "0", "with half the learning rate") > 0.4);
+  contents.image_dtype = DType::f32;
+  for (data::Case& one : contents.cases) one.image = affine(one.image, 1 / 64.0, -1);
+  contents.cases[3].image = affine(contents.cases[3].image, 1e38, 0);
+  CHECK(val_dice("huge", contents, "skip", "0.05", "1", "this step is left out") > 0.4);
+}
