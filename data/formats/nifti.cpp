@@ -3,7 +3,10 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
+#include <new>
+#include <system_error>
 
 #include "data/formats/nifti_detail.h"
 #include "engine/io/file_rules.h"
@@ -21,6 +24,7 @@ class Reader {
  public:
   explicit Reader(const std::string& path)
       : path_(path), size_(static_cast<double>(file_size(path))), file_(::gzopen(path.c_str(), "rb")) {
+    if (file_ == nullptr && errno == ENOMEM) throw std::bad_alloc();
     if (file_ == nullptr) throw Error(ErrorKind::io, "cannot read " + path);
     ::gzbuffer(file_.get(), 1 << 17);
   }
@@ -29,23 +33,31 @@ class Reader {
   void read(void* to, std::size_t bytes) {
     const int count = ::gzread(file_.get(), to, static_cast<unsigned>(bytes));
     if (count == static_cast<int>(bytes)) return;
-    int code = Z_OK;
-    const char* reason = ::gzerror(file_.get(), &code);
-    if (count < 0 || code != Z_OK) refuse(path_, text("is damaged or cut off (zlib: ", reason, ")"));
+    require_whole();
     refuse(path_, "ends before its last voxel", "the file is cut off");
   }
   void skip(std::int64_t bytes) {
-    if (::gzseek(file_.get(), bytes, SEEK_CUR) < 0) refuse(path_, text("ends before its voxels, at byte ", bytes));
+    if (::gzseek(file_.get(), bytes, SEEK_CUR) >= 0) return;
+    require_whole();
+    refuse(path_, text("ends before its voxels, at byte ", bytes));
   }
   // The checksum of a gzip file stands behind the last byte.
   void finish(std::vector<char>& scratch) {
     ::gzread(file_.get(), scratch.data(), static_cast<unsigned>(scratch.size()));
-    int code = Z_OK;
-    const char* reason = ::gzerror(file_.get(), &code);
-    if (code != Z_OK) refuse(path_, text("is damaged or cut off (zlib: ", reason, ")"));
+    require_whole();
   }
 
  private:
+  void require_whole() {
+    const int number = errno;
+    int code = Z_OK;
+    const char* reason = ::gzerror(file_.get(), &code);
+    if (code == Z_MEM_ERROR) throw std::bad_alloc();
+    if (code == Z_ERRNO)
+      throw Error(ErrorKind::io, text("cannot read ", path_, ": ", std::generic_category().message(number)));
+    if (code != Z_OK) refuse(path_, text("is damaged or cut off (zlib: ", reason, ")"));
+  }
+
   struct Close {
     void operator()(gzFile file) const { ::gzclose(file); }
   };

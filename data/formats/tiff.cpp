@@ -217,8 +217,9 @@ std::vector<Colour> read_palette(const Tiff& file, const Page& page, const std::
 }  // namespace
 
 Image read_tiff(const std::string& path, const ReadOptions& options) {
-  const std::uint64_t bytes = file_size(path);
-  const Tiff file(path, bytes);
+  std::string content = read_bytes(path);
+  const std::uint64_t bytes = content.size();
+  const Tiff file(content, path);
   TIFF* tiff = file.get();
   // The pages, without small copies of others and without their masks.
   std::vector<std::uint64_t> places;  // of their directories: by number, libtiff would walk from the first page

@@ -11,17 +11,22 @@
 
 namespace voxgrad::data::detail {
 
-// An open file. What libtiff says goes into `reason`, not to stderr.
+// A file in memory, because libtiff does not tell a disk that fails from a file that is cut off. What libtiff says goes
+// into reason(), not to stderr.
 class Tiff {
  public:
-  Tiff(const std::string& path, std::uint64_t bytes);  // for reading; Error(data) if libtiff refuses it
+  // Reads `bytes`, which must outlive this; Error(data) that names `path` if libtiff refuses them.
+  Tiff(std::string& bytes, const std::string& path);
   // Writes to `target`, which must outlive this. BigTIFF if `bytes` do not fit into the old kind.
   Tiff(std::string& target, std::uint64_t bytes);
   TIFF* get() const { return tiff_.get(); }
-  const std::string& reason() const { return *reason_; }
+  // What is wrong with the file, empty if nothing is. Throws std::bad_alloc if memory is at fault.
+  const std::string& reason() const;
   void close() { tiff_.reset(); }
 
  private:
+  void open(std::string& bytes, const char* mode, std::uint64_t most_bytes);
+
   std::unique_ptr<std::string> reason_;
   std::unique_ptr<TIFF, decltype(&::TIFFClose)> tiff_;
 };

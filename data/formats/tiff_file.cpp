@@ -1,8 +1,9 @@
-// Opens TIFF files with libtiff: a file for reading, memory for writing.
+// Opens TIFF files with libtiff.
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <new>
 
 #include "data/formats/tiff_detail.h"
 
@@ -42,7 +43,7 @@ struct Options {
 };
 #endif
 
-// A file in memory that grows while it is written.
+// A file that grows while it is written.
 struct Memory {
   std::string* bytes;
   std::uint64_t at = 0;
@@ -82,24 +83,10 @@ struct Memory {
 
 }  // namespace
 
-Tiff::Tiff(const std::string& path, std::uint64_t bytes)
-    : reason_(std::make_unique<std::string>()), tiff_(nullptr, &::TIFFClose) {
-  // What libtiff asks for at once is a strip as it is stored, or tables. m: no mapping, because a file that becomes
-  // shorter would kill the process.
-  [[maybe_unused]] const Options options(*reason_, bytes + (std::uint64_t{64} << 20));
-#if TIFFLIB_VERSION >= 20221213
-  tiff_.reset(::TIFFOpenExt(path.c_str(), "rm", options.options));
-#else
-  tiff_.reset(::TIFFOpen(path.c_str(), "rm"));
-#endif
-  if (tiff_ == nullptr) refuse(path, "is no TIFF file that can be read (" + *reason_ + ")", "it is cut off or damaged");
-}
-
-Tiff::Tiff(std::string& target, std::uint64_t bytes)
-    : reason_(std::make_unique<std::string>()), tiff_(nullptr, &::TIFFClose) {
-  [[maybe_unused]] const Options options(*reason_, 0);  // 0: no limit
-  const char* mode = bytes < std::uint64_t{4000} << 20 ? "w" : "w8";
-  auto memory = std::make_unique<Memory>(Memory{&target});
+void Tiff::open(std::string& bytes, const char* mode, std::uint64_t most_bytes) {
+  reason_ = std::make_unique<std::string>();
+  [[maybe_unused]] const Options options(*reason_, most_bytes);
+  auto memory = std::make_unique<Memory>(Memory{&bytes});
 #if TIFFLIB_VERSION >= 20221213
   tiff_.reset(::TIFFClientOpenExt("", mode, memory.get(), &Memory::read, &Memory::write, &Memory::seek, &Memory::close,
                                   &Memory::size, nullptr, nullptr, options.options));
@@ -107,8 +94,24 @@ Tiff::Tiff(std::string& target, std::uint64_t bytes)
   tiff_.reset(::TIFFClientOpen("", mode, memory.get(), &Memory::read, &Memory::write, &Memory::seek, &Memory::close,
                                &Memory::size, nullptr, nullptr));
 #endif
+  if (tiff_ != nullptr) static_cast<void>(memory.release());  // close() deletes it
+}
+
+Tiff::Tiff(std::string& bytes, const std::string& path) : tiff_(nullptr, &::TIFFClose) {
+  // What libtiff asks for at once is a strip as it is stored, or tables. m: no mapping, which a file in memory has not.
+  open(bytes, "rm", bytes.size() + (std::uint64_t{64} << 20));
+  if (tiff_ == nullptr) refuse(path, "is no TIFF file that can be read (" + reason() + ")", "it is cut off or damaged");
+}
+
+Tiff::Tiff(std::string& target, std::uint64_t bytes) : tiff_(nullptr, &::TIFFClose) {
+  open(target, bytes < std::uint64_t{4000} << 20 ? "w" : "w8", 0);  // 0: no limit
   if (tiff_ == nullptr) throw Error(ErrorKind::memory, "no memory to write a TIFF file: " + *reason_);
-  static_cast<void>(memory.release());  // close() deletes it
+}
+
+const std::string& Tiff::reason() const {
+  for (const char* words : {"Out of memory", "No space for", "Failed to allocate"})
+    if (reason_->find(words) != std::string::npos) throw std::bad_alloc();
+  return *reason_;
 }
 
 }  // namespace voxgrad::data::detail

@@ -30,7 +30,7 @@ inline SystemFailure system_failure() {
     SystemFailure& failure = *static_cast<SystemFailure*>(target);
     const char* const number = error->desc == nullptr ? nullptr : std::strstr(error->desc, kNumber);
     if (number != nullptr) failure.code = std::atoi(number + std::strlen(kNumber));
-    const bool allocation = error->desc != nullptr && std::strstr(error->desc, "memory allocation failed") != nullptr;
+    const bool allocation = error->desc != nullptr && std::strstr(error->desc, "memory") != nullptr;
     if (error->min_num == H5E_NOSPACE || allocation) failure.memory = true;
     return 0;
   };

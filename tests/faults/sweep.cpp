@@ -251,7 +251,7 @@ std::string Sweep::complaint(const Fault& fault) {
   const std::string path(state_->path.data()), said = text("exit ", outcome.code, ": ", outcome.err);
   const bool happened = state_->faults > 0, kill = std::string(action.name) == "kill";
   if (!happened && outcome.code != 0) return "without a fault " + said;
-  if (state_->hdf5 && (outcome.code == 255 || outcome.code == 256 + SIGSEGV)) {
+  if (state_->hdf5 && (outcome.code == 255 || outcome.code == 256 + SIGSEGV || outcome.code == 256 + SIGABRT)) {
     ++died_in_hdf5;
     return "";
   }
