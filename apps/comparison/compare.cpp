@@ -290,6 +290,13 @@ class Runner {
         static_cast<double>(whole_number(json, "steps", 0, std::int64_t{1} << 40) * plan.config.batch) /
         static_cast<double>(plan.loader.cases.size());
     run.cases = cases_from(list_at(results, "test_cases"), plan.model.class_names.size(), comparison_.numbers);
+    const std::vector<std::string>& ids = protocol_.dataset(task).info().case_ids;
+    std::set<std::string> tested, wanted;
+    for (const CaseNumbers& one : run.cases) tested.insert(one.id);
+    for (const std::int64_t index : plan.test) wanted.insert(nth(ids, index));
+    if (tested != wanted || run.cases.size() != wanted.size())
+      refuse("test_cases", list_at(results, "test_cases"),
+             text("the ", wanted.size(), " test cases of the protocol, each once"));
     return run;
   }
 

@@ -18,6 +18,14 @@
 
 namespace voxgrad::apps {
 
+// What a comparison does by itself: predictions that show what a loss has learned, and nothing else.
+inline TrainConfig usual_comparison() {
+  TrainConfig config;
+  config.tta = "off";       // it takes time, and is the same gain for all losses
+  config.clean_up = "off";  // it could hide what a loss does badly, and is another one for each loss
+  return config;
+}
+
 struct CompareOptions {
   std::vector<std::string> datasets, losses;
   int seeds = 1;  // config.seed, config.seed + 1, ..
@@ -26,7 +34,7 @@ struct CompareOptions {
   // seed; it goes on with the one of the best validation Dice.
   bool tune = false;
   std::string baseline;  // the loss that others are compared with; empty: dice_ce if it is there, else the first
-  TrainConfig config;    // of every run, but for data, loss, fold and seed
+  TrainConfig config = usual_comparison();  // of every run, but for data, loss, fold and seed
   // If the settings do not say how long a training is: so many steps, times the square root of the number of foreground
   // classes, at most 3000, but at least as many patches as there are training cases. 0: as `train` chooses.
   std::int64_t short_steps = 0;

@@ -57,7 +57,7 @@ std::string command_of(const CompareOptions& options) {
   command += " --losses " + (options.losses == parse_losses("all") ? "all" : shell_word(join(options.losses, ",")));
   const bool quick = options.short_steps > 0 && options.config.steps == 0 && options.config.epochs == 0;
   if (quick) command += " --preset quick";
-  const Json usual = to_json(TrainConfig{}), own = to_json(options.config);
+  const Json usual = to_json(usual_comparison()), own = to_json(options.config);
   for (const auto& [name, value] : own.items()) {
     if (value == usual.at(name) && !(quick && options.of_preset.contains(name))) continue;
     std::string flag = name;
@@ -75,6 +75,8 @@ std::string command_of(const CompareOptions& options) {
 }
 
 void require_own_directory(const std::string& directory) {
+  if (fs::exists(directory) && !fs::is_directory(directory))
+    throw Error(ErrorKind::io, directory + ": it is no folder", "name a folder with -o");
   const auto refuse = [&](const char* name) {
     throw Error(ErrorKind::usage, directory + "/" + name + " is there, and no comparison has written it",
                 "give the comparison a directory of its own with -o");

@@ -109,7 +109,13 @@ class FlatToml final : public CLI::ConfigTOML {
     std::vector<CLI::ConfigItem> settings;
     std::map<const CLI::Option*, std::int64_t> lines;
     const auto verbs = chosen(app_);
-    for (auto& [written, values, line] : read_flat_toml({std::istreambuf_iterator<char>(in), {}})) {
+    constexpr std::size_t kMost = 1 << 20;  // a device has no end
+    std::string toml(kMost, '\0');
+    in.read(toml.data(), kMost);
+    toml.resize(static_cast<std::size_t>(in.gcount()));
+    if (toml.size() == kMost)
+      throw Error(ErrorKind::usage, "--config: has 1 MiB or more, which is too much for settings");
+    for (auto& [written, values, line] : read_flat_toml(toml)) {
       CLI::ConfigItem& item = settings.emplace_back();
       item.name = written;
       item.inputs = std::move(values);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <span>
@@ -9,6 +10,7 @@
 
 #include "engine/error.h"
 #include "engine/io/crc32.h"
+#include "engine/io/file_rules.h"
 #include "engine/io/json.h"
 #include "engine/names.h"
 
@@ -27,10 +29,11 @@ std::size_t choice(const std::string& what, const std::string& word, const std::
 
 std::optional<Part> parse_part(const std::string& text) {
   Part part{};
-  int used = 0;
-  const bool read = std::sscanf(text.c_str(), "%d/%d%n", &part.index, &part.count, &used) == 2 &&
-                    static_cast<std::size_t>(used) == text.size();
-  if (!read || part.index < 0 || part.index >= part.count) return std::nullopt;
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, part.index);  // no number that does not fit, no spaces or +
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '/') return std::nullopt;
+  const auto last = std::from_chars(first.ptr + 1, end, part.count);
+  if (last.ec != std::errc() || last.ptr != end || text[0] == '-' || part.index >= part.count) return std::nullopt;
   return part;
 }
 
@@ -72,13 +75,15 @@ std::string shown(const std::string& text, std::size_t most) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
     const std::size_t length = character_length(std::string_view(text).substr(i));
-    const bool control = lead < 0x20 || lead == 0x7F || (lead == 0xC2 && length == 2 && (text[i + 1] & 0xE0) == 0x80);
+    const bool control = length > 0 && is_control(std::string_view(text).substr(i, length));
     const std::size_t taken = std::max<std::size_t>(1, length);
     if (length > 0 && (!control || lead == '\n' || lead == '\t')) {
       result.append(text, i, taken);
     } else {
+      unsigned code = static_cast<unsigned char>(text[i + taken - 1]);  // also of what is no UTF-8, and of 2 bytes
+      if (length == 3) code = (lead & 0xFU) << 12 | (text[i + 1] & 0x3FU) << 6 | (code & 0x3FU);
       char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u00%02x", static_cast<unsigned char>(text[i + taken - 1]));
+      std::snprintf(escape, sizeof escape, "\\u%04x", code);
       result += escape;
     }
     i += taken;

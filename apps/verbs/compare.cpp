@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -127,6 +128,11 @@ void check_ranges(const CompareArguments& arguments) {
   if (options.losses.empty())
     throw Error(ErrorKind::usage, "compare: no loss given", "--losses all, or --losses ce,dice");
   if (options.seeds < 1) throw Error(ErrorKind::usage, text("--seeds ", options.seeds, " outside 1.."));
+  const std::uint64_t first = options.config.seed;
+  if (first > std::numeric_limits<std::uint64_t>::max() - static_cast<std::uint64_t>(options.seeds - 1))
+    throw Error(ErrorKind::usage,
+                text("--seed ", first, " --seeds ", options.seeds, ": there are not so many after it"),
+                "take a smaller --seed");
   if (options.folds < 0 || options.folds == 1 || options.folds == 2)
     throw Error(ErrorKind::usage, text("--folds ", options.folds, " outside 3.."),
                 "one fold is tested, one validates, the others train; 0: the splits of the file");
@@ -257,8 +263,6 @@ void add_compare(Program& program) {
   verb.add_flag("--dry-run", arguments->dry_run, "say what it will take and which differences it could find, and stop");
   verb.add_option("-o,--out", options.out, "directory of the runs and results; a --dry-run needs none");
   add_watch_flag(verb, arguments->watch);
-  options.config.tta = "off";       // it takes time, and is the same gain for all losses
-  options.config.clean_up = "off";  // it could hide what a loss does badly, and is another one for each loss
   add_settings(verb, options.config, {"data", "from", "loss", "fold", "patience"});
 }
 

@@ -183,10 +183,10 @@ std::string read_bytes(const std::string& path, std::uint64_t most) {
   std::string bytes(std::min(file_size(path), most), '\0');
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  if (!file.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
-    throw Error(ErrorKind::io, text("cannot read ", path, ": ",
-                                    errno != 0 ? std::generic_category().message(errno) : "it became shorter"));
-  return bytes;
+  if (file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) return bytes;
+  if (errno == ENOMEM) throw std::bad_alloc();
+  throw Error(ErrorKind::io, text("cannot read ", path, ": ",
+                                  errno != 0 ? std::generic_category().message(errno) : "it became shorter"));
 }
 
 std::string by(const Shape& shape) {

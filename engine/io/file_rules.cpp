@@ -31,10 +31,17 @@ void require_spacing(std::string_view who, const std::vector<double>& spacing, s
   check(problem.empty(), who, ": ", problem);
 }
 
+bool is_control(std::string_view character) {
+  const auto lead = static_cast<unsigned char>(character[0]);
+  if (lead < 0x20 || lead == 0x7F || (lead == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0)) return true;
+  return ("\xE2\x80\xAA" <= character && character <= "\xE2\x80\xAE") ||
+         ("\xE2\x81\xA6" <= character && character <= "\xE2\x81\xA9");
+}
+
 bool is_printable(std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = character_length(text);
-    if (length == 0 || static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F) return false;
+    if (length == 0 || is_control(text.substr(0, length))) return false;
     text.remove_prefix(length);
   }
   return true;

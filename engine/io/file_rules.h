@@ -20,7 +20,10 @@ std::string spacing_problem(const std::vector<double>& spacing, std::int64_t axe
 // Throws Error(argument), "who: spacing must be ..", unless the spacing is empty or right for [samples, *axes].
 void require_spacing(std::string_view who, const std::vector<double>& spacing, std::int64_t axes, std::int64_t samples);
 
-// Whether a text is UTF-8 without control characters. Names are printed and written as JSON and HTML.
+// Whether a character in UTF-8 is one that controls a terminal, or that turns the text around it (U+202A .. U+202E and
+// U+2066 .. U+2069).
+bool is_control(std::string_view character);
+// Whether a text is UTF-8 without such characters. Names are printed and written as JSON and HTML.
 bool is_printable(std::string_view text);
 
 // Names that must be printable and different, as those of classes.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
+#include <tuple>
 
 #include "engine/error.h"
 #include "engine/io/file_rules.h"
@@ -243,6 +245,11 @@ void require_meaning(const ModelSpec& spec, const SpecReader& reader) {
   const TrainingImages& images = spec.training;
   if (!images.spacing_unit.empty() && images.spacing_unit != "mm" && images.spacing_unit != "px")
     reader.refuse("training.spacing_unit", "is ", json_string(images.spacing_unit.substr(0, 20)), ", must be mm or px");
+  for (const auto& [key, least, most] :
+       {std::tuple{"training.most_spacing", &images.least_spacing, &images.most_spacing},
+        std::tuple{"training.high", &images.low, &images.high}})
+    if (!std::ranges::equal(*least, *most, std::less_equal{}))
+      reader.refuse(key, "must have as many numbers as the lower ends, none below its own");
   const std::string& lies = images.orientation;
   const auto one_of = [&](const char* ends) { return lies.find_first_of(ends) != std::string::npos; };
   if (!lies.empty() && !(lies.size() == 3 && one_of("RL") && one_of("AP") && one_of("SI")))

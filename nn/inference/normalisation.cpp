@@ -105,9 +105,9 @@ void Normalisation::require_valid(std::int64_t channels) const {
       throw Error(ErrorKind::model, text("normalisation: channel ", c, " is clipped to ", low[c], " .. ", high[c],
                                          ", must be finite and in order"));
   for (std::size_t c = 0; c < count; ++c)
-    if (!fits_f32(mean[c]) || !fits_f32(deviation[c]) || deviation[c] <= 0)
+    if (!fits_f32(mean[c]) || !fits_f32(deviation[c]) || deviation[c] < std::numeric_limits<float>::min())
       throw Error(ErrorKind::model, text("normalisation: channel ", c, " has mean ", mean[c], " and deviation ",
-                                         deviation[c], ", must be finite in f32, the deviation above 0"));
+                                         deviation[c], ", must be finite in f32, the deviation above 1e-38"));
 }
 
 }  // namespace voxgrad::nn

@@ -124,6 +124,9 @@ TEST_CASE("the command in the results makes the same comparison") {
         "voxgrad compare a.h5 b.h5 --losses ce,dice:batch=1 --residual --steps 50 --seeds 3 -o AGAIN");
   options.losses = parse_losses("all");
   CHECK(contains(command_of(options), "--losses all"));
+  options.config.tta = options.config.clean_up = "auto";  // as `train` has them, but not a comparison
+  CHECK(contains(command_of(options), " --clean-up auto "));
+  CHECK(contains(command_of(options), " --tta auto "));
   options.datasets = {"my data's.h5"};
   options.config.steps = 0;
   options.short_steps = 900;

@@ -110,6 +110,14 @@ TEST_CASE("two shards merged equal one run; --status says how far they are") {
   const Outcome all = program(comparison_of({data}, parts, {"--status"}));
   CHECK_MESSAGE(contains(all.out, "of 4 runs 4 have ended, 0 are begun and 0 are missing"), all.out);
   CHECK(!std::filesystem::exists(parts + "/results.json"));
+  Json other = Json::parse(bytes_of(manifest));
+  other["results"]["test_cases"][0]["id"] = "other";
+  std::filesystem::rename(manifest, folder.file("kept.json"));
+  write_bytes(manifest, other.dump());
+  const Outcome refused = program(comparison_of({data}, parts, {"--merge"}));
+  CHECK(refused.code == 3);
+  CHECK_MESSAGE(contains(refused.err, "test cases of the protocol, each once"), refused.err);
+  std::filesystem::rename(folder.file("kept.json"), manifest);
   REQUIRE(program(comparison_of({data}, parts, {"--merge"})).code == 0);
   check_same(whole().out, parts);
 }

@@ -98,7 +98,12 @@ TEST_CASE("files that are not there or cannot be made: exit code 5, with the rea
   check_refused({"synth", "nuclei2d", "--cases", "8", "-o", folder.file("none/x.h5")}, 5,
                 {"none/x.h5", "No such file"});
   check_refused({"train", data, "--config", folder.file("none.toml")}, 5, {"none.toml"});
+  check_refused({"compare", data, "--losses", "ce", "--status", "-o", data}, 5, {data, "it is no folder"});
+  check_refused(
+      {"compare", data, "--losses", "ce", "-o", folder.file("c"), "--seeds", "3", "--seed", "18446744073709551615"}, 2,
+      {"--seed 18446744073709551615 --seeds 3"});
 #ifdef __linux__
+  check_refused({"train", data, "--config", "/dev/zero"}, 2, {"--config: has 1 MiB or more"});
   check_refused({"inspect", "/proc/self/mem"}, 5, {"/proc/self/mem: Input/output error"});  // as a broken disk
 #endif
 }

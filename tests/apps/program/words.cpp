@@ -21,7 +21,8 @@ TEST_CASE("a part of a whole is i/n with i from 0 to n - 1, and nothing else") {
   REQUIRE(part.has_value());
   CHECK(part->index == 2);
   CHECK(part->count == 5);
-  for (const char* wrong : {"", "2", "2/", "/5", "5/5", "-1/5", "0/0", "0/-1", "2/5x", "2/5 ", "a/b", "2:5"})
+  for (const char* wrong : {"", "2", "2/", "/5", "5/5", "-1/5", "0/0", "0/-1", "2/5x", "2/5 ", "a/b", "2:5", " 2/5",
+                            "+2/5", "2/+5", "2/ 5", "-0/5", "4294967296/4294967297", "0/4294967299"})
     CHECK_MESSAGE(!parse_part(wrong).has_value(), wrong);
 }
 
@@ -61,6 +62,7 @@ TEST_CASE("a text of a stranger is shown without control characters, and a long 
   CHECK(shown("\xC2\x9B"
               "2J\xC2\xA0") == "\\u009b2J\xC2\xA0");  // CSI in one character, and a space
   CHECK(shown("\xFFz\xC3") == "\\u00ffz\\u00c3");
+  CHECK(shown("\u202Eb\u2069\u2028") == "\\u202eb\\u2069\u2028");  // what turns the text around
   CHECK(shown("abcdefghij", 10) == "abcdefghij");
   CHECK(shown("abcdefghijk", 10) == "abcde [1 bytes] ghijk");
   CHECK(shown(std::string(1, '\0')) == "\\u0000");

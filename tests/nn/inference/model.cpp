@@ -290,6 +290,12 @@ TEST_CASE("names and lists are refused that no dataset has: predictions with the
   CHECK(refusal("\"orientation\":\"\"", "\"orientation\":\"LPS\"").empty());
   CHECK(contains(refusal("\"spacing_unit\":\"mm\"", "\"spacing_unit\":\"\\u001b[31m\""), "\"training.spacing_unit\""));
   CHECK(contains(refusal("[0,4,65535]", "[0,4,4]"), "\"training.class_values\" has a value twice"));
+  CHECK(contains(named("\"a\",\"\u202E\""), "name 1 is no printable UTF-8"));
+  for (const char* range : {"[]", "[0.25,3]"})
+    CHECK(
+        contains(refusal("\"most_spacing\":[0.5,3.0]", text("\"most_spacing\":", range)), "\"training.most_spacing\""));
+  CHECK(contains(refusal("1e-09", "-1.0"), "\"training.high\""));  // the lower end is 0
+  CHECK(contains(refusal("\"deviation\":[0.001,17.0]", "\"deviation\":[5e-324,17]"), "above 1e-38"));
   CHECK(contains(refusal("\"mirror_axes\":[]", "\"mirror_axes\":[7,7]"), "\"mirror_axes\" is 7"));
   CHECK(contains(refusal("\"classes\":[]}", "\"classes\":[0,2,1]}"), "\"clean_up.classes\" is 2"));
   CHECK(contains(refusal("\"#ff0000\"", "\"red\""), "\"training.class_colours\""));
