@@ -20,8 +20,8 @@ class Tiff {
   // Writes to `target`, which must outlive this. BigTIFF if `bytes` do not fit into the old kind.
   Tiff(std::string& target, std::uint64_t bytes);
   TIFF* get() const { return tiff_.get(); }
-  // What is wrong with the file, empty if nothing is. Throws std::bad_alloc if memory is at fault.
-  const std::string& reason() const;
+  // Empty if nothing is wrong. (libtiff has no memory, as it says, also for directories of damaged files.)
+  const std::string& reason() const { return *reason_; }
   void close() { tiff_.reset(); }
 
  private:

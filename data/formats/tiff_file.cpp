@@ -3,7 +3,6 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <new>
 
 #include "data/formats/tiff_detail.h"
 
@@ -106,12 +105,6 @@ Tiff::Tiff(std::string& bytes, const std::string& path) : tiff_(nullptr, &::TIFF
 Tiff::Tiff(std::string& target, std::uint64_t bytes) : tiff_(nullptr, &::TIFFClose) {
   open(target, bytes < std::uint64_t{4000} << 20 ? "w" : "w8", 0);  // 0: no limit
   if (tiff_ == nullptr) throw Error(ErrorKind::memory, "no memory to write a TIFF file: " + *reason_);
-}
-
-const std::string& Tiff::reason() const {
-  for (const char* words : {"Out of memory", "No space for", "Failed to allocate"})
-    if (reason_->find(words) != std::string::npos) throw std::bad_alloc();
-  return *reason_;
 }
 
 }  // namespace voxgrad::data::detail

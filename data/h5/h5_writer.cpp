@@ -99,10 +99,8 @@ void Writer::create(const std::string& path, Element element, const Shape& exten
   if (chunk.dims() > 0) {
     const std::vector<hsize_t> size(chunk.begin(), chunk.end());
     done(H5Pset_chunk(creation.id(), chunk.dims(), size.data()), path);
-    // Mandatory: a filter that finds no memory would be left out, and the file would be another one than usual.
-    constexpr unsigned kLevel[]{kGzipLevel};
-    done(H5Pset_filter(creation.id(), H5Z_FILTER_SHUFFLE, H5Z_FLAG_MANDATORY, 0, nullptr), path);
-    done(H5Pset_filter(creation.id(), H5Z_FILTER_DEFLATE, H5Z_FLAG_MANDATORY, 1, kLevel), path);
+    done(H5Pset_shuffle(creation.id()), path);
+    done(H5Pset_deflate(creation.id(), kGzipLevel), path);
     done(H5Pset_fletcher32(creation.id()), path);
   }
   keep_open(path, new_array(path, native_type(element), extents, creation));

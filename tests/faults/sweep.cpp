@@ -13,6 +13,7 @@
 
 #include "data/dataset.h"
 #include "data/formats/image.h"
+#include "data/h5/h5.h"
 #include "engine/ops.h"
 #include "tests/apps/support.h"
 #include "tests/faults/state.h"
@@ -64,6 +65,37 @@ struct Fault {
   const Action* action;
   long at;
 };
+
+// All values below a group of an HDF5 file, with their paths.
+std::string values_in(const data::h5::File& file, const std::string& group) {
+  std::string all;
+  for (const std::string& name : file.children(group)) {
+    const std::string path = (group == "/" ? "" : group) + "/" + name;
+    all += path + '\n';
+    if (file.is_group(path)) {
+      all += values_in(file, path);
+      continue;
+    }
+    const data::h5::Array array = file.array(path);
+    if (array.element() == data::h5::Element::string) {
+      for (const std::string& one : array.read_strings()) all += one + '\n';
+      continue;
+    }
+    std::vector<double> values(static_cast<std::size_t>(array.extents().numel()));
+    array.read_all(data::h5::Element::f64, values.data());
+    all.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double));
+  }
+  return all;
+}
+
+// HDF5 stores values as they are if a filter of theirs finds no memory.
+bool same_values(const std::string& a, const std::string& b) {
+  const Folder folder;
+  write_bytes(folder.file("a.h5"), a);
+  write_bytes(folder.file("b.h5"), b);
+  return values_in(data::h5::File::open(folder.file("a.h5")), "/") ==
+         values_in(data::h5::File::open(folder.file("b.h5")), "/");
+}
 
 class Sweep {
  public:
@@ -236,6 +268,9 @@ std::string Sweep::after(const Verb& verb, const Outcome& outcome, const Files& 
              (!found.contains(name) || found.at(name) == these.at(name));
     };
     const bool whole = is(wanted);
+    if (outcome.code == 0 && state_->hdf5 && name.ends_with(".h5") && found.contains(name) &&
+        same_values(found.at(name), wanted.at(name)))
+      continue;
     // A page that lacks pictures says why.
     if (outcome.code == 0 && found.contains(name) && contains(found.at(name), "<p>No pictures of")) continue;
     // A training leaves checkpoints of every step; what is made of them is compared.
