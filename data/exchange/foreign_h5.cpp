@@ -356,11 +356,17 @@ bool is_dataset(const std::string& path) {
   if (!exchange::is_file(path)) return false;
   try {
     if (kind_of_file(path) != Kind::hdf5) return false;
-    const h5::Group root = h5::File::open(path).group("/");
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;
+    return false;  // whoever reads it says what is wrong
+  }
+  const h5::File file = h5::File::open(path);  // one that HDF5 cannot open is nothing else either
+  try {
+    const h5::Group root = file.group("/");
     return root.has_attribute("format") && root.string_attribute("format") == kFormatName;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::data) throw;  // a disk or a lack of memory says nothing about the file
-    return false;                                // whoever reads it says what is wrong
+    return false;
   }
 }
 

@@ -44,7 +44,7 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
 // The file of one of Source::images or labels, without the place inside it.
 std::string file_of(const std::string& place);
 // Whether a file is a dataset already, HDF5 in format 1; false for a folder and for what is not there.
-// Error(io) if it cannot be read.
+// Error(io) if it cannot be read, Error(data) if HDF5 cannot open it.
 bool is_dataset(const std::string& path);
 
 // The image of a case as datasets and networks take it: channels together, an opaque alpha channel left out, palettes
