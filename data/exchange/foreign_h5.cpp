@@ -220,9 +220,17 @@ void read_spacing(const h5::Array& array, Image& image) {
 }
 
 // The case, or one for each sample if the axes of its image have an N.
+h5::Array image_array(const h5::File& file, const std::string& object) {
+  const h5::Array array = file.array(object);
+  if (h5::size_of(array.element()) == 0 || array.extents().dims() < 2 || array.extents().numel() == 0)
+    throw Error(ErrorKind::data, text(array.where(), ": is ", h5::name_of(array.element()), " ", array.extents(),
+                                      ", which is no image"));
+  return array;
+}
+
 void add_samples(const Source& source, const h5::File& file, const std::string& image, const std::string& given,
                  std::vector<Source>& cases) {
-  const h5::Array array = file.array(image);
+  const h5::Array array = image_array(file, image);
   const std::string named = named_axes(array, capitals(given)), axes = named.empty() ? capitals(given) : named;
   const std::size_t axis = axes.find('N');
   if (axis == std::string::npos || !fits(axes, array.extents().dims())) {
@@ -266,12 +274,9 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
   const auto [path, named, sample] = h5_place(place);
   const h5::File file = h5::File::open(path);
   const std::string object = !named.empty() ? named : label ? label_object(file, true) : image_object(file);
-  const h5::Array array = file.array(object);
+  const h5::Array array = image_array(file, object);
   Image image;
   image.element = array.element();
-  if (h5::size_of(array.element()) == 0 || array.extents().dims() < 2 || array.extents().numel() == 0)
-    throw Error(ErrorKind::data, text(array.where(), ": is ", h5::name_of(array.element()), " ", array.extents(),
-                                      ", which is no image"));
   const std::string letters = axes_of(file, object, array, axes, label);
   const auto extent = [&](char letter) {
     const std::size_t at = letters.find(letter);

@@ -205,6 +205,15 @@ TEST_CASE("an array of many samples is as many cases, if the axes say so") {
                  "sample 11 outside 0..10"));
 }
 
+TEST_CASE("an array without a sample is no image, also if its other axes are long") {
+  const Folder folder;
+  for (const Shape& extents : {Shape{0, 4, 5, 1}, Shape{std::int64_t{1} << 40, 0, 5, 1}, Shape{0, 0, 0, 0}}) {
+    const std::string path =
+        write_h5(folder.file("a.h5"), [&](data::h5::Writer& out) { add_array(out, "/raw", extents, 100); });
+    CHECK(contains(error_of([&] { discover({path + ":/raw"}, images_of_h5("NYXC")); }), "which is no image"));
+  }
+}
+
 TEST_CASE("one array of a file can be named; several of no known layout are listed") {
   const Folder folder;
   const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
