@@ -173,7 +173,7 @@ std::string to_png(const Shape& shape, int bits, std::span<const std::uint8_t> s
   std::string packed(size, '\0');
   const int code = ::compress2(reinterpret_cast<Bytef*>(packed.data()), &size,
                                reinterpret_cast<const Bytef*>(rows.data()), static_cast<uLong>(rows.size()), kLevel);
-  if (code != Z_OK) throw std::bad_alloc();  // for the size is right
+  if (code != Z_OK) throw std::bad_alloc();  // there is room for every result
   packed.resize(size);
 
   std::string file(kSignature);

@@ -20,7 +20,7 @@ class Tiff {
   // Writes to `target`, which must outlive this. BigTIFF if `bytes` do not fit into the old kind.
   Tiff(std::string& target, std::uint64_t bytes);
   TIFF* get() const { return tiff_.get(); }
-  // Empty if nothing is wrong. (libtiff has no memory, as it says, also for directories of damaged files.)
+  // Empty if nothing is wrong. A lack of memory is not told from damage, because libtiff says the same of both.
   const std::string& reason() const { return *reason_; }
   void close() { tiff_.reset(); }
 

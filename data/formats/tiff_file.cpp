@@ -42,7 +42,7 @@ struct Options {
 };
 #endif
 
-// A file that grows while it is written.
+// A file in memory that grows while it is written.
 struct Memory {
   std::string* bytes;
   std::uint64_t at = 0;
