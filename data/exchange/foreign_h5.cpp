@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <regex>
+#include <set>
 #include <string_view>
 
 #include "data/exchange/layouts_detail.h"
@@ -45,17 +46,28 @@ const Layout* layout_of(const h5::File& file) {
   return at == kLayouts.end() ? nullptr : &*at;
 }
 
-// All arrays of numbers with at least two axes below a group; not deeper than layouts go.
-void collect_arrays(const h5::File& file, const std::string& group, int depth, std::vector<std::string>& found) {
-  for (const std::string& name : file.children(group)) {
-    const std::string object = below(group, name);
-    if (file.is_group(object)) {
-      if (depth > 0) collect_arrays(file, object, depth - 1, found);
-    } else if (const h5::Array array = file.array(object);
-               array.extents().dims() >= 2 && h5::size_of(array.element()) > 0) {
-      found.push_back(object);
-    }
+constexpr int kLevels = 4;  // no known layout goes deeper
+
+// All arrays of numbers with at least two axes below a group, each under one of its names.
+std::vector<std::string> arrays_below(const h5::File& file, const std::string& root, int levels) {
+  std::vector<std::string> found, groups{root};
+  std::set<std::string> seen;  // a group may contain itself
+  for (; levels > 0; --levels) {
+    std::vector<std::string> below_them;
+    for (const std::string& group : groups)
+      for (const std::string& name : file.children(group)) {
+        const std::string object = below(group, name);
+        if (!seen.insert(file.target(object)).second) continue;
+        if (file.is_group(object)) {
+          below_them.push_back(object);
+        } else if (const h5::Array array = file.array(object);
+                   array.extents().dims() >= 2 && h5::size_of(array.element()) > 0) {
+          found.push_back(object);
+        }
+      }
+    groups = std::move(below_them);
   }
+  return found;
 }
 
 [[noreturn]] void fail_objects(const h5::File& file, const std::string& what, const std::vector<std::string>& objects) {
@@ -69,8 +81,7 @@ void collect_arrays(const h5::File& file, const std::string& group, int depth, s
 
 std::string image_object(const h5::File& file) {
   if (const Layout* layout = layout_of(file)) return layout->image;
-  std::vector<std::string> objects;
-  collect_arrays(file, "/", 3, objects);
+  const std::vector<std::string> objects = arrays_below(file, "/", kLevels);
   if (objects.size() == 1) return objects[0];
   fail_objects(file, "none of the known layouts tells which array is the image", objects);
 }
@@ -80,8 +91,7 @@ std::string label_object(const h5::File& file, bool alone) {
   if (const Layout* layout = layout_of(file);
       layout != nullptr && *layout->labels != '\0' && file.exists(layout->labels)) {
     if (!file.is_group(layout->labels)) return layout->labels;
-    std::vector<std::string> objects;
-    collect_arrays(file, layout->labels, 0, objects);
+    const std::vector<std::string> objects = arrays_below(file, layout->labels, 1);
     if (objects.size() == 1) return objects[0];
     fail_objects(file, "several arrays may be the label", objects);
   }
@@ -330,8 +340,7 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
     if (options.labels) {
       const std::string label = options.mask_folder.empty() ? label_object(file, false) : options.mask_folder;
       if (label.empty() || !is_array(file, label)) {
-        std::vector<std::string> objects;
-        collect_arrays(file, "/", 3, objects);
+        const std::vector<std::string> objects = arrays_below(file, "/", kLevels);
         fail_objects(file, label.empty() ? "no array is called label" : "there is no array " + label, objects);
       }
       source.labels = {path + ":" + label};

@@ -142,6 +142,8 @@ class File {
   // Paths are absolute: "/splits/train". Only hard links are followed; any other kind is an Error.
   bool exists(const std::string& path) const;
   bool is_group(const std::string& path) const;
+  // Returns the address of an object below an existing group, the same for all its names; "" if there is none.
+  std::string target(const std::string& path) const;
   std::vector<std::string> children(const std::string& group) const;  // names, sorted
   Group group(const std::string& path) const;
   Array array(const std::string& path) const;

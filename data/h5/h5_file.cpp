@@ -51,16 +51,16 @@ std::string parent_of(const std::string& path) {
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
 
-// Returns whether the last component of `path` exists. Its parents must exist.
-bool linked(Id file, const std::string& path, const std::string& file_name) {
-  H5L_info_t info;
-  if (H5Lget_info(file, path.c_str(), &info, H5P_DEFAULT) < 0) return false;
+// Returns the address of what the last component of `path` leads to, "" if there is none. Its parents must exist.
+std::string target_of(Id file, const std::string& path, const std::string& file_name) {
+  H5L_info_t info{};
+  if (H5Lget_info(file, path.c_str(), &info, H5P_DEFAULT) < 0) return "";
   if (info.type != H5L_TYPE_HARD)
     fail(text("link ", path, " of ", file_name),
          info.type == H5L_TYPE_EXTERNAL ? "leads to another file; external links are refused"
                                         : "is a soft or user-defined link; these are refused",
          "store the object itself under this name, for instance with h5repack or h5py's copy");
-  return true;
+  return {reinterpret_cast<const char*>(&info.u), sizeof info.u};
 }
 
 Precheck precheck = nullptr;
@@ -235,7 +235,12 @@ bool File::exists(const std::string& path) const {
   const Guard guard;
   if (path == "/" || groups_->contains(path)) return true;
   const std::string parent = parent_of(path);
-  return exists(parent) && is_group(parent) && linked(handle_->id(), path, name_);
+  return exists(parent) && is_group(parent) && !target_of(handle_->id(), path, name_).empty();
+}
+
+std::string File::target(const std::string& path) const {
+  const Guard guard;
+  return target_of(handle_->id(), path, name_);
 }
 
 bool File::is_group(const std::string& path) const {

@@ -4,6 +4,8 @@
 #endif
 
 #include <algorithm>
+#include <deque>
+#include <set>
 
 #include "data/h5/h5_detail.h"
 
@@ -46,32 +48,38 @@ void visit_values(const Array& array) {
                Element::f32, values.data());
 }
 
-void visit(const File& file, const std::string& group, int depth, std::size_t& left) {
-  try_to([&] { visit_attributes(file.group(group)); });
-  std::vector<std::string> names;
-  try_to([&] { names = file.children(group); });
-  for (const std::string& name : names) {
-    if (left == 0) return;
-    --left;
-    const std::string path = (group == "/" ? "" : group) + "/" + name;
-    try_to([&] {
-      if (!file.exists(path)) return;
-      if (file.is_group(path)) {
-        if (depth < kDeepest) visit(file, path, depth + 1, left);
-        return;
-      }
-      const Array array = file.array(path);
-      visit_attributes(array);
-      visit_values(array);
-    });
+// Level by level, so that an object with several names is met at its shallowest. Each is looked at once: a group may
+// contain itself.
+void visit(const File& file) {
+  std::deque<std::pair<std::string, int>> groups{{"/", 0}};  // path and depth
+  std::set<std::string> seen;
+  for (std::size_t left = kMostObjects; !groups.empty(); groups.pop_front()) {
+    const auto& [group, depth] = groups.front();
+    try_to([&] { visit_attributes(file.group(group)); });
+    std::vector<std::string> names;
+    try_to([&] { names = file.children(group); });
+    for (const std::string& name : names) {
+      if (left == 0) return;
+      --left;
+      const std::string path = (group == "/" ? "" : group) + "/" + name;
+      try_to([&] {
+        if (const std::string target = file.target(path); target.empty() || !seen.insert(target).second) return;
+        if (file.is_group(path)) {
+          if (depth < kDeepest) groups.emplace_back(path, depth + 1);
+          return;
+        }
+        const Array array = file.array(path);
+        visit_attributes(array);
+        visit_values(array);
+      });
+    }
   }
 }
 
 }  // namespace
 
 void walk(const std::string& path) {
-  std::size_t left = kMostObjects;
-  visit(File::open(path), "/", 0, left);
+  visit(File::open(path));
   // Both look at blocks of the heap, which HDF5 may have damaged without any sign so far.
   const Guard guard;
   H5garbage_collect();

@@ -1,4 +1,6 @@
 // HDF5 files of other programs: the documented layouts, and files that do not say what their axes are.
+#include <hdf5.h>
+
 #include "tests/data/exchange/support.h"
 
 using namespace voxgrad;
@@ -224,6 +226,20 @@ TEST_CASE("one array of a file can be named; several of no known layout are list
   CHECK_MESSAGE(contains(message, "/one [3, 2], /two [5, 4]"), message);
   CHECK(read_source_image(discover({path + ":/two"}, images_of_h5()).cases[0], "YX").image.values.shape() ==
         Shape{5, 4, 1});
+}
+
+TEST_CASE("an array with several names is one array, also in groups that contain themselves") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
+    add_array(out, "/a", {4, 5}, 10);
+    add_array(out, "/b", {4, 5}, 10);
+  });
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  for (int i = 0; i < 100; ++i)  // 10^8 paths on four levels
+    H5Lcreate_hard(file, "/", file, ("loop" + std::to_string(i)).c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  H5Lcreate_hard(file, "/a", file, "again", H5P_DEFAULT, H5P_DEFAULT);
+  H5Fclose(file);
+  CHECK(contains(error_of([&] { discover({path}); }), "is the image: /a [4, 5], /b [4, 5]"));
 }
 
 TEST_CASE("a dataset is recognised and not imported again") {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <chrono>
 #include <limits>
 #include <thread>
 
@@ -158,6 +159,27 @@ TEST_CASE("h5: nothing leads out of the file") {
   CHECK(contains(error_reading(path, "/virtual"), "dataset /virtual of a.h5: is a virtual dataset"));
   CHECK(contains(error_reading(path, "/absent"), "file a.h5: has no dataset /absent"));
   CHECK(contains(error_reading(path, "/absent/x"), "file a.h5: has no dataset /absent/x"));
+}
+
+TEST_CASE("h5: the walk looks at an object once, whatever its names are, and at a group that contains itself, too") {
+  const Folder folder;
+  const std::string path = folder.file("a.h5");
+  const std::vector<std::uint8_t> values(1 << 20);
+  {
+    const RawFile file(path);
+    file.dataset("x", H5T_NATIVE_UINT8, {values.size()}, values.data());
+    for (int i = 0; i < 20; ++i)
+      H5Lcreate_hard(file.id(), "/", file.id(), text("group", i).c_str(), H5P_DEFAULT, H5P_DEFAULT);
+    for (int i = 0; i < 50; ++i)
+      H5Lcreate_hard(file.id(), "/x", file.id(), text("name", i).c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  }
+  const h5::File file = h5::File::open(path);
+  CHECK(file.target("/group1") == file.target("/group7/group2"));
+  CHECK(file.target("/x") == file.target("/group7/name3"));
+  CHECK(file.target("/x") != file.target("/group1"));
+  const auto start = std::chrono::steady_clock::now();
+  h5::walk(path);  // minutes, if it looked at the array once for each of its paths
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
 }
 
 TEST_CASE("h5: extents that the file cannot hold are refused before memory is asked for") {

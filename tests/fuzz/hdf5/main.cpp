@@ -1,4 +1,4 @@
-// Untrusted HDF5 files: fuzz_hdf5 [COUNT [SEED]].
+// Untrusted HDF5 files: fuzz_hdf5 [COUNT [SEED [hostile|changed [FIRST]]]], FIRST to go on at a finding.
 // First, COUNT files whose pieces are not what they should be (hostile.h): each is read, or is an Error that names it.
 // Then COUNT / 4 copies of bundled datasets with changed bytes. The HDF5 library dies of some of them; with the process
 // that looks at each file first (apps/program/untrusted_files.h) none of these deaths reaches who opens it.
@@ -87,11 +87,11 @@ void write_apart(const std::string& path, std::uint64_t number) {
 
 void look_first(const std::string& file) { apps::read_in_child(file, {4, 1024}, data::h5::walk); }
 
-bool hostile_files(std::uint64_t count, std::uint64_t seed, const std::string& path) {
+bool hostile_files(std::uint64_t count, std::uint64_t seed, std::uint64_t first, const std::string& path) {
   Tally tally;
   data::h5::set_precheck(look_first);
   const auto start = std::chrono::steady_clock::now();
-  for (std::uint64_t i = 0; i < count; ++i) {
+  for (std::uint64_t i = first; i < count; ++i) {
     const std::uint64_t number = Random(seed).fork(i).bits64();
     write_apart(path, number);
     const auto before = std::chrono::steady_clock::now();
@@ -152,7 +152,7 @@ int end_of_reader(const std::string& path, bool guarded) {
   return status;
 }
 
-bool mutated_files(std::uint64_t count, std::uint64_t seed, const std::string& path) {
+bool mutated_files(std::uint64_t count, std::uint64_t seed, std::uint64_t first, const std::string& path) {
   std::vector<std::string> good;
   std::vector<std::vector<std::size_t>> places;
   for (const char* name : {"lesions2d", "organ3d", "nuclei2d"}) {
@@ -163,7 +163,7 @@ bool mutated_files(std::uint64_t count, std::uint64_t seed, const std::string& p
         found.push_back(at);
   }
   std::uint64_t died = 0, reached = 0;
-  for (std::uint64_t i = 0; i < count; ++i) {
+  for (std::uint64_t i = first; i < count; ++i) {
     Random random = Random(seed).fork(i);
     const std::size_t which = static_cast<std::size_t>(random.bits64() % good.size());
     write_bytes(path, mutated(good[which], places[which], random));
@@ -189,13 +189,15 @@ int main(int argc, char** argv) {
   const std::uint64_t count = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 500;
   const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   const std::string only = argc > 3 ? argv[3] : "";
+  const std::uint64_t first = argc > 4 ? std::strtoull(argv[4], nullptr, 10) : 0;
   const Folder folder;
   const std::string path = folder.file("stranger.h5");
   std::printf("the last file is %s\n", path.c_str());
   std::fflush(stdout);
   bool good = true;
-  if (only != "changed") good = hostile_files(count, seed, path);
+  if (only != "changed") good = hostile_files(count, seed, first, path);
   std::fflush(stdout);
-  if (good && only != "hostile") good = mutated_files(only == "changed" ? count : count / 4, seed, path);
+  if (good && only != "hostile")
+    good = mutated_files(only == "changed" ? count : count / 4, seed, only == "changed" ? first : 0, path);
   return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
