@@ -8,6 +8,7 @@
 
 #include "data/exchange/layouts_detail.h"
 #include "engine/error.h"
+#include "engine/io/file_rules.h"
 #include "engine/io/json.h"
 #include "engine/names.h"
 
@@ -75,8 +76,7 @@ std::string printable_id(const std::string& id) {
   std::string result;
   for (std::string_view rest = id; !rest.empty();) {
     const std::size_t length = character_length(rest);
-    const auto c = static_cast<unsigned char>(rest[0]);
-    const bool odd = length == 0 || c < 0x20 || c == 0x7F || c == '/';
+    const bool odd = length == 0 || rest[0] == '/' || !is_printable(rest.substr(0, length));
     result += odd ? "_" : rest.substr(0, length);
     rest.remove_prefix(std::max<std::size_t>(length, 1));
   }

@@ -36,7 +36,10 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
              Listing& result) {
   const std::string folder = relative.empty() ? root : below(root, relative);
   std::error_code code;
-  if (!seen.insert(fs::canonical(folder, code)).second || static_cast<int>(seen.size()) > kDeepest) return;
+  if (!seen.insert(fs::canonical(folder, code)).second) return;
+  if (static_cast<int>(seen.size()) > kDeepest)
+    throw Error(ErrorKind::data, text(folder, ": lies more than ", kDeepest, " folders deep"),
+                "give a folder that is nearer to the images");
   fs::directory_iterator entries(folder, code);
   if (code) fail_io("cannot list the folder " + folder, code);
   std::vector<std::string> folders;

@@ -214,7 +214,7 @@ void read_spacing(const h5::Array& array, Image& image) {
   for (const auto& [name, millimetres] : kUnits) {
     if (!array.has_attribute(name)) continue;
     const std::vector<double> sizes = array.numbers_attribute(name);
-    if (std::ssize(sizes) < dims)
+    if (std::ssize(sizes) < dims || std::ssize(sizes) > array.extents().dims())
       throw Error(ErrorKind::data,
                   text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"));
     for (int axis = 0; axis < dims; ++axis) {
@@ -236,6 +236,26 @@ h5::Array image_array(const h5::File& file, const std::string& object) {
     throw Error(ErrorKind::data, text(array.where(), ": is ", h5::name_of(array.element()), " ", array.extents(),
                                       ", which is no image"));
   return array;
+}
+
+// CREMI says where a label begins in its image; all are read as if they began together.
+void require_same_offset(const h5::Array& label, const h5::Array& image) {
+  const auto offset_of = [](const h5::Array& array) {
+    std::vector<double> offset;
+    if (array.has_attribute("offset")) offset = array.numbers_attribute("offset");
+    const bool none = std::all_of(offset.begin(), offset.end(), [](double v) { return v == 0; });
+    return none ? std::vector<double>{} : offset;
+  };
+  const std::vector<double> there = offset_of(label), expected = offset_of(image);
+  if (there == expected) return;
+  const auto shown = [](const std::vector<double>& offset) {
+    std::string list;
+    for (const double v : offset) list += text(list.empty() ? "" : ", ", v);
+    return list.empty() ? "0" : list;
+  };
+  throw Error(ErrorKind::data,
+              text(label.where(), ": its offset is ", shown(there), ", that of the image ", shown(expected)),
+              "cut or pad the arrays so that both begin at the same voxel, and give them the same offset");
 }
 
 void add_samples(const Source& source, const h5::File& file, const std::string& image, const std::string& given,
@@ -307,14 +327,13 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
     count[axis] = 1;
   }
   std::vector<float> values(static_cast<std::size_t>(count.numel()));
-  const bool wide = label && (array.element() == h5::Element::u64 || array.element() == h5::Element::i64);
-  if (wide) {
-    std::vector<std::int64_t> numbers(values.size());
-    array.read(start, count, h5::Element::i64, numbers.data());
-    // The largest number of 64 bits is CREMI's "no object"; HDF5 makes it the largest signed one.
-    const std::int64_t none = array.element() == h5::Element::u64 ? std::numeric_limits<std::int64_t>::max() : 0;
+  if (label && array.element() == h5::Element::u64) {
+    std::vector<std::uint64_t> numbers(values.size());
+    array.read(start, count, h5::Element::u64, numbers.data());
+    constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();  // CREMI's "no object"
+    const bool cremi = object.starts_with("/volumes/labels/");
     std::transform(numbers.begin(), numbers.end(), values.begin(),
-                   [&](std::int64_t number) { return number == none ? 0.0f : static_cast<float>(number); });
+                   [&](std::uint64_t number) { return cremi && number == kNone ? 0.0f : static_cast<float>(number); });
   } else {
     array.read(start, count, h5::Element::f32, values.data());
   }
@@ -343,6 +362,7 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
         const std::vector<std::string> objects = arrays_below(file, "/", kLevels);
         fail_objects(file, label.empty() ? "no array is called label" : "there is no array " + label, objects);
       }
+      require_same_offset(file.array(label), file.array(image));
       source.labels = {path + ":" + label};
     }
     if (layout != nullptr && named.empty()) {

@@ -162,10 +162,29 @@ std::map<std::string, std::vector<std::int64_t>> decide_splits(const std::vector
 
 std::string attribute_text(const std::vector<std::string>& notes) { return join(notes, " "); }
 
+// Throws Error(usage) for wishes that nothing could fulfil.
+void require_wishes(const ImportOptions& options, const Discovery& source) {
+  NameList names;
+  for (const std::string& name : options.labels.class_names)
+    if (const std::string problem = names.add(name); !problem.empty())
+      throw Error(ErrorKind::usage, "class names: " + problem, "give each class a name of its own");
+  const auto may_lack_axes = [](const std::string& place) {
+    const std::optional<Kind> kind = kind_of_name(file_of(place));
+    return kind == Kind::tiff || kind == Kind::hdf5;
+  };
+  if (!options.discover.axes.empty() && std::none_of(source.cases.begin(), source.cases.end(), [&](const Source& one) {
+        return std::any_of(one.images.begin(), one.images.end(), may_lack_axes) ||
+               std::any_of(one.labels.begin(), one.labels.end(), may_lack_axes);
+      }))
+    throw Error(ErrorKind::usage, "axes: \"" + options.discover.axes + "\" is given, but no file is TIFF or HDF5",
+                "leave it out; the axes of other files are known");
+}
+
 class Importer {
  public:
   Importer(const std::vector<std::string>& paths, const ImportOptions& options)
       : options_(options), source_(discover(paths, options.discover)) {
+    require_wishes(options, source_);
     report_.notes = source_.notes;
     report_.cases = std::ssize(source_.cases);
   }

@@ -6,13 +6,15 @@
 #include "data/exchange/layouts_detail.h"
 #include "data/formats/formats_detail.h"
 #include "engine/error.h"
+#include "engine/io/file_rules.h"
 #include "engine/io/json.h"
 #include "engine/names.h"
 
 namespace voxgrad::data::exchange {
 namespace {
 
-constexpr int kIgnore = 255;                     // the class that means "unknown" in a dataset
+constexpr int kIgnore = 255;  // the class that means "unknown" in a dataset
+constexpr std::size_t kMostClasses = 255;
 constexpr std::uintmax_t kMostBytes = 64 << 20;  // of a description
 
 [[noreturn]] void fail_task(const std::string& path, const std::string& problem, const std::string& hint = {}) {
@@ -79,10 +81,16 @@ void read_labels(const JsonValue& labels, const std::string& path, Discovery& fo
       continue;
     }
     found.label_map[value] = static_cast<int>(found.class_names.size());
+    if (!name.empty() && !is_printable(name))
+      fail_task(path, text("\"labels\": the name of the value ", value, " is no printable UTF-8"),
+                "write another name");
     std::string unique = name.empty() ? text("class_", value) : name;
     if (!seen.insert(unique).second) seen.insert(unique += text("_", value));
     found.class_names.push_back(unique);
   }
+  if (found.class_names.size() > kMostClasses)
+    fail_task(path,
+              text("\"labels\": ", found.class_names.size(), " classes, at most ", kMostClasses, " can be stored"));
 }
 
 // The texts of {"0": "T1", "1": "T2"}, by number.
@@ -264,6 +272,9 @@ Discovery find_task(const std::string& folder, bool labels) {
   if (is_file(path)) {
     const JsonValue json = read_description(path);
     if (json.find("labels") != nullptr) read_labels(*json.find("labels"), path, found);
+    if (labels && found.class_names.size() == 1)
+      fail_task(path, "\"labels\": there is no class but the background",
+                "name the foreground, or import images alone");
     read_attributes(json, path, found);
     read_cases(json, folder, path, found);
     found.notes.push_back("Classes and cases are those that " + path + " describes.");

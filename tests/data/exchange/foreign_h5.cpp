@@ -87,6 +87,44 @@ TEST_CASE("CREMI: nanometres, the largest number is no object, one of several la
   CHECK(contains(error_of([&] { discover({path}, options); }), "there is no array /volumes/labels/nothing"));
 }
 
+TEST_CASE("the largest number is no object in CREMI alone, and others beyond what is read are refused") {
+  const Folder folder;
+  const auto error_with = [&](const std::string& image, const std::string& label, std::uint64_t value) {
+    const std::string path = write_h5(folder.file("a.h5"), [&](data::h5::Writer& out) {
+      for (const char* group : {"/volumes", "/volumes/labels"}) out.group(group);
+      add_array(out, image, {2, 3, 4}, 200);
+      out.create(label, Element::u64, {2, 3, 4});
+      std::vector<std::uint64_t> values(24, 1);
+      values[5] = value;
+      out.write(label, {0, 0, 0}, {2, 3, 4}, Element::u64, values.data());
+    });
+    const data::Discovery found = discover({path});
+    return error_of([&] { read_source_label(found.cases[0], read_source_image(found.cases[0])); });
+  };
+  const std::uint64_t most = ~std::uint64_t{0};
+  CHECK(error_with("/volumes/raw", "/volumes/labels/clefts", most).empty());
+  CHECK(contains(error_with("/volumes/raw", "/volumes/labels/clefts", most / 2 + 1), "beyond what is read"));
+  CHECK(contains(error_with("/raw", "/label", most), "beyond what is read"));
+  CHECK(error_with("/raw", "/label", 7).empty());
+}
+
+TEST_CASE("CREMI: a label that begins elsewhere than its image is refused") {
+  const Folder folder;
+  const auto error_with = [&](const std::vector<double>& of_image, const std::vector<double>& of_label) {
+    const std::string path = write_h5(folder.file("cremi.h5"), [&](data::h5::Writer& out) {
+      for (const char* group : {"/volumes", "/volumes/labels"}) out.group(group);
+      add_array(out, "/volumes/raw", {2, 3, 4}, 200);
+      add_array(out, "/volumes/labels/clefts", {2, 3, 4}, 5, Element::u64);
+      out.attribute("/volumes/raw", "offset", of_image);
+      out.attribute("/volumes/labels/clefts", "offset", of_label);
+    });
+    return error_of([&] { discover({path}); });
+  };
+  CHECK(error_with({0, 0, 0}, {0, 0, 0}).empty());
+  CHECK(error_with({40, 4, 4}, {40, 4, 4}).empty());
+  CHECK(contains(error_with({0, 0, 0}, {400, 40, 40}), "its offset is 400, 40, 40, that of the image 0"));
+}
+
 TEST_CASE("labels below 0 stay below 0") {
   const Folder folder;
   const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {

@@ -111,6 +111,12 @@ TEST_CASE("labels that are no classes are refused") {
   CHECK(contains(refusal_of_labels(R"({"background": 0, "x": 1.5})"), "no whole number"));
   CHECK(contains(refusal_of_labels(R"({"background": 0, "x": 0})"), "two names have the value 0"));
   CHECK(contains(refusal_of_labels("[0, 1]"), "\"labels\" is no object"));
+  CHECK(contains(refusal_of_labels(R"({"background": 0, "ignore": 1})"), "no class but the background"));
+  CHECK(
+      contains(refusal_of_labels(R"({"background": 0, "a\u001b[31m": 1})"), "the name of the value 1 is no printable"));
+  std::string many = R"({"background": 0)";
+  for (int i = 1; i < 256; ++i) many += text(", \"c", i, "\": ", i);
+  CHECK(contains(refusal_of_labels(many + "}"), "256 classes, at most 255"));
 }
 
 TEST_CASE("files that are not there or lead out of the folder are refused") {

@@ -176,6 +176,16 @@ TEST_CASE("images alone: sub-folders are walked in order, masks left alone, equa
   CHECK(contains(error_of([&] { discover({folder.file("")}, options); }), "would both be the case"));
 }
 
+TEST_CASE("folders that are too deep are refused, and not left out") {
+  const Folder folder;
+  std::string deep = "images/";
+  for (int i = 0; i < 40; ++i) deep += "s/";
+  write_pairs(folder, {"images/a.png", deep + "b.png"}, {});
+  data::DiscoverOptions options;
+  options.labels = false;
+  CHECK(contains(error_of([&] { discover({folder.file("images")}, options); }), "lies more than 32 folders deep"));
+}
+
 TEST_CASE("images of nnU-Net alone are cases with channels") {
   const Folder folder;
   write_pairs(folder, {"p1_0000.nii.gz", "p1_0001.nii.gz", "p2_0000.nii.gz", "p2_0001.nii.gz"}, {});
