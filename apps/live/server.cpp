@@ -22,6 +22,7 @@ namespace {
 
 constexpr const char* kAddress = "127.0.0.1";
 constexpr std::chrono::milliseconds kFresh{900};  // the files are read once for all who look within this time
+constexpr std::chrono::seconds kLongestEnd{3};    // longer than a request should take
 
 // With the option that the library sets otherwise, two programs could take the same port.
 void reuse_address(socket_t socket) {
@@ -88,17 +89,25 @@ class LiveServer::Impl {
       throw Error(ErrorKind::usage, text("the live page: port ", port, " of this machine is in use or not allowed"),
                   "give another port, or 0 for any that is free");
   }
-  ~Impl() {
-    if (!thread_.joinable()) return;
-    server_.stop();
-    thread_.join();
-  }
-  void start() {
-    thread_ = std::thread([this] {
-      server_.listen_after_bind();
-      ended_ = true;
+  // The thread holds `self` as long as it answers.
+  void start(const std::shared_ptr<Impl>& self) {
+    thread_ = std::thread([self] {
+      self->server_.listen_after_bind();
+      self->ended_ = true;
     });
     while (!server_.is_running() && !ended_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  // A browser may keep its request unfinished for as long as it likes. Nobody waits for it longer than kLongestEnd.
+  void end() {
+    if (!thread_.joinable()) return;
+    server_.stop();
+    const auto start = std::chrono::steady_clock::now();
+    while (!ended_ && std::chrono::steady_clock::now() - start < kLongestEnd)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (ended_)
+      thread_.join();
+    else
+      thread_.detach();
   }
   int port() const { return port_; }
 
@@ -162,9 +171,9 @@ class LiveServer::Impl {
 };
 
 bool has_live_server() { return true; }
-LiveServer::LiveServer(const std::string& directory, int port) : impl_(std::make_unique<Impl>(directory, port)) {}
-LiveServer::~LiveServer() = default;
-void LiveServer::start() { impl_->start(); }
+LiveServer::LiveServer(const std::string& directory, int port) : impl_(std::make_shared<Impl>(directory, port)) {}
+LiveServer::~LiveServer() { impl_->end(); }
+void LiveServer::start() { impl_->start(impl_); }
 std::string LiveServer::url() const { return text("http://", kAddress, ":", impl_->port(), "/"); }
 
 }  // namespace voxgrad::apps

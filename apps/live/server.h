@@ -16,14 +16,14 @@ class LiveServer {
   LiveServer(const std::string& directory, int port);
   // Answers from now on, in threads of its own.
   void start();
-  ~LiveServer();  // ends them
+  ~LiveServer();  // ends them; after three seconds also those whose browser does not finish its request
   LiveServer(const LiveServer&) = delete;
   LiveServer& operator=(const LiveServer&) = delete;
   std::string url() const;  // "http://127.0.0.1:8008/"
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 // True if this program was built with a server.

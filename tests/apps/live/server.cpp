@@ -5,8 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <memory>
+#include <thread>
 
 #include "apps/program/json.h"
 #include "tests/apps/support.h"
@@ -131,6 +134,29 @@ TEST_CASE("connections that say nothing keep nobody waiting") {
   CHECK(status_of(get(port, "/")) == 200);
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(4));
   for (const int socket : silent) ::close(socket);
+}
+
+TEST_CASE("a request that never ends does not keep the program from ending") {
+  if (!has_live_server()) return;
+  const Folder folder;
+  auto server = std::make_unique<LiveServer>(folder.file("run"), 0);
+  server->start();
+  const int socket = connected(port_of(server->url()));
+  std::atomic<bool> over{false};
+  std::thread slow([&] {
+    const std::string request = "GET / HTTP/1.1\r\nX: ";
+    for (std::size_t i = 0; !over; ++i) {
+      ::send(socket, i < request.size() ? &request[i] : "x", 1, MSG_NOSIGNAL);
+      ::usleep(i < request.size() ? 0 : 100'000);
+    }
+  });
+  ::usleep(300'000);
+  const auto start = std::chrono::steady_clock::now();
+  server.reset();
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(6));
+  over = true;
+  slow.join();
+  ::close(socket);
 }
 
 TEST_CASE("a port in use is an error with a remedy") {
