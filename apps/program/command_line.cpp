@@ -112,6 +112,7 @@ class FlatToml final : public CLI::ConfigTOML {
     constexpr std::size_t kMost = 1 << 20;  // a device has no end
     std::string toml(kMost, '\0');
     in.read(toml.data(), kMost);
+    if (in.bad()) throw Error(ErrorKind::io, "--config: the file cannot be read");
     toml.resize(static_cast<std::size_t>(in.gcount()));
     if (toml.size() == kMost)
       throw Error(ErrorKind::usage, "--config: has 1 MiB or more, which is too much for settings");
@@ -237,7 +238,9 @@ Program::Program()
   app_.add_flag("--json", common_.json, "one JSON document on stdout");
   app_.add_flag("-q,--quiet", common_.quiet, "warnings and errors only");
   app_.add_flag("-v,--verbose", common_.verbose, "more messages");
-  app_.set_config("--config", "", "settings as a TOML file; flags win");
+  app_.set_config("--config", "", "settings as a TOML file; flags win")->check([](const std::string& path) {
+    return path.empty() ? "the name is empty" : "";
+  });
   app_.add_flag("--dump-config", dump_config_, "print the settings as TOML and stop")->configurable(false);
   app_.config_formatter(std::make_shared<FlatToml>(app_));
   app_.allow_config_extras(CLI::config_extras_mode::error);

@@ -66,9 +66,15 @@ void doctor(const DoctorOptions& options, const Common& common) {
   const std::string& path = options.question.path;
   if (path.empty())
     throw Error(ErrorKind::usage, "doctor: nothing to look at", "name a dataset file or the directory of a run");
+  const bool is_directory = std::filesystem::is_directory(path);
+  if (is_directory && (options.data_only || !options.question.label_map.empty() || !options.question.loss.empty() ||
+                       !options.question.pictures.empty()))
+    throw Error(ErrorKind::usage,
+                "doctor: --data-only, --label-map, --loss and --pictures are of datasets, " + path + " is a directory",
+                "name a dataset file, or leave them out for a run");
   Console console = common.console();
   const auto start = std::chrono::steady_clock::now();
-  const DataExamination found = std::filesystem::is_directory(path)
+  const DataExamination found = is_directory
                                     ? DataExamination{examine_run(path, common.get_device()), names_of(run_checks())}
                                     : examine_file(options, common, console);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

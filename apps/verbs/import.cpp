@@ -129,9 +129,17 @@ void import_verb(const ImportFlags& flags, const Common& common) {
   if (!flags.weights.kind.empty())
     return import_weights(flags.weights, flags.paths, flags.dry_run ? "" : flags.out, split_list(flags.class_names),
                           common);
-  if (flags.unlabelled && !flags.masks.empty())
-    throw Error(ErrorKind::usage, "import: --unlabelled reads no masks, but --masks names some",
-                "leave one of them out");
+  if (flags.unlabelled) {
+    const std::pair<const char*, bool> of_masks[]{{"--masks", !flags.masks.empty()},
+                                                  {"--label-map", !flags.label_map.empty()},
+                                                  {"--threshold", !flags.threshold.empty()},
+                                                  {"--instances", flags.instances},
+                                                  {"--border", flags.border}};
+    for (const auto& [flag, given] : of_masks)
+      if (given)
+        throw Error(ErrorKind::usage, text("import: --unlabelled reads no masks, but ", flag, " is about them"),
+                    "leave one of them out");
+  }
   data::ImportOptions options = options_of(flags);
   Console console = common.console();
   const SignalGuard guard;

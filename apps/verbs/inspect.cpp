@@ -122,6 +122,8 @@ void check_picture(const std::string& flag, const std::string& path, const std::
 void inspect(const InspectOptions& options, const Common& common) {
   check_picture("--preview", options.preview, options.data);
   check_picture("--augment", options.augment, options.data);
+  if (!options.augment_options.empty() && options.augment.empty())
+    throw Error(ErrorKind::usage, "inspect: --augment-options without a picture", "--augment sheet.png names one");
   const data::Dataset dataset = open_dataset(options.data, options.label_map);
   const std::vector<std::int64_t> chosen = cases_of(dataset, options.split);
   const data::Fingerprint print = data::take_fingerprint(dataset, chosen);

@@ -114,7 +114,9 @@ Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, con
         "compare masks of one image; one of the files may have a wrong affine");
   if (pair.prediction.shape() != pair.truth.shape())
     throw Error(ErrorKind::data,
-                text("case \"", g.id, "\": prediction ", pair.prediction.shape(), ", truth ", pair.truth.shape()));
+                text("case \"", g.id, "\": prediction ", pair.prediction.shape(), " in ", prediction.path(), ", truth ",
+                     pair.truth.shape(), " in ", truth.path()),
+                "compare masks of one image");
   const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-3 * b; };  // headers round
   if (pair.spacing.empty()) pair.spacing = spacing;
   if (!spacing.empty() && !std::equal(spacing.begin(), spacing.end(), pair.spacing.begin(), near))

@@ -17,6 +17,9 @@ struct ReportOptions {
 };
 
 std::string draw(const ReportOptions& options, const Common& common) {
+  if (options.redraw && is_run(options.directory))
+    throw Error(ErrorKind::usage, "report: --redraw is of comparisons, " + options.directory + " is a run",
+                "leave it out");
   if (is_run(options.directory)) return write_run_page(options.directory, common.get_device());
   const Comparison comparison = read_comparison(options.directory);
   return reading(options.directory + "/results.json", ErrorKind::data, [&] {

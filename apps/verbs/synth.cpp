@@ -45,7 +45,9 @@ bool is_phantom(const std::string& path) {
   }
 }
 
-void write(const data::Phantom& phantom, const std::string& path, const SynthOptions& options, const Common& common) {
+// Throws Error(usage) where nothing could be written.
+data::PhantomOptions wish_of(const data::Phantom& phantom, const std::string& path, const SynthOptions& options,
+                             const Common& common) {
   data::PhantomOptions wish;
   wish.cases = options.cases;
   wish.seed = common.seed;
@@ -53,8 +55,7 @@ void write(const data::Phantom& phantom, const std::string& path, const SynthOpt
   if (std::filesystem::exists(path) && !is_phantom(path))
     throw Error(ErrorKind::usage, "synth: " + path + " exists already, and is no phantom",
                 "choose another name with -o");
-  data::write_dataset(path, data::make_phantom(phantom.name, wish));
-  common.console().say("wrote " + path);
+  return wish;
 }
 
 void synth(const SynthOptions& options, const Common& common) {
@@ -68,15 +69,20 @@ void synth(const SynthOptions& options, const Common& common) {
   choice("synth: unknown task", options.task, names);
   if (options.task == "all" && options.out.empty())
     throw Error(ErrorKind::usage, "synth all: no directory is named", "-o DIR; -o data/bundled for those of the tree");
-  Json written = Json::array();
+  std::vector<std::tuple<std::string, std::string, data::PhantomOptions>> wanted;  // name, path and wish
   for (const data::Phantom& phantom : data::phantoms()) {
     if (options.task != "all" && options.task != phantom.name) continue;
     const std::string file = phantom.name + ".h5";
-    if (options.task == "all") std::filesystem::create_directories(options.out);
     const std::string path = options.task == "all" ? options.out + "/" + file
                              : options.out.empty() ? file
                                                    : options.out;
-    write(phantom, path, options, common);
+    wanted.emplace_back(phantom.name, path, wish_of(phantom, path, options, common));
+  }
+  if (options.task == "all") std::filesystem::create_directories(options.out);
+  Json written = Json::array();
+  for (const auto& [name, path, wish] : wanted) {
+    data::write_dataset(path, data::make_phantom(name, wish));
+    common.console().say("wrote " + path);
     written.push_back(path);
   }
   if (common.json) print_json({{"written", written}});

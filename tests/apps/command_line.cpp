@@ -168,6 +168,10 @@ TEST_CASE("a configuration file may begin with the mark of UTF-8; a folder is no
   const Outcome none = program({"train", "x.h5", "--config", folder.file("")});
   CHECK(none.code == 5);
   CHECK_MESSAGE(contains(none.err, folder.file("") + " is a folder"), none.err);
+  CHECK(program({"info", "--config", ""}).code == 2);
+#ifdef __linux__
+  CHECK(program({"info", "--config", "/proc/self/mem"}).code == 5);  // it can be opened, and not be read
+#endif
 }
 
 TEST_CASE("the settings that --dump-config prints make no run silent") {

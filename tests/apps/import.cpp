@@ -148,6 +148,11 @@ TEST_CASE("wrong words are usage errors that say what is right") {
   refused({"--groups", std::string(50'000, '(') + "a" + std::string(50'000, ')')}, "100001 characters, at most 200");
   refused({"--border"}, "hint: --instances");
   refused({"--unlabelled", "--masks", "x"}, "leave one of them out");
+  refused({"--unlabelled", "--threshold", "5"}, "--threshold is about them");
+  for (const char* flag : {"--instances", "--border"}) refused({"--unlabelled", flag}, "is about them");
+  refused({"--axes", "ZYX"}, "no file is TIFF or HDF5");
+  refused({"--dry-run", "--class-names", "a,a"}, "0 and 1 are both \"a\"");
+  refused({"--dry-run", "--class-names", "a,\x1b[31m"}, "1 is no printable UTF-8");
   CHECK(program({"import", folder.file("in")}).code == 2);
   CHECK(program({"import", folder.file("none"), "-o", folder.file("x.h5")}).code == 5);
 }
