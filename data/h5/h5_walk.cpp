@@ -54,7 +54,8 @@ void visit(const File& file) {
   std::deque<std::pair<std::string, int>> groups{{"/", 0}};  // path and depth
   std::set<std::string> seen;
   for (std::size_t left = kMostObjects; !groups.empty(); groups.pop_front()) {
-    const auto& [group, depth] = groups.front();
+    const std::string group = groups.front().first;
+    const int depth = groups.front().second;
     try_to([&] { visit_attributes(file.group(group)); });
     std::vector<std::string> names;
     try_to([&] { names = file.children(group); });

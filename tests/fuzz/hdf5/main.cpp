@@ -58,7 +58,7 @@ std::string read_all(const std::string& path, Tally& tally) {
   };
   attempt([&] {
     const data::Dataset dataset = data::Dataset::open(path);
-    for (const auto& [split, cases] : dataset.info().splits) dataset.split(split);
+    for (const auto& [split, cases] : dataset.info().splits) static_cast<void>(dataset.split(split));
     for (std::int64_t i = 0; i < dataset.size(); ++i) dataset.read(i);
   });
   attempt([&] {
