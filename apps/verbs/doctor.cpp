@@ -70,7 +70,7 @@ void doctor(const DoctorOptions& options, const Common& common) {
   if (is_directory && (options.data_only || !options.question.label_map.empty() || !options.question.loss.empty() ||
                        !options.question.pictures.empty()))
     throw Error(ErrorKind::usage,
-                "doctor: --data-only, --label-map, --loss and --pictures are of datasets, " + path + " is a directory",
+                "doctor: --data-only, --label-map, --loss and --pictures are for datasets, " + path + " is a directory",
                 "name a dataset file, or leave them out for a run");
   Console console = common.console();
   const auto start = std::chrono::steady_clock::now();

@@ -17,10 +17,12 @@ struct ReportOptions {
 };
 
 std::string draw(const ReportOptions& options, const Common& common) {
-  if (options.redraw && is_run(options.directory))
-    throw Error(ErrorKind::usage, "report: --redraw is of comparisons, " + options.directory + " is a run",
-                "leave it out");
-  if (is_run(options.directory)) return write_run_page(options.directory, common.get_device());
+  if (is_run(options.directory)) {
+    if (options.redraw)
+      throw Error(ErrorKind::usage, "report: --redraw is for comparisons, " + options.directory + " is a run",
+                  "leave it out");
+    return write_run_page(options.directory, common.get_device());
+  }
   const Comparison comparison = read_comparison(options.directory);
   return reading(options.directory + "/results.json", ErrorKind::data, [&] {
     const Findings findings = findings_of(comparison);

@@ -1,6 +1,8 @@
 // `voxgrad synth` writes a dataset of phantoms: pictures or volumes that are computed from a seed, with their labels.
 // It prints nothing but messages; --list prints a table of the tasks.
 #include <filesystem>
+#include <tuple>
+#include <vector>
 
 #include "apps/program/words.h"
 #include "apps/training/config.h"

@@ -236,8 +236,8 @@ TEST_CASE("options that would do nothing: exit code 2") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 6, {32, 32}), run = folder.file("run");
   REQUIRE(program(small_training(data, run)).code == 0);
-  check_refused({"doctor", run, "--loss", "dice"}, 2, {"are of datasets", run});
-  check_refused({"report", run, "--redraw"}, 2, {"--redraw is of comparisons", run});
+  check_refused({"doctor", run, "--loss", "dice"}, 2, {"are for datasets", run});
+  check_refused({"report", run, "--redraw"}, 2, {"--redraw is for comparisons", run});
   check_refused({"inspect", data, "--augment-options", "none"}, 2, {"--augment sheet.png"});
   check_refused({"synth", "all", "--cases", "1", "--size", "32x32", "-o", folder.file("all")}, 2, {"--size"});
   CHECK(!std::filesystem::exists(folder.file("all")));

@@ -114,10 +114,10 @@ bool hostile_files(std::uint64_t count, std::uint64_t seed, std::uint64_t first,
     return false;
   }
   std::printf("%llu hostile files: %llu times read, %llu times refused, %.1f s\n",
-              static_cast<unsigned long long>(count), static_cast<unsigned long long>(tally.read),
+              static_cast<unsigned long long>(count - first), static_cast<unsigned long long>(tally.read),
               static_cast<unsigned long long>(tally.refused),
               std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  return count == 0 || (tally.read > 0 && tally.refused > 0);
+  return count == first || (tally.read > 0 && tally.refused > 0);
 }
 
 // Changes bytes, most of them in what is no pixel: behind the names of HDF5's own structures.
@@ -185,7 +185,7 @@ bool mutated_files(std::uint64_t count, std::uint64_t seed, std::uint64_t first,
     ++reached;
   }
   std::printf("%llu changed files: %llu readers died without somebody who looked first, %llu with\n",
-              static_cast<unsigned long long>(count), static_cast<unsigned long long>(died),
+              static_cast<unsigned long long>(count - first), static_cast<unsigned long long>(died),
               static_cast<unsigned long long>(reached));
   return reached == 0;
 }
