@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -23,6 +25,7 @@ namespace {
 constexpr const char* kAddress = "127.0.0.1";
 constexpr std::chrono::milliseconds kFresh{900};  // the files are read once for all who look within this time
 constexpr std::chrono::seconds kLongestEnd{3};    // longer than a request should take
+constexpr int kMostAtOnce = 32;                   // connections; the next one waits
 
 // With the option that the library sets otherwise, two programs could take the same port.
 void reuse_address(socket_t socket) {
@@ -45,6 +48,45 @@ httplib::Headers headers() {
           {"Cache-Control", "no-store"}};
 }
 
+// Answers each connection in a thread of its own, so that slow ones keep nobody waiting. The library's pool of threads
+// ends the program where a thread cannot be made; here the connection is answered by the thread that accepts them.
+// Nothing that goes wrong in an answer reaches the training.
+class ThreadPerConnection final : public httplib::TaskQueue {
+  using Queued = decltype(std::declval<httplib::TaskQueue>().enqueue({}));  // bool in newer versions
+
+ public:
+  Queued enqueue(std::function<void()> answer) override {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return running_ < kMostAtOnce; });
+    ++running_;
+    lock.unlock();
+    const auto work = [this, answer = std::move(answer)] {
+      try {
+        answer();
+      } catch (const std::exception&) {  // no memory: the browser asks again
+      }
+      const std::lock_guard done(mutex_);
+      --running_;
+      ended_.notify_all();
+    };
+    try {
+      std::thread(work).detach();
+    } catch (const std::exception&) {  // no thread, or no memory for one
+      work();
+    }
+    return static_cast<Queued>(true);
+  }
+  void shutdown() override {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return running_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;  // of what follows
+  std::condition_variable ended_;
+  int running_ = 0;
+};
+
 // What is served: the page, its parts as JSON, and where the pictures are.
 struct Look {
   std::string html, json;
@@ -57,13 +99,13 @@ class LiveServer::Impl {
  public:
   Impl(const std::string& directory, int port) : directory_(directory), comparison_(directory) {
     server_.set_socket_options(reuse_address);
-    // Browsers open connections on which they say nothing for a while: they may keep nobody else waiting for long.
+    // Browsers open connections on which they say nothing for a while: they may not hold a thread for long.
     server_.set_keep_alive_max_count(1);
     server_.set_keep_alive_timeout(1);
     server_.set_read_timeout(2);
     server_.set_payload_max_length(0);
     server_.set_default_headers(headers());
-    server_.new_task_queue = [] { return new httplib::ThreadPool(8); };
+    server_.new_task_queue = [] { return new ThreadPerConnection; };
     server_.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
       response.status = !is_this_machine(request.get_header_value("Host")) ? 403 : request.method != "GET" ? 405 : 0;
       if (response.status == 0) {
@@ -92,7 +134,10 @@ class LiveServer::Impl {
   // The thread holds `self` as long as it answers.
   void start(const std::shared_ptr<Impl>& self) {
     thread_ = std::thread([self] {
-      self->server_.listen_after_bind();
+      try {
+        self->server_.listen_after_bind();
+      } catch (const std::exception&) {  // no memory: the training goes on without its page
+      }
       self->ended_ = true;
     });
     while (!server_.is_running() && !ended_) std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -194,6 +194,7 @@ void Sweep::prepare() {
     return words;
   };
   const Words one{"--steps", "25", "--loss", "dice_ce"}, two{"--steps", "2", "--losses", "dice,ce", "--jobs", "1"};
+  const Words watched{"--steps", "25", "--loss", "dice_ce", "--watch", "0"};
   fs::create_directories(folder_.file("given"));
   require(trains("train", run, one));
   require(trains("compare", folder_.file("compared/all"), two));
@@ -223,6 +224,7 @@ void Sweep::prepare() {
   verbs_ = {
       {"train", trains("train", "@/run", one), checkpoints},
       {"resume", {"train", "--resume", "@/run"}, checkpoints, half},
+      {"train with a page", trains("train", "@/run", watched), checkpoints},
       {"predict", {"predict", run, data, "-o", "@/out.h5", "--probabilities", "--overwrite"}, {"out.h5"}, old},
       {"predict pictures", {"predict", run, photos + "/images", "-o", "@/masks", "--overwrite"}, masks, old},
       {"evaluate", {"evaluate", run, data, "--split", "test"}, {}},

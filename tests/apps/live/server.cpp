@@ -129,10 +129,10 @@ TEST_CASE("connections that say nothing keep nobody waiting") {
   server.start();
   const int port = port_of(server.url());
   std::vector<int> silent;
-  for (int i = 0; i < 6; ++i) silent.push_back(connected(port));
+  for (int i = 0; i < 20; ++i) silent.push_back(connected(port));
   const auto start = std::chrono::steady_clock::now();
   CHECK(status_of(get(port, "/")) == 200);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(4));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
   for (const int socket : silent) ::close(socket);
 }
 
