@@ -12,6 +12,7 @@
 #include <map>
 #include <new>
 
+#include "apps/live/server.h"
 #include "data/dataset.h"
 #include "data/formats/image.h"
 #include "data/h5/h5.h"
@@ -194,7 +195,6 @@ void Sweep::prepare() {
     return words;
   };
   const Words one{"--steps", "25", "--loss", "dice_ce"}, two{"--steps", "2", "--losses", "dice,ce", "--jobs", "1"};
-  const Words watched{"--steps", "25", "--loss", "dice_ce", "--watch", "0"};
   fs::create_directories(folder_.file("given"));
   require(trains("train", run, one));
   require(trains("compare", folder_.file("compared/all"), two));
@@ -224,7 +224,6 @@ void Sweep::prepare() {
   verbs_ = {
       {"train", trains("train", "@/run", one), checkpoints},
       {"resume", {"train", "--resume", "@/run"}, checkpoints, half},
-      {"train with a page", trains("train", "@/run", watched), checkpoints},
       {"predict", {"predict", run, data, "-o", "@/out.h5", "--probabilities", "--overwrite"}, {"out.h5"}, old},
       {"predict pictures", {"predict", run, photos + "/images", "-o", "@/masks", "--overwrite"}, masks, old},
       {"evaluate", {"evaluate", run, data, "--split", "test"}, {}},
@@ -237,6 +236,10 @@ void Sweep::prepare() {
       {"synth", {"synth", "nuclei2d", "-o", "@/n.h5", "--cases", "4", "--size", "16x16"}, {"n.h5"}},
       {"inspect", {"inspect", data, "--preview", "@/p.png"}, {"p.png"}},
   };
+  if (apps::has_live_server()) {
+    const Words watched{"--steps", "25", "--loss", "dice_ce", "--watch", "0"};
+    verbs_.push_back({"train with a page", trains("train", "@/run", watched), checkpoints});
+  }
   for (const Verb& verb : verbs_) {
     begin(verb);
     const Outcome outcome = this->run(verb.words, nullptr);
