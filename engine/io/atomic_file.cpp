@@ -26,6 +26,7 @@ constexpr std::size_t kBlock = std::size_t{1} << 20;  // number of bytes that ar
   if (code == ENOSPC || code == EDQUOT || code == EFBIG) hint = "free some space, or write to another disk";
   if (code == ENOENT) hint = "create the folder first";
   if (code == EACCES || code == EROFS) hint = "choose a folder that may be written to";
+  if (code == ENAMETOOLONG) hint = "choose a shorter name: of most file systems' 255 bytes the temporary needs 4";
   throw Error(ErrorKind::io, text("cannot write ", path, ": ", step, ": ", std::generic_category().message(code)),
               hint);
 }

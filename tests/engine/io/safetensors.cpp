@@ -321,6 +321,8 @@ TEST_CASE("files that cannot be opened give the system's reason") {
   CHECK(contains(load(folder.file("pipe")), "no regular file"));
   const auto save = [](const std::string& path) { return error_of([&] { save_tensors(path, small_file()); }); };
   CHECK(contains(save(folder.file("none/a")), "No such file or directory\nhint: create the folder first"));
+  CHECK(contains(save(folder.file(std::string(252, 'a'))), "File name too long\nhint: choose a shorter name"));
+  CHECK(save(folder.file(std::string(251, 'a'))).empty());
   std::filesystem::create_directory(folder.file("folder"));
   CHECK(contains(save(folder.file("folder")), "rename"));
   std::filesystem::create_symlink("elsewhere", folder.file("link.tmp"));
