@@ -203,6 +203,10 @@ std::string toml_value(const CLI::Option& option) {
   return values.size() == 1 ? values.front() : "[" + join(values, ", ") + "]";
 }
 
+bool is_left_to_a_rule(const CLI::Option& option) {
+  return option.count() == 0 && option.get_expected_min() == 0 && option.get_default_str() == kLeftToARule;
+}
+
 }  // namespace
 
 void print_text(const std::string& text) {
@@ -305,7 +309,7 @@ void Program::dump_config(const CLI::App& verb) const {
   for (const CLI::App* app : {static_cast<const CLI::App*>(&app_), &verb})
     for (const CLI::Option* option : app->get_options())
       if (option->get_configurable() && option != app->get_help_ptr() && option != app->get_config_ptr() &&
-          setting_name(*option) != "version")
+          setting_name(*option) != "version" && !is_left_to_a_rule(*option))
         text += setting_name(*option) + " = " + toml_value(*option) + "\n";
   print_text(text);
 }

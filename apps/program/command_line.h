@@ -14,6 +14,8 @@
 
 namespace voxgrad::apps {
 
+inline constexpr const char* kLeftToARule = "auto";  // the default of a switch that is neither on nor off
+
 struct Common {
   std::string device = "cpu";
   bool tf32 = false, fast = false;

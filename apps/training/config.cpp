@@ -24,6 +24,8 @@ template <class T>
 void take(const Json& json, const std::string& name, T& value) {
   if constexpr (std::is_same_v<T, bool>)
     value = flag_at(json, name);
+  else if constexpr (std::is_same_v<T, std::optional<bool>>)
+    value = json.at(name).is_null() ? T() : flag_at(json, name);
   else if constexpr (std::is_same_v<T, std::string>)
     value = text_at(json, name);
   else if constexpr (std::is_same_v<T, double>)
@@ -59,7 +61,12 @@ void require_ranges(const TrainConfig& c) {
 
 Json to_json(const TrainConfig& config) {
   Json json;
-  visit_settings(config, [&](const char* name, const auto& value, const char*) { json[name] = value; });
+  visit_settings(config, [&](const char* name, const auto& value, const char*) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::optional<bool>>)
+      json[name] = value ? Json(*value) : Json();
+    else
+      json[name] = value;
+  });
   json["seed"] = config.seed;
   return json;
 }
@@ -93,7 +100,7 @@ std::string to_toml(const TrainConfig& config) {
   std::string result = "# The settings of this run; `voxgrad train --config FILE` takes them.\n";
   const Json json = to_json(config);
   for (const auto& [name, value] : json.items())
-    result += name + " = " + (value.is_string() ? toml_text(value) : value.dump()) + "\n";
+    if (!value.is_null()) result += name + " = " + (value.is_string() ? toml_text(value) : value.dump()) + "\n";
   return result;
 }
 

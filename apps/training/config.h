@@ -1,8 +1,9 @@
 // The settings of a training. Flags, TOML files and checkpoints name them with the same words. 0, an empty text or
-// "auto" means that the value comes from the data; training/plan.h fills it in.
+// "auto" means that the value comes from the data, as does a switch without a value; training/plan.h fills it in.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct TrainConfig {
   std::string kernels, norm = "instance";
   bool residual = false;
   double dropout = 0;
-  bool deep_supervision = false;
+  std::optional<bool> deep_supervision;
   bool amp = false;
   std::string crop = "auto", spacing = "auto", normalise = "auto";
   std::string patch;
@@ -55,7 +56,9 @@ void visit_settings(Config& c, F&& f) {
   f("norm", c.norm, "batch, instance, group or none");
   f("residual", c.residual, "residual blocks");
   f("dropout", c.dropout, "share of channels dropped after each block, 0 .. 1");
-  f("deep_supervision", c.deep_supervision, "the loss at every resolution, weights 2^-k");
+  f("deep_supervision", c.deep_supervision,
+    "the loss at every resolution, weights 2^-k; without the flag: if the network has several and the loss needs no "
+    "distances");
   f("amp", c.amp, "mixed precision on a card: maps in bf16, everything that is learned in f32");
   f("crop", c.crop, "cut images to the box of the voxels that are not 0: on, off, or auto: if much is outside");
   f("spacing", c.spacing,

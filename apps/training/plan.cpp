@@ -90,7 +90,7 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.norm = static_cast<nn::Norm>(choose_value("norm", c.norm, nn::norm_names()));
   net.residual = c.residual;
   net.dropout = c.dropout;
-  net.deep_supervision = c.deep_supervision;
+  net.deep_supervision = *c.deep_supervision;
 }
 
 // A single value is its own mean: after a normalisation of it nothing is left. The bottleneck has the fewest values.

@@ -9,6 +9,7 @@
 #include "data/sampling/augment.h"
 #include "engine/error.h"
 #include "engine/names.h"
+#include "losses/core/loss.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -182,7 +183,12 @@ Decision weights(Draft& d) {
 }
 
 Decision deep_supervision(Draft& d) {
-  return {d.config.deep_supervision ? "on" : "off", "only on request: it makes every step longer"};
+  const bool several = d.geometry.depth > 2, distances = !losses::make_loss(d.config.loss).fields().empty();
+  if (!d.config.deep_supervision) d.config.deep_supervision = several && !distances;
+  return {*d.config.deep_supervision ? "on" : "off",
+          !several    ? "the network has one resolution beside its bottleneck"
+          : distances ? "the loss would need distances at every resolution"
+                      : "the coarse levels learn what they are for, and a step takes little longer"};
 }
 
 Decision rate(Draft& d) {

@@ -189,6 +189,8 @@ void run(CompareArguments& arguments, const Program& program) {
   apply_preset(arguments, program);
   options.losses = parse_losses(arguments.losses);
   options.config.seed = common.seed;
+  // Losses are compared as they are defined, at the resolution of the labels.
+  if (!options.config.deep_supervision) options.config.deep_supervision = false;
   parse_shard(arguments.shard, options);
   check_ranges(arguments);
   if (arguments.status) return show_status(status(options), options, common.json);

@@ -23,13 +23,23 @@ inline std::string option_name(const std::string& setting) {
   return flag;
 }
 
+// A switch that nobody has set is left to a rule, and --dump-config leaves it out.
+inline void add_switch(CLI::App& verb, const std::string& flag, std::optional<bool>& member, const std::string& help) {
+  verb.add_flag_function(
+          flag + ",!--no-" + flag.substr(2), [&member](std::int64_t count) { member = count > 0; }, help)
+      ->default_str(kLeftToARule);
+}
+
 // Adds every setting but those in `without`.
 inline void add_settings(CLI::App& verb, TrainConfig& config, const std::vector<std::string>& without = {}) {
   visit_settings(config, [&](const std::string& name, auto& member, const char* help) {
     if (std::find(without.begin(), without.end(), name) != without.end()) return;
     const std::string flag = option_name(name);
-    if constexpr (std::is_same_v<std::decay_t<decltype(member)>, bool>)
+    using Type = std::decay_t<decltype(member)>;
+    if constexpr (std::is_same_v<Type, bool>)
       verb.add_flag(flag + ",!--no-" + flag.substr(2), member, help);
+    else if constexpr (std::is_same_v<Type, std::optional<bool>>)
+      add_switch(verb, flag, member, help);
     else
       verb.add_option(flag, member, help);
   });
@@ -43,10 +53,9 @@ inline void add_watch_flag(CLI::App& verb, std::string& port) {
 }
 
 inline void add_tta_flag(CLI::App& verb, std::optional<bool>& tta) {
-  verb.add_flag_function(
-      "--tta,!--no-tta", [&tta](std::int64_t count) { tta = count > 0; },
-      "average over the images mirrored along all axes that the training mirrored: better by little, and 2^axes times "
-      "as slow; without the flag as the model says");
+  add_switch(verb, "--tta", tta,
+             "average over the images mirrored along all axes that the training mirrored: better by little, and 2^axes "
+             "times as slow; without the flag as the model says");
 }
 
 inline void add_clean_up_flag(CLI::App& verb, bool& clean_up) {

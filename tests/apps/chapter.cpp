@@ -25,6 +25,7 @@ TEST_CASE("one batch from the file to a changed weight") {
   config.patch = "64";
   config.steps = 100;
   config.augment = "default";
+  config.deep_supervision = false;
   const Plan plan = make_plan(dataset, config);
 
   Feed feed(dataset, plan, Device::cpu);

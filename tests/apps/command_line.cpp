@@ -101,6 +101,24 @@ TEST_CASE("the settings of a run repeat it whatever the name of its dataset is")
   CHECK_MESSAGE(contains(bad.err, "not a text in UTF-8"), bad.err);
 }
 
+TEST_CASE("--dump-config leaves out a switch that is left to a rule") {
+  using Words = std::vector<std::string>;
+  for (const Words& verb : {Words{"train", "x.h5"}, Words{"predict", "run", "x.h5", "-o", "out.h5"}}) {
+    const std::string name = verb[0] == "train" ? "deep_supervision" : "tta",
+                      flag = verb[0] == "train" ? "deep-supervision" : "tta";
+    const auto dumped = [&](const std::string& more) {
+      Words words = verb;
+      if (!more.empty()) words.push_back(more);
+      words.push_back("--dump-config");
+      return "\n" + program(words).out;
+    };
+    CHECK(!contains(dumped(""), "\n" + name + " ="));
+    if (verb[0] == "train") CHECK(contains(dumped(""), "\ncrop = \"auto\"\n"));
+    CHECK(contains(dumped("--" + flag), "\n" + name + " = true\n"));
+    CHECK(contains(dumped("--no-" + flag), "\n" + name + " = false\n"));
+  }
+}
+
 TEST_CASE("--dump-config prints what --config takes") {
   const Folder folder;
   const Outcome first = program({"train", "x.h5", "--loss", "ce:weights=1/2", "--seed", "3", "--dump-config"});

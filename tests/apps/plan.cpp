@@ -1,6 +1,7 @@
 // The plan of a training: what follows from settings and cases, beside the geometry.
 #include "apps/training/plan.h"
 
+#include "apps/program/json.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -71,4 +72,29 @@ TEST_CASE("cases that a training shows a few times only are not augmented, unles
   CHECK(augment(config) == "none");
   config.epochs = 100;
   CHECK(augment(config) == "default");
+}
+
+TEST_CASE(
+    "every resolution learns if there are several and the loss needs no distances, unless somebody says otherwise") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 8, {32, 32}));
+  const auto supervised = [&](std::int64_t depth, const std::string& loss, std::optional<bool> wish = {}) {
+    TrainConfig config;
+    config.depth = depth;
+    config.loss = loss;
+    config.deep_supervision = wish;
+    const Plan plan = make_plan(dataset, config);
+    CHECK(plan.config.deep_supervision == plan.model.net.deep_supervision);
+    return plan.model.net.deep_supervision;
+  };
+  CHECK(supervised(3, "dice_ce"));
+  CHECK(!supervised(2, "dice_ce"));
+  CHECK(!supervised(3, "dice_ce+0.01*boundary"));
+  CHECK(!supervised(3, "dice_ce", false));
+  CHECK(supervised(3, "dice_ce+0.01*boundary", true));
+  const std::string out = folder.file("out");
+  const Outcome compared = program({"compare", dataset.info().path, "--losses", "ce", "--depth", "3", "--base", "2",
+                                    "--steps", "2", "--seeds", "1", "-o", out, "-q"});
+  REQUIRE_MESSAGE(compared.code == 0, compared.err);
+  CHECK(Json::parse(bytes_of(out + "/results.json"))["datasets"][0]["used"]["settings"]["deep_supervision"] == false);
 }
