@@ -129,10 +129,12 @@ TEST_CASE("connections that say nothing keep nobody waiting") {
   server.start();
   const int port = port_of(server.url());
   std::vector<int> silent;
-  for (int i = 0; i < 20; ++i) silent.push_back(connected(port));
+  // More than a pool of some threads has. The system itself lets one that comes too quickly wait for a second.
+  for (int i = 0; i < 30; ++i) silent.push_back(connected(port));
+  ::usleep(200'000);
   const auto start = std::chrono::steady_clock::now();
   CHECK(status_of(get(port, "/")) == 200);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
   for (const int socket : silent) ::close(socket);
 }
 
