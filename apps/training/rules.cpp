@@ -231,8 +231,9 @@ Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelS
     Decision decision = rule.decide(draft);
     const bool given = asked.contains(rule.setting) && asked.at(rule.setting) != usual.at(rule.setting);
     const std::string name = rule.setting;
-    if (source != nullptr &&
-        ((name == "base" && config.base == source->net.base) || (name == "depth" && config.depth == source->net.depth)))
+    if (source != nullptr && ((name == "base" && config.base == source->net.base) ||
+                              (name == "depth" && config.depth == source->net.depth) ||
+                              (name == "deep_supervision" && config.deep_supervision == source->net.deep_supervision)))
       decision.reason = "as the model that the training begins with";
     else if (given || decision.reason.empty())
       decision.reason = "as asked";
