@@ -122,7 +122,7 @@ TEST_CASE("pages, pictures and state of a run; all else is refused") {
   CHECK(status_of(get(port, "/")) == 200);  // and it is still there
 }
 
-TEST_CASE("connections that say nothing keep nobody waiting") {
+TEST_CASE("connections that say nothing more keep nobody waiting") {
   if (!has_live_server()) return;
   const Folder folder;
   LiveServer server(folder.file("run"), 0);
@@ -130,7 +130,10 @@ TEST_CASE("connections that say nothing keep nobody waiting") {
   const int port = port_of(server.url());
   std::vector<int> silent;
   // More than a pool of some threads has. The system itself lets one that comes too quickly wait for a second.
-  for (int i = 0; i < 30; ++i) silent.push_back(connected(port));
+  for (int i = 0; i < 30; ++i) {
+    silent.push_back(connected(port));
+    REQUIRE(::send(silent.back(), "GET", 3, MSG_NOSIGNAL) == 3);  // and then nothing
+  }
   ::usleep(200'000);
   const auto start = std::chrono::steady_clock::now();
   CHECK(status_of(get(port, "/")) == 200);
