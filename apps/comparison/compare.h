@@ -1,6 +1,7 @@
 // Trains several losses under one protocol and tests them. For a given dataset, fold and seed every loss starts from
-// the same weights, sees the same patches in the same order and has the same number of steps; its checkpoint with the
-// best validation Dice is tested. A run that is complete is not done again, and one that was interrupted is continued.
+// the same weights, sees the same patches in the same order and has the same number of steps; the weights of its best
+// epoch (training/history.h) are tested. A run that is complete is not done again, and one that was interrupted is
+// continued.
 #pragma once
 
 #include <functional>

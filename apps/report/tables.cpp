@@ -246,8 +246,9 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
   const Json& protocol = comparison.protocol;
   std::string body = paragraph(
       "For a dataset, fold and seed every loss starts from the same weights, sees the same patches in the same order "
-      "and has the same number of steps; the weights with the best validation Dice are tested. A diverged training "
-      "counts with Dice 0. A class that is not in the truth of a case has no Dice there.");
+      "and has the same number of steps; the weights of the best epoch are tested, by the Dice smoothed over the "
+      "validations. A diverged training counts with Dice 0. A class that is not in the truth of a case has no Dice "
+      "there.");
   HtmlTable settings("The comparison", {"setting", "value"});
   for (const auto& [name, value] : protocol.items())
     if (!value.is_object() && name != "command" && name != "losses")

@@ -55,6 +55,21 @@ std::string to_csv(const std::vector<EpochRecord>& history, const std::vector<st
   return csv;
 }
 
+std::int64_t best_record(const std::vector<EpochRecord>& history) {
+  constexpr double kNewest = 0.3;
+  std::int64_t best = 0;
+  double smoothed = std::nan(""), highest = std::nan("");
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    const double dice = history[i].val_dice;
+    if (std::isnan(dice)) continue;
+    smoothed = std::isnan(smoothed) ? dice : smoothed + kNewest * (dice - smoothed);
+    if (smoothed <= highest) continue;
+    highest = smoothed;
+    best = static_cast<std::int64_t>(i) + 1;
+  }
+  return best;
+}
+
 double late_rise(const std::vector<EpochRecord>& history) {
   if (history.empty()) return std::nan("");
   int early = 0, late = 0;

@@ -23,6 +23,11 @@ std::vector<EpochRecord> history_from_json(const Json& json);
 // epoch,step,lr,loss,val_dice,val_dice_<class>,..
 std::string to_csv(const std::vector<EpochRecord>& history, const std::vector<std::string>& class_names);
 
+// Returns the number of records up to the best one: the one with the highest Dice smoothed over the validations, in
+// which each validation counts for 0.3 and those before it for 0.7. A few validation cases choose between nearly equal
+// weights by chance, and the single highest Dice is that of a lucky validation. 0: no record has a validation Dice.
+std::int64_t best_record(const std::vector<EpochRecord>& history);
+
 // By how much the best validation Dice of the last third of the steps is above that of the steps before; NaN unless
 // there are two validations in either part. It says whether a longer training is worth the time: one that has come to
 // its end has a rise near 0. The learning rate falls in the last third, which makes most trainings rise a little.

@@ -193,9 +193,9 @@ void Session::end_epoch(double lr) {
   loss_sum_ = 0;
   loss_count_ = 0;
   history_.push_back(record);
-  const double best = best_ > 0 ? nth(history_, best_ - 1).val_dice : kUnknown;
-  if (record.val_dice > best || (std::isnan(best) && (last || !std::isnan(record.val_dice)))) {
-    best_ = std::ssize(history_);
+  const std::int64_t records = std::ssize(history_), best = best_record(history_);
+  if (best == records || (best == 0 && last)) {
+    best_ = records;
     best_weights_ = trainer_.weights();
     best_saved_ = attempt([&] { directory_.save_best(best_model()); });
   }

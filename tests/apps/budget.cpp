@@ -139,22 +139,3 @@ TEST_CASE("a training ends when it has lost its patience, and is then complete")
   CHECK(program({"train", "--resume", run, "-q"}).code == 0);
   CHECK(Json::parse(bytes_of(run + "/run.json"))["results"]["history"].size() == 3);
 }
-
-TEST_CASE("the end of a training says whether more time would bring more") {
-  const auto rise = [](const std::vector<double>& dice) {
-    std::vector<apps::EpochRecord> history;
-    for (const double value : dice) {
-      const auto epoch = std::ssize(history) + 1;
-      history.push_back({epoch, 10 * epoch, 1, 1e-3, value, {value}});
-    }
-    return apps::late_rise(history);
-  };
-  CHECK(rise({0.1, 0.5, 0.6, 0.7, 0.65, 0.75}) == doctest::Approx(0.05));
-  CHECK(rise({0.1, 0.8, 0.6, 0.7, 0.65, 0.75}) == doctest::Approx(-0.05));
-  CHECK(std::isnan(rise({})));
-  CHECK(std::isnan(rise({0.1, 0.2, 0.3})));  // one validation is in the last third
-  CHECK(rise({0.1, std::nan(""), 0.2, 0.2, 0.3, 0.3}) == doctest::Approx(0.1));
-  CHECK(apps::outlook(std::nan("")).empty());
-  CHECK(contains(apps::outlook(0.05), "rose by 0.0500 in the last third: a longer training is likely"));
-  CHECK(contains(apps::outlook(-0.05), "did not rise in the last third"));
-}
