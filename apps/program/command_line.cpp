@@ -203,8 +203,11 @@ std::string toml_value(const CLI::Option& option) {
   return values.size() == 1 ? values.front() : "[" + join(values, ", ") + "]";
 }
 
-bool is_left_to_a_rule(const CLI::Option& option) {
-  return option.count() == 0 && option.get_expected_min() == 0 && option.get_default_str() == kLeftToARule;
+// Whether an option that was not given is left out: a file that names it would give it.
+bool is_left_out(const CLI::Option& option) {
+  if (option.count() > 0) return false;
+  const bool left_to_a_rule = option.get_expected_min() == 0 && option.get_default_str() == kLeftToARule;
+  return left_to_a_rule || !option.get_needs().empty() || !option.get_excludes().empty();
 }
 
 }  // namespace
@@ -309,7 +312,7 @@ void Program::dump_config(const CLI::App& verb) const {
   for (const CLI::App* app : {static_cast<const CLI::App*>(&app_), &verb})
     for (const CLI::Option* option : app->get_options())
       if (option->get_configurable() && option != app->get_help_ptr() && option != app->get_config_ptr() &&
-          setting_name(*option) != "version" && !is_left_to_a_rule(*option))
+          setting_name(*option) != "version" && !is_left_out(*option))
         text += setting_name(*option) + " = " + toml_value(*option) + "\n";
   print_text(text);
 }

@@ -28,12 +28,18 @@ std::vector<std::string> names_of(const NamedQuestions& checks) {
   return names;
 }
 
-void list_checks() {
+void list_checks(const Common& common) {
+  Json json = Json::array();
   Table table({"of", "check", "question"}, 3);
-  table.row({"data", "reading", "can the file be read, and are its values those that were written?"});
-  for (const DataCheck& check : data_checks()) table.row({"data", check.name, check.question});
-  for (const auto& [name, question] : training_checks()) table.row({"training", name, question});
-  for (const auto& [name, question] : run_checks()) table.row({"run", name, question});
+  const auto add = [&](const char* of, const std::string& name, const std::string& question) {
+    json.push_back({{"of", of}, {"check", name}, {"question", question}});
+    table.row({of, name, question});
+  };
+  add("data", "reading", "can the file be read, and are its values those that were written?");
+  for (const DataCheck& check : data_checks()) add("data", check.name, check.question);
+  for (const auto& [name, question] : training_checks()) add("training", name, question);
+  for (const auto& [name, question] : run_checks()) add("run", name, question);
+  if (common.json) return print_json(json);
   print_text(table.str());
 }
 
@@ -62,13 +68,19 @@ DataExamination examine_file(const DoctorOptions& options, const Common& common,
 }
 
 void doctor(const DoctorOptions& options, const Common& common) {
-  if (options.list) return list_checks();
   const std::string& path = options.question.path;
+  const bool of_data = options.data_only || !options.question.label_map.empty() || !options.question.loss.empty() ||
+                       !options.question.pictures.empty();
+  if (options.list) {
+    if (!path.empty() || of_data)
+      throw Error(ErrorKind::usage, "doctor: --list lists the checks and looks at nothing",
+                  "leave out all else, or --list");
+    return list_checks(common);
+  }
   if (path.empty())
     throw Error(ErrorKind::usage, "doctor: nothing to look at", "name a dataset file or the directory of a run");
   const bool is_directory = std::filesystem::is_directory(path);
-  if (is_directory && (options.data_only || !options.question.label_map.empty() || !options.question.loss.empty() ||
-                       !options.question.pictures.empty()))
+  if (is_directory && of_data)
     throw Error(ErrorKind::usage,
                 "doctor: --data-only, --label-map, --loss and --pictures are for datasets, " + path + " is a directory",
                 "name a dataset file, or leave them out for a run");

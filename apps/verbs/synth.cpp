@@ -61,7 +61,12 @@ data::PhantomOptions wish_of(const data::Phantom& phantom, const std::string& pa
 }
 
 void synth(const SynthOptions& options, const Common& common) {
-  if (options.list) return list(common);
+  if (options.list) {
+    if (!options.task.empty() || !options.out.empty() || !options.size.empty() || options.cases != 0)
+      throw Error(ErrorKind::usage, "synth: --list lists the tasks and writes nothing",
+                  "leave out all else, or --list");
+    return list(common);
+  }
   if (options.cases < 0 || options.cases > data::kMostPhantomCases)
     throw Error(ErrorKind::usage, text("--cases ", options.cases, " outside 0..", data::kMostPhantomCases));
   if (options.task.empty())

@@ -31,6 +31,7 @@ TEST_CASE("--json is one well-formed document, for every verb that has results")
   const std::string cpu = json_of({"info"})["cpu"];  // and by whom matrices are multiplied
   CHECK_MESSAGE((contains(cpu, ", built-in matrix products") || contains(cpu, ", OpenBLAS ")), cpu);
   CHECK(json_of({"synth", "--list"}).size() >= 6);
+  CHECK(json_of({"doctor", "--list"})[0]["check"] == "reading");
   CHECK(json_of({"synth", "nuclei2d", "--cases", "8", "--size", "32", "-o", folder.file("x.h5")})["written"][0] ==
         folder.file("x.h5"));
   const Json inspected = json_of({"inspect", data});
@@ -200,6 +201,36 @@ TEST_CASE("the settings that --dump-config prints make no run silent") {
         program({"synth", "--config", folder.file("c.toml"), "--cases", "2", "-o", folder.file("x.h5")});
     CHECK_MESSAGE(contains(outcome.err, "wrote "), outcome.err);
   }
+}
+
+TEST_CASE("what --dump-config prints can be given to --config, for every verb that has settings") {
+  const Folder folder;
+  const std::string file = folder.file("c.toml");
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"info"},
+                                                {"inspect", "x.h5"},
+                                                {"import", "x.png"},
+                                                {"export", "run", "-o", "x"},
+                                                {"synth", "nuclei2d"},
+                                                {"doctor", "x.h5"},
+                                                {"train", "x.h5"},
+                                                {"evaluate", "run", "x.h5"},
+                                                {"metrics", "x.h5", "y.h5"},
+                                                {"predict", "run", "x.png", "-o", "y.png"},
+                                                {"compare", "x.h5", "--losses", "ce"},
+                                                {"report", "run"},
+                                                {"watch", "run"},
+                                                {"losses", "dice"}}) {
+    std::vector<std::string> dumped = words;
+    dumped.push_back("--dump-config");
+    const Outcome outcome = program(dumped);
+    REQUIRE_MESSAGE(outcome.code == 0, words[0], outcome.err);
+    write_bytes(file, outcome.out);
+    const Outcome again = program({words[0], "--config", file, "--dump-config"});
+    CHECK_MESSAGE(again.code == 0, words[0], again.err);
+    CHECK_MESSAGE(again.out == outcome.out, words[0]);
+  }
+  CHECK(contains(program({"predict", "run", "x.png", "-o", "y.png", "--no-clean-up", "--dump-config"}).out,
+                 "no_clean_up = true"));
 }
 
 TEST_CASE("help and version") {

@@ -241,6 +241,10 @@ TEST_CASE("options that would do nothing: exit code 2") {
   check_refused({"inspect", data, "--augment-options", "none"}, 2, {"--augment sheet.png"});
   check_refused({"synth", "all", "--cases", "1", "--size", "32x32", "-o", folder.file("all")}, 2, {"--size"});
   CHECK(!std::filesystem::exists(folder.file("all")));
+  check_refused({"synth", "nuclei2d", "--list"}, 2, {"--list lists the tasks"});
+  check_refused({"synth", "--list", "--cases", "3"}, 2, {"--list lists the tasks"});
+  check_refused({"doctor", data, "--list"}, 2, {"--list lists the checks"});
+  check_refused({"doctor", "--list", "--data-only"}, 2, {"--list lists the checks"});
 }
 
 TEST_CASE("words of the command line that are unknown: exit code 2") {
