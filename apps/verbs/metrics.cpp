@@ -1,6 +1,5 @@
 // `voxgrad metrics` compares labels, a prediction and the truth, case by case. They are HDF5 files, masks or folders of
-// masks. It prints a table of the
-// metrics per class; with --json the metrics of every case.
+// masks. It prints a table of the metrics per class; with --json the metrics of every case.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
