@@ -11,7 +11,6 @@
 namespace voxgrad::data {
 namespace {
 
-constexpr int kMostStored = 65535;  // the largest value that a mask is written with
 constexpr const char* kPairs = "pairs such as 0:0,255:1 of different values 0..65535";
 
 [[noreturn]] void fail(const std::string& where, const char* attribute, const std::string& found,
@@ -53,7 +52,7 @@ std::map<int, int> label_map_of(const std::string& text, const std::string& wher
   do {
     int stored = 0, label = 0;
     if (!take_number(rest, stored) || !take(rest, ':') || !take_number(rest, label) || stored < 0 ||
-        stored > kMostStored || !result.emplace(stored, label).second)
+        stored > kMostMaskValue || !result.emplace(stored, label).second)
       fail(where, "label_map", text, kPairs);
   } while (take(rest, ','));
   if (!rest.empty()) fail(where, "label_map", text, kPairs);

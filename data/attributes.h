@@ -11,6 +11,7 @@ namespace voxgrad::data {
 
 inline constexpr const char* kMillimetres = "mm";
 inline constexpr const char* kPixels = "px";
+inline constexpr int kMostMaskValue = 65535;  // masks are written with 16 bits at most
 
 // Returns whether format 1 gives this attribute of "/" a meaning. Others are kept as they are.
 bool is_own_attribute(const std::string& name);

@@ -9,8 +9,9 @@
 
 namespace voxgrad {
 
-// The kind decides the exit code of the program (apps/main.cpp): usage 2, data 3, model 4, io 5, memory 6, diverged 7,
-// check 8. `argument` means that a call broke the contract of a function, which is a bug of the caller; its code is 1.
+// The kind decides the exit code of the program (apps/run_program.cpp): usage 2, data 3, model 4, io 5, memory 6,
+// diverged 7, check 8. `argument` means that a call broke the contract of a function, which is a bug of the caller; its
+// code is 1.
 enum class ErrorKind { argument, usage, data, model, io, memory, diverged, check };
 
 // what() is the message and, if there is a hint, the hint on a second line. message() and hint() return them

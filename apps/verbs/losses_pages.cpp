@@ -73,7 +73,6 @@ std::string loss_page(const Spec& spec, const LossPictures& pictures, const std:
   std::string formula = code_block(spec.formula), equal;
   if (const std::string words = symbols(spec); !words.empty()) formula += paragraph(words);
   for (const std::string& relation : relations(spec)) equal += relation + "\n";
-  const std::string trained = (spec.objective ? "" : "dice_ce+") + spec.name;  // a term alone cannot be trained with
   return page(spec.name,
               "<p>" + links + "</p>\n" + paragraph(spec.summary + ". Family: " + losses::name_of(spec.family) + ".") +
                   section("Formula", formula + paragraph("Source: " + spec.source)) +
@@ -81,8 +80,7 @@ std::string loss_page(const Spec& spec, const LossPictures& pictures, const std:
                   section("When it helps", paragraph(spec.helps + ".")) +
                   section("How it fails", paragraph(spec.fails + ".")) + section("Parameters", parameters_table(spec)) +
                   (equal.empty() ? "" : section("Equal losses", code_block(equal))) +
-                  section("Try it", code_block("voxgrad train FILE.h5 --loss " + trained + "\nvoxgrad losses eval " +
-                                               spec.name + " FILE.h5 --png OUT.png")),
+                  section("Try it", code_block(try_it(spec))),
               kCatalogueStyle);
 }
 

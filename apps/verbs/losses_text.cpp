@@ -196,8 +196,13 @@ std::string explain(const Spec& spec) {
     result += paragraph(title, relation);
     title = "";
   }
-  return result + "\n" + parameter_table(spec) + "\nvoxgrad train FILE.h5 --loss " + spec.name +
-         "\nvoxgrad losses eval " + spec.name + " FILE.h5 --png OUT.png   shows where it pushes\n";
+  return result + "\n" + parameter_table(spec) + "\n" + try_it(spec);
+}
+
+std::string try_it(const Spec& spec) {
+  const std::string trained = (spec.objective ? "" : "dice_ce+") + spec.name;  // a term alone cannot be trained with
+  return text("voxgrad train DATA.h5 --loss ", trained, " -o RUN\nvoxgrad predict RUN DATA.h5 --logits -o logits.h5\n",
+              "voxgrad losses eval ", spec.name, " logits.h5 --png OUT.png   shows where it pushes\n");
 }
 
 std::string advice_text(const std::vector<LossAdvice>& advice, const std::string& data) {

@@ -16,6 +16,7 @@ std::string family_title(losses::Family family);               // "region: overl
 std::string symbols(const losses::Spec& spec);                 // the meaning of those in the formula
 std::string range_text(const losses::Parameter& parameter);    // "0..1", "one, another", "0, 1"
 std::vector<std::string> relations(const losses::Spec& spec);  // the losses that it is equal to
+std::string try_it(const losses::Spec& spec);                  // commands that train with it and draw its gradient
 std::string losses_markdown();                                 // the table of losses/README.md
 // Losses to try on a dataset, with the command that compares them; at most 100 columns.
 std::string advice_text(const std::vector<LossAdvice>& advice, const std::string& data);

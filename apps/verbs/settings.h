@@ -65,7 +65,9 @@ inline void add_clean_up_flag(CLI::App& verb, bool& clean_up) {
 }
 
 inline void add_tau(CLI::App& verb, double& tau) {
-  verb.add_option("--tau", tau, "tolerance of NSD in mm; 0: the largest voxel spacing of each case")
+  verb.add_option(
+          "--tau", tau,
+          "tolerance of NSD in mm, or in pixels where the spacing is; 0: the largest voxel spacing of each case")
       ->check(CLI::Range(0.0, 1e6));
 }
 

@@ -17,7 +17,6 @@ using Counts = LabelSurvey::Counts;
 constexpr int kUnknown = 255;             // the class that means "unknown"
 constexpr std::size_t kMostUnnamed = 32;  // more classes than that have names, or are something else
 constexpr std::size_t kMostLines = 32;    // of a table in a message
-constexpr int kMostStored = 65535;        // the largest value that a mask is written with
 constexpr int kManyClasses = 8;           // from so many on, unnamed classes may be numbers of objects
 
 [[noreturn]] void refuse_labels(const std::string& problem, const std::string& hint) {
@@ -226,8 +225,8 @@ void require_values(const LabelDecision& decision) {
 // Masks are written with the values of the source only where files of masks can hold all of them.
 void keep_storable(LabelDecision& decision) {
   for (const auto& [value, target] : decision.source_label_map) {
-    if (value >= 0 && value <= kMostStored) continue;
-    decision.notes.push_back(text("The value ", value, " is outside 0..", kMostStored,
+    if (value >= 0 && value <= kMostMaskValue) continue;
+    decision.notes.push_back(text("The value ", value, " is outside 0..", kMostMaskValue,
                                   ", so predicted masks will hold the numbers of the classes."));
     decision.source_label_map.clear();
     return;

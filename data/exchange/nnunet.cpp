@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 
+#include "data/attributes.h"
 #include "data/exchange/layouts_detail.h"
 #include "data/formats/formats_detail.h"
 #include "engine/error.h"
@@ -62,8 +63,8 @@ std::map<int, std::string> names_by_value(const JsonValue& labels, const std::st
         name = key;
       }
     }
-    if (!number || *number < 0 || *number > 65535)
-      fail_task(path, "\"labels\": \"" + key + "\" has no whole number as its value",
+    if (!number || *number < 0 || *number > kMostMaskValue)
+      fail_task(path, text("\"labels\": \"", key, "\" has no whole number 0..", kMostMaskValue, " as its value"),
                 "write {\"background\": 0, \"x\": 1} or {\"0\": \"background\", \"1\": \"x\"}");
     if (!names.emplace(static_cast<int>(*number), name).second)
       fail_task(path, text("\"labels\": two names have the value ", *number));

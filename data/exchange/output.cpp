@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "data/attributes.h"
 #include "data/h5/h5_writer.h"
 #include "data/place.h"
 #include "engine/error.h"
@@ -48,9 +49,9 @@ Tensor stored_values(const Tensor& labels, const MaskStyle& style) {
       throw Error(ErrorKind::data,
                   text("labels ", other->second, " and ", label, " would both be written as ", values[label]),
                   "give every class and the unknown voxels a value of their own in the label map");
-    if (values[label] < 0 || values[label] > 65535)
+    if (values[label] < 0 || values[label] > kMostMaskValue)
       throw Error(ErrorKind::data,
-                  text("label ", label, " would be written as ", values[label], ", masks hold 0..65535"));
+                  text("label ", label, " would be written as ", values[label], ", masks hold 0..", kMostMaskValue));
   }
   const Tensor result = empty(labels.shape() + Shape{1}, most > 255 ? DType::f32 : DType::u8);
   for (std::int64_t i = 0; i < labels.numel(); ++i)

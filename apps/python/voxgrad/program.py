@@ -17,8 +17,8 @@ def _program():
     inside = pathlib.Path(__file__).with_name("voxgrad")
     path = os.environ.get("VOXGRAD_PROGRAM") or (str(inside) if inside.is_file() else shutil.which("voxgrad"))
     if path is None:
-        raise FileError("the program voxgrad was not found: this package was built without it, because HDF5, "
-                        "nlohmann-json or CLI11 is missing; put it on the PATH, or name it with VOXGRAD_PROGRAM")
+        raise FileError("the program voxgrad was not found: this package was built without it, because HDF5, zlib, "
+                        "nlohmann-json, CLI11 or stb is missing; put it on the PATH, or name it with VOXGRAD_PROGRAM")
     return path
 
 
