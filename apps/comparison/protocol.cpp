@@ -6,6 +6,7 @@
 
 #include "apps/program/manifest.h"
 #include "apps/program/words.h"
+#include "apps/training/validation.h"
 #include "data/attributes.h"
 #include "data/fingerprint.h"
 #include "engine/error.h"
@@ -112,6 +113,7 @@ void Protocol::open_datasets() {
     Json used = Json::object();
     for (const int fold : folds()) {
       const Plan first = plan({opened_.size() - 1, options_.losses.front(), fold, options_.config.seed, 0});
+      require_validations(first);
       planned_[{opened_.size() - 1, fold}] = first.config;
       add_settings(used, first);
       if (first.test.empty()) throw Error(ErrorKind::data, path + ": no cases in the split `test`");
@@ -197,6 +199,7 @@ Plan Protocol::plan(const Task& task) const {
     config.normalise = planned.normalise;
     config.patch = planned.patch;
     config.depth = planned.depth;
+    config.batch = planned.batch;  // which depends on the memory that was free then
   }
   return make_plan(opened_[task.dataset], config);
 }

@@ -24,13 +24,14 @@ constexpr double kWarm = 0.5;          // of the largest rate
 struct Course {
   const RunFiles& run;
   std::vector<EpochRecord> validated;  // the epochs with a validation Dice
-  std::size_t best = 0;                // the place of the best one in it
+  std::size_t best = 0, kept = 0;      // the places in it of the highest Dice and of the weights that were kept
 
   explicit Course(const RunFiles& files) : run(files) {
     for (const EpochRecord& epoch : files.epochs)
       if (!std::isnan(epoch.val_dice)) validated.push_back(epoch);
     for (std::size_t i = 0; i < validated.size(); ++i)
       if (validated[i].val_dice > validated[best].val_dice) best = i;
+    if (!validated.empty()) kept = static_cast<std::size_t>(best_record(validated)) - 1;
   }
   // An object of run.json; null if it is absent.
   static const Json& part(const Json& whole, const char* key) {
@@ -161,7 +162,8 @@ void overfitting(const Course& course, std::vector<Finding>& findings) {
                       text("the loss falls on, but the validation does not follow: best Dice ", fixed(best.val_dice, 3),
                            " in epoch ", best.epoch, ", ", fixed(last.val_dice, 3), " at the end."),
                       text("from epoch ", best.epoch),
-                      "from there on the model learns the training cases by heart; best.safetensors is not affected.",
+                      text("from there on the model learns the training cases by heart; best.safetensors is of epoch ",
+                           all[course.kept].epoch, "."),
                       "more cases, --augment default, --dropout 0.2 or fewer --steps help", ""});
 }
 
@@ -201,7 +203,7 @@ void first_is_best(const Course& course, std::vector<Finding>& findings) {
 void val_and_test(const Course& course, std::vector<Finding>& findings) {
   const double test = course.test_dice();
   if (course.validated.empty() || std::isnan(test)) return;
-  const double val = course.validated[course.best].val_dice;
+  const double val = course.validated[course.kept].val_dice;
   if (std::abs(val - test) < kApart) return;
   findings.push_back({"val_and_test", false,
                       text("validation and test are far apart: Dice ", fixed(val, 3), " and ", fixed(test, 3), "."),

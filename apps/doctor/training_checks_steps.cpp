@@ -41,12 +41,13 @@ double dice_of(const Tensor& predicted, const Tensor& labels, std::int64_t class
 }
 
 // The step whose batch has the most foreground, among the first few.
-std::int64_t best_step(Feed& feed) {
+std::int64_t best_step(Feed& feed, int ignore) {
   std::int64_t best = 0, most = -1;
   for (std::int64_t step = 0; step < 8; ++step) {
     const Tensor labels = feed.batch(step).truths[0].labels.to(Device::cpu);
     const std::uint8_t* first = labels.data<std::uint8_t>();
-    const std::int64_t foreground = labels.numel() - std::count(first, first + labels.numel(), std::uint8_t{0});
+    const std::int64_t foreground =
+        std::count_if(first, first + labels.numel(), [&](std::uint8_t label) { return label != 0 && label != ignore; });
     if (foreground > most) most = foreground, best = step;
   }
   return best;
@@ -99,7 +100,7 @@ Memorised memorise(Trial& trial) {
   const auto optimizer = nn::make_optimizer(plan.config.optimizer, net, plan.optimizer);
   const losses::Loss loss = losses::make_loss(plan.config.loss);
   Feed feed(trial.dataset, plan, trial.device);
-  const TrainingBatch& batch = feed.batch(best_step(feed));
+  const TrainingBatch& batch = feed.batch(best_step(feed, plan.context.ignore));
   const Tensor labels = batch.truths[0].labels.to(Device::cpu);
   const std::int64_t most = std::clamp<std::int64_t>(kMemoryVoxels / labels.numel(), kFewSteps, kManySteps);
   const double right = trial.values_of(plan.config.loss).right;

@@ -148,6 +148,9 @@ std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::ve
   std::vector<Job> jobs;
   for (const std::string& input : inputs)
     for (Job& job : find(input, options)) jobs.push_back(std::move(job));
+  if (!options.axes.empty() && std::none_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.source; }))
+    throw Error(ErrorKind::usage, "predict: --axes is for images, " + inputs.front() + " is a dataset, which says it",
+                "leave --axes out");
   const std::string& out = options.out;
   const bool several = inputs.size() > 1 || jobs.size() > 1 || fs::is_directory(inputs.front());
   const bool folder = fs::is_directory(out) || out.ends_with('/') || fs::path(out).extension().empty();

@@ -124,8 +124,13 @@ std::int64_t available_memory_bytes() {
   for (std::string word; memory >> word;)
     if (std::int64_t kilobytes = 0; word == "MemAvailable:" && memory >> kilobytes) bytes = kilobytes * 1024;
   std::int64_t limit = 0, current = 0;
-  std::ifstream most("/sys/fs/cgroup/memory.max"), now("/sys/fs/cgroup/memory.current");
-  if (most >> limit && now >> current) bytes = std::min(bytes, std::max<std::int64_t>(limit - current, 1));
+  std::ifstream most("/sys/fs/cgroup/memory.max"), now("/sys/fs/cgroup/memory.current"),
+      parts("/sys/fs/cgroup/memory.stat");
+  if (most >> limit && now >> current) {
+    for (std::string word; parts >> word;)  // files that the system keeps in memory give way
+      if (std::int64_t cached = 0; word == "inactive_file" && parts >> cached) current -= cached;
+    bytes = std::min(bytes, std::max<std::int64_t>(limit - current, 1));
+  }
   return bytes;
 }
 

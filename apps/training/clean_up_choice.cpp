@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/program/console.h"
+#include "apps/program/signals.h"
 #include "engine/names.h"
 #include "nn/inference/clean_up.h"
 
@@ -39,6 +40,9 @@ CleanUpChoice choose_clean_up(const nn::Model& model, const data::Dataset& datas
   Results cleaned, plain_each, cleaned_each;
   EvaluateOptions options;
   options.clean_up = false;
+  options.look_at = [](const data::Case&) {
+    if (const int signal = pending_signal()) throw Interrupted{signal};
+  };
   options.found = [&](const data::Case& one, const Tensor& labels, const CaseResult&) {
     const losses::Scoring scoring{.classes = dataset.classes(),
                                   .ignore = dataset.info().ignore_label,

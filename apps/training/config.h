@@ -73,7 +73,7 @@ void visit_settings(Config& c, F&& f) {
     "3000 steps");
   f("lr", c.lr, "largest learning rate; 0: the default of the optimiser");
   f("optimizer", c.optimizer, "adamw, adam or sgd");
-  f("schedule", c.schedule, "of the learning rate: cosine, poly or constant");
+  f("schedule", c.schedule, "of the learning rate: cosine, poly, step, plateau or constant");
   f("weight_decay", c.weight_decay, "weight decay");
   f("clip", c.clip, "largest norm of the gradient; 0: no clipping");
   f("ema", c.ema, "decay of the moving average of the weights that is validated and tested; 0: none");
@@ -85,7 +85,7 @@ void visit_settings(Config& c, F&& f) {
   f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
   f("validate_cases", c.validate_cases,
     "validation cases that are looked at, evenly spread; 0: as many, and as often, as a tenth of the time allows");
-  f("patience", c.patience, "stop when so many validations in a row brought no better Dice; 0: never");
+  f("patience", c.patience, "stop when so many validations in a row did not raise the smoothed Dice; 0: never");
   f("tta", c.tta,
     "test-time augmentation, the mean over mirrored images: on, off, or auto: if patches are flipped and the test "
     "takes at most a fifth of --time");

@@ -32,7 +32,9 @@ Shape largest(const std::vector<Shape>& rows) {
   return result;
 }
 
-// Sets the poolings and kernels of a patch of this size: at most `most` poolings, exactly `most` if `all`.
+// Sets the poolings and kernels of a patch of this size: at most `most` poolings, exactly `most` if `all`. Axes with
+// little room wait until no other axis has room. So the depth that these rules choose gives the same poolings when it
+// is asked for, as a run that goes on does.
 void plan_levels(Geometry& plan, std::vector<double> spacing, int most, bool all, bool full_kernels) {
   Shape left = plan.patch;
   Extents kernel = left.dims() == 2 ? Extents{1, 1} : Extents{1, 1, 1};
@@ -44,7 +46,8 @@ void plan_levels(Geometry& plan, std::vector<double> spacing, int most, bool all
   };
   add_kernel();
   while (std::ssize(plan.strides) < most) {
-    const auto room = [&](int axis) { return left[axis] >= 2 * kSmallest || (all && left[axis] >= 2); };
+    const bool little = *std::max_element(left.begin(), left.end()) < 2 * kSmallest;
+    const auto room = [&](int axis) { return left[axis] >= (all && little ? 2 : 2 * kSmallest); };
     double finest = 0;
     for (int axis = 0; axis < left.dims(); ++axis)
       if (room(axis) && (finest == 0 || nth(spacing, axis) < finest)) finest = nth(spacing, axis);

@@ -76,7 +76,10 @@ std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std:
 
 void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry, const nn::ModelSpec* source) {
   TrainConfig& c = plan.config;
-  if (source != nullptr) plan.model.net = source->net;
+  if (source != nullptr) {
+    plan.model.net = source->net;
+    if (c.base != source->net.base || geometry.depth != source->net.depth) plan.model.net.widths.clear();
+  }
   plan.model.window = geometry.patch;
   plan.model.class_names = info.class_names;
   nn::UNetConfig& net = plan.model.net;
@@ -84,6 +87,7 @@ void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geo
   net.in_channels = info.channels;
   net.classes = std::ssize(info.class_names);
   net.base = c.base;
+  net.max_channels = std::max(net.max_channels, net.base);
   net.depth = geometry.depth;
   net.strides = geometry.strides;
   net.kernels = geometry.kernels;
@@ -188,6 +192,14 @@ Split split_of(const data::Dataset& dataset, const std::string& fold) {
   return {split_or_none(dataset, "train"), split_or_none(dataset, "val"), split_or_none(dataset, "test")};
 }
 
+std::string only_fold(const data::DatasetInfo& info) {
+  for (const char* name : {"train", "val", "test"})
+    if (info.splits.contains(name)) return "";
+  int folds = 0;
+  while (info.splits.contains(text("fold_", folds, "/val"))) ++folds;
+  return folds < 3 ? "" : text("0/", folds);
+}
+
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split) {
   const data::DatasetInfo& info = dataset.info();
   std::vector<std::string> warnings;
@@ -242,7 +254,9 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   check_ranges(c, info.dims);
   const Reason targets = choose_targets(c, info);
   const auto [train, val, test] = split_of(dataset, c.fold);
-  if (train.empty()) throw Error(ErrorKind::data, info.path + ": no cases in the split `train`");
+  if (train.empty())
+    throw Error(ErrorKind::data, info.path + ": no cases in the split `train`",
+                only_fold(info).empty() ? "" : "the file has folds: give --fold " + only_fold(info));
   if (c.patience > 0 && val.empty())
     throw Error(ErrorKind::data,
                 text(info.path, ": no cases in the split `val`, which --patience ", c.patience, " goes by"),
@@ -303,16 +317,20 @@ std::map<int, int> parse_label_map(const std::string& text) {
   return map;
 }
 
-std::string label_map_for(const std::string& dataset, const std::string& model_file) {
-  if (!data::Dataset::open(dataset).info().source_label_map.empty()) return "";
+std::string setting_of(const std::string& model_file, const char* name) {
   const TensorFile file = load_tensors(model_file);
   if (!file.metadata.contains("config")) return "";
   return reading(model_file, ErrorKind::model, [&]() -> std::string {
     const Json config = metadata_json(file, "config", model_file);
-    const std::string map = config.contains("label_map") ? text_at(config, "label_map") : "";
-    parse_label_map(map);
-    return map;
+    return config.contains(name) ? text_at(config, name) : "";
   });
+}
+
+std::string label_map_for(const std::string& dataset, const std::string& model_file) {
+  if (!data::Dataset::open(dataset).info().source_label_map.empty()) return "";
+  std::string map = setting_of(model_file, "label_map");
+  reading(model_file, ErrorKind::model, [&] { return parse_label_map(map); });
+  return map;
 }
 
 data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels) {

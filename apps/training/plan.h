@@ -51,6 +51,8 @@ struct Split {
 // The cases of a fold "k/n", or of the splits of the dataset if `fold` is empty. A split that the file does not have
 // is empty. Throws Error(usage) for a fold that does not exist.
 Split split_of(const data::Dataset& dataset, const std::string& fold);
+// Returns the first fold of a file that has folds and none of the splits train, val and test; else nothing.
+std::string only_fold(const data::DatasetInfo& info);
 // Says, a sentence each, what makes a training or its results poor before it begins: no cases to validate or to test
 // on, and classes that no training case has. Reads training cases until every class was seen.
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split);
@@ -79,6 +81,8 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
 std::map<int, int> parse_label_map(const std::string& text);
 // Opens a dataset whose labels are mapped as --label-map says. Without `labels` they are not looked at.
 data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels = true);
+// Returns a setting, which is a text, of the training of a model; empty if its file does not say it.
+std::string setting_of(const std::string& model_file, const char* name);
 // Returns the --label-map that a model was trained with, for a dataset whose labels nobody has mapped yet; else
 // nothing.
 std::string label_map_for(const std::string& dataset, const std::string& model_file);

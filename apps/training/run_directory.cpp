@@ -96,6 +96,13 @@ std::string RunDirectory::file_of_others(bool had_log) const {
   return "";
 }
 
+// A model is kept although its checkpoints were removed.
+bool RunDirectory::is_finished() const {
+  if (!fs::exists(file("best.safetensors")) || !fs::exists(file("run.json"))) return false;
+  const Json manifest = Json::parse(read_text(file("run.json")), nullptr, false);
+  return manifest.is_object() && manifest.value("exit_reason", Json()) == "finished";
+}
+
 void RunDirectory::remove_temporaries() const {
   std::error_code ignored;
   for (const char* name : kFiles) fs::remove(file(text(name, ".tmp")), ignored);
@@ -120,6 +127,11 @@ RunDirectory RunDirectory::create(const std::string& path) {
     run.created_ = run.unused_ = false;
     throw Error(ErrorKind::usage, "run directory " + path + ": a run is in it already",
                 "continue it with `voxgrad train --resume " + path + "`, or choose another directory with -o");
+  }
+  if (run.is_finished()) {
+    run.created_ = run.unused_ = false;
+    throw Error(ErrorKind::usage, "run directory " + path + ": the model of a finished training is in it",
+                "choose another directory with -o, or remove this one");
   }
   run.remove_files();
   if (uninterrupted([&] { return ::ftruncate(run.log_, 0); }) != 0) fail("cannot empty", run.file("log.jsonl"), errno);

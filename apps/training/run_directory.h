@@ -59,6 +59,7 @@ class RunDirectory {
   // Returns the name of a file that a training would replace although no training has written it; empty if there is
   // none.
   std::string file_of_others(bool had_log) const;
+  bool is_finished() const;
   void remove_files() const;
   void remove_temporaries() const;
   std::string path_;

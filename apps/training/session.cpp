@@ -245,7 +245,10 @@ TrainResult Session::finish() {
     model.spec.clean_up = clean_up_ = result.clean_up->chosen;
     best_saved_ = attempt([&] { directory_.save_best(best_model()); });
   }
-  if (!plan_.test.empty()) result.test = evaluate_cases(model, dataset_, plan_.test, {losses::Needs::probabilities});
+  const EvaluateOptions how{.needs = losses::Needs::probabilities, .look_at = [](const data::Case&) {
+                              if (const int signal = pending_signal()) throw Interrupted{signal};
+                            }};
+  if (!plan_.test.empty()) result.test = evaluate_cases(model, dataset_, plan_.test, how);
   if (finds_nothing(result.val_dice, foreground_mean(result.test)))
     warn(
         "the model finds nothing: Dice is 0 on all validation and test cases; try more --steps, or another "

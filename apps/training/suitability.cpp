@@ -78,11 +78,11 @@ nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vect
   return result;
 }
 
-void require_same_classes(const nn::ModelSpec& model, const data::DatasetInfo& info) {
-  if (info.class_names == model.class_names) return;
+void require_same_classes(const nn::Model& model, const data::DatasetInfo& info) {
+  if (info.class_names == model.spec.class_names) return;
   throw Error(ErrorKind::data,
-              text(info.path, ": its classes are ", join(info.class_names, ", "), "; those of the model are ",
-                   join(model.class_names, ", ")),
+              text(info.path, ": its classes are ", join(info.class_names, ", "), "; those of the model ", model.path,
+                   " are ", join(model.spec.class_names, ", ")),
               "labels of one would be read as another class; give the classes the same names in the same order");
 }
 

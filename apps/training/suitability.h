@@ -18,8 +18,9 @@ namespace voxgrad::apps {
 nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
                                    const std::map<int, int>& label_map, bool intensities = true);
 
-// Throws Error(data) that shows both lists unless the dataset's classes are those of the model, in the same order.
-void require_same_classes(const nn::ModelSpec& model, const data::DatasetInfo& info);
+// Throws Error(data) that shows both files with their lists unless the dataset's classes are those of the model, in the
+// same order.
+void require_same_classes(const nn::Model& model, const data::DatasetInfo& info);
 
 // Throws Error(usage) if the training of a model mirrored along no axis, so that there is nothing for
 // nn::PredictOptions::mirror to average.

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/program/console.h"
 #include "apps/training/preparation.h"
+#include "engine/error.h"
+#include "engine/names.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
@@ -66,6 +69,19 @@ double validation_in_steps(const Plan& plan, const data::DatasetInfo& info) {
 std::int64_t validations(const Plan& plan) {
   const std::int64_t every = plan.config.validate_every, epochs = plan.epoch_of(plan.steps);
   return every == 0 ? 1 : (epochs + every - 1) / every;
+}
+
+void require_validations(const Plan& plan) {
+  const std::int64_t count = plan.val.empty() ? 0 : validations(plan);
+  const bool plateau = plan.config.schedule == "plateau";
+  if (count > std::max<std::int64_t>(plan.config.patience, plateau ? 1 : 0)) return;
+  if (plan.config.patience == 0 && !plateau) return;
+  throw Error(ErrorKind::usage,
+              text(plateau ? "--schedule plateau" : text("--patience ", plan.config.patience),
+                   ": never takes effect, because there ", count == 1 ? "is " : "are ", count_text(count, "validation"),
+                   " in the whole training"),
+              text(plateau ? "" : "give a smaller --patience, or ",
+                   "say with --validate-cases how many cases are looked at after every epoch"));
 }
 
 double validated_share(const Plan& plan) { return share_of(std::ssize(plan.validated), plan); }

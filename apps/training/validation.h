@@ -34,6 +34,9 @@ double validation_in_steps(const Plan& plan, const data::DatasetInfo& info);
 
 // Returns the number of validations of the whole training, 1 or more.
 std::int64_t validations(const Plan& plan);
+// Throws Error(usage) if the training goes by more validations than it has: by those of --patience, or of a rate that
+// falls when the Dice does not rise.
+void require_validations(const Plan& plan);
 // Returns the share of the validation cases that are looked at; the smallest share that the rules allow.
 double validated_share(const Plan& plan);
 double least_validated_share(const Plan& plan);

@@ -111,7 +111,8 @@ void add_bench(Program& program) {
   const auto conv = add("conv", "each convolution of the network, in its three passes",
                         [](const BenchArguments& a) { return bench_conv(a, a.explain); });
   add_network_options(conv.first, conv.second);
-  conv.first.add_flag("--explain", conv.second.explain, "which kernel each takes and why, without times");
+  conv.first.add_flag("--explain", conv.second.explain, "which kernel each takes and why, without times")
+      ->excludes(conv.first.get_option("--repeats"));
 
   const auto losses = add("losses", "value and gradient of losses", [](const BenchArguments& a) {
     return bench_losses(a, parse_losses(a.losses), parse_shape(a.shape, 2, 4), a.classes);

@@ -150,6 +150,11 @@ void check_ranges(const CompareArguments& arguments) {
     throw Error(ErrorKind::usage, "--merge and --dry-run: nothing is trained, so there is nothing to plan");
   if (options.merge && !arguments.max_memory.empty())
     throw Error(ErrorKind::usage, "--merge and --max-memory: nothing is trained, so there is nothing to limit");
+  if (arguments.verb->count("--watch") > 0) {
+    if (arguments.dry_run)
+      throw Error(ErrorKind::usage, "--dry-run and --watch: nothing is trained, so there is nothing to watch");
+    live_port("--watch", arguments.watch);  // a wrong port is found before anything is read
+  }
   if (arguments.status && (options.merge || arguments.dry_run || !arguments.shard.empty() ||
                            !arguments.max_memory.empty() || arguments.verb->count("--watch") > 0))
     throw Error(ErrorKind::usage, "--status only looks at what all shards have done",

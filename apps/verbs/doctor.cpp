@@ -60,6 +60,7 @@ DataExamination examine_file(const DoctorOptions& options, const Common& common,
   config.label_map = question.label_map;
   if (!question.loss.empty()) config.loss = question.loss;
   config.seed = common.seed;
+  config.fold = only_fold(dataset.info());
   for (Finding& finding :
        examine_training(dataset, config, common.get_device(), [&](const std::string& words) { console.say(words); }))
     found.findings.push_back(std::move(finding));

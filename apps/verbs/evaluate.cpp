@@ -2,6 +2,7 @@
 // labels. It prints a table of the metrics per class with 95 % intervals of the means; with --json all metrics of every
 // case as well.
 #include <chrono>
+#include <filesystem>
 
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
@@ -17,7 +18,7 @@ namespace voxgrad::apps {
 namespace {
 
 struct EvaluateArguments {
-  std::string model, data, split = "test", label_map;
+  std::string model, data, split, label_map;
   double tau = 0;
   std::optional<bool> tta;
   bool clean_up = true;
@@ -39,6 +40,13 @@ std::string interval_text(const std::vector<CaseResult>& results, const char* me
   return fixed(interval.low, digits) + " .. " + fixed(interval.high, digits);
 }
 
+// Returns the fold that a model was trained for, with the dataset of this name; else nothing. In other splits of that
+// file are cases that the model has learned from.
+std::string fold_of(const std::string& model, const std::string& data) {
+  const auto name = [](const std::string& path) { return std::filesystem::path(path).filename(); };
+  return name(setting_of(model, "data")) == name(data) ? setting_of(model, "fold") : "";
+}
+
 void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
@@ -47,8 +55,16 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const data::Dataset dataset = open_dataset(
       options.data, options.label_map.empty() ? label_map_for(options.data, model.path) : options.label_map);
   data::require_labels(dataset, "an evaluation");
-  require_same_classes(model.spec, dataset.info());
-  const std::vector<std::int64_t> cases = cases_of(dataset, options.split);
+  require_same_classes(model, dataset.info());
+  const std::string split = options.split.empty() ? "test" : options.split, fold = fold_of(model.path, options.data);
+  const bool of_fold = options.split.empty() && !fold.empty();
+  if (of_fold)
+    console.say("split     the test cases of fold " + fold +
+                ", for which the model was trained (--split chooses others)");
+  else if (!fold.empty())
+    console.warn("the model was trained for fold " + fold + ": cases that it has learned from are in the split " +
+                 split);
+  const std::vector<std::int64_t> cases = of_fold ? split_of(dataset, fold).test : cases_of(dataset, split);
   Suitability suitability(model.spec, [&](const std::string& words) { console.warn(words); });
   const EvaluateOptions how{
       .needs = losses::Needs::probabilities,
@@ -72,11 +88,8 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
                       text("\n95 % interval of the mean: Dice ", interval_text(results, "dice", 4), ", HD95 ",
                            interval_text(results, "hd95", 2), " " + unit + ", NSD ", interval_text(results, "nsd", 4),
                            "\n", count_text(cases.size(), "case"), ", ", duration(seconds), "\n"));
-  Json json{{"model", model.path},
-            {"dataset", options.data},
-            {"split", options.split},
-            {"tta", mirrored},
-            {"clean_up", cleaned}};
+  Json json{{"model", model.path},         {"dataset", options.data}, {"split", split},
+            {"fold", of_fold ? fold : ""}, {"tta", mirrored},         {"clean_up", cleaned}};
   json.update(to_json(results, names));
   json["interval"] = intervals(results);
   json["seconds"] = seconds;
@@ -91,7 +104,8 @@ void add_evaluate(Program& program) {
                                 [options, &program] { evaluate(*options, program.common()); });
   verb.add_option("model", options->model, "run directory or checkpoint")->required();
   verb.add_option("data", options->data, "dataset file")->required();
-  verb.add_option("--split", options->split, "train, val, test or all");
+  verb.add_option("--split", options->split,
+                  "train, val, test or all; without it test, or the test cases of the fold of the model");
   verb.add_option("--label-map", options->label_map, "stored label:class pairs, e.g. 0:0,255:1");
   add_tau(verb, options->tau);
   add_tta_flag(verb, options->tta);

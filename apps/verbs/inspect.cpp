@@ -131,11 +131,12 @@ void inspect(const InspectOptions& options, const Common& common) {
   if (!options.augment.empty()) {
     TrainConfig wish;
     wish.augment = options.augment_options;
+    wish.fold = only_fold(dataset.info());
     write_text(options.augment, to_png(draw_augmented(dataset, make_plan(dataset, wish))));
   }
   const Split split = split_of(dataset, "");
   std::vector<std::string> warnings;
-  if (dataset.info().labelled) warnings = warnings_of(dataset, split);
+  if (dataset.info().labelled && only_fold(dataset.info()).empty()) warnings = warnings_of(dataset, split);
   if (!common.json) {
     print_text(describe(dataset.info(), print, split));
     if (!options.preview.empty()) print_text("\npreview     " + options.preview + "\n");

@@ -27,6 +27,7 @@
 #include "engine/names.h"
 #include "engine/ops.h"
 #include "nn/inference/clean_up.h"
+#include "nn/inference/preparation.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
@@ -59,13 +60,14 @@ class Predictor {
                                           "have no mean");
     }
   }
-  const nn::ModelSpec& spec() const { return models_.front().spec; }
+  const nn::Model& first() const { return models_.front(); }
+  const nn::ModelSpec& spec() const { return first().spec; }
   bool agrees() const {
     const auto same = [&](const nn::Model& model) { return model.spec.clean_up == spec().clean_up; };
     return std::all_of(models_.begin(), models_.end(), same);
   }
   nn::CleanUp clean_up() const { return agrees() ? spec().clean_up : nn::CleanUp{}; }
-  const std::string& path() const { return models_.front().path; }
+  const std::string& path() const { return first().path; }
   std::vector<std::string> paths() const {
     std::vector<std::string> result;
     for (const nn::Model& model : models_) result.push_back(model.path);
@@ -82,24 +84,27 @@ class Predictor {
   }
 
   // Returns the labels. The image is changed if there is one model.
-  Tensor operator()(const Tensor& image, const nn::PredictOptions& options, const nn::SlabSink& also = {}) const {
-    if (models_.size() == 1) {
-      const nn::SlabSink sink = [&](std::int64_t row, const Tensor& slab) {
-        if (const int signal = pending_signal()) throw Interrupted{signal};
-        if (also) also(row, slab);
-      };
+  Tensor operator()(const Tensor& image, const std::vector<double>& spacing, bool physical,
+                    const nn::PredictOptions& options, const nn::SlabSink& also = {}) const {
+    const auto apply = [&](const nn::Model& model, nn::Scores scores, auto&& segment, const nn::SlabSink& next) {
       nn::PredictOptions one = options;
-      if (!also) one.scores = nn::Scores::logits;  // saves the softmax
-      return nn::predict_in_place(models_.front(), image, one, sink);
-    }
+      one.scores = scores;
+      one.spacing = comparable_spacing(model.spec, spacing, physical);
+      return segment(model, image, one, [&](std::int64_t row, const Tensor& slab) {
+        if (const int signal = pending_signal()) throw Interrupted{signal};
+        if (next) next(row, slab);
+      });
+    };
+    if (models_.size() == 1)  // logits save the softmax
+      return apply(first(), also ? options.scores : nn::Scores::logits, nn::predict_in_place, also);
     Tensor sum = zeros(image.shape().with(-1, spec().net.classes));
-    for (const nn::Model& model : models_)
-      static_cast<void>(nn::predict(model, image, options, [&](std::int64_t row, const Tensor& slab) {
-        const Shape zero = Shape::filled(slab.dims(), 0);
-        sum.backend().copy_box(slab, zero, sum, zero.with(0, row), slab.shape(), true);
-      }));
+    const nn::SlabSink add = [&](std::int64_t row, const Tensor& slab) {
+      const Shape zero = Shape::filled(slab.dims(), 0);
+      sum.backend().copy_box(slab, zero, sum, zero.with(0, row), slab.shape(), true);
+    };
+    for (const nn::Model& model : models_) static_cast<void>(apply(model, nn::Scores::probabilities, nn::predict, add));
     sum = sum * (1.0 / static_cast<double>(models_.size()));
-    if (also) also(0, sum);
+    if (also) also(0, options.scores == nn::Scores::logits ? nn::logits_of(sum) : sum);
     const Tensor labels = argmax(sum);
     if (options.clean_up) nn::clean_up(labels, clean_up(), spec().net.classes);
     return labels;
@@ -141,12 +146,6 @@ class Prediction {
   data::PredictionHeader header(const std::string& source, bool physical, int ignore) const {
     return {predictor_.spec().class_names, ignore, join(predictor_.paths(), ", "), source, physical, style_, scores_};
   }
-  nn::PredictOptions options_for(const data::Case& one, bool physical) const {
-    return {.scores = scores_ == ScoresFile::logits ? nn::Scores::logits : nn::Scores::probabilities,
-            .spacing = comparable_spacing(predictor_.spec(), one.spacing, physical),
-            .mirror = options_.tta,
-            .clean_up = options_.clean_up};
-  }
   // Returns the labels. An error says which image it was: `name` is its file, or its dataset and its case.
   Tensor segment(const Tensor& image, const data::Case& one, bool physical, const std::string& name,
                  const nn::SlabSink& also) const;
@@ -168,7 +167,11 @@ class Prediction {
 
 Tensor Prediction::segment(const Tensor& image, const data::Case& one, bool physical, const std::string& name,
                            const nn::SlabSink& also) const try {
-  return predictor_(image, options_for(one, physical), also);
+  const bool logits = scores_ == ScoresFile::logits;
+  const nn::PredictOptions how{.scores = logits ? nn::Scores::logits : nn::Scores::probabilities,
+                               .mirror = options_.tta,
+                               .clean_up = options_.clean_up && !logits};
+  return predictor_(image, one.spacing, physical, how, also);
 } catch (const Error& error) {
   if (error.kind() != ErrorKind::model && error.kind() != ErrorKind::data) throw;
   throw Error(error.kind(), name + ": " + error.message(), error.hint());
@@ -181,7 +184,7 @@ void Prediction::dataset(const Job& job) {
       open_dataset(job.input, truth ? label_map_for(job.input, predictor_.path()) : "", truth);
   const data::DatasetInfo& info = dataset.info();
   if (truth) data::require_labels(dataset, "the evaluation of a loss");
-  if (info.labelled) require_same_classes(predictor_.spec(), info);
+  if (info.labelled) require_same_classes(predictor_.first(), info);
   const std::vector<std::int64_t> cases = cases_of(dataset, options_.split);
   const auto same = [&](std::int64_t index) {
     return info.orientations.empty() && nth(info.shapes, index) == nth(info.shapes, cases.front()) &&

@@ -94,9 +94,14 @@ Plan plan_of(TrainOptions& options, const data::Dataset& dataset, std::int64_t m
     plan = make_plan(dataset, options.config, nullptr, most_voxels);
   } else {
     const nn::Model source = nn::load_model(model_file(options.config.from));
-    adopt_settings(options.config, source.spec.net, [&](const std::string& setting) {
+    const auto given = [&](const std::string& setting) {
       return options.verb->get_option(option_name(setting))->count() > 0;
-    });
+    };
+    adopt_settings(options.config, source.spec.net, given);
+    if (given("kernels") && options.config.depth == source.spec.net.depth)
+      throw Error(ErrorKind::usage,
+                  text("--kernels ", options.config.kernels, ": a training that begins with a model has its kernels"),
+                  "leave --kernels out, or give another --depth");
     plan = make_plan(dataset, options.config, &source.spec, most_voxels);
     plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
   }
@@ -273,10 +278,9 @@ std::optional<int> port_of(const TrainOptions& options) {
 // The plan of a run that goes on. Settings that the dataset cannot have come from a damaged file, for it had them once.
 Plan plan_again(const data::Dataset& dataset, const TrainConfig& config, const TensorFile& last,
                 const std::string& checkpoint) try {
-  if (config.from.empty()) return make_plan(dataset, config);
   const auto model = last.metadata.find("model");
   if (model == last.metadata.end()) throw Error(ErrorKind::usage, "no `model` in its metadata");
-  const nn::ModelSpec own = nn::parse_spec(model->second);  // what a model gave to the run is in it
+  const nn::ModelSpec own = nn::parse_spec(model->second);  // what the rules or another model gave to the run is in it
   return make_plan(dataset, config, &own);
 } catch (const Error& error) {
   if (error.kind() != ErrorKind::usage) throw;
@@ -284,7 +288,7 @@ Plan plan_again(const data::Dataset& dataset, const TrainConfig& config, const T
 }
 
 // A run goes on with the settings that it began with.
-void resume(const TrainOptions& options, const Program& program) {
+void resume(const TrainOptions& options, std::optional<int> port, const Program& program) {
   visit_settings(options.config, [&](const std::string& name, const auto&, const char*) {
     const CLI::Option* option = options.verb->get_option_no_throw(option_name(name));
     if (name != "data" && option != nullptr && option->count() > 0) refuse_change(option_name(name), options.resume);
@@ -306,13 +310,14 @@ void resume(const TrainOptions& options, const Program& program) {
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
   Plan plan = plan_again(dataset, config, last, checkpoint);
   options.limit_cache(plan);
-  run(dataset, plan, std::move(directory), true, port_of(options), program);
+  run(dataset, plan, std::move(directory), true, port, program);
 }
 
 void train(TrainOptions& options, const Program& program) {
   const Clock::time_point start = Clock::now();
+  const std::optional<int> port = port_of(options);
   options.limit_memory(program.common().get_device());
-  if (!options.resume.empty()) return resume(options, program);
+  if (!options.resume.empty()) return resume(options, port, program);
   TrainConfig& config = options.config;
   if (config.data.empty())
     throw Error(ErrorKind::usage, "train: no dataset given", "voxgrad train FILE.h5 --loss dice_ce -o RUN");
@@ -332,10 +337,11 @@ void train(TrainOptions& options, const Program& program) {
     std::tie(plan, costs) = fit(dataset, options, start, program.common());
   else if (options.dry_run && options.most_memory == 0)
     costs = measure(dataset, plan, device, 0);
+  require_validations(plan);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory
-  run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false,
-      port_of(options), program);
+  run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false, port,
+      program);
 }
 
 }  // namespace
@@ -345,15 +351,18 @@ void add_train(Program& program) {
   CLI::App& verb = program.verb("train", "train a U-Net", [options, &program] { train(*options, program); });
   options->verb = &verb;
   add_settings(verb, options->config);
-  verb.add_option("-o,--out", options->out, "run directory (default: runs/DATASET-LOSS)");
-  verb.add_option("--resume", options->resume, "go on with the run in this directory")->configurable(false);
+  CLI::Option* out = verb.add_option("-o,--out", options->out, "run directory (default: runs/DATASET-LOSS)");
+  CLI::Option* resume = verb.add_option("--resume", options->resume, "go on with the run in this directory");
+  resume->configurable(false)->excludes(out);
   verb.add_option("--time", options->time,
                   "the time that all may take, e.g. 90s, 20min or 2h: the steps are as many as fit");
   verb.add_option("--max-memory", options->max_memory,
                   "the memory that all may take, e.g. 2GiB or 800MiB: batch and patch are made smaller until they fit");
   add_watch_flag(verb, options->watch);
   verb.add_flag("--dry-run", options->dry_run, "print the plan with its reasons, the memory and the time, and stop")
-      ->configurable(false);
+      ->configurable(false)
+      ->excludes(resume)
+      ->excludes(verb.get_option("--watch"));
 }
 
 }  // namespace voxgrad::apps

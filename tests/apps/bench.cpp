@@ -1,4 +1,5 @@
 // `voxgrad bench` on tiny inputs: the keys that scripts read, and that what it writes belongs together.
+#include <algorithm>
 #include <cmath>
 
 #include "apps/benchmark/benchmark.h"
@@ -135,7 +136,13 @@ TEST_CASE("layers of a network: extents follow the poolings, operations are coun
 }
 
 TEST_CASE("conv: every layer in its passes; --explain says the kernel without a time") {
-  const Json timed = bench_json(tiny("conv")), explained = bench_json(tiny("conv", {"--explain"}));
+  std::vector<std::string> words = tiny("conv");
+  const Json timed = bench_json(words);
+  CHECK(contains(program({"bench", "conv", "--explain", "--repeats", "2"}).err, "--repeats excludes --explain"));
+  const auto repeats = std::find(words.begin(), words.end(), "--repeats");
+  words.erase(repeats, repeats + 2);
+  words.push_back("--explain");
+  const Json explained = bench_json(words);
   CHECK(timed.size() == 8 * 3 - 1);  // nobody asks for the gradient of the image
   REQUIRE(explained.size() == timed.size());
   for (std::size_t i = 0; i < timed.size(); ++i) {

@@ -2,6 +2,7 @@
 #include "apps/training/clean_up_choice.h"
 
 #include "apps/program/json.h"
+#include "apps/program/signals.h"
 #include "apps/training/checkpoint.h"
 #include "data/writer.h"
 #include "tests/apps/support.h"
@@ -142,4 +143,12 @@ TEST_CASE("a training stores the clean-up in its best model, says what it gains,
   CHECK(spec(plain + "/best.safetensors").clean_up == nn::CleanUp{});
   CHECK(bytes_of(plain + "/metrics.csv") == bytes_of(run + "/metrics.csv"));  // validations are without it
   CHECK(program(small_training(data, folder.file("no"), {"--clean-up", "some"})).code == 2);
+}
+
+TEST_CASE("a signal ends the choice before its next case") {
+  const Folder folder;
+  const data::Dataset dataset = dataset_of(folder, {{".11.", ".11."}, {".11.", ".11."}}, {"background", "a"});
+  const SignalGuard guard;
+  ::raise(SIGINT);
+  CHECK_THROWS_AS(choose_clean_up(reader(2), dataset, dataset.split("all")), Interrupted);
 }

@@ -1,6 +1,8 @@
 // Patch, levels and poolings from the shapes of the cases: each rule at the sizes where it begins to act.
 #include "apps/training/geometry.h"
 
+#include <random>
+
 #include "tests/test.h"
 
 using namespace voxgrad;
@@ -86,4 +88,31 @@ TEST_CASE("a wished patch is taken as it is or refused with one that fits") {
   const std::string message = test::error_of([] { plan({{256, 256}}, {1, 1}, {{100, 100}, 0}); });
   CHECK_MESSAGE(test::contains(message, "--patch 100x100: the poolings of depth 4 need multiples of 8x8"), message);
   CHECK(test::contains(message, "use --patch 96x96"));
+}
+
+TEST_CASE(
+    "patch and depth that the rules chose give the same network when they are asked for, as by a run that goes on") {
+  const auto same = [](const std::vector<Shape>& shapes, const std::vector<double>& spacing, const GeometryWish& wish) {
+    const Geometry first = plan(shapes, spacing, wish);
+    GeometryWish again = wish;
+    again.patch = first.patch;
+    again.depth = first.depth;
+    const Geometry second = plan(shapes, spacing, again);
+    CHECK(second.patch == first.patch);
+    CHECK(second.strides == first.strides);
+    CHECK(second.kernels == first.kernels);
+  };
+  same({{32, 96}}, {1, 1}, {});  // one axis has no room for the last pooling
+  same({{20, 96}}, {1, 1}, {});
+  same({{10, 216, 256}}, {10, 1.56, 1.56}, {});
+  std::mt19937 draw(7);
+  const auto number = [&](int from, int to) { return std::uniform_int_distribution<int>(from, to)(draw); };
+  for (int i = 0; i < 2000; ++i) {
+    Shape shape;
+    std::vector<double> spacing;
+    for (int dims = number(2, 3); shape.dims() < dims; spacing.push_back(0.5 * number(1, 12)))
+      shape.push_back(number(1, number(0, 1) == 0 ? 40 : 600));
+    CAPTURE(shape);
+    same({shape, shape}, spacing, {.slices = shape.dims() == 3 && number(0, 3) == 0});
+  }
 }

@@ -98,3 +98,52 @@ TEST_CASE(
   REQUIRE_MESSAGE(compared.code == 0, compared.err);
   CHECK(Json::parse(bytes_of(out + "/results.json"))["datasets"][0]["used"]["settings"]["deep_supervision"] == false);
 }
+
+TEST_CASE("a file that has folds alone is inspected and examined; a training says which option chooses one") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {9, {32, 32}, 1});
+  contents.splits.clear();
+  for (data::Case& one : contents.cases) one.group.clear();
+  for (std::int64_t fold = 0; fold < 3; ++fold)
+    for (std::int64_t index = 0; index < 9; ++index)
+      contents.splits[text("fold_", fold, index % 3 == fold ? "/val" : "/train")].push_back(index);
+  const std::string path = folder.file("folds.h5");
+  data::write_dataset(path, contents);
+  CHECK(only_fold(data::Dataset::open(path).info()) == "0/3");
+  CHECK(only_fold(data::Dataset::open(phantom_file(folder, "nuclei2d", 4, {32, 32})).info()).empty());
+  const Outcome inspected = program({"inspect", path, "--json"});
+  REQUIRE_MESSAGE(inspected.code == 0, inspected.err);
+  CHECK(!contains(inspected.out, "nothing to learn"));
+  CHECK(program({"inspect", path, "--augment", folder.file("sheet.png")}).code == 0);
+  const Outcome refused = program({"train", path, "--steps", "2", "-o", folder.file("run")});
+  CHECK(refused.code == 3);
+  CHECK_MESSAGE(contains(refused.err, "give --fold 0/3"), refused.err);
+  const Outcome examined = program({"doctor", path, "--json"});
+  CHECK_MESSAGE((examined.code == 0 || examined.code == 8), examined.err);
+  CHECK_MESSAGE(contains(examined.out, "memorising"), examined.out);
+}
+
+TEST_CASE("a base above the usual limit of channels raises it, and the widths of a model go with its base") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 4, {16, 16}));
+  TrainConfig config;
+  config.base = 512;
+  config.depth = 2;
+  CHECK(make_plan(dataset, config).model.net.max_channels == 512);
+  nn::ModelSpec source;
+  source.net = {.dims = 2, .in_channels = dataset.info().channels, .classes = 2, .base = 4, .depth = 2};
+  source.net.widths = {4, 6};
+  config.base = 4;
+  CHECK(make_plan(dataset, config, &source).model.net.widths == source.net.widths);
+  config.base = 8;
+  CHECK(make_plan(dataset, config, &source).model.net.widths.empty());
+}
+
+TEST_CASE("a training of long, flat cases goes on with the network that it has") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 8, {32, 96}), run = folder.file("run");
+  const Outcome trained = program({"train", data, "--base", "2", "--steps", "2", "-o", run, "-q"});
+  REQUIRE_MESSAGE(trained.code == 0, trained.err);
+  const Outcome resumed = program({"train", "--resume", run, "-q"});
+  CHECK_MESSAGE(resumed.code == 0, resumed.err);
+}

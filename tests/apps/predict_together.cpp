@@ -1,8 +1,12 @@
 // Several predictions that become one: mirrored images, several models, and what is cleaned up afterwards.
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "apps/program/json.h"
+#include "data/dataset.h"
 #include "data/exchange/output.h"
+#include "data/h5/h5.h"
 #include "data/label_file.h"
 #include "engine/ops.h"
 #include "nn/inference/clean_up.h"
@@ -155,6 +159,37 @@ TEST_CASE("the runs of all folds are averaged, whether they are named one by one
     CHECK(Json::parse(outcome.out)["models"].size() == 3);
     CHECK(mask_of(folder.file("out.png")) == floats(argmax(sum * (1.0 / 3))));
   }
+  // Logits are those of the mean probabilities.
+  const std::string logits = folder.file("logits.h5");
+  REQUIRE(program({"predict", runs[0], runs[1], data, "--logits", "-o", logits}).code == 0);
+  const data::Dataset set = data::Dataset::open(data);
+  const Tensor image = set.read(0).image;
+  Tensor mean = zeros({32, 32, 2});
+  for (const std::string& run : {runs[0], runs[1]})
+    mean = mean + nn::predict_probabilities(nn::load_model(run + "/best.safetensors"), image).probabilities;
+  const data::h5::File file = data::h5::File::open(logits);
+  Tensor first = empty({1, 32, 32, 2});
+  file.array("/logits").read({0, 0, 0, 0}, first.shape(), data::h5::Element::f32, first.data<float>());
+  const std::vector<float> found = softmax(first).to_vector<float>(), wanted = (mean * 0.5).to_vector<float>();
+  REQUIRE(found.size() == wanted.size());
+  double error = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) error = std::max<double>(error, std::abs(found[i] - wanted[i]));
+  CHECK(error < 1e-5);
+  // A run is evaluated on the test cases of its fold: in the split test of the file are cases that it has learned from.
+  const auto evaluated = [&](const std::vector<std::string>& more, std::string& said) {
+    std::vector<std::string> command{"evaluate", runs[1], data, "--json"};
+    command.insert(command.end(), more.begin(), more.end());
+    const Outcome outcome = program(command);
+    said = outcome.err;
+    return Json::parse(outcome.out);
+  };
+  std::string said;
+  const Json own = evaluated({}, said);
+  CHECK(own["fold"] == "1/3");
+  CHECK_MESSAGE(contains(said, "the test cases of fold 1/3"), said);
+  CHECK(own["cases"] == Json::parse(bytes_of(runs[1] + "/run.json"))["results"]["test_cases"]);
+  CHECK(evaluated({"--split", "test"}, said)["fold"] == "");
+  CHECK_MESSAGE(contains(said, "the model was trained for fold 1/3"), said);
   // A folder that has anything else is a folder of images.
   std::filesystem::create_directories(folder.file("mixed/run"));
   std::filesystem::copy(runs.front() + "/best.safetensors", folder.file("mixed/run/best.safetensors"));

@@ -237,6 +237,15 @@ TEST_CASE("options that would do nothing: exit code 2") {
   const std::string data = phantom_file(folder, "nuclei2d", 6, {32, 32}), run = folder.file("run");
   REQUIRE(program(small_training(data, run)).code == 0);
   check_refused({"doctor", run, "--loss", "dice"}, 2, {"are for datasets", run});
+  check_refused({"train", "--resume", run, "--dry-run"}, 2, {"--resume excludes --dry-run"});
+  check_refused({"train", "--resume", run, "-o", folder.file("other")}, 2, {"--out excludes --resume"});
+  check_refused({"train", data, "--dry-run", "--watch"}, 2, {"--watch excludes --dry-run"});
+  check_refused({"train", data, "--watch", "abc"}, 2, {"--watch", "abc"});
+  check_refused({"train", data, "--from", run, "--kernels", "full"}, 2, {"--kernels full", "has its kernels"});
+  check_refused(small_training(data, folder.file("other"), {"--patience", "9"}), 2, {"--patience 9", "never takes"});
+  check_refused({"compare", data, "--losses", "ce", "--dry-run", "--watch"}, 2, {"--dry-run and --watch"});
+  check_refused({"predict", run, data, "-o", folder.file("p.h5"), "--axes", "YX"}, 2, {"--axes is for images", data});
+  CHECK(!std::filesystem::exists(folder.file("other")));
   check_refused({"report", run, "--redraw"}, 2, {"--redraw is for comparisons", run});
   check_refused({"inspect", data, "--augment-options", "none"}, 2, {"--augment sheet.png"});
   check_refused({"synth", "all", "--cases", "1", "--size", "32x32", "-o", folder.file("all")}, 2, {"--size"});
@@ -278,7 +287,7 @@ TEST_CASE("a file that is no model: exit code 4") {
   // A good model, but other data.
   const std::string other = phantom_file(folder, "organs2d", 10, {32, 32});
   check_refused({"evaluate", folder.file("run"), other}, 3,
-                {"its classes are background, liver", "those of the model are background, nucleus"});
+                {"its classes are background, liver", "best.safetensors are background, nucleus"});
   check_refused({"evaluate", folder.file("run"), data, "--split", "tets"}, 2, {"tets"});
 }
 

@@ -57,6 +57,21 @@ TEST_CASE("a run without a checkpoint may be started again, and nothing of it is
   CHECK(!std::filesystem::exists(path + "/best.safetensors"));
 }
 
+TEST_CASE("the model of a finished run is kept, although its checkpoints were removed") {
+  const test::Folder folder;
+  const std::string path = folder.file("run");
+  {
+    RunDirectory finished = RunDirectory::create(path);
+    finished.log({{"event", "start"}});
+    finished.write("run.json", R"({"exit_reason": "finished"})");
+    finished.save_best(checkpoint(1));
+  }
+  const std::string message = error_of([&] { RunDirectory::create(path); });
+  CHECK_MESSAGE(contains(message, "the model of a finished training is in it"), message);
+  CHECK(std::filesystem::exists(path + "/best.safetensors"));
+  CHECK(std::filesystem::exists(path + "/run.json"));
+}
+
 TEST_CASE("files that no training has written are not replaced, and others in the directory do not matter") {
   const test::Folder folder;
   std::filesystem::create_directory(folder.file("notes"));

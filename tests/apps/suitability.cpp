@@ -96,17 +96,18 @@ TEST_CASE("how a volume lies is compared with what the model learned") {
   CHECK(words_about(older, {lies}).empty());
 }
 
-TEST_CASE("classes are compared by name and order, and both lists are shown") {
-  nn::ModelSpec spec;
-  spec.class_names = {"background", "liver", "spleen"};
+TEST_CASE("classes are compared by name and order, and both files with their lists are shown") {
+  nn::Model model{{}, nullptr, "run/best.safetensors"};
+  model.spec.class_names = {"background", "liver", "spleen"};
   data::DatasetInfo info;
   info.path = "d.h5";
-  info.class_names = spec.class_names;
-  apps::require_same_classes(spec, info);
+  info.class_names = model.spec.class_names;
+  apps::require_same_classes(model, info);
   info.class_names = {"background", "spleen", "liver"};
-  const std::string words = error_of([&] { apps::require_same_classes(spec, info); });
+  const std::string words = error_of([&] { apps::require_same_classes(model, info); });
   CHECK(contains(words,
-                 "d.h5: its classes are background, spleen, liver; those of the model are background, liver, spleen"));
+                 "d.h5: its classes are background, spleen, liver; those of the model run/best.safetensors are "
+                 "background, liver, spleen"));
 }
 
 TEST_CASE("channels are made to fit where nothing is lost") {

@@ -119,3 +119,19 @@ TEST_CASE("a training looks at the cases that were planned") {
   CHECK(bytes_of(all + "/metrics.csv") != bytes_of(run + "/metrics.csv"));
   CHECK(program(small_training(data, folder.file("no"), {"--validate-cases", "-1"})).code == 2);
 }
+
+TEST_CASE("a training that goes by more validations than it has is refused") {
+  Plan plan = plan_of(10, 5, 4);
+  const auto refusal = [&](std::int64_t patience, const std::string& schedule) {
+    plan.config.patience = patience;
+    plan.config.schedule = schedule;
+    return error_of([&] { require_validations(plan); });
+  };
+  CHECK(refusal(0, "cosine").empty());
+  CHECK(refusal(1, "cosine").empty());
+  CHECK(contains(refusal(2, "cosine"), "--patience 2: never takes effect, because there are 2 validations"));
+  CHECK(refusal(0, "plateau").empty());
+  plan.config.validate_every = 0;
+  CHECK(contains(refusal(0, "plateau"), "--schedule plateau: never takes effect, because there is 1 validation"));
+  CHECK(refusal(0, "cosine").empty());
+}
