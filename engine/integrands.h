@@ -65,14 +65,14 @@ VOXGRAD_HOST_DEVICE inline T sq(T x) {
   return x * x;
 }
 
-// x^a for x >= 0 with 0^0 = 1. The most frequent exponents are computed as products.
+// x^a for x >= 0 with 0^0 = 1, at most 1e30 in f32. The most frequent exponents are computed as products.
 template <class T>
 VOXGRAD_HOST_DEVICE inline T power(T x, T a) {
   if (a == T(2)) return x * x;
   if (a == T(1)) return x;
   if (a == T(0)) return T(1);
   if (a == T(0.5)) return std::sqrt(x);
-  return x > T(0) ? std::pow(x, a) : T(0);
+  return x > T(0) ? std::fmin(std::pow(x, a), T(sizeof(T) == sizeof(float) ? 1e30 : 1e300)) : T(0);
 }
 
 // a p q^(a-1) l: its limit at q = 0 is 0 because l ~ q.

@@ -13,8 +13,9 @@ namespace voxgrad::losses {
 namespace {
 
 Function build(Parameters& with) {
-  const double least =
-      -std::log(with.number("threshold", 0.7, 1e-6, 1, "probability from which on a voxel is left out; 1 is ce"));
+  const double threshold =
+      with.number("threshold", 0.7, 1e-6, 1, "probability from which on a voxel is left out; 1 is ce");
+  const double least = threshold < 1 ? -std::log(threshold) : -1;  // of ce every voxel counts, also one with l = 0
   return [=](const LossInput& in) {
     const auto [L, count] = in.integrals(row(Integrand::nll_above, least), row(Integrand::weight_above, least));
     return in.mean_of_voxels(L, count);

@@ -221,7 +221,8 @@ void Module::load_state(const std::vector<NamedTensor>& state) {
   for (const NamedTensor& entry : state)
     if (given.count(entry.name) > 0 && !entry.name.ends_with(kPytorchCounter))
       refuse(text("\"", entry.name, "\" is left over: this network has no such tensor"));
-  for (const auto& [target, source] : copies) copy_into(target, from_pytorch(source));
+  for (const auto& [target, source] : copies)
+    copy_into(target, from_pytorch(source.dtype() == DType::bf16 ? source.to(DType::f32) : source));
 }
 
 }  // namespace voxgrad::nn

@@ -1,4 +1,5 @@
 // Losses and their gradients.
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <optional>
@@ -38,7 +39,8 @@ void evaluate(const losses::Loss& loss, const voxgrad_array* given_logits, const
         ", must be 0 .. 1");
   context.progress = full(Shape(), options.progress, DType::f64);
   if (options.class_fractions != nullptr)
-    context.class_fractions.assign(options.class_fractions, options.class_fractions + shape[-1]);
+    context.class_fractions.assign(options.class_fractions,
+                                   options.class_fractions + std::max<std::int64_t>(shape[-1], 2));
   std::optional<std::int64_t> ignore;
   if (options.ignore != nullptr) ignore = *options.ignore;
   labels.require_shape(labels.is_float() ? shape : shape.without(-1));

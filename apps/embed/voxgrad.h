@@ -25,7 +25,7 @@ enum voxgrad_code {
   VOXGRAD_OK = 0,
   VOXGRAD_ARGUMENT = 1, /* a call that breaks the rules of this page */
   VOXGRAD_USAGE = 2,    /* the text of a loss, or another choice, that there is not */
-  VOXGRAD_DATA = 3,     /* an image, labels or logits that do not fit, or that hold a NaN */
+  VOXGRAD_DATA = 3,     /* an image, labels or logits that do not fit; an image that holds a NaN */
   VOXGRAD_MODEL = 4,    /* a model that is damaged, or whose output is not finite */
   VOXGRAD_IO = 5,       /* a file that cannot be read */
   VOXGRAD_MEMORY = 6,
@@ -133,7 +133,7 @@ typedef struct voxgrad_loss_options {
   size_t size;
   const int64_t* ignore;         /* the label that is left out of everything; NULL: none */
   const double* spacing;         /* per spatial axis, for losses of distances; NULL: 1 */
-  const double* class_fractions; /* per class, for weights=inverse, sqrt and median; NULL: unknown */
+  const double* class_fractions; /* per class (of a sigmoid: two), for weights=inverse, sqrt, median; NULL: unknown */
   double progress;               /* 0 .. 1, the share of the training that is done, for losses with a schedule */
 } voxgrad_loss_options;
 

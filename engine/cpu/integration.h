@@ -19,15 +19,17 @@ inline V sq(V x) {
   return x * x;
 }
 
-// x^a for x >= 0 with 0^0 = 1.
+// x^a for x >= 0 with 0^0 = 1. In f32 it ends at 1e30, so that sums over voxels stay finite.
 template <class T>
 inline Vec<T> power(Vec<T> x, T a) {
+  constexpr T kMost = sizeof(T) == 4 ? T(69) : T(690);  // of the exponent
   if (a == T(2)) return x * x;
   if (a == T(1)) return x;
   if (a == T(0)) return splat(T(1));
   if (a == T(0.5)) return sqrt_of(x);
   const auto positive = x > std::numeric_limits<T>::min();
-  return positive ? exp_of(a * log_of(positive ? x : splat(T(1)))) : Vec<T>{};
+  const Vec<T> exponent = a * log_of(positive ? x : splat(T(1)));
+  return positive ? exp_of(exponent < kMost ? exponent : splat(kMost)) : Vec<T>{};
 }
 template <class T>
 inline Vec<T> focal_slope(Vec<T> p, Vec<T> q, Vec<T> l, T a) {

@@ -56,6 +56,10 @@ LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& 
   check(logits.defined() && logits.dims() >= 3, options.loss, ": logits must be [N, *S, C], got ", logits);
   require_spacing(options.loss, context.spacing, logits.dims() - 2, logits.extent(0));
   integrate_.ignore = options.ignore >= 0 ? options.ignore : context.ignore;
+  if (soft_labels() && integrate_.ignore >= 0 && integrate_.ignore < std::max(channels(), 2))
+    throw Error(ErrorKind::usage,
+                text(options.loss, ": ignore=", integrate_.ignore, " is a class of label probabilities"),
+                "give labels, or make all probabilities of the voxels 0 that are to be ignored");
   weights_ = weights_of(options, context, channels());
 }
 

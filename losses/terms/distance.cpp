@@ -24,7 +24,7 @@ std::function<Integral(const LossInput&)> hausdorff_term(Parameters& with) {
           .is("threshold");
   const auto powered = [=](const Tensor& d, const Tensor& mask) {
     const Tensor used = foreground ? d * mask : d;
-    return alpha == 2 ? square(used) : pow(used, alpha);
+    return alpha == 2 ? square(used) : clamp(pow(used, alpha), 0, 1e30);  // f32 ends at 3e38
   };
   return [=](const LossInput& in) {
     const NoGrad constant;

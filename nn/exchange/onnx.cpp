@@ -277,12 +277,21 @@ void save_onnx(const std::string& path, const Model& model, const OnnxOptions& o
   check(model.net != nullptr, "save_onnx: the model has no network");
   const UNetConfig& net = model.net->config();
   const Normalisation& normalisation = model.spec.normalisation;
-  if (options.normalise && (normalisation.kind == Normalisation::Kind::zscore_mask ||
-                            (model.spec.preparation.crop && normalisation.of_each_image())))
+  const Preparation& preparation = model.spec.preparation;
+  const char* remedy = "write the file without the normalisation; its metadata say how images are prepared";
+  if (options.normalise &&
+      (normalisation.kind == Normalisation::Kind::zscore_mask || (preparation.crop && normalisation.of_each_image())))
     throw Error(
         ErrorKind::usage,
         "save_onnx: the statistics of this model are those of a part of each image, which the graph does not cut out",
-        "write the file without the normalisation; its metadata say how images are prepared");
+        remedy);
+  if (options.normalise && !preparation.spacing.empty() &&
+      (normalisation.of_each_image() || !normalisation.low.empty()))
+    throw Error(
+        ErrorKind::usage,
+        "save_onnx: this model normalises voxels as they were measured, before it resamples them, and the graph "
+        "takes images that are resampled",
+        remedy);
   GraphWriter writer(model);
   const std::string image = options.normalise ? writer.normalised("image", normalisation) : std::string("image");
   const std::string scores = writer.network(image), output = options.probabilities ? "probabilities" : "logits";

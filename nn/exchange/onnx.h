@@ -20,7 +20,8 @@ struct OnnxOptions {
   bool probabilities = false;  // the output is the softmax of the logits
   // The graph begins with the normalisation of the model, so it takes the intensities of the image file. Statistics of
   // each image are those of the whole input: give images, not windows of them. Squares of the intensities must not
-  // leave the range of f32. Error(usage) for a model whose statistics are those of a part of the image.
+  // leave the range of f32. Error(usage) for a model whose statistics are those of a part of the image, or
+  // of an image before it is resampled.
   bool normalise = false;
 };
 

@@ -244,6 +244,12 @@ Tensor predict_in_place(const Model& model, const Tensor& image, const PredictOp
   if (wrong != last)
     throw Error(ErrorKind::data, text("predict: the image ", image, " is ", *wrong, " at element ", wrong - first),
                 "replace what is no number in f32, for instance by the background");
+  constexpr std::int64_t kMostOfComponents = std::int64_t{1} << 31;
+  const std::int64_t voxels = image.numel() / image.extent(-1);
+  if (options.clean_up && model.spec.clean_up != CleanUp{} && voxels >= kMostOfComponents)
+    throw Error(ErrorKind::data,
+                text("predict: the image ", image, " has ", voxels, " voxels, a clean-up takes fewer than 2^31"),
+                "leave the clean-up out, or cut the image");
   const Prepared prepared = prepare(model.spec, image, options.spacing);
   const Tensor &x = prepared.image, labels = zeros(image.shape().without(-1), DType::u8);
   const bool resampled = prepared.grid.resampled(), as_logits = options.scores == Scores::logits;

@@ -150,6 +150,11 @@ TEST_CASE("class fractions, the progress, soft labels and a single channel arriv
   const Elements<std::uint8_t> y({2, 5, 6}, mask);
   CHECK(voxgrad_loss_evaluate(context, Loss(context, "dice"), z, y, nullptr, 1, &value, nullptr) == 0);
   CHECK(value == losses::make_loss("dice")(single, mask).item());
+  options.class_fractions = fractions;  // of a sigmoid those of both labels
+  CHECK(voxgrad_loss_evaluate(context, Loss(context, "ce:weights=inverse"), z, y, &options, 1, &value, nullptr) == 0);
+  losses::Context both;
+  both.class_fractions = {0.7, 0.2};
+  CHECK(value == losses::make_loss("ce:weights=inverse")(single, mask, both).item());
 }
 
 TEST_CASE("with every voxel ignored the value is finite and the gradient 0") {

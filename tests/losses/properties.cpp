@@ -384,3 +384,17 @@ TEST_CASE("the extremes of a spacing give numbers, and a tolerance beyond the im
     CHECK(all == losses::make_loss("surface_dice:tau=100")(logits, sample.labels).item());
   }
 }
+
+TEST_CASE("the largest powers of errors and distances are finite, and a threshold of 1 leaves no voxel out") {
+  Tensor logits = from_vector<float>({1, 2, 1}, {-1e4F, 0}), labels = from_vector<std::uint8_t>({1, 2}, {1, 1});
+  logits = reshape(logits, {1, 1, 2, 1});
+  labels = reshape(labels, {1, 1, 2});
+  const auto value = [&](const std::string& text) { return losses::make_loss(text)(logits, labels).item(); };
+  CHECK(value("exp_log:w_dice=0,w_ce=1,gamma_ce=4,weights=1/1") == doctest::Approx(0.5e16).epsilon(1e-3));
+  CHECK(value("exp_log:w_dice=0,w_ce=1,gamma_ce=10,weights=1/1") > 1e29);
+  logits.data<float>()[0] = 1e4F;
+  CHECK(value("topk_threshold:threshold=1") == doctest::Approx(value("ce")));
+  const Tensor wide = zeros({1, 1, 8192, 1}), dot = zeros({1, 1, 8192}, DType::u8);
+  dot.data<std::uint8_t>()[0] = 1;
+  CHECK(std::isfinite(losses::make_loss("hausdorff_dt:alpha=10")(wide, dot).item()));
+}

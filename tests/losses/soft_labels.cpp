@@ -123,3 +123,13 @@ TEST_CASE("soft labels of another shape, or that are no probabilities, are refus
     CHECK_MESSAGE(test::contains(message(full({1, 4, 5, 1}, value)), "add up to 1"), value);
   CHECK(message(full({1, 4, 5, 1}, 0.3)) == message(full({1, 4, 5, 2}, 0.5)));  // no error
 }
+
+TEST_CASE("a class of label probabilities cannot be ignored, for half of the losses would still see it") {
+  Random random(5);
+  const Sample sample = test::draw_sample(random, {1, 4, 5, 3});
+  for (const char* name : {"dice", "dml", "ace", "ce"}) {
+    const losses::Loss loss = losses::make_loss(std::string(name) + ":ignore=1");
+    const std::string message = test::error_of([&] { return loss(sample.logits, one_hot(sample.labels, 3)); });
+    CHECK_MESSAGE(test::contains(message, std::string(name) + ": ignore=1 is a class of label probabilities"), message);
+  }
+}

@@ -157,6 +157,17 @@ TEST_CASE("state goes round through load_state, in any order and type, flat or n
   }
 }
 
+TEST_CASE("weights that are stored as bf16 are loaded") {
+  const Pair source;
+  std::vector<NamedTensor> state = source.state(), rounded = state;
+  for (NamedTensor& entry : state) entry.tensor = entry.tensor.to(DType::bf16);
+  for (std::size_t i = 0; i < state.size(); ++i) rounded[i].tensor = state[i].tensor.to(DType::f32);
+  Pair narrow, wide;
+  narrow.load_state(state);
+  wide.load_state(rounded);
+  CHECK(test::same_bits(narrow.flat_parameters(), wide.flat_parameters()));
+}
+
 TEST_CASE("load_state names what does not fit and leaves the module as it was") {
   Pair net;
   const Tensor before = net.flat_parameters().clone();

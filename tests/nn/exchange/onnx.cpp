@@ -218,3 +218,12 @@ TEST_CASE("the metadata say how images are prepared and what the outputs mean") 
   CHECK(inside.nodes[0].op == "Sub");
   CHECK(inside.nodes[1].output == "normalised");
 }
+
+TEST_CASE("a normalisation of voxels as they were measured is refused where the graph takes resampled ones") {
+  Model model = model_of({.base = 2, .depth = 2});
+  model.spec.normalisation.kind = nn::Normalisation::Kind::zscore_case;
+  CHECK(written(model, {.normalise = true}).metadata.at("normalised_inside") == "true");
+  model.spec.preparation.spacing = {1, 1};
+  CHECK(contains(error_of([&] { written(model, {.normalise = true}); }), "before it resamples them"));
+  CHECK(written(model).metadata.at("normalised_inside") == "false");
+}
