@@ -17,7 +17,6 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr std::int64_t kMostCases = 24;
 constexpr std::int64_t kLargest = 1024;        // pixels of a side
 constexpr std::size_t kMostBytes = 3'300'000;  // of all pictures of a page; base64 makes a third more of them
 constexpr std::array kNames{"image", "truth", "prediction"};
@@ -89,7 +88,9 @@ RunPictures draw_run(const RunRecord& run, const std::vector<Colour>& colours, c
                                                                : split.train;
   pictures.split = !split.val.empty() ? "validation" : !split.test.empty() ? "test" : "training";
   std::vector<std::int64_t> cases;
-  for (const std::int64_t i : evenly(kMostCases, std::ssize(all))) cases.push_back(nth(all, i));
+  const std::int64_t validated = split.val.empty() ? kMostPictured : run.config.validate_cases,
+                     count = std::clamp<std::int64_t>(validated, 1, kMostPictured);
+  for (const std::int64_t i : evenly(count, std::ssize(all))) cases.push_back(nth(all, i));
   pictures.cases = std::ssize(all);
   pictures.looked_at = std::ssize(cases);
   const nn::Model model = nn::load_model(run.file("best.safetensors"), device);

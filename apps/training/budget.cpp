@@ -19,7 +19,8 @@ namespace {
 
 constexpr int kLeastMeasured = 3;  // steps
 constexpr int kWarmSteps = 4;      // memory is allocated in the first ones, and a card records its graph
-constexpr double kReport = 1;      // seconds: the page and the pictures at the end
+constexpr double kPage = 1;        // seconds: the page and the pictures at the end, beside the predictions for it
+constexpr int kMostFailed = 20;    // steps that are left out, as --on-nan allows
 // What no measured step has: the files of the run, the page and its pictures. Ten trainings of 30 to 180 MiB had 1 to
 // 13 MiB more than was planned without it (tests/benchmarks/memory.py).
 constexpr std::int64_t kBytesOfFiles = std::int64_t{10} << 20;
@@ -40,21 +41,51 @@ double time_of(F&& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Returns the seconds that evaluate({..}) takes with all of these cases, by those of the one in the middle. The network
-// sees resampled voxels.
+struct Enough {
+  double share;  // of the windows, that are done
+};
+
+// Returns the seconds that evaluate(cases, progress) takes with all of these cases, by those of one. The network sees
+// resampled voxels.
 template <class F>
 double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
-                       F&& evaluate) {
+                       double limit, const std::function<void()>& progress, F&& evaluate) {
   if (cases.empty()) return 0;
   const auto voxels_of = [&](std::int64_t index) {
     return static_cast<double>(resampled_extents(model, dataset.info(), index).numel());
   };
   double voxels = 0;
   for (const std::int64_t index : cases) voxels += voxels_of(index);
-  const std::int64_t middle = nth(cases, std::ssize(cases) / 2);
-  const auto one = [&] { evaluate(std::vector{middle}); };
-  one();  // the first one allocates
-  return time_of(one) * voxels / voxels_of(middle);
+  const auto smaller = [&](std::int64_t a, std::int64_t b) { return voxels_of(a) < voxels_of(b); };
+  const std::int64_t chosen =
+      limit > 0 ? nth(cases, std::ssize(cases) / 2) : *std::max_element(cases.begin(), cases.end(), smaller);
+  const auto one = [&] {
+    double share = 1;
+    const auto start = std::chrono::steady_clock::now();
+    const auto seconds = [&] {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
+    try {
+      evaluate(std::vector{chosen}, [&](double done) {
+        progress();
+        if (limit > 0 && done < 1 && seconds() > limit) throw Enough{done};
+      });
+    } catch (const Enough& part) {
+      share = part.share;
+    }
+    return seconds() / share;
+  };
+  double seconds = one();
+  if (limit == 0 || seconds < limit) seconds = one();  // the first one has allocated
+  return seconds * voxels / voxels_of(chosen);
+}
+
+// What the page of a run takes, which segments validation cases; three of them again.
+double page_seconds(const Plan& plan, const Costs& costs, double share) {
+  if (plan.val.empty()) return kPage;
+  const auto all = static_cast<double>(plan.val.size());
+  const double cases = std::min(share * all, static_cast<double>(kMostPictured)) + std::min(all, 3.0);
+  return kPage + cases / all * std::max(costs.clean_up, costs.validation);
 }
 
 }  // namespace
@@ -69,8 +100,14 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
     plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, progress,
                          [](const std::string&) {});
   Trainer trainer(dataset, plan, device);
+  int failed = 0;
   const auto step = [&] {
-    trainer.step();
+    try {
+      trainer.step();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::diverged || plan.on_nan == OnNan::stop || ++failed > kMostFailed) throw;
+      trainer.skip();
+    }
     progress();
   };
   for (int i = 0; i < kWarmSteps; ++i) step();
@@ -91,14 +128,20 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   model.net->train(false);
   using Cases = std::vector<std::int64_t>;
   const auto time = [&](const Cases& cases, const auto& evaluate) {
-    return evaluation_time(plan.model, dataset, cases, evaluate);
+    return evaluation_time(plan.model, dataset, cases, measured, progress, evaluate);
+  };
+  const auto evaluate = [&](const Cases& cases, const nn::Progress& of_windows, EvaluateOptions how) {
+    how.progress = of_windows;
+    evaluate_cases(model, dataset, cases, how);
   };
   costs.validation =
-      time(plan.val, [&](const Cases& cases) { evaluate_cases(model, dataset, cases, {.mirror = false}); });
-  costs.test = time(plan.test,
-                    [&](const Cases& cases) { evaluate_cases(model, dataset, cases, {losses::Needs::probabilities}); });
+      time(plan.val, [&](const Cases& cases, const nn::Progress& p) { evaluate(cases, p, {.mirror = false}); });
+  costs.test = time(plan.test, [&](const Cases& cases, const nn::Progress& p) {
+    evaluate(cases, p, {losses::Needs::probabilities});
+  });
   if (plan.chooses_clean_up())
-    costs.clean_up = time(plan.val, [&](const Cases& cases) { choose_clean_up(model, dataset, cases); });
+    costs.clean_up =
+        time(plan.val, [&](const Cases& cases, const nn::Progress& p) { choose_clean_up(model, dataset, cases, p); });
   const std::int64_t to_come = bytes_to_come(plan, trainer.loader().kept());
   costs.memory = peak_memory_bytes() + to_come + kBytesOfFiles;
   costs.tensors = static_cast<std::int64_t>(pool.statistics().peak) + (device == Device::cpu ? to_come : 0);
@@ -108,7 +151,7 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
 double seconds_of(const Plan& plan, const Costs& costs) {
   return costs.step * static_cast<double>(plan.steps) + costs.epoch * static_cast<double>(plan.epoch_of(plan.steps)) +
          validated_share(plan) * (costs.validation * static_cast<double>(validations(plan)) + costs.clean_up) +
-         costs.test + kReport;
+         costs.test + page_seconds(plan, costs, validated_share(plan));
 }
 
 void fit_time(Plan& plan, const Costs& costs, double seconds) {
@@ -116,14 +159,14 @@ void fit_time(Plan& plan, const Costs& costs, double seconds) {
     const double epoch = costs.epoch / static_cast<double>(plan.steps_per_epoch);
     return static_cast<std::int64_t>(left / (costs.step + epoch));
   };
-  const double left = seconds - costs.test - kReport,
+  const double page = page_seconds(plan, costs, least_validated_share(plan)), left = seconds - costs.test - page,
                least = least_validated_share(plan) * (costs.validation + costs.clean_up);
   const std::int64_t most = steps_in(left - least);  // with one validation
   if (most < 1)
     throw Error(ErrorKind::usage,
                 text("--time: ", fixed(seconds, 1), " s are left after the preparation, a step takes ",
                      fixed(costs.step, 2), " s, one validation with the choice of the clean-up ", fixed(least, 1),
-                     " s, the test and the report ", fixed(costs.test + kReport, 1), " s: not one step fits"),
+                     " s, the test and the report ", fixed(costs.test + page, 1), " s: not one step fits"),
                 "give more --time");
   set_steps(plan, most);
   bound_validations(plan, kValidationShare * left / std::max(validated_share(plan) * costs.validation, 1e-9));

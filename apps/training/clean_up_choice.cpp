@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "apps/program/console.h"
-#include "apps/program/signals.h"
 #include "engine/names.h"
 #include "nn/inference/clean_up.h"
 
@@ -32,7 +31,7 @@ Tensor cleaned_up(const Tensor& labels, const nn::CleanUp& how) {
 }  // namespace
 
 CleanUpChoice choose_clean_up(const nn::Model& model, const data::Dataset& dataset,
-                              const std::vector<std::int64_t>& cases) {
+                              const std::vector<std::int64_t>& cases, const nn::Progress& progress) {
   const auto classes = static_cast<std::size_t>(dataset.classes());
   const nn::CleanUp foreground{.foreground = true, .classes = std::vector<std::int64_t>(classes, 0)},
       each{.classes = std::vector<std::int64_t>(classes, 1)};
@@ -40,9 +39,7 @@ CleanUpChoice choose_clean_up(const nn::Model& model, const data::Dataset& datas
   Results cleaned, plain_each, cleaned_each;
   EvaluateOptions options;
   options.clean_up = false;
-  options.look_at = [](const data::Case&) {
-    if (const int signal = pending_signal()) throw Interrupted{signal};
-  };
+  options.progress = progress;
   options.found = [&](const data::Case& one, const Tensor& labels, const CaseResult&) {
     const losses::Scoring scoring{.classes = dataset.classes(),
                                   .ignore = dataset.info().ignore_label,

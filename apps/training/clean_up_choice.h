@@ -17,9 +17,9 @@ struct CleanUpChoice {
   std::vector<double> classes_before, classes_after;               // Dice of each foreground class
 };
 
-// Segments the cases once. The clean-up that the model has already is left out.
+// Segments the cases once. The clean-up that the model has already is left out. `progress` is as in EvaluateOptions.
 CleanUpChoice choose_clean_up(const nn::Model& model, const data::Dataset& dataset,
-                              const std::vector<std::int64_t>& cases);
+                              const std::vector<std::int64_t>& cases, const nn::Progress& progress = {});
 
 // {foreground, classes: ["liver"], val_dice: {before, after, classes: {"1": {before, after}}}}
 Json to_json(const CleanUpChoice& choice, const std::vector<std::string>& class_names);

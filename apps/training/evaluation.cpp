@@ -29,7 +29,8 @@ Tensor segment(const nn::Model& model, const data::Case& sample, const data::Dat
     return nn::predict(model, image,
                        {.spacing = comparable_spacing(model.spec, sample.spacing, info.physical),
                         .mirror = options.mirror,
-                        .clean_up = options.clean_up},
+                        .clean_up = options.clean_up,
+                        .progress = options.progress},
                        also);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::model && error.kind() != ErrorKind::data) throw;

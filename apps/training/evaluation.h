@@ -35,6 +35,7 @@ struct EvaluateOptions {
   // Is called with each case, the labels that were found and how well they fit.
   std::function<void(const data::Case&, const Tensor& labels, const CaseResult&)> found = {};
   std::optional<bool> mirror = {};  // as in nn::PredictOptions
+  nn::Progress progress = {};       // of each case, as in nn::PredictOptions
   bool clean_up = true;
 };
 // Segments the cases and compares the results with their labels. `progress` is called after each case with the number

@@ -326,6 +326,21 @@ std::string setting_of(const std::string& model_file, const char* name) {
   });
 }
 
+std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_file, const data::Dataset& dataset) {
+  const std::string fold = setting_of(model_file, "fold");
+  if (fold.empty()) return {};
+  const TensorFile file = load_tensors(model_file);
+  const auto description = file.metadata.find("description_crc32");
+  try {
+    const Split split = split_of(dataset, fold);
+    const std::uint32_t own = checksum_of_description(dataset.info(), {split.train, split.val, split.test});
+    if (description != file.metadata.end() && description->second == std::to_string(own)) return std::pair{fold, split};
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage && error.kind() != ErrorKind::data) throw;  // it has no such fold
+  }
+  return {};
+}
+
 std::string label_map_for(const std::string& dataset, const std::string& model_file) {
   if (!data::Dataset::open(dataset).info().source_label_map.empty()) return "";
   std::string map = setting_of(model_file, "label_map");

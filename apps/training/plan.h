@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/training/config.h"
@@ -83,6 +85,9 @@ std::map<int, int> parse_label_map(const std::string& text);
 data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels = true);
 // Returns a setting, which is a text, of the training of a model; empty if its file does not say it.
 std::string setting_of(const std::string& model_file, const char* name);
+// Returns the fold k/n that a model was trained for, and its cases, if the dataset is that of its training; else
+// nothing. In other splits of that dataset are cases that the model has learned from.
+std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_file, const data::Dataset& dataset);
 // Returns the --label-map that a model was trained with, for a dataset whose labels nobody has mapped yet; else
 // nothing.
 std::string label_map_for(const std::string& dataset, const std::string& model_file);

@@ -28,11 +28,12 @@ bool is_colour_picture(const Tensor& image) {
   return differ;
 }
 
-// Adds the channels of at most `most` voxels of the foreground, evenly spread; without foreground, of all voxels.
-void sample_foreground(const data::Case& one, int ignore, std::int64_t most, std::vector<std::vector<float>>& samples) {
+// Adds the channels of at most `most` voxels of the foreground, or of all, evenly spread.
+void sample_voxels(const data::Case& one, bool all, int ignore, std::int64_t most,
+                   std::vector<std::vector<float>>& samples) {
   const std::uint8_t* labels = one.label.data<std::uint8_t>();
   const std::int64_t voxels = one.label.numel(), channels = one.image.extent(-1);
-  const auto is_inside = [&](std::int64_t v) { return labels[v] != 0 && labels[v] != ignore; };
+  const auto is_inside = [&](std::int64_t v) { return all || (labels[v] != 0 && labels[v] != ignore); };
   std::int64_t count = 0;
   for (std::int64_t v = 0; v < voxels; ++v) count += is_inside(v);
   const std::int64_t step = std::max<std::int64_t>(1, (count + most - 1) / most);
@@ -97,7 +98,7 @@ PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std:
   if (!read) return facts;
   const std::int64_t count = std::min(std::ssize(cases), kMostRead);
   std::vector<double> kept;
-  std::vector<std::vector<float>> samples(static_cast<std::size_t>(info.channels));
+  std::vector<std::vector<float>> samples(static_cast<std::size_t>(info.channels)), everywhere = samples;
   facts.colour = true;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t index = nth(cases, i * std::ssize(cases) / count);
@@ -106,10 +107,12 @@ PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std:
     facts.boxes.push_back(nn::nonzero_box(one.image).extents);
     kept.push_back(static_cast<double>(facts.boxes.back().numel()) / static_cast<double>(one.label.numel()));
     facts.colour = facts.colour && is_colour_picture(one.image);
-    sample_foreground(one, info.ignore_label, kMostValues / count, samples);
+    sample_voxels(one, false, info.ignore_label, kMostValues / count, samples);
+    if (samples[0].empty()) sample_voxels(one, true, info.ignore_label, kMostValues / count, everywhere);
   }
   std::nth_element(kept.begin(), kept.begin() + count / 2, kept.end());
   facts.kept = nth(kept, count / 2);
+  if (samples[0].empty()) samples = std::move(everywhere);  // no case has any foreground
   for (std::vector<float>& channel : samples) facts.foreground.push_back(foreground_of(channel));
   return facts;
 }
@@ -143,7 +146,8 @@ PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const
       reason = {reason.setting, theirs, "as the model that the training begins with"};
     };
     if (crop_is_free) adopt(result.reasons[0], config.crop, source->preparation.crop ? "on" : "off");
-    if (automatic) {
+    const std::string& unit = source->training.spacing_unit;
+    if (automatic && (unit.empty() || info.physical == (unit == "mm") || source->preparation.spacing.empty())) {
       const std::vector<double>& theirs = source->preparation.spacing;
       adopt(result.reasons[1], config.spacing, theirs.empty() ? "none" : spacing_text(theirs));
     }

@@ -116,23 +116,19 @@ RunDirectory RunDirectory::create(const std::string& path) {
   if (code) fail("cannot make the run directory", path, code.value());
   const bool had_log = exists(path);
   // The lock is taken first: of two processes that start at once, one makes the run and the other is refused.
-  RunDirectory run(path, open_log(path, O_CREAT), true);
+  RunDirectory run(path, open_log(path, O_CREAT), false);  // until it is sure that nothing of others is in it
   if (const std::string name = run.file_of_others(had_log); !name.empty()) {
-    run.created_ = run.unused_ = false;
     if (!had_log) fs::remove(run.file("log.jsonl"), code);
     throw Error(ErrorKind::usage, "run directory " + path + ": " + name + " is there, and no training has written it",
                 "choose another directory with -o");
   }
-  if (fs::exists(run.file("last.safetensors")) || fs::exists(run.file("previous.safetensors"))) {
-    run.created_ = run.unused_ = false;
+  if (fs::exists(run.file("last.safetensors")) || fs::exists(run.file("previous.safetensors")))
     throw Error(ErrorKind::usage, "run directory " + path + ": a run is in it already",
                 "continue it with `voxgrad train --resume " + path + "`, or choose another directory with -o");
-  }
-  if (run.is_finished()) {
-    run.created_ = run.unused_ = false;
+  if (run.is_finished())
     throw Error(ErrorKind::usage, "run directory " + path + ": the model of a finished training is in it",
                 "choose another directory with -o, or remove this one");
-  }
+  run.created_ = run.unused_ = true;
   run.remove_files();
   if (uninterrupted([&] { return ::ftruncate(run.log_, 0); }) != 0) fail("cannot empty", run.file("log.jsonl"), errno);
   return run;

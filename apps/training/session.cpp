@@ -240,14 +240,17 @@ TrainResult Session::finish() {
   model.net->load_state(best_weights_);
   model.net->to(device_);
   model.net->train(false);
+  const nn::Progress end_on_signal = [](double) {
+    if (const int signal = pending_signal()) throw Interrupted{signal};
+  };
   if (plan_.chooses_clean_up()) {
-    result.clean_up = choose_clean_up(model, dataset_, plan_.validated);
+    result.clean_up = choose_clean_up(model, dataset_, plan_.validated, end_on_signal);
     model.spec.clean_up = clean_up_ = result.clean_up->chosen;
     best_saved_ = attempt([&] { directory_.save_best(best_model()); });
   }
-  const EvaluateOptions how{.needs = losses::Needs::probabilities, .look_at = [](const data::Case&) {
-                              if (const int signal = pending_signal()) throw Interrupted{signal};
-                            }};
+  EvaluateOptions how;
+  how.needs = losses::Needs::probabilities;
+  how.progress = end_on_signal;
   if (!plan_.test.empty()) result.test = evaluate_cases(model, dataset_, plan_.test, how);
   if (finds_nothing(result.val_dice, foreground_mean(result.test)))
     warn(

@@ -8,6 +8,7 @@
 #include "apps/program/fields.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/transfer.h"
+#include "apps/training/validation.h"
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/ops.h"
@@ -36,6 +37,12 @@ nn::Model fresh_model(const Plan& plan, Device device) {
   return model;
 }
 
+static nn::ScheduleOptions schedule_of(const Plan& plan) {
+  nn::ScheduleOptions options = plan.schedule;
+  options.patience = plateau_patience(plan);
+  return options;
+}
+
 Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
     : plan_(plan),
       model_(fresh_model(plan, device)),
@@ -43,7 +50,7 @@ Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
       feed_(dataset, plan, device),
       loss_(losses::make_loss(plan.config.loss)),
       optimizer_(nn::make_optimizer(plan.config.optimizer, net_, plan.optimizer)),
-      schedule_(nn::make_schedule(plan.config.schedule, plan.schedule)),
+      schedule_(nn::make_schedule(plan.config.schedule, schedule_of(plan))),
       recorded_(device),
       progress_(zeros({}, DType::f64, device)),
       first_norm_(weight_norm(net_)) {
@@ -54,6 +61,9 @@ Trainer::Trainer(const data::Dataset& dataset, const Plan& plan, Device device)
 StepReport Trainer::step() {
   const TrainingBatch& batch = feed_.batch(step_);
   net_.train();
+  statistics_.clear();  // batch norm changes them before the loss is known
+  if (plan_.on_nan == OnNan::skip)
+    for (const NamedTensor& entry : net_.buffers()) statistics_.push_back(entry.tensor.clone());
   copy_into(progress_, full({}, static_cast<double>(step_) / static_cast<double>(plan_.steps), DType::f64));
   recorded_.run(constants_of(batch), [&] {
     net_.set_step(plan_.config.seed, step_);  // the random numbers of the dropout
@@ -65,6 +75,9 @@ StepReport Trainer::step() {
   feed_.look_ahead(step_ + 1);
   const double loss = recorded_.value();
   if (!std::isfinite(loss)) throw failed_at(step_, text("the loss is ", word_of(loss), " (", loss_.text(), ")"));
+  if (!statistics_.empty())  // they may be broken where the loss is not
+    if (const std::string name = broken_weight(net_); !name.empty())
+      throw failed_at(step_, "after the forward pass, " + name + " is not finite");
   const double norm = clip_gradients();
   const double lr = rate_scale_ * schedule_.rate(step_);
   optimizer_->step(lr);
@@ -94,6 +107,8 @@ Error Trainer::failed_at(std::int64_t step, const std::string& what) {
       explained(text("step ", step, " (epoch ", plan_.epoch_of(step + 1), "): ", what),
                 {plan_, net_, feed_.batch(step), step, first_norm_, rate_scale_ * schedule_.rate(step), context()});
   net_.zero_grad();
+  const std::vector<NamedTensor> buffers = net_.buffers();
+  for (std::size_t i = 0; i < statistics_.size(); ++i) copy_into(buffers[i].tensor, statistics_[i]);
   return error;
 }
 

@@ -79,9 +79,10 @@ class Trainer {
   nn::Schedule schedule_;
   std::optional<nn::Ema> ema_;
   RecordedStep recorded_;
-  Tensor progress_;       // share of the steps that are done, in one place, because a recording reads there
-  double first_norm_;     // of the weights before the first step
-  bool swapped_ = false;  // the model has the moving average of its weights
+  Tensor progress_;                 // share of the steps that are done, in one place, because a recording reads there
+  double first_norm_;               // of the weights before the first step
+  std::vector<Tensor> statistics_;  // the buffers before the last step, if it may be left out
+  bool swapped_ = false;            // the model has the moving average of its weights
   std::int64_t step_ = 0, updated_ = 0;  // the next step, and the last one that changed the weights
   double rate_scale_ = 1;
 };

@@ -71,17 +71,22 @@ std::int64_t validations(const Plan& plan) {
   return every == 0 ? 1 : (epochs + every - 1) / every;
 }
 
+std::int64_t plateau_patience(const Plan& plan) {
+  return std::clamp<std::int64_t>(validations(plan) / 5, 1, plan.schedule.patience);
+}
+
 void require_validations(const Plan& plan) {
   const std::int64_t count = plan.val.empty() ? 0 : validations(plan);
-  const bool plateau = plan.config.schedule == "plateau";
-  if (count > std::max<std::int64_t>(plan.config.patience, plateau ? 1 : 0)) return;
-  if (plan.config.patience == 0 && !plateau) return;
-  throw Error(ErrorKind::usage,
-              text(plateau ? "--schedule plateau" : text("--patience ", plan.config.patience),
-                   ": never takes effect, because there ", count == 1 ? "is " : "are ", count_text(count, "validation"),
-                   " in the whole training"),
-              text(plateau ? "" : "give a smaller --patience, or ",
-                   "say with --validate-cases how many cases are looked at after every epoch"));
+  const auto require_more_than = [&](std::int64_t least, const std::string& option, const char* remedy) {
+    if (count > least) return;
+    throw Error(ErrorKind::usage,
+                text(option, ": never takes effect, because there ", count == 1 ? "is " : "are ",
+                     count_text(count, "validation"), " in the whole training"),
+                text(remedy, "say with --validate-cases how many cases are looked at after every epoch"));
+  };
+  const std::int64_t patience = plan.config.patience;  // the first validation is the best so far, the last one the end
+  if (patience > 0) require_more_than(patience + 1, text("--patience ", patience), "give a smaller one, or ");
+  if (plan.config.schedule == "plateau") require_more_than(1, "--schedule plateau", "");
 }
 
 double validated_share(const Plan& plan) { return share_of(std::ssize(plan.validated), plan); }

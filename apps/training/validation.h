@@ -16,7 +16,8 @@
 
 namespace voxgrad::apps {
 
-inline constexpr double kValidationShare = 0.1;  // of the training, at most
+inline constexpr double kValidationShare = 0.1;    // of the training, at most
+inline constexpr std::int64_t kMostPictured = 24;  // validation cases that the page of a run chooses its pictures from
 
 // Returns at most `count` of the numbers 0 .. size - 1, evenly spread.
 std::vector<std::int64_t> evenly(std::int64_t count, std::int64_t size);
@@ -34,6 +35,8 @@ double validation_in_steps(const Plan& plan, const data::DatasetInfo& info);
 
 // Returns the number of validations of the whole training, 1 or more.
 std::int64_t validations(const Plan& plan);
+// Returns after how many validations without a rise the rate of --schedule plateau falls: a fifth of all, at most ten.
+std::int64_t plateau_patience(const Plan& plan);
 // Throws Error(usage) if the training goes by more validations than it has: by those of --patience, or of a rate that
 // falls when the Dice does not rise.
 void require_validations(const Plan& plan);

@@ -2,7 +2,6 @@
 // labels. It prints a table of the metrics per class with 95 % intervals of the means; with --json all metrics of every
 // case as well.
 #include <chrono>
-#include <filesystem>
 
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
@@ -40,13 +39,6 @@ std::string interval_text(const std::vector<CaseResult>& results, const char* me
   return fixed(interval.low, digits) + " .. " + fixed(interval.high, digits);
 }
 
-// Returns the fold that a model was trained for, with the dataset of this name; else nothing. In other splits of that
-// file are cases that the model has learned from.
-std::string fold_of(const std::string& model, const std::string& data) {
-  const auto name = [](const std::string& path) { return std::filesystem::path(path).filename(); };
-  return name(setting_of(model, "data")) == name(data) ? setting_of(model, "fold") : "";
-}
-
 void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
@@ -56,15 +48,16 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
       options.data, options.label_map.empty() ? label_map_for(options.data, model.path) : options.label_map);
   data::require_labels(dataset, "an evaluation");
   require_same_classes(model, dataset.info());
-  const std::string split = options.split.empty() ? "test" : options.split, fold = fold_of(model.path, options.data);
-  const bool of_fold = options.split.empty() && !fold.empty();
+  const auto learned = fold_of(model.path, dataset);
+  const std::string split = options.split.empty() ? "test" : options.split, fold = learned ? learned->first : "";
+  const bool of_fold = options.split.empty() && learned;
   if (of_fold)
     console.say("split     the test cases of fold " + fold +
                 ", for which the model was trained (--split chooses others)");
-  else if (!fold.empty())
+  else if (learned)
     console.warn("the model was trained for fold " + fold + ": cases that it has learned from are in the split " +
                  split);
-  const std::vector<std::int64_t> cases = of_fold ? split_of(dataset, fold).test : cases_of(dataset, split);
+  const std::vector<std::int64_t> cases = of_fold ? learned->second.test : cases_of(dataset, split);
   Suitability suitability(model.spec, [&](const std::string& words) { console.warn(words); });
   const EvaluateOptions how{
       .needs = losses::Needs::probabilities,

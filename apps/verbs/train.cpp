@@ -141,7 +141,7 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
     costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
     const auto again = [&, step = costs.step] {  // of more steps than the second time
       plan = plan_of(options, dataset);
-      costs = measure(dataset, plan, common.get_device(), 0);
+      costs = measure(dataset, plan, common.get_device(), 1);
       costs.step = step;
     };
     if (wish.augment.empty()) {

@@ -2,7 +2,6 @@
 #include "apps/training/clean_up_choice.h"
 
 #include "apps/program/json.h"
-#include "apps/program/signals.h"
 #include "apps/training/checkpoint.h"
 #include "data/writer.h"
 #include "tests/apps/support.h"
@@ -145,10 +144,9 @@ TEST_CASE("a training stores the clean-up in its best model, says what it gains,
   CHECK(program(small_training(data, folder.file("no"), {"--clean-up", "some"})).code == 2);
 }
 
-TEST_CASE("a signal ends the choice before its next case") {
+TEST_CASE("what the progress throws ends the choice within a case") {
   const Folder folder;
   const data::Dataset dataset = dataset_of(folder, {{".11.", ".11."}, {".11.", ".11."}}, {"background", "a"});
-  const SignalGuard guard;
-  ::raise(SIGINT);
-  CHECK_THROWS_AS(choose_clean_up(reader(2), dataset, dataset.split("all")), Interrupted);
+  const auto stop = [](double) { throw std::runtime_error("stop"); };
+  CHECK_THROWS_AS(choose_clean_up(reader(2), dataset, dataset.split("all"), stop), std::runtime_error);
 }

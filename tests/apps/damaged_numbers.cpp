@@ -103,7 +103,7 @@ struct DamagedRun {
   std::string data = phantom_file(folder, "organs2d", 10, {16, 16}), run = folder.file("run");
   DamagedRun() {
     const Outcome outcome = program({"train",      data,      "-o",          run,       "--base",    "2",     "--depth",
-                                     "2",          "--batch", "2",           "--steps", "40",        "--ema", "0.5",
+                                     "2",          "--batch", "2",           "--steps", "80",        "--ema", "0.5",
                                      "--schedule", "plateau", "--normalise", "dataset", "--spacing", "1.2",   "-q"});
     REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
   }

@@ -190,6 +190,10 @@ TEST_CASE("the runs of all folds are averaged, whether they are named one by one
   CHECK(own["cases"] == Json::parse(bytes_of(runs[1] + "/run.json"))["results"]["test_cases"]);
   CHECK(evaluated({"--split", "test"}, said)["fold"] == "");
   CHECK_MESSAGE(contains(said, "the model was trained for fold 1/3"), said);
+  std::filesystem::create_directory(folder.file("elsewhere"));
+  const std::string moved = folder.file("elsewhere/moved.h5");
+  std::filesystem::copy(data, moved);
+  CHECK(Json::parse(program({"evaluate", runs[1], moved, "--json"}).out)["fold"] == "1/3");
   // A folder that has anything else is a folder of images.
   std::filesystem::create_directories(folder.file("mixed/run"));
   std::filesystem::copy(runs.front() + "/best.safetensors", folder.file("mixed/run/best.safetensors"));

@@ -165,6 +165,12 @@ TEST_CASE("preparation: CT is clipped to the percentiles of the foreground, colo
   double mean = 0;
   for (const float value : inside) mean += value / static_cast<double>(inside.size());
   CHECK(std::abs(ct.mean[0] - mean) < 1e-3);
+  data::DatasetContents empty = contents;  // without any foreground the values are those of all voxels
+  for (data::Case& one : empty.cases) one.label = zeros(one.label.shape(), DType::u8);
+  const nn::Normalisation all = apps::make_plan(written(folder, "empty.h5", empty), small()).model.normalisation;
+  REQUIRE(all.high.size() == 1);
+  CHECK(all.high[0] > all.low[0]);
+  CHECK(all.deviation[0] != 1);
 
   data::DatasetContents colour = random_contents({{16, 16}, {16, 16}, {16, 16}}, 3, 2);
   colour.image_dtype = DType::u8;

@@ -70,6 +70,10 @@ TEST_CASE("the model of a finished run is kept, although its checkpoints were re
   CHECK_MESSAGE(contains(message, "the model of a finished training is in it"), message);
   CHECK(std::filesystem::exists(path + "/best.safetensors"));
   CHECK(std::filesystem::exists(path + "/run.json"));
+  std::filesystem::remove(path + "/run.json");
+  std::filesystem::create_directory(path + "/run.json");  // it cannot be read
+  CHECK(!error_of([&] { RunDirectory::create(path); }).empty());
+  CHECK(std::filesystem::exists(path + "/best.safetensors"));
 }
 
 TEST_CASE("files that no training has written are not replaced, and others in the directory do not matter") {

@@ -120,6 +120,10 @@ TEST_CASE("images are prepared as for the model if the data ask for the same kin
   CHECK(prepared_as("auto", nn::Normalisation::Kind::zscore_case).spacing == std::vector<double>{2, 2});
   CHECK(!prepared_as("off", nn::Normalisation::Kind::zscore_case).crop);
   CHECK(prepared_as("auto", nn::Normalisation::Kind::none).spacing.empty());
+  source.training.spacing_unit = "mm";
+  CHECK(prepared_as("auto", nn::Normalisation::Kind::zscore_case).spacing.size() == 2);
+  source.training.spacing_unit = "px";  // the images have millimetres
+  CHECK(prepared_as("auto", nn::Normalisation::Kind::zscore_case).spacing.empty());
 }
 
 TEST_CASE("settings of the network are those of the model unless they are given") {
