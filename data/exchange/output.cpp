@@ -24,6 +24,8 @@ Image in_place_of(const Tensor& values, const Case& place, bool physical) {
   if (place.origin.orientation.empty()) return image;
   const Turn back = turn_to_ras(place.origin.orientation).inverse();
   const Shape extents = image.extents();
+  if (place.origin.orientation.empty() || extents.dims() != 3) return image;
+  const Turn back = turn_to_ras(place.origin.orientation).inverse();
   image.values = back(values);
   image.spacing = back(place.spacing);
   if (image.affine) image.affine = back(*image.affine, extents);
@@ -40,7 +42,8 @@ Tensor stored_values(const Tensor& labels, const MaskStyle& style) {
   std::array<bool, 256> seen{};
   for (std::int64_t i = 0; i < labels.numel(); ++i) seen[from[i]] = true;
   std::map<std::int64_t, std::size_t> owner;
-  std::int64_t most = 0;
+  std::int64_t most = style.unknown;
+  for (const std::int64_t value : style.values) most = std::max(most, value);
   for (std::size_t label = 0; label < values.size(); ++label) {
     if (!seen[label]) continue;
     most = std::max(most, values[label]);

@@ -46,6 +46,11 @@ TEST_CASE("a mask has the values of its classes, in 16 bits where 8 do not hold 
     const float expected[]{0, 300, 65535};
     CHECK(wide.values.data<float>()[i] == expected[labels.data<std::uint8_t>()[i]]);
   }
+  // All masks of a set have one type, also those in which the class of the large value is absent.
+  data::write_mask(folder.file("c.png"), labels_of({5, 7}, 2), place_of(2), false, {.values = {0, 7, 1000}});
+  CHECK(data::read_image(folder.file("c.png")).element == data::h5::Element::u16);
+  data::write_mask(folder.file("d.png"), labels_of({5, 7}, 2), place_of(2), false, {.unknown = 300, .values = {0, 7}});
+  CHECK(data::read_image(folder.file("d.png")).element == data::h5::Element::u16);
 }
 
 TEST_CASE("every class has a colour, whatever the style leaves out") {
