@@ -100,6 +100,7 @@ Shape Turn::operator()(const Shape& extents) const {
 }
 
 std::vector<double> Turn::operator()(const std::vector<double>& spacing) const {
+  check(spacing.size() == 3, "Turn: a spacing of ", spacing.size(), " axes is that of no volume [Z, Y, X]");
   return {nth(spacing, axis[0]), nth(spacing, axis[1]), nth(spacing, axis[2])};
 }
 

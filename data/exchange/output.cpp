@@ -21,8 +21,6 @@ Image in_place_of(const Tensor& values, const Case& place, bool physical) {
   image.physical = physical;
   image.affine = place.affine;
   image.header = place.origin.header;
-  if (place.origin.orientation.empty()) return image;
-  const Turn back = turn_to_ras(place.origin.orientation).inverse();
   const Shape extents = image.extents();
   if (place.origin.orientation.empty() || extents.dims() != 3) return image;
   const Turn back = turn_to_ras(place.origin.orientation).inverse();
@@ -32,7 +30,8 @@ Image in_place_of(const Tensor& values, const Case& place, bool physical) {
   return image;
 }
 
-// Returns the values of a mask as they are stored, with an axis of one channel.
+// Returns the values of a mask as they are stored, with an axis of one channel. The type is that of the largest value
+// of all classes, so that all masks of a set have one.
 Tensor stored_values(const Tensor& labels, const MaskStyle& style) {
   std::array<std::int64_t, 256> values{};
   for (std::size_t label = 0; label < values.size(); ++label)

@@ -85,6 +85,14 @@ TEST_CASE("a volume is written in the order in which its file has the axes") {
       CHECK(back[row][column] == doctest::Approx((*place.affine)[row][column]));
 }
 
+TEST_CASE("a picture has no place in space, whatever its case says of its source") {
+  const Folder folder;
+  const Tensor labels = labels_of({4, 5}, 2);
+  data::write_mask(folder.file("a.png"), labels, place_of(2, "PSL"), false);
+  CHECK(data::read_image(folder.file("a.png")).values.to_vector<float>() == floats(labels));
+  CHECK(contains(error_of([] { data::turn_to_ras("PSL")(std::vector<double>{1, 1}); }), "a spacing of 2 axes"));
+}
+
 TEST_CASE("black and white stay so, and unknown voxels do not look like the background") {
   const Folder folder;
   Tensor labels = labels_of({4, 4}, 2);
