@@ -66,7 +66,6 @@ void merge(Discovery& all, Discovery part, const std::string& path) {
   all.label_map = std::move(part.label_map);
   if (all.channel_names.empty()) all.channel_names = std::move(part.channel_names);
   all.attributes.merge(part.attributes);
-  all.instances = all.instances || part.instances;
   std::move(part.cases.begin(), part.cases.end(), std::back_inserter(all.cases));
   std::move(part.notes.begin(), part.notes.end(), std::back_inserter(all.notes));
 }
@@ -125,6 +124,19 @@ void apply_groups(Discovery& found, const std::string& expression) {
   }
 }
 
+// With the groups of some cases alone, those of the others would be spread over the splits.
+void require_groups(const std::vector<Source>& cases) {
+  const auto has = [](const Source& source) { return !source.group.empty(); };
+  const auto with = std::find_if(cases.begin(), cases.end(), has);
+  const auto without = std::find_if_not(cases.begin(), cases.end(), has);
+  if (with == cases.end() || without == cases.end()) return;
+  throw Error(ErrorKind::data,
+              text("groups: the case ", with->id, " belongs to ", with->group, ", but nothing says to whom the case ",
+                   without->id, " belongs"),
+              "use the groups ^(patient[0-9]+|.+) or others that fit all cases, or import each path into a file of its "
+              "own");
+}
+
 // Slices of one patient in two splits make a test worthless, so numbers at the end of names are pointed at.
 void propose_groups(Discovery& found) {
   std::map<std::string, int> heads;
@@ -176,6 +188,7 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
     apply_groups(found, options.groups);
   else
     propose_groups(found);
+  require_groups(found.cases);
   return found;
 }
 

@@ -367,7 +367,7 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
     }
     if (layout != nullptr && named.empty()) {
       ++layouts[text(layout->name, " (", layout->image, ")")];
-      found.instances = found.instances || (layout->instances && options.labels);
+      source.instances = layout->instances && options.labels;
     }
     std::smatch match;
     patients = patients && std::regex_match(entry.stem, match, kPatient);

@@ -140,7 +140,7 @@ std::map<std::string, std::vector<std::int64_t>> decide_splits(const std::vector
   DatasetInfo info;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     info.case_ids.push_back(cases[i].id);
-    if (!cases[i].group.empty()) info.groups.push_back(cases[i].group);
+    if (!cases[i].group.empty()) info.groups.push_back(cases[i].group);  // all cases have one, or none has
     if (!cases[i].split.empty()) splits[cases[i].split].push_back(static_cast<std::int64_t>(i));
   }
   if (splits.empty()) return splits;

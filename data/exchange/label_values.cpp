@@ -280,6 +280,16 @@ int use_values(LabelDecision& decision, const LabelSurvey& survey, const Discove
       hint);
 }
 
+// Whether the source says that the labels are objects, for all cases or for none.
+bool has_objects(const std::vector<Source>& cases) {
+  const auto is_object = [](const Source& source) { return source.instances; };
+  const auto objects = std::find_if(cases.begin(), cases.end(), is_object);
+  const auto classes = std::find_if_not(cases.begin(), cases.end(), is_object);
+  if (objects == cases.end() || classes == cases.end()) return objects != cases.end();
+  refuse_labels(text("the masks of case ", objects->id, " are objects, those of case ", classes->id, " are classes"),
+                "use the option instances if all of them are objects, or import each path into a file of its own");
+}
+
 }  // namespace
 
 LabelDecision decide_labels(const LabelSurvey& survey, const Discovery& source, const LabelWishes& wishes) {
@@ -290,8 +300,8 @@ LabelDecision decide_labels(const LabelSurvey& survey, const Discovery& source, 
     throw Error(ErrorKind::usage, "labels: a label map, a threshold and instances exclude each other");
   LabelDecision decision;
   int classes = 2;
-  const bool objects =
-      wishes.instances || (source.instances && wishes.map.empty() && !wishes.colours && !wishes.threshold);
+  const bool said = wishes.instances || !wishes.map.empty() || wishes.colours || wishes.threshold;
+  const bool objects = said ? wishes.instances : has_objects(source.cases);
   if (wishes.border && !objects)
     throw Error(ErrorKind::usage, "labels: borders are those between objects, and the masks have none",
                 "use the option instances");

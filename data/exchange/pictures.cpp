@@ -110,7 +110,7 @@ std::vector<Source> find_folders_of_cases(const std::string& folder, const std::
 }
 
 void note_objects(Discovery& found) {
-  found.instances = true;
+  for (Source& source : found.cases) source.instances = true;
   found.notes.push_back("A case has one mask for each object; they are put together.");
 }
 
@@ -126,7 +126,6 @@ Discovery find_split_folders(const std::string& folder, const std::vector<std::s
       source.id = inside(name, source.id);
       found.cases.push_back(std::move(source));
     }
-    found.instances = found.instances || part.instances;
     for (const std::string& note : part.notes) found.notes.push_back(name + ": " + note);
   }
   return found;

@@ -17,6 +17,7 @@ struct Source {
   std::string group, split;         // the patient; "train", "val", "test"; empty if the source does not say
   std::vector<std::string> images;  // one file, or one for each channel; HDF5: PATH alone or PATH:/object
   std::vector<std::string> labels;  // none, one, or one for each object; the same
+  bool instances = false;           // the labels are objects and not classes: a file or a number for each of them
 };
 
 // How to look for cases. The defaults find what can be found without a guess.
@@ -35,7 +36,6 @@ struct Discovery {
   std::map<std::string, std::string> attributes;  // license, source, modality, citation
   std::vector<std::string> channel_names;
   std::vector<std::string> notes;  // how the folder was read, one sentence each
-  bool instances = false;          // the labels are objects and not classes: a file or a number for each of them
 };
 
 // Finds the cases in files and folders: pictures with masks, NIfTI, Decathlon, nnU-Net, HDF5 files of others. Error(io)

@@ -94,6 +94,25 @@ TEST_CASE("groups come from a regular expression, and a habit is only proposed")
   CHECK(contains(error_of([&] { discover({folder.file("")}, options); }), "no regular expression"));
 }
 
+TEST_CASE("groups of some cases alone are refused") {
+  const Folder folder;
+  for (const char* name : {"patient001_frame01.h5", "patient002_frame01.h5"}) {
+    data::h5::Writer out(made(folder.file(std::string("slices/") + name)));
+    add_array(out, "/image", {4, 5}, 100);
+    add_array(out, "/label", {4, 5}, 2);
+    out.save();
+  }
+  touch(folder, {"a.png", "a_mask.png"});
+  const std::vector<std::string> paths{folder.file("slices"), folder.file("a.png"), folder.file("a_mask.png")};
+  const std::string message = error_of([&] { discover(paths); });
+  CHECK_MESSAGE(
+      contains(message, "case patient001_frame01 belongs to patient001, but nothing says to whom the case a belongs"),
+      message);
+  data::DiscoverOptions options;
+  options.groups = "^(patient[0-9]+|.+)";
+  CHECK(discover(paths, options).cases[0].group == "a");
+}
+
 TEST_CASE("numbers that only count the cases propose no groups") {
   const Folder folder;
   touch(folder, {"cell_1.png", "cell_2.png", "cell_3.png", "cell_4.png"});

@@ -79,7 +79,7 @@ TEST_CASE("CREMI: nanometres, the largest number is no object, one of several la
   data::DiscoverOptions options;
   options.mask_folder = "/volumes/labels/clefts";
   const data::Discovery found = discover({path}, options);
-  CHECK(found.instances);
+  CHECK(found.cases[0].instances);
   const data::SourceImage read = read_source_image(found.cases[0]);
   CHECK(std::abs(read.image.spacing[0] - 40e-6) < 1e-15);
   CHECK(read_source_label(found.cases[0], read).values == std::vector<std::int32_t>(24, 0));

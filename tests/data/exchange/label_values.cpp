@@ -170,6 +170,22 @@ TEST_CASE("numbers of objects are recognised, and become one class with or witho
         std::vector<int>({2, 0, 0, 0, 0, 0, 0, 2}));
 }
 
+TEST_CASE("objects of some cases and classes of others are refused, unless all are said to be objects") {
+  data::Discovery source;
+  source.cases.resize(2);
+  source.cases[0].id = "a";
+  source.cases[1].id = "b";
+  source.cases[1].instances = true;
+  const std::vector<SourceLabel> masks{stripes({0, 1, 2}), stripes({0, 1, 2, 3})};
+  const std::string message = values_refusal(masks, {}, source);
+  CHECK_MESSAGE(contains(message, "the masks of case b are objects, those of case a are classes"), message);
+  LabelWishes wishes;
+  wishes.instances = true;
+  CHECK(decide(masks, wishes, source).instances);
+  source.cases[0].instances = true;
+  CHECK(decide(masks, {}, source).instances);
+}
+
 TEST_CASE("colours are listed with their share, and become classes, black the background") {
   const std::vector<SourceLabel> masks{stripes({0, 0xFF0000, 0x00FF00, 0xFF0000}, true),
                                        stripes({0, 255})};  // one is grey

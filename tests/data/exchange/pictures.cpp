@@ -129,8 +129,8 @@ TEST_CASE("one mask for each object: folders of cases as in DSB 2018, or folders
               {"sub/masks/c1/1.png", "sub/masks/c1/2.png", "sub/masks/c2/1.png"});
   CHECK(pairs_in(folder.file("dsb")) == Names({"c1 -> u.png v.png", "c2 -> w.png"}));
   CHECK(pairs_in(folder.file("sub")) == Names({"c1 -> 1.png 2.png", "c2 -> 1.png"}));
-  CHECK(discover({folder.file("dsb")}).instances);
-  CHECK(discover({folder.file("sub")}).instances);
+  CHECK(discover({folder.file("dsb")}).cases[1].instances);
+  CHECK(discover({folder.file("sub")}).cases[1].instances);
 }
 
 TEST_CASE("what has no partner is counted and named") {
