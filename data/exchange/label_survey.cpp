@@ -59,12 +59,9 @@ void LabelSurvey::add(const SourceLabel& label, const Shape& extents, const std:
     Count& count = counts_[value];
     count.voxels += static_cast<std::int64_t>(i - first);
     if (++count.runs == 1) count.first = id;
+    if (value >= 0 && value < std::ssize(label.palette)) palette_[value].try_emplace(nth(label.palette, value), id);
   }
-  if (!label.palette.empty()) {
-    if (indexed_ == 0) palette_ = label.palette;
-    if (palette_ != label.palette) palette_.clear();
-    ++indexed_;
-  }
+  indexed_ += label.palette.empty() ? 0 : 1;
   ++masks_;
 }
 

@@ -233,12 +233,26 @@ void keep_storable(LabelDecision& decision) {
   }
 }
 
+// An index says what its colour says, so it has one colour in all files, unless names say what the indices are.
+void require_one_palette(const LabelSurvey& survey) {
+  for (const auto& [index, colours] : survey.palette()) {
+    if (colours.size() < 2) continue;
+    const auto& [a, in_a] = *colours.begin();
+    const auto& [b, in_b] = *colours.rbegin();
+    refuse_labels(text("the index ", index, " of the palettes is ", text_of({a}), " in case ", in_a, ", but ",
+                       text_of({b}), " in case ", in_b),
+                  "give class names if the indices are classes whatever their colours are, or save all masks with one "
+                  "palette");
+  }
+}
+
 // Values that nobody explained: they are classes if they are 0, 1, 2 and so on.
 int use_values(LabelDecision& decision, const LabelSurvey& survey, const Discovery& source, const LabelWishes& wishes) {
   const Counts& counts = survey.counts();
   const std::size_t named = std::max(wishes.class_names.size(), source.class_names.size());
   const int last = counts.rbegin()->first;
   const bool from_zero = counts.begin()->first == 0;
+  if (named == 0) require_one_palette(survey);
   const auto is_named = [&](int value) { return value >= 0 && value < static_cast<int>(named); };
   if (std::all_of(counts.begin(), counts.end(), [&](const auto& c) { return is_named(c.first); }))
     return static_cast<int>(named);
@@ -257,8 +271,9 @@ int use_values(LabelDecision& decision, const LabelSurvey& survey, const Discove
     use_map(decision, map, counts, false, "the palette");
     const int classes = classes_in(map);
     for (const auto& [index, target] : map)
-      if (static_cast<std::size_t>(index) < survey.palette().size() && target != kUnknown)
-        decision.class_colours.push_back(nth(survey.palette(), index));
+      if (const auto at = survey.palette().find(index);
+          target != kUnknown && at != survey.palette().end() && at->second.size() == 1)
+        decision.class_colours.push_back(at->second.begin()->first);
     if (std::ssize(decision.class_colours) != classes) decision.class_colours.clear();
     decision.notes.push_back("The indices of the palettes are classes: " + map_text(map) + ".");
     return classes;

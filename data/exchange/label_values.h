@@ -37,15 +37,16 @@ class LabelSurvey {
   // By value; by colour if one of the masks has colours, and grey values are colours then too.
   const Counts& counts() const { return counts_; }
   bool colours() const { return colours_; }
-  // The palette that all masks share, or empty. `indexed` is true if every mask has one.
-  const std::vector<Colour>& palette() const { return palette_; }
+  // The colours of the indices that occur, of all palettes, each with the first case that has it. `indexed` is true if
+  // every mask has a palette.
+  const std::map<std::int32_t, std::map<Colour, std::string>>& palette() const { return palette_; }
   bool indexed() const { return masks_ > 0 && indexed_ == masks_; }
   bool complete() const { return complete_; }  // false: there are more values than are counted
 
  private:
   Counts counts_;
   bool colours_ = false, complete_ = true;
-  std::vector<Colour> palette_;
+  std::map<std::int32_t, std::map<Colour, std::string>> palette_;
   std::int64_t masks_ = 0, indexed_ = 0;
 };
 

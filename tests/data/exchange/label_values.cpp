@@ -223,6 +223,27 @@ TEST_CASE("a palette says that values are classes, whatever they are; 255 is unk
   CHECK(contains(values_refusal({voc, stripes({0, 3})}), "use the label map"));  // not all of them have one
 }
 
+TEST_CASE("an index that occurs has one colour in all palettes, whatever their lengths are") {
+  const Colour red{255, 0, 0}, green{0, 255, 0};
+  const auto mask = [](const std::vector<std::int32_t>& values, const std::vector<Colour>& palette) {
+    SourceLabel label = stripes(values);
+    label.palette = palette;
+    return label;
+  };
+  const SourceLabel a = mask({0, 1}, {{0, 0, 0}, red}), b = mask({0, 1}, {{0, 0, 0}, green});
+  const std::string message = values_refusal({a, b});
+  CHECK_MESSAGE(contains(message, "the index 1 of the palettes is #00ff00 in case case 1, but #ff0000 in case case 0"),
+                message);
+  CHECK(contains(message, "give class names if the indices are classes"));
+  LabelWishes wishes;
+  wishes.class_names = {"background", "cell"};
+  CHECK(decide({a, b}, wishes).class_names == wishes.class_names);
+  CHECK(decide({a, b}, wish_of_map({{0, 0}, {1, 1}})).class_names.size() == 2);
+  const LabelDecision longer = decide({a, mask({0, 1, 2}, {{0, 0, 0}, red, green, red})});
+  CHECK(longer.class_colours == std::vector<Colour>({{0, 0, 0}, red, green}));
+  CHECK(decide({a, mask({0}, {{0, 0, 0}, green})}).class_colours == std::vector<Colour>({{0, 0, 0}, red}));
+}
+
 TEST_CASE("wishes that exclude each other are refused") {
   LabelWishes wishes = wish_of_map({{0, 0}, {1, 1}});
   wishes.instances = true;
