@@ -29,14 +29,25 @@ bool all_h5(const Entries& files) {
   return !files.empty() && std::all_of(files.begin(), files.end(), [](const Entry& f) { return f.kind == Kind::hdf5; });
 }
 
+// A place of masks is for HDF5 files alone; for others it is a folder, which is not there.
+void require_no_place(const DiscoverOptions& options) {
+  if (!options.labels || options.mask_folder.empty()) return;
+  throw Error(ErrorKind::io, options.mask_folder + ": there is no such folder of masks",
+              "a place inside of files, as /label, needs paths that hold HDF5 files alone");
+}
+
 Discovery discover_folder(const std::string& folder, const DiscoverOptions& options) {
-  if (is_task(folder)) return find_task(folder, options.labels);
+  if (is_task(folder)) {
+    require_no_place(options);
+    return find_task(folder, options.labels);
+  }
   const Listing top = list(folder);
   if (all_h5(top.files) && (options.labels || top.folders.empty())) {
     Discovery found = find_h5(top.files, options);
     if (!top.folders.empty()) found.notes.push_back("The sub-folders of " + folder + " are left alone.");
     return found;
   }
+  require_no_place(options);
   return options.labels ? find_pictures(folder) : find_images(folder);
 }
 
@@ -48,6 +59,7 @@ Discovery discover_files(const std::vector<std::string>& paths, const DiscoverOp
     files.back().path = path;
   }
   if (all_h5(files)) return find_h5(files, options);
+  require_no_place(options);
   if (options.labels) return pair_files(files);
   Discovery found;
   for (const Entry& file : files) {  // the folder tells equal names apart
@@ -164,7 +176,8 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
     if (paths.size() != 1 || !is_folder(paths[0]) || !is_folder(options.mask_folder))
       throw Error(ErrorKind::usage, "a folder of masks needs one folder of images");
     found = pair_folders(paths[0], options.mask_folder);
-  } else if (options.labels && paths.size() == 2 && is_folder(paths[0]) && is_folder(paths[1]) && !is_task(paths[0])) {
+  } else if (options.labels && options.mask_folder.empty() && paths.size() == 2 && is_folder(paths[0]) &&
+             is_folder(paths[1]) && !is_task(paths[0])) {
     found = pair_folders(paths[0], paths[1]);
   } else {
     std::vector<std::string> files;

@@ -40,6 +40,21 @@ TEST_CASE("a path that is not there, an empty folder, and kinds that are not rea
   CHECK(contains(message, "dcm2niix"));
 }
 
+TEST_CASE("a folder of masks that is not there is an error, also where it may be a place in HDF5 files") {
+  const Folder folder;
+  touch(folder, {"in/images/a.png", "in/masks/a.png", "task/imagesTr/a.nii.gz", "task/labelsTr/a.nii.gz"});
+  data::DiscoverOptions options;
+  options.mask_folder = folder.file("mask");
+  for (const char* path : {"in", "task", "in/images/a.png"}) {
+    const std::string message = error_of([&] { discover({folder.file(path)}, options); });
+    CHECK_MESSAGE(contains(message, folder.file("mask") + ": there is no such folder of masks"), message);
+  }
+  CHECK(contains(error_of([&] {
+                   discover({folder.file("in/images"), folder.file("in/masks")}, options);
+                 }),
+                 "no such folder of masks"));
+}
+
 TEST_CASE("links to folders are followed once, links to nothing are errors") {
   const Folder folder, elsewhere;
   touch(elsewhere, {"b.png"});
