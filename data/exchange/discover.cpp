@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "data/exchange/layouts_detail.h"
+#include "data/format.h"
 #include "engine/error.h"
 #include "engine/io/file_rules.h"
 #include "engine/io/json.h"
@@ -203,6 +204,24 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
     propose_groups(found);
   require_groups(found.cases);
   return found;
+}
+
+bool is_dataset(const std::string& path) {
+  if (!is_file(path)) return false;
+  try {
+    if (kind_of_file(path) != Kind::hdf5) return false;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;
+    return false;  // whoever reads it says what is wrong
+  }
+  const h5::File file = h5::File::open(path);  // one that HDF5 cannot open is nothing else either
+  try {
+    const h5::Group root = file.group("/");
+    return root.has_attribute("format") && root.string_attribute("format") == kFormatName;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;  // a disk or a lack of memory says nothing about the file
+    return false;
+  }
 }
 
 }  // namespace voxgrad::data

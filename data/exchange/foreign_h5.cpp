@@ -11,7 +11,6 @@
 #include <string_view>
 
 #include "data/exchange/layouts_detail.h"
-#include "data/format.h"
 #include "engine/error.h"
 #include "engine/io/file_rules.h"
 #include "engine/io/json.h"
@@ -229,7 +228,6 @@ void read_spacing(const h5::Array& array, Image& image) {
   }
 }
 
-// The case, or one for each sample if the axes of its image have an N.
 h5::Array image_array(const h5::File& file, const std::string& object) {
   const h5::Array array = file.array(object);
   if (h5::size_of(array.element()) == 0 || array.extents().dims() < 2 || array.extents().numel() == 0)
@@ -258,23 +256,46 @@ void require_same_offset(const h5::Array& label, const h5::Array& image) {
               "cut or pad the arrays so that both begin at the same voxel, and give them the same offset");
 }
 
-void add_samples(const Source& source, const h5::File& file, const std::string& image, const std::string& given,
-                 std::vector<Source>& cases) {
-  const h5::Array array = image_array(file, image);
+[[noreturn]] void fail_sample(const h5::Array& array, std::int64_t sample, std::int64_t samples) {
+  if (samples > 0) throw Error(ErrorKind::data, text(array.where(), ": sample ", sample, " outside 0..", samples - 1));
+  throw Error(ErrorKind::data, text(array.where(), ": sample ", sample, " is named, but no axis N of samples is known"),
+              text("leave [", sample, "] out, or use the axes NYX or NYXC if that is their order"));
+}
+
+// Throws unless the label has an axis N of so many samples.
+void require_samples(const h5::File& file, const std::string& object, const std::string& given, std::int64_t samples) {
+  const h5::Array label = image_array(file, object);
+  const std::string axes = axes_of(file, object, label, given, true);
+  const std::size_t axis = axes.find('N');
+  if (axis != std::string::npos && label.extents()[static_cast<int>(axis)] == samples) return;
+  throw Error(ErrorKind::data,
+              text(label.where(), ": has the axes ", axes, " ", label.extents(), ", but its image has ", samples,
+                   " samples along the axis N"),
+              "store one label for each sample of the image, along an axis N");
+}
+
+// The case, or one for each sample if the axes of its image have an N; of a named sample that one alone.
+void add_samples(const Source& source, const h5::File& file, const H5Place& image, const std::string& label,
+                 const std::string& given, std::vector<Source>& cases) {
+  const h5::Array array = image_array(file, image.object);
   const std::string named = named_axes(array, capitals(given)), axes = named.empty() ? capitals(given) : named;
   const std::size_t axis = axes.find('N');
-  if (axis == std::string::npos || !fits(axes, array.extents().dims())) {
+  const bool stacked = axis != std::string::npos && fits(axes, array.extents().dims());
+  if (!stacked && image.sample < 0) {
     cases.push_back(source);
     return;
   }
-  const std::int64_t samples = array.extents()[static_cast<int>(axis)];
+  const std::int64_t samples = stacked ? array.extents()[static_cast<int>(axis)] : 0;
+  if (image.sample >= samples) fail_sample(array, image.sample, samples);
+  if (!label.empty()) require_samples(file, label, given, samples);
   const std::size_t digits = std::to_string(samples - 1).size();
   for (std::int64_t i = 0; i < samples; ++i) {
+    if (image.sample >= 0 && image.sample != i) continue;
     const std::string number = std::to_string(i);
     Source one = source;
     one.id += "_" + std::string(digits - number.size(), '0') + number;
     one.images[0] += "[" + number + "]";
-    for (std::string& label : one.labels) label += "[" + number + "]";
+    for (std::string& place : one.labels) place += "[" + number + "]";
     cases.push_back(std::move(one));
   }
 }
@@ -321,10 +342,11 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
     if (sample < 0)
       throw Error(ErrorKind::data, text(array.where(), ": has ", count[axis], " samples along the axis N"),
                   "name one of them, as FILE.h5:/images[0]");
-    if (sample >= count[axis])
-      throw Error(ErrorKind::data, text(array.where(), ": sample ", sample, " outside 0..", count[axis] - 1));
+    if (sample >= count[axis]) fail_sample(array, sample, count[axis]);
     start[axis] = sample;
     count[axis] = 1;
+  } else if (sample >= 0) {
+    fail_sample(array, sample, 0);
   }
   std::vector<float> values(static_cast<std::size_t>(count.numel()));
   if (label && array.element() == h5::Element::u64) {
@@ -352,17 +374,18 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
     if (is_dataset(path)) throw Error(ErrorKind::data, path + " is a dataset already: there is nothing to import");
     const h5::File file = h5::File::open(path);
     const Layout* layout = layout_of(file);
-    const std::string image = named.empty() ? image_object(file) : named;
+    const H5Place image{path, named.empty() ? image_object(file) : named, sample};
     Source source;
     source.id = entry.folder.empty() ? entry.stem : entry.folder + "/" + entry.stem;
-    source.images = {path + ":" + image};
+    source.images = {path + ":" + image.object};
+    std::string label;
     if (options.labels) {
-      const std::string label = options.mask_folder.empty() ? label_object(file, false) : options.mask_folder;
+      label = options.mask_folder.empty() ? label_object(file, false) : options.mask_folder;
       if (label.empty() || !is_array(file, label)) {
         const std::vector<std::string> objects = arrays_below(file, "/", kLevels);
         fail_objects(file, label.empty() ? "no array is called label" : "there is no array " + label, objects);
       }
-      require_same_offset(file.array(label), file.array(image));
+      require_same_offset(file.array(label), file.array(image.object));
       source.labels = {path + ":" + label};
     }
     if (layout != nullptr && named.empty()) {
@@ -372,7 +395,7 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
     std::smatch match;
     patients = patients && std::regex_match(entry.stem, match, kPatient);
     if (patients) source.group = match[1];
-    add_samples(source, file, image, options.axes, found.cases);
+    add_samples(source, file, image, label, options.axes, found.cases);
   }
   if (!patients)
     for (Source& source : found.cases) source.group.clear();
@@ -383,25 +406,3 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
 }
 
 }  // namespace voxgrad::data::exchange
-
-namespace voxgrad::data {
-
-bool is_dataset(const std::string& path) {
-  if (!exchange::is_file(path)) return false;
-  try {
-    if (kind_of_file(path) != Kind::hdf5) return false;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::data) throw;
-    return false;  // whoever reads it says what is wrong
-  }
-  const h5::File file = h5::File::open(path);  // one that HDF5 cannot open is nothing else either
-  try {
-    const h5::Group root = file.group("/");
-    return root.has_attribute("format") && root.string_attribute("format") == kFormatName;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::data) throw;  // a disk or a lack of memory says nothing about the file
-    return false;
-  }
-}
-
-}  // namespace voxgrad::data

@@ -245,6 +245,33 @@ TEST_CASE("an array of many samples is as many cases, if the axes say so") {
                  "sample 11 outside 0..10"));
 }
 
+TEST_CASE("a named sample is one case, and every sample has a label of its own") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
+    add_array(out, "/x", {11, 2, 3}, 1000, Element::u16);
+    add_array(out, "/y", {11, 2, 3}, 66, Element::u8);
+    add_array(out, "/more", {12, 2, 3}, 66, Element::u8);
+    add_array(out, "/one", {2, 3}, 2, Element::u8);
+    out.attribute("/one", "axes", std::string("YX"));
+  });
+  data::DiscoverOptions options;
+  options.axes = "NYX";
+  options.mask_folder = "/y";
+  const data::Discovery found = discover({path + ":/x[5]"}, options);
+  CHECK(ids_of(found) == Names{"a_05"});
+  CHECK(found.cases[0].images == Names{path + ":/x[5]"});
+  CHECK(found.cases[0].labels == Names{path + ":/y[5]"});
+  CHECK(contains(error_of([&] { discover({path + ":/x[11]"}, options); }), "sample 11 outside 0..10"));
+  CHECK(contains(error_of([&] { discover({path + ":/one[1]"}, images_of_h5()); }), "sample 1 is named, but no axis N"));
+  data::Source one;
+  one.images = {path + ":/one[1]"};
+  CHECK(contains(error_of([&] { read_source_image(one); }), "sample 1 is named, but no axis N"));
+  options.mask_folder = "/more";
+  CHECK(contains(error_of([&] { discover({path + ":/x"}, options); }), "NYX [12, 2, 3], but its image has 11 samples"));
+  options.mask_folder = "/one";
+  CHECK(contains(error_of([&] { discover({path + ":/x"}, options); }), "YX [2, 3], but its image has 11 samples"));
+}
+
 TEST_CASE("an array without a sample is no image, also if its other axes are long") {
   const Folder folder;
   for (const Shape& extents : {Shape{0, 4, 5, 1}, Shape{std::int64_t{1} << 40, 0, 5, 1}, Shape{0, 0, 0, 0}}) {
