@@ -134,6 +134,18 @@ bool decide_unit(const ImageSurvey& survey, const std::vector<double>& spacing, 
   return survey.physical > 0;
 }
 
+// A labelled case beside splits, but in none of them, would be used for nothing.
+void require_splits(const std::vector<Source>& cases) {
+  const auto in_none = [](const Source& one) { return one.split.empty(); };
+  const std::int64_t missing = std::count_if(cases.begin(), cases.end(), in_none);
+  if (missing == 0 || missing == std::ssize(cases)) return;
+  const Source& first = *std::find_if(cases.begin(), cases.end(), in_none);
+  throw Error(ErrorKind::data,
+              text("splits: ", missing, " of ", cases.size(), " cases are in none, as the case ", first.id, " (",
+                   first.images[0], "), the others are in train, val or test"),
+              "move them into folders train, val or test, or import them into a file of their own");
+}
+
 std::map<std::string, std::vector<std::int64_t>> decide_splits(const std::vector<Source>& cases,
                                                                std::vector<std::string>& notes) {
   std::map<std::string, std::vector<std::int64_t>> splits;
@@ -280,6 +292,7 @@ class Importer {
     }
     r.class_names = decision_.class_names;
     r.source_label_map = decision_.source_label_map;
+    if (r.labelled) require_splits(source_.cases);
     splits_ = decide_splits(source_.cases, r.notes);
     for (const auto& [name, indices] : splits_) r.splits[name] = std::ssize(indices);
   }

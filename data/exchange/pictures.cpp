@@ -117,9 +117,13 @@ void note_objects(Discovery& found) {
 // Sub-folders train, val and test, each with pairs of its own.
 Discovery find_split_folders(const std::string& folder, const std::vector<std::string>& folders) {
   Discovery found;
+  std::vector<std::string> others;
   for (const std::string& name : folders) {
     const std::string split = split_of_folder(name);
-    if (split.empty()) continue;
+    if (split.empty()) {
+      others.push_back(name);
+      continue;
+    }
     Discovery part = find_pictures(below(folder, name));
     for (Source& source : part.cases) {
       source.split = split;
@@ -128,6 +132,8 @@ Discovery find_split_folders(const std::string& folder, const std::vector<std::s
     }
     for (const std::string& note : part.notes) found.notes.push_back(name + ": " + note);
   }
+  if (!others.empty())
+    found.notes.push_back("These folders are no train, val or test and are left alone: " + join(others, ", ") + ".");
   return found;
 }
 

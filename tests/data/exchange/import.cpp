@@ -174,6 +174,27 @@ TEST_CASE("splits of the source are kept; without validation cases some training
   CHECK(dataset.split("test") == std::vector<std::int64_t>({10, 11, 12, 13}));
 }
 
+TEST_CASE("labelled cases that no split has are refused, and folders beside the splits are named") {
+  const Folder folder;
+  for (const char* split : {"train", "test", "more"}) {
+    const std::string name = std::string(split) + "/" + split + ".png";
+    write_picture(folder.file("in/images/" + name));
+    write_mask(folder.file("in/masks/" + name));
+  }
+  const std::string message = import_refusal(folder);
+  CHECK_MESSAGE(contains(message, "splits: 1 of 3 cases are in none, as the case more ("), message);
+  ImportOptions options;
+  options.discover.labels = false;
+  CHECK(import_dataset({folder.file("in/images")}, folder.file("out.h5"), options).cases == 3);
+  for (const char* split : {"train", "test", "more"}) {
+    write_picture(folder.file(std::string("two/") + split + "/images/a.png"));
+    write_mask(folder.file(std::string("two/") + split + "/masks/a.png"));
+  }
+  const ImportReport report = import_dataset({folder.file("two")}, folder.file("out.h5"));
+  CHECK(report.cases == 2);
+  CHECK_MESSAGE(contains(notes_of(report.notes), "left alone: more."), notes_of(report.notes));
+}
+
 TEST_CASE("objects in files of their own become one class, with borders a second one") {
   const Folder folder;
   write_picture(folder.file("in/c/images/c.png"), 1, {1, 6});
