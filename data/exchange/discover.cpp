@@ -156,7 +156,7 @@ void propose_groups(Discovery& found) {
   for (const Source& source : found.cases) {
     std::size_t end = source.id.size();
     while (end > 0 && std::isdigit(static_cast<unsigned char>(source.id[end - 1])) != 0) --end;
-    if (end == source.id.size() || end < 2 || source.group != "") return;
+    if (end == source.id.size() || end < 2 || source.id[end - 1] != '_' || source.group != "") return;
     ++heads[source.id.substr(0, end - 1)];
   }
   const std::size_t groups = heads.size();

@@ -132,4 +132,7 @@ TEST_CASE("numbers that only count the cases propose no groups") {
   const Folder folder;
   touch(folder, {"cell_1.png", "cell_2.png", "cell_3.png", "cell_4.png"});
   CHECK(!contains(notes_of(discover({folder.file("")}, without_labels()).notes), "groups"));
+  const Folder other;  // the expression that is proposed would not fit these
+  touch(other, {"p1-1.png", "p1-2.png", "p2-1.png", "p2-2.png"});
+  CHECK(!contains(notes_of(discover({other.file("")}, without_labels()).notes), "groups"));
 }
