@@ -15,8 +15,6 @@
 namespace voxgrad::data {
 namespace {
 
-constexpr int kUnlabelledClasses = 2;
-
 // The dataset replaces a file at its place, which must not be one that it is made of.
 void require_other_file(const std::string& out, const std::string& place) {
   std::error_code code;
@@ -180,6 +178,9 @@ void require_wishes(const ImportOptions& options, const Discovery& source) {
   for (const std::string& name : options.labels.class_names)
     if (const std::string problem = names.add(name); !problem.empty())
       throw Error(ErrorKind::usage, "class names: " + problem, "give each class a name of its own");
+  if (options.labels.class_names.size() == 1)
+    throw Error(ErrorKind::usage, "class names: only " + options.labels.class_names[0] + " is given",
+                "name two classes or more, the background first");
   const auto may_lack_axes = [](const std::string& place) {
     const std::optional<Kind> kind = kind_of_name(file_of(place));
     return kind == Kind::tiff || kind == Kind::hdf5;
@@ -288,7 +289,7 @@ class Importer {
       r.notes.insert(r.notes.end(), decision_.notes.begin(), decision_.notes.end());
     } else {
       decision_.class_names = !options_.labels.class_names.empty() ? options_.labels.class_names : source_.class_names;
-      if (std::ssize(decision_.class_names) < kUnlabelledClasses) decision_.class_names = {"background", "object"};
+      if (decision_.class_names.size() < 2) decision_.class_names = {"background", "object"};
     }
     r.class_names = decision_.class_names;
     r.source_label_map = decision_.source_label_map;

@@ -214,8 +214,12 @@ TEST_CASE("images alone make a dataset without labels") {
   ImportOptions options;
   options.discover.labels = false;
   options.spacing = {0.5, 0.25};
+  options.labels.class_names = {"tumour"};
+  CHECK(contains(import_refusal(folder, options), "class names: only tumour is given"));
+  options.labels.class_names = {"background", "tumour"};
   const ImportReport report = import_folder(folder, options);
   CHECK(!report.labelled);
+  CHECK(report.class_names == Names({"background", "tumour"}));
   const Dataset dataset = Dataset::open(folder.file("out.h5"));
   CHECK(!dataset.info().labelled);
   CHECK(dataset.info().physical);
