@@ -76,6 +76,7 @@ void require_classes(const DatasetInfo& info, const std::string& where) {
   if ((info.labelled || classes > 0) && (classes < 2 || classes > 255))
     fail_format(where, text("class_names has ", classes, " names, expected 2..255, the background first"));
   require_names(info.class_names, "class name", where);
+  if (info.ignore_label > 255) fail_format(where, text("ignore_label is ", info.ignore_label, ", expected 0..255"));
   if (info.ignore_label >= 0 && info.ignore_label < classes)
     fail_format(where,
                 text("ignore_label ", info.ignore_label, " is a class: ", nth(info.class_names, info.ignore_label)));

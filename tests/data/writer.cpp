@@ -102,6 +102,7 @@ TEST_CASE("writer: refuses what the reader would refuse, and what would be chang
                    c.splits = {{"train", {0}}, {"test", {0, 1}}};
                  }),
                  "case 0 (\"img_000\") is in train and in test"));
+  CHECK(contains(changed([](DatasetContents& c) { c.ignore_label = 300; }), "ignore_label is 300, expected 0..255"));
   CHECK(contains(changed([](DatasetContents& c) { c.cases[1].id = c.cases[0].id; }), "are both \"img_000\""));
   CHECK(contains(changed([](DatasetContents& c) { c.cases[1].group = "p"; }), "the group of case 0 is empty"));
   for (const std::vector<double>& bad : {std::vector<double>{1}, {1e10, 1e10}})
