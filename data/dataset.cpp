@@ -46,7 +46,7 @@ struct Dataset::Impl {
       : stored(std::move(found)),
         verify(options.verify),
         labels(stored.info.labelled && options.labels),
-        reader({stored.info.case_ids, [this](std::int64_t index) { return stored.label(index); }, stored.stacked,
+        reader({stored.info.case_ids, [this](std::int64_t index) { return stored.label(index); }, stored.info.stacked,
                 stored.names_ignore_label},
                options.stored_labels ? LabelRule(256, -1)
                                      : LabelRule(std::ssize(stored.info.class_names), stored.info.ignore_label,
@@ -69,7 +69,7 @@ void Dataset::Impl::verify_images() const {
   for (std::int64_t i = 0; i < cases(); ++i) {
     const Box box = stored.image(i);
     const h5::Element element = box.array.element();
-    if (!stored.stacked) crc = 0;
+    if (!stored.info.stacked) crc = 0;
     read_in_pieces(box, element, [&](Piece piece) {
       crc = crc32(piece, crc);
       if (element == h5::Element::f32)
@@ -78,7 +78,7 @@ void Dataset::Impl::verify_images() const {
         require_finite_halves({reinterpret_cast<const std::uint16_t*>(piece.data()), piece.size() / 2},
                               name(i, box.array));
     });
-    if (!stored.stacked || i + 1 == cases()) require_crc("images", box.array, crc);
+    if (!stored.info.stacked || i + 1 == cases()) require_crc("images", box.array, crc);
   }
 }
 
@@ -86,13 +86,13 @@ void Dataset::Impl::verify_probabilities() const {
   std::uint32_t crc = 0;
   for (std::int64_t i = 0; i < cases(); ++i) {
     const Box box = stored.probabilities_of(i);
-    if (!stored.stacked) crc = 0;
+    if (!stored.info.stacked) crc = 0;
     read_in_pieces(box, h5::Element::f32, [&](Piece piece) {
       crc = crc32(piece, crc);
       require_probabilities({reinterpret_cast<const float*>(piece.data()), piece.size() / sizeof(float)}, box.count[-1],
                             name(i, box.array));
     });
-    if (!stored.stacked || i + 1 == cases()) require_crc("label_probabilities", box.array, crc);
+    if (!stored.info.stacked || i + 1 == cases()) require_crc("label_probabilities", box.array, crc);
   }
 }
 
@@ -125,7 +125,7 @@ Tensor Dataset::Impl::read_label(std::int64_t index) const {
 // `label` is that of the case as read_label() returns it.
 Tensor Dataset::Impl::read_probabilities(std::int64_t index, const Tensor& label) const {
   const Box box = stored.probabilities_of(index);
-  const Tensor values = empty(stored.stacked ? box.count.without(0) : box.count);
+  const Tensor values = empty(stored.info.stacked ? box.count.without(0) : box.count);
   box.array.read(box.start, box.count, h5::Element::f32, values.data<float>());
   const std::int64_t classes = values.extent(-1);
   require_probabilities({values.data<float>(), static_cast<std::size_t>(values.numel())}, classes,

@@ -42,9 +42,12 @@ struct DatasetInfo {
   std::vector<Shape> shapes;        // [*S] of each case, as read() returns it
   std::vector<std::vector<double>> spacings;
   std::vector<std::string> orientations;  // one per case, Case::orientation; empty: the file says nothing
-  bool labelled = true;                   // whether the cases have labels
-  bool probabilities = false;             // whether they have probabilities of the classes, too
-  bool physical = true;                   // whether spacings are millimetres; false: pixels
+  // One array /images and one /labels for all cases, which have no place and no source; else /cases/<id>/image and
+  // label.
+  bool stacked = true;
+  bool labelled = true;        // whether the cases have labels
+  bool probabilities = false;  // whether they have probabilities of the classes, too
+  bool physical = true;        // whether spacings are millimetres; false: pixels
   // What the importer made of the values in the source's masks: value -> class. Empty: they were classes already.
   std::map<int, int> source_label_map;
   std::vector<Colour> class_colours;                        // of the source's masks, one per class, or empty

@@ -182,7 +182,7 @@ void turn_cases(StoredDataset& stored, const std::vector<std::optional<Affine>>&
 std::vector<std::optional<Affine>> read_cases(StoredDataset& stored) {
   const h5::File& file = stored.file;
   DatasetInfo& info = stored.info;
-  stored.stacked = false;
+  stored.info.stacked = false;
   info.case_ids = file.exists("/case_ids") ? file.array("/case_ids").read_strings() : file.children("/cases");
   if (info.case_ids.empty()) fail_format("group /cases of " + file.name(), "has no cases");
   std::vector<std::optional<Affine>> affines;
@@ -259,23 +259,23 @@ Shape StoredDataset::stored_shape(std::int64_t index) const {
 }
 
 Origin StoredDataset::origin(std::int64_t index) const {
-  return stacked ? Origin() : read_origin(file, "/cases/" + nth(info.case_ids, index));
+  return info.stacked ? Origin() : read_origin(file, "/cases/" + nth(info.case_ids, index));
 }
 
 Box StoredDataset::image(std::int64_t index) const {
-  if (stacked) return one_case(images, index, channels_first);
+  if (info.stacked) return one_case(images, index, channels_first);
   const h5::Array array = file.array("/cases/" + nth(info.case_ids, index) + "/image");
   int dims = 0;
   return whole_array(array, read_axes(array, false, dims));
 }
 
 Box StoredDataset::label(std::int64_t index) const {
-  if (stacked) return one_case(labels, index);
+  if (info.stacked) return one_case(labels, index);
   return whole_array(file.array("/cases/" + nth(info.case_ids, index) + "/label"));
 }
 
 Box StoredDataset::probabilities_of(std::int64_t index) const {
-  if (stacked) return one_case(probabilities, index);
+  if (info.stacked) return one_case(probabilities, index);
   return whole_array(file.array("/cases/" + nth(info.case_ids, index) + "/label_probabilities"));
 }
 

@@ -36,9 +36,8 @@ struct StoredDataset {
 
   h5::File file;
   DatasetInfo info;
-  bool names_ignore_label = false;  // whether the file has the attribute; else the label is kIgnoreDefault
-  bool stacked = true;              // one array /images and one /labels for all cases; else /cases/<id>/image and label
-  bool channels_first = false;      // in `images`
+  bool names_ignore_label = false;           // whether the file has the attribute; else the label is kIgnoreDefault
+  bool channels_first = false;               // in `images`
   h5::Array images, labels, probabilities;   // only if stacked
   std::vector<std::optional<Space>> spaces;  // one per case, or empty if none has an affine
 

@@ -1,6 +1,6 @@
 // Writes predictions as HDF5, one case after the other and straight to the disk, so that a file may be larger than the
 // memory. The layout is that of a dataset without its images (data/README.md):
-//   /labels [N, *S] u8 and /case_ids or, for cases of different size, /cases/<id>/label [*S]
+//   /labels [N, *S] u8 and /case_ids or, if the dataset has its cases so, /cases/<id>/label [*S]
 //   /probabilities or /cases/<id>/probabilities: f32 with one more axis for the classes, if they were asked for
 // Arrays are in the order of the axes of the dataset that the cases came from, and cases keep their affine and source.
 #pragma once

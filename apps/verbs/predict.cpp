@@ -190,8 +190,8 @@ void Prediction::dataset(const Job& job) {
     return info.orientations.empty() && nth(info.shapes, index) == nth(info.shapes, cases.front()) &&
            nth(info.spacings, index) == nth(info.spacings, cases.front());
   };
-  const bool stacked = std::all_of(cases.begin(), cases.end(), same);
-  if (truth && !stacked)
+  const bool stacked = truth || info.stacked;  // a case with a place and a source keeps them
+  if (truth && !std::all_of(cases.begin(), cases.end(), same))
     throw Error(ErrorKind::data, "predict: " + job.input + ": its cases differ in size, spacing or orientation",
                 "logits are written as one array: choose cases that agree in all three, by --split or another file");
   if (options_.job.overlay) fs::create_directories(job.overlay());

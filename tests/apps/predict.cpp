@@ -269,6 +269,22 @@ TEST_CASE("each case of a dataset has an overlay of its own, whatever its name")
     CHECK_MESSAGE(fs::exists(folder.file(std::string("out_overlays/") + name)), std::string(name));
 }
 
+TEST_CASE(
+    "predictions of an imported dataset are exported as the files that it was made of, also if all have one size") {
+  if (!data::has_tiff()) return;
+  const Folder folder;
+  const std::string model = model_file(folder, "m.safetensors", 2, 1);
+  fs::create_directories(folder.file("in"));
+  for (const char* name : {"in/a.tif", "in/b.tif"}) data::write_image(folder.file(name), picture({20, 24}, 1));
+  const Outcome imported = program({"import", folder.file("in"), "--unlabelled", "-o", folder.file("set.h5")});
+  REQUIRE_MESSAGE(imported.code == 0, imported.err);
+  REQUIRE(predict({model, folder.file("set.h5")}, folder.file("p.h5")).code == 0);
+  const data::LabelFile file(folder.file("p.h5"));
+  CHECK(file.place(1).origin.kind == Kind::tiff);
+  REQUIRE(program({"export", folder.file("p.h5"), "-o", folder.file("masks")}).code == 0);
+  CHECK(values_of(folder.file("masks/b.tif")) == as_floats(file.read(1)));
+}
+
 TEST_CASE("several models are averaged") {
   const Folder folder;
   const std::string a = model_file(folder, "a.safetensors", 2, 1, {}, 3),
