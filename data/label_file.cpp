@@ -39,17 +39,20 @@ int ignore_label_of(const h5::Object& object) {
 }
 
 LabelFile::LabelFile(const std::string& path, const LabelFileOptions& options)
-    : file_(h5::File::open(path)), stacked_(file_.exists("/labels")), label_map_(options.label_map) {
+    : file_(h5::File::open(path)),
+      path_(options.called.empty() ? path : options.called),
+      stacked_(file_.exists("/labels")),
+      label_map_(options.label_map) {
   read_root(options);
-  if (file_.exists("/images") && !stacked_) throw Error(ErrorKind::data, path + ": has no labels");
-  if (!stacked_ && !file_.exists("/cases")) throw Error(ErrorKind::data, path + ": neither /labels nor /cases in it");
+  if (file_.exists("/images") && !stacked_) throw Error(ErrorKind::data, path_ + ": has no labels");
+  if (!stacked_ && !file_.exists("/cases")) throw Error(ErrorKind::data, path_ + ": neither /labels nor /cases in it");
   if (stacked_) {
     labels_ = file_.array("/labels");
     require_axes(labels_, true);
   }
   read_case_ids();
   if (!stacked_ && !case_ids_.empty() && !file_.exists("/cases/" + case_ids_.front() + "/label"))
-    throw Error(ErrorKind::data, path + ": has no labels");
+    throw Error(ErrorKind::data, path_ + ": has no labels");
 }
 
 void LabelFile::read_root(const LabelFileOptions& options) {

@@ -31,6 +31,8 @@ struct LabelFileOptions {
   std::map<int, int> label_map{};
   // The classes of a file that does not name its own. If neither does, there are as many as its labels need.
   std::vector<std::string> class_names{};
+  // How messages call the file, if it stands for another. Empty: by its own path.
+  std::string called{};
 };
 
 class LabelFile {
@@ -38,7 +40,7 @@ class LabelFile {
   // Throws Error(io) if the file cannot be opened, Error(data) that names what is missing in it or cannot be meant:
   // axes, case ids that are there twice, class names, a type that has no labels.
   explicit LabelFile(const std::string& path, const LabelFileOptions& options = {});
-  const std::string& path() const { return file_.path(); }
+  const std::string& path() const { return path_; }
   const std::vector<std::string>& case_ids() const { return case_ids_; }  // "0", "1", .. if the file has none
   bool has_case_ids() const { return has_case_ids_; }
   const std::vector<std::string>& class_names() const { return class_names_; }  // empty if nobody names them
@@ -74,6 +76,7 @@ class LabelFile {
   int ignored() const { return ignore_label_ < 0 ? kIgnoreDefault : ignore_label_; }
 
   h5::File file_;
+  std::string path_;
   bool stacked_;
   h5::Array labels_;  // only if stacked
   std::vector<std::string> case_ids_, class_names_;

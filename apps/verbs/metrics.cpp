@@ -83,10 +83,11 @@ std::vector<std::string> find_names(const data::LabelFile& prediction, const dat
   return names;
 }
 
-// The labels of a case in both files, in the same order of axes, and the spacing.
+// The labels of a case in both files, in the same order of axes, and the spacing, in millimetres if it is physical.
 struct Pair {
   Tensor prediction, truth;
   std::vector<double> spacing;
+  bool physical = false;
 };
 
 // Returns the labels as they are stored: read() has turned them to RAS if the file says how they lie.
@@ -99,7 +100,7 @@ void undo_turn(const data::Case& place, Tensor& labels, std::vector<double>& spa
 
 Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, const data::LabelFile& truth,
                std::size_t in_truth) {
-  Pair pair{prediction.read(in_prediction), truth.read(in_truth), truth.spacing(in_truth)};
+  Pair pair{prediction.read(in_prediction), truth.read(in_truth), truth.spacing(in_truth), truth.physical()};
   std::vector<double> spacing = prediction.spacing(in_prediction);
   const data::Case s = prediction.place(in_prediction), g = truth.place(in_truth);
   if (s.orientation.empty() != g.orientation.empty()) {  // only one file says how the volume lies
@@ -117,10 +118,16 @@ Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, con
                      pair.truth.shape(), " in ", truth.path()),
                 "compare masks of one image");
   const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-3 * b; };  // headers round
-  if (pair.spacing.empty()) pair.spacing = spacing;
-  if (!spacing.empty() && !std::equal(spacing.begin(), spacing.end(), pair.spacing.begin(), near))
+  if (spacing.empty()) return pair;
+  if (pair.spacing.empty() || (prediction.physical() && !pair.physical)) {  // pictures have pixels, and no lengths
+    pair.spacing = spacing;
+    pair.physical = prediction.physical();
+  }
+  if (pair.physical == prediction.physical() && !std::equal(spacing.begin(), spacing.end(), pair.spacing.begin(), near))
     throw Error(ErrorKind::data,
-                text("case \"", g.id, "\": the spacing in ", prediction.path(), " is not that in ", truth.path()));
+                text("case \"", g.id, "\": the spacing in ", prediction.path(), " is ", spacing_text(spacing),
+                     ", that in ", truth.path(), " is ", spacing_text(pair.spacing)),
+                "compare masks of one image; one of the files may have a wrong spacing");
   return pair;
 }
 
@@ -217,18 +224,21 @@ void metrics(const MetricsOptions& options, const Common& common) {
   const Labels found(options.prediction, id), given(options.truth, id);
   if (map.empty()) map = map_of_model(found.file(), given.file());
   const std::vector<std::string> names =
-      find_names(data::LabelFile(found.file(), {prediction_map, {}}), data::LabelFile(given.file(), {map, {}}));
-  const data::LabelFile prediction(found.file(), {prediction_map, names}), truth(given.file(), {map, names});
+      find_names(data::LabelFile(found.file(), {prediction_map, {}, options.prediction}),
+                 data::LabelFile(given.file(), {map, {}, options.truth}));
+  const data::LabelFile prediction(found.file(), {prediction_map, names, options.prediction}),
+      truth(given.file(), {map, names, options.truth});
   verify(prediction);
   const Partners partners = find_partners(prediction, truth);
   if (!partners.missing.empty()) console.warn(missing_text(partners, prediction, truth));
   const int ignored = truth.ignore_label() >= 0 ? truth.ignore_label() : 255;
-  bool voxels = false;
+  bool voxels = false, physical = true;
   std::vector<CaseResult> results;
   for (std::size_t i = 0; i < partners.truth.size(); ++i) {
     const Pair pair = read_pair(prediction, i, truth, partners.truth[i]);
     if (pair.spacing.empty() && !std::exchange(voxels, true))
       console.warn("no `spacing` in either file: distances are in voxels, not in millimetres");
+    physical = physical && pair.physical;
     require_classes(pair.prediction, pair.truth, ignored, std::ssize(names),
                     text(options.prediction, ": case \"", prediction.case_ids()[i], '"'));
     results.push_back(
@@ -236,7 +246,7 @@ void metrics(const MetricsOptions& options, const Common& common) {
                        {.classes = std::ssize(names), .ignore = ignored, .spacing = pair.spacing, .tau = options.tau}));
     console.bar(static_cast<double>(i + 1) / static_cast<double>(partners.truth.size()), text("case ", i + 1));
   }
-  if (!common.json) return print_text(table(results, names, voxels ? "voxels" : truth.physical() ? "mm" : "px"));
+  if (!common.json) return print_text(table(results, names, voxels ? "voxels" : physical ? "mm" : "px"));
   Json json = to_json(results, names);
   json["missing"] = partners.missing;
   print_json(json);

@@ -248,6 +248,31 @@ TEST_CASE("masks that are images are compared as labels in HDF5 are, by the name
   CHECK_MESSAGE(contains(unmapped.err, "--label-map 0:0,255:1"), unmapped.err);
 }
 
+TEST_CASE("pixels of pictures and millimetres are not compared, and messages name the files that were given") {
+  const Folder folder;
+  const auto write_truth = [&](const std::string& name, const std::vector<std::uint8_t>& labels,
+                               const std::vector<double>& spacing, bool physical) {
+    data::h5::Writer out(folder.file(name));
+    out.array("/labels", Element::u8, {1, 4, 6}, labels.data());
+    out.attribute("/labels", "spacing", spacing);
+    out.texts("/case_ids", {"a"});
+    if (!physical) out.attribute("/", "spacing_unit", std::string("px"));
+    out.save();
+    return folder.file(name);
+  };
+  const std::string png = folder.file("a.png"), mm = write_truth("mm.h5", kTruth, {3, 0.5}, true),
+                    px = write_truth("px.h5", kTruth, {3, 3}, false);
+  write_bytes(png, data::to_png({4, 6, 1}, 8, kMoved));
+  CHECK(class_one(program({"metrics", png, mm, "--json"}))["hd"] == 0.5);
+  CHECK(class_one(program({"metrics", mm, png, "--json"}))["hd"] == 0.5);
+  for (const Outcome& shown : {program({"metrics", png, mm}), program({"metrics", mm, png})})
+    CHECK_MESSAGE((contains(shown.out, "mm") && !contains(shown.out, "px")), shown.out);
+  const Outcome differ = program({"metrics", png, px});
+  CHECK(differ.code == 3);
+  CHECK_MESSAGE(contains(differ.err, "the spacing in " + png + " is 1x1, that in " + px + " is 3x3"), differ.err);
+  CHECK_MESSAGE(contains(differ.err, "hint: compare masks of one image"), differ.err);
+}
+
 TEST_CASE(
     "masks: a JPEG is refused, whatever it is called, and a label beyond the classes is named with its file and case") {
   const Folder folder;
