@@ -78,5 +78,7 @@ struct H5Place {
 H5Place h5_place(const std::string& text);
 // The image or the label in a file of a known layout, or at a place. `axes` is for arrays that do not name theirs.
 Image read_h5(const std::string& place, const std::string& axes, bool label);
+// The same, or an image of another kind.
+Image read_any(const std::string& path, const std::string& axes, bool label);
 
 }  // namespace voxgrad::data::exchange

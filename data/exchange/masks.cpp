@@ -37,7 +37,7 @@ void store_masks(const std::string& path, const std::string& out, const std::str
   std::optional<PredictionWriter> writer;
   for (const Entry& entry : listing.files) {
     require_no_jpeg(entry.path, kind_of_file(entry.path));
-    Image image = read_image(entry.path);
+    Image image = read_any(entry.path, {}, true);
     Tensor labels = labels_of(image, entry.path);
     Case one;
     one.id = !id.empty() ? id : entry.folder.empty() ? entry.stem : entry.folder + "/" + entry.stem;

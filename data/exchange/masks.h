@@ -5,9 +5,10 @@
 
 namespace voxgrad::data {
 
-// Writes the masks of a file (PNG, TIFF, NIfTI) or of all such files of a folder into the HDF5 file `out`, one case for
-// each, with the name of the file as its id, or with `id` if one is given. They are then read, checked and compared as
-// other labels are (data/label_file.h). Error(data) for colours, and for values that are no whole numbers 0 .. 255.
+// Writes the masks of a file (PNG, TIFF, NIfTI, HDF5) or of all such files of a folder into the HDF5 file `out`, one
+// case for each, with the name of the file as its id, or with `id` if one is given. They are then read, checked and
+// compared as other labels are (data/label_file.h). Error(data) for colours, and for values that are no whole numbers 0
+// .. 255.
 void store_masks(const std::string& path, const std::string& out, const std::string& id = {});
 
 }  // namespace voxgrad::data

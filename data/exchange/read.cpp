@@ -33,10 +33,6 @@ std::string name_of_file(const std::string& path) { return std::filesystem::path
 
 bool is_h5(const std::string& path) { return kind_of_file(h5_place(path).path) == Kind::hdf5; }
 
-Image read_any(const std::string& path, const std::string& axes, bool label) {
-  return is_h5(path) ? read_h5(path, axes, label) : read_image(path, {axes});
-}
-
 // Keeps the first `kept` channels.
 void keep_channels(Image& image, std::int64_t kept) {
   const std::int64_t channels = image.channels(), voxels = image.extents().numel();
@@ -256,6 +252,10 @@ Image read_label_image(const std::string& path, const SourceImage& image, const 
 }
 
 }  // namespace
+
+Image exchange::read_any(const std::string& path, const std::string& axes, bool label) {
+  return is_h5(path) ? read_h5(path, axes, label) : read_image(path, {axes});
+}
 
 SourceImage read_source_image(const Source& source, const std::string& axes) {
   check(!source.images.empty(), "read_source_image: the case ", source.id, " has no image");

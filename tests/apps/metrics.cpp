@@ -248,6 +248,25 @@ TEST_CASE("masks that are images are compared as labels in HDF5 are, by the name
   CHECK_MESSAGE(contains(unmapped.err, "--label-map 0:0,255:1"), unmapped.err);
 }
 
+TEST_CASE("masks of a folder may be HDF5 files, as they are exported") {
+  const Folder folder;
+  std::filesystem::create_directories(folder.file("p"));
+  const auto write = [&](const char* axes) {
+    data::h5::Writer out(folder.file("p/a.h5"));
+    out.array("/label", Element::u8, {4, 6}, kMoved.data());
+    out.attribute("/label", "axes", std::string(axes));
+    out.save();
+  };
+  write("YX");
+  std::filesystem::create_directories(folder.file("t"));
+  write_bytes(folder.file("t/a.png"), data::to_png({4, 6, 1}, 8, kTruth));
+  CHECK(class_one(program({"metrics", folder.file("p"), folder.file("t"), "--json"}))["dice"] == 0.5);
+  write("NX");
+  const Outcome outcome = program({"metrics", folder.file("p"), folder.file("t")});
+  CHECK(outcome.code == 3);
+  CHECK_MESSAGE(contains(outcome.err, "the axes \"NX\" do not fit"), outcome.err);
+}
+
 TEST_CASE("pixels of pictures and millimetres are not compared, and messages name the files that were given") {
   const Folder folder;
   const auto write_truth = [&](const std::string& name, const std::vector<std::uint8_t>& labels,
