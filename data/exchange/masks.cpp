@@ -35,6 +35,7 @@ void store_masks(const std::string& path, const std::string& out, const std::str
   const Listing listing = is_folder(path) ? walk(path) : Listing{{entry_of(path)}, {}, {}};
   if (listing.files.empty()) fail_empty(path, listing);
   std::optional<PredictionWriter> writer;
+  std::map<std::string, std::string> owner;  // case -> file
   for (const Entry& entry : listing.files) {
     require_no_jpeg(entry.path, kind_of_file(entry.path));
     Image image = read_any(entry.path, {}, true);
@@ -43,6 +44,10 @@ void store_masks(const std::string& path, const std::string& out, const std::str
     one.id = !id.empty() ? id : entry.folder.empty() ? entry.stem : entry.folder + "/" + entry.stem;
     for (char& c : one.id)
       if (c == '/') c = '_';
+    const auto [other, is_new] = owner.emplace(one.id, entry.path);
+    if (!is_new)
+      throw Error(ErrorKind::data, text(other->second, " and ", entry.path, " would both be the case ", one.id),
+                  "rename one of them, or move it away");
     one.spacing = image.spacing;
     if (image.affine && labels.dims() == 3) {
       one.orientation = orientation_of(*image.affine);

@@ -267,6 +267,18 @@ TEST_CASE("masks of a folder may be HDF5 files, as they are exported") {
   CHECK_MESSAGE(contains(outcome.err, "the axes \"NX\" do not fit"), outcome.err);
 }
 
+TEST_CASE("two masks that would be one case are named") {
+  const Folder folder;
+  std::filesystem::create_directories(folder.file("p/b"));
+  for (const char* name : {"p/b_a.png", "p/b/a.png"})
+    write_bytes(folder.file(name), data::to_png({4, 6, 1}, 8, kTruth));
+  const Outcome outcome = program({"metrics", folder.file("p"), folder.file("p")});
+  CHECK(outcome.code == 3);
+  CHECK_MESSAGE(contains(outcome.err,
+                         folder.file("p/b/a.png") + " and " + folder.file("p/b_a.png") + " would both be the case b_a"),
+                outcome.err);
+}
+
 TEST_CASE("pixels of pictures and millimetres are not compared, and messages name the files that were given") {
   const Folder folder;
   const auto write_truth = [&](const std::string& name, const std::vector<std::uint8_t>& labels,
