@@ -40,7 +40,7 @@ void find_channels(data::Source& source, std::int64_t channels) {
 }
 
 std::vector<Job> find(const std::string& input, const JobOptions& options) {
-  if (!fs::exists(input)) throw Error(ErrorKind::io, input + ": there is no such file or folder");
+  if (!fs::exists(data::file_of(input))) throw Error(ErrorKind::io, input + ": there is no such file or folder");
   if (!fs::is_directory(input) && data::is_dataset(input)) return {{input, "", std::nullopt}};
   std::vector<Job> jobs;
   data::DiscoverOptions how;

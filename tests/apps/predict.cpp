@@ -255,6 +255,20 @@ TEST_CASE("HDF5 files of others become masks in a folder, and datasets get a fol
   CHECK(contains(refusal({set, folder.file("in/stack.h5")}, folder.file("p.h5"), 2), "is no run and no model"));
 }
 
+TEST_CASE("one array of an HDF5 file can be named") {
+  const Folder folder;
+  const std::string model = model_file(folder, "m.safetensors", 2, 1), file = folder.file("f.h5");
+  data::h5::Writer out(file);
+  const std::vector<float> values = picture({16, 18}, 1).values.to_vector<float>();
+  for (const char* name : {"/one", "/two"}) out.array(name, data::h5::Element::f32, {16, 18}, values.data());
+  out.save();
+  CHECK(contains(refusal({model, file}, folder.file("m.h5"), 3), "name the arrays: FILE.h5:/image"));
+  const Outcome outcome = predict({model, file + ":/two"}, folder.file("m.h5"), {"--axes", "YX"});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(data::LabelFile(folder.file("m.h5")).extents(0) == Shape{16, 18});
+  CHECK(contains(refusal({model, file + "5:/two"}, folder.file("n.h5"), 5), "there is no such file"));
+}
+
 TEST_CASE("each case of a dataset has an overlay of its own, whatever its name") {
   const Folder folder;
   const std::string model = model_file(folder, "m.safetensors", 2, 1), set = folder.file("set.h5");
