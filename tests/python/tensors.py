@@ -65,6 +65,13 @@ class Tensors(unittest.TestCase):
             expected, slope = backward(voxgrad.loss("dice"), logits.float(), labels)
             self.assertEqual((value.dtype, value.item()), (torch.float32, expected.item()))
             self.assertTrue(torch.equal(gradient, slope.to(dtype)))
+            # The factor of a GradScaler, which is beyond f16, for gradients that f16 alone would make 0.
+            large = logits.repeat(1, 1, 300, 300)
+            many = labels.repeat(1, 300, 300)
+            gradient = backward(voxgrad.loss("ce"), large, many, scale=65536)[1]
+            slope = backward(voxgrad.loss("ce"), large.float(), many)[1]
+            self.assertTrue(torch.equal(gradient, (65536 * slope).to(dtype)))
+            self.assertTrue((gradient != 0).any())
         with torch.no_grad():
             self.assertFalse(voxgrad.loss("dice")(torch.tensor(arrays, requires_grad=True), labels).requires_grad)
 
