@@ -72,6 +72,10 @@ class Tensors(unittest.TestCase):
             slope = backward(voxgrad.loss("ce"), large.float(), many)[1]
             self.assertTrue(torch.equal(gradient, (65536 * slope).to(dtype)))
             self.assertTrue((gradient != 0).any())
+        shares = torch.nn.functional.one_hot(labels, 3).movedim(-1, 1)
+        expected = voxgrad.loss("dml")(torch.tensor(arrays), shares.double()).item()
+        for dtype in torch.float16, torch.bfloat16:
+            self.assertEqual(voxgrad.loss("dml")(torch.tensor(arrays), shares.to(dtype)).item(), expected)
         with torch.no_grad():
             self.assertFalse(voxgrad.loss("dice")(torch.tensor(arrays, requires_grad=True), labels).requires_grad)
 

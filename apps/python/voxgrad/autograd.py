@@ -21,6 +21,8 @@ class _Value(torch.autograd.Function):
         dtype = torch.float32 if logits.dtype in HALF else logits.dtype
         values = logits.detach().to("cpu", dtype)
         gradient = torch.empty_like(values) if ctx.needs_input_grad[0] else None
+        if labels.dtype == torch.bfloat16:  # which numpy has not
+            labels = labels.float()
         value = loss._evaluate(known(values.numpy()), known(labels.detach().cpu().numpy()),
                                None if gradient is None else gradient.numpy(), progress)
         if gradient is not None:
