@@ -89,6 +89,9 @@ class Losses(unittest.TestCase):
             "spacing: 3 numbers, must be 2": lambda: voxgrad.loss("dice", spacing=[1, 1, 1]).evaluate(logits, labels),
             "class_fractions: 2 numbers, must be 3":
                 lambda: voxgrad.loss("dice", class_fractions=[0.5, 0.5]).evaluate(logits, labels),
+            # One channel tells two classes apart.
+            "class_fractions: 1 numbers, must be 2":
+                lambda: voxgrad.loss("ce", class_fractions=[0.5]).evaluate(logits[:, :1], labels > 0),
             "progress:? 2, must be 0 .. 1": lambda: dice.evaluate(logits, labels, progress=2),
             "an array of complex128 values": lambda: dice.evaluate(logits.astype(complex), labels),
             r"logits: \[3, 2\], must be \[N, C": lambda: dice.evaluate(logits[0, :, 0, :2], labels),

@@ -20,7 +20,8 @@ def loss(text, channels="first", ignore=None, spacing=None, class_fractions=None
 
     `channels` are "first", logits [N, C, *S], or "last", [N, *S, C]. Voxels with the label `ignore` are left out,
     which may be any number, as -100. `spacing` is that of the voxels, per axis, for losses of distances with unit=mm.
-    `class_fractions` are the shares of the classes in the training data, for weights=inverse, sqrt and median.
+    `class_fractions` are the shares of the classes in the training data, for weights=inverse, sqrt and median; with
+    one channel, those of the labels 0 and 1.
     """
     return Loss(text, channels, ignore, spacing, class_fractions)
 
@@ -76,7 +77,7 @@ class Loss:
         last = lambda values: None if values is None else described(numpy.moveaxis(values, axis, -1))
         options = LossOptions(size=ctypes.sizeof(LossOptions), ignore=integer(ignore), progress=progress,
                               spacing=doubles(spacing, logits.ndim - 2, "spacing"),
-                              class_fractions=doubles(fractions, count, "class_fractions"))
+                              class_fractions=doubles(fractions, max(count, 2), "class_fractions"))
         value = c_double()
         call("loss_evaluate", self._handle.pointer, last(logits), described(labels), byref(options), 1.0, byref(value),
              last(gradient))
