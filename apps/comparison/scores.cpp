@@ -15,28 +15,37 @@ using losses::summarise;
 using Seeds = std::map<std::uint64_t, std::vector<double>>;  // the values of all cases, by seed
 
 // The folds that each seed has tested.
-std::map<std::uint64_t, std::set<int>> folds_of(const std::vector<const ComparedRun*>& runs) {
-  std::map<std::uint64_t, std::set<int>> folds;
-  for (const ComparedRun* run : runs) folds[run->seed].insert(run->fold);
+using Folds = std::map<std::uint64_t, std::set<int>>;
+Folds folds_of(const Comparison& comparison, const std::string& dataset, const std::string& loss) {
+  Folds folds;
+  for (const ComparedRun* run : runs_of(comparison, dataset, loss)) folds[run->seed].insert(run->fold);
   return folds;
 }
 
-// Returns the losses that have on every dataset as many runs as the loss with the most runs, of every seed the same
-// folds: a case that a seed has not tested would count as a failure.
-std::vector<std::string> complete_losses(const Comparison& comparison) {
-  std::vector<std::string> complete;
+// Returns the folds of the loss with the most runs, of every seed the same; nothing if no such loss has them: a case
+// that a seed has not tested would count as a failure.
+Folds whole_folds(const Comparison& comparison, const std::string& dataset) {
+  std::size_t most = 0;
+  Folds whole;
   for (const std::string& loss : comparison.losses()) {
-    const bool all = std::all_of(comparison.datasets.begin(), comparison.datasets.end(), [&](const auto& dataset) {
-      std::size_t most = 0;
-      for (const std::string& other : comparison.losses())
-        most = std::max(most, runs_of(comparison, dataset.name, other).size());
-      const auto runs = runs_of(comparison, dataset.name, loss);
-      const auto folds = folds_of(runs);
-      return most > 0 && runs.size() == most && std::all_of(folds.begin(), folds.end(), [&](const auto& seed) {
-               return seed.second == folds.begin()->second;
-             });
+    const std::size_t count = runs_of(comparison, dataset, loss).size();
+    const Folds folds = folds_of(comparison, dataset, loss);
+    const bool even =
+        std::all_of(folds.begin(), folds.end(), [&](const auto& seed) { return seed.second == folds.begin()->second; });
+    if (count > most || (count == most && whole.empty())) whole = even ? folds : Folds{};
+    most = std::max(most, count);
+  }
+  return whole;
+}
+
+// Returns the losses that have the same seeds and folds, which are those of whole_folds(), on every dataset.
+std::vector<std::string> complete_losses(const Comparison& comparison) {
+  std::vector<std::string> complete = comparison.losses();
+  for (const ComparedDataset& dataset : comparison.datasets) {
+    const Folds whole = whole_folds(comparison, dataset.name);
+    std::erase_if(complete, [&](const std::string& loss) {
+      return whole.empty() || folds_of(comparison, dataset.name, loss) != whole;
     });
-    if (all) complete.push_back(loss);
   }
   return complete;
 }
@@ -73,10 +82,11 @@ struct Tested {
 };
 Tested tested_cases(const Comparison& comparison, Scores& scores, const ComparedDataset& dataset) {
   std::map<std::string, std::pair<bool, std::size_t>> known;  // by id: has foreground, fold
-  for (const ComparedRun& run : comparison.runs)
-    if (run.dataset == dataset.name)
-      for (const CaseNumbers& one : run.cases)
-        known.emplace(one.id, std::pair(Sizes(comparison, one).any(), static_cast<std::size_t>(std::max(0, run.fold))));
+  for (const std::string& loss : scores.losses)
+    for (const ComparedRun* run : runs_of(comparison, dataset.name, loss))
+      for (const CaseNumbers& one : run->cases)
+        known.emplace(one.id,
+                      std::pair(Sizes(comparison, one).any(), static_cast<std::size_t>(std::max(0, run->fold))));
   Tested tested;
   std::map<std::string, std::size_t> groups;
   for (const TestCase& one : dataset.cases) {

@@ -1,7 +1,7 @@
 // From runs to the values that statistics compare. A case counts with its Dice, the mean over the classes that its
 // truth has, so that the truth alone decides what counts: a class that is absent is no reward for a loss that leaves it
-// empty, and is reported on its own (`alarms`). A loss takes part if all its runs are there. A diverged run counts as
-// 0.
+// empty, and is reported on its own (`alarms`). A loss takes part if it has the seeds and folds of the loss with the
+// most runs. A diverged run counts as 0.
 //
 // A unit is what was drawn independently: the group of a case, such as a patient, or the case itself if the dataset
 // names no groups. Its value is the mean over its cases, and that of a dataset the mean over its units.

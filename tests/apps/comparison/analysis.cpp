@@ -190,4 +190,19 @@ TEST_CASE("a case that a seed has not tested yet is no failure") {
   CHECK(first.cases == 12);
   CHECK(first.left_out == 0);
   CHECK(first.losses.front().mean == doctest::Approx(0.8));
+  // Interrupted with --jobs: as many runs of each loss, but of other folds. Those of the first loss count.
+  part = whole;
+  std::erase_if(part.runs, [](const ComparedRun& run) { return run.fold == (run.loss == "a" ? 2 : 1); });
+  const Analysis other = analyse(part).front();
+  REQUIRE(other.losses.size() == 1);
+  CHECK(other.losses.front().loss == "a");
+  CHECK(other.losses.front().mean == doctest::Approx(0.8));
+  CHECK(other.cases == 24);
+  // The further fold of a loss that has too few runs adds no cases.
+  part = whole;
+  std::erase_if(part.runs, [](const ComparedRun& run) { return run.fold == 2; });
+  part.runs.push_back(whole.runs[2]);
+  part.runs.back().loss = "late";
+  CHECK(analyse(part).front().cases == 24);
+  CHECK(analyse(part).front().losses.back().mean == doctest::Approx(0.8));
 }
