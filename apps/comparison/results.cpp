@@ -4,12 +4,14 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "apps/program/fields.h"
 #include "apps/program/words.h"
 #include "apps/training/config.h"
 #include "apps/training/evaluation_text.h"
+#include "data/attributes.h"
 #include "engine/error.h"
 #include "losses/metrics/metrics.h"
 
@@ -40,6 +42,12 @@ Json to_json(const ComparedRun& run, const std::vector<std::string>& numbers) {
           {"cases", cases}};
 }
 
+// `what`: "datasets named". What is found by its name would be found once, and counted twice.
+void require_new(std::set<std::string>& known, const std::string& name, const std::string& what) {
+  if (!known.insert(name).second)
+    throw Error(ErrorKind::data, text("there are two ", what, " ", name, ", must be one"), "remove one of them");
+}
+
 ComparedRun run_from_json(const Json& json, const std::vector<ComparedDataset>& datasets,
                           std::vector<std::string>& numbers) {
   ComparedRun run;
@@ -62,6 +70,8 @@ ComparedRun run_from_json(const Json& json, const std::vector<ComparedDataset>& 
   if (dataset == datasets.end()) throw Error(ErrorKind::data, "a run is on " + run.dataset + ", which is not listed");
   run.fold = static_cast<int>(whole_number(json, "fold", -1, std::ssize(dataset->cases)));
   run.cases = cases_from(list_at(json, "cases"), dataset->class_names.size(), numbers);
+  std::set<std::string> ids;
+  for (const CaseNumbers& one : run.cases) require_new(ids, one.id, "cases of the run " + run.path + " with the id");
   return run;
 }
 
@@ -80,7 +90,7 @@ Json to_json(const ComparedDataset& dataset) {
 
 // How trainings were done is shown as it is.
 void check_used(const Json& used) {
-  for (const char* name : {"class_colours", "license", "source", "citation"}) text_or(used, name, "");
+  for (const char* name : {"license", "source", "citation"}) text_or(used, name, "");
   if (used.contains("images_crc32") || used.contains("labels_crc32"))
     for (const char* name : {"images_crc32", "labels_crc32"}) whole_number(used, name, 0, 0xFFFFFFFF);
   if (!used.contains("settings")) return;
@@ -113,10 +123,16 @@ ComparedDataset dataset_from_json(const Json& json) {
   dataset.unit = text_or(json, "unit", "mm");
   if (json.contains("used")) dataset.used = object_at(json, "used");
   check_used(dataset.used);
+  const std::size_t classes = dataset.class_names.size();
+  if (const std::string colours = text_or(dataset.used, "class_colours", "");
+      !colours.empty() && data::colours_of(colours, dataset.name).size() != classes)
+    refuse("class_colours", colours, text(classes, " colours, one for each of `class_names`"));
   dataset.warnings = texts_or_none(json, "warnings");
   for (const Json& one : list_at(json, "test_cases"))
     dataset.cases.push_back({text_at(one, "id"), real_number(one, "foreground", 0, 1),
                              real_or_nan(one, "object_size", 0), text_or(one, "group", "")});
+  std::set<std::string> ids;
+  for (const TestCase& one : dataset.cases) require_new(ids, one.id, "cases of " + dataset.name + " with the id");
   return dataset;
 }
 
@@ -214,13 +230,18 @@ Comparison comparison_from_json(const Json& json) {
   for (const Json& dataset : list_at(json, "datasets")) comparison.datasets.push_back(dataset_from_json(dataset));
   for (const Json& run : list_at(json, "runs"))
     comparison.runs.push_back(run_from_json(run, comparison.datasets, comparison.numbers));
+  std::set<std::string> names, runs;
+  for (const ComparedDataset& dataset : comparison.datasets) require_new(names, dataset.name, "datasets named");
+  for (const ComparedRun& run : comparison.runs)
+    require_new(runs, text("loss ", run.loss, ", fold ", run.fold, " and seed ", run.seed, " on ", run.dataset),
+                "runs with");
   require_whole(comparison);
   return comparison;
 }
 
 std::string to_csv(const Comparison& comparison) {
   std::string csv = "dataset,loss,fold,seed,case,class";
-  for (const std::string& name : comparison.numbers) csv.append(",").append(name);
+  for (const std::string& name : comparison.numbers) csv.append(",").append(csv_cell(name));
   csv += ",diagonal_mm\n";
   for (const ComparedRun& run : comparison.runs)
     for (const CaseNumbers& one : run.cases)

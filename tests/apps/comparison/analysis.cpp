@@ -78,6 +78,30 @@ TEST_CASE("results in which cases or values are missing are refused, because the
   CHECK_MESSAGE(contains(message, "no Dice of class 1 in the case 2, which has 100 voxels of it"), message);
 }
 
+TEST_CASE("results in which something is there twice, or colours are missing, are refused") {
+  const Comparison whole = made_up({tested_run("d", "a", 1, {0.5, 0.7}), tested_run("e", "a", 1, {0.4, 0.6})});
+  const auto refusal = [&](auto&& change) {
+    Comparison comparison = whole;
+    change(comparison);
+    return error_of([&] { comparison_from_json(to_json(comparison)); });
+  };
+  CHECK(refusal([](Comparison&) {}).empty());
+  for (const auto& [message, words] : std::vector<std::pair<std::string, std::string>>{
+           {refusal([](Comparison& c) { c.datasets[0].cases[1].id = "0"; }), "two cases of d with the id 0"},
+           {refusal([](Comparison& c) { c.datasets[1] = c.datasets[0]; }), "a run is on e, which is not listed"},
+           {refusal([](Comparison& c) { c.datasets.push_back(c.datasets[0]); }), "two datasets named d"},
+           {refusal([](Comparison& c) { c.runs.push_back(c.runs[0]); }),
+            "two runs with loss a, fold -1 and seed 1 on d"},
+           {refusal([](Comparison& c) { c.runs[0].cases[1].id = "0"; }), "with the id 0"},
+           {refusal([](Comparison& c) { c.datasets[0].used["class_colours"] = "#000000"; }),
+            "`class_colours` is \"#000000\", must be 2 colours"},
+           {refusal([](Comparison& c) { c.datasets[0].used["class_colours"] = "red"; }), "class_colours"}})
+    CHECK_MESSAGE(contains(message, words), message);
+  Comparison comparison = whole;
+  comparison.numbers[1] = "a,b";
+  CHECK(to_csv(comparison).starts_with("dataset,loss,fold,seed,case,class,dice,\"a,b\",hd95,"));
+}
+
 TEST_CASE("a loss that is left out is named") {
   std::vector<ComparedRun> runs;
   for (const std::uint64_t seed : {1, 2})

@@ -1,5 +1,7 @@
-// results.json of a comparison. What was read is written, and read again as the same document.
+// results.json of a comparison. What was read is written, and read again as the same document; then it is ranked.
 #include "apps/comparison/results.h"
+
+#include "apps/comparison/answers.h"
 #include "apps/program/fields.h"
 #include "apps/program/manifest.h"
 #include "tests/fuzz/target.h"
@@ -12,16 +14,18 @@ std::vector<std::string> voxgrad::test::seeds() {
   apps::Comparison comparison;
   comparison.protocol = {{"seeds", 1}, {"folds", 0}, {"settings", {{"loss", "ce"}, {"steps", 2}}}};
   comparison.versions = apps::manifest();
-  comparison.numbers = {"dice", "hd95", "tp", "fp", "fn", "tn"};
+  comparison.numbers = {"dice", "hd95", "tp", "fp", "fn", "tn", "relative_volume_difference"};
   comparison.datasets = {{"d", "d.h5", 2, {"background", "cell"}, {{"a", 0.25, 3.5, "p"}, {"b", 0, NAN}}}};
+  comparison.datasets[0].used = {{"class_colours", "#000000,#ff0000"}};
   apps::ComparedRun run;
   run.dataset = "d";
   run.loss = "ce";
-  run.cases = {{"a", {{0.5, HUGE_VAL, 1, 2, 3, 4}}, 12}, {"b", {{NAN, NAN, 0, 0, 0, 10}}}};
+  run.cases = {{"a", {{0.5, HUGE_VAL, 1, 2, 3, 4, -0.25}}, 12}, {"b", {{NAN, NAN, 0, 0, 0, 10, NAN}}}};
   run.val_dice = 0.5;
   run.history = {{1, 2, 0.7, 1e-3, 0.5, {0.5}}};
   run.path = "d/ce/seed_1";
-  comparison.runs = {run};
+  comparison.runs = {run, run};
+  comparison.runs[1].loss = "dice";
   return {apps::to_json(comparison).dump()};
 }
 
@@ -34,6 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (apps::dumped(apps::to_json(apps::comparison_from_json(Json::parse(written)))) != written)
       throw std::logic_error("written and read again: " + written);
     apps::to_csv(comparison);
+    apps::findings_of(comparison);
   });
   return 0;
 }
