@@ -100,8 +100,11 @@ void Protocol::open_datasets() {
   for (const std::string& path : options_.datasets) {
     const data::Dataset dataset = open_dataset(path, options_.config.label_map);
     const data::DatasetInfo& info = dataset.info();
-    if (!names.insert(info.name).second)
-      throw Error(ErrorKind::usage, "compare: two datasets are named " + info.name, "rename one of the files");
+    if (!names.insert(file_name(info.name)).second)
+      throw Error(ErrorKind::usage,
+                  "compare: two datasets are named " + info.name + ", or like it, and would share the folder " +
+                      file_name(info.name),
+                  "rename one of the files");
     opened_.push_back(dataset);
     for (const std::string& loss : options_.losses) {
       TrainConfig one = options_.config;
@@ -138,11 +141,14 @@ Json Protocol::record() const {
   Json settings = to_json(options_.config);
   for (const char* name : {"data", "loss", "fold", "seed"}) settings.erase(name);
   const bool usual = std::find(options_.losses.begin(), options_.losses.end(), "dice_ce") != options_.losses.end();
+  const auto asked = std::find_if(options_.losses.begin(), options_.losses.end(), [&](const std::string& loss) {
+    return !options_.baseline.empty() && file_name(loss) == file_name(options_.baseline);
+  });
   return {{"command", command_of(options_)},
           {"losses", options_.losses},
-          {"baseline", !options_.baseline.empty() ? options_.baseline
-                       : usual                    ? "dice_ce"
-                                                  : options_.losses.front()},
+          {"baseline", asked != options_.losses.end() ? *asked
+                       : usual                        ? "dice_ce"
+                                                      : options_.losses.front()},
           {"first_seed", options_.config.seed},
           {"seeds", options_.seeds},
           {"folds", options_.folds},

@@ -103,3 +103,23 @@ TEST_CASE("short trainings are longer with more classes, and see every training 
   CHECK(steps_of(nuclei, 900, config) == 50);
   CHECK(steps_of(nuclei, 0) >= 600);  // as `train` chooses
 }
+
+TEST_CASE("datasets whose names become one folder are refused before anything is trained") {
+  const Folder folder;
+  const std::string first = folder.file("\xc3\xa4.h5"), second = folder.file("\xc3\xb6.h5");
+  for (const std::string& path : {first, second})
+    data::write_dataset(path, data::make_phantom("nuclei2d", {12, {32, 32}, 1}));
+  CompareOptions options = small_options(first);
+  options.datasets.push_back(second);
+  const std::string message = error_of([&] { Protocol{options}; });
+  CHECK_MESSAGE(contains(message, "would share the folder __"), message);
+}
+
+TEST_CASE("the baseline may be spelt as the folder of its loss") {
+  const Folder folder;
+  CompareOptions options = small_options(phantom_file(folder, "nuclei2d", 12, {32, 32}));
+  const auto baseline = [&] { return Protocol(options).question().protocol.at("baseline"); };
+  CHECK(baseline() == "ce");
+  options.baseline = "tversky_alpha=0.3_beta=0.7";
+  CHECK(baseline() == options.losses[1]);
+}
