@@ -203,11 +203,9 @@ std::string toml_value(const CLI::Option& option) {
   return values.size() == 1 ? values.front() : "[" + join(values, ", ") + "]";
 }
 
-// Whether an option that was not given is left out: a file that names it would give it.
-bool is_left_out(const CLI::Option& option) {
-  if (option.count() > 0) return false;
-  const bool left_to_a_rule = option.get_expected_min() == 0 && option.get_default_str() == kLeftToARule;
-  return left_to_a_rule || !option.get_needs().empty() || !option.get_excludes().empty();
+// A switch that was not given, and is then neither true nor false.
+bool is_left_to_a_rule(const CLI::Option& option) {
+  return option.count() == 0 && is_switch(option) && option.get_default_str() == kLeftToARule;
 }
 
 }  // namespace
@@ -248,7 +246,8 @@ Program::Program()
   app_.set_config("--config", "", "settings as a TOML file; flags win")->check([](const std::string& path) {
     return path.empty() ? "the name is empty" : "";
   });
-  app_.add_flag("--dump-config", dump_config_, "print the settings as TOML and stop")->configurable(false);
+  app_.add_flag("--dump-config", dump_config_, "print the settings as TOML, as comments what is not given, and stop")
+      ->configurable(false);
   app_.config_formatter(std::make_shared<FlatToml>(app_));
   app_.allow_config_extras(CLI::config_extras_mode::error);
 }
@@ -307,13 +306,14 @@ void Program::run(int argc, const char* const* argv) {
   runs_.at(verb)();
 }
 
+// What was not given is a comment, because a setting in a file counts as given, and wins over a preset.
 void Program::dump_config(const CLI::App& verb) const {
   std::string text;
   for (const CLI::App* app : {static_cast<const CLI::App*>(&app_), &verb})
     for (const CLI::Option* option : app->get_options())
       if (option->get_configurable() && option != app->get_help_ptr() && option != app->get_config_ptr() &&
-          setting_name(*option) != "version" && !is_left_out(*option))
-        text += setting_name(*option) + " = " + toml_value(*option) + "\n";
+          setting_name(*option) != "version" && !is_left_to_a_rule(*option))
+        text += (option->count() == 0 ? "# " : "") + setting_name(*option) + " = " + toml_value(*option) + "\n";
   print_text(text);
 }
 

@@ -113,8 +113,8 @@ TEST_CASE("--dump-config leaves out a switch that is left to a rule") {
       words.push_back("--dump-config");
       return "\n" + program(words).out;
     };
-    CHECK(!contains(dumped(""), "\n" + name + " ="));
-    if (verb[0] == "train") CHECK(contains(dumped(""), "\ncrop = \"auto\"\n"));
+    CHECK(!contains(dumped(""), name + " ="));
+    if (verb[0] == "train") CHECK(contains(dumped(""), "\n# crop = \"auto\"\n"));
     CHECK(contains(dumped("--" + flag), "\n" + name + " = true\n"));
     CHECK(contains(dumped("--no-" + flag), "\n" + name + " = false\n"));
   }
@@ -126,10 +126,22 @@ TEST_CASE("--dump-config prints what --config takes") {
   REQUIRE(first.code == 0);
   CHECK_MESSAGE(contains(first.out, "loss = \"ce:weights=1/2\"\n"), first.out);
   CHECK(contains(first.out, "seed = 3\n"));
-  CHECK(contains(first.out, "weight_decay = 0.01\n"));
+  CHECK(contains(first.out, "\n# weight_decay = 0.01\n"));
   write_bytes(folder.file("c.toml"), first.out);
   const Outcome second = program({"train", "--config", folder.file("c.toml"), "--dump-config"});
   CHECK_MESSAGE(second.out == first.out, second.out, second.err);
+}
+
+TEST_CASE("a preset still holds when its settings are printed and read back: the settings of a file win over it") {
+  const Folder folder;
+  const std::string printed =
+      program({"compare", "x.h5", "--losses", "ce", "--preset", "quick", "--depth", "3", "--dump-config"}).out;
+  write_bytes(folder.file("c.toml"), printed);
+  for (const std::string& toml :
+       {printed, program({"compare", "--config", folder.file("c.toml"), "--dump-config"}).out})
+    for (const char* line :
+         {"\npreset = \"quick\"\n", "\ndepth = 3\n", "\n# base = 0\n", "\n# lr = 0\n", "\n# jobs = 1\n"})
+      CHECK_MESSAGE(contains(toml, line), toml);
 }
 
 TEST_CASE("a switch is true or false; exit code 2 names what else was given, and where") {
