@@ -56,6 +56,11 @@ Processes::Processes(int count, const std::function<void(int)>& body) {
   }
 }
 
+Processes::~Processes() {
+  send(SIGTERM);
+  wait();
+}
+
 void Processes::wait() {
   while (running(0)) {
   }

@@ -14,8 +14,8 @@ class Processes {
   Processes(int count, const std::function<void(int)>& body);
   Processes(const Processes&) = delete;
   Processes& operator=(const Processes&) = delete;
-  ~Processes() { wait(); }
-  void wait();  // for all of them
+  ~Processes();  // asks those that still run to end, as after an error of the caller, and waits for them
+  void wait();   // for all of them
   // Returns false if all processes have ended; otherwise waits for a tenth of a second and returns true.
   bool pause();
   void send(int signal) const;

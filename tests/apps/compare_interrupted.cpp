@@ -1,10 +1,13 @@
 // Comparisons that were stopped, killed or cut in parts end with the numbers of one that ran through.
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <thread>
 
+#include "apps/comparison/processes.h"
 #include "tests/apps/comparison.h"
 
 using namespace voxgrad;
@@ -171,4 +174,14 @@ TEST_CASE("two processes whose losses need maps in the cache: no warning, the re
   CHECK(std::filesystem::exists(std::filesystem::path(data).replace_extension(".cache.h5")));
   CHECK(!bytes_of(folder.file("one/results.csv")).empty());
   CHECK(bytes_of(folder.file("one/results.csv")) == bytes_of(folder.file("two/results.csv")));
+}
+
+TEST_CASE("an error beside the processes does not wait until they have done their work") {
+  const auto start = std::chrono::steady_clock::now();
+  const auto fail = [] {
+    const Processes working(2, [](int) { ::sleep(60); });
+    throw Error(ErrorKind::io, "the disk is full");
+  };
+  CHECK(contains(error_of(fail), "the disk is full"));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));
 }
