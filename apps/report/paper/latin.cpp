@@ -59,6 +59,7 @@ std::string latex(const std::string& words) {
       case U'"': result += "{''}"; continue;
       case U'`': result += "\\textasciigrave{}"; continue;
       case U'-': result += "{-}"; continue;  // two in a row would become a dash
+      case U'[': result += "{[}"; continue;  // after the end of a row it would begin a length
       default: break;
     }
     if (letter < 0x80)

@@ -68,9 +68,15 @@ class Settings {
 
 // "96x96" with the sign of multiplication.
 std::string times_tex(const std::string& sizes) {
-  std::string tex = latex(sizes);
-  for (std::size_t at = 0; (at = tex.find('x', at)) != std::string::npos; at += 8) tex.replace(at, 1, "$\\times$");
-  return tex;
+  const auto digit = [&](std::size_t at) { return at < sizes.size() && sizes[at] >= '0' && sizes[at] <= '9'; };
+  std::string tex;
+  std::size_t begin = 0;
+  for (std::size_t at = 1; at < sizes.size(); ++at) {
+    if (sizes[at] != 'x' || !digit(at - 1) || !digit(at + 1)) continue;
+    tex += latex(sizes.substr(begin, at - begin)) + "$\\times$";
+    begin = at + 1;
+  }
+  return tex + latex(sizes.substr(begin));
 }
 
 std::string optimiser_tex(const std::string& name, Citations& cite) {

@@ -35,6 +35,7 @@ TEST_CASE("LaTeX: what has a meaning there is escaped; letters it does not know 
         "\\textbackslash{}\\textasciitilde{}\\textasciicircum{}\\textless{}\\textgreater{}\\textbar{}{''}");
   CHECK(latex("L\u00e9sion \u0142 \u2265 \U0001F642") == "L\u00e9sion \u0142 ? ?");
   CHECK(latex("x--y\n") == "x{-}{-}y ");
+  CHECK(latex("[old] liver") == "{[}old] liver");  // after the end of a row
   CHECK(latex("\xff\xc3") == "??");
   CHECK(letters_of("\u00e9\u2026\U0001F642") == U"\u00e9\u2026\U0001F642");
 }
@@ -134,6 +135,11 @@ TEST_CASE("the folder of a comparison: names are escaped, numbers agree, plots a
         "with different seeds", "Student", "\\cite{holm1979}", "learning rate 0.00"})
     CHECK_MESSAGE(contains(methods, words), std::string(words) << " in " << methods);
   CHECK(!contains(methods, "from the data"));
+  Comparison other = read_comparison(out);
+  other.datasets[0].used["settings"]["patch"] = "32x32 ~x";
+  std::vector<std::string> cited;
+  const std::string changed = methods_tex(other, analyse(other), cited);
+  CHECK_MESSAGE(contains(changed, "patches of 32$\\times$32 \\textasciitilde{}x voxels"), changed);
   const std::string bib = text_of("references.bib");
   for (std::size_t at = methods.find("\\cite{"); at != std::string::npos; at = methods.find("\\cite{", at + 1)) {
     std::istringstream keys(methods.substr(at + 6, methods.find('}', at) - at - 6));
