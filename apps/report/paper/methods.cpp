@@ -162,10 +162,15 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
                   " were cropped to the box of the voxels that are not 0. ");
   for (const auto& [tta, datasets] : used.by_value("tta"))
     if (tta == "on") tex += text("Predictions on ", latex(join(datasets, ", ")), " are means over mirrored images. ");
-  tex += text("Patches ", used.of("augment", augmentation_tex), "; a share of ", used("foreground"),
-              " of them was centred on foreground. The weights with the best Dice on the validation cases were tested");
-  tex += used("clean_up") == "off" ? ", without any post-processing.\n" : ".\n";
-  return tex;
+  tex += text(
+      "Patches ", used.of("augment", augmentation_tex), "; a share of ", used("foreground"),
+      " of them was centred on foreground. The weights of the epoch with the highest Dice on the validation cases, "
+      "smoothed over the validations, were tested");
+  if (used("clean_up") == "off") return tex + ", without any post-processing.\n";
+  return tex +
+         ". Whether of the foreground, and of each class, only the largest component was kept was chosen on the "
+         "validation cases of each training" +
+         cite({"isensee2021"}) + ".\n";
 }
 
 // The text of a loss, which may go on in the next line after a sign.
@@ -185,13 +190,14 @@ std::string losses_tex(const Comparison& comparison, const Analysis& all, Citati
     for (const Reference* one : references_of(loss.loss)) keys.push_back(one->key);
     names.push_back(loss_tex(loss.loss) + cite(keys));
   }
-  const auto seeds = comparison.protocol.value("seeds", 1);
+  const std::string where = comparison.protocol.value("folds", 0) > 0 ? " in each fold" : "";
   return text(all.losses.size() == 1 ? "The loss was " : "The losses were ", join(names, ", "), ". ",
               all.losses.size() == 1 ? std::string()
                                      : "For the same data set, fold and seed every loss started from the same weights, "
                                        "saw the same patches in the same order and had the same number of steps. ",
-              seeds == 1 ? std::string("There was one training of each.\n")
-                         : text("There were ", seeds, " trainings of each, with different seeds.\n"));
+              all.seeds == 1
+                  ? "There was one training of each" + where + ".\n"
+                  : text("There were ", all.seeds, " trainings of each", where, ", with different seeds.\n"));
 }
 
 std::string statistics_tex(const Analysis& all, Citations& cite) {

@@ -132,14 +132,17 @@ TEST_CASE("the folder of a comparison: names are escaped, numbers agree, plots a
   }
   for (const char* words :
        {"o\\_1", "CRC-32", "20 steps of AdamW", "batches of ", "patches of 32$\\times$32 voxels", "2 levels", "3-fold",
-        "with different seeds", "Student", "\\cite{holm1979}", "learning rate 0.00"})
+        "2 trainings of each in each fold, with different seeds",
+        "smoothed over the validations, were tested, without any", "Student", "\\cite{holm1979}", "learning rate 0.00"})
     CHECK_MESSAGE(contains(methods, words), std::string(words) << " in " << methods);
   CHECK(!contains(methods, "from the data"));
   Comparison other = read_comparison(out);
   other.datasets[0].used["settings"]["patch"] = "32x32 ~x";
+  other.datasets[0].used["settings"]["clean_up"] = "auto";
   std::vector<std::string> cited;
   const std::string changed = methods_tex(other, analyse(other), cited);
   CHECK_MESSAGE(contains(changed, "patches of 32$\\times$32 \\textasciitilde{}x voxels"), changed);
+  CHECK_MESSAGE(contains(changed, "was chosen on the validation cases of each training"), changed);
   const std::string bib = text_of("references.bib");
   for (std::size_t at = methods.find("\\cite{"); at != std::string::npos; at = methods.find("\\cite{", at + 1)) {
     std::istringstream keys(methods.substr(at + 6, methods.find('}', at) - at - 6));
