@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 
 #include "apps/program/console.h"
 #include "apps/program/words.h"
@@ -13,6 +14,7 @@
 #include "data/attributes.h"
 #include "data/exchange/output.h"
 #include "engine/error.h"
+#include "engine/io/crc32.h"
 #include "engine/ops.h"
 #include "nn/inference/windows.h"
 
@@ -63,8 +65,12 @@ std::vector<Scene> scenes_of(const Comparison& comparison, const Analysis& analy
   return scenes;
 }
 
+// The name has a checksum of the case and the runs, so that no picture of others is taken for it.
 std::string file_of(const std::string& directory, const Analysis& analysis, const Scene& scene, std::size_t tile) {
-  return text(directory, "/overlays/", file_name(analysis.name), "_", scene.kind, "_", tile, ".png");
+  std::string shown = scene.id;
+  for (const ComparedRun* run : scene.runs) shown += "\n" + run->path;
+  return text(directory, "/overlays/", file_name(analysis.name), "_", scene.kind, "_",
+              hexadecimal(crc32(std::as_bytes(std::span(shown)))), "_", tile, ".png");
 }
 
 // What is drawn of a case: a picture, or one slice of a volume.
@@ -157,7 +163,9 @@ std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector
     const Analysis& analysis = analyses[d];
     const std::vector<Scene> scenes = scenes_of(comparison, analysis);
     if (scenes.empty()) continue;
-    const bool there = fs::exists(file_of(directory, analysis, scenes.back(), scenes.back().runs.size() + 1));
+    const bool there = std::all_of(scenes.begin(), scenes.end(), [&](const Scene& scene) {
+      return fs::exists(file_of(directory, analysis, scene, scene.runs.size() + 1));
+    });
     try {
       fs::create_directories(directory + "/overlays");
       if (redraw || !there)

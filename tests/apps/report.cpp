@@ -21,6 +21,18 @@ using namespace voxgrad;
 using namespace voxgrad::test;
 using namespace voxgrad::apps;
 
+namespace {
+
+// The first picture of a case; the name of its file goes on with a checksum.
+std::string picture_in(const std::string& directory, const std::string& begin) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory + "/overlays"))
+    if (const std::string name = entry.path().filename().string(); name.starts_with(begin) && name.ends_with("_0.png"))
+      return entry.path().string();
+  return "";
+}
+
+}  // namespace
+
 TEST_CASE("a page of made-up results: well-formed, self-contained, with everything a reader looks for") {
   std::vector<ComparedRun> runs;
   for (const char* dataset : {"a & b", "<c>"})
@@ -70,7 +82,7 @@ TEST_CASE("the report of a real comparison, and the same bytes from its results 
   for (const char* words : {"worst case of", "classes in the truth of", "liver", "found as in the truth",
                             "No loss can be recommended yet", "Compare again with --seeds 3", "<td>32x32</td>"})
     CHECK_MESSAGE(contains(html, words), words);
-  const data::Image picture = data::read_image(out + "/overlays/organs2d_worst_0.png");
+  const data::Image picture = data::read_image(picture_in(out, "organs2d_worst_"));
   CHECK(picture.extents() == Shape{480, 480});  // ten pixels for each of the case
   const std::string paper = bytes_of(out + "/paper/methods.tex");
   std::filesystem::remove(data);  // nothing is trained or predicted again
@@ -80,6 +92,12 @@ TEST_CASE("the report of a real comparison, and the same bytes from its results 
   CHECK(bytes_of(out + "/report.html") == html);
   CHECK(bytes_of(out + "/paper/methods.tex") == paper);
   CHECK(program({"report", folder.file("nothing")}).code == 5);
+  // Without one of the losses the pictures that are there show something else than their captions would say.
+  Json results = Json::parse(bytes_of(out + "/results.json"));
+  results["runs"].erase(0);
+  write_bytes(out + "/results.json", results.dump());
+  REQUIRE(program({"report", out}).code == 0);
+  CHECK(contains(bytes_of(out + "/report.html"), "No pictures of organs2d"));
 }
 
 TEST_CASE("nearly equal values have nearly equal shades") {
@@ -143,7 +161,7 @@ TEST_CASE("names and paths of a comparison's file lead nowhere else") {
   const Outcome drawn = program({"report", out, "--redraw"});
   CHECK_MESSAGE(drawn.code == 0, drawn.err);
   CHECK(std::filesystem::is_empty(elsewhere));
-  CHECK(std::filesystem::exists(out + "/overlays/_.._.._elsewhere_x_best_0.png"));
+  CHECK(!picture_in(out, "_.._.._elsewhere_x_best_").empty());
   for (const char* path : {"../elsewhere", "/tmp", "nuclei2d/../../elsewhere"}) {
     Json led = whole;
     led["runs"][0]["path"] = path;
