@@ -39,17 +39,24 @@ std::string p_text(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p
 // "Best on 2 of 3 datasets": of each before any mean over them.
 std::string about_datasets(const std::vector<Analysis>& analyses) {
   if (analyses.size() < 2) return "";
-  std::map<std::string, int> best;
+  std::map<std::string, int> firsts;  // how often each loss is first
   std::vector<std::string> parts;
   for (std::size_t d = 0; d + 1 < analyses.size(); ++d) {
     const LossStatistics& first = analyses[d].losses.front();
-    ++best[first.loss];
-    parts.push_back(text(first.loss, " on ", analyses[d].name, " (", with_interval(first.mean, first.interval), ")"));
+    std::vector<std::string> equal;
+    for (const LossStatistics& loss : analyses[d].losses)
+      if (loss.rank == first.rank) ++firsts[loss.loss], equal.push_back(loss.loss);
+    parts.push_back(
+        text(listed(equal), " on ", analyses[d].name, " (", with_interval(first.mean, first.interval), ")"));
   }
-  const auto most =
-      std::max_element(best.begin(), best.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  return text("The highest mean Dice has ", listed(parts), ". The most often first is ", most->first, ", on ",
-              most->second, " of ", analyses.size() - 1, " datasets.");
+  int most = 0;
+  for (const auto& [loss, count] : firsts) most = std::max(most, count);
+  std::vector<std::string> often;
+  for (const auto& [loss, count] : firsts)
+    if (count == most) often.push_back(loss);
+  return text("The highest mean Dice has ", listed(parts), ". The most often first ",
+              often.size() == 1 ? "is " : "are ", listed(often), often.size() == 1 ? ", on " : ", each on ", most,
+              " of ", analyses.size() - 1, " datasets.");
 }
 
 std::string about_the_best(const Analysis& analysis) {

@@ -108,7 +108,12 @@ TEST_CASE("with several datasets each is told before their mean") {
             tested_run(dataset, loss, seed, std::vector<double>(12, *dataset == 'd' && *loss == 'c' ? 0.8 : 0.7)));
   const std::string words = all_words(made_up(runs));
   CHECK_MESSAGE(contains(words, "The highest mean Dice has ce on d (0.800"), words);
+  CHECK_MESSAGE(contains(words, "ce and dice on e (0.700"), words);
   CHECK_MESSAGE(contains(words, "The most often first is ce, on 2 of 2 datasets"), words);
+  for (ComparedRun& run : runs)
+    if (run.dataset == "e" && run.loss == "dice") run = tested_run("e", "dice", run.seed, std::vector<double>(12, 0.8));
+  const std::string tie = all_words(made_up(runs));
+  CHECK_MESSAGE(contains(tie, "The most often first are ce and dice, each on 1 of 2 datasets"), tie);
 }
 
 TEST_CASE("without distribution losses no difference to them is told") {
