@@ -34,11 +34,6 @@ std::string format(const char* pattern, double a, double b = 0) {
   return buffer;
 }
 
-std::size_t width(const std::string& utf8) {
-  return static_cast<std::size_t>(
-      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 }  // namespace
 
 Console::Console(int verbosity)
@@ -79,8 +74,7 @@ void Console::bar(double fraction, const std::string& text) {
   const int full = std::clamp(static_cast<int>(std::lround(fraction * kCells)), 0, kCells);
   std::string bar;
   for (int i = 0; i < kCells; ++i) bar += i < full ? '#' : '.';
-  std::string line = "[" + bar + "] " + shown(text);
-  if (line.size() > static_cast<std::size_t>(columns - 1)) line.resize(static_cast<std::size_t>(columns - 1));
+  std::string line = first_letters("[" + bar + "] " + shown(text), static_cast<std::size_t>(columns - 1));
   if (colour_)
     line = "\033[36m" + line.substr(0, kCells + 2) + "\033[0m" +
            line.substr(std::min<std::size_t>(line.size(), kCells + 2));
@@ -167,13 +161,13 @@ std::string Table::str() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width(row[c]));
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], letter_count(row[c]));
   }
   std::string result;
   for (const auto& row : rows_) {
     std::string line;
     for (std::size_t c = 0; c < row.size(); ++c) {
-      const std::string space(widths[c] - width(row[c]), ' ');
+      const std::string space(widths[c] - letter_count(row[c]), ' ');
       line += (c > 0 ? "  " : "") + (c < left_ ? row[c] + space : space + row[c]);
     }
     line.erase(line.find_last_not_of(' ') + 1);

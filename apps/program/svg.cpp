@@ -59,7 +59,7 @@ std::string escaped(const std::string& text) {
 }
 
 std::string shortened(const std::string& text, std::size_t letters) {
-  return text.size() <= letters ? text : text.substr(0, letters - 1) + "\u2026";
+  return letter_count(text) <= letters ? text : first_letters(text, letters - 1) + "\u2026";
 }
 
 void Svg::line(double x1, double y1, double x2, double y2, const std::string& style) {

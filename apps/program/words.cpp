@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::size_t kLongestName = 120;  // file systems take 255 bytes, of which an ending needs some
 
+bool begins_a_letter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
+
 }  // namespace
 
 std::size_t choice(const std::string& what, const std::string& word, const std::vector<std::string>& known) {
@@ -65,6 +67,17 @@ std::string file_name(const std::string& text, std::set<std::string>& taken) {
   std::string name = file_name(text);
   while (!taken.insert(name).second) name += "_";
   return name;
+}
+
+std::size_t letter_count(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_a_letter));
+}
+
+std::string first_letters(const std::string& text, std::size_t most) {
+  std::size_t end = 0;
+  for (std::size_t letters = 0; end < text.size(); ++end)
+    if (begins_a_letter(text[end]) && ++letters > most) break;
+  return text.substr(0, end);
 }
 
 std::string shown(const std::string& text, std::size_t most) {

@@ -40,6 +40,10 @@ std::string file_name(std::string text);
 // The same, but none of the names that are `taken`, to which it is added: two texts may be written in the same letters.
 std::string file_name(const std::string& text, std::set<std::string>& taken);
 
+// The number of letters of a text in UTF-8, and at most so many of its first letters, each of them whole.
+std::size_t letter_count(const std::string& text);
+std::string first_letters(const std::string& text, std::size_t most);
+
 // A text of a stranger as a terminal may show it: line ends and tabs stay, other control characters and bytes that are
 // no UTF-8 are written \u00XX, as in JSON. Of more than `most` bytes the middle is left out.
 std::string shown(const std::string& text, std::size_t most = std::string::npos);

@@ -1,6 +1,7 @@
 // Words of the command line: names that are known, parts of a whole, names of files.
 #include "apps/program/words.h"
 
+#include "apps/program/svg.h"
 #include "tests/test.h"
 
 using namespace voxgrad;
@@ -66,4 +67,16 @@ TEST_CASE("a text of a stranger is shown without control characters, and a long 
   CHECK(shown("abcdefghij", 10) == "abcdefghij");
   CHECK(shown("abcdefghijk", 10) == "abcde [1 bytes] ghijk");
   CHECK(shown(std::string(1, '\0')) == "\\u0000");
+}
+
+TEST_CASE("a text is cut between letters, and its letters are counted, not its bytes") {
+  const std::string text = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82z";
+  CHECK(letter_count(text) == 5);
+  CHECK(first_letters(text, 0).empty());
+  CHECK(first_letters(text, 2) == "a\xc3\xa4");
+  CHECK(first_letters(text, 3) == "a\xc3\xa4\xe2\x82\xac");
+  CHECK(first_letters(text, 5) == text);
+  CHECK(first_letters(text, 9) == text);
+  CHECK(shortened(text, 5) == text);
+  CHECK(shortened(text, 3) == "a\xc3\xa4\u2026");
 }
