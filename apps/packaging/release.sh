@@ -10,8 +10,9 @@ not_ready() { # WHAT HINT
   problems=yes
 }
 
-printf '%s' "$version" | grep -Eqx '[0-9]+\.[0-9]+\.[0-9]+' ||
-  not_ready "$version is no version" "write three numbers, as 0.2.0"
+# First of all, because it becomes the name of a folder.
+expr "$version" : '[0-9][0-9]*\.[0-9][0-9]*\.[0-9][0-9]*$' >/dev/null ||
+  { not_ready "$version is no version" "write three numbers, as 0.2.0"; exit 1; }
 git rev-parse --verify -q HEAD >/dev/null || { echo "error: release: this is no checkout of git" >&2; exit 1; }
 changed=$(git status --porcelain)
 [ -z "$changed" ] || not_ready "the tree has changes that are not committed:
@@ -29,8 +30,8 @@ grep -Fq "## [$version]" CHANGELOG.md ||
 
 out=build/release-$version
 name=voxgrad-$version
+rm -rf "$out"  # with the folders that a failed release has left
 mkdir -p "$out"
-rm -f "$out"/*
 # The same bytes whoever makes it: files and times are those of the commit, and gzip adds none.
 git archive --format=tar --prefix="$name/" HEAD | gzip -n9 >"$out/$name-source.tar.gz"
 git archive --format=tar --prefix="$name/" HEAD | gzip -n9 | cmp - "$out/$name-source.tar.gz" ||
