@@ -36,7 +36,7 @@ def span(minutes):
 def test_dice(labels, data):
     """The mean over the classes, and that of each of them."""
     mean = program("metrics", labels, data)["mean"]
-    if mean["dice"] is None:
+    if not isinstance(mean["dice"], (int, float)):  # the program writes "NaN"
         raise Failed(f"{data}: no test case has any foreground")
     return dict(dice=mean["dice"], classes={entry["name"]: entry["dice"] for entry in mean["classes"].values()})
 
@@ -117,6 +117,9 @@ def checked(parser, tiny):
             setattr(a, name, value)
     if not a.files:
         parser.error("--files: no dataset")
+    stems = [Path(data).stem for data in a.files]
+    if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        parser.error(f"--files: {', '.join(twice)} twice; rows are told apart by the name of the file, so rename one")
     return a
 
 

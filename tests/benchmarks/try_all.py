@@ -87,6 +87,13 @@ def goes_on():
         assert first["minutes"][0]["dice"] == rows[0]["dice"]
 
 
+def refuses_two_files_of_one_name():
+    for script in "minutes.py", "rules.py":
+        process = start(script, "--files", "a/x.h5", "b/x.h5")
+        err = process.communicate(timeout=120)[1]
+        assert process.returncode == 2 and "--files: x twice" in err, err
+
+
 def peer_of_minutes():
     """The peer learns, so nothing can stand in for its libraries: without them it is left out."""
     there = all(importlib.util.find_spec(library) for library in ("torch", "numpy", "h5py"))
@@ -107,6 +114,7 @@ def main():
         "gpu.py, killed": lambda: killed_leaves_rows(GPU, "steps", "losses", "training", "--data", DATA),
         "gpu.py, rows that fail": failure_ends_nothing_else,
         "minutes.py, gone on with": goes_on,
+        "minutes.py, two files of one name": refuses_two_files_of_one_name,
     }.items():
         began = time.time()
         check()
