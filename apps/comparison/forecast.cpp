@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "apps/comparison/analysis.h"
@@ -102,7 +103,7 @@ Forecast forecast(const CompareOptions& options, Device device, const std::funct
     for (const Task& other : protocol.tasks())
       if (options.tune && other.dataset == task->dataset) tuned.insert(other.loss);
     one.trainings += 2 * std::ssize(tuned);
-    const Costs costs = measure_costs(protocol.dataset(*task), plan, device, 0.5, progress);
+    const Costs costs = measure_costs(protocol.dataset(*task), plan, device, 0.5, 0, progress);
     one.seconds_each = seconds_of(plan, costs);
     result.memory_each = std::max(result.memory_each, costs.memory);
     one.spread = spread_of(options.out, known.name);
@@ -115,7 +116,10 @@ Forecast forecast(const CompareOptions& options, Device device, const std::funct
   return result;
 }
 
-int jobs_within(const CompareOptions& options, Device device, std::int64_t limit) {
+namespace {
+
+// Measured in a process of its own, so that this one stays small; nothing if that failed.
+std::optional<std::int64_t> measured_elsewhere(const CompareOptions& options, Device device) {
   std::array<int, 2> ends{};  // of a pipe: read, write
   if (::pipe(ends.data()) != 0) throw Error(ErrorKind::io, "--max-memory: no pipe to the process that measures");
   Processes measuring(1, [&](int) {
@@ -128,11 +132,21 @@ int jobs_within(const CompareOptions& options, Device device, std::int64_t limit
   std::int64_t bytes = 0;
   const bool measured = uninterrupted([&] { return ::read(ends[0], &bytes, sizeof bytes); }) == sizeof bytes;
   ::close(ends[0]);
+  return measured ? std::optional(bytes) : std::nullopt;
+}
+
+}  // namespace
+
+int jobs_within(const CompareOptions& options, Device device, std::int64_t limit) {
+  // A process that was forked cannot use a card that this one has used already.
+  const std::optional<std::int64_t> measured =
+      device == Device::cpu ? measured_elsewhere(options, device) : forecast(options, device, [] {}).memory_each;
   if (!measured) {
     const Protocol throws_what_is_wrong(options);
     throw Error(ErrorKind::memory, "--max-memory: a few steps of a training could not be measured",
                 "`compare --dry-run` without --max-memory says why");
   }
+  const std::int64_t bytes = *measured;
   if (bytes > limit)
     throw Error(
         ErrorKind::usage, text("--max-memory ", size_text(limit), ": a training takes ", size_text(bytes)),

@@ -90,7 +90,7 @@ double page_seconds(const Plan& plan, const Costs& costs, double share) {
 
 }  // namespace
 
-Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured,
+Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured, double limit,
                     const std::function<void()>& progress) {
   Pool& pool = backend_of(device).pool();
   pool.trim();  // an earlier plan may have been larger
@@ -128,7 +128,7 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   model.net->train(false);
   using Cases = std::vector<std::int64_t>;
   const auto time = [&](const Cases& cases, const auto& evaluate) {
-    return evaluation_time(plan.model, dataset, cases, measured, progress, evaluate);
+    return evaluation_time(plan.model, dataset, cases, limit, progress, evaluate);
   };
   const auto evaluate = [&](const Cases& cases, const nn::Progress& of_windows, EvaluateOptions how) {
     how.progress = of_windows;

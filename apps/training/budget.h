@@ -18,11 +18,11 @@ struct Costs {
 };
 
 // Does steps for `measured` seconds, at least three, and segments one case of each split; cases of other sizes are
-// taken in proportion to their voxels. If `measured` is 0, it is the largest case, which decides the memory. Else it is
-// the one in the middle, and of a prediction that takes longer than `measured` a part is measured. The maps that a loss
-// asks for are made first, because the first steps would otherwise make them. `progress` is called meanwhile; an
+// taken in proportion to their voxels. If `limit` is 0, it is the largest case, which decides the memory. Else it is
+// the one in the middle, and of a prediction that takes more than `limit` seconds a part is measured. The maps that a
+// loss asks for are made first, because the first steps would otherwise make them. `progress` is called meanwhile; an
 // exception of it ends the work.
-Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured,
+Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured, double limit,
                     const std::function<void()>& progress);
 
 // Returns the seconds that the whole training of a plan takes.

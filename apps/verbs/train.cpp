@@ -80,9 +80,9 @@ using Clock = std::chrono::steady_clock;
 
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, double seconds) {
+Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, double seconds, double limit) {
   const SignalGuard guard;
-  return measure_costs(dataset, plan, device, seconds, [] {
+  return measure_costs(dataset, plan, device, seconds, limit, [] {
     if (const int signal = pending_signal()) throw Interrupted{signal};
   });
 }
@@ -119,7 +119,7 @@ std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& opt
         tried.config = config;
         return plan_of(tried, dataset, most_voxels);
       },
-      [&](const Plan& plan) { return measure(dataset, plan, device, 0); });
+      [&](const Plan& plan) { return measure(dataset, plan, device, 0, 0); });
   options.smaller = std::move(fitted.smaller);
   return {std::move(fitted.plan), fitted.costs};
 }
@@ -138,10 +138,11 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
   Costs costs;
   Reason augment{};
   for (bool cut = false;; cut = true) {
-    costs = measure(dataset, plan, common.get_device(), std::min(kMost, kShare * seconds));
+    const double part = std::min(kMost, kShare * seconds);
+    costs = measure(dataset, plan, common.get_device(), part, part);
     const auto again = [&, step = costs.step] {  // of more steps than the second time
       plan = plan_of(options, dataset);
-      costs = measure(dataset, plan, common.get_device(), 1);
+      costs = measure(dataset, plan, common.get_device(), 0, part);
       costs.step = step;
     };
     if (wish.augment.empty()) {
@@ -336,7 +337,7 @@ void train(TrainOptions& options, const Program& program) {
   if (!options.time.empty())
     std::tie(plan, costs) = fit(dataset, options, start, program.common());
   else if (options.dry_run && options.most_memory == 0)
-    costs = measure(dataset, plan, device, 0);
+    costs = measure(dataset, plan, device, 0, 0);
   require_validations(plan);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory

@@ -246,8 +246,14 @@ std::unique_ptr<Plan> make_plan(const Problem& p, const Card& card) {
   constexpr std::int64_t kMostWorkspace = std::int64_t{4} << 30;
   Descriptor graph = graph_of(p, card);
   std::string reason = "no engine that is deterministic and in f32";
-  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
-    for (Descriptor& configuration : engines_of(graph, card, mode)) try {
+  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+    std::vector<Descriptor> engines;
+    try {
+      engines = engines_of(graph, card, mode);
+    } catch (const Refusal& refusal) {
+      reason = refusal.why;  // the other mode may have some
+    }
+    for (Descriptor& configuration : engines) try {
         if (!is_good(configuration, p)) continue;
         Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
         if (card.properties == nullptr)
@@ -263,6 +269,7 @@ std::unique_ptr<Plan> make_plan(const Problem& p, const Card& card) {
       } catch (const Refusal& refusal) {
         reason = refusal.why;  // the next engine may do it
       }
+  }
   throw Refusal{reason};
 }
 

@@ -12,10 +12,14 @@
 namespace voxgrad::cuda {
 namespace {
 
-// What was set aside before a recording does not suffice for it.
-struct Exhausted : Error {
-  explicit Exhausted(const char* what) : Error(ErrorKind::memory, what) {}
-};
+// Whether what was set aside before a recording did not suffice for it. A class of errors could not tell, because
+// backward() throws new ones in place of those that pass through it.
+bool exhausted = false;
+
+[[noreturn]] void exhaust(const char* what) {
+  exhausted = true;
+  throw Error(ErrorKind::memory, what);
+}
 
 // Memory for the recorded work, taken from the pool of the card in one piece before anything is recorded. It is cut as
 // it is wanted; what is released goes to nobody else. Small blocks, which keep their size, and large ones that fit into
@@ -37,7 +41,7 @@ class Arena {
  private:
   void* cut(std::size_t size) {
     constexpr std::size_t kAlignment = 256;  // as cudaMalloc
-    if (size > bytes_ - cut_) throw Exhausted("cuda: work that is recorded wants more memory than when it was called");
+    if (size > bytes_ - cut_) exhaust("cuda: work that is recorded wants more memory than when it was called");
     void* const part = block_ + cut_;
     cut_ = std::min(bytes_, cut_ + (size + kAlignment - 1) / kAlignment * kAlignment);
     return part;
@@ -129,7 +133,7 @@ class CudaRecording final : public Recording, private Recorder {
   Pool& pool() override { return holdings_->arena.pool(); }
   const void* keep(const void* from, std::size_t bytes) override {
     if (bytes > holdings_->constant_bytes - kept_)
-      throw Exhausted("cuda: work that is recorded sends more constants to the card than there is room for");
+      exhaust("cuda: work that is recorded sends more constants to the card than there is room for");
     void* const copy = holdings_->constants + kept_;
     kept_ += bytes;
     return std::memcpy(copy, from, bytes);
@@ -154,10 +158,11 @@ std::unique_ptr<Recording> CudaBackend::capture(const std::function<void()>& wor
   // How much reserve the work takes is not known before. What is recorded does not run, so it can be recorded again.
   constexpr std::size_t kReserve = std::size_t{16} << 20, kConstants = std::size_t{1} << 20, kMost = 64;
   for (std::size_t scale = 1;; scale *= 4) try {
+      exhausted = false;
       return std::make_unique<CudaRecording>(
           work, std::make_unique<Holdings>(memory, scale * (memory / 10 + kReserve), scale * kConstants));
-    } catch (const Exhausted&) {
-      if (scale >= kMost) throw;
+    } catch (const Error&) {
+      if (!exhausted || scale >= kMost) throw;
     }
 } catch (const Error& error) {
   refusal = error.message();

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "engine/autograd.h"
 #include "engine/ops.h"
 #include "engine/replay.h"
 #include "tests/engine/kernel_cases.h"
@@ -152,6 +153,24 @@ TEST_CASE("large constants are sent by every replay") {
     const Tensor total = sum(constant);
     y.backend().copy(y.raw(), Device::cuda, total.raw(), Device::cuda, 4);
     constant.backend().fill(constant, 7);
+  });
+  CHECK_MESSAGE(refusal.empty(), refusal);
+  CHECK(y.item() == 3 << 20);
+}
+
+TEST_CASE("what is wanted in a backward pass beyond the reserve is given at the next try, too") {
+  if (!has_device(Device::cuda)) return;
+  const Tensor y = zeros({1}, DType::f32, Device::cuda), x = full({1}, 2, DType::f32, Device::cuda);
+  const std::string refusal = refusal_of([&] {
+    const Tensor leaf = x.clone();
+    leaf.set_requires_grad();
+    const Tensor z = record("send", leaf.clone(), {{leaf, [&](const Tensor& gradient) {
+                                                      const Tensor constant =
+                                                          from_vector<float>({3 << 20}, std::vector<float>(3 << 20, 1));
+                                                      return gradient * reshape(sum(constant.to(Device::cuda)), {1});
+                                                    }}});
+    z.backward(full({1}, 1, DType::f32, Device::cuda));
+    y.backend().copy(y.raw(), Device::cuda, leaf.grad().raw(), Device::cuda, 4);
   });
   CHECK_MESSAGE(refusal.empty(), refusal);
   CHECK(y.item() == 3 << 20);
