@@ -65,6 +65,10 @@ class Losses(unittest.TestCase):
                                (weights * per_voxel).mean(), 12)
         inverse = voxgrad.loss("ce:weights=inverse", class_fractions=[0.5, 0.25, 0.25])
         self.assertNotEqual(inverse.evaluate(logits, labels)[0], per_voxel.mean())
+        sigmoid, mask = logits[:, :1], (labels > 0).astype(numpy.uint8)
+        both = voxgrad.loss("ce:weights=inverse", class_fractions=[0.75, 0.25])
+        given = voxgrad.loss("ce:weights=%r/%r" % (0.5 / 0.75, 0.5 / 0.25))  # the mean of f w is 1
+        self.assertAlmostEqual(both.evaluate(sigmoid, mask)[0], given.evaluate(sigmoid, mask)[0])
         far = voxgrad.loss("boundary:unit=mm", spacing=[3, 1]).evaluate(logits, labels)[0]
         self.assertNotAlmostEqual(far, voxgrad.loss("boundary:unit=mm").evaluate(logits, labels)[0])
         self.assertEqual(far, voxgrad.loss("boundary:unit=mm", spacing=numpy.array([3, 1])).evaluate(logits, labels)[0])

@@ -49,7 +49,7 @@ class Measures(unittest.TestCase):
         for words, action in {
             "prediction: .*must be": lambda: voxgrad.metrics(mask[1:], mask),
             "spacing: 3 numbers, must be 2": lambda: voxgrad.edt(mask, [1, 1, 1]),
-            "spacing: -1": lambda: voxgrad.edt(mask, [1, -1]),
+            "spacing must be .*it is .1, -1.": lambda: voxgrad.edt(mask, [1, -1]),
             "label 300": lambda: voxgrad.edt(mask.astype(int) + 300),
             "1 classes": lambda: voxgrad.metrics(mask, mask, classes=1),
             "dtype: int8": lambda: voxgrad.edt(mask, dtype=numpy.int8),
