@@ -64,7 +64,8 @@ class Library(types.ModuleType):
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Asked last: what is installed is taken."""
+    """Asked last, so that what is installed is taken; or first, if PyTorch is missing, because numpy cannot compute with
+    stand-ins."""
 
     def find_spec(self, name, path=None, target=None):
         return importlib.machinery.ModuleSpec(name, self, is_package=True) if name.split(".")[0] in LIBRARIES else None
@@ -76,4 +77,4 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         pass
 
 
-sys.meta_path.append(Finder())
+sys.meta_path.insert(len(sys.meta_path) if importlib.util.find_spec("torch") else 0, Finder())
