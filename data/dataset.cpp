@@ -185,4 +185,10 @@ Case Dataset::read(std::int64_t index, bool probabilities) const {
   return result;
 }
 
+Tensor Dataset::read_label(std::int64_t index) const {
+  check(index >= 0 && index < size() && impl_->labels, "dataset: the label of case ", index, " asked of ", size());
+  if (impl_->verify) verify();
+  return impl_->read_label(index);
+}
+
 }  // namespace voxgrad::data

@@ -77,6 +77,8 @@ class Dataset {
   // is not finite. Several threads may call it at the same time. With `probabilities`, which DatasetInfo must have, the
   // case has them: they add up to 1 at every voxel, and are 0 where the label is ignored.
   Case read(std::int64_t index, bool probabilities = false) const;
+  // Returns Case::label alone, as read() does.
+  Tensor read_label(std::int64_t index) const;
   // Checks all cases in one pass and in bounded memory: the crc32 of the arrays, the label values, the probabilities,
   // and that images are finite. Further calls do nothing. The first read() calls it unless DatasetOptions::verify is
   // false, so that no training starts on damaged data.

@@ -219,7 +219,7 @@ std::vector<std::int64_t> absent_classes(const Dataset& dataset, const std::vect
   std::vector<std::int64_t> absent;
   for (std::int64_t label = 1; label < dataset.classes(); ++label) absent.push_back(label);
   for (auto at = cases.begin(); at != cases.end() && !absent.empty(); ++at) {
-    const Tensor labels = dataset.read(*at).label;
+    const Tensor labels = dataset.read_label(*at);
     std::array<bool, 256> seen{};
     for (std::int64_t i = 0; i < labels.numel(); ++i) seen[labels.data<std::uint8_t>()[i]] = true;
     std::erase_if(absent, [&](std::int64_t label) { return nth(seen, label); });

@@ -36,7 +36,7 @@ class Schedule {
   // Error(usage) with the range if an option is outside it.
   Schedule(Decay decay, const ScheduleOptions& options);
 
-  // The rate of step 0, 1, ..; steps beyond the total have the rate of the last one.
+  // The rate of step 0, 1, ..; from the total on it is that at the end of the decay.
   [[nodiscard]] double rate(std::int64_t step) const;
   // Reports the validation metric of an epoch, which only plateau uses. NaN does not count as an improvement.
   void report(double metric);

@@ -82,11 +82,13 @@ struct Tested {
 };
 Tested tested_cases(const Comparison& comparison, Scores& scores, const ComparedDataset& dataset) {
   std::map<std::string, std::pair<bool, std::size_t>> known;  // by id: has foreground, fold
-  for (const std::string& loss : scores.losses)
+  const Folds whole = whole_folds(comparison, dataset.name);  // of which diverged runs have no cases
+  for (const std::string& loss : comparison.losses())
     for (const ComparedRun* run : runs_of(comparison, dataset.name, loss))
       for (const CaseNumbers& one : run->cases)
-        known.emplace(one.id,
-                      std::pair(Sizes(comparison, one).any(), static_cast<std::size_t>(std::max(0, run->fold))));
+        if (!whole.empty() && whole.begin()->second.contains(run->fold))
+          known.emplace(one.id,
+                        std::pair(Sizes(comparison, one).any(), static_cast<std::size_t>(std::max(0, run->fold))));
   Tested tested;
   std::map<std::string, std::size_t> groups;
   for (const TestCase& one : dataset.cases) {

@@ -162,9 +162,9 @@ typedef struct voxgrad_metric_options {
 } voxgrad_metric_options;
 
 const char* voxgrad_metric_name(int index); /* "dice", ..; NULL behind the last one */
-/* values[c * count + m] is metric m < count of class c. NaN: undefined (both masks are empty), or not computed
- * (surfaces and objects of the background, or left out). An infinite distance means that one mask is empty.
- * `prediction` and `truth` are [*S] of an integer type. */
+/* values[c * count + m] is metric m < count of class c. NaN: undefined, as every ratio 0/0 (of two empty masks,
+ * but also the precision of an empty prediction), or not computed (of the background, or left out). An infinite
+ * distance means that one mask is empty. `prediction` and `truth` are [*S] of an integer type. */
 int voxgrad_metrics(voxgrad_context* context, const voxgrad_array* prediction, const voxgrad_array* truth,
                     const voxgrad_metric_options* options, double* values, int count);
 

@@ -88,9 +88,10 @@ RunPictures draw_run(const RunRecord& run, const std::vector<Colour>& colours, c
                                                                : split.train;
   pictures.split = !split.val.empty() ? "validation" : !split.test.empty() ? "test" : "training";
   std::vector<std::int64_t> cases;
-  const std::int64_t validated = split.val.empty() ? kMostPictured : run.config.validate_cases,
-                     count = std::clamp<std::int64_t>(validated, 1, kMostPictured);
-  for (const std::int64_t i : evenly(count, std::ssize(all))) cases.push_back(nth(all, i));
+  std::vector<std::int64_t> validated = evenly(run.config.validate_cases, std::ssize(all));
+  if (split.val.empty() || validated.empty()) validated = evenly(std::ssize(all), std::ssize(all));
+  for (const std::int64_t i : evenly(kMostPictured, std::ssize(validated)))
+    cases.push_back(nth(all, nth(validated, i)));
   pictures.cases = std::ssize(all);
   pictures.looked_at = std::ssize(cases);
   const nn::Model model = nn::load_model(run.file("best.safetensors"), device);

@@ -20,7 +20,7 @@ namespace {
 constexpr int kLeastMeasured = 3;  // steps
 constexpr int kWarmSteps = 4;      // memory is allocated in the first ones, and a card records its graph
 constexpr double kPage = 1;        // seconds: the page and the pictures at the end, beside the predictions for it
-constexpr int kMostFailed = 20;    // steps that are left out, as --on-nan allows
+constexpr int kMostFailed = 20;    // steps in a row that are left out, as --on-nan allows
 // What no measured step has: the files of the run, the page and its pictures. Ten trainings of 30 to 180 MiB had 1 to
 // 13 MiB more than was planned without it (tests/benchmarks/memory.py).
 constexpr std::int64_t kBytesOfFiles = std::int64_t{10} << 20;
@@ -42,7 +42,7 @@ double time_of(F&& work) {
 }
 
 struct Enough {
-  double share;  // of the windows, that are done
+  double seconds;  // that the whole prediction takes
 };
 
 // Returns the seconds that evaluate(cases, progress) takes with all of these cases, by those of one. The network sees
@@ -60,7 +60,7 @@ double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset,
   const std::int64_t chosen =
       limit > 0 ? nth(cases, std::ssize(cases) / 2) : *std::max_element(cases.begin(), cases.end(), smaller);
   const auto one = [&] {
-    double share = 1;
+    double begun = 0, first = 0;  // when the first window was done, and the share that it is
     const auto start = std::chrono::steady_clock::now();
     const auto seconds = [&] {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -68,24 +68,34 @@ double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset,
     try {
       evaluate(std::vector{chosen}, [&](double done) {
         progress();
-        if (limit > 0 && done < 1 && seconds() > limit) throw Enough{done};
+        const double now = seconds();
+        if (first == 0) {  // what was done until then is done once
+          begun = now;
+          first = done;
+        } else if (limit > 0 && done < 1 && now - begun > limit) {
+          throw Enough{begun + (now - begun) * (1 - first) / (done - first)};
+        }
       });
-    } catch (const Enough& part) {
-      share = part.share;
+    } catch (const Enough& estimate) {
+      return estimate.seconds;
     }
-    return seconds() / share;
+    return seconds();
   };
   double seconds = one();
   if (limit == 0 || seconds < limit) seconds = one();  // the first one has allocated
   return seconds * voxels / voxels_of(chosen);
 }
 
-// What the page of a run takes, which segments validation cases; three of them again.
+// What the page of a run takes, which segments validation cases, or else test cases; three of them again.
 double page_seconds(const Plan& plan, const Costs& costs, double share) {
-  if (plan.val.empty()) return kPage;
-  const auto all = static_cast<double>(plan.val.size());
-  const double cases = std::min(share * all, static_cast<double>(kMostPictured)) + std::min(all, 3.0);
-  return kPage + cases / all * std::max(costs.clean_up, costs.validation);
+  const auto val = static_cast<double>(plan.val.size()), test = static_cast<double>(plan.test.size());
+  const double each = costs.clean_up > 0 ? costs.clean_up / val
+                      : test > 0         ? costs.test / test
+                      : val > 0          ? costs.validation / val
+                                         : 0;
+  const double all = val > 0 ? val : test;
+  return kPage +
+         each * (std::min(val > 0 ? share * val : test, static_cast<double>(kMostPictured)) + std::min(all, 3.0));
 }
 
 }  // namespace
@@ -104,6 +114,7 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   const auto step = [&] {
     try {
       trainer.step();
+      failed = 0;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::diverged || plan.on_nan == OnNan::stop || ++failed > kMostFailed) throw;
       trainer.skip();

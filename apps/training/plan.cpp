@@ -255,8 +255,9 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   const Reason targets = choose_targets(c, info);
   const auto [train, val, test] = split_of(dataset, c.fold);
   if (train.empty())
-    throw Error(ErrorKind::data, info.path + ": no cases in the split `train`",
-                only_fold(info).empty() ? "" : "the file has folds: give --fold " + only_fold(info));
+    throw Error(
+        ErrorKind::data, info.path + ": no cases in the split `train`",
+        only_fold(info).empty() ? "" : "the file has folds: give --fold " + only_fold(info) + ", and compare --folds");
   if (c.patience > 0 && val.empty())
     throw Error(ErrorKind::data,
                 text(info.path, ": no cases in the split `val`, which --patience ", c.patience, " goes by"),

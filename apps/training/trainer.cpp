@@ -62,7 +62,7 @@ StepReport Trainer::step() {
   const TrainingBatch& batch = feed_.batch(step_);
   net_.train();
   statistics_.clear();  // batch norm changes them before the loss is known
-  if (plan_.on_nan == OnNan::skip)
+  if (plan_.on_nan != OnNan::stop)
     for (const NamedTensor& entry : net_.buffers()) statistics_.push_back(entry.tensor.clone());
   copy_into(progress_, full({}, static_cast<double>(step_) / static_cast<double>(plan_.steps), DType::f64));
   recorded_.run(constants_of(batch), [&] {

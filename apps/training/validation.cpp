@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "apps/training/preparation.h"
 #include "engine/error.h"
 #include "engine/names.h"
@@ -82,11 +82,14 @@ void require_validations(const Plan& plan) {
     throw Error(ErrorKind::usage,
                 text(option, ": never takes effect, because there ", count == 1 ? "is " : "are ",
                      count_text(count, "validation"), " in the whole training"),
-                text(remedy, "say with --validate-cases how many cases are looked at after every epoch"));
+                plan.val.empty() ? "give the dataset validation cases"
+                : plan.config.validate_every == 0
+                    ? "say with --validate-every after how many epochs there is one"
+                    : text(remedy, "say with --validate-cases how many cases are looked at after every epoch"));
   };
   const std::int64_t patience = plan.config.patience;  // the first validation is the best so far, the last one the end
   if (patience > 0) require_more_than(patience + 1, text("--patience ", patience), "give a smaller one, or ");
-  if (plan.config.schedule == "plateau") require_more_than(1, "--schedule plateau", "");
+  if (plan.config.schedule == "plateau") require_more_than(plateau_patience(plan) + 2, "--schedule plateau", "");
 }
 
 double validated_share(const Plan& plan) { return share_of(std::ssize(plan.validated), plan); }

@@ -35,7 +35,8 @@ double validation_in_steps(const Plan& plan, const data::DatasetInfo& info);
 
 // Returns the number of validations of the whole training, 1 or more.
 std::int64_t validations(const Plan& plan);
-// Returns after how many validations without a rise the rate of --schedule plateau falls: a fifth of all, at most ten.
+// Returns after more than how many validations without a rise the rate of --schedule plateau falls: a fifth of all, at
+// most ten.
 std::int64_t plateau_patience(const Plan& plan);
 // Throws Error(usage) if the training goes by more validations than it has: by those of --patience, or of a rate that
 // falls when the Dice does not rise.

@@ -13,6 +13,7 @@
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "data/exchange/masks.h"
+#include "data/h5/h5.h"
 #include "data/label_file.h"
 #include "engine/error.h"
 #include "engine/names.h"
@@ -131,8 +132,11 @@ Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, con
   return pair;
 }
 
-bool is_hdf5(const std::string& path) {
-  return !std::filesystem::is_directory(path) && data::kind_of_file(path) == data::Kind::hdf5;
+// Whether a file is a dataset or predictions of one; a mask that is HDF5 is no such file.
+bool holds_cases(const std::string& path) {
+  if (std::filesystem::is_directory(path) || data::kind_of_file(path) != data::Kind::hdf5) return false;
+  const data::h5::File file = data::h5::File::open(path);
+  return file.exists("/labels") || file.exists("/cases");
 }
 
 // The labels at a path as HDF5. Masks that are images of their own are stored in a temporary file.
@@ -141,7 +145,7 @@ class Labels {
   // `id` names the case of a single mask.
   Labels(const std::string& path, const std::string& id) : file_(path) {
     namespace fs = std::filesystem;
-    if (is_hdf5(path)) return;
+    if (holds_cases(path)) return;
     std::string folder = (fs::temp_directory_path() / "voxgrad-masks-XXXXXX").string();
     if (::mkdtemp(folder.data()) == nullptr) throw Error(ErrorKind::io, "cannot make the folder " + folder);
     folder_ = folder;
@@ -218,8 +222,8 @@ void metrics(const MetricsOptions& options, const Common& common) {
   std::map<int, int> map = parse_label_map(options.label_map);
   const std::map<int, int> prediction_map = parse_label_map(options.prediction_map);
   // Two single masks belong together whatever their names are.
-  const bool single = !std::filesystem::is_directory(options.prediction) && !is_hdf5(options.prediction) &&
-                      !std::filesystem::is_directory(options.truth) && !is_hdf5(options.truth);
+  const bool single = !std::filesystem::is_directory(options.prediction) && !holds_cases(options.prediction) &&
+                      !std::filesystem::is_directory(options.truth) && !holds_cases(options.truth);
   const std::string id = single ? data::stem_of(options.prediction) : "";
   const Labels found(options.prediction, id), given(options.truth, id);
   if (map.empty()) map = map_of_model(found.file(), given.file());

@@ -10,6 +10,7 @@
 #include <set>
 #include <string_view>
 
+#include "data/attributes.h"
 #include "data/exchange/layouts_detail.h"
 #include "engine/error.h"
 #include "engine/io/file_rules.h"
@@ -210,6 +211,12 @@ void read_spacing(const h5::Array& array, Image& image) {
   const std::pair<const char*, double> kUnits[]{{"element_size_um", 1e-3}, {"resolution", 1e-6}};
   const int dims = image.extents().dims();
   image.spacing.assign(static_cast<std::size_t>(dims), 1.0);
+  if (array.has_attribute("spacing_unit")) {  // as write_h5() says it
+    image.spacing = array.numbers_attribute("spacing");
+    image.physical = array.string_attribute("spacing_unit") == kMillimetres;
+    if (std::ssize(image.spacing) == dims && std::ranges::all_of(image.spacing, is_spacing)) return;
+    throw Error(ErrorKind::data, array.where() + ": spacing is no positive number for each axis");
+  }
   for (const auto& [name, millimetres] : kUnits) {
     if (!array.has_attribute(name)) continue;
     const std::vector<double> sizes = array.numbers_attribute(name);
@@ -309,7 +316,11 @@ H5Place h5_place(const std::string& text) {
     const std::size_t bracket = place.object.rfind('[');
     if (bracket == std::string::npos || !place.object.ends_with("]")) return place;
     const char *first = place.object.data() + bracket + 1, *last = place.object.data() + place.object.size() - 1;
-    if (std::from_chars(first, last, place.sample).ptr == last) place.object.resize(bracket);
+    const auto [end, code] = std::from_chars(first, last, place.sample);
+    if (code != std::errc{} || end != last || place.sample < 0)
+      throw Error(ErrorKind::usage, "\"" + text + "\": the number in brackets is no sample",
+                  "count the samples from 0, as in FILE.h5:/images[5]");
+    place.object.resize(bracket);
     return place;
   }
   return {text, ""};

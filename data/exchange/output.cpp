@@ -93,6 +93,7 @@ void write_h5(const std::string& path, const std::string& name, const Image& ima
             image.values.raw());
   out.attribute(name, "axes", std::string(image.extents().dims() == 3 ? "ZYX" : "YX") + (channels ? "C" : ""));
   out.attribute(name, "spacing", image.spacing);
+  out.attribute(name, "spacing_unit", std::string(image.physical ? kMillimetres : kPixels));
   write_place(out, name, image.affine, {});
   out.save();
 }

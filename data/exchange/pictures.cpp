@@ -132,8 +132,12 @@ Discovery find_split_folders(const std::string& folder, const std::vector<std::s
     }
     for (const std::string& note : part.notes) found.notes.push_back(name + ": " + note);
   }
-  if (!others.empty())
-    found.notes.push_back("These folders are no train, val or test and are left alone: " + join(others, ", ") + ".");
+  constexpr std::size_t kNamed = 5;
+  const std::string more = others.size() > kNamed ? text(" and ", others.size() - kNamed, " more") : "";
+  if (others.size() > kNamed) others.resize(kNamed);
+  if (!others.empty() && !found.cases.empty())
+    found.notes.push_back("These folders are no train, val or test and are left alone: " + join(others, ", ") + more +
+                          ".");
   return found;
 }
 

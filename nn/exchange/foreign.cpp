@@ -247,6 +247,9 @@ class Translator {
       const std::string name = text("up.", level, ".weight");
       for (int axis = 0; axis < net.dims; ++axis)
         stride[axis] = has(name) && shape(name).dims() == first.dims() ? shape(name)[axis + 2] : 2;
+      for (int axis = 0; axis < net.dims; ++axis)
+        if (kind_ == Foreign::monai_dynunet && stride[axis] > 2)
+          misfit("a stride above 2, for which MONAI pads otherwise", name);
       net.strides.push_back(stride);
     }
     net.norm = has("encoder.0.norm1.running_mean") ? Norm::batch

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "apps/program/json.h"
+#include "data/exchange/output.h"
 #include "data/formats/png.h"
 #include "data/h5/h5_writer.h"
 #include "tests/apps/support.h"
@@ -261,6 +262,16 @@ TEST_CASE("masks of a folder may be HDF5 files, as they are exported") {
   std::filesystem::create_directories(folder.file("t"));
   write_bytes(folder.file("t/a.png"), data::to_png({4, 6, 1}, 8, kTruth));
   CHECK(class_one(program({"metrics", folder.file("p"), folder.file("t"), "--json"}))["dice"] == 0.5);
+  CHECK(class_one(program({"metrics", folder.file("p/a.h5"), folder.file("t/a.png"), "--json"}))["dice"] == 0.5);
+  data::Case place;
+  place.spacing = {3, 0.5};
+  const Tensor truth = from_vector<std::uint8_t>({4, 6}, kTruth);
+  for (const char* name : {"mm/a.h5", "mm_too/a.h5"}) {
+    std::filesystem::create_directories(std::filesystem::path(folder.file(name)).parent_path());
+    data::write_mask(folder.file(name), truth, place, true, {});
+  }
+  CHECK(contains(program({"metrics", folder.file("mm"), folder.file("mm_too")}).out, "mm"));
+  CHECK(!contains(program({"metrics", folder.file("mm"), folder.file("mm_too")}).out, "px"));
   write("NX");
   const Outcome outcome = program({"metrics", folder.file("p"), folder.file("t")});
   CHECK(outcome.code == 3);

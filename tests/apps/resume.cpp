@@ -142,7 +142,7 @@ TEST_CASE("a run with a schedule that waits for validations goes on from a check
   const std::string whole = folder.file("whole"), parts = folder.file("parts");
   const auto training = [&](const std::string& run) {
     std::vector<std::string> words = long_training(data, run);
-    words.insert(words.end(), {"--validate-every", "9"});
+    words.insert(words.end(), {"--validate-every", "4"});
     return words;
   };
   REQUIRE(program(training(whole)).code == 0);

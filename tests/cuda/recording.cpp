@@ -162,7 +162,7 @@ TEST_CASE("what is wanted in a backward pass beyond the reserve is given at the 
   if (!has_device(Device::cuda)) return;
   const Tensor y = zeros({1}, DType::f32, Device::cuda), x = full({1}, 2, DType::f32, Device::cuda);
   const std::string refusal = refusal_of([&] {
-    const Tensor leaf = x.clone();
+    Tensor leaf = x.clone();
     leaf.set_requires_grad();
     const Tensor z = record("send", leaf.clone(), {{leaf, [&](const Tensor& gradient) {
                                                       const Tensor constant =

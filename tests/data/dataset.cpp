@@ -59,6 +59,7 @@ TEST_CASE("dataset: what was written is read, in both layouts, two and three dim
         REQUIRE(dataset.size() == static_cast<std::int64_t>(shapes.size()));
         for (std::size_t i = 0; i < shapes.size(); ++i)
           check_equal(dataset.read(static_cast<std::int64_t>(i)), contents.cases[i]);
+        CHECK(dataset.read_label(1).to_vector<std::uint8_t>() == contents.cases[1].label.to_vector<std::uint8_t>());
         CHECK(dataset.info().attributes == contents.attributes);
         CHECK(dataset.info().splits == contents.splits);
         CHECK(dataset.info().class_names == contents.class_names);

@@ -22,7 +22,7 @@
 //   dx = gamma r (dy - mean of dy - h (mean of dy h))
 //
 // with means over the M pixels. Derive it, or check what it says: a constant that is added to dy changes nothing,
-// because the norm would remove a constant from x.
+// because the mean of y is beta, whatever x is; and dx adds up to 0, because the norm would remove a constant from x.
 #pragma once
 
 #include "apps/examples/exercises/hole.h"

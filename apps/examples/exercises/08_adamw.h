@@ -10,7 +10,7 @@
 //   w <- w - lr decay w - lr M / (sqrt(V) + eps)      with M = m / (1 - beta1^t), V = v / (1 - beta2^t)
 //
 // w on the right is the value before the step. m and v begin as zeros, so the first means are too small; M and V repair
-// that. After the first step M = g and V = g^2: the first move is lr times the sign of g. The decay does not pass
+// that. After the first step M = g and V = g^2: the first move is lr against the sign of g. The decay does not pass
 // through m and v; that is the W of AdamW.
 //
 // Change `w` and `state` in place. Before the first step state.steps is 0, and state.m and state.v are empty.

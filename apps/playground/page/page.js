@@ -54,6 +54,7 @@ class Learner {
 const thresholds = Array.from({length: 19}, (_, i) => (i + 1) / 20);
 let learners = [], losses = [], side = 64;
 let running = false, ready = false, trial = 0, stride = 1, rate = 0;
+let learning = null;  // the trial whose loop is under way
 
 // --- Learning ---
 
@@ -83,16 +84,21 @@ async function restart() {
 // Both do a few steps and report, again and again, until something else is wanted.
 async function learn() {
   const mine = trial;
+  if (learning === mine) return;  // it waits for a reply, and goes on then
+  learning = mine;
+  byId("status").textContent = "";
   while (running && mine === trial) {
     const begin = performance.now(), steps = learners[0].steps;
     const left = Math.min(compareEvery - steps % compareEvery, state.until > steps ? state.until - steps : Infinity);
     const count = Math.min(stride, left);
-    if (!await advance(count, mine)) return;
+    if (!await advance(count, mine)) break;
     const seconds = (performance.now() - begin) / 1000;
     rate = rate ? 0.8 * rate + 0.2 * count / seconds : count / seconds;
     stride = Math.max(1, Math.min(compareEvery, Math.round(rate * 0.15)));  // about seven reports in a second
-    if (learners[0].steps === state.until) pause();
+    if (state.until > 0 && learners[0].steps >= state.until) running = false;
   }
+  if (learning === mine) learning = null;
+  if (mine === trial && ready && !running) pause();
 }
 
 async function advance(count, mine) {
@@ -129,6 +135,7 @@ function play() {
 function pause() {
   running = false;
   show();
+  if (learning === trial) return;  // the steps that are under way still count
   const said = learners.map(learner =>
     `${learner.letter.toUpperCase()} has a Dice of ${learner.scores(state.threshold).dice.toFixed(2)}`);
   byId("status").textContent = `Paused after ${learners[0].steps} steps. ${said.join(", ")}.`;
@@ -181,7 +188,6 @@ function draw() {
   byId("steps").textContent = steps;
   byId("until").textContent = state.until > 0 ? `of ${state.until} steps` : "steps";
   byId("speed").textContent = rate > 0 ? `${rate.toFixed(0)} steps/s` : "";
-  if (running) byId("status").textContent = "";
   document.body.dataset.steps = steps;
   document.body.dataset.rate = rate.toFixed(2);
   byId("threshold-value").value = state.threshold.toFixed(2);
@@ -345,7 +351,7 @@ function makeControls(facts) {
     const action = {" ": () => byId("play").click(), s: stepOnce, r: reset}[event.key];
     if (!action) return;
     event.preventDefault();
-    action();
+    if (!event.repeat) action();
   };
   addEventListener("resize", show);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);

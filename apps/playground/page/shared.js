@@ -17,7 +17,8 @@ function readFragment(fragment) {
   for (const [name, text] of new URLSearchParams(fragment.replace(/^#/, ""))) {
     if (name in ranges) {
       const [low, high] = ranges[name], value = Number(text);
-      if (text !== "" && value >= low && value <= high) state[name] = value;
+      const whole = Number.isInteger(value) || !["seed", "picture", "until"].includes(name);
+      if (text !== "" && value >= low && value <= high && whole) state[name] = value;
       if (name === "threshold") state.threshold = Math.round(20 * state.threshold) / 20;
     } else if (name in standard) {
       state[name] = text;

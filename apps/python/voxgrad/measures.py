@@ -23,9 +23,9 @@ def edt(labels, spacing=None, label=None, dtype=numpy.float32):
 
 
 def metrics(prediction, truth, classes=None, spacing=None, ignore=None, surfaces=True, tolerance=0.0):
-    """Compares a segmentation with the truth. Returns {class: {metric: value}}; NaN: undefined, because both masks are
-    empty, or because surfaces and objects of the background are not measured. An infinite distance means that one mask
-    is empty.
+    """Compares a segmentation with the truth. Returns {class: {metric: value}}; NaN: undefined, as every ratio 0/0 (of
+    two empty masks, but also the precision of an empty prediction), or not measured, as surfaces and objects of the
+    background. An infinite distance means that one mask is empty.
 
     `classes` are their names, the background first, or their number; None: as many as the labels show. Voxels with the
     truth `ignore` are left out. Without `surfaces`, what measures surfaces and objects is left out, which takes

@@ -86,7 +86,7 @@ TEST_CASE("results in which something is there twice, or colours are missing, ar
     return error_of([&] { comparison_from_json(to_json(comparison)); });
   };
   CHECK(refusal([](Comparison&) {}).empty());
-  for (const auto& [message, words] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& one : std::vector<std::pair<std::string, std::string>>{
            {refusal([](Comparison& c) { c.datasets[0].cases[1].id = "0"; }), "two cases of d with the id 0"},
            {refusal([](Comparison& c) { c.datasets[1] = c.datasets[0]; }), "a run is on e, which is not listed"},
            {refusal([](Comparison& c) { c.datasets.push_back(c.datasets[0]); }), "two datasets named d"},
@@ -96,7 +96,7 @@ TEST_CASE("results in which something is there twice, or colours are missing, ar
            {refusal([](Comparison& c) { c.datasets[0].used["class_colours"] = "#000000"; }),
             "`class_colours` is \"#000000\", must be 2 colours"},
            {refusal([](Comparison& c) { c.datasets[0].used["class_colours"] = "red"; }), "class_colours"}})
-    CHECK_MESSAGE(contains(message, words), message);
+    CHECK_MESSAGE(contains(one.first, one.second), one.first);
   Comparison comparison = whole;
   comparison.numbers[1] = "a,b";
   CHECK(to_csv(comparison).starts_with("dataset,loss,fold,seed,case,class,dice,\"a,b\",hd95,"));

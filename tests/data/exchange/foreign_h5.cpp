@@ -263,6 +263,9 @@ TEST_CASE("a named sample is one case, and every sample has a label of its own")
   CHECK(found.cases[0].labels == Names{path + ":/y[5]"});
   CHECK(contains(error_of([&] { discover({path + ":/x[11]"}, options); }), "sample 11 outside 0..10"));
   CHECK(contains(error_of([&] { discover({path + ":/one[1]"}, images_of_h5()); }), "sample 1 is named, but no axis N"));
+  for (const char* number : {"[-1]", "[]", "[99999999999999999999]", "[a]"})
+    CHECK(
+        contains(error_of([&] { discover({path + ":/x" + number}, options); }), "the number in brackets is no sample"));
   data::Source one;
   one.images = {path + ":/one[1]"};
   CHECK(contains(error_of([&] { read_source_image(one); }), "sample 1 is named, but no axis N"));

@@ -130,6 +130,7 @@ TEST_CASE("one mask for each object: folders of cases as in DSB 2018, or folders
   CHECK(pairs_in(folder.file("dsb")) == Names({"c1 -> u.png v.png", "c2 -> w.png"}));
   CHECK(pairs_in(folder.file("sub")) == Names({"c1 -> 1.png 2.png", "c2 -> 1.png"}));
   CHECK(discover({folder.file("dsb")}).cases[1].instances);
+  for (const std::string& note : discover({folder.file("dsb")}).notes) CHECK(!contains(note, "left alone"));
   CHECK(discover({folder.file("sub")}).cases[1].instances);
 }
 

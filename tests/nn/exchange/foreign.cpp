@@ -112,7 +112,7 @@ TEST_CASE("weights of DynUNet, found in its skip layers, become the network that
   UNetConfig config = small();
   config.widths = {4, 6, 6, 8};
   config.depth = 4;
-  config.strides = {{1, 2}, {2, 3}, {2, 2}};
+  config.strides = {{1, 2}, {2, 2}, {2, 1}};
   UNet net(config, Random(3));  // its biases of the steps up are zeros, and DynUNet has none
   const ForeignWeights weights = nn::translate(as_dynunet(net), Foreign::monai_dynunet);
   CHECK_MESSAGE(weights.misfits.empty(), join(weights.misfits, "; "));
@@ -122,6 +122,9 @@ TEST_CASE("weights of DynUNet, found in its skip layers, become the network that
   again.load_state(weights.state);
   const Tensor x = wave({1, 8, 24, 1}, 0.3, DType::f32);
   CHECK(same_bits(again(x).detach(), net(x).detach()));
+  config.strides[1] = {2, 3};
+  const ForeignWeights wide = nn::translate(as_dynunet(UNet(config, Random(3))), Foreign::monai_dynunet);
+  CHECK(has(wide.misfits, "a stride above 2, for which MONAI pads otherwise"));
 }
 
 TEST_CASE("a pooling in front of a level, a kernel of one plane and a wrapper are understood") {

@@ -224,6 +224,6 @@ TEST_CASE("a normalisation of voxels as they were measured is refused where the 
   model.spec.normalisation.kind = nn::Normalisation::Kind::zscore_case;
   CHECK(written(model, {.normalise = true}).metadata.at("normalised_inside") == "true");
   model.spec.preparation.spacing = {1, 1};
-  CHECK(contains(error_of([&] { written(model, {.normalise = true}); }), "before it resamples them"));
+  CHECK(test::contains(test::error_of([&] { written(model, {.normalise = true}); }), "before it resamples them"));
   CHECK(written(model).metadata.at("normalised_inside") == "false");
 }
