@@ -97,7 +97,7 @@ GradcheckResult gradcheck(const Function& f, std::vector<Tensor> inputs, const G
         continue;
       }
       ++result.checked;
-      if (!(met.error <= result.worst)) {  // NaN counts as worst
+      if (!(met.error <= result.worst) && !std::isnan(result.worst)) {  // NaN is worst, and stays
         result.worst = met.error;
         result.where =
             text("input ", k, ", element ", i, ": backward ", nth(analytic, i), ", differences ", met.numeric);

@@ -102,8 +102,7 @@ void Protocol::open_datasets() {
     const data::DatasetInfo& info = dataset.info();
     if (!names.insert(file_name(info.name)).second)
       throw Error(ErrorKind::usage,
-                  "compare: two datasets are named " + info.name + ", or like it, and would share the folder " +
-                      file_name(info.name),
+                  "compare: " + path + " and another dataset would share the folder " + file_name(info.name),
                   "rename one of the files");
     opened_.push_back(dataset);
     for (const std::string& loss : options_.losses) {

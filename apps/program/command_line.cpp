@@ -246,7 +246,8 @@ Program::Program()
   app_.set_config("--config", "", "settings as a TOML file; flags win")->check([](const std::string& path) {
     return path.empty() ? "the name is empty" : "";
   });
-  app_.add_flag("--dump-config", dump_config_, "print the settings as TOML, as comments what is not given, and stop")
+  app_.add_flag("--dump-config", dump_config_,
+                "print the settings as TOML and stop; those that were not given are comments")
       ->configurable(false);
   app_.config_formatter(std::make_shared<FlatToml>(app_));
   app_.allow_config_extras(CLI::config_extras_mode::error);

@@ -159,10 +159,12 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   return costs;
 }
 
+double page_seconds(const Plan& plan, const Costs& costs) { return page_seconds(plan, costs, validated_share(plan)); }
+
 double seconds_of(const Plan& plan, const Costs& costs) {
   return costs.step * static_cast<double>(plan.steps) + costs.epoch * static_cast<double>(plan.epoch_of(plan.steps)) +
          validated_share(plan) * (costs.validation * static_cast<double>(validations(plan)) + costs.clean_up) +
-         costs.test + page_seconds(plan, costs, validated_share(plan));
+         costs.test + page_seconds(plan, costs);
 }
 
 void fit_time(Plan& plan, const Costs& costs, double seconds) {

@@ -25,8 +25,9 @@ struct Costs {
 Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured, double limit,
                     const std::function<void()>& progress);
 
-// Returns the seconds that the whole training of a plan takes.
+// Returns the seconds that the whole training of a plan takes, and those of them that are for the page of the run.
 double seconds_of(const Plan& plan, const Costs& costs);
+double page_seconds(const Plan& plan, const Costs& costs);
 
 // Sets the number of steps, the schedule and the validations (training/validation.h) so that training, validations and
 // test take `seconds`. Validations that the plan has not are not added.

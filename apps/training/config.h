@@ -41,7 +41,8 @@ template <class Config, class F>
 void visit_settings(Config& c, F&& f) {
   f("data", c.data, "dataset file (HDF5, format 1); left out with --resume");
   f("from", c.from,
-    "run or model whose weights the training begins with; its network is taken, too, but for options that are given");
+    "run or model whose weights the training begins with; its network is taken, too, but for options that are given "
+    "(--kernels only with another --depth)");
   f("label_map", c.label_map, "stored label:class pairs, e.g. 0:0,255:1");
   f("fold", c.fold, "k/n: test on fold k of n (0 ..), validate on the next; empty: the splits of the file");
   f("loss", c.loss, "the loss as text, e.g. dice_ce or 0.7*dice+1.3*ce:weights=1/5 (see `voxgrad losses`)");

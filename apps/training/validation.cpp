@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/program/words.h"
 #include "apps/training/preparation.h"
 #include "engine/error.h"
-#include "engine/names.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
@@ -77,19 +75,19 @@ std::int64_t plateau_patience(const Plan& plan) {
 
 void require_validations(const Plan& plan) {
   const std::int64_t count = plan.val.empty() ? 0 : validations(plan);
-  const auto require_more_than = [&](std::int64_t least, const std::string& option, const char* remedy) {
-    if (count > least) return;
-    throw Error(ErrorKind::usage,
-                text(option, ": never takes effect, because there ", count == 1 ? "is " : "are ",
-                     count_text(count, "validation"), " in the whole training"),
-                plan.val.empty() ? "give the dataset validation cases"
-                : plan.config.validate_every == 0
-                    ? "say with --validate-every after how many epochs there is one"
-                    : text(remedy, "say with --validate-cases how many cases are looked at after every epoch"));
+  const auto require = [&](std::int64_t least, const std::string& option, const char* remedy) {
+    if (count >= least) return;
+    throw Error(
+        ErrorKind::usage,
+        text(option, ": never takes effect: it needs ", least, " validations or more, the training has ", count),
+        plan.val.empty() ? std::string("give the dataset validation cases")
+                         : text("give ", remedy, "a smaller --validate-every, more --steps or more --time; with ",
+                                "--validate-cases 8, a validation takes less time"));
   };
-  const std::int64_t patience = plan.config.patience;  // the first validation is the best so far, the last one the end
-  if (patience > 0) require_more_than(patience + 1, text("--patience ", patience), "give a smaller one, or ");
-  if (plan.config.schedule == "plateau") require_more_than(plateau_patience(plan) + 2, "--schedule plateau", "");
+  // The first validation is the best so far, and after the last one the training ends anyway.
+  const std::int64_t patience = plan.config.patience;
+  if (patience > 0) require(patience + 2, text("--patience ", patience), "a smaller one, ");
+  if (plan.config.schedule == "plateau") require(plateau_patience(plan) + 3, "--schedule plateau", "");
 }
 
 double validated_share(const Plan& plan) { return share_of(std::ssize(plan.validated), plan); }

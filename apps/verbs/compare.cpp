@@ -259,14 +259,17 @@ void add_compare(Program& program) {
   verb.add_option("--baseline", options.baseline, "the loss the others are compared with; empty: dice_ce");
   verb.add_option("--preset", arguments->preset, presets);
   verb.add_option("--jobs", options.jobs,
-                  "processes at the same time, which share --threads; with --preset quick one per thread");
+                  "processes at the same time, which share --threads; with --preset quick one per thread, at most 8, "
+                  "and per GiB of free "
+                  "memory");
   verb.add_option("--max-memory", arguments->max_memory,
                   "the memory that all processes may take, e.g. 2GiB or 800MiB: fewer --jobs if those do not fit");
   verb.add_option(
       "--shard", arguments->shard,
       "i/n: do part i (0 ..) of n, for the array jobs of a cluster; slurm: the part of this job of an array");
   verb.add_flag("--merge", options.merge, "train nothing: results and report of what all shards have done");
-  verb.add_flag("--status", arguments->status, "train nothing: say which runs are complete, begun or missing");
+  verb.add_flag("--status", arguments->status,
+                "train nothing: say which runs are complete, diverged, begun or missing");
   verb.add_flag("--dry-run", arguments->dry_run, "say what it will take and which differences it could find, and stop");
   verb.add_option("-o,--out", options.out, "directory of the runs and results; a --dry-run needs none");
   add_watch_flag(verb, arguments->watch);

@@ -51,13 +51,13 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto learned = fold_of(model.path, dataset);
   const std::string split = options.split.empty() ? "test" : options.split, fold = learned ? learned->first : "";
   const bool of_fold = options.split.empty() && learned;
+  const std::vector<std::int64_t> cases = of_fold ? learned->second.test : cases_of(dataset, split);
   if (of_fold)
     console.say("split     the test cases of fold " + fold +
                 ", for which the model was trained (--split chooses others)");
   else if (learned)
-    console.warn("the model was trained for fold " + fold + ": cases that it has learned from are in the split " +
-                 split);
-  const std::vector<std::int64_t> cases = of_fold ? learned->second.test : cases_of(dataset, split);
+    console.warn("the model was trained for fold " + fold + " and may have learned from cases of the split " + split +
+                 "; without --split its own test cases are taken");
   Suitability suitability(model.spec, [&](const std::string& words) { console.warn(words); });
   const EvaluateOptions how{
       .needs = losses::Needs::probabilities,

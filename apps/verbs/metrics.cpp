@@ -263,7 +263,7 @@ void add_metrics(Program& program) {
   CLI::App& verb = program.verb("metrics", "compare labels with the truth",
                                 [options, &program] { metrics(*options, program.common()); });
   verb.add_option("prediction", options->prediction,
-                  "HDF5 file of labels, or a mask (PNG, TIFF, NIfTI) or a folder of masks")
+                  "HDF5 file of labels, a mask (PNG, TIFF, NIfTI, HDF5) or a folder of masks")
       ->required();
   verb.add_option("truth", options->truth, "the same, taken as true; a dataset is one")->required();
   verb.add_option("--label-map", options->label_map,

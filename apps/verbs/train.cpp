@@ -100,8 +100,9 @@ Plan plan_of(TrainOptions& options, const data::Dataset& dataset, std::int64_t m
     adopt_settings(options.config, source.spec.net, given);
     if (given("kernels") && options.config.depth == source.spec.net.depth)
       throw Error(ErrorKind::usage,
-                  text("--kernels ", options.config.kernels, ": a training that begins with a model has its kernels"),
-                  "leave --kernels out, or give another --depth");
+                  text("--kernels ", options.config.kernels, ": with the depth ", options.config.depth,
+                       " of the model ", options.config.from, " its kernels are taken"),
+                  "leave --kernels out, or give another --depth, at which kernels are planned anew");
     plan = make_plan(dataset, options.config, &source.spec, most_voxels);
     plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
   }
@@ -170,10 +171,11 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
     options.config.batch = plan.config.batch / 2;
     plan = plan_of(options, dataset);
   }
-  common.console().say(
-      text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ", options.time, ", with ",
-           count_text(validations(plan), "validation"), " of ", duration(validated_share(plan) * costs.validation),
-           ", and ", duration(validated_share(plan) * costs.clean_up + costs.test), " for the clean-up and the test"));
+  common.console().say(text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ",
+                            options.time, ", with ", count_text(validations(plan), "validation"), " of ",
+                            duration(validated_share(plan) * costs.validation), ", and ",
+                            duration(validated_share(plan) * costs.clean_up + costs.test + page_seconds(plan, costs)),
+                            " for the clean-up, the test and the page"));
   return {std::move(plan), costs};
 }
 
@@ -194,6 +196,7 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                        {"validation_seconds", validation},
                        {"test_seconds", costs.test},
                        {"clean_up_seconds", clean_up},
+                       {"page_seconds", page_seconds(plan, costs)},
                        {"seconds", total},
                        {"tensor_memory_bytes", costs.tensors},
                        {"peak_memory_bytes", costs.memory},
@@ -209,7 +212,8 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
                   "time      ", duration(total), ": ", plan.steps, " steps of ", fixed(costs.step, 3), " s, ",
                   count_text(validations(plan), "validation"), " of ", duration(validation), ", a test of ",
                   duration(costs.test),
-                  plan.chooses_clean_up() ? ", a choice of the clean-up of " + duration(clean_up) : "", "\n\n") +
+                  plan.chooses_clean_up() ? ", a choice of the clean-up of " + duration(clean_up) : "",
+                  ", the page of ", duration(page_seconds(plan, costs)), "\n\n") +
              reasons_text(plan));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
     common.console().warn(warning);
@@ -352,7 +356,8 @@ void add_train(Program& program) {
   CLI::App& verb = program.verb("train", "train a U-Net", [options, &program] { train(*options, program); });
   options->verb = &verb;
   add_settings(verb, options->config);
-  CLI::Option* out = verb.add_option("-o,--out", options->out, "run directory (default: runs/DATASET-LOSS)");
+  CLI::Option* out =
+      verb.add_option("-o,--out", options->out, "run directory (default: runs/DATASET-LOSS, then -2, -3, ..)");
   CLI::Option* resume = verb.add_option("--resume", options->resume, "go on with the run in this directory");
   resume->configurable(false)->excludes(out);
   verb.add_option("--time", options->time,

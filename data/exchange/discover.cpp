@@ -132,7 +132,8 @@ void apply_groups(Discovery& found, const std::string& expression) {
   for (Source& source : found.cases) {
     std::smatch match;
     if (!std::regex_search(source.id, match, regex) || match.length(1) == 0)
-      throw Error(ErrorKind::data, text("groups: \"", expression, "\" does not fit the case ", source.id));
+      throw Error(ErrorKind::data, text("groups: \"", expression, "\" does not fit the case ", source.id),
+                  "the expression must match the name of every case");
     source.group = match[1];
   }
 }
@@ -144,10 +145,10 @@ void require_groups(const std::vector<Source>& cases) {
   const auto without = std::find_if_not(cases.begin(), cases.end(), has);
   if (with == cases.end() || without == cases.end()) return;
   throw Error(ErrorKind::data,
-              text("groups: the case ", with->id, " belongs to ", with->group, ", but nothing says to whom the case ",
-                   without->id, " belongs"),
-              "use the groups ^(patient[0-9]+|.+) or others that fit all cases, or import each path into a file of its "
-              "own");
+              text("groups: the case ", with->id, " has the group ", with->group, ", the case ", without->id,
+                   " has none; all cases need one, or none may have one"),
+              "use the groups '^(patient[0-9]+|.+)' or others that fit all cases, or import each path into a file of "
+              "its own");
 }
 
 // Slices of one patient in two splits make a test worthless, so numbers at the end of names are pointed at.
@@ -162,7 +163,7 @@ void propose_groups(Discovery& found) {
   const std::size_t groups = heads.size();
   if (groups < 2 || found.cases.size() < 2 * groups) return;
   found.notes.push_back(text("The names look like those of slices of ", groups, " patients, as ", heads.begin()->first,
-                             "; use the groups ^(.+)_[0-9]+$ to keep a patient in one split."));
+                             "; use the groups '^(.+)_[0-9]+$' to keep a patient in one split."));
 }
 
 }  // namespace

@@ -139,8 +139,8 @@ void require_splits(const std::vector<Source>& cases) {
   if (missing == 0 || missing == std::ssize(cases)) return;
   const Source& first = *std::find_if(cases.begin(), cases.end(), in_none);
   throw Error(ErrorKind::data,
-              text("splits: ", missing, " of ", cases.size(), " cases are in none, as the case ", first.id, " (",
-                   first.images[0], "), the others are in train, val or test"),
+              text("splits: ", missing, " of ", cases.size(), " cases are in no split: case ", first.id, " (",
+                   first.images[0], "); the others are in train, val or test"),
               "move them into folders train, val or test, or import them into a file of their own");
 }
 

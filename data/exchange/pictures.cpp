@@ -179,8 +179,14 @@ Discovery pair_files(const Entries& files) {
 Discovery find_pictures(const std::string& folder) {
   const Listing top = list(folder);
   const Halves halves = halves_of(top.folders);
-  if (halves.images.size() == 1 && halves.masks.size() == 1)
-    return pair_folders(below(folder, halves.images[0]), below(folder, halves.masks[0]));
+  if (halves.images.size() == 1 && halves.masks.size() == 1) {
+    Discovery found = pair_folders(below(folder, halves.images[0]), below(folder, halves.masks[0]));
+    for (const std::string& other : top.folders)
+      if (!split_of_folder(other).empty())
+        found.notes.push_back(
+            text("The folder ", other, " beside ", halves.images[0], " and ", halves.masks[0], " is left alone."));
+    return found;
+  }
   if (!halves.images.empty() && !halves.masks.empty())
     throw Error(ErrorKind::data,
                 text(folder, ": several folders may hold images (", join(halves.images, ", "), ") or masks (",

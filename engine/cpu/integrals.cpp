@@ -119,7 +119,8 @@ void add_up(const Integration<T>& run, const Tensor& result, T* kept) {
                                 : add_powers<2, T>)(b, c, to);
     add_block<T, 1>(b.padded, 1, to, [&](int i) VOXGRAD_INLINE { return std::array{load(b.valid + i)}; });
     to += kPartial;
-    for (std::size_t pair = 0; pair < run.tables.size(); to += 2 * kPartial, pair += 2 * kLanes<T>)
+    // Without rows that read the probabilities all tables are zeros, and b.p is not set.
+    for (std::size_t pair = 0; run.reads_softmax && pair < run.tables.size(); to += 2 * kPartial, pair += 2 * kLanes<T>)
       add_by_label(b, static_cast<int>(pair / (2 * kLanes<T>)) % b.classes, run.tables.data() + pair, to);
   });
   auto sums = zero_vector<double>(width);

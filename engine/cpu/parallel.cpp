@@ -38,7 +38,7 @@ int available_cores() {
 int default_threads() {
   if (const char* wish = std::getenv("VOXGRAD_THREADS"))
     if (const int count = std::atoi(wish); count > 0) return std::min(count, kMaxThreads);
-  return available_cores();
+  return std::min(available_cores(), kMaxThreads);
 }
 
 thread_local const Resources* current = nullptr;

@@ -59,7 +59,7 @@ LossInput::LossInput(const Tensor& logits, const Tensor& labels, const Context& 
   if (soft_labels() && integrate_.ignore >= 0 && integrate_.ignore < std::max(channels(), 2))
     throw Error(ErrorKind::usage,
                 text(options.loss, ": ignore=", integrate_.ignore, " is a class of label probabilities"),
-                "give labels, or make all probabilities of the voxels 0 that are to be ignored");
+                "give labels, or set all probabilities to 0 at the voxels that are to be ignored");
   weights_ = weights_of(options, context, channels());
 }
 

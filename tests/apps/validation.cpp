@@ -129,15 +129,16 @@ TEST_CASE("a training that goes by more validations than it has is refused") {
   };
   CHECK(refusal(0, "cosine").empty());
   CHECK(refusal(3, "cosine").empty());  // after the fourth validation
-  CHECK(contains(refusal(4, "cosine"), "--patience 4: never takes effect, because there are 5 validations"));
+  CHECK(contains(refusal(4, "cosine"),
+                 "--patience 4: never takes effect: it needs 6 validations or more, the training has 5"));
   CHECK(refusal(0, "plateau").empty());  // it falls after the third at the earliest
   CHECK(plateau_patience(plan) == 1);
   CHECK(plateau_patience(plan_of(200, 2, 4)) == 10);
   CHECK(contains(refusal(9, "plateau"), "--patience 9: never"));
   plan.config.validate_every = 4;
-  CHECK(contains(refusal(0, "plateau"), "there are 3 validations"));
+  CHECK(contains(refusal(0, "plateau"), "it needs 4 validations or more, the training has 3"));
   plan.config.validate_every = 0;
-  CHECK(contains(refusal(0, "plateau"), "--validate-every after how many"));
-  CHECK(contains(refusal(0, "plateau"), "--schedule plateau: never takes effect, because there is 1 validation"));
+  CHECK(contains(refusal(0, "plateau"),
+                 "--schedule plateau: never takes effect: it needs 4 validations or more, the training has 1"));
   CHECK(refusal(0, "cosine").empty());
 }

@@ -70,7 +70,7 @@ double worst_relative(const std::vector<double>& found, const std::vector<double
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (found[i] == expected[i]) continue;
     const double error = std::fabs(found[i] - expected[i]) / expected[i];
-    if (!(error <= worst)) worst = error;
+    if (!(error <= worst) && !std::isnan(worst)) worst = error;  // a NaN remains
   }
   return worst;
 }

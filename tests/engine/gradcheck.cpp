@@ -46,6 +46,9 @@ TEST_CASE("a kink is counted, not compared, and nothing compared is a failure") 
 TEST_CASE("a NaN gradient fails") {
   const auto result = gradcheck([](const auto& in) { return sqrt(in[0]) * 0.0 + log(in[0] * 0.0); }, {values({1})});
   CHECK(!result.ok);
+  // The NaN of the first element stays, whatever the others are.
+  const auto first = gradcheck([](const auto& in) { return sqrt(in[0] - 1.0) * 0.0 + in[0]; }, {values({0.5, 3, 4})});
+  CHECK(!first.ok);
 }
 
 TEST_CASE("f32 inputs and unused inputs are refused") {

@@ -104,6 +104,10 @@ TEST_CASE("lovasz_slope is the difference of the Jaccard loss in the order of th
       }
 }
 
+TEST_CASE("a batch without samples has no slopes") {
+  CHECK(lovasz_slope(zeros({0, 4, 4, 2}), zeros({0, 4, 4}, DType::u8), true, -1).numel() == 0);
+}
+
 TEST_CASE("many voxels have the same slopes with any number of threads, equal errors in their order") {
   Random random(83);
   constexpr std::int64_t kVoxels = 70000;

@@ -390,10 +390,10 @@ TEST_CASE("the largest powers of errors and distances are finite, and a threshol
   logits = reshape(logits, {1, 1, 2, 1});
   labels = reshape(labels, {1, 1, 2});
   const auto value = [&](const std::string& text) { return losses::make_loss(text)(logits, labels).item(); };
-  CHECK(value("exp_log:w_dice=0,w_ce=1,gamma_ce=4,weights=1/1") == doctest::Approx(0.5e16).epsilon(1e-3));
+  CHECK(std::fabs(value("exp_log:w_dice=0,w_ce=1,gamma_ce=4,weights=1/1") / 0.5e16 - 1) < 1e-3);
   CHECK(value("exp_log:w_dice=0,w_ce=1,gamma_ce=10,weights=1/1") > 1e29);
   logits.data<float>()[0] = 1e4F;
-  CHECK(value("topk_threshold:threshold=1") == doctest::Approx(value("ce")));
+  CHECK(std::fabs(value("topk_threshold:threshold=1") - value("ce")) < 1e-6);
   const Tensor wide = zeros({1, 1, 8192, 1}), dot = zeros({1, 1, 8192}, DType::u8);
   dot.data<std::uint8_t>()[0] = 1;
   CHECK(std::isfinite(losses::make_loss("hausdorff_dt:alpha=10")(wide, dot).item()));

@@ -120,9 +120,8 @@ TEST_CASE("groups of some cases alone are refused") {
   touch(folder, {"a.png", "a_mask.png"});
   const std::vector<std::string> paths{folder.file("slices"), folder.file("a.png"), folder.file("a_mask.png")};
   const std::string message = error_of([&] { discover(paths); });
-  CHECK_MESSAGE(
-      contains(message, "case patient001_frame01 belongs to patient001, but nothing says to whom the case a belongs"),
-      message);
+  CHECK_MESSAGE(contains(message, "the case patient001_frame01 has the group patient001, the case a has none"),
+                message);
   data::DiscoverOptions options;
   options.groups = "^(patient[0-9]+|.+)";
   CHECK(discover(paths, options).cases[0].group == "a");

@@ -182,7 +182,7 @@ TEST_CASE("labelled cases that no split has are refused, and folders beside the 
     write_mask(folder.file("in/masks/" + name));
   }
   const std::string message = import_refusal(folder);
-  CHECK_MESSAGE(contains(message, "splits: 1 of 3 cases are in none, as the case more ("), message);
+  CHECK_MESSAGE(contains(message, "splits: 1 of 3 cases are in no split: case more ("), message);
   ImportOptions options;
   options.discover.labels = false;
   CHECK(import_dataset({folder.file("in/images")}, folder.file("out.h5"), options).cases == 3);

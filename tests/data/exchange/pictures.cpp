@@ -131,6 +131,10 @@ TEST_CASE("one mask for each object: folders of cases as in DSB 2018, or folders
   CHECK(pairs_in(folder.file("sub")) == Names({"c1 -> 1.png 2.png", "c2 -> 1.png"}));
   CHECK(discover({folder.file("dsb")}).cases[1].instances);
   for (const std::string& note : discover({folder.file("dsb")}).notes) CHECK(!contains(note, "left alone"));
+  write_pairs(folder, {"both/images/a.png", "both/train/images/b.png"}, {"both/masks/a.png", "both/train/masks/b.png"});
+  const data::Discovery both = discover({folder.file("both")});
+  CHECK(both.cases.size() == 1);
+  CHECK(contains(both.notes.back(), "The folder train beside images and masks is left alone."));
   CHECK(discover({folder.file("sub")}).cases[1].instances);
 }
 
