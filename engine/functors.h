@@ -28,11 +28,12 @@
   ROW(softplus,    fmax(x, T(0)) + log1p(exp(-fabs(x))),                 sigmoid_of(x))                                \
   ROW(relu,        x <= T(0) ? T(0) : x,                                 x > T(0) ? T(1) : T(0))                       \
   ROW(leaky_relu,  x > T(0) ? x : a * x,                                 x > T(0) ? T(1) : a)                          \
-  ROW(pow,         pow(x, a),                                            a * pow(x, a - T(1)))                         \
+  ROW(pow,         pow(x, a),                                            a == T(0) ? T(0) : a * pow(x, a - T(1)))      \
   /* a negative x counts as 0 and has gradient 0 */                                                                    \
   ROW(safe_pow,    x <= T(0) ? T(a == T(0)) : pow(x, a),                 x > T(0) ? a * y / x : T(0))                  \
   ROW(clamp,       x < a ? a : x > b ? b : x,                            x >= a && x <= b ? T(1) : T(0))               \
-  ROW(log_cosh,    fabs(x) + log1p(exp(T(-2) * fabs(x))) - T(0.69314718055994530942), tanh(x))
+  ROW(log_cosh,    fabs(x) < T(1) ? T(-0.5) * log1p(-tanh(x) * tanh(x)) :                                              \
+                   fabs(x) + log1p(exp(T(-2) * fabs(x))) - T(0.69314718055994530942), tanh(x))
 
 //       name        f(p, q)           df/dp             df/dq
 #define VOXGRAD_BINARY_TABLE(ROW)                                                 \

@@ -45,8 +45,8 @@
   ROW(nll,           truth,      "l",     w * l,                        "",      -w)                             \
   ROW(focal,         truth,      "ql",    w * power(q, a) * l,          "pql",   -w * (power(q, a) + focal_slope(p, q, l, a))) \
   ROW(nll_power,     truth,      "l",     w * power(l, a),              "l",     -w * power_slope(l, a))         \
-  ROW(nll_above,     truth,      "l",     l > a ? w * l :    T(0),         "l",     l > a ? -w : T(0))              \
-  ROW(weight_above,  truth,      "l",     l > a ? w : T(0),             "",      T(0))                           \
+  ROW(nll_above,     truth,      "l",     l <= a ? T(0) : w * l,       "l",     l <= a ? T(0) : -w)             \
+  ROW(weight_above,  truth,      "l",     l <= a ? T(0) : w,           "",      T(0))                           \
   ROW(weight,        truth,      "",      w,                            "",      T(0))
 // clang-format on
 
@@ -65,20 +65,21 @@ VOXGRAD_HOST_DEVICE inline T sq(T x) {
   return x * x;
 }
 
-// x^a for x >= 0 with 0^0 = 1, at most 1e30 in f32. The most frequent exponents are computed as products.
+// x^a for x >= 0 with 0^0 = 1, at most 1e30 in f32. x - x is 0, or NaN if x is. The most frequent exponents are
+// computed as products.
 template <class T>
 VOXGRAD_HOST_DEVICE inline T power(T x, T a) {
   if (a == T(2)) return x * x;
   if (a == T(1)) return x;
   if (a == T(0)) return T(1);
   if (a == T(0.5)) return std::sqrt(x);
-  return x > T(0) ? std::fmin(std::pow(x, a), T(sizeof(T) == sizeof(float) ? 1e30 : 1e300)) : T(0);
+  return x > T(0) ? std::fmin(std::pow(x, a), T(sizeof(T) == sizeof(float) ? 1e30 : 1e300)) : x - x;
 }
 
 // a p q^(a-1) l: its limit at q = 0 is 0 because l ~ q.
 template <class T>
 VOXGRAD_HOST_DEVICE inline T focal_slope(T p, T q, T l, T a) {
-  return q > T(0) ? a * p * power(q, a) / q * l : T(0);
+  return q > T(0) ? a * p * power(q, a) / q * l : q - q;
 }
 
 // a x^(a-1). For a < 1 it is infinite at x = 0; -log p has vanished with the softmax there, so 0 is the limit.
@@ -86,7 +87,7 @@ template <class T>
 inline constexpr T kLeast = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-300);  // the quotient stays finite
 template <class T>
 VOXGRAD_HOST_DEVICE inline T power_slope(T x, T a) {
-  return x > kLeast<T> ? a * power(x, a) / x : T(0);
+  return x > kLeast<T> ? a * power(x, a) / x : x - x;
 }
 
 constexpr bool contains(const char* letters, char letter) {

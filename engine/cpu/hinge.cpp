@@ -25,6 +25,11 @@ template <class T>
 inline T minus_sign(int label, int ignore, int c) {
   return label == ignore ? T(0) : label == c ? T(-1) : T(1);
 }
+// The gradient of the log-odds at an error y with the upstream gradient dy.
+template <class T>
+inline T through(T y, T dy, int label, int ignore, int c) {
+  return y <= T(0) || label == ignore ? T(0) : minus_sign<T>(label, ignore, c) * dy;
+}
 
 // The sums over all classes but one, for one vector of voxels with the logits z[C].
 template <class T, class N>
@@ -71,10 +76,16 @@ struct HingeBlock {
       std::fill(column + count, column + padded(), T(0));
     }
   }
+  // An ignored voxel has the logits 0, whatever the map holds there.
+  void read_logits(const T* logits, T* z) const {
+    read(logits, z, temperature);
+    for (int c = 0; c < channels && ignore >= 0; ++c)
+      for (int i = 0; i < count; ++i) z[c * kHingeVoxels + i] = labels[i] == ignore ? T(0) : z[c * kHingeVoxels + i];
+  }
   int padded() const { return (count + kLanes<T> - 1) / kLanes<T> * kLanes<T>; }
 
   void errors(const T* logits, T* z, T* y) const {
-    read(logits, z, temperature);
+    read_logits(logits, z);
     with_channels<T>(channels, [&](auto n) {
       for (int i = 0; i < padded(); i += kLanes<T>) {
         const Rest<T, decltype(n)> rest(n, z + i, kHingeVoxels);
@@ -101,9 +112,11 @@ struct HingeBlock {
     read(y, z, T(1));
     read(dy, d, T(1));
     for (int c = 0; c < channels; ++c)
-      for (int i = 0; i < count; ++i)
-        d[c * kHingeVoxels + i] *= z[c * kHingeVoxels + i] > T(0) ? minus_sign<T>(labels[i], ignore, c) : T(0);
-    read(logits, z, temperature);
+      for (int i = 0; i < count; ++i) {
+        T& dc = d[c * kHingeVoxels + i];
+        dc = through(z[c * kHingeVoxels + i], dc, labels[i], ignore, c);
+      }
+    read_logits(logits, z);
     with_channels<T>(channels, [&](auto n) {
       for (int i = 0; i < padded(); i += kLanes<T>) to_logits(n, Rest<T, decltype(n)>(n, z + i, kHingeVoxels), d + i);
     });
@@ -150,15 +163,15 @@ void errors_of_two(const T* z, const std::uint8_t* labels, std::int64_t n, int i
   for (std::int64_t i = 0; i < n; ++i) {
     const T odds = Channels == 1 ? z[i] : z[2 * i + 1] - z[2 * i];
     const T error = T(1) + minus_sign<T>(labels[i], ignore, 1) * odds * scale;
-    y[i] = error <= T(0) ? T(0) : error;
+    y[i] = labels[i] == ignore ? T(1) : error <= T(0) ? T(0) : error;
   }
 }
 template <int Channels, class T>
 void gradient_of_two(const T* y, const T* dy, const std::uint8_t* labels, std::int64_t n, int ignore, T scale, T* dz) {
   for (std::int64_t i = 0; i < n; ++i) {
-    const T slope = minus_sign<T>(labels[i], ignore, 1) * dy[i] * scale, active = y[i] > T(0) ? slope : T(0);
-    if (Channels == 2) dz[2 * i] = -active;
-    dz[Channels * i + Channels - 1] = active;
+    const T slope = through(y[i], dy[i], labels[i], ignore, 1) * scale;
+    if (Channels == 2) dz[2 * i] = -slope;
+    dz[Channels * i + Channels - 1] = slope;
   }
 }
 

@@ -19,7 +19,7 @@ inline V sq(V x) {
   return x * x;
 }
 
-// x^a for x >= 0 with 0^0 = 1. In f32 it ends at 1e30, so that sums over voxels stay finite.
+// x^a for x >= 0 with 0^0 = 1. In f32 it ends at 1e30, so that sums over voxels stay finite. NaN stays NaN.
 template <class T>
 inline Vec<T> power(Vec<T> x, T a) {
   constexpr T kMost = sizeof(T) == 4 ? T(69) : T(690);  // of the exponent
@@ -29,17 +29,17 @@ inline Vec<T> power(Vec<T> x, T a) {
   if (a == T(0.5)) return sqrt_of(x);
   const auto positive = x > std::numeric_limits<T>::min();
   const Vec<T> exponent = a * log_of(positive ? x : splat(T(1)));
-  return positive ? exp_of(exponent < kMost ? exponent : splat(kMost)) : Vec<T>{};
+  return positive ? exp_of(exponent < kMost ? exponent : splat(kMost)) : x - x;
 }
 template <class T>
 inline Vec<T> focal_slope(Vec<T> p, Vec<T> q, Vec<T> l, T a) {
   const auto positive = q > T(0);
-  return positive ? a * p * power(q, a) / (positive ? q : splat(T(1))) * l : Vec<T>{};
+  return positive ? a * p * power(q, a) / (positive ? q : splat(T(1))) * l : q - q;
 }
 template <class T>
 inline Vec<T> power_slope(Vec<T> x, T a) {
   const auto positive = x > voxgrad::integrands::kLeast<T>;
-  return positive ? a * power(x, a) / (positive ? x : splat(T(1))) : Vec<T>{};
+  return positive ? a * power(x, a) / (positive ? x : splat(T(1))) : x - x;
 }
 
 template <class T>

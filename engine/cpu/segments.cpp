@@ -15,7 +15,7 @@ struct SegmentExtents {
   std::int64_t samples, voxels, width, columns, segments;  // width: of x, columns: of the ids
   SegmentExtents(const Tensor& x, const Tensor& ids, const Tensor& sums)
       : samples(ids.extent(0)),
-        voxels(ids.numel() / std::max<std::int64_t>(1, ids.extent(0) * ids.extent(-1))),
+        voxels(x.numel() / std::max<std::int64_t>(1, x.extent(0) * x.extent(-1))),
         width(x.extent(-1)),
         columns(ids.extent(-1)),
         segments(sums.extent(1)) {}

@@ -30,10 +30,10 @@ inline IntVec as_int(Vec<float> v) {
 }
 
 // e^x for x <= 88. The result is 0 below -87.3, where it would be denormal. With x = n log 2 + r, e^r is a polynomial
-// of degree 6 in r with an error of 1e-8, and n is added to the exponent of the result.
+// of degree 6 in r with an error of 1e-8. It is multiplied by 2^n; adding n to its exponent would make numbers of NaNs.
 [[gnu::always_inline]] inline Vec<float> exp_of(Vec<float> x) {
-  const Vec<float> round =
-      splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
+  // 1.5 * 2^23 + 127: adding it rounds to an integer, which is then in the low bits with the bias of an exponent.
+  const Vec<float> round = splat(12583039.0f);
   const Vec<float> shifted = x * 1.44269504088896341f + round;
   const Vec<float> n = shifted - round;
   const Vec<float> r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -44,7 +44,7 @@ inline IntVec as_int(Vec<float> v) {
   y = y * r + 0.5f;
   y = y * r + 1.0f;
   y = y * r + 1.0f;
-  return x < -87.3f ? Vec<float>{} : as_float(as_bits(y) + (as_bits(shifted) << 23));
+  return x < -87.3f ? Vec<float>{} : y * as_float(as_bits(shifted) << 23);
 }
 
 // The logarithm of x, which must be positive and normal.

@@ -8,12 +8,12 @@ Tensor max_pool(const FeatureMap& map, const Extents& window) {
   detail::check_feature_map(map, "max_pool");
   const int spatial = x.shape().spatial_dims();
   const Extents w = detail::per_axis(window, spatial, 1, "max_pool", "window");
-  check(w[0] * w[1] * w[2] <= 255, "max_pool: windows of at most 255 voxels, got ", w[0], " x ", w[1], " x ", w[2]);
   Shape shape = x.shape();
   for (int i = 0; i < spatial; ++i) {
     check(shape[i + 1] >= w[i], "max_pool: window ", w[i], " is larger than axis ", i + 1, " of ", x.shape());
     shape[i + 1] /= w[i];
   }
+  check(w[0] * w[1] * w[2] <= 255, "max_pool: windows of at most 255 voxels, got ", w[0], " x ", w[1], " x ", w[2]);
   Tensor y = empty(shape, x.dtype(), x.device());
   const Tensor index = empty(shape, DType::u8, x.device());
   y.backend().max_pool(map.detach(), w, y, index);

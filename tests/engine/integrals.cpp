@@ -2,6 +2,7 @@
 #include "tests/test.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <vector>
 
@@ -284,16 +285,29 @@ TEST_CASE("an ignored voxel has no influence, not even with NaN as its logits") 
       CHECK_MESSAGE((labels[i] == 255 ? gradient[3 * i + c] == 0 : std::isfinite(gradient[3 * i + c])), i);
 }
 
-TEST_CASE("NaN in the logits of a voxel that counts reaches the sums") {
-  for (std::size_t channel : {0u, 1u, 2u}) {
-    std::vector<float> values(15, 0.5f);
-    values[6 + channel] = NAN;
-    const Tensor labels = zeros({1, 5}, DType::u8);
-    for (Integrand kind : {Integrand::mass, Integrand::nll, Integrand::alarm_log}) {
-      const Tensor sums = integrate(from_vector({1, 5, 3}, values), labels, {row_of(kind)});
-      CHECK(std::isnan(sum(sums).item()));
-    }
+TEST_CASE("NaN in the logits of a voxel that counts reaches the sums and the gradient") {
+  std::vector<Integral> rows;
+  for (const double a : {0.5, 1.7}) {
+#define VOXGRAD_ROW(name, ...) rows.push_back(row_of(Integrand::name, a));
+    VOXGRAD_INTEGRAND_TABLE(VOXGRAD_ROW)
+#undef VOXGRAD_ROW
   }
+  std::erase_if(rows, [](const Integral& row) {
+    return row.kind == Integrand::present || row.kind == Integrand::voxels || row.kind == Integrand::weight;
+  });
+  const Tensor labels = zeros({1, 5}, DType::u8);
+  for (std::size_t channel : {0u, 1u, 2u})
+    for (const float nan : {NAN, std::bit_cast<float>(0x7FFFFFFFu)})
+      for (const Integral& row : rows) {
+        std::vector<float> values(15, 0.5f);
+        values[6 + channel] = nan;
+        Tensor logits = from_vector({1, 5, 3}, values).set_requires_grad();
+        const Tensor total = sum(integrate(logits, labels, {row}));
+        CHECK_MESSAGE(std::isnan(total.item()), "row " << static_cast<int>(row.kind) << ", a " << row.a);
+        if (row.kind == Integrand::weight_above) continue;  // it has no gradient
+        total.backward();
+        CHECK_MESSAGE(std::isnan(sum(logits.grad()).item()), "row " << static_cast<int>(row.kind) << ", a " << row.a);
+      }
 }
 
 TEST_CASE("wrong arguments are refused with the values in the message") {
@@ -376,5 +390,13 @@ TEST_CASE("hinge errors are those of the log-odds, in one go as in several, with
     cpu_backend().Backend::hinge_errors_gradient(logits.detach(), truth, options, plain, upstream, gradient);
     CHECK_MESSAGE(max(abs(plain - y)).item() <= 1e-12, shape);
     CHECK_MESSAGE(max(abs(gradient - logits.grad())).item() <= 1e-12, shape);
+    std::vector<double> values = logits.to_vector<double>();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (labels[i / static_cast<std::size_t>(channels)] == 255) values[i] = i % 2 == 0 ? NAN : INFINITY;
+    Tensor spoilt = from_vector(shape, values).set_requires_grad();
+    const Tensor same = hinge_errors(spoilt, truth, options);
+    same.backward(upstream);
+    CHECK_MESSAGE(same.to_vector<double>() == y.to_vector<double>(), shape);
+    CHECK_MESSAGE(spoilt.grad().to_vector<double>() == logits.grad().to_vector<double>(), shape);
   }
 }

@@ -200,6 +200,13 @@ TEST_CASE("sums over segments are those of a loop, leave other ids out, and have
     }
 }
 
+TEST_CASE("no columns of ids: every sum is empty, and the gradient is 0") {
+  const Tensor ids = empty({1, 4, 4, 0}, DType::i32), dx = full({1, 4, 4, 1}, 7);
+  CHECK(segment_sum(dx, ids, 2).numel() == 0);
+  cpu_backend().segment_sum_gradient(ids, empty({1, 2, 0}, DType::f64), dx);
+  CHECK(dx.to_vector<double>() == std::vector<double>(16, 0.0));
+}
+
 TEST_CASE("the operations on objects say what they take") {
   const Tensor labels = zeros({1, 4, 4}, DType::u8), ids = zeros({1, 4, 4, 2}, DType::i32);
   CHECK(test::contains(test::error_of([&] { connected_components(labels, {1}, 3); }), "connectivity 3 of 2"));

@@ -22,6 +22,8 @@ TEST_CASE("stable where the plain formula overflows") {
   CHECK(of(softplus(row({-1e4, 0, 1e4}))) == Values({0, std::log(2.0), 1e4}));
   CHECK(of(sigmoid(row({-1e4, 0, 1e4}))) == Values({0, 0.5, 1}));
   CHECK(of(log_cosh(row({-1e4, 0, 1e4})))[2] == 1e4 - std::log(2.0));
+  const double small = of(log_cosh(from_vector<float>({1}, {1e-3f})))[0];
+  CHECK(std::fabs(small / (0.5e-6 - 1e-12 / 12) - 1) < 1e-6);
   CHECK(of(log_softmax(row({1e4, 0})))[1] == -1e4);
   CHECK(of(softmax(row({1e4, -1e4}))) == Values({1, 0}));
 }
@@ -108,6 +110,14 @@ TEST_CASE("max_pool hands NaN on and drops the rest at the end") {
   CHECK(y.extent(1) == 2);
   CHECK(of(y)[0] == 3);
   CHECK(std::isnan(of(y)[1]));
+  const std::int64_t most = 1 << 30;  // whose cube is more than 64 bits hold
+  CHECK(contains(error_of([&] { max_pool(zeros({1, 4, 4, 4, 1}), {most, most, most}); }), "larger than axis 1"));
+}
+
+TEST_CASE("a power of 0 is constant, also at 0") {
+  Tensor x = row({-1, 0, 4}).set_requires_grad();
+  sum(pow(x, 0)).backward();
+  CHECK(of(x.grad()) == Values({0, 0, 0}));
 }
 
 TEST_CASE("batch norm moves its running statistics as PyTorch does") {
