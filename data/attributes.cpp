@@ -87,9 +87,9 @@ std::vector<Colour> colours_of(const std::string& text, const std::string& where
 }
 
 Kind kind_of_text(const std::string& text, const std::string& where) {
-  for (const Kind kind : {Kind::png, Kind::jpeg, Kind::tiff, Kind::nifti, Kind::hdf5})
+  for (const Kind kind : {Kind::png, Kind::jpeg, Kind::bmp, Kind::gif, Kind::tiff, Kind::nifti, Kind::hdf5})
     if (text == name_of(kind)) return kind;
-  fail(where, "source_kind", text, "PNG, JPEG, TIFF, NIfTI or HDF5");
+  fail(where, "source_kind", text, "PNG, JPEG, BMP, GIF, TIFF, NIfTI or HDF5");
 }
 
 }  // namespace voxgrad::data

@@ -54,8 +54,7 @@ std::vector<Job> find(const std::string& input, const JobOptions& options) {
     else
       jobs.push_back({first, "", source});
   }
-  if (jobs.empty())
-    throw Error(ErrorKind::data, input + ": no images in it", "PNG, JPEG, TIFF, NIfTI and HDF5 files are read");
+  if (jobs.empty()) throw Error(ErrorKind::data, input + ": no images in it", data::kKindsRead);
   return jobs;
 }
 
@@ -68,8 +67,9 @@ std::string name_in_folder(const Job& job) {
 void require_kind(const Job& job, const JobOptions& options) {
   const std::optional<Kind> kind = data::kind_of_name(job.output);
   if (!kind) throw Error(ErrorKind::usage, "predict: " + job.output + " has no known ending", kEndings);
-  if (*kind == Kind::jpeg)
-    throw Error(ErrorKind::usage, "predict: JPEG changes the values of a mask: " + job.output, "use the ending .png");
+  if (const char* reason = data::why_unwritten(*kind))
+    throw Error(ErrorKind::usage, text("predict: no mask is written as ", job.output, ": ", reason),
+                "use the ending .png");
   if (!job.source && *kind != Kind::hdf5)
     throw Error(ErrorKind::usage,
                 text("predict: the input ", job.input, " is a dataset, ", job.output, " is ", data::name_of(*kind)),

@@ -355,10 +355,10 @@ void add_predict(Program& program) {
   verb.add_option("model", options->model,
                   "run directory, checkpoint or folder of runs; of several models the mean is taken")
       ->required();
-  verb.add_option(
-          "input", options->inputs,
-          "datasets, images (PNG, JPEG, TIFF, NIfTI, HDF5) or folders of them; of HDF5 also FILE.h5:/array, or one "
-          "sample of it, FILE.h5:/array[5]")
+  verb.add_option("input", options->inputs,
+                  "datasets, images (PNG, JPEG, BMP, GIF, TIFF, NIfTI, HDF5) or folders of them; of HDF5 also "
+                  "FILE.h5:/array, or one "
+                  "sample of it, FILE.h5:/array[5]")
       ->required();
   verb.add_option("-o,--out", options->job.out, "file, whose ending says its kind, or a folder")->required();
   verb.add_option("--split", options->split, "of datasets: all, train, val or test");

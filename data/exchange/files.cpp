@@ -129,7 +129,7 @@ void fail_empty(const std::string& folder, const Listing& listing) {
       others.push_back(text(count, count == 1 ? " file " : " files ", ending.empty() ? "without an ending" : ending));
   const bool dicom = listing.others.contains(".dcm") || listing.others.contains(".ima");
   const bool bundles = listing.others.contains(".npy") || listing.others.contains(".npz");
-  std::string hint = "PNG, JPEG, TIFF, NIfTI and HDF5 are read; convert other kinds to one of them";
+  std::string hint = std::string(kKindsRead) + "; convert other kinds to one of them";
   if (dicom) hint = "dcm2niix turns series of DICOM into NIfTI, which is read";
   if (bundles) hint = "store the arrays in HDF5, as data/README.md describes format 1";
   throw Error(ErrorKind::data, text("no images in ", folder, others.empty() ? "" : ": there are " + join(others, ", ")),

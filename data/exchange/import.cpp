@@ -27,7 +27,7 @@ void require_other_file(const std::string& out, const std::string& place) {
   throw Error(ErrorKind::data, text("case ", source.id, " (", source.images[0], "): ", problem), hint);
 }
 
-bool is_picture(Kind kind) { return kind == Kind::png || kind == Kind::jpeg || kind == Kind::tiff; }
+bool is_picture(Kind kind) { return kind != Kind::nifti && kind != Kind::hdf5; }
 
 bool is_grey(const Image& image) {
   if (image.channels() != 3) return image.channels() == 1;

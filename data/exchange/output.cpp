@@ -100,11 +100,12 @@ void write_h5(const std::string& path, const std::string& name, const Image& ima
 
 Kind writable_kind(const std::string& path, int dims) {
   const std::optional<Kind> kind = kind_of_name(path);
-  if (!kind || *kind == Kind::jpeg)
-    throw Error(
-        ErrorKind::usage,
-        text(path, ": masks cannot be written as such a file", kind ? ", because JPEG changes their values" : ""),
-        dims == 2 ? "use the ending .png, .tif, .nii.gz or .h5" : "use the ending .nii.gz, .tif or .h5");
+  const char* reason = kind ? why_unwritten(*kind) : nullptr;
+  if (!kind || reason != nullptr)
+    throw Error(ErrorKind::usage,
+                text(path, ": masks cannot be written as such a file", reason != nullptr ? ": " : "",
+                     reason != nullptr ? reason : ""),
+                dims == 2 ? "use the ending .png, .tif, .nii.gz or .h5" : "use the ending .nii.gz, .tif or .h5");
   if (*kind == Kind::png && dims == 3)
     throw Error(ErrorKind::usage, path + ": a PNG holds no volume", "use the ending .nii.gz, .tif or .h5");
   return *kind;
@@ -144,12 +145,14 @@ std::vector<Colour> default_colours(std::int64_t classes) {
   return colours;
 }
 
-Kind mask_kind(Kind image) { return image == Kind::jpeg ? Kind::png : image; }
+Kind mask_kind(Kind image) { return why_unwritten(image) != nullptr ? Kind::png : image; }
 
 std::string ending_of(Kind kind) {
   switch (kind) {
     case Kind::png: return ".png";
     case Kind::jpeg: return ".jpg";
+    case Kind::bmp: return ".bmp";
+    case Kind::gif: return ".gif";
     case Kind::tiff: return ".tif";
     case Kind::nifti: return ".nii.gz";
     case Kind::hdf5: return ".h5";

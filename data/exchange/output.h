@@ -22,7 +22,7 @@ std::vector<std::int64_t> values_of_classes(const std::map<int, int>& label_map,
 // Black for the background, then colours that everyone can tell apart, as far as there are any (Okabe and Ito).
 std::vector<Colour> default_colours(std::int64_t classes);
 
-// The kind in which masks are written in the place of images of this kind: PNG for JPEG, else the same.
+// The kind in which masks are written in the place of images of this kind: PNG for JPEG, BMP and GIF, else the same.
 Kind mask_kind(Kind image);
 // ".png", ".tif", ".nii.gz", ".h5"
 std::string ending_of(Kind kind);

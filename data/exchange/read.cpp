@@ -78,26 +78,6 @@ void drop_alpha(Image& image, const std::string& path) {
               "save it without an alpha channel");
 }
 
-bool is_grey(const std::vector<Colour>& colours) {
-  return std::all_of(colours.begin(), colours.end(), [](const Colour& c) { return c[0] == c[1] && c[1] == c[2]; });
-}
-
-// Indices become the colours that they stand for: one channel if all of them are grey.
-void apply_palette(Image& image, const std::string& path) {
-  if (image.palette.empty()) return;
-  const std::int64_t channels = is_grey(image.palette) ? 1 : 3, pixels = image.values.numel();
-  const Tensor result = empty(image.extents() + Shape{channels});
-  for (std::int64_t i = 0; i < pixels; ++i) {
-    const auto index = static_cast<std::size_t>(image.values.data<float>()[i]);
-    if (index >= image.palette.size())
-      fail_file(path, text("the colour ", index, " is not in its palette of ", image.palette.size()));
-    for (std::int64_t c = 0; c < channels; ++c)
-      result.data<float>()[i * channels + c] = static_cast<float>(nth(image.palette[index], c));
-  }
-  image.values = result;
-  image.palette.clear();
-}
-
 double difference(const std::vector<double>& a, const std::vector<double>& b) {
   double largest = 0;
   for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
@@ -265,7 +245,7 @@ SourceImage read_source_image(const Source& source, const std::string& axes) {
     for (std::string& note : image.notes) note = path + ": " + note;
     if (image.extents().numel() == 0) fail_file(path, "has no pixels");
     require_finite(image, path);
-    apply_palette(image, path);
+    apply_palette(image);
     if (!is_h5(path)) drop_alpha(image, path);
     images.push_back(std::move(image));
   }

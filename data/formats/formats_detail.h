@@ -17,6 +17,14 @@ namespace voxgrad::data::detail {
 // Deflate makes data at most 1032 times smaller.
 constexpr double kDeflate = 1032;
 
+// The whole number that is stored in these bytes, four at most.
+inline std::uint32_t number(std::string_view bytes, bool little_endian = false) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    value = value << 8 | static_cast<std::uint8_t>(bytes[little_endian ? bytes.size() - 1 - i : i]);
+  return value;
+}
+
 [[noreturn]] inline void refuse(const std::string& path, const std::string& what, const std::string& hint = {}) {
   throw Error(ErrorKind::data, path + ": " + what, hint);
 }
@@ -30,6 +38,8 @@ Tensor decode_samples(std::string_view bytes, bool sixteen_bits, const Shape& sh
 
 Image decode_png(std::string_view bytes, const std::string& path);
 Image decode_jpeg(std::string_view bytes, const std::string& path);
+Image decode_bmp(std::string_view bytes, const std::string& path);
+Image decode_gif(std::string_view bytes, const std::string& path);
 Image read_tiff(const std::string& path, const ReadOptions& options);
 Image read_nifti(const std::string& path);
 
@@ -38,6 +48,10 @@ std::string by(const Shape& shape);
 
 // `kind` of this element type is written; Error(argument) if `values` has one that it does not hold.
 void check_element(const Image& image, const char* kind, std::initializer_list<h5::Element> elements);
+// Gives indices their palette. One that is too short becomes longer, with black and a note.
+void set_palette(Image& image, std::vector<Colour> palette);
+// The same, and where all colours are grey, the indices become grey values.
+void set_palette_or_grey(Image& image, std::vector<Colour> palette);
 // Error(argument) unless a palette fits to the image: u8, one channel, no value outside it.
 void check_palette(const Image& image);
 // Calls put(index, value) with each value of the image, as T. Error(argument) for one that T does not hold.

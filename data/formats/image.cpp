@@ -19,10 +19,10 @@ struct Ending {
   const char* text;
   Kind kind;
 };
-constexpr Ending kEndings[] = {{".png", Kind::png},      {".jpg", Kind::jpeg},  {".jpeg", Kind::jpeg},
-                               {".tif", Kind::tiff},     {".tiff", Kind::tiff}, {".nii", Kind::nifti},
-                               {".nii.gz", Kind::nifti}, {".h5", Kind::hdf5},   {".hdf5", Kind::hdf5},
-                               {".hdf", Kind::hdf5}};
+constexpr Ending kEndings[] = {{".png", Kind::png},   {".jpg", Kind::jpeg},  {".jpeg", Kind::jpeg},
+                               {".bmp", Kind::bmp},   {".gif", Kind::gif},   {".tif", Kind::tiff},
+                               {".tiff", Kind::tiff}, {".nii", Kind::nifti}, {".nii.gz", Kind::nifti},
+                               {".h5", Kind::hdf5},   {".hdf5", Kind::hdf5}, {".hdf", Kind::hdf5}};
 
 const Ending* ending_of(const std::string& path) {
   std::string name = std::filesystem::path(path).filename().string();
@@ -42,8 +42,6 @@ struct Magic {
 using namespace std::string_view_literals;
 constexpr Magic kForeign[] = {
     {128, "DICM"sv, "a DICOM file", "convert it to NIfTI with dcm2niix"},
-    {0, "BM"sv, "a BMP picture", "save it as PNG"},
-    {0, "GIF8"sv, "a GIF picture", "save it as PNG"},
     {0, "\0\0\0\x0CjP  "sv, "a JPEG 2000 picture", "save it as PNG or TIFF"},
     {8, "WEBP"sv, "a WebP picture", "save it as PNG"},
     {4, "ftyp"sv, "a HEIF picture or a video", "save it as PNG"},
@@ -71,8 +69,13 @@ bool has(const std::string& bytes, std::size_t at, std::string_view magic) {
 }  // namespace
 
 const char* name_of(Kind kind) {
-  constexpr const char* kNames[] = {"PNG", "JPEG", "TIFF", "NIfTI", "HDF5"};
+  constexpr const char* kNames[] = {"PNG", "JPEG", "BMP", "GIF", "TIFF", "NIfTI", "HDF5"};
   return kNames[static_cast<std::size_t>(kind)];
+}
+
+const char* why_unwritten(Kind kind) {
+  if (kind == Kind::jpeg) return "JPEG changes the values of pixels";
+  return kind == Kind::bmp || kind == Kind::gif ? "BMP and GIF are only read" : nullptr;
 }
 
 std::optional<Kind> kind_of_name(const std::string& path) {
@@ -92,6 +95,8 @@ Kind kind_of_file(const std::string& path) {
   const std::string head = detail::read_bytes(path, kHead);
   if (has(head, 0, "\x89PNG\r\n\x1a\n"sv)) return Kind::png;
   if (has(head, 0, "\xFF\xD8\xFF"sv)) return Kind::jpeg;
+  if (has(head, 0, "BM"sv)) return Kind::bmp;
+  if (has(head, 0, "GIF8"sv)) return Kind::gif;
   for (const std::string_view magic : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})
     if (has(head, 0, magic)) return Kind::tiff;
   for (std::size_t at = 0; at + 8 <= head.size(); at = at == 0 ? 512 : 2 * at)  // behind a block of the user
@@ -106,13 +111,15 @@ Kind kind_of_file(const std::string& path) {
   detail::refuse(path,
                  named ? text("is no ", name_of(*named), " file: it does not begin like one")
                        : std::string("is no image of a known kind"),
-                 "PNG, JPEG, TIFF, NIfTI and HDF5 are read");
+                 kKindsRead);
 }
 
 Image read_image(const std::string& path, const ReadOptions& options) {
   switch (kind_of_file(path)) {
     case Kind::png: return detail::decode_png(picture_bytes(path), path);
     case Kind::jpeg: return detail::decode_jpeg(picture_bytes(path), path);
+    case Kind::bmp: return detail::decode_bmp(picture_bytes(path), path);
+    case Kind::gif: return detail::decode_gif(picture_bytes(path), path);
     case Kind::tiff: return detail::read_tiff(path, options);
     case Kind::nifti: return detail::read_nifti(path);
     case Kind::hdf5: break;
@@ -158,10 +165,10 @@ void write_image(const std::string& path, const Image& image) {
     case Kind::png: return detail::write_png(path, image);
     case Kind::tiff: return detail::write_tiff(path, image);
     case Kind::nifti: return detail::write_nifti(path, image);
-    case Kind::jpeg:
-    case Kind::hdf5: break;
+    default: break;
   }
-  throw Error(ErrorKind::usage, path + ": JPEG changes values, so nothing is written as JPEG", "write it as PNG");
+  throw Error(ErrorKind::usage, text(path, ": nothing is written as ", name_of(*kind), ": ", why_unwritten(*kind)),
+              "write it as PNG");
 }
 
 namespace detail {
@@ -201,17 +208,6 @@ void check_element(const Image& image, const char* kind, std::initializer_list<h
   for (const h5::Element element : elements) known += std::string(known.empty() ? "" : ", ") + h5::name_of(element);
   throw Error(ErrorKind::argument,
               text("write_image: ", kind, " is written as ", known, ", not as ", h5::name_of(image.element)));
-}
-
-void check_palette(const Image& image) {
-  if (image.palette.empty()) return;
-  check(image.element == h5::Element::u8 && image.channels() == 1 && image.palette.size() <= 256,
-        "write_image: a palette of ", image.palette.size(), " colours for ", image.channels(), " channels of ",
-        h5::name_of(image.element));
-  for_each_value<std::uint8_t>(image, [&](std::int64_t, std::uint8_t value) {
-    check(value < image.palette.size(), "write_image: value ", +value, " outside the palette of ", image.palette.size(),
-          " colours");
-  });
 }
 
 }  // namespace detail

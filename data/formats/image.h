@@ -1,5 +1,5 @@
 // An image as it comes from a file and goes to one: a picture, a stack of pages or a volume. Each format is one file
-// here (png, jpeg, tiff, nifti); this header is all that the other folders need.
+// here (png, jpeg, bmp, gif, tiff, nifti); this header is all that the other folders need.
 #pragma once
 
 #include <array>
@@ -14,13 +14,15 @@
 
 namespace voxgrad::data {
 
-enum class Kind : std::uint8_t { png, jpeg, tiff, nifti, hdf5 };
-const char* name_of(Kind kind);  // "PNG", "JPEG", "TIFF", "NIfTI", "HDF5"
-// The kind that the ending of a name stands for: .png, .jpg, .jpeg, .tif, .tiff, .nii, .nii.gz, .h5, .hdf5, .hdf, in
-// any case of letters.
+enum class Kind : std::uint8_t { png, jpeg, bmp, gif, tiff, nifti, hdf5 };
+constexpr const char* kKindsRead = "PNG, JPEG, BMP, GIF, TIFF, NIfTI and HDF5 are read";
+const char* name_of(Kind kind);        // "PNG", "JPEG", "BMP", "GIF", "TIFF", "NIfTI", "HDF5"
+const char* why_unwritten(Kind kind);  // why no file of this kind is written: JPEG, BMP, GIF; null for the others
+// The kind that the ending of a name stands for: .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff, .nii, .nii.gz, .h5, .hdf5,
+// .hdf, in any case of letters.
 std::optional<Kind> kind_of_name(const std::string& path);
 // The kind of a file by its first bytes. Error(data) if it is none of them, with a remedy for those that people have
-// (DICOM, BMP, GIF, MHD, NRRD, NumPy). Error(io) if it cannot be read.
+// (DICOM, WebP, MHD, NRRD, NumPy). Error(io) if it cannot be read.
 Kind kind_of_file(const std::string& path);
 // The file's name without its folder and without the ending of its kind: "a/scan.nii.gz" -> "scan".
 std::string stem_of(const std::string& path);
@@ -30,7 +32,7 @@ using Colour = std::array<std::uint8_t, 3>;  // red, green, blue
 struct Image {
   // f32 [*S, C] on the host, with *S = y, x or z, y, x in the order of the file; u8 is allowed where an image is
   // written. Values are those that the file means: NIfTI's slope and intercept are applied; a palette image has its
-  // indices.
+  // indices, but grey values in BMP and GIF where all colours of the palette are grey: they know no grey otherwise.
   Tensor values;
   h5::Element element = h5::Element::f32;  // the type in the file: u8, i8, u16, i16, u32, i32, f32, f64
   std::vector<double> spacing;             // per spatial axis, in millimetres or, if `physical` is false, in pixels (1)
@@ -53,6 +55,9 @@ struct ReadOptions {
 // it is damaged, cut off, of a type that has no meaning here, larger than it says, or of a kind that this build lacks.
 Image read_image(const std::string& path, const ReadOptions& options = {});
 
+// Indices become the colours that they stand for: one channel if all of the palette are grey. Does nothing without one.
+void apply_palette(Image& image);
+
 // The labels in the pixels of a file: u8 or f32 values that are whole numbers are returned as they are. Values that are
 // less than 0.05 away from a whole number are rounded (scaled floats do that); Error(data) for others.
 void round_labels(Image& image, const std::string& path);
@@ -62,8 +67,8 @@ void round_labels(Image& image, const std::string& path);
 //   TIFF   u8, u16, i16 or f32; a volume becomes pages with ImageJ's tags, channels become samples
 //   NIfTI  u8, u16, i16 or f32; channels become the fourth axis. With `header` the new file has that geometry, byte for
 //          byte (qform, sform, pixdim, units), and nothing else of the old one; else `affine` or `spacing` are written.
-// A value that `element` does not hold is an Error(argument). JPEG is refused with Error(usage), because it changes
-// values, and so is what the kind cannot hold, with the kind that can.
+// A value that `element` does not hold is an Error(argument). A kind that is not written (why_unwritten) is refused
+// with Error(usage), and so is what the kind cannot hold, with the kind that can.
 void write_image(const std::string& path, const Image& image);
 
 // What is needed to write an array in the place of an image that was read: the kind and the header of its file, and in

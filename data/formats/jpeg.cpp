@@ -7,13 +7,6 @@
 namespace voxgrad::data::detail {
 namespace {
 
-std::uint32_t number(std::string_view bytes, bool little_endian = false) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i)
-    value = value << 8 | static_cast<std::uint8_t>(bytes[little_endian ? bytes.size() - 1 - i : i]);
-  return value;
-}
-
 // The tag "orientation" of a segment of Exif, a small TIFF; 1, upright, if there is none.
 std::uint32_t orientation(std::string_view exif) {
   if (!exif.starts_with(std::string_view("Exif\0\0", 6)) || exif.size() < 14) return 1;

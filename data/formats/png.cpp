@@ -14,11 +14,7 @@ namespace {
 
 constexpr std::string_view kSignature("\x89PNG\r\n\x1a\n", 8);
 
-std::uint32_t number_at(std::string_view bytes, std::size_t at) {
-  std::uint32_t value = 0;
-  for (const char byte : bytes.substr(at, 4)) value = value << 8 | static_cast<std::uint8_t>(byte);
-  return value;
-}
+std::uint32_t number_at(std::string_view bytes, std::size_t at) { return detail::number(bytes.substr(at, 4)); }
 
 std::string big_endian(std::uint32_t value) {
   std::string bytes;
@@ -130,19 +126,12 @@ Image detail::decode_png(std::string_view bytes, const std::string& path) {
   image.values = decode_samples(parts.critical, parts.bits == 16, {parts.height, parts.width, parts.channels()}, path);
   image.element = parts.bits == 16 ? h5::Element::u16 : h5::Element::u8;
   image.spacing = {1, 1};
-  image.palette = parts.palette;
   if (parts.animated) image.notes.push_back("The file is an animation: its first picture was read.");
   if (!parts.palette.empty()) {
     // As grey values, samples of less than 8 bits were scaled to 0 .. 255.
     const float scale = static_cast<float>(255 / ((1 << parts.bits) - 1));
-    float* values = image.values.data<float>();
-    float largest = 0;
-    for (std::int64_t i = 0; i < image.values.numel(); ++i) largest = std::max(largest, values[i] /= scale);
-    if (largest >= static_cast<float>(image.palette.size())) {
-      image.notes.push_back(text("The palette has ", image.palette.size(), " colours, but pixels have values up to ",
-                                 largest, ", which are shown black."));
-      image.palette.resize(static_cast<std::size_t>(largest) + 1);
-    }
+    for (std::int64_t i = 0; i < image.values.numel(); ++i) image.values.data<float>()[i] /= scale;
+    set_palette(image, parts.palette);
   }
   return image;
 }

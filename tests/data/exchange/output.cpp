@@ -137,6 +137,8 @@ TEST_CASE("kinds that cannot hold a mask are refused with one that can") {
       contains(error_of([&] { data::write_mask(folder.file("m.txt"), flat, place_of(2), false); }), "use the ending"));
   CHECK(contains(error_of([&] { data::write_mask(folder.file("m.png"), volume, place_of(3), false); }), "no volume"));
   CHECK(data::mask_kind(Kind::jpeg) == Kind::png);
+  CHECK(contains(error_of([&] { data::write_mask(folder.file("m.bmp"), flat, place_of(2), false); }), "only read"));
+  CHECK(data::mask_kind(Kind::gif) == Kind::png);
   CHECK(data::values_of_classes({{0, 0}, {4, 2}, {1, 1}, {2, 1}}, 3) == std::vector<std::int64_t>{0, 1, 4});
   CHECK(contains(error_of([&] { data::values_of_classes({{0, 0}}, 2); }), "no value to class 1"));
 }

@@ -68,6 +68,124 @@ struct PngBytes {
   }
 };
 
+inline std::string from_hex(std::string_view hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
+  return bytes;
+}
+
+// --- BMP ---
+
+// `rows` begin with the lowest row of the picture, unless `height` is negative. Palette: blue, green, red, 0 for each.
+struct BmpBytes {
+  std::int32_t width = 1, height = 1;
+  std::uint16_t bits = 24;
+  std::vector<std::string> rows{};
+  std::string palette{};
+  std::uint32_t method = 0, header = 40;  // header: 12 is the old one of OS/2, whose palette has three bytes a colour
+  std::string str() const {
+    std::string head, pixels, bytes = "BM";
+    append(head, header);
+    if (header == 12) {
+      append(head, static_cast<std::uint16_t>(width));
+      append(head, static_cast<std::uint16_t>(height));
+    } else {
+      append(head, width);
+      append(head, height);
+    }
+    append(head, std::uint16_t{1});
+    append(head, bits);
+    if (header > 12) {
+      append(head, method);
+      for (const std::size_t number :
+           {std::size_t{0}, std::size_t{0}, std::size_t{0}, palette.size() / 4, std::size_t{0}})
+        append(head, static_cast<std::uint32_t>(number));
+      for (const std::uint32_t mask : {0xFF0000u, 0xFF00u, 0xFFu})
+        if (method == 3) append(head, mask);
+      head.resize(std::max<std::size_t>(header, head.size()));
+    }
+    for (const std::string& row : rows) pixels += row + std::string((4 - row.size() % 4) % 4, '\0');
+    const std::size_t begin = 14 + head.size() + palette.size();
+    append(bytes, static_cast<std::uint32_t>(begin + pixels.size()));
+    append(bytes, std::uint32_t{0});
+    append(bytes, static_cast<std::uint32_t>(begin));
+    return bytes + head + palette + pixels;
+  }
+};
+
+// --- GIF ---
+
+// One picture. Its codes grow up to 12 bits; then the table is full and stays as it is.
+struct GifBytes {
+  std::uint16_t width = 1, height = 1;
+  std::string pixels{}, palette{};  // indices, in the order in which the rows are stored; red, green, blue
+  int bits = 8;                     // of an index
+  bool interlaced = false;
+  int transparent = -1;
+  std::string str() const {
+    int colours = 0;  // the palette has 2^(colours + 1) entries
+    while ((3u << (colours + 1)) < palette.size()) ++colours;
+    std::string bytes = "GIF89a", full = palette;
+    full.resize(3u << (colours + 1));
+    append(bytes, width);
+    append(bytes, height);
+    bytes += static_cast<char>(0x80 | colours) + std::string(2, '\0') + full;
+    if (transparent >= 0) bytes += std::string("!\xF9\4\1\0\0", 6) + static_cast<char>(transparent) + '\0';
+    bytes += picture();
+    return bytes + ";";
+  }
+  std::string picture() const {
+    std::string bytes = "," + std::string(4, '\0');
+    append(bytes, width);
+    append(bytes, height);
+    bytes += static_cast<char>(interlaced ? 0x40 : 0);
+    bytes += static_cast<char>(bits);
+    const std::string packed = codes();
+    for (std::size_t i = 0; i < packed.size(); i += 255) {
+      const std::string part = packed.substr(i, 255);
+      bytes += static_cast<char>(part.size()) + part;
+    }
+    return bytes + '\0';
+  }
+
+ private:
+  std::string codes() const {
+    const std::uint32_t clear = 1u << bits;
+    std::string packed;
+    std::uint32_t held = 0, count = 0, next = clear + 2;
+    int width_now = bits + 1;
+    const auto put = [&](std::uint32_t code) {
+      held |= code << count;
+      for (count += static_cast<std::uint32_t>(width_now); count >= 8; count -= 8, held >>= 8)
+        packed += static_cast<char>(held & 0xFF);
+    };
+    put(clear);
+    std::map<std::string, std::uint32_t> table;
+    const auto code_of = [&](const std::string& run) {
+      return run.size() == 1 ? static_cast<std::uint8_t>(run[0]) : table.at(run);
+    };
+    std::string run;
+    for (const char pixel : pixels) {
+      if (run.empty() || table.contains(run + pixel)) {
+        run += pixel;
+        continue;
+      }
+      put(code_of(run));
+      if (next < 4096) {
+        table[run + pixel] = next;
+        if (next++ == 1u << width_now) ++width_now;
+      }
+      run = pixel;
+    }
+    put(code_of(run));
+    if (next == 1u << width_now && width_now < 12) ++width_now;
+    put(clear + 1);
+    if (count > 0) packed += static_cast<char>(held & 0xFF);
+    return packed;
+  }
+};
+
 // --- JPEG ---
 
 // Grey, progressive, 11 x 9: the value at x, y is about 20 x + 5 y.
@@ -79,10 +197,7 @@ inline std::string progressive_jpeg() {
       "000000000100032131ffda0008010100010502a88195439fffc40014100100000000000000000000000000000020ffda00080101"
       "00063f021fffc40017100100030000000000000000000000000000102131ffda0008010100013f21142183ffda00080101000000"
       "103fffc40018100100030100000000000000000000000000314191a1ffda0008010100013f108588a381ffd9";
-  std::string bytes;
-  for (std::size_t i = 0; i < hex.size(); i += 2)
-    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-  return bytes;
+  return from_hex(hex);
 }
 
 // --- TIFF ---

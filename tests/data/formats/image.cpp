@@ -11,6 +11,8 @@ TEST_CASE("the ending of a name says its kind, in any case of letters") {
   CHECK(kind_of_name("a/b.PNG") == Kind::png);
   CHECK(kind_of_name("b.JpEg") == Kind::jpeg);
   CHECK(kind_of_name("b.jpg") == Kind::jpeg);
+  CHECK(kind_of_name("b.bmp") == Kind::bmp);
+  CHECK(kind_of_name("b.GIF") == Kind::gif);
   CHECK(kind_of_name("b.tif") == Kind::tiff);
   CHECK(kind_of_name("b.ome.TIFF") == Kind::tiff);
   CHECK(kind_of_name("b.nii") == Kind::nifti);
@@ -35,6 +37,8 @@ TEST_CASE("the kind of a file is that of its first bytes, not of its name") {
   };
   CHECK(kind(PngBytes{1, 1, 8, 0, {"a"}}.str()) == Kind::png);
   CHECK(kind(progressive_jpeg()) == Kind::jpeg);
+  CHECK(kind(BmpBytes{1, 1, 24, {"abc"}}.str()) == Kind::bmp);
+  CHECK(kind(GifBytes{1, 1, "a", "abcdef", 8}.str()) == Kind::gif);
   CHECK(kind(tiff_bytes({tiff_page(1, 1, 8, "a")})) == Kind::tiff);
   CHECK(kind(tiff_bytes({tiff_page(1, 1, 8, "a")}, true, true)) == Kind::tiff);
   CHECK(kind(NiftiBytes(1, {2, 1, 1}, 2, "a").str()) == Kind::nifti);
@@ -45,10 +49,10 @@ TEST_CASE("the kind of a file is that of its first bytes, not of its name") {
 
 TEST_CASE("kinds that are not read are named, with what to do") {
   const std::string dicom = std::string(128, '\0') + "DICM";
-  const std::pair<std::string, const char*> cases[] = {
-      {dicom, "dcm2niix"},    {"BM1234", "BMP"},          {"GIF89a", "GIF"},     {"ObjectType = Image\n", "MetaImage"},
-      {"NRRD0005\n", "NRRD"}, {"\x93NUMPY\x01", "NumPy"}, {"PK\x03\x04", "zip"}, {"RIFF1234WEBP", "WebP"},
-      {"hello", "known kind"}};
+  const std::pair<std::string, const char*> cases[] = {{dicom, "dcm2niix"},    {"ObjectType = Image\n", "MetaImage"},
+                                                       {"NRRD0005\n", "NRRD"}, {"\x93NUMPY\x01", "NumPy"},
+                                                       {"PK\x03\x04", "zip"},  {"RIFF1234WEBP", "WebP"},
+                                                       {"hello", "known kind"}};
   for (const auto& [bytes, word] : cases) CHECK(contains(refusal("a.bin", bytes), word));
   CHECK(contains(refusal("a.png", "hello"), "is no PNG file"));
   CHECK(contains(refusal("a.png", ""), "empty (0 bytes)"));
@@ -74,7 +78,7 @@ TEST_CASE("a path that is no file is an error of reading that says why") {
                    write_image(folder.file("none/a.png"), ramp({1, 1, 1}, h5::Element::u8));
                  }),
                  "folder"));
-  CHECK(contains(error_of([&] { write_image(folder.file("a.bmp"), ramp({1, 1, 1}, h5::Element::u8)); }), ".nii"));
+  CHECK(contains(error_of([&] { write_image(folder.file("a.xyz"), ramp({1, 1, 1}, h5::Element::u8)); }), ".nii"));
   CHECK(contains(error_of([&] { write_image(folder.file("a.h5"), ramp({1, 1, 1}, h5::Element::u8)); }), ".png"));
   CHECK(contains(error_of([&] { write_image(folder.file("a.png"), Image{}); }), "write_image"));
 }
