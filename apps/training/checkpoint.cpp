@@ -29,6 +29,8 @@ DatasetChecksums checksums_of(const data::Dataset& dataset) {
   return sums;
 }
 
+std::string text_of(const DatasetChecksums& sums) { return text(sums.images, "/", sums.labels); }
+
 std::uint32_t checksum_of_description(const data::DatasetInfo& info,
                                       const std::vector<std::vector<std::int64_t>>& splits) {
   std::string all;
@@ -49,8 +51,15 @@ std::uint32_t checksum_of_description(const data::DatasetInfo& info,
 std::string model_file(const std::string& path) {
   namespace fs = std::filesystem;
   if (!fs::is_directory(path)) return path;
-  for (const char* name : {"best.safetensors", "last.safetensors"})
-    if (fs::exists(fs::path(path) / name)) return path + "/" + name;
+  const std::string best = path + "/best.safetensors", last = path + "/last.safetensors";
+  if (fs::exists(best)) return best;
+  if (fs::exists(last)) {
+    const TensorFile file = load_tensors(last);
+    if (const auto step = file.metadata.find("step"); step != file.metadata.end() && step->second == "0")
+      throw Error(ErrorKind::data, path + ": its training has not done a step yet, so its weights are random",
+                  "wait for its first validation, or go on with the training");
+    return last;
+  }
   throw Error(ErrorKind::io, path + ": no best.safetensors and no last.safetensors in it",
               "give a run directory of `voxgrad train`, or a checkpoint file");
 }

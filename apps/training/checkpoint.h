@@ -18,12 +18,13 @@ struct DatasetChecksums {
   std::uint32_t images = 0, labels = 0;
 };
 DatasetChecksums checksums_of(const data::Dataset& dataset);
+std::string text_of(const DatasetChecksums& sums);
 // A checksum of what else decides a training: names of classes and cases, groups, spacings, and these splits.
 std::uint32_t checksum_of_description(const data::DatasetInfo& info,
                                       const std::vector<std::vector<std::int64_t>>& splits);
 
 // Returns the file to load: in a run directory best.safetensors, else last.safetensors; a checkpoint file is returned
-// as it is. Throws Error(io) if there is none.
+// as it is. Throws Error(io) if there is none, and Error(data) if the training has not done a step yet.
 std::string model_file(const std::string& path);
 
 // Returns the metadata `key` of a checkpoint as JSON. Throws Error(model) that names `path` if it is absent or broken.

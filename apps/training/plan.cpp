@@ -1,14 +1,10 @@
 #include "apps/training/plan.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <optional>
 
 #include "apps/program/console.h"
-#include "apps/program/fields.h"
 #include "apps/program/words.h"
-#include "apps/training/checkpoint.h"
 #include "apps/training/collapse.h"
 #include "apps/training/geometry.h"
 #include "apps/training/preparation.h"
@@ -16,7 +12,6 @@
 #include "apps/training/transfer.h"
 #include "apps/training/validation.h"
 #include "data/fingerprint.h"
-#include "data/splits.h"
 #include "engine/error.h"
 #include "engine/names.h"
 #include "losses/core/fields.h"
@@ -42,36 +37,6 @@ void check_ranges(const TrainConfig& c, int dims) {
                 "validate, or leave --patience out");
   if (c.steps > 0 && c.epochs > 0)
     throw Error(ErrorKind::usage, "--steps and --epochs both say how long the training is", "give one of them");
-}
-
-// Fold k of n is tested, the next one validates, the others train. The folds are those of the file if it has n of
-// them. Otherwise they are drawn; they never split a group and are the same for every seed of a training.
-Split fold_split(const data::Dataset& dataset, const std::string& wish) {
-  constexpr std::uint64_t kFoldSeed = 5;
-  const auto& stored = dataset.info().splits;
-  const std::optional<Part> part = parse_part(wish);
-  if (!part || part->count < 3)
-    throw Error(ErrorKind::usage, "--fold " + wish + ": not a fold", "write k/n with n from 3 and k from 0 to n - 1");
-  const auto [k, n] = *part;
-  const auto name = [](int fold) { return text("fold_", fold, "/val"); };
-  const bool file_has_them = stored.contains(name(n - 1)) && !stored.contains(name(n));
-  Split split;
-  for (int fold = 0; fold < n; ++fold) {
-    const std::vector<std::int64_t> cases =
-        file_has_them ? dataset.split(name(fold))
-                      : data::make_fold(dataset.info(), dataset.split("all"), n, fold, kFoldSeed).val;
-    std::vector<std::int64_t>& group = fold == k ? split.test : fold == (k + 1) % n ? split.val : split.train;
-    group.insert(group.end(), cases.begin(), cases.end());
-  }
-  std::sort(split.train.begin(), split.train.end());
-  return split;
-}
-
-// Returns a split of the file. It is empty if the file has other splits but not this one.
-std::vector<std::int64_t> split_or_none(const data::Dataset& dataset, const std::string& name) {
-  const auto& splits = dataset.info().splits;
-  if (!splits.empty() && !splits.contains(name)) return {};
-  return dataset.split(name);
 }
 
 void plan_network(Plan& plan, const data::DatasetInfo& info, const Geometry& geometry, const nn::ModelSpec* source) {
@@ -187,36 +152,6 @@ void set_steps(Plan& plan, std::int64_t steps) {
   plan.schedule.warmup = static_cast<std::int64_t>(kWarmup * static_cast<double>(steps));
 }
 
-Split split_of(const data::Dataset& dataset, const std::string& fold) {
-  if (!fold.empty()) return fold_split(dataset, fold);
-  return {split_or_none(dataset, "train"), split_or_none(dataset, "val"), split_or_none(dataset, "test")};
-}
-
-std::string only_fold(const data::DatasetInfo& info) {
-  for (const char* name : {"train", "val", "test"})
-    if (info.splits.contains(name)) return "";
-  int folds = 0;
-  while (info.splits.contains(text("fold_", folds, "/val"))) ++folds;
-  return folds < 3 ? "" : text("0/", folds);
-}
-
-std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split) {
-  const data::DatasetInfo& info = dataset.info();
-  std::vector<std::string> warnings;
-  const std::string remedy =
-      info.splits.empty() ? text("; that needs three ", info.groups.empty() ? "cases" : "groups", " or more") : "";
-  if (split.val.empty())
-    warnings.push_back(text("no validation cases: the weights of the last epoch are taken, not the best ones", remedy));
-  if (split.test.empty()) warnings.push_back(text("no test cases: nothing is tested", remedy));
-  const std::vector<std::int64_t> absent = data::absent_classes(dataset, split.train);
-  if (std::ssize(absent) + 1 == dataset.classes())
-    warnings.push_back("no training case has any foreground: there is nothing to learn");
-  else
-    for (const std::int64_t label : absent)
-      warnings.push_back(text("class ", label, " (\"", nth(info.class_names, label), "\") is in no training case"));
-  return warnings;
-}
-
 Reason choose_targets(TrainConfig& config, const data::DatasetInfo& info) {
   choose_value("targets", config.targets, {"auto", "labels", "probabilities"});
   const bool asked = config.targets != "auto";
@@ -293,73 +228,6 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   choose_value("clean-up", c.clean_up, {"auto", "off"});
   plan.on_nan = static_cast<OnNan>(choose_value("on-nan", c.on_nan, {"stop", "skip", "rollback"}));
   return plan;
-}
-
-std::map<int, int> parse_label_map(const std::string& text) {
-  std::map<int, int> map;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  const auto label = [&](char stop) {
-    int value = -1;
-    const auto [next, code] = std::from_chars(at, end, value);
-    const bool ok = code == std::errc{} && value >= 0 && value <= 255 && (next == end ? stop == ',' : *next == stop);
-    if (!ok)
-      throw Error(ErrorKind::usage, "--label-map: cannot read \"" + text + "\"",
-                  "write stored:class pairs, e.g. 0:0,255:1");
-    at = next == end ? end : next + 1;
-    return value;
-  };
-  while (at < end) {
-    const int stored = label(':');
-    if (!map.emplace(stored, label(',')).second)
-      throw Error(ErrorKind::usage, voxgrad::text("--label-map: ", stored, " is in it twice"),
-                  "give each value one class");
-  }
-  return map;
-}
-
-std::string setting_of(const std::string& model_file, const char* name) {
-  const TensorFile file = load_tensors(model_file);
-  if (!file.metadata.contains("config")) return "";
-  return reading(model_file, ErrorKind::model, [&]() -> std::string {
-    const Json config = metadata_json(file, "config", model_file);
-    return config.contains(name) ? text_at(config, name) : "";
-  });
-}
-
-std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_file, const data::Dataset& dataset) {
-  const std::string fold = setting_of(model_file, "fold");
-  if (fold.empty()) return {};
-  const TensorFile file = load_tensors(model_file);
-  const auto description = file.metadata.find("description_crc32");
-  try {
-    const Split split = split_of(dataset, fold);
-    const std::uint32_t own = checksum_of_description(dataset.info(), {split.train, split.val, split.test});
-    if (description != file.metadata.end() && description->second == std::to_string(own)) return std::pair{fold, split};
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::usage && error.kind() != ErrorKind::data) throw;  // it has no such fold
-  }
-  return {};
-}
-
-std::string label_map_for(const std::string& dataset, const std::string& model_file) {
-  if (!data::Dataset::open(dataset).info().source_label_map.empty()) return "";
-  std::string map = setting_of(model_file, "label_map");
-  reading(model_file, ErrorKind::model, [&] { return parse_label_map(map); });
-  return map;
-}
-
-data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels) {
-  data::DatasetOptions options;
-  options.labels = labels;
-  options.label_map = parse_label_map(label_map);
-  return data::Dataset::open(path, options);
-}
-
-std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split) {
-  std::vector<std::int64_t> cases = dataset.split(split);
-  if (cases.empty()) throw Error(ErrorKind::data, dataset.info().path + ": no cases in the split `" + split + "`");
-  return cases;
 }
 
 namespace {

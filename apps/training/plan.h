@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "apps/training/cases.h"
 #include "apps/training/config.h"
 #include "apps/training/rules.h"
 #include "data/dataset.h"
@@ -47,18 +47,6 @@ struct Plan {
   std::int64_t epoch_of(std::int64_t done) const { return (done + steps_per_epoch - 1) / steps_per_epoch; }
 };
 
-struct Split {
-  std::vector<std::int64_t> train, val, test;  // indices of cases
-};
-// The cases of a fold "k/n", or of the splits of the dataset if `fold` is empty. A split that the file does not have
-// is empty. Throws Error(usage) for a fold that does not exist.
-Split split_of(const data::Dataset& dataset, const std::string& fold);
-// Returns the first fold of a file that has folds and none of the splits train, val and test; else nothing.
-std::string only_fold(const data::DatasetInfo& info);
-// Says, a sentence each, what makes a training or its results poor before it begins: no cases to validate or to test
-// on, and classes that no training case has. Reads training cases until every class was seen.
-std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split);
-
 // Replaces the reason of a setting.
 void explain(Plan& plan, const std::string& setting, const std::string& value, const std::string& why);
 // A table with a line for each reason.
@@ -78,21 +66,6 @@ Reason choose_targets(TrainConfig& config, const data::DatasetInfo& info);
 // follows from the cases has at most so many.
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source = nullptr,
                std::int64_t most_voxels = 0);
-
-// Reads "0:0,255:1" as pairs of a stored value and its class. Throws Error(usage) for another form.
-std::map<int, int> parse_label_map(const std::string& text);
-// Opens a dataset whose labels are mapped as --label-map says. Without `labels` they are not looked at.
-data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels = true);
-// Returns a setting, which is a text, of the training of a model; empty if its file does not say it.
-std::string setting_of(const std::string& model_file, const char* name);
-// Returns the fold k/n that a model was trained for, and its cases, if the dataset is that of its training; else
-// nothing. In other splits of that dataset are cases that the model has learned from.
-std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_file, const data::Dataset& dataset);
-// Returns the --label-map that a model was trained with, for a dataset whose labels nobody has mapped yet; else
-// nothing.
-std::string label_map_for(const std::string& dataset, const std::string& model_file);
-// Returns the cases of a split. Throws Error(data) if there are none.
-std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split);
 
 // Says in a few lines what a person wants to know of a plan before a long wait.
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters);

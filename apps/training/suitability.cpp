@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "apps/program/words.h"
 #include "data/attributes.h"
@@ -44,6 +45,30 @@ std::string steps_text(const std::vector<double>& spacing) {
   return result;
 }
 
+// What stands for the classes in the masks that were imported, or, where nothing was imported, in the file. `label_map`
+// makes classes of the labels of the file.
+void set_style(nn::TrainingImages& result, const data::DatasetInfo& info, const std::map<int, int>& label_map) {
+  const std::size_t classes = info.class_names.size();
+  std::map<int, int> values = info.source_label_map.empty() ? label_map : info.source_label_map;
+  if (!label_map.empty() && !info.source_label_map.empty()) {
+    std::set<int> found;  // a class may have no value in those masks
+    for (auto& [value, label] : values) {
+      const auto mapped = label_map.find(label);
+      label = mapped != label_map.end() ? mapped->second : 255;
+      if (label < static_cast<int>(classes)) found.insert(label);
+    }
+    if (found.size() < classes) values.clear();
+  }
+  if (!values.empty()) result.class_values = data::values_of_classes(values, static_cast<std::int64_t>(classes));
+  if (info.class_colours.size() != classes) return;
+  for (std::size_t c = 0; c < classes; ++c) {
+    std::size_t stored = c;
+    for (const auto& [label, to] : label_map)
+      if (to == static_cast<int>(c) && label < std::ssize(info.class_colours)) stored = static_cast<std::size_t>(label);
+    result.class_colours.push_back(data::text_of({info.class_colours[stored]}));
+  }
+}
+
 }  // namespace
 
 nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
@@ -72,9 +97,7 @@ nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vect
     result.low.push_back(range.low);
     result.high.push_back(range.high);
   }
-  const std::map<int, int>& source = label_map.empty() ? info.source_label_map : label_map;
-  if (!source.empty()) result.class_values = data::values_of_classes(source, dataset.classes());
-  for (const data::Colour& colour : info.class_colours) result.class_colours.push_back(data::text_of({colour}));
+  set_style(result, info, label_map);
   return result;
 }
 

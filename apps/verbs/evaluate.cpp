@@ -44,8 +44,9 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   Console console = common.console();
   const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
   if (options.tta.value_or(false)) require_mirror_axes(model);
-  const data::Dataset dataset = open_dataset(
-      options.data, options.label_map.empty() ? label_map_for(options.data, model.path) : options.label_map);
+  const std::string label_map = options.label_map.empty() ? label_map_for(options.data, model) : options.label_map;
+  if (label_map != options.label_map) console.say("labels    read with the map of the training, " + label_map);
+  const data::Dataset dataset = open_dataset(options.data, label_map);
   data::require_labels(dataset, "an evaluation");
   require_same_classes(model, dataset.info());
   const auto learned = fold_of(model.path, dataset);

@@ -181,7 +181,7 @@ void Prediction::dataset(const Job& job) {
   // The labels are not looked at, unless the losses are to be evaluated on the file that is written.
   const bool truth = scores_ == ScoresFile::logits;
   const data::Dataset dataset =
-      open_dataset(job.input, truth ? label_map_for(job.input, predictor_.path()) : "", truth);
+      open_dataset(job.input, truth ? label_map_for(job.input, predictor_.first()) : "", truth);
   const data::DatasetInfo& info = dataset.info();
   if (truth) data::require_labels(dataset, "the evaluation of a loss");
   if (info.labelled) require_same_classes(predictor_.first(), info);
@@ -281,6 +281,10 @@ std::vector<std::string> models_in(const std::string& path) {
   std::error_code unreadable;
   for (const fs::directory_entry& entry : fs::directory_iterator(path, unreadable)) {
     if (!entry.is_directory() || !is_model(entry.path().string())) return {};
+    if (!fs::exists(entry.path() / "best.safetensors"))
+      throw Error(ErrorKind::data,
+                  entry.path().string() + ": has no best.safetensors, because its training has not validated yet",
+                  "wait for it, or name the runs that are to be averaged");
     files.push_back(model_file(entry.path().string()));
   }
   std::sort(files.begin(), files.end());

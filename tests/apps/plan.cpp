@@ -2,6 +2,8 @@
 #include "apps/training/plan.h"
 
 #include "apps/program/json.h"
+#include "data/writer.h"
+#include "nn/inference/model.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -146,4 +148,49 @@ TEST_CASE("a training of long, flat cases goes on with the network that it has")
   REQUIRE_MESSAGE(trained.code == 0, trained.err);
   const Outcome resumed = program({"train", "--resume", run, "-q"});
   CHECK_MESSAGE(resumed.code == 0, resumed.err);
+}
+
+TEST_CASE("labels are read with the map of the training where they are its own, else as the classes that they are") {
+  const Folder folder;
+  const auto write = [&](const std::string& name, std::uint64_t seed, const std::map<int, int>& imported) {
+    const data::DatasetContents contents = data::make_phantom("nuclei2d", {8, {32, 32}, seed});
+    data::DatasetWriter writer(folder.file(name), {.class_names = contents.class_names, .source_label_map = imported});
+    for (const data::Case& one : contents.cases) writer.add(one, data::h5::Element::f32);
+    writer.save({{"train", {0, 1, 2, 3}}, {"val", {4, 5}}, {"test", {6, 7}}});
+    return folder.file(name);
+  };
+  const std::string own = write("own.h5", 1, {{0, 0}, {255, 1}}), other = write("other.h5", 2, {}),
+                    run = folder.file("run");
+  const Outcome trained = program(small_training(own, run, {"--label-map", "0:1,1:0", "--json"}));
+  REQUIRE_MESSAGE(trained.code == 0, trained.err);
+  const nn::Model model = nn::load_model(run + "/best.safetensors");
+  CHECK(model.spec.training.class_values == std::vector<std::int64_t>{255, 0});
+  CHECK(label_map_for(own, model) == "0:1,1:0");
+  CHECK(label_map_for(other, model).empty());
+  const Outcome evaluated = program({"evaluate", run, own, "--json"});
+  REQUIRE_MESSAGE(evaluated.code == 0, evaluated.err);
+  CHECK(Json::parse(evaluated.out)["mean"]["dice"] == Json::parse(trained.out)["test"]["dice_mean"]);
+}
+
+TEST_CASE("folds of a file test different cases, and a fold may leave cases out of its training") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {9, {32, 32}, 1});
+  for (data::Case& one : contents.cases) one.group.clear();
+  const std::string path = folder.file("folds.h5");
+  const auto split = [&](const std::map<std::string, std::vector<std::int64_t>>& splits) {
+    contents.splits = splits;
+    data::write_dataset(path, contents);
+    return split_of(data::Dataset::open(path), "0/3");
+  };
+  const Split fewer = split({{"fold_0/val", {0, 1, 2}},
+                             {"fold_1/val", {3, 4, 5}},
+                             {"fold_2/val", {6, 7, 8}},
+                             {"fold_0/train", {3, 4, 5, 6, 8}}});
+  CHECK(fewer.test == std::vector<std::int64_t>{0, 1, 2});
+  CHECK(fewer.val == std::vector<std::int64_t>{3, 4, 5});
+  CHECK(fewer.train == std::vector<std::int64_t>{6, 8});
+  const std::string error = error_of([&] {
+    split({{"fold_0/val", {0, 1, 2}}, {"fold_1/val", {3, 4}}, {"fold_2/val", {1, 5, 6, 7, 8}}});
+  });
+  CHECK_MESSAGE(contains(error, "is in `fold_0/val` and in `fold_2/val`"), error);
 }

@@ -175,6 +175,13 @@ TEST_CASE("the runs of all folds are averaged, whether they are named one by one
   double error = 0;
   for (std::size_t i = 0; i < found.size(); ++i) error = std::max<double>(error, std::abs(found[i] - wanted[i]));
   CHECK(error < 1e-5);
+  // One that has not been validated yet is not averaged with the others.
+  const std::filesystem::path best = runs[2] + "/best.safetensors", away = folder.file("away");
+  std::filesystem::rename(best, away);
+  const Outcome early = program(by_folder);
+  CHECK(early.code == 3);
+  CHECK_MESSAGE(contains(early.err, runs[2] + ": has no best.safetensors"), early.err);
+  std::filesystem::rename(away, best);
   // A run is evaluated on the test cases of its fold: in the split test of the file are cases that it has learned from.
   const auto evaluated = [&](const std::vector<std::string>& more, std::string& said) {
     std::vector<std::string> command{"evaluate", runs[1], data, "--json"};

@@ -1,6 +1,8 @@
 // What a model remembers of its training images, and the words when another image differs from them.
 #include "apps/training/suitability.h"
 
+#include "data/writer.h"
+
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -144,4 +146,23 @@ TEST_CASE("an evaluation takes images as a prediction does, and refuses the same
   const Outcome two = program({"evaluate", folder.file("two.safetensors"), set, "--split", "all"});
   CHECK(two.code == 3);
   CHECK_MESSAGE(contains(two.err, "the image has 1 channel, the model takes 2"), two.err);
+}
+
+TEST_CASE("a map of imported labels leads from the values of the masks to the classes of the training") {
+  const Folder folder;
+  const data::DatasetContents contents = random_contents({{8, 9}, {10, 8}}, 1, 2);
+  data::DatasetWriter writer(folder.file("d.h5"), {.class_names = {"background", "cell"},
+                                                   .source_label_map = {{0, 0}, {255, 1}},
+                                                   .class_colours = {{0, 0, 0}, {255, 0, 0}}});
+  for (const data::Case& one : contents.cases) writer.add(one, data::h5::Element::f32);
+  writer.save({});
+  const data::Dataset dataset = data::Dataset::open(folder.file("d.h5"));
+  const auto images = [&](const std::map<int, int>& map) { return apps::describe_images(dataset, {0, 1}, map); };
+  using Values = std::vector<std::int64_t>;
+  using Colours = std::vector<std::string>;
+  CHECK(images({}).class_values == Values{0, 255});
+  CHECK(images({{0, 1}, {1, 0}}).class_values == Values{255, 0});
+  CHECK(images({{0, 1}, {1, 0}}).class_colours == Colours{"#ff0000", "#000000"});
+  CHECK(images({{0, 0}, {1, 1}, {255, 0}}).class_values == Values{0, 255});
+  CHECK(images({{0, 0}, {1, 1}, {255, 0}}).class_colours == Colours{"#000000", "#ff0000"});
 }
