@@ -10,6 +10,8 @@
 namespace voxgrad::apps {
 namespace {
 
+constexpr const char* kMore =
+    "give more, or take a smaller --base or --depth; a part of it is the program, and the cases that are tested";
 constexpr std::int64_t kLeastPixels = 32 * 32, kLeastVoxels3d = 16 * 16 * 16;
 
 // What a plan takes; no bytes mean that the memory did not suffice.
@@ -48,7 +50,16 @@ FittedPlan fit_memory(TrainConfig& config, std::int64_t limit,
   std::string first;  // what the plan without a limit takes
   bool less_batch = false, less_patch = false;
   for (;;) {
-    Plan plan = plan_of(wish, most_voxels);
+    Plan plan = [&] {
+      try {
+        return plan_of(wish, most_voxels);
+      } catch (const Error& error) {
+        if (!less_patch || error.kind() != ErrorKind::usage) throw;
+        throw Error(ErrorKind::usage,
+                    text(flag, ": ", first, ", and with a smaller patch nothing can be trained: ", error.message()),
+                    kMore);
+      }
+    }();
     const std::optional<Costs> costs = costs_within(plan, measure);
     const std::optional<std::int64_t> bytes = costs ? std::optional(costs->memory) : std::nullopt;
     if (first.empty()) first = takes(plan, bytes);
@@ -63,19 +74,20 @@ FittedPlan fit_memory(TrainConfig& config, std::int64_t limit,
       for (const Reason& reason : smaller) explain(plan, reason.setting, reason.value, reason.why);
       return {std::move(plan), *costs, std::move(smaller)};
     }
+    // A patch has what the poolings divide, so a lower limit does not make every patch smaller.
     const std::int64_t voxels = plan.model.window.numel(),
+                       half = (less_patch ? std::min(voxels, most_voxels) : voxels) / 2,
                        least = plan.model.net.dims == 3 && plan.config.dims == 3 ? kLeastVoxels3d : kLeastPixels;
-    const bool batch_left = plan.config.batch > 1, patch_left = voxels / 2 >= least;
+    const bool batch_left = plan.config.batch > 1, patch_left = half >= least;
     if (batch_left && !(own_batch && !own_patch && patch_left)) {
       less_batch = true;
       wish.batch = plan.config.batch / 2;
     } else if (patch_left) {
       less_patch = true;
-      most_voxels = voxels / 2;
+      most_voxels = half;
       wish.patch.clear();
     } else {
-      throw Error(ErrorKind::usage, text(flag, ": ", first, ", and even ", takes(plan, bytes)),
-                  "give more, or take a smaller --base; a part of it is the program, and the cases that are tested");
+      throw Error(ErrorKind::usage, text(flag, ": ", first, ", and even ", takes(plan, bytes)), kMore);
     }
   }
 }

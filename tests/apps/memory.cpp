@@ -163,3 +163,32 @@ TEST_CASE("a training within a limit has the settings that fit, keeps to it, and
   CHECK(!std::filesystem::exists(folder.file("refused")));
 }
 #endif
+
+TEST_CASE(
+    "a limit that makes no patch smaller is refused after a few plans, and so is a patch that cannot be trained") {
+  TrainConfig config;
+  int plans = 0;
+  bool refuses = false;
+  const auto plan_of = [&](const TrainConfig& wish, std::int64_t most_voxels) {
+    if (refuses && most_voxels > 0) throw Error(ErrorKind::usage, "a single value is left");
+    Plan plan;
+    plan.config = wish;
+    plan.config.batch = 1;
+    plan.config.dims = plan.model.net.dims = 3;
+    plan.model.window = {64, 64, 64};  // whatever the limit, as the poolings need it
+    plan.config.patch = "64x64x64";
+    if (++plans > 99) throw std::logic_error("it never ends");
+    return plan;
+  };
+  const auto measure = [](const Plan&) {
+    Costs costs;
+    costs.memory = 300 * kMiB;
+    return costs;
+  };
+  const auto refusal = [&] { return error_of([&] { fit_memory(config, 200 * kMiB, plan_of, measure); }); };
+  CHECK_MESSAGE(contains(refusal(), "and even a batch of 1 and a patch of 64x64x64"), refusal());
+  CHECK(plans < 30);
+  refuses = true;
+  CHECK_MESSAGE(contains(refusal(), "--max-memory 200 MiB"), refusal());
+  CHECK_MESSAGE(contains(refusal(), "a single value is left"), refusal());
+}
