@@ -66,6 +66,9 @@ Decision kernels(Draft& d) {
     wish.kernels = d.source->net.kernels;
     if (wish.strides.empty()) wish.strides.assign(static_cast<std::size_t>(wish.depth - 1), Extents(2));
     if (wish.kernels.empty()) wish.kernels.assign(static_cast<std::size_t>(wish.depth), Extents(3));
+    for (auto* const list : {&wish.strides, &wish.kernels})
+      for (Extents& extents : *list)
+        if (wish.slices) extents[0] = 1;  // of a model of volumes, nothing goes from slice to slice
   }
   if (!d.config.patch.empty()) {
     const auto crosses = std::count_if(d.config.patch.begin(), d.config.patch.end(),

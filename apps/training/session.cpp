@@ -197,7 +197,7 @@ void Session::end_epoch(double lr) {
   if (best == records || (best == 0 && last)) {
     best_ = records;
     best_weights_ = trainer_.weights();
-    best_saved_ = attempt([&] { directory_.save_best(best_model()); });
+    save_best();
   }
   save_last();
   event({{"event", "epoch"},
@@ -246,7 +246,7 @@ TrainResult Session::finish() {
   if (plan_.chooses_clean_up()) {
     result.clean_up = choose_clean_up(model, dataset_, plan_.validated, end_on_signal);
     model.spec.clean_up = clean_up_ = result.clean_up->chosen;
-    best_saved_ = attempt([&] { directory_.save_best(best_model()); });
+    save_best();
   }
   EvaluateOptions how;
   how.needs = losses::Needs::probabilities;
@@ -256,6 +256,7 @@ TrainResult Session::finish() {
     warn(
         "the model finds nothing: Dice is 0 on all validation and test cases; try more --steps, or another "
         "--loss or --lr");
+  if (!best_saved_) save_best();
   result.warnings = warnings_;
   result.seconds = seconds();
   result.peak_memory = peak_memory_bytes();
@@ -264,7 +265,7 @@ TrainResult Session::finish() {
   results.erase("warnings");  // the manifest has them
   results["history"] = to_json(history_);
   results["test_cases"] = to_json(result.test, result.class_names).at("cases");
-  write_manifest("finished", results);
+  write_manifest(best_saved_ ? "finished" : "error", results);
   return result;
 }
 

@@ -72,10 +72,12 @@ class Session {
   void take_over(const std::string& manifest);
   void restore(const TensorFile& file);
   void take_state(const TensorFile& file);
-  void require_manifest(const TensorFile& file) const;
+  void require_manifest(const TensorFile& file);
   void write_course();
   TrainResult finish();
+  void save_best();
   void save_last();
+  Json device_json() const;  // what is no setting, but changes bits
   void write_manifest(const std::string& exit_reason, const Json& results);
   void event(Json line);
   void remember(const std::string& warning);

@@ -16,8 +16,6 @@
 namespace voxgrad::apps {
 namespace {
 
-std::string text_of(const DatasetChecksums& sums) { return text(sums.images, "/", sums.labels); }
-
 // Refuses a checkpoint whose settings are not those of `run`. A dataset may have moved.
 void require_settings(const Json& checkpoint, const Json& run, const std::string& whose) {
   for (const auto& [name, value] : run.items())
@@ -88,8 +86,14 @@ TensorFile Session::best_model() const {
   return file;
 }
 
+void Session::save_best() {
+  best_saved_ = attempt([&] { directory_.save_best(best_model()); });
+}
+
+// It names the best epoch, so the weights of that epoch must be there before it.
 void Session::save_last() {
-  last_saved_ = attempt([&] { directory_.save_last(checkpoint()); });
+  if (!best_saved_) save_best();
+  last_saved_ = best_saved_ && attempt([&] { directory_.save_last(checkpoint()); });
 }
 
 void Session::restore(const TensorFile& file) {
@@ -113,7 +117,16 @@ void Session::take_state(const TensorFile& file) {
   skipped_ = skipped;
   // A training that came to its end has a best epoch.
   best_ = whole_number(running, "best_record", done == plan_.steps ? 1 : 0, std::ssize(history_));
-  if (best_ > 0) best_weights_ = nn::network_tensors(load_tensors(directory_.file("best.safetensors")));
+  if (best_ == 0) return;
+  const std::string path = directory_.file("best.safetensors");
+  const TensorFile best = load_tensors(path);
+  const std::int64_t step = nth(history_, best_ - 1).step;
+  // It may have those of a later epoch, if the process ended before `last` was saved; that epoch comes again.
+  if (const std::int64_t saved = whole_number(metadata_json(best, "best", path), "step"); saved < step)
+    throw Error(ErrorKind::model,
+                text(path, ": has the weights of step ", saved, ", the best epoch ended at step ", step),
+                "start a new run, with --from " + directory_.file("last.safetensors") + " from the last weights");
+  best_weights_ = nn::network_tensors(best);
 }
 
 void Session::resume() {
@@ -136,19 +149,31 @@ void Session::resume() {
   restore(file);
 }
 
-// The settings of a checkpoint must be those of run.json, if that one can be read; run() says if it cannot.
-void Session::require_manifest(const TensorFile& file) const {
+// The settings of a checkpoint must be those of run.json, if that one can be read; run() says if it cannot. What is no
+// setting, but changes bits, is compared as well.
+void Session::require_manifest(const TensorFile& file) {
   const std::string manifest = directory_.file("run.json");
   if (!std::filesystem::exists(manifest)) return;
-  Json config;
+  Json before, config;
   try {
-    config = object_at(read_json(manifest), "config");
+    before = read_json(manifest);
+    config = object_at(before, "config");
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::memory) throw;
     return;
   }
   reading(directory_.file("last.safetensors"), ErrorKind::model,
           [&] { require_settings(metadata_json(file, "config", "checkpoint"), config, " as in " + manifest); });
+  const Json now = device_json();
+  for (const auto& [name, value] : now.items())
+    if (before.contains(name) && before.at(name) != value)
+      warn(text("the run began with ", name, " ", dumped(before.at(name)), " and goes on with ", dumped(value),
+                ": its last bits will be others"));
+}
+
+Json Session::device_json() const {
+  const Shortcuts shortcuts = backend_of(device_).allowed();
+  return {{"device", name_of(device_)}, {"tf32", shortcuts.tf32}, {"fast", shortcuts.fast}};
 }
 
 void Session::write_manifest(const std::string& exit_reason, const Json& results) {
@@ -165,10 +190,7 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
   if (!transfer_.is_null()) json["transfer"] = transfer_;
   json["classes"] = plan_.model.class_names;
   json["epochs"] = plan_.epoch_of(plan_.steps);
-  json["device"] = name_of(device_);
-  const Shortcuts shortcuts = backend_of(device_).allowed();
-  json["tf32"] = shortcuts.tf32;
-  json["fast"] = shortcuts.fast;
+  json.update(device_json());
   const Replay& replay = trainer_.replay();
   json["replay"] = {{"steps", replay.replayed()}, {"called", replay.called()}, {"refusal", replay.refusal()}};
   json["parameters"] = trainer_.parameter_count();

@@ -98,7 +98,8 @@ Plan plan_of(TrainOptions& options, const data::Dataset& dataset, std::int64_t m
       return options.verb->get_option(option_name(setting))->count() > 0;
     };
     adopt_settings(options.config, source.spec.net, given);
-    if (given("kernels") && options.config.depth == source.spec.net.depth)
+    // `spacing` is what every config.toml says.
+    if (options.config.kernels == "full" && options.config.depth == source.spec.net.depth)
       throw Error(ErrorKind::usage,
                   text("--kernels ", options.config.kernels, ": with the depth ", options.config.depth,
                        " of the model ", options.config.from, " its kernels are taken"),
@@ -219,9 +220,17 @@ void dry_run(const data::Dataset& dataset, const Plan& plan, const Costs& costs,
     common.console().warn(warning);
 }
 
-// The page is served at this port; without a port there is none.
+// What a training that goes on has to be told again.
+std::string flags_again(const TrainOptions& options, const Common& common) {
+  const Device device = common.get_device();
+  return text(device == Device::cpu ? "" : " --device ", device == Device::cpu ? "" : name_of(device),
+              common.tf32 ? " --tf32" : "", common.fast ? " --fast" : "",
+              options.max_memory.empty() ? "" : " --max-memory ", options.max_memory);
+}
+
+// The page is served at this port; without a port there is none. `flags` are those of an interrupted training.
 void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory, bool resume, std::optional<int> port,
-         const Program& program) {
+         const std::string& flags, const Program& program) {
   const Common& common = program.common();
   Console console = common.console();
   ConsoleObserver shown(console);
@@ -241,6 +250,10 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
     session.warn(warning);
+  if (plan.start && !plan.test.empty() && learned_from(plan.start->file, dataset) &&
+      setting_of(plan.start->file, "fold") != plan.config.fold)
+    session.warn(plan.start->file + ": this model has learned from other splits of the same cases, so it may know " +
+                 "those that are tested, and their Dice is too good");
   if (!resume)
     for (const Finding& finding : examine_first_batches(dataset, plan, common.get_device()))
       if (finding.failure) session.warn(text(finding.what, " ", finding.why, " ", finding.remedy));
@@ -249,7 +262,7 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
     result = session.run();
   } catch (const Interrupted&) {
     console.say(text("stopped at step ", session.steps_done(), " of ", plan.steps,
-                     "; go on with: voxgrad train --resume ", shell_word(directory.path())));
+                     "; go on with: voxgrad train --resume ", shell_word(directory.path()), flags));
     throw;
   }
   const auto write_report = [&] { return write_run_page(directory.path(), common.get_device(), &dataset); };
@@ -315,7 +328,7 @@ void resume(const TrainOptions& options, std::optional<int> port, const Program&
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
   Plan plan = plan_again(dataset, config, last, checkpoint);
   options.limit_cache(plan);
-  run(dataset, plan, std::move(directory), true, port, program);
+  run(dataset, plan, std::move(directory), true, port, flags_again(options, program.common()), program);
 }
 
 void train(TrainOptions& options, const Program& program) {
@@ -346,7 +359,7 @@ void train(TrainOptions& options, const Program& program) {
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory
   run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false, port,
-      program);
+      flags_again(options, program.common()), program);
 }
 
 }  // namespace

@@ -206,6 +206,29 @@ TEST_CASE("a run is resumed with its own settings and its own data") {
   CHECK_MESSAGE(contains(taken.err, "a run is in it already"), taken.err);
 }
 
+TEST_CASE("a run whose best weights are older than its checkpoint says is refused; another device is said") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), run = folder.file("run");
+  REQUIRE(program(small_training(data, run)).code == 0);
+  const std::string path = run + "/best.safetensors", whole = bytes_of(path);
+  TensorFile best = load_tensors(path);
+  Json record = Json::parse(best.metadata.at("best"));
+  record["step"] = record["step"].get<int>() - 1;
+  best.metadata["best"] = record.dump();
+  save_tensors(path, best);
+  const Outcome older = program({"train", "--resume", run});
+  CHECK(older.code == 4);
+  CHECK_MESSAGE(contains(older.err, "the best epoch ended at step"), older.err);
+  CHECK_MESSAGE(contains(older.err, "--from " + run + "/last.safetensors"), older.err);
+  write_bytes(path, whole);
+  Json began = manifest(run);
+  began["device"] = "cuda";
+  write_bytes(run + "/run.json", began.dump());
+  const Outcome elsewhere = program({"train", "--resume", run});
+  CHECK(elsewhere.code == 0);
+  CHECK_MESSAGE(contains(elsewhere.err, "began with device \"cuda\" and goes on with \"cpu\""), elsewhere.err);
+}
+
 TEST_CASE("numbers of a checkpoint outside their range are refused by name") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), run = folder.file("run");

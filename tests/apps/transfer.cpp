@@ -199,3 +199,36 @@ TEST_CASE("a model of other axes is refused") {
   CHECK(outcome.code == 2);
   CHECK_MESSAGE(contains(outcome.err, "the model has 2 spatial axes"), outcome.err);
 }
+
+TEST_CASE("a training slice by slice that begins with a model of volumes has kernels of one slice") {
+  const Folder folder;
+  const data::Dataset volumes = data::Dataset::open(phantom_file(folder, "organ3d", 6, {16, 16, 16}));
+  nn::ModelSpec source;
+  source.net = {.dims = 3, .in_channels = 1, .classes = volumes.classes(), .base = 4, .depth = 3};
+  source.window = {16, 16, 16};
+  TrainConfig config;
+  config.dims = 2;
+  config.base = 4;
+  config.depth = 3;
+  const Plan plan = make_plan(volumes, config, &source);
+  CHECK(plan.model.window == Shape{1, 16, 16});
+  REQUIRE(plan.model.net.strides.size() == 2);
+  for (const Extents& stride : plan.model.net.strides) CHECK(stride == Extents{1, 2, 2});
+  for (const Extents& kernel : plan.model.net.kernels) CHECK(kernel == Extents{1, 3, 3});
+  const nn::ModelSpec own = plan.model;  // with which the run goes on
+  CHECK(make_plan(volumes, plan.config, &own).model.window == plan.model.window);
+}
+
+TEST_CASE("the settings of a training that began with a model are those of another one, which says what it may know") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), old = folder.file("old"),
+                    run = folder.file("run");
+  REQUIRE(program(small_training(data, old, {"--fold", "0/3"})).code == 0);
+  const Outcome begun = program(small_training(data, run, {"--fold", "1/3", "--from", old}));
+  REQUIRE_MESSAGE(begun.code == 0, begun.err);
+  CHECK_MESSAGE(contains(begun.err, "has learned from other splits of the same cases"), begun.err);
+  const Outcome again =
+      program({"train", "--config", run + "/config.toml", "--fold", "0/3", "-o", folder.file("again")});
+  REQUIRE_MESSAGE(again.code == 0, again.err);
+  CHECK_MESSAGE(!contains(again.err, "has learned from other splits"), again.err);
+}
