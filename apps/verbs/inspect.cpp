@@ -131,6 +131,7 @@ void inspect(const InspectOptions& options, const Common& common) {
   if (!options.augment.empty()) {
     TrainConfig wish;
     wish.augment = options.augment_options;
+    wish.seed = common.seed;
     wish.fold = only_fold(dataset.info());
     write_text(options.augment, to_png(draw_augmented(dataset, make_plan(dataset, wish))));
   }

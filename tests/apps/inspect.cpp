@@ -141,3 +141,14 @@ TEST_CASE("a preview draws at most nine cases, with and without labels, and neve
   CHECK(bytes_of(disguised) == before);
   CHECK(program({"inspect", data, "--preview", folder.file("none/p.png")}).code == 5);
 }
+
+TEST_CASE("the sheet of augmented cases has the samples of its seed") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 6, {32, 32});
+  const auto sheet = [&](const std::string& seed) {
+    const std::string path = folder.file("sheet" + seed + ".png");
+    REQUIRE(program({"inspect", data, "--augment", path, "--seed", seed}).code == 0);
+    return bytes_of(path);
+  };
+  CHECK(sheet("1") != sheet("5"));
+}
