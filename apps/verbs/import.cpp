@@ -127,8 +127,8 @@ void import_verb(const ImportFlags& flags, const Common& common) {
   if (!flags.dry_run && !flags.overwrite && std::filesystem::exists(flags.out))
     throw Error(ErrorKind::usage, "import: " + flags.out + " exists already", "--overwrite replaces it");
   if (!flags.weights.kind.empty())
-    return import_weights(flags.weights, flags.paths, flags.dry_run ? "" : flags.out, split_list(flags.class_names),
-                          common);
+    return import_weights(flags.weights, flags.paths, flags.dry_run ? "" : flags.out, flags.axes,
+                          split_list(flags.class_names), common);
   if (flags.unlabelled) {
     const std::pair<const char*, bool> of_masks[]{{"--masks", !flags.masks.empty()},
                                                   {"--label-map", !flags.label_map.empty()},
@@ -176,7 +176,9 @@ void add_import(Program& program) {
   verb.add_flag("--border", flags->border, "objects are class 2 where they touch another one");
   verb.add_option("--class-names", flags->class_names, "names of the classes, e.g. background,nucleus");
   verb.add_option("--spacing", flags->spacing, "millimetres per pixel, y,x or z,y,x, for files that do not say");
-  verb.add_option("--axes", flags->axes, "axes of TIFF stacks and of HDF5 arrays that do not name them, e.g. ZYX");
+  verb.add_option(
+      "--axes", flags->axes,
+      "axes of TIFF stacks and of HDF5 arrays that do not name them, e.g. ZYX; of the images of --weights: XYZ");
   verb.add_option("--groups", flags->groups,
                   "patient in the name of a case, as (..) of a regular expression: ^(.+)_[0-9]+$");
   verb.add_option("--modality", flags->modality, "e.g. CT or MRI");

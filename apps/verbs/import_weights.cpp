@@ -70,21 +70,36 @@ std::vector<std::string> names_for(std::vector<std::string> names, std::int64_t 
   return names;
 }
 
+// Readers of MONAI put x first, as the headers of NIfTI do; nnU-Net and voxgrad have it last.
+bool takes_x_first(nn::Foreign kind, const std::string& axes) {
+  return axes.empty() ? kind != nn::Foreign::nnunet : axes.starts_with("X");
+}
+
 }  // namespace
 
 void import_weights(const WeightsImport& flags, const std::vector<std::string>& paths, const std::string& out,
-                    std::vector<std::string> class_names, const Common& common) {
+                    const std::string& axes, std::vector<std::string> class_names, const Common& common) {
   const std::size_t kind = choice("--weights: unknown network", flags.kind, nn::foreign_names());
   if (paths.size() != 1)
     throw Error(ErrorKind::usage, text("import: --weights takes one file, ", paths.size(), " are given"));
   nn::Model model{{}, nullptr, paths[0]};
   std::vector<std::string> notes;
   try {
+    const bool reversed = takes_x_first(static_cast<nn::Foreign>(kind), axes);
     const nn::ForeignWeights weights =
-        nn::translate(load_tensors(paths[0]).tensors, static_cast<nn::Foreign>(kind), flags.slope);
+        nn::translate(load_tensors(paths[0]).tensors, static_cast<nn::Foreign>(kind), flags.slope, reversed);
     if (!weights.misfits.empty())
       throw Error(ErrorKind::model, "does not fit a U-Net of voxgrad:\n  " + join(weights.misfits, "\n  "));
     notes = weights.notes;
+    const std::string order = weights.net.dims == 2 ? "XY" : "XYZ", other = weights.net.dims == 2 ? "YX" : "ZYX";
+    if (!axes.empty() && axes != order && axes != other)
+      throw Error(ErrorKind::usage,
+                  text("--axes ", axes, ": the network takes images with ", weights.net.dims, " axes"),
+                  "give " + order + " or " + other);
+    if (axes.empty())
+      notes.push_back(text("the network took its images as ", reversed ? order : other,
+                           ", as the readers there give them; ", "--axes ", reversed ? other : order,
+                           " says otherwise"));
     model.spec.net = weights.net;
     model.spec.normalisation = normalisation_in(flags.normalisation);
     model.spec.normalisation.require_valid(weights.net.in_channels);
@@ -113,8 +128,8 @@ void import_weights(const WeightsImport& flags, const std::vector<std::string>& 
 void add_weights_flags(CLI::App& verb, WeightsImport& flags) {
   CLI::Option* weights = verb.add_option(
       "--weights", flags.kind, "the file has weights of " + join(nn::foreign_names(), ", ") + ", and becomes a model");
-  for (const char* other : {"--masks", "--label-map", "--threshold", "--instances", "--border", "--spacing", "--axes",
-                            "--groups", "--modality", "--unlabelled"})
+  for (const char* other : {"--masks", "--label-map", "--threshold", "--instances", "--border", "--spacing", "--groups",
+                            "--modality", "--unlabelled"})
     weights->excludes(verb.get_option(other));
   verb.add_option("--patch", flags.patch, "of weights: size of a training patch, 128 or 96x96x64")->needs(weights);
   verb.add_option(

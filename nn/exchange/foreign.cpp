@@ -158,8 +158,8 @@ std::string our_name(const std::string& name, Foreign kind, int steps) {
 
 class Translator {
  public:
-  Translator(const std::vector<NamedTensor>& tensors, Foreign kind, std::optional<double> slope)
-      : kind_(kind), slope_(slope) {
+  Translator(const std::vector<NamedTensor>& tensors, Foreign kind, std::optional<double> slope, bool reversed_axes)
+      : kind_(kind), slope_(slope), reversed_axes_(reversed_axes) {
     const int steps = count_steps(tensors, kind);
     for (const NamedTensor& entry : tensors) {
       if (entry.name.ends_with("num_batches_tracked")) continue;
@@ -199,8 +199,11 @@ class Translator {
     const bool is_kernel = ours.ends_with(".weight") && ours.find(".norm") == std::string::npos;
     if (is_kernel && tensor.dims() != 4 && tensor.dims() != 5)
       return misfit(kOtherShape, text(theirs, " is ", tensor.shape(), ", must have two or three spatial axes"));
-    const auto [at, is_new] = found_.try_emplace(ours, Found{theirs, tensor});
-    if (!is_new && !allclose(at->second.tensor, tensor, 0, 0)) misfit("a second tensor for one place", theirs);
+    Tensor own = tensor;
+    if (is_kernel && reversed_axes_)
+      own = tensor.dims() == 4 ? permute(tensor, {0, 1, 3, 2}) : permute(tensor, {0, 1, 4, 3, 2});
+    const auto [at, is_new] = found_.try_emplace(ours, Found{theirs, own});
+    if (!is_new && !allclose(at->second.tensor, own, 0, 0)) misfit("a second tensor for one place", theirs);
   }
   bool has(const std::string& ours) const { return found_.contains(ours); }
   std::vector<NamedTensor> list() const {
@@ -346,6 +349,7 @@ class Translator {
 
   Foreign kind_;
   std::optional<double> slope_;
+  bool reversed_axes_;
   bool pooled_ = false;                 // whether levels of nnU-Net begin with a pooling
   std::map<std::string, Found> found_;  // by our names
   std::vector<std::pair<std::string, std::vector<std::string>>> misfits_;
@@ -359,8 +363,9 @@ const std::vector<std::string>& foreign_names() {
   return names;
 }
 
-ForeignWeights translate(const std::vector<NamedTensor>& tensors, Foreign kind, std::optional<double> slope) {
-  return Translator(tensors, kind, slope).finish();
+ForeignWeights translate(const std::vector<NamedTensor>& tensors, Foreign kind, std::optional<double> slope,
+                         bool reversed_axes) {
+  return Translator(tensors, kind, slope, reversed_axes).finish();
 }
 
 }  // namespace voxgrad::nn

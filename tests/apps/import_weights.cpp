@@ -50,15 +50,19 @@ TEST_CASE("weights of others become a model that predicts, and what was assumed 
   CHECK(contains(outcome.err, "slope of the activation is taken for 0.1"));
   CHECK(contains(outcome.err, "the patch is taken for 256x256; --patch"));
   CHECK(contains(outcome.err, "called background, class 1; --class-names"));
+  CHECK(contains(outcome.err, "took its images as XY, as the readers there give them; --axes YX"));
+  // MONAI's readers give images with x before y.
   const Tensor x = random_normal({1, 8, 12, 1}, 7);
-  const nn::Model loaded = nn::load_model(model);
-  CHECK(allclose(loaded.net->forward(x), net(x), 0, 0));
+  const auto turned = [](const Tensor& map) { return permute(map, {0, 2, 1, 3}); };
+  CHECK(allclose(nn::load_model(model).net->forward(x), turned(net(turned(x))), 0, 1e-5));
 
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), words.begin(), words.end());
     more.push_back("--overwrite");
     return program(more);
   };
+  CHECK(with({"--axes", "YX"}).code == 0);
+  CHECK(allclose(nn::load_model(model).net->forward(x), net(x), 0, 0));
   CHECK(with({"--patch", "32x64", "--class-names", "a,b", "--normalisation", "2:4", "--slope", "0.2"}).code == 0);
   const nn::ModelSpec spec = nn::load_model(model).spec;
   CHECK(spec.window == Shape({32, 64}));
@@ -74,6 +78,7 @@ TEST_CASE("weights of others become a model that predicts, and what was assumed 
     return refused.err;
   };
   CHECK(contains(refusal({"--patch", "30"}, 2), "--patch 30: extent 30 of axis 0 is no multiple of 4"));
+  CHECK(contains(refusal({"--axes", "ZYX"}, 2), "--axes ZYX: the network takes images with 2 axes"));
   CHECK(contains(refusal({"--class-names", "a"}, 2), "1 names, the network has 2 classes"));
   CHECK(contains(refusal({"--normalisation", "a"}, 2), "cannot read \"a\""));
   CHECK(contains(refusal({"--masks", "m"}, 2), "--masks excludes --weights"));

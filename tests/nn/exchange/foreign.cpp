@@ -122,6 +122,11 @@ TEST_CASE("weights of DynUNet, found in its skip layers, become the network that
   again.load_state(weights.state);
   const Tensor x = wave({1, 8, 24, 1}, 0.3, DType::f32);
   CHECK(same_bits(again(x).detach(), net(x).detach()));
+  // For a network that took x before y, given y before x.
+  UNet turned(nn::translate(as_dynunet(net), Foreign::monai_dynunet, {}, true).net, Random(4));
+  turned.load_state(nn::translate(as_dynunet(net), Foreign::monai_dynunet, {}, true).state);
+  const auto turn = [](const Tensor& map) { return permute(map, {0, 2, 1, 3}); };
+  CHECK(allclose(turned(turn(x)).detach(), turn(net(x).detach()), 0, 1e-5));
   config.strides[1] = {2, 3};
   const ForeignWeights wide = nn::translate(as_dynunet(UNet(config, Random(3))), Foreign::monai_dynunet);
   CHECK(has(wide.misfits, "a stride above 2, for which MONAI pads otherwise"));
