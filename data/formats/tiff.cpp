@@ -259,6 +259,10 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
 
   PageAxes axes = axes_of_pages(std::ssize(places), first.samples, description, x, y, options.axes, path);
   if (axes.of == PageAxes::Of::pictures) places.resize(1);
+  if (first.photometric == PHOTOMETRIC_PALETTE && axes.channels > 1)
+    refuse(path,
+           text("has a palette, and its ", axes.channels, " channels are pages: an index is the value of no channel"),
+           "save the pages as grey, or as one page of RGB");
   if (axes.of != PageAxes::Of::pictures && total > room(first, bytes))
     refuse(path,
            text("claims ", places.size(), " pages of ", first.width, " x ", first.height,

@@ -76,6 +76,19 @@ TEST_CASE("samples of few bits, white that is zero, and palettes") {
   CHECK(image.palette[2] == Colour{255, 128, 1});
 }
 
+TEST_CASE("pages with a palette are slices, but no channels") {
+  if (!tiff_present()) return;
+  std::vector<TiffPage> pages = stack(4);
+  for (TiffPage& page : pages) page.set(262, 3, {3}).set(320, 3, std::vector<std::uint32_t>(768, 0));
+  CHECK(contains(refusal("a.tif", tiff_bytes(pages), "CYX"), "a.tif: has a palette, and its 4 channels are pages"));
+  CHECK(read_as("a.tif", tiff_bytes(pages), "YX").palette.size() == 256);
+  Image volume = read_as("a.tif", tiff_bytes(pages), "ZYX");
+  apply_palette(volume);
+  CHECK(volume.values.shape() == Shape{4, 1, 2, 1});
+  pages[0].describe("ImageJ=1.53t\nimages=4\nchannels=2\nslices=2\n");
+  CHECK(contains(refusal("a.tif", tiff_bytes(pages)), "its 2 channels are pages"));
+}
+
 TEST_CASE("channels side by side, in planes of their own, and in tiles") {
   if (!tiff_present()) return;
   CHECK(values(read_as("a.tif", tiff_bytes({tiff_page(2, 1, 8, "abcdef", 3)}))) == Values{97, 98, 99, 100, 101, 102});
