@@ -117,6 +117,11 @@ void name_classes(LabelDecision& decision, const Discovery& source, const LabelW
   if (!names.empty() && std::ssize(names) < classes)
     throw Error(ErrorKind::usage, text("class names: ", names.size(), " are given for ", classes, " classes"),
                 "give one for each, the background first");
+  if (decision.instances && std::ssize(names) > classes)
+    throw Error(
+        ErrorKind::usage,
+        text("class names: ", names.size(), " are given, but the masks are objects, which make ", classes, " classes"),
+        "name those alone, or give label map 0:0,1:1,2:2 and so on, with which the values are classes");
   if (!names.empty()) {
     decision.class_names = names;
   } else if (std::ssize(source.class_names) >= classes && wishes.map.empty()) {

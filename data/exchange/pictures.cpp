@@ -109,7 +109,9 @@ std::vector<Source> find_folders_of_cases(const std::string& folder, const std::
   return sources;
 }
 
+// Where every case has one mask, nothing says that its values are not classes.
 void note_objects(Discovery& found) {
+  if (std::ranges::all_of(found.cases, [](const Source& source) { return source.labels.size() == 1; })) return;
   for (Source& source : found.cases) source.instances = true;
   found.notes.push_back("A case has one mask for each object; they are put together.");
 }

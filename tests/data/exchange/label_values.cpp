@@ -186,6 +186,22 @@ TEST_CASE("objects of some cases and classes of others are refused, unless all a
   CHECK(decide(masks, {}, source).instances);
 }
 
+TEST_CASE("objects have no more names than the classes that are made of them") {
+  data::Discovery source;
+  source.cases.resize(1);
+  source.cases[0].instances = true;
+  LabelWishes wishes;
+  wishes.class_names = {"background", "cell", "border"};
+  const std::string message = values_refusal({stripes({0, 1, 2})}, wishes, source);
+  CHECK_MESSAGE(contains(message, "3 are given, but the masks are objects, which make 2 classes"), message);
+  CHECK(contains(message, "label map 0:0,1:1,2:2"));
+  wishes.border = true;
+  CHECK(decide({stripes({0, 1, 2})}, wishes, source).class_names == wishes.class_names);
+  wishes.border = false;
+  wishes.map = {{0, 0}, {1, 1}, {2, 2}};
+  CHECK(decide({stripes({0, 1, 2})}, wishes, source).class_names == wishes.class_names);
+}
+
 TEST_CASE("colours are listed with their share, and become classes, black the background") {
   const std::vector<SourceLabel> masks{stripes({0, 0xFF0000, 0x00FF00, 0xFF0000}, true),
                                        stripes({0, 255})};  // one is grey

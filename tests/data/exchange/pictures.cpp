@@ -138,6 +138,20 @@ TEST_CASE("one mask for each object: folders of cases as in DSB 2018, or folders
   CHECK(discover({folder.file("sub")}).cases[1].instances);
 }
 
+TEST_CASE("a folder with one mask for each case says nothing of objects") {
+  const Folder folder;
+  write_pairs(folder, {"one/p1/images/a.nii.gz", "one/p2/images/a.nii.gz"},
+              {"one/p1/labels/seg.nii.gz", "one/p2/labels/seg.nii.gz"});
+  write_pairs(folder, {"two/images/c1.nii.gz"}, {"two/masks/c1/seg.nii.gz"});
+  write_pairs(folder, {"three/c1.png"}, {"three/masks/c1/seg.png"});
+  for (const char* layout : {"one", "two", "three"}) {
+    const data::Discovery found = discover({folder.file(layout)});
+    for (const data::Source& source : found.cases) CHECK(!source.instances);
+    CHECK_MESSAGE(!contains(notes_of(found.notes), "for each object"), std::string(layout));
+  }
+  CHECK(pairs_in(folder.file("one")) == Names({"p1 -> seg.nii.gz", "p2 -> seg.nii.gz"}));
+}
+
 TEST_CASE("what has no partner is counted and named") {
   const Folder folder;
   write_pairs(folder, {"images/a.png", "images/b.png", "images/c.png", "images/d.png", "images/e.png"},
