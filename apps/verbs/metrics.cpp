@@ -91,22 +91,25 @@ struct Pair {
   bool physical = false;
 };
 
-// Returns the labels as they are stored: read() has turned them to RAS if the file says how they lie.
-void undo_turn(const data::Case& place, Tensor& labels, std::vector<double>& spacing) {
+// Undoes the turn to RAS of read() if the file says how the labels lie. Masks are in the order of the file that the
+// case came from; labels of cases are in the order of the arrays beside them.
+void undo_turn(const data::Case& place, bool beside_masks, Tensor& labels, std::vector<double>& spacing) {
   if (place.orientation.empty()) return;
-  const data::Turn back = data::turn_to_ras(place.orientation).inverse();
+  const std::string& source = place.origin.orientation;
+  const data::Turn back = data::turn_to_ras(beside_masks && !source.empty() ? source : place.orientation).inverse();
   labels = back(labels);
   if (!spacing.empty()) spacing = back(spacing);
 }
 
+// Of each file `masks` says whether it stands for masks that are images of their own.
 Pair read_pair(const data::LabelFile& prediction, std::size_t in_prediction, const data::LabelFile& truth,
-               std::size_t in_truth) {
+               std::size_t in_truth, std::pair<bool, bool> masks) {
   Pair pair{prediction.read(in_prediction), truth.read(in_truth), truth.spacing(in_truth), truth.physical()};
   std::vector<double> spacing = prediction.spacing(in_prediction);
   const data::Case s = prediction.place(in_prediction), g = truth.place(in_truth);
   if (s.orientation.empty() != g.orientation.empty()) {  // only one file says how the volume lies
-    undo_turn(s, pair.prediction, spacing);
-    undo_turn(g, pair.truth, pair.spacing);
+    undo_turn(s, masks.second, pair.prediction, spacing);
+    undo_turn(g, masks.first, pair.truth, pair.spacing);
   }
   if (s.affine && g.affine && data::distance_between(*g.affine, *s.affine, pair.truth.shape()) > kTolerated)
     throw Error(
@@ -162,6 +165,7 @@ class Labels {
   Labels(const Labels&) = delete;
   Labels& operator=(const Labels&) = delete;
   const std::string& file() const { return file_; }
+  bool masks() const { return !folder_.empty(); }
 
  private:
   void remove() const {
@@ -239,7 +243,7 @@ void metrics(const MetricsOptions& options, const Common& common) {
   bool voxels = false, physical = true;
   std::vector<CaseResult> results;
   for (std::size_t i = 0; i < partners.truth.size(); ++i) {
-    const Pair pair = read_pair(prediction, i, truth, partners.truth[i]);
+    const Pair pair = read_pair(prediction, i, truth, partners.truth[i], {found.masks(), given.masks()});
     if (pair.spacing.empty() && !std::exchange(voxels, true))
       console.warn("no `spacing` in either file: distances are in voxels, not in millimetres");
     physical = physical && pair.physical;

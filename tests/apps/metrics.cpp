@@ -1,6 +1,7 @@
 // The verb metrics: where the spacing comes from, the tolerance of NSD, the JSON that scripts read.
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "apps/program/json.h"
 #include "data/exchange/output.h"
@@ -201,6 +202,42 @@ TEST_CASE("volumes that lie differently are compared in the same order; if one f
   const Outcome elsewhere = program({"metrics", folder.file("m.h5"), g});
   CHECK(elsewhere.code == 3);
   CHECK_MESSAGE(contains(elsewhere.err, "lies elsewhere"), elsewhere.err);
+}
+
+TEST_CASE("masks that do not say how they lie are in the order of the source, labels of cases in that of the arrays") {
+  const Folder folder;
+  const std::vector<std::uint8_t> ras{0, 1, 0, 0, 0, 1, 0, 0}, las{1, 0, 0, 0, 1, 0, 0, 0};
+  const auto write_cases = [&](const std::string& name, const std::vector<std::uint8_t>& labels, bool place) {
+    data::h5::Writer out(folder.file(name));
+    out.group("/cases");
+    out.group("/cases/a");
+    out.array("/cases/a/label", Element::u8, {2, 2, 2}, labels.data());
+    out.attribute("/cases/a", "spacing", std::vector<double>{3, 2, 1});
+    if (place) {
+      out.attribute("/cases/a", "affine", {1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1}, {4, 4});
+      for (const auto& [attribute, value] : std::map<std::string, std::string>{
+               {"source", "a.nii"}, {"source_kind", "NIfTI"}, {"source_orientation", "LAS"}})
+        out.attribute("/cases/a", attribute, value);
+    }
+    out.save();
+    return folder.file(name);
+  };
+  const auto write_masks = [&](const std::string& name, const std::vector<std::uint8_t>& labels) {
+    std::filesystem::create_directories(folder.file(name));
+    data::h5::Writer out(folder.file(name + "/a.h5"));
+    out.array("/label", Element::u8, {2, 2, 2}, labels.data());
+    out.attribute("/label", "axes", std::string("ZYX"));
+    out.attribute("/label", "spacing", std::vector<double>{3, 2, 1});
+    out.attribute("/label", "spacing_unit", std::string("mm"));
+    out.save();
+    return folder.file(name);
+  };
+  const std::string set = write_cases("set.h5", ras, true), array = write_cases("array.h5", ras, false),
+                    masks = write_masks("masks", las);
+  for (const std::string& other : {array, masks}) {
+    CHECK(class_one(program({"metrics", other, set, "--json"}))["dice"] == 1.0);
+    CHECK(class_one(program({"metrics", set, other, "--json"}))["dice"] == 1.0);
+  }
 }
 
 TEST_CASE("a prediction brings the label map of its training for a truth with other values") {
