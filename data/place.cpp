@@ -26,10 +26,10 @@ void write_place(h5::Writer& out, const std::string& group, const std::optional<
     out.array(group + "/source_header", h5::Element::u8, {std::ssize(origin.header)}, origin.header.data());
 }
 
-std::optional<Affine> read_affine(const h5::Group& group) {
-  if (!group.has_attribute("affine")) return {};
-  const std::vector<double> numbers = group.numbers_attribute("affine");
-  if (numbers.size() != 16) fail_format(group.where(), "affine must be 4 x 4 numbers");
+std::optional<Affine> read_affine(const h5::Object& object) {
+  if (!object.has_attribute("affine")) return {};
+  const std::vector<double> numbers = object.numbers_attribute("affine");
+  if (numbers.size() != 16) fail_format(object.where(), "affine must be 4 x 4 numbers");
   Affine affine{};
   for (std::size_t i = 0; i < 12; ++i) affine[i / 4][i % 4] = numbers[i];
   return affine;

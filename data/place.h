@@ -14,8 +14,8 @@ namespace voxgrad::data {
 // `affine` is that of the order in which the arrays of the group are stored.
 void write_place(h5::Writer& out, const std::string& group, const std::optional<Affine>& affine, const Origin& origin);
 
-// Nothing if the group does not say it. Error(data) that names the group for what is damaged.
-std::optional<Affine> read_affine(const h5::Group& group);
+// Nothing if the object does not say it. Error(data) that names the object for what is damaged.
+std::optional<Affine> read_affine(const h5::Object& object);
 Origin read_origin(const h5::File& file, const std::string& group);
 
 }  // namespace voxgrad::data

@@ -4,16 +4,13 @@
 #include <array>
 #include <cctype>
 #include <charconv>
-#include <cmath>
 #include <limits>
 #include <regex>
 #include <set>
 #include <string_view>
 
-#include "data/attributes.h"
 #include "data/exchange/layouts_detail.h"
 #include "engine/error.h"
-#include "engine/io/file_rules.h"
 #include "engine/io/json.h"
 #include "engine/names.h"
 
@@ -205,36 +202,6 @@ Tensor ordered(const std::vector<float>& values, const Shape& extents, const std
   return result;
 }
 
-// The spacing in the file, in millimetres: micrometres of pytorch-3dunet, nanometres of CREMI. Both in the order z, y,
-// x.
-void read_spacing(const h5::Array& array, Image& image) {
-  const std::pair<const char*, double> kUnits[]{{"element_size_um", 1e-3}, {"resolution", 1e-6}};
-  const int dims = image.extents().dims();
-  image.spacing.assign(static_cast<std::size_t>(dims), 1.0);
-  if (array.has_attribute("spacing_unit")) {  // as write_h5() says it
-    image.spacing = array.numbers_attribute("spacing");
-    image.physical = array.string_attribute("spacing_unit") == kMillimetres;
-    if (std::ssize(image.spacing) == dims && std::ranges::all_of(image.spacing, is_spacing)) return;
-    throw Error(ErrorKind::data, array.where() + ": spacing is no positive number for each axis");
-  }
-  for (const auto& [name, millimetres] : kUnits) {
-    if (!array.has_attribute(name)) continue;
-    const std::vector<double> sizes = array.numbers_attribute(name);
-    if (std::ssize(sizes) < dims || std::ssize(sizes) > array.extents().dims())
-      throw Error(ErrorKind::data,
-                  text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"));
-    for (int axis = 0; axis < dims; ++axis) {
-      const double size = nth(sizes, std::ssize(sizes) - dims + axis), step = size * millimetres;
-      if (!is_spacing(step))
-        throw Error(ErrorKind::data,
-                    text(array.where(), ": ", name, " has the value ", size, ", expected positive sizes of voxels, ",
-                         kLeastSpacing, " .. ", kMostSpacing, " mm"));
-      nth(image.spacing, axis) = step;
-    }
-    image.physical = true;
-  }
-}
-
 h5::Array image_array(const h5::File& file, const std::string& object) {
   const h5::Array array = file.array(object);
   if (h5::size_of(array.element()) == 0 || array.extents().dims() < 2 || array.extents().numel() == 0)
@@ -371,7 +338,7 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
     array.read(start, count, h5::Element::f32, values.data());
   }
   image.values = ordered(values, count, letters, extent('Z') > 1);
-  read_spacing(array, image);
+  read_place(array, image);
   return image;
 }
 

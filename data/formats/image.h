@@ -37,7 +37,7 @@ struct Image {
   h5::Element element = h5::Element::f32;  // the type in the file: u8, i8, u16, i16, u32, i32, f32, f64
   std::vector<double> spacing;             // per spatial axis, in millimetres or, if `physical` is false, in pixels (1)
   bool physical = false;
-  std::optional<Affine> affine;    // of the file's own order of axes; volumes of NIfTI only
+  std::optional<Affine> affine;    // of the file's own order of axes; volumes of NIfTI and HDF5 only
   std::vector<Colour> palette;     // of a palette image; values are its indices then
   std::string header;              // NIfTI: the first 348 or 540 bytes in the byte order of the file
   std::vector<std::string> notes;  // what was decided while reading and a person should know, one sentence each

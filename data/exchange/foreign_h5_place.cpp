@@ -1,0 +1,68 @@
+// Where the voxels of an HDF5 array of others lie, as its attributes say it.
+#include <algorithm>
+#include <cmath>
+
+#include "data/attributes.h"
+#include "data/exchange/layouts_detail.h"
+#include "data/place.h"
+#include "engine/error.h"
+#include "engine/io/file_rules.h"
+
+namespace voxgrad::data::exchange {
+namespace {
+
+// The spacing in the file, in millimetres: micrometres of pytorch-3dunet, nanometres of CREMI. Both in the order z, y,
+// x.
+void read_spacing(const h5::Array& array, Image& image) {
+  const std::pair<const char*, double> kUnits[]{{"element_size_um", 1e-3}, {"resolution", 1e-6}};
+  const int dims = image.extents().dims();
+  image.spacing.assign(static_cast<std::size_t>(dims), 1.0);
+  if (array.has_attribute("spacing_unit")) {  // as write_h5() says it
+    image.spacing = array.numbers_attribute("spacing");
+    image.physical = array.string_attribute("spacing_unit") == kMillimetres;
+    if (std::ssize(image.spacing) == dims && std::ranges::all_of(image.spacing, is_spacing)) return;
+    throw Error(ErrorKind::data, array.where() + ": spacing is no positive number for each axis");
+  }
+  for (const auto& [name, millimetres] : kUnits) {
+    if (!array.has_attribute(name)) continue;
+    const std::vector<double> sizes = array.numbers_attribute(name);
+    if (std::ssize(sizes) < dims || std::ssize(sizes) > array.extents().dims())
+      throw Error(ErrorKind::data,
+                  text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"));
+    for (int axis = 0; axis < dims; ++axis) {
+      const double size = nth(sizes, std::ssize(sizes) - dims + axis), step = size * millimetres;
+      if (!is_spacing(step))
+        throw Error(ErrorKind::data,
+                    text(array.where(), ": ", name, " has the value ", size, ", expected positive sizes of voxels, ",
+                         kLeastSpacing, " .. ", kMostSpacing, " mm"));
+      nth(image.spacing, axis) = step;
+    }
+    image.physical = true;
+  }
+}
+
+}  // namespace
+
+void read_place(const h5::Array& array, Image& image) {
+  read_spacing(array, image);
+  if (image.extents().dims() != 3) return;
+  image.affine = read_affine(array);
+  if (!image.affine) return;
+  try {
+    orientation_of(*image.affine);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::data, text(array.where(), ": ", error.message()), "correct its attribute affine");
+  }
+  const std::vector<double> steps = spacing_of(*image.affine);
+  const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-3 * b; };
+  if (image.physical && !std::equal(steps.begin(), steps.end(), image.spacing.begin(), near))
+    throw Error(
+        ErrorKind::data,
+        text(array.where(), ": its affine has the spacing ", steps[0], ", ", steps[1], ", ", steps[2],
+             " along z, y, x, its attributes have ", image.spacing[0], ", ", image.spacing[1], ", ", image.spacing[2]),
+        "correct one of them, or remove it");
+  image.spacing = steps;
+  image.physical = true;
+}
+
+}  // namespace voxgrad::data::exchange

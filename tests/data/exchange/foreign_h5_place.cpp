@@ -1,0 +1,69 @@
+// Where the voxels of HDF5 files of others lie: their affine.
+#include "data/exchange/output.h"
+#include "data/space.h"
+#include "tests/data/exchange/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using data::read_source_image;
+
+namespace {
+
+// A volume [2, 3, 4] with the values 0, 1, 2 .. and these numbers as attributes.
+data::Source volume_with(const Folder& folder, const std::map<std::string, std::vector<double>>& attributes) {
+  const std::string path = folder.file("a.h5");
+  data::h5::Writer out(path);
+  add_array(out, "/image", {2, 3, 4}, 100);
+  for (const auto& [name, numbers] : attributes)
+    out.attribute("/image", name, numbers, name == "affine" ? Shape{4, 4} : Shape{std::ssize(numbers)});
+  out.save();
+  data::Source source;
+  source.id = "a";
+  source.images = {path + ":/image"};
+  return source;
+}
+
+const std::vector<double> kLeft{-1, 0, 0, 10, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1};  // x grows to the left
+
+}  // namespace
+
+TEST_CASE("an affine turns a volume to RAS, and gives its spacing") {
+  const Folder folder;
+  const data::SourceImage read = read_source_image(volume_with(folder, {{"affine", kLeft}}));
+  CHECK(read.origin.orientation == "LAS");
+  CHECK(read.image.values.at(0, 0, 0, 0) == 3);
+  REQUIRE(read.image.affine.has_value());
+  CHECK((*read.image.affine)[0][3] == 7);
+  CHECK(read.image.spacing == std::vector<double>({3, 2, 1}));
+  CHECK(read.image.physical);
+}
+
+TEST_CASE("a mask that is written as HDF5 comes back in its place") {
+  const Folder folder;
+  const data::SourceImage read = read_source_image(volume_with(folder, {{"affine", kLeft}}));
+  data::Case place;
+  place.affine = read.image.affine;
+  place.spacing = read.image.spacing;
+  place.origin = read.origin;
+  const Tensor labels = from_vector<std::uint8_t>({2, 3, 4}, read.image.values.to_vector<std::uint8_t>());
+  data::write_mask(folder.file("mask.h5"), labels, place, true);
+  data::Source source = volume_with(folder, {{"affine", kLeft}});
+  source.labels = {folder.file("mask.h5") + ":/label"};
+  const data::SourceLabel label = read_source_label(source, read);
+  CHECK(label.values[0] == 3);
+  CHECK(label.notes.empty());
+}
+
+TEST_CASE("an affine that cannot be, or that its spacing contradicts, is refused with its array") {
+  const Folder folder;
+  const auto problem = [&](const std::map<std::string, std::vector<double>>& attributes) {
+    return error_of([&] { read_source_image(volume_with(folder, attributes)); });
+  };
+  std::vector<double> flat = kLeft;
+  flat[10] = 0;
+  const std::string message = problem({{"affine", flat}});
+  CHECK_MESSAGE((contains(message, "/image of a.h5: affine: column 2 is zero")), message);
+  CHECK(contains(problem({{"affine", kLeft}, {"resolution", {9e6, 2e6, 1e6}}}),
+                 "its affine has the spacing 3, 2, 1 along z, y, x, its attributes have 9, 2, 1"));
+  CHECK(problem({{"affine", kLeft}, {"resolution", {3e6, 2e6, 1e6}}}).empty());
+}
