@@ -27,7 +27,11 @@ void require_other_file(const std::string& out, const std::string& place) {
   throw Error(ErrorKind::data, text("case ", source.id, " (", source.images[0], "): ", problem), hint);
 }
 
-bool is_picture(Kind kind) { return kind != Kind::nifti && kind != Kind::hdf5; }
+// Whether the channels of a case can be grey or colours, and not measurements of several kinds.
+bool is_picture(const Source& source, const SourceImage& read) {
+  return read.origin.kind != Kind::nifti && read.origin.kind != Kind::hdf5 && source.images.size() == 1 &&
+         !read.image.paged;
+}
 
 bool is_grey(const Image& image) {
   if (image.channels() != 3) return image.channels() == 1;
@@ -61,7 +65,7 @@ struct ImageSurvey {
     physical += image.physical ? 1 : 0;
     placed += image.affine ? 1 : 0;
     grey += is_grey(image) ? 1 : 0;
-    pictures += is_picture(read.origin.kind) ? 1 : 0;
+    pictures += is_picture(source, read) ? 1 : 0;
     channels.emplace(image.channels(), source.id);
     wide = wide || image.element == h5::Element::f64 || image.element == h5::Element::u32 ||
            image.element == h5::Element::i32 || image.element == h5::Element::u64 || image.element == h5::Element::i64;

@@ -39,6 +39,7 @@ struct Image {
   bool physical = false;
   std::optional<Affine> affine;    // of the file's own order of axes; volumes of NIfTI and HDF5 only
   std::vector<Colour> palette;     // of a palette image; values are its indices then
+  bool paged = false;              // TIFF: channels are pages of their own, and so no colours of a picture
   std::string header;              // NIfTI: the first 348 or 540 bytes in the byte order of the file
   std::vector<std::string> notes;  // what was decided while reading and a person should know, one sentence each
 

@@ -275,6 +275,7 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
     image.notes.push_back(text(skipped, " pages are small copies or masks of others and were left out."));
   if (first.compression == COMPRESSION_JPEG)
     image.notes.push_back("The pixels were compressed with JPEG, which changes values: labels cannot be stored so.");
+  image.paged = axes.channels > 1;
   const bool volume = axes.of == PageAxes::Of::depth;
   const std::int64_t channels = axes.channels * first.samples;
   image.values = empty(volume ? Shape{axes.depth, first.height, first.width, channels}

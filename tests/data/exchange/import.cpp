@@ -93,6 +93,32 @@ TEST_CASE("one number of channels is chosen for all pictures") {
   CHECK(first.at(1, 2, 0) == first.at(1, 2, 2));
 }
 
+TEST_CASE("channels in files or pages of their own are no colours: a case that lacks some is refused") {
+  const Folder files, pages;
+  write_bytes(
+      made(files.file("in/dataset.json")),
+      R"({"labels": {"background": 0, "x": 1}, "channel_names": {"0": "T1", "1": "T2", "2": "FLAIR"}, "dataset": {
+                  "a": {"images": ["a0.png", "a1.png", "a2.png"], "label": "m.png"},
+                  "b": {"images": ["b0.png"], "label": "m.png"}}})");
+  for (const char* name : {"a0.png", "a1.png", "a2.png", "b0.png"})
+    write_picture(files.file(std::string("in/") + name));
+  write_mask(files.file("in/m.png"));
+  CHECK(contains(import_refusal(files), "case b has 1 channels, case a has 3"));
+  for (const char* name : {"b1.png", "b2.png"}) write_picture(files.file(std::string("in/") + name));
+  write_bytes(files.file("in/dataset.json"),
+              R"({"labels": {"background": 0, "x": 1}, "dataset": {
+                  "a": {"images": ["a0.png", "a1.png", "a2.png"], "label": "m.png"}}})");
+  CHECK(import_folder(files).channels == 3);  // equal, but no picture in grey
+  if (!data::has_tiff()) return;
+  write_image(made(pages.file("in/images/a.tif")),
+              image_of({3, 6, 8}, 1, [](std::int64_t i) { return static_cast<int>(i); }));
+  write_picture(pages.file("in/images/b.tif"));
+  for (const char* name : {"a", "b"}) write_mask(pages.file(std::string("in/masks/") + name + ".png"));
+  ImportOptions options;
+  options.discover.axes = "CYX";
+  CHECK(contains(import_refusal(pages, options), "case b has 1 channels, case a has 3"));
+}
+
 TEST_CASE("volumes arrive in RAS with spacing, affine and header; the type is the smallest that is exact") {
   const Folder folder;
   const auto write = [&](const char* name, int offset) {
