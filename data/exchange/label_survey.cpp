@@ -10,13 +10,12 @@ namespace {
 constexpr std::size_t kMostValues = 1 << 16;
 constexpr std::int32_t kGrey = 0x010101;  // times a grey value: its colour
 
-// The colour of a grey value; those of pictures with colours have 8 bits.
-std::int32_t colour_of_grey(std::int32_t value, const std::string& id) {
-  if (value < 0 || value > 255)
-    throw Error(ErrorKind::data,
-                text("labels: case ", id, " has the value ", value, ", but other masks are pictures with colours"),
-                "masks with colours and with values need imports of their own");
-  return value * kGrey;
+// The colour that a value of a mask stands for.
+std::int32_t colour_in(const SourceLabel& label, std::int32_t value) {
+  if (label.colours) return value;
+  if (value < 0 || value >= std::ssize(label.palette)) return value * kGrey;
+  const Colour& colour = nth(label.palette, value);
+  return colour[0] << 16 | colour[1] << 8 | colour[2];
 }
 
 // Where voxels of two objects touch, diagonally too, both become class 2.
@@ -39,44 +38,61 @@ void mark_borders(const std::vector<std::int32_t>& objects, const Shape& extents
 
 }  // namespace
 
-void LabelSurvey::add(const SourceLabel& label, const Shape& extents, const std::string& id) {
-  if (label.colours && !colours_) {  // what was grey before is a colour from now on
-    colours_ = true;
-    Counts grey;
-    grey.swap(counts_);
-    for (auto& [value, count] : grey) counts_[colour_of_grey(value, count.first)] = count;
+void LabelSurvey::count(Counts& counts, std::int32_t value, std::int64_t voxels, const std::string& id) {
+  if (counts.size() >= kMostValues && !counts.contains(value)) {
+    complete_ = false;
+    return;
   }
-  const bool grey = colours_ && !label.colours;
+  Count& one = counts[value];
+  one.voxels += voxels;
+  if (++one.runs == 1) one.first = id;
+}
+
+void LabelSurvey::add(const SourceLabel& label, const Shape& extents, const std::string& id) {
+  const bool indexed = !label.palette.empty();
   const std::size_t width = static_cast<std::size_t>(extents[-1]);
   for (std::size_t i = 0; i < label.values.size();) {
     const std::size_t first = i, end = (i / width + 1) * width;
     while (i < end && label.values[i] == label.values[first]) ++i;
-    const std::int32_t value = grey ? colour_of_grey(label.values[first], id) : label.values[first];
-    if (counts_.size() >= kMostValues && !counts_.contains(value)) {
-      complete_ = false;
-      continue;
-    }
-    Count& count = counts_[value];
-    count.voxels += static_cast<std::int64_t>(i - first);
-    if (++count.runs == 1) count.first = id;
+    const std::int32_t value = label.values[first];
+    const std::int64_t voxels = static_cast<std::int64_t>(i - first);
+    if (!label.colours) count(indexed ? indices_ : grey_, value, voxels, id);
+    if (label.colours || indexed) count(coloured_, colour_in(label, value), voxels, id);
     if (value >= 0 && value < std::ssize(label.palette)) palette_[value].try_emplace(nth(label.palette, value), id);
   }
-  indexed_ += label.palette.empty() ? 0 : 1;
+  colours_ = colours_ || label.colours;
+  indexed_ += indexed ? 1 : 0;
   ++masks_;
+}
+
+LabelSurvey::Counts LabelSurvey::counts() const {
+  Counts all = colours_ ? coloured_ : indices_;
+  for (const auto& [value, count] : grey_) {
+    if (colours_ && (value < 0 || value > 255))  // the colours of pictures have 8 bits
+      throw Error(
+          ErrorKind::data,
+          text("labels: case ", count.first, " has the value ", value, ", but other masks are pictures with colours"),
+          "masks with colours and with values need imports of their own");
+    Count& one = all[colours_ ? value * kGrey : value];
+    if (one.runs == 0 || count.first < one.first) one.first = count.first;
+    one.voxels += count.voxels;
+    one.runs += count.runs;
+  }
+  return all;
 }
 
 Tensor classes_of(const SourceLabel& label, const Shape& extents, const LabelDecision& decision) {
   const Tensor classes = empty(extents, DType::u8);
   std::uint8_t* out = classes.data<std::uint8_t>();
-  const std::int32_t factor = decision.colours && !label.colours ? kGrey : 1;
   const auto class_of = [&](std::int32_t value) {
     if (decision.threshold) return value > *decision.threshold ? 1 : 0;
     if (decision.instances) return value != 0 ? 1 : 0;
-    return decision.map.empty() ? value : decision.map.at(value);
+    if (decision.map.empty()) return value;
+    return decision.map.at(decision.colours ? colour_in(label, value) : value);
   };
   std::int32_t before = 0, of_before = -1;  // neighbours are mostly equal
   for (std::size_t i = 0; i < label.values.size(); ++i) {
-    const std::int32_t value = label.values[i] * factor;
+    const std::int32_t value = label.values[i];
     if (of_before < 0 || value != before) of_before = class_of(value);
     before = value;
     out[i] = static_cast<std::uint8_t>(of_before);

@@ -34,8 +34,9 @@ class LabelSurvey {
   using Counts = std::map<std::int32_t, Count>;
 
   void add(const SourceLabel& label, const Shape& extents, const std::string& id);
-  // By value; by colour if one of the masks has colours, and grey values are colours then too.
-  const Counts& counts() const { return counts_; }
+  // By value; by colour if one of the masks has colours, and grey values and the indices of palettes are colours then
+  // too. Error(data) for a value that is no colour then.
+  Counts counts() const;
   bool colours() const { return colours_; }
   // The colours of the indices that occur, of all palettes, each with the first case that has it. `indexed` is true if
   // every mask has a palette.
@@ -44,7 +45,10 @@ class LabelSurvey {
   bool complete() const { return complete_; }  // false: there are more values than are counted
 
  private:
-  Counts counts_;
+  void count(Counts& counts, std::int32_t value, std::int64_t voxels, const std::string& id);
+
+  // The values of masks without a palette, those of masks with one, and the colours of these and of coloured masks.
+  Counts grey_, indices_, coloured_;
   bool colours_ = false, complete_ = true;
   std::map<std::int32_t, std::map<Colour, std::string>> palette_;
   std::int64_t masks_ = 0, indexed_ = 0;

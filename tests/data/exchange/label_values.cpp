@@ -260,6 +260,24 @@ TEST_CASE("an index that occurs has one colour in all palettes, whatever their l
   CHECK(decide({a, mask({0}, {{0, 0, 0}, green})}).class_colours == std::vector<Colour>({{0, 0, 0}, red}));
 }
 
+TEST_CASE("beside masks with colours an index is the colour of its palette, in whatever order they come") {
+  SourceLabel indexed = stripes({0, 1, 2, 0});
+  indexed.palette = {{0, 0, 0}, {255, 0, 0}, {9, 9, 9}};
+  const SourceLabel coloured = stripes({0, 0xFF0000}, true), grey = stripes({9, 0});
+  LabelWishes wishes;
+  wishes.colours = true;
+  for (const std::vector<SourceLabel>& masks :
+       std::vector<std::vector<SourceLabel>>{{coloured, indexed, grey}, {grey, indexed, coloured}}) {
+    const LabelDecision decision = decide(masks, wishes);
+    CHECK(decision.class_colours == std::vector<Colour>({{0, 0, 0}, {9, 9, 9}, {255, 0, 0}}));
+    SourceLabel small = label_with({1, 0, 2});
+    small.palette = indexed.palette;
+    CHECK(classes(small, decision, {1, 3}) == std::vector<int>({2, 0, 1}));
+    CHECK(classes(label_with({9, 0}), decision, {1, 2}) == std::vector<int>({1, 0}));
+    CHECK(contains(values_refusal(masks), "with 3 colours:\n  #000000  50.0 %\n  #090909  25.0 %"));
+  }
+}
+
 TEST_CASE("wishes that exclude each other are refused") {
   LabelWishes wishes = wish_of_map({{0, 0}, {1, 1}});
   wishes.instances = true;
