@@ -37,6 +37,18 @@ void require_no_place(const DiscoverOptions& options) {
               "a place inside of files, as /label, needs paths that hold HDF5 files alone");
 }
 
+// Whether a folder holds images with their masks, so that one beside it holds more of them.
+bool is_complete(const std::string& folder) {
+  if (is_task(folder)) return true;
+  const Listing top = list(folder);
+  const auto has = [&](bool (*habit)(const std::string&)) {
+    return std::any_of(top.folders.begin(), top.folders.end(), habit);
+  };
+  return (has(is_image_folder) && has(is_mask_folder)) ||
+         (all_h5(top.files) && std::any_of(top.files.begin(), top.files.end(),
+                                           [](const Entry& file) { return holds_labelled_image(file.path); }));
+}
+
 Discovery discover_folder(const std::string& folder, const DiscoverOptions& options) {
   if (is_task(folder)) {
     require_no_place(options);
@@ -179,7 +191,7 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
       throw Error(ErrorKind::usage, "a folder of masks needs one folder of images");
     found = pair_folders(paths[0], options.mask_folder);
   } else if (options.labels && options.mask_folder.empty() && paths.size() == 2 && is_folder(paths[0]) &&
-             is_folder(paths[1]) && !is_task(paths[0])) {
+             is_folder(paths[1]) && !is_complete(paths[0])) {
     found = pair_folders(paths[0], paths[1]);
   } else {
     std::vector<std::string> files;

@@ -83,18 +83,24 @@ std::string image_object(const h5::File& file) {
   fail_objects(file, "none of the known layouts tells which array is the image", objects);
 }
 
-// The array of labels beside the image; with `alone` the file holds nothing but a label. "" if there is none.
-std::string label_object(const h5::File& file, bool alone) {
+// The array of labels beside the image, or the group that holds it; "" if there is none.
+std::string label_place(const h5::File& file) {
   if (const Layout* layout = layout_of(file);
-      layout != nullptr && *layout->labels != '\0' && file.exists(layout->labels)) {
-    if (!file.is_group(layout->labels)) return layout->labels;
-    const std::vector<std::string> objects = arrays_below(file, layout->labels, 1);
-    if (objects.size() == 1) return objects[0];
-    fail_objects(file, "several arrays may be the label", objects);
-  }
+      layout != nullptr && *layout->labels != '\0' && file.exists(layout->labels))
+    return layout->labels;
   for (const char* name : {"/labels", "/mask", "/seg"})
     if (is_array(file, name)) return name;
-  return alone ? image_object(file) : "";
+  return "";
+}
+
+// The array of labels beside the image; with `alone` the file may hold nothing but a label. "" if there is none.
+std::string label_object(const h5::File& file, bool alone) {
+  const std::string place = label_place(file);
+  if (place.empty()) return alone ? image_object(file) : "";
+  if (!file.is_group(place)) return place;
+  const std::vector<std::string> objects = arrays_below(file, place, 1);
+  if (objects.size() == 1) return objects[0];
+  fail_objects(file, "several arrays may be the label", objects);
 }
 
 std::string capitals(std::string letters) {
@@ -340,6 +346,11 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
   image.values = ordered(values, count, letters, extent('Z') > 1);
   read_place(array, image);
   return image;
+}
+
+bool holds_labelled_image(const std::string& path) {
+  const h5::File file = h5::File::open(path);
+  return layout_of(file) != nullptr && !label_place(file).empty();
 }
 
 Discovery find_h5(const Entries& files, const DiscoverOptions& options) {

@@ -68,6 +68,7 @@ Discovery find_images(const std::string& folder);             // images alone
 bool is_task(const std::string& folder);                      // of the Decathlon or of nnU-Net
 Discovery find_task(const std::string& folder, bool labels);  // which has dataset.json or imagesTr
 Discovery find_h5(const Entries& files, const DiscoverOptions& options);
+bool holds_labelled_image(const std::string& path);  // an HDF5 file of a known layout, with an array of labels
 
 // An array in a file, "scan.h5:/volumes/raw", or one of the samples in it, "scan.h5:/x[7]". The object is empty if the
 // file alone is named.

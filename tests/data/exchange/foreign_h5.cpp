@@ -330,3 +330,15 @@ TEST_CASE("images and masks may be HDF5 files in two folders") {
   const data::SourceImage image = read_source_image(found.cases[0], "YX");
   CHECK(read_source_label(found.cases[0], image, "YX").values == std::vector<std::int32_t>({0, 1, 0, 1, 0, 1}));
 }
+
+TEST_CASE("two folders of files with image and label are two folds, and no images and masks") {
+  const Folder folder;
+  for (const char* fold : {"fold1", "fold2"})
+    write_h5(folder.file(std::string(fold) + "/case_1.h5"), [](data::h5::Writer& out) {
+      add_array(out, "/image", {3, 2}, 100);
+      add_array(out, "/label", {3, 2}, 2);
+    });
+  const data::Discovery found = discover({folder.file("fold1"), folder.file("fold2")});
+  CHECK(ids_of(found) == Names({"fold1_case_1", "fold2_case_1"}));
+  CHECK(found.cases[0].labels == Names{folder.file("fold1/case_1.h5") + ":/label"});
+}

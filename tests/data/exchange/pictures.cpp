@@ -105,6 +105,15 @@ TEST_CASE("two folders are images and masks; a folder of masks can be named") {
   CHECK(discover({folder.file("scans")}, options).cases[0].labels == Names{folder.file("drawn/a.png")});
 }
 
+TEST_CASE("two folders that hold images with their masks are two of them, and no images and masks") {
+  const Folder folder;
+  write_pairs(folder, {"one/images/a.png", "two/images/a.png", "two/images/b.png"},
+              {"one/masks/a.png", "two/masks/a.png", "two/masks/b.png"});
+  const data::Discovery found = discover({folder.file("one"), folder.file("two")});
+  CHECK(ids_of(found) == Names({"b", "one_a", "two_a"}));
+  CHECK(found.cases[1].labels == Names{folder.file("one/masks/a.png")});
+}
+
 TEST_CASE("train, val and test are splits, above or below the folders of images and masks") {
   const Folder folder;
   write_pairs(folder, {"one/train/images/a.png", "one/val/images/a.png", "one/test/images/b.png"},
