@@ -1,6 +1,7 @@
 // Where the voxels of an HDF5 array of others lie, as its attributes say it.
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "data/attributes.h"
 #include "data/exchange/layouts_detail.h"
@@ -11,33 +12,40 @@
 namespace voxgrad::data::exchange {
 namespace {
 
-// The spacing in the file, in millimetres: micrometres of pytorch-3dunet, nanometres of CREMI. Both in the order z, y,
-// x.
+// Whether `spacing` is in millimetres, as in format 1 if the array does not say it.
+bool in_millimetres(const h5::Array& array) {
+  if (!array.has_attribute("spacing_unit")) return true;
+  const std::string unit = array.string_attribute("spacing_unit");
+  if (unit != kMillimetres && unit != kPixels)
+    throw Error(ErrorKind::data,
+                text(array.where(), ": spacing_unit is \"", unit, "\", expected ", kMillimetres, " or ", kPixels),
+                "store the spacing in millimetres");
+  return unit == kMillimetres;
+}
+
+// The spacing in the file: micrometres of pytorch-3dunet, nanometres of CREMI, or as format 1 and write_h5() say it.
+// All in the order z, y, x.
 void read_spacing(const h5::Array& array, Image& image) {
-  const std::pair<const char*, double> kUnits[]{{"element_size_um", 1e-3}, {"resolution", 1e-6}};
+  const std::pair<const char*, double> kUnits[]{{"element_size_um", 1e-3}, {"resolution", 1e-6}, {"spacing", 1}};
   const int dims = image.extents().dims();
   image.spacing.assign(static_cast<std::size_t>(dims), 1.0);
-  if (array.has_attribute("spacing_unit")) {  // as write_h5() says it
-    image.spacing = array.numbers_attribute("spacing");
-    image.physical = array.string_attribute("spacing_unit") == kMillimetres;
-    if (std::ssize(image.spacing) == dims && std::ranges::all_of(image.spacing, is_spacing)) return;
-    throw Error(ErrorKind::data, array.where() + ": spacing is no positive number for each axis");
-  }
   for (const auto& [name, millimetres] : kUnits) {
     if (!array.has_attribute(name)) continue;
     const std::vector<double> sizes = array.numbers_attribute(name);
     if (std::ssize(sizes) < dims || std::ssize(sizes) > array.extents().dims())
       throw Error(ErrorKind::data,
-                  text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"));
+                  text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"),
+                  "store one number for each axis, in the order z, y, x");
     for (int axis = 0; axis < dims; ++axis) {
       const double size = nth(sizes, std::ssize(sizes) - dims + axis), step = size * millimetres;
       if (!is_spacing(step))
         throw Error(ErrorKind::data,
                     text(array.where(), ": ", name, " has the value ", size, ", expected positive sizes of voxels, ",
-                         kLeastSpacing, " .. ", kMostSpacing, " mm"));
+                         kLeastSpacing, " .. ", kMostSpacing, " mm"),
+                    "correct the attribute");
       nth(image.spacing, axis) = step;
     }
-    image.physical = true;
+    image.physical = std::string_view(name) != "spacing" || in_millimetres(array);
   }
 }
 

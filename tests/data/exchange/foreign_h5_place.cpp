@@ -1,4 +1,4 @@
-// Where the voxels of HDF5 files of others lie: their affine.
+// Where the voxels of HDF5 files of others lie: their spacing and their affine.
 #include "data/exchange/output.h"
 #include "data/space.h"
 #include "tests/data/exchange/support.h"
@@ -10,10 +10,12 @@ using data::read_source_image;
 namespace {
 
 // A volume [2, 3, 4] with the values 0, 1, 2 .. and these numbers as attributes.
-data::Source volume_with(const Folder& folder, const std::map<std::string, std::vector<double>>& attributes) {
+data::Source volume_with(const Folder& folder, const std::map<std::string, std::vector<double>>& attributes,
+                         const std::string& unit = {}, const Shape& extents = {2, 3, 4}) {
   const std::string path = folder.file("a.h5");
   data::h5::Writer out(path);
-  add_array(out, "/image", {2, 3, 4}, 100);
+  add_array(out, "/image", extents, 100);
+  if (!unit.empty()) out.attribute("/image", "spacing_unit", unit);
   for (const auto& [name, numbers] : attributes)
     out.attribute("/image", name, numbers, name == "affine" ? Shape{4, 4} : Shape{std::ssize(numbers)});
   out.save();
@@ -26,6 +28,25 @@ data::Source volume_with(const Folder& folder, const std::map<std::string, std::
 const std::vector<double> kLeft{-1, 0, 0, 10, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 1};  // x grows to the left
 
 }  // namespace
+
+TEST_CASE("spacing is in millimetres unless its unit says pixels, and of one slice that of a picture") {
+  const Folder folder;
+  const auto read = [&](const std::string& unit, const std::vector<double>& spacing, const Shape& extents = {2, 3, 4}) {
+    return read_source_image(volume_with(folder, {{"spacing", spacing}}, unit, extents)).image;
+  };
+  for (const char* unit : {"", "mm", "px"}) {
+    const Image image = read(unit, {3, 1, 0.5});
+    CHECK(image.spacing == std::vector<double>({3, 1, 0.5}));
+    CHECK(image.physical == (std::string(unit) != "px"));
+  }
+  CHECK(read("", {3, 1, 0.5}, {1, 3, 4}).spacing == std::vector<double>({1, 0.5}));
+  CHECK(contains(error_of([&] {
+                   read("um", {3, 1, 1});
+                 }),
+                 "/image of a.h5: spacing_unit is \"um\", expected mm or px"));
+  CHECK(contains(error_of([&] { read("", {3, 0, 1}); }), "/image of a.h5: spacing has the value 0"));
+  CHECK(contains(error_of([&] { read("", {3, 1}); }), "/image of a.h5: spacing has 2 numbers for 3 axes"));
+}
 
 TEST_CASE("an affine turns a volume to RAS, and gives its spacing") {
   const Folder folder;
