@@ -10,6 +10,8 @@
 namespace voxgrad::data::exchange {
 namespace {
 
+constexpr std::int64_t kMostChannels = 8;  // of a case that is alone; more files are cases with numbers
+
 // The stems of a folder without what all of them begin with, up to a separator: "t1", "flair" of "B_001_t1",
 // "B_001_flair". Empty if they have nothing in common.
 std::vector<std::string> endings_of(const std::vector<std::string>& stems) {
@@ -37,6 +39,29 @@ std::optional<std::pair<std::string, int>> channel_of(const std::string& stem) {
   const std::string digits = stem.substr(stem.size() - kLength + 1);
   if (!is_number(digits)) return std::nullopt;
   return std::pair{stem.substr(0, stem.size() - kLength), std::stoi(digits)};
+}
+
+bool are_channels(const Entries& files, std::int64_t wanted) {
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> cases;  // how many files, and the largest number
+  bool volumes = true;
+  for (const Entry& file : files) {
+    const auto channel = channel_of(file.stem);
+    if (!channel) return false;
+    auto& [count, last] = cases[file.folder + "/" + channel->first];
+    ++count;
+    last = std::max<std::int64_t>(last, channel->second);
+    volumes = volumes && file.kind == Kind::nifti;
+  }
+  std::int64_t most = 0, largest = 0;
+  bool equal = true;
+  for (const auto& [name, numbers] : cases) {
+    most = std::max(most, numbers.first);
+    largest = std::max(largest, numbers.second);
+    equal = equal && numbers == cases.begin()->second;
+  }
+  if (wanted > 1 && most == wanted && largest == wanted - 1) return true;  // a case that lacks one is an Error
+  if (!volumes || !equal || most != largest + 1) return false;             // pictures are numbered for many reasons
+  return cases.size() > 1 || most == 1 || (wanted == 0 && most <= kMostChannels);
 }
 
 std::vector<Source> cases_of_channels(const Entries& files) {

@@ -54,6 +54,9 @@ bool has_mask_word(const std::string& stem);           // x_mask, label-x, gt_x,
 std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images, const Entries& masks);
 // Name and number of "CASE_0002"; nullopt if the stem does not end so.
 std::optional<std::pair<std::string, int>> channel_of(const std::string& stem);
+// Whether the numbers at the end of the names are those of channels, and not of cases: every name has as many, from
+// 0000 on. `wanted` is DiscoverOptions::channels; what is alone, or a picture, has channels only if so many are wanted.
+bool are_channels(const Entries& files, std::int64_t wanted);
 // One case for each name, with its channels in order. Error(data) if a case lacks one.
 std::vector<Source> cases_of_channels(const Entries& files);
 // Folders that are cases, as in BraTS: B_001/B_001_t1.nii.gz, B_001_t2.nii.gz and B_001_seg.nii.gz. All of them have
@@ -63,10 +66,10 @@ Discovery cases_of_folders(const Entries& files, bool labels);
 // The layouts. The id of a case is its path relative to the folder; finish() makes it short.
 Discovery find_pictures(const std::string& folder);  // a folder of pictures or volumes with masks
 Discovery pair_folders(const std::string& images, const std::string& masks);
-Discovery pair_files(const Entries& files);                   // names tell images and masks apart
-Discovery find_images(const std::string& folder);             // images alone
-bool is_task(const std::string& folder);                      // of the Decathlon or of nnU-Net
-Discovery find_task(const std::string& folder, bool labels);  // which has dataset.json or imagesTr
+Discovery pair_files(const Entries& files);                               // names tell images and masks apart
+Discovery find_images(const std::string& folder, std::int64_t channels);  // images alone
+bool is_task(const std::string& folder);                                  // of the Decathlon or of nnU-Net
+Discovery find_task(const std::string& folder, bool labels);              // which has dataset.json or imagesTr
 Discovery find_h5(const Entries& files, const DiscoverOptions& options);
 bool holds_labelled_image(const std::string& path);  // an HDF5 file of a known layout, with an array of labels
 

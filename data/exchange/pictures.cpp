@@ -222,19 +222,19 @@ Discovery find_pictures(const std::string& folder) {
   return found;
 }
 
-Discovery find_images(const std::string& folder) {
+Discovery find_images(const std::string& folder, std::int64_t channels) {
   const Listing all = walk(folder, false);
   if (all.files.empty()) fail_empty(folder, all);
   Discovery found = cases_of_folders(all.files, false);
   if (!found.cases.empty()) return found;
-  const bool channels = std::all_of(all.files.begin(), all.files.end(), [](const Entry& file) {
-    return file.kind == Kind::nifti && channel_of(file.stem).has_value();
-  });
-  if (channels) {
+  if (are_channels(all.files, channels)) {
     found.cases = cases_of_channels(all.files);
     found.notes.push_back("The last four digits of the names in " + folder + " are the channels of a case.");
     return found;
   }
+  if (std::ranges::all_of(all.files, [](const Entry& f) { return f.kind == Kind::nifti && channel_of(f.stem); }))
+    found.notes.push_back("The last four digits of the names in " + folder +
+                          " are numbers of cases; as channels, every name would have as many of them, from 0000 on.");
   // A file that is called as the mask of another one is no image.
   Entries images, masks;
   for (const Entry& file : all.files) (has_mask_word(file.stem) ? masks : images).push_back(file);

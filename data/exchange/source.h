@@ -22,10 +22,11 @@ struct Source {
 
 // How to look for cases. The defaults find what can be found without a guess.
 struct DiscoverOptions {
-  bool labels = true;       // false: images are enough, and folders of masks are left alone
-  std::string mask_folder;  // where the masks are, if not in a folder beside the images; in HDF5: "/volumes/labels/x"
-  std::string groups;       // regular expression on case ids; its first capture is the group
-  std::string axes;         // ReadOptions::axes, and the axes of arrays in HDF5 files that do not name theirs
+  bool labels = true;         // false: images are enough, and folders of masks are left alone
+  std::string mask_folder;    // where the masks are, if not in a folder beside the images; in HDF5: "/volumes/labels/x"
+  std::string groups;         // regular expression on case ids; its first capture is the group
+  std::string axes;           // ReadOptions::axes, and the axes of arrays in HDF5 files that do not name theirs
+  std::int64_t channels = 0;  // of images without masks, if they are known: those that a model takes
 };
 
 // What was found, and how it was read.

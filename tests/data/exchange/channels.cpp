@@ -51,3 +51,30 @@ TEST_CASE("numbered files and pictures in a folder are cases of their own") {
   CHECK(discover({numbers.file("")}, without_masks()).cases.size() == 4);
   CHECK(discover({pictures.file("")}, without_masks()).cases.size() == 4);
 }
+
+TEST_CASE("four digits are channels where every name has as many from 0000 on, and else they number the cases") {
+  const auto images_of = [](const std::string& kind, const std::vector<std::pair<std::string, int>>& names, int from,
+                            std::int64_t wanted) {
+    const Folder folder;
+    for (const auto& [name, count] : names)
+      for (int i = from; i < from + count; ++i)
+        write_bytes(made(folder.file(name + "_" + std::to_string(10000 + i).substr(1) + kind)), "x");
+    data::DiscoverOptions options = without_masks();
+    options.channels = wanted;
+    return ids_of(discover({folder.file("")}, options)).size();
+  };
+  for (const std::int64_t wanted : {0, 1, 2}) CHECK(images_of(".nii.gz", {{"a", 2}, {"b", 2}}, 0, wanted) == 2);
+  for (const std::int64_t wanted : {0, 1}) {
+    CHECK(images_of(".nii.gz", {{"scan", 1}}, 1, wanted) == 1);
+    CHECK(images_of(".nii.gz", {{"vol", 50}}, 1, wanted) == 50);
+    CHECK(images_of(".nii.gz", {{"vol", 50}}, 0, wanted) == 50);
+    CHECK(images_of(".nii.gz", {{"a", 2}, {"b", 3}}, 0, wanted) == 5);
+    CHECK(images_of(".png", {{"a", 2}, {"b", 2}}, 0, wanted) == 4);
+  }
+  CHECK(images_of(".nii.gz", {{"a", 3}}, 0, 0) == 1);  // what nnU-Net predicts
+  CHECK(images_of(".nii.gz", {{"a", 3}}, 0, 1) == 3);
+  CHECK(images_of(".nii.gz", {{"vol", 50}}, 0, 50) == 1);
+  CHECK(images_of(".png", {{"a", 3}, {"b", 3}}, 0, 3) == 2);
+  CHECK(images_of(".png", {{"frame", 50}}, 0, 3) == 50);
+  CHECK(contains(error_of([&] { images_of(".png", {{"a", 3}, {"b", 2}}, 0, 3); }), "b has 2 channels, others have 3"));
+}
