@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string_view>
 
 #include "data/dataset.h"
@@ -20,16 +21,21 @@ using data::Kind;
 constexpr const char* kEndings =
     "known endings are .h5, .png, .tif, .nii.gz and .nii; for a folder end the name with /";
 
-// Adds the other channels of a case to its first file: CASE_0001 and so on beside CASE_0000.
+// Adds the other channels of a case to its first file: CASE_0001 and so on beside CASE_0000. Where there are more than
+// the model takes, the numbers are those of cases.
 void find_channels(data::Source& source, std::int64_t channels) {
   constexpr std::string_view kFirst = "_0000";
   const std::string first = source.images.front(), stem = data::stem_of(first);
   if (source.images.size() != 1 || !stem.ends_with(kFirst)) return;
   const std::string head = stem.substr(0, stem.size() - kFirst.size()),
                     ending = fs::path(first).filename().string().substr(stem.size());
+  const auto file_of = [&](std::int64_t channel) {
+    const std::string number = std::to_string(10000 + channel).substr(1);
+    return (fs::path(first).parent_path() / (head + "_" + number + ending)).string();
+  };
+  if (fs::exists(file_of(channels))) return;
   for (std::int64_t c = 1; c < channels; ++c) {
-    const std::string number = std::to_string(10000 + c).substr(1);
-    const std::string path = (fs::path(first).parent_path() / (head + "_" + number + ending)).string();
+    const std::string path = file_of(c);
     if (!fs::exists(path))
       throw Error(ErrorKind::data,
                   text(first, ": the model takes ", channels, " channels, and ", path, " is not there"),
@@ -39,6 +45,15 @@ void find_channels(data::Source& source, std::int64_t channels) {
   source.id = head;
 }
 
+// A file that is a channel of another input is no input of its own: people name all files of a case.
+void drop_channels(std::vector<Job>& jobs) {
+  std::set<fs::path> taken;
+  for (const Job& job : jobs)
+    for (std::size_t i = 1; job.source && i < job.source->images.size(); ++i)
+      taken.insert(fs::path(job.source->images[i]).lexically_normal());
+  std::erase_if(jobs, [&](const Job& job) { return taken.contains(fs::path(job.input).lexically_normal()); });
+}
+
 std::vector<Job> find(const std::string& input, const JobOptions& options) {
   if (!fs::exists(data::file_of(input))) throw Error(ErrorKind::io, input + ": there is no such file or folder");
   if (!fs::is_directory(input) && data::is_dataset(input)) return {{input, "", std::nullopt}};
@@ -46,8 +61,9 @@ std::vector<Job> find(const std::string& input, const JobOptions& options) {
   data::DiscoverOptions how;
   how.labels = false;
   how.axes = options.axes;
+  how.channels = options.channels;
   for (data::Source source : data::discover({input}, how).cases) {
-    if (options.channels > 1) find_channels(source, options.channels);
+    if (options.channels > 1 && !fs::is_directory(input)) find_channels(source, options.channels);
     const std::string& first = source.images.front();
     if (source.images.size() == 1 && fs::is_regular_file(first) && data::is_dataset(first))
       jobs.push_back({first, "", std::nullopt});
@@ -148,11 +164,12 @@ std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::ve
   std::vector<Job> jobs;
   for (const std::string& input : inputs)
     for (Job& job : find(input, options)) jobs.push_back(std::move(job));
+  drop_channels(jobs);
   if (!options.axes.empty() && std::none_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.source; }))
     throw Error(ErrorKind::usage, "predict: --axes is for images, " + inputs.front() + " is a dataset, which says it",
                 "leave --axes out");
   const std::string& out = options.out;
-  const bool several = inputs.size() > 1 || jobs.size() > 1 || fs::is_directory(inputs.front());
+  const bool several = jobs.size() > 1 || fs::is_directory(inputs.front());
   const bool folder = fs::is_directory(out) || out.ends_with('/') || fs::path(out).extension().empty();
   if (several && !folder)
     throw Error(ErrorKind::usage, text("predict: ", out, " is one file, there are ", jobs.size(), " inputs"),

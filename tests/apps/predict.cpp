@@ -239,6 +239,27 @@ TEST_CASE("a model of several channels wants all of them, and finds them beside 
                  "the image has 1 channel, the model takes 2"));
 }
 
+TEST_CASE("channels of a folder that are pictures of their own make one mask for each case") {
+  const Folder folder;
+  const std::string model = model_file(folder, "m.safetensors", 2, 3), in = folder.file("in"), out = folder.file("out");
+  fs::create_directories(in);
+  for (const char* name : {"a_0000", "a_0001", "a_0002", "b_0000", "b_0001", "b_0002"})
+    data::write_image(in + "/" + name + ".png", picture({20, 20}, 1, name[5]));
+  REQUIRE(predict({model, in}, out).code == 0);
+  CHECK(fs::exists(out + "/a.png"));
+  CHECK(fs::exists(out + "/b.png"));
+  CHECK(std::distance(fs::directory_iterator(out), fs::directory_iterator()) == 2);
+  REQUIRE(predict({model, in + "/a_0000.png", in + "/a_0001.png", in + "/a_0002.png"}, folder.file("one")).code == 0);
+  CHECK(values_of(folder.file("one/a.png")) == values_of(out + "/a.png"));
+  CHECK(std::distance(fs::directory_iterator(folder.file("one")), fs::directory_iterator()) == 1);
+  fs::remove(in + "/b_0002.png");
+  CHECK(contains(refusal({model, in}, folder.file("other"), 3), "case b has 2 channels, others have 3"));
+  for (int i = 3; i < 6; ++i) data::write_image(in + text("/a_000", i, ".png"), picture({20, 20}, 3));
+  CHECK(predict({model, in}, folder.file("frames")).code == 0);  // numbers of cases
+  CHECK(predict({model, in + "/a_0000.png"}, folder.file("frame.png")).code == 0);
+  CHECK(values_of(folder.file("frame.png")) == values_of(folder.file("frames/a_0000.png")));
+}
+
 TEST_CASE("HDF5 files of others become masks in a folder, and datasets get a folder of pictures") {
   const Folder folder;
   const std::string model = model_file(folder, "m.safetensors", 3, 1);
