@@ -96,6 +96,8 @@ Discovery cases_of_folders(const Entries& files, bool labels) {
   for (const Entry& file : files) folders[file.folder].push_back(file);
   Discovery found;
   for (const auto& [folder, members] : folders) {
+    const std::string name = std::filesystem::path(folder).filename().string();
+    if (is_image_folder(name) || !split_of_folder(name).empty()) return {};  // a folder of cases
     std::vector<std::string> stems;
     Source source;
     for (const Entry& file : members) {

@@ -52,6 +52,15 @@ TEST_CASE("numbered files and pictures in a folder are cases of their own") {
   CHECK(discover({pictures.file("")}, without_masks()).cases.size() == 4);
 }
 
+TEST_CASE("a folder of images, or of a split, is no case") {
+  for (const char* name : {"images", "test"}) {
+    const Folder folder;
+    for (const char* file : {"sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz"})
+      write_bytes(made(folder.file(std::string(name) + "/" + file)), "x");
+    CHECK(ids_of(discover({folder.file("")}, without_masks())) == Names({"sub-01_T1w", "sub-02_T1w"}));
+  }
+}
+
 TEST_CASE("four digits are channels where every name has as many from 0000 on, and else they number the cases") {
   const auto images_of = [](const std::string& kind, const std::vector<std::pair<std::string, int>>& names, int from,
                             std::int64_t wanted) {
