@@ -208,6 +208,8 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
     }
     if (!files.empty()) merge(found, discover_files(files, options), files[0]);
   }
+  for (const std::string& path : paths) note_unread(path, found.notes);
+  if (!options.mask_folder.empty() && !in_h5) note_unread(options.mask_folder, found.notes);
   for (const Source& source : found.cases)
     for (const std::string& label : source.labels) require_no_jpeg(label, kind_of_name(label));
   name_cases(found);

@@ -14,6 +14,10 @@ namespace voxgrad::data::exchange {
 namespace fs = std::filesystem;
 namespace {
 
+// Kinds of images that people have and that are not read.
+constexpr std::string_view kUnread[]{".webp", ".mha",  ".mhd",  ".nrrd", ".nhdr", ".hdr", ".img", ".mgz", ".npy",
+                                     ".npz",  ".dcm",  ".ima",  ".svs",  ".ndpi", ".czi", ".lsm", ".nd2", ".lif",
+                                     ".jp2",  ".heic", ".avif", ".pgm",  ".ppm",  ".exr", ".mat"};
 constexpr int kDeepest = 32;  // folders inside each other; links can make circles
 
 bool is_litter(const std::string& name) {
@@ -120,6 +124,21 @@ std::string some_of(const Entries& files) {
   for (std::size_t i = 0; i < std::min(kShown, files.size()); ++i)
     names.push_back(fs::path(files[i].path).filename().string());
   return join(names, ", ") + (files.size() > kShown ? text(" and ", files.size() - kShown, " more") : "");
+}
+
+void note_unread(const std::string& folder, std::vector<std::string>& notes) {
+  std::map<std::string, int> unread;
+  std::error_code ignored;  // a folder that cannot be read is an Error where it is listed
+  for (fs::recursive_directory_iterator entry(folder, ignored), end; entry != end; entry.increment(ignored)) {
+    const std::string name = entry->path().filename().string(), ending = ending_of(name);
+    if (is_litter(name))
+      entry.disable_recursion_pending();
+    else if (std::ranges::find(kUnread, ending) != std::end(kUnread))
+      ++unread[ending];
+  }
+  for (const auto& [ending, count] : unread)
+    notes.push_back(text("Of the kind ", ending, ", which is not read, ", count, count == 1 ? " file is" : " files are",
+                         " left alone in ", folder, "."));
 }
 
 void fail_empty(const std::string& folder, const Listing& listing) {

@@ -37,6 +37,8 @@ bool is_file(const std::string& path);
 Entry entry_of(const std::string& path);  // of one file; Error(data) if the ending of its name is unknown
 // "12 files .dcm and 1 .txt", for the message that nothing was found; with the hint for kinds that people have.
 [[noreturn]] void fail_empty(const std::string& folder, const Listing& listing);
+// A note for each kind of images that is not read and lies in a folder or below it.
+void note_unread(const std::string& folder, std::vector<std::string>& notes);
 // "a.png, b.png, c.png and 4 more".
 std::string some_of(const Entries& files);
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <string_view>
 
 #include "data/attributes.h"
 #include "data/exchange/layouts_detail.h"
@@ -196,6 +197,8 @@ void read_folders(const std::string& folder, const char* part, const char* split
   const std::string images = below(folder, text("images", part)), labels = below(folder, text("labels", part));
   if (!is_folder(images)) return;
   const Listing listing = list(images);
+  if (listing.files.empty() && !listing.others.empty() && std::string_view(split) == "train")
+    fail_empty(images, listing);
   if (listing.files.empty()) return;
   const bool channels = std::all_of(listing.files.begin(), listing.files.end(),
                                     [](const Entry& file) { return channel_of(file.stem).has_value(); });

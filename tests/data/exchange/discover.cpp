@@ -66,6 +66,25 @@ TEST_CASE("links to folders are followed once, links to nothing are errors") {
   CHECK(contains(error_of([&] { discover({folder.file("")}, without_labels()); }), "dead.png cannot be read"));
 }
 
+TEST_CASE("images of kinds that are not read are counted in a note, whatever the layout") {
+  const Folder folder;
+  touch(folder, {"images/a.png", "images/b.webp", "images/c.WEBP", "masks/a.png", "masks/b.mha", "masks/notes.txt"});
+  const std::string pairs = notes_of(discover({folder.file("")}).notes);
+  CHECK_MESSAGE(contains(pairs, "Of the kind .webp, which is not read, 2 files are left alone in"), pairs);
+  CHECK(contains(pairs, "Of the kind .mha, which is not read, 1 file is left alone in"));
+  CHECK(!contains(pairs, ".txt"));
+  data::DiscoverOptions options;
+  options.mask_folder = folder.file("masks");
+  CHECK(contains(notes_of(discover({folder.file("images")}, options).notes), ".mha, which is not read"));
+  CHECK(contains(notes_of(discover({folder.file("images")}, without_labels()).notes), ".webp, which is not read"));
+  const Folder task;
+  touch(task, {"imagesTr/a_0000.mha", "labelsTr/a.mha"});
+  const std::string message = error_of([&] { discover({task.file("")}); });
+  CHECK_MESSAGE(contains(message, "no images in " + task.file("imagesTr") + ": there are 1 file .mha"), message);
+  touch(task, {"imagesTr/b_0000.png", "labelsTr/b.png"});
+  CHECK(contains(notes_of(discover({task.file("")}).notes), "Of the kind .mha, which is not read, 2 files"));
+}
+
 TEST_CASE("a folder that may not be read is an Error(io)") {
   if (::geteuid() == 0) {
     CHECK(true);
