@@ -18,20 +18,20 @@ std::int32_t colour_in(const SourceLabel& label, std::int32_t value) {
   return colour[0] << 16 | colour[1] << 8 | colour[2];
 }
 
-// Where voxels of two objects touch, diagonally too, both become class 2.
-void mark_borders(const std::vector<std::int32_t>& objects, const Shape& extents, std::uint8_t* classes) {
+// Where voxels of two objects touch, diagonally too, both become class 2. Background and `unknown` are no objects.
+void mark_borders(const std::vector<std::int32_t>& objects, const Shape& extents, int unknown, std::uint8_t* classes) {
   const std::int64_t depth = extents.dims() == 3 ? extents[0] : 1, height = extents[-2], width = extents[-1];
   const auto at = [&](std::int64_t z, std::int64_t y, std::int64_t x) { return (z * height + y) * width + x; };
+  const auto is_object = [&](std::int64_t i) { return classes[i] != 0 && classes[i] != unknown; };
   for (std::int64_t z = 0; z < depth; ++z)
     for (std::int64_t y = 0; y < height; ++y)
       for (std::int64_t x = 0; x < width; ++x) {
         const std::int32_t here = nth(objects, at(z, y, x));
-        if (here == 0) continue;
+        if (!is_object(at(z, y, x))) continue;
         for (std::int64_t dz = std::max<std::int64_t>(z - 1, 0); dz <= std::min(z + 1, depth - 1); ++dz)
           for (std::int64_t dy = std::max<std::int64_t>(y - 1, 0); dy <= std::min(y + 1, height - 1); ++dy)
             for (std::int64_t dx = std::max<std::int64_t>(x - 1, 0); dx <= std::min(x + 1, width - 1); ++dx) {
-              const std::int32_t there = nth(objects, at(dz, dy, dx));
-              if (there != 0 && there != here) classes[at(z, y, x)] = 2;
+              if (is_object(at(dz, dy, dx)) && nth(objects, at(dz, dy, dx)) != here) classes[at(z, y, x)] = 2;
             }
       }
 }
@@ -86,7 +86,7 @@ Tensor classes_of(const SourceLabel& label, const Shape& extents, const LabelDec
   std::uint8_t* out = classes.data<std::uint8_t>();
   const auto class_of = [&](std::int32_t value) {
     if (decision.threshold) return value > *decision.threshold ? 1 : 0;
-    if (decision.instances) return value != 0 ? 1 : 0;
+    if (decision.instances && !decision.map.contains(value)) return value != 0 ? 1 : 0;
     if (decision.map.empty()) return value;
     return decision.map.at(decision.colours ? colour_in(label, value) : value);
   };
@@ -97,7 +97,7 @@ Tensor classes_of(const SourceLabel& label, const Shape& extents, const LabelDec
     before = value;
     out[i] = static_cast<std::uint8_t>(of_before);
   }
-  if (decision.border) mark_borders(label.values, extents, out);
+  if (decision.border) mark_borders(label.values, extents, decision.ignore_label, out);
   return classes;
 }
 

@@ -214,7 +214,7 @@ void use_threshold(LabelDecision& decision, const LabelSurvey& survey, int thres
 // Every class needs a value, or a colour: it could not be learnt, nor written into a mask.
 void require_values(const LabelDecision& decision) {
   const std::map<int, int>& map = decision.threshold ? decision.source_label_map : decision.map;
-  if (map.empty()) return;
+  if (map.empty() || decision.instances) return;
   std::vector<bool> has_value(decision.class_names.size());
   for (const auto& [value, target] : map)
     if (target != kUnknown) nth(has_value, target) = true;
@@ -251,6 +251,26 @@ void require_one_palette(const LabelSurvey& survey) {
   }
 }
 
+// Whether 255 is unknown, as in Pascal VOC: it stands beside other indices of palettes.
+bool is_void(const LabelSurvey& survey) {
+  const Counts counts = survey.counts();
+  return survey.indexed() && counts.size() > 2 && counts.begin()->first == 0 && counts.rbegin()->first == 255;
+}
+
+// In masks of objects, too, the source may say that a value is unknown, and a palette says it of 255.
+void use_instances(LabelDecision& decision, const LabelSurvey& survey, const Discovery& source, bool border) {
+  decision.instances = true;
+  decision.border = border;
+  decision.notes.push_back(border ? "Every object is class 1, and class 2 where it touches another."
+                                  : "Every object is class 1.");
+  for (const auto& [value, target] : source.label_map)
+    if (target == kUnknown) decision.map[value] = kUnknown;
+  if (is_void(survey)) decision.map[255] = kUnknown;
+  if (!decision.map.empty()) decision.ignore_label = kUnknown;
+  for (const auto& [value, target] : decision.map)
+    decision.notes.push_back(text("The value ", value, " of the masks is no object, but unknown."));
+}
+
 // Values that nobody explained: they are classes if they are 0, 1, 2 and so on.
 int use_values(LabelDecision& decision, const LabelSurvey& survey, const Discovery& source, const LabelWishes& wishes) {
   const Counts& counts = survey.counts();
@@ -269,7 +289,7 @@ int use_values(LabelDecision& decision, const LabelSurvey& survey, const Discove
   }
   std::map<int, int> map = compact(counts);
   if (survey.indexed() && from_zero && last <= 255) {  // a palette says that values are classes
-    if (counts.size() > 2 && last == 255) {
+    if (is_void(survey)) {
       map[255] = kUnknown;
       decision.notes.push_back("The index 255 of the palettes is unknown, as in Pascal VOC.");
     }
@@ -326,11 +346,8 @@ LabelDecision decide_labels(const LabelSurvey& survey, const Discovery& source, 
     throw Error(ErrorKind::usage, "labels: borders are those between objects, and the masks have none",
                 "use the option instances");
   if (objects) {
-    decision.instances = true;
-    decision.border = wishes.border;
+    use_instances(decision, survey, source, wishes.border);
     classes = wishes.border ? 3 : 2;
-    decision.notes.push_back(wishes.border ? "Every object is class 1, and class 2 where it touches another."
-                                           : "Every object is class 1.");
   } else if (wishes.colours || wishes.map_of_colours) {
     use_colours(decision, survey, wishes);
     classes = classes_in(decision.map);

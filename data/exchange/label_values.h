@@ -56,7 +56,9 @@ class LabelSurvey {
 
 // What becomes of the values.
 struct LabelDecision {
-  std::map<int, int> map;  // value or colour -> class; empty: see threshold and instances, else values are classes
+  // Value or colour -> class; empty: see threshold, else values are classes. With instances it has the values that are
+  // unknown, and all others but 0 are objects.
+  std::map<int, int> map;
   std::optional<int> threshold;
   bool instances = false, border = false, colours = false;
   int ignore_label = -1;

@@ -170,6 +170,28 @@ TEST_CASE("numbers of objects are recognised, and become one class with or witho
         std::vector<int>({2, 0, 0, 0, 0, 0, 0, 2}));
 }
 
+TEST_CASE("what is unknown in masks of objects is no object, and touches none") {
+  SourceLabel voc = stripes({0, 1, 2, 255});
+  voc.palette.resize(256);
+  LabelWishes wishes;
+  wishes.instances = true;
+  for (const bool border : {false, true}) {
+    wishes.border = border;
+    const LabelDecision decision = decide({voc}, wishes);
+    CHECK(decision.ignore_label == 255);
+    CHECK(decision.class_names.size() == (border ? 3 : 2));
+    CHECK(contains(notes_of(decision.notes), "The value 255 of the masks is no object, but unknown."));
+    CHECK(classes(label_with({1, 1, 255, 0, 2, 2, 1}), decision, {1, 7}) ==
+          (border ? std::vector<int>({1, 1, 255, 0, 1, 2, 2}) : std::vector<int>({1, 1, 255, 0, 1, 1, 1})));
+  }
+  CHECK(decide({stripes({0, 1, 2, 255})}, wishes).ignore_label == -1);  // no palette: a number as others
+  data::Discovery source;
+  source.label_map = {{0, 0}, {1, 1}, {7, 255}};
+  const LabelDecision described = decide({stripes({0, 1, 2, 7})}, wishes, source);
+  CHECK(described.ignore_label == 255);
+  CHECK(classes(label_with({2, 7, 1}), described, {1, 3}) == std::vector<int>({1, 255, 1}));
+}
+
 TEST_CASE("objects of some cases and classes of others are refused, unless all are said to be objects") {
   data::Discovery source;
   source.cases.resize(2);
