@@ -133,8 +133,9 @@ std::string resolve(const std::string& folder, const std::string& relative, cons
   return below(folder, part.string());
 }
 
-// The files of an image that a description names: itself, or its channels CASE_0000, CASE_0001 beside it.
-std::vector<std::string> image_files(const std::string& image, const std::string& path) {
+// The files of an image that a description names: itself, or its channels CASE_0000, CASE_0001 beside it; none if it is
+// not there.
+std::vector<std::string> image_files(const std::string& image) {
   if (is_file(image)) return {image};
   const std::string name = std::filesystem::path(image).filename().string(), stem = stem_of(image);
   const std::string start = image.substr(0, image.size() - name.size()) + stem, ending = name.substr(stem.size());
@@ -146,7 +147,6 @@ std::vector<std::string> image_files(const std::string& image, const std::string
     if (!is_file(file)) break;
     channels.push_back(file);
   }
-  if (channels.empty()) fail_task(path, "names the image " + image + ", which is not there");
   return channels;
 }
 
@@ -169,8 +169,12 @@ std::vector<std::string> texts_of(const JsonValue* json) {
 
 Source read_entry(const JsonValue& image, const JsonValue* label, const std::string& folder, const std::string& path) {
   Source source;
-  for (const std::string& file : texts_of(&image))
-    for (const std::string& channel : image_files(resolve(folder, file, path), path)) source.images.push_back(channel);
+  for (const std::string& file : texts_of(&image)) {
+    const std::string whole = resolve(folder, file, path);
+    const std::vector<std::string> channels = image_files(whole);
+    if (channels.empty()) fail_task(path, "names the image " + whole + ", which is not there");
+    source.images.insert(source.images.end(), channels.begin(), channels.end());
+  }
   if (source.images.empty()) fail_task(path, "has a case without an image");
   source.id = case_id(source.images[0]);
   for (const std::string& file : texts_of(label)) {
@@ -181,19 +185,31 @@ Source read_entry(const JsonValue& image, const JsonValue* label, const std::str
   return source;
 }
 
-// "training": [{"image": .., "label": ..}] and "test": [".."].
+// "training": [{"image": .., "label": ..}] and "test": [".."]. Test images have no labels as a rule, and people do not
+// download what they do not need.
 void read_list(const JsonValue& list, const char* split, const std::string& folder, const std::string& path,
-               Discovery& found) {
+               bool labels, Discovery& found) {
+  std::vector<std::string> absent;
   for (const JsonValue& entry : *list.array()) {
     const JsonValue* image = entry.string() != nullptr || entry.array() != nullptr ? &entry : entry.find("image");
     if (image == nullptr) fail_task(path, "has a case without \"image\"");
-    found.cases.push_back(read_entry(*image, entry.find("label"), folder, path));
+    const JsonValue* label = entry.find("label");
+    const std::vector<std::string> files = texts_of(image);
+    const auto is_absent = [&](const std::string& file) { return image_files(resolve(folder, file, path)).empty(); };
+    if (std::string_view(split) == "test" && label == nullptr && std::ranges::any_of(files, is_absent)) {
+      absent.push_back(files[0]);
+      continue;
+    }
+    found.cases.push_back(read_entry(*image, labels ? label : nullptr, folder, path));
     found.cases.back().split = split;
   }
+  if (!absent.empty())
+    found.notes.push_back(
+        text(absent.size(), " test images that ", path, " names are not there and left out, as ", absent[0], "."));
 }
 
 // imagesTr with labelsTr, or imagesTs with labelsTs if there is one.
-void read_folders(const std::string& folder, const char* part, const char* split, Discovery& found) {
+void read_folders(const std::string& folder, const char* part, const char* split, bool with_labels, Discovery& found) {
   const std::string images = below(folder, text("images", part)), labels = below(folder, text("labels", part));
   if (!is_folder(images)) return;
   const Listing listing = list(images);
@@ -207,7 +223,7 @@ void read_folders(const std::string& folder, const char* part, const char* split
   if (!channels)
     for (const Entry& file : listing.files) sources.push_back({file.stem, "", "", {file.path}, {}});
   std::map<std::string, Entries> masks;
-  if (is_folder(labels))
+  if (with_labels && is_folder(labels))
     for (const Entry& file : list(labels).files) masks[file.stem].push_back(file);
   for (Source& source : sources) {
     const auto mask = masks.find(source.id);
@@ -224,11 +240,12 @@ void read_folders(const std::string& folder, const char* part, const char* split
                 text(masks.size(), " labels in ", labels, " have no image (", masks.begin()->first, ")"));
 }
 
-void read_cases(const JsonValue& json, const std::string& folder, const std::string& path, Discovery& found) {
+void read_cases(const JsonValue& json, const std::string& folder, const std::string& path, bool labels,
+                Discovery& found) {
   if (const JsonValue* dataset = json.find("dataset"); dataset != nullptr && dataset->object() != nullptr) {
     for (const auto& [id, entry] : *dataset->object()) {
       if (entry.find("images") == nullptr) fail_task(path, "\"dataset\": case " + id + " has no \"images\"");
-      found.cases.push_back(read_entry(*entry.find("images"), entry.find("label"), folder, path));
+      found.cases.push_back(read_entry(*entry.find("images"), labels ? entry.find("label") : nullptr, folder, path));
       found.cases.back().id = id;
       found.cases.back().split = "train";
     }
@@ -236,13 +253,13 @@ void read_cases(const JsonValue& json, const std::string& folder, const std::str
   }
   const JsonValue* training = json.find("training");
   if (training == nullptr || training->array() == nullptr || training->array()->empty()) {
-    read_folders(folder, "Tr", "train", found);
-    read_folders(folder, "Ts", "test", found);
+    read_folders(folder, "Tr", "train", labels, found);
+    read_folders(folder, "Ts", "test", labels, found);
     return;
   }
-  read_list(*training, "train", folder, path, found);
+  read_list(*training, "train", folder, path, labels, found);
   if (const JsonValue* test = json.find("test"); test != nullptr && test->array() != nullptr)
-    read_list(*test, "test", folder, path, found);
+    read_list(*test, "test", folder, path, labels, found);
 }
 
 // Cases without a label do not train; without labels of its own the test set has no meaning as a split.
@@ -275,24 +292,22 @@ Discovery find_task(const std::string& folder, bool labels) {
   const std::string path = below(folder, "dataset.json");
   if (is_file(path)) {
     const JsonValue json = read_description(path);
-    if (json.find("labels") != nullptr) read_labels(*json.find("labels"), path, found);
+    if (labels && json.find("labels") != nullptr) read_labels(*json.find("labels"), path, found);
     if (labels && found.class_names.size() == 1)
       fail_task(path, "\"labels\": there is no class but the background",
                 "name the foreground, or import images alone");
     read_attributes(json, path, found);
-    read_cases(json, folder, path, found);
+    read_cases(json, folder, path, labels, found);
     found.notes.push_back("Classes and cases are those that " + path + " describes.");
   } else {
-    read_folders(folder, "Tr", "train", found);
-    read_folders(folder, "Ts", "test", found);
+    read_folders(folder, "Tr", "train", labels, found);
+    read_folders(folder, "Ts", "test", labels, found);
     found.notes.push_back("Images are in imagesTr and labels in labelsTr of " + folder + "; there is no dataset.json.");
   }
   if (labels) keep_labelled(folder, found);
   if (found.cases.empty()) throw Error(ErrorKind::data, folder + " has no " + (labels ? "labelled " : "") + "cases");
   if (std::none_of(found.cases.begin(), found.cases.end(), [](const Source& s) { return s.split == "test"; }))
     for (Source& source : found.cases) source.split.clear();
-  if (!labels)
-    for (Source& source : found.cases) source.labels.clear();
   return found;
 }
 

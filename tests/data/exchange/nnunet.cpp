@@ -141,6 +141,32 @@ TEST_CASE("a channel or a label that is missing is named") {
   CHECK(contains(task_refusal("", {"imagesTr/a_0000.png", "labelsTr/a.png", "labelsTr/b.png"}), "1 labels in"));
 }
 
+TEST_CASE("images alone need no labels, neither good ones nor those that are there") {
+  const Folder folder;
+  data::DiscoverOptions options;
+  options.labels = false;
+  write_task(folder, kDecathlon, {"imagesTr/a.nii.gz", "imagesTr/b.nii.gz", "imagesTs/c.nii.gz"});
+  CHECK(ids_of(discover({folder.file("")}, options)) == Names({"a", "b", "c"}));
+  write_bytes(folder.file("dataset.json"),
+              R"({"labels": {"background": 0, "whole": [1, 2]}, "file_ending": ".nii.gz"})");
+  write_bytes(made(folder.file("labelsTr/other.nii.gz")), "x");
+  const data::Discovery found = discover({folder.file("")}, options);
+  CHECK(ids_of(found) == Names({"a", "b", "c"}));
+  for (const data::Source& source : found.cases) CHECK(source.labels.empty());
+}
+
+TEST_CASE("test images that were not downloaded are left out, training images are missed") {
+  const Folder folder;
+  write_task(folder, kDecathlon, {"imagesTr/a.nii.gz", "imagesTr/b.nii.gz", "labelsTr/a.nii.gz", "labelsTr/b.nii.gz"});
+  const data::Discovery found = discover({folder.file("")});
+  CHECK(ids_of(found) == Names({"a", "b"}));
+  CHECK_MESSAGE(contains(notes_of(found.notes), "1 test images that " + folder.file("dataset.json") +
+                                                    " names are not there and left out, as ./imagesTs/c.nii.gz."),
+                notes_of(found.notes));
+  std::filesystem::remove(folder.file("imagesTr/b.nii.gz"));
+  CHECK(contains(error_of([&] { discover({folder.file("")}); }), "b.nii.gz, which is not there"));
+}
+
 TEST_CASE("a damaged description is an Error(data) or reads as something, never anything else") {
   const std::string good = kDecathlon;
   Random random(7);
