@@ -48,7 +48,6 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
   if (code) fail_io("cannot list the folder " + folder, code);
   std::vector<std::string> folders;
   for (const fs::directory_iterator end; entries != end; entries.increment(code)) {
-    if (code) fail_io("cannot list the folder " + folder, code);
     const std::string name = entries->path().filename().string(), path = below(folder, name);
     if (is_litter(name)) continue;
     const fs::file_status status = entries->status(code);
@@ -62,6 +61,7 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
     else if (fs::is_regular_file(status))
       result.files.push_back({path, relative, stem_of(name), *kind});
   }
+  if (code) fail_io("cannot list the folder " + folder, code);  // an increment that fails ends the loop
   std::set<std::string> stems;
   for (const Entry& file : result.files)
     if (file.folder == relative) stems.insert(file.stem);
