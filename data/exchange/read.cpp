@@ -101,6 +101,8 @@ void require_same_place(const Image& a, const Image& b, const std::string& path,
   double apart = 0;
   if (a.physical && b.physical) apart = difference(a.spacing, b.spacing);
   if (a.affine && b.affine) apart = std::max(apart, distance_between(*a.affine, *b.affine, a.extents()));
+  if (a.slice && b.slice)  // whatever the distance to the next slice
+    apart = std::max(apart, distance_between(*a.slice, *b.slice, Shape{0} + a.extents()));
   if (!(apart <= kTolerated))
     fail_file(path,
               text("lies elsewhere in space than ", name_of_file(other), ", by ", small_number(apart), " of its size"),

@@ -38,6 +38,7 @@ struct Image {
   std::vector<double> spacing;             // per spatial axis, in millimetres or, if `physical` is false, in pixels (1)
   bool physical = false;
   std::optional<Affine> affine;    // of the file's own order of axes; volumes of NIfTI and HDF5 only
+  std::optional<Affine> slice;     // the same of a picture that is one slice in NIfTI; it is never turned
   std::vector<Colour> palette;     // of a palette image; values are its indices then
   bool paged = false;              // TIFF: channels are pages of their own, and so no colours of a picture
   std::string header;              // NIfTI: the first 348 or 540 bytes in the byte order of the file

@@ -212,8 +212,7 @@ void place(const Claims& claims, Image& image, const std::string& path) {
   image.spacing = {steps[2], steps[1], steps[0]};
   if (claims.extents[2] == 1)  // a picture
     image.spacing.erase(image.spacing.begin());
-  else
-    image.affine = affine;
+  (claims.extents[2] == 1 ? image.slice : image.affine) = affine;
   if (const std::string problem = spacing_problem(image.spacing, std::ssize(image.spacing)); !problem.empty())
     refuse(path, problem, "correct pixdim, the affine and xyzt_units of its header");
 }

@@ -152,6 +152,27 @@ TEST_CASE("other extents and another place in space are refused, small differenc
                  "lies elsewhere in space than image.nii"));
 }
 
+TEST_CASE("the mask of one slice must lie where its image does, in the same directions") {
+  const Folder folder;
+  const auto file = [&](const std::string& name, const std::array<double, 3>& steps, double z = 0) {
+    Image image = image_of({1, 4, 4}, 1, [](std::int64_t i) { return static_cast<int>(i % 2); });
+    image.affine = data::Affine{
+        {{steps[0], 0, 0, steps[0] < 0 ? 3.0 : 0.0}, {0, steps[1], 0, steps[1] < 0 ? 3.0 : 0.0}, {0, 0, steps[2], z}}};
+    image.physical = true;
+    write_image(folder.file(name), image);
+    return folder.file(name);
+  };
+  const std::string image = file("image.nii", {1, 1, 1});
+  const auto refused = [&](const std::string& mask) {
+    return contains(case_refusal(source_of_files({image}, {mask})), "mask.nii: lies elsewhere in space than image.nii");
+  };
+  CHECK(label_of(source_of_files({image}, {image})).values[1] == 1);
+  CHECK(!refused(file("mask.nii", {1, 1, -5})));  // the distance of slices that are not there
+  CHECK(refused(file("mask.nii", {-1, -1, 1})));
+  CHECK(refused(file("mask.nii", {1, 1, 1}, 2)));
+  CHECK(contains(case_refusal(source_of_files({image, file("mask.nii", {-1, 1, 1})})), "lies elsewhere in space"));
+}
+
 TEST_CASE("channels in files of their own are put together in their order") {
   const Folder folder;
   for (const int c : {0, 1, 2})
