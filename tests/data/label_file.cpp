@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "data/h5/h5_writer.h"
 #include "tests/data/support.h"
 #include "tests/test.h"
 

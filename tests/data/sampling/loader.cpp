@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "engine/moments.h"
+#include "engine/ops.h"
 #include "tests/data/recipe.h"
 
 using namespace voxgrad;
