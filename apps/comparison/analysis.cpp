@@ -230,7 +230,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   for (const Scores& scores : datasets) {
     result.cases += std::ssize(scores.cases);
     result.left_out += scores.left_out;
-    result.absent += scores.absent;
+    result.absent += *std::max_element(scores.absent.begin(), scores.absent.end());
     result.grouped = result.grouped || scores.grouped;
     seeds.push_back(scores.seeds);
   }
@@ -257,7 +257,10 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
                     std::max(stability.ranks[k].high, static_cast<double>(losses.size()) - worse)};
     }
     loss.sd_seeds = deviation_over_seeds(datasets, k);
-    for (const Scores& scores : datasets) loss.alarms += scores.alarms[k];
+    for (const Scores& scores : datasets) {
+      loss.absent += scores.absent[k];
+      loss.alarms += scores.alarms[k];
+    }
     describe(loss, values[k]);
     add_costs(comparison, datasets, loss);
   }

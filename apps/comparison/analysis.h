@@ -36,7 +36,8 @@ struct LossStatistics {
   Interval interval{0, 0};         // 95 % interval of the mean
   double mean_rank = 0, wins = 0;  // wins: losses that it is better than
   Interval ranks{1, 1};            // 95 % interval of `rank`; NaN where nothing can be said
-  std::int64_t alarms = 0;         // classes that were found where the truth does not have them
+  // Classes that the truth of a case does not have, over the runs that have not diverged, and how many were found.
+  std::int64_t absent = 0, alarms = 0;
   Contrast to_baseline, to_best;
   double seconds = 0, memory = 0;  // means over the runs
   std::int64_t diverged = 0, runs = 0;
@@ -47,8 +48,9 @@ struct LossStatistics {
 struct Analysis {
   std::string name, baseline;
   bool several = false;  // whether this is the mean over all datasets
-  std::int64_t cases = 0, left_out = 0, units = 0, absent = 0;
-  bool grouped = false;  // units are groups of cases
+  std::int64_t cases = 0, left_out = 0, units = 0;
+  std::int64_t absent = 0;  // of the loss of which most is known
+  bool grouped = false;     // units are groups of cases
   std::int64_t seeds = 0;
   std::string why_open;                      // why nothing can be said about the losses; empty: verdicts hold
   double tau_median = 1, tau_low = 1;        // of rankings of other units and trainings
@@ -67,6 +69,9 @@ std::string baseline_of(const Comparison& comparison, const std::vector<std::str
 Json to_json(const Analysis& analysis);
 // "448 test cases of 20 groups (3 without foreground left out)".
 std::string cases_words(const Analysis& analysis);
+// "; diverged trainings are left out (2 of 3 of ce)", for numbers that such a training does not have; empty if there is
+// none.
+std::string without_diverged(const Analysis& analysis);
 // Whether the trainings were long enough to rank the losses, in a sentence.
 std::string convergence_words(const Analysis& analysis);
 // Writes the rankings as tables for a person.

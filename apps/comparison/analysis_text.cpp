@@ -39,6 +39,7 @@ Json to_json(const LossStatistics& loss) {
           {"rank_by_mean_rank", loss.rank_by_mean_rank},
           {"wins", loss.wins},
           {"rank_by_wins", loss.rank_by_wins},
+          {"absent_classes", loss.absent},
           {"alarms", loss.alarms},
           {"late_rise", number(loss.convergence.rise)},
           {"patches_per_case", number(loss.convergence.patches)},
@@ -79,6 +80,13 @@ std::string cases_words(const Analysis& analysis) {
   return text(count_text(analysis.cases, "test case"),
               analysis.grouped ? " of " + count_text(analysis.units, "group") : std::string(),
               analysis.left_out > 0 ? text(" (", analysis.left_out, " without foreground left out)") : "");
+}
+
+std::string without_diverged(const Analysis& analysis) {
+  std::vector<std::string> parts;
+  for (const LossStatistics& loss : analysis.losses)
+    if (loss.diverged > 0) parts.push_back(text(loss.diverged, " of ", loss.runs, " of ", loss.loss));
+  return parts.empty() ? "" : "; diverged trainings are left out (" + join(parts, ", ") + ")";
 }
 
 std::string convergence_words(const Analysis& analysis) {

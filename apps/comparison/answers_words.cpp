@@ -173,7 +173,7 @@ std::string about_sizes(const Comparison& comparison, const Analysis& analysis) 
                   fixed(100 * medians.front(), 0), " to ", fixed(100 * medians.back(), 0), " %)");
   }
   return "Predicted minus true volume, median over the cases, of the typical loss and the extremes of each kind: " +
-         words + ".";
+         words + without_diverged(analysis) + ".";
 }
 
 // The main trade of a loss of probabilities for one of the overlap.
@@ -193,7 +193,8 @@ std::string about_calibration(const Comparison& comparison, const Analysis& anal
   std::sort(errors.begin(), errors.end());
   return text("The probabilities of the voxels that are predicted as foreground are wrong by ",
               fixed(errors.front().first, 3), " in the mean (class ECE) with ", errors.front().second,
-              ", the least, and by ", fixed(errors.back().first, 3), " with ", errors.back().second, ", the most.");
+              ", the least, and by ", fixed(errors.back().first, 3), " with ", errors.back().second, ", the most",
+              without_diverged(analysis), ".");
 }
 
 std::string about_certainty(const Analysis& analysis) {
@@ -217,7 +218,9 @@ std::string about_certainty(const Analysis& analysis) {
 std::string about_alarms(const Analysis& analysis) {
   std::vector<std::string> parts;
   for (const LossStatistics& loss : analysis.losses)
-    if (loss.alarms > 0) parts.push_back(text(loss.loss, " (", loss.alarms, ")"));
+    if (loss.alarms > 0)
+      parts.push_back(
+          text(loss.loss, " (", loss.alarms, loss.absent < analysis.absent ? text(" of ", loss.absent) : "", ")"));
   if (analysis.absent == 0) return "";
   return text("Of ", analysis.absent, " times that the truth of a case lacks a class, it was found all the same by ",
               parts.empty() ? "no loss" : listed(parts), ". Such classes do not count in the Dice.");

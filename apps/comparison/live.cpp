@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "apps/comparison/scores.h"
 #include "engine/error.h"
 #include "losses/metrics/metrics.h"
 
@@ -11,9 +12,9 @@ namespace {
 
 constexpr std::size_t kRows = 12;  // fits every terminal
 
-double dice_of(const Comparison& comparison, const ComparedRun& run) {
+double mean_dice(const Comparison& comparison, const ComparedRun& run) {
   std::vector<double> values;
-  for (const CaseNumbers& one : run.cases) values.push_back(mean_of(comparison, one, "dice"));
+  for (const CaseNumbers& one : run.cases) values.push_back(dice_of(comparison, one));
   return losses::summarise(values).mean;
 }
 
@@ -36,7 +37,7 @@ std::string Live::table(const Comparison& comparison) const {
   for (const std::string& loss : comparison.losses()) {
     std::vector<double> dice;
     for (const ComparedRun& run : comparison.runs)
-      if (run.loss == loss) dice.push_back(run.diverged ? 0 : dice_of(comparison, run));
+      if (run.loss == loss) dice.push_back(run.diverged ? 0 : mean_dice(comparison, run));
     rows.push_back({loss, losses::summarise(dice).mean, dice.size()});
   }
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.dice > b.dice; });
@@ -55,7 +56,7 @@ void Live::show(const Comparison& comparison, bool trained, double work) {
   if (!console_.live()) {
     const std::string fold = run.fold < 0 ? "" : text("  fold ", run.fold);
     console_.say(text(done_, "/", total_, "  ", run.dataset, "  ", run.loss, fold, "  seed ", run.seed, "  ",
-                      run.diverged ? "diverged" : "test Dice " + fixed(dice_of(comparison, run), 4), "  ",
+                      run.diverged ? "diverged" : "test Dice " + fixed(mean_dice(comparison, run), 4), "  ",
                       duration(run.seconds), "  ", eta()));
     return;
   }

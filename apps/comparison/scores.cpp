@@ -1,12 +1,14 @@
 #include "apps/comparison/scores.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
 #include "engine/error.h"
 #include "engine/shape.h"
-#include "losses/metrics/aggregate.h"
+#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -66,13 +68,16 @@ struct Sizes {
   }
 };
 
-double dice_of(const Comparison& comparison, const CaseNumbers& one) {
-  const Sizes sizes(comparison, one);
-  const std::vector<double> dice = number_of(comparison, one, "dice");
-  std::vector<double> present;
-  for (std::size_t c = 0; c < dice.size(); ++c)
-    if (sizes.truth[c] > 0) present.push_back(dice[c]);
-  return summarise(present).mean;
+// What a run that has diverged has in a class of which the truth has so many voxels.
+double missed_number(const std::string& name, double truth) {
+  if (name == "tp") return 0;
+  if (name == "fn") return truth;
+  for (const losses::Metric& metric : losses::metrics())
+    if (metric.name == name && truth > 0) {
+      if (metric.perfect == 1) return 0;
+      if (metric.needs == losses::Needs::surfaces) return std::numeric_limits<double>::infinity();
+    }
+  return std::nan("");
 }
 
 // The cases of a dataset whose truth has foreground, and in which fold each of them is tested.
@@ -139,7 +144,6 @@ std::vector<double> unit_means(const std::vector<double>& values, const std::vec
 std::int64_t alarms_of(const Comparison& comparison, const std::vector<const ComparedRun*>& runs,
                        std::int64_t& absent) {
   std::int64_t alarms = 0;
-  absent = 0;
   for (const ComparedRun* run : runs)
     for (const CaseNumbers& one : run->cases) {
       const Sizes sizes(comparison, one);
@@ -167,9 +171,7 @@ Scores scores_of(const Comparison& comparison, const ComparedDataset& dataset, c
     scores.seeds.push_back(by_seed);
     scores.values.push_back(unit_means(means, scores.unit_of));
     scores.of_cases.push_back(std::move(means));
-    std::int64_t absent = 0;
-    scores.alarms.push_back(alarms_of(comparison, runs, absent));
-    scores.absent = std::max(scores.absent, absent);  // a diverged run has none
+    scores.alarms.push_back(alarms_of(comparison, runs, scores.absent.emplace_back()));
   }
   return scores;
 }
@@ -182,6 +184,39 @@ std::vector<const ComparedRun*> runs_of(const Comparison& comparison, const std:
   for (const ComparedRun& run : comparison.runs)
     if (run.dataset == dataset && run.loss == loss) found.push_back(&run);
   return found;
+}
+
+std::vector<double> class_dices(const Comparison& comparison, const CaseNumbers& one) {
+  const Sizes sizes(comparison, one);
+  std::vector<double> dice = number_of(comparison, one, "dice");
+  for (std::size_t c = 0; c < dice.size(); ++c)
+    if (!(sizes.truth[c] > 0)) dice[c] = std::nan("");
+  return dice;
+}
+
+double dice_of(const Comparison& comparison, const CaseNumbers& one) {
+  return summarise(class_dices(comparison, one)).mean;
+}
+
+void for_cases(const Comparison& comparison, const std::string& dataset, const std::string& loss,
+               const std::function<void(const CaseNumbers&)>& see) {
+  for (const ComparedRun* run : runs_of(comparison, dataset, loss)) {
+    if (!run->diverged) {
+      for (const CaseNumbers& one : run->cases) see(one);
+      continue;
+    }
+    const auto tested = std::find_if(comparison.runs.begin(), comparison.runs.end(), [&](const ComparedRun& other) {
+      return other.dataset == dataset && other.fold == run->fold && !other.diverged;
+    });
+    if (tested == comparison.runs.end()) continue;
+    for (CaseNumbers one : tested->cases) {
+      const std::vector<double> truth = Sizes(comparison, one).truth;
+      for (std::size_t c = 0; c < truth.size(); ++c)
+        for (std::size_t i = 0; i < comparison.numbers.size(); ++i)
+          one.classes[c][i] = missed_number(comparison.numbers[i], truth[c]);
+      see(one);
+    }
+  }
 }
 
 std::vector<Scores> scores_of(const Comparison& comparison) {

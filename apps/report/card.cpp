@@ -47,10 +47,9 @@ std::string other_sides(const Comparison& comparison, const Analysis& analysis) 
   const LossStatistics& best = analysis.losses.front();
   const auto mean = [&](const std::string& number) {
     std::vector<double> values;
-    for (const ComparedRun& run : comparison.runs)
-      if (run.loss == best.loss)
-        for (const CaseNumbers& one : run.cases)
-          for (const double value : finite_number_of(comparison, one, number)) values.push_back(value);
+    for_cases(comparison, analysis.name, best.loss, [&](const CaseNumbers& one) {
+      for (const double value : finite_number_of(comparison, one, number)) values.push_back(value);
+    });
     return losses::summarise(values).mean;
   };
   std::string words =
@@ -60,6 +59,9 @@ std::string other_sides(const Comparison& comparison, const Analysis& analysis) 
   for (const SizeBias& bias : size_bias(comparison, analysis))
     if (bias.loss == best.loss)
       words += text("; predicted sizes ", bias.median < 0 ? "" : "+", fixed(100 * bias.median, 0), " % in the median");
+  if (best.diverged > 0)
+    words += text("; all but the HD95 is that of ", best.runs - best.diverged, " of ", best.runs,
+                  " trainings, because the others diverged");
   return words + text("; ", duration(best.seconds), " per training");
 }
 

@@ -44,7 +44,7 @@ std::vector<Scene> scenes_of(const Comparison& comparison, const Analysis& analy
   for (const ComparedRun& run : comparison.runs)
     if (run.dataset == analysis.name && run.loss == losses.front() && run.seed == comparison.runs.front().seed)
       for (const CaseNumbers& one : run.cases)
-        if (const double dice = mean_of(comparison, one, "dice"); !std::isnan(dice)) tested.push_back({dice, one.id});
+        if (const double dice = dice_of(comparison, one); !std::isnan(dice)) tested.push_back({dice, one.id});
   std::stable_sort(tested.begin(), tested.end(), [](const Tested& a, const Tested& b) { return a.dice < b.dice; });
   std::vector<Scene> scenes;
   if (tested.empty()) return scenes;
@@ -57,7 +57,7 @@ std::vector<Scene> scenes_of(const Comparison& comparison, const Analysis& analy
         for (const CaseNumbers& one : run.cases)
           if (one.id == scene.id) {
             scene.runs.push_back(&run);
-            scene.dice.push_back(mean_of(comparison, one, "dice"));
+            scene.dice.push_back(dice_of(comparison, one));
           }
       }
     scenes.push_back(scene);

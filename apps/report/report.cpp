@@ -94,13 +94,12 @@ std::string order_section(const std::vector<Analysis>& analyses, Gallery& galler
   return pictures.empty() ? "" : section("Means and critical differences", figures(pictures));
 }
 
-// Returns the values of one class of the tested cases, over all runs of a loss.
-std::vector<double> class_values(const Comparison& comparison, const std::string& dataset, const std::string& loss,
-                                 std::size_t label, const std::string& number) {
+// Returns the Dice of one class of the tested cases, over all runs of a loss; NaN where the truth lacks the class.
+std::vector<double> dices_of_class(const Comparison& comparison, const std::string& dataset, const std::string& loss,
+                                   std::size_t label) {
   std::vector<double> values;
-  for (const ComparedRun& run : comparison.runs)
-    if (run.dataset == dataset && run.loss == loss)
-      for (const CaseNumbers& one : run.cases) values.push_back(number_of(comparison, one, number)[label - 1]);
+  for_cases(comparison, dataset, loss,
+            [&](const CaseNumbers& one) { values.push_back(class_dices(comparison, one)[label - 1]); });
   return values;
 }
 
@@ -112,14 +111,14 @@ std::string boxes_section(const Comparison& comparison, const std::vector<Analys
       const std::string what = dataset.name + ", " + dataset.class_names[label];
       RowPlot plot{"box plots of the Dice of " + what, "Dice per case", {}, 0, 1, 2};
       for (const LossStatistics& loss : analyses[d].losses)
-        add_box(plot, loss.loss, family_of(loss.loss),
-                class_values(comparison, dataset.name, loss.loss, label, "dice"));
+        add_box(plot, loss.loss, family_of(loss.loss), dices_of_class(comparison, dataset.name, loss.loss, label));
       pictures += gallery.add("dice_" + dataset.name + "_" + dataset.class_names[label], row_plot(plot), what);
     }
   }
   return section(
       "Dice per class",
-      paragraph("Mark: median; box: quartiles; line: 5th to 95th percentile of the cases.") + figures(pictures));
+      paragraph("Mark: median; box: quartiles; line: 5th to 95th percentile of the cases whose truth has the class.") +
+          figures(pictures));
 }
 
 std::string curves_section(const Comparison& comparison, const std::vector<Analysis>& analyses, Gallery& gallery) {
@@ -131,7 +130,7 @@ std::string curves_section(const Comparison& comparison, const std::vector<Analy
     const auto plot = [&](double width) { return named_curves_plot(comparison, name, losses, width); };
     const std::optional<Svg> desk = plot(kWideWidth), phone = plot(kPictureWidth);
     if (!desk) continue;
-    const std::string caption = "Mean over the trainings, " + name;
+    const std::string caption = "Mean over the trainings, " + name + without_diverged(analyses[d]);
     gallery.add("curves_" + name, comparison.datasets.size() > 1 ? *phone : *desk,
                 caption);  // two fit a line of a paper
     pictures += by_width(figure(desk->str(), caption), figure(phone->str(), caption));
@@ -165,7 +164,8 @@ std::string sizes_section(const Comparison& comparison, const std::vector<Analys
     for (const SizeBias& bias : size_bias(comparison, analyses[i]))
       plot.rows.push_back({bias.loss, family_of(bias.loss), bias.median, bias.low_quartile, bias.high_quartile,
                            bias.low_quartile, bias.high_quartile});
-    pictures += gallery.add("size_bias_" + analyses[i].name, row_plot(plot), "Bias of the size, " + analyses[i].name);
+    pictures += gallery.add("size_bias_" + analyses[i].name, row_plot(plot),
+                            "Bias of the size, " + analyses[i].name + without_diverged(analyses[i]));
   }
   return section("Bias of the predicted size",
                  paragraph("Median and quartiles over cases and classes. Left of the line regions are too small, right "

@@ -31,6 +31,11 @@ std::string signed_with_interval(const Contrast& contrast) {
   return (contrast.difference > 0 ? "+" : "") + with_interval(contrast.difference, contrast.interval);
 }
 
+std::string loss_cell(const LossStatistics& loss) {
+  return escaped(loss.loss) +
+         (loss.diverged > 0 ? text(" (", loss.diverged, " of ", loss.runs, " runs diverged)") : std::string());
+}
+
 // A column without anything to say is left out: intervals of too few, tests where nothing follows, one seed's spread.
 // Why nothing follows is said unless it was said before.
 std::string ranking_table(const Analysis& analysis, bool why) {
@@ -49,8 +54,7 @@ std::string ranking_table(const Analysis& analysis, bool why) {
   HtmlTable table(caption, header);
   for (const LossStatistics& loss : analysis.losses) {
     const bool baseline = loss.loss == analysis.baseline;
-    std::vector<std::string> cells{escaped(loss.loss), std::to_string(loss.rank), mean_words(analysis, loss)};
-    if (loss.diverged > 0) cells[0] += text(" (", loss.diverged, " of ", loss.runs, " runs diverged)");
+    std::vector<std::string> cells{loss_cell(loss), std::to_string(loss.rank), mean_words(analysis, loss)};
     if (several)
       cells.push_back(baseline ? "baseline"
                       : shows_intervals(analysis)
@@ -78,7 +82,7 @@ std::string spread_table(const Analysis& analysis) {
                fixed(loss.low_5, 3), std::to_string(loss.failures), fixed(loss.mean_rank, 2),
                std::to_string(loss.rank_by_mean_rank), fixed(loss.wins, 0), std::to_string(loss.rank_by_wins),
                baseline ? "" : fixed(loss.to_baseline.rank_biserial, 2),
-               baseline ? "" : fixed(loss.to_baseline.hodges_lehmann, 3), text(loss.alarms, " of ", analysis.absent)});
+               baseline ? "" : fixed(loss.to_baseline.hodges_lehmann, 3), text(loss.alarms, " of ", loss.absent)});
   }
   return table.str();
 }
@@ -91,12 +95,10 @@ template <class Numbers>
 std::vector<double> all_numbers(const Comparison& comparison, const std::string& dataset, const std::string& loss,
                                 const std::string& name, Numbers&& numbers) {
   std::vector<double> values;
-  for (const ComparedRun& run : comparison.runs)
-    if (run.dataset == dataset && run.loss == loss)
-      for (const CaseNumbers& one : run.cases) {
-        const std::vector<double> own = numbers(comparison, one, name);
-        values.insert(values.end(), own.begin(), own.end());
-      }
+  for_cases(comparison, dataset, loss, [&](const CaseNumbers& one) {
+    const std::vector<double> own = numbers(comparison, one, name);
+    values.insert(values.end(), own.begin(), own.end());
+  });
   return values;
 }
 
@@ -211,15 +213,15 @@ std::string metrics_section(const Comparison& comparison, const std::vector<Anal
   }
   std::string body = paragraph(
       "Over cases, classes and seeds. A class that was missed, or found where it is not, has infinite distances: in "
-      "the "
-      "mean the diagonal of the image, in medians the largest value. A class that is neither there nor found is "
-      "undefined and left out. From the fifth column on medians; distances in the unit of the dataset. results.csv has "
-      "every number.");
+      "the mean the diagonal of the image, in medians the largest value. A training that diverged counts as if it had "
+      "missed every class, with 0 where 1 is perfect and with infinite distances; what else it would have had is "
+      "undefined. A class that is neither there nor found is undefined, too, and what is undefined is left out. From "
+      "the fifth column on medians; distances in the unit of the dataset. results.csv has every number.");
   for (std::size_t d = 0; d < comparison.datasets.size(); ++d) {
     header[1] = "mean HD95, " + comparison.datasets[d].unit;
     HtmlTable table(comparison.datasets[d].name, header);
     for (const LossStatistics& loss : analyses[d].losses) {
-      std::vector<std::string> cells{escaped(loss.loss)};
+      std::vector<std::string> cells{loss_cell(loss)};
       const std::vector<double> distances = all_numbers(comparison, analyses[d].name, loss.loss, "hd95", number_of);
       const auto those = [&](auto&& is) {
         return std::to_string(std::count_if(distances.begin(), distances.end(), is));

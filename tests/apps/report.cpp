@@ -247,3 +247,31 @@ TEST_CASE("the picture of a case is the same in every unit of the intensities") 
   std::sort(pictures.begin() + 3, pictures.end());
   for (std::size_t i = 0; i < 3; ++i) CHECK(pictures[i] == pictures[i + 3]);
 }
+
+TEST_CASE("a case whose truth is empty is no worst case, whatever was found in it") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("out");
+  REQUIRE(program(comparison_of({data}, out, {"--losses", "ce", "--seeds", "1", "--steps", "2"})).code == 0);
+  Json results = Json::parse(bytes_of(out + "/results.json"));
+  Json& one = results["runs"][0]["cases"][0];
+  one["classes"]["1"].update({{"dice", 0}, {"tp", 0}, {"fn", 0}, {"fp", 5}});
+  write_bytes(out + "/results.json", results.dump());
+  REQUIRE(program({"report", out}).code == 0);
+  const std::string html = bytes_of(out + "/report.html");
+  CHECK(contains(html, "worst case of ce on nuclei2d: "));
+  CHECK(!contains(html, "worst case of ce on nuclei2d: " + one["id"].get<std::string>() + "<"));
+}
+
+TEST_CASE("other metrics: a diverged training counts as one that missed every class") {
+  std::vector<ComparedRun> runs;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    runs.push_back(tested_run("d", "wild", seed, {0.75, 0.75}));
+    for (CaseNumbers& one : runs.back().cases) one.diagonal = 100;
+    runs.back().diverged = seed > 1;
+    if (seed > 1) runs.back().cases.clear();
+  }
+  const Comparison comparison = made_up(runs);
+  const std::string html = metrics_section(comparison, analyse(comparison));
+  for (const char* cell : {"wild (2 of 3 runs diverged)", "<td>67.5</td>", "<td>4</td>", "<td>infinite</td>"})
+    CHECK_MESSAGE(contains(html, cell), html);
+}

@@ -208,7 +208,7 @@ std::string statistics_tex(const Analysis& all, Citations& cite) {
   if (all.grouped) tex += "Cases of one group, such as a patient, count as one unit, with their mean. ";
   tex +=
       "Where a class was missed, or found where it is not, its Hausdorff distance (95th percentile) counts as the "
-      "diagonal of the image. ";
+      "diagonal of the image, and so does that of a training that diverged. ";
   if (shows_intervals(all))
     tex += text("Intervals of 95\\,\\% are those of Student's t and include the variance between ", all.units,
                 all.grouped ? " groups" : " cases", " and between ", all.seeds,

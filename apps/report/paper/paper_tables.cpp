@@ -58,7 +58,8 @@ std::string csv_row(std::vector<std::string> cells) {
   return join(cells, ",") + "\n";
 }
 
-// What one loss did for one class of a dataset, over cases, each with the mean over its trainings.
+// What one loss did for one class of a dataset, over cases, each with the mean over its trainings. The Dice is that of
+// the cases whose truth has the class.
 struct ClassScore {
   std::vector<double> dice, hd95;
   std::int64_t missed = 0;  // or found where it is not, over all trainings
@@ -68,13 +69,11 @@ ClassScore class_score(const Comparison& comparison, const std::string& dataset,
                        std::size_t label) {
   std::map<std::string, std::vector<double>> dice, hd95;  // by case
   ClassScore score;
-  for (const ComparedRun& run : comparison.runs)
-    if (run.dataset == dataset && run.loss == loss)
-      for (const CaseNumbers& one : run.cases) {
-        dice[one.id].push_back(number_of(comparison, one, "dice")[label - 1]);
-        hd95[one.id].push_back(finite_number_of(comparison, one, "hd95")[label - 1]);
-        score.missed += std::isinf(number_of(comparison, one, "hd95")[label - 1]) ? 1 : 0;
-      }
+  for_cases(comparison, dataset, loss, [&](const CaseNumbers& one) {
+    dice[one.id].push_back(class_dices(comparison, one)[label - 1]);
+    hd95[one.id].push_back(finite_number_of(comparison, one, "hd95")[label - 1]);
+    score.missed += std::isinf(number_of(comparison, one, "hd95")[label - 1]) ? 1 : 0;
+  });
   const auto means = [](const auto& cases, std::vector<double>& to) {
     for (const auto& [id, values] : cases)
       if (const double mean = losses::summarise(values).mean; std::isfinite(mean)) to.push_back(mean);

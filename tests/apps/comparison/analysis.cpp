@@ -230,3 +230,24 @@ TEST_CASE("a case that a seed has not tested yet is no failure") {
   CHECK(analyse(part).front().cases == 24);
   CHECK(analyse(part).front().losses.back().mean == doctest::Approx(0.8));
 }
+
+TEST_CASE("what a diverged training has not tested is no chance of a false alarm, and the words leave it out") {
+  std::vector<ComparedRun> runs;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    runs.push_back(tested_run("d", "ce", seed, {0.5, std::nan("")}));
+    runs.push_back(tested_run("d", "dice", seed, {0.5, -1}));
+    runs.back().diverged = seed > 1;
+    if (seed > 1) runs.back().cases.clear();
+  }
+  const Comparison comparison = made_up(runs);
+  const std::vector<Analysis> analyses = analyse(comparison);
+  CHECK(analyses[0].absent == 3);
+  CHECK(analyses[0].losses[0].absent == 3);
+  CHECK(analyses[0].losses[1].absent == 1);
+  CHECK(analyses[0].losses[1].alarms == 1);
+  CHECK(to_json(analyses[0])["ranking"][1]["absent_classes"] == 1);
+  std::string words;
+  for (const std::string& part : answer(comparison, analyses).words) words += part + "\n";
+  CHECK_MESSAGE(contains(words, "found all the same by dice (1 of 1)."), words);
+  CHECK_MESSAGE(contains(words, "; diverged trainings are left out (2 of 3 of dice)."), words);
+}

@@ -2,6 +2,7 @@
 #include "apps/report/paper/paper.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 #include <sstream>
@@ -10,6 +11,7 @@
 #include "apps/report/paper/pdf.h"
 #include "apps/report/paper/references.h"
 #include "apps/report/plots/look.h"
+#include "apps/report/report.h"
 #include "losses/core/registry.h"
 #include "tests/apps/comparison.h"
 #include "tests/apps/pages.h"
@@ -169,4 +171,34 @@ TEST_CASE("the folder of a comparison: names are escaped, numbers agree, plots a
   }
   CHECK(count(main, "{ranking}\n") == 1);
   CHECK(count(main, "{ranks_o_1}\n") == 1);
+}
+
+TEST_CASE("the tables and box plots of the classes count the cases of the ranking, and a diverged training with 0") {
+  const double none = std::nan(""), alarm = -1;
+  const auto compared = [&](double empty) {
+    std::vector<ComparedRun> runs;
+    for (const std::uint64_t seed : {1, 2, 3}) {
+      runs.push_back(tested_run("d", "ce", seed, {0.75, 0.75, empty, empty, none}));
+      runs.push_back(tested_run("d", "dice", seed, {0.5, 0.5, none, none, none}));
+      runs.push_back(tested_run("d", "wild", seed, {0.75, 0.75, none, none, none}));
+      runs.back().diverged = seed > 1;
+      if (seed > 1) runs.back().cases.clear();
+    }
+    for (ComparedRun& run : runs)
+      for (CaseNumbers& one : run.cases) one.diagonal = 100;
+    return made_up(runs);
+  };
+  const Comparison alarming = compared(alarm);
+  const std::string csv = classes_csv(alarming, analyse(alarming));
+  CHECK_MESSAGE(contains(csv, "d,thing,ce,2,0.75,"), csv);
+  CHECK_MESSAGE(contains(csv, "d,thing,dice,2,0.5,"), csv);
+  // The Hausdorff distance is 2.5 in one of three trainings, and the diagonal in the others.
+  CHECK_MESSAGE(contains(csv, "d,thing,wild,2,0.25,0.0,0.25,0.25,0.25,67.5,67.5,mm,4\n"), csv);
+  const auto boxes = [](const Comparison& comparison) {
+    const Folder folder;
+    const Findings findings = findings_of(comparison);
+    write_report(comparison, findings.analyses, findings.answers, folder.file(""), true);
+    return bytes_of(folder.file("paper/figures/dice_d_thing.svg"));
+  };
+  CHECK(boxes(alarming) == boxes(compared(none)));
 }
