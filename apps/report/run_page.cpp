@@ -58,11 +58,11 @@ std::string fact(const std::string& name, const std::string& value, const std::s
 std::string headline(const RunRecord& run) {
   std::string facts;
   if (!run.test.empty()) {
-    std::string more = text(count_text(run.test.size(), "case"), ", too few for an interval");
-    if (run.test.size() >= kFewestCases) {
+    std::string more = cases_words(run.test) + ", too few for an interval";
+    if (too_few_words(run.test).empty()) {
       const Interval interval = bootstrap_interval(run.test);
-      more = text("95 % interval ", fixed(interval.low, 3), " to ", fixed(interval.high, 3), ", ", run.test.size(),
-                  " cases");
+      more =
+          text("95 % interval ", fixed(interval.low, 3), " to ", fixed(interval.high, 3), ", ", cases_words(run.test));
     }
     facts += fact("Test Dice", fixed(foreground_mean(run.test), 3), more);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "apps/training/preparation.h"
 #include "apps/training/suitability.h"
@@ -64,6 +65,7 @@ std::vector<CaseResult> evaluate_cases(const nn::Model& model, const data::Datas
                                       .tau = options.tau,
                                       .needs = options.needs,
                                       .probabilities = soft ? &tally : nullptr}));
+    results.back().group = sample.group;
     if (options.found) options.found(sample, labels, results.back());
     if (progress) progress(results.size());
   }
@@ -148,10 +150,26 @@ std::vector<losses::TrueObject> objects_of(const std::vector<CaseResult>& cases,
   return all;
 }
 
+std::vector<std::vector<std::size_t>> units_of(const std::vector<CaseResult>& cases) {
+  std::vector<std::vector<std::size_t>> units;
+  std::map<std::string, std::size_t> groups;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const bool alone = cases[i].group.empty();
+    const std::size_t unit = alone ? units.size() : groups.emplace(cases[i].group, units.size()).first->second;
+    units.resize(std::max(units.size(), unit + 1));
+    units[unit].push_back(i);
+  }
+  return units;
+}
+
 Interval bootstrap_interval(const std::vector<CaseResult>& cases, const std::string& metric) {
   const std::size_t index = losses::metric_index(metric);
-  return bootstrap_interval(
-      cases.size(), [&](const std::vector<std::size_t>& choice) { return mean_of_choice(cases, choice, index); });
+  const std::vector<std::vector<std::size_t>> units = units_of(cases);
+  return bootstrap_interval(units.size(), [&](const std::vector<std::size_t>& choice) {
+    std::vector<std::size_t> chosen;
+    for (const std::size_t unit : choice) chosen.insert(chosen.end(), units[unit].begin(), units[unit].end());
+    return mean_of_choice(cases, chosen, index);
+  });
 }
 
 }  // namespace voxgrad::apps

@@ -22,6 +22,7 @@ struct CaseResult {
   double tau = 0;                            // mm, tolerance of NSD
   // The calibration error of all classes together; NaN if it was not asked for.
   double calibration_error = losses::kUndefined;
+  std::string group = {};  // such as the patient; empty if the dataset names none
 };
 
 // Compares the labels of a case with the truth.
@@ -66,7 +67,9 @@ Detection detection(const std::vector<CaseResult>& cases, std::size_t label);
 // All true objects of a class.
 std::vector<losses::TrueObject> objects_of(const std::vector<CaseResult>& cases, std::size_t label);
 
-// The 95 % interval of the foreground mean over resampled cases.
+// Returns the indices of the cases that were drawn together: those of each group, or of the case itself without one.
+std::vector<std::vector<std::size_t>> units_of(const std::vector<CaseResult>& cases);
+// The 95 % interval of the foreground mean over resampled units.
 Interval bootstrap_interval(const std::vector<CaseResult>& cases, const std::string& metric = "dice");
 
 }  // namespace voxgrad::apps

@@ -5,6 +5,7 @@
 
 #include "apps/program/console.h"
 #include "apps/program/fields.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -48,6 +49,7 @@ Json to_json(const CaseResult& result) {
     for (const losses::TrueObject& one : scores.objects) list.push_back({one.size, one.dice});
   }
   Json json{{"id", result.id}, {"diagonal_mm", result.diagonal}, {"tau_mm", result.tau}};
+  if (!result.group.empty()) json["group"] = result.group;
   if (!std::isnan(result.calibration_error)) json["calibration_error"] = result.calibration_error;
   json["classes"] = classes;
   if (!objects.empty()) json["objects"] = objects;
@@ -183,6 +185,10 @@ std::string aligned(const Rows& rows) {
   return result.str();
 }
 
+bool grouped(const std::vector<CaseResult>& cases) {
+  return std::any_of(cases.begin(), cases.end(), [](const CaseResult& one) { return !one.group.empty(); });
+}
+
 std::string notes(const std::vector<CaseResult>& cases, const std::vector<Metric>& known, const std::string& unit) {
   std::string result;
   if (known.back().needs >= losses::Needs::surfaces)
@@ -242,6 +248,7 @@ std::vector<CaseResult> cases_from_json(const Json& list) {
     CaseResult result{
         text_at(entry, "id"), {{}}, real_number(entry, "diagonal_mm", 0), real_number(entry, "tau_mm", 0)};
     if (entry.contains("calibration_error")) result.calibration_error = real_number(entry, "calibration_error", 0, 1);
+    result.group = text_or(entry, "group", "");
     const Json& classes = member(entry, "classes");
     for (std::size_t label = 1; label <= classes.size(); ++label) {  // without the background
       const Json& o = member(classes, std::to_string(label));
@@ -265,6 +272,17 @@ std::vector<CaseResult> cases_from_json(const Json& list) {
     cases.push_back(std::move(result));
   }
   return cases;
+}
+
+std::string cases_words(const std::vector<CaseResult>& cases) {
+  const std::size_t units = units_of(cases).size();
+  return count_text(cases.size(), "case") + (grouped(cases) ? " of " + count_text(units, "group") : "");
+}
+
+std::string too_few_words(const std::vector<CaseResult>& cases) {
+  return units_of(cases).size() >= kFewestCases
+             ? ""
+             : text("fewer than ", kFewestCases, grouped(cases) ? " groups" : " cases");
 }
 
 MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,

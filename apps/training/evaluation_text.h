@@ -8,7 +8,7 @@
 
 namespace voxgrad::apps {
 
-// {"cases": [{id, diagonal_mm, tau_mm, calibration_error, classes: {"1": {dice, .., tp, fp, fn, tn}},
+// {"cases": [{id, group, diagonal_mm, tau_mm, calibration_error, classes: {"1": {dice, .., tp, fp, fn, tn}},
 //             objects: {"1": [[size, dice], ..]}}],
 //  "mean": {dice, .., calibration_error, "classes": {"1": {name, cases, dice, ..}}},
 //  "classes": {"1": {name, detection: {there, missed, not_there, false_positives, false_positive_rate},
@@ -37,6 +37,10 @@ struct MetricTables {
   Rows objects, sizes;
   std::string object_notes;
 };
+// "448 cases of 20 groups".
+std::string cases_words(const std::vector<CaseResult>& cases);
+// Why there is no interval, "fewer than 6 groups"; empty if there is one.
+std::string too_few_words(const std::vector<CaseResult>& cases);
 // There has to be a case. `unit` is that of distances.
 MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
                            const std::string& unit);

@@ -34,7 +34,7 @@ Json intervals(const std::vector<CaseResult>& results) {
 }
 
 std::string interval_text(const std::vector<CaseResult>& results, const char* metric, int digits) {
-  if (results.size() < kFewestCases) return text("- (fewer than ", kFewestCases, " cases)");
+  if (const std::string why = too_few_words(results); !why.empty()) return "- (" + why + ")";
   const Interval interval = bootstrap_interval(results, metric);
   return fixed(interval.low, digits) + " .. " + fixed(interval.high, digits);
 }
@@ -81,7 +81,7 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
                       (cleaned == "none" ? "" : "\nclean-up: " + cleaned) +
                       text("\n95 % interval of the mean: Dice ", interval_text(results, "dice", 4), ", HD95 ",
                            interval_text(results, "hd95", 2), " " + unit + ", NSD ", interval_text(results, "nsd", 4),
-                           "\n", count_text(cases.size(), "case"), ", ", duration(seconds), "\n"));
+                           "\n", cases_words(results), ", ", duration(seconds), "\n"));
   Json json{{"model", model.path},         {"dataset", options.data}, {"split", split},
             {"fold", of_fold ? fold : ""}, {"tta", mirrored},         {"clean_up", cleaned}};
   json.update(to_json(results, names));

@@ -170,3 +170,27 @@ TEST_CASE("the bootstrap interval holds the mean, narrows with cases, and is the
   CHECK(std::fabs(known.low - 0.6815) < 2e-3);
   CHECK(std::fabs(known.high - 0.7185) < 2e-3);
 }
+
+TEST_CASE("cases of a group are resampled together, and the words count the groups") {
+  const std::vector<CaseResult> three = three_cases();
+  std::vector<CaseResult> alone, grouped;
+  for (std::size_t i = 0; i < 6; ++i) {
+    alone.push_back(three[i % 3]);
+    for (int slice = 0; slice < 10; ++slice) {
+      grouped.push_back(three[i % 3]);
+      grouped.back().group = "patient " + std::to_string(i);
+    }
+  }
+  const Interval known = bootstrap_interval(alone), found = bootstrap_interval(grouped);
+  CHECK(std::fabs(found.low - known.low) < kTiny);
+  CHECK(std::fabs(found.high - known.high) < kTiny);
+  CHECK(cases_words(grouped) == "60 cases of 6 groups");
+  CHECK(cases_words(alone) == "6 cases");
+  CHECK(too_few_words(grouped).empty());
+  const Json json = to_json(grouped, {"background", "one", "two"});
+  CHECK(cases_from_json(json["cases"])[59].group == "patient 5");
+  CHECK(!to_json(alone, {"background", "one", "two"})["cases"][0].contains("group"));
+  grouped.resize(50);
+  CHECK(too_few_words(grouped) == "fewer than 6 groups");
+  CHECK(std::isnan(bootstrap_interval(grouped).low));
+}

@@ -31,6 +31,7 @@ TEST_CASE("the page of a run: numbers, curves, pictures and settings; the same b
   const Folder folder;
   data::DatasetContents contents = data::make_phantom("organs2d", {24, {48, 48}, 1});
   contents.class_names[1] = "<liver> & \"more\"";
+  for (data::Case& one : contents.cases) one.group.clear();  // six independent cases are tested
   const std::string data = folder.file("a&b.h5"), run = folder.file("run");
   data::write_dataset(data, contents);
   const Outcome outcome = trained(data, run);
@@ -239,4 +240,15 @@ TEST_CASE("volumes are shown by a slice; many cases by a choice; large pictures 
   CHECK_MESSAGE(note != std::string::npos, html.size());
   CHECK_MESSAGE(contains(html, "at most 512 pixels a side"), html.substr(note, 80));
   CHECK(data::read_image(folder.file("large/overlays/only_truth.png")).extents() == Shape{900, 900});
+}
+
+TEST_CASE("the interval of a run is one of groups where the dataset names them") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "organs2d", 24, {32, 32}), run = folder.file("run");
+  trained(data, run);
+  CHECK(contains(page_of(run), "6 cases of 3 groups, too few for an interval"));
+  const Outcome outcome = program({"evaluate", run, data});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK_MESSAGE(contains(outcome.out, "Dice - (fewer than 6 groups)"), outcome.out);
+  CHECK_MESSAGE(contains(outcome.out, "\n6 cases of 3 groups, "), outcome.out);
 }
