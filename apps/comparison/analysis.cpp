@@ -202,6 +202,11 @@ void add_ranks(std::vector<LossStatistics>& losses, const std::vector<double>& m
 
 }  // namespace
 
+bool opposite_in_typical_case(const Analysis& analysis) {
+  const Contrast& contrast = analysis.losses.front().to_baseline;
+  return !analysis.several && contrast.difference * contrast.hodges_lehmann < 0;
+}
+
 std::string baseline_of(const Comparison& comparison, const std::vector<std::string>& losses) {
   const std::string wish = comparison.protocol.value("baseline", "");
   return std::find(losses.begin(), losses.end(), wish) != losses.end() ? wish : losses.front();

@@ -20,8 +20,7 @@ inline constexpr std::int64_t kLeastUnits = 10;  // for a verdict: fewer have no
 struct Contrast {
   double difference = 0;    // of the means
   Interval interval{0, 0};  // its 95 % interval
-  // Of the units, whatever the trainings: see statistics/paired.h. Where their sign is another one than that of the
-  // difference, few units decide it.
+  // Of the units, whatever the trainings: see statistics/paired.h. They take the units of all datasets together.
   double hodges_lehmann = 0, rank_biserial = 0;
   double p = 1, p_holm = 1;  // of no difference; p_holm is adjusted for all pairs of losses. NaN: nothing can be said
   Verdict verdict = Verdict::equal;
@@ -69,6 +68,9 @@ std::string baseline_of(const Comparison& comparison, const std::vector<std::str
 Json to_json(const Analysis& analysis);
 // "448 test cases of 20 groups (3 without foreground left out)".
 std::string cases_words(const Analysis& analysis);
+// Whether the best loss is ahead of the baseline in the mean and behind it in the typical case, so that few units
+// decide the mean. Of several datasets this is not known: the mean is one of their means, whatever their sizes.
+bool opposite_in_typical_case(const Analysis& analysis);
 // "; diverged trainings are left out (2 of 3 of ce)", for numbers that such a training does not have; empty if there is
 // none.
 std::string without_diverged(const Analysis& analysis);

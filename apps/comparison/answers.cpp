@@ -46,27 +46,32 @@ CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores
   CaseGroup group{name, std::ssize(cases), {}};
   if (cases.empty()) return group;
   const std::vector<std::string>& names = scores.front().losses;
-  Stratum values;  // [kind][unit]
+  std::map<std::size_t, Stratum> strata;  // by dataset: [kind][unit]
   for (const Family family : kFamilies) {
     std::vector<std::size_t> members;
     for (std::size_t k = 0; k < names.size(); ++k)
       if (family_of(names[k]) == family) members.push_back(k);
     if (members.empty()) continue;
     group.kinds.push_back({family, members.size(), 0, {0, 0}, 0, {0, 0}});
-    std::map<std::pair<std::size_t, std::size_t>, std::vector<double>> units;  // by dataset and unit
+    std::map<std::size_t, std::map<std::size_t, std::vector<double>>> datasets;  // by dataset and unit
     for (const Known& one : cases) {
       std::vector<double> dice;
       for (const std::size_t k : members) dice.push_back(scores[one.dataset].of_cases[k][one.index]);
-      units[{one.dataset, scores[one.dataset].unit_of[one.index]}].push_back(median_of(dice));
+      datasets[one.dataset][scores[one.dataset].unit_of[one.index]].push_back(median_of(dice));
     }
-    std::vector<double>& row = values.emplace_back();
-    for (const auto& [unit, all] : units) row.push_back(summarise(all).mean);
+    for (const auto& [dataset, units] : datasets) {
+      std::vector<double>& row = strata[dataset].emplace_back();
+      for (const auto& [unit, all] : units) row.push_back(summarise(all).mean);
+    }
   }
-  const bool enough = values.front().size() >= kFewestCases;
-  const auto resampled = enough ? bootstrap_means({values}) : Stratum(values.size());  // of nothing: no interval
-  for (std::size_t k = 0; k < values.size(); ++k) {
+  std::vector<Stratum> values;
+  for (const auto& [dataset, stratum] : strata) values.push_back(stratum);
+  const bool enough =
+      std::all_of(values.begin(), values.end(), [](const Stratum& one) { return one.front().size() >= kFewestCases; });
+  const auto resampled = enough ? bootstrap_means(values) : Stratum(group.kinds.size());  // of nothing: no interval
+  for (std::size_t k = 0; k < group.kinds.size(); ++k) {
     KindScore& kind = group.kinds[k];
-    kind.mean = summarise(values[k]).mean;
+    for (const Stratum& one : values) kind.mean += summarise(one[k]).mean / static_cast<double>(values.size());
     kind.interval = percentile_interval(resampled[k], 0.95);
     if (group.kinds[0].family != Family::distribution) kind.difference = std::nan("");
     if (k == 0 || std::isnan(kind.difference)) continue;
@@ -104,7 +109,8 @@ std::vector<Question> ask(const Comparison& comparison, const std::vector<Scores
     return some;
   };
   std::vector<Question> questions{{"dataset", {}}};
-  if (scores.size() > 1) questions[0].groups.push_back(score_group("all cases", scores, cases));
+  if (scores.size() > 1)
+    questions[0].groups.push_back(score_group(text("mean of ", scores.size(), " datasets"), scores, cases));
   for (std::size_t d = 0; d < scores.size(); ++d)
     questions[0].groups.push_back(
         score_group(scores[d].dataset, scores, those([d](const Known& one) { return one.dataset == d; })));

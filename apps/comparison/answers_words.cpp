@@ -83,7 +83,7 @@ std::string about_the_best(const Analysis& analysis) {
   else
     words += text(" Whether it is better than ", analysis.baseline, " is not known: ", size, ", ",
                   p_text(contrast.p_holm), ".");
-  if (contrast.difference * contrast.hodges_lehmann < 0)
+  if (opposite_in_typical_case(analysis))
     words += text(" The typical case says the opposite (Hodges-Lehmann ", fixed(contrast.hodges_lehmann, 3),
                   "): a few cases, such as failures, decide the mean.");
   return words;

@@ -180,7 +180,7 @@ Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses
                                              best.too_short.empty() ? text(" With others its rank would be ",
                                                                            ranks_words(best), " of ", count, " (95 %).")
                                                                     : ""));
-    if (best.to_baseline.difference * best.to_baseline.hodges_lehmann < 0)
+    if (opposite_in_typical_case(all))
       card.lines.emplace_back("Beware", "In the typical case " + all.baseline +
                                             " is ahead; a few cases, such as failures, decide the mean.");
     if (analyses.size() == 1) card.lines.emplace_back("Other sides of " + best.loss, other_sides(comparison, all));

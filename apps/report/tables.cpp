@@ -72,7 +72,8 @@ std::string ranking_table(const Analysis& analysis, bool why) {
 
 // Returns the table of the statistics for which the ranking has no room.
 std::string spread_table(const Analysis& analysis) {
-  HtmlTable table(analysis.name + ": spread over the cases, other rankings, sizes of effects",
+  HtmlTable table(analysis.name + ": spread over the cases, other rankings, sizes of effects" +
+                      (analysis.several ? ", with the cases of all datasets together" : ""),
                   {"loss", "median (quartiles)", "5th percentile", "cases below 0.1", "mean rank", "rank by it",
                    "losses beaten", "rank by them", "rank-biserial", "Hodges-Lehmann", "alarms"});
   for (const LossStatistics& loss : analysis.losses) {
@@ -183,7 +184,9 @@ std::string answers_section(const Answers& answers, const Analysis& all) {
     return known ? with_interval(value, interval) : fixed(value, 3);
   };
   std::string body = paragraph(
-      std::string("A kind of losses counts, case by case, with the median of its losses. ") +
+      std::string(
+          "A kind of losses counts, case by case, with the median of its losses. Over several datasets the mean "
+          "is that of their means. ") +
       (known ? "In brackets are 95 % intervals of these trainings on other cases; differences to distribution losses "
                "are paired by case. "
              : "These are numbers of these trainings on these cases; what others would give is not known. ") +

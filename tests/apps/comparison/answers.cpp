@@ -137,3 +137,37 @@ TEST_CASE("an interval in words has no negative zero") {
   CHECK(with_interval(0.12345, {-0.0001, 0.2}) == "0.123 [0.000, 0.200]");
   CHECK(with_interval(-0.5, {-0.6, -0.4}, 1) == "-0.5 [-0.6, -0.4]");
 }
+
+TEST_CASE("a large dataset does not outvote a small one, and its size is no failure of single cases") {
+  const auto runs_with = [](const std::string& dataset, int cases, auto&& gain) {
+    std::vector<ComparedRun> runs;
+    for (const std::uint64_t seed : {1, 2, 3}) {
+      std::vector<double> ce, dice;
+      for (int i = 0; i < cases; ++i) {
+        ce.push_back(0.6 + 0.001 * (i % 7) + 0.0001 * static_cast<double>(seed));
+        dice.push_back(ce.back() + gain(i));
+      }
+      runs.push_back(tested_run(dataset, "ce", seed, ce));
+      runs.push_back(tested_run(dataset, "dice", seed, dice));
+    }
+    return runs;
+  };
+  const auto compared = [](const std::vector<ComparedRun>& runs) {
+    Comparison comparison = made_up(runs);
+    comparison.protocol["baseline"] = "ce";
+    return comparison;
+  };
+  std::vector<ComparedRun> both = runs_with("large", 40, [](int) { return -0.005; });
+  for (const ComparedRun& run : runs_with("small", 12, [](int) { return 0.05; })) both.push_back(run);
+  const std::string words = all_words(compared(both));
+  CHECK_MESSAGE(contains(words, "dice has the highest mean Dice"), words);
+  CHECK_MESSAGE(!contains(words, "typical case"), words);
+  const CaseGroup all = findings_of(compared(both)).answers.questions[0].groups[0];
+  CHECK(all.name == "mean of 2 datasets");
+  CHECK(all.cases == 52);
+  REQUIRE(all.kinds.size() == 2);
+  CHECK(all.kinds[1].difference == doctest::Approx(0.0225));
+  CHECK(all.kinds[1].difference_interval.low > 0.02);
+  const std::string few = all_words(compared(runs_with("d", 20, [](int i) { return i < 3 ? 0.3 : -0.004; })));
+  CHECK_MESSAGE(contains(few, "The typical case says the opposite (Hodges-Lehmann -0.004): a few cases"), few);
+}
