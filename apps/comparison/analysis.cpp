@@ -171,11 +171,18 @@ std::vector<double> means_of(const std::vector<Scores>& datasets) {
   return means;
 }
 
+// Returns how many seeds the losses have on every dataset. Of an interrupted comparison some have more.
+std::size_t common_seeds(const std::vector<Scores>& datasets) {
+  std::size_t least = datasets.front().seeds.front().size();
+  for (const Scores& scores : datasets) least = std::min(least, scores.seeds.front().size());
+  return least;
+}
+
 // Returns the SD over seeds of the mean over the datasets, as if their seeds were drawn together. NaN for one seed.
 double deviation_over_seeds(const std::vector<Scores>& datasets, std::size_t loss) {
-  std::vector<double> seeds(datasets.front().seeds[loss].size(), 0);
+  std::vector<double> seeds(common_seeds(datasets), 0);
   for (const Scores& scores : datasets)
-    for (std::size_t s = 0; s < std::min(seeds.size(), scores.seeds[loss].size()); ++s)
+    for (std::size_t s = 0; s < seeds.size(); ++s)
       seeds[s] += scores.seeds[loss][s] / static_cast<double>(datasets.size());
   return summarise(seeds).deviation;
 }
@@ -222,7 +229,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
   result.baseline = baseline;
   result.several = datasets.size() > 1;
   result.units = std::ssize(values.front());
-  result.seeds = std::ssize(datasets.front().seeds.front());
+  result.seeds = static_cast<std::int64_t>(common_seeds(datasets));
   std::vector<LossStatistics> statistics(losses.size());
   std::vector<std::size_t> tested;
   for (std::size_t k = 0; k < losses.size(); ++k) {

@@ -251,3 +251,19 @@ TEST_CASE("what a diverged training has not tested is no chance of a false alarm
   CHECK_MESSAGE(contains(words, "found all the same by dice (1 of 1)."), words);
   CHECK_MESSAGE(contains(words, "; diverged trainings are left out (2 of 3 of dice)."), words);
 }
+
+TEST_CASE("the spread over seeds is that of the seeds that every dataset has") {
+  std::vector<ComparedRun> runs;
+  for (const auto& [dataset, count] : {std::pair{"d", 3}, {"e", 2}, {"f", 1}})
+    for (int seed = 1; seed <= count; ++seed)
+      for (const char* loss : {"ce", "dice"})
+        runs.push_back(tested_run(dataset, loss, static_cast<std::uint64_t>(seed),
+                                  std::vector<double>(12, 0.8 + 0.01 * static_cast<double>(seed))));
+  const Analysis three = analyse(made_up(runs)).back();
+  CHECK(three.seeds == 1);
+  CHECK(std::isnan(three.losses[0].sd_seeds));
+  std::erase_if(runs, [](const ComparedRun& run) { return run.dataset == "f"; });
+  const Analysis two = analyse(made_up(runs)).back();
+  CHECK(two.seeds == 2);
+  CHECK(two.losses[0].sd_seeds == doctest::Approx(0.01 / std::sqrt(2)));
+}
