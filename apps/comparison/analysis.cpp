@@ -16,15 +16,16 @@ using losses::summarise;
 
 constexpr double kFailed = 0.1;  // below, a case counts as a failure
 
-// Puts all units of all datasets side by side.
-Stratum pooled(const std::vector<Scores>& datasets) {
+// Puts all units of all datasets side by side (Scores::values), or all cases (Scores::of_cases).
+Stratum pooled(const std::vector<Scores>& datasets, Stratum Scores::*part) {
   Stratum values(datasets.front().losses.size());
   for (const Scores& scores : datasets)
     for (std::size_t k = 0; k < values.size(); ++k)
-      values[k].insert(values[k].end(), scores.values[k].begin(), scores.values[k].end());
+      values[k].insert(values[k].end(), (scores.*part)[k].begin(), (scores.*part)[k].end());
   return values;
 }
 
+// `values`: of the cases.
 void describe(LossStatistics& loss, std::vector<double> values) {
   loss.sd_cases = summarise(values).deviation;
   loss.failures = std::count_if(values.begin(), values.end(), [](double v) { return v < kFailed; });
@@ -222,7 +223,7 @@ std::string baseline_of(const Comparison& comparison, const std::vector<std::str
 Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datasets, const std::string& baseline,
                  const std::string& name) {
   const std::vector<std::string>& losses = datasets.front().losses;
-  const Stratum values = pooled(datasets);
+  const Stratum values = pooled(datasets, &Scores::values), cases = pooled(datasets, &Scores::of_cases);
   const std::vector<double> means = means_of(datasets);
   Analysis result;
   result.name = name;
@@ -273,7 +274,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
       loss.absent += scores.absent[k];
       loss.alarms += scores.alarms[k];
     }
-    describe(loss, values[k]);
+    describe(loss, cases[k]);
     add_costs(comparison, datasets, loss);
   }
   add_ranks(statistics, means, values, tests.none);

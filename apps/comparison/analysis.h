@@ -30,8 +30,9 @@ struct LossStatistics {
   std::string loss;
   int rank = 1, rank_by_mean_rank = 1, rank_by_wins = 1;  // 1 is best; equal ones share the better rank
   double mean = 0, sd_cases = 0, sd_seeds = 0;            // sd_seeds NaN for one seed
+  // Of the cases, each for itself whatever its group: how much they spread, and how many have a Dice below 0.1.
   double median = 0, low_quartile = 0, high_quartile = 0, low_5 = 0;
-  std::int64_t failures = 0;       // cases with a Dice below 0.1
+  std::int64_t failures = 0;
   Interval interval{0, 0};         // 95 % interval of the mean
   double mean_rank = 0, wins = 0;  // wins: losses that it is better than
   Interval ranks{1, 1};            // 95 % interval of `rank`; NaN where nothing can be said

@@ -267,3 +267,18 @@ TEST_CASE("the spread over seeds is that of the seeds that every dataset has") {
   CHECK(two.seeds == 2);
   CHECK(two.losses[0].sd_seeds == doctest::Approx(0.01 / std::sqrt(2)));
 }
+
+TEST_CASE("the spread is one of cases, and a case that failed is counted, whatever its group") {
+  std::vector<double> dice;
+  for (int i = 0; i < 40; ++i) dice.push_back(i % 4 == 0 ? 0 : 0.8);
+  Comparison comparison = made_up({tested_run("d", "ce", 1, dice), tested_run("d", "ce", 2, dice)});
+  for (std::size_t i = 0; i < dice.size(); ++i) comparison.datasets[0].cases[i].group = std::to_string(i / 4);
+  const Analysis analysis = analyse(comparison).front();
+  const LossStatistics& loss = analysis.losses[0];
+  CHECK(analysis.units == 10);
+  CHECK(loss.mean == doctest::Approx(0.6));
+  CHECK(loss.failures == 10);
+  CHECK(loss.sd_cases == doctest::Approx(0.8 * std::sqrt(40 * 0.25 * 0.75 / 39)));
+  CHECK(loss.median == doctest::Approx(0.8));
+  CHECK(loss.low_5 == 0);
+}
