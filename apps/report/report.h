@@ -22,5 +22,7 @@ std::string metrics_section(const Comparison& comparison, const std::vector<Anal
 std::string protocol_section(const Comparison& comparison, const std::vector<Analysis>& analyses);
 // "1a2b3c4d 5e6f7081", by which a dataset is known again; empty in results of earlier versions.
 std::string checksums_words(const ComparedDataset& dataset);
+// The names of the datasets on which no validation chose an epoch, so that the weights of the last one were tested.
+std::vector<std::string> without_choice_of_epoch(const Comparison& comparison);
 
 }  // namespace voxgrad::apps

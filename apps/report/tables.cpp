@@ -10,6 +10,7 @@
 #include "apps/report/html.h"
 #include "apps/report/report.h"
 #include "engine/error.h"
+#include "engine/names.h"
 #include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
@@ -139,6 +140,16 @@ std::string checksums_words(const ComparedDataset& dataset) {
   return dataset.used.contains("images_crc32") ? hexadecimal("images_crc32") + " " + hexadecimal("labels_crc32") : "";
 }
 
+std::vector<std::string> without_choice_of_epoch(const Comparison& comparison) {
+  std::vector<std::string> names;
+  for (const ComparedDataset& dataset : comparison.datasets) {
+    const Json used = dataset.used.value("settings", Json::object());  // none in results of earlier versions
+    if (used.value("validation_cases", Json(1)) == 0 || used.value("validate_every", Json(1)) == 0)
+      names.push_back(dataset.name);
+  }
+  return names;
+}
+
 std::string ranking_section(const std::vector<Analysis>& analyses) {
   const std::string how = paragraph(
       "A case counts with its Dice averaged over the classes that its truth has, and over the seeds. Where the dataset "
@@ -249,10 +260,14 @@ std::string metrics_section(const Comparison& comparison, const std::vector<Anal
 
 std::string protocol_section(const Comparison& comparison, const std::vector<Analysis>& analyses) {
   const Json& protocol = comparison.protocol;
+  const std::vector<std::string> last = without_choice_of_epoch(comparison);
+  const std::string best = "the weights of the best epoch are tested, by the Dice smoothed over the validations" +
+                           (last.empty() ? "" : "; on " + join(last, ", ") + " those of the last epoch");
   std::string body = paragraph(
       "For a dataset, fold and seed every loss starts from the same weights, sees the same patches in the same order "
-      "and has the same number of steps; the weights of the best epoch are tested, by the Dice smoothed over the "
-      "validations. A diverged training counts with Dice 0. A class that is not in the truth of a case has no Dice "
+      "and has the same number of steps; " +
+      (last.size() < comparison.datasets.size() ? best : "the weights of the last epoch are tested") +
+      ". A diverged training counts with Dice 0. A class that is not in the truth of a case has no Dice "
       "there.");
   HtmlTable settings("The comparison", {"setting", "value"});
   for (const auto& [name, value] : protocol.items())

@@ -79,8 +79,9 @@ TEST_CASE("the report of a real comparison, and the same bytes from its results 
   const std::string html = bytes_of(out + "/report.html");
   check_page(html);
   CHECK(count(html, "data:image/png;base64,") == 12);  // three cases: image, truth and what two losses made of it
-  for (const char* words : {"worst case of", "classes in the truth of", "liver", "found as in the truth",
-                            "No loss can be recommended yet", "Compare again with --seeds 3", "<td>32x32</td>"})
+  for (const char* words :
+       {"worst case of", "classes in the truth of", "liver", "found as in the truth", "No loss can be recommended yet",
+        "Compare again with --seeds 3", "<td>32x32</td>", "; the weights of the last epoch are tested. "})
     CHECK_MESSAGE(contains(html, words), words);
   const data::Image picture = data::read_image(picture_in(out, "organs2d_worst_"));
   CHECK(picture.extents() == Shape{480, 480});  // ten pixels for each of the case

@@ -162,10 +162,14 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
                   " were cropped to the box of the voxels that are not 0. ");
   for (const auto& [tta, datasets] : used.by_value("tta"))
     if (tta == "on") tex += text("Predictions on ", latex(join(datasets, ", ")), " are means over mirrored images. ");
-  tex += text(
-      "Patches ", used.of("augment", augmentation_tex), "; a share of ", used("foreground"),
-      " of them was centred on foreground. The weights of the epoch with the highest Dice on the validation cases, "
-      "smoothed over the validations, were tested");
+  const std::vector<std::string> last_epoch = without_choice_of_epoch(comparison);
+  tex += text("Patches ", used.of("augment", augmentation_tex), "; a share of ", used("foreground"),
+              " of them was centred on foreground. ",
+              last_epoch.size() < comparison.datasets.size()
+                  ? "The weights of the epoch with the highest Dice on the validation cases, smoothed over the "
+                    "validations, were tested" +
+                        (last_epoch.empty() ? "" : ", on " + latex(join(last_epoch, ", ")) + " those of the last epoch")
+                  : "The weights of the last epoch were tested");
   if (used("clean_up") == "off") return tex + ", without any post-processing.\n";
   return tex +
          ". Whether of the foreground, and of each class, only the largest component was kept was chosen on the "

@@ -135,7 +135,7 @@ TEST_CASE("the folder of a comparison: names are escaped, numbers agree, plots a
   for (const char* words :
        {"o\\_1", "CRC-32", "20 steps of AdamW", "batches of ", "patches of 32$\\times$32 voxels", "2 levels", "3-fold",
         "2 trainings of each in each fold, with different seeds",
-        "smoothed over the validations, were tested, without any", "Student", "\\cite{holm1979}", "learning rate 0.00"})
+        "The weights of the last epoch were tested, without any", "Student", "\\cite{holm1979}", "learning rate 0.00"})
     CHECK_MESSAGE(contains(methods, words), std::string(words) << " in " << methods);
   CHECK(!contains(methods, "from the data"));
   Comparison other = read_comparison(out);
@@ -145,6 +145,16 @@ TEST_CASE("the folder of a comparison: names are escaped, numbers agree, plots a
   const std::string changed = methods_tex(other, analyse(other), cited);
   CHECK_MESSAGE(contains(changed, "patches of 32$\\times$32 \\textasciitilde{}x voxels"), changed);
   CHECK_MESSAGE(contains(changed, "was chosen on the validation cases of each training"), changed);
+  other.datasets.push_back(other.datasets[0]);
+  other.datasets[1].name = "e";
+  other.datasets[1].used["settings"]["validate_every"] = 1;
+  const std::string chosen =
+                        "The weights of the epoch with the highest Dice on the validation cases, smoothed over the "
+                        "validations, were tested",
+                    both = methods_tex(other, analyse(read_comparison(out)), cited);
+  CHECK_MESSAGE(contains(both, chosen + ", on o\\_1 those of the last epoch."), both);
+  other.datasets[1].used["settings"]["validation_cases"] = 0;
+  CHECK(!contains(methods_tex(other, analyse(read_comparison(out)), cited), chosen));
   const std::string bib = text_of("references.bib");
   for (std::size_t at = methods.find("\\cite{"); at != std::string::npos; at = methods.find("\\cite{", at + 1)) {
     std::istringstream keys(methods.substr(at + 6, methods.find('}', at) - at - 6));
