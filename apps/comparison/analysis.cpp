@@ -67,7 +67,7 @@ std::string too_little(const std::vector<Scores>& datasets, std::size_t long_eno
   for (const Scores& scores : datasets) {
     const std::int64_t units = std::ssize(scores.values.front());
     if (std::any_of(scores.seeds.begin(), scores.seeds.end(), [](const auto& seeds) { return seeds.size() < 2; }))
-      return "each loss was trained once, and how much another seed would change is not known: use --seeds 3";
+      return "each loss was trained with one seed, and how much another one would change is not known: use --seeds 3";
     if (units < kLeastUnits)
       return text("the test ", datasets.size() > 1 ? "of " + scores.dataset + " " : "", "has ", units, " independent ",
                   scores.grouped ? (units == 1 ? "group of cases" : "groups of cases")
@@ -238,7 +238,8 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
     add_convergence(comparison, datasets, statistics[k]);
     if (statistics[k].too_short.empty()) tested.push_back(k);
   }
-  result.why_open = too_little(datasets, tested.size(), comparison.protocol.value("folds", 0) > 0);
+  result.folds = comparison.protocol.value("folds", 0);
+  result.why_open = too_little(datasets, tested.size(), result.folds > 0);
   std::vector<Stratum> seeds;
   for (const Scores& scores : datasets) {
     result.cases += std::ssize(scores.cases);

@@ -49,9 +49,9 @@ struct Analysis {
   std::string name, baseline;
   bool several = false;  // whether this is the mean over all datasets
   std::int64_t cases = 0, left_out = 0, units = 0;
-  std::int64_t absent = 0;  // of the loss of which most is known
-  bool grouped = false;     // units are groups of cases
-  std::int64_t seeds = 0;
+  std::int64_t absent = 0;                   // of the loss of which most is known
+  bool grouped = false;                      // units are groups of cases
+  std::int64_t seeds = 0, folds = 0;         // folds: 0 for the split of the file
   std::string why_open;                      // why nothing can be said about the losses; empty: verdicts hold
   double tau_median = 1, tau_low = 1;        // of rankings of other units and trainings
   std::vector<LossStatistics> losses;        // by rank
@@ -69,6 +69,8 @@ std::string baseline_of(const Comparison& comparison, const std::vector<std::str
 Json to_json(const Analysis& analysis);
 // "448 test cases of 20 groups (3 without foreground left out)".
 std::string cases_words(const Analysis& analysis);
+// "3 trainings of each loss", "3 seeds in each of 5 folds".
+std::string trainings_words(const Analysis& analysis);
 // Whether the best loss is ahead of the baseline in the mean and behind it in the typical case, so that few units
 // decide the mean. Of several datasets this is not known: the mean is one of their means, whatever their sizes.
 bool opposite_in_typical_case(const Analysis& analysis);

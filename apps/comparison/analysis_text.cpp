@@ -82,6 +82,12 @@ std::string cases_words(const Analysis& analysis) {
               analysis.left_out > 0 ? text(" (", analysis.left_out, " without foreground left out)") : "");
 }
 
+std::string trainings_words(const Analysis& analysis) {
+  return analysis.folds > 0
+             ? text(count_text(analysis.seeds, "seed"), " in each of ", analysis.folds, " folds")
+             : count_text(analysis.seeds, "training") + (analysis.losses.size() > 1 ? " of each loss" : "");
+}
+
 std::string without_diverged(const Analysis& analysis) {
   std::vector<std::string> parts;
   for (const LossStatistics& loss : analysis.losses)

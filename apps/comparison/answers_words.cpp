@@ -65,8 +65,8 @@ std::string about_the_best(const Analysis& analysis) {
   if (!analysis.why_open.empty())
     return text("On these data (", analysis.name, ", ", cases_words(analysis), ") the training with ", best.loss,
                 " has the highest mean Dice, ", mean, ". Nothing follows for the loss: ", analysis.why_open, ".");
-  std::string words = text("On these data (", analysis.name, ", ", cases_words(analysis), ", ", analysis.seeds,
-                           " trainings of each loss) ", best.loss, " has the highest mean Dice, ", mean, ".");
+  std::string words = text("On these data (", analysis.name, ", ", cases_words(analysis), ", ",
+                           trainings_words(analysis), ") ", best.loss, " has the highest mean Dice, ", mean, ".");
   if (analysis.losses.size() < 2) return words;
   if (!best.too_short.empty()) return words + " It is not ranked, because its trainings are too short.";
   words += text(" With other cases and trainings its rank lies between ", fixed(best.ranks.low, 0), " and ",
@@ -203,7 +203,7 @@ std::string about_certainty(const Analysis& analysis) {
     if (!std::isnan(loss.sd_seeds)) deviations.push_back(loss.sd_seeds);
   std::sort(deviations.begin(), deviations.end());
   if (deviations.empty()) return "";
-  std::string words = text("Between its ", analysis.seeds, " trainings the mean of a typical loss varies by ",
+  std::string words = text("Between its ", analysis.seeds, " seeds the mean of a typical loss varies by ",
                            fixed(quantile(deviations, 0.5), 4),
                            " (SD, median over the losses), that of the least "
                            "steady one by ",

@@ -38,10 +38,6 @@ std::string datasets_words(const std::vector<Analysis>& analyses) {
   return text(count - others.size(), " of ", count, others.empty() ? "" : "; not on " + join(others, ", "));
 }
 
-std::string trainings_words(const Analysis& analysis) {
-  return text(count_text(analysis.seeds, "training"), analysis.losses.size() > 1 ? " of each loss" : "");
-}
-
 // What else is to be known of a loss before it is taken; for one dataset, because units differ.
 std::string other_sides(const Comparison& comparison, const Analysis& analysis) {
   const LossStatistics& best = analysis.losses.front();

@@ -216,7 +216,7 @@ std::string statistics_tex(const Analysis& all, Citations& cite) {
   if (shows_intervals(all))
     tex += text("Intervals of 95\\,\\% are those of Student's t and include the variance between ", all.units,
                 all.grouped ? " groups" : " cases", " and between ", all.seeds,
-                " trainings, which is moderated by that of all losses", cite({"smyth2004"}),
+                " seeds, which is moderated by that of all losses", cite({"smyth2004"}),
                 ", with Satterthwaite's degrees of freedom", cite({"satterthwaite1946"}), ". ");
   std::vector<std::string> unranked;
   for (const LossStatistics& loss : all.losses)

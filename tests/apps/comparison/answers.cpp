@@ -93,7 +93,7 @@ TEST_CASE("noisy cases: neither better nor equal; few cases or one training: not
   const std::string noisy = words_of(twice), single = words_of(once);
   CHECK_MESSAGE(contains(noisy, "Whether it is better than ce is not known"), noisy);
   CHECK_MESSAGE(contains(noisy, "Neither shown to be worse nor to be as good: ce"), noisy);
-  CHECK_MESSAGE(contains(single, "Nothing follows for the loss: each loss was trained once"), single);
+  CHECK_MESSAGE(contains(single, "Nothing follows for the loss: each loss was trained with one seed"), single);
   CHECK_MESSAGE(!contains(single, "Against ce"), single);
   for (ComparedRun& run : twice) run.cases.resize(9);
   CHECK(contains(words_of(twice), "Nothing follows for the loss: the test has 9 independent cases"));
@@ -170,4 +170,14 @@ TEST_CASE("a large dataset does not outvote a small one, and its size is no fail
   CHECK(all.kinds[1].difference_interval.low > 0.02);
   const std::string few = all_words(compared(runs_with("d", 20, [](int i) { return i < 3 ? 0.3 : -0.004; })));
   CHECK_MESSAGE(contains(few, "The typical case says the opposite (Hodges-Lehmann -0.004): a few cases"), few);
+}
+
+TEST_CASE("with folds the words count the seeds of each fold, not the trainings") {
+  Comparison comparison = graded(0.2);
+  comparison.protocol["folds"] = 5;
+  const std::string words = all_words(comparison);
+  CHECK_MESSAGE(contains(words, "20 test cases, 3 seeds in each of 5 folds) "), words);
+  CHECK_MESSAGE(!contains(words, "trainings of each loss"), words);
+  CHECK_MESSAGE(contains(words, "Between its 3 seeds"), words);
+  CHECK(trainings_words(analyse(comparison).front()) == "3 seeds in each of 5 folds");
 }

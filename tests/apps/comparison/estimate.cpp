@@ -198,7 +198,7 @@ TEST_CASE("a difference is found where there is one, and one training finds none
   CHECK(found >= 40);
   world.seeds = 1;
   const Analysis once = analyse(world.draw(random)).front();
-  CHECK(contains(once.why_open, "trained once"));
+  CHECK(contains(once.why_open, "trained with one seed"));
   CHECK(once.losses.front().to_baseline.verdict == Verdict::open);
   CHECK(std::isnan(once.losses.front().to_baseline.p_holm));
   CHECK(std::isnan(once.losses.front().ranks.low));

@@ -63,7 +63,7 @@ TEST_CASE("where no loss is told apart none is recommended") {
 TEST_CASE("one training, or few cases: no recommendation and no interval, but why and what would help") {
   const std::string once = words_of(card(compared({{"ce", 0}, {"dice", 0.1}}, 20, 1, 0)));
   for (const char* part : {"No loss can be recommended yet", "dice, mean Dice 0.7", "the lowest is ce",
-                           "Each loss was trained once", "What would help: Compare again with --seeds 3."})
+                           "Each loss was trained with one seed", "What would help: Compare again with --seeds 3."})
     CHECK_MESSAGE(contains(once, part), once);
   CHECK_MESSAGE(!has_digits_of_interval(once), once);
   const std::string few = words_of(card(compared({{"ce", 0}, {"dice", 0.1}}, 5, 3, 0.001)));
