@@ -118,10 +118,11 @@ std::string tolerance_text(const std::vector<CaseResult>& cases, const std::stri
 void add_empty_masks(MetricTables& tables, const std::vector<CaseResult>& cases,
                      const std::vector<std::string>& class_names) {
   Rows rows{{"class", "not there", "found then", "there", "missed", "Dice*", "HD95*", "NSD*"}};
-  bool any = false, surfaces = false;
+  bool any = false, surfaces = false, missed = false;
   for (std::size_t label = 1; label < class_names.size(); ++label) {
     const Detection d = detection(cases, label);
     any = any || d.not_there + d.missed > 0;
+    missed = missed || d.missed > 0;
     std::vector<std::string> row{class_names[label]};
     for (const std::int64_t count : {d.not_there, d.false_positives, d.there, d.missed})
       row.push_back(std::to_string(count));
@@ -135,6 +136,9 @@ void add_empty_masks(MetricTables& tables, const std::vector<CaseResult>& cases,
   if (!any) return;
   tables.empty_masks = std::move(rows);
   tables.empty_notes = "* Neither there nor found counts as perfect; above, such cases are left out of the mean.\n";
+  if (missed)
+    tables.empty_notes +=
+        "Precision and calibration error of a missed class are undefined and left out of their means.\n";
   if (surfaces)
     tables.empty_notes += "A distance to an empty mask is infinite; in means it is the diagonal of the image.\n";
 }

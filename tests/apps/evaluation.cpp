@@ -144,8 +144,10 @@ TEST_CASE("the tables fit 100 columns, and say how empty masks were dealt with o
   CHECK(test::contains(some, "HD95"));
   CHECK(test::contains(some, "not there"));
   CHECK(test::contains(some, "diagonal"));
+  CHECK(test::contains(some, "Precision and calibration error of a missed class are undefined"));
   const std::string none = table({three_cases()[1]}, {"background", "one", "two"});
   CHECK_MESSAGE(!test::contains(none, "not there"), none);
+  CHECK(!test::contains(none, "Precision"));
 }
 
 TEST_CASE("the bootstrap interval holds the mean, narrows with cases, and is the same every time") {

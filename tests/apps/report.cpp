@@ -276,3 +276,17 @@ TEST_CASE("other metrics: a diverged training counts as one that missed every cl
   for (const char* cell : {"wild (2 of 3 runs diverged)", "<td>67.5</td>", "<td>4</td>", "<td>infinite</td>"})
     CHECK_MESSAGE(contains(html, cell), html);
 }
+
+TEST_CASE("other metrics: what is undefined for a class that was missed is named and counted") {
+  std::vector<ComparedRun> runs{tested_run("d", "ce", 1, {0.75, 0.5, 0, 0, std::nan("")})};
+  Comparison comparison = made_up(runs);
+  comparison.numbers.push_back("precision");
+  for (CaseNumbers& one : comparison.runs[0].cases) {
+    std::vector<double>& row = one.classes[0];
+    row.push_back(row[0] > 0 ? 0.875 : std::nan(""));
+  }
+  const std::string html = metrics_section(comparison, analyse(comparison));
+  CHECK_MESSAGE(contains(html, "<td>0.875 (3)</td>"), html);
+  CHECK_MESSAGE(contains(html, "<td>0.25</td>"), html);  // the Dice, with the classes that were missed
+  CHECK(contains(html, "For a class that was missed these are precision, mcc"));
+}
