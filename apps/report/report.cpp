@@ -86,11 +86,15 @@ std::string order_section(const std::vector<Analysis>& analyses, Gallery& galler
   std::string pictures;
   for (std::size_t i = 0; i + 1 < analyses.size(); ++i)
     pictures += gallery.add("means_" + analyses[i].name, means_plot(analyses[i]), "Mean Dice, " + analyses[i].name);
-  for (const Analysis& analysis : analyses)
-    if (analysis.why_open.empty() && analysis.losses.size() > 1)
-      pictures += gallery.add(
-          "ranks_" + analysis.name, critical_difference_plot(analysis),
-          "Mean rank over the cases, " + analysis.name + "; losses that share a bar on the right are not told apart");
+  for (const Analysis& analysis : analyses) {
+    if (!analysis.why_open.empty() || analysis.losses.size() < 2) continue;
+    const bool tested = std::all_of(analysis.losses.begin(), analysis.losses.end(),
+                                    [](const LossStatistics& loss) { return loss.too_short.empty(); });
+    pictures += gallery.add("ranks_" + analysis.name, critical_difference_plot(analysis),
+                            "Mean rank over the cases, " + analysis.name +
+                                "; losses that share a bar on the right are not told apart" +
+                                (tested ? "" : "; losses whose trainings were too short are left out"));
+  }
   return pictures.empty() ? "" : section("Means and critical differences", figures(pictures));
 }
 

@@ -290,3 +290,22 @@ TEST_CASE("other metrics: what is undefined for a class that was missed is named
   CHECK_MESSAGE(contains(html, "<td>0.25</td>"), html);  // the Dice, with the classes that were missed
   CHECK(contains(html, "For a class that was missed these are precision, mcc"));
 }
+
+TEST_CASE("a loss that was not tested has no bar, and stands between none") {
+  Analysis analysis;
+  analysis.name = "d";
+  for (const char* loss : {"ce", "short", "dice"}) {
+    analysis.losses.emplace_back().loss = loss;
+    analysis.losses.back().mean_rank = static_cast<double>(analysis.losses.size());
+  }
+  analysis.losses[1].too_short = "a training has seen 16 % of the training cases";
+  const auto bars = [&](double p) {
+    const double unknown = std::nan("");
+    analysis.p_pairs = {{1, unknown, p}, {unknown, unknown, unknown}, {p, unknown, 1}};
+    const std::string svg = critical_difference_plot(analysis).str();
+    CHECK(!contains(svg, "short"));
+    return count(svg, "class=\"group\"");
+  };
+  CHECK(bars(0.01) == 0);
+  CHECK(bars(0.6) == 1);
+}

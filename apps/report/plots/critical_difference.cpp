@@ -26,7 +26,8 @@ Svg critical_difference_plot(const Analysis& analysis, double width) {
   const NameColumn names(width);
   constexpr double kRow = 16, kTop = 26, kBottom = 36, kGap = 7, kRight = 12;
   std::vector<const LossStatistics*> losses;
-  for (const LossStatistics& loss : analysis.losses) losses.push_back(&loss);
+  for (const LossStatistics& loss : analysis.losses)
+    if (loss.too_short.empty()) losses.push_back(&loss);  // else it was not tested
   std::stable_sort(losses.begin(), losses.end(), [](auto* a, auto* b) { return a->mean_rank < b->mean_rank; });
   const auto place = [&](std::size_t i) { return static_cast<std::size_t>(losses[i] - analysis.losses.data()); };
   std::vector<double> ranks;
@@ -37,7 +38,7 @@ Svg critical_difference_plot(const Analysis& analysis, double width) {
   const double height = kTop + kRow * static_cast<double>(losses.size()) + kBottom;
   Svg svg(width, height,
           "mean ranks of the losses on " + analysis.name + ", with bars beside those that are not told apart");
-  const Axis axis = axis_around(ranks, 1, static_cast<double>(ranks.size()), 1, names.width, width - bars);
+  const Axis axis = axis_around(ranks, 1, static_cast<double>(analysis.losses.size()), 1, names.width, width - bars);
   draw_horizontal_axis(svg, axis, kTop, height - kBottom, "mean rank over cases (1: best)");
   const auto y = [&](std::size_t index) { return kTop + kRow * (static_cast<double>(index) + 0.5); };
   for (std::size_t i = 0; i < losses.size(); ++i) {

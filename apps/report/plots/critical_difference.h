@@ -1,5 +1,6 @@
 // Draws mean ranks, and which losses are not told apart (after Demsar, JMLR 2006). The usual plot is turned by 90
-// degrees so that it fits a phone: each loss has a row. A bar on the right joins losses of which no two differ.
+// degrees so that it fits a phone: each loss has a row. A bar on the right joins losses of which no two differ. Losses
+// whose trainings were too short to test them are left out.
 #pragma once
 
 #include <functional>
