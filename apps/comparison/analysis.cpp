@@ -51,10 +51,15 @@ void add_costs(const Comparison& comparison, const std::vector<Scores>& datasets
 
 void add_convergence(const Comparison& comparison, const std::vector<Scores>& datasets, LossStatistics& loss) {
   Convergence& worst = loss.convergence;
+  bool first = true;
   for (const Scores& scores : datasets) {
-    const Convergence one = convergence_of(comparison, runs_of(comparison, scores.dataset, loss.loss));
-    worst = {std::fmax(worst.rise, one.rise), std::fmin(worst.patches, one.patches),
+    const auto runs = runs_of(comparison, scores.dataset, loss.loss);
+    if (std::all_of(runs.begin(), runs.end(), [](const ComparedRun* run) { return run->diverged; })) continue;
+    const Convergence one = convergence_of(comparison, runs);
+    const bool lower = !first && (std::isnan(worst.rise) || worst.rise > one.rise);  // what is not known is the worst
+    worst = {lower ? worst.rise : one.rise, std::fmin(worst.patches, one.patches),
              std::fmax(worst.size_error, one.size_error)};
+    first = false;
     const std::string why = one.too_short(loss.loss);
     if (loss.too_short.empty() && !why.empty())
       loss.too_short = why + (datasets.size() > 1 ? " on " + scores.dataset : "");

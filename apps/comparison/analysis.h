@@ -41,7 +41,7 @@ struct LossStatistics {
   Contrast to_baseline, to_best;
   double seconds = 0, memory = 0;  // means over the runs
   std::int64_t diverged = 0, runs = 0;
-  Convergence convergence;  // of several datasets: the worst of each number
+  Convergence convergence;  // of several datasets: the worst of each number, and a rise that is not known
   std::string too_short;    // why its trainings are too short to rank it; empty: they are long enough
 };
 

@@ -98,17 +98,21 @@ std::string without_diverged(const Analysis& analysis) {
 std::string convergence_words(const Analysis& analysis) {
   std::vector<std::string> shorts;
   std::vector<double> rises;
+  std::size_t finished = 0;  // losses with a training that has not diverged
   for (const LossStatistics& loss : analysis.losses) {
+    finished += loss.diverged < loss.runs ? 1 : 0;
     if (!loss.too_short.empty()) shorts.push_back(loss.loss + " (" + loss.too_short + ")");
     if (!std::isnan(loss.convergence.rise)) rises.push_back(loss.convergence.rise);
   }
   if (!shorts.empty()) return "Too short to rank, use more --steps: " + join(shorts, ", ") + ".";
   if (rises.empty()) return "Whether the trainings were long enough is not known: there are too few validations.";
-  if (rises.size() < analysis.losses.size())
-    return text("The trainings of ", rises.size(), " of ", analysis.losses.size(), " losses were long enough; of the ",
+  if (rises.size() < finished)
+    return text("The trainings of ", rises.size(), " of ", finished, " losses were long enough; of the ",
                 "others this is not known: there are too few validations.");
   const std::string most = fixed(*std::max_element(rises.begin(), rises.end()), 3);
-  return "The trainings were long enough: in the last third the validation Dice " +
+  return "The trainings were long enough: in the last third, and in the mean of the trainings of a loss, the "
+         "validation "
+         "Dice " +
          (most.starts_with("-") || most == "0.000" ? "did not rise." : "rose by " + most + " at most.");
 }
 

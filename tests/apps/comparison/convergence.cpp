@@ -167,3 +167,32 @@ TEST_CASE("the ranks that a loss may have contradict no verdict") {
   CHECK(find(open, "a").ranks.high == 2);
   CHECK(find(open, "b").ranks.low == 1);
 }
+
+TEST_CASE("a rise that is not known on one of two datasets is not known; a loss that diverged has none") {
+  Comparison comparison = three_losses();
+  const std::vector<ComparedRun> runs = comparison.runs;
+  for (ComparedRun run : runs) {
+    run.dataset = "e";
+    if (run.loss == "b") run.history.clear();
+    comparison.runs.push_back(run);
+  }
+  comparison.datasets.push_back(comparison.datasets[0]);
+  comparison.datasets[1].name = "e";
+  const Analysis both = analyse(comparison).back();
+  CHECK(find(both, "a").convergence.rise == doctest::Approx(0.005));
+  CHECK(std::isnan(find(both, "b").convergence.rise));
+  CHECK(contains(convergence_words(both), "The trainings of 2 of 3 losses were long enough"));
+  change(comparison, "b", [](ComparedRun& run) {
+    run.diverged = run.dataset == "e";
+    if (run.diverged) run.cases.clear();
+  });
+  const std::string diverged = convergence_words(analyse(comparison).back());
+  CHECK_MESSAGE(contains(diverged, "in the mean of the trainings of a loss, the validation Dice rose by 0.005 at most"),
+                diverged);
+  change(comparison, "b", [](ComparedRun& run) {
+    run.diverged = true;
+    run.cases.clear();
+    run.history.clear();
+  });
+  CHECK(contains(convergence_words(analyse(comparison).front()), "The trainings were long enough"));
+}
