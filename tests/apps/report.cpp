@@ -309,3 +309,22 @@ TEST_CASE("a loss that was not tested has no bar, and stands between none") {
   CHECK(bars(0.01) == 0);
   CHECK(bars(0.6) == 1);
 }
+
+TEST_CASE("the curve of folds that are validated at different steps does not jump between them") {
+  std::vector<ComparedRun> runs{tested_run("d", "ce", 1, {0.5}), tested_run("d", "ce", 1, {0.5})};
+  runs[1].fold = 1;
+  for (int epoch = 1; epoch <= 4; ++epoch)
+    runs[0].history.push_back({epoch, std::min(33 * epoch, 100), 1, 1e-3, 0.6, {}});
+  for (int epoch = 1; epoch <= 3; ++epoch)
+    runs[1].history.push_back({epoch, std::min(34 * epoch, 100), 1, 1e-3, 0.8, {}});
+  const std::optional<Svg> plot = named_curves_plot(made_up(runs), "d", {"ce"}, kPictureWidth);
+  REQUIRE(plot);
+  std::size_t curves = 0;
+  for (const Mark& mark : plot->marks()) {
+    if (mark.style != "of-distribution" || mark.points.size() < 2) continue;
+    ++curves;
+    CHECK(mark.points.size() == 5);  // 34, 66, 68, 99 and 100
+    for (const auto& [x, y] : mark.points) CHECK(y == doctest::Approx(mark.points[0].second));
+  }
+  CHECK(curves == 1);
+}

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <set>
 #include <utility>
 
 #include "apps/comparison/answers.h"
@@ -13,19 +13,42 @@
 namespace voxgrad::apps {
 namespace {
 
-Line curve_of(const Comparison& comparison, const std::string& dataset, const std::string& loss) {
-  std::map<std::int64_t, std::vector<double>> values;
-  for (const ComparedRun& run : comparison.runs)
-    if (run.dataset == dataset && run.loss == loss)
-      for (const EpochRecord& record : run.history)
-        if (!std::isnan(record.val_dice)) values[record.step].push_back(record.val_dice);
-  Line line{"", {}, "thin"};
-  for (const auto& [step, dice] : values)
-    line.points.emplace_back(static_cast<double>(step), losses::summarise(dice).mean);
-  return line;
+using Points = std::vector<std::pair<double, double>>;
+
+// The Dice at a step that is not before the first point, linear between the points; NaN behind the last one.
+double dice_at(const Points& points, double step) {
+  const auto next = std::find_if(points.begin(), points.end(), [&](const auto& point) { return point.first >= step; });
+  if (next == points.end()) return std::nan("");
+  if (next->first == step) return next->second;
+  const auto& [x, y] = *(next - 1);
+  return y + (next->second - y) * (step - x) / (next->first - x);
 }
 
-using Points = std::vector<std::pair<double, double>>;
+// The mean over the trainings. Those of folds are validated at steps of their own, between which they are interpolated:
+// else every point would be the mean of some folds alone.
+Line curve_of(const Comparison& comparison, const std::string& dataset, const std::string& loss) {
+  std::vector<Points> trainings;
+  std::set<double> steps;
+  double begin = 0;
+  for (const ComparedRun& run : comparison.runs) {
+    if (run.dataset != dataset || run.loss != loss) continue;
+    Points points;
+    for (const EpochRecord& record : run.history)
+      if (!std::isnan(record.val_dice)) points.emplace_back(static_cast<double>(record.step), record.val_dice);
+    if (points.empty()) continue;
+    begin = std::max(begin, points.front().first);
+    for (const auto& point : points) steps.insert(point.first);
+    trainings.push_back(points);
+  }
+  Line line{"", {}, "thin"};
+  for (const double step : steps) {
+    if (step < begin) continue;
+    std::vector<double> dice;
+    for (const Points& points : trainings) dice.push_back(dice_at(points, step));
+    line.points.emplace_back(step, losses::summarise(dice).mean);
+  }
+  return line;
+}
 
 // The scale of the values: those of the second half of the training, without the losses that are far below the others.
 Axis scale_of(const std::vector<Line>& lines, double from, double to) {
