@@ -84,14 +84,14 @@ CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores
 // Divides the cases by one of their properties into three groups of about equal size.
 template <class Property>
 Question thirds(const std::string& name, const std::vector<Scores>& scores, std::vector<Known> cases,
-                Property&& property, const std::string& unit, double scale, int digits) {
+                Property&& property, const std::string& unit, double scale) {
   cases.erase(std::remove_if(cases.begin(), cases.end(), [&](const Known& one) { return std::isnan(property(one)); }),
               cases.end());
   std::vector<double> values;
   for (const Known& one : cases) values.push_back(property(one));
   std::sort(values.begin(), values.end());
   const double low = quantile(values, 1.0 / 3), high = quantile(values, 2.0 / 3);
-  const auto number = [&](double value) { return fixed(value * scale, digits) + unit; };
+  const auto number = [&](double value) { return significant(value * scale, 3) + unit; };
   std::vector<Known> parts[3];
   for (const Known& one : cases) parts[property(one) < low ? 0 : property(one) < high ? 1 : 2].push_back(one);
   Question question{name, {}};
@@ -116,13 +116,13 @@ std::vector<Question> ask(const Comparison& comparison, const std::vector<Scores
         score_group(scores[d].dataset, scores, those([d](const Known& one) { return one.dataset == d; })));
   if (cases.size() >= 9) {
     questions.push_back(thirds(
-        "share of foreground", scores, cases, [](const Known& one) { return one.foreground; }, " %", 100, 1));
+        "share of foreground", scores, cases, [](const Known& one) { return one.foreground; }, " %", 100));
     const std::string unit = comparison.datasets.front().unit;
     const bool same_unit = std::all_of(comparison.datasets.begin(), comparison.datasets.end(),
                                        [&](const ComparedDataset& dataset) { return dataset.unit == unit; });
     if (same_unit)
       questions.push_back(thirds(
-          "diameter of objects", scores, cases, [](const Known& one) { return one.object_size; }, " " + unit, 1, 1));
+          "diameter of objects", scores, cases, [](const Known& one) { return one.object_size; }, " " + unit, 1));
   }
   std::set<std::size_t> counts;
   for (const Known& one : cases) counts.insert(one.classes);

@@ -181,3 +181,16 @@ TEST_CASE("with folds the words count the seeds of each fold, not the trainings"
   CHECK_MESSAGE(contains(words, "Between its 3 seeds"), words);
   CHECK(trainings_words(analyse(comparison).front()) == "3 seeds in each of 5 folds");
 }
+
+TEST_CASE("groups of tiny objects have limits that are no zeros") {
+  Comparison comparison = graded(0.2);
+  for (std::size_t i = 0; i < comparison.datasets[0].cases.size(); ++i) {
+    comparison.datasets[0].cases[i].foreground = 1e-5 * static_cast<double>(1 + i);
+    comparison.datasets[0].cases[i].object_size = 0.001 * static_cast<double>(1 + i);
+  }
+  const Answers answers = findings_of(comparison).answers;
+  REQUIRE(answers.questions.size() == 3);
+  CHECK(answers.questions[1].groups[0].name == "below 0.00733 %");
+  CHECK(answers.questions[1].groups[1].name == "0.00733 % to 0.0137 %");
+  CHECK(answers.questions[2].groups[0].name == "below 0.00733 mm");
+}
