@@ -69,14 +69,18 @@ Svg means_plot(const Analysis& analysis, double width = kPictureWidth) {
   return row_plot(plot, width);
 }
 
+std::string means_caption(const Analysis& analysis) {
+  return (shows_intervals(analysis) ? "Mean Dice with 95 % intervals, " : "Mean Dice, ") + analysis.name +
+         (analysis.losses.size() > 1 ? "; the dashed line is " + analysis.baseline : "") +
+         (analysis.losses.back().mean < analysis.losses.front().mean - kShown
+              ? "; losses at the left edge are below the scale"
+              : "");
+}
+
 // The first screen: the answer beside the ranking.
 std::string answer_part(const Comparison& comparison, const std::vector<Analysis>& analyses, Gallery& gallery) {
   const Analysis& all = analyses.back();
-  const std::string caption =
-      (shows_intervals(all) ? "Mean Dice with 95 % intervals, " : "Mean Dice, ") + all.name +
-      (all.losses.size() > 1 ? "; the dashed line is " + all.baseline : "") +
-      (all.losses.back().mean < all.losses.front().mean - kShown ? "; losses at the left edge are below the scale"
-                                                                 : "");
+  const std::string caption = means_caption(all);
   const std::string phone = gallery.add("ranking", means_plot(all), caption);
   return "<div class=\"answer\">\n" + to_html(card_of(comparison, analyses)) + "<div>\n" +
          by_width(figure(means_plot(all, kWideWidth).str(), caption), phone) + legend(all) + "</div>\n</div>\n";
@@ -85,7 +89,7 @@ std::string answer_part(const Comparison& comparison, const std::vector<Analysis
 std::string order_section(const std::vector<Analysis>& analyses, Gallery& gallery) {
   std::string pictures;
   for (std::size_t i = 0; i + 1 < analyses.size(); ++i)
-    pictures += gallery.add("means_" + analyses[i].name, means_plot(analyses[i]), "Mean Dice, " + analyses[i].name);
+    pictures += gallery.add("means_" + analyses[i].name, means_plot(analyses[i]), means_caption(analyses[i]));
   for (const Analysis& analysis : analyses) {
     if (!analysis.why_open.empty() || analysis.losses.size() < 2) continue;
     const bool tested = std::all_of(analysis.losses.begin(), analysis.losses.end(),
@@ -196,13 +200,15 @@ std::string costs_section(const Analysis& analysis, Gallery& gallery) {
 std::string power_section(const Comparison& comparison, const std::vector<Analysis>& analyses, Gallery& gallery) {
   std::string pictures;
   const std::vector<Scores> scores = scores_of(comparison);
-  for (std::size_t d = 0; d < scores.size(); ++d)
-    if (const std::optional<Spread> spread = measured_spread(scores[d]))
-      pictures += gallery.add(
-          "power_" + scores[d].dataset,
-          power_plot(scores[d].dataset, *spread, analyses[d].units, analyses[d].seeds, std::ssize(scores[d].losses)),
-          text(scores[d].dataset, "; the dot is this comparison, ", analyses[d].units, " units and ", analyses[d].seeds,
-               " seeds"));
+  for (std::size_t d = 0; d < scores.size(); ++d) {
+    const std::optional<Spread> spread = measured_spread(scores[d]);
+    if (!spread) continue;
+    const std::int64_t units = analyses[d].units, seeds = analyses[d].seeds, losses = std::ssize(scores[d].losses);
+    const bool dot = std::isfinite(detectable_difference(*spread, units, seeds, losses));
+    pictures += gallery.add("power_" + scores[d].dataset, power_plot(scores[d].dataset, *spread, units, seeds, losses),
+                            text(scores[d].dataset, dot ? "; the dot is this comparison, " : "; this comparison, ",
+                                 units, " units and ", seeds, " seeds", dot ? "" : ", is too small to find any"));
+  }
   if (pictures.empty()) return "";
   return section("What a larger comparison could find",
                  paragraph(text("The difference of two losses that is found in four of five comparisons of ",

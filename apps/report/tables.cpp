@@ -74,7 +74,7 @@ std::string ranking_table(const Analysis& analysis, bool why) {
 // Returns the table of the statistics for which the ranking has no room.
 std::string spread_table(const Analysis& analysis) {
   HtmlTable table(analysis.name + ": spread over the cases, other rankings, sizes of effects" +
-                      (analysis.several ? ", with the cases of all datasets together" : ""),
+                      (analysis.several ? ", over all datasets together" : ""),
                   {"loss", "median (quartiles)", "5th percentile", "cases below 0.1", "mean rank", "rank by it",
                    "losses beaten", "rank by them", "rank-biserial", "Hodges-Lehmann", "alarms"});
   for (const LossStatistics& loss : analysis.losses) {

@@ -328,3 +328,29 @@ TEST_CASE("the curve of folds that are validated at different steps does not jum
   }
   CHECK(curves == 1);
 }
+
+TEST_CASE("captions say what is below the scale, and name a dot only where there is one") {
+  std::vector<ComparedRun> runs;
+  for (const char* dataset : {"d", "e"})
+    for (const std::uint64_t seed : {1, 2}) {
+      std::vector<double> high, low;
+      for (int i = 0; i < (*dataset == 'd' ? 12 : 8); ++i) {
+        high.push_back(0.8 + 0.01 * i + 0.001 * static_cast<double>(seed));
+        low.push_back(*dataset == 'd' ? 0.1 + 0.02 * i : high.back() - 0.01 * (i % 3));
+      }
+      runs.push_back(tested_run(dataset, "ce", seed, high));
+      runs.push_back(tested_run(dataset, "dice", seed, low));
+    }
+  const Folder folder;
+  const Comparison comparison = made_up(runs);
+  const Findings findings = findings_of(comparison);
+  const std::string html =
+      bytes_of(write_report(comparison, findings.analyses, findings.answers, folder.file(""), true));
+  const std::string edge = "; losses at the left edge are below the scale";
+  for (const std::string& caption :
+       {"Mean Dice with 95 % intervals, d; the dashed line is ce" + edge + "<",
+        std::string("Mean Dice with 95 % intervals, e; the dashed line is ce<"),
+        std::string(">d; the dot is this comparison, 12 units and 2 seeds<"),
+        std::string(">e; this comparison, 8 units and 2 seeds, is too small to find any<")})
+    CHECK_MESSAGE(contains(html, caption), caption);
+}
