@@ -110,10 +110,11 @@ void class_zero(const Course& course, std::vector<Finding>& findings) {
   if (course.validated.empty() || !(course.validated[course.best].val_dice > 0)) return;
   const std::vector<std::string>& names = course.run.class_names;
   for (std::size_t c = 0; c < names.size(); ++c) {
-    double best = -1;
-    for (const EpochRecord& epoch : course.validated)
-      if (c < epoch.val_classes.size()) best = std::max(best, epoch.val_classes[c]);
-    if (best != 0) continue;
+    // NaN in one epoch: no validation case has the class. The 0 of others are of voxels that were falsely found.
+    const bool zero = std::ranges::all_of(course.validated, [c](const EpochRecord& epoch) {
+      return c < epoch.val_classes.size() && epoch.val_classes[c] == 0;
+    });
+    if (!zero) continue;
     findings.push_back(
         {"class_zero", true, text("the validation Dice of class ", c + 1, " (\"", names[c], "\") is 0 in every epoch."),
          text("class ", c + 1, " (", names[c], ")"), "the model has not learned this class, while it finds others.",
@@ -190,7 +191,7 @@ void still_rising(const Course& course, std::vector<Finding>& findings) {
 
 void first_is_best(const Course& course, std::vector<Finding>& findings) {
   const std::vector<EpochRecord>& all = course.validated;
-  if (all.size() < kFewEpochs || course.best != 0 || !(all.front().val_dice > 0)) return;
+  if (all.size() < kFewEpochs || course.best != 0 || all.front().val_dice - all.back().val_dice < kLost) return;
   findings.push_back({"first_is_best", true,
                       text("the first epoch is the best one: Dice ", fixed(all.front().val_dice, 3), ", at the end ",
                            fixed(all.back().val_dice, 3), "."),

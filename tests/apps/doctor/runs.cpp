@@ -103,6 +103,10 @@ TEST_CASE("a course of loss and Dice that went wrong is named") {
               {"still rises at the end", "--steps"});
   check_found(runs.with_course(falling, {0.5, 0.4, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3}), "first_is_best",
               {"the first epoch is the best one: Dice 0.500"});
+  std::vector<double> at_once(10, 0.8997);  // a model that was good from the start
+  at_once[0] = 0.9;
+  CHECK(of_check(runs.with_course(falling, at_once), "first_is_best").empty());
+  CHECK(of_check(runs.with_course(falling, std::vector<double>(10, 0.9)), "first_is_best").empty());
   check_found(runs.with_course(falling, good, 1e-5), "never_warm", {"at most 1e-05 of 0.004"});
   const std::string apart = runs.with_course(falling, good);
   change_manifest(apart, [](Json& json) { json["results"]["test"]["dice_mean"] = 0.31; });
@@ -114,6 +118,9 @@ TEST_CASE("a course of loss and Dice that went wrong is named") {
     epochs.push_back({i, 20 * i, 1.0 / static_cast<double>(i), 2e-3, 0.4, {0.8, 0}});
   write_text(absent + "/metrics.csv", to_csv(epochs, {"background", "liver", "spleen, \"right\""}));
   check_found(absent, "class_zero", {"class 2 (\"spleen, \"right\"\") is 0 in every epoch"});
+  epochs[1].val_classes[1] = std::nan("");  // no validation case has it
+  write_text(absent + "/metrics.csv", to_csv(epochs, {"background", "liver", "spleen, \"right\""}));
+  CHECK(of_check(absent, "class_zero").empty());
 }
 
 TEST_CASE("a run that did not come to its end says why, and how to go on") {
