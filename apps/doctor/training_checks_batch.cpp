@@ -81,7 +81,9 @@ void check_intensities(Trial& trial, std::vector<Finding>& findings) {
     beyond += largest > kFarOut ? 1 : 0;
     if (largest > most) most = largest, farthest = &patch;
   }
-  if (most > kFarOut)
+  using Kind = nn::Normalisation::Kind;
+  const Kind kind = trial.plan.model.normalisation.kind;
+  if (most > kFarOut && kind != Kind::none && kind != Kind::rgb)  // the others give standard deviations
     findings.push_back({"batch_intensities", most > kAbsurd,
                         text("after the normalisation, ", beyond, " of ", first_patches(trial), " have values beyond ",
                              kFarOut, " standard deviations, at most ", significant(most), "."),

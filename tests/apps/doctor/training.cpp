@@ -101,6 +101,8 @@ TEST_CASE("images that are constant or have a spike are named") {
   auto spike = with_cases([](data::Case& one, std::size_t) { one.image.data<float>()[40] = 3e4f; });
   spike.image_dtype = DType::f32;
   check_finds("batch_intensities", spike, plain, {"values beyond 20 standard deviations", "case \""});
+  plain.normalise = "none";  // raw values are no standard deviations
+  CHECK(found_by("batch_intensities", spike, plain).empty());
 }
 
 TEST_CASE("a loss of the wrong sign, an unusual size, terms apart or zero weights is named") {
