@@ -268,16 +268,15 @@ void require_meaning(const ModelSpec& spec, const SpecReader& reader) {
 
 // ---- building
 
+// The network has the weights as f32, so a number that f32 does not hold becomes infinite.
 void require_finite(const NamedTensor& entry) {
   if (!is_float(entry.tensor.dtype())) return;
-  const Tensor values = entry.tensor.dtype() == DType::bf16 ? entry.tensor.to(DType::f32) : entry.tensor;
-  dispatch_float(values.dtype(), "load_model", [&]<class T>(T) {
-    const T* at = values.data<T>();
-    const T* wrong = std::find_if_not(at, at + values.numel(), [](T value) { return std::isfinite(value); });
-    if (wrong != at + values.numel())
-      throw Error(ErrorKind::model, text('"', entry.name, "\" is ", *wrong, " at element ", wrong - at),
-                  "the training went wrong after its last good checkpoint: use an earlier one");
-  });
+  const Tensor values = entry.tensor.to(DType::f32);
+  const float* at = values.data<float>();
+  const float* wrong = std::find_if_not(at, at + values.numel(), [](float value) { return std::isfinite(value); });
+  if (wrong != at + values.numel())
+    throw Error(ErrorKind::model, text('"', entry.name, "\" is ", *wrong, " at element ", wrong - at),
+                "the training went wrong after its last good checkpoint: use an earlier one");
 }
 
 Model build(const TensorFile& file, const std::string& name, Device device) try {

@@ -275,6 +275,9 @@ TEST_CASE("weights that are not finite, and files without a model, are refused")
     CHECK(contains(refusal(file), "\"decoder.0.norm2.bias\" is "));
     CHECK(contains(refusal(file), " at element 3"));
   }
+  TensorFile large = edited("unet", "unet");  // f64 holds it, f32 does not
+  large.tensors.front().tensor = full(large.tensors.front().tensor.shape(), 1e39, DType::f64);
+  CHECK(contains(refusal(large), "\"encoder.0.conv1.weight\" is inf at element 0"));
   CHECK(contains(refusal(TensorFile{{}, {{"config", "{}"}}}), "no `model` in its metadata"));
   CHECK(contains(refusal(TensorFile{{}, {{"model", "7"}}}), "is no object"));
 }
