@@ -316,7 +316,7 @@ class Translator {
 
   // Compares what was found with the network of this configuration.
   void fit() try {
-    require_weights(result_.net, list());
+    require_weights(result_.net, list(), true);  // others that are absent are named
     UNetConfig config = result_.net;
     config.init = Init::unset;
     for (const NamedTensor& place : UNet(config, Random(0)).state()) {

@@ -286,7 +286,7 @@ Model build(const TensorFile& file, const std::string& name, Device device) try 
                 "give the file of a trained model; weights alone do not say which network they belong to");
   Model model{parse_spec(described->second), nullptr, name};
   const std::vector<NamedTensor> tensors = network_tensors(file);
-  require_weights(model.spec.net, tensors);
+  require_weights(model.spec.net, tensors, false);
   for (const NamedTensor& entry : tensors) require_finite(entry);
   UNetConfig config = model.spec.net;
   config.init = Init::unset;
@@ -302,15 +302,24 @@ Model build(const TensorFile& file, const std::string& name, Device device) try 
 
 }  // namespace
 
-void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors) {
+void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors, bool encoder_only) {
   std::int64_t there = 0, needed = 0, before = net.in_channels;
-  for (const NamedTensor& entry : tensors) there += entry.tensor.numel();
+  for (const NamedTensor& entry : tensors)
+    if (is_float(entry.tensor.dtype())) there += entry.tensor.numel();
+  const auto taps = [&](const std::vector<Extents>& windows, int level, std::int64_t usual) {
+    std::int64_t product = 1;
+    for (int axis = 0; axis < net.dims; ++axis) product *= windows.empty() ? usual : nth(windows, level)[axis];
+    return product;
+  };
   for (int level = 0; level < net.depth; ++level) {
     const std::int64_t channels = width(net, level);
-    std::int64_t taps = 1;
-    for (int axis = 0; axis < net.dims; ++axis) taps *= net.kernels.empty() ? 3 : nth(net.kernels, level)[axis];
-    needed += (before + channels) * channels * taps;
+    needed += (before + channels) * channels * taps(net.kernels, level, 3);
     before = channels;
+    if (encoder_only) continue;
+    if (level == 0 || (net.deep_supervision && level + 1 < net.depth)) needed += channels * net.classes;  // the head
+    if (level + 1 == net.depth) break;
+    needed += 3 * channels * channels * taps(net.kernels, level, 3) +
+              width(net, level + 1) * channels * (net.transposed ? taps(net.strides, level, 2) : 1);
   }
   if (needed > there)
     throw Error(ErrorKind::model, text("a network of this configuration (base ", net.base, ", depth ", net.depth,

@@ -81,8 +81,9 @@ Model parse_model(std::span<const std::byte> bytes, const std::string& name, Dev
 // Writes a file for load_model().
 void save_model(const std::string& path, const Model& model);
 
-// Error(model) if the tensors have fewer elements than the encoder of the network, before memory is allocated for it.
-void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors);
+// Error(model) if the tensors have fewer weights than the convolutions of the network, before memory is allocated for
+// it. With `encoder_only` other layers may be absent.
+void require_weights(const UNetConfig& net, const std::vector<NamedTensor>& tensors, bool encoder_only);
 
 // The tensors that belong to the network itself: all but optim.* and ema.*.
 std::vector<NamedTensor> network_tensors(const TensorFile& file);

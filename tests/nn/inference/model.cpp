@@ -265,6 +265,21 @@ TEST_CASE("a network that is larger than the file is refused before memory is ta
   CHECK(contains(refusal("\"base\":4,\"max_channels\":320", "\"base\":65536,\"max_channels\":65536"), "more than"));
   CHECK(backend_of(Device::cpu).pool().statistics().peak < before + (std::size_t{1} << 20));
   CHECK(contains(refusal("\"base\":4", "\"base\":2"), "load_state: \"encoder.0.conv1.weight\" is"));
+  // Most of this network is its step up; bytes are no weights.
+  ModelSpec steep = small_spec();
+  steep.net = {.dims = 3,
+               .in_channels = 2,
+               .classes = 3,
+               .widths = {16, 16},
+               .depth = 2,
+               .strides = {{6, 6, 6}},
+               .kernels = {{1, 1, 1}, {1, 1, 1}}};
+  steep.window = {6, 6, 6};
+  steep.training = {};
+  for (const auto& [count, type] : {std::pair{2000, DType::f32}, std::pair{200000, DType::u8}}) {
+    const TensorFile file{{{"x", zeros({count}, type)}}, {{"model", nn::to_text(steep)}}};
+    CHECK(contains(refusal(file), text("weights, the file ", type == DType::u8 ? 0 : count)));
+  }
 }
 
 TEST_CASE("weights that are not finite, and files without a model, are refused") {
