@@ -84,8 +84,6 @@ LiveRecorder::LiveRecorder(Observer& next, const std::string& directory, const P
       folder_(directory + "/live"),
       ignore_(ignore_label),
       colours_(class_colours(plan.model, plan.config.data)) {
-  std::error_code ignored;
-  fs::remove_all(folder_, ignored);  // of a process that was interrupted
   state_ = {{"steps", plan.steps},
             {"epochs", plan.epoch_of(plan.steps)},
             {"messages", Json::array()},

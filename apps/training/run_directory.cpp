@@ -79,7 +79,6 @@ void RunDirectory::remove_files() const {
   std::error_code ignored;
   for (const char* name : kFiles) fs::remove(file(name), ignored);
   remove_temporaries();
-  fs::remove_all(file("live"), ignored);
 }
 
 std::string RunDirectory::file_of_others(bool had_log) const {
@@ -106,6 +105,7 @@ bool RunDirectory::is_finished() const {
 void RunDirectory::remove_temporaries() const {
   std::error_code ignored;
   for (const char* name : kFiles) fs::remove(file(text(name, ".tmp")), ignored);
+  fs::remove_all(file("live"), ignored);  // it would be taken for what this process does
 }
 
 bool RunDirectory::exists(const std::string& path) { return fs::exists(path + "/log.jsonl"); }

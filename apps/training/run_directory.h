@@ -26,8 +26,8 @@ class RunDirectory {
   // that a training would replace, Error(io) if it cannot be made.
   // What a run without a checkpoint has left there is removed, because it cannot be resumed.
   static RunDirectory create(const std::string& path);
-  // Opens the directory of a run, and removes what a killed process has half written. Throws Error(io) if there is no
-  // run in it, Error(usage) if another process is writing there.
+  // Opens the directory of a run, and removes what a killed process has half written, and the live page of the process
+  // before. Throws Error(io) if there is no run in it, Error(usage) if another process is writing there.
   static RunDirectory reopen(const std::string& path);
   // True if `path` is a directory with a run.
   static bool exists(const std::string& path);

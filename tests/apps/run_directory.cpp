@@ -120,6 +120,17 @@ TEST_CASE("a run in which nothing was written, or that was discarded, leaves no 
   CHECK(test::bytes_of(folder.file("other/notes.txt")) == "mine");
 }
 
+TEST_CASE("a run that goes on shows no live page of the process before") {
+  const test::Folder folder;
+  const std::string path = folder.file("run");
+  RunDirectory::create(path).log({{"event", "start"}});
+  std::filesystem::create_directories(path + "/live");
+  test::write_bytes(path + "/live/state.json", "{}");
+  RunDirectory::reopen(path);
+  CHECK(!std::filesystem::exists(path + "/live"));
+  CHECK(RunDirectory::exists(path));
+}
+
 TEST_CASE("a pipe in place of a file of a run is refused at once") {
   const test::Folder folder;
   const std::string path = folder.file("run"), pipe = path + "/log.jsonl";
