@@ -76,7 +76,7 @@ void read_live_file(LiveRun& run, const std::string& folder) {
     const auto known = [&](const char* name, double otherwise, double most) {
       return live.contains(name) ? real_number(live, name, 0, most) : otherwise;
     };
-    run.seconds = known("seconds", 0, kMostSeconds);
+    run.seconds += known("seconds", 0, kMostSeconds);  // the manifest has those of the processes before
     run.memory = known("memory", 0, kMostMemory);
     run.silent = std::max(0.0, now() - known("time", now(), HUGE_VAL));
   }

@@ -131,7 +131,10 @@ TEST_CASE("a run that goes on: what its process last wrote, and how long ago") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 6, {32, 32}), path = folder.file("run");
   REQUIRE(program(small_training(data, path)).code == 0);
-  replace_in(path + "/run.json", "\"exit_reason\": \"finished\"", "\"exit_reason\": \"running\"");
+  Json manifest = Json::parse(bytes_of(path + "/run.json"));
+  manifest["exit_reason"] = "running";
+  manifest["seconds"] = 3600;  // of the processes before
+  std::ofstream(path + "/run.json") << manifest.dump();
   std::filesystem::create_directories(path + "/live");
   std::ofstream(path + "/live/state.json")
       << R"({"steps":1000,"step":500,"rate":10,"lr":0.5,"seconds":7,"memory":1048576,"time":1,"loss":[[450,0.5]]})";
@@ -140,6 +143,7 @@ TEST_CASE("a run that goes on: what its process last wrote, and how long ago") {
   CHECK(run.step == 500);
   CHECK(run.eta() == 50);
   CHECK(run.lr == 0.5);
+  CHECK(run.seconds == 3607);
   CHECK(run.losses.size() == run.history.size() + 1);  // the epochs before the first step of this process
   CHECK(run.silent > 1000);
   const std::string html = html_of(page_of(run));
