@@ -155,15 +155,19 @@ void LiveRecorder::choose() {
 }
 
 void LiveRecorder::write_pictures(std::int64_t step) {
-  Json cases = Json::array();
+  std::vector<const Shown*> cases;
   for (const std::string& id : shown_) {
     const auto one = std::find_if(seen_.begin(), seen_.end(), [&](const Shown& other) { return other.id == id; });
-    if (one == seen_.end()) return;  // this validation did not look at it
-    for (std::size_t i = 0; i < kPictureNames.size(); ++i)
-      replace_file(folder_ + "/" + live_picture(cases.size(), i), to_png(one->pictures[i]));
-    cases.push_back(one->caption);
+    if (one == seen_.end()) return;  // this validation did not draw it, so all files stay as their captions say
+    cases.push_back(&*one);
   }
-  state_["pictures"] = {{"step", step}, {"cases", cases}};
+  Json captions = Json::array();
+  for (std::size_t shown = 0; shown < cases.size(); ++shown) {
+    for (std::size_t i = 0; i < kPictureNames.size(); ++i)
+      replace_file(folder_ + "/" + live_picture(shown, i), to_png(cases[shown]->pictures[i]));
+    captions.push_back(cases[shown]->caption);
+  }
+  state_["pictures"] = {{"step", step}, {"cases", captions}};
   drawn_ = Clock::now();
 }
 

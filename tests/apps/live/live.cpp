@@ -1,6 +1,8 @@
 // The live page: what a training leaves for it, what is read from the files, and the page itself. The server has tests
 // of its own (server.cpp).
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "apps/live/page.h"
 #include "apps/live/recorder.h"
@@ -176,6 +178,36 @@ TEST_CASE("where nothing can be written the training goes on with one warning") 
   CHECK(told.steps == 1);
   CHECK(told.epochs == 2);
   CHECK(told.warnings == 1);
+}
+
+TEST_CASE("all pictures are drawn anew, with their captions, or none") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 6, {32, 32}));
+  TrainConfig config;
+  config.base = 4;
+  config.depth = 2;
+  const Plan plan = make_plan(dataset, config);
+  Observer nobody;
+  LiveRecorder recorder(nobody, folder.file("run"), plan, 255);
+  const auto see = [&](std::int64_t index, bool right) {
+    const data::Case one = dataset.read(index);
+    const Tensor labels = right ? one.label : zeros(one.label.shape(), DType::u8);
+    recorder.on_case(one, labels, compare_labels(one.id, labels, one.label, {}), plan);
+  };
+  const auto end_epoch = [&](std::int64_t epoch) { recorder.on_epoch({epoch, epoch, 1.0, 0.1, 0.5, {0.5}}, plan); };
+  see(0, false);
+  see(1, true);
+  end_epoch(1);
+  const std::string file = folder.file("run/live/" + live_picture(0, 2)), first = bytes_of(file);
+  REQUIRE(first.starts_with("\x89PNG"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(2100));  // the pause between pictures ends after the other case
+  see(0, true);
+  end_epoch(2);
+  CHECK(bytes_of(file) == first);
+  see(0, true);
+  see(1, true);
+  end_epoch(3);
+  CHECK(bytes_of(file) != first);
 }
 
 TEST_CASE(
