@@ -158,9 +158,11 @@ std::string curves_part(const LiveRun& run) {
 std::string pictures_part(const LiveRun& run) {
   if (run.pictures.empty())
     return run.ended() ? "" : section("Predictions", paragraph("The first pictures come with the first validation."));
-  std::string body = "<p>The worst, the median and the best case of the first validation, as they are after step " +
-                     text(run.pictured) + ". ";
-  body += "Mistakes: " + legend_of_mistakes() + "</p>\n";
+  std::string body =
+      run.pictures_of_report
+          ? paragraph("The cases of the report, which were chosen and drawn after the training.")
+          : text("<p>The worst, the median and the best case of the first validation, as they are after step ",
+                 run.pictured, ". Mistakes: ", legend_of_mistakes(), "</p>\n");
   for (std::size_t i = 0; i < run.pictures.size(); ++i) {
     body += "<h3>" + escaped(run.pictures[i].caption) + "</h3>\n<div class=\"pictures case\">\n";
     for (std::size_t k = 0; k < run.pictures[i].files.size(); ++k) {

@@ -101,6 +101,7 @@ void take_report_pictures(LiveRun& run, const std::string& folder) {
     if (!shown.files.empty() && run.pictures.size() < kMostShownCases) run.pictures.push_back(std::move(shown));
   }
   run.pictured = run.step;
+  run.pictures_of_report = true;
 }
 
 void take_manifest(LiveRun& run, const Json& manifest) {

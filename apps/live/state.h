@@ -37,7 +37,8 @@ struct LiveRun {
   std::vector<EpochRecord> history;
   std::vector<std::string> classes, colours;  // [0] is the background; colours as "#rrggbb"
   std::vector<ShownPictures> pictures;
-  std::int64_t pictured = 0;  // the step of the pictures
+  std::int64_t pictured = 0;        // the step of the pictures
+  bool pictures_of_report = false;  // they were drawn after the training, by its best weights
   std::vector<std::string> messages, warnings;
 
   bool ended() const { return state != "running" && state != "waiting"; }

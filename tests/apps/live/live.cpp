@@ -88,11 +88,15 @@ TEST_CASE("a training that is watched has the same bits, and its page is there a
   CHECK(json.at("history").size() == 3);
   CHECK(json.at("classes").size() == run.classes.size());
   CHECK(json.at("network").get<std::string>().starts_with("2-D U-Net, base 4, depth 2, "));
-  for (const std::string& html : {html_of_run(watched), html_of_run(plain)}) {
+  const std::string of_plain = html_of_run(plain);
+  for (const std::string& html : {html_of_run(watched), of_plain}) {
     check_live_page(html);
     for (const char* words : {"44 of 44", "Test Dice", "validation Dice", "training loss", "finished", "dice_ce"})
       CHECK_MESSAGE(contains(html, words), words);
     for (std::size_t label = 1; label < run.classes.size(); ++label) CHECK(contains(html, run.classes[label]));
+    CHECK(contains(html, "of the first validation, as they are after step ") == (html != of_plain));
+    CHECK(contains(html, "The cases of the report, which were chosen and drawn after the training.") ==
+          (html == of_plain));
   }
 }
 
