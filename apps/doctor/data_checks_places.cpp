@@ -6,6 +6,7 @@
 
 #include "apps/doctor/data_checks_detail.h"
 #include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -16,7 +17,7 @@ constexpr double kClearInAll = 6;      // the same times the root of the number 
 constexpr double kGain = 0.4;          // above the score in place
 constexpr double kGainSure = 5;        // the gain over its standard error
 constexpr double kGainShare = 0.9;     // of the cases
-constexpr std::int64_t kShortest = 2;  // voxels; outlines drawn by hand are no better than that
+constexpr std::int64_t kShortest = 2;  // strides; outlines drawn by hand are no better than that
 constexpr std::size_t kFewestCases = 3, kFewestPairs = 10;
 constexpr double kFits = 1;       // from here on the masks fit their images
 constexpr double kOwnWorse = -4;  // so far below the others: one of them is the right one
@@ -52,7 +53,8 @@ std::optional<Displacement> displacement_of(const Facts& facts) {
   const double cases = static_cast<double>(facts.borders.size());
   for (std::size_t m = 0; m < facts.moves.size(); ++m) {
     const Move& move = facts.moves[m];
-    const auto longest = std::max({std::abs(move.shift[0]), std::abs(move.shift[1]), std::abs(move.shift[2])});
+    std::int64_t longest = 0;
+    for (std::size_t k = 0; k < 3; ++k) longest = std::max(longest, std::abs(move.shift[k]) / facts.stride[k]);
     Mean there, gain, own;
     double most = -std::numeric_limits<double>::infinity();
     std::int64_t example = 0;
@@ -87,12 +89,13 @@ DataFindings check_displaced_masks(const Facts& facts) {
   const auto found = displacement_of(facts);
   if (!found) return {};
   const std::string words = words_of(*found->move, facts.info.dims);
+  const std::int64_t stride = *std::max_element(facts.stride.begin(), facts.stride.end());
   Finding finding = finding_of(
       true,
       text("in ", significant(100 * found->share, 3), " % of ", facts.borders.size(),
            " cases the borders of the masks follow the edges of the images better when the masks are ", words,
-           found->move->is_shift() ? ", give or take a voxel" : "", " (they stand out by ", fixed(found->there, 1),
-           " standard deviations there, by ", fixed(found->own, 1), " in place)."),
+           found->move->is_shift() ? ", give or take " + count_text(stride, "voxel") : "", " (they stand out by ",
+           fixed(found->there, 1), " standard deviations there, by ", fixed(found->own, 1), " in place)."),
       "most clearly in " + facts.name_of(found->example),
       "the network learns to predict beside the object, or cannot learn borders at all.",
       found->move->is_shift()

@@ -280,6 +280,7 @@ Facts gather_facts(const DataQuestion& question, const std::function<void(double
   }
   if (facts.info.labelled) judge.finish(facts);
   facts.moves = borders.moves();
+  facts.stride = borders.stride();
   facts.borders = borders.scores();
   return facts;
 }

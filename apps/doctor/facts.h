@@ -47,8 +47,9 @@ struct Facts {
   std::string loss;              // may be empty
   std::vector<CaseFacts> cases;  // those that could be read
   std::vector<Move> moves;
-  std::vector<BorderScores> borders;  // of at most 48 cases, evenly spread
-  std::vector<Finding> refusals;      // what the reader said
+  std::array<std::int64_t, 3> stride{1, 1, 1};  // of the shifts among them, in voxels
+  std::vector<BorderScores> borders;            // of at most 48 cases, evenly spread
+  std::vector<Finding> refusals;                // what the reader said
   // Whether all labels are classes. If not, this says why, and nothing that follows from labels is known.
   bool labels = false;
   std::string label_problem, label_remedy;

@@ -36,14 +36,10 @@ struct Grid {
 };
 
 template <class Value>
-Grid<float> channel_of(const Value* values, const Voxel& from, std::int64_t step, std::int64_t channels,
+Grid<float> channel_of(const Value* values, const Voxel& from, const Voxel& stride, std::int64_t channels,
                        std::int64_t channel) {
   Grid<float> grid;
-  Voxel stride{};
-  for (std::size_t k = 0; k < 3; ++k) {
-    stride[k] = from[k] >= 16 * step ? step : 1;
-    grid.extents[k] = (from[k] + stride[k] - 1) / stride[k];
-  }
+  for (std::size_t k = 0; k < 3; ++k) grid.extents[k] = (from[k] + stride[k] - 1) / stride[k];
   grid.values.reserve(static_cast<std::size_t>(grid.extents[0] * grid.extents[1] * grid.extents[2]));
   for (std::int64_t z = 0; z < from[0]; z += stride[0])
     for (std::int64_t y = 0; y < from[1]; y += stride[1])
@@ -92,13 +88,13 @@ std::vector<std::array<float, 3>> gradient_of(const Grid<float>& grid) {
 }
 
 // The cases may have different extents; a move has to fit all of them.
-std::vector<Move> moves_for(const data::DatasetInfo& info, std::int64_t step) {
+std::vector<Move> moves_for(const data::DatasetInfo& info, const Voxel& stride) {
   Voxel least = voxel_extents(info.shapes.front());
   for (const Shape& shape : info.shapes)
     for (std::size_t k = 0; k < 3; ++k) least[k] = std::min(least[k], voxel_extents(shape)[k]);
   const std::int64_t farthest = info.dims == 3 ? kFarthest3 : kFarthest2;
   Voxel most{};
-  for (std::size_t k = 0; k < 3; ++k) most[k] = std::min(farthest, least[k] / step / 4);
+  for (std::size_t k = 0; k < 3; ++k) most[k] = std::min(farthest, least[k] / stride[k] / 4);
   std::vector<Move> moves;
   Move move;
   for (move.shift[0] = -most[0]; move.shift[0] <= most[0]; ++move.shift[0])
@@ -122,18 +118,25 @@ std::vector<Move> moves_for(const data::DatasetInfo& info, std::int64_t step) {
 
 }  // namespace
 
-BorderSurvey::BorderSurvey(const data::DatasetInfo& info, std::int64_t cases) : step_(1) {
-  std::int64_t largest = 0;
-  for (const Shape& shape : info.shapes) largest = std::max(largest, shape.numel());
-  const auto looked_at = [&] { return largest / (info.dims == 3 ? step_ * step_ * step_ : step_ * step_); };
-  while (looked_at() > kMostVoxels) ++step_;
-  moves_ = moves_for(info, step_);
+BorderSurvey::BorderSurvey(const data::DatasetInfo& info, std::int64_t cases) {
+  std::int64_t largest = 0, step = 1;
+  Voxel longest{};
+  for (const Shape& shape : info.shapes) {
+    largest = std::max(largest, shape.numel());
+    for (std::size_t k = 0; k < 3; ++k) longest[k] = std::max(longest[k], voxel_extents(shape)[k]);
+  }
+  const auto looked_at = [&] { return largest / (info.dims == 3 ? step * step * step : step * step); };
+  while (looked_at() > kMostVoxels) ++step;
+  for (std::size_t k = 0; k < 3; ++k) stride_[k] = longest[k] >= 16 * step ? step : 1;  // a thin axis stays whole
+  moves_ = searched_ = moves_for(info, stride_);
+  for (Move& move : moves_)
+    for (std::size_t k = 0; k < 3; ++k) move.shift[k] *= stride_[k];
   scores_.reserve(static_cast<std::size_t>(cases));
 }
 
 void BorderSurvey::add(std::int64_t index, const data::Case& one, int ignored) {
   const Voxel full = voxel_extents(one.label.shape());
-  const Grid<float> mask = channel_of(one.label.data<std::uint8_t>(), full, step_, 1, 0);
+  const Grid<float> mask = channel_of(one.label.data<std::uint8_t>(), full, stride_, 1, 0);
   const Voxel extents = mask.extents;
   Outline outline{extents, {}, one.group};
   // The normal points to where more of the neighbours have the label of the voxel.
@@ -201,7 +204,7 @@ void BorderSurvey::add(std::int64_t index, const data::Case& one, int ignored) {
   const std::int64_t channels = one.image.extent(-1);
   double own = 0;
   for (std::int64_t c = 0; c < channels; ++c) {
-    Grid<float> image = channel_of(one.image.data<float>(), full, step_, channels, c);
+    Grid<float> image = channel_of(one.image.data<float>(), full, stride_, channels, c);
     for (std::size_t axis = 0; axis < 3; ++axis) smooth(image, axis);
     const std::vector<std::array<float, 3>> gradient = gradient_of(image);
     double sum = 0;
@@ -225,7 +228,7 @@ void BorderSurvey::add(std::int64_t index, const data::Case& one, int ignored) {
     };
     parallel_for(std::ssize(moves_), 64, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const Move& move = nth(moves_, i);
+        const Move& move = nth(searched_, i);
         const double score = move.is_shift() ? fit(in_place, move.shift) : fit(placed(outline, move), move.shift);
         nth(scores.moved, i) += static_cast<float>(score);
       }

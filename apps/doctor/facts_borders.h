@@ -37,8 +37,10 @@ class BorderSurvey {
   BorderSurvey(const data::DatasetInfo& info, std::int64_t cases);
   // The label says 0 for what is no object; a label `ignored` has no border.
   void add(std::int64_t index, const data::Case& one, int ignored);
-  // The moves, with shifts in voxels of the cases.
+  // The moves, with shifts in voxels of the cases. They are multiples of stride().
   const std::vector<Move>& moves() const { return moves_; }
+  // Every so many voxels are looked at along each axis.
+  const std::array<std::int64_t, 3>& stride() const { return stride_; }
   const std::vector<BorderScores>& scores() const { return scores_; }
 
  private:
@@ -51,8 +53,8 @@ class BorderSurvey {
     std::string group;
   };
 
-  std::int64_t step_;  // every so many voxels are looked at along each axis
-  std::vector<Move> moves_;
+  std::array<std::int64_t, 3> stride_{1, 1, 1};
+  std::vector<Move> moves_, searched_;  // those that are searched have shifts in steps of the stride
   std::vector<BorderScores> scores_;
   std::vector<Outline> outlines_;
 };

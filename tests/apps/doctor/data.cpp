@@ -142,6 +142,13 @@ TEST_CASE("masks that are shifted, flipped or transposed are found, with the way
   CHECK_MESSAGE(contains(found.words(), "shifted by -3 along z, shifted by 2 along x"), found.words());
 }
 
+TEST_CASE("a shift of large images, of which a part of the voxels is looked at, is named in voxels") {
+  DatasetContents large = data::make_phantom("nuclei2d", {4, {1200, 1760}, 1});
+  move_masks(large, {.shift = {0, 0, 6}});
+  const Found found = examine(large);
+  CHECK_MESSAGE(contains(found.words(), "the masks are shifted by -6 along x, give or take 2 voxels"), found.words());
+}
+
 TEST_CASE("masks of other cases are found, and one mask for all") {
   for (const char* name : {"nuclei2d", "organs2d", "vessels2d", "lesions2d"}) {
     DatasetContents mixed = good(name, 24), repeated = copy_of(mixed);
