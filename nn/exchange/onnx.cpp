@@ -261,7 +261,7 @@ WireMessage map_of(const std::string& name, std::int64_t channels, int dims) {
 std::map<std::string, std::string> metadata_of(const Model& model, bool normalised_inside) {
   std::map<std::string, std::string> metadata;
   const JsonValue spec = parse_json(to_text(model.spec));
-  for (const char* key : {"class_names", "patch", "preparation", "normalisation"})
+  for (const char* key : {"class_names", "patch", "preparation", "normalisation", "mirror_axes", "mirror", "clean_up"})
     metadata[key] = to_text(*spec.find(key));
   for (const auto& [key, value] : *spec.find("training")->object()) metadata[key] = to_text(value);
   JsonValue::Array divisor;

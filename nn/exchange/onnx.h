@@ -7,7 +7,8 @@
 //
 // The metadata of the file (metadata_props) say how images are prepared and what the outputs mean. Each value is JSON:
 // "class_names", "patch", "divisor", "preparation" (the graph neither crops nor resamples), "normalisation",
-// "normalised_inside" (whether the graph does it), and the fields of TrainingImages, such as "least_spacing".
+// "normalised_inside" (whether the graph does it), "mirror_axes", "mirror" and "clean_up" as in ModelSpec (the graph
+// does neither), and the fields of TrainingImages, such as "least_spacing".
 #pragma once
 
 #include <string>

@@ -205,6 +205,9 @@ TEST_CASE("the metadata say how images are prepared and what the outputs mean") 
   model.spec.training.least_spacing = {0.5, 3};
   model.spec.training.spacing_unit = "mm";
   model.spec.normalisation = {nn::Normalisation::Kind::zscore_dataset, {2}, {4}};
+  model.spec.mirror_axes = {0, 1};
+  model.spec.mirror = true;
+  model.spec.clean_up.foreground = true;
   std::map<std::string, std::string> metadata = written(model).metadata;
   CHECK(metadata["class_names"] == "[\"background\",\"\xC3\xBC \\\"b\\\"\"]");
   CHECK(metadata["patch"] == "[16,16]");
@@ -213,6 +216,9 @@ TEST_CASE("the metadata say how images are prepared and what the outputs mean") 
   CHECK(metadata["spacing_unit"] == "\"mm\"");
   CHECK(metadata["normalisation"] == R"({"kind":"dataset","mean":[2.0],"deviation":[4.0],"low":[],"high":[]})");
   CHECK(metadata["normalised_inside"] == "false");
+  CHECK(metadata["mirror_axes"] == "[0,1]");
+  CHECK(metadata["mirror"] == "true");
+  CHECK(metadata["clean_up"] == R"({"foreground":true,"classes":[]})");
   const Graph inside = written(model, {.normalise = true});
   CHECK(inside.metadata.at("normalised_inside") == "true");
   CHECK(inside.nodes[0].op == "Sub");
