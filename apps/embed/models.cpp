@@ -74,10 +74,11 @@ void predict(const voxgrad_context& context, const nn::Model& model, const voxgr
 // the other threads in the loop where it is largest, and a third of both.
 std::size_t bytes_of_prediction(const nn::Model& model, const std::int64_t* extents,
                                 const voxgrad_predict_options& given) {
+  const std::int64_t rim = model.spec.preparation.crop ? 1 : 0;  // of zeros: what is cut out lies beside the image
   Shape shape;
   for (int axis = 0; axis < model.spec.net.dims; ++axis) {
     check(extents[axis] >= 1, "voxgrad_predict_bytes: an extent of ", extents[axis]);
-    shape.push_back(extents[axis]);
+    shape.push_back(extents[axis] + rim);
   }
   shape.push_back(model.spec.net.in_channels);
   const std::int64_t others = threads() - 1;
@@ -91,8 +92,11 @@ std::size_t bytes_of_prediction(const nn::Model& model, const std::int64_t* exte
     scratch = std::max(scratch, own * static_cast<std::size_t>(std::min(others, count - 1)));
   });
   const Resources::Use use(&trial);
-  static_cast<void>(nn::predict_in_place(model, full(shape, 1, DType::f32), options_of(model, given),
-                                         [](std::int64_t, const Tensor&) {}));
+  const Tensor image = full(shape, 1, DType::f32);
+  const Shape origin = Shape::filled(shape.dims(), 0);
+  for (int axis = 0; rim > 0 && axis < model.spec.net.dims; ++axis)
+    image.backend().copy_box(zeros(shape.with(axis, 1)), origin, image, origin, shape.with(axis, 1), false);
+  static_cast<void>(nn::predict_in_place(model, image, options_of(model, given), [](std::int64_t, const Tensor&) {}));
   const std::size_t bytes = trial.cpu()->pool().statistics().cached + scratch;
   return bytes + bytes / 3;
 }

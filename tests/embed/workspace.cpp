@@ -77,6 +77,21 @@ TEST_CASE("the size that is named suffices, for any number of threads, and the b
   }
 }
 
+TEST_CASE("the size that is named suffices for a model that cuts out a part of the image") {
+  const Context opener;
+  nn::Model reference = random_model(2, 4);
+  reference.spec.preparation.crop = true;
+  voxgrad_model* const model = open_model(opener, reference);
+  const Tensor image = random_uniform({2000, 64, 4}, 5, 0, 100).to(DType::f32);
+  std::fill_n(image.data<float>(), 64 * 4, 0.0f);  // nearly all of it is left
+  const nn::Prediction expected = nn::predict_probabilities(reference, image);
+  for (const int threads : {1, 2}) {
+    Workspace own(bytes_for(threads, model, {2000, 64}, 0), threads);
+    CHECK_MESSAGE(predict(own.context, model, image, 0, &expected) == 0, own.context.error());
+  }
+  voxgrad_model_free(model);
+}
+
 TEST_CASE("a workspace that is too small: a code and a text, and the context stays usable") {
   const Context opener;
   const nn::Model reference = random_model(2, 1);
