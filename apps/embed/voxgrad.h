@@ -51,9 +51,10 @@ typedef struct voxgrad_context_options {
    * voxgrad_level. Called by the thread that called the library. */
   void (*log)(void* user, int level, const char* text);
   void* log_user;
-  /* Memory of the caller: images, maps and weights take no other; small lists aside. It must stay until the context and
-   * the models that were opened with it are freed. NULL: memory of the system. A call for which it does not suffice
-   * returns VOXGRAD_MEMORY. voxgrad_predict_bytes() says how much a prediction takes. */
+  /* Memory of the caller: images, maps and weights take no other. Lists are in memory of the system; they are small,
+   * but for that of a clean-up, which has 28 bytes for each piece of a line of voxels that a class covers. This memory
+   * must stay until the context and the models that were opened with it are freed. NULL: memory of the system. A call
+   * for which it does not suffice returns VOXGRAD_MEMORY. voxgrad_predict_bytes() says how much a prediction takes. */
   void* workspace;
   size_t workspace_bytes;
 } voxgrad_context_options;

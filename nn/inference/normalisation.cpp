@@ -31,18 +31,19 @@ void scale_channel(const Tensor& image, std::int64_t channel, double mean, doubl
 void apply_mask(const Tensor& image) {
   const std::int64_t channels = image.extent(-1), voxels = image.numel() / channels;
   float* const values = image.data<float>();
-  std::vector<std::int64_t> mask;  // where the voxels begin
-  for (std::int64_t v = 0; v < voxels; ++v) {
-    const float* voxel = values + v * channels;
-    if (std::any_of(voxel, voxel + channels, [](float value) { return value != 0; })) mask.push_back(v * channels);
-  }
-  if (mask.empty()) return;
-  const Tensor inside = empty({std::ssize(mask), channels});
+  const auto for_mask = [&](auto&& use) {  // a list of its voxels may be larger than the image
+    for (float* voxel = values; voxel != values + voxels * channels; voxel += channels)
+      if (std::any_of(voxel, voxel + channels, [](float value) { return value != 0; })) use(voxel);
+  };
+  std::int64_t count = 0;
+  for_mask([&](const float*) { ++count; });
+  if (count == 0) return;
+  const Tensor inside = empty({count, channels});
   float* at = inside.data<float>();
-  for (const std::int64_t voxel : mask) at = std::copy_n(values + voxel, channels, at);
+  for_mask([&](const float* voxel) { at = std::copy_n(voxel, channels, at); });
   Normalisation().apply(inside);
   at = inside.data<float>();
-  for (const std::int64_t voxel : mask) std::copy_n(at, channels, values + voxel), at += channels;
+  for_mask([&](float* voxel) { std::copy_n(at, channels, voxel), at += channels; });
 }
 
 }  // namespace
