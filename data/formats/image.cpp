@@ -158,9 +158,10 @@ void write_image(const std::string& path, const Image& image) {
         "write_image: f32 or u8 [*S, C] on the host with one spacing per axis is written, got ", image.values, " and ",
         image.spacing.size(), " spacings");
   const std::optional<Kind> kind = kind_of_name(path);
+  const char* const endings = "write it as PNG, TIFF or NIfTI: end its name with .png, .tif, .nii or .nii.gz";
   if (!kind || *kind == Kind::hdf5)
     throw Error(ErrorKind::usage, path + ": the ending of the name stands for no kind of image that is written",
-                "end it with .png, .tif, .nii or .nii.gz");
+                endings);
   switch (*kind) {
     case Kind::png: return detail::write_png(path, image);
     case Kind::tiff: return detail::write_tiff(path, image);
@@ -168,7 +169,7 @@ void write_image(const std::string& path, const Image& image) {
     default: break;
   }
   throw Error(ErrorKind::usage, text(path, ": nothing is written as ", name_of(*kind), ": ", why_unwritten(*kind)),
-              "write it as PNG");
+              endings);
 }
 
 namespace detail {
