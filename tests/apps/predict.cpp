@@ -175,7 +175,7 @@ TEST_CASE("an output that cannot be, or that something else needs, is refused be
   const std::string set = phantom_file(folder, "nuclei2d", 4, {32, 32});
   CHECK(contains(refusal({model, a}, folder.file("m.jpg"), 2), "JPEG changes the values"));
   CHECK(contains(refusal({model, a}, folder.file("m.bmp"), 2), "BMP and GIF are only read"));
-  CHECK(contains(refusal({model, a}, folder.file("m.xyz"), 2), "no known ending"));
+  CHECK(contains(refusal({model, a}, folder.file("m.webp"), 2), "no known ending"));
   CHECK(contains(refusal({model, set}, folder.file("m.png"), 2), "is a dataset"));
   CHECK(contains(refusal({model, set}, folder.file("m.nii.gz"), 2), "is a dataset"));
   CHECK(contains(refusal({model, a}, a, 2), "is the input"));
