@@ -92,11 +92,12 @@ std::size_t bytes_of_prediction(const nn::Model& model, const std::int64_t* exte
     scratch = std::max(scratch, own * static_cast<std::size_t>(std::min(others, count - 1)));
   });
   const Resources::Use use(&trial);
-  const Tensor image = full(shape, 1, DType::f32);
+  Tensor image = full(shape, 1, DType::f32);
   const Shape origin = Shape::filled(shape.dims(), 0);
   for (int axis = 0; rim > 0 && axis < model.spec.net.dims; ++axis)
     image.backend().copy_box(zeros(shape.with(axis, 1)), origin, image, origin, shape.with(axis, 1), false);
   static_cast<void>(nn::predict_in_place(model, image, options_of(model, given), [](std::int64_t, const Tensor&) {}));
+  image = {};  // the pool keeps its memory, as that of all others
   const std::size_t bytes = trial.cpu()->pool().statistics().cached + scratch;
   return bytes + bytes / 3;
 }
