@@ -143,7 +143,23 @@ TEST_CASE("masks that are shifted, flipped or transposed are found, with the way
 }
 
 TEST_CASE("a shift of large images, of which a part of the voxels is looked at, is named in voxels") {
-  DatasetContents large = data::make_phantom("nuclei2d", {4, {1200, 1760}, 1});
+  constexpr std::int64_t kSide = 1456, kRadius = 60;  // more than 2^21 voxels
+  DatasetContents large = good("nuclei2d", 4);
+  for (std::size_t i = 0; i < large.cases.size(); ++i) {  // discs and noise
+    data::Case& one = large.cases[i];
+    one.image = zeros({kSide, kSide, 1});
+    one.label = zeros({kSide, kSide}, DType::u8);
+    Random random(i + 1);
+    for (int disc = 0; disc < 20; ++disc) {
+      const std::int64_t centre =
+          (kSide + 1) * kRadius + random.below(kSide - 2 * kRadius) * kSide + random.below(kSide - 2 * kRadius);
+      for (std::int64_t y = -kRadius; y <= kRadius; ++y)
+        for (std::int64_t x = -kRadius; x <= kRadius; ++x)
+          if (y * y + x * x <= kRadius * kRadius) mask(one)[centre + y * kSide + x] = 1;
+    }
+    for (std::int64_t k = 0; k < one.label.numel(); ++k)
+      one.image.data<float>()[k] = static_cast<float>(random.below(20)) + (mask(one)[k] == 1 ? 100.0f : 0.0f);
+  }
   move_masks(large, {.shift = {0, 0, 6}});
   const Found found = examine(large);
   CHECK_MESSAGE(contains(found.words(), "the masks are shifted by -6 along x, give or take 2 voxels"), found.words());
