@@ -110,10 +110,8 @@ std::string convergence_words(const Analysis& analysis) {
     return text("The trainings of ", rises.size(), " of ", finished, " losses were long enough; of the ",
                 "others this is not known: there are too few validations.");
   const std::string most = fixed(*std::max_element(rises.begin(), rises.end()), 3);
-  return "The trainings were long enough: in the last third, and in the mean of the trainings of a loss, the "
-         "validation "
-         "Dice " +
-         (most.starts_with("-") || most == "0.000" ? "did not rise." : "rose by " + most + " at most.");
+  return "The trainings were long enough: in the last third, the mean validation Dice of a loss " +
+         (most.starts_with("-") || most == "0.000" ? std::string("did not rise.") : "rose by " + most + " at most.");
 }
 
 std::string ranking_text(const std::vector<Analysis>& analyses) {
