@@ -258,6 +258,8 @@ TEST_CASE("channels of a folder that are pictures of their own make one mask for
   CHECK(predict({model, in}, folder.file("frames")).code == 0);  // numbers of cases
   CHECK(predict({model, in + "/a_0000.png"}, folder.file("frame.png")).code == 0);
   CHECK(values_of(folder.file("frame.png")) == values_of(folder.file("frames/a_0000.png")));
+  data::write_image(folder.file("lone_0000.png"), picture({20, 20}, 3));
+  CHECK(predict({model, folder.file("lone_0000.png")}, folder.file("colours.png")).code == 0);
 }
 
 TEST_CASE("HDF5 files of others become masks in a folder, and datasets get a folder of pictures") {
