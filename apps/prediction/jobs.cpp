@@ -52,7 +52,9 @@ void drop_channels(std::vector<Job>& jobs) {
   for (const Job& job : jobs)
     for (std::size_t i = 1; job.source && i < job.source->images.size(); ++i)
       taken.insert(fs::path(job.source->images[i]).lexically_normal());
-  std::erase_if(jobs, [&](const Job& job) { return taken.contains(fs::path(job.input).lexically_normal()); });
+  std::erase_if(jobs, [&](const Job& job) {
+    return job.source && job.source->images.size() == 1 && taken.contains(fs::path(job.input).lexically_normal());
+  });
 }
 
 std::vector<Job> find(const std::string& input, const JobOptions& options) {

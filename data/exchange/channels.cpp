@@ -43,6 +43,7 @@ std::optional<std::pair<std::string, int>> channel_of(const std::string& stem) {
 
 bool are_channels(const Entries& files, std::int64_t wanted) {
   std::map<std::string, std::pair<std::int64_t, std::int64_t>> cases;  // how many files, and the largest number
+  std::set<std::string> begun;                                         // those that have a 0000
   bool volumes = true;
   for (const Entry& file : files) {
     const auto channel = channel_of(file.stem);
@@ -50,6 +51,7 @@ bool are_channels(const Entries& files, std::int64_t wanted) {
     auto& [count, last] = cases[file.folder + "/" + channel->first];
     ++count;
     last = std::max<std::int64_t>(last, channel->second);
+    if (channel->second == 0) begun.insert(file.folder + "/" + channel->first);
     volumes = volumes && file.kind == Kind::nifti;
   }
   std::int64_t most = 0, largest = 0;
@@ -60,7 +62,9 @@ bool are_channels(const Entries& files, std::int64_t wanted) {
     equal = equal && numbers == cases.begin()->second;
   }
   if (wanted > 1 && most == wanted && largest == wanted - 1) return true;  // a case that lacks one is an Error
-  if (!volumes || !equal || most != largest + 1) return false;             // pictures are numbered for many reasons
+  if (wanted == 0 && volumes && cases.size() > 1 && begun.size() == cases.size() && largest < kMostChannels)
+    return true;                                                // so it is here
+  if (!volumes || !equal || most != largest + 1) return false;  // pictures are numbered for many reasons
   return cases.size() > 1 || most == 1 || (wanted == 0 && most <= kMostChannels);
 }
 

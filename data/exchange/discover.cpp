@@ -44,7 +44,14 @@ bool is_complete(const std::string& folder) {
   const auto has = [&](bool (*habit)(const std::string&)) {
     return std::any_of(top.folders.begin(), top.folders.end(), habit);
   };
+  const auto is_complete_part = [&](const std::string& name) {
+    return !split_of_folder(name).empty() && is_complete(below(folder, name));
+  };
+  const auto is_mask = [](const Entry& file) { return has_mask_word(file.stem); };
   return (has(is_image_folder) && has(is_mask_folder)) ||
+         std::any_of(top.folders.begin(), top.folders.end(), is_complete_part) ||
+         (std::any_of(top.files.begin(), top.files.end(), is_mask) &&
+          !std::all_of(top.files.begin(), top.files.end(), is_mask)) ||
          (all_h5(top.files) && std::any_of(top.files.begin(), top.files.end(),
                                            [](const Entry& file) { return holds_labelled_image(file.path); }));
 }
@@ -178,6 +185,15 @@ void propose_groups(Discovery& found) {
                              "; use the groups '^(.+)_[0-9]+$' to keep a patient in one split."));
 }
 
+// Folders of masks hold one for each object, if one of them holds several. Where every case has one mask, nothing says
+// that its values are not classes.
+void find_objects(Discovery& found) {
+  const auto several = [](const Source& source) { return source.folder_of_masks && source.labels.size() > 1; };
+  if (std::none_of(found.cases.begin(), found.cases.end(), several)) return;
+  for (Source& source : found.cases) source.instances = source.instances || source.folder_of_masks;
+  found.notes.push_back("A case has one mask for each object; they are put together.");
+}
+
 }  // namespace
 
 Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions& options) {
@@ -208,6 +224,7 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
     }
     if (!files.empty()) merge(found, discover_files(files, options), files[0]);
   }
+  find_objects(found);
   for (const std::string& path : paths) note_unread(path, found.notes);
   if (!options.mask_folder.empty() && !in_h5) note_unread(options.mask_folder, found.notes);
   for (const Source& source : found.cases)

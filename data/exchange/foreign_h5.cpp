@@ -344,7 +344,7 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
     array.read(start, count, h5::Element::f32, values.data());
   }
   image.values = ordered(values, count, letters, extent('Z') > 1);
-  read_place(array, image);
+  read_place(array, letters, image);
   return image;
 }
 

@@ -12,9 +12,8 @@
 namespace voxgrad::data::exchange {
 namespace {
 
-// Whether `spacing` is in millimetres, as in format 1 if the array does not say it.
+// Whether `spacing` is in millimetres.
 bool in_millimetres(const h5::Array& array) {
-  if (!array.has_attribute("spacing_unit")) return true;
   const std::string unit = array.string_attribute("spacing_unit");
   if (unit != kMillimetres && unit != kPixels)
     throw Error(ErrorKind::data,
@@ -23,14 +22,41 @@ bool in_millimetres(const h5::Array& array) {
   return unit == kMillimetres;
 }
 
-// The spacing in the file: micrometres of pytorch-3dunet, nanometres of CREMI, or as format 1 and write_h5() say it.
-// All in the order z, y, x.
-void read_spacing(const h5::Array& array, Image& image) {
+// A spacing without a unit is read as in format 1, in millimetres for z, y, x, where that is possible: no convention
+// says what else it may be.
+void read_plain_spacing(const h5::Array& array, const std::string& letters, Image& image) {
+  const auto dims = static_cast<std::size_t>(image.extents().dims());
+  const auto leave = [&](const std::string& why) {
+    image.notes.push_back(text(array.where(), ": The attribute spacing is not read: ", why, "."));
+  };
+  std::vector<double> steps;
+  try {
+    steps = array.numbers_attribute("spacing");
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;
+    return leave("it is no list of numbers");
+  }
+  std::string order;
+  for (const char letter : letters)
+    if (letter == 'X' || letter == 'Y' || letter == 'Z') order += letter;
+  if (order != "ZYX" && order != "YX") return leave("the array has the axes " + order);
+  if (steps.size() < dims || steps.size() > 3) return leave(text("it has ", steps.size(), " numbers"));
+  steps.erase(steps.begin(), steps.end() - static_cast<std::ptrdiff_t>(dims));  // of slices, that of the volume
+  if (!std::ranges::all_of(steps, is_spacing)) return leave("it is not positive");
+  image.spacing = steps;
+  image.physical = true;
+}
+
+// The spacing in the file: micrometres of pytorch-3dunet, nanometres of CREMI, or as write_h5() says it, all in the
+// order z, y, x.
+void read_spacing(const h5::Array& array, const std::string& letters, Image& image) {
+  const bool own = array.has_attribute("spacing_unit");
   const std::pair<const char*, double> kUnits[]{{"element_size_um", 1e-3}, {"resolution", 1e-6}, {"spacing", 1}};
   const int dims = image.extents().dims();
   image.spacing.assign(static_cast<std::size_t>(dims), 1.0);
   for (const auto& [name, millimetres] : kUnits) {
-    if (!array.has_attribute(name)) continue;
+    const bool plain = std::string_view(name) == "spacing";
+    if (!array.has_attribute(name) || (plain && !own)) continue;
     const std::vector<double> sizes = array.numbers_attribute(name);
     if (std::ssize(sizes) < dims || std::ssize(sizes) > array.extents().dims())
       throw Error(ErrorKind::data,
@@ -45,15 +71,17 @@ void read_spacing(const h5::Array& array, Image& image) {
                     "correct the attribute");
       nth(image.spacing, axis) = step;
     }
-    image.physical = std::string_view(name) != "spacing" || in_millimetres(array);
+    image.physical = !plain || in_millimetres(array);
   }
+  if (!own && !image.physical && array.has_attribute("spacing")) read_plain_spacing(array, letters, image);
 }
 
 }  // namespace
 
-void read_place(const h5::Array& array, Image& image) {
-  read_spacing(array, image);
-  if (image.extents().dims() != 3) return;
+void read_place(const h5::Array& array, const std::string& letters, Image& image) {
+  read_spacing(array, letters, image);
+  // As write_h5() says it; that of others may map x, y, z.
+  if (image.extents().dims() != 3 || !array.has_attribute("spacing_unit")) return;
   image.affine = read_affine(array);
   if (!image.affine) return;
   try {

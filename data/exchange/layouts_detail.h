@@ -82,8 +82,9 @@ struct H5Place {
   std::int64_t sample = -1;  // -1: the whole array
 };
 H5Place h5_place(const std::string& text);
-// Spacing, unit and affine of an image, as the attributes of its array say. Error(data) for what cannot be.
-void read_place(const h5::Array& array, Image& image);
+// Spacing, unit and affine of an image, as the attributes of its array, whose axes are `letters`, say. Error(data) for
+// what cannot be.
+void read_place(const h5::Array& array, const std::string& letters, Image& image);
 // The image or the label in a file of a known layout, or at a place. `axes` is for arrays that do not name theirs.
 Image read_h5(const std::string& place, const std::string& axes, bool label);
 // The same, or an image of another kind.

@@ -14,10 +14,10 @@ namespace {
 using Words = std::vector<std::string>;
 
 const Words kImageFolders{"image", "images", "img", "imgs", "raw", "x", "input", "inputs", "jpegimages"};
-const Words kMaskFolders{"mask",         "masks", "label",        "labels",      "annotation",   "annotations",
-                         "gt",           "seg",   "ground_truth", "groundtruth", "segmentation", "segmentations",
-                         "ground-truth", "y",     "target",       "targets",     "labelstr",     "segmentationclass",
-                         "labelsts"};
+const Words kMaskFolders{"mask",         "masks",  "label",        "labels",      "annotation",   "annotations",
+                         "gt",           "seg",    "ground_truth", "groundtruth", "segmentation", "segmentations",
+                         "ground-truth", "y",      "target",       "targets",     "labelstr",     "segmentationclass",
+                         "labelsts",     "manual", "1st_manual",   "2nd_manual"};
 const Words kMaskWords{"mask",        "masks",        "label", "labels",       "lbl",         "seg",
                        "segm",        "segmentation", "gt",    "ground_truth", "groundtruth", "annotation",
                        "annotations", "target",       "ann",   "anno"};

@@ -287,12 +287,29 @@ bool is_task(const std::string& folder) {
   return json.find("training") != nullptr || json.find("dataset") != nullptr;
 }
 
+namespace {
+
+// Where labels are not asked for, those that cannot be read are as if they were not there.
+void read_labels_or_none(const JsonValue& json, const std::string& path, bool asked, Discovery& found) {
+  Discovery read;
+  try {
+    read_labels(json, path, read);
+  } catch (const Error& error) {
+    if (asked || error.kind() != ErrorKind::data) throw;
+    return;
+  }
+  if (asked || read.class_names.size() > 1) found.class_names = read.class_names;
+  if (asked) found.label_map = read.label_map;
+}
+
+}  // namespace
+
 Discovery find_task(const std::string& folder, bool labels) {
   Discovery found;
   const std::string path = below(folder, "dataset.json");
   if (is_file(path)) {
     const JsonValue json = read_description(path);
-    if (labels && json.find("labels") != nullptr) read_labels(*json.find("labels"), path, found);
+    if (json.find("labels") != nullptr) read_labels_or_none(*json.find("labels"), path, labels, found);
     if (labels && found.class_names.size() == 1)
       fail_task(path, "\"labels\": there is no class but the background",
                 "name the foreground, or import images alone");

@@ -109,11 +109,8 @@ std::vector<Source> find_folders_of_cases(const std::string& folder, const std::
   return sources;
 }
 
-// Where every case has one mask, nothing says that its values are not classes.
-void note_objects(Discovery& found) {
-  if (std::ranges::all_of(found.cases, [](const Source& source) { return source.labels.size() == 1; })) return;
-  for (Source& source : found.cases) source.instances = true;
-  found.notes.push_back("A case has one mask for each object; they are put together.");
+void note_folders_of_masks(Discovery& found) {
+  for (Source& source : found.cases) source.folder_of_masks = true;
 }
 
 // Sub-folders train, val and test, each with pairs of its own.
@@ -161,7 +158,7 @@ Discovery pair_folders(const std::string& images, const std::string& masks) {
   if (found.cases.empty())
     found = pair(image_list.files, mask_list.files);
   else
-    note_objects(found);
+    note_folders_of_masks(found);
   found.notes.push_back("Images are in " + images + ", masks in " + masks + ".");
   return found;
 }
@@ -200,7 +197,7 @@ Discovery find_pictures(const std::string& folder) {
     const Listing masks = walk(below(folder, halves.masks[0]));
     found.cases = objects_of(top.files, masks.files);
     if (found.cases.empty()) return pair(top.files, masks.files);
-    note_objects(found);
+    note_folders_of_masks(found);
     return found;
   }
   Discovery found;
@@ -209,7 +206,7 @@ Discovery find_pictures(const std::string& folder) {
     if (!found.cases.empty()) return found;
     found.cases = find_folders_of_cases(folder, top.folders);
     if (!found.cases.empty()) {
-      note_objects(found);
+      note_folders_of_masks(found);
       return found;
     }
   }

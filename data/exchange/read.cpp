@@ -202,7 +202,7 @@ bool complete_places(std::vector<Image>& images, const Source& source, const std
   std::string path = known == nullptr ? "" : nth(source.images, first - images.begin());
   for (std::size_t i = 0; i < source.labels.size() && known == nullptr; ++i) {
     path = source.labels[i];
-    if (is_h5(path) || kind_of_file(path) != Kind::nifti) continue;
+    if (!is_h5(path) && kind_of_file(path) != Kind::nifti) continue;
     of_label = read_any(path, axes, true);
     if (placed(*of_label)) known = &*of_label;
   }

@@ -77,9 +77,13 @@ TEST_CASE("four digits are channels where every name has as many from 0000 on, a
     CHECK(images_of(".nii.gz", {{"scan", 1}}, 1, wanted) == 1);
     CHECK(images_of(".nii.gz", {{"vol", 50}}, 1, wanted) == 50);
     CHECK(images_of(".nii.gz", {{"vol", 50}}, 0, wanted) == 50);
-    CHECK(images_of(".nii.gz", {{"a", 2}, {"b", 3}}, 0, wanted) == 5);
     CHECK(images_of(".png", {{"a", 2}, {"b", 2}}, 0, wanted) == 4);
   }
+  CHECK(images_of(".nii.gz", {{"a", 2}, {"b", 3}}, 0, 1) == 5);
+  CHECK(contains(error_of([&] {
+                   images_of(".nii.gz", {{"a", 2}, {"b", 3}}, 0, 0);
+                 }),
+                 "a has 2 channels, others have 3"));
   CHECK(images_of(".nii.gz", {{"a", 3}}, 0, 0) == 1);  // what nnU-Net predicts
   CHECK(images_of(".nii.gz", {{"a", 3}}, 0, 1) == 3);
   CHECK(images_of(".nii.gz", {{"vol", 50}}, 0, 50) == 1);

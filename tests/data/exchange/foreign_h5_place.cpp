@@ -1,4 +1,7 @@
 // Where the voxels of HDF5 files of others lie: their spacing and their affine.
+#include <algorithm>
+#include <filesystem>
+
 #include "data/exchange/output.h"
 #include "data/space.h"
 #include "tests/data/exchange/support.h"
@@ -9,13 +12,15 @@ using data::read_source_image;
 
 namespace {
 
-// A volume [2, 3, 4] with the values 0, 1, 2 .. and these numbers as attributes.
+// A volume [2, 3, 4] with the values 0, 1, 2 .. and these numbers as attributes. With an affine it says its unit, as
+// files do that are written here.
 data::Source volume_with(const Folder& folder, const std::map<std::string, std::vector<double>>& attributes,
                          const std::string& unit = {}, const Shape& extents = {2, 3, 4}) {
   const std::string path = folder.file("a.h5");
   data::h5::Writer out(path);
   add_array(out, "/image", extents, 100);
-  if (!unit.empty()) out.attribute("/image", "spacing_unit", unit);
+  const std::string known = unit.empty() && attributes.contains("affine") ? "mm" : unit;
+  if (!known.empty()) out.attribute("/image", "spacing_unit", known);
   for (const auto& [name, numbers] : attributes)
     out.attribute("/image", name, numbers, name == "affine" ? Shape{4, 4} : Shape{std::ssize(numbers)});
   out.save();
@@ -44,8 +49,33 @@ TEST_CASE("spacing is in millimetres unless its unit says pixels, and of one sli
                    read("um", {3, 1, 1});
                  }),
                  "/image of a.h5: spacing_unit is \"um\", expected mm or px"));
-  CHECK(contains(error_of([&] { read("", {3, 0, 1}); }), "/image of a.h5: spacing has the value 0"));
-  CHECK(contains(error_of([&] { read("", {3, 1}); }), "/image of a.h5: spacing has 2 numbers for 3 axes"));
+  CHECK(contains(error_of([&] { read("mm", {3, 0, 1}); }), "/image of a.h5: spacing has the value 0"));
+  CHECK(contains(error_of([&] { read("mm", {3, 1}); }), "/image of a.h5: spacing has 2 numbers for 3 axes"));
+}
+
+TEST_CASE("a spacing without a unit that may mean something else is left alone, with a note") {
+  const Folder folder;
+  const auto left = [&](const std::vector<double>& spacing, const std::string& axes, const std::string& why) {
+    const Image image = read_source_image(volume_with(folder, {{"spacing", spacing}}), axes).image;
+    CHECK(!image.physical);
+    CHECK(contains(notes_of(image.notes), "The attribute spacing is not read: " + why));
+  };
+  left({3, 0, 1}, "ZYX", "it is not positive");
+  left({3, 1}, "ZYX", "it has 2 numbers");
+  left({3, 1, 1}, "XYZ", "the array has the axes XYZ");
+}
+
+TEST_CASE("an image without a place lies as its label in an HDF5 file does") {
+  const Folder folder;
+  data::Source source = volume_with(folder, {});
+  std::filesystem::rename(folder.file("a.h5"), folder.file("image.h5"));
+  source.images = {folder.file("image.h5") + ":/image"};
+  source.labels = volume_with(folder, {{"affine", kLeft}}).images;
+  const data::SourceImage image = read_source_image(source);
+  CHECK(image.origin.orientation == "LAS");
+  const std::vector<float> values = image.image.values.to_vector<float>();
+  const data::SourceLabel label = read_source_label(source, image);
+  CHECK(std::equal(values.begin(), values.end(), label.values.begin(), label.values.end()));
 }
 
 TEST_CASE("an affine turns a volume to RAS, and gives its spacing") {
