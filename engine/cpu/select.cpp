@@ -56,12 +56,18 @@ Level choose() {
     if (level.supported) return level;
   }
   std::string built;
-  for (const Level& level : levels()) built += std::string(" ") + level.name;
+  bool has = false;
+  for (const Level& level : levels()) {
+    built += std::string(" ") + level.name;
+    has = has || (wish != nullptr && std::string(wish) == level.name);
+  }
   if (wish == nullptr || *wish == '\0')
     throw Error(ErrorKind::usage, "cpu: this processor runs none of the instruction sets of this build:" + built,
                 "build with -DVOXGRAD_INSTRUCTION_SETS=all");
-  throw Error(ErrorKind::usage, text("VOXGRAD_SIMD=", wish, " is not available: this build has", built),
-              "use one that this processor runs, or unset it");
+  throw Error(
+      ErrorKind::usage,
+      text("VOXGRAD_SIMD=", wish, " is not available: ", has ? "this processor lacks it" : "this build has" + built),
+      "use one that this processor runs, or unset it");
 }
 
 const Level& chosen() {
