@@ -42,22 +42,26 @@ double median_of(std::vector<double> values) {
   return quantile(values, 0.5);
 }
 
-CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores, const std::vector<Known>& cases) {
+// Every dataset counts as much as another one, if `by_dataset`; else every unit does.
+CaseGroup score_group(const std::string& name, const std::vector<Scores>& scores, const std::vector<Known>& cases,
+                      bool by_dataset = false) {
   CaseGroup group{name, std::ssize(cases), {}};
   if (cases.empty()) return group;
   const std::vector<std::string>& names = scores.front().losses;
-  std::map<std::size_t, Stratum> strata;  // by dataset: [kind][unit]
+  std::map<std::size_t, Stratum> strata;  // [kind][unit]
   for (const Family family : kFamilies) {
     std::vector<std::size_t> members;
     for (std::size_t k = 0; k < names.size(); ++k)
       if (family_of(names[k]) == family) members.push_back(k);
     if (members.empty()) continue;
     group.kinds.push_back({family, members.size(), 0, {0, 0}, 0, {0, 0}});
-    std::map<std::size_t, std::map<std::size_t, std::vector<double>>> datasets;  // by dataset and unit
+    // By stratum, dataset and unit.
+    std::map<std::size_t, std::map<std::pair<std::size_t, std::size_t>, std::vector<double>>> datasets;
     for (const Known& one : cases) {
       std::vector<double> dice;
       for (const std::size_t k : members) dice.push_back(scores[one.dataset].of_cases[k][one.index]);
-      datasets[one.dataset][scores[one.dataset].unit_of[one.index]].push_back(median_of(dice));
+      datasets[by_dataset ? one.dataset : 0][{one.dataset, scores[one.dataset].unit_of[one.index]}].push_back(
+          median_of(dice));
     }
     for (const auto& [dataset, units] : datasets) {
       std::vector<double>& row = strata[dataset].emplace_back();
@@ -110,7 +114,7 @@ std::vector<Question> ask(const Comparison& comparison, const std::vector<Scores
   };
   std::vector<Question> questions{{"dataset", {}}};
   if (scores.size() > 1)
-    questions[0].groups.push_back(score_group(text("mean of ", scores.size(), " datasets"), scores, cases));
+    questions[0].groups.push_back(score_group(text("mean of ", scores.size(), " datasets"), scores, cases, true));
   for (std::size_t d = 0; d < scores.size(); ++d)
     questions[0].groups.push_back(
         score_group(scores[d].dataset, scores, those([d](const Known& one) { return one.dataset == d; })));

@@ -68,15 +68,18 @@ struct Sizes {
   }
 };
 
-// What a run that has diverged has in a class of which the truth has so many voxels.
-double missed_number(const std::string& name, double truth) {
+// What a run that has diverged has in a class of which the truth has so many voxels, and of the rest so many.
+double missed_number(const std::string& name, double truth, double others) {
   if (name == "tp") return 0;
   if (name == "fn") return truth;
-  for (const losses::Metric& metric : losses::metrics())
-    if (metric.name == name && truth > 0) {
-      if (metric.perfect == 1) return 0;
-      if (metric.needs == losses::Needs::surfaces) return std::numeric_limits<double>::infinity();
-    }
+  for (const losses::Metric& metric : losses::metrics()) {
+    if (metric.name != name || truth == 0) continue;
+    losses::Evidence missed;
+    missed.counts = {0, 0, std::llround(truth), std::llround(others)};
+    if (metric.needs == losses::Needs::counts) return metric.value(missed);
+    if (metric.perfect == 1 && name != "segmentation_quality") return 0;  // that is of objects that were found
+    if (metric.needs == losses::Needs::surfaces) return std::numeric_limits<double>::infinity();
+  }
   return std::nan("");
 }
 
@@ -209,11 +212,14 @@ void for_cases(const Comparison& comparison, const std::string& dataset, const s
       return other.dataset == dataset && other.fold == run->fold && !other.diverged;
     });
     if (tested == comparison.runs.end()) continue;
+    const bool has_tn =
+        std::find(comparison.numbers.begin(), comparison.numbers.end(), "tn") != comparison.numbers.end();
     for (CaseNumbers one : tested->cases) {
-      const std::vector<double> truth = Sizes(comparison, one).truth;
+      const std::vector<double> truth = Sizes(comparison, one).truth, fp = number_of(comparison, one, "fp"),
+                                tn = has_tn ? number_of(comparison, one, "tn") : std::vector<double>(truth.size());
       for (std::size_t c = 0; c < truth.size(); ++c)
         for (std::size_t i = 0; i < comparison.numbers.size(); ++i)
-          one.classes[c][i] = missed_number(comparison.numbers[i], truth[c]);
+          one.classes[c][i] = missed_number(comparison.numbers[i], truth[c], fp[c] + tn[c]);
       see(one);
     }
   }

@@ -45,7 +45,7 @@ std::vector<double> class_dices(const Comparison& comparison, const CaseNumbers&
 // Returns the mean of these, with which the case counts; NaN if its truth is background alone.
 double dice_of(const Comparison& comparison, const CaseNumbers& one);
 // Calls `see` with every tested case of a loss on a dataset, over all its runs. A run that has diverged comes with the
-// cases of another one on its fold. Where the truth has a class, it has 0 in every metric in which 1 is perfect, and
+// cases of another one on its fold. Where the truth has a class, it has the metrics of one that is missed, with
 // infinite distances; what it would have had in others is not known (NaN).
 void for_cases(const Comparison& comparison, const std::string& dataset, const std::string& loss,
                const std::function<void(const CaseNumbers&)>& see);

@@ -154,15 +154,20 @@ bool learned_from(const std::string& model_file, const data::Dataset& dataset) {
 std::string label_map_for(const std::string& dataset, const nn::Model& model) {
   const std::string map = setting_of(model.path, "label_map");
   reading(model.path, ErrorKind::model, [&] { return parse_label_map(map); });
-  if (map.empty() || learned_from(model.path, open_dataset(dataset, map))) return map;
-  if (!data::Dataset::open(dataset).info().source_label_map.empty()) return "";
-  try {
-    data::LabelFile(dataset, {{}, model.spec.class_names}).verify();
-    return "";  // its labels are classes as they are
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::data) throw;
-  }
-  return map;
+  if (map.empty()) return "";
+  const auto fits = [&](const std::map<int, int>& how) {
+    try {
+      data::LabelFile(dataset, {how, model.spec.class_names}).verify();
+      return true;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data && error.kind() != ErrorKind::usage) throw;
+      return false;
+    }
+  };
+  const bool mapped = fits(parse_label_map(map));
+  if (!data::Dataset::open(dataset).info().source_label_map.empty())  // an import has made classes of its labels
+    return mapped && learned_from(model.path, open_dataset(dataset, map)) ? map : "";
+  return mapped || !fits({}) ? map : "";
 }
 
 std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split) {

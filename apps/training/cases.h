@@ -37,8 +37,9 @@ std::string setting_of(const std::string& model_file, const char* name);
 std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_file, const data::Dataset& dataset);
 // Whether these are the images and labels from which a model has learned.
 bool learned_from(const std::string& model_file, const data::Dataset& dataset);
-// Returns the --label-map that a model was trained with, for the file of its training and for another one whose labels
-// are no classes without it; else nothing.
+// Returns the --label-map that a model was trained with, for the file of its training, and for others that were not
+// imported: their labels are such as those were, unless they are classes without the map and no longer with it. Else
+// nothing.
 std::string label_map_for(const std::string& dataset, const nn::Model& model);
 // Returns the cases of a split. Throws Error(data) if there are none.
 std::vector<std::int64_t> cases_of(const data::Dataset& dataset, const std::string& split);

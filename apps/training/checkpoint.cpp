@@ -49,17 +49,21 @@ std::uint32_t checksum_of_description(const data::DatasetInfo& info,
 }
 
 std::string model_file(const std::string& path) {
+  const std::string file = newest_file(path);
+  if (file == path || !file.ends_with("/last.safetensors")) return file;
+  const TensorFile last = load_tensors(file);
+  if (const auto step = last.metadata.find("step"); step != last.metadata.end() && step->second == "0")
+    throw Error(ErrorKind::data,
+                path + ": its training ended before its first epoch did, or is in it, so its weights are random",
+                "take another run, or go on with this one: voxgrad train --resume");
+  return file;
+}
+
+std::string newest_file(const std::string& path) {
   namespace fs = std::filesystem;
   if (!fs::is_directory(path)) return path;
-  const std::string best = path + "/best.safetensors", last = path + "/last.safetensors";
-  if (fs::exists(best)) return best;
-  if (fs::exists(last)) {
-    const TensorFile file = load_tensors(last);
-    if (const auto step = file.metadata.find("step"); step != file.metadata.end() && step->second == "0")
-      throw Error(ErrorKind::data, path + ": its training has not done a step yet, so its weights are random",
-                  "wait for its first validation, or go on with the training");
-    return last;
-  }
+  for (const char* name : {"best.safetensors", "last.safetensors"})
+    if (fs::exists(fs::path(path) / name)) return path + "/" + name;
   throw Error(ErrorKind::io, path + ": no best.safetensors and no last.safetensors in it",
               "give a run directory of `voxgrad train`, or a checkpoint file");
 }

@@ -98,7 +98,8 @@ void require_all_settings(const Json& json) {
 
 std::string to_toml(const TrainConfig& config) {
   std::string result = "# The settings of this run; `voxgrad train --config FILE` takes them.\n";
-  const Json json = to_json(config);
+  Json json = to_json(config);
+  if (!config.from.empty() && config.kernels == "spacing") json.erase("kernels");  // those of the model
   for (const auto& [name, value] : json.items())
     if (!value.is_null()) result += name + " = " + (value.is_string() ? toml_text(value) : value.dump()) + "\n";
   return result;

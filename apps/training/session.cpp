@@ -261,11 +261,11 @@ TrainResult Session::finish() {
   result.seconds = seconds();
   result.peak_memory = peak_memory_bytes();
   event({{"event", "finished"}, {"step", trainer_.steps_done()}, {"test_dice", number(foreground_mean(result.test))}});
-  Json results = to_json(result);
-  results.erase("warnings");  // the manifest has them
-  results["history"] = to_json(history_);
-  results["test_cases"] = to_json(result.test, result.class_names).at("cases");
-  write_manifest(best_saved_ ? "finished" : "error", results);
+  results_ = to_json(result);
+  results_.erase("warnings");  // the manifest has them
+  results_["history"] = to_json(history_);
+  results_["test_cases"] = to_json(result.test, result.class_names).at("cases");
+  write_manifest(best_saved_ ? "finished" : "error", results_);
   return result;
 }
 

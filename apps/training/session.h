@@ -112,6 +112,7 @@ class Session {
   bool best_saved_ = true, last_saved_ = true;
   bool course_saved_ = false, manifest_saved_ = true;  // a run that goes on writes its course anew
   std::string manifest_;                               // the last text of run.json
+  Json results_;                                       // in it, of a training that has come to its end
   int rollbacks_ = 0, skipped_in_a_row_ = 0;
   std::vector<std::string> warnings_;
 };

@@ -46,7 +46,11 @@ void Session::write_course() {
 }
 
 void Session::save_missing() {
-  if (!best_saved_) directory_.save_best(best_model());
+  if (!best_saved_) {
+    directory_.save_best(best_model());
+    best_saved_ = true;
+    write_manifest("finished", results_);
+  }
   if (!last_saved_) directory_.save_last(checkpoint());
   if (!course_saved_) write_course();
   if (!manifest_saved_) directory_.write("run.json", manifest_);
@@ -117,6 +121,7 @@ void Session::take_state(const TensorFile& file) {
   skipped_ = skipped;
   // A training that came to its end has a best epoch.
   best_ = whole_number(running, "best_record", done == plan_.steps ? 1 : 0, std::ssize(history_));
+  best_saved_ = true;  // the one that the checkpoint names
   if (best_ == 0) return;
   const std::string path = directory_.file("best.safetensors");
   const TensorFile best = load_tensors(path);
@@ -167,7 +172,7 @@ void Session::require_manifest(const TensorFile& file) {
   const Json now = device_json();
   for (const auto& [name, value] : now.items())
     if (before.contains(name) && before.at(name) != value)
-      warn(text("the run began with ", name, " ", dumped(before.at(name)), " and goes on with ", dumped(value),
+      warn(text("the process before had ", name, " ", dumped(before.at(name)), ", this one has ", dumped(value),
                 ": its last bits will be others"));
 }
 
@@ -196,7 +201,8 @@ void Session::write_manifest(const std::string& exit_reason, const Json& results
   json["parameters"] = trainer_.parameter_count();
   json["steps"] = trainer_.steps_done();
   json["skipped_steps"] = skipped_;
-  json["seconds"] = seconds();
+  json["seconds"] =
+      exit_reason == "running" ? seconds_before_ : seconds();  // the live page knows those of this process
   json["peak_memory_bytes"] = peak_memory_bytes();
   json["peak_tensor_bytes"] = backend_of(device_).pool().statistics().peak;
   json["warnings"] = warnings_;

@@ -45,7 +45,10 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   const nn::Model model = nn::load_model(model_file(options.model), common.get_device());
   if (options.tta.value_or(false)) require_mirror_axes(model);
   const std::string label_map = options.label_map.empty() ? label_map_for(options.data, model) : options.label_map;
-  if (label_map != options.label_map) console.say("labels    read with the map of the training, " + label_map);
+  if (label_map != options.label_map)
+    console.say("labels    read with the map of the training, " + label_map + " (--label-map chooses another)");
+  else if (const std::string map = setting_of(model.path, "label_map"); label_map.empty() && !map.empty())
+    console.say("labels    as they are stored, without the map of the training (--label-map " + map + ")");
   const data::Dataset dataset = open_dataset(options.data, label_map);
   data::require_labels(dataset, "an evaluation");
   require_same_classes(model, dataset.info());

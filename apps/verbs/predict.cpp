@@ -283,8 +283,8 @@ std::vector<std::string> models_in(const std::string& path) {
     if (!entry.is_directory() || !is_model(entry.path().string())) return {};
     if (!fs::exists(entry.path() / "best.safetensors"))
       throw Error(ErrorKind::data,
-                  entry.path().string() + ": has no best.safetensors, because its training has not validated yet",
-                  "wait for it, or name the runs that are to be averaged");
+                  entry.path().string() + ": has no best.safetensors: its training has not come to a validation",
+                  "name the runs that are to be averaged");
     files.push_back(model_file(entry.path().string()));
   }
   std::sort(files.begin(), files.end());

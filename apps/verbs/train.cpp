@@ -98,8 +98,7 @@ Plan plan_of(TrainOptions& options, const data::Dataset& dataset, std::int64_t m
       return options.verb->get_option(option_name(setting))->count() > 0;
     };
     adopt_settings(options.config, source.spec.net, given);
-    // `spacing` is what every config.toml says.
-    if (options.config.kernels == "full" && options.config.depth == source.spec.net.depth)
+    if (given("kernels") && options.config.depth == source.spec.net.depth)
       throw Error(ErrorKind::usage,
                   text("--kernels ", options.config.kernels, ": with the depth ", options.config.depth,
                        " of the model ", options.config.from, " its kernels are taken"),
@@ -250,8 +249,8 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
     session.warn(warning);
-  if (plan.start && !plan.test.empty() && learned_from(plan.start->file, dataset) &&
-      setting_of(plan.start->file, "fold") != plan.config.fold)
+  if (plan.start && !plan.test.empty() && setting_of(plan.start->file, "fold") != plan.config.fold &&
+      learned_from(plan.start->file, dataset))
     session.warn(plan.start->file + ": this model has learned from other splits of the same cases, so it may know " +
                  "those that are tested, and their Dice is too good");
   if (!resume)

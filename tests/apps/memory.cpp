@@ -153,7 +153,10 @@ TEST_CASE("a training within a limit has the settings that fit, keeps to it, and
   const Outcome limited = program(words("limited", {"--max-memory", amount}));
   REQUIRE_MESSAGE(limited.code == 0, limited.err);
   CHECK(Json::parse(limited.out)["peak_memory_bytes"].get<double>() < 1.1 * static_cast<double>(limit * kMiB));
-  const Outcome same = program(words("same", {"--batch", text(plan["batch"].get<int>())}));
+  // Its own batch: two measurements near the limit may differ by a thread's scratch memory.
+  const Json chosen = Json::parse(bytes_of(folder.file("limited/run.json")))["config"];
+  CHECK(chosen["batch"] < free["batch"]);
+  const Outcome same = program(words("same", {"--batch", text(chosen["batch"].get<int>())}));
   REQUIRE_MESSAGE(same.code == 0, same.err);
   CHECK(bytes_of(folder.file("limited/last.safetensors")) == bytes_of(folder.file("same/last.safetensors")));
 

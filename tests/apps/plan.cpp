@@ -159,17 +159,20 @@ TEST_CASE("labels are read with the map of the training where they are its own, 
     writer.save({{"train", {0, 1, 2, 3}}, {"val", {4, 5}}, {"test", {6, 7}}});
     return folder.file(name);
   };
-  const std::string own = write("own.h5", 1, {{0, 0}, {255, 1}}), other = write("other.h5", 2, {}),
-                    run = folder.file("run");
+  const std::string own = write("own.h5", 1, {{0, 0}, {255, 1}}), other = write("other.h5", 2, {{0, 0}, {255, 1}}),
+                    raw = write("raw.h5", 3, {}), run = folder.file("run");
   const Outcome trained = program(small_training(own, run, {"--label-map", "0:1,1:0", "--json"}));
   REQUIRE_MESSAGE(trained.code == 0, trained.err);
   const nn::Model model = nn::load_model(run + "/best.safetensors");
   CHECK(model.spec.training.class_values == std::vector<std::int64_t>{255, 0});
   CHECK(label_map_for(own, model) == "0:1,1:0");
   CHECK(label_map_for(other, model).empty());
+  CHECK(label_map_for(raw, model) == "0:1,1:0");  // nobody has made classes of its labels yet
   const Outcome evaluated = program({"evaluate", run, own, "--json"});
   REQUIRE_MESSAGE(evaluated.code == 0, evaluated.err);
   CHECK(Json::parse(evaluated.out)["mean"]["dice"] == Json::parse(trained.out)["test"]["dice_mean"]);
+  CHECK(contains(evaluated.err, "read with the map of the training, 0:1,1:0"));
+  CHECK(contains(program({"evaluate", run, other}).err, "as they are stored, without the map of the training"));
 }
 
 TEST_CASE("folds of a file test different cases, and a fold may leave cases out of its training") {

@@ -226,7 +226,7 @@ TEST_CASE("a run whose best weights are older than its checkpoint says is refuse
   write_bytes(run + "/run.json", began.dump());
   const Outcome elsewhere = program({"train", "--resume", run});
   CHECK(elsewhere.code == 0);
-  CHECK_MESSAGE(contains(elsewhere.err, "began with device \"cuda\" and goes on with \"cpu\""), elsewhere.err);
+  CHECK_MESSAGE(contains(elsewhere.err, "the process before had device \"cuda\", this one has \"cpu\""), elsewhere.err);
 }
 
 TEST_CASE("numbers of a checkpoint outside their range are refused by name") {
