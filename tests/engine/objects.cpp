@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "engine/backend.h"
 #include "engine/gradcheck.h"
 #include "engine/ops.h"
 #include "engine/parallel.h"

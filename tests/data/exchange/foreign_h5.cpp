@@ -1,5 +1,6 @@
 // HDF5 files of other programs: the documented layouts, and files that do not say what their axes are.
 #include <hdf5.h>
+#include <cmath>
 
 #include "tests/data/exchange/support.h"
 
