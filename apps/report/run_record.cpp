@@ -51,7 +51,7 @@ bool is_run(const std::string& directory) { return fs::exists(directory + "/run.
 RunRecord read_run(const std::string& directory) {
   RunRecord run;
   run.directory = directory;
-  const std::string manifest = run.file("run.json"), model = newest_file(directory), log = run.file("log.jsonl");
+  const std::string manifest = run.file("run.json"), model = checkpoint_file(directory), log = run.file("log.jsonl");
   run.manifest = read_json(manifest);
   const TensorFile weights = load_tensors(model);
   reading(model, ErrorKind::model, [&] {

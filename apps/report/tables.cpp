@@ -228,7 +228,7 @@ std::string metrics_section(const Comparison& comparison, const std::vector<Anal
   std::string body = paragraph(
       "Over cases, classes and seeds. A class that was missed, or found where it is not, has infinite distances: in "
       "the mean the diagonal of the image, in medians the largest value. A training that diverged counts as if it had "
-      "missed every class, with 0 where 1 is perfect and with infinite distances; what else it would have had is "
+      "missed every class, with infinite distances; what it would have had where the truth lacks a class is "
       "undefined. A class that is neither there nor found is undefined, too, and what is undefined is left out. From "
       "the fifth column on medians, distances in the unit of the dataset. In brackets: how many values are undefined, "
       "where they are more than those of the HD95. For a class that was missed these are precision, mcc, segmentation "

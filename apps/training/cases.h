@@ -18,7 +18,8 @@ struct Split {
   std::vector<std::int64_t> train, val, test;  // indices of cases
 };
 // The cases of a fold "k/n", or of the splits of the dataset if `fold` is empty. A split that the file does not have
-// is empty. Throws Error(usage) for a fold that does not exist.
+// is empty. Of the folds of a file, `fold_K/train` says which of the others train, if it is there. Throws Error(usage)
+// for a fold that does not exist, and Error(data) if two folds of the file test the same case.
 Split split_of(const data::Dataset& dataset, const std::string& fold);
 // Returns the first fold of a file that has folds and none of the splits train, val and test; else nothing.
 std::string only_fold(const data::DatasetInfo& info);

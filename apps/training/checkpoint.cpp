@@ -48,8 +48,17 @@ std::uint32_t checksum_of_description(const data::DatasetInfo& info,
   return crc32(std::as_bytes(std::span(all)), 0);
 }
 
+std::string checkpoint_file(const std::string& path) {
+  namespace fs = std::filesystem;
+  if (!fs::is_directory(path)) return path;
+  for (const char* name : {"best.safetensors", "last.safetensors"})
+    if (fs::exists(fs::path(path) / name)) return path + "/" + name;
+  throw Error(ErrorKind::io, path + ": no best.safetensors and no last.safetensors in it",
+              "give a run directory of `voxgrad train`, or a checkpoint file");
+}
+
 std::string model_file(const std::string& path) {
-  const std::string file = newest_file(path);
+  const std::string file = checkpoint_file(path);
   if (file == path || !file.ends_with("/last.safetensors")) return file;
   const TensorFile last = load_tensors(file);
   if (const auto step = last.metadata.find("step"); step != last.metadata.end() && step->second == "0")
@@ -57,15 +66,6 @@ std::string model_file(const std::string& path) {
                 path + ": its training ended before its first epoch did, or is in it, so its weights are random",
                 "take another run, or go on with this one: voxgrad train --resume");
   return file;
-}
-
-std::string newest_file(const std::string& path) {
-  namespace fs = std::filesystem;
-  if (!fs::is_directory(path)) return path;
-  for (const char* name : {"best.safetensors", "last.safetensors"})
-    if (fs::exists(fs::path(path) / name)) return path + "/" + name;
-  throw Error(ErrorKind::io, path + ": no best.safetensors and no last.safetensors in it",
-              "give a run directory of `voxgrad train`, or a checkpoint file");
 }
 
 Json metadata_json(const TensorFile& file, const std::string& key, const std::string& path) {

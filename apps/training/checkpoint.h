@@ -23,11 +23,11 @@ std::string text_of(const DatasetChecksums& sums);
 std::uint32_t checksum_of_description(const data::DatasetInfo& info,
                                       const std::vector<std::vector<std::int64_t>>& splits);
 
-// Returns the file to load: in a run directory best.safetensors, else last.safetensors; a checkpoint file is returned
-// as it is. Throws Error(io) if there is none, and Error(data) if it has the weights from before the first step.
+// Returns the checkpoint that describes a run: in its directory best.safetensors, else last.safetensors; a file is
+// returned as it is. Throws Error(io) if there is none.
+std::string checkpoint_file(const std::string& path);
+// Returns the same file, for its weights. Throws Error(data) if they are those from before the first step.
 std::string model_file(const std::string& path);
-// The same, whatever its weights are: what describes a run is in it in any case.
-std::string newest_file(const std::string& path);
 
 // Returns the metadata `key` of a checkpoint as JSON. Throws Error(model) that names `path` if it is absent or broken.
 Json metadata_json(const TensorFile& file, const std::string& key, const std::string& path);

@@ -47,11 +47,10 @@ bool is_complete(const std::string& folder) {
   const auto is_complete_part = [&](const std::string& name) {
     return !split_of_folder(name).empty() && is_complete(below(folder, name));
   };
-  const auto is_mask = [](const Entry& file) { return has_mask_word(file.stem); };
+  Entries images, masks;
+  for (const Entry& file : top.files) (has_mask_word(file.stem) ? masks : images).push_back(file);
   return (has(is_image_folder) && has(is_mask_folder)) ||
-         std::any_of(top.folders.begin(), top.folders.end(), is_complete_part) ||
-         (std::any_of(top.files.begin(), top.files.end(), is_mask) &&
-          !std::all_of(top.files.begin(), top.files.end(), is_mask)) ||
+         std::any_of(top.folders.begin(), top.folders.end(), is_complete_part) || !pairs_of(images, masks).empty() ||
          (all_h5(top.files) && std::any_of(top.files.begin(), top.files.end(),
                                            [](const Entry& file) { return holds_labelled_image(file.path); }));
 }

@@ -47,33 +47,39 @@ void read_plain_spacing(const h5::Array& array, const std::string& letters, Imag
   image.physical = true;
 }
 
-// The spacing in the file: micrometres of pytorch-3dunet, nanometres of CREMI, or as write_h5() says it, all in the
-// order z, y, x.
-void read_spacing(const h5::Array& array, const std::string& letters, Image& image) {
-  const bool own = array.has_attribute("spacing_unit");
-  const std::pair<const char*, double> kUnits[]{{"element_size_um", 1e-3}, {"resolution", 1e-6}, {"spacing", 1}};
+// The numbers of an attribute, for z, y, x, times the millimetres of its unit. Error(data) for what is no spacing.
+void read_sizes(const h5::Array& array, const char* name, double millimetres, Image& image) {
   const int dims = image.extents().dims();
-  image.spacing.assign(static_cast<std::size_t>(dims), 1.0);
-  for (const auto& [name, millimetres] : kUnits) {
-    const bool plain = std::string_view(name) == "spacing";
-    if (!array.has_attribute(name) || (plain && !own)) continue;
-    const std::vector<double> sizes = array.numbers_attribute(name);
-    if (std::ssize(sizes) < dims || std::ssize(sizes) > array.extents().dims())
+  const std::vector<double> sizes = array.numbers_attribute(name);
+  if (std::ssize(sizes) < dims || std::ssize(sizes) > array.extents().dims())
+    throw Error(ErrorKind::data, text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"),
+                "store one number for each axis, in the order z, y, x");
+  for (int axis = 0; axis < dims; ++axis) {
+    const double size = nth(sizes, std::ssize(sizes) - dims + axis), step = size * millimetres;
+    if (!is_spacing(step))
       throw Error(ErrorKind::data,
-                  text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"),
-                  "store one number for each axis, in the order z, y, x");
-    for (int axis = 0; axis < dims; ++axis) {
-      const double size = nth(sizes, std::ssize(sizes) - dims + axis), step = size * millimetres;
-      if (!is_spacing(step))
-        throw Error(ErrorKind::data,
-                    text(array.where(), ": ", name, " has the value ", size, ", expected positive sizes of voxels, ",
-                         kLeastSpacing, " .. ", kMostSpacing, " mm"),
-                    "correct the attribute");
-      nth(image.spacing, axis) = step;
-    }
-    image.physical = !plain || in_millimetres(array);
+                  text(array.where(), ": ", name, " has the value ", size, ", expected positive sizes of voxels, ",
+                       kLeastSpacing, " .. ", kMostSpacing, " mm"),
+                  "correct the attribute");
+    nth(image.spacing, axis) = step;
   }
-  if (!own && !image.physical && array.has_attribute("spacing")) read_plain_spacing(array, letters, image);
+  image.physical = true;
+}
+
+// The spacing in the file: as write_h5() says it, in nanometres of CREMI, in micrometres of pytorch-3dunet, or without
+// a unit.
+void read_spacing(const h5::Array& array, const std::string& letters, Image& image) {
+  image.spacing.assign(static_cast<std::size_t>(image.extents().dims()), 1.0);
+  if (array.has_attribute("spacing_unit") && array.has_attribute("spacing")) {
+    read_sizes(array, "spacing", 1, image);
+    image.physical = in_millimetres(array);
+  } else if (array.has_attribute("resolution")) {
+    read_sizes(array, "resolution", 1e-6, image);
+  } else if (array.has_attribute("element_size_um")) {
+    read_sizes(array, "element_size_um", 1e-3, image);
+  } else if (array.has_attribute("spacing")) {
+    read_plain_spacing(array, letters, image);
+  }
 }
 
 }  // namespace

@@ -95,6 +95,19 @@ void read_labels(const JsonValue& labels, const std::string& path, Discovery& fo
               text("\"labels\": ", found.class_names.size(), " classes, at most ", kMostClasses, " can be stored"));
 }
 
+// Where labels are not asked for, those that cannot be read are as if they were not there.
+void read_labels_or_none(const JsonValue& json, const std::string& path, bool asked, Discovery& found) {
+  Discovery read;
+  try {
+    read_labels(json, path, read);
+  } catch (const Error& error) {
+    if (asked || error.kind() != ErrorKind::data) throw;
+    return;
+  }
+  if (asked || read.class_names.size() > 1) found.class_names = read.class_names;
+  if (asked) found.label_map = read.label_map;
+}
+
 // The texts of {"0": "T1", "1": "T2"}, by number.
 std::vector<std::string> numbered(const JsonValue* json, const std::string& path, const char* key) {
   std::map<std::int64_t, std::string> names;
@@ -286,23 +299,6 @@ bool is_task(const std::string& folder) {
   const JsonValue json = read_description(path);  // others call their files so, too
   return json.find("training") != nullptr || json.find("dataset") != nullptr;
 }
-
-namespace {
-
-// Where labels are not asked for, those that cannot be read are as if they were not there.
-void read_labels_or_none(const JsonValue& json, const std::string& path, bool asked, Discovery& found) {
-  Discovery read;
-  try {
-    read_labels(json, path, read);
-  } catch (const Error& error) {
-    if (asked || error.kind() != ErrorKind::data) throw;
-    return;
-  }
-  if (asked || read.class_names.size() > 1) found.class_names = read.class_names;
-  if (asked) found.label_map = read.label_map;
-}
-
-}  // namespace
 
 Discovery find_task(const std::string& folder, bool labels) {
   Discovery found;

@@ -28,10 +28,9 @@ struct ForeignWeights {
 // - A bias before a norm is left out or becomes part of the running mean.
 // - Kernels with extents of 1 are filled with zeros up to 3.
 // - The two halves of the input of a decoder are exchanged, where the other network concatenates them as [up, skip].
-// Tensors that are there under several names, as in state_dicts of MONAI and nnU-Net, are taken once.
 // - With `reversed_axes`, the spatial axes of kernels and strides are turned around: for a network that took its images
-// as
-//   [x, y, z] and is given [z, y, x].
+//   as [x, y, z] and is given [z, y, x].
+// Tensors that are there under several names, as in state_dicts of MONAI and nnU-Net, are taken once.
 // `slope` is that of the activation below zero, 0 for relu and 1 for none; otherwise it is the default of the other
 // network.
 // Error(model) if not even the first and the last layer of such a network are among the tensors.
