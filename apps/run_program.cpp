@@ -85,6 +85,7 @@ void add_verbs_and_run(int argc, const char* const* argv) {
   add_losses(program);
   add_compare(program);
   add_report(program);
+  add_study(program);
   add_bench(program);
   program.run(argc, argv);
 }

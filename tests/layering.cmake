@@ -48,33 +48,35 @@ function(check_rules)
            "${folder} must not know that folder: apps -> nn, losses, data -> engine" ${folder})
   endforeach()
 
-  # verbs -> doctor, live -> report -> comparison -> training -> program; benchmark and prediction stand beside comparison.
-  set(above_program "training|comparison|benchmark|prediction|doctor|live|report|verbs")
-  set(above_training "comparison|benchmark|prediction|doctor|live|report|verbs")
-  set(above_comparison "benchmark|prediction|doctor|live|report|verbs")
-  set(above_benchmark "comparison|prediction|doctor|live|report|verbs")
-  set(above_prediction "comparison|benchmark|doctor|live|report|verbs")
-  set(above_report "benchmark|doctor|live|verbs")
-  set(above_doctor "benchmark|prediction|live|verbs")
-  set(above_live "benchmark|prediction|doctor|verbs")
-  foreach(folder program training comparison benchmark prediction report doctor live)
+  # verbs -> doctor, live, study -> report -> comparison -> training -> program; benchmark and prediction stand beside
+  # comparison.
+  set(above_program "training|comparison|benchmark|prediction|doctor|live|report|study|verbs")
+  set(above_training "comparison|benchmark|prediction|doctor|live|report|study|verbs")
+  set(above_comparison "benchmark|prediction|doctor|live|report|study|verbs")
+  set(above_benchmark "comparison|prediction|doctor|live|report|study|verbs")
+  set(above_prediction "comparison|benchmark|doctor|live|report|study|verbs")
+  set(above_report "benchmark|doctor|live|study|verbs")
+  set(above_doctor "benchmark|prediction|live|study|verbs")
+  set(above_live "benchmark|prediction|doctor|study|verbs")
+  set(above_study "benchmark|prediction|doctor|live|verbs")
+  foreach(folder program training comparison benchmark prediction report doctor live study)
     forbid("${include}\"apps/(${above_${folder}})/" ${nowhere}
-           "apps/${folder} must not know that folder: verbs -> doctor, live -> report -> comparison -> training -> program" apps/${folder})
+           "apps/${folder} must not know that folder: verbs -> doctor, live, study -> report -> comparison -> training -> program" apps/${folder})
   endforeach()
 
   # The C interface and the playground stand over engine, nn and losses, and are no part of the program.
-  set(program "program|training|comparison|benchmark|prediction|report|doctor|live|verbs")
+  set(program "program|training|comparison|benchmark|prediction|report|doctor|live|study|verbs")
   forbid("${include}\"(data|apps/(${program}|playground))/" ${nowhere} "apps/embed knows engine, nn and losses alone" apps/embed)
   forbid("${include}\"(data|apps/(${program}|embed))/" ${nowhere}
          "apps/playground knows engine, nn and losses alone" apps/playground)
-  foreach(folder program training comparison benchmark prediction report doctor live verbs)
+  foreach(folder program training comparison benchmark prediction report doctor live study verbs)
     forbid("${include}\"apps/(embed|playground)/" ${nowhere} "the program calls the C++ libraries themselves" apps/${folder})
   endforeach()
 
   # Examples show the libraries.
-  forbid("${include}\"apps/(program|training|comparison|benchmark|prediction|report|doctor|live|verbs|embed)/" ${nowhere}
+  forbid("${include}\"apps/(program|training|comparison|benchmark|prediction|report|doctor|live|study|verbs|embed)/" ${nowhere}
          "apps/examples knows engine, nn, losses and data alone" apps/examples)
-  foreach(folder program training comparison benchmark prediction report doctor live verbs embed)
+  foreach(folder program training comparison benchmark prediction report doctor live study verbs embed)
     forbid("${include}\"apps/examples/" ${nowhere} "nothing is built on the examples" apps/${folder})
   endforeach()
 

@@ -18,6 +18,7 @@ void add_losses_eval(Program& program, CLI::App& losses);  // `losses eval`, bel
 void add_metrics(Program& program);
 void add_predict(Program& program);
 void add_report(Program& program);
+void add_study(Program& program);
 void add_synth(Program& program);
 void add_train(Program& program);
 void add_watch(Program& program);
