@@ -13,7 +13,7 @@ std::vector<Overlap> count_overlap(const Tensor& prediction, const Tensor& truth
   const std::uint8_t* s = prediction.data<std::uint8_t>();
   const std::uint8_t* g = truth.data<std::uint8_t>();
   std::int64_t voxels = 0;
-  for (std::int64_t i = 0; i < truth.numel(); ++i) {
+  for (std::int64_t i = 0, end = truth.numel(); i < end; ++i) {
     if (g[i] == ignore) continue;
     ++pairs[static_cast<std::size_t>(g[i]) * 256 + s[i]];
     ++voxels;

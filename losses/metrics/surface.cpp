@@ -51,7 +51,7 @@ std::vector<double> directed(const Tensor& a, const Tensor& b, const std::vector
   const std::uint8_t* from = a.data<std::uint8_t>();
   const std::uint8_t* to = b.data<std::uint8_t>();
   std::vector<double> distances;
-  for (std::int64_t i = 0; i < a.numel(); ++i)  // on b itself the transform is the distance out of b
+  for (std::int64_t i = 0, end = a.numel(); i < end; ++i)  // on b itself the transform is the distance out of b
     if (from[i] != 0) distances.push_back(to[i] != 0 ? 0 : far.data<double>()[i]);
   std::sort(distances.begin(), distances.end());
   return distances;

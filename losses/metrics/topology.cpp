@@ -36,7 +36,7 @@ std::vector<std::uint8_t> band_of(const Tensor& mask, const std::vector<double>&
   const std::uint8_t* inside = mask.data<std::uint8_t>();
   std::vector<std::uint8_t> band(inside, inside + mask.numel());
   const Tensor far = distance_transform(reshape(mask, Shape{1} + mask.shape()), {1}, spacing, DType::f64);
-  for (std::int64_t i = 0; i < mask.numel(); ++i)
+  for (std::int64_t i = 0, end = mask.numel(); i < end; ++i)
     if (far.data<double>()[i] > width * (1 + 1e-9)) nth(band, i) = 0;
   return band;
 }

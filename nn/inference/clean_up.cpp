@@ -19,12 +19,12 @@ void keep_largest_component(const Tensor& labels, const std::vector<std::int64_t
   const Tensor ids = connected_components(mask, {1});
   const std::int32_t* const id = ids.data<std::int32_t>();
   std::vector<std::int64_t> sizes{0};  // of each component; 0 stands for the voxels of none
-  for (std::int64_t i = 0; i < labels.numel(); ++i) {
+  for (std::int64_t i = 0, end = labels.numel(); i < end; ++i) {
     if (id[i] >= std::ssize(sizes)) sizes.push_back(0);
     if (id[i] != 0) ++nth(sizes, id[i]);
   }
   const auto largest = std::max_element(sizes.begin(), sizes.end()) - sizes.begin();
-  for (std::int64_t i = 0; i < labels.numel(); ++i)
+  for (std::int64_t i = 0, end = labels.numel(); i < end; ++i)
     if (id[i] != 0 && id[i] != largest) values[i] = 0;
 }
 

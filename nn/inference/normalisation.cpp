@@ -71,7 +71,7 @@ void Normalisation::apply(const Tensor& image) const {
   const std::int64_t channels = image.extent(-1);
   float* const values = image.data<float>();
   if (kind == Kind::rgb) {
-    for (std::int64_t i = 0; i < image.numel(); ++i) values[i] /= 255;
+    for (std::int64_t i = 0, end = image.numel(); i < end; ++i) values[i] /= 255;
     return;
   }
   check(channels > 0, "normalisation: the image ", image, " has no channels");
@@ -87,7 +87,7 @@ void Normalisation::apply(const Tensor& image) const {
   check(std::ssize(mean) == channels && std::ssize(deviation) == channels, "normalisation: means and deviations of ",
         mean.size(), " channels, the image has ", channels);
   for (std::int64_t c = 0; c < channels; ++c) {
-    for (std::int64_t i = c; !low.empty() && i < image.numel(); i += channels)
+    for (std::int64_t i = c, end = image.numel(); !low.empty() && i < end; i += channels)
       values[i] = std::clamp(values[i], static_cast<float>(nth(low, c)), static_cast<float>(nth(high, c)));
     scale_channel(image, c, nth(mean, c), nth(deviation, c));
   }

@@ -118,11 +118,11 @@ Tensor resample_image(const Tensor& image, const Shape& extents, const std::vect
   float* made = result.data<float>();
   for (std::int64_t c = 0; c < channels; ++c) {
     float low = values[c], high = values[c];
-    for (std::int64_t i = c; i < image.numel(); i += channels) {
+    for (std::int64_t i = c, end = image.numel(); i < end; i += channels) {
       low = std::min(low, values[i]);
       high = std::max(high, values[i]);
     }
-    for (std::int64_t i = c; i < result.numel(); i += channels) made[i] = std::clamp(made[i], low, high);
+    for (std::int64_t i = c, end = result.numel(); i < end; i += channels) made[i] = std::clamp(made[i], low, high);
   }
   return result;
 }
