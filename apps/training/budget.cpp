@@ -17,10 +17,11 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr int kLeastMeasured = 3;  // steps
-constexpr int kWarmSteps = 4;      // memory is allocated in the first ones, and a card records its graph
-constexpr double kPage = 1;        // seconds: the page and the pictures at the end, beside the predictions for it
-constexpr int kMostFailed = 20;    // steps in a row that are left out, as --on-nan allows
+constexpr int kLeastMeasured = 3;       // steps
+constexpr int kWarmSteps = 4;           // memory is allocated in the first ones, and a card records its graph
+constexpr double kPage = 1;             // seconds: the page and the pictures at the end, beside the predictions for it
+constexpr std::size_t kCasesTimed = 4;  // that are read before the steps are timed
+constexpr int kMostFailed = 20;         // steps in a row that are left out, as --on-nan allows
 // What no measured step has: the files of the run, the page and its pictures. Ten trainings of 30 to 180 MiB had 1 to
 // 13 MiB more than was planned without it (tests/benchmarks/memory.py).
 constexpr std::int64_t kBytesOfFiles = std::int64_t{10} << 20;
@@ -34,6 +35,14 @@ std::int64_t bytes_to_come(const Plan& plan, const data::Loader::Kept& kept) {
   return std::max<std::int64_t>(0, std::llround(std::min(all, most)) - static_cast<std::int64_t>(kept.bytes));
 }
 
+// The bytes of all prepared training cases, by their extents: f32 images, u8 labels.
+double cached_bytes(const Plan& plan, const data::DatasetInfo& info) {
+  double voxels = 0;
+  for (const std::int64_t index : plan.loader.cases)
+    voxels += static_cast<double>(resampled_extents(plan.model, info, index).numel());
+  return voxels * static_cast<double>(4 * info.channels + 1);
+}
+
 template <class F>
 double time_of(F&& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -45,17 +54,12 @@ struct Enough {
   double seconds;  // that the whole prediction takes
 };
 
-// Returns the seconds that evaluate(cases, progress) takes with all of these cases, by those of one. The network sees
-// resampled voxels.
+// Returns the seconds that evaluate(cases, progress) takes with all of these cases, by those of one.
 template <class F>
 double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
                        double limit, const std::function<void()>& progress, F&& evaluate) {
   if (cases.empty()) return 0;
-  const auto voxels_of = [&](std::int64_t index) {
-    return static_cast<double>(resampled_extents(model, dataset.info(), index).numel());
-  };
-  double voxels = 0;
-  for (const std::int64_t index : cases) voxels += voxels_of(index);
+  const auto voxels_of = [&](std::int64_t index) { return window_voxels(model, dataset.info(), {index}); };
   const auto smaller = [&](std::int64_t a, std::int64_t b) { return voxels_of(a) < voxels_of(b); };
   const std::int64_t chosen =
       limit > 0 ? nth(cases, std::ssize(cases) / 2) : *std::max_element(cases.begin(), cases.end(), smaller);
@@ -83,7 +87,7 @@ double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset,
   };
   double seconds = one();
   if (limit == 0 || seconds < limit) seconds = one();  // the first one has allocated
-  return seconds * voxels / voxels_of(chosen);
+  return seconds * window_voxels(model, dataset.info(), cases) / voxels_of(chosen);
 }
 
 // What the page of a run takes, which segments validation cases, or else test cases; three of them again.
@@ -106,10 +110,18 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   pool.trim();  // an earlier plan may have been larger
   pool.reset_peak();
   reset_peak_memory();
-  if (plan.fields)
-    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, progress,
-                         [](const std::string&) {});
-  Trainer trainer(dataset, plan, device);
+  Costs costs;
+  // Cases that stay in memory are read once. Steps with the first few of them show what a step takes afterwards.
+  Plan timed = plan;
+  if (limit > 0 && cached_bytes(plan, dataset.info()) <= static_cast<double>(plan.loader.cache_bytes)) {
+    timed.loader.cases.resize(std::min<std::size_t>(timed.loader.cases.size(), kCasesTimed));
+    costs.reading = time_of([&] {
+      data::Case one = dataset.read(nth(plan.loader.cases, std::ssize(plan.loader.cases) / 2));
+      plan.loader.prepare(one);
+      if (plan.fields) plan.fields->of(one, plan.loader.patch);
+    });
+  }
+  Trainer trainer(dataset, timed, device);
   int failed = 0;
   const auto step = [&] {
     try {
@@ -122,7 +134,6 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
     progress();
   };
   for (int i = 0; i < kWarmSteps; ++i) step();
-  Costs costs;
   double steps = 0;
   for (double seconds = 0; steps < kLeastMeasured || seconds < measured; ++steps) {
     seconds += time_of(step);
@@ -159,11 +170,22 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   return costs;
 }
 
+double voxel_seconds(const Plan& plan, Device device) {
+  const nn::Model model = fresh_model(plan, device);
+  model.net->train(false);
+  const NoGrad guard;
+  const Tensor window = zeros(Shape{1} + plan.model.window + Shape{plan.model.net.in_channels}, DType::f32, device);
+  const auto one = [&] { const Tensor logits = (*model.net)(window).to(Device::cpu); };
+  one();  // allocates
+  return time_of(one) / static_cast<double>(plan.model.window.numel());
+}
+
 double page_seconds(const Plan& plan, const Costs& costs) { return page_seconds(plan, costs, validated_share(plan)); }
 
 double seconds_of(const Plan& plan, const Costs& costs) {
   return costs.step * static_cast<double>(plan.steps) + costs.epoch * static_cast<double>(plan.epoch_of(plan.steps)) +
          validated_share(plan) * (costs.validation * static_cast<double>(validations(plan)) + costs.clean_up) +
+         costs.reading * static_cast<double>(std::min(std::ssize(plan.loader.cases), plan.steps * plan.config.batch)) +
          costs.test + page_seconds(plan, costs);
 }
 

@@ -10,20 +10,23 @@
 namespace voxgrad::apps {
 
 // Seconds: of one step, of what ends an epoch beside a validation, of one validation, and of what comes at the end, the
-// test and the choice of the clean-up. Validation and choice are those of all validation cases.
+// test and the choice of the clean-up. Validation and choice are those of all validation cases. `reading` is what a
+// training case takes before its first patch, if prepared cases stay in memory; else a step has it.
 // Bytes: the peak of the process by the end of the training, and that of its tensors on the device.
 struct Costs {
-  double step = 0, epoch = 0, validation = 0, test = 0, clean_up = 0;
+  double step = 0, epoch = 0, validation = 0, test = 0, clean_up = 0, reading = 0;
   std::int64_t memory = 0, tensors = 0;
 };
 
 // Does steps for `measured` seconds, at least three, and segments one case of each split; cases of other sizes are
-// taken in proportion to their voxels. If `limit` is 0, it is the largest case, which decides the memory. Else it is
-// the one in the middle, and of a prediction that takes more than `limit` seconds a part is measured. The maps that a
-// loss asks for are made first, because the first steps would otherwise make them. `progress` is called meanwhile; an
-// exception of it ends the work.
+// taken in proportion to the voxels of their windows. If `limit` is 0, it is the largest case, which decides the
+// memory. Else it is the one in the middle, and of a prediction that takes more than `limit` seconds a part is
+// measured. `progress` is called meanwhile; an exception of it ends the work.
 Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured, double limit,
                     const std::function<void()>& progress);
+
+// Returns the seconds in which the network of a plan segments a voxel of a window, by the second of two windows.
+double voxel_seconds(const Plan& plan, Device device);
 
 // Returns the seconds that the whole training of a plan takes, and those of them that are for the page of the run.
 double seconds_of(const Plan& plan, const Costs& costs);

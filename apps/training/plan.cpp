@@ -175,7 +175,9 @@ Reason choose_targets(TrainConfig& config, const data::DatasetInfo& info) {
 }
 
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source,
-               std::int64_t most_voxels) {
+               std::int64_t most_voxels, CasesRead* known) {
+  CasesRead own;
+  CasesRead& read = known != nullptr ? *known : own;
   data::require_labels(dataset, "training");
   const data::DatasetInfo& info = dataset.info();
   if (source == nullptr && !wish.from.empty())
@@ -202,7 +204,7 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   std::vector<std::int64_t> others = val;
   others.insert(others.end(), test.begin(), test.end());
   plan.model.net.in_channels = info.channels;
-  PreparedShapes prepared = plan_preparation(c, plan.model, dataset, train, others, source);
+  PreparedShapes prepared = plan_preparation(c, plan.model, dataset, train, others, source, read);
   plan.reasons = std::move(prepared.reasons);
   plan.reasons.push_back(targets);
   Filled filled = fill_in(
@@ -212,8 +214,10 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   check_norm(plan);
   plan_loader(plan, dataset, train);
   // Intensities are compared only where images are not normalised one by one.
-  plan.model.training =
-      describe_images(dataset, train, parse_label_map(c.label_map), !plan.model.normalisation.of_each_image());
+  if (!read.images)
+    read.images =
+        describe_images(dataset, train, parse_label_map(c.label_map), !plan.model.normalisation.of_each_image());
+  plan.model.training = *read.images;
   plan_fields(plan, info);
   plan_steps(plan);
   set_validated(plan, wish.validate_cases);

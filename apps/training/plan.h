@@ -23,7 +23,8 @@ namespace voxgrad::apps {
 enum class OnNan { stop, skip, rollback };
 const char* name_of(OnNan what);
 
-struct Transfer;  // training/transfer.h
+struct CasesRead;  // training/preparation.h
+struct Transfer;   // training/transfer.h
 
 struct Plan {
   TrainConfig config;  // no 0 and no empty text left where that means "from the data"
@@ -63,9 +64,9 @@ Reason choose_targets(TrainConfig& config, const data::DatasetInfo& info);
 // Throws Error(usage) for a setting that is impossible and names its range or what it has to fit. `source` is the model
 // of --from, which decides what no setting says of the network, and how images are prepared; for a resumed run it is
 // its own model. Error(usage) if the settings name a model and it is absent. If `most_voxels` is not 0, a patch that
-// follows from the cases has at most so many.
+// follows from the cases has at most so many. `known` spares a second plan for the same cases to read them.
 Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::ModelSpec* source = nullptr,
-               std::int64_t most_voxels = 0);
+               std::int64_t most_voxels = 0, CasesRead* known = nullptr);
 
 // Says in a few lines what a person wants to know of a plan before a long wait.
 std::string summary(const Plan& plan, const data::DatasetInfo& info, std::int64_t parameters);

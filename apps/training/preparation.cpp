@@ -119,14 +119,15 @@ PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std:
 
 PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const data::Dataset& dataset,
                                 const std::vector<std::int64_t>& train, const std::vector<std::int64_t>& others,
-                                const nn::ModelSpec* source) {
+                                const nn::ModelSpec* source, CasesRead& known) {
   const data::DatasetInfo& info = dataset.info();
   choice("--crop: unknown value", config.crop, {"auto", "on", "off"});
   const bool automatic = config.spacing == "auto";
   if (!automatic && config.spacing != "none") parse_spacing(config.spacing, info.dims);
   const bool read = config.crop == "auto" || config.normalise == "auto" || config.normalise == "dataset" ||
                     (config.crop == "on" && config.patch.empty());
-  const PreparationFacts facts = take_preparation_facts(dataset, train, read);
+  if (!known.facts) known.facts = take_preparation_facts(dataset, train, read);
+  const PreparationFacts& facts = *known.facts;
   PreparedShapes result;
   const auto decide = [&](const char* setting, std::string& value, Decision (*rule)(const PreparationFacts&)) {
     Decision decision{value, "as asked"};
@@ -157,9 +158,9 @@ PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const
 
   for (const std::int64_t index : others) static_cast<void>(grid_of(model, info, index, nth(info.shapes, index)));
   const bool boxes = model.preparation.crop && read;
-  const std::vector<std::int64_t>& known = boxes ? facts.read : train;
-  for (std::int64_t i = 0; i < std::ssize(known); ++i) {
-    const std::int64_t index = nth(known, i);
+  const std::vector<std::int64_t>& measured = boxes ? facts.read : train;
+  for (std::int64_t i = 0; i < std::ssize(measured); ++i) {
+    const std::int64_t index = nth(measured, i);
     const nn::Grid grid = grid_of(model, info, index, boxes ? nth(facts.boxes, i) : nth(info.shapes, index));
     result.shapes.push_back(grid.extents);
     result.spacings.push_back(grid.spacing);

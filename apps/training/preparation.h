@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,13 @@ namespace voxgrad::apps {
 PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
                                         bool read);
 
+// What a plan has read of the cases. Further plans for the same cases, whose settings of crop and normalisation are the
+// same, need not read them again.
+struct CasesRead {
+  std::optional<PreparationFacts> facts;
+  std::optional<nn::TrainingImages> images;
+};
+
 // What make_plan() knows of the prepared training cases.
 struct PreparedShapes {
   std::vector<Shape> shapes;
@@ -30,9 +38,10 @@ struct PreparedShapes {
 // needs it. Throws Error(usage) for a setting that cannot be read, Error(data) that names a case of `others` or of the
 // training that cannot be resampled. `source` is the model of --from, if there is one: if the data ask for the kind of
 // normalisation that it has, and have as many channels, its statistics are taken, and crop and spacing unless asked.
+// The facts are taken from `known`, or written there.
 PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const data::Dataset& dataset,
                                 const std::vector<std::int64_t>& train, const std::vector<std::int64_t>& others,
-                                const nn::ModelSpec* source);
+                                const nn::ModelSpec* source, CasesRead& known);
 
 // Whether two models normalise the same kind of images in the same way, so that weights of one suit those of the other.
 bool same_kind(const nn::ModelSpec& a, const nn::ModelSpec& b);

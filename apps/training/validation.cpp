@@ -50,18 +50,24 @@ void bound_validations(Plan& plan, double allowed) {
     plan.config.validate_every = (epochs + count - 1) / count;
 }
 
-double validation_in_steps(const Plan& plan, const data::DatasetInfo& info) {
+double window_voxels(const nn::ModelSpec& model, const data::DatasetInfo& info,
+                     const std::vector<std::int64_t>& cases) {
   double voxels = 0;
-  for (const std::int64_t index : plan.validated) {
-    const Shape extents = resampled_extents(plan.model, info, index);
+  for (const std::int64_t index : cases) {
+    const Shape extents = resampled_extents(model, info, index);
     double windows = 1;
-    for (int axis = 0; axis < plan.model.window.dims(); ++axis) {
-      const std::int64_t extent = extents[axis], window = plan.model.window[axis];
+    for (int axis = 0; axis < model.window.dims(); ++axis) {
+      const std::int64_t extent = extents[axis], window = model.window[axis];
       windows *= static_cast<double>(std::min(extent, window) * std::ssize(nn::window_starts(extent, window)));
     }
     voxels += windows;
   }
-  return voxels / (kPassesOfStep * static_cast<double>(plan.config.batch * plan.model.window.numel()));
+  return voxels;
+}
+
+double validation_in_steps(const Plan& plan, const data::DatasetInfo& info) {
+  return window_voxels(plan.model, info, plan.validated) /
+         (kPassesOfStep * static_cast<double>(plan.config.batch * plan.model.window.numel()));
 }
 
 std::int64_t validations(const Plan& plan) {

@@ -29,6 +29,10 @@ void set_validated(Plan& plan, std::int64_t count);
 // cases may be segmented.
 void bound_validations(Plan& plan, double allowed);
 
+// Returns the voxels of all windows in which these cases are segmented once; a window that hangs over the end of a case
+// counts with what lies in the case. Cases are not read, so a crop is not taken into account.
+double window_voxels(const nn::ModelSpec& model, const data::DatasetInfo& info, const std::vector<std::int64_t>& cases);
+
 // Returns in how many training steps the present cases could be segmented, by the voxels of their windows. A step costs
 // three times as much for a voxel, because of its backward pass.
 double validation_in_steps(const Plan& plan, const data::DatasetInfo& info);

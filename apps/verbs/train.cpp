@@ -2,7 +2,9 @@
 // runs only two steps and says what the whole training will take (--dry-run). While it works, it shows its progress on
 // stderr. At the end it prints a table of the metrics on the test cases, and the best epoch, the time, the memory,
 // the run directory and the page that it has written; with --json the same as one document.
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <tuple>
@@ -20,6 +22,8 @@
 #include "apps/training/console_observer.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/memory.h"
+#include "apps/training/preparation.h"
+#include "apps/training/resolution.h"
 #include "apps/training/session.h"
 #include "apps/training/transfer.h"
 #include "apps/training/validation.h"
@@ -36,6 +40,7 @@ struct TrainOptions {
   std::string out, resume, watch, time, max_memory;
   std::int64_t most_memory = 0;  // bytes that --max-memory gives; 0: no limit
   std::vector<Reason> smaller;   // what was made smaller for it
+  std::shared_ptr<CasesRead> read = std::make_shared<CasesRead>();
   bool dry_run = false;
   CLI::App* verb = nullptr;
 
@@ -80,18 +85,20 @@ using Clock = std::chrono::steady_clock;
 
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+void end_at_signal() {
+  if (const int signal = pending_signal()) throw Interrupted{signal};
+}
+
 Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, double seconds, double limit) {
   const SignalGuard guard;
-  return measure_costs(dataset, plan, device, seconds, limit, [] {
-    if (const int signal = pending_signal()) throw Interrupted{signal};
-  });
+  return measure_costs(dataset, plan, device, seconds, limit, end_at_signal);
 }
 
 // The plan of a training, which may begin with the weights of --from.
 Plan plan_of(TrainOptions& options, const data::Dataset& dataset, std::int64_t most_voxels = 0) {
   Plan plan;
   if (options.config.from.empty()) {
-    plan = make_plan(dataset, options.config, nullptr, most_voxels);
+    plan = make_plan(dataset, options.config, nullptr, most_voxels, options.read.get());
   } else {
     const nn::Model source = nn::load_model(model_file(options.config.from));
     const auto given = [&](const std::string& setting) {
@@ -103,7 +110,7 @@ Plan plan_of(TrainOptions& options, const data::Dataset& dataset, std::int64_t m
                   text("--kernels ", options.config.kernels, ": with the depth ", options.config.depth,
                        " of the model ", options.config.from, " its kernels are taken"),
                   "leave --kernels out, or give another --depth, at which kernels are planned anew");
-    plan = make_plan(dataset, options.config, &source.spec, most_voxels);
+    plan = make_plan(dataset, options.config, &source.spec, most_voxels, options.read.get());
     plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
   }
   for (const Reason& reason : options.smaller) explain(plan, reason.setting, reason.value, reason.why);
@@ -125,9 +132,15 @@ std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& opt
   return {std::move(fitted.plan), fitted.costs};
 }
 
-// Makes the plan of a training that fits --time, of which a part is over already. If that is time for few steps only,
-// a step has fewer patches, and if mirrored images take too much of it, there are none. How often a case will be seen
-// decides the augmentation.
+// How often a test sees an image.
+double view_count(const Plan& plan) {
+  const std::vector<std::int64_t>& axes = plan.model.mirror_axes;
+  return plan.model.mirror ? std::exp2(std::count(axes.begin(), axes.end(), 1)) : 1;
+}
+
+// Makes the plan of a training that fits --time, of which a part is over already. If the predictions at its end would
+// take too much of it, images are made coarser; if that is time for few steps only, a step has fewer patches, and if
+// mirrored images take too much of it, there are none. How often a case will be seen decides the augmentation.
 std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, Clock::time_point start,
                            const Common& common) {
   constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
@@ -136,15 +149,28 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
   const double seconds = parse_time(options.time);
   const TrainConfig wish = options.config;
   Plan plan = plan_of(options, dataset);
+  std::optional<Reason> coarser;
+  if (wish.spacing == "auto" && wish.from.empty())
+    coarser = coarsen(plan, dataset.info(), kPredictionShare * seconds / voxel_seconds(plan, common.get_device()),
+                      options.time, [&](const std::string& spacing) {
+                        options.config.spacing = spacing;
+                        return plan_of(options, dataset);
+                      });
+  if (plan.fields && !options.dry_run) {  // as the training would before its first step
+    const SignalGuard guard;
+    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, end_at_signal,
+                         [](const std::string&) {});
+  }
   Costs costs;
   Reason augment{};
   for (bool cut = false;; cut = true) {
     const double part = std::min(kMost, kShare * seconds);
-    costs = measure(dataset, plan, common.get_device(), part, part);
-    const auto again = [&, step = costs.step] {  // of more steps than the second time
+    costs = measure(dataset, plan, common.get_device(), part, part / 2);
+    const auto again = [&] {  // with other views; the network and its windows are as they were
+      const double views = view_count(plan);
       plan = plan_of(options, dataset);
-      costs = measure(dataset, plan, common.get_device(), 0, part);
-      costs.step = step;
+      costs.test *= view_count(plan) / views;
+      costs.clean_up *= view_count(plan) / views;
     };
     if (wish.augment.empty()) {
       const double patches = (seconds - since(start)) / costs.step * static_cast<double>(plan.config.batch);
@@ -162,6 +188,7 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
     plan.config.validate_every = wish.validate_every;
     fit_time(plan, costs, seconds - since(start));
     explain(plan, "steps", text(plan.steps), "as many as fit " + options.time);
+    if (coarser) explain(plan, coarser->setting, coarser->value, coarser->why);
     if (cut)
       explain(plan, "batch", text(plan.config.batch), text("with more patches, few steps would fit ", options.time));
     if (wish.augment.empty()) explain(plan, "augment", augment.value, augment.why);

@@ -123,7 +123,10 @@ Prepared prepare(const ModelSpec& spec, const Tensor& image, const std::vector<d
   const Shape source = image.shape().without(-1);
   const Box whole{Shape::filled(source.dims(), 0), source};
   const Box box = spec.preparation.crop ? nonzero_box(image) : whole;
-  Prepared result{image, grid_of(spec.preparation, source, box, image.extent(-1), spacing)};
+  // Pixels without a length are as large as those of the training, if these had none either.
+  const bool pixels = spacing.empty() && spec.training.spacing_unit == "px";
+  const std::vector<double> ones(static_cast<std::size_t>(source.dims()), 1);
+  Prepared result{image, grid_of(spec.preparation, source, box, image.extent(-1), pixels ? ones : spacing)};
   result.image = kept(result.grid, image);
   spec.normalisation.apply(result.image);
   result.image = resample_image(result.image, result.grid.extents, result.grid.orders(Order::cubic));

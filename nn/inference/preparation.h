@@ -58,7 +58,7 @@ struct Prepared {
 };
 // Prepares an image f32 [*S, C] on the host. If nothing is cropped, the given image is overwritten: it is normalised,
 // or the result itself. Intensities are interpolated by cubic splines, along the thick axis taken from the nearest
-// slice.
+// slice. An image without a spacing has one of 1 if the model was trained on pixels without a length.
 Prepared prepare(const ModelSpec& spec, const Tensor& image, const std::vector<double>& spacing);
 // Brings labels u8 [*S] of the same image to the grid (resample_labels). `ignore` is the label that is no class, or -1.
 Tensor prepare_labels(const Grid& grid, const Tensor& labels, int ignore);

@@ -113,7 +113,8 @@ TEST_CASE("images are prepared as for the model if the data ask for the same kin
     config.crop = crop;
     nn::ModelSpec model;
     source.normalisation.kind = kind;
-    static_cast<void>(plan_preparation(config, model, dataset, {0, 1}, {}, &source));
+    CasesRead read;
+    static_cast<void>(plan_preparation(config, model, dataset, {0, 1}, {}, &source, read));
     return model.preparation;
   };
   CHECK(prepared_as("auto", nn::Normalisation::Kind::zscore_case).crop);

@@ -248,6 +248,10 @@ TEST_CASE("preparation: a model with a target predicts on the voxels of the sour
                     found.labels));
     CHECK(max(abs(softmax(concat(logits, 0)) - found.probabilities)).item() < 1e-6);
     CHECK(contains(error_of([&] { predict(model, image); }), "the image has no spacing"));
+    Model of_pixels = small_model(shape.dims(), window, {.crop = false, .spacing = target});
+    of_pixels.spec.training.spacing_unit = "px";
+    const std::vector<double> ones(static_cast<std::size_t>(shape.dims()), 1);
+    CHECK(same_bits(predict(of_pixels, image), predict(of_pixels, image, {.spacing = ones})));
     // An image that has the target is not touched: the bits are those of a model without one.
     std::vector<double> near = target;
     near[0] *= 1.0005;

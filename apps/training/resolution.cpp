@@ -1,0 +1,64 @@
+#include "apps/training/resolution.h"
+
+#include <algorithm>
+
+#include "apps/program/console.h"
+#include "apps/training/validation.h"
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+namespace {
+
+// Along each axis the one in the middle of the training cases.
+std::vector<double> usual_spacing(const Plan& plan, const data::DatasetInfo& info) {
+  if (plan.config.spacing != "none") return parse_spacing(plan.config.spacing, info.dims);
+  std::vector<double> result;
+  for (int axis = 0; axis < info.dims; ++axis) {
+    std::vector<double> values;
+    for (const std::int64_t index : plan.loader.cases) values.push_back(nth(nth(info.spacings, index), axis));
+    const auto middle = values.begin() + std::ssize(values) / 2;
+    std::nth_element(values.begin(), middle, values.end());
+    result.push_back(*middle);
+  }
+  return result;
+}
+
+bool one_window_each(const Plan& plan, const data::DatasetInfo& info) {
+  const auto cases =
+      static_cast<double>(plan.loader.cases.size() * static_cast<std::size_t>(plan.model.window.numel()));
+  return window_voxels(plan.model, info, plan.loader.cases) <= cases;
+}
+
+}  // namespace
+
+double voxels_at_end(const Plan& plan, const data::DatasetInfo& info) {
+  const double val = window_voxels(plan.model, info, plan.val), test = window_voxels(plan.model, info, plan.test);
+  const auto count = static_cast<double>(plan.val.empty() ? plan.test.size() : plan.val.size());
+  const double looked_at = least_validated_share(plan),
+               pictured =
+                   std::min(plan.val.empty() ? count : looked_at * count, double{kMostPictured}) + std::min(count, 3.0);
+  return test + looked_at * val * (plan.chooses_clean_up() ? 2 : 1) +
+         (count > 0 ? pictured / count * (plan.val.empty() ? test : val) : 0);
+}
+
+std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double allowed, const std::string& time,
+                              const std::function<Plan(const std::string& spacing)>& make) {
+  const double before = voxels_at_end(plan, info);
+  if (before <= allowed || one_window_each(plan, info)) return std::nullopt;
+  const std::vector<double> usual = usual_spacing(plan, info);
+  const double finest = *std::min_element(usual.begin(), usual.end());
+  double taken = 1;
+  for (const double factor : {1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0}) {
+    std::vector<double> spacing = usual;
+    for (double& step : spacing) step = std::max(step, factor * finest);
+    plan = make(spacing_text(spacing));
+    taken = factor;
+    if (voxels_at_end(plan, info) <= allowed || one_window_each(plan, info)) break;
+  }
+  return Reason{"spacing", plan.config.spacing,
+                text("at ", spacing_text(usual), " the predictions after the last step would take ",
+                     significant(before / allowed * kPredictionShare * 100, 2), " % of ", time,
+                     ": images are made coarser by a factor of ", significant(taken, 3), ", their masks are not")};
+}
+
+}  // namespace voxgrad::apps

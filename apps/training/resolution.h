@@ -1,0 +1,27 @@
+// Makes images coarser where the predictions after the last step would leave little time for the training. A network
+// sees a volume of ten million voxels through some two hundred overlapping windows; at twice the spacing these are
+// thirty, and each shows eight times as much. Labels and probabilities come back on the grid of the source.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "apps/training/plan.h"
+
+namespace voxgrad::apps {
+
+// The share of --time that the predictions after the last step may take before images are made coarser.
+inline constexpr double kPredictionShare = 0.25;
+
+// The voxels of all windows that are segmented after the steps or as the one validation that always takes place: the
+// test, the choice of the clean-up, the cases of the page. Each counts once, without mirrored views.
+double voxels_at_end(const Plan& plan, const data::DatasetInfo& info);
+
+// Makes the plan coarser until voxels_at_end() is `allowed` at most, or until a window shows a whole case; an axis with
+// thick slices waits until the others are as coarse. `make` makes the plan with such a spacing. Returns why it was
+// done, if it was; `time` is what somebody gave for the whole, in words.
+std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double allowed, const std::string& time,
+                              const std::function<Plan(const std::string& spacing)>& make);
+
+}  // namespace voxgrad::apps

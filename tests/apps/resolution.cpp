@@ -1,0 +1,102 @@
+// Images that are made coarser so that the predictions at the end leave time for the training.
+#include "apps/training/resolution.h"
+
+#include "apps/program/json.h"
+#include "tests/apps/support.h"
+
+using namespace voxgrad;
+using namespace voxgrad::test;
+using namespace voxgrad::apps;
+
+namespace {
+
+// Volumes of 20 x 48 x 48 voxels; the organs of the phantom lie in slices that are thicker than their pixels.
+data::Dataset volumes(const Folder& folder) {
+  return data::Dataset::open(phantom_file(folder, "organ3d", 12, {20, 48, 48}));
+}
+
+TrainConfig in_small_patches() {
+  TrainConfig config;
+  config.base = 4;
+  config.depth = 2;
+  config.patch = "16x16x16";
+  return config;
+}
+
+// The spacing that a plan resamples to, and the extents of its first training case then.
+Shape extents_of(const Plan& plan, const data::Dataset& dataset, const std::vector<double>& spacing) {
+  const std::int64_t index = plan.loader.cases.front();
+  Shape result = nth(dataset.info().shapes, index);
+  for (int axis = 0; axis < result.dims(); ++axis)
+    result[axis] = std::llround(static_cast<double>(result[axis]) * nth(nth(dataset.info().spacings, index), axis) /
+                                nth(spacing, axis));
+  return result;
+}
+
+struct Coarsened {
+  Plan plan;
+  std::optional<Reason> why;
+};
+
+Coarsened coarsened(const data::Dataset& dataset, double share) {
+  TrainConfig config = in_small_patches();
+  Coarsened result{make_plan(dataset, config), {}};
+  const double allowed = share * voxels_at_end(result.plan, dataset.info());
+  result.why = coarsen(result.plan, dataset.info(), allowed, "1min", [&](const std::string& spacing) {
+    config.spacing = spacing;
+    return make_plan(dataset, config);
+  });
+  if (share > 0) CHECK(voxels_at_end(result.plan, dataset.info()) <= allowed);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("images become as coarse as the time asks for, thick slices last, and a resumed run has the same plan") {
+  const Folder folder;
+  const data::Dataset dataset = volumes(folder);
+  const std::vector<double> usual = dataset.info().spacings.front();
+  REQUIRE(usual[0] > 1.5 * usual[1]);
+  CHECK(!coarsened(dataset, 1).why);
+
+  const Coarsened half = coarsened(dataset, 0.6);
+  REQUIRE(half.why);
+  CHECK(half.why->setting == "spacing");
+  CHECK_MESSAGE(contains(half.why->why, "% of 1min: images are made coarser by a factor of "), half.why->why);
+  const std::vector<double> spacing = half.plan.model.preparation.spacing;
+  CHECK(spacing[0] == usual[0]);
+  CHECK(spacing[1] > 1.2 * usual[1]);
+  CHECK(spacing[1] == spacing[2]);
+  const Plan again = make_plan(dataset, half.plan.config);
+  CHECK(nn::to_text(again.model) == nn::to_text(half.plan.model));
+  CHECK(to_json(again.config) == to_json(half.plan.config));
+}
+
+TEST_CASE("images are not made coarser than one window for a case") {
+  const Folder folder;
+  const data::Dataset dataset = volumes(folder);
+  const Coarsened most = coarsened(dataset, 0);
+  REQUIRE(most.why);
+  const std::vector<double> spacing = most.plan.model.preparation.spacing;
+  for (const std::int64_t extent : extents_of(most.plan, dataset, spacing)) CHECK(extent <= 16);
+  CHECK(extents_of(most.plan, dataset, spacing)[1] > 8);
+}
+
+TEST_CASE("train --time makes images coarser whose predictions would take all of the time, unless it is told not to") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "organ3d", 8, {32, 128, 128});
+  const std::vector<std::string> words{"train",   data, "--patch", "16x16x16", "--base",    "24",
+                                       "--depth", "2",  "--time",  "20s",      "--dry-run", "--json"};
+  const Outcome outcome = program(words);
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  const Json plan = Json::parse(outcome.out);
+  CHECK(plan["config"]["spacing"] != "none");
+  std::string why;
+  for (const Json& reason : plan["reasons"])
+    if (reason["setting"] == "spacing") why = reason["why"];
+  CHECK_MESSAGE(contains(why, "of 20s: images are made coarser by a factor of"), why);
+  std::vector<std::string> fixed = words;
+  fixed.insert(fixed.end(), {"--spacing", "none"});
+  const Outcome fine = program(fixed);  // a slow machine has no time for a step then
+  CHECK_MESSAGE((fine.code == 2 || Json::parse(fine.out)["config"]["spacing"] == "none"), fine.err);
+}
