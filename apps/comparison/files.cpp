@@ -83,7 +83,7 @@ void require_own_directory(const std::string& directory) {
   };
   const std::string results = directory + "/results.json";
   if (fs::exists(results)) {
-    const Json json = Json::parse(read_text(results), nullptr, false);
+    const Json json = json_or_null(read_text(results));
     if (!json.is_object() || !json.contains("protocol")) refuse("results.json");
     return;
   }

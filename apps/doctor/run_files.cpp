@@ -165,7 +165,7 @@ RunFiles read_run(const std::string& directory, Device device, std::vector<Findi
     std::int64_t broken = 0, number = 0, first = 0;
     for (std::string line; std::getline(lines, line);) {
       ++number;
-      Json json = Json::parse(line, nullptr, false);
+      Json json = json_or_null(line);
       if (json.is_object())
         run.log.push_back(std::move(json));
       else if (++broken == 1)

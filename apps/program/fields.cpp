@@ -10,6 +10,33 @@ double in_range(const Json& value, const std::string& key, double low, double hi
   refuse(key, value, text("a number ", low, " .. ", high));
 }
 
+// The library reads any depth, but dies when it writes or copies it; and it looks for each key among all before it. The
+// widest object that the program writes has a member for each class, of which there are at most 255.
+constexpr std::size_t kMostNested = 64, kMostMembers = 1024;
+
+// Looks at brackets, colons and strings alone; all else that is wrong, the library says better.
+void require_small_objects(const std::string& document) {
+  std::vector<std::size_t> members;  // of each array and object that is open
+  bool in_string = false;
+  for (std::size_t i = 0; i < document.size(); ++i) {
+    const char c = document[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string) {
+      if (c == '\\') ++i;
+    } else if (c == '[' || c == '{') {
+      members.push_back(0);
+      if (members.size() > kMostNested)
+        throw Error(ErrorKind::data, text("nested too deep, in more than ", kMostNested, " arrays and objects"));
+    } else if (members.empty()) {
+      continue;
+    } else if (c == ']' || c == '}') {
+      members.pop_back();
+    } else if (c == ':' && ++members.back() > kMostMembers) {
+      throw Error(ErrorKind::data, text("an object has more than ", kMostMembers, " members"));
+    }
+  }
+}
+
 }  // namespace
 
 void refuse(const std::string& key, const Json& value, const std::string& expected) {
@@ -25,9 +52,14 @@ std::string plain_words(const Json::exception& error) {
 }
 
 Json parse_json(const std::string& document) try {
+  require_small_objects(document);
   return Json::parse(document);
 } catch (const Json::exception& error) {
   throw Error(ErrorKind::data, plain_words(error));
+}
+
+Json json_or_null(const std::string& document) try { return parse_json(document); } catch (const Error&) {
+  return nullptr;
 }
 
 const Json& member(const Json& object, const std::string& key) {

@@ -44,8 +44,11 @@ std::vector<double> reals_or_nan(const Json& object, const std::string& key, dou
 
 // Throws Error(data): "`key` is VALUE, must be EXPECTED".
 [[noreturn]] void refuse(const std::string& key, const Json& value, const std::string& expected);
-// Reads a document. Throws Error(data) that says where it is damaged.
+// Reads a document. Throws Error(data) that says where it is damaged, also if it is nested in more than 64 arrays and
+// objects, or has an object of more than 1,024 members. All JSON of files is read with it, or with what follows.
 Json parse_json(const std::string& document);
+// The same, or null of a document that is damaged.
+Json json_or_null(const std::string& document);
 // What the library says of an error, without its own name for it: "[json.exception.parse_error.101] ".
 std::string plain_words(const Json::exception& error);
 

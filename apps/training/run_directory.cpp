@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 // All files that a training replaces as a whole.
 constexpr const char* kFiles[]{"config.toml",      "run.json",         "metrics.csv",          "curves.svg",
                                "next.safetensors", "last.safetensors", "previous.safetensors", "best.safetensors"};
+constexpr off_t kMostOfText = 1 << 30;  // the largest comparisons have some tens of megabytes
 
 [[noreturn]] void fail(const std::string& what, const std::string& path, int code) {
   throw Error(ErrorKind::io, what + " " + path + ": " + std::strerror(code));
@@ -85,7 +86,7 @@ std::string RunDirectory::file_of_others(bool had_log) const {
   if (had_log) {  // that of a training is empty, or has an event in every line
     const std::string log = read_text(file("log.jsonl"));
     if (log.empty()) return "";
-    const Json event = Json::parse(log.substr(0, log.find('\n')), nullptr, false);
+    const Json event = json_or_null(log.substr(0, log.find('\n')));
     return event.is_object() && event.contains("event") ? "" : "log.jsonl";
   }
   for (const char* name : kFiles)
@@ -98,7 +99,7 @@ std::string RunDirectory::file_of_others(bool had_log) const {
 // A model is kept although its checkpoints were removed.
 bool RunDirectory::is_finished() const {
   if (!fs::exists(file("best.safetensors")) || !fs::exists(file("run.json"))) return false;
-  const Json manifest = Json::parse(read_text(file("run.json")), nullptr, false);
+  const Json manifest = json_or_null(read_text(file("run.json")));
   return manifest.is_object() && manifest.value("exit_reason", Json()) == "finished";
 }
 
@@ -202,6 +203,12 @@ int open_text(const std::string& path, int flags) {
 
 std::string read_text(const std::string& path) {
   const int descriptor = open_text(path, O_RDONLY);
+  struct stat status {};
+  if (::fstat(descriptor, &status) == 0 && status.st_size > kMostOfText) {
+    ::close(descriptor);
+    throw Error(ErrorKind::data, text(path, ": it has ", status.st_size, " bytes, more than ", kMostOfText),
+                "no text that the program writes is as long");
+  }
   std::string bytes;
   char part[1 << 16];
   ssize_t count = 0;

@@ -13,7 +13,7 @@ namespace voxgrad::apps {
 // Returns a descriptor of a text file of a run; `flags` are those of open(2). All are opened here. Throws Error(io),
 // also for a pipe, at which a reader would wait.
 int open_text(const std::string& path, int flags);
-// Reads a whole text file. Throws Error(io).
+// Reads a whole text file. Throws Error(io), and Error(data) if it has more than 1 GiB.
 std::string read_text(const std::string& path);
 // Reads a file of JSON. Throws Error(io), and Error(data) that names the file if it is damaged.
 Json read_json(const std::string& path);

@@ -175,6 +175,48 @@ TEST_CASE("numbers in run.json: report, doctor and train --resume") {
   }
 }
 
+// The JSON library writes, copies and frees nested values by functions that call themselves, and looks for a key among
+// all that are there.
+TEST_CASE("a million brackets and a hundred thousand keys: every file of a run and of a comparison") {
+  const DamagedRun finished;
+  const std::string nested = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  const std::string deep = "{\"label_map\":" + nested + ",\"config\":" + nested + "}";
+  std::string wide = "{";
+  for (int i = 0; i < 100'000; ++i) wide += text("\"", i, "\":0,");
+  wide += "\"end\":0}";
+  const std::string best = finished.run + "/best.safetensors", state = finished.run + "/live/state.json";
+  const TensorFile good = load_tensors(best);
+  const std::string manifest = bytes_of(finished.run + "/run.json"), log = bytes_of(finished.run + "/log.jsonl");
+  const std::string results = finished.folder.file("out") + "/results.json";
+  std::filesystem::create_directories(finished.folder.file("out"));
+  std::filesystem::create_directories(finished.run + "/live");
+  for (const std::string& hostile : {deep, wide}) {
+    TensorFile file = good;
+    file.metadata["config"] = hostile;
+    save_tensors(best, file);
+    check_answer({"evaluate", finished.run, finished.data}, finished.folder, "best.safetensors", "config", true);
+    save_tensors(best, good);
+    write_bytes(finished.run + "/run.json", hostile);
+    check_answer({"report", finished.run}, finished.folder, "run.json", "run.json", true);
+    CHECK(here({"doctor", finished.run}, finished.folder).code == 8);
+    write_bytes(finished.run + "/run.json", manifest);
+    write_bytes(finished.run + "/log.jsonl", log + hostile + "\n");
+    CHECK(here({"doctor", finished.run}, finished.folder).code == 8);
+    CHECK(contains(error_of([&] { apps::read_live_run(finished.run); }), "log.jsonl: "));
+    write_bytes(finished.run + "/log.jsonl", log);
+    write_bytes(state, hostile);
+    CHECK(contains(error_of([&] { apps::read_live_run(finished.run); }), "state.json: "));
+    write_bytes(results, hostile);
+    check_answer({"report", finished.folder.file("out")}, finished.folder, "results.json", "results.json", true);
+    const Outcome outcome =
+        here(comparison_of({finished.data}, finished.folder.file("out"), {"--losses", "ce"}), finished.folder);
+    CHECK_MESSAGE((outcome.code == 2 && contains(outcome.err, "results.json is there")), outcome.code, outcome.err);
+  }
+  write_bytes(finished.run + "/run.json", deep);
+  const Outcome resumed = here({"train", "--resume", finished.run}, finished.folder);
+  CHECK_MESSAGE((resumed.code == 0 && contains(resumed.err, "nested too deep")), resumed.code, resumed.err);
+}
+
 TEST_CASE("numbers in the files of a comparison: report and compare") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32}), out = folder.file("out");

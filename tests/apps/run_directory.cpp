@@ -146,6 +146,27 @@ TEST_CASE("a pipe in place of a file of a run is refused at once") {
   CHECK(contains(error_of([&] { read_text(path); }), "Is a directory"));
 }
 
+TEST_CASE("a text of a run that fills the disk is refused before it is read") {
+  const test::Folder folder;
+  const std::string path = folder.file("run.json");
+  test::write_bytes(path, "{}");
+  std::filesystem::resize_file(path, (1ULL << 30) + 1);  // a hole that takes no place
+  for (const std::string& message : {error_of([&] { read_text(path); }), error_of([&] { read_json(path); })})
+    CHECK_MESSAGE(message.starts_with(path + ": it has 1073741825 bytes"), message);
+}
+
+TEST_CASE("brackets without end in place of the first event are a file of others, and in run.json no end of a run") {
+  const test::Folder folder;
+  const std::string path = folder.file("run"), deep(1'000'000, '[');
+  std::filesystem::create_directory(path);
+  test::write_bytes(path + "/log.jsonl", "{\"event\":" + deep + "\n");
+  test::write_bytes(path + "/best.safetensors", "theirs");
+  CHECK(contains(error_of([&] { RunDirectory::create(path); }), "no training has written it"));
+  test::write_bytes(path + "/log.jsonl", "");
+  test::write_bytes(path + "/run.json", "{\"exit_reason\":" + deep + std::string(deep.size(), ']') + "}");
+  CHECK(error_of([&] { RunDirectory::create(path); }).empty());
+}
+
 TEST_CASE("a directory that cannot be made is an error with the reason") {
   const test::Folder folder;
   test::write_bytes(folder.file("file"), "x");
