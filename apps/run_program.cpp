@@ -117,6 +117,7 @@ int run_program(int argc, const char* const* argv) {
   open_standard_streams();
   signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then an error of write(), like a full disk
   signal(SIGPIPE, SIG_IGN);  // progress that nobody reads is dropped, and the work goes on
+  signal(SIGCHLD, SIG_DFL);  // who started the program may ignore it, and then nobody knows how a child ended
   usual_end = std::set_terminate(end_uncaught);
   end_on_signals();
   check_files_in_child();

@@ -67,7 +67,9 @@ void read_in_child(const std::string& path, const ChildLimits& limits, void (*re
   if (child < 0)
     throw Error(ErrorKind::memory, path + ": cannot be looked at in a process of its own: " + std::strerror(errno));
   int status = 0;
-  if (uninterrupted([&] { return ::waitpid(child, &status, 0); }) < 0) return;
+  if (uninterrupted([&] { return ::waitpid(child, &status, 0); }) < 0)  // where SIGCHLD is ignored, nobody knows
+    throw Error(ErrorKind::io,
+                path + ": a process of its own looked at it, and its end is not known: " + std::strerror(errno));
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNoMemory && has_at_most(memory))
     throw Error(ErrorKind::memory, path + ": there is no memory to look at it in a process of its own",
                 "`ulimit -v` says what this process may have");

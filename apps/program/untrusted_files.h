@@ -10,8 +10,9 @@ struct ChildLimits {
   int seconds = 10;  // of the processor
   long megabytes = 1024;
 };
-// Calls read(path) in a child process. Throws Error(data) that names the file if the child dies, and Error(memory) if
-// there can be none. What read() throws does not count, because whoever opens the file next is told the same.
+// Calls read(path) in a child process. Throws Error(data) that names the file if the child dies, Error(memory) if there
+// can be none, and Error(io) if its end is not known. What read() throws does not count, because whoever opens the file
+// next is told the same.
 void read_in_child(const std::string& path, const ChildLimits& limits, void (*read)(const std::string&));
 // From here on every HDF5 file is read so (data::h5::walk) before it is opened for the first time.
 void check_files_in_child();

@@ -40,6 +40,28 @@ TEST_CASE("whatever kills the process that looks at a file first is said of the 
   CHECK(death([](const std::string&) { throw Error(ErrorKind::data, "is refused"); }).empty());
 }
 
+TEST_CASE("a file is refused if nobody knows how the process ended that looked at it") {
+  ::signal(SIGCHLD, SIG_IGN);
+  const std::string ended = death([](const std::string&) {});
+  ::signal(SIGCHLD, SIG_DFL);
+  CHECK_MESSAGE(contains(ended, "folder/s.h5: a process of its own looked at it, and its end is not known"), ended);
+}
+
+TEST_CASE("a process that was started with SIGCHLD ignored looks at files all the same") {
+  const Folder folder;
+  const std::string path = folder.file("s.h5");
+  std::string bytes = bytes_of(VOXGRAD_SOURCE_DIR "/data/bundled/organ3d.h5");
+  const auto inspect = [&] {
+    write_bytes(path, bytes);
+    return program({"inspect", path}, [] { ::signal(SIGCHLD, SIG_IGN); });
+  };
+  CHECK(inspect().code == 0);
+  bytes[2520] = '\xFF';  // HDF5 1.10.8 dies of it, see below
+  const Outcome outcome = inspect();
+  CHECK_MESSAGE(outcome.code == 3, outcome.code, " ", outcome.err);
+  CHECK_MESSAGE(contains(outcome.err, "s.h5"), outcome.err);
+}
+
 TEST_CASE("memory that this process may not have itself is not said of the file") {
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_AS, &before) == 0);
