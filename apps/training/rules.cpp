@@ -145,7 +145,7 @@ double times_seen(const Draft& d) {
 Decision steps(Draft& d) {
   const bool asked = d.config.steps > 0 || d.config.epochs > 0;
   const std::int64_t number = d.cases.count, batch = d.config.batch;
-  const std::int64_t least = kLeastVoxels / (batch * d.geometry.patch.numel());
+  const std::int64_t least = kLeastVoxels / batch / d.geometry.patch.numel();  // their product may not fit
   if (!asked) d.config.steps = std::clamp(std::max(kPasses * number / batch, least), kLeastSteps, kMostSteps);
   return {asked ? text(d.config.steps > 0 ? d.config.steps : d.config.epochs, d.config.steps > 0 ? "" : " epochs")
                 : text(d.config.steps),

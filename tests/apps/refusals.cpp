@@ -189,6 +189,10 @@ TEST_CASE("numbers that would wrap or overflow: exit code 2, with their range") 
                 {"--seeds 2000000000: 2000000000 runs of every loss", "at most 1000"});
   check_refused({"compare", data, "--seeds", "2147483647", "--folds", "2147483647", "-o", run}, 2, {"at most 1000"});
   check_refused({"compare", data, "--shard", "0/2147483647", "-o", run}, 2, {"--shard 0/2147483647", "1 to 100000"});
+  // 2^64 voxels are none, if one counts them with 64 bits.
+  check_refused(
+      {"train", VOXGRAD_SOURCE_DIR "/data/bundled/organ3d.h5", "--patch", "65536", "--batch", "65536", "--dry-run"}, 6,
+      {"more elements than can be counted"});
   check_refused({"bench", "train", "--batch", "-5"}, 2, {"--batch", "-5", "0 to 65536"});
   check_refused({"losses", "eval", "ce", data, "--slice", "-5"}, 2, {"--slice", "-5"});
   CHECK(!std::filesystem::exists(run));
