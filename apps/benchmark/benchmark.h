@@ -81,8 +81,8 @@ Json bench_losses(const BenchOptions& options, const std::vector<std::string>& l
                   std::int64_t classes);
 
 // Returns [{kernel, type, median_ms, .., gb_per_s, share_of_copy}] for the kernels other than convolutions in which a
-// network spends its time, on maps of `shape` [N, *S, C] in f32 or (amp) bf16. gb_per_s counts what they must read and
-// write.
+// network spends its time, on maps of `shape` [N, *S, C], with even *S, in f32 or (amp) bf16. gb_per_s counts what they
+// must read and write.
 Json bench_kernels(const BenchOptions& options, const Shape& shape, bool amp);
 
 // Returns {median_ms, min_ms, repeats, voxels_per_s, ..} for the distance to each of the classes 1 .. classes - 1. The

@@ -27,6 +27,16 @@ Shape parse_shape(const std::string& text, int fewest, int most) {
   return parse_sizes(text, count, "--shape");
 }
 
+// Reads the shape of a map that is halved: samples, even extents, channels.
+Shape parse_map(const std::string& words) {
+  const Shape shape = parse_shape(words, 3, 5);
+  for (int axis = 1; axis + 1 < shape.dims(); ++axis)
+    if (shape[axis] % 2 != 0)
+      throw Error(ErrorKind::usage, text("--shape ", words, ": ", shape[axis], " cannot be halved"),
+                  "write samples, even extents, channels: 4,128,128,32");
+  return shape;
+}
+
 std::string cell(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return fixed(value.get<double>(), value.get<double>() < 10 ? 3 : 1);
@@ -123,7 +133,7 @@ void add_bench(Program& program) {
   losses.first.add_option("--shape", losses.second.shape, "of the labels: samples, then extents");
 
   const auto kernels = add("kernels", "kernels that move maps, against a copy",
-                           [](const BenchArguments& a) { return bench_kernels(a, parse_shape(a.shape, 3, 5), a.amp); });
+                           [](const BenchArguments& a) { return bench_kernels(a, parse_map(a.shape), a.amp); });
   kernels.first.remove_option(kernels.first.get_option("--classes"));
   kernels.second.shape = "4,128,128,32";
   kernels.first.add_option("--shape", kernels.second.shape, "of the map: samples, even extents, channels");

@@ -190,6 +190,11 @@ TEST_CASE("what cannot be measured is refused with the reason") {
   CHECK(contains(program({"bench", "train", "--norm", "layer"}).err, "norm"));
   CHECK(program({"bench", "train", "--patch", "x"}).code == 2);
   CHECK(program({"bench", "losses", "--shape", "4"}).code == 2);
+  for (const char* odd : {"4,127,127,32", "4,128,127,32", "2,1,8,4", "2,8,8,7,4"}) {
+    const Outcome outcome = program({"bench", "kernels", "--repeats", "1", "--shape", odd});
+    CHECK_MESSAGE(outcome.code == 2, odd, ": ", outcome.code);
+    CHECK_MESSAGE(contains(outcome.err, "cannot be halved\nhint: write samples, even extents"), outcome.err);
+  }
   CHECK(program({"bench", "distance", "--spacing", "1,2"}).code == 2);
   CHECK(program({"bench", "train", "--weights", "/nonexistent"}).code == 5);
 }
