@@ -5,6 +5,7 @@
 
 #include "apps/benchmark/benchmark.h"
 #include "apps/comparison/compare.h"
+#include "apps/program/outputs.h"
 #include "apps/training/config.h"
 #include "apps/verbs/verbs.h"
 #include "engine/error.h"
@@ -94,6 +95,7 @@ void add_bench(Program& program) {
           const Common& common = program.common();
           arguments->device = common.get_device();
           arguments->seed = common.seed;
+          require_output("--dump", arguments->dump, ".safetensors", {arguments->weights});
           show(run(*arguments), common);
         },
         &bench);
@@ -108,8 +110,10 @@ void add_bench(Program& program) {
     return bench_train(a);
   });
   add_training_options(train.first, train.second);
-  train.first.add_option("--dump", train.second.dump,
-                         "also write weights, inputs and results of one step, for a twin in another framework");
+  train.first.add_option(
+      "--dump", train.second.dump,
+      "also write weights, inputs and results of one step into this .safetensors file, for a twin in "
+      "another framework");
 
   const auto infer = add("infer", "a forward pass without a graph", bench_infer);
   add_network_options(infer.first, infer.second);
@@ -129,7 +133,7 @@ void add_bench(Program& program) {
   });
   losses.second.shape = "4,256,256";
   losses.first.add_option("--losses", losses.second.losses, "losses as text, separated by commas, or `all`");
-  losses.first.add_option("--dump", losses.second.dump, "also write logits and labels (safetensors)");
+  losses.first.add_option("--dump", losses.second.dump, "also write logits and labels into this .safetensors file");
   losses.first.add_option("--shape", losses.second.shape, "of the labels: samples, then extents");
 
   const auto kernels = add("kernels", "kernels that move maps, against a copy",
@@ -155,7 +159,8 @@ void add_bench(Program& program) {
     return bench_distance(a, extents, a.classes, parse_spacing(spacing, extents.dims()));
   });
   distance.second.shape = "128,128,128";
-  distance.first.add_option("--dump", distance.second.dump, "also write labels and distances (safetensors)");
+  distance.first.add_option("--dump", distance.second.dump,
+                            "also write labels and distances into this .safetensors file");
   distance.first.add_option("--shape", distance.second.shape, "extents of the image or volume");
   distance.first.add_option("--spacing", distance.second.spacing, "between voxels, per axis; empty: 1");
 }

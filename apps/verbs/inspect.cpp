@@ -1,8 +1,7 @@
 // `voxgrad inspect` says what a dataset looks like. It prints the number of cases, their shapes, the splits, the share
 // of the foreground, a table of the classes with their objects, and a table of the channels with their intensities.
 // With --preview it draws some of the cases, with --augment what a training makes of them.
-#include <filesystem>
-
+#include "apps/program/outputs.h"
 #include "apps/program/words.h"
 #include "apps/report/preview.h"
 #include "apps/training/plan.h"
@@ -109,19 +108,9 @@ std::string describe(const data::DatasetInfo& info, const data::Fingerprint& pri
   return result + "\n" + channels.str();
 }
 
-// Throws Error(usage) if `path` is no name for a picture, or that of the dataset.
-void check_picture(const std::string& flag, const std::string& path, const std::string& data) {
-  if (path.empty()) return;
-  if (!path.ends_with(".png"))
-    throw Error(ErrorKind::usage, flag + " " + path + ": the picture is a PNG file", "give a name that ends with .png");
-  std::error_code ignored;
-  if (std::filesystem::equivalent(path, data, ignored))
-    throw Error(ErrorKind::usage, flag + " " + path + ": this is the dataset", "give another name");
-}
-
 void inspect(const InspectOptions& options, const Common& common) {
-  check_picture("--preview", options.preview, options.data);
-  check_picture("--augment", options.augment, options.data);
+  require_output("--preview", options.preview, ".png", {options.data});
+  require_output("--augment", options.augment, ".png", {options.data});
   if (!options.augment_options.empty() && options.augment.empty())
     throw Error(ErrorKind::usage, "inspect: --augment-options without a picture", "--augment sheet.png names one");
   const data::Dataset dataset = open_dataset(options.data, options.label_map);
@@ -169,9 +158,9 @@ void add_inspect(Program& program) {
                                 [options, &program] { inspect(*options, program.common()); });
   verb.add_option("data", options->data, "dataset file")->required();
   verb.add_option("--split", options->split, "train, val, test or all");
-  verb.add_option("--preview", options->preview, "draw up to nine cases with their labels into this PNG file");
+  verb.add_option("--preview", options->preview, "draw up to nine cases with their labels into this .png file");
   verb.add_option("--augment", options->augment,
-                  "draw samples of training cases as `train` sees them into this PNG file");
+                  "draw samples of training cases as `train` sees them into this .png file");
   verb.add_option("--augment-options", options->augment_options, "what `train --augment` would be given");
   verb.add_option("--label-map", options->label_map, "stored label:class pairs, e.g. 0:0,255:1");
 }

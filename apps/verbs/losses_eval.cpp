@@ -5,6 +5,7 @@
 #include <cmath>
 #include <span>
 
+#include "apps/program/outputs.h"
 #include "apps/report/gradient_picture.h"
 #include "apps/verbs/verbs.h"
 #include "data/h5/h5_writer.h"
@@ -112,6 +113,8 @@ void write_png(const EvalOptions& options, const Given& given, const Tensor& gra
 }
 
 void eval(const EvalOptions& options, const Common& common) {
+  require_output("--gradient", options.gradient, ".h5", {options.file});
+  require_output("--png", options.png, ".png", {options.file});
   const losses::Loss loss = losses::make_loss(options.loss);
   const Device device = common.get_device();
   const Given given = read(options);
@@ -151,8 +154,9 @@ void add_losses_eval(Program& program, CLI::App& losses) {
   verb.add_option("file", options->file, "HDF5 with /logits [N,*S,C] and /labels [N,*S]")->required();
   verb.add_option("--dtype", options->dtype, "f32 or f64; by default as the logits are stored")
       ->check(CLI::IsMember({"f32", "f64"}));
-  verb.add_option("--gradient", options->gradient, "write the gradient with respect to the logits here, as HDF5");
-  verb.add_option("--png", options->png, "draw probability, truth and gradient per class (and /images, if there)");
+  verb.add_option("--gradient", options->gradient, "write the gradient with respect to the logits into this .h5 file");
+  verb.add_option("--png", options->png,
+                  "draw probability, truth and gradient per class (and /images, if there) into this .png file");
   verb.add_option("--sample", options->sample, "sample of the picture")->check(CLI::NonNegativeNumber);
   verb.add_option("--slice", options->slice, "slice of the first axis of a volume; -1: the middle one")
       ->check(CLI::Range(-1, 65535));

@@ -173,6 +173,23 @@ TEST_CASE("a dump holds one step: its loss belongs to its logits, its weights ca
   const Tensor value = losses::make_loss("dice_ce")(tensor_of(file, "bench.logits"), tensor_of(file, "bench.labels"));
   CHECK(std::abs(value.item() - tensor_of(file, "bench.loss").item()) < 1e-6);
   CHECK(tensor_of(file, "gradient.encoder.0.conv1.weight").shape() == Shape({4, 1, 3, 3}));  // PyTorch's order
+  // Neither the weights that are read nor a file of another kind are replaced, a dump is.
+  const std::string before = bytes_of(path), other = folder.file("notes.txt");
+  const Outcome over = program({"bench", "train", "--weights", path, "--dump", path});
+  CHECK_MESSAGE((over.code == 2 && contains(over.err, "--dump " + path + ": this file is read")), over.err);
+  CHECK(bytes_of(path) == before);
+  write_bytes(other, "mine");
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"train", "--dump", other},
+                                                {"losses", "--losses", "ce", "--shape", "1,8,8", "--dump", other},
+                                                {"distance", "--shape", "8,8", "--dump", other}}) {
+    std::vector<std::string> all = words;
+    all.insert(all.begin(), "bench");
+    CHECK(program(all).code == 2);
+    CHECK(bytes_of(other) == "mine");
+  }
+  bench_json({"distance", "--shape", "8,8", "--repeats", "1", "--dump", folder.file("dump.safetensors")});
+  CHECK(bytes_of(path) != before);
+  write_bytes(path, before);
   // Another seed, but the same weights: with the image of this seed the logits would be those of the dump.
   apps::NetworkOptions options;
   options.base = 4;

@@ -82,6 +82,10 @@ TEST_CASE("weights of others become a model that predicts, and what was assumed 
   CHECK(contains(refusal({"--class-names", "a"}, 2), "1 names, the network has 2 classes"));
   CHECK(contains(refusal({"--normalisation", "a"}, 2), "cannot read \"a\""));
   CHECK(contains(refusal({"--masks", "m"}, 2), "--masks excludes --weights"));
+  const std::string before = bytes_of(weights);
+  const Outcome over = program({"import", weights, "--weights", "monai-basicunet", "-o", weights, "--overwrite"});
+  CHECK_MESSAGE((over.code == 2 && contains(over.err, "-o " + weights + ": this file is read")), over.err);
+  CHECK(bytes_of(weights) == before);
   CHECK(contains(program({"import", weights, "--weights", "unet", "-o", folder.file("n")}).err, "unknown network"));
 }
 

@@ -148,6 +148,30 @@ TEST_CASE("losses eval draws images, slices of volumes, one channel and several"
   CHECK(program({"losses", "eval", "ce", volume, "--png", png, "--slice", "4"}).code == 2);
 }
 
+TEST_CASE("losses eval writes neither over its input nor over files of another kind") {
+  const Folder folder;
+  const std::string input = write_input(folder, {1, 3, 4, 2}, {0, 1, -1, 2}, {0, 1, 1}), before = bytes_of(input);
+  const std::string link = folder.file("link.h5"), disguised = folder.file("input.png"), notes = folder.file("a.txt");
+  std::filesystem::create_symlink(input, link);
+  std::filesystem::copy(input, disguised);
+  write_bytes(notes, "mine");
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{input, "--gradient", input},
+                                                                                     {input, "--gradient", link},
+                                                                                     {input, "--gradient", notes},
+                                                                                     {input, "--png", input},
+                                                                                     {disguised, "--png", disguised},
+                                                                                     {input, "--png", notes}}) {
+    std::vector<std::string> all{"losses", "eval", "ce"};
+    all.insert(all.end(), words.begin(), words.end());
+    const Outcome outcome = program(all);
+    CHECK_MESSAGE(outcome.code == 2, words[1], " ", words[2], ": ", outcome.code, " ", outcome.err);
+    CHECK_MESSAGE(contains(outcome.err, words[1] + " " + words[2] + ": "), outcome.err);
+  }
+  CHECK(bytes_of(input) == before);
+  CHECK(bytes_of(disguised) == before);
+  CHECK(bytes_of(notes) == "mine");
+}
+
 TEST_CASE("losses eval refuses logits that are no numbers, labels without a class, shapes that do not fit") {
   const Folder folder;
   std::vector<double> logits{0, 1, 2, 3, 4, 5};

@@ -1,0 +1,26 @@
+#include "apps/program/outputs.h"
+
+#include <filesystem>
+
+#include "engine/error.h"
+
+namespace voxgrad::apps {
+
+void require_output(const std::string& flag, const std::string& path, const std::string& ending,
+                    const std::vector<std::string>& inputs) {
+  if (path.empty()) return;
+  if (!path.ends_with(ending))
+    throw Error(ErrorKind::usage, flag + " " + path + ": what is written there is a " + ending + " file",
+                "give a name that ends with " + ending);
+  require_not_read(flag, path, inputs);
+}
+
+void require_not_read(const std::string& flag, const std::string& path, const std::vector<std::string>& inputs) {
+  for (const std::string& input : inputs) {
+    std::error_code code;  // a file that is not there is no other file
+    if (std::filesystem::equivalent(path, input, code))
+      throw Error(ErrorKind::usage, flag + " " + path + ": this file is read", "give another name");
+  }
+}
+
+}  // namespace voxgrad::apps
