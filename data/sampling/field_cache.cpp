@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 #include "engine/io/crc32.h"
 
@@ -38,6 +39,21 @@ FieldCache::FieldCache(const std::string& path) : file_(h5::File::open(path)) {
     if (text == at || stop == end) damaged(array.where());
     entries_.insert_or_assign(std::string(text + 1, stop), entry);
     at = stop + 1;
+  }
+}
+
+bool FieldCache::is_of_others(const std::string& path) {
+  if (!std::filesystem::exists(path)) return false;
+  h5::File file;
+  try {
+    file = h5::File::open(path);
+  } catch (const Error& error) {
+    return error.kind() != ErrorKind::data;
+  }
+  try {
+    return file.group("/").string_attribute("format") != kCacheFormat;
+  } catch (const Error&) {  // it has none
+    return true;
   }
 }
 

@@ -18,6 +18,9 @@ class FieldCache {
   FieldCache() = default;  // has no maps
   // Throws Error(io) if the file cannot be opened, Error(data) if it is damaged or something else.
   explicit FieldCache(const std::string& path);
+  // Whether somebody else has written the file, so that it must not be replaced: an HDF5 file that is no cache, or a
+  // file that cannot be read. What is no HDF5 file, or half of one, is taken for a cache that was damaged.
+  static bool is_of_others(const std::string& path);
   bool contains(const std::string& name) const { return entries_.contains(name); }
   // Throws Error(data) if the map is damaged, Error(argument) if there is none of this name.
   Tensor read(const std::string& name) const;

@@ -101,6 +101,8 @@ void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& ca
                      const std::function<void(const std::string&)>& warn) {
   if (path_.empty()) return;
   require_labels(dataset, "a map of labels");
+  if (FieldCache::is_of_others(path_))
+    return warn(text(path_, " is no cache of maps, or cannot be read, and stays as it is; ", kInMemory));
   cache_ = open(path_, warn);
   std::optional<FieldCacheWriter> writer;  // made when the first map is missing
   try {

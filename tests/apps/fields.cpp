@@ -54,6 +54,9 @@ TEST_CASE("distances are made in the first training and read in the next: a line
   }
   CHECK(bytes_of(data) == before);
   std::filesystem::remove(cache);
+  const Outcome dry = program(training(data, folder.file("dry"), "dice_hd", {"--dry-run"}));
+  CHECK_MESSAGE(dry.code == 0, dry.err);
+  CHECK(!std::filesystem::exists(cache));
   const Outcome plain = program(training(data, folder.file("plain"), "dice_ce"));
   REQUIRE(plain.code == 0);
   CHECK_MESSAGE(!contains(plain.err, "fields"), plain.err);

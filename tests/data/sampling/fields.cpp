@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "data/h5/h5_writer.h"
 #include "data/sampling/loader.h"
 #include "engine/ops.h"
 #include "tests/data/support.h"
@@ -266,6 +267,35 @@ TEST_CASE("fields: a damaged cache is made again") {
   }
   CHECK(alone == kMaps);
   CHECK(all == 1);
+}
+
+TEST_CASE("fields: a file of others in the place of the cache stays as it is") {
+  const Folder folder;
+  const Dataset dataset = numbered_dataset(folder, kShapes);
+  const std::string cache = folder.file("d.cache.h5");
+  Log log;
+  const std::vector<float> expected = all_values(Fields(logged_maker(log)), dataset);
+  const auto stays = [&] {
+    const std::string theirs = bytes_of(cache);
+    log = Log();
+    Fields fields(logged_maker(log), cache);
+    prepare(fields, dataset, log);
+    CHECK(all_values(fields, dataset) == expected);
+    CHECK(bytes_of(cache) == theirs);
+    REQUIRE(log.warnings.size() == 1);
+    CHECK_MESSAGE(contains(log.warnings[0], "d.cache.h5 is no cache of maps"), log.warnings[0]);
+    CHECK_MESSAGE(contains(log.warnings[0], "kept in memory"), log.warnings[0]);
+  };
+  std::filesystem::copy(folder.file("d.h5"), cache);  // a dataset, which has a format of its own
+  stays();
+  h5::Writer other(cache);
+  other.attribute("/", "format", std::int64_t{1});
+  other.save();
+  stays();
+  h5::Writer nameless(cache);
+  nameless.array("/x", h5::Element::f32, {1}, expected.data());
+  nameless.save();
+  stays();
 }
 
 TEST_CASE("fields: without a place for the cache there is one warning, and nothing else is different") {
