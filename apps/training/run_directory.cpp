@@ -111,6 +111,10 @@ void RunDirectory::remove_temporaries() const {
 
 bool RunDirectory::exists(const std::string& path) { return fs::exists(path + "/log.jsonl"); }
 
+bool RunDirectory::has_checkpoint(const std::string& path) {
+  return fs::exists(path + "/last.safetensors") || fs::exists(path + "/previous.safetensors");
+}
+
 RunDirectory RunDirectory::create(const std::string& path) {
   std::error_code code;
   fs::create_directories(path, code);
@@ -123,7 +127,7 @@ RunDirectory RunDirectory::create(const std::string& path) {
     throw Error(ErrorKind::usage, "run directory " + path + ": " + name + " is there, and no training has written it",
                 "choose another directory with -o");
   }
-  if (fs::exists(run.file("last.safetensors")) || fs::exists(run.file("previous.safetensors")))
+  if (has_checkpoint(path))
     throw Error(ErrorKind::usage, "run directory " + path + ": a run is in it already",
                 "continue it with `voxgrad train --resume " + path + "`, or choose another directory with -o");
   if (run.is_finished())
@@ -168,17 +172,19 @@ void RunDirectory::save_last(const TensorFile& checkpoint) {
   save_tensors(next, checkpoint);
   if (fs::exists(last)) rename_file(last, file("previous.safetensors"));
   rename_file(next, last);
+  sync_directory_of(last);
 }
 
 void RunDirectory::save_best(const TensorFile& checkpoint) { save_tensors(file("best.safetensors"), checkpoint); }
 
 TensorFile RunDirectory::load_last(std::string& warning) const {
   const std::string last = file("last.safetensors"), previous = file("previous.safetensors");
+  const std::string next = file("next.safetensors");  // alone, of a process that was killed before it could rename it
   warning.clear();
-  if (!fs::exists(previous) && !fs::exists(last))
+  if (!has_checkpoint(path_) && !fs::exists(next))
     throw Error(ErrorKind::io, "run directory " + path_ + ": no checkpoint, the run ended before its first one",
                 "`voxgrad train FILE.h5 -o " + path_ + "` starts it again");
-  if (!fs::exists(previous)) return load_tensors(last);
+  if (!fs::exists(previous)) return load_tensors(fs::exists(last) ? last : next);
   try {
     return load_tensors(last);
   } catch (const Error& error) {

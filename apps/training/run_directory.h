@@ -31,6 +31,8 @@ class RunDirectory {
   static RunDirectory reopen(const std::string& path);
   // True if `path` is a directory with a run.
   static bool exists(const std::string& path);
+  // True if last.safetensors or `previous` is there: a run that has begun is not begun again.
+  static bool has_checkpoint(const std::string& path);
 
   RunDirectory(RunDirectory&& other) noexcept;
   RunDirectory& operator=(RunDirectory&&) = delete;
@@ -51,7 +53,8 @@ class RunDirectory {
   // Writes last.safetensors; the last checkpoint before becomes `previous`.
   void save_last(const TensorFile& checkpoint);
   void save_best(const TensorFile& checkpoint);
-  // Reads last.safetensors, or `previous` if that one is damaged or absent; `warning` then says so.
+  // Reads last.safetensors, or `previous` if that one is damaged or absent; `warning` then says so. If neither is
+  // there, reads `next`.
   TensorFile load_last(std::string& warning) const;
 
  private:

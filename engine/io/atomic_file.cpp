@@ -31,17 +31,6 @@ constexpr std::size_t kBlock = std::size_t{1} << 20;  // number of bytes that ar
               hint);
 }
 
-void sync_directory_of(const std::string& path) {
-  const std::string folder = path.substr(0, path.rfind('/') + 1);
-  const int file =
-      uninterrupted([&] { return ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  if (file < 0) fail(path, "open the folder", errno);
-  const int code = uninterrupted([=] { return ::fsync(file); }) == 0 ? 0 : errno;
-  ::close(file);
-  if (code != 0 && code != EINVAL)
-    fail(path, "fsync the folder", code);  // EINVAL means that this file system has no such call
-}
-
 // What remove_temporaries() knows of a temporary. A signal may come while a place is filled or has got another file;
 // that the file still has this name is what counts.
 struct Temporary {
@@ -70,6 +59,17 @@ int note(int file, const std::string& path) {
 }
 
 }  // namespace
+
+void sync_directory_of(const std::string& path) {
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  const int file =
+      uninterrupted([&] { return ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (file < 0) fail(path, "open the folder", errno);
+  const int code = uninterrupted([=] { return ::fsync(file); }) == 0 ? 0 : errno;
+  ::close(file);
+  if (code != 0 && code != EINVAL)
+    fail(path, "fsync the folder", code);  // EINVAL means that this file system has no such call
+}
 
 void remove_temporaries() noexcept {
   for (const Temporary& place : temporaries)

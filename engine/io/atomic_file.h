@@ -42,6 +42,9 @@ class AtomicFile {
 // signal may call this.
 void remove_temporaries() noexcept;
 
+// Flushes the folder of a file to the disk (fsync), after which a rename in it outlives a power cut. Throws Error(io).
+void sync_directory_of(const std::string& path);
+
 // Writes the pieces, one after the other, as the file `path`. What was written is read back from the disk and compared
 // before the file gets its name. Throws as AtomicFile does.
 void write_atomically(const std::string& path, const std::vector<Bytes>& pieces);

@@ -192,6 +192,32 @@ TEST_CASE("checkpoints: the last, the one before, and what happens when the last
   CHECK_MESSAGE(contains(warning, "going on from"), warning);
 }
 
+TEST_CASE("checkpoints: a process that was killed before, between and after the renames") {
+  const test::Folder folder;
+  const std::string path = folder.file("run");
+  const auto file = [&](const std::string& name) { return path + "/" + name + ".safetensors"; };
+  const auto goes_on_with = [&](double value) {
+    std::string warning;
+    CHECK(value_of(RunDirectory::reopen(path).load_last(warning)) == value);
+  };
+  RunDirectory::create(path).log({{"event", "start"}});
+  CHECK(!RunDirectory::has_checkpoint(path));
+  save_tensors(file("next"), checkpoint(1));
+  goes_on_with(1);
+  CHECK(!RunDirectory::has_checkpoint(path));  // so the same command may also begin the run again
+  std::filesystem::rename(file("next"), file("last"));
+  CHECK(RunDirectory::has_checkpoint(path));
+  save_tensors(file("next"), checkpoint(2));
+  goes_on_with(1);
+  std::filesystem::rename(file("last"), file("previous"));
+  CHECK(RunDirectory::has_checkpoint(path));
+  CHECK(contains(error_of([&] { RunDirectory::create(path); }), "a run is in it already"));
+  goes_on_with(1);
+  RunDirectory::reopen(path).save_last(checkpoint(3));
+  goes_on_with(3);
+  CHECK(!std::filesystem::exists(file("next")));
+}
+
 TEST_CASE("the log has one JSON document a line and is appended to") {
   const test::Folder folder;
   const std::string path = folder.file("run");
