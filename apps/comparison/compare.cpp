@@ -77,9 +77,9 @@ class Runner {
       const std::string path = protocol_.path(task);
       if (shown_.insert(path).second)
         found.push_back({protocol_.dataset_name(task), task.loss, path,
-                         run                                              ? run->diverged ? "diverged" : "complete"
-                         : fs::exists(folder(task) + "/last.safetensors") ? "begun"
-                                                                          : "missing"});
+                         run                                          ? run->diverged ? "diverged" : "complete"
+                         : RunDirectory::has_checkpoint(folder(task)) ? "begun"
+                                                                      : "missing"});
       return run.has_value();
     };
     for (const Task& task : protocol_.tasks()) {
@@ -224,7 +224,7 @@ class Runner {
     const std::string path = folder(task), &name = protocol_.dataset_name(task);
     ConsoleObserver shown(console_, text(name, " ", task.loss, "  "), false);
     try {
-      const bool begun = RunDirectory::exists(path) && fs::exists(path + "/last.safetensors");
+      const bool begun = RunDirectory::exists(path) && RunDirectory::has_checkpoint(path);
       RunDirectory directory = RunDirectory::exists(path) ? RunDirectory::reopen(path) : RunDirectory::create(path);
       const std::unique_ptr<Observer> more =
           options_.observer ? options_.observer(shown, path, plan, protocol_.dataset(task).info().ignore_label)

@@ -108,6 +108,10 @@ TEST_CASE("two shards merged equal one run; --status says how far they are") {
   const std::string manifest = parts + "/nuclei2d/ce/seed_2/run.json";
   std::filesystem::rename(manifest, folder.file("kept.json"));  // as if it had been stopped after a checkpoint
   CHECK(states() == std::map<std::string, int>{{"begun", 1}, {"complete", 1}, {"missing", 2}});
+  const std::string seed_2 = parts + "/nuclei2d/ce/seed_2/", last = seed_2 + "last.safetensors";
+  std::filesystem::rename(last, seed_2 + "previous.safetensors");  // as if it had been killed between two renames
+  CHECK(states() == std::map<std::string, int>{{"begun", 1}, {"complete", 1}, {"missing", 2}});
+  std::filesystem::rename(seed_2 + "previous.safetensors", last);
   std::filesystem::rename(folder.file("kept.json"), manifest);
   REQUIRE(program(comparison_of({data}, parts, {"--shard", "0/2"})).code == 0);
   const Outcome all = program(comparison_of({data}, parts, {"--status"}));
