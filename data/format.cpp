@@ -22,7 +22,10 @@ constexpr std::int64_t kPieceBytes = std::int64_t{32} << 20;
 
 // Returns the checksum that the file has for an array, 0 if it has none.
 std::uint32_t crc_of(const h5::Object& object) {
-  return object.has_attribute("crc32") ? static_cast<std::uint32_t>(object.integer_attribute("crc32")) : 0;
+  if (!object.has_attribute("crc32")) return 0;
+  const std::int64_t crc = object.integer_attribute("crc32");
+  if (crc < 0 || crc > 0xFFFFFFFF) fail_format(object.where(), text("its crc32 is ", crc, ", must be 0..4294967295"));
+  return static_cast<std::uint32_t>(crc);
 }
 
 void read_root(const h5::File& file, StoredDataset& stored) {
@@ -296,7 +299,7 @@ void read_in_pieces(const Box& box, h5::Element memory, const std::function<void
 
 void require_crc(const char* what, const h5::Array& array, std::uint32_t found) {
   if (!array.has_attribute("crc32")) return;
-  const std::uint32_t expected = static_cast<std::uint32_t>(array.integer_attribute("crc32"));
+  const std::uint32_t expected = crc_of(array);
   if (found == expected) return;
   throw Error(ErrorKind::data,
               text(what, ": crc32 is ", hexadecimal(found), ", the file says ", hexadecimal(expected), " (",

@@ -216,6 +216,14 @@ TEST_CASE("dataset: a changed byte is found by the first read, whichever case it
   CHECK(contains(found, "labels: crc32 is "));
 }
 
+TEST_CASE("dataset: a checksum that 32 bits do not hold is refused, and not cut to one that may be right") {
+  for (const std::int64_t crc : {std::int64_t{-1}, std::int64_t{1} << 32}) {
+    const std::string said =
+        refusal([&](Recipe& r) { r.more = [crc](h5::Writer& out) { out.attribute("/images", "crc32", crc); }; });
+    CHECK_MESSAGE(contains(said, text("dataset /images of cells.h5: its crc32 is ", crc)), said);
+  }
+}
+
 TEST_CASE("dataset: a file cut off anywhere is an Error") {
   for (const bool one_array : {true, false}) {
     const Folder folder;
