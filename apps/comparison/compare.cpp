@@ -107,12 +107,7 @@ class Runner {
 
   // Shows what other processes do with the tasks, until all of them have ended. The results are for run() to collect.
   void follow(Processes& processes) {
-    int sent = 0;
-    for (bool first = true; processes.pause(); first = false) {
-      const int signal = pending_signal();
-      if (signal != 0 && sent == 0) processes.send(sent = signal);
-      look(!first);
-    }
+    for (bool first = true; processes.pause(); first = false) look(!first);
     look(true);
     if (const int signal = pending_signal()) {
       write_what_is_there();
@@ -127,7 +122,10 @@ class Runner {
       const Plan plan = protocol_.plan(task);
       if (!plan.fields) continue;
       plan.fields->prepare(
-          protocol_.dataset(task), plan.loader.cases, plan.loader.patch, plan.loader.prepare, [] {},
+          protocol_.dataset(task), plan.loader.cases, plan.loader.patch, plan.loader.prepare,
+          [] {
+            if (const int signal = pending_signal()) throw Interrupted{signal};
+          },
           [](const std::string&) {});
     }
   }
@@ -328,10 +326,13 @@ Comparison compare(const CompareOptions& options, Device device, Console& consol
                   "start them by hand with --shard i/n");
     // One process makes the distance maps first, because two would write the same cache. All processes are forked
     // before this one opens the datasets, because that starts threads, and a forked process has none of them.
-    Processes(1, [&](int) {
+    Processes maps(1, [&](int) {
       Console quiet(-1);
       Runner(options, device, quiet).make_fields();
-    }).wait();
+    });
+    while (maps.pause()) {
+    }
+    if (const int signal = pending_signal()) throw Interrupted{signal};
     processes.emplace(options.jobs, [&](int job) {
       CompareOptions own = options;
       own.shard = options.shard + job * options.of_shards;

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "apps/program/console.h"
+#include "apps/program/signals.h"
 #include "engine/error.h"
 #include "engine/io/uninterrupted.h"
 
@@ -76,6 +77,7 @@ bool Processes::running(int options) {
 bool Processes::pause() {
   constexpr useconds_t kTenthOfASecond = 100'000;
   if (!running(WNOHANG)) return false;
+  if (const int signal = pending_signal(); signal != 0 && passed_on_ == 0) send(passed_on_ = signal);
   ::usleep(kTenthOfASecond);
   return true;
 }

@@ -16,13 +16,15 @@ class Processes {
   Processes& operator=(const Processes&) = delete;
   ~Processes();  // asks those that still run to end, as after an error of the caller, and waits for them
   void wait();   // for all of them
-  // Returns false if all processes have ended; otherwise waits for a tenth of a second and returns true.
+  // Returns false if all processes have ended; otherwise waits for a tenth of a second and returns true. The first
+  // signal that this process has noted (program/signals.h) is passed on.
   bool pause();
   void send(int signal) const;
 
  private:
   bool running(int options);   // of waitpid
   std::vector<int> children_;  // process ids
+  int passed_on_ = 0;          // a signal
 };
 
 // Returns how many trainings can run side by side on this machine: one per thread, if there is 1 GiB of free memory for

@@ -180,6 +180,20 @@ TEST_CASE("two processes whose losses need maps in the cache: no warning, the re
   CHECK(bytes_of(folder.file("one/results.csv")) == bytes_of(folder.file("two/results.csv")));
 }
 
+TEST_CASE("Ctrl-C while the maps for two processes are made ends them, and leaves no cache") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 16, {320, 320}), cache = folder.file("nuclei2d.cache.h5");
+  Running process(
+      comparison_of({data}, folder.file("out"),
+                    {"--losses", "gd_boundary,dice_hd,dpce,boundary", "--seeds", "1", "--steps", "2", "--jobs", "2"}));
+  for (int i = 0; i < 20'000 && !std::filesystem::exists(cache + ".tmp"); ++i) ::usleep(1000);
+  REQUIRE(std::filesystem::exists(cache + ".tmp"));
+  process.send(SIGINT);
+  CHECK(process.wait().code == 130);
+  CHECK(!std::filesystem::exists(cache));
+  CHECK(!std::filesystem::exists(cache + ".tmp"));
+}
+
 TEST_CASE("an error beside the processes does not wait until they have done their work") {
   const auto start = std::chrono::steady_clock::now();
   const auto fail = [] {
