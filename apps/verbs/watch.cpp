@@ -30,6 +30,7 @@ void watch(const WatchOptions& options, const Common& common) {
     print_text(server.url() + "\n");
   common.console().say("Ctrl-C ends it");
   while (pending_signal() == 0) ::poll(nullptr, 0, 100);
+  throw Interrupted{pending_signal()};
 }
 
 }  // namespace

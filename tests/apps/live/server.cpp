@@ -187,12 +187,14 @@ TEST_CASE("watch shows a run until Ctrl-C, and refuses what is none") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 6, {32, 32}), run = folder.file("run");
   REQUIRE(program(small_training(data, run)).code == 0);
-  Running watch({"watch", run, "--port", "0"});
-  REQUIRE(watch.saw("Ctrl-C"));
-  watch.send(SIGINT);
-  const Outcome outcome = watch.wait();
-  CHECK(outcome.code == 0);
-  CHECK(outcome.out.starts_with("http://127.0.0.1:"));
+  for (const int signal : {SIGINT, SIGTERM}) {
+    Running watch({"watch", run, "--port", "0"});
+    REQUIRE(watch.saw("Ctrl-C"));
+    watch.send(signal);
+    const Outcome outcome = watch.wait();
+    CHECK(outcome.code == 128 + signal);
+    CHECK(outcome.out.starts_with("http://127.0.0.1:"));
+  }
   const Outcome nothing = program({"watch", folder.file("nothing")});
   CHECK(nothing.code == 5);
   CHECK(contains(nothing.err, "no run and no comparison"));
