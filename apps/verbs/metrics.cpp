@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "apps/program/signals.h"
 #include "apps/program/words.h"
 #include "apps/training/evaluation_text.h"
 #include "apps/training/plan.h"
@@ -142,6 +143,10 @@ bool holds_cases(const std::string& path) {
   return file.exists("/labels") || file.exists("/cases");
 }
 
+void end_if_asked() {
+  if (const int signal = pending_signal()) throw Interrupted{signal};
+}
+
 // The labels at a path as HDF5. Masks that are images of their own are stored in a temporary file.
 class Labels {
  public:
@@ -155,7 +160,7 @@ class Labels {
     const fs::path given = fs::absolute(path).lexically_normal();  // errors have its name, also that of masks/
     file_ = (fs::path(folder) / (given.has_filename() ? given : given.parent_path()).filename()).string();
     try {
-      data::store_masks(path, file_, id);
+      data::store_masks(path, file_, id, end_if_asked);
     } catch (...) {
       remove();
       throw;
@@ -229,6 +234,7 @@ void metrics(const MetricsOptions& options, const Common& common) {
   const bool single = !std::filesystem::is_directory(options.prediction) && !holds_cases(options.prediction) &&
                       !std::filesystem::is_directory(options.truth) && !holds_cases(options.truth);
   const std::string id = single ? data::stem_of(options.prediction) : "";
+  const SignalGuard guard;  // or the temporary files would stay
   const Labels found(options.prediction, id), given(options.truth, id);
   if (map.empty()) map = map_of_model(found.file(), given.file());
   const std::vector<std::string> names =
@@ -243,6 +249,7 @@ void metrics(const MetricsOptions& options, const Common& common) {
   bool voxels = false, physical = true;
   std::vector<CaseResult> results;
   for (std::size_t i = 0; i < partners.truth.size(); ++i) {
+    end_if_asked();
     const Pair pair = read_pair(prediction, i, truth, partners.truth[i], {found.masks(), given.masks()});
     if (pair.spacing.empty() && !std::exchange(voxels, true))
       console.warn("no `spacing` in either file: distances are in voxels, not in millimetres");

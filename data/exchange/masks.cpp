@@ -30,13 +30,15 @@ void exchange::require_no_jpeg(const std::string& mask, std::optional<Kind> kind
                 "use the masks from before they were saved as JPEG");
 }
 
-void store_masks(const std::string& path, const std::string& out, const std::string& id) {
+void store_masks(const std::string& path, const std::string& out, const std::string& id,
+                 const std::function<void()>& progress) {
   using namespace exchange;
   const Listing listing = is_folder(path) ? walk(path) : Listing{{entry_of(path)}, {}, {}};
   if (listing.files.empty()) fail_empty(path, listing);
   std::optional<PredictionWriter> writer;
   std::map<std::string, std::string> owner;  // case -> file
   for (const Entry& entry : listing.files) {
+    progress();
     require_no_jpeg(entry.path, kind_of_file(entry.path));
     Image image = read_any(entry.path, {}, true);
     Tensor labels = labels_of(image, entry.path);

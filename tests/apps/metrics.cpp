@@ -374,3 +374,24 @@ TEST_CASE(
   CHECK_MESSAGE(contains(outcome.err, prediction + ": case \"a\": label 255 outside 0..1, 1 voxel"), outcome.err);
   CHECK_MESSAGE(contains(outcome.err, "hint: --prediction-map"), outcome.err);
 }
+
+TEST_CASE("Ctrl-C ends metrics of masks, and leaves no temporary folder") {
+  const Folder folder;
+  const std::string temporary = folder.file("tmp"), masks = folder.file("masks");
+  std::filesystem::create_directory(temporary);
+  std::filesystem::create_directory(masks);
+  data::Image mask;
+  mask.element = Element::u8;
+  mask.spacing = {1, 1};
+  mask.values = empty({512, 512, 1});
+  for (std::int64_t i = 0; i < mask.values.numel(); ++i)
+    mask.values.data<float>()[i] = static_cast<float>(i % 512 / 8 % 2);
+  data::write_image(masks + "/0.png", mask);
+  for (int i = 1; i < 60; ++i) std::filesystem::copy(masks + "/0.png", masks + text("/", i, ".png"));
+  Running process({"metrics", masks, masks}, [&] { ::setenv("TMPDIR", temporary.c_str(), 1); });
+  for (int i = 0; i < 20'000 && std::filesystem::is_empty(temporary); ++i) ::usleep(1000);
+  CHECK(!std::filesystem::is_empty(temporary));
+  process.send(SIGINT);
+  CHECK(process.wait().code == 130);
+  CHECK(std::filesystem::is_empty(temporary));
+}
