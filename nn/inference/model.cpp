@@ -297,7 +297,7 @@ Model build(const TensorFile& file, const std::string& name, Device device) try 
   return model;
 } catch (const Error& error) {
   if (error.kind() != ErrorKind::model && error.kind() != ErrorKind::usage) throw;
-  throw Error(ErrorKind::model, name + ": " + error.what(), error.hint());
+  throw Error(ErrorKind::model, name + ": " + error.message(), error.hint());
 }
 
 }  // namespace
@@ -388,7 +388,7 @@ ModelSpec parse_spec(const std::string& json) try {
   require_meaning(spec, reader);
   return spec;
 } catch (const Error& error) {
-  throw Error(ErrorKind::model, text("metadata \"", kKey, "\": ", error.what()), error.hint());
+  throw Error(ErrorKind::model, text("metadata \"", kKey, "\": ", error.message()), error.hint());
 }
 
 Model load_model(const std::string& path, Device device) { return build(load_tensors(path), path, device); }

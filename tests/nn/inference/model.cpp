@@ -295,6 +295,14 @@ TEST_CASE("weights that are not finite, and files without a model, are refused")
   CHECK(contains(refusal(large), "\"encoder.0.conv1.weight\" is inf at element 0"));
   CHECK(contains(refusal(TensorFile{{}, {{"config", "{}"}}}), "no `model` in its metadata"));
   CHECK(contains(refusal(TensorFile{{}, {{"model", "7"}}}), "is no object"));
+  ModelSpec sigmoid = small_spec();  // what is wrong with it is said two functions deeper
+  sigmoid.net.classes = 1;
+  sigmoid.training = {};
+  const std::string described = nn::to_text(sigmoid);
+  for (const std::string& said :
+       {refusal(large), refusal(TensorFile{{}, {{"config", "{}"}}}), refusal(TensorFile{{}, {{"model", described}}}),
+        error_of([&] { nn::parse_spec(described); })})
+    CHECK_MESSAGE((contains(said, "\nhint: ") && said.find("hint: ") == said.rfind("hint: ")), said);
 }
 
 TEST_CASE("names and lists are refused that no dataset has: predictions with them could not be read") {
