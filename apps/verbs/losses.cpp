@@ -6,6 +6,7 @@
 #include "apps/verbs/losses_pages.h"
 #include "apps/verbs/losses_text.h"
 #include "apps/verbs/verbs.h"
+#include "engine/error.h"
 #include "losses/core/registry.h"
 
 namespace voxgrad::apps {
@@ -28,6 +29,8 @@ void advise(const LossesOptions& options, const Common& common) {
 }
 
 void list(const LossesOptions& options, const Common& common) {
+  if (options.markdown && common.json)
+    throw Error(ErrorKind::usage, "losses: --markdown and --json are two forms of one list", "leave one of them out");
   if (!options.data.empty()) return advise(options, common);
   if (!options.html.empty()) {
     write_loss_pages(options.html);

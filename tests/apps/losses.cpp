@@ -131,6 +131,8 @@ TEST_CASE("losses --html writes a page for each loss, and one that leads to all 
   CHECK(contains(bytes_of(catalogue + "/region_size.html"), "is moved. It is the same everywhere."));
   CHECK(contains(dice, "tversky:alpha=0.5,beta=0.5"));  // an identity
   CHECK(program({"losses", "dice", "--html", catalogue}).code == 2);
+  const Outcome both = program({"losses", "--markdown", "--json"});
+  CHECK_MESSAGE((both.code == 2 && both.out.empty()), both.out);
 }
 
 TEST_CASE("losses eval draws images, slices of volumes, one channel and several") {
