@@ -310,6 +310,23 @@ TEST_CASE("a loss that was not tested has no bar, and stands between none") {
   CHECK(bars(0.6) == 1);
 }
 
+TEST_CASE("the curve of a training with many validations has as many points as a picture can show") {
+  std::vector<ComparedRun> runs{tested_run("d", "ce", 1, {0.5})};
+  for (int epoch = 1; epoch <= 3001; ++epoch)
+    runs[0].history.push_back({epoch, 10 * epoch, 1, 1e-3, epoch == 3001 ? 0.7 : 0.6, {}});
+  const std::optional<Svg> plot = named_curves_plot(made_up(runs), "d", {"ce"}, kPictureWidth);
+  REQUIRE(plot);
+  std::size_t curves = 0;
+  for (const Mark& mark : plot->marks()) {
+    if (mark.style != "of-distribution" || mark.points.size() < 2) continue;
+    ++curves;
+    CHECK(mark.points.size() > 300);
+    CHECK(mark.points.size() <= 400);
+    CHECK(mark.points.back().second < mark.points.front().second);  // the last validation is there
+  }
+  CHECK(curves == 1);
+}
+
 TEST_CASE("the curve of folds that are validated at different steps does not jump between them") {
   std::vector<ComparedRun> runs{tested_run("d", "ce", 1, {0.5}), tested_run("d", "ce", 1, {0.5})};
   runs[1].fold = 1;

@@ -15,6 +15,8 @@ namespace {
 
 using Points = std::vector<std::pair<double, double>>;
 
+constexpr std::size_t kMostPoints = 400;  // of a curve; a picture has no more pixels
+
 // The Dice at a step that is not before the first point, linear between the points; NaN behind the last one.
 double dice_at(const Points& points, double step) {
   const auto next = std::find_if(points.begin(), points.end(), [&](const auto& point) { return point.first >= step; });
@@ -41,8 +43,10 @@ Line curve_of(const Comparison& comparison, const std::string& dataset, const st
     trainings.push_back(points);
   }
   Line line{"", {}, "thin"};
+  const std::size_t stride = (steps.size() + kMostPoints - 1) / kMostPoints;
+  std::size_t left = steps.size();
   for (const double step : steps) {
-    if (step < begin) continue;
+    if (--left % stride != 0 || step < begin) continue;  // the last one stays
     std::vector<double> dice;
     for (const Points& points : trainings) dice.push_back(dice_at(points, step));
     line.points.emplace_back(step, losses::summarise(dice).mean);
