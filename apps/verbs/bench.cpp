@@ -29,7 +29,7 @@ Shape parse_shape(const std::string& text, int fewest, int most) {
 }
 
 // Reads the shape of a map that is halved: samples, even extents, channels.
-Shape parse_map(const std::string& words) {
+Shape shape_of_map(const std::string& words) {
   const Shape shape = parse_shape(words, 3, 5);
   for (int axis = 1; axis + 1 < shape.dims(); ++axis)
     if (shape[axis] % 2 != 0)
@@ -137,7 +137,7 @@ void add_bench(Program& program) {
   losses.first.add_option("--shape", losses.second.shape, "of the labels: samples, then extents");
 
   const auto kernels = add("kernels", "kernels that move maps, against a copy",
-                           [](const BenchArguments& a) { return bench_kernels(a, parse_map(a.shape), a.amp); });
+                           [](const BenchArguments& a) { return bench_kernels(a, shape_of_map(a.shape), a.amp); });
   kernels.first.remove_option(kernels.first.get_option("--classes"));
   kernels.second.shape = "4,128,128,32";
   kernels.first.add_option("--shape", kernels.second.shape, "of the map: samples, even extents, channels");

@@ -15,7 +15,7 @@ namespace {
 
 using Points = std::vector<std::pair<double, double>>;
 
-constexpr std::size_t kMostPoints = 400;  // of a curve; a picture has no more pixels
+constexpr std::size_t kMostOfCurve = 400;  // of a curve; a picture has no more pixels
 
 // The Dice at a step that is not before the first point, linear between the points; NaN behind the last one.
 double dice_at(const Points& points, double step) {
@@ -43,7 +43,7 @@ Line curve_of(const Comparison& comparison, const std::string& dataset, const st
     trainings.push_back(points);
   }
   Line line{"", {}, "thin"};
-  const std::size_t stride = (steps.size() + kMostPoints - 1) / kMostPoints;
+  const std::size_t stride = (steps.size() + kMostOfCurve - 1) / kMostOfCurve;
   std::size_t left = steps.size();
   for (const double step : steps) {
     if (--left % stride != 0 || step < begin) continue;  // the last one stays
