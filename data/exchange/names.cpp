@@ -21,7 +21,8 @@ const Words kMaskFolders{"mask",         "masks",  "label",        "labels",    
 const Words kMaskWords{"mask",        "masks",        "label", "labels",       "lbl",         "seg",
                        "segm",        "segmentation", "gt",    "ground_truth", "groundtruth", "annotation",
                        "annotations", "target",       "ann",   "anno"};
-const Words kImageWords{"image", "images", "img", "im", "raw", "input", "orig", "original", "sat"};
+const Words kImageWords{"image",    "images", "img",    "im",  "raw",     "input", "orig",
+                        "original", "sat",    "volume", "vol", "imaging", "scan"};
 
 std::string lower(std::string word) {
   for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

@@ -239,7 +239,12 @@ Discovery find_images(const std::string& folder, std::int64_t channels) {
   for (const auto& [image, mask] : pairs_of(images, masks)) partners.insert(mask);
   for (std::size_t i = 0; i < masks.size(); ++i)
     if (!partners.contains(i)) images.push_back(masks[i]);
-  for (const Entry& image : images) found.cases.push_back(source_of(image, {}));
+  std::map<std::string, int> named_by_folder;  // two images of one folder need names of their own
+  for (const Entry& image : images) named_by_folder[image.folder] += is_image_word(image.stem) ? 1 : 0;
+  for (const Entry& image : images) {
+    found.cases.push_back(source_of(image, {}));
+    if (named_by_folder[image.folder] > 1) found.cases.back().id = inside(image.folder, image.stem);
+  }
   if (!partners.empty())
     found.notes.push_back(text(partners.size(), " files are masks by their names and left alone."));
   return found;

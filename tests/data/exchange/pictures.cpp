@@ -54,6 +54,8 @@ TEST_CASE("the mask of an image has its name, or a word or leading zeros more") 
                                                                                     {"img_01", "mask_01"},
                                                                                     {"image7", "label007"},
                                                                                     {"img_scan", "scan_gt"},
+                                                                                    {"volume-10", "segmentation-10"},
+                                                                                    {"vol_3", "label_03"},
                                                                                     {"Scan", "scan_segmentation"},
                                                                                     {"scan_image", "scan_mask"}}) {
     const Folder folder;
@@ -94,6 +96,22 @@ TEST_CASE("a folder for each case: the folder is the name") {
   const Folder folder;
   write_pairs(folder, {"p1/image.nii.gz", "p2/image.nii.gz"}, {"p1/mask.nii.gz", "p2/mask.nii.gz"});
   CHECK(pairs_in(folder.file("")) == Names({"p1 -> mask.nii.gz", "p2 -> mask.nii.gz"}));
+  write_pairs(folder, {"kits/c1/imaging.nii.gz", "kits/c2/imaging.nii.gz"},
+              {"kits/c1/segmentation.nii.gz", "kits/c2/segmentation.nii.gz"});
+  CHECK(pairs_in(folder.file("kits")) == Names({"c1 -> segmentation.nii.gz", "c2 -> segmentation.nii.gz"}));
+  write_pairs(folder, {"alone/volume.nii", "two/p/scan.nii", "two/p/volume.nii"}, {});
+  data::DiscoverOptions options;
+  options.labels = false;
+  CHECK(ids_of(discover({folder.file("alone")}, options)) == Names{"volume"});
+  CHECK(ids_of(discover({folder.file("two")}, options)) == Names({"scan", "volume"}));
+}
+
+TEST_CASE("images and masks in one folder that begin with their words, as in LiTS") {
+  const Folder folder;
+  write_pairs(folder, {"volume-0.nii", "volume-1.nii", "volume-10.nii"},
+              {"segmentation-0.nii", "segmentation-1.nii", "segmentation-10.nii"});
+  CHECK(pairs_in(folder.file("")) == Names({"volume-0 -> segmentation-0.nii", "volume-1 -> segmentation-1.nii",
+                                            "volume-10 -> segmentation-10.nii"}));
 }
 
 TEST_CASE("two folders are images and masks; a folder of masks can be named") {
