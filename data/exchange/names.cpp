@@ -126,6 +126,45 @@ void pair_by_last_word(const Entries& images, std::vector<bool>& image_done, con
   }
 }
 
+// The images that a mask may be called after, with words more at its end: IMD003 of IMD003_bin_mask. By the words.
+std::map<std::string, std::size_t> heads_of(const Entry& mask, const std::map<std::string, std::size_t>& images) {
+  std::map<std::string, std::size_t> heads;
+  for (std::size_t at = 1; at + 1 < mask.stem.size(); ++at) {
+    const auto image = images.find(mask.folder + "/" + mask.stem.substr(0, at));
+    if (separates(mask.stem[at]) && image != images.end()) heads.emplace(mask.stem.substr(at), image->second);
+  }
+  return heads;
+}
+
+// The files that are left, by folder and stem; two of one stem are told apart by nothing.
+std::map<std::string, std::size_t> by_stem(const Entries& files, const std::vector<bool>& done) {
+  std::map<std::string, std::size_t> stems;
+  std::set<std::string> twice;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    if (const std::string stem = files[i].folder + "/" + files[i].stem; !done[i] && !stems.emplace(stem, i).second)
+      twice.insert(stem);
+  for (const std::string& stem : twice) stems.erase(stem);
+  return stems;
+}
+
+// Pairs IMD003 with IMD003_lesion: all masks that are left end with the same words, whatever these mean.
+void pair_by_ending(const Entries& images, std::vector<bool>& image_done, const Entries& masks,
+                    std::vector<bool>& mask_done, std::vector<std::pair<std::size_t, std::size_t>>& pairs) {
+  const std::map<std::string, std::size_t> stems = by_stem(images, image_done);
+  const std::map<std::string, std::size_t> mask_stems = by_stem(masks, mask_done);
+  std::map<std::string, std::vector<std::pair<std::size_t, std::size_t>>> by_words;
+  for (const auto& [stem, mask] : mask_stems)
+    for (const auto& [words, image] : heads_of(masks[mask], stems)) by_words[words].emplace_back(image, mask);
+  for (std::size_t i = 0; i < masks.size(); ++i)
+    if (!mask_done[i])
+      std::erase_if(by_words, [&](const auto& found) { return !masks[i].stem.ends_with(found.first); });
+  if (by_words.size() != 1) return;
+  for (const auto& [image, mask] : by_words.begin()->second) {
+    image_done[image] = mask_done[mask] = true;
+    pairs.emplace_back(image, mask);
+  }
+}
+
 [[noreturn]] void fail_ambiguous(const Entry& one, const char* what, const Entries& files,
                                  const std::set<std::size_t>& fitting) {
   Entries several;
@@ -135,6 +174,21 @@ void pair_by_last_word(const Entries& images, std::vector<bool>& image_done, con
 }
 
 }  // namespace
+
+void require_one_ending(const Entries& images, const Entries& masks) {
+  const std::map<std::string, std::size_t> stems = by_stem(images, std::vector<bool>(images.size()));
+  std::map<std::size_t, std::map<std::string, Entry>> of_image;  // by the words
+  for (const Entry& mask : masks)
+    for (const auto& [words, image] : heads_of(mask, stems)) of_image[image].emplace(words, mask);
+  for (const auto& [image, found] : of_image) {
+    if (found.size() < 2) continue;
+    Entries several;
+    for (const auto& [words, mask] : found) several.push_back(mask);
+    throw Error(ErrorKind::data, text(images[image].path, ": ", several.size(), " masks fit: ", some_of(several)),
+                "leave only the masks of one kind there, as those that end with " + found.begin()->first +
+                    ", and move the others away");
+  }
+}
 
 bool is_image_folder(const std::string& name) { return one_of(name, kImageFolders); }
 bool is_mask_folder(const std::string& name) { return one_of(name, kMaskFolders); }
@@ -165,6 +219,7 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images,
       pairs.emplace_back(i, mask);
     }
   }
+  pair_by_ending(images, image_done, masks, mask_done, pairs);
   pair_by_last_word(images, image_done, masks, mask_done, pairs);
   std::sort(pairs.begin(), pairs.end());
   return pairs;

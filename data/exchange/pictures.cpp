@@ -56,10 +56,32 @@ Source source_of(const Entry& image, std::vector<std::string> labels) {
 
 Discovery pair(const Entries& images, const Entries& masks) {
   const auto pairs = pairs_of(images, masks);
-  require_all_paired(unpaired(images, pairs, false), unpaired(masks, pairs, true));
+  const Entries lonely_images = unpaired(images, pairs, false), lonely_masks = unpaired(masks, pairs, true);
+  require_one_ending(lonely_images, lonely_masks);
+  require_all_paired(lonely_images, lonely_masks);
   Discovery found;
   for (const auto& [image, mask] : pairs) found.cases.push_back(source_of(images[image], {masks[mask].path}));
   return found;
+}
+
+// Masks that no word tells from images, as Image_01L_1stHO.png beside Image_01L.jpg: a mask is no JPEG, so these are
+// the images, and the others the masks if all of them are called after a JPEG, with words more.
+void move_named_after_jpegs(Entries& images, Entries& masks) {
+  std::set<std::string> jpegs;
+  for (const Entry& file : images)
+    if (file.kind == Kind::jpeg) jpegs.insert(inside(file.folder, file.stem));
+  const auto is_after = [&](const Entry& file) {
+    const std::string stem = inside(file.folder, file.stem);
+    for (std::size_t at = stem.find_first_of("_-. "); at != std::string::npos; at = stem.find_first_of("_-. ", at + 1))
+      if (jpegs.contains(stem.substr(0, at))) return true;
+    return false;
+  };
+  if (!std::ranges::all_of(images, [&](const Entry& file) { return file.kind == Kind::jpeg || is_after(file); }))
+    return;
+  const auto first =
+      std::stable_partition(images.begin(), images.end(), [](const Entry& file) { return file.kind == Kind::jpeg; });
+  masks.assign(first, images.end());
+  images.erase(first, images.end());
 }
 
 // Masks in a folder for each image: masks/x/1.png and masks/x/2.png belong to images/x.png. The folders are named as
@@ -166,6 +188,7 @@ Discovery pair_folders(const std::string& images, const std::string& masks) {
 Discovery pair_files(const Entries& files) {
   Entries images, masks;
   for (const Entry& file : files) (has_mask_word(file.stem) ? masks : images).push_back(file);
+  if (masks.empty()) move_named_after_jpegs(images, masks);
   if (masks.empty() || images.empty())
     throw Error(
         ErrorKind::data,

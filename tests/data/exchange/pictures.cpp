@@ -77,6 +77,36 @@ TEST_CASE("images and masks that each end with a word of their own are pairs") {
   CHECK(contains(error_of([&] { pairs_in(other.file("")); }), "no mask"));
 }
 
+TEST_CASE("masks that end with the same words are those of the images without these") {
+  const Folder folder;
+  write_pairs(folder, {"images/IMD003.bmp", "images/IMD003_b.bmp"},
+              {"masks/IMD003_lesion.bmp", "masks/IMD003_b_lesion.bmp"});
+  CHECK(pairs_in(folder.file("")) == Names({"IMD003 -> IMD003_lesion.bmp", "IMD003_b -> IMD003_b_lesion.bmp"}));
+  const Folder two;  // images whose last words differ, and words that no habit knows
+  write_pairs(two, {"slides/TCGA-1.tif", "slides/TCGA-2.tif"},
+              {"drawn/TCGA-1_bin_mask.png", "drawn/TCGA-2_bin_mask.png"});
+  data::DiscoverOptions options;
+  options.mask_folder = two.file("drawn");
+  CHECK(pairs_in(two.file("slides"), options) ==
+        Names({"TCGA-1 -> TCGA-1_bin_mask.png", "TCGA-2 -> TCGA-2_bin_mask.png"}));
+  const Folder unclear;  // the mask of a, or that of a_b
+  write_pairs(unclear, {"images/a.png", "images/a_b.png"}, {"masks/a_b_c.png"});
+  CHECK(contains(error_of([&] { pairs_in(unclear.file("")); }), "a.png"));
+}
+
+TEST_CASE("JPEGs are images, so what is called after them is their masks; of two experts one must be chosen") {
+  const Folder folder;
+  write_pairs(folder, {"Image_01L.jpg", "Image_01R.jpg"}, {"Image_01L_1stHO.png", "Image_01R_1stHO.png"});
+  CHECK(pairs_in(folder.file("")) == Names({"Image_01L -> Image_01L_1stHO.png", "Image_01R -> Image_01R_1stHO.png"}));
+  write_pairs(folder, {}, {"Image_01L_2ndHO.png", "Image_01R_2ndHO.png"});
+  const std::string message = error_of([&] { pairs_in(folder.file("")); });
+  CHECK_MESSAGE(contains(message, "Image_01L.jpg: 2 masks fit: Image_01L_1stHO.png, Image_01L_2ndHO.png"), message);
+  CHECK(contains(message, "leave only the masks of one kind there, as those that end with _1stHO"));
+  const Folder pictures;  // either of the two may be the mask
+  write_pairs(pictures, {"a.png", "b.png"}, {"a_x.png", "b_x.png"});
+  CHECK(contains(error_of([&] { pairs_in(pictures.file("")); }), "and 0 masks"));
+}
+
 TEST_CASE("a folder of masks inside that of the images, and what lies beside masks, are no images") {
   const Folder folder;
   write_pairs(folder, {"a.png", "b.png", "b_overlay.png", "a_probabilities.png", "b_probabilities_1_x.png"},
