@@ -28,6 +28,7 @@ constexpr Phrase kPhrases[]{
     {ErrorKind::data, "use the groups ", "use --groups "},
     {ErrorKind::data, "use the option instances", "use --instances"},
     {ErrorKind::data, "give class names", "give --class-names A,B,.."},
+    {ErrorKind::data, "leave out what has no partner", "leave out what has no partner with --skip-unpaired"},
     {ErrorKind::data, "name the folder of masks", "name the folder of masks with --masks"},
     {ErrorKind::data, "the place /label for the masks", "--masks /label"},
     {ErrorKind::data, "make a dataset of the file first", "make a dataset of it first: voxgrad import .. -o DATA.h5"},

@@ -21,7 +21,7 @@ struct ImportFlags {
   std::vector<std::string> paths;
   std::string out, label_map, class_names, spacing, axes, groups, masks, modality, threshold;
   WeightsImport weights;
-  bool instances = false, border = false, unlabelled = false, dry_run = false, overwrite = false;
+  bool instances = false, border = false, unlabelled = false, skip_unpaired = false, dry_run = false, overwrite = false;
 };
 
 std::vector<std::string> split_list(const std::string& list) {
@@ -81,6 +81,8 @@ data::LabelWishes wishes_of(const ImportFlags& flags) {
 data::ImportOptions options_of(const ImportFlags& flags) {
   data::ImportOptions options;
   options.discover = {!flags.unlabelled, flags.masks, flags.groups, flags.axes};
+  options.discover.skip_unpaired = flags.skip_unpaired;
+  options.discover.instances = flags.instances;
   options.labels = wishes_of(flags);
   for (const std::string& word : split_list(flags.spacing))
     options.spacing.push_back(read_number<double>(word, "--spacing", "--spacing 3,0.8,0.8"));
@@ -134,7 +136,8 @@ void import_verb(const ImportFlags& flags, const Common& common) {
                                                   {"--label-map", !flags.label_map.empty()},
                                                   {"--threshold", !flags.threshold.empty()},
                                                   {"--instances", flags.instances},
-                                                  {"--border", flags.border}};
+                                                  {"--border", flags.border},
+                                                  {"--skip-unpaired", flags.skip_unpaired}};
     for (const auto& [flag, given] : of_masks)
       if (given)
         throw Error(ErrorKind::usage, text("import: --unlabelled reads no masks, but ", flag, " is about them"),
@@ -183,6 +186,7 @@ void add_import(Program& program) {
                   "patient in the name of a case, as (..) of a regular expression: ^(.+)_[0-9]+$");
   verb.add_option("--modality", flags->modality, "e.g. CT or MRI");
   verb.add_flag("--unlabelled", flags->unlabelled, "images alone, masks are not wanted");
+  verb.add_flag("--skip-unpaired", flags->skip_unpaired, "leave out images without a mask and masks without an image");
   verb.add_flag("--overwrite", flags->overwrite, "replace the file if it exists");
   verb.add_flag("--dry-run", flags->dry_run, "look at everything, say what would be written, and stop");
   add_weights_flags(verb, flags->weights);

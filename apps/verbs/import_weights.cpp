@@ -131,7 +131,7 @@ void add_weights_flags(CLI::App& verb, WeightsImport& flags) {
   CLI::Option* weights = verb.add_option(
       "--weights", flags.kind, "the file has weights of " + join(nn::foreign_names(), ", ") + ", and becomes a model");
   for (const char* other : {"--masks", "--label-map", "--threshold", "--instances", "--border", "--spacing", "--groups",
-                            "--modality", "--unlabelled"})
+                            "--modality", "--unlabelled", "--skip-unpaired"})
     weights->excludes(verb.get_option(other));
   verb.add_option("--patch", flags.patch, "of weights: size of a training patch, 128 or 96x96x64")->needs(weights);
   verb.add_option(

@@ -58,7 +58,7 @@ bool is_complete(const std::string& folder) {
 Discovery discover_folder(const std::string& folder, const DiscoverOptions& options) {
   if (is_task(folder)) {
     require_no_place(options);
-    return find_task(folder, options.labels);
+    return find_task(folder, options);
   }
   const Listing top = list(folder);
   if (all_h5(top.files) && (options.labels || top.folders.empty())) {
@@ -67,7 +67,7 @@ Discovery discover_folder(const std::string& folder, const DiscoverOptions& opti
     return found;
   }
   require_no_place(options);
-  return options.labels ? find_pictures(folder) : find_images(folder, options.channels);
+  return options.labels ? find_pictures(folder, options) : find_images(folder, options.channels);
 }
 
 Discovery discover_files(const std::vector<std::string>& paths, const DiscoverOptions& options) {
@@ -79,7 +79,7 @@ Discovery discover_files(const std::vector<std::string>& paths, const DiscoverOp
   }
   if (all_h5(files)) return find_h5(files, options);
   require_no_place(options);
-  if (options.labels) return pair_files(files);
+  if (options.labels) return pair_files(files, "", options);
   Discovery found;
   for (const Entry& file : files) {  // the folder tells equal names apart
     const std::string parent = std::filesystem::path(file.path).parent_path().filename().string();
@@ -204,10 +204,10 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
     require_there(options.mask_folder);
     if (paths.size() != 1 || !is_folder(paths[0]) || !is_folder(options.mask_folder))
       throw Error(ErrorKind::usage, "a folder of masks needs one folder of images");
-    found = pair_folders(paths[0], options.mask_folder);
+    found = pair_folders(paths[0], options.mask_folder, options);
   } else if (options.labels && options.mask_folder.empty() && paths.size() == 2 && is_folder(paths[0]) &&
              is_folder(paths[1]) && !is_complete(paths[0])) {
-    found = pair_folders(paths[0], paths[1]);
+    found = pair_folders(paths[0], paths[1], options);
   } else {
     std::vector<std::string> files;
     for (const std::string& path : paths) {

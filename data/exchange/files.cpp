@@ -118,12 +118,11 @@ Entry entry_of(const std::string& path) {
   return {path, "", fs::path(path).stem().string(), kind_of_file(path)};
 }
 
-std::string some_of(const Entries& files) {
-  constexpr std::size_t kShown = 3;
+std::string some_of(const Entries& files, std::size_t named) {
   std::vector<std::string> names;
-  for (std::size_t i = 0; i < std::min(kShown, files.size()); ++i)
-    names.push_back(fs::path(files[i].path).filename().string());
-  return join(names, ", ") + (files.size() > kShown ? text(" and ", files.size() - kShown, " more") : "");
+  for (std::size_t i = 0; i < std::min(named, files.size()); ++i)
+    names.push_back(inside(files[i].folder, fs::path(files[i].path).filename().string()));
+  return join(names, ", ") + (files.size() > named ? text(" and ", files.size() - named, " more") : "");
 }
 
 void note_unread(const std::string& folder, std::vector<std::string>& notes) {

@@ -39,8 +39,8 @@ Entry entry_of(const std::string& path);  // of one file; Error(data) if the end
 [[noreturn]] void fail_empty(const std::string& folder, const Listing& listing);
 // A note for each kind of images that is not read and lies in a folder or below it.
 void note_unread(const std::string& folder, std::vector<std::string>& notes);
-// "a.png, b.png, c.png and 4 more".
-std::string some_of(const Entries& files);
+// "a.png, sub/b.png, c.png and 4 more": the first ones, each with its folder.
+std::string some_of(const Entries& files, std::size_t named = 3);
 
 // Error(data) for a mask that is a JPEG, by its name or by its contents.
 void require_no_jpeg(const std::string& mask, std::optional<Kind> kind);
@@ -69,13 +69,21 @@ std::vector<Source> cases_of_channels(const Entries& files);
 // the same channels, or nothing is found.
 Discovery cases_of_folders(const Entries& files, bool labels);
 
+// Images and masks by name: what has no partner is an Error(data), or left out if the options say so.
+std::string inside(const std::string& folder, const std::string& name);       // FOLDER/NAME, or NAME alone
+Source source_of(const Entry& image, std::vector<std::string> labels);        // with the id and the split of its path
+std::string left_out_of_test(std::int64_t images, const std::string& where);  // a note
+void tell_apart(const Entries& files, Entries& images, Entries& masks);       // by their names alone
+Discovery pair_files(const Entries& files, const std::string& where, const DiscoverOptions& options);
+Discovery pair_listed(const Entries& images, const Entries& masks, const std::string& image_folder,
+                      const std::string& mask_folder, const DiscoverOptions& options);
+Discovery pair_folders(const std::string& images, const std::string& masks, const DiscoverOptions& options);
+
 // The layouts. The id of a case is its path relative to the folder; finish() makes it short.
-Discovery find_pictures(const std::string& folder);  // a folder of pictures or volumes with masks
-Discovery pair_folders(const std::string& images, const std::string& masks);
-Discovery pair_files(const Entries& files);                               // names tell images and masks apart
-Discovery find_images(const std::string& folder, std::int64_t channels);  // images alone
-bool is_task(const std::string& folder);                                  // of the Decathlon or of nnU-Net
-Discovery find_task(const std::string& folder, bool labels);              // which has dataset.json or imagesTr
+Discovery find_pictures(const std::string& folder, const DiscoverOptions& options);  // with their masks; volumes too
+Discovery find_images(const std::string& folder, std::int64_t channels);             // images alone
+bool is_task(const std::string& folder);                                             // of the Decathlon or of nnU-Net
+Discovery find_task(const std::string& folder, const DiscoverOptions& options);  // which has dataset.json or imagesTr
 Discovery find_h5(const Entries& files, const DiscoverOptions& options);
 bool holds_labelled_image(const std::string& path);  // an HDF5 file of a known layout, with an array of labels
 

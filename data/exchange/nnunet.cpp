@@ -222,7 +222,8 @@ void read_list(const JsonValue& list, const char* split, const std::string& fold
 }
 
 // imagesTr with labelsTr, or imagesTs with labelsTs if there is one.
-void read_folders(const std::string& folder, const char* part, const char* split, bool with_labels, Discovery& found) {
+void read_folders(const std::string& folder, const char* part, const char* split, const DiscoverOptions& options,
+                  Discovery& found) {
   const std::string images = below(folder, text("images", part)), labels = below(folder, text("labels", part));
   if (!is_folder(images)) return;
   const Listing listing = list(images);
@@ -236,7 +237,7 @@ void read_folders(const std::string& folder, const char* part, const char* split
   if (!channels)
     for (const Entry& file : listing.files) sources.push_back({file.stem, "", "", {file.path}, {}});
   std::map<std::string, Entries> masks;
-  if (with_labels && is_folder(labels))
+  if (options.labels && is_folder(labels))
     for (const Entry& file : list(labels).files) masks[file.stem].push_back(file);
   for (Source& source : sources) {
     const auto mask = masks.find(source.id);
@@ -248,17 +249,19 @@ void read_folders(const std::string& folder, const char* part, const char* split
     source.split = split;
     found.cases.push_back(std::move(source));
   }
-  if (!masks.empty())
-    throw Error(ErrorKind::data,
-                text(masks.size(), " labels in ", labels, " have no image (", masks.begin()->first, ")"));
+  if (masks.empty()) return;
+  const std::string lonely = text(masks.size(), " labels in ", labels, " have no image (", masks.begin()->first, ")");
+  if (!options.skip_unpaired) throw Error(ErrorKind::data, lonely, "leave out what has no partner");
+  found.notes.push_back("Left out: " + lonely + ".");
 }
 
-void read_cases(const JsonValue& json, const std::string& folder, const std::string& path, bool labels,
-                Discovery& found) {
+void read_cases(const JsonValue& json, const std::string& folder, const std::string& path,
+                const DiscoverOptions& options, Discovery& found) {
   if (const JsonValue* dataset = json.find("dataset"); dataset != nullptr && dataset->object() != nullptr) {
     for (const auto& [id, entry] : *dataset->object()) {
       if (entry.find("images") == nullptr) fail_task(path, "\"dataset\": case " + id + " has no \"images\"");
-      found.cases.push_back(read_entry(*entry.find("images"), labels ? entry.find("label") : nullptr, folder, path));
+      found.cases.push_back(
+          read_entry(*entry.find("images"), options.labels ? entry.find("label") : nullptr, folder, path));
       found.cases.back().id = id;
       found.cases.back().split = "train";
     }
@@ -266,27 +269,30 @@ void read_cases(const JsonValue& json, const std::string& folder, const std::str
   }
   const JsonValue* training = json.find("training");
   if (training == nullptr || training->array() == nullptr || training->array()->empty()) {
-    read_folders(folder, "Tr", "train", labels, found);
-    read_folders(folder, "Ts", "test", labels, found);
+    read_folders(folder, "Tr", "train", options, found);
+    read_folders(folder, "Ts", "test", options, found);
     return;
   }
-  read_list(*training, "train", folder, path, labels, found);
+  read_list(*training, "train", folder, path, options.labels, found);
   if (const JsonValue* test = json.find("test"); test != nullptr && test->array() != nullptr)
-    read_list(*test, "test", folder, path, labels, found);
+    read_list(*test, "test", folder, path, options.labels, found);
 }
 
 // Cases without a label do not train; without labels of its own the test set has no meaning as a split.
-void keep_labelled(const std::string& folder, Discovery& found) {
+void keep_labelled(const std::string& folder, bool skip_unpaired, Discovery& found) {
   const auto bare = [](const Source& source) { return source.labels.empty(); };
-  Entries without;
+  Entries of_test, others;
   for (const Source& source : found.cases)
     if (bare(source)) {
-      if (source.split != "test")
-        throw Error(ErrorKind::data, folder + ": the training case " + source.id + " has no label");
-      without.push_back({source.images[0], "", "", Kind::nifti});
+      if (source.split != "test" && !skip_unpaired)
+        throw Error(ErrorKind::data, folder + ": the training case " + source.id + " has no label",
+                    "leave out what has no partner");
+      (source.split == "test" ? of_test : others).push_back({source.images[0], "", "", Kind::nifti});
     }
-  if (!without.empty())
-    found.notes.push_back(text(without.size(), " test images without labels are left out (", some_of(without), ")."));
+  for (const auto& [files, what] : {std::pair{&of_test, "test"}, {&others, "training"}})
+    if (!files->empty())
+      found.notes.push_back(
+          text(files->size(), " ", what, " images without labels are left out (", some_of(*files), ")."));
   std::erase_if(found.cases, bare);
 }
 
@@ -300,7 +306,8 @@ bool is_task(const std::string& folder) {
   return json.find("training") != nullptr || json.find("dataset") != nullptr;
 }
 
-Discovery find_task(const std::string& folder, bool labels) {
+Discovery find_task(const std::string& folder, const DiscoverOptions& options) {
+  const bool labels = options.labels;
   Discovery found;
   const std::string path = below(folder, "dataset.json");
   if (is_file(path)) {
@@ -310,14 +317,14 @@ Discovery find_task(const std::string& folder, bool labels) {
       fail_task(path, "\"labels\": there is no class but the background",
                 "name the foreground, or import images alone");
     read_attributes(json, path, found);
-    read_cases(json, folder, path, labels, found);
+    read_cases(json, folder, path, options, found);
     found.notes.push_back("Classes and cases are those that " + path + " describes.");
   } else {
-    read_folders(folder, "Tr", "train", labels, found);
-    read_folders(folder, "Ts", "test", labels, found);
+    read_folders(folder, "Tr", "train", options, found);
+    read_folders(folder, "Ts", "test", options, found);
     found.notes.push_back("Images are in imagesTr and labels in labelsTr of " + folder + "; there is no dataset.json.");
   }
-  if (labels) keep_labelled(folder, found);
+  if (labels) keep_labelled(folder, options.skip_unpaired, found);
   if (found.cases.empty()) throw Error(ErrorKind::data, folder + " has no " + (labels ? "labelled " : "") + "cases");
   if (std::none_of(found.cases.begin(), found.cases.end(), [](const Source& s) { return s.split == "test"; }))
     for (Source& source : found.cases) source.split.clear();

@@ -28,6 +28,8 @@ struct DiscoverOptions {
   std::string groups;         // regular expression on case ids; its first capture is the group
   std::string axes;           // ReadOptions::axes, and the axes of arrays in HDF5 files that do not name theirs
   std::int64_t channels = 0;  // of images without masks, if they are known: those that a model takes
+  bool skip_unpaired = false;  // images without a mask and masks without an image are left out, with a note
+  bool instances = false;      // several folders of masks for the same images hold objects of one foreground
 };
 
 // What was found, and how it was read.

@@ -41,6 +41,35 @@ TEST_CASE("masks of 0 and 255 are refused with the flag that reads them, and tra
   CHECK(program(small_training(folder.file("cells.h5"), folder.file("run"))).code == 0);
 }
 
+TEST_CASE("an image without a mask is refused with the flag that leaves it out") {
+  const Folder folder;
+  write_cells(folder, {0, 1});
+  std::filesystem::remove(folder.file("in/masks/c_mask.png"));
+  const Outcome refused = import_cells(folder, {});
+  CHECK(refused.code == 3);
+  CHECK_MESSAGE(contains(refused.err, "1 image has no mask (c.png)"), refused.err);
+  CHECK(contains(refused.err, "leave out what has no partner with --skip-unpaired"));
+  const Outcome imported = import_cells(folder, {"--skip-unpaired"});
+  REQUIRE_MESSAGE(imported.code == 0, imported.err);
+  CHECK(contains(imported.err, "Left out: 1 image has no mask (c.png)."));
+  CHECK(contains(imported.err, "6 cases"));
+}
+
+TEST_CASE("left and right masks in folders of their own are one foreground with --instances") {
+  const Folder folder;
+  for (const char* name : {"a", "b"}) {
+    write_picture(folder.file(std::string("in/") + name + ".png"));
+    write_mask(folder.file(std::string("drawn/left/") + name + ".png"), {0, 255});
+    write_mask(folder.file(std::string("drawn/right/") + name + ".png"), {0, 255});
+  }
+  const Outcome refused = import_cells(folder, {"--masks", folder.file("drawn")});
+  CHECK(refused.code == 3);
+  CHECK_MESSAGE(contains(refused.err, "hint: use --instances if they are parts of one foreground"), refused.err);
+  const Outcome imported = import_cells(folder, {"--masks", folder.file("drawn"), "--instances"});
+  CHECK_MESSAGE(imported.code == 0, imported.err);
+  CHECK(contains(imported.err, "classes background, object"));
+}
+
 TEST_CASE("--json describes what was written, --dry-run what would be") {
   const Folder folder;
   write_cells(folder, {0, 1, 2});
@@ -149,7 +178,8 @@ TEST_CASE("wrong words are usage errors that say what is right") {
   refused({"--border"}, "hint: --instances");
   refused({"--unlabelled", "--masks", "x"}, "leave one of them out");
   refused({"--unlabelled", "--threshold", "5"}, "--threshold is about them");
-  for (const char* flag : {"--instances", "--border"}) refused({"--unlabelled", flag}, "is about them");
+  for (const char* flag : {"--instances", "--border", "--skip-unpaired"})
+    refused({"--unlabelled", flag}, "is about them");
   refused({"--axes", "ZYX"}, "no file is TIFF or HDF5");
   refused({"--dry-run", "--class-names", "a,a"}, "0 and 1 are both \"a\"");
   refused({"--dry-run", "--class-names", "a,\x1b[31m"}, "1 is no printable UTF-8");

@@ -191,3 +191,17 @@ TEST_CASE("a byte order mark before a description is skipped; the background can
   CHECK(discover({folder.file("")}).class_names == Names({"background", "liver", "tumour"}));
   CHECK(contains(refusal_of_labels(R"({"ignore": 0, "x": 1})"), "the value 0 is \"ignore\""));
 }
+
+TEST_CASE("training cases without a label, and labels without an image, are left out if the options say so") {
+  const Folder folder;
+  write_task(folder, "",
+             {"imagesTr/a_0000.nii.gz", "imagesTr/b_0000.nii.gz", "labelsTr/a.nii.gz", "labelsTr/c.nii.gz"});
+  CHECK(contains(error_of([&] { discover({folder.file("")}); }), "leave out what has no partner"));
+  data::DiscoverOptions skip;
+  skip.skip_unpaired = true;
+  const data::Discovery found = discover({folder.file("")}, skip);
+  CHECK(ids_of(found) == Names{"a"});
+  const std::string notes = notes_of(found.notes);
+  CHECK_MESSAGE(contains(notes, "1 training images without labels are left out (b_0000.nii.gz)"), notes);
+  CHECK(contains(notes, "have no image (c)"));
+}

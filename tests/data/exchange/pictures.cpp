@@ -209,15 +209,79 @@ TEST_CASE("a folder with one mask for each case says nothing of objects") {
   CHECK(pairs_in(folder.file("one")) == Names({"p1 -> seg.nii.gz", "p2 -> seg.nii.gz"}));
 }
 
+TEST_CASE("masks in one sub-folder are those of the images; in several, the caller says that they are one foreground") {
+  const Folder folder;
+  write_pairs(folder, {"cxr/a.png", "cxr/b.png"},
+              {"one/mask/a_mask.png", "one/mask/b_mask.png", "two/left/a.png", "two/left/b.png", "two/right/a.png",
+               "two/right/b.png", "half/left/a.png", "half/left/b.png", "half/right/b.png"});
+  data::DiscoverOptions options;
+  options.mask_folder = folder.file("one");
+  CHECK(pairs_in(folder.file("cxr"), options) == Names({"a -> a_mask.png", "b -> b_mask.png"}));
+  options.mask_folder = folder.file("two");
+  const std::string message = error_of([&] { pairs_in(folder.file("cxr"), options); });
+  CHECK_MESSAGE(contains(message, "the sub-folders left, right each have a mask for every image"), message);
+  CHECK(contains(message, "use the option instances if they are parts of one foreground"));
+  options.instances = true;
+  const data::Discovery found = discover({folder.file("cxr")}, options);
+  CHECK(found.cases[1].labels == Names({folder.file("two/left/b.png"), folder.file("two/right/b.png")}));
+  CHECK(found.cases[1].instances);
+  CHECK(contains(notes_of(found.notes), "The masks in left, right are put together for each image"));
+  options.mask_folder = folder.file("half");
+  CHECK(contains(error_of([&] { pairs_in(folder.file("cxr"), options); }), "2 images have no mask"));
+}
+
 TEST_CASE("what has no partner is counted and named") {
   const Folder folder;
   write_pairs(folder, {"images/a.png", "images/b.png", "images/c.png", "images/d.png", "images/e.png"},
               {"masks/e.png", "masks/f.png"});
   const std::string message = error_of([&] { pairs_in(folder.file("")); });
   CHECK_MESSAGE(
-      contains(message, "4 images have no mask (a.png, b.png, c.png and 1 more), and 1 mask has no image (f.png)"),
+      contains(message, "4 images have no mask (a.png, b.png, c.png, d.png), and 1 mask has no image (f.png)"),
       message);
+  CHECK(contains(message, folder.file("images") + ", " + folder.file("masks") + ": 4 images"));
+  CHECK(contains(message, "leave out what has no partner"));
   CHECK(contains(message, "hint: "));
+}
+
+TEST_CASE("what has no partner is left out if the options say so, and a note counts it") {
+  data::DiscoverOptions skip;
+  skip.skip_unpaired = true;
+  const Folder folder;
+  write_pairs(folder, {"in/images/a.png", "in/images/b.png", "in/images/c.png"}, {"in/masks/a.png", "in/masks/z.png"});
+  write_pairs(folder, {"none/images/a.png"}, {"none/masks/z.png"});
+  write_pairs(folder, {"objects/images/a.png", "objects/images/b.png"},
+              {"objects/masks/a/1.png", "objects/masks/a/2.png"});
+  write_pairs(folder, {"dsb/c1/images/x.png", "dsb/c2/images/y.png"}, {"dsb/c1/masks/1.png"});
+  std::filesystem::create_directories(folder.file("dsb/c2/masks"));
+  const data::Discovery found = discover({folder.file("in")}, skip);
+  CHECK(ids_of(found) == Names{"a"});
+  CHECK_MESSAGE(contains(notes_of(found.notes),
+                         "Left out: 2 images have no mask (b.png, c.png), and 1 mask has no image (z.png)."),
+                notes_of(found.notes));
+  CHECK(contains(error_of([&] { discover({folder.file("none")}, skip); }), "1 image has no mask"));
+  for (const char* name : {"objects", "dsb"}) {
+    CHECK(!error_of([&] { discover({folder.file(name)}); }).empty());
+    const data::Discovery objects = discover({folder.file(name)}, skip);
+    CHECK(objects.cases.size() == 1);
+    CHECK_MESSAGE(contains(notes_of(objects.notes), "Left out: 1 image"), std::string(name));
+  }
+}
+
+TEST_CASE("test images without any mask are left out beside a training that has masks, others are missed") {
+  const Folder folder;
+  write_pairs(folder, {"one/train/images/a.png", "one/test/b.png", "two/images/train/a.png", "two/images/test/b.png"},
+              {"one/train/masks/a.png", "two/masks/train/a.png"});
+  for (const char* name : {"one", "two"}) {
+    const data::Discovery found = discover({folder.file(name)});
+    CHECK(ids_of(found) == Names{"a"});
+    CHECK(found.cases[0].split == "train");
+    CHECK_MESSAGE(contains(notes_of(found.notes), "Left out: 1 image for the test without masks ("), std::string(name));
+  }
+  write_pairs(folder, {"one/val/c.png"}, {});
+  const std::string message = error_of([&] { discover({folder.file("one")}); });
+  CHECK_MESSAGE(contains(message, folder.file("one/val") + ": there are 1 image (c.png) and 0 masks"), message);
+  write_pairs(folder, {"three/test/c.png"}, {});
+  CHECK(contains(error_of([&] { discover({folder.file("three")}); }), "and 0 masks"));
 }
 
 TEST_CASE("what is ambiguous is refused with the candidates") {

@@ -1,0 +1,217 @@
+// Images and masks that belong together by their names, and what is left without a partner.
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "data/exchange/layouts_detail.h"
+#include "engine/error.h"
+#include "engine/names.h"
+
+namespace voxgrad::data::exchange {
+namespace {
+
+// What is left when the pairs are taken out.
+Entries unpaired(const Entries& files, const std::vector<std::pair<std::size_t, std::size_t>>& pairs, bool masks) {
+  std::vector<bool> done(files.size());
+  for (const auto& [image, mask] : pairs) done[masks ? mask : image] = true;
+  Entries rest;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    if (!done[i]) rest.push_back(files[i]);
+  return rest;
+}
+
+// "4 images have no mask (a.png, b.png, c.png, d.png), and 1 mask has no image (f.png)".
+std::string lonely_text(const Entries& images, const Entries& masks, std::size_t named) {
+  std::string problem;
+  if (!images.empty())
+    problem = text(images.size(), images.size() == 1 ? " image has" : " images have", " no mask (",
+                   some_of(images, named), ")");
+  if (!masks.empty())
+    problem += text(problem.empty() ? "" : ", and ", masks.size(), masks.size() == 1 ? " mask has" : " masks have",
+                    " no image (", some_of(masks, named), ")");
+  return problem;
+}
+
+// The name of the split that a case is in: masks and images are in folders train/.. or ../train.
+std::string split_in(const std::string& folder) {
+  for (const std::filesystem::path& part : std::filesystem::path(folder))
+    if (const std::string split = split_of_folder(part.string()); !split.empty()) return split;
+  return "";
+}
+
+bool is_of_test(const Entry& file) { return split_in(file.folder) == "test"; }
+
+// Masks that no word tells from images, as Image_01L_1stHO.png beside Image_01L.jpg: a mask is no JPEG, so these are
+// the images, and the others the masks if all of them are called after a JPEG, with words more.
+void move_named_after_jpegs(Entries& images, Entries& masks) {
+  std::set<std::string> jpegs;
+  for (const Entry& file : images)
+    if (file.kind == Kind::jpeg) jpegs.insert(inside(file.folder, file.stem));
+  const auto is_after = [&](const Entry& file) {
+    const std::string stem = inside(file.folder, file.stem);
+    for (std::size_t at = stem.find_first_of("_-. "); at != std::string::npos; at = stem.find_first_of("_-. ", at + 1))
+      if (jpegs.contains(stem.substr(0, at))) return true;
+    return false;
+  };
+  if (!std::ranges::all_of(images, [&](const Entry& file) { return file.kind == Kind::jpeg || is_after(file); }))
+    return;
+  const auto first =
+      std::stable_partition(images.begin(), images.end(), [](const Entry& file) { return file.kind == Kind::jpeg; });
+  masks.assign(first, images.end());
+  images.erase(first, images.end());
+}
+
+// Masks in a folder for each image: masks/x/1.png and masks/x/2.png belong to images/x.png. The folders are named as
+// the images, all of them unless what has no partner is left out; else nothing is returned.
+Discovery objects_of(const Entries& images, const Entries& masks, bool skip_unpaired) {
+  std::map<std::string, Entries> by_folder;
+  for (const Entry& mask : masks) by_folder[mask.folder].push_back(mask);
+  Discovery found;
+  Entries lonely_images, lonely_masks;
+  for (const Entry& image : images) {
+    const auto at = by_folder.find(inside(image.folder, image.stem));
+    if (at == by_folder.end()) {
+      lonely_images.push_back(image);
+      continue;
+    }
+    Source& source = found.cases.emplace_back(source_of(image, {}));
+    source.folder_of_masks = true;
+    for (const Entry& mask : at->second) source.labels.push_back(mask.path);
+    by_folder.erase(at);
+  }
+  for (const auto& [folder, rest] : by_folder) lonely_masks.insert(lonely_masks.end(), rest.begin(), rest.end());
+  if (lonely_images.empty() && lonely_masks.empty()) return found;
+  if (found.cases.empty() || !skip_unpaired) return {};
+  found.notes.push_back("Left out: " + lonely_text(lonely_images, lonely_masks, 3) + ".");
+  return found;
+}
+
+Discovery pair(const Entries& images, const Entries& masks, const std::string& where, const DiscoverOptions& options) {
+  constexpr std::size_t kNamed = 20;  // enough to find what they have in common
+  const auto pairs = pairs_of(images, masks);
+  Entries lonely_images = unpaired(images, pairs, false);
+  const Entries lonely_masks = unpaired(masks, pairs, true);
+  require_one_ending(lonely_images, lonely_masks);
+  Discovery found;
+  for (const auto& [image, mask] : pairs) found.cases.push_back(source_of(images[image], {masks[mask].path}));
+  if (!pairs.empty() && std::ranges::none_of(masks, is_of_test)) {  // those of a challenge are kept secret
+    const auto of_test = std::ranges::count_if(lonely_images, is_of_test);
+    std::erase_if(lonely_images, is_of_test);
+    if (of_test > 0) found.notes.push_back(left_out_of_test(of_test, where));
+  }
+  if (lonely_images.empty() && lonely_masks.empty()) return found;
+  if (pairs.empty() || !options.skip_unpaired)
+    throw Error(
+        ErrorKind::data, text(where, where.empty() ? "" : ": ", lonely_text(lonely_images, lonely_masks, kNamed)),
+        text("a mask is called as its image, or has a word more: x.png and x_mask.png; name the folder of masks "
+             "if they are elsewhere",
+             pairs.empty() ? "" : ", or leave out what has no partner"));
+  found.notes.push_back("Left out: " + lonely_text(lonely_images, lonely_masks, 3) + ".");
+  return found;
+}
+
+// The masks by the sub-folder that they lie in, without it, where they all lie in some and the images in none.
+std::map<std::string, Entries> parts_of(const Entries& images, const Entries& masks) {
+  std::map<std::string, Entries> parts;
+  const auto is_below = [](const Entry& file) { return !file.folder.empty(); };
+  if (std::ranges::any_of(images, is_below) || !std::ranges::all_of(masks, is_below)) return parts;
+  for (Entry mask : masks) {
+    Entries& part = parts[mask.folder];
+    mask.folder.clear();
+    part.push_back(std::move(mask));
+  }
+  return parts;
+}
+
+// Several sub-folders that each have a mask for every image, as left and right lungs. They may be objects, classes or
+// the words of several experts, so the caller says that they are objects. No case if they are something else.
+Discovery merge_parts(const Entries& images, const std::map<std::string, Entries>& parts, const std::string& masks,
+                      bool instances) {
+  Discovery found;
+  for (const Entry& image : images) found.cases.push_back(source_of(image, {}));
+  std::vector<std::string> names;
+  for (const auto& [name, part] : parts) {
+    const auto pairs = pairs_of(images, part);
+    if (pairs.size() != images.size() || part.size() != images.size()) return {};
+    for (const auto& [image, mask] : pairs) found.cases[image].labels.push_back(part[mask].path);
+    names.push_back(name);
+  }
+  if (!instances)
+    throw Error(
+        ErrorKind::data, text(masks, ": the sub-folders ", join(names, ", "), " each have a mask for every image"),
+        "use the option instances if they are parts of one foreground; if one of them is meant, move the others "
+        "away");
+  for (Source& source : found.cases) source.instances = true;
+  found.notes.push_back("The masks in " + join(names, ", ") +
+                        " are put together for each image, as objects of one foreground.");
+  return found;
+}
+
+}  // namespace
+
+std::string left_out_of_test(std::int64_t images, const std::string& where) {
+  return text("Left out: ", images, images == 1 ? " image" : " images", " for the test without masks (", where, ").");
+}
+
+std::string inside(const std::string& folder, const std::string& name) {
+  return folder.empty() ? name : folder + "/" + name;
+}
+
+Source source_of(const Entry& image, std::vector<std::string> labels) {
+  Source source;
+  source.id = !image.folder.empty() && is_image_word(image.stem) ? image.folder : inside(image.folder, image.stem);
+  source.split = split_in(image.folder);
+  source.images = {image.path};
+  source.labels = std::move(labels);
+  return source;
+}
+
+void tell_apart(const Entries& files, Entries& images, Entries& masks) {
+  for (const Entry& file : files) (has_mask_word(file.stem) ? masks : images).push_back(file);
+  if (masks.empty()) move_named_after_jpegs(images, masks);
+}
+
+Discovery pair_files(const Entries& files, const std::string& where, const DiscoverOptions& options) {
+  Entries images, masks;
+  tell_apart(files, images, masks);
+  if (masks.empty() || images.empty()) {
+    const auto counted = [](const Entries& some, const char* what) {
+      return text(some.size(), " ", what, some.size() == 1 ? "" : "s", some.empty() ? "" : " (" + some_of(some) + ")");
+    };
+    throw Error(
+        ErrorKind::data,
+        text(where, where.empty() ? "" : ": ", "there are ", counted(images, "image"), " and ", counted(masks, "mask")),
+        "name the folder of masks, or keep images and masks in folders images and masks, or call them x.png and "
+        "x_mask.png");
+  }
+  return pair(images, masks, where, options);
+}
+
+Discovery pair_listed(const Entries& images, const Entries& masks, const std::string& image_folder,
+                      const std::string& mask_folder, const DiscoverOptions& options) {
+  Discovery found = objects_of(images, masks, options.skip_unpaired);
+  if (!found.cases.empty()) return found;
+  const std::string where = image_folder + ", " + mask_folder;
+  const std::map<std::string, Entries> parts = parts_of(images, masks);
+  if (parts.size() == 1) return pair(images, parts.begin()->second, where, options);
+  if (parts.size() > 1) found = merge_parts(images, parts, mask_folder, options.instances);
+  return found.cases.empty() ? pair(images, masks, where, options) : found;
+}
+
+Discovery pair_folders(const std::string& images, const std::string& masks, const DiscoverOptions& options) {
+  Listing image_list = walk(images);
+  const Listing mask_list = walk(masks);
+  // The folder of masks may lie in that of the images.
+  std::set<std::string> known;
+  for (const Entry& mask : mask_list.files) known.insert(std::filesystem::weakly_canonical(mask.path).string());
+  std::erase_if(image_list.files, [&](const Entry& image) {
+    return known.contains(std::filesystem::weakly_canonical(image.path).string());
+  });
+  if (image_list.files.empty()) fail_empty(images, image_list);
+  if (mask_list.files.empty()) fail_empty(masks, mask_list);
+  Discovery found = pair_listed(image_list.files, mask_list.files, images, masks, options);
+  found.notes.push_back("Images are in " + images + ", masks in " + masks + ".");
+  return found;
+}
+
+}  // namespace voxgrad::data::exchange
