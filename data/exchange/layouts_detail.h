@@ -48,6 +48,9 @@ void require_no_jpeg(const std::string& mask, std::optional<Kind> kind);
 // Habits of names.
 bool is_image_folder(const std::string& name);
 bool is_mask_folder(const std::string& name);
+// Takes the folder `mask` out where another one says that it was drawn by hand, manual1 or 1st_manual: it has fields of
+// view then, as those of fundus cameras. Its name, or "".
+std::string without_field_of_view(std::vector<std::string>& mask_folders);
 std::string split_of_folder(const std::string& name);  // "train", "val", "test"; else ""
 bool is_image_word(const std::string& stem);           // image, img: the folder is the name of the case
 bool has_mask_word(const std::string& stem);           // x_mask, label-x, gt_x, mask

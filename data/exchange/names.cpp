@@ -17,7 +17,7 @@ const Words kImageFolders{"image", "images", "img", "imgs", "raw", "x", "input",
 const Words kMaskFolders{"mask",         "masks",  "label",        "labels",      "annotation",   "annotations",
                          "gt",           "seg",    "ground_truth", "groundtruth", "segmentation", "segmentations",
                          "ground-truth", "y",      "target",       "targets",     "labelstr",     "segmentationclass",
-                         "labelsts",     "manual", "1st_manual",   "2nd_manual"};
+                         "labelsts",     "manual", "1st_manual",   "2nd_manual",  "manual1",      "manual2"};
 const Words kMaskWords{"mask",        "masks",        "label", "labels",       "lbl",         "seg",
                        "segm",        "segmentation", "gt",    "ground_truth", "groundtruth", "annotation",
                        "annotations", "target",       "ann",   "anno"};
@@ -188,6 +188,15 @@ void require_one_ending(const Entries& images, const Entries& masks) {
                 "leave only the masks of one kind there, as those that end with " + found.begin()->first +
                     ", and move the others away");
   }
+}
+
+std::string without_field_of_view(std::vector<std::string>& mask_folders) {
+  const auto is_manual = [](const std::string& name) { return lower(name).find("manual") != std::string::npos; };
+  const auto field = std::ranges::find(mask_folders, "mask", lower);
+  if (field == mask_folders.end() || std::ranges::none_of(mask_folders, is_manual)) return "";
+  const std::string name = *field;
+  mask_folders.erase(field);
+  return name;
 }
 
 bool is_image_folder(const std::string& name) { return one_of(name, kImageFolders); }

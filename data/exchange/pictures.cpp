@@ -1,5 +1,6 @@
 // Folders of pictures or volumes with their masks, and of images alone.
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <set>
 
@@ -12,6 +13,7 @@ namespace {
 
 struct Halves {
   std::vector<std::string> images, masks;  // names of sub-folders
+  std::string field_of_view;               // of one that looks like masks, "" if there is none
 };
 Halves halves_of(const std::vector<std::string>& folders) {
   Halves halves;
@@ -19,6 +21,7 @@ Halves halves_of(const std::vector<std::string>& folders) {
     if (is_image_folder(name)) halves.images.push_back(name);
     if (is_mask_folder(name)) halves.masks.push_back(name);
   }
+  halves.field_of_view = without_field_of_view(halves.masks);
   return halves;
 }
 
@@ -65,11 +68,28 @@ std::int64_t images_without_masks(const std::string& folder) {
   return masks.empty() && std::none_of(files.begin(), files.end(), is_below_masks) ? std::ssize(files) : 0;
 }
 
+// The masks of one split may be fields of view, and those of another drawings of the vessels: DRIVE's test has no
+// other.
+void require_one_name(const std::string& folder, const std::map<std::string, std::string>& masks_of_splits) {
+  const auto& [first, expected] = *masks_of_splits.begin();
+  const auto small = [](std::string name) {
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return name;
+  };
+  for (const auto& [split, masks] : masks_of_splits)
+    if (small(masks) != small(expected))
+      throw Error(ErrorKind::data,
+                  text(folder, ": the masks of ", first, " are in the folder ", expected, ", those of ", split,
+                       " in the folder ", masks, ", which may be of something else"),
+                  "give one of the folders alone, or give the folders of masks one name if all of them are the same");
+}
+
 // Sub-folders train, val and test, each with pairs of its own.
 Discovery find_split_folders(const std::string& folder, const std::vector<std::string>& folders,
                              const DiscoverOptions& options) {
   Discovery found;
   std::vector<std::string> others, left_out;
+  std::map<std::string, std::string> masks_of_splits;
   for (const std::string& name : folders) {
     const std::string split = split_of_folder(name);
     if (split.empty()) {
@@ -81,6 +101,8 @@ Discovery find_split_folders(const std::string& folder, const std::vector<std::s
       left_out.push_back(left_out_of_test(bare, below(folder, name)));
       continue;
     }
+    if (const Halves halves = halves_of(list(below(folder, name)).folders); halves.masks.size() == 1)
+      masks_of_splits[name] = halves.masks[0];
     Discovery part = find_pictures(below(folder, name), options);
     for (Source& source : part.cases) {
       source.split = split;
@@ -90,6 +112,7 @@ Discovery find_split_folders(const std::string& folder, const std::vector<std::s
     for (const std::string& note : part.notes) found.notes.push_back(name + ": " + note);
   }
   if (found.cases.empty()) return found;
+  if (!masks_of_splits.empty()) require_one_name(folder, masks_of_splits);
   found.notes.insert(found.notes.end(), left_out.begin(), left_out.end());
   constexpr std::size_t kNamed = 5;
   const std::string more = others.size() > kNamed ? text(" and ", others.size() - kNamed, " more") : "";
@@ -107,6 +130,9 @@ Discovery find_pictures(const std::string& folder, const DiscoverOptions& option
   const Halves halves = halves_of(top.folders);
   if (halves.images.size() == 1 && halves.masks.size() == 1) {
     Discovery found = pair_folders(below(folder, halves.images[0]), below(folder, halves.masks[0]), options);
+    if (!halves.field_of_view.empty())
+      found.notes.push_back(text("The folder ", halves.field_of_view, " is left alone: beside ", halves.masks[0],
+                                 ", its masks are taken for fields of view."));
     for (const std::string& other : top.folders)
       if (!split_of_folder(other).empty())
         found.notes.push_back(

@@ -209,6 +209,24 @@ TEST_CASE("a folder with one mask for each case says nothing of objects") {
   CHECK(pairs_in(folder.file("one")) == Names({"p1 -> seg.nii.gz", "p2 -> seg.nii.gz"}));
 }
 
+TEST_CASE("a folder mask beside one that was drawn by hand has fields of view") {
+  const Folder folder;
+  write_pairs(folder,
+              {"hrf/images/01_dr.tif", "drive/training/images/21_training.tif", "drive/test/images/01_test.tif"},
+              {"hrf/manual1/01_dr.tif", "hrf/mask/01_dr_mask.tif", "drive/training/1st_manual/21_manual1.gif",
+               "drive/training/mask/21_training_mask.gif", "drive/test/mask/01_test_mask.gif"});
+  const data::Discovery found = discover({folder.file("hrf")});
+  CHECK(found.cases[0].labels == Names{folder.file("hrf/manual1/01_dr.tif")});
+  CHECK_MESSAGE(contains(notes_of(found.notes), "The folder mask is left alone: beside manual1"),
+                notes_of(found.notes));
+  CHECK(pairs_in(folder.file("drive/training")) == Names{"21_training -> 21_manual1.gif"});
+  const std::string message = error_of([&] { pairs_in(folder.file("drive")); });
+  CHECK_MESSAGE(
+      contains(message, "the masks of test are in the folder mask, those of training in the folder 1st_manual"),
+      message);
+  CHECK(contains(message, "give one of the folders alone"));
+}
+
 TEST_CASE("masks in one sub-folder are those of the images; in several, the caller says that they are one foreground") {
   const Folder folder;
   write_pairs(folder, {"cxr/a.png", "cxr/b.png"},
