@@ -88,8 +88,21 @@ Discovery discover_files(const std::vector<std::string>& paths, const DiscoverOp
   return found;
 }
 
+// Frames of one heart in two splits make a test worthless, too. A layout that knows its patients has said so.
+void group_patients(Discovery& found, const DiscoverOptions& options) {
+  const auto is_grouped = [](const Source& source) { return !source.group.empty(); };
+  const auto name_of = [](const Source& source) { return source.id.substr(source.id.rfind('/') + 1); };
+  const auto is_frame = [&](const Source& source) { return !patient_of(name_of(source)).empty(); };
+  if (!options.groups.empty() || found.cases.empty() || std::ranges::any_of(found.cases, is_grouped) ||
+      !std::ranges::all_of(found.cases, is_frame))
+    return;
+  for (Source& source : found.cases) source.group = patient_of(name_of(source));
+  found.notes.push_back(kNoteOfPatients);
+}
+
 // Takes over what another path says. Two descriptions of the classes must be one.
-void merge(Discovery& all, Discovery part, const std::string& path) {
+void merge(Discovery& all, Discovery part, const std::string& path, const DiscoverOptions& options) {
+  group_patients(part, options);
   if (!all.cases.empty() && (all.class_names != part.class_names || all.label_map != part.label_map))
     throw Error(ErrorKind::data, path + ": its classes are not those of the paths before",
                 "import each into a file of its own");
@@ -169,19 +182,29 @@ void require_groups(const std::vector<Source>& cases) {
               "its own");
 }
 
-// Slices of one patient in two splits make a test worthless, so numbers at the end of names are pointed at.
+// Slices of one patient in two splits make a test worthless, so numbers at the end of names are pointed at: p1_7, and
+// p1_frame07 or p1_z7, too.
 void propose_groups(Discovery& found) {
   std::map<std::string, int> heads;
+  bool letters = false;
+  const auto end_of = [](const std::string& id, std::size_t end, int (*is_part)(int)) {
+    while (end > 0 && is_part(static_cast<unsigned char>(id[end - 1])) != 0) --end;
+    return end;
+  };
   for (const Source& source : found.cases) {
-    std::size_t end = source.id.size();
-    while (end > 0 && std::isdigit(static_cast<unsigned char>(source.id[end - 1])) != 0) --end;
-    if (end == source.id.size() || end < 2 || source.id[end - 1] != '_' || source.group != "") return;
-    ++heads[source.id.substr(0, end - 1)];
+    const std::string& id = source.id;
+    const std::size_t number = end_of(id, id.size(), std::isdigit), word = end_of(id, number, std::isalpha);
+    if (number == id.size() || word < 2 || id[word - 1] != '_' || source.group != "") return;
+    const std::string head = id.substr(0, word - 1);
+    if (begins_with_split(head)) return;
+    letters = letters || word < number;
+    ++heads[head];
   }
   const std::size_t groups = heads.size();
   if (groups < 2 || found.cases.size() < 2 * groups) return;
   found.notes.push_back(text("The names look like those of slices of ", groups, " patients, as ", heads.begin()->first,
-                             "; use the groups '^(.+)_[0-9]+$' to keep a patient in one split."));
+                             "; use the groups '^(.+)_", letters ? "[A-Za-z]*" : "",
+                             "[0-9]+$' to keep a patient in one split."));
 }
 
 // Folders of masks hold one for each object, if one of them holds several. Where every case has one mask, nothing says
@@ -219,10 +242,11 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
       if (paths.size() > 1)
         for (Source& source : part.cases)
           source.id = std::filesystem::path(path).lexically_normal().filename().string() + "/" + source.id;
-      merge(found, std::move(part), path);
+      merge(found, std::move(part), path, options);
     }
-    if (!files.empty()) merge(found, discover_files(files, options), files[0]);
+    if (!files.empty()) merge(found, discover_files(files, options), files[0], options);
   }
+  group_patients(found, options);
   find_objects(found);
   for (const std::string& path : paths) note_unread(path, found.notes);
   if (!options.mask_folder.empty() && !in_h5) note_unread(options.mask_folder, found.notes);

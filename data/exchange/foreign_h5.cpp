@@ -5,7 +5,6 @@
 #include <cctype>
 #include <charconv>
 #include <limits>
-#include <regex>
 #include <set>
 #include <string_view>
 
@@ -354,7 +353,6 @@ bool holds_labelled_image(const std::string& path) {
 }
 
 Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
-  static const std::regex kPatient("^(patient[0-9]+)_frame[0-9]+(_slice_[0-9]+)?$");
   Discovery found;
   std::map<std::string, int> layouts;
   bool patients = true;
@@ -381,14 +379,13 @@ Discovery find_h5(const Entries& files, const DiscoverOptions& options) {
       ++layouts[text(layout->name, " (", layout->image, ")")];
       source.instances = layout->instances && options.labels;
     }
-    std::smatch match;
-    patients = patients && std::regex_match(entry.stem, match, kPatient);
-    if (patients) source.group = match[1];
+    source.group = patient_of(entry.stem);
+    patients = patients && !source.group.empty();
     add_samples(source, file, image, label, options.axes, found.cases);
   }
   if (!patients)
     for (Source& source : found.cases) source.group.clear();
-  if (patients && !files.empty()) found.notes.push_back("Cases of one patient are a group, as their names say.");
+  if (patients && !files.empty()) found.notes.push_back(kNoteOfPatients);
   for (const auto& [name, count] : layouts)
     found.notes.push_back(text(count, count == 1 ? " file has" : " files have", " the layout of ", name, "."));
   return found;

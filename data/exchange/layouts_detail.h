@@ -52,8 +52,11 @@ bool is_mask_folder(const std::string& name);
 // view then, as those of fundus cameras. Its name, or "".
 std::string without_field_of_view(std::vector<std::string>& mask_folders);
 std::string split_of_folder(const std::string& name);  // "train", "val", "test"; else ""
-bool is_image_word(const std::string& stem);           // image, img: the folder is the name of the case
-bool has_mask_word(const std::string& stem);           // x_mask, label-x, gt_x, mask
+bool begins_with_split(const std::string& name);       // train_1, testA: the number is of no patient
+constexpr const char* kNoteOfPatients = "Cases of one patient are a group, as their names say.";
+std::string patient_of(const std::string& stem);  // "patient001" of ACDC's patient001_frame12; else ""
+bool is_image_word(const std::string& stem);      // image, img: the folder is the name of the case
+bool has_mask_word(const std::string& stem);      // x_mask, label-x, gt_x, mask
 // Pairs of indices into images and masks, in the order of the images. Names are equal, or equal after words as "mask"
 // and leading zeros have been left out; what is left then is paired where all masks end with the same words that their
 // images lack. Error(data) if two masks fit one image, or two images one mask.

@@ -3,7 +3,9 @@
 #include <array>
 #include <cctype>
 #include <filesystem>
+#include <regex>
 #include <set>
+#include <string_view>
 
 #include "data/exchange/layouts_detail.h"
 #include "engine/error.h"
@@ -203,6 +205,21 @@ bool is_image_folder(const std::string& name) { return one_of(name, kImageFolder
 bool is_mask_folder(const std::string& name) { return one_of(name, kMaskFolders); }
 bool is_image_word(const std::string& stem) { return one_of(stem, kImageWords); }
 bool has_mask_word(const std::string& stem) { return !without(stem, kMaskWords).empty(); }
+
+std::string patient_of(const std::string& stem) {
+  static const std::regex kPatient("^(patient[0-9]+)_frame[0-9]+(_slice_[0-9]+)?$");
+  std::smatch match;
+  return std::regex_match(stem, match, kPatient) ? match[1].str() : "";
+}
+
+bool begins_with_split(const std::string& name) {
+  const std::string small = lower(name);
+  for (const std::string_view word : {"train", "training", "val", "valid", "validation", "test", "testing"})
+    if (small.starts_with(word) && (name.size() == word.size() || name[word.size()] != small[word.size()] ||
+                                    !std::isalpha(static_cast<unsigned char>(name[word.size()]))))
+      return true;
+  return false;
+}
 
 std::string split_of_folder(const std::string& name) {
   if (one_of(name, {"train", "training", "train_set"})) return "train";

@@ -154,3 +154,37 @@ TEST_CASE("numbers that only count the cases propose no groups") {
   touch(other, {"p1-1.png", "p1-2.png", "p2-1.png", "p2-2.png"});
   CHECK(!contains(notes_of(discover({other.file("")}, without_labels()).notes), "groups"));
 }
+
+TEST_CASE("frames of one patient are a group, whatever their kind") {
+  const Folder folder;
+  for (const char* frame : {"patient001_frame01", "patient001_frame12", "patient002_frame01"}) {
+    const std::string path = "in/" + std::string(frame).substr(0, 10) + "/" + frame;
+    touch(folder, {path + ".nii.gz", path + "_gt.nii.gz"});
+  }
+  data::Discovery found = discover({folder.file("in")});
+  CHECK(found.cases[0].group == "patient001");
+  CHECK(found.cases[1].group == "patient001");
+  CHECK(found.cases[2].group == "patient002");
+  CHECK(contains(notes_of(found.notes), "Cases of one patient are a group"));
+  data::DiscoverOptions options;
+  options.groups = "^(.+)_frame01|^(.+)$";  // what is given goes first
+  CHECK(
+      contains(error_of([&] { discover({folder.file("in")}, options); }), "does not fit the case patient001_frame12"));
+  touch(folder, {"in/x.nii.gz", "in/x_gt.nii.gz"});
+  found = discover({folder.file("in")});
+  for (const data::Source& source : found.cases) CHECK(source.group.empty());
+}
+
+TEST_CASE("groups are proposed for numbers behind a word, and not for the parts of a benchmark") {
+  const Folder frames, parts;
+  touch(frames, {"p1_frame01.png", "p1_frame02.png", "p2_frame01.png", "p2_frame02.png"});
+  data::DiscoverOptions options = without_labels();
+  CHECK(contains(notes_of(discover({frames.file("")}, options).notes),
+                 "2 patients, as p1; use the groups '^(.+)_[A-Za-z]*[0-9]+$' to keep"));
+  options.groups = "^(.+)_[A-Za-z]*[0-9]+$";
+  CHECK(discover({frames.file("")}, options).cases[3].group == "p2");
+  touch(parts, {"train_1.png", "train_2.png", "testA_1.png", "testA_2.png"});
+  CHECK(!contains(notes_of(discover({parts.file("")}, without_labels()).notes), "groups"));
+  touch(frames, {"valve_1.png", "valve_2.png"});  // begins with val, but is no split
+  CHECK(contains(notes_of(discover({frames.file("")}, without_labels()).notes), "3 patients, as p1"));
+}
