@@ -31,6 +31,24 @@ bool is_number(const std::string& word) {
   return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// The channels of a folder that is a case, and its files. The mask may have a name of its own, W39_Segm beside
+// BraTS20_355_t1: what the images have in common counts then.
+std::pair<std::vector<std::string>, Source> case_of(const std::string& folder, const Entries& members) {
+  std::vector<std::string> stems, channels;
+  for (const Entry& file : members) stems.push_back(file.stem);
+  const std::vector<std::string> endings = endings_of(stems);
+  Source source;
+  source.id = folder;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const std::string& name = endings.empty() ? stems[i] : endings[i];
+    const bool mask = has_mask_word(name);
+    if (!mask) channels.push_back(name);
+    (mask ? source.labels : source.images).push_back(members[i].path);
+  }
+  if (endings.empty() && !channels.empty()) channels = endings_of(channels);
+  return {channels, source};
+}
+
 }  // namespace
 
 std::optional<std::pair<std::string, int>> channel_of(const std::string& stem) {
@@ -95,34 +113,45 @@ std::vector<Source> cases_of_channels(const Entries& files) {
   return sources;
 }
 
-Discovery cases_of_folders(const Entries& files, bool labels) {
+Discovery cases_of_folders(const Entries& files, const DiscoverOptions& options) {
   std::map<std::string, Entries> folders;
   for (const Entry& file : files) folders[file.folder].push_back(file);
-  Discovery found;
+  std::map<std::vector<std::string>, std::vector<Source>> by_channels;
+  std::map<std::string, Entries> others;  // folders with other files
   for (const auto& [folder, members] : folders) {
     const std::string name = std::filesystem::path(folder).filename().string();
     if (is_image_folder(name) || !split_of_folder(name).empty()) return {};  // a folder of cases
-    std::vector<std::string> stems;
-    Source source;
-    for (const Entry& file : members) {
-      stems.push_back(file.stem);
-      if (file.kind != Kind::nifti) return {};
-    }
-    const std::vector<std::string> endings = endings_of(stems);
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < endings.size(); ++i) {
-      const bool mask = has_mask_word(endings[i]);
-      if (is_number(endings[i])) return {};  // slices, or points of time
-      if (!mask) names.push_back(endings[i]);
-      (mask ? source.labels : source.images).push_back(members[i].path);
-    }
-    if (folder.empty() || names.size() < 2 || source.labels.size() > 1 || (labels && source.labels.empty())) return {};
-    if (!found.cases.empty() && names != found.channel_names) return {};
-    if (!labels) source.labels.clear();
-    source.id = folder;
-    found.channel_names = names;
-    found.cases.push_back(std::move(source));
+    if (std::ranges::any_of(members, [](const Entry& file) { return file.kind != Kind::nifti; })) return {};
+    const auto [channels, source] = case_of(folder, members);
+    if (std::ranges::any_of(channels, is_number)) return {};  // slices, or points of time
+    if (folder.empty() || channels.size() < 2 || source.labels.size() > 1 || (options.labels && source.labels.empty()))
+      others.emplace(folder, members);
+    else
+      by_channels[channels].push_back(source);
   }
+  if (by_channels.empty()) return {};
+  const auto most = std::ranges::max_element(by_channels, {}, [](const auto& found) { return found.second.size(); });
+  Discovery found;
+  found.channel_names = most->first;
+  found.cases = most->second;
+  for (const auto& [channels, sources] : by_channels)
+    if (channels != most->first)
+      for (const Source& source : sources) others.emplace(source.id, folders[source.id]);
+  if (!others.empty()) {
+    // Where no masks are wanted, images need not be cases of one kind.
+    if (!options.labels || found.cases.size() <= others.size()) return {};
+    const auto& [folder, members] = *others.begin();
+    const std::string named =
+        text(others.size(), others.size() == 1 ? " folder" : " folders", ", as ", folder, " with ", some_of(members));
+    if (!options.skip_unpaired)
+      throw Error(ErrorKind::data,
+                  text(found.cases.size(), " folders are cases with a mask and the channels ",
+                       join(found.channel_names, ", "), ", but not ", named),
+                  "rename its files as those of the others, or leave out what has no partner");
+    found.notes.push_back("Left out: " + named + ".");
+  }
+  if (!options.labels)
+    for (Source& source : found.cases) source.labels.clear();
   found.notes.push_back("Every folder is a case with the channels " + join(found.channel_names, ", ") + ".");
   return found;
 }

@@ -67,7 +67,7 @@ Discovery discover_folder(const std::string& folder, const DiscoverOptions& opti
     return found;
   }
   require_no_place(options);
-  return options.labels ? find_pictures(folder, options) : find_images(folder, options.channels);
+  return options.labels ? find_pictures(folder, options) : find_images(folder, options);
 }
 
 Discovery discover_files(const std::vector<std::string>& paths, const DiscoverOptions& options) {

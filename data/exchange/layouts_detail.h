@@ -72,8 +72,8 @@ bool are_channels(const Entries& files, std::int64_t wanted);
 // One case for each name, with its channels in order. Error(data) if a case lacks one.
 std::vector<Source> cases_of_channels(const Entries& files);
 // Folders that are cases, as in BraTS: B_001/B_001_t1.nii.gz, B_001_t2.nii.gz and B_001_seg.nii.gz. All of them have
-// the same channels, or nothing is found.
-Discovery cases_of_folders(const Entries& files, bool labels);
+// the same channels, or nothing is found; Error(data) if most of them have, and a mask each.
+Discovery cases_of_folders(const Entries& files, const DiscoverOptions& options);
 
 // Images and masks by name: what has no partner is an Error(data), or left out if the options say so.
 std::string inside(const std::string& folder, const std::string& name);       // FOLDER/NAME, or NAME alone
@@ -87,7 +87,7 @@ Discovery pair_folders(const std::string& images, const std::string& masks, cons
 
 // The layouts. The id of a case is its path relative to the folder; finish() makes it short.
 Discovery find_pictures(const std::string& folder, const DiscoverOptions& options);  // with their masks; volumes too
-Discovery find_images(const std::string& folder, std::int64_t channels);             // images alone
+Discovery find_images(const std::string& folder, const DiscoverOptions& options);    // images alone
 bool is_task(const std::string& folder);                                             // of the Decathlon or of nnU-Net
 Discovery find_task(const std::string& folder, const DiscoverOptions& options);  // which has dataset.json or imagesTr
 Discovery find_h5(const Entries& files, const DiscoverOptions& options);

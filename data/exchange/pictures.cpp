@@ -157,19 +157,19 @@ Discovery find_pictures(const std::string& folder, const DiscoverOptions& option
   }
   const Listing all = walk(folder);
   if (all.files.empty()) fail_empty(folder, all);
-  found = cases_of_folders(all.files, true);
+  found = cases_of_folders(all.files, options);
   if (!found.cases.empty()) return found;
   found = pair_files(all.files, folder, options);
   found.notes.push_back("The names of the files in " + folder + " tell images and masks apart.");
   return found;
 }
 
-Discovery find_images(const std::string& folder, std::int64_t channels) {
+Discovery find_images(const std::string& folder, const DiscoverOptions& options) {
   const Listing all = walk(folder, false);
   if (all.files.empty()) fail_empty(folder, all);
-  Discovery found = cases_of_folders(all.files, false);
+  Discovery found = cases_of_folders(all.files, options);
   if (!found.cases.empty()) return found;
-  if (are_channels(all.files, channels)) {
+  if (are_channels(all.files, options.channels)) {
     found.cases = cases_of_channels(all.files);
     found.notes.push_back("The last four digits of the names in " + folder + " are the channels of a case.");
     return found;

@@ -44,6 +44,27 @@ TEST_CASE("a patient without one of the channels makes folders no cases") {
   CHECK(contains(error_of([&] { discover({folder.file("")}); }), "have no mask"));
 }
 
+TEST_CASE("a mask with a name of its own is that of its folder; a folder that is not as most is named") {
+  const Folder folder;
+  write_patients(folder, {"t1", "flair", "seg"});
+  for (const char* file : {"B_355/B_355_t1.nii", "B_355/B_355_flair.nii", "B_355/W39_1998.09.19_Segm.nii"})
+    write_bytes(made(folder.file(file)), "x");
+  const data::Discovery found = discover({folder.file("")});
+  CHECK(ids_of(found) == Names({"B_001", "B_002", "B_355"}));
+  CHECK(found.channel_names == Names({"flair", "t1"}));
+  CHECK(found.cases[2].labels == Names{folder.file("B_355/W39_1998.09.19_Segm.nii")});
+  CHECK(discover({folder.file("")}, without_masks()).cases.size() == 3);
+  std::filesystem::remove(folder.file("B_355/B_355_t1.nii"));
+  const std::string message = error_of([&] { discover({folder.file("")}); });
+  CHECK_MESSAGE(contains(message,
+                         "2 folders are cases with a mask and the channels flair, t1, but not 1 folder, as B_355 with "
+                         "B_355/B_355_flair.nii, B_355/W39_1998.09.19_Segm.nii"),
+                message);
+  data::DiscoverOptions skip;
+  skip.skip_unpaired = true;
+  CHECK(ids_of(discover({folder.file("")}, skip)) == Names({"B_001", "B_002"}));
+}
+
 TEST_CASE("numbered files and pictures in a folder are cases of their own") {
   const Folder numbers, pictures;
   write_patients(numbers, {"1", "2"});
