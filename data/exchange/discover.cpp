@@ -66,6 +66,12 @@ Discovery discover_folder(const std::string& folder, const DiscoverOptions& opti
     if (!top.folders.empty()) found.notes.push_back("The sub-folders of " + folder + " are left alone.");
     return found;
   }
+  if (const Entries all = options.labels && top.files.empty() ? walk(folder).files : Entries{};
+      all_h5(all) && images_without_masks(folder) > 0) {  // ID/scan.h5, each with its label
+    Discovery found = find_h5(all, options);
+    for (Source& source : found.cases) source.split = split_in(std::filesystem::path(source.id).parent_path().string());
+    return found;
+  }
   require_no_place(options);
   return options.labels ? find_pictures(folder, options) : find_images(folder, options);
 }
@@ -77,11 +83,15 @@ Discovery discover_files(const std::vector<std::string>& paths, const DiscoverOp
     files.push_back(entry_of(place.path));
     files.back().path = path;
   }
-  if (all_h5(files)) return find_h5(files, options);
+  if (all_h5(files)) {
+    for (Entry& file : files)  // the folder tells equal names apart
+      file.folder = std::filesystem::path(h5_place(file.path).path).parent_path().filename().string();
+    return find_h5(files, options);
+  }
   require_no_place(options);
   if (options.labels) return pair_files(files, "", options);
   Discovery found;
-  for (const Entry& file : files) {  // the folder tells equal names apart
+  for (const Entry& file : files) {  // so it does here
     const std::string parent = std::filesystem::path(file.path).parent_path().filename().string();
     found.cases.push_back({parent.empty() ? file.stem : parent + "/" + file.stem, "", "", {file.path}, {}});
   }

@@ -76,7 +76,8 @@ std::vector<Source> cases_of_channels(const Entries& files);
 Discovery cases_of_folders(const Entries& files, const DiscoverOptions& options);
 
 // Images and masks by name: what has no partner is an Error(data), or left out if the options say so.
-std::string inside(const std::string& folder, const std::string& name);       // FOLDER/NAME, or NAME alone
+std::string inside(const std::string& folder, const std::string& name);  // FOLDER/NAME, or NAME alone
+std::string split_in(const std::string& folder);  // of a case: masks and images are in folders train/.. or ../train
 Source source_of(const Entry& image, std::vector<std::string> labels);        // with the id and the split of its path
 std::string left_out_of_test(std::int64_t images, const std::string& where);  // a note
 void tell_apart(const Entries& files, Entries& images, Entries& masks);       // by their names alone
@@ -84,6 +85,9 @@ Discovery pair_files(const Entries& files, const std::string& where, const Disco
 Discovery pair_listed(const Entries& images, const Entries& masks, const std::string& image_folder,
                       const std::string& mask_folder, const DiscoverOptions& options);
 Discovery pair_folders(const std::string& images, const std::string& masks, const DiscoverOptions& options);
+
+// How many images are in a folder; 0 if one of the files is a mask by its name, or by that of a folder above it.
+std::int64_t images_without_masks(const std::string& folder);
 
 // The layouts. The id of a case is its path relative to the folder; finish() makes it short.
 Discovery find_pictures(const std::string& folder, const DiscoverOptions& options);  // with their masks; volumes too

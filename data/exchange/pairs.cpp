@@ -32,13 +32,6 @@ std::string lonely_text(const Entries& images, const Entries& masks, std::size_t
   return problem;
 }
 
-// The name of the split that a case is in: masks and images are in folders train/.. or ../train.
-std::string split_in(const std::string& folder) {
-  for (const std::filesystem::path& part : std::filesystem::path(folder))
-    if (const std::string split = split_of_folder(part.string()); !split.empty()) return split;
-  return "";
-}
-
 bool is_of_test(const Entry& file) { return split_in(file.folder) == "test"; }
 
 // Masks that no word tells from images, as Image_01L_1stHO.png beside Image_01L.jpg: a mask is no JPEG, so these are
@@ -155,6 +148,12 @@ std::string left_out_of_test(std::int64_t images, const std::string& where) {
 
 std::string inside(const std::string& folder, const std::string& name) {
   return folder.empty() ? name : folder + "/" + name;
+}
+
+std::string split_in(const std::string& folder) {
+  for (const std::filesystem::path& part : std::filesystem::path(folder))
+    if (const std::string split = split_of_folder(part.string()); !split.empty()) return split;
+  return "";
 }
 
 Source source_of(const Entry& image, std::vector<std::string> labels) {

@@ -56,18 +56,6 @@ Discovery find_folders_of_cases(const std::string& folder, const std::vector<std
   return found;
 }
 
-// How many images are in a folder; 0 if one of them is a mask, or in a folder of masks.
-std::int64_t images_without_masks(const std::string& folder) {
-  const Entries files = walk(folder).files;
-  Entries images, masks;
-  tell_apart(files, images, masks);
-  const auto is_below_masks = [](const Entry& file) {
-    const std::filesystem::path parts(file.folder);
-    return std::any_of(parts.begin(), parts.end(), [](const auto& part) { return is_mask_folder(part.string()); });
-  };
-  return masks.empty() && std::none_of(files.begin(), files.end(), is_below_masks) ? std::ssize(files) : 0;
-}
-
 // The masks of one split may be fields of view, and those of another drawings of the vessels: DRIVE's test has no
 // other.
 void require_one_name(const std::string& folder, const std::map<std::string, std::string>& masks_of_splits) {
@@ -124,6 +112,17 @@ Discovery find_split_folders(const std::string& folder, const std::vector<std::s
 }
 
 }  // namespace
+
+std::int64_t images_without_masks(const std::string& folder) {
+  const Entries files = walk(folder).files;
+  Entries images, masks;
+  tell_apart(files, images, masks);
+  const auto is_below_masks = [](const Entry& file) {
+    const std::filesystem::path parts(file.folder);
+    return std::any_of(parts.begin(), parts.end(), [](const auto& part) { return is_mask_folder(part.string()); });
+  };
+  return masks.empty() && std::none_of(files.begin(), files.end(), is_below_masks) ? std::ssize(files) : 0;
+}
 
 Discovery find_pictures(const std::string& folder, const DiscoverOptions& options) {
   const Listing top = list(folder);

@@ -51,6 +51,30 @@ TEST_CASE("pytorch-3dunet: raw and label, channels first, micrometres") {
   CHECK(read_source_label(found.cases[0], read).values[1] == 1);
 }
 
+TEST_CASE("one file in each folder: the folder tells them apart, and may be a split") {
+  const Folder folder;
+  const auto fill = [](data::h5::Writer& out) {
+    add_array(out, "/image", {4, 5}, 100, Element::f32);
+    add_array(out, "/label", {4, 5}, 2);
+  };
+  const Names files{write_h5(folder.file("in/a/mri.h5"), fill), write_h5(folder.file("in/b/mri.h5"), fill)};
+  const data::Discovery found = discover({folder.file("in")});
+  CHECK(ids_of(found) == Names({"a_mri", "b_mri"}));
+  CHECK(found.cases[1].labels == Names{files[1] + ":/label"});
+  CHECK(found.cases[1].split.empty());
+  CHECK(ids_of(discover(files)) == Names({"a_mri", "b_mri"}));
+  CHECK(ids_of(discover({files[0]})) == Names{"mri"});
+  write_h5(folder.file("splits/train/x.h5"), fill);
+  write_h5(folder.file("splits/test/y.h5"), fill);
+  const data::Discovery splits = discover({folder.file("splits")});
+  CHECK(ids_of(splits) == Names({"x", "y"}));
+  CHECK(splits.cases[0].split == "train");
+  CHECK(splits.cases[1].split == "test");
+  data::DiscoverOptions options;
+  options.mask_folder = "/label";
+  CHECK(discover({folder.file("in")}, options).cases.size() == 2);
+}
+
 TEST_CASE("SSL4MIS: slices are pictures, and those of a patient a group") {
   const Folder folder;
   for (const char* name : {"patient001_frame01_slice_1", "patient001_frame12_slice_2", "patient002_frame01_slice_1"})
