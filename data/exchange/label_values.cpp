@@ -307,7 +307,13 @@ int use_values(LabelDecision& decision, const LabelSurvey& survey, const Discove
   if (counts.size() == 1)
     refuse_labels(text("every voxel of every mask has the value ", last, ", so there is nothing to learn"),
                   from_zero ? "give class names if masks without any object are meant" : "give the folder of masks");
-  if (from_zero && last == static_cast<int>(counts.size()) - 1) return last + 1;
+  if (from_zero && last == static_cast<int>(counts.size()) - 1) {
+    if (last < kManyClasses) return last + 1;
+    refuse_labels(text("the masks hold all values 0..", last, ", which may be classes or numbers of objects (", last,
+                       " first in case ", counts.rbegin()->second.first, ")"),
+                  "use the label map " + map_text(map) +
+                      " if each value is a class; or use the option instances if each value is an object");
+  }
   const auto at_borders = std::count_if(counts.begin(), counts.end(), [](const auto& c) { return !is_area(c.second); });
   if (counts.size() > 4 && 2 * at_borders >= std::ssize(counts)) refuse_many(counts, true);
   std::string hint = "use the label map " + map_text(map);

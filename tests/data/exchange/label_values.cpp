@@ -84,6 +84,26 @@ TEST_CASE("many gaps may also be numbers of objects") {
   CHECK_MESSAGE(contains(message, "14:7,16:8; or use the option instances if each value is an object"), message);
 }
 
+TEST_CASE("many values without gaps are classes or numbers of objects, and the caller says which") {
+  const std::vector<std::int32_t> nine{0, 1, 2, 3, 4, 5, 6, 7, 8};
+  CHECK(decide({stripes({0, 1, 2, 3, 4, 5, 6, 7})}).class_names.size() == 8);
+  const std::string message = values_refusal({stripes({0, 1}), stripes(nine)});
+  CHECK_MESSAGE(
+      contains(message, "all values 0..8, which may be classes or numbers of objects (8 first in case case 1)"),
+      message);
+  CHECK(contains(message, "use the label map 0:0,1:1,2:2,3:3,4:4,5:5,6:6,7:7,8:8 if each value is a class"));
+  CHECK(contains(message, "use the option instances if each value is an object"));
+  Map map;
+  for (const std::int32_t value : nine) map[value] = value;
+  CHECK(decide({stripes(nine)}, wish_of_map(map)).class_names.size() == 9);
+  LabelWishes wishes;
+  wishes.class_names = {"background", "a", "b", "c", "d", "e", "f", "g", "h"};
+  CHECK(decide({stripes(nine)}, wishes).class_names == wishes.class_names);
+  LabelWishes instances;
+  instances.instances = true;
+  CHECK(decide({stripes(nine)}, instances).class_names == Names({"background", "object"}));
+}
+
 TEST_CASE("a map must have every value that occurs; 255 as its target means unknown") {
   CHECK(contains(values_refusal({stripes({0, 7, 9})}, wish_of_map({{0, 0}, {7, 1}})),
                  "the value 9 (case case 0, 341 voxels) is not in the label map"));
