@@ -51,8 +51,43 @@ bool is_complete(const std::string& folder) {
   for (const Entry& file : top.files) (has_mask_word(file.stem) ? masks : images).push_back(file);
   return (has(is_image_folder) && has(is_mask_folder)) ||
          std::any_of(top.folders.begin(), top.folders.end(), is_complete_part) || !pairs_of(images, masks).empty() ||
+         (top.files.empty() && !find_folders_of_cases(folder, top.folders, true).cases.empty()) ||
          (all_h5(top.files) && std::any_of(top.files.begin(), top.files.end(),
                                            [](const Entry& file) { return holds_labelled_image(file.path); }));
+}
+
+// Sub-folders that hold images with their masks, where the folder does not: stage1_train of DSB 2018.
+std::vector<std::string> complete_below(const std::string& folder) {
+  std::vector<std::string> complete;
+  for (const std::string& name : list(folder).folders) {
+    if (!split_of_folder(name).empty()) return {};  // what is wrong with it has been said
+    try {
+      if (is_complete(below(folder, name))) complete.push_back(below(folder, name));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data) throw;
+    }
+  }
+  if (complete.size() > 3) complete.resize(3);  // as examples
+  return complete;
+}
+
+// Reads the folder, or says what else is in it.
+Discovery find_pictures_or_explain(const std::string& folder, const DiscoverOptions& options) {
+  try {
+    return find_pictures(folder, options);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;
+    const std::vector<std::string> complete = complete_below(folder);
+    std::vector<std::string> unread;
+    if (!walk(folder).files.empty()) note_unread(folder, unread);  // else they have been counted
+    if (complete.empty() && unread.empty()) throw;
+    std::string hint = error.hint();
+    if (!complete.empty())
+      hint = text("give ", complete.size() == 1 ? "the folder " : "one of the folders ", join(complete, ", "),
+                  ", where images have masks", hint.empty() ? "" : "; else ", hint);
+    throw Error(ErrorKind::data, error.message(),
+                hint + (hint.empty() || unread.empty() ? "" : ". ") + join(unread, " "));
+  }
 }
 
 Discovery discover_folder(const std::string& folder, const DiscoverOptions& options) {
@@ -73,7 +108,7 @@ Discovery discover_folder(const std::string& folder, const DiscoverOptions& opti
     return found;
   }
   require_no_place(options);
-  return options.labels ? find_pictures(folder, options) : find_images(folder, options);
+  return options.labels ? find_pictures_or_explain(folder, options) : find_images(folder, options);
 }
 
 Discovery discover_files(const std::vector<std::string>& paths, const DiscoverOptions& options) {

@@ -15,9 +15,10 @@ namespace fs = std::filesystem;
 namespace {
 
 // Kinds of images that people have and that are not read.
-constexpr std::string_view kUnread[]{".webp", ".mha",  ".mhd",  ".nrrd", ".nhdr", ".hdr", ".img", ".mgz", ".npy",
-                                     ".npz",  ".dcm",  ".ima",  ".svs",  ".ndpi", ".czi", ".lsm", ".nd2", ".lif",
-                                     ".jp2",  ".heic", ".avif", ".pgm",  ".ppm",  ".exr", ".mat"};
+constexpr std::string_view kUnread[]{
+    ".webp", ".mha",  ".mhd",  ".nrrd", ".nhdr", ".hdr", ".img", ".mgz", ".npy",
+    ".npz",  ".dcm",  ".ima",  ".svs",  ".ndpi", ".czi", ".lsm", ".nd2", ".lif",
+    ".jp2",  ".heic", ".avif", ".pgm",  ".ppm",  ".exr", ".mat", ".xml"};  // .xml: outlines
 constexpr int kDeepest = 32;  // folders inside each other; links can make circles
 
 bool is_litter(const std::string& name) {
@@ -145,11 +146,17 @@ void fail_empty(const std::string& folder, const Listing& listing) {
   for (const auto& [ending, count] : listing.others)
     if (others.size() < 5)
       others.push_back(text(count, count == 1 ? " file " : " files ", ending.empty() ? "without an ending" : ending));
-  const bool dicom = listing.others.contains(".dcm") || listing.others.contains(".ima");
-  const bool bundles = listing.others.contains(".npy") || listing.others.contains(".npz");
+  const auto has = [&](std::initializer_list<const char*> endings) {
+    return std::ranges::any_of(endings, [&](const char* ending) { return listing.others.contains(ending); });
+  };
   std::string hint = std::string(kKindsRead) + "; convert other kinds to one of them";
-  if (dicom) hint = "dcm2niix turns series of DICOM into NIfTI, which is read";
-  if (bundles) hint = "store the arrays in HDF5, as data/README.md describes format 1";
+  if (has({".img"}))  // without a header nothing says how large it is
+    hint = "values without a header, as in .img: numpy.fromfile reads them, write them as TIFF or to an HDF5 file";
+  if (has({".mhd", ".mha", ".nrrd", ".nhdr", ".hdr", ".mgz"}))
+    hint = "convert volumes of MetaImage, NRRD and other kinds to NIfTI, for example with SimpleITK";
+  if (has({".dcm", ".ima"})) hint = "dcm2niix turns series of DICOM into NIfTI, which is read";
+  if (has({".xml"})) hint += "; outlines in .xml are no masks: draw them into pictures first";
+  if (has({".npy", ".npz"})) hint = "store the arrays in HDF5, as data/README.md describes format 1";
   throw Error(ErrorKind::data, text("no images in ", folder, others.empty() ? "" : ": there are " + join(others, ", ")),
               hint);
 }

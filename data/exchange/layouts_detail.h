@@ -91,9 +91,12 @@ std::int64_t images_without_masks(const std::string& folder);
 
 // The layouts. The id of a case is its path relative to the folder; finish() makes it short.
 Discovery find_pictures(const std::string& folder, const DiscoverOptions& options);  // with their masks; volumes too
-Discovery find_images(const std::string& folder, const DiscoverOptions& options);    // images alone
-bool is_task(const std::string& folder);                                             // of the Decathlon or of nnU-Net
-Discovery find_task(const std::string& folder, const DiscoverOptions& options);  // which has dataset.json or imagesTr
+// DSB 2018: every sub-folder is a case, ID/images/ID.png with ID/masks/*.png, one mask per object. Nothing is found for
+// another layout.
+Discovery find_folders_of_cases(const std::string& folder, const std::vector<std::string>& folders, bool skip_unpaired);
+Discovery find_images(const std::string& folder, const DiscoverOptions& options);  // images alone
+bool is_task(const std::string& folder);                                           // of the Decathlon or of nnU-Net
+Discovery find_task(const std::string& folder, const DiscoverOptions& options);    // which has dataset.json or imagesTr
 Discovery find_h5(const Entries& files, const DiscoverOptions& options);
 bool holds_labelled_image(const std::string& path);  // an HDF5 file of a known layout, with an array of labels
 

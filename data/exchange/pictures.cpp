@@ -25,37 +25,6 @@ Halves halves_of(const std::vector<std::string>& folders) {
   return halves;
 }
 
-// DSB 2018: every sub-folder is a case, ID/images/ID.png with ID/masks/*.png, one mask per object. Nothing is returned
-// for another layout.
-Discovery find_folders_of_cases(const std::string& folder, const std::vector<std::string>& folders,
-                                bool skip_unpaired) {
-  Discovery found;
-  Entries lonely;
-  for (const std::string& name : folders) {
-    const Halves halves = halves_of(list(below(folder, name)).folders);
-    if (halves.images.size() != 1 || halves.masks.size() != 1) return {};
-    const Entries images = list(below(below(folder, name), halves.images[0])).files;
-    const Entries masks = list(below(below(folder, name), halves.masks[0])).files;
-    if (images.size() != 1) return {};
-    if (masks.empty() && !skip_unpaired)
-      throw Error(ErrorKind::data, images[0].path + ": there is no mask of an object in the folder " + halves.masks[0],
-                  "leave out what has no partner");
-    if (masks.empty()) {
-      lonely.push_back(images[0]);
-      continue;
-    }
-    Source& source = found.cases.emplace_back();
-    source.id = name;
-    source.images = {images[0].path};
-    source.folder_of_masks = true;
-    for (const Entry& mask : masks) source.labels.push_back(mask.path);
-  }
-  if (!lonely.empty() && !found.cases.empty())
-    found.notes.push_back(text("Left out: ", lonely.size(), lonely.size() == 1 ? " image" : " images",
-                               " without a mask (", some_of(lonely), ")."));
-  return found;
-}
-
 // The masks of one split may be fields of view, and those of another drawings of the vessels: DRIVE's test has no
 // other.
 void require_one_name(const std::string& folder, const std::map<std::string, std::string>& masks_of_splits) {
@@ -112,6 +81,35 @@ Discovery find_split_folders(const std::string& folder, const std::vector<std::s
 }
 
 }  // namespace
+
+Discovery find_folders_of_cases(const std::string& folder, const std::vector<std::string>& folders,
+                                bool skip_unpaired) {
+  Discovery found;
+  Entries lonely;
+  for (const std::string& name : folders) {
+    const Halves halves = halves_of(list(below(folder, name)).folders);
+    if (halves.images.size() != 1 || halves.masks.size() != 1) return {};
+    const Entries images = list(below(below(folder, name), halves.images[0])).files;
+    const Entries masks = list(below(below(folder, name), halves.masks[0])).files;
+    if (images.size() != 1) return {};
+    if (masks.empty() && !skip_unpaired)
+      throw Error(ErrorKind::data, images[0].path + ": there is no mask of an object in the folder " + halves.masks[0],
+                  "leave out what has no partner");
+    if (masks.empty()) {
+      lonely.push_back(images[0]);
+      continue;
+    }
+    Source& source = found.cases.emplace_back();
+    source.id = name;
+    source.images = {images[0].path};
+    source.folder_of_masks = true;
+    for (const Entry& mask : masks) source.labels.push_back(mask.path);
+  }
+  if (!lonely.empty() && !found.cases.empty())
+    found.notes.push_back(text("Left out: ", lonely.size(), lonely.size() == 1 ? " image" : " images",
+                               " without a mask (", some_of(lonely), ")."));
+  return found;
+}
 
 std::int64_t images_without_masks(const std::string& folder) {
   const Entries files = walk(folder).files;

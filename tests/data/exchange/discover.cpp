@@ -38,6 +38,25 @@ TEST_CASE("a path that is not there, an empty folder, and kinds that are not rea
   const std::string message = error_of([&] { discover({folder.file("")}, without_labels()); });
   CHECK_MESSAGE(contains(message, "2 files .dcm, 1 file .txt"), message);
   CHECK(contains(message, "dcm2niix"));
+  const Folder promise, jsrt;
+  touch(promise, {"Case00.mhd", "Case00.raw", "Case00_segmentation.mhd", "Case00_segmentation.raw"});
+  touch(jsrt, {"JPCLN001.IMG"});
+  const std::string volumes = error_of([&] { discover({promise.file("")}); });
+  CHECK_MESSAGE(contains(volumes, "to NIfTI, for example with SimpleITK"), volumes);
+  CHECK(contains(error_of([&] { discover({jsrt.file("")}); }), "numpy.fromfile reads them"));
+}
+
+TEST_CASE("of a folder without pairs the sub-folder that has them is named, and kinds that are not read are counted") {
+  const Folder dsb, slides;
+  touch(dsb, {"stage1_train/a/images/a.png", "stage1_train/a/masks/1.png", "stage1_test/b/images/b.png", "labels.csv"});
+  const std::string message = error_of([&] { discover({dsb.file("")}); });
+  CHECK_MESSAGE(contains(message, "give the folder " + dsb.file("") + "stage1_train, where images have masks; else "),
+                message);
+  CHECK(ids_of(discover({dsb.file("stage1_train")})) == Names{"a"});
+  touch(slides, {"Tissue Images/a.tif", "Annotations/a.xml"});
+  const std::string xml = error_of([&] { discover({slides.file("")}); });
+  CHECK_MESSAGE(contains(xml, "1 image (Tissue Images/a.tif) and 0 masks"), xml);
+  CHECK(contains(xml, "Of the kind .xml, which is not read, 1 file is left alone"));
 }
 
 TEST_CASE("a folder of masks that is not there is an error, also where it may be a place in HDF5 files") {
