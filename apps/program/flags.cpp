@@ -25,6 +25,7 @@ constexpr Phrase kPhrases[]{
     {ErrorKind::data, "use the spacing ", "--spacing "},
     {ErrorKind::data, "say how large its voxels are",
      "make a dataset that says how large its voxels are: voxgrad import .. --spacing 3,0.8,0.8 -o DATA.h5"},
+    {ErrorKind::data, "give the modality CT", "give --modality CT"},
     {ErrorKind::data, "use the groups ", "use --groups "},
     {ErrorKind::data, "use the option instances", "use --instances"},
     {ErrorKind::data, "give class names", "give --class-names A,B,.."},

@@ -15,6 +15,8 @@
 namespace voxgrad::data {
 namespace {
 
+constexpr double kAir = -900;  // Hounsfield units: air has -1000
+
 // The dataset replaces a file at its place, which must not be one that it is made of.
 void require_other_file(const std::string& out, const std::string& place) {
   std::error_code code;
@@ -285,6 +287,12 @@ class Importer {
                              " cases say how they lie in space and are turned "
                              "to RAS, the others stay as they are stored, which may be mirrored."));
     r.dims = images_.smallest.dims();
+    if (r.dims == 3 && images_.whole && images_.low <= kAir && !options_.attributes.contains("modality") &&
+        !source_.attributes.contains("modality"))
+      r.notes.push_back(
+          text("The volumes hold whole numbers from ", images_.low,
+               " on, as CT does. If they are CT, give the modality CT: a training then takes an intensity "
+               "for the same in every volume."));
     r.smallest = images_.smallest;
     r.largest = images_.largest;
     r.labelled = options_.discover.labels;

@@ -134,6 +134,12 @@ TEST_CASE("volumes arrive in RAS with spacing, affine and header; the type is th
   CHECK(report.element == Element::i16);
   CHECK(report.physical);
   CHECK(report.spacing == std::vector<double>({3, 2, 1}));
+  CHECK_MESSAGE(contains(notes_of(report.notes), "whole numbers from -1024 on, as CT does"), notes_of(report.notes));
+  CHECK(contains(notes_of(report.notes), "give the modality CT"));
+  ImportOptions ct;
+  ct.dry_run = true;
+  ct.attributes["modality"] = "CT";
+  CHECK(!contains(notes_of(import_folder(folder, ct).notes), "as CT does"));
   const Dataset dataset = Dataset::open(folder.file("out.h5"));
   const Case one = dataset.read(0);
   CHECK(one.orientation == "RAS");
