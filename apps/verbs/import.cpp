@@ -181,7 +181,8 @@ void add_import(Program& program) {
   verb.add_option("--spacing", flags->spacing, "millimetres per pixel, y,x or z,y,x, for files that do not say");
   verb.add_option(
       "--axes", flags->axes,
-      "axes of TIFF stacks and of HDF5 arrays that do not name them, e.g. ZYX; of the images of --weights: XYZ");
+      "axes of TIFF stacks and of HDF5 arrays that do not name them, e.g. ZYX, or NYX: each page is a case; of the "
+      "images of --weights: XYZ");
   verb.add_option("--groups", flags->groups,
                   "patient in the name of a case, as (..) of a regular expression: ^(.+)_[0-9]+$");
   verb.add_option("--modality", flags->modality, "e.g. CT or MRI");

@@ -261,6 +261,32 @@ void find_objects(Discovery& found) {
   found.notes.push_back("A case has one mask for each object; they are put together.");
 }
 
+// One case for each page of a TIFF, if the caller says that pages are cases.
+void split_pages(Discovery& found, const std::string& axes) {
+  if (!pages_are_cases(axes)) return;
+  std::vector<Source> cases;
+  for (const Source& source : found.cases) {
+    const H5Place image = h5_place(source.images[0]);
+    const std::int64_t pages = source.images.size() > 1 || image.sample >= 0 ? 1 : pages_of(image.path);
+    for (const std::string& label : source.labels)
+      if (const H5Place place = h5_place(label); pages > 1 && (place.sample >= 0 || pages_of(place.path) != pages))
+        throw Error(ErrorKind::data,
+                    text(label, ": is the mask of ", image.path, ", which has ", pages, " pages, each an image"),
+                    "store the masks as the pages of one TIFF file, one for each page of the image");
+    if (pages == 1) cases.push_back(source);
+    const std::size_t digits = std::to_string(pages - 1).size();
+    for (std::int64_t page = 0; pages > 1 && page < pages; ++page) {
+      const std::string number = std::to_string(page);
+      Source& one = cases.emplace_back(source);
+      one.id += "_" + std::string(digits - number.size(), '0') + number;
+      for (std::string& path : one.images) path += "[" + number + "]";
+      for (std::string& path : one.labels) path += "[" + number + "]";
+    }
+  }
+  if (cases.size() > found.cases.size()) found.notes.push_back("Every page of a TIFF is a case.");
+  found.cases = std::move(cases);
+}
+
 }  // namespace
 
 Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions& options) {
@@ -297,6 +323,7 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
   if (!options.mask_folder.empty() && !in_h5) note_unread(options.mask_folder, found.notes);
   for (const Source& source : found.cases)
     for (const std::string& label : source.labels) require_no_jpeg(label, kind_of_name(label));
+  split_pages(found, options.axes);
   name_cases(found);
   if (!options.groups.empty())
     apply_groups(found, options.groups);

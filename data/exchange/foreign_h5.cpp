@@ -295,7 +295,13 @@ H5Place h5_place(const std::string& text) {
     place.object.resize(bracket);
     return place;
   }
-  return {text, ""};
+  // A page of a TIFF, as stack.tif[5].
+  const std::size_t bracket = text.rfind('[');
+  H5Place page{text.substr(0, std::min(bracket, text.size())), ""};
+  if (bracket == std::string::npos || !text.ends_with("]") || is_file(text) || !is_file(page.path)) return {text, ""};
+  const char *first = text.data() + bracket + 1, *last = text.data() + text.size() - 1;
+  const auto [end, code] = std::from_chars(first, last, page.sample);
+  return code == std::errc{} && end == last && page.sample >= 0 ? page : H5Place{text, ""};
 }
 
 }  // namespace voxgrad::data::exchange

@@ -293,6 +293,10 @@ class Importer {
           text("The volumes hold whole numbers from ", images_.low,
                " on, as CT does. If they are CT, give the modality CT: a training then takes an intensity "
                "for the same in every volume."));
+    if (r.dims == 3 && r.cases == 1 && kind_of_name(source_.cases[0].images[0]) == Kind::tiff)
+      r.notes.push_back(
+          "There is one case alone, so none is left for validation and test. If each page of it is an image of its "
+          "own, use the axes NYX.");
     r.smallest = images_.smallest;
     r.largest = images_.largest;
     r.labelled = options_.discover.labels;

@@ -100,8 +100,8 @@ Discovery find_task(const std::string& folder, const DiscoverOptions& options); 
 Discovery find_h5(const Entries& files, const DiscoverOptions& options);
 bool holds_labelled_image(const std::string& path);  // an HDF5 file of a known layout, with an array of labels
 
-// An array in a file, "scan.h5:/volumes/raw", or one of the samples in it, "scan.h5:/x[7]". The object is empty if the
-// file alone is named.
+// An array in a file, "scan.h5:/volumes/raw", or one of the samples in it, "scan.h5:/x[7]", or a page of a TIFF,
+// "stack.tif[7]". The object is empty if the file alone is named.
 struct H5Place {
   std::string path, object;
   std::int64_t sample = -1;  // -1: the whole array

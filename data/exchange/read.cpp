@@ -67,7 +67,7 @@ void drop_alpha(Image& image, const std::string& path) {
   const std::int64_t channels = image.channels(), voxels = image.extents().numel();
   const float opaque = image.element == h5::Element::u8 ? 255.0f : image.element == h5::Element::u16 ? 65535.0f : -1;
   if ((channels != 2 && channels != 4) || image.extents().dims() != 2 || opaque < 0) return;
-  const Kind kind = kind_of_file(path);
+  const Kind kind = kind_of_file(h5_place(path).path);
   if (kind != Kind::png && kind != Kind::tiff) return;
   const float* values = image.values.data<float>();
   std::int64_t transparent = 0;
@@ -202,7 +202,7 @@ bool complete_places(std::vector<Image>& images, const Source& source, const std
   std::string path = known == nullptr ? "" : nth(source.images, first - images.begin());
   for (std::size_t i = 0; i < source.labels.size() && known == nullptr; ++i) {
     path = source.labels[i];
-    if (!is_h5(path) && kind_of_file(path) != Kind::nifti) continue;
+    if (const Kind kind = kind_of_file(h5_place(path).path); kind != Kind::hdf5 && kind != Kind::nifti) continue;
     of_label = read_any(path, axes, true);
     if (placed(*of_label)) known = &*of_label;
   }
@@ -236,7 +236,9 @@ Image read_label_image(const std::string& path, const SourceImage& image, const 
 }  // namespace
 
 Image exchange::read_any(const std::string& path, const std::string& axes, bool label) {
-  return is_h5(path) ? read_h5(path, axes, label) : read_image(path, {axes});
+  if (is_h5(path)) return read_h5(path, axes, label);
+  const H5Place place = h5_place(path);
+  return read_image(place.path, {axes, place.sample});
 }
 
 SourceImage read_source_image(const Source& source, const std::string& axes) {
@@ -258,7 +260,7 @@ SourceImage read_source_image(const Source& source, const std::string& axes) {
     Image image = std::move(images[i]);
     const std::string orientation = turn(image, path);
     if (i == 0) {
-      result.origin = {h5_place(path).path, is_h5(path) ? Kind::hdf5 : kind_of_file(path), image.header, orientation};
+      result.origin = {h5_place(path).path, kind_of_file(h5_place(path).path), image.header, orientation};
       result.image = std::move(image);
       continue;
     }

@@ -13,9 +13,10 @@ namespace voxgrad::data {
 
 // The files of one case.
 struct Source {
-  std::string id;                   // made of the file's name; unique in a Discovery
-  std::string group, split;         // the patient; "train", "val", "test"; empty if the source does not say
-  std::vector<std::string> images;  // one file, or one for each channel; HDF5: PATH alone or PATH:/object
+  std::string id;            // made of the file's name; unique in a Discovery
+  std::string group, split;  // the patient; "train", "val", "test"; empty if the source does not say
+  std::vector<std::string>
+      images;  // one file, or one for each channel; HDF5: PATH alone or PATH:/object; TIFF: PATH[page]
   std::vector<std::string> labels;  // none, one, or one for each object; the same
   bool folder_of_masks = false;     // the labels are all masks of a folder that this case has for itself
   bool instances = false;           // the labels are objects and not classes: a file or a number for each of them

@@ -41,6 +41,7 @@ Image decode_jpeg(std::string_view bytes, const std::string& path);
 Image decode_bmp(std::string_view bytes, const std::string& path);
 Image decode_gif(std::string_view bytes, const std::string& path);
 Image read_tiff(const std::string& path, const ReadOptions& options);
+std::int64_t tiff_pages(const std::string& path);  // pages_of
 Image read_nifti(const std::string& path);
 
 // The extents as people write them: "512 x 512 x 3".

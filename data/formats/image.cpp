@@ -114,8 +114,17 @@ Kind kind_of_file(const std::string& path) {
                  kKindsRead);
 }
 
+bool pages_are_cases(const std::string& axes) { return axes == "NYX" || axes == "NYXC"; }
+
+std::int64_t pages_of(const std::string& path) {
+  return kind_of_file(path) == Kind::tiff ? detail::tiff_pages(path) : 1;
+}
+
 Image read_image(const std::string& path, const ReadOptions& options) {
-  switch (kind_of_file(path)) {
+  const Kind kind = kind_of_file(path);
+  if (options.page >= 0 && kind != Kind::tiff)
+    detail::refuse(path, text("has no pages, but page ", options.page, " is named"), "name the file alone");
+  switch (kind) {
     case Kind::png: return detail::decode_png(picture_bytes(path), path);
     case Kind::jpeg: return detail::decode_jpeg(picture_bytes(path), path);
     case Kind::bmp: return detail::decode_bmp(picture_bytes(path), path);

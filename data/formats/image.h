@@ -50,9 +50,15 @@ struct Image {
 
 struct ReadOptions {
   // The axes of a TIFF with several pages where its own tags do not say: "ZYX" or "CYX", or "YX" if pages are pictures
-  // of their own. Never guessed: Error(data) without it.
+  // of their own, of which the first is read; "NYX" or "NYXC" if each is a case, of which `page` is read. Never
+  // guessed: Error(data) without it.
   std::string axes;
+  std::int64_t page = -1;
 };
+// Whether the axes say that each page of a TIFF is a case: "NYX", "NYXC".
+bool pages_are_cases(const std::string& axes);
+// How many pages a TIFF has, without small copies of others and without masks of them; 1 for other kinds.
+std::int64_t pages_of(const std::string& path);
 // Reads a file of any kind but HDF5. Error(io) if it cannot be read. Error(data) that names the file and the cause if
 // it is damaged, cut off, of a type that has no meaning here, larger than it says, or of a kind that this build lacks.
 Image read_image(const std::string& path, const ReadOptions& options = {});

@@ -39,6 +39,9 @@ Page read_page(TIFF* tiff) {
   return page;
 }
 
+// Small copies of other pages, and their masks.
+bool is_extra(const Page& page) { return (page.subfile & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) != 0; }
+
 h5::Element element_of(const Page& page) {
   using h5::Element;
   if (page.format == SAMPLEFORMAT_UINT) switch (page.bits) {
@@ -199,6 +202,19 @@ void read_pixels(const Tiff& file, const Page& page, float* to, std::int64_t cha
       }
 }
 
+void require_few(std::int64_t pages, const std::string& path) {
+  if (pages >= kMostPages) refuse(path, text("has more than ", kMostPages, " pages"));
+}
+
+// Keeps the page that is read where pages are pictures of their own.
+void keep_page(std::vector<std::uint64_t>& places, const ReadOptions& options, const std::string& path) {
+  const std::int64_t pages = std::ssize(places), page = std::max<std::int64_t>(options.page, 0);
+  if (pages > 1 && pages_are_cases(options.axes) && options.page < 0)
+    refuse(path, text("has ", pages, " pages, each an image of its own"), "name one of them, as FILE.tif[0]");
+  if (page >= pages) refuse(path, text("page ", page, " is named, outside 0..", pages - 1));
+  places = {nth(places, page)};
+}
+
 std::vector<Colour> read_palette(const Tiff& file, const Page& page, const std::string& path) {
   std::uint16_t *red = nullptr, *green = nullptr, *blue = nullptr;
   if (::TIFFGetField(file.get(), TIFFTAG_COLORMAP, &red, &green, &blue) == 0)
@@ -216,6 +232,18 @@ std::vector<Colour> read_palette(const Tiff& file, const Page& page, const std::
 
 }  // namespace
 
+std::int64_t tiff_pages(const std::string& path) {
+  std::string content = read_bytes(path);
+  const Tiff file(content, path);
+  std::int64_t number = 0, pages = 0;
+  do {
+    require_few(number, path);
+    pages += is_extra(read_page(file.get())) ? 0 : 1;
+  } while (++number, ::TIFFReadDirectory(file.get()) != 0);
+  if (!file.reason().empty()) refuse(path, "is damaged (" + file.reason() + ")");
+  return pages;
+}
+
 Image read_tiff(const std::string& path, const ReadOptions& options) {
   std::string content = read_bytes(path);
   const std::uint64_t bytes = content.size();
@@ -230,8 +258,8 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   double total = 0;
   do {
     const Page page = read_page(tiff);
-    if (number >= kMostPages) refuse(path, text("has more than ", kMostPages, " pages"));
-    if ((page.subfile & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) != 0) {
+    require_few(number, path);
+    if (is_extra(page)) {
       ++skipped;
       continue;
     }
@@ -258,7 +286,10 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   if (places.empty()) refuse(path, "has no page that is not a small copy or a mask of another");
 
   PageAxes axes = axes_of_pages(std::ssize(places), first.samples, description, x, y, options.axes, path);
-  if (axes.of == PageAxes::Of::pictures) places.resize(1);
+  if (options.page >= 0 && places.size() > 1 && !pages_are_cases(options.axes))
+    refuse(path, text("page ", options.page, " is named, but nothing says that its pages are images of their own"),
+           "use the axes NYX");
+  if (axes.of == PageAxes::Of::pictures || axes.of == PageAxes::Of::one) keep_page(places, options, path);
   if (first.photometric == PHOTOMETRIC_PALETTE && axes.channels > 1)
     refuse(path,
            text("has a palette, and its ", axes.channels, " channels are pages: an index is the value of no channel"),

@@ -13,6 +13,7 @@ namespace {
 
 bool has_tiff() { return false; }
 Image detail::read_tiff(const std::string& path, const ReadOptions&) { absent(path); }
+std::int64_t detail::tiff_pages(const std::string& path) { absent(path); }
 void detail::write_tiff(const std::string& path, const Image&) { absent(path); }
 
 }  // namespace voxgrad::data

@@ -137,8 +137,11 @@ PageAxes as_told(std::int64_t pages, const std::string& axes, const std::string&
   } else if (axes == "YX") {
     result.of = Of::pictures;
     result.notes.push_back(text("Of ", pages, " pages the first was read."));
+  } else if (pages_are_cases(axes)) {
+    result.of = Of::pictures;
   } else {
-    throw Error(ErrorKind::usage, path + ": axes \"" + axes + "\" of several pages", "\"ZYX\", \"CYX\" or \"YX\"");
+    throw Error(ErrorKind::usage, path + ": axes \"" + axes + "\" of several pages",
+                "\"ZYX\", \"CYX\", \"YX\" or \"NYX\"");
   }
   return result;
 }
@@ -167,8 +170,8 @@ PageAxes axes_of_pages(std::int64_t pages, std::int64_t samples, const std::stri
   if (pages > 1 && !axes.empty()) return as_told(pages, axes, path, result);
 
   const std::string hint =
-      "say what the pages are: \"ZYX\" (slices of a volume), \"CYX\" (channels) or \"YX\" (pictures "
-      "of their own, of which the first is read)";
+      "say what the pages are: \"ZYX\" (slices of a volume), \"CYX\" (channels), \"NYX\" (a case "
+      "each) or \"YX\" (pictures of their own, of which the first is read)";
   if (found.times > 1)
     refuse(
         path,

@@ -119,6 +119,37 @@ TEST_CASE("channels in files or pages of their own are no colours: a case that l
   CHECK(contains(import_refusal(pages, options), "case b has 1 channels, case a has 3"));
 }
 
+TEST_CASE("each page of a TIFF is a case, if the caller says so; a stack alone is pointed at") {
+  if (!data::has_tiff()) {
+    CHECK(true);
+    MESSAGE("skipped: this build reads no TIFF");
+    return;
+  }
+  const Folder folder;
+  const auto write = [&](const char* name, std::int64_t pages, int period) {
+    write_image(made(folder.file(std::string("in/") + name)),
+                image_of({pages, 6, 8}, 1, [=](std::int64_t i) { return static_cast<int>(i % period); }));
+  };
+  write("train-volume.tif", 5, 200);
+  write("train-labels.tif", 5, 2);
+  CHECK(contains(notes_of(import_folder(folder).notes), "There is one case alone"));
+  ImportOptions options;
+  options.discover.axes = "NYX";
+  const ImportReport report = import_folder(folder, options);
+  CHECK(report.cases == 5);
+  CHECK(report.dims == 2);
+  CHECK(contains(notes_of(report.notes), "Every page of a TIFF is a case."));
+  const Dataset dataset = Dataset::open(folder.file("out.h5"));
+  CHECK(dataset.info().case_ids[4] == "train-volume_4");
+  const Case one = dataset.read(4);
+  CHECK(one.image.at(1, 3, 0) == (4 * 48 + 8 + 3) % 200);
+  CHECK(one.label.at(1, 1) == 1);
+  CHECK(one.origin.path == folder.file("in/train-volume.tif"));
+  CHECK(one.origin.kind == data::Kind::tiff);
+  write("train-labels.tif", 4, 2);
+  CHECK(contains(error_of([&] { import_folder(folder, options); }), "which has 5 pages, each an image"));
+}
+
 TEST_CASE("volumes arrive in RAS with spacing, affine and header; the type is the smallest that is exact") {
   const Folder folder;
   const auto write = [&](const char* name, int offset) {

@@ -124,7 +124,7 @@ TEST_CASE("what pages are is never guessed") {
   const std::string file = tiff_bytes(stack(3));
   const std::string error = refusal("a.tif", file);
   CHECK(contains(error, "3 pages"));
-  for (const char* axes : {"ZYX", "CYX", "YX"}) CHECK(contains(error, axes));
+  for (const char* axes : {"ZYX", "CYX", "YX", "NYX"}) CHECK(contains(error, axes));
   const Image volume = read_as("a.tif", file, "ZYX");
   CHECK(volume.values.shape() == Shape{3, 1, 2, 1});
   CHECK(values(volume) == Values{0, 1, 10, 11, 20, 21});
@@ -138,6 +138,28 @@ TEST_CASE("what pages are is never guessed") {
   CHECK(noted(first, "3 pages"));
   CHECK(contains(refusal("a.tif", file, "TYX"), "TYX"));
   CHECK(values(read_as("a.tif", tiff_bytes(stack(1)), "ZYX")) == Values{0, 1});  // one page needs no axes
+}
+
+TEST_CASE("a page that is a case of its own is read by its number") {
+  if (!tiff_present()) return;
+  const Folder folder;
+  const std::string path = folder.file("a.tif"), png = folder.file("a.png");
+  std::vector<TiffPage> pages = stack(4, "ImageJ=1\nimages=4\nslices=4\n");
+  pages[1].set(254, 4, {1});  // a small copy of the first is no case
+  write_bytes(path, tiff_bytes(pages));
+  CHECK(pages_of(path) == 3);
+  for (const char* axes : {"NYX", "NYXC"}) {
+    CHECK(values(read_image(path, {axes, 0})) == Values{0, 1});
+    CHECK(values(read_image(path, {axes, 2})) == Values{30, 31});
+    CHECK(contains(error_of([&] { read_image(path, {axes, 3}); }), "page 3 is named, outside 0..2"));
+    CHECK(contains(error_of([&] { read_image(path, {axes}); }), "has 3 pages, each an image of its own"));
+  }
+  CHECK(contains(error_of([&] { read_image(path, {"ZYX", 1}); }), "page 1 is named, but nothing says"));
+  write_bytes(path, tiff_bytes(stack(1)));
+  CHECK(values(read_image(path, {"NYX"})) == Values{0, 1});
+  write_image(png, read_image(path));
+  CHECK(pages_of(png) == 1);
+  CHECK(contains(error_of([&] { read_image(png, {"NYX", 0}); }), "has no pages"));
 }
 
 TEST_CASE("ImageJ says what pages are, and how large a voxel is") {
