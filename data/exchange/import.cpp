@@ -295,8 +295,8 @@ class Importer {
                "for the same in every volume."));
     if (r.dims == 3 && r.cases == 1 && kind_of_name(source_.cases[0].images[0]) == Kind::tiff)
       r.notes.push_back(
-          "There is one case alone, so none is left for validation and test. If each page of it is an image of its "
-          "own, use the axes NYX.");
+          "There is one case alone, so none is left for validation and test: use the axes NYX if each page of it is an "
+          "image of its own.");
     r.smallest = images_.smallest;
     r.largest = images_.largest;
     r.labelled = options_.discover.labels;

@@ -189,6 +189,11 @@ TEST_CASE("frames of one patient are a group, whatever their kind") {
   options.groups = "^(.+)_frame01|^(.+)$";  // what is given goes first
   CHECK(
       contains(error_of([&] { discover({folder.file("in")}, options); }), "does not fit the case patient001_frame12"));
+  touch(folder, {"in/patient001/patient001_4d.nii.gz"});  // of all times, without a mask
+  data::DiscoverOptions skip;
+  skip.skip_unpaired = true;
+  CHECK(discover({folder.file("in")}, skip).cases[2].group == "patient002");
+  std::filesystem::remove(folder.file("in/patient001/patient001_4d.nii.gz"));
   touch(folder, {"in/x.nii.gz", "in/x_gt.nii.gz"});
   found = discover({folder.file("in")});
   for (const data::Source& source : found.cases) CHECK(source.group.empty());
