@@ -289,7 +289,7 @@ void keep_labelled(const std::string& folder, bool skip_unpaired, Discovery& fou
                     "leave out what has no partner");
       (source.split == "test" ? of_test : others).push_back({source.images[0], "", "", Kind::nifti});
     }
-  for (const auto& [files, what] : {std::pair{&of_test, "test"}, {&others, "training"}})
+  for (const auto& [files, what] : {std::pair{&of_test, "test"}, std::pair{&others, "training"}})
     if (!files->empty())
       found.notes.push_back(
           text(files->size(), " ", what, " images without labels are left out (", some_of(*files), ")."));
