@@ -81,7 +81,7 @@ Claim temperature() {
   return {"temperature",
           "A model that was fitted by cross entropy has the true sizes as sums of its probabilities, but its masks are "
           "too small where the object is rare. A size term changes that only if it sees nearly hard masks: at "
-          "temperature 10, which all published experiments have.",
+          "a high temperature of its softmax.",
           "Liu et al., Medical Image Analysis 2024 (arXiv 2104.08717), and their code",
           "A model of two parameters, fitted to 20,000 voxels by cross entropy, and from there by each loss",
           examine_temperature};

@@ -78,9 +78,12 @@ Evidence examine_tversky() {
 }  // namespace
 
 Claim tversky() {
-  return {"tversky", "Tversky's index approximates Dice the worse, the further its weights are from (0.5, 0.5).",
-          "Eelbode et al., TMI 2020, Prop. II.3",
-          "A search over the shares of false positives and false negatives, for six pairs of weights", examine_tversky};
+  return {
+      "tversky",
+      "Tversky's index with alpha + beta = 1 approximates Dice the worse, the further its weights are from (0.5, 0.5).",
+      "Eelbode et al., TMI 2020, Prop. II.3",
+      "A search over the shares of false positives and false negatives, for six pairs of weights that add up to 1",
+      examine_tversky};
 }
 
 }  // namespace voxgrad::apps

@@ -35,12 +35,13 @@ std::int64_t bytes_to_come(const Plan& plan, const data::Loader::Kept& kept) {
   return std::max<std::int64_t>(0, std::llround(std::min(all, most)) - static_cast<std::int64_t>(kept.bytes));
 }
 
-// The bytes of all prepared training cases, by their extents: f32 images, u8 labels.
+// The bytes of all prepared training cases, by their extents: f32 images, u8 labels, f32 probabilities and maps.
 double cached_bytes(const Plan& plan, const data::DatasetInfo& info) {
   double voxels = 0;
   for (const std::int64_t index : plan.loader.cases)
     voxels += static_cast<double>(resampled_extents(plan.model, info, index).numel());
-  return voxels * static_cast<double>(4 * info.channels + 1);
+  const std::int64_t maps = (plan.loader.probabilities ? 1 : 0) + (plan.fields ? std::ssize(plan.fields->keys()) : 0);
+  return voxels * static_cast<double>(4 * (info.channels + maps * plan.model.net.classes) + 1);
 }
 
 template <class F>
@@ -113,7 +114,8 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   Costs costs;
   // Cases that stay in memory are read once. Steps with the first few of them show what a step takes afterwards.
   Plan timed = plan;
-  if (limit > 0 && cached_bytes(plan, dataset.info()) <= static_cast<double>(plan.loader.cache_bytes)) {
+  if ((limit > 0 || plan.fields) &&
+      cached_bytes(plan, dataset.info()) <= static_cast<double>(plan.loader.cache_bytes)) {
     timed.loader.cases.resize(std::min<std::size_t>(timed.loader.cases.size(), kCasesTimed));
     costs.reading = time_of([&] {
       data::Case one = dataset.read(nth(plan.loader.cases, std::ssize(plan.loader.cases) / 2));
@@ -178,6 +180,11 @@ double voxel_seconds(const Plan& plan, Device device) {
   const auto one = [&] { const Tensor logits = (*model.net)(window).to(Device::cpu); };
   one();  // allocates
   return time_of(one) / static_cast<double>(plan.model.window.numel());
+}
+
+double view_count(const Plan& plan) {
+  const std::vector<std::int64_t>& axes = plan.model.mirror_axes;
+  return plan.model.mirror ? std::exp2(std::count(axes.begin(), axes.end(), 1)) : 1;
 }
 
 double page_seconds(const Plan& plan, const Costs& costs) { return page_seconds(plan, costs, validated_share(plan)); }

@@ -28,6 +28,9 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
 // Returns the seconds in which the network of a plan segments a voxel of a window, by the second of two windows.
 double voxel_seconds(const Plan& plan, Device device);
 
+// Returns how many views of an image a test averages: 1, or 2 for each axis along which it is mirrored.
+double view_count(const Plan& plan);
+
 // Returns the seconds that the whole training of a plan takes, and those of them that are for the page of the run.
 double seconds_of(const Plan& plan, const Costs& costs);
 double page_seconds(const Plan& plan, const Costs& costs);

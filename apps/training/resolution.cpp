@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/program/console.h"
+#include "apps/training/preparation.h"
 #include "apps/training/validation.h"
 #include "engine/error.h"
 
@@ -23,16 +24,21 @@ std::vector<double> usual_spacing(const Plan& plan, const data::DatasetInfo& inf
   return result;
 }
 
-bool one_window_each(const Plan& plan, const data::DatasetInfo& info) {
-  const auto cases =
-      static_cast<double>(plan.loader.cases.size() * static_cast<std::size_t>(plan.model.window.numel()));
-  return window_voxels(plan.model, info, plan.loader.cases) <= cases;
+bool by_slices(const Plan& plan) { return plan.model.window.dims() == 3 && plan.model.window[0] == 1; }
+
+bool one_window_each(const Plan& plan, const data::DatasetInfo& info, double kept) {
+  double windows = 0;
+  for (const std::int64_t index : plan.loader.cases)
+    windows += by_slices(plan) ? static_cast<double>(resampled_extents(plan.model, info, index)[0]) : 1;
+  return kept * window_voxels(plan.model, info, plan.loader.cases) <=
+         windows * static_cast<double>(plan.model.window.numel());
 }
 
 }  // namespace
 
-double voxels_at_end(const Plan& plan, const data::DatasetInfo& info) {
-  const double val = window_voxels(plan.model, info, plan.val), test = window_voxels(plan.model, info, plan.test);
+double voxels_at_end(const Plan& plan, const data::DatasetInfo& info, double kept) {
+  const double val = kept * window_voxels(plan.model, info, plan.val),
+               test = kept * window_voxels(plan.model, info, plan.test);
   const auto count = static_cast<double>(plan.val.empty() ? plan.test.size() : plan.val.size());
   const double looked_at = least_validated_share(plan),
                pictured =
@@ -41,24 +47,34 @@ double voxels_at_end(const Plan& plan, const data::DatasetInfo& info) {
          (count > 0 ? pictured / count * (plan.val.empty() ? test : val) : 0);
 }
 
-std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double allowed, const std::string& time,
-                              const std::function<Plan(const std::string& spacing)>& make) {
-  const double before = voxels_at_end(plan, info);
-  if (before <= allowed || one_window_each(plan, info)) return std::nullopt;
+std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double kept, double allowed,
+                              const std::string& time, const std::function<Plan(const std::string& spacing)>& make) {
+  const auto fits = [&] { return voxels_at_end(plan, info, kept) <= allowed || one_window_each(plan, info, kept); };
+  if (fits()) return std::nullopt;
+  const double before = voxels_at_end(plan, info, kept);
   const std::vector<double> usual = usual_spacing(plan, info);
-  const double finest = *std::min_element(usual.begin(), usual.end());
+  const std::ptrdiff_t first = by_slices(plan) ? 1 : 0;  // slices are seen one by one, and none is left out
+  const double finest = *std::min_element(usual.begin() + first, usual.end());
   double taken = 1;
   for (const double factor : {1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0}) {
     std::vector<double> spacing = usual;
-    for (double& step : spacing) step = std::max(step, factor * finest);
-    plan = make(spacing_text(spacing));
+    for (std::ptrdiff_t axis = first; axis < std::ssize(spacing); ++axis)
+      nth(spacing, axis) = std::max(nth(spacing, axis), factor * finest);
+    try {
+      plan = make(spacing_text(spacing));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data && error.kind() != ErrorKind::usage) throw;
+      break;
+    }
     taken = factor;
-    if (voxels_at_end(plan, info) <= allowed || one_window_each(plan, info)) break;
+    if (fits()) break;
   }
+  if (taken == 1) return std::nullopt;
   return Reason{"spacing", plan.config.spacing,
                 text("at ", spacing_text(usual), " the predictions after the last step would take ",
                      significant(before / allowed * kPredictionShare * 100, 2), " % of ", time,
-                     ": images are made coarser by a factor of ", significant(taken, 3), ", their masks are not")};
+                     ": images are made coarser by a factor of ", significant(taken, 3),
+                     ", their masks are not; thin objects may need `none`")};
 }
 
 }  // namespace voxgrad::apps

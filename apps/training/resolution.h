@@ -15,13 +15,15 @@ namespace voxgrad::apps {
 inline constexpr double kPredictionShare = 0.25;
 
 // The voxels of all windows that are segmented after the steps or as the one validation that always takes place: the
-// test, the choice of the clean-up, the cases of the page. Each counts once, without mirrored views.
-double voxels_at_end(const Plan& plan, const data::DatasetInfo& info);
+// test, the choice of the clean-up, the cases of the page. Each counts once, without mirrored views. If images are
+// cropped, `kept` is the share that stays, else 1.
+double voxels_at_end(const Plan& plan, const data::DatasetInfo& info, double kept);
 
-// Makes the plan coarser until voxels_at_end() is `allowed` at most, or until a window shows a whole case; an axis with
-// thick slices waits until the others are as coarse. `make` makes the plan with such a spacing. Returns why it was
-// done, if it was; `time` is what somebody gave for the whole, in words.
-std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double allowed, const std::string& time,
-                              const std::function<Plan(const std::string& spacing)>& make);
+// Makes the plan coarser until voxels_at_end() is `allowed` at most, or until a window shows a whole case or slice; an
+// axis with thick slices waits until the others are as coarse. `make` makes the plan with such a spacing; if it throws
+// Error(data) or Error(usage), because a case cannot have that spacing, the plan before stays. Returns why it was done,
+// if it was; `time` is what somebody gave for the whole, in words.
+std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double kept, double allowed,
+                              const std::string& time, const std::function<Plan(const std::string& spacing)>& make);
 
 }  // namespace voxgrad::apps

@@ -2,9 +2,7 @@
 // runs only two steps and says what the whole training will take (--dry-run). While it works, it shows its progress on
 // stderr. At the end it prints a table of the metrics on the test cases, and the best epoch, the time, the memory,
 // the run directory and the page that it has written; with --json the same as one document.
-#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <tuple>
@@ -132,10 +130,12 @@ std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& opt
   return {std::move(fitted.plan), fitted.costs};
 }
 
-// How often a test sees an image.
-double view_count(const Plan& plan) {
-  const std::vector<std::int64_t>& axes = plan.model.mirror_axes;
-  return plan.model.mirror ? std::exp2(std::count(axes.begin(), axes.end(), 1)) : 1;
+// Makes the maps that the loss asks for, as the training would before its first step. A dry run writes none.
+void prepare_maps(const data::Dataset& dataset, const Plan& plan, const TrainOptions& options) {
+  if (!plan.fields || options.dry_run) return;
+  const SignalGuard guard;
+  plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, end_at_signal,
+                       [](const std::string&) {});
 }
 
 // Makes the plan of a training that fits --time, of which a part is over already. If the predictions at its end would
@@ -150,20 +150,19 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
   const TrainConfig wish = options.config;
   Plan plan = plan_of(options, dataset);
   std::optional<Reason> coarser;
-  if (wish.spacing == "auto" && wish.from.empty())
-    coarser = coarsen(plan, dataset.info(), kPredictionShare * seconds / voxel_seconds(plan, common.get_device()),
+  if (wish.spacing == "auto" && wish.from.empty()) {
+    const double kept = plan.model.preparation.crop && options.read->facts ? options.read->facts->kept : 1;
+    coarser = coarsen(plan, dataset.info(), kept, kPredictionShare * seconds / voxel_seconds(plan, common.get_device()),
                       options.time, [&](const std::string& spacing) {
                         options.config.spacing = spacing;
                         return plan_of(options, dataset);
                       });
-  if (plan.fields && !options.dry_run) {  // as the training would before its first step
-    const SignalGuard guard;
-    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, end_at_signal,
-                         [](const std::string&) {});
+    options.config.spacing = coarser ? plan.config.spacing : wish.spacing;
   }
   Costs costs;
   Reason augment{};
   for (bool cut = false;; cut = true) {
+    prepare_maps(dataset, plan, options);
     const double part = std::min(kMost, kShare * seconds);
     costs = measure(dataset, plan, common.get_device(), part, part / 2);
     const auto again = [&] {  // with other views; the network and its windows are as they were

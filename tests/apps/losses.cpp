@@ -172,6 +172,7 @@ TEST_CASE("losses eval writes neither over its input nor over files of another k
   CHECK(bytes_of(input) == before);
   CHECK(bytes_of(disguised) == before);
   CHECK(bytes_of(notes) == "mine");
+  CHECK(program({"losses", "eval", "ce", input, "--gradient", folder.file("G.HDF5")}).code == 0);
 }
 
 TEST_CASE("losses eval refuses logits that are no numbers, labels without a class, shapes that do not fit") {

@@ -38,15 +38,15 @@ struct Coarsened {
   std::optional<Reason> why;
 };
 
-Coarsened coarsened(const data::Dataset& dataset, double share) {
-  TrainConfig config = in_small_patches();
+Coarsened coarsened(const data::Dataset& dataset, double share, TrainConfig config = in_small_patches(),
+                    double kept = 1) {
   Coarsened result{make_plan(dataset, config), {}};
-  const double allowed = share * voxels_at_end(result.plan, dataset.info());
-  result.why = coarsen(result.plan, dataset.info(), allowed, "1min", [&](const std::string& spacing) {
-    config.spacing = spacing;
-    return make_plan(dataset, config);
+  const double allowed = share * voxels_at_end(result.plan, dataset.info(), 1);
+  result.why = coarsen(result.plan, dataset.info(), kept, allowed, "1min", [&](const std::string& spacing) {
+    TrainConfig coarser = config;
+    coarser.spacing = spacing;
+    return make_plan(dataset, coarser);
   });
-  if (share > 0) CHECK(voxels_at_end(result.plan, dataset.info()) <= allowed);
   return result;
 }
 
@@ -61,6 +61,9 @@ TEST_CASE("images become as coarse as the time asks for, thick slices last, and 
 
   const Coarsened half = coarsened(dataset, 0.6);
   REQUIRE(half.why);
+  CHECK(voxels_at_end(half.plan, dataset.info(), 1) <=
+        0.6 * voxels_at_end(make_plan(dataset, in_small_patches()), dataset.info(), 1));
+  CHECK(!coarsened(dataset, 0.6, in_small_patches(), 0.5).why);  // half of each case is cropped away
   CHECK(half.why->setting == "spacing");
   CHECK_MESSAGE(contains(half.why->why, "% of 1min: images are made coarser by a factor of "), half.why->why);
   const std::vector<double> spacing = half.plan.model.preparation.spacing;
@@ -80,6 +83,31 @@ TEST_CASE("images are not made coarser than one window for a case") {
   const std::vector<double> spacing = most.plan.model.preparation.spacing;
   for (const std::int64_t extent : extents_of(most.plan, dataset, spacing)) CHECK(extent <= 16);
   CHECK(extents_of(most.plan, dataset, spacing)[1] > 8);
+}
+
+TEST_CASE("slices that are seen one by one stay, and become no coarser than one window for each") {
+  const Folder folder;
+  const data::Dataset dataset = volumes(folder);
+  TrainConfig config = in_small_patches();
+  config.dims = 2;
+  config.patch = "48";
+  CHECK(!coarsened(dataset, 0, config).why);
+  config.patch = "16";
+  const Coarsened most = coarsened(dataset, 0, config);
+  REQUIRE(most.why);
+  CHECK(most.plan.model.preparation.spacing[0] == dataset.info().spacings.front()[0]);
+  CHECK(extents_of(most.plan, dataset, most.plan.model.preparation.spacing)[1] <= 16);
+}
+
+TEST_CASE("a case that cannot be made coarser ends the search and not the training") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("organ3d", {12, {20, 48, 48}, 1});
+  contents.cases.back().spacing = {0.02, 0.02, 0.02};  // a unit is wrong, so nothing is resampled
+  data::write_dataset(folder.file("unit.h5"), contents);
+  const data::Dataset dataset = data::Dataset::open(folder.file("unit.h5"));
+  const Coarsened none = coarsened(dataset, 0);
+  CHECK(!none.why);
+  CHECK(none.plan.config.spacing == "none");
 }
 
 TEST_CASE("train --time makes images coarser whose predictions would take all of the time, unless it is told not to") {
