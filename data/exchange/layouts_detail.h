@@ -58,8 +58,8 @@ std::string patient_of(const std::string& stem);  // "patient001" of ACDC's pati
 bool is_image_word(const std::string& stem);      // image, img: the folder is the name of the case
 bool has_mask_word(const std::string& stem);      // x_mask, label-x, gt_x, mask
 // Pairs of indices into images and masks, in the order of the images. Names are equal, or equal after words as "mask"
-// and leading zeros have been left out; what is left then is paired where all masks end with the same words that their
-// images lack. Error(data) if two masks fit one image, or two images one mask.
+// and leading zeros have been left out; only if no names are, files are paired where all masks end with the same words
+// that their images lack. Error(data) if two masks fit one image, or two images one mask.
 std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images, const Entries& masks);
 // Of what is left without a partner: Error(data) if an image has several masks whose names go on with other words, as
 // those of two experts, x_first and x_second.

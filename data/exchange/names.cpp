@@ -149,7 +149,7 @@ std::map<std::string, std::size_t> by_stem(const Entries& files, const std::vect
   return stems;
 }
 
-// Pairs IMD003 with IMD003_lesion: all masks that are left end with the same words, whatever these mean.
+// Pairs IMD003 with IMD003_lesion: all masks end with the same words, whatever these mean.
 void pair_by_ending(const Entries& images, std::vector<bool>& image_done, const Entries& masks,
                     std::vector<bool>& mask_done, std::vector<std::pair<std::size_t, std::size_t>>& pairs) {
   const std::map<std::string, std::size_t> stems = by_stem(images, image_done);
@@ -245,7 +245,8 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images,
       pairs.emplace_back(i, mask);
     }
   }
-  pair_by_ending(images, image_done, masks, mask_done, pairs);
+  // Beside pairs, what is left may belong to an image or a mask that is not there.
+  if (pairs.empty()) pair_by_ending(images, image_done, masks, mask_done, pairs);
   pair_by_last_word(images, image_done, masks, mask_done, pairs);
   std::sort(pairs.begin(), pairs.end());
   return pairs;
