@@ -37,6 +37,18 @@ void require_no_place(const DiscoverOptions& options) {
               "a place inside of files, as /label, needs paths that hold HDF5 files alone");
 }
 
+// Whether files in sub-folders are cases with their masks: ID/scan.h5, or those of ACDC and BraTS.
+bool holds_cases(const Entries& files) {
+  if (all_h5(files))
+    return std::ranges::any_of(files, [](const Entry& file) { return holds_labelled_image(file.path); });
+  Entries images, masks;
+  for (const Entry& file : files) (has_mask_word(file.stem) ? masks : images).push_back(file);
+  if (images.empty() || masks.empty()) return false;
+  DiscoverOptions most;
+  most.skip_unpaired = true;
+  return !pairs_of(images, masks).empty() || !cases_of_folders(files, most).cases.empty();
+}
+
 // Whether a folder holds images with their masks, so that one beside it holds more of them.
 bool is_complete(const std::string& folder) {
   if (is_task(folder)) return true;
@@ -49,6 +61,7 @@ bool is_complete(const std::string& folder) {
   };
   Entries images, masks;
   for (const Entry& file : top.files) (has_mask_word(file.stem) ? masks : images).push_back(file);
+  if (top.files.empty() && holds_cases(walk(folder).files)) return true;
   return (has(is_image_folder) && has(is_mask_folder)) ||
          std::any_of(top.folders.begin(), top.folders.end(), is_complete_part) || !pairs_of(images, masks).empty() ||
          (top.files.empty() && !find_folders_of_cases(folder, top.folders, true).cases.empty()) ||

@@ -212,3 +212,25 @@ TEST_CASE("groups are proposed for numbers behind a word, and not for the parts 
   touch(frames, {"valve_1.png", "valve_2.png"});  // begins with val, but is no split
   CHECK(contains(notes_of(discover({frames.file("")}, without_labels()).notes), "3 patients, as p1"));
 }
+
+TEST_CASE("two folders of cases in sub-folders are two of them, and no images and masks") {
+  const Folder folder;
+  for (const char* name : {"A/ID0", "A/ID1", "B/ID0", "B/ID1"}) {
+    data::h5::Writer out(made(folder.file(std::string("sites/") + name + "/scan.h5")));
+    add_array(out, "/image", {4, 5}, 100);
+    add_array(out, "/label", {4, 5}, 2);
+    out.save();
+  }
+  const data::Discovery sites = discover({folder.file("sites/A"), folder.file("sites/B")});
+  CHECK(sites.cases.size() == 4);
+  for (const data::Source& source : sites.cases)
+    CHECK(data::file_of(source.labels[0]) == data::file_of(source.images[0]));
+  for (const char* name : {"b18/HGG/B_1", "b18/HGG/B_2", "b18/LGG/B_3", "b18/LGG/B_4"})
+    for (const char* ending : {"_t1.nii.gz", "_flair.nii.gz", "_seg.nii.gz"})
+      touch(folder, {std::string(name) + std::string(name).substr(7) + ending});
+  CHECK(ids_of(discover({folder.file("b18/HGG"), folder.file("b18/LGG")})) == Names({"B_1", "B_2", "B_3", "B_4"}));
+  for (const char* name : {"training/patient001/patient001_frame01", "testing/patient101/patient101_frame01"})
+    touch(folder, {std::string("acdc/") + name + ".nii.gz", std::string("acdc/") + name + "_gt.nii.gz"});
+  CHECK(ids_of(discover({folder.file("acdc/training"), folder.file("acdc/testing")})) ==
+        Names({"patient001_frame01", "patient101_frame01"}));
+}
