@@ -32,6 +32,28 @@ std::string lonely_text(const Entries& images, const Entries& masks, std::size_t
   return problem;
 }
 
+// A file beside a pair that is called after its mask, x_mask_1 beside x_mask, is a further mask: without it, its
+// objects would be background. In a folder of images, only a name with a word for masks tells it from an image.
+void refuse_further_masks(const Entries& images, const Entries& masks,
+                          const std::vector<std::pair<std::size_t, std::size_t>>& pairs) {
+  std::map<std::string, std::size_t> images_of_masks;
+  for (const auto& [image, mask] : pairs) images_of_masks.emplace(inside(masks[mask].folder, masks[mask].stem), image);
+  const auto check_file = [&](const Entry& file, bool is_mask) {
+    for (std::size_t at = file.stem.find_first_of("_-. "); at != std::string::npos;
+         at = file.stem.find_first_of("_-. ", at + 1)) {
+      const std::string mask = file.stem.substr(0, at);
+      const auto found = images_of_masks.find(inside(file.folder, mask));
+      if (found == images_of_masks.end() || (!is_mask && !has_mask_word(mask))) continue;
+      throw Error(ErrorKind::data,
+                  text(images[found->second].path, ": ", file.path, " is called as a further mask of it"),
+                  "put the masks of an image into a folder of its own, as masks/x/1.png and masks/x/2.png, or merge "
+                  "them; if it is something else, move it away");
+    }
+  };
+  for (const Entry& file : unpaired(images, pairs, false)) check_file(file, false);
+  for (const Entry& file : unpaired(masks, pairs, true)) check_file(file, true);
+}
+
 bool is_of_test(const Entry& file) { return split_in(file.folder) == "test"; }
 
 // Masks that no word tells from images, as Image_01L_1stHO.png beside Image_01L.jpg: a mask is no JPEG, so these are
@@ -85,6 +107,7 @@ Discovery pair(const Entries& images, const Entries& masks, const std::string& w
   Entries lonely_images = unpaired(images, pairs, false);
   const Entries lonely_masks = unpaired(masks, pairs, true);
   require_one_ending(lonely_images, lonely_masks);
+  refuse_further_masks(images, masks, pairs);
   Discovery found;
   for (const auto& [image, mask] : pairs) found.cases.push_back(source_of(images[image], {masks[mask].path}));
   if (!pairs.empty() && std::ranges::none_of(masks, is_of_test)) {  // those of a challenge are kept secret

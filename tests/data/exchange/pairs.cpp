@@ -29,3 +29,27 @@ TEST_CASE("what is left beside pairs is no pair because its name goes on") {
     CHECK_MESSAGE(contains(message, std::string(other) + ".png"), message);
   }
 }
+
+TEST_CASE("a further mask of an image is refused, also where what has no partner is left out") {
+  const Folder folder;
+  write_files(folder, {"busi/benign (1).png", "busi/benign (1)_mask.png", "busi/benign (2).png",
+                       "busi/benign (2)_mask.png", "busi/benign (2)_mask_1.png"});
+  write_files(folder,
+              {"two/images/p1.png", "two/images/p2.png", "two/masks/p1.png", "two/masks/p2.png", "two/masks/p2_2.png"});
+  for (const auto& options : {data::DiscoverOptions{}, skipping()}) {
+    const std::string one = error_of([&] { discover({folder.file("busi")}, options); });
+    CHECK_MESSAGE(contains(one, folder.file("busi/benign (2).png") + ": " + folder.file("busi/benign (2)_mask_1.png") +
+                                    " is called as a further mask of it"),
+                  one);
+    const std::string two = error_of([&] { discover({folder.file("two")}, options); });
+    CHECK_MESSAGE(contains(two, "masks/p2_2.png is called as a further mask of it"), two);
+    CHECK(contains(two, "put the masks of an image into a folder of its own"));
+  }
+  // What is called after an image is none, and neither is a volume of all times.
+  write_files(folder, {"isic/images/I_1.jpg", "isic/images/I_1_superpixels.png", "isic/images/I_2.jpg",
+                       "isic/images/I_2_superpixels.png", "isic/masks/I_1.png", "isic/masks/I_2.png"});
+  write_files(folder, {"acdc/patient001/patient001_4d.nii.gz", "acdc/patient001/patient001_frame01.nii.gz",
+                       "acdc/patient001/patient001_frame01_gt.nii.gz"});
+  CHECK(ids_of(discover({folder.file("isic")}, skipping())) == Names({"I_1", "I_2"}));
+  CHECK(ids_of(discover({folder.file("acdc")}, skipping())) == Names{"patient001_frame01"});
+}
