@@ -3,6 +3,7 @@
 #include <cctype>
 #include <filesystem>
 #include <set>
+#include <string_view>
 
 #include "data/exchange/layouts_detail.h"
 #include "engine/error.h"
@@ -41,6 +42,27 @@ void require_one_name(const std::string& folder, const std::map<std::string, std
                   "give one of the folders alone, or give the folders of masks one name if all of them are the same");
 }
 
+// Whether masks of unknown names may be among the images of a test: in a folder beside images, or called after an
+// image, p3_lesion beside p3.
+bool may_hold_masks(const std::string& folder) {
+  const std::vector<std::string> folders = list(folder).folders;
+  const auto is_other = [&](const std::string& name) {
+    return !is_image_folder(name) && !walk(below(folder, name)).files.empty();
+  };
+  if (std::ranges::any_of(folders, is_image_folder) && std::ranges::any_of(folders, is_other)) return true;
+  const Entries files = walk(folder).files;
+  std::set<std::string> stems;
+  for (const Entry& file : files) stems.insert(inside(file.folder, file.stem));
+  return std::ranges::any_of(files, [&](const Entry& file) {
+    for (std::size_t at = 0; at + 1 < file.stem.size(); ++at)
+      if (std::string_view("_-. ").find(file.stem[at]) != std::string_view::npos &&
+          std::isalpha(static_cast<unsigned char>(file.stem[at + 1])) != 0 &&
+          stems.contains(inside(file.folder, file.stem.substr(0, at))))
+        return true;
+    return false;
+  });
+}
+
 // Sub-folders train, val and test, each with pairs of its own.
 Discovery find_split_folders(const std::string& folder, const std::vector<std::string>& folders,
                              const DiscoverOptions& options) {
@@ -54,7 +76,8 @@ Discovery find_split_folders(const std::string& folder, const std::vector<std::s
       continue;
     }
     // The masks of a test are often kept secret; those of other splits are missed.
-    if (const std::int64_t bare = split == "test" ? images_without_masks(below(folder, name)) : 0; bare > 0) {
+    if (const std::int64_t bare = split == "test" ? images_without_masks(below(folder, name)) : 0;
+        bare > 0 && !may_hold_masks(below(folder, name))) {
       left_out.push_back(left_out_of_test(bare, below(folder, name)));
       continue;
     }

@@ -302,6 +302,20 @@ TEST_CASE("test images without any mask are left out beside a training that has 
   CHECK(contains(error_of([&] { discover({folder.file("three")}); }), "and 0 masks"));
 }
 
+TEST_CASE("a test whose masks may have unknown names is not left out") {
+  for (const char* mask : {"GT_masks/p3.png", "images/p3_lesion.png"}) {
+    const Folder folder;
+    write_pairs(folder, {"train/images/p1.png", "test/images/p3.png"},
+                {"train/masks/p1.png", std::string("test/") + mask});
+    const std::string message = error_of([&] { pairs_in(folder.file("")); });
+    CHECK_MESSAGE(contains(message, "2 images ("), message);
+  }
+  const Folder folder;  // numbers and files of other kinds are no masks
+  write_pairs(folder, {"train/images/p1.png", "test/images/p3.png", "test/images/p3_1.png", "test/about/notes.txt"},
+              {"train/masks/p1.png"});
+  CHECK(pairs_in(folder.file("")) == Names{"p1 -> p1.png"});
+}
+
 TEST_CASE("what is ambiguous is refused with the candidates") {
   const Folder folder;
   write_pairs(folder, {"two/images/a.png"}, {"two/masks/a_mask.png", "two/masks/a_label.png"});
