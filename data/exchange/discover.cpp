@@ -69,13 +69,19 @@ bool is_complete(const std::string& folder) {
                                            [](const Entry& file) { return holds_labelled_image(file.path); }));
 }
 
+// A patient's folder, B_001/B_001_t1.nii.gz and B_001_seg.nii.gz, is no folder of cases.
+bool is_one_case(const std::string& folder) {
+  return std::ranges::count_if(list(folder).files, [](const Entry& file) { return has_mask_word(file.stem); }) == 1;
+}
+
 // Sub-folders that hold images with their masks, where the folder does not: stage1_train of DSB 2018.
 std::vector<std::string> complete_below(const std::string& folder) {
   std::vector<std::string> complete;
   for (const std::string& name : list(folder).folders) {
     if (!split_of_folder(name).empty()) return {};  // what is wrong with it has been said
     try {
-      if (is_complete(below(folder, name))) complete.push_back(below(folder, name));
+      if (!is_one_case(below(folder, name)) && is_complete(below(folder, name)))
+        complete.push_back(below(folder, name));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::data) throw;
     }
@@ -90,7 +96,8 @@ Discovery find_pictures_or_explain(const std::string& folder, const DiscoverOpti
     return find_pictures(folder, options);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::data) throw;
-    const std::vector<std::string> complete = complete_below(folder);
+    std::vector<std::string> complete;  // what is wrong with one case of many has been said
+    if (error.hint().find("leave out what has no partner") == std::string::npos) complete = complete_below(folder);
     std::vector<std::string> unread;
     if (!walk(folder).files.empty()) note_unread(folder, unread);  // else they have been counted
     if (complete.empty() && unread.empty()) throw;

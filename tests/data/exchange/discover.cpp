@@ -59,6 +59,22 @@ TEST_CASE("of a folder without pairs the sub-folder that has them is named, and 
   CHECK(contains(xml, "Of the kind .xml, which is not read, 1 file is left alone"));
 }
 
+TEST_CASE("a folder of one case is not named as one that has images with masks") {
+  const Folder brats, kits;
+  for (const char* name : {"B_1", "B_2", "B_3"})
+    for (const char* ending : {"_t1.nii.gz", "_t2.nii.gz", "_seg.nii.gz"})
+      touch(brats, {std::string(name) + "/" + name + ending});
+  touch(kits, {"c1/imaging.nii.gz", "c1/segmentation.nii.gz", "c2/imaging.nii.gz"});
+  std::filesystem::remove(brats.file("B_2/B_2_t2.nii.gz"));
+  for (const Folder* folder : {&brats, &kits}) {
+    const std::string message = error_of([&] { discover({folder->file("")}); });
+    CHECK_MESSAGE(!contains(message, "where images have masks"), message);
+    CHECK(contains(message, "leave out what has no partner"));
+  }
+  std::filesystem::remove_all(brats.file("B_3"));  // none of two is as most
+  CHECK(!contains(error_of([&] { discover({brats.file("")}); }), "where images have masks"));
+}
+
 TEST_CASE("a folder of masks that is not there is an error, also where it may be a place in HDF5 files") {
   const Folder folder;
   touch(folder, {"in/images/a.png", "in/masks/a.png", "task/imagesTr/a.nii.gz", "task/labelsTr/a.nii.gz"});
@@ -197,6 +213,31 @@ TEST_CASE("frames of one patient are a group, whatever their kind") {
   touch(folder, {"in/x.nii.gz", "in/x_gt.nii.gz"});
   found = discover({folder.file("in")});
   for (const data::Source& source : found.cases) CHECK(source.group.empty());
+}
+
+TEST_CASE("names make groups of all cases of an import, or of none") {
+  const Folder folder;
+  for (const char* name :
+       {"acdc/patient001_frame01", "acdc/patient001_frame12", "mnms/A0S9V9", "more/patient002_frame01"})
+    touch(folder, {std::string(name) + ".nii.gz", std::string(name) + "_gt.nii.gz"});
+  const data::Discovery mixed = discover({folder.file("acdc"), folder.file("mnms")});
+  CHECK(mixed.cases.size() == 3);
+  for (const data::Source& source : mixed.cases) CHECK(source.group.empty());
+  CHECK(!contains(notes_of(mixed.notes), "are a group"));
+  CHECK(discover({folder.file("acdc"), folder.file("more")}).cases[2].group == "patient002");
+}
+
+TEST_CASE("a patient in two splits is refused when its cases are found") {
+  const Folder folder;
+  for (const char* name : {"train/patient001_frame01", "val/patient001_frame12", "val/patient002_frame01"})
+    touch(folder, {std::string(name) + ".nii.gz", std::string(name) + "_gt.nii.gz"});
+  const std::string message = error_of([&] { discover({folder.file("")}); });
+  CHECK_MESSAGE(contains(message, "groups: patient001 is in train and in val"), message);
+  CHECK(contains(message, "move the cases of one group into one split, or use the groups '^(.+)$'"));
+  data::DiscoverOptions options;
+  options.groups = "^(.+)$";
+  CHECK(discover({folder.file("")}, options).cases.size() == 3);
+  CHECK(discover({folder.file("")}, without_labels()).cases.size() == 3);  // a prediction keeps nothing apart
 }
 
 TEST_CASE("groups are proposed for numbers behind a word, and not for the parts of a benchmark") {

@@ -48,8 +48,8 @@ TEST_CASE("a further mask of an image is refused, also where what has no partner
   // What is called after an image is none, and neither is a volume of all times.
   write_files(folder, {"isic/images/I_1.jpg", "isic/images/I_1_superpixels.png", "isic/images/I_2.jpg",
                        "isic/images/I_2_superpixels.png", "isic/masks/I_1.png", "isic/masks/I_2.png"});
-  write_files(folder, {"acdc/patient001/patient001_4d.nii.gz", "acdc/patient001/patient001_frame01.nii.gz",
-                       "acdc/patient001/patient001_frame01_gt.nii.gz"});
+  for (const char* name : {"4d", "frame01", "frame01_gt", "frame12", "frame12_gt"})
+    write_files(folder, {std::string("acdc/patient001/patient001_") + name + ".nii.gz"});
   CHECK(ids_of(discover({folder.file("isic")}, skipping())) == Names({"I_1", "I_2"}));
-  CHECK(ids_of(discover({folder.file("acdc")}, skipping())) == Names{"patient001_frame01"});
+  CHECK(ids_of(discover({folder.file("acdc")}, skipping())) == Names({"patient001_frame01", "patient001_frame12"}));
 }
