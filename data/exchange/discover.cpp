@@ -153,21 +153,21 @@ Discovery discover_files(const std::vector<std::string>& paths, const DiscoverOp
   return found;
 }
 
-// Frames of one heart in two splits make a test worthless, too. A layout that knows its patients has said so.
+// Frames of one heart in two splits make a test worthless, too. A layout that knows its patients has said so; names
+// alone make groups of all other cases, or of none.
 void group_patients(Discovery& found, const DiscoverOptions& options) {
-  const auto is_grouped = [](const Source& source) { return !source.group.empty(); };
   const auto name_of = [](const Source& source) { return source.id.substr(source.id.rfind('/') + 1); };
-  const auto is_frame = [&](const Source& source) { return !patient_of(name_of(source)).empty(); };
-  if (!options.groups.empty() || found.cases.empty() || std::ranges::any_of(found.cases, is_grouped) ||
-      !std::ranges::all_of(found.cases, is_frame))
-    return;
-  for (Source& source : found.cases) source.group = patient_of(name_of(source));
-  found.notes.push_back(kNoteOfPatients);
+  const auto has_none = [](const Source& source) { return source.group.empty(); };
+  if (!options.groups.empty() || std::ranges::none_of(found.cases, has_none)) return;
+  for (const Source& source : found.cases)
+    if (has_none(source) && patient_of(name_of(source)).empty()) return;
+  for (Source& source : found.cases)
+    if (has_none(source)) source.group = patient_of(name_of(source));
+  if (std::ranges::find(found.notes, kNoteOfPatients) == found.notes.end()) found.notes.emplace_back(kNoteOfPatients);
 }
 
 // Takes over what another path says. Two descriptions of the classes must be one.
-void merge(Discovery& all, Discovery part, const std::string& path, const DiscoverOptions& options) {
-  group_patients(part, options);
+void merge(Discovery& all, Discovery part, const std::string& path) {
   if (!all.cases.empty() && (all.class_names != part.class_names || all.label_map != part.label_map))
     throw Error(ErrorKind::data, path + ": its classes are not those of the paths before",
                 "import each into a file of its own");
@@ -245,6 +245,18 @@ void require_groups(const std::vector<Source>& cases) {
                    " has none; all cases need one, or none may have one"),
               "use the groups '^(patient[0-9]+|.+)' or others that fit all cases, or import each path into a file of "
               "its own");
+}
+
+// A dataset keeps the cases of a group in one split. Images alone may be those of a prediction, which has no splits.
+void require_one_split(const std::vector<Source>& cases) {
+  std::map<std::string, std::string> splits;
+  for (const Source& source : cases) {
+    if (source.group.empty() || source.split.empty()) continue;
+    const std::string& split = splits.emplace(source.group, source.split).first->second;
+    if (split != source.split)
+      throw Error(ErrorKind::data, text("groups: ", source.group, " is in ", split, " and in ", source.split),
+                  "move the cases of one group into one split, or use the groups '^(.+)$' if each case is independent");
+  }
 }
 
 // Slices of one patient in two splits make a test worthless, so numbers at the end of names are pointed at: p1_7, and
@@ -333,9 +345,9 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
       if (paths.size() > 1)
         for (Source& source : part.cases)
           source.id = std::filesystem::path(path).lexically_normal().filename().string() + "/" + source.id;
-      merge(found, std::move(part), path, options);
+      merge(found, std::move(part), path);
     }
-    if (!files.empty()) merge(found, discover_files(files, options), files[0], options);
+    if (!files.empty()) merge(found, discover_files(files, options), files[0]);
   }
   group_patients(found, options);
   find_objects(found);
@@ -350,6 +362,7 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
   else
     propose_groups(found);
   require_groups(found.cases);
+  if (options.labels) require_one_split(found.cases);
   return found;
 }
 
