@@ -180,7 +180,9 @@ std::vector<std::string> texts_of(const JsonValue* json) {
   return result;
 }
 
-Source read_entry(const JsonValue& image, const JsonValue* label, const std::string& folder, const std::string& path) {
+// With `skip_unpaired`, a case whose label is not there has none.
+Source read_entry(const JsonValue& image, const JsonValue* label, const std::string& folder, const std::string& path,
+                  bool skip_unpaired) {
   Source source;
   for (const std::string& file : texts_of(&image)) {
     const std::string whole = resolve(folder, file, path);
@@ -192,8 +194,12 @@ Source read_entry(const JsonValue& image, const JsonValue* label, const std::str
   source.id = case_id(source.images[0]);
   for (const std::string& file : texts_of(label)) {
     source.labels.push_back(resolve(folder, file, path));
-    if (!is_file(source.labels.back()))
-      fail_task(path, "names the label " + source.labels.back() + ", which is not there");
+    if (is_file(source.labels.back())) continue;
+    if (!skip_unpaired)
+      fail_task(path, "names the label " + source.labels.back() + ", which is not there",
+                "leave out what has no partner");
+    source.labels.clear();
+    break;
   }
   return source;
 }
@@ -201,7 +207,7 @@ Source read_entry(const JsonValue& image, const JsonValue* label, const std::str
 // "training": [{"image": .., "label": ..}] and "test": [".."]. Test images have no labels as a rule, and people do not
 // download what they do not need.
 void read_list(const JsonValue& list, const char* split, const std::string& folder, const std::string& path,
-               bool labels, Discovery& found) {
+               const DiscoverOptions& options, Discovery& found) {
   std::vector<std::string> absent;
   for (const JsonValue& entry : *list.array()) {
     const JsonValue* image = entry.string() != nullptr || entry.array() != nullptr ? &entry : entry.find("image");
@@ -213,7 +219,7 @@ void read_list(const JsonValue& list, const char* split, const std::string& fold
       absent.push_back(files[0]);
       continue;
     }
-    found.cases.push_back(read_entry(*image, labels ? label : nullptr, folder, path));
+    found.cases.push_back(read_entry(*image, options.labels ? label : nullptr, folder, path, options.skip_unpaired));
     found.cases.back().split = split;
   }
   if (!absent.empty())
@@ -260,8 +266,8 @@ void read_cases(const JsonValue& json, const std::string& folder, const std::str
   if (const JsonValue* dataset = json.find("dataset"); dataset != nullptr && dataset->object() != nullptr) {
     for (const auto& [id, entry] : *dataset->object()) {
       if (entry.find("images") == nullptr) fail_task(path, "\"dataset\": case " + id + " has no \"images\"");
-      found.cases.push_back(
-          read_entry(*entry.find("images"), options.labels ? entry.find("label") : nullptr, folder, path));
+      found.cases.push_back(read_entry(*entry.find("images"), options.labels ? entry.find("label") : nullptr, folder,
+                                       path, options.skip_unpaired));
       found.cases.back().id = id;
       found.cases.back().split = "train";
     }
@@ -273,9 +279,9 @@ void read_cases(const JsonValue& json, const std::string& folder, const std::str
     read_folders(folder, "Ts", "test", options, found);
     return;
   }
-  read_list(*training, "train", folder, path, options.labels, found);
+  read_list(*training, "train", folder, path, options, found);
   if (const JsonValue* test = json.find("test"); test != nullptr && test->array() != nullptr)
-    read_list(*test, "test", folder, path, options.labels, found);
+    read_list(*test, "test", folder, path, options, found);
 }
 
 // Cases without a label do not train; without labels of its own the test set has no meaning as a split.

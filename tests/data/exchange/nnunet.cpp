@@ -205,3 +205,18 @@ TEST_CASE("training cases without a label, and labels without an image, are left
   CHECK_MESSAGE(contains(notes, "1 training images without labels are left out (b_0000.nii.gz)"), notes);
   CHECK(contains(notes, "have no image (c)"));
 }
+
+TEST_CASE("a case whose label a description names in vain is left out if the options say so, and counted") {
+  const Folder folder;
+  write_task(folder, kDecathlon, kFiles);
+  std::filesystem::remove(folder.file("labelsTr/b.nii.gz"));
+  const std::string message = error_of([&] { discover({folder.file("")}); });
+  CHECK_MESSAGE(contains(message, "labelsTr/b.nii.gz, which is not there"), message);
+  CHECK(contains(message, "leave out what has no partner"));
+  data::DiscoverOptions skip;
+  skip.skip_unpaired = true;
+  const data::Discovery found = discover({folder.file("")}, skip);
+  CHECK(ids_of(found) == Names{"a"});
+  CHECK_MESSAGE(contains(notes_of(found.notes), "1 training images without labels are left out (b.nii.gz)"),
+                notes_of(found.notes));
+}
