@@ -140,24 +140,35 @@ std::map<std::string, Entries> parts_of(const Entries& images, const Entries& ma
 }
 
 // Several sub-folders that each have a mask for every image, as left and right lungs. They may be objects, classes or
-// the words of several experts, so the caller says that they are objects. No case if they are something else.
+// the words of several experts, so the caller says that they are objects. No case if they are something else, where no
+// image has a mask in each of them.
 Discovery merge_parts(const Entries& images, const std::map<std::string, Entries>& parts, const std::string& masks,
-                      bool instances) {
+                      const DiscoverOptions& options) {
   Discovery found;
   for (const Entry& image : images) found.cases.push_back(source_of(image, {}));
-  std::vector<std::string> names;
+  std::vector<std::string> names, missing;
   for (const auto& [name, part] : parts) {
     const auto pairs = pairs_of(images, part);
-    if (pairs.size() != images.size() || part.size() != images.size()) return {};
+    refuse_further_masks(images, part, pairs);
     for (const auto& [image, mask] : pairs) found.cases[image].labels.push_back(part[mask].path);
+    if (const Entries bare = unpaired(images, pairs, false); !bare.empty())
+      missing.push_back("the sub-folder " + name + " has no mask for " + some_of(bare));
+    if (const Entries rest = unpaired(part, pairs, true); !rest.empty())
+      missing.push_back("the sub-folder " + name + " has masks without an image: " + some_of(rest));
     names.push_back(name);
   }
-  if (!instances)
-    throw Error(
-        ErrorKind::data, text(masks, ": the sub-folders ", join(names, ", "), " each have a mask for every image"),
-        "use the option instances if they are parts of one foreground; if one of them is meant, move the others "
-        "away");
+  std::erase_if(found.cases, [&](const Source& source) { return source.labels.size() < parts.size(); });
+  if (found.cases.empty()) return {};
+  if (!missing.empty() && !options.skip_unpaired)
+    throw Error(ErrorKind::data, masks + ": " + join(missing, ", "), "leave out what has no partner");
+  if (!options.instances)
+    throw Error(ErrorKind::data,
+                text(masks, ": the sub-folders ", join(names, ", "),
+                     missing.empty() ? " each have a mask for every image" : " each have masks for the same images"),
+                "use the option instances if they are parts of one foreground; if one of them is meant, move the "
+                "others away");
   for (Source& source : found.cases) source.instances = true;
+  if (!missing.empty()) found.notes.push_back("Left out: " + join(missing, ", ") + ".");
   found.notes.push_back("The masks in " + join(names, ", ") +
                         " are put together for each image, as objects of one foreground.");
   return found;
@@ -216,7 +227,7 @@ Discovery pair_listed(const Entries& images, const Entries& masks, const std::st
   const std::string where = image_folder + ", " + mask_folder;
   const std::map<std::string, Entries> parts = parts_of(images, masks);
   if (parts.size() == 1) return pair(images, parts.begin()->second, where, options);
-  if (parts.size() > 1) found = merge_parts(images, parts, mask_folder, options.instances);
+  if (parts.size() > 1) found = merge_parts(images, parts, mask_folder, options);
   return found.cases.empty() ? pair(images, masks, where, options) : found;
 }
 

@@ -53,3 +53,26 @@ TEST_CASE("a further mask of an image is refused, also where what has no partner
   CHECK(ids_of(discover({folder.file("isic")}, skipping())) == Names({"I_1", "I_2"}));
   CHECK(ids_of(discover({folder.file("acdc")}, skipping())) == Names({"patient001_frame01", "patient001_frame12"}));
 }
+
+TEST_CASE("an image that one of several sub-folders of masks lacks is named, or left out") {
+  const Folder folder;
+  write_files(folder, {"cxr/a.png", "cxr/b.png", "cxr/c.png"});
+  write_files(folder, {"masks/left/a.png", "masks/left/b.png", "masks/left/c.png", "masks/right/a.png",
+                       "masks/right/b.png", "apart/left/a.png", "apart/right/b.png"});
+  data::DiscoverOptions options;
+  options.mask_folder = folder.file("masks");
+  options.instances = true;
+  const std::string message = error_of([&] { discover({folder.file("cxr")}, options); });
+  CHECK_MESSAGE(contains(message, "masks: the sub-folder right has no mask for c.png"), message);
+  CHECK(contains(message, "leave out what has no partner"));
+  options.skip_unpaired = true;
+  const data::Discovery found = discover({folder.file("cxr")}, options);
+  CHECK(ids_of(found) == Names({"a", "b"}));
+  CHECK(found.cases[1].labels == Names({folder.file("masks/left/b.png"), folder.file("masks/right/b.png")}));
+  CHECK_MESSAGE(contains(notes_of(found.notes), "Left out: the sub-folder right has no mask for c.png."),
+                notes_of(found.notes));
+  options.instances = false;
+  CHECK(contains(error_of([&] { discover({folder.file("cxr")}, options); }), "each have masks for the same images"));
+  options.mask_folder = folder.file("apart");  // no parts of one foreground
+  CHECK(contains(error_of([&] { discover({folder.file("cxr")}, options); }), "3 images have no mask"));
+}

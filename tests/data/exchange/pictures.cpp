@@ -245,7 +245,8 @@ TEST_CASE("masks in one sub-folder are those of the images; in several, the call
   CHECK(found.cases[1].instances);
   CHECK(contains(notes_of(found.notes), "The masks in left, right are put together for each image"));
   options.mask_folder = folder.file("half");
-  CHECK(contains(error_of([&] { pairs_in(folder.file("cxr"), options); }), "2 images have no mask"));
+  CHECK(
+      contains(error_of([&] { pairs_in(folder.file("cxr"), options); }), "the sub-folder right has no mask for a.png"));
 }
 
 TEST_CASE("what has no partner is counted and named") {
