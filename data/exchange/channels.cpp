@@ -140,7 +140,8 @@ Discovery cases_of_folders(const Entries& files, const DiscoverOptions& options)
   if (!others.empty()) {
     // Where no masks are wanted, images need not be cases of one kind.
     if (!options.labels || found.cases.size() <= others.size()) return {};
-    const auto& [folder, members] = *others.begin();
+    auto [folder, members] = *others.begin();
+    for (Entry& file : members) file.folder.clear();  // it is named once
     const std::string named =
         text(others.size(), others.size() == 1 ? " folder" : " folders", ", as ", folder, " with ", some_of(members));
     if (!options.skip_unpaired)

@@ -157,7 +157,8 @@ void fail_empty(const std::string& folder, const Listing& listing) {
   if (has({".dcm", ".ima"})) hint = "dcm2niix turns series of DICOM into NIfTI, which is read";
   if (has({".xml"})) hint += "; outlines in .xml are no masks: draw them into pictures first";
   if (has({".npy", ".npz"})) hint = "store the arrays in HDF5, as data/README.md describes format 1";
-  throw Error(ErrorKind::data, text("no images in ", folder, others.empty() ? "" : ": there are " + join(others, ", ")),
+  const char* beginning = others.empty() || !others[0].starts_with("1 ") ? ": there are " : ": there is ";
+  throw Error(ErrorKind::data, text("no images in ", folder, others.empty() ? "" : beginning + join(others, ", ")),
               hint);
 }
 

@@ -21,7 +21,11 @@ Entries unpaired(const Entries& files, const std::vector<std::pair<std::size_t, 
 }
 
 // "4 images have no mask (a.png, b.png, c.png, d.png), and 1 mask has no image (f.png)".
-std::string lonely_text(const Entries& images, const Entries& masks, std::size_t named) {
+// Names with folders are long, so there are few of them.
+std::string lonely_text(const Entries& images, const Entries& masks, std::size_t most) {
+  const auto has_folder = [](const Entry& file) { return !file.folder.empty(); };
+  const bool long_names = std::ranges::any_of(images, has_folder) || std::ranges::any_of(masks, has_folder);
+  const std::size_t named = long_names ? std::min<std::size_t>(most, 3) : most;
   std::string problem;
   if (!images.empty())
     problem = text(images.size(), images.size() == 1 ? " image has" : " images have", " no mask (",
@@ -213,7 +217,8 @@ Discovery pair_files(const Entries& files, const std::string& where, const Disco
     };
     throw Error(
         ErrorKind::data,
-        text(where, where.empty() ? "" : ": ", "there are ", counted(images, "image"), " and ", counted(masks, "mask")),
+        text(where, where.empty() ? "" : ": ", images.size() == 1 ? "there is " : "there are ",
+             counted(images, "image"), " and ", counted(masks, "mask")),
         "name the folder of masks, or keep images and masks in folders images and masks, or call them x.png and "
         "x_mask.png");
   }

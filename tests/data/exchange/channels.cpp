@@ -58,7 +58,7 @@ TEST_CASE("a mask with a name of its own is that of its folder; a folder that is
   const std::string message = error_of([&] { discover({folder.file("")}); });
   CHECK_MESSAGE(contains(message,
                          "2 folders are cases with a mask and the channels flair, t1, but not 1 folder, as B_355 with "
-                         "B_355/B_355_flair.nii, B_355/W39_1998.09.19_Segm.nii"),
+                         "B_355_flair.nii, W39_1998.09.19_Segm.nii"),
                 message);
   data::DiscoverOptions skip;
   skip.skip_unpaired = true;

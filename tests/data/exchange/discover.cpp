@@ -115,7 +115,7 @@ TEST_CASE("images of kinds that are not read are counted in a note, whatever the
   const Folder task;
   touch(task, {"imagesTr/a_0000.mha", "labelsTr/a.mha"});
   const std::string message = error_of([&] { discover({task.file("")}); });
-  CHECK_MESSAGE(contains(message, "no images in " + task.file("imagesTr") + ": there are 1 file .mha"), message);
+  CHECK_MESSAGE(contains(message, "no images in " + task.file("imagesTr") + ": there is 1 file .mha"), message);
   touch(task, {"imagesTr/b_0000.png", "labelsTr/b.png"});
   CHECK(contains(notes_of(discover({task.file("")}).notes), "Of the kind .mha, which is not read, 2 files"));
 }

@@ -76,3 +76,16 @@ TEST_CASE("an image that one of several sub-folders of masks lacks is named, or 
   options.mask_folder = folder.file("apart");  // no parts of one foreground
   CHECK(contains(error_of([&] { discover({folder.file("cxr")}, options); }), "3 images have no mask"));
 }
+
+TEST_CASE("of files in sub-folders, whose names are long, three are named") {
+  const Folder folder;
+  write_files(folder, {"images/a.png", "masks/a.png"});
+  for (const char* name : {"b", "c", "d", "e"}) write_files(folder, {std::string("images/") + name + ".png"});
+  CHECK(contains(error_of([&] { discover({folder.file("")}); }), "(b.png, c.png, d.png, e.png)"));
+  for (const char* name : {"b", "c", "d", "e"}) {
+    std::filesystem::remove(folder.file(std::string("images/") + name + ".png"));
+    write_files(folder, {std::string("images/far/") + name + ".png"});
+  }
+  const std::string message = error_of([&] { discover({folder.file("")}); });
+  CHECK_MESSAGE(contains(message, "(far/b.png, far/c.png, far/d.png and 1 more)"), message);
+}

@@ -298,7 +298,7 @@ TEST_CASE("test images without any mask are left out beside a training that has 
   }
   write_pairs(folder, {"one/val/c.png"}, {});
   const std::string message = error_of([&] { discover({folder.file("one")}); });
-  CHECK_MESSAGE(contains(message, folder.file("one/val") + ": there are 1 image (c.png) and 0 masks"), message);
+  CHECK_MESSAGE(contains(message, folder.file("one/val") + ": there is 1 image (c.png) and 0 masks"), message);
   write_pairs(folder, {"three/test/c.png"}, {});
   CHECK(contains(error_of([&] { discover({folder.file("three")}); }), "and 0 masks"));
 }
