@@ -110,6 +110,18 @@ Discovery find_pictures_or_explain(const std::string& folder, const DiscoverOpti
   }
 }
 
+// Leaves out files of a test without labels, which are often kept secret, beside others. The note, or "".
+std::string leave_out_bare_test(Entries& files, const std::string& folder) {
+  const auto lies_in_test = [](const Entry& file) { return split_in(file.folder) == "test"; };
+  const auto count = std::ranges::count_if(files, lies_in_test);
+  if (count == std::ssize(files) || std::ranges::any_of(files, [&](const Entry& file) {
+        return lies_in_test(file) && holds_labelled_image(file.path);
+      }))
+    return "";
+  std::erase_if(files, lies_in_test);
+  return count > 0 ? left_out_of_test(count, folder) : "";
+}
+
 Discovery discover_folder(const std::string& folder, const DiscoverOptions& options) {
   if (is_task(folder)) {
     require_no_place(options);
@@ -121,9 +133,12 @@ Discovery discover_folder(const std::string& folder, const DiscoverOptions& opti
     if (!top.folders.empty()) found.notes.push_back("The sub-folders of " + folder + " are left alone.");
     return found;
   }
-  if (const Entries all = options.labels && top.files.empty() ? walk(folder).files : Entries{};
+  if (Entries all = options.labels && top.files.empty() ? walk(folder).files : Entries{};
       all_h5(all) && images_without_masks(folder) > 0) {  // ID/scan.h5, each with its label
+    // At a place that the caller names, find_h5 says which file has no label.
+    const std::string note = options.mask_folder.empty() ? leave_out_bare_test(all, folder) : "";
     Discovery found = find_h5(all, options);
+    if (!note.empty()) found.notes.push_back(note);
     for (Source& source : found.cases) source.split = split_in(std::filesystem::path(source.id).parent_path().string());
     return found;
   }

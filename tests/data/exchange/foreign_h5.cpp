@@ -75,6 +75,21 @@ TEST_CASE("one file in each folder: the folder tells them apart, and may be a sp
   CHECK(discover({folder.file("in")}, options).cases.size() == 2);
 }
 
+TEST_CASE("files of a test without labels are left out beside others, but none of a training is") {
+  const Folder folder;
+  const auto bare = [](data::h5::Writer& out) { add_array(out, "/image", {4, 5}, 100, Element::f32); };
+  write_h5(folder.file("in/test/y.h5"), bare);
+  write_h5(folder.file("in/train/x.h5"), [&](data::h5::Writer& out) {
+    bare(out);
+    add_array(out, "/label", {4, 5}, 2);
+  });
+  const data::Discovery found = discover({folder.file("in")});
+  CHECK(ids_of(found) == Names{"x"});
+  CHECK(contains(notes_of(found.notes), "Left out: 1 image for the test without masks ("));
+  write_h5(folder.file("in/val/z.h5"), bare);
+  CHECK(contains(error_of([&] { discover({folder.file("in")}); }), "z.h5"));
+}
+
 TEST_CASE("SSL4MIS: slices are pictures, and those of a patient a group") {
   const Folder folder;
   for (const char* name : {"patient001_frame01_slice_1", "patient001_frame12_slice_2", "patient002_frame01_slice_1"})
