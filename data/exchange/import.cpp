@@ -352,6 +352,7 @@ ImportReport import_dataset(const std::vector<std::string>& paths, const std::st
   if (!options.dry_run)
     for (const std::string& path : paths)
       for (const std::string& file : {path, exchange::below(path, "dataset.json")}) require_other_file(out, file);
+  const KeepTiffs keep;
   Importer importer(paths, options);
   if (!options.dry_run) importer.require_apart(out);
   importer.survey();

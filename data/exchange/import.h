@@ -37,7 +37,7 @@ struct ImportReport {
 
 // Writes the file `out`, which must be none of the source: Error(usage), before the cases are read. Error(data) if the
 // source is not clear: the message names the file, the hint the option that makes it clear. Error(io) for what cannot
-// be read or written. One case is in memory at a time.
+// be read or written. One case is in memory at a time, and what KeepTiffs keeps.
 ImportReport import_dataset(const std::vector<std::string>& paths, const std::string& out,
                             const ImportOptions& options = {});
 

@@ -62,6 +62,17 @@ std::string picture_bytes(const std::string& path) {
   return detail::read_bytes(path);
 }
 
+struct KeptTiff {
+  std::string path;
+  std::uint64_t size = 0;
+  std::filesystem::file_time_type time;
+  std::shared_ptr<std::string> bytes;
+};
+constexpr std::size_t kMostKept = 2;  // an image and its mask
+constexpr std::uint64_t kMostKeptBytes = 256 << 20;
+thread_local std::vector<KeptTiff> kept_tiffs;  // the newest at the end
+thread_local int keepers = 0;                   // of KeepTiffs
+
 bool has(const std::string& bytes, std::size_t at, std::string_view magic) {
   return bytes.size() >= at + magic.size() && bytes.compare(at, magic.size(), magic) == 0;
 }
@@ -112,6 +123,25 @@ Kind kind_of_file(const std::string& path) {
                  named ? text("is no ", name_of(*named), " file: it does not begin like one")
                        : std::string("is no image of a known kind"),
                  kKindsRead);
+}
+
+KeepTiffs::KeepTiffs() { ++keepers; }
+KeepTiffs::~KeepTiffs() {
+  if (--keepers == 0) kept_tiffs.clear();
+}
+
+std::shared_ptr<std::string> detail::kept_bytes(const std::string& path) {
+  if (keepers == 0) return std::make_shared<std::string>(read_bytes(path));
+  std::error_code code;
+  const std::uint64_t size = file_size(path);
+  const std::filesystem::file_time_type time = std::filesystem::last_write_time(path, code);
+  for (const KeptTiff& kept : kept_tiffs)
+    if (kept.path == path && kept.size == size && kept.time == time && !code) return kept.bytes;
+  std::erase_if(kept_tiffs, [&](const KeptTiff& kept) { return kept.path == path; });
+  if (kept_tiffs.size() == kMostKept) kept_tiffs.erase(kept_tiffs.begin());
+  auto bytes = std::make_shared<std::string>(read_bytes(path));
+  if (!code && bytes->size() == size && size <= kMostKeptBytes) kept_tiffs.push_back({path, size, time, bytes});
+  return bytes;
 }
 
 bool pages_are_cases(const std::string& axes) { return axes == "NYX" || axes == "NYXC"; }

@@ -59,6 +59,15 @@ struct ReadOptions {
 bool pages_are_cases(const std::string& axes);
 // How many pages a TIFF has, without small copies of others and without masks of them; 1 for other kinds.
 std::int64_t pages_of(const std::string& path);
+// While one of these lives, the last two TIFF files of at most 256 MiB that its thread reads stay in memory: else each
+// of the pages that are cases would read the whole file again. A file whose size or time has changed is read again.
+class KeepTiffs {
+ public:
+  KeepTiffs();
+  ~KeepTiffs();
+  KeepTiffs(const KeepTiffs&) = delete;
+  KeepTiffs& operator=(const KeepTiffs&) = delete;
+};
 // Reads a file of any kind but HDF5. Error(io) if it cannot be read. Error(data) that names the file and the cause if
 // it is damaged, cut off, of a type that has no meaning here, larger than it says, or of a kind that this build lacks.
 Image read_image(const std::string& path, const ReadOptions& options = {});

@@ -233,8 +233,8 @@ std::vector<Colour> read_palette(const Tiff& file, const Page& page, const std::
 }  // namespace
 
 std::int64_t tiff_pages(const std::string& path) {
-  std::string content = read_bytes(path);
-  const Tiff file(content, path);
+  const std::shared_ptr<std::string> content = kept_bytes(path);
+  const Tiff file(*content, path);
   std::int64_t number = 0, pages = 0;
   do {
     require_few(number, path);
@@ -245,9 +245,9 @@ std::int64_t tiff_pages(const std::string& path) {
 }
 
 Image read_tiff(const std::string& path, const ReadOptions& options) {
-  std::string content = read_bytes(path);
-  const std::uint64_t bytes = content.size();
-  const Tiff file(content, path);
+  const std::shared_ptr<std::string> content = kept_bytes(path);
+  const std::uint64_t bytes = content->size();
+  const Tiff file(*content, path);
   TIFF* tiff = file.get();
   // The pages, without small copies of others and without their masks.
   std::vector<std::uint64_t> places;  // of their directories: by number, libtiff would walk from the first page

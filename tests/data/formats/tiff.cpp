@@ -1,4 +1,7 @@
 // TIFF: values of every kind of sample, what pages are and who says so, and what is refused.
+#include <chrono>
+#include <filesystem>
+
 #include "tests/data/formats/support.h"
 
 using namespace voxgrad;
@@ -160,6 +163,31 @@ TEST_CASE("a page that is a case of its own is read by its number") {
   write_image(png, read_image(path));
   CHECK(pages_of(png) == 1);
   CHECK(contains(error_of([&] { read_image(png, {"NYX", 0}); }), "has no pages"));
+}
+
+TEST_CASE("files are kept for their next page while the caller says so, unless they change") {
+  if (!tiff_present()) return;
+  const Folder folder;
+  const std::string path = folder.file("a.tif");
+  const auto write_at = [&](const std::vector<TiffPage>& pages, std::filesystem::file_time_type time) {
+    write_bytes(path, tiff_bytes(pages));
+    std::filesystem::last_write_time(path, time);
+  };
+  write_bytes(path, tiff_bytes(stack(2)));
+  const std::filesystem::file_time_type time = std::filesystem::last_write_time(path);
+  std::vector<TiffPage> other = stack(2);
+  std::swap(other[0], other[1]);
+  {
+    const KeepTiffs keep;
+    CHECK(pages_of(path) == 2);
+    write_at(other, time);  // nothing shows the change, so what is seen is what was kept
+    CHECK(values(read_image(path, {"NYX", 0})) == Values{0, 1});
+    CHECK(values(read_image(path, {"NYX", 1})) == Values{10, 11});
+    write_at(other, time + std::chrono::seconds(2));
+    CHECK(values(read_image(path, {"NYX", 0})) == Values{10, 11});
+  }
+  write_at(stack(2), time + std::chrono::seconds(2));
+  CHECK(values(read_image(path, {"NYX", 0})) == Values{0, 1});  // nothing is kept any more
 }
 
 TEST_CASE("ImageJ says what pages are, and how large a voxel is") {
