@@ -87,8 +87,33 @@ double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset,
     return seconds();
   };
   double seconds = one();
-  if (limit == 0 || seconds < limit) seconds = one();  // the first one has allocated
+  if (limit == 0 || seconds < limit / 2) seconds = one();  // the first one has allocated
   return seconds * window_voxels(model, dataset.info(), cases) / voxels_of(chosen);
+}
+
+// Fills in what predictions with these weights take.
+void measure_predictions(const data::Dataset& dataset, const Plan& plan, Device device,
+                         const std::vector<NamedTensor>& weights, double limit, const std::function<void()>& progress,
+                         Costs& costs) {
+  const nn::Model model = fresh_model(plan, device);
+  model.net->load_state(weights);
+  model.net->train(false);
+  using Cases = std::vector<std::int64_t>;
+  const auto time = [&](const Cases& cases, const auto& evaluate) {
+    return evaluation_time(plan.model, dataset, cases, limit, progress, evaluate);
+  };
+  const auto evaluate = [&](const Cases& cases, const nn::Progress& of_windows, EvaluateOptions how) {
+    how.progress = of_windows;
+    evaluate_cases(model, dataset, cases, how);
+  };
+  costs.validation =
+      time(plan.val, [&](const Cases& cases, const nn::Progress& p) { evaluate(cases, p, {.mirror = false}); });
+  costs.test = time(plan.test, [&](const Cases& cases, const nn::Progress& p) {
+    evaluate(cases, p, {losses::Needs::probabilities});
+  });
+  if (plan.chooses_clean_up())
+    costs.clean_up =
+        time(plan.val, [&](const Cases& cases, const nn::Progress& p) { choose_clean_up(model, dataset, cases, p); });
 }
 
 // What the page of a run takes, which segments validation cases, or else test cases; three of them again.
@@ -106,7 +131,7 @@ double page_seconds(const Plan& plan, const Costs& costs, double share) {
 }  // namespace
 
 Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured, double limit,
-                    const std::function<void()>& progress) {
+                    const std::function<void()>& progress, const Costs* known) {
   Pool& pool = backend_of(device).pool();
   pool.trim();  // an earlier plan may have been larger
   pool.reset_peak();
@@ -147,39 +172,36 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
     best = trainer.weights();
     trainer.state();
   });
-  const nn::Model model = fresh_model(plan, device);
-  model.net->load_state(best);
-  model.net->train(false);
-  using Cases = std::vector<std::int64_t>;
-  const auto time = [&](const Cases& cases, const auto& evaluate) {
-    return evaluation_time(plan.model, dataset, cases, limit, progress, evaluate);
-  };
-  const auto evaluate = [&](const Cases& cases, const nn::Progress& of_windows, EvaluateOptions how) {
-    how.progress = of_windows;
-    evaluate_cases(model, dataset, cases, how);
-  };
-  costs.validation =
-      time(plan.val, [&](const Cases& cases, const nn::Progress& p) { evaluate(cases, p, {.mirror = false}); });
-  costs.test = time(plan.test, [&](const Cases& cases, const nn::Progress& p) {
-    evaluate(cases, p, {losses::Needs::probabilities});
-  });
-  if (plan.chooses_clean_up())
-    costs.clean_up =
-        time(plan.val, [&](const Cases& cases, const nn::Progress& p) { choose_clean_up(model, dataset, cases, p); });
+  if (known != nullptr) {
+    costs.validation = known->validation;
+    costs.test = known->test;
+    costs.clean_up = known->clean_up;
+  } else {
+    measure_predictions(dataset, plan, device, best, limit, progress, costs);
+  }
   const std::int64_t to_come = bytes_to_come(plan, trainer.loader().kept());
   costs.memory = peak_memory_bytes() + to_come + kBytesOfFiles;
   costs.tensors = static_cast<std::int64_t>(pool.statistics().peak) + (device == Device::cpu ? to_come : 0);
   return costs;
 }
 
+void prepare_maps(const data::Dataset& dataset, const Plan& plan, const std::function<void()>& progress) {
+  if (plan.fields)
+    plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, progress,
+                         [](const std::string&) {});
+}
+
 double voxel_seconds(const Plan& plan, Device device) {
-  const nn::Model model = fresh_model(plan, device);
+  nn::Model model = fresh_model(plan, device);
   model.net->train(false);
-  const NoGrad guard;
-  const Tensor window = zeros(Shape{1} + plan.model.window + Shape{plan.model.net.in_channels}, DType::f32, device);
-  const auto one = [&] { const Tensor logits = (*model.net)(window).to(Device::cpu); };
-  one();  // allocates
-  return time_of(one) / static_cast<double>(plan.model.window.numel());
+  model.spec.preparation = {};
+  model.spec.mirror = false;
+  Shape extents = plan.model.window;  // of two windows side by side
+  extents[-1] += (extents[-1] + 1) / 2;
+  const Tensor image = zeros(extents + Shape{plan.model.net.in_channels});
+  const auto predict = [&] { static_cast<void>(nn::predict(model, image)); };
+  predict();  // allocates
+  return time_of(predict) / static_cast<double>(2 * plan.model.window.numel());
 }
 
 double view_count(const Plan& plan) {
@@ -188,6 +210,11 @@ double view_count(const Plan& plan) {
 }
 
 double page_seconds(const Plan& plan, const Costs& costs) { return page_seconds(plan, costs, validated_share(plan)); }
+
+double seconds_at_end(const Plan& plan, const Costs& costs) {
+  const double share = least_validated_share(plan);
+  return share * (costs.validation + costs.clean_up) + costs.test + page_seconds(plan, costs, share);
+}
 
 double seconds_of(const Plan& plan, const Costs& costs) {
   return costs.step * static_cast<double>(plan.steps) + costs.epoch * static_cast<double>(plan.epoch_of(plan.steps)) +

@@ -21,16 +21,22 @@ struct Costs {
 // Does steps for `measured` seconds, at least three, and segments one case of each split; cases of other sizes are
 // taken in proportion to the voxels of their windows. If `limit` is 0, it is the largest case, which decides the
 // memory. Else it is the one in the middle, and of a prediction that takes more than `limit` seconds a part is
-// measured. `progress` is called meanwhile; an exception of it ends the work.
+// measured. What predictions take is copied from `known`, if it is given. `progress` is called meanwhile; an exception
+// of it ends the work.
 Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured, double limit,
-                    const std::function<void()>& progress);
+                    const std::function<void()>& progress, const Costs* known = nullptr);
 
-// Returns the seconds in which the network of a plan segments a voxel of a window, by the second of two windows.
+// Makes the maps that the loss asks for, as the training would before its first step. `progress` is as above.
+void prepare_maps(const data::Dataset& dataset, const Plan& plan, const std::function<void()>& progress);
+
+// Returns the seconds in which the network of a plan segments a voxel of a window, by the second of two predictions.
 double voxel_seconds(const Plan& plan, Device device);
 
 // Returns how many views of an image a test averages: 1, or 2 for each axis along which it is mirrored.
 double view_count(const Plan& plan);
 
+// Returns the seconds of what comes after the steps, and of the one validation that always takes place.
+double seconds_at_end(const Plan& plan, const Costs& costs);
 // Returns the seconds that the whole training of a plan takes, and those of them that are for the page of the run.
 double seconds_of(const Plan& plan, const Costs& costs);
 double page_seconds(const Plan& plan, const Costs& costs);

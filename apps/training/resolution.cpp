@@ -48,14 +48,13 @@ double voxels_at_end(const Plan& plan, const data::DatasetInfo& info, double kep
 }
 
 std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double kept, double allowed,
-                              const std::string& time, const std::function<Plan(const std::string& spacing)>& make) {
+                              const std::string& taken, const std::function<Plan(const std::string& spacing)>& make) {
   const auto fits = [&] { return voxels_at_end(plan, info, kept) <= allowed || one_window_each(plan, info, kept); };
   if (fits()) return std::nullopt;
-  const double before = voxels_at_end(plan, info, kept);
   const std::vector<double> usual = usual_spacing(plan, info);
   const std::ptrdiff_t first = by_slices(plan) ? 1 : 0;  // slices are seen one by one, and none is left out
   const double finest = *std::min_element(usual.begin() + first, usual.end());
-  double taken = 1;
+  double coarser = 1;
   for (const double factor : {1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0}) {
     std::vector<double> spacing = usual;
     for (std::ptrdiff_t axis = first; axis < std::ssize(spacing); ++axis)
@@ -66,14 +65,13 @@ std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double 
       if (error.kind() != ErrorKind::data && error.kind() != ErrorKind::usage) throw;
       break;
     }
-    taken = factor;
+    coarser = factor;
     if (fits()) break;
   }
-  if (taken == 1) return std::nullopt;
+  if (coarser == 1) return std::nullopt;
   return Reason{"spacing", plan.config.spacing,
-                text("at ", spacing_text(usual), " the predictions after the last step would take ",
-                     significant(before / allowed * kPredictionShare * 100, 2), " % of ", time,
-                     ": images are made coarser by a factor of ", significant(taken, 3),
+                text("at ", spacing_text(usual), " the predictions after the last step would take ", taken,
+                     ": images are made coarser by a factor of ", significant(coarser, 3),
                      ", their masks are not; thin objects may need `none`")};
 }
 

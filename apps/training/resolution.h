@@ -22,8 +22,8 @@ double voxels_at_end(const Plan& plan, const data::DatasetInfo& info, double kep
 // Makes the plan coarser until voxels_at_end() is `allowed` at most, or until a window shows a whole case or slice; an
 // axis with thick slices waits until the others are as coarse. `make` makes the plan with such a spacing; if it throws
 // Error(data) or Error(usage), because a case cannot have that spacing, the plan before stays. Returns why it was done,
-// if it was; `time` is what somebody gave for the whole, in words.
+// if it was; `taken` is what the predictions would take of the time otherwise, in words.
 std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double kept, double allowed,
-                              const std::string& time, const std::function<Plan(const std::string& spacing)>& make);
+                              const std::string& taken, const std::function<Plan(const std::string& spacing)>& make);
 
 }  // namespace voxgrad::apps

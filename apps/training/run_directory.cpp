@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "apps/program/fields.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
 #include "engine/io/atomic_file.h"
 #include "engine/io/uninterrupted.h"
@@ -232,6 +233,13 @@ Json read_json(const std::string& path) {
 
 void write_text(const std::string& path, const std::string& contents) {
   write_atomically(path, {std::as_bytes(std::span(contents))});
+}
+
+std::string free_run_directory(const std::string& data, const std::string& loss) {
+  const std::string name = file_name(fs::path(data).stem().string() + "-" + loss);
+  std::string path = "runs/" + name;
+  for (int i = 2; RunDirectory::exists(path); ++i) path = text("runs/", name, "-", i);
+  return path;
 }
 
 }  // namespace voxgrad::apps

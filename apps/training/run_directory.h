@@ -70,4 +70,7 @@ class RunDirectory {
   bool created_, unused_;
 };
 
+// Returns runs/<dataset>-<loss>, with a number if a run is there already.
+std::string free_run_directory(const std::string& data, const std::string& loss);
+
 }  // namespace voxgrad::apps

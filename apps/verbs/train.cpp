@@ -2,8 +2,8 @@
 // runs only two steps and says what the whole training will take (--dry-run). While it works, it shows its progress on
 // stderr. At the end it prints a table of the metrics on the test cases, and the best epoch, the time, the memory,
 // the run directory and the page that it has written; with --json the same as one document.
+#include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <optional>
 #include <tuple>
 
@@ -55,14 +55,6 @@ struct TrainOptions {
   }
 };
 
-// Returns runs/<dataset>-<loss>, with a number if a run is there already.
-std::string default_directory(const TrainConfig& config) {
-  const std::string name = file_name(std::filesystem::path(config.data).stem().string() + "-" + config.loss);
-  std::string path = "runs/" + name;
-  for (int i = 2; RunDirectory::exists(path); ++i) path = text("runs/", name, "-", i);
-  return path;
-}
-
 // `report` is the path of the page, or empty if it could not be written.
 void show(const TrainResult& result, const std::string& report, const std::string& unit, const Common& common) {
   if (common.json) {
@@ -87,9 +79,10 @@ void end_at_signal() {
   if (const int signal = pending_signal()) throw Interrupted{signal};
 }
 
-Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, double seconds, double limit) {
+Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, double seconds, double limit,
+              const Costs* known = nullptr) {
   const SignalGuard guard;
-  return measure_costs(dataset, plan, device, seconds, limit, end_at_signal);
+  return measure_costs(dataset, plan, device, seconds, limit, end_at_signal, known);
 }
 
 // The plan of a training, which may begin with the weights of --from.
@@ -130,14 +123,6 @@ std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& opt
   return {std::move(fitted.plan), fitted.costs};
 }
 
-// Makes the maps that the loss asks for, as the training would before its first step. A dry run writes none.
-void prepare_maps(const data::Dataset& dataset, const Plan& plan, const TrainOptions& options) {
-  if (!plan.fields || options.dry_run) return;
-  const SignalGuard guard;
-  plan.fields->prepare(dataset, plan.loader.cases, plan.loader.patch, plan.loader.prepare, end_at_signal,
-                       [](const std::string&) {});
-}
-
 // Makes the plan of a training that fits --time, of which a part is over already. If the predictions at its end would
 // take too much of it, images are made coarser; if that is time for few steps only, a step has fewer patches, and if
 // mirrored images take too much of it, there are none. How often a case will be seen decides the augmentation.
@@ -149,22 +134,40 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
   const double seconds = parse_time(options.time);
   const TrainConfig wish = options.config;
   Plan plan = plan_of(options, dataset);
+  const Plan finest = plan;
+  const bool may_coarsen = wish.spacing == "auto" && wish.from.empty();
+  const double kept = plan.model.preparation.crop && options.read->facts ? options.read->facts->kept : 1;
+  const double each = may_coarsen ? voxel_seconds(plan, common.get_device()) : 1;
   std::optional<Reason> coarser;
-  if (wish.spacing == "auto" && wish.from.empty()) {
-    const double kept = plan.model.preparation.crop && options.read->facts ? options.read->facts->kept : 1;
-    coarser = coarsen(plan, dataset.info(), kept, kPredictionShare * seconds / voxel_seconds(plan, common.get_device()),
-                      options.time, [&](const std::string& spacing) {
-                        options.config.spacing = spacing;
-                        return plan_of(options, dataset);
-                      });
+  const auto coarsen_to = [&](double share) {
+    if (!may_coarsen) return;
+    plan = finest;
+    coarser = coarsen(
+        plan, dataset.info(), kept, share * seconds / each,
+        text(significant(100 * each * voxels_at_end(plan, dataset.info(), kept) / seconds, 2), " % of ", options.time),
+        [&](const std::string& spacing) {
+          options.config.spacing = spacing;
+          return plan_of(options, dataset);
+        });
     options.config.spacing = coarser ? plan.config.spacing : wish.spacing;
-  }
+  };
+  coarsen_to(kPredictionShare);
   Costs costs;
   Reason augment{};
   for (bool cut = false;; cut = true) {
-    prepare_maps(dataset, plan, options);
+    if (!options.dry_run) {
+      const SignalGuard guard;
+      prepare_maps(dataset, plan, end_at_signal);
+    }
     const double part = std::min(kMost, kShare * seconds);
-    costs = measure(dataset, plan, common.get_device(), part, part / 2);
+    const Costs before = costs;  // the batch changes no prediction
+    costs = measure(dataset, plan, common.get_device(), part, part / 2, cut ? &before : nullptr);
+    // The windows are a part of it. What else a case takes is known now.
+    if (const double end = seconds_at_end(plan, costs), left = seconds - since(start);
+        coarser && !cut && 2 * end > left) {
+      coarsen_to(kPredictionShare * std::max(0.1, left / (4 * end)));
+      costs = measure(dataset, plan, common.get_device(), part, part / 2);
+    }
     const auto again = [&] {  // with other views; the network and its windows are as they were
       const double views = view_count(plan);
       plan = plan_of(options, dataset);
@@ -383,8 +386,9 @@ void train(TrainOptions& options, const Program& program) {
   require_validations(plan);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory
-  run(dataset, plan, RunDirectory::create(options.out.empty() ? default_directory(config) : options.out), false, port,
-      flags_again(options, program.common()), program);
+  run(dataset, plan,
+      RunDirectory::create(options.out.empty() ? free_run_directory(config.data, config.loss) : options.out), false,
+      port, flags_again(options, program.common()), program);
 }
 
 }  // namespace
