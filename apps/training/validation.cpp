@@ -67,7 +67,7 @@ double window_voxels(const nn::ModelSpec& model, const data::DatasetInfo& info,
 
 double validation_in_steps(const Plan& plan, const data::DatasetInfo& info) {
   return window_voxels(plan.model, info, plan.validated) /
-         (kPassesOfStep * static_cast<double>(plan.config.batch * plan.model.window.numel()));
+         (kPassesOfStep * static_cast<double>(plan.config.batch) * static_cast<double>(plan.model.window.numel()));
 }
 
 std::int64_t validations(const Plan& plan) {

@@ -1,7 +1,6 @@
 // Images that are made coarser so that the predictions at the end leave time for the training.
 #include "apps/training/resolution.h"
 
-#include "apps/program/json.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -109,19 +108,4 @@ TEST_CASE("a case that cannot be made coarser ends the search and not the traini
   const Coarsened none = coarsened(dataset, 0);
   CHECK(!none.why);
   CHECK(none.plan.config.spacing == "none");
-}
-
-TEST_CASE("train --time makes images coarser whose predictions would take all of the time") {
-  const Folder folder;
-  const std::string data = phantom_file(folder, "organ3d", 8, {32, 128, 128});
-  const std::vector<std::string> words{"train",   data, "--patch", "16x16x16", "--base",    "48",
-                                       "--depth", "2",  "--time",  "24s",      "--dry-run", "--json"};
-  const Outcome outcome = program(words);
-  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
-  const Json plan = Json::parse(outcome.out);
-  CHECK(plan["config"]["spacing"] != "none");
-  std::string why;
-  for (const Json& reason : plan["reasons"])
-    if (reason["setting"] == "spacing") why = reason["why"];
-  CHECK_MESSAGE(contains(why, "of 24s: images are made coarser by a factor of"), why);
 }

@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // The claims of `voxgrad study`: all hold, a wrong number does not, and the verb writes a page and the numbers.
 #include <cmath>
 
