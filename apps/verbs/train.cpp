@@ -154,19 +154,22 @@ std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, 
   coarsen_to(kPredictionShare);
   Costs costs;
   Reason augment{};
-  for (bool cut = false;; cut = true) {
+  const auto look = [&, part = std::min(kMost, kShare * seconds)](const Costs* known) {
     if (!options.dry_run) {
       const SignalGuard guard;
       prepare_maps(dataset, plan, end_at_signal);
     }
-    const double part = std::min(kMost, kShare * seconds);
+    costs = measure(dataset, plan, common.get_device(), part, part / 2, known);
+  };
+  for (bool cut = false;; cut = true) {
     const Costs before = costs;  // the batch changes no prediction
-    costs = measure(dataset, plan, common.get_device(), part, part / 2, cut ? &before : nullptr);
+    look(cut ? &before : nullptr);
     // The windows are a part of it. What else a case takes is known now.
     if (const double end = seconds_at_end(plan, costs), left = seconds - since(start);
         coarser && !cut && 2 * end > left) {
+      const std::string spacing = plan.config.spacing;
       coarsen_to(kPredictionShare * std::max(0.1, left / (4 * end)));
-      costs = measure(dataset, plan, common.get_device(), part, part / 2);
+      if (plan.config.spacing != spacing) look(nullptr);
     }
     const auto again = [&] {  // with other views; the network and its windows are as they were
       const double views = view_count(plan);

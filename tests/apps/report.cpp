@@ -31,6 +31,17 @@ std::string picture_in(const std::string& directory, const std::string& begin) {
   return "";
 }
 
+// Of the plot of one loss, `ce`, on one dataset, `d`.
+std::vector<std::pair<double, double>> points_of_only_curve(const std::vector<ComparedRun>& runs) {
+  const std::optional<Svg> plot = named_curves_plot(made_up(runs), "d", {"ce"}, kPictureWidth);
+  REQUIRE(plot);
+  std::vector<std::vector<std::pair<double, double>>> curves;
+  for (const Mark& mark : plot->marks())
+    if (mark.style == "of-distribution" && mark.points.size() > 1) curves.push_back(mark.points);
+  REQUIRE(curves.size() == 1);
+  return curves.front();
+}
+
 }  // namespace
 
 TEST_CASE("a page of made-up results: well-formed, self-contained, with everything a reader looks for") {
@@ -314,17 +325,10 @@ TEST_CASE("the curve of a training with many validations has as many points as a
   std::vector<ComparedRun> runs{tested_run("d", "ce", 1, {0.5})};
   for (int epoch = 1; epoch <= 3001; ++epoch)
     runs[0].history.push_back({epoch, 10 * epoch, 1, 1e-3, epoch == 3001 ? 0.7 : 0.6, {}});
-  const std::optional<Svg> plot = named_curves_plot(made_up(runs), "d", {"ce"}, kPictureWidth);
-  REQUIRE(plot);
-  std::size_t curves = 0;
-  for (const Mark& mark : plot->marks()) {
-    if (mark.style != "of-distribution" || mark.points.size() < 2) continue;
-    ++curves;
-    CHECK(mark.points.size() > 300);
-    CHECK(mark.points.size() <= 400);
-    CHECK(mark.points.back().second < mark.points.front().second);  // the last validation is there
-  }
-  CHECK(curves == 1);
+  const auto points = points_of_only_curve(runs);
+  CHECK(points.size() > 300);
+  CHECK(points.size() <= 400);
+  CHECK(points.back().second < points.front().second);  // the last validation is there
 }
 
 TEST_CASE("the curve of folds that are validated at different steps does not jump between them") {
@@ -334,16 +338,9 @@ TEST_CASE("the curve of folds that are validated at different steps does not jum
     runs[0].history.push_back({epoch, std::min(33 * epoch, 100), 1, 1e-3, 0.6, {}});
   for (int epoch = 1; epoch <= 3; ++epoch)
     runs[1].history.push_back({epoch, std::min(34 * epoch, 100), 1, 1e-3, 0.8, {}});
-  const std::optional<Svg> plot = named_curves_plot(made_up(runs), "d", {"ce"}, kPictureWidth);
-  REQUIRE(plot);
-  std::size_t curves = 0;
-  for (const Mark& mark : plot->marks()) {
-    if (mark.style != "of-distribution" || mark.points.size() < 2) continue;
-    ++curves;
-    CHECK(mark.points.size() == 5);  // 34, 66, 68, 99 and 100
-    for (const auto& [x, y] : mark.points) CHECK(y == doctest::Approx(mark.points[0].second));
-  }
-  CHECK(curves == 1);
+  const auto points = points_of_only_curve(runs);
+  CHECK(points.size() == 5);  // 34, 66, 68, 99 and 100
+  for (const auto& [x, y] : points) CHECK(y == doctest::Approx(points[0].second));
 }
 
 TEST_CASE("captions say what is below the scale, and name a dot only where there is one") {
