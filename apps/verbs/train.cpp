@@ -21,8 +21,8 @@
 #include "apps/training/evaluation_text.h"
 #include "apps/training/memory.h"
 #include "apps/training/preparation.h"
-#include "apps/training/resolution.h"
 #include "apps/training/session.h"
+#include "apps/training/timed_plan.h"
 #include "apps/training/transfer.h"
 #include "apps/training/validation.h"
 #include "apps/verbs/settings.h"
@@ -86,22 +86,23 @@ Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, dou
 }
 
 // The plan of a training, which may begin with the weights of --from.
-Plan plan_of(TrainOptions& options, const data::Dataset& dataset, std::int64_t most_voxels = 0) {
+Plan plan_of(const TrainOptions& options, TrainConfig config, const data::Dataset& dataset,
+             std::int64_t most_voxels = 0) {
   Plan plan;
-  if (options.config.from.empty()) {
-    plan = make_plan(dataset, options.config, nullptr, most_voxels, options.read.get());
+  if (config.from.empty()) {
+    plan = make_plan(dataset, config, nullptr, most_voxels, options.read.get());
   } else {
-    const nn::Model source = nn::load_model(model_file(options.config.from));
+    const nn::Model source = nn::load_model(model_file(config.from));
     const auto given = [&](const std::string& setting) {
       return options.verb->get_option(option_name(setting))->count() > 0;
     };
-    adopt_settings(options.config, source.spec.net, given);
-    if (given("kernels") && options.config.depth == source.spec.net.depth)
+    adopt_settings(config, source.spec.net, given);
+    if (given("kernels") && config.depth == source.spec.net.depth)
       throw Error(ErrorKind::usage,
-                  text("--kernels ", options.config.kernels, ": with the depth ", options.config.depth,
-                       " of the model ", options.config.from, " its kernels are taken"),
+                  text("--kernels ", config.kernels, ": with the depth ", config.depth, " of the model ", config.from,
+                       " its kernels are taken"),
                   "leave --kernels out, or give another --depth, at which kernels are planned anew");
-    plan = make_plan(dataset, options.config, &source.spec, most_voxels, options.read.get());
+    plan = make_plan(dataset, config, &source.spec, most_voxels, options.read.get());
     plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
   }
   for (const Reason& reason : options.smaller) explain(plan, reason.setting, reason.value, reason.why);
@@ -114,95 +115,30 @@ std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& opt
   FittedPlan fitted = fit_memory(
       options.config, options.most_memory,
       [&](const TrainConfig& config, std::int64_t most_voxels) {
-        TrainOptions tried = options;
-        tried.config = config;
-        return plan_of(tried, dataset, most_voxels);
+        return plan_of(options, config, dataset, most_voxels);
       },
       [&](const Plan& plan) { return measure(dataset, plan, device, 0, 0); });
   options.smaller = std::move(fitted.smaller);
   return {std::move(fitted.plan), fitted.costs};
 }
 
-// Makes the plan of a training that fits --time, of which a part is over already. If the predictions at its end would
-// take too much of it, images are made coarser; if that is time for few steps only, a step has fewer patches, and if
-// mirrored images take too much of it, there are none. How often a case will be seen decides the augmentation.
-std::pair<Plan, Costs> fit(const data::Dataset& dataset, TrainOptions& options, Clock::time_point start,
-                           const Common& common) {
-  constexpr double kShare = 0.06, kMost = 10;  // of the time, and seconds, in which steps are measured
-  constexpr std::int64_t kFewSteps = 300, kLeastBatch = 2;
-  constexpr double kShareOfMirrors = 0.2;  // of the time, for what comes after the steps, if it is mirrored
+// Makes the plan that --time allows, of which a part is over already.
+std::pair<Plan, Costs> fit_time(const data::Dataset& dataset, const TrainOptions& options, Clock::time_point start,
+                                const Common& common) {
+  const Device device = common.get_device();
   const double seconds = parse_time(options.time);
-  const TrainConfig wish = options.config;
-  Plan plan = plan_of(options, dataset);
-  const Plan finest = plan;
-  const bool may_coarsen = wish.spacing == "auto" && wish.from.empty();
-  const double kept = plan.model.preparation.crop && options.read->facts ? options.read->facts->kept : 1;
-  const double each = may_coarsen ? voxel_seconds(plan, common.get_device()) : 1;
-  std::optional<Reason> coarser;
-  const auto coarsen_to = [&](double share) {
-    if (!may_coarsen) return;
-    plan = finest;
-    coarser = coarsen(
-        plan, dataset.info(), kept, share * seconds / each,
-        text(significant(100 * each * voxels_at_end(plan, dataset.info(), kept) / seconds, 2), " % of ", options.time),
-        [&](const std::string& spacing) {
-          options.config.spacing = spacing;
-          return plan_of(options, dataset);
-        });
-    options.config.spacing = coarser ? plan.config.spacing : wish.spacing;
-  };
-  coarsen_to(kPredictionShare);
-  Costs costs;
-  Reason augment{};
-  const auto look = [&, part = std::min(kMost, kShare * seconds)](const Costs* known) {
+  PlanTrials trials;
+  trials.make = [&](const TrainConfig& config) { return plan_of(options, config, dataset); };
+  trials.measure = [&](const Plan& plan, double part, double limit, const Costs* known) {
     if (!options.dry_run) {
       const SignalGuard guard;
       prepare_maps(dataset, plan, end_at_signal);
     }
-    costs = measure(dataset, plan, common.get_device(), part, part / 2, known);
+    return measure(dataset, plan, device, part, limit, known);
   };
-  for (bool cut = false;; cut = true) {
-    const Costs before = costs;  // the batch changes no prediction
-    look(cut ? &before : nullptr);
-    // The windows are a part of it. What else a case takes is known now.
-    if (const double end = seconds_at_end(plan, costs), left = seconds - since(start);
-        coarser && !cut && 2 * end > left) {
-      const std::string spacing = plan.config.spacing;
-      coarsen_to(kPredictionShare * std::max(0.1, left / (4 * end)));
-      if (plan.config.spacing != spacing) look(nullptr);
-    }
-    const auto again = [&] {  // with other views; the network and its windows are as they were
-      const double views = view_count(plan);
-      plan = plan_of(options, dataset);
-      costs.test *= view_count(plan) / views;
-      costs.clean_up *= view_count(plan) / views;
-    };
-    if (wish.augment.empty()) {
-      const double patches = (seconds - since(start)) / costs.step * static_cast<double>(plan.config.batch);
-      augment = usual_augment(wish, patches / static_cast<double>(plan.loader.cases.size()), dataset.info().dims);
-      options.config.augment = augment.value;
-      if (augment.value != plan.config.augment) again();
-    }
-    if (wish.tta == "auto" && plan.model.mirror &&
-        validated_share(plan) * costs.clean_up + costs.test > kShareOfMirrors * seconds) {
-      options.config.tta = "off";
-      again();
-    }
-    // What was left out for the usual number of steps may fit.
-    set_validated(plan, wish.validate_cases);
-    plan.config.validate_every = wish.validate_every;
-    fit_time(plan, costs, seconds - since(start));
-    explain(plan, "steps", text(plan.steps), "as many as fit " + options.time);
-    if (coarser) explain(plan, coarser->setting, coarser->value, coarser->why);
-    if (cut)
-      explain(plan, "batch", text(plan.config.batch), text("with more patches, few steps would fit ", options.time));
-    if (wish.augment.empty()) explain(plan, "augment", augment.value, augment.why);
-    if (options.config.tta != wish.tta)
-      explain(plan, "tta", "off", text("a test over mirrored images would take over a fifth of ", options.time));
-    if (wish.batch > 0 || plan.steps >= kFewSteps || plan.config.batch / 2 < kLeastBatch) break;
-    options.config.batch = plan.config.batch / 2;
-    plan = plan_of(options, dataset);
-  }
+  trials.voxel_seconds = [&](const Plan& plan) { return voxel_seconds(plan, device); };
+  trials.left = [&] { return seconds - since(start); };
+  auto [plan, costs] = plan_for_time(options.config, options.time, dataset.info(), *options.read, trials);
   common.console().say(text("time      ", plan.steps, " steps of ", fixed(1e3 * costs.step, 0), " ms fit ",
                             options.time, ", with ", count_text(validations(plan), "validation"), " of ",
                             duration(validated_share(plan) * costs.validation), ", and ",
@@ -380,10 +316,10 @@ void train(TrainOptions& options, const Program& program) {
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
   auto [plan, costs] = options.most_memory > 0 ? fit_limit(dataset, options, device)
-                       : options.time.empty()  ? std::pair{plan_of(options, dataset), Costs{}}
+                       : options.time.empty()  ? std::pair{plan_of(options, config, dataset), Costs{}}
                                                : std::pair<Plan, Costs>();
   if (!options.time.empty())
-    std::tie(plan, costs) = fit(dataset, options, start, program.common());
+    std::tie(plan, costs) = fit_time(dataset, options, start, program.common());
   else if (options.dry_run && options.most_memory == 0)
     costs = measure(dataset, plan, device, 0, 0);
   require_validations(plan);

@@ -61,66 +61,6 @@ TEST_CASE("a time in which nothing can be learned is refused with what takes how
   }
 }
 
-TEST_CASE("train --time plans the steps, keeps the plan for a resumption, and refuses what contradicts it") {
-  const Folder folder;
-  const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32});
-  std::string run;
-  Json manifest;
-  std::int64_t steps = 0;
-  for (const std::string time : {"4s", "16s"}) {  // a busy machine may measure slow steps once
-    run = folder.file("run" + time);
-    const Outcome outcome =
-        program({"train", data, "-o", run, "--base", "4", "--depth", "2", "--time", time, "--json", "-q"});
-    REQUIRE(outcome.code == 0);
-    manifest = Json::parse(bytes_of(run + "/run.json"));
-    steps = manifest["config"]["steps"];
-    if (steps > 10) break;
-  }
-  CHECK(steps > 10);
-  CHECK(manifest["results"]["history"].back()["step"] == steps);
-  CHECK(manifest["config"]["tta"] == "on");  // a mirrored test takes little of that time
-  CHECK(program({"train", data, "--time", "5s", "--steps", "3"}).code == 2);
-  CHECK(program({"train", data, "--time", "soon"}).code == 2);
-  CHECK(program({"train", "--resume", run, "--time", "5s"}).code == 2);
-  CHECK(program({"train", data, "--time", "10ms"}).code == 2);
-}
-
-TEST_CASE("predictions are mirrored if the time allows it, and the plan says why they are not") {
-  const Folder folder;
-  const std::string data = phantom_file(folder, "nuclei2d", 240, {64, 64});  // of which a plan looks at a few
-  const auto plan = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> words{"train", data,      "--fold", "0/3",       "--base",
-                                   "32",    "--batch", "1",      "--dry-run", "--json"};
-    words.insert(words.end(), more.begin(), more.end());
-    const Outcome outcome = program(words);
-    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
-    return Json::parse(outcome.out);
-  };
-  const auto seconds = [](const Json& json) {
-    return json["test_seconds"].get<double>() + json["clean_up_seconds"].get<double>();
-  };
-  const auto why = [](const Json& json, const std::string& setting = "tta") {
-    for (const Json& reason : json["reasons"])
-      if (reason["setting"] == setting) return reason["why"].get<std::string>();
-    return std::string();
-  };
-  const Json mirrored = plan({"--steps", "1", "--augment", "default"});
-  const std::string time = text(seconds(mirrored) / 0.6, "s");
-  const Json shorter = plan({"--time", time, "--augment", "default"});
-  CHECK(mirrored["config"]["tta"] == "on");
-  CHECK(mirrored["model"]["mirror"] == true);
-  CHECK_MESSAGE(contains(why(mirrored), "patches are flipped"), why(mirrored));
-  CHECK(shorter["config"]["tta"] == "off");
-  CHECK(shorter["model"]["mirror"] == false);
-  CHECK_MESSAGE(contains(why(shorter), "would take over a fifth of"), why(shorter));
-  CHECK(seconds(shorter) < seconds(mirrored));
-  // That time shows each case a few times, and then the patches stay as they are.
-  const Json plain = plan({"--time", time});
-  CHECK(plain["config"]["augment"] == "none");
-  CHECK_MESSAGE(contains(why(plain, "augment"), "only, too seldom to learn it"), why(plain, "augment"));
-  CHECK_MESSAGE(contains(why(plain), "patches are not flipped"), why(plain));
-}
-
 TEST_CASE("a training ends when it has lost its patience, and is then complete") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 10, {32, 32});

@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // Comparisons that were stopped, killed or cut in parts end with the numbers of one that ran through.
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // Interrupted and resumed trainings: signals, bits, damaged files.
 #include "apps/program/json.h"
 #include "apps/training/checkpoint.h"

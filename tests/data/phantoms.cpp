@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 #include "data/phantoms.h"
 
 #include <zlib.h>

@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // Contexts that take all memory from a block of the caller.
 #include <algorithm>
 

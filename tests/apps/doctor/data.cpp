@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // Datasets with one fault each, planted in a good one: the check of this fault speaks, and no other. Good ones give
 // nothing.
 #include <cmath>

@@ -1,3 +1,4 @@
+// ctest labels: unsanitized
 // The page of a training: what it says and shows, that it can be drawn again from the files, and what is wrong with
 // them.
 #include "apps/report/run_page.h"
