@@ -16,6 +16,7 @@ namespace {
 
 constexpr const char* kStudyStyle = R"(
 table.words th:nth-child(n+2),table.words td:nth-child(n+2){white-space:nowrap;overflow-wrap:normal}
+table.words tbody th{min-width:8em;overflow-wrap:break-word}
 a{color:inherit}
 )";
 
@@ -102,7 +103,7 @@ Json study_json(const std::vector<Examined>& all) {
 std::string study_page(const std::vector<Examined>& all) {
   std::string body = paragraph(
       "Each claim is computed anew with the losses of voxgrad. A claim holds if all of its numbers are those that it "
-      "says. Claims about whole trainings are tested by `voxgrad compare`.");
+      "says. Claims about whole trainings are for the verb compare.");
   HtmlTable overview("The claims", {"claim", "verdict"}, "words");
   for (const Examined& one : all)
     overview.row(
