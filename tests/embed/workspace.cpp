@@ -1,4 +1,3 @@
-// ctest labels: unsanitized
 // Contexts that take all memory from a block of the caller.
 #include <algorithm>
 
