@@ -2,7 +2,9 @@
 // place, behind right checksums. Whoever reads it refuses it with the name of the file and of the key, or does not need
 // it: no signal, no internal error, no words of the JSON library, no long wait, no control character in a page. The
 // fields are those of real files, so new ones are covered by themselves.
+#include <cctype>
 #include <chrono>
+#include <utility>
 
 #include "apps/live/state.h"
 #include "apps/program/json.h"
@@ -48,13 +50,16 @@ bool is_place(const Json& json, bool numbers) {
   return !numbers || json.is_number() || json == "NaN" || json == "Infinity";
 }
 
-// The places of all values in a document, or of all numbers; of a list only the first entry is looked at, the others
-// are read like it.
+// The places of all values in a document, or of all numbers; of a list only the first entry is looked at, and of the
+// classes, whose keys are numbers, the first one: the others are read like it.
 void add_places(const Json& json, const Pointer& at, bool numbers, std::vector<Pointer>& places) {
   if (is_place(json, numbers)) places.push_back(at);
   if (json.is_array() && !json.empty()) add_places(json[0], at / 0, numbers, places);
-  if (json.is_object())
-    for (const auto& [key, value] : json.items()) add_places(value, at / key, numbers, places);
+  if (!json.is_object()) return;
+  bool looked_at_a_class = false;
+  for (const auto& [key, value] : json.items())
+    if (std::isdigit(static_cast<unsigned char>(key[0])) == 0 || !std::exchange(looked_at_a_class, true))
+      add_places(value, at / key, numbers, places);
 }
 
 const std::vector<Json> kDamagedNumbers{-1, 0, std::int64_t{1} << 31, std::int64_t{1} << 62, INT64_MAX, 1e308};

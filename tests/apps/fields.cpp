@@ -67,7 +67,6 @@ TEST_CASE("a training with distances that was interrupted and lost its cache end
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48}), cache = folder.file("nuclei2d.cache.h5");
   const std::string whole = folder.file("whole"), parts = folder.file("parts");
-  const std::vector<std::string> more{"--steps", "300"};
   const auto words = [&](const std::string& run) {
     std::vector<std::string> result = training(data, run, "gd_boundary");
     *(std::find(result.begin(), result.end(), "--steps") + 1) = "300";
