@@ -9,13 +9,17 @@
 #include "apps/report/html.h"
 #include "apps/report/loss_pictures.h"
 #include "apps/report/picture.h"
+#include "apps/training/run_directory.h"
 #include "apps/verbs/losses_text.h"
+#include "engine/error.h"
 #include "engine/io/atomic_file.h"
 
 namespace voxgrad::apps {
 namespace {
 
 using losses::Spec;
+
+constexpr const char* kTitle = "The losses of voxgrad";
 
 constexpr const char* kCatalogueStyle = R"(
 a{color:inherit}
@@ -84,13 +88,31 @@ std::string loss_page(const Spec& spec, const LossPictures& pictures, const std:
               kCatalogueStyle);
 }
 
+std::string file_of(const std::string& directory, const std::string& name) {
+  return (std::filesystem::path(directory) / (name + ".html")).string();
+}
+
 void write_page(const std::string& directory, const std::string& name, const std::string& html) {
-  write_atomically((std::filesystem::path(directory) / (name + ".html")).string(), {std::as_bytes(std::span(html))});
+  write_atomically(file_of(directory, name), {std::as_bytes(std::span(html))});
+}
+
+// A catalogue is drawn anew; pages of others stay.
+void require_own_pages(const std::string& directory) {
+  const std::string index = file_of(directory, "index");
+  if (std::filesystem::exists(index) && read_text(index).find(text("<title>", kTitle, "</title>")) != std::string::npos)
+    return;
+  std::vector<std::string> files{index};
+  for (const Spec& spec : losses::registry()) files.push_back(file_of(directory, spec.name));
+  for (const std::string& file : files)
+    if (std::filesystem::exists(file))
+      throw Error(ErrorKind::usage, file + " is there, and no `voxgrad losses --html` has written it",
+                  "give the catalogue a folder of its own");
 }
 
 }  // namespace
 
 void write_loss_pages(const std::string& directory) {
+  require_own_pages(directory);
   std::filesystem::create_directories(directory);
   std::string index =
       figures(figure(embedded(predicted_disc(), "a predicted disc beside the true one"),
@@ -111,7 +133,7 @@ void write_loss_pages(const std::string& directory) {
     index += section(family_title(spec->family), "<div class=\"cards\">\n" + cards + "</div>\n");
     cards.clear();
   }
-  write_page(directory, "index", page("The losses of voxgrad", index, kCatalogueStyle));
+  write_page(directory, "index", page(kTitle, index, kCatalogueStyle));
 }
 
 }  // namespace voxgrad::apps

@@ -5,7 +5,8 @@
 
 namespace voxgrad::apps {
 
-// Writes DIRECTORY/index.html and DIRECTORY/<loss>.html. Pages of these names that are there already are replaced.
+// Writes DIRECTORY/index.html and DIRECTORY/<loss>.html. An earlier catalogue is replaced. Throws Error(usage) if one
+// of these files is there and the folder has no catalogue.
 void write_loss_pages(const std::string& directory);
 
 }  // namespace voxgrad::apps

@@ -131,6 +131,20 @@ TEST_CASE("losses --html writes a page for each loss, and one that leads to all 
   CHECK(contains(bytes_of(catalogue + "/region_size.html"), "is moved. It is the same everywhere."));
   CHECK(contains(dice, "tversky:alpha=0.5,beta=0.5"));  // an identity
   CHECK(program({"losses", "dice", "--html", catalogue}).code == 2);
+  std::filesystem::remove(catalogue + "/dice.html");
+  CHECK(program({"losses", "--html", catalogue}).code == 0);  // a catalogue is drawn anew
+  CHECK(bytes_of(catalogue + "/dice.html") == dice);
+  for (const char* name : {"index.html", "dice.html"}) {  // but not over pages of others
+    const std::string site = folder.file(text("site-", name));
+    std::filesystem::create_directory(site);
+    write_bytes(site + "/" + name, "theirs");
+    const Outcome refused = program({"losses", "--html", site});
+    CHECK(refused.code == 2);
+    CHECK_MESSAGE(contains(refused.err, text(name, " is there, and no `voxgrad losses --html` has written it")),
+                  refused.err);
+    CHECK(bytes_of(site + "/" + name) == "theirs");
+    CHECK(std::distance(std::filesystem::directory_iterator(site), {}) == 1);
+  }
   const Outcome both = program({"losses", "--markdown", "--json"});
   CHECK_MESSAGE((both.code == 2 && both.out.empty()), both.out);
 }
