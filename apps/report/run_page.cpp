@@ -55,6 +55,11 @@ std::string fact(const std::string& name, const std::string& value, const std::s
          (more.empty() ? "" : "<small>" + escaped(more) + "</small>") + "</dd></div>\n";
 }
 
+// Where nothing was validated, no epoch is the best one.
+std::string weights_words(const RunRecord& run) {
+  return text("with the weights of the ", std::isnan(run.val_dice) ? "last" : "best", " epoch");
+}
+
 std::string headline(const RunRecord& run) {
   std::string facts;
   if (!run.test.empty()) {
@@ -66,7 +71,7 @@ std::string headline(const RunRecord& run) {
     }
     facts += fact("Test Dice", fixed(foreground_mean(run.test), 3), more);
   }
-  if (run.best_epoch > 0) {
+  if (run.best_epoch > 0 && !std::isnan(run.val_dice)) {
     const std::int64_t epochs = run.history.empty() ? run.best_epoch : run.history.back().epoch;
     facts +=
         fact("Validation Dice", fixed(run.val_dice, 3), text("of the best epoch, ", run.best_epoch, " of ", epochs));
@@ -130,7 +135,7 @@ std::string test_section(const RunRecord& run) {
   if (run.test.empty()) return "";
   const std::string unit = run.model.training.spacing_unit;
   const MetricTables tables = metric_tables(run.test, run.model.class_names, unit.empty() ? "mm" : unit);
-  std::string body = html_table("Means over the test cases, with the weights of the best epoch", tables.metrics);
+  std::string body = html_table("Means over the test cases, " + weights_words(run), tables.metrics);
   body += paragraph(tables.notes);
   if (!tables.empty_masks.empty())
     body += html_table("Cases without a class, or without any prediction of it", tables.empty_masks) +
@@ -146,9 +151,8 @@ std::string pictures_section(const RunRecord& run, const RunPictures& pictures, 
     const std::string which = pictures.looked_at < pictures.cases ? text(pictures.looked_at, " of ", pictures.cases)
                               : pictures.cases == 1               ? "the only"
                                                                   : text("all ", pictures.cases);
-    body += paragraph(text("From ", which, " ", pictures.split, pictures.cases == 1 ? " case" : " cases",
-                           ", with the weights of the best epoch",
-                           pictures.split == "training" ? "; the network has seen them" : "", "."));
+    body += paragraph(text("From ", which, " ", pictures.split, pictures.cases == 1 ? " case" : " cases", ", ",
+                           weights_words(run), pictures.split == "training" ? "; the network has seen them" : "", "."));
     std::string legend;
     for (std::size_t label = 1; label < run.model.class_names.size(); ++label)
       legend += key(css_colour(colours[label]), run.model.class_names[label]);

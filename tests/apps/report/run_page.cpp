@@ -192,6 +192,9 @@ TEST_CASE("a run without validation cases shows test cases, without those traini
   check_page(tested);
   CHECK(contains(tested, "From all 2 test cases"));
   CHECK(contains(tested, "<li>no validation cases"));
+  CHECK(contains(tested, "with the weights of the last epoch"));
+  CHECK(!contains(tested, "best epoch"));
+  CHECK(!contains(tested, "Validation Dice</dt>"));
   CHECK(count(tested, "<img ") == 6);
   contents.splits = {{"train", {0, 1, 2, 3}}};
   data::write_dataset(data, contents);
