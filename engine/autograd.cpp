@@ -57,7 +57,7 @@ Node::~Node() {
   }
 }
 
-NoGrad::NoGrad() : before_(enabled) { enabled = false; }
+NoGrad::NoGrad(bool recording) : before_(enabled) { enabled = recording; }
 NoGrad::~NoGrad() { enabled = before_; }
 bool grad_enabled() noexcept { return enabled; }
 
@@ -81,7 +81,7 @@ Tensor& Tensor::set_requires_grad(bool on) {
   check(defined(), "set_requires_grad: undefined tensor");
   check(!on || is_float(dtype_), "set_requires_grad: only f32, f64 and bf16 have gradients, this is ", *this);
   check(!node_ || node_->leaf(), "set_requires_grad: only a leaf can be switched; detach() it first");
-  node_ = on ? make_node(nullptr, shape_) : nullptr;
+  if (!on || !node_) node_ = on ? make_node(nullptr, shape_) : nullptr;  // a leaf keeps its gradient and its graph
   return *this;
 }
 
@@ -112,14 +112,16 @@ void Tensor::backward(const Tensor& gradient) const {
   check(node_ != nullptr, "backward: nothing was recorded: no input requires a gradient, or NoGrad is active");
   check_gradient(*this, gradient, "backward");
   const NoGrad guard;
-  std::vector<std::shared_ptr<Node>> heap;  // the newest node on top; a node is added when its first gradient arrives
+  struct Heap : std::vector<std::shared_ptr<Node>> {  // the newest node on top; it is added with its first gradient
+    ~Heap() {
+      for (const std::shared_ptr<Node>& open : *this) open->grad = Tensor();  // after a failure the next begins anew
+    }
+  } heap;
   const auto arrive = [&heap](const std::shared_ptr<Node>& node, Tensor arriving) {
-    if (!node->leaf()) {
-      check(!node->swept, "backward: this graph was swept already and its saved tensors are gone; run forward again");
-      if (!node->grad.defined()) {
-        heap.push_back(node);
-        std::push_heap(heap.begin(), heap.end(), older);
-      }
+    check(!node->swept, "backward: this graph was swept already and its saved tensors are gone; run forward again");
+    if (!node->leaf() && !node->grad.defined()) {
+      heap.push_back(node);
+      std::push_heap(heap.begin(), heap.end(), older);
     }
     accumulate(*node, std::move(arriving));
   };
@@ -128,8 +130,7 @@ void Tensor::backward(const Tensor& gradient) const {
     std::pop_heap(heap.begin(), heap.end(), older);
     const std::shared_ptr<Node> node = std::move(heap.back());
     heap.pop_back();
-    Tensor output_gradient = std::move(node->grad);
-    node->grad = Tensor();
+    const Tensor output_gradient = std::exchange(node->grad, Tensor());
     node->swept = true;
     try {
       for (Edge& edge : node->edges) {
@@ -138,7 +139,6 @@ void Tensor::backward(const Tensor& gradient) const {
         arrive(edge.input, std::move(input_gradient));
       }
     } catch (const Error& error) {
-      for (const std::shared_ptr<Node>& open : heap) open->grad = Tensor();  // a later backward() begins anew
       throw Error(error.kind(), text("backward of ", node->operation, ": ", error.message()), error.hint());
     }
     node->edges.clear();

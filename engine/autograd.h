@@ -59,10 +59,10 @@ Tensor record(const char* operation, Tensor output, std::vector<Input> inputs);
 // result. It must be called before backward(), which takes the graph apart.
 void write_graph(const Tensor& output, std::ostream& out, const std::vector<NamedTensor>& names = {});
 
-// While an object of this class lives, the thread records nothing.
+// While an object of this class lives, the thread records nothing. With `recording` it records, whatever it did before.
 class NoGrad {
  public:
-  NoGrad();
+  explicit NoGrad(bool recording = false);
   ~NoGrad();
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;

@@ -10,7 +10,7 @@ DistanceGrid::DistanceGrid(const Shape& shape, const std::vector<double>& spacin
   double finest = std::numeric_limits<double>::infinity();
   for (int axis = 1; axis < shape.dims(); ++axis) {
     if (shape[axis] == 1) continue;
-    check(shape[axis] < 1 << 30, "distance_transform: an axis of ", shape, " has 2^30 voxels or more");
+    check(shape[axis] < 1 << 30, "distances: an axis of ", shape, " has 2^30 voxels or more");
     const std::size_t slot = axis + 1 == shape.dims() ? 2 : static_cast<std::size_t>(axis - 1);
     extent[slot] = shape[axis];
     step[slot] = nth(spacing, axis - 1);

@@ -189,7 +189,7 @@ Tensor segment_sum(const Tensor& x, const Tensor& ids, std::int64_t segments);
 
 // --- Neighbourhoods: the maximum or minimum of a voxel and its two neighbours along each of the given axes of x
 // [N, *S, C], one axis after the other. All spatial axes together make a cube, one axis makes a line. Among equal
-// values the first one receives the gradient. ---
+// values the first one receives the gradient. A NaN stays. ---
 Tensor dilate(const Tensor& x, const std::vector<int>& axes);
 Tensor erode(const Tensor& x, const std::vector<int>& axes);
 

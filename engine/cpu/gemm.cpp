@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <string>
 
 #ifdef VOXGRAD_OPENBLAS
@@ -197,7 +198,8 @@ void gemm([[maybe_unused]] Blas blas, std::int64_t m, std::int64_t n, std::int64
     return;
   }
 #ifdef VOXGRAD_OPENBLAS
-  if (blas == Blas::openblas) return by_openblas(m, n, k, a, b, add, c, ldc);
+  if (blas == Blas::openblas && std::max({m, n, k, a.ld, b.ld, ldc}) <= std::numeric_limits<blasint>::max())
+    return by_openblas(m, n, k, a, b, add, c, ldc);
 #endif
   builtin(m, n, k, a, b, add, c, ldc);
 }

@@ -53,26 +53,24 @@ struct AxisRuns {
   }
 };
 
+// A NaN is more extreme than any number, so that it stays.
 template <bool kLargest, class T>
-inline bool better(T a, T b) {
-  return kLargest ? a > b : a < b;
+inline bool beats(T a, T b) {
+  return !(kLargest ? a <= b : a >= b) & (b == b);
 }
 template <bool kLargest, class T>
 inline T best(T a, T b) {
-  return better<kLargest>(b, a) ? b : a;
+  return beats<kLargest>(b, a) ? b : a;
 }
-template <bool kLargest, class T>
-inline constexpr T kNever = kLargest ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
 
 template <bool kLargest, class T>
 void extreme(const AxisRuns& runs, const T* x, T* y) {
   runs.for_each([=, w = runs.inner](std::int64_t begin, std::int64_t end, auto has) {
-    constexpr T kNone = kNever<kLargest, T>;
     const T* v = x;
     T* to = y;
     VOXGRAD_INDEPENDENT
     for (std::int64_t k = begin; k < end; ++k) {
-      const T before = has.before ? v[k - w] : kNone, after = has.after ? v[k + w] : kNone;
+      const T before = has.before ? v[k - w] : v[k], after = has.after ? v[k + w] : v[k];
       to[k] = best<kLargest>(best<kLargest>(before, v[k]), after);
     }
   });
@@ -82,18 +80,18 @@ void extreme(const AxisRuns& runs, const T* x, T* y) {
 template <bool kLargest, class T>
 void extreme_gradient(const AxisRuns& runs, const T* x, const T* dy, T* dx) {
   runs.for_each([=, w = runs.inner](std::int64_t begin, std::int64_t end, auto has) {
-    constexpr T kNone = kNever<kLargest, T>;
     const T *v = x, *g = dy;
     T* to = dx;
     VOXGRAD_INDEPENDENT
     for (std::int64_t k = begin; k < end; ++k) {
-      const T me = v[k], before = has.before ? v[k - w] : kNone, after = has.after ? v[k + w] : kNone;
-      const T two_before = has.two_before ? v[k - 2 * w] : kNone, two_after = has.two_after ? v[k + 2 * w] : kNone;
+      const T me = v[k], before = has.before ? v[k - w] : me, after = has.after ? v[k + w] : me;
+      const T two_before = has.two_before ? v[k - 2 * w] : me, two_after = has.two_after ? v[k + 2 * w] : me;
       const T g_before = has.before ? g[k - w] : T(0), g_after = has.after ? g[k + w] : T(0);
-      const bool beats_before = better<kLargest>(me, before), holds_after = !better<kLargest>(after, me);
-      const T from_before = (beats_before & better<kLargest>(me, two_before)) ? g_before : T(0);
+      const bool beats_before = !has.before | beats<kLargest>(me, before), holds_after = !beats<kLargest>(after, me);
+      const bool beats_two = !has.two_before | beats<kLargest>(me, two_before);
+      const T from_before = (beats_before & beats_two) ? g_before : T(0);
       const T from_me = (beats_before & holds_after) ? g[k] : T(0);
-      const T from_after = (holds_after & !better<kLargest>(two_after, me)) ? g_after : T(0);
+      const T from_after = (holds_after & !beats<kLargest>(two_after, me)) ? g_after : T(0);
       to[k] = from_before + from_me + from_after;
     }
   });

@@ -40,9 +40,10 @@ void* Arena::allocate(std::size_t bytes) {
   for (auto it = free_.begin(); it != free_.end(); ++it)
     if (it->second >= size && (best == free_.end() || it->second < best->second)) best = it;
   if (best == free_.end() || size < bytes) return nullptr;
+  // The rest comes first: if the list has no memory for it, nothing is lost.
+  if (best->second > size) free_.emplace(best->first + size, best->second - size);
   auto piece = free_.extract(best);
   std::byte* const address = piece.key();
-  if (piece.mapped() > size) free_[address + size] = piece.mapped() - size;
   piece.mapped() = size;
   used_.insert(std::move(piece));
   return address;

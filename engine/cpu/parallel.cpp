@@ -117,9 +117,7 @@ void run_on_host(const ParallelFor& function, std::int64_t count, const std::fun
 
 class Resources::Workers {
  public:
-  Workers(int count, ParallelFor host) : host_(std::move(host)) {
-    set_threads(count != 0 ? count : host_ ? kMaxThreads : default_threads());
-  }
+  Workers(int count, ParallelFor host) : host_(std::move(host)) { set_threads(count != 0 ? count : default_threads()); }
   ~Workers() { shut_down(); }
 
   int threads() const { return thread_count_.load(std::memory_order_relaxed); }

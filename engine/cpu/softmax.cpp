@@ -23,7 +23,8 @@ constexpr std::int64_t kSoftmaxGrain = 16384;
 template <class T, class F>
 void transposed_rows(const T* x, std::int64_t begin, std::int64_t end, int channels, const F& body) {
   constexpr std::int64_t kStep = 64;  // rows; a whole number of vectors of every instruction set
-  const std::int64_t block = std::clamp<std::int64_t>(4096 / channels / kStep, 1, 16) * kStep;
+  const std::int64_t block = std::min(std::clamp<std::int64_t>(4096 / channels / kStep, 1, 16) * kStep,
+                                      block_count(end - begin, kLanes<T>) * kLanes<T>);
   const Scratch<T> memory(block * channels);
   std::fill(memory.data(), memory.data() + block * channels, T(0));
   for (std::int64_t row = begin; row < end; row += block) {

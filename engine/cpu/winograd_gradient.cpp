@@ -152,7 +152,8 @@ void few_channels(const ConvShape& s, const MapReaders& x, const float* dy, floa
 }
 
 void many_channels(const ConvShape& s, const MapReaders& x, const float* dy, float* dweight) {
-  const std::int64_t wide = std::min(s.cin, block_count(128 / s.kernel[0], kTileColumns<float>) * kTileColumns<float>);
+  const std::int64_t deep = std::max<std::int64_t>(1, 128 / s.kernel[0]);
+  const std::int64_t wide = std::min(s.cin, block_count(deep, kTileColumns<float>) * kTileColumns<float>);
   // An even number of parts of about the same size.
   const std::int64_t across = block_count(s.cin, wide), least = block_count(s.cout, 4 * kTileRows);
   const std::int64_t high = block_count(s.cout, std::min(s.cout, least + across * least % 2));

@@ -1,6 +1,4 @@
 // The minimum or maximum of three neighbours along an axis. A map is read as [outer, n, inner].
-#include <limits>
-
 #include "engine/cuda/cuda_backend.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/launch.h"
@@ -20,15 +18,14 @@ struct Lines {
   }
 };
 
+// A NaN is more extreme than any number, so that it stays.
 template <bool kLargest, class T>
-constexpr T kNever = kLargest ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
-template <bool kLargest, class T>
-__device__ inline bool better(T a, T b) {
-  return kLargest ? a > b : a < b;
+__device__ inline bool beats(T a, T b) {
+  return !(kLargest ? a <= b : a >= b) && b == b;
 }
 template <bool kLargest, class T>
 __device__ inline T best(T a, T b) {
-  return better<kLargest>(b, a) ? b : a;
+  return beats<kLargest>(b, a) ? b : a;
 }
 
 // Which voxel of its line element i is.
@@ -45,8 +42,7 @@ template <bool kLargest, class T>
 __global__ void extreme_kernel(Lines lines, const T* x, T* y) {
   for (std::int64_t i = first_index(); i < lines.numel; i += index_step()) {
     const std::int64_t place = place_of(lines, i);
-    y[i] = best<kLargest>(best<kLargest>(at(lines, x, i, place, -1, kNever<kLargest, T>), x[i]),
-                          at(lines, x, i, place, 1, kNever<kLargest, T>));
+    y[i] = best<kLargest>(best<kLargest>(at(lines, x, i, place, -1, x[i]), x[i]), at(lines, x, i, place, 1, x[i]));
   }
 }
 
@@ -55,13 +51,16 @@ template <bool kLargest, class T>
 __global__ void extreme_gradient_kernel(Lines lines, const T* x, const T* dy, T* dx) {
   for (std::int64_t i = first_index(); i < lines.numel; i += index_step()) {
     const std::int64_t place = place_of(lines, i);
-    const auto value = [&](int step) { return at(lines, x, i, place, step, kNever<kLargest, T>); };
     const auto gradient = [&](int step) { return at(lines, dy, i, place, step, T(0)); };
-    const bool beats_before = better<kLargest>(x[i], value(-1)), holds_after = !better<kLargest>(value(1), x[i]);
+    const auto beats_at = [&](int step) {  // one before
+      return place + step < 0 || beats<kLargest>(x[i], x[i + step * lines.inner.value]);
+    };
+    const auto holds_at = [&](int step) { return !beats<kLargest>(at(lines, x, i, place, step, x[i]), x[i]); };
+    const bool beats_before = beats_at(-1), holds_after = holds_at(1);
     T sum = 0;
-    if (beats_before && better<kLargest>(x[i], value(-2))) sum += gradient(-1);
+    if (beats_before && beats_at(-2)) sum += gradient(-1);
     if (beats_before && holds_after) sum += dy[i];
-    if (holds_after && !better<kLargest>(value(2), x[i])) sum += gradient(1);
+    if (holds_after && holds_at(2)) sum += gradient(1);
     dx[i] = sum;
   }
 }

@@ -18,13 +18,14 @@ struct Elements {
   std::vector<double> values;
   std::size_t width = 0;  // the length of the longest number that was written
   bool shortened = false;
+  int precision = 4;  // digits
 
   // Writes the axes from `axis` on, beginning with element `first`.
   void write(std::ostream& out, int axis, std::int64_t first) {
     constexpr std::int64_t kEdge = 3;
     if (axis == shape.dims()) {
       std::ostringstream digits;
-      digits << std::setprecision(4) << nth(values, first);
+      digits << std::setprecision(precision) << nth(values, first);
       const std::string number = std::move(digits).str();
       out << std::setw(static_cast<int>(width)) << number;
       width = std::max(width, number.size());
@@ -73,7 +74,8 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   constexpr std::int64_t kMost = 1000;
   if (!tensor.defined()) return out << describe(tensor);
   if (tensor.numel() == 0) return out << "[]";  // other extents may be beyond all bounds
-  Elements elements{tensor.shape(), tensor.to_vector<double>(), 0, tensor.numel() > kMost};
+  Elements elements{tensor.shape(), tensor.to_vector<double>(), 0, tensor.numel() > kMost,
+                    is_float(tensor.dtype()) ? 4 : 10};
   std::ostringstream trial;  // the first pass only finds the width
   elements.write(trial, 0, 0);
   elements.write(out, 0, 0);

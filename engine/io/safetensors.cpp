@@ -251,16 +251,17 @@ class FileReader {
       return dtype->string() != nullptr && *dtype->string() == t.name;
     });
     if (type == kTypes.end())
-      throw Error(
-          ErrorKind::model,
-          text("checkpoint ", name_, ": ", shown, " has type ", brief(*dtype), ", known are F32, F64, BF16, I32, U8"),
-          "save it as F32");
+      throw Error(ErrorKind::model,
+                  text("checkpoint ", name_, ": ", shown, " has type ", brief(*dtype),
+                       ", known are F32, F64, BF16, I64, I32, U8"),
+                  "save it as F32");
     const std::vector<std::uint64_t> offsets = numbers(shown, *range, 2);
     const std::vector<std::uint64_t> extents = numbers(shown, *shape, Shape::kMaxDims);
     if (offsets.size() != 2 || offsets[0] > offsets[1]) refuse(shown, ": offsets ", brief(*range));
     TensorEntry entry{name, *type, {}, offsets[0], offsets[1]};
     const std::uint64_t bytes = offsets[1] - offsets[0];
-    std::uint64_t wanted = type->in_file;
+    // A tensor without elements may have large extents beside the 0.
+    std::uint64_t wanted = std::count(extents.begin(), extents.end(), 0U) > 0 ? 0 : type->in_file;
     bool fits = true;
     for (std::uint64_t extent : extents) {
       fits = fits && extent <= std::uint64_t{std::numeric_limits<std::int64_t>::max()} &&

@@ -79,7 +79,7 @@ NormCall::NormCall(const Shape& x, DType type, Device device, const NormOptions&
   check(!batch || constant || count > 1, op, ": batch norm in training needs more than one value per channel, x is ",
         x);
   if (constant) {
-    map.mean = reshape(options.running_mean.detach(), {1, channels});
+    map.mean = reshape(options.running_mean.clone(), {1, channels});  // a later training moves it in place
     map.rstd = running_rstd(options.running_var, options.eps);
   } else {
     map.mean = empty(batch ? Shape{1, channels} : Shape{x[0], groups}, statistics, device);
@@ -137,11 +137,11 @@ Tensor normalise(const Tensor& x, const NormOptions& options) {
   detail::check_feature_map(x, "normalise");
   detail::NormCall norm(x.shape(), x.dtype(), x.device(), options, "normalise");
   if (!norm.constant) x.backend().norm_statistics(x, options.eps, norm.map.mean, norm.map.rstd);
-  norm.move_running_statistics(options);
   FeatureMap map = norm.map.detach();
   map.x = x.detach();
   Tensor y = empty_like(x);
   x.backend().norm(map, y);
+  norm.move_running_statistics(options);
   return record("normalise", y, norm.inputs(x));
 }
 

@@ -177,6 +177,27 @@ TEST_CASE("a backward pass that failed leaves no gradient behind in the nodes it
   x.set_grad({});
   sum(kept).backward();
   CHECK(x.grad().to_vector<double>() == Values({5}));
+
+  const Tensor other = x * 7.0;  // whatever was thrown
+  const Tensor broken = record("broken", zeros({1}, DType::f64),
+                               {{other, [](const Tensor& dy) { return dy; }},
+                                {x * 2.0, [](const Tensor&) -> Tensor { throw std::runtime_error("mine"); }}});
+  CHECK_THROWS_AS(broken.backward(), std::runtime_error);
+  x.set_grad({});
+  sum(other).backward();
+  CHECK(x.grad().to_vector<double>() == Values({7}));
+}
+
+TEST_CASE("a leaf that is asked twice for its gradient is one leaf") {
+  Tensor x = leaf({3});
+  const Tensor buffer = zeros({1}, DType::f64), square = x * x;
+  x.set_grad(buffer);
+  x.set_requires_grad();
+  square.backward();
+  CHECK(buffer.to_vector<double>() == Values({6}));
+  CHECK(x.grad().to_vector<double>() == Values({6}));
+  x.set_requires_grad(false).set_requires_grad();
+  CHECK(!x.has_grad());
 }
 
 TEST_CASE("an operation without a gradient for an input that requires one is refused") {

@@ -2,6 +2,8 @@
 #include "tests/test.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "engine/ops.h"
 #include "tests/engine/random_case.h"
@@ -45,6 +47,30 @@ TEST_CASE("of equal neighbours the first gets the gradient") {
   CHECK(z.grad().to_vector<int>() == std::vector<int>{1, 0, 3, 1, 0});
   CHECK_THROWS_AS(dilate(x, {0}), Error);
   CHECK_THROWS_AS(dilate(x, {2}), Error);
+}
+
+TEST_CASE("a NaN stays, at the rim and alone, and gets the gradient; an infinity at the rim gets its own") {
+  const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
+  const auto same = [](const Tensor& found, const std::vector<double>& wanted) {
+    const std::vector<double> values = found.to_vector<double>();
+    return std::equal(values.begin(), values.end(), wanted.begin(), wanted.end(),
+                      [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); });
+  };
+  for (const auto& extreme : {dilate, erode}) {
+    CHECK(same(extreme(from_vector<double>({1, 5, 1}, {nan, 5, 1, 2, nan}), {1}),
+               {nan, nan, extreme == dilate ? 5.0 : 1.0, nan, nan}));
+    CHECK(same(extreme(from_vector<double>({1, 1, 1}, {nan}), {1}), {nan}));
+    Tensor x = from_vector<double>({1, 4, 1}, {1, nan, 3, 3});
+    x.set_requires_grad();
+    sum(extreme(x, {1})).backward();
+    CHECK(same(x.grad(), {0, 3, 1, 0}));  // of two equal ones the first
+    for (const double value : {inf, -inf}) {
+      Tensor alone = from_vector<double>({1, 1, 1}, {value});
+      alone.set_requires_grad();
+      sum(extreme(alone, {1})).backward();
+      CHECK(alone.grad().item() == 1);
+    }
+  }
 }
 
 TEST_CASE("a large map in every direction") {

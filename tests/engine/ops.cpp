@@ -133,6 +133,26 @@ TEST_CASE("batch norm moves its running statistics as PyTorch does") {
   CHECK(mean.item() == 0.2 * 1.0);
 }
 
+TEST_CASE("the gradient of a batch norm in evaluation is that of its statistics, whatever trains afterwards") {
+  const Tensor x = random_normal({2, 5, 3}, 1, 0, 1, DType::f64), other = random_normal({2, 5, 3}, 2, 4, 1, DType::f64);
+  const auto gradients = [&](bool train) {
+    Tensor gamma = random_normal({3}, 3, 1, 0.1, DType::f64);
+    gamma.set_requires_grad();
+    NormOptions options;
+    options.gamma = gamma;
+    options.running_mean = full({3}, 0.5, DType::f64);
+    options.running_var = full({3}, 2, DType::f64);
+    options.activation = Activation::relu;
+    options.training = false;
+    const Tensor y = normalise(x, options);
+    options.training = true;
+    if (train) normalise(other, options);
+    sum(square(y)).backward();
+    return gamma.grad().to_vector<double>();
+  };
+  CHECK(gradients(true) == gradients(false));
+}
+
 TEST_CASE("group norm refuses channels that do not divide") {
   CHECK(contains(error_of([] {
                    normalise(zeros({1, 2, 6}), {.groups = 4});

@@ -32,6 +32,7 @@ TEST_CASE("a tensor is printed as nested rows, with its numbers below each other
   CHECK(printed(tensor({{1, 2}, {-3, 4}})) == "[[ 1,  2],\n [-3,  4]]");
   CHECK(printed(tensor({{{1, 2}}, {{3, 4}}}, DType::u8)) == "[[[1, 2]],\n\n [[3, 4]]]");
   CHECK(printed(tensor({1.0 / 3}).to(DType::bf16)) == "[0.334]");
+  CHECK(printed(tensor({12345, 12346}, DType::i32)) == "[12345, 12346]");
   CHECK(printed(tensor({})) == "[]");
   CHECK(printed(zeros({std::int64_t{1} << 40, 0})) == "[]");  // and takes no time
   CHECK(printed(Tensor()) == "undefined tensor");

@@ -215,6 +215,18 @@ TEST_CASE("softmax of extreme logits: shares stay in order, nothing overflows, a
   CHECK(values(ones) == std::vector<double>(4, 1.0));
 }
 
+TEST_CASE("softmax and argmax of one long row take as much memory again, and are right") {
+  constexpr std::int64_t kChannels = 1'000'000;
+  const Tensor x = random_normal({1, kChannels}, 4);
+  Pool& pool = cpu_backend().pool();
+  pool.reset_peak();
+  const std::size_t before = pool.statistics().in_use;
+  const Tensor y = softmax(x);
+  CHECK(pool.statistics().peak - before < 20 * x.bytes());  // a vector of rows, and the result
+  CHECK(std::fabs(sum(y.to(DType::f64)).item() - 1) < 1e-4);
+  CHECK(allclose(y, exp(x - max(x)) / sum(exp(x - max(x)))));
+}
+
 TEST_CASE("softmax does not depend on the number of threads") {
   Random random(18);
   for (const std::int64_t c : {2, 5, 37}) {

@@ -81,6 +81,17 @@ TEST_CASE("winograd: layers of every size class") {
   for (const ConvCase& c : layers()) compare(c, Random(2), true);
 }
 
+TEST_CASE("winograd: kernels so deep that one channel has many numbers") {
+  const Setting kernel("VOXGRAD_CONV", "winograd");
+  for (const std::int64_t depth : {128, 129, 300}) {
+    ConvCase c = layer(3, 1, 1, 8, 10);
+    c.kernel = {depth, 3, 3};
+    c.in = {depth, 10, 10};
+    c.padding = {0, 1, 1};
+    compare(c, Random(6), true);
+  }
+}
+
 TEST_CASE("winograd: the same bits for 1, 2 and 3 threads") {
   const Setting kernel("VOXGRAD_CONV", "winograd");
   for (const ConvCase& c : layers()) check_same_bits(c, to_type(uniform_conv_tensors(c, Random(3)), DType::f32));

@@ -93,10 +93,15 @@ TEST_CASE("every type and shape comes back bit for bit, sorted by name") {
   CHECK(count(folder) == 2);
 }
 
-TEST_CASE("an empty file of tensors is a file") {
+TEST_CASE("an empty file of tensors is a file, and a tensor without elements a tensor, whatever its other extents") {
   const Folder folder;
   save_tensors(folder.file("a"), {});
   CHECK(same(load_tensors(folder.file("a")), TensorFile{}));
+  constexpr std::int64_t kLarge = std::int64_t{1} << 40;
+  for (const Shape& shape : {Shape{kLarge, kLarge, 0}, Shape{0, kLarge, kLarge}}) {
+    save_tensors(folder.file("b"), {{{"none", zeros(shape)}}, {}});
+    CHECK(load_tensors(folder.file("b")).tensors.at(0).tensor.shape() == shape);
+  }
 }
 
 TEST_CASE("the file is what the format says: length, header, aligned payload with its crc32") {
