@@ -4,6 +4,7 @@
 #include <new>
 #include <span>
 
+#include "engine/autograd.h"
 #include "engine/io/file_rules.h"
 
 namespace voxgrad::embed {
@@ -43,17 +44,19 @@ ParallelFor host_of(const voxgrad_context_options& options) {
 }
 
 std::span<std::byte> workspace_of(const voxgrad_context_options& options) {
-  check(options.workspace != nullptr || options.workspace_bytes == 0, "workspace: a null pointer of ",
-        options.workspace_bytes, " bytes");
-  return {static_cast<std::byte*>(options.workspace), options.workspace != nullptr ? options.workspace_bytes : 0};
+  check((options.workspace == nullptr) == (options.workspace_bytes == 0),
+        "workspace: ", options.workspace == nullptr ? "a null pointer" : "a place", " of ", options.workspace_bytes,
+        " bytes");
+  return {static_cast<std::byte*>(options.workspace), options.workspace_bytes};
 }
 
 }  // namespace
 
-int run(voxgrad_context* context, const std::function<void()>& work) noexcept {
+int run_work(voxgrad_context* context, const std::function<void()>& work) noexcept {
   if (context == nullptr) return VOXGRAD_ARGUMENT;
   try {
     const Resources::Use use(&context->resources);
+    const NoGrad recording(true);  // a prediction or a backward pass that made this call records nothing
     work();
     return VOXGRAD_OK;
   } catch (const Cancelled&) {

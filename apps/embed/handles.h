@@ -36,8 +36,14 @@ namespace voxgrad::embed {
 struct Cancelled {};
 
 // Runs `work` with the threads and the memory of the context. An exception becomes a code, the text of the context and
-// a line of its log.
-int run(voxgrad_context* context, const std::function<void()>& work) noexcept;
+// a line of its log. The call may come from a function that another call runs, which has a context of its own.
+int run_work(voxgrad_context* context, const std::function<void()>& work) noexcept;
+
+// A function object that refers to `work` needs no memory, so nothing can be thrown outside of run_work().
+template <class Work>
+int run(voxgrad_context* context, const Work& work) noexcept {
+  return run_work(context, std::ref(work));
+}
 
 // The options, or zeros for a null pointer. A later version, whose structs are longer, also takes the older sizes.
 template <class Options>

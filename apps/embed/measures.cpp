@@ -53,14 +53,15 @@ int voxgrad_metrics(voxgrad_context* context, const voxgrad_array* prediction, c
     check(given.classes >= 2 && given.classes <= 256, "voxgrad_metrics: ", given.classes, " classes, must be 2 .. 256");
     check(values != nullptr && count >= 0 && count <= count_of_metrics(), "voxgrad_metrics: ", count,
           " values of each class, there are ", count_of_metrics(), " metrics");
-    std::optional<std::int64_t> ignore, none;
+    std::optional<std::int64_t> ignore;
     if (given.ignore != nullptr) ignore = *given.ignore;
+    std::optional<std::int64_t> in_prediction = ignore;  // it may mark the same voxels
     losses::Scoring scoring;
     scoring.classes = given.classes;
     scoring.spacing = embed::spacing_of(given.spacing, wanted.shape().dims());
     scoring.tau = given.tolerance;
     scoring.needs = given.only_counts != 0 ? losses::Needs::counts : losses::Needs::objects;
-    const Tensor masks[] = {found.to_labels(none), wanted.to_labels(ignore)};
+    const Tensor masks[] = {found.to_labels(in_prediction), wanted.to_labels(ignore)};
     scoring.ignore = static_cast<int>(ignore.value_or(-1));
     const std::vector<losses::ClassScores> scores = losses::score(masks[0], masks[1], scoring);
     for (const losses::ClassScores& one : scores)

@@ -42,7 +42,9 @@ enum voxgrad_level { VOXGRAD_ERROR = 1, VOXGRAD_WARNING = 2 };
 
 typedef struct voxgrad_context_options {
   size_t size;
-  int threads; /* with the caller; 1 makes none; 0: VOXGRAD_THREADS or, without it, the cores of this process */
+  /* With the caller; 1 makes none; 0: VOXGRAD_THREADS or, without it, the cores of this process. With `parallel`, the
+   * number of threads on which it runs blocks at the same time. */
+  int threads;
   /* Runs blocks on threads of the host instead: calls block(data, 0) .. block(data, count - 1) once each, in any order
    * and on any threads, and returns when all are done. Then the library makes no thread. */
   void (*parallel)(void* user, int64_t count, void (*block)(void* data, int64_t index), void* data);
@@ -52,9 +54,10 @@ typedef struct voxgrad_context_options {
   void (*log)(void* user, int level, const char* text);
   void* log_user;
   /* Memory of the caller: images, maps and weights take no other. Lists are in memory of the system; they are small,
-   * but for that of a clean-up, which has 28 bytes for each piece of a line of voxels that a class covers. This memory
-   * must stay until the context and the models that were opened with it are freed. NULL: memory of the system. A call
-   * for which it does not suffice returns VOXGRAD_MEMORY. voxgrad_predict_bytes() says how much a prediction takes. */
+   * but for those of a clean-up, which have 28 bytes for each piece of a line of voxels that a class covers, and those
+   * of voxgrad_metrics, which number the objects voxel by voxel. This memory must stay until the context and the models
+   * that were opened with it are freed. NULL, and 0 bytes: memory of the system. A call for which it does not suffice
+   * returns VOXGRAD_MEMORY. voxgrad_predict_bytes() says how much a prediction takes. */
   void* workspace;
   size_t workspace_bytes;
 } voxgrad_context_options;

@@ -75,4 +75,9 @@ TEST_CASE("metrics of every class") {
   options.only_counts = 0;
   CHECK_MESSAGE(voxgrad_metrics(context, prediction, truth, &options, values.data(), count) == 0, context.error());
   check_all({.classes = 4, .ignore = 255, .spacing = {2, 0.5}, .tau = 1}, marked);
+  Elements<std::int16_t> same(shape, found);  // a prediction may mark the same voxels
+  for (std::int64_t i = 0; i < shape.numel(); ++i)
+    if (truth.at(i) == -1) same.at(i) = -1;
+  CHECK_MESSAGE(voxgrad_metrics(context, same, truth, &options, values.data(), count) == 0, context.error());
+  check_all({.classes = 4, .ignore = 255, .spacing = {2, 0.5}, .tau = 1}, marked);
 }

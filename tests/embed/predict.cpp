@@ -160,6 +160,38 @@ TEST_CASE("a prediction reports its progress, and ends when it is told to") {
   CHECK(contains(context.error(), "cancelled"));
 }
 
+TEST_CASE("a loss that is evaluated by the progress function of a prediction has its gradient") {
+  struct Inner {
+    Context context;
+    voxgrad_loss* loss = nullptr;
+    Elements<double> logits{{1, 4, 5, 2}, image_of({1, 4, 5, 2}, 3)}, gradient{{1, 4, 5, 2}};
+    Elements<std::uint8_t> labels{{1, 4, 5}};
+    int code = -1;
+    int evaluate() { return voxgrad_loss_evaluate(context, loss, logits, labels, nullptr, 1, nullptr, gradient); }
+  } inner;
+  REQUIRE(voxgrad_loss_new(inner.context, "ce", &inner.loss) == 0);
+  REQUIRE(inner.evaluate() == 0);
+  const std::vector<double> alone = inner.gradient.values();
+  CHECK(alone[0] != 0);
+  inner.gradient.at(0) = 0;
+  const Context context;
+  const Opened flat(context, 2);
+  const Elements<float> pixels({30, 30, 1}, image_of({30, 30, 1}, 2));
+  const Elements<std::uint8_t> labels({30, 30});
+  voxgrad_predict_options options{};
+  options.size = sizeof options;
+  options.progress_user = &inner;
+  options.progress = [](void* user, double) {
+    Inner& called = *static_cast<Inner*>(user);
+    called.code = called.evaluate();
+    return 0;
+  };
+  CHECK(voxgrad_predict(context, flat.model, pixels, &options, labels, nullptr) == 0);
+  CHECK(inner.code == 0);
+  CHECK(inner.gradient.values() == alone);
+  voxgrad_loss_free(inner.loss);
+}
+
 TEST_CASE("one model in several threads, and several models, each with a context, give the same bits") {
   const Context first;
   const Opened flat(first, 2), solid(first, 3);

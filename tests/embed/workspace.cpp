@@ -114,6 +114,9 @@ TEST_CASE("a workspace that is too small: a code and a text, and the context sta
   broken.workspace_bytes = 100;
   voxgrad_context* none = nullptr;
   CHECK(voxgrad_context_new(&broken, &none) == VOXGRAD_ARGUMENT);
+  broken.workspace = &broken;  // a size that was never set is not memory of the system without a limit
+  broken.workspace_bytes = 0;
+  CHECK(voxgrad_context_new(&broken, &none) == VOXGRAD_ARGUMENT);
   const std::int64_t extents[] = {0, 3};
   std::size_t bytes = 0;
   CHECK(voxgrad_predict_bytes(opener, model, extents, nullptr, &bytes) == VOXGRAD_ARGUMENT);
