@@ -43,6 +43,12 @@ class Measures(unittest.TestCase):
         self.assertTrue(math.isnan(voxgrad.metrics(found, truth, surfaces=False)[1]["hd"]))
         truth[5, 2:6] = 255
         self.assertAlmostEqual(voxgrad.metrics(found, truth, ignore=255)[1]["dice"], 2 * 8 / 20)
+        for marker in 255, -1:  # in the prediction as well
+            truth[5, 2:6] = marker
+            marked = numpy.where(truth == marker, marker, found)
+            scores = voxgrad.metrics(marked, truth, ignore=marker)
+            self.assertEqual(list(scores), [0, 1])
+            self.assertAlmostEqual(scores[1]["dice"], 2 * 8 / 20)
 
     def test_refusals(self):
         mask = numpy.zeros((3, 4), numpy.uint8)

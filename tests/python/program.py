@@ -1,6 +1,12 @@
 """A training by the program, its model in Python, and the same numbers from both."""
+import json
+import os
 import pathlib
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 import unittest
 
 from common import need, need_program, sample
@@ -84,6 +90,41 @@ class Program(unittest.TestCase):
         with self.assertRaisesRegex(KeyError, "enough"):
             voxgrad.train(self.data, self.path / "stopped", stop, steps=100000, base=4)
         self.assertTrue((self.path / "stopped/last.safetensors").is_file())
+
+
+    def test_ctrl_c_ends_a_training_that_keeps_what_it_has_done(self):
+        out = self.path / "interrupted"
+        words = [sys.executable, "-c", "import sys, voxgrad; voxgrad.train(*sys.argv[1:], steps=100000, base=4)",
+                 str(self.data), str(out)]
+        process = subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE)
+        while process.poll() is None and not (out / "last.safetensors").is_file():
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the foreground
+        said = process.communicate()[1].decode()
+        self.assertIn("KeyboardInterrupt", said)
+        self.assertEqual(json.loads((out / "run.json").read_text())["exit_reason"], "interrupted", said)
+
+    def test_a_training_where_an_old_log_lies_reports_its_own_events(self):
+        out = self.path / "old"
+        voxgrad.train(self.data, out, steps=4, base=4)
+        for path in out.glob("*.safetensors"):
+            path.unlink()
+        with (out / "log.jsonl").open("a") as log:
+            log.write("x" * 300 + "\n")
+        events = []
+        voxgrad.train(self.data, out, events.append, steps=4, base=4)
+        self.assertEqual([events[0]["event"], events[-1]["event"]], ["start", "finished"])
+
+    def test_what_doctor_finds_is_in_its_error(self):
+        with h5py.File(self.data) as good, h5py.File(self.path / "empty.h5", "w") as bad:
+            for name in good:
+                good.copy(name, bad)
+            bad.attrs.update(good.attrs)
+            bad["labels"][...] = 0
+        with self.assertRaises(voxgrad.Error) as caught:
+            voxgrad.run(["doctor", self.path / "empty.h5"])
+        self.assertEqual(caught.exception.code, 8)
+        self.assertTrue(caught.exception.result["findings"])
 
 
 unittest.main()

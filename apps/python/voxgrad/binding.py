@@ -12,11 +12,11 @@ import numpy
 
 class Error(Exception):
     """What the library or the program reports. The text says what was wrong, and what helps; `code` is that of
-    voxgrad.h or the exit code of the program."""
+    voxgrad.h or the exit code of the program; `result` is what the program has printed as JSON or text."""
 
-    def __init__(self, text, code=0):
+    def __init__(self, text, code=0, result=None):
         super().__init__(text)
-        self.code = code
+        self.code, self.result = code, result
 
 
 class InputError(Error, ValueError):
@@ -113,8 +113,10 @@ def version():
 
 @CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 def _log(_, level, text):
-    if level == 2:  # an error becomes an exception
+    if level == 2:
         _local.warnings.append(text.decode())
+    else:  # becomes an exception; that of a call is also the text of its context
+        _local.error = text.decode()
 
 
 class Handle:
@@ -144,7 +146,7 @@ def _context():
         options = ContextOptions(size=ctypes.sizeof(ContextOptions), log=ctypes.cast(_log, c_void_p))
         code = native.voxgrad_context_new(byref(options), byref(pointer))
         if code:
-            raise Error("libvoxgrad could not start: VOXGRAD_THREADS and VOXGRAD_SIMD may have wrong values", code)
+            raise Error("libvoxgrad could not start: " + _local.error, code)
         _local.context = Handle(pointer, functools.partial(_free_context, owner=os.getpid()))
     return _local.context.pointer
 

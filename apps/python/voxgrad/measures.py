@@ -33,8 +33,8 @@ def metrics(prediction, truth, classes=None, spacing=None, ignore=None, surfaces
     """
     prediction, truth = known(prediction), known(truth)
     if classes is None:
-        present = [values[values != ignore] if values is truth and ignore is not None else values
-                   for values in (prediction, truth)]
+        counts = ... if ignore is None or prediction.shape != truth.shape else truth != ignore
+        present = [values[counts] for values in (prediction, truth)]
         classes = max(2, 1 + max((int(values.max()) for values in present if values.size), default=0))
     keys = list(range(classes)) if isinstance(classes, (int, numpy.integer)) else list(classes)
     found = (native.voxgrad_metric_name(index) for index in itertools.count())

@@ -24,14 +24,21 @@ def _program():
 
 def run(arguments, watch=lambda: None):
     """Runs the program: run(["inspect", "data.h5"]). Returns the JSON document that it prints, or else its text.
-    Warnings go to stderr. An exit code other than 0 is an Error with what it said.
+    Warnings go to stderr. An exit code other than 0 is an Error with what it said; its `result` is what was printed
+    before, such as the findings of run(["doctor", "data.h5"]).
 
-    `watch` is called while it runs; an exception in it interrupts the program, which then keeps what it has done.
+    `watch` is called while it runs; an exception in it, and Ctrl-C, interrupt the program, which then keeps what it has
+    done.
     """
+    def document(text):
+        return json.loads(text) if text.startswith(("{", "[")) else text
+
     command = [_program(), "--json", "--quiet", *map(str, arguments)]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
         try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=said)
+            # In a session of its own, Ctrl-C reaches it once, by this function: the second signal ends it at once.
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=said,
+                                       start_new_session=True)
         except OSError as error:
             raise FileError(f"{command[0]}: {error.strerror}") from None
         try:
@@ -48,9 +55,9 @@ def run(arguments, watch=lambda: None):
     if process.returncode:
         reason = messages[messages.rfind("error: "):] if "error: " in messages else messages
         raise ERRORS.get(process.returncode, Error)(reason.strip() or f"{command[0]}: exit code {process.returncode}",
-                                                    process.returncode)
+                                                    process.returncode, document(text))
     sys.stderr.write(messages)
-    return json.loads(text) if text.startswith(("{", "[")) else text
+    return document(text)
 
 
 def train(data, out, progress=None, **settings):
@@ -70,11 +77,15 @@ def train(data, out, progress=None, **settings):
         elif value is not None:
             flags.append(f"--{name}=" + ("x".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)))
     log = pathlib.Path(out) / "log.jsonl"
-    done = log.stat().st_size if log.is_file() else 0  # of an older run, which the program refuses to overwrite
+
+    def changed():
+        return log.stat().st_mtime_ns if log.is_file() else None
+
+    before, done = changed(), 0  # there may be the log of an older run, which the program refuses or begins anew
 
     def watch():
         nonlocal done
-        if progress is None or not log.is_file():
+        if progress is None or changed() == before:
             return
         with log.open("rb") as file:
             file.seek(done)
