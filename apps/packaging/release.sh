@@ -50,7 +50,7 @@ make_packages() {
   cmake --build --preset dev
   (cd build/release && cpack -B "../release-$version/cpack")
   cp build/release/voxgrad.spdx.json "$out/$name.spdx.json"
-  mv "$out"/cpack/*.tar.gz "$out"/cpack/*.deb "$out"
+  find "$out/cpack" -maxdepth 1 \( -name '*.tar.gz' -o -name '*.deb' \) -exec mv {} "$out" \;  # .deb: on Debian
   rm -r "$out/cpack"
 }
 if [ -n "${RELEASE_DRY:-}" ]; then

@@ -1,10 +1,10 @@
-// Functions of C++20 that the library of emscripten 3.1.6, which Debian 12 has, lacks. CMakeLists.txt includes this
-// file before every source; with a newer emscripten it is empty.
+// Functions of C++20 that the library of an older emscripten lacks: all of them in 3.1.6, which Debian 12 has, the
+// first one up to libc++ 19. CMakeLists.txt includes this file before every source.
 #pragma once
 
 #include <version>
 
-#if defined(_LIBCPP_VERSION) && _LIBCPP_VERSION < 14000
+#if defined(_LIBCPP_VERSION) && _LIBCPP_VERSION < 200000
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -13,14 +13,6 @@
 #include <string>
 
 namespace std {
-
-template <class To, class From>
-To bit_cast(const From& from) {
-  static_assert(sizeof(To) == sizeof(From));
-  To to;
-  memcpy(&to, &from, sizeof to);
-  return to;
-}
 
 inline from_chars_result from_chars(const char* first, const char* last, double& value,
                                     chars_format = chars_format::general) {
@@ -31,6 +23,16 @@ inline from_chars_result from_chars(const char* first, const char* last, double&
   if (!begins || end == text.c_str()) return {first, errc::invalid_argument};
   value = read;
   return {first + (end - text.c_str()), errc{}};
+}
+
+#if _LIBCPP_VERSION < 14000
+
+template <class To, class From>
+To bit_cast(const From& from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  memcpy(&to, &from, sizeof to);
+  return to;
 }
 
 inline to_chars_result to_chars(char* first, char* last, double value, chars_format, int precision) {
@@ -48,6 +50,8 @@ inline to_chars_result to_chars(char* first, char* last, double value) {
   while (strtod(text, nullptr) != value && precision++ < 17);
   return to_chars(first, last, value, chars_format::general, precision);
 }
+
+#endif
 
 }  // namespace std
 #endif
