@@ -1,7 +1,7 @@
 // From scores to what may be said. Intervals and tests are about other units and other trainings
 // (statistics/estimate.h). From a single training of a loss, from trainings that are too short (convergence.h), or from
-// too few units, nothing can be said about the loss: then there are no p-values and no verdicts, and the intervals are
-// those of these trainings on other units.
+// too few units, nothing can be said about the loss: then there are no p-values and no verdicts. The intervals of
+// losses that were trained once are about these trainings on other units.
 #pragma once
 
 #include <string>

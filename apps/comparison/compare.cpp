@@ -227,8 +227,7 @@ class Runner {
       const std::unique_ptr<Observer> more =
           options_.observer ? options_.observer(shown, path, plan, protocol_.dataset(task).info().ignore_label)
                             : nullptr;
-      Session session(protocol_.dataset(task), plan, directory, more ? *more : shown, device_,
-                      text("train --loss ", task.loss, " -o ", path));
+      Session session(protocol_.dataset(task), plan, directory, more ? *more : shown, device_, command_of(options_));
       if (begun) session.resume();
       session.run();
       session.save_missing();

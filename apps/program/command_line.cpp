@@ -238,7 +238,9 @@ Program::Program()
   app_.add_flag("--tf32", common_.tf32, "products of f32 with factors of 10 bits: faster on a card");
   app_.add_flag("--fast", common_.fast,
                 "on a card, also take faster algorithms whose last bits change from run to run");
-  app_.add_option("--threads", common_.threads, "threads; 0: all cores")->check(CLI::Range(0, 1024));
+  app_.add_option("--threads", common_.threads,
+                  "threads; 0: VOXGRAD_THREADS, or else all cores that the process may use")
+      ->check(CLI::Range(0, 1024));
   app_.add_option("--seed", common_.seed, "seed of all random numbers");
   app_.add_flag("--json", common_.json, "one JSON document on stdout");
   app_.add_flag("-q,--quiet", common_.quiet, "warnings and errors only");

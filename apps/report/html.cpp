@@ -105,6 +105,8 @@ std::string section(const std::string& title, const std::string& body) {
 
 std::string paragraph(const std::string& words) { return "<p>" + escaped(words) + "</p>\n"; }
 
+std::string code_block(const std::string& words) { return "<code>" + escaped(words) + "</code>\n"; }
+
 std::string figure(const std::string& picture, const std::string& caption) {
   return "<figure>\n<figcaption>" + escaped(caption) + "</figcaption>\n" + picture + "</figure>\n";
 }

@@ -11,7 +11,8 @@ namespace voxgrad::apps {
 std::string page(const std::string& title, const std::string& body, const std::string& style = "");
 // Returns a section with its heading.
 std::string section(const std::string& title, const std::string& body);
-std::string paragraph(const std::string& words);  // plain text
+std::string paragraph(const std::string& words);   // plain text
+std::string code_block(const std::string& words);  // plain text: a command or a formula
 // Returns a picture (HTML) with its caption (plain text).
 std::string figure(const std::string& picture, const std::string& caption);
 // Puts pictures side by side as far as there is room.

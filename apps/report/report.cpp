@@ -257,8 +257,7 @@ std::string write_report(const Comparison& comparison, const std::vector<Analysi
   body += metrics_section(comparison, analyses) + protocol_section(comparison, analyses);
   body +=
       section("The same comparison again, and a paper",
-              paragraph("In a new directory (-o):") + "<code>" + escaped(comparison.protocol.value("command", "")) +
-                  "</code>\n" +
+              paragraph("In a new directory (-o):") + code_block(comparison.protocol.value("command", "")) +
                   paragraph("The folder paper/ beside this page has the tables for LaTeX and as CSV, every figure as "
                             "SVG and PDF, a paragraph of methods, and the references."));
   write_paper(comparison, analyses, gallery.figures(), directory);

@@ -262,10 +262,20 @@ std::string warnings_section(const RunRecord& run) {
 }
 
 std::string command_section(const RunRecord& run) {
+  std::string again = "voxgrad train --config RUN/config.toml -o AGAIN";
+  if (run.manifest.at("device") != "cpu") again += " --device " + run.manifest.at("device").get<std::string>();
+  for (const char* flag : {"tf32", "fast"})
+    if (run.manifest.value(flag, Json()) == true) again += text(" --", flag);
   return section(
       "The same run again",
-      paragraph("In a new directory (-o), with the same dataset; on one machine the results have the same bits.") +
-          "<code>" + escaped(run.manifest.at("command").get<std::string>()) + "</code>\n");
+      paragraph(
+          "With the settings that were chosen for it, RUN being the directory of this page. With the same dataset, "
+          "on one machine, the results have the same bits.") +
+          code_block(again) +
+          paragraph(
+              "It was started with this command, which would choose steps, batch or patch anew where time or memory "
+              "decide:") +
+          code_block(run.manifest.at("command").get<std::string>()));
 }
 
 // Opens the dataset of a run; nothing, and a note, if there is none with its content.

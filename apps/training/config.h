@@ -89,7 +89,7 @@ void visit_settings(Config& c, F&& f) {
   f("patience", c.patience, "stop when so many validations in a row did not raise the smoothed Dice; 0: never");
   f("tta", c.tta,
     "test-time augmentation, the mean over mirrored images: on, off, or auto: if patches are flipped and the test "
-    "takes at most a fifth of --time");
+    "with the choice of the clean-up takes at most a fifth of --time");
   f("clean_up", c.clean_up,
     "auto: of all foreground, and of each class, only the largest component is kept if the validation Dice gains; off");
   f("on_nan", c.on_nan, "when loss or gradient is not finite: stop, skip (the step) or rollback (to the checkpoint)");

@@ -256,7 +256,9 @@ void add_compare(Program& program) {
   verb.add_option("--seeds", options.seeds, "runs per loss and dataset, with seeds --seed, --seed + 1, ..");
   verb.add_option("--folds", options.folds, "folds of a cross-validation, 3 or more; 0: the splits of the file");
   verb.add_flag("--tune", options.tune, "the best of three learning rates for every loss");
-  verb.add_option("--baseline", options.baseline, "the loss the others are compared with; empty: dice_ce");
+  verb.add_option(
+      "--baseline", options.baseline,
+      "the loss the others are compared with; empty: dice_ce, or the first loss if that is not one of them");
   verb.add_option("--preset", arguments->preset, presets);
   verb.add_option("--jobs", options.jobs,
                   "processes at the same time, which share --threads; with --preset quick one per thread, at most 8, "
@@ -274,6 +276,14 @@ void add_compare(Program& program) {
   verb.add_option("-o,--out", options.out, "directory of the runs and results; a --dry-run needs none");
   add_watch_flag(verb, arguments->watch);
   add_settings(verb, options.config, {"data", "from", "loss", "fold", "patience"});
+  // Where a comparison has other rules than a training:
+  verb.get_option("--deep-supervision")
+      ->description("the loss at every resolution, weights 2^-k; off unless it is given");
+  verb.get_option("--tta")->description(
+      "test-time augmentation, the mean over mirrored images: on, off, or auto: if patches are flipped");
+  verb.get_option("--steps")->description(
+      "length of a training in optimiser steps; 0: with --preset quick 900 times the square root of the number of "
+      "foreground classes, at most 3000, else as in `train`");
 }
 
 }  // namespace voxgrad::apps

@@ -42,8 +42,6 @@ std::string embedded(const std::string& png, const std::string& alt) {
   return "<img alt=\"" + escaped(alt) + "\" src=\"data:image/png;base64," + base64(png) + "\"/>\n";
 }
 
-std::string code_block(const std::string& words) { return "<code>" + escaped(words) + "</code>\n"; }
-
 std::string link(const std::string& name) { return "<a href=\"" + name + ".html\">" + name + "</a>"; }
 
 std::string card(const Spec& spec, const LossPictures& pictures) {

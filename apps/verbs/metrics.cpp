@@ -276,7 +276,7 @@ void add_metrics(Program& program) {
   verb.add_option("prediction", options->prediction,
                   "HDF5 file of labels, a mask (PNG, TIFF, NIfTI, HDF5) or a folder of masks")
       ->required();
-  verb.add_option("truth", options->truth, "the same, taken as true; a dataset is one")->required();
+  verb.add_option("truth", options->truth, "the true labels: the same kinds of files, or a dataset")->required();
   verb.add_option("--label-map", options->label_map,
                   "stored label:class pairs of the truth, e.g. 0:0,255:1; the prediction stays as it is");
   verb.add_option("--prediction-map", options->prediction_map, "the same for the prediction");

@@ -64,10 +64,11 @@ void study(const StudyOptions& options, const Common& common) {
 
 void add_study(Program& program) {
   const auto options = std::make_shared<StudyOptions>();
-  CLI::App& verb = program.verb("study", "what the papers claim about losses, computed anew",
-                                [options, &program] { study(*options, program.common()); });
+  CLI::App& verb =
+      program.verb("study", "what the papers claim about losses, computed anew; exit code 8 if a claim does not hold",
+                   [options, &program] { study(*options, program.common()); });
   verb.add_option("name", options->name, "a claim, or all; without it the claims are listed");
-  verb.add_option("-o,--output", options->output, "a folder for study.html and study.json");
+  verb.add_option("-o,--out", options->output, "a folder for study.html and study.json");
 }
 
 }  // namespace voxgrad::apps

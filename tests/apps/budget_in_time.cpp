@@ -26,6 +26,9 @@ TEST_CASE("train --time plans the steps, keeps the plan for a resumption, and re
   REQUIRE(steps > 10);
   CHECK(manifest["results"]["history"].back()["step"] == steps);
   CHECK(manifest["config"]["tta"] == "on");  // a mirrored test takes little of that time
+  // The page of the run says that its settings make it again.
+  CHECK(program({"train", "--config", run + "/config.toml", "-o", folder.file("again"), "-q"}).code == 0);
+  CHECK(bytes_of(folder.file("again/best.safetensors")) == bytes_of(run + "/best.safetensors"));
   CHECK(program({"train", data, "--time", "5s", "--steps", "3"}).code == 2);
   CHECK(program({"train", data, "--time", "soon"}).code == 2);
   CHECK(program({"train", "--resume", run, "--time", "5s"}).code == 2);

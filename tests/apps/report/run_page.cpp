@@ -113,6 +113,7 @@ TEST_CASE("without its dataset a page has no pictures; damaged files are named, 
   fs::rename(data + ".moved", data);
   REQUIRE(program({"report", run}).code == 0);
   CHECK(page_of(run) == whole);
+  CHECK(contains(whole, "<code>voxgrad train --config RUN/config.toml -o AGAIN</code>"));
 
   const auto refused = [&](const std::string& file, const std::string& bytes, int code) {
     const std::string good = bytes_of(file);
