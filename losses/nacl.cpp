@@ -42,7 +42,7 @@ Function build(Parameters& with) {
       const NoGrad constant;
       u = box_mean(in.truth(), 2 * half + 1);
     }
-    const Tensor gap = u - in.logits(), off = in.known(square_it ? square(gap) : abs(gap));
+    const Tensor gap = in.known(u - in.logits()), off = square_it ? square(gap) : abs(gap);
     return in.mean_of_voxels(L, M) + alpha / in.channels() * in.mean_of_voxels(in.sums(off), in.sums(in.valid()));
   };
 }

@@ -90,11 +90,13 @@ void Module::add_module(std::string name, Module& child) {
   visit("", [&](const std::string& prefix, const Module& module) {
     for (const auto& [key, parameter] : module.drawn_) {
       const auto [first, fresh] = drawn.emplace(key, join(prefix, parameter));
-      if (!fresh)
+      if (!fresh) {
+        children_.pop_back();
         throw Error(ErrorKind::argument,
                     text("add_module: \"", first->second, "\" and \"", join(prefix, parameter),
                          "\" were made from the same random numbers"),
                     "make each layer from a stream of its own: stream(random, \"name of the layer\")");
+      }
     }
   });
 }

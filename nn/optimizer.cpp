@@ -53,7 +53,7 @@ Optimizer::Optimizer(Kind kind, Module& module, const OptimizerOptions& options)
   } else {
     expect_fraction("beta1", options.beta1);
     expect_fraction("beta2", options.beta2);
-    expect(options.eps > 0, "eps", options.eps, "above 0");
+    expect(static_cast<float>(options.eps) > 0, "eps", options.eps, "above 0");
     buffers_ = {{"first", zeros_like(w)}, {"second", zeros_like(w)}};
   }
 }
@@ -126,28 +126,25 @@ Ema::Ema(Module& module, double decay) : module_(module), decay_(decay) {
 std::vector<NamedTensor> Ema::values() const {
   std::vector<NamedTensor> all{{"parameters", module_.flat_parameters()}};
   for (NamedTensor& entry : module_.buffers()) all.push_back({"buffers." + entry.name, std::move(entry.tensor)});
+  check(average_.empty() || (all.size() == average_.size() && all[0].tensor.numel() == average_[0].tensor.numel()),
+        "moving average: the module has grown since it was made");
   return all;
 }
 
 void Ema::update() {
-  ++updates_;
-  const double t = static_cast<double>(updates_);
-  const double decay = std::min(decay_, (1 + t) / (10 + t));
   const std::vector<NamedTensor> all = values();
+  const double t = static_cast<double>(++updates_), decay = std::min(decay_, (1 + t) / (10 + t));
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const Tensor& value = all[i].tensor;
-    follow(average_[i].tensor, value);
-    value.backend().lerp(value, 1 - decay, average_[i].tensor);
+    follow(average_[i].tensor, all[i].tensor);
+    average_[i].tensor.backend().lerp(all[i].tensor, 1 - decay, average_[i].tensor);
   }
 }
 
 void Ema::swap() {
   const std::vector<NamedTensor> all = values();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const Tensor& value = all[i].tensor;
-    const Tensor before = value.clone();
-    copy_into(value, average_[i].tensor);
-    average_[i].tensor = before;
+    const Tensor before = std::exchange(average_[i].tensor, all[i].tensor.clone());
+    copy_into(all[i].tensor, before);
   }
 }
 

@@ -52,15 +52,12 @@ double Schedule::rate(std::int64_t step) const {
 
 void Schedule::report(double metric) {
   if (decay_ != Decay::plateau) return;
-  const double margin = options_.threshold * std::fabs(best_);
+  const double margin = std::isfinite(best_) ? options_.threshold * std::fabs(best_) : 0;
   const bool better = options_.maximise ? metric > best_ + margin : metric < best_ - margin;
-  if (better || (std::isnan(best_) && !std::isnan(metric))) {
-    best_ = metric;
-    waited_ = 0;
-  } else if (++waited_ > static_cast<double>(options_.patience)) {
-    waited_ = 0;
-    ++drops_;
-  }
+  if (better || (std::isnan(best_) && !std::isnan(metric)))
+    best_ = metric, waited_ = 0;
+  else if (++waited_ > static_cast<double>(options_.patience))
+    waited_ = 0, ++drops_;
 }
 
 std::vector<double> Schedule::state() const {

@@ -36,8 +36,8 @@ Sequential& Sequential::add(std::function<Tensor(const Tensor&)> f) {
 }
 
 Sequential& Sequential::append(std::unique_ptr<Module> layer) {
+  add_module(std::to_string(layers_.size()), *layer);
   layers_.push_back(std::move(layer));
-  add_module(std::to_string(layers_.size() - 1), *layers_.back());
   set_step(random_.key(), 0);
   return *this;
 }

@@ -20,8 +20,8 @@
 //   penalty:none       max d - d
 //
 // Distances count voxels: the geometric mean of the spacing of a sample is 1, and its anisotropy is kept. With ":mm"
-// behind the name of the map they have the unit of the spacing. A class that is absent or fills the image is 0
-// everywhere.
+// behind the name of the map they have the unit of the spacing. Distances are 0 where a class
+// is absent or fills the image.
 #pragma once
 
 #include <string>

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/backend.h"
 #include "engine/io/file_rules.h"
 #include "losses/core/fields.h"
 
@@ -77,7 +78,7 @@ Tensor LossInput::field(const std::string& key) const {
 double LossInput::valid_voxels() const {
   if (integrate_.ignore < 0 && !soft_labels()) return static_cast<double>(labels_.numel());
   const NoGrad constant;
-  return sum(integrals(Integrand::weight)[0]).item();
+  return soft_labels() ? sum(cast(valid(), DType::f64)).item() : sum(integrals(Integrand::weight)[0]).item();
 }
 
 LossInput LossInput::at_temperature(double temperature) const {
@@ -150,7 +151,10 @@ Tensor LossInput::hinge_errors() const {
   return channels() == 2 && !drops_background() ? concat({errors, errors}, -1) : errors;
 }
 
-Tensor LossInput::probabilities() const { return known(channels() == 1 ? sigmoid(logits_) : softmax(logits_)); }
+Tensor LossInput::probabilities() const {
+  if (!soft_labels() && integrate_.ignore >= 0) return map(Integrand::mass);  // 0 there whatever the logits are
+  return known(channels() == 1 ? sigmoid(logits_) : softmax(logits_));
+}
 
 Tensor LossInput::known(const Tensor& map) const {
   return integrate_.ignore < 0 && !soft_labels() ? map : map * valid();
@@ -170,8 +174,8 @@ std::vector<int> LossInput::classes(int first) const {
 }
 
 Tensor LossInput::truth(double smoothing) const {
-  Tensor t = soft_labels() ? labels_ : one_hot(labels_, classes(channels() == 1 ? 1 : 0), logits_.dtype());
-  if (!soft_labels() && integrate_.ignore >= 0) t = t * valid();
+  if (!soft_labels()) labels_.backend().check_labels(labels_, std::max(channels(), 2), integrate_.ignore);
+  const Tensor t = soft_labels() ? labels_ : known(one_hot(labels_, classes(channels() == 1 ? 1 : 0), logits_.dtype()));
   return smoothing == 0 ? t : (1 - smoothing) * t + smoothing / std::max(channels(), 2) * valid();
 }
 
@@ -216,7 +220,7 @@ Tensor LossInput::mean_of_classes(const Tensor& f, const Tensor& G) const {
     weighted = f * constant(w);
   }
   if (options_.absent == "keep") return mean(weighted);
-  const Tensor present = clamp(G.detach(), 0, 1);  // G counts voxels
+  const Tensor present = clamp(1e30 * G.detach(), 0, 1);  // also one with a part of a voxel
   const Tensor total = sum(weighted * present);
   return options_.absent == "zero" ? total / static_cast<double>(f.numel()) : mean_of_voxels(total, present);
 }

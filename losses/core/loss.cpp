@@ -32,8 +32,8 @@ void check_probabilities(const Tensor& t) {
 
 Tensor Loss::operator()(const Tensor& logits, const Tensor& labels, const Context& context) const {
   const bool soft = labels.defined() && labels.dtype() != DType::u8;
-  check(!soft || labels.shape() == logits.shape(), "loss: labels must be u8 [N, *S], or soft ones like the logits ",
-        logits, ", got ", labels);
+  check(logits.dims() < 2 || labels.shape() == (soft ? logits.shape() : logits.shape().without(-1)),
+        "loss: labels must be u8 [N, *S], or soft ones like the logits ", logits, ", got ", labels);
   if (soft) check_probabilities(labels);
   const Tensor truth = soft ? labels.to(logits.dtype()).detach() : labels;
   Tensor total;

@@ -87,7 +87,7 @@ Tensor Crop::cut(const std::uint8_t* labels, const Box& box, std::int64_t label,
 
 Masks Crop::masks(std::int64_t label, std::int64_t margin) const {
   const Box& box = nth(boxes_, label);
-  if (box.empty() || label == ignore_) return {};
+  if (box.empty()) return {};
   return {cut(prediction_, box, label, margin), cut(truth_, box, label, margin)};
 }
 

@@ -3,7 +3,7 @@
 // prediction all use prepare() and Restorer, so a network meets the images that it was trained on.
 //
 //   const Prepared prepared = prepare(model.spec, image, spacing);
-//   Restorer restore(prepared.grid, classes, sink);
+//   Restorer restore(prepared.grid, scores, sink);
 //   sliding_window(net, prepared.image, window, [&](std::int64_t row, const Tensor& logits) { restore(row, ..); });
 //
 // The order is that of nnU-Net (Isensee et al., Nature Methods 2021): statistics are those of the box, and of voxels as

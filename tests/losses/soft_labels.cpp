@@ -108,6 +108,14 @@ TEST_CASE("label smoothing makes soft labels") {
   }
 }
 
+TEST_CASE("topk of soft labels counts voxels, whatever rounding makes of their sums") {
+  const Tensor logits = random_normal({1, 40, 25, 1}, 7), truth = full({1, 40, 25, 1}, 0.1, DType::f32);
+  const double ce = losses::make_loss("ce")(logits, truth).item();
+  CHECK(std::fabs(losses::make_loss("topk:percent=100")(logits, truth).item() - ce) <= 1e-6 * ce);
+  const Tensor two = concat({full({1, 40, 25, 1}, 0.5), full({1, 40, 25, 1}, 0.5005)}, -1);
+  CHECK(std::isfinite(losses::make_loss("topk:percent=100")(random_normal({1, 40, 25, 2}, 8), two).item()));
+}
+
 TEST_CASE("soft labels of another shape, or that are no probabilities, are refused") {
   const losses::Loss loss = losses::make_loss("dice");
   const auto message = [&](const Tensor& truth) {

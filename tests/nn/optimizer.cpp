@@ -109,6 +109,7 @@ TEST_CASE("an unknown optimiser or an impossible option is named") {
   CHECK(contains(message("adam", {.weight_decay = -1}), "weight_decay is -1"));
   CHECK(contains(message("adam", {.beta1 = 1}), "beta1 is 1"));
   CHECK(contains(message("adamw", {.eps = 0}), "eps is 0"));
+  CHECK(contains(message("adamw", {.eps = 1e-50}), "eps is 1e-50"));  // 0 in f32
   CHECK(contains(error_of([&] { nn::make_optimizer("sgd", net)->step(-1); }), "learning rate is -1"));
   CHECK(contains(error_of([&] { nn::make_optimizer("sgd", net)->step(std::nan("")); }), "learning rate is nan"));
 }
@@ -191,4 +192,10 @@ TEST_CASE("a module that has grown since the optimizer was made is refused") {
     net.add<nn::Linear>(2, 2);
     CHECK(contains(error_of([&] { optimizer->step(0.1); }), "made for 6 parameters, the module now has 12"));
   }
+  nn::Sequential net(Random(1));
+  net.add<nn::Linear>(2, 2);
+  nn::Ema average(net, 0.9);
+  net.add<nn::NormLayer>(2, nn::NormLayerOptions{.kind = nn::Norm::batch});
+  CHECK(contains(error_of([&] { average.update(); }), "the module has grown"));
+  CHECK(contains(error_of([&] { average.swap(); }), "the module has grown"));
 }

@@ -84,6 +84,9 @@ TEST_CASE("plateau on a loss, which may be negative") {
   CHECK(equal_rates(schedule.rate(0), 1));
   schedule.report(-2.0);
   CHECK(equal_rates(schedule.rate(0), 0.1));
+  nn::Schedule begun = nn::make_schedule("plateau", {.lr = 1, .total = 100, .patience = 0, .maximise = false});
+  for (const double loss : {HUGE_VAL, 3.0, 2.0}) begun.report(loss);
+  CHECK(equal_rates(begun.rate(0), 1));
 }
 
 TEST_CASE("plateau goes on from its state; the others have none") {

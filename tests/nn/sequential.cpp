@@ -33,6 +33,15 @@ TEST_CASE("a sequence has PyTorch's names, and each layer weights of its own") {
   CHECK(nn::Sequential(Random(1))(x).raw() == x.raw());
 }
 
+TEST_CASE("a layer that was refused is not in the sequence") {
+  nn::Sequential net(Random(1));
+  net.add<nn::Linear>(2, 2, Random(7));
+  CHECK(test::contains(test::error_of([&] { net.add<nn::Linear>(2, 2, Random(7)); }), "the same random numbers"));
+  CHECK(net.parameters().size() == 2);
+  net.add<nn::Linear>(2, 3, Random(8));
+  CHECK(net(wave({1, 2}, 0, DType::f32)).shape() == Shape{1, 3});
+}
+
 TEST_CASE("layers of images stand in a sequence as well") {
   nn::Sequential net(Random(1));
   net.add<nn::Conv>(2, 1, 4, nn::ConvLayerOptions{.bias = false, .slope = 0})

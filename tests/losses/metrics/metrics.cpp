@@ -172,4 +172,10 @@ TEST_CASE("ignored voxels belong to no mask") {
   const auto scores = score(mask("1100011"), mask("1100999"), {.classes = 2, .ignore = 9});
   CHECK(value_of(scores[1], "hd") == 0);
   CHECK(value_of(scores[1], "dice") == 1);
+  // A class that is what is ignored has no truth, in every metric.
+  const auto none = score(mask("0110"), mask("0001"), {.classes = 2, .ignore = 1});
+  CHECK(value_of(none[1], "dice") == 0);
+  CHECK(std::isinf(value_of(none[1], "hd")));
+  CHECK(value_of(none[1], "nsd") == 0);
+  CHECK(value_of(none[1], "false_positive_objects") == 1);
 }
