@@ -56,7 +56,7 @@ struct AxisRuns {
 // A NaN is more extreme than any number, so that it stays.
 template <bool kLargest, class T>
 inline bool beats(T a, T b) {
-  return !(kLargest ? a <= b : a >= b) & (b == b);
+  return (kLargest ? a > b : a < b) | (a != a);
 }
 template <bool kLargest, class T>
 inline T best(T a, T b) {

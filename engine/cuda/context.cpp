@@ -62,10 +62,15 @@ void check_cublas(cublasStatus_t status, const char* what, const std::source_loc
               text("cuda: ", what, ": cuBLAS says ", cublasGetStatusString(status), " (", place(at), ")"), kFaultHint);
 }
 
+bool is_out_of_memory(cudnnStatus_t status) {
+  return status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
+         status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
+}
+
 void check_cudnn(cudnnStatus_t status, const char* what, const std::source_location& at) {
   if (status == CUDNN_STATUS_SUCCESS) [[likely]]
     return;
-  throw Error(status == CUDNN_STATUS_ALLOC_FAILED ? ErrorKind::memory : ErrorKind::argument,
+  throw Error(is_out_of_memory(status) ? ErrorKind::memory : ErrorKind::argument,
               text("cuda: ", what, ": cuDNN says ", cudnnGetErrorString(status), " (", place(at), ")"), kFaultHint);
 }
 
@@ -106,9 +111,11 @@ Context::Context()
     : pool_(
           [this](std::size_t bytes) {
             void* block = nullptr;
-            if (recorder_ == nullptr && cudaMalloc(&block, bytes) == cudaSuccess) return block;
-            cudaGetLastError();  // the pool reports it
-            return static_cast<void*>(nullptr);
+            const cudaError_t status = recorder_ == nullptr ? cudaMalloc(&block, bytes) : cudaErrorMemoryAllocation;
+            cudaGetLastError();
+            if (status != cudaErrorMemoryAllocation)
+              check_cuda(status, "memory");  // of earlier work; else the pool says it
+            return block;
           },
           [this](void* block) { free_block(block); }) {
   check_card();

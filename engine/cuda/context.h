@@ -19,6 +19,7 @@ namespace voxgrad::cuda {
 
 void check_cublas(cublasStatus_t status, const char* what,
                   const std::source_location& at = std::source_location::current());
+bool is_out_of_memory(cudnnStatus_t status);
 void check_cudnn(cudnnStatus_t status, const char* what,
                  const std::source_location& at = std::source_location::current());
 

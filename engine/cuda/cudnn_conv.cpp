@@ -57,6 +57,7 @@ class Descriptor {
 
  private:
   static void need(cudnnStatus_t status, const char* what) {
+    if (is_out_of_memory(status)) check_cudnn(status, what);
     if (status != CUDNN_STATUS_SUCCESS) throw Refusal{text(what, ": ", cudnnGetErrorString(status))};
   }
   cudnnBackendDescriptor_t descriptor_ = nullptr;
@@ -282,15 +283,25 @@ const Plan* plan_of(const Problem& p) {
   auto key = p.key();
   check(Context::get().recorder() == nullptr || known.contains(key),
         "cuda: the first convolution of a shape makes a plan, which cannot be recorded");
-  const auto [entry, is_new] = known.try_emplace(std::move(key));
-  if (is_new) try {
-      entry->second = make_plan(p, {.handle = Context::get().cudnn()});
+  if (const auto found = known.find(key); found != known.end()) return found->second.get();
+  std::unique_ptr<Plan> plan;
+  const auto make = [&] {
+    try {
+      plan = make_plan(p, {.handle = Context::get().cudnn()});
       ++plans.made;
     } catch (const Refusal& refusal) {
       ++plans.refused;
       plans.last_refusal = refusal.why;
     }
-  return entry->second.get();
+  };
+  try {
+    make();
+  } catch (const Error& error) {  // want of memory says nothing of the shape
+    if (error.kind() != ErrorKind::memory) throw;
+    Context::get().pool().trim();
+    make();
+  }
+  return known.emplace(std::move(key), std::move(plan)).first->second.get();
 }
 
 Problem problem_of(ConvPass pass, DType type, const Shape& x, const Shape& weight, const Shape& y,

@@ -21,7 +21,7 @@ struct Lines {
 // A NaN is more extreme than any number, so that it stays.
 template <bool kLargest, class T>
 __device__ inline bool beats(T a, T b) {
-  return !(kLargest ? a <= b : a >= b) && b == b;
+  return (kLargest ? a > b : a < b) || a != a;
 }
 template <bool kLargest, class T>
 __device__ inline T best(T a, T b) {

@@ -1,6 +1,7 @@
 // The nearest component of every voxel, and sums over numbered parts. Components and skeletons follow paths of voxels,
 // one after the other: the CPU does that (engine/composed.cpp). In a training they are fields of whole cases, which the
 // loader makes on the host anyway.
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -103,7 +104,7 @@ Segments segments_of(const Tensor& x, const Tensor& ids, const Tensor& sums) {
   const std::int64_t columns = ids.extent(-1), count = sums.extent(1);
   std::int64_t lanes = 4096;
   while (lanes > kWarp && lanes * sums.numel() > std::int64_t{1} << 24) lanes /= 2;
-  return {ids.numel() / (ids.extent(0) * columns), x.extent(-1), columns, count, lanes};
+  return {x.numel() / std::max<std::int64_t>(1, x.extent(0) * x.extent(-1)), x.extent(-1), columns, count, lanes};
 }
 
 }  // namespace

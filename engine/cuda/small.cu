@@ -243,12 +243,17 @@ bool try_run_small() noexcept {
 
 void discard_small() noexcept { waiting.clear(); }
 
+// As the other kernels compare with it: 0.1 in f32 is not above 0.1.
+static double as_type(const Tensor& x, double value) {
+  return x.dtype() == DType::f64 ? value : static_cast<double>(static_cast<float>(value));
+}
+
 bool small_unary(UnaryOp op, double a, double b, const Tensor& x, const Tensor& y) {
   if (!is_small({&x})) return false;
   Instruction in = instruction(Kind::unary, x, y);
   in.op = static_cast<std::uint8_t>(op);
-  in.a = a;
-  in.b = b;
+  in.a = as_type(x, a);
+  in.b = as_type(x, b);
   wait(in);
   return true;
 }
@@ -258,8 +263,8 @@ bool small_unary_gradient(UnaryOp op, double a, double b, const Tensor& x, const
   if (!is_small({&x})) return false;
   Instruction in = instruction(Kind::unary_slope, x, dx);
   in.op = static_cast<std::uint8_t>(op);
-  in.a = a;
-  in.b = b;
+  in.a = as_type(x, a);
+  in.b = as_type(x, b);
   in.q = y.raw();
   in.q_type = y.dtype();
   in.dy = dy.raw();

@@ -2,6 +2,7 @@
 // ctest labels: gpu
 #include "tests/test.h"
 
+#include "engine/ops.h"
 #include "tests/cuda/compare.h"
 
 using namespace voxgrad;
@@ -63,4 +64,13 @@ TEST_CASE("sums over segments are those of the CPU to rounding, their gradient t
                           {ids, test::noise(sums.shape(), DType::f64, random)}, {empty_like(x)});
         CHECK_MESSAGE(slope.equal(), shape);
       }
+}
+
+TEST_CASE("no columns of ids on the card: every sum is empty, and the gradient is 0") {
+  if (!has_device(Device::cuda)) return;
+  const Tensor ids = empty({1, 4, 4, 0}, DType::i32, Device::cuda),
+               dx = full({1, 4, 4, 1}, 7, DType::f32, Device::cuda);
+  CHECK(segment_sum(dx, ids, 2).numel() == 0);
+  dx.backend().segment_sum_gradient(ids, empty({1, 2, 0}, DType::f64, Device::cuda), dx);
+  CHECK(dx.to(Device::cpu).to_vector<double>() == std::vector<double>(16, 0.0));
 }

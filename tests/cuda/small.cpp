@@ -97,6 +97,17 @@ TEST_CASE("sixty operations on a few numbers are three kernels") {
   CHECK(difference(values(y), std::vector<double>(6, 2)) < 1e-12);
 }
 
+TEST_CASE("a bound that f32 rounds is compared with as the value is") {
+  if (!has_device(Device::cuda)) return;
+  for (const std::int64_t count : {1, 5000})  // one that waits, one that does not
+    for (const double bound : {0.1, 0.7}) {
+      Tensor x = full({count}, bound, DType::f32, Device::cuda);
+      x.set_requires_grad();
+      sum(bound < 0.5 ? clamp(x, 0, bound) : clamp(x, bound, 1)).backward();
+      CHECK(values(x.grad()) == std::vector<double>(static_cast<std::size_t>(count), 1));
+    }
+}
+
 TEST_CASE("the value of a loss and its gradient are a handful of kernels") {
   if (!has_device(Device::cuda)) return;
   Random random(4);

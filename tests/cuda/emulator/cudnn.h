@@ -3,7 +3,11 @@
 
 #include "cuda_runtime.h"
 
-enum cudnnStatus_t { CUDNN_STATUS_SUCCESS, CUDNN_STATUS_ALLOC_FAILED };
+enum cudnnStatus_t {
+  CUDNN_STATUS_SUCCESS,
+  CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED,
+  CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
+};
 using cudnnHandle_t = struct EmulatedDnn*;
 
 inline cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) { return *handle = nullptr, CUDNN_STATUS_SUCCESS; }
