@@ -175,7 +175,9 @@ std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::ve
   const bool several = jobs.size() > 1 || fs::is_directory(inputs.front());
   const bool folder = fs::is_directory(out) || out.ends_with('/') || fs::path(out).extension().empty();
   if (several && !folder)
-    throw Error(ErrorKind::usage, text("predict: ", out, " is one file, there are ", jobs.size(), " inputs"),
+    throw Error(ErrorKind::usage,
+                text("predict: ", out, " is one file, ",
+                     jobs.size() > 1 ? text("there are ", jobs.size(), " inputs") : inputs.front() + " is a folder"),
                 "name a folder with -o");
   for (Job& job : jobs) {
     job.output = folder ? (fs::path(out) / name_in_folder(job)).string() : out;

@@ -269,12 +269,12 @@ std::string command_section(const RunRecord& run) {
   return section(
       "The same run again",
       paragraph(
-          "With the settings that were chosen for it, RUN being the directory of this page. With the same dataset, "
-          "on one machine, the results have the same bits.") +
+          "RUN is the directory of this page, and its config.toml has the settings that were chosen. With the same "
+          "dataset, on one machine, the results have the same bits.") +
           code_block(again) +
           paragraph(
-              "It was started with this command, which would choose steps, batch or patch anew where time or memory "
-              "decide:") +
+              "This is how the run was started. Where time or memory decide, the command would choose steps, batch or "
+              "patch anew:") +
           code_block(run.manifest.at("command").get<std::string>()));
 }
 

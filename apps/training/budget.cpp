@@ -114,18 +114,21 @@ void measure_predictions(const data::Dataset& dataset, const Plan& plan, Device 
   if (plan.chooses_clean_up())
     costs.clean_up =
         time(plan.val, [&](const Cases& cases, const nn::Progress& p) { choose_clean_up(model, dataset, cases, p); });
+  if (plan.test.empty() && !plan.chooses_clean_up())
+    costs.pictures = time(pictured_cases(plan), [&](const Cases& cases, const nn::Progress& p) {
+      evaluate(cases, p, {losses::Needs::probabilities});
+    });
 }
 
-// What the page of a run takes, which segments validation cases, or else test cases; three of them again.
+// What the page of a run takes, which segments some cases; three of them again.
 double page_seconds(const Plan& plan, const Costs& costs, double share) {
-  const auto val = static_cast<double>(plan.val.size()), test = static_cast<double>(plan.test.size());
-  const double each = costs.clean_up > 0 ? costs.clean_up / val
-                      : test > 0         ? costs.test / test
-                      : val > 0          ? costs.validation / val
-                                         : 0;
-  const double all = val > 0 ? val : test;
-  return kPage +
-         each * (std::min(val > 0 ? share * val : test, static_cast<double>(kMostPictured)) + std::min(all, 3.0));
+  const auto all = static_cast<double>(pictured_cases(plan).size());
+  const double each = costs.clean_up > 0   ? costs.clean_up / static_cast<double>(plan.val.size())
+                      : !plan.test.empty() ? costs.test / static_cast<double>(plan.test.size())
+                      : all > 0            ? costs.pictures / all
+                                           : 0;
+  return kPage + each * (std::min(plan.val.empty() ? all : share * all, static_cast<double>(kMostPictured)) +
+                         std::min(all, 3.0));
 }
 
 }  // namespace
@@ -143,7 +146,8 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
       cached_bytes(plan, dataset.info()) <= static_cast<double>(plan.loader.cache_bytes)) {
     timed.loader.cases.resize(std::min<std::size_t>(timed.loader.cases.size(), kCasesTimed));
     costs.reading = time_of([&] {
-      data::Case one = dataset.read(nth(plan.loader.cases, std::ssize(plan.loader.cases) / 2));
+      data::Case one =
+          dataset.read(nth(plan.loader.cases, std::ssize(plan.loader.cases) / 2), plan.loader.probabilities);
       plan.loader.prepare(one);
       if (plan.fields) plan.fields->of(one, plan.loader.patch);
     });
@@ -176,8 +180,17 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
     costs.validation = known->validation;
     costs.test = known->test;
     costs.clean_up = known->clean_up;
+    costs.pictures = known->pictures;
   } else {
     measure_predictions(dataset, plan, device, best, limit, progress, costs);
+  }
+  if (limit == 0) {  // the first steps may not have met the largest training case
+    const auto smaller = [&shapes = dataset.info().shapes](std::int64_t a, std::int64_t b) {
+      return nth(shapes, a).numel() < nth(shapes, b).numel();
+    };
+    data::Case one = dataset.read(*std::max_element(plan.loader.cases.begin(), plan.loader.cases.end(), smaller),
+                                  plan.loader.probabilities);
+    plan.loader.prepare(one);
   }
   const std::int64_t to_come = bytes_to_come(plan, trainer.loader().kept());
   costs.memory = peak_memory_bytes() + to_come + kBytesOfFiles;

@@ -11,10 +11,11 @@ namespace voxgrad::apps {
 
 // Seconds: of one step, of what ends an epoch beside a validation, of one validation, and of what comes at the end, the
 // test and the choice of the clean-up. Validation and choice are those of all validation cases. `reading` is what a
-// training case takes before its first patch, if prepared cases stay in memory; else a step has it.
+// training case takes before its first patch, if prepared cases stay in memory; else a step has it. `pictures` are
+// predictions of all cases of which the page shows some, where neither test nor choice tell what they take.
 // Bytes: the peak of the process by the end of the training, and that of its tensors on the device.
 struct Costs {
-  double step = 0, epoch = 0, validation = 0, test = 0, clean_up = 0, reading = 0;
+  double step = 0, epoch = 0, validation = 0, test = 0, clean_up = 0, reading = 0, pictures = 0;
   std::int64_t memory = 0, tensors = 0;
 };
 

@@ -156,7 +156,8 @@ PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const
   model.preparation.crop = config.crop == "on";
   if (config.spacing != "none") model.preparation.spacing = parse_spacing(config.spacing, info.dims);
 
-  for (const std::int64_t index : others) static_cast<void>(grid_of(model, info, index, nth(info.shapes, index)));
+  for (const auto* cases : {&others, &train})  // which are not all read, but must all have a grid
+    for (const std::int64_t index : *cases) static_cast<void>(grid_of(model, info, index, nth(info.shapes, index)));
   const bool boxes = model.preparation.crop && read;
   const std::vector<std::int64_t>& measured = boxes ? facts.read : train;
   for (std::int64_t i = 0; i < std::ssize(measured); ++i) {

@@ -77,7 +77,7 @@ Decision choose_spacing(const PreparationFacts& facts) {
 }
 
 Decision choose_normalisation(const PreparationFacts& facts) {
-  if (facts.modality == "CT")
+  if (facts.modality.size() == 2 && std::toupper(facts.modality[0]) == 'C' && std::toupper(facts.modality[1]) == 'T')
     return {"dataset", "the modality is CT, in which an intensity means the same in every image"};
   if (facts.colour) return {"rgb", "the images are colour pictures of 8 bits, whose colours mean the same in each"};
   if (facts.kept < kMuchBackground)

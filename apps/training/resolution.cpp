@@ -39,12 +39,13 @@ bool one_window_each(const Plan& plan, const data::DatasetInfo& info, double kep
 double voxels_at_end(const Plan& plan, const data::DatasetInfo& info, double kept) {
   const double val = kept * window_voxels(plan.model, info, plan.val),
                test = kept * window_voxels(plan.model, info, plan.test);
-  const auto count = static_cast<double>(plan.val.empty() ? plan.test.size() : plan.val.size());
+  const std::vector<std::int64_t>& shown = pictured_cases(plan);
+  const auto count = static_cast<double>(shown.size());
   const double looked_at = least_validated_share(plan),
                pictured =
                    std::min(plan.val.empty() ? count : looked_at * count, double{kMostPictured}) + std::min(count, 3.0);
   return test + looked_at * val * (plan.chooses_clean_up() ? 2 : 1) +
-         (count > 0 ? pictured / count * (plan.val.empty() ? test : val) : 0);
+         (count > 0 ? pictured / count * kept * window_voxels(plan.model, info, shown) : 0);
 }
 
 std::optional<Reason> coarsen(Plan& plan, const data::DatasetInfo& info, double kept, double allowed,

@@ -156,7 +156,9 @@ Decision steps(Draft& d) {
 }
 
 Decision foreground(Draft& d) {
-  return {text(d.config.foreground), "of the patches are centred on foreground, each class as often as the others"};
+  return {text(d.config.foreground),
+          "of the patches are centred on foreground, each class of a case as often as its others; cases without any "
+          "give any patch"};
 }
 
 Decision augment(Draft& d) {

@@ -18,7 +18,7 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr int kMostRollbacks = 10, kMostSkipped = 20;  // beyond that it is no accident
+constexpr int kMostSkipped = 20;  // beyond that it is no accident
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
@@ -141,7 +141,8 @@ void Session::train() {
     if (done > recorded && (done % plan_.steps_per_epoch == 0 || done == plan_.steps))
       surviving(false, [&] { end_epoch(lr); });  // what a step has done to the weights cannot be skipped
     if (const int signal = pending_signal()) {
-      save_last();
+      // A rollback goes to the end of an epoch, whether the run was interrupted or not; so its steps come again.
+      if (plan_.on_nan != OnNan::rollback) save_last();
       throw Interrupted{signal};
     }
   }

@@ -113,6 +113,7 @@ class Session {
   bool course_saved_ = false, manifest_saved_ = true;  // a run that goes on writes its course anew
   std::string manifest_;                               // the last text of run.json
   Json results_;                                       // in it, of a training that has come to its end
+  static constexpr int kMostRollbacks = 10;            // beyond that it is no accident
   int rollbacks_ = 0, skipped_in_a_row_ = 0;
   std::vector<std::string> warnings_;
 };

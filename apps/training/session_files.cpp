@@ -76,6 +76,7 @@ TensorFile Session::checkpoint() const {
       {"loss_sum", number(loss_sum_)},
       {"loss_count", loss_count_},
       {"skipped", skipped_},
+      {"rollbacks", rollbacks_},
       {"best_record", best_}}.dump();
   return file;
 }
@@ -119,6 +120,9 @@ void Session::take_state(const TensorFile& file) {
   loss_sum_ = real_or_nan(running, "loss_sum");
   loss_count_ = whole_number(running, "loss_count", 0, done);
   skipped_ = skipped;
+  // A rollback restores a checkpoint that knows fewer of them; those of earlier versions know none.
+  if (running.contains("rollbacks"))
+    rollbacks_ = std::max(rollbacks_, static_cast<int>(whole_number(running, "rollbacks", 0, kMostRollbacks)));
   // A training that came to its end has a best epoch.
   best_ = whole_number(running, "best_record", done == plan_.steps ? 1 : 0, std::ssize(history_));
   best_saved_ = true;  // the one that the checkpoint names

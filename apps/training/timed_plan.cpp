@@ -73,6 +73,7 @@ class TimedPlan {
     plan_ = trials_.make(config_);
     costs_.test *= view_count(plan_) / views;
     costs_.clean_up *= view_count(plan_) / views;
+    costs_.pictures *= view_count(plan_) / views;
   }
 
   // Chooses what depends on the time of a step.
@@ -85,7 +86,9 @@ class TimedPlan {
       if (augment->value != plan_.config.augment) make_again();
     }
     if (wish_.tta == "auto" && plan_.model.mirror &&
-        validated_share(plan_) * costs_.clean_up + costs_.test > kShareOfMirrors * seconds_) {
+        validated_share(plan_) * costs_.clean_up + costs_.test +
+                (costs_.pictures > 0 ? page_seconds(plan_, costs_) : 0) >
+            kShareOfMirrors * seconds_) {
       config_.tta = "off";
       make_again();
     }

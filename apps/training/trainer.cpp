@@ -1,6 +1,7 @@
 #include "apps/training/trainer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -91,7 +92,7 @@ StepReport Trainer::step() {
 std::string Trainer::constants_of(const TrainingBatch& batch) const {
   std::string all = text(batch.images.shape());
   if (!loss_.geometric()) return all;
-  for (const double along : batch.truths[0].spacing) all += text(", spacing ", along);
+  for (const double along : batch.truths[0].spacing) all += text(", spacing ", std::bit_cast<std::int64_t>(along));
   return all;
 }
 

@@ -5,6 +5,7 @@
 
 #include "apps/training/preparation.h"
 #include "engine/error.h"
+#include "engine/parallel.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
@@ -18,6 +19,10 @@ double share_of(std::int64_t cases, const Plan& plan) {
 }
 
 }  // namespace
+
+const std::vector<std::int64_t>& pictured_cases(const Plan& plan) {
+  return !plan.val.empty() ? plan.val : !plan.test.empty() ? plan.test : plan.loader.cases;
+}
 
 std::vector<std::int64_t> evenly(std::int64_t count, std::int64_t size) {
   std::vector<std::int64_t> result;
@@ -37,7 +42,13 @@ void bound_validations(Plan& plan, double allowed) {
   const std::int64_t cases = std::ssize(plan.validated), wished = validations(plan);
   const auto whole = [](double value) { return static_cast<std::int64_t>(std::min(value, 1e15)); };
   if (static_cast<double>(wished) <= allowed) return;
-  std::int64_t count = std::max(std::min(wished, kLeastValidations), whole(allowed)), kept = cases;
+  const std::int64_t epochs = plan.epoch_of(plan.steps), least = std::min(wished, kLeastValidations);
+  std::int64_t count = std::max(least, whole(allowed)), kept = cases;
+  if (plan.config.validate_every > 0) {  // as many as there will be: they follow each other in whole epochs
+    std::int64_t every = block_count(epochs, count);
+    if (block_count(epochs, every) < least) every = std::max<std::int64_t>(plan.config.validate_every, epochs / count);
+    count = block_count(epochs, every);
+  }
   if (static_cast<double>(count) > allowed) {
     const double fitting = static_cast<double>(cases) * allowed / static_cast<double>(count);
     kept = std::min(cases, std::max(kLeastCases, whole(fitting)));
@@ -46,8 +57,7 @@ void bound_validations(Plan& plan, double allowed) {
     count = std::clamp<std::int64_t>(whole(allowed / part), 1, count);
   }
   if (kept < cases) set_validated(plan, kept);
-  if (const std::int64_t epochs = plan.epoch_of(plan.steps); plan.config.validate_every > 0)
-    plan.config.validate_every = (epochs + count - 1) / count;
+  if (plan.config.validate_every > 0) plan.config.validate_every = block_count(epochs, count);
 }
 
 double window_voxels(const nn::ModelSpec& model, const data::DatasetInfo& info,

@@ -19,6 +19,9 @@ namespace voxgrad::apps {
 inline constexpr double kValidationShare = 0.1;    // of the training, at most
 inline constexpr std::int64_t kMostPictured = 24;  // validation cases that the page of a run chooses its pictures from
 
+// Returns the cases of which the page of a run shows some: validation, or else test, or else training cases.
+const std::vector<std::int64_t>& pictured_cases(const Plan& plan);
+
 // Returns at most `count` of the numbers 0 .. size - 1, evenly spread.
 std::vector<std::int64_t> evenly(std::int64_t count, std::int64_t size);
 

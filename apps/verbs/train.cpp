@@ -4,6 +4,7 @@
 // the run directory and the page that it has written; with --json the same as one document.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <optional>
 #include <tuple>
 
@@ -63,9 +64,10 @@ void show(const TrainResult& result, const std::string& report, const std::strin
     return print_json(json);
   }
   if (!result.test.empty()) print_text(table(result.test, result.class_names, unit));
-  print_text(text("best epoch ", result.best_epoch, " of ", result.epochs, ", validation Dice ",
-                  fixed(result.val_dice, 4), "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ",
-                  result.run, "\n"));
+  print_text(text(std::isnan(result.val_dice) ? text("last epoch ", result.best_epoch)
+                                              : text("best epoch ", result.best_epoch, " of ", result.epochs,
+                                                     ", validation Dice ", fixed(result.val_dice, 4)),
+                  "; ", duration(result.seconds), ", ", size_text(result.peak_memory), "; ", result.run, "\n"));
   if (const std::string words = outlook(result.rise); !words.empty()) print_text(words + "\n");
   if (result.clean_up) print_text("clean-up: " + choice_text(*result.clean_up, result.class_names) + "\n");
   if (!report.empty()) print_text("report: " + report + "\n");
@@ -82,7 +84,9 @@ void end_at_signal() {
 Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, double seconds, double limit,
               const Costs* known = nullptr) {
   const SignalGuard guard;
-  return measure_costs(dataset, plan, device, seconds, limit, end_at_signal, known);
+  const Costs costs = measure_costs(dataset, plan, device, seconds, limit, end_at_signal, known);
+  end_at_signal();  // one that came after the last look is not lost with the guard
+  return costs;
 }
 
 // The plan of a training, which may begin with the weights of --from.
@@ -133,6 +137,7 @@ std::pair<Plan, Costs> fit_time(const data::Dataset& dataset, const TrainOptions
     if (!options.dry_run) {
       const SignalGuard guard;
       prepare_maps(dataset, plan, end_at_signal);
+      end_at_signal();
     }
     return measure(dataset, plan, device, part, limit, known);
   };

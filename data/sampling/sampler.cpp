@@ -151,6 +151,7 @@ Sampler::Prepared Sampler::prepared(std::int64_t index) {
     std::size_t bytes = result->data.image.bytes() + result->data.label.bytes();
     if (options_.probabilities) bytes += result->data.probabilities.bytes();
     for (const Tensor& map : result->fields) bytes += map.bytes();
+    for (const auto& centres : result->foreground) bytes += centres.capacity() * sizeof(std::int64_t);
     promise.set_value(result);
     // The first cases that fit are kept, whichever were used last: in a shuffled order all are equally likely to be
     // next.

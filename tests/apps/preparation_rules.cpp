@@ -63,6 +63,8 @@ TEST_CASE("preparation rules: the normalisation follows the modality, the colour
   check_choice(choose_normalisation(facts), "mask", "70 %");
   facts.colour = true;
   check_choice(choose_normalisation(facts), "rgb", "colour");
-  facts.modality = "CT";
-  check_choice(choose_normalisation(facts), "dataset", "CT");
+  for (const char* modality : {"CT", "ct"}) {
+    facts.modality = modality;
+    check_choice(choose_normalisation(facts), "dataset", "CT");
+  }
 }

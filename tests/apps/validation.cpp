@@ -49,7 +49,8 @@ TEST_CASE("first validations are left out, then cases, then validations again") 
   CHECK(bounded(60, 1, 100, 0.01) == Pair{60, 8});  // one validation of eight cases always takes place
   CHECK(bounded(4, 1, 100, 2) == Pair{1, 50});      // there are four validations only
   CHECK(bounded(60, 1, 5, 2) == Pair{30, 5});
-  CHECK(bounded(60, 0, 100, 0.5) == Pair{0, 50});  // one validation at the end
+  CHECK(bounded(12, 1, 106, 8.36) == Pair{1, 73});  // not six of all: every second epoch would be too seldom
+  CHECK(bounded(60, 0, 100, 0.5) == Pair{0, 50});   // one validation at the end
   CHECK(bounded(60, 0, 100, 3) == Pair{0, 100});
   for (const double allowed : {0.08, 0.5, 1.0, 3.0, 7.0, 20.0})
     for (const std::int64_t cases : {9, 30, 500}) {
@@ -107,6 +108,16 @@ TEST_CASE("a time that is too short for a validation of all cases is enough for 
   CHECK(validations(plan) == 1);
   CHECK(seconds_of(plan, costs) <= 60);
   CHECK(plan.steps > 450);  // 12 s are for the clean-up, 13 for the page
+}
+
+TEST_CASE("the pictures of a page take time without validation and test cases, too") {
+  Plan plan = plan_of(60, 1, 0);
+  plan.loader.cases.resize(50);
+  const Costs costs{.step = 0.05, .pictures = 100};
+  CHECK(page_seconds(plan, costs) >= 2.0 * 27);  // 24 cases, and three of them again
+  fit_time(plan, costs, 120);
+  CHECK(seconds_of(plan, costs) <= 120);
+  CHECK(plan.steps <= 1300);
 }
 
 TEST_CASE("a training looks at the cases that were planned") {
