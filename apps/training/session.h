@@ -55,7 +55,7 @@ class Session {
   // Tells the observer, and remembers the warning for the results and the manifest.
   void warn(const std::string& warning);
   // Trains to the end, tests the best model and writes run.json. Throws Interrupted after a signal, when a checkpoint
-  // has been written, and Error(diverged) as --on-nan says.
+  // has been written (with --on-nan rollback at the end of an epoch only), and Error(diverged) as --on-nan says.
   TrainResult run();
   // To be called after run(): tries once more to write what a full disk has refused. Throws Error(io) if that fails
   // again, because the run is then not complete.
