@@ -87,11 +87,13 @@ void extreme_gradient(const AxisRuns& runs, const T* x, const T* dy, T* dx) {
       const T me = v[k], before = has.before ? v[k - w] : me, after = has.after ? v[k + w] : me;
       const T two_before = has.two_before ? v[k - 2 * w] : me, two_after = has.two_after ? v[k + 2 * w] : me;
       const T g_before = has.before ? g[k - w] : T(0), g_after = has.after ? g[k + w] : T(0);
-      const bool beats_before = !has.before | beats<kLargest>(me, before), holds_after = !beats<kLargest>(after, me);
+      const bool beats_before = !has.before | beats<kLargest>(me, before);
       const bool beats_two = !has.two_before | beats<kLargest>(me, two_before);
+      const bool holds_after = !has.after | !beats<kLargest>(after, me);
+      const bool holds_two = !has.two_after | !beats<kLargest>(two_after, me);
       const T from_before = (beats_before & beats_two) ? g_before : T(0);
       const T from_me = (beats_before & holds_after) ? g[k] : T(0);
-      const T from_after = (holds_after & !beats<kLargest>(two_after, me)) ? g_after : T(0);
+      const T from_after = (holds_after & holds_two) ? g_after : T(0);
       to[k] = from_before + from_me + from_after;
     }
   });

@@ -55,7 +55,9 @@ __global__ void extreme_gradient_kernel(Lines lines, const T* x, const T* dy, T*
     const auto beats_at = [&](int step) {  // one before
       return place + step < 0 || beats<kLargest>(x[i], x[i + step * lines.inner.value]);
     };
-    const auto holds_at = [&](int step) { return !beats<kLargest>(at(lines, x, i, place, step, x[i]), x[i]); };
+    const auto holds_at = [&](int step) {
+      return place + step >= lines.n.value || !beats<kLargest>(x[i + step * lines.inner.value], x[i]);
+    };
     const bool beats_before = beats_at(-1), holds_after = holds_at(1);
     T sum = 0;
     if (beats_before && beats_at(-2)) sum += gradient(-1);

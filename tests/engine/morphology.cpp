@@ -64,7 +64,11 @@ TEST_CASE("a NaN stays, at the rim and alone, and gets the gradient; an infinity
     x.set_requires_grad();
     sum(extreme(x, {1})).backward();
     CHECK(same(x.grad(), {0, 3, 1, 0}));  // of two equal ones the first
-    for (const double value : {inf, -inf}) {
+    Tensor ends = from_vector<double>({1, 5, 1}, {nan, nan, 2, 3, nan});
+    ends.set_requires_grad();
+    sum(extreme(ends, {1})).backward();
+    CHECK(sum(ends.grad()).item() == 5);  // each voxel has one extreme, also where several are NaN
+    for (const double value : {inf, -inf, nan}) {
       Tensor alone = from_vector<double>({1, 1, 1}, {value});
       alone.set_requires_grad();
       sum(extreme(alone, {1})).backward();
