@@ -36,7 +36,7 @@ namespace voxgrad::embed {
 struct Cancelled {};
 
 // Runs `work` with the threads and the memory of the context. An exception becomes a code, the text of the context and
-// a line of its log. The call may come from a function that another call runs, which has a context of its own.
+// a line of its log. A function that another call runs may make this one, with a context of its own.
 int run_work(voxgrad_context* context, const std::function<void()>& work) noexcept;
 
 // A function object that refers to `work` needs no memory, so nothing can be thrown outside of run_work().

@@ -1,6 +1,7 @@
 #include "apps/training/preparation_rules.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "apps/program/console.h"
@@ -77,7 +78,8 @@ Decision choose_spacing(const PreparationFacts& facts) {
 }
 
 Decision choose_normalisation(const PreparationFacts& facts) {
-  if (facts.modality.size() == 2 && std::toupper(facts.modality[0]) == 'C' && std::toupper(facts.modality[1]) == 'T')
+  const auto letter = [&](std::size_t i) { return std::toupper(static_cast<unsigned char>(facts.modality[i])); };
+  if (facts.modality.size() == 2 && letter(0) == 'C' && letter(1) == 'T')
     return {"dataset", "the modality is CT, in which an intensity means the same in every image"};
   if (facts.colour) return {"rgb", "the images are colour pictures of 8 bits, whose colours mean the same in each"};
   if (facts.kept < kMuchBackground)

@@ -91,7 +91,6 @@ class Program(unittest.TestCase):
             voxgrad.train(self.data, self.path / "stopped", stop, steps=100000, base=4)
         self.assertTrue((self.path / "stopped/last.safetensors").is_file())
 
-
     def test_ctrl_c_ends_a_training_that_keeps_what_it_has_done(self):
         out = self.path / "interrupted"
         words = [sys.executable, "-c", "import sys, voxgrad; voxgrad.train(*sys.argv[1:], steps=100000, base=4)",
