@@ -40,7 +40,7 @@
   ROW(add,         p + q,            T(1),             T(1))                      \
   ROW(subtract,    p - q,            T(1),             T(-1))                     \
   ROW(multiply,    p * q,            q,                p)                         \
-  ROW(divide,      p / q,            T(1) / q,         -p / (q * q))              \
+  ROW(divide,      p / q,            T(1) / q,         -p / q / q)                \
   ROW(minimum,     p <= q || p != p ? p : q,  T(p <= q),  T(p > q))               \
   ROW(maximum,     p >= q || p != p ? p : q,  T(p >= q),  T(p < q))               \
   ROW(equal,       T(p == q),        T(0),             T(0))

@@ -29,7 +29,7 @@ Schedule::Schedule(Decay decay, const ScheduleOptions& options)
   expect(options.period >= 0, "period", options.period, "0 steps or more");
   expect(options.patience >= 0, "patience", options.patience, "0 epochs or more");
   expect(options.threshold >= 0, "threshold", options.threshold, "0 or above");
-  if (options_.period == 0) options_.period = std::max<std::int64_t>(1, (options.total - options.warmup + 2) / 3);
+  if (options_.period == 0) options_.period = (options.total - options.warmup - 1) / 3 + 1;
 }
 
 double Schedule::rate(std::int64_t step) const {

@@ -91,13 +91,14 @@ class DistanceLines {
  public:
   static constexpr int kWidth = kLanes<T>, kGroups = 4, kColumns = kGroups * kWidth;
 
-  DistanceLines(std::int64_t n, double weight)
+  // For at most `columns` columns, a whole number of vectors.
+  DistanceLines(std::int64_t n, double weight, std::int64_t columns)
       : n_(n),
         weight_(static_cast<T>(weight)),
-        f_(n * kColumns),
-        d_(n * kColumns),
+        f_(n * columns),
+        d_(n * columns),
         side_(n * kWidth),
-        label_(n * kColumns),
+        label_(n * columns),
         square_(n),
         at_(n),
         from_(n + 1) {
@@ -232,11 +233,11 @@ class DistanceLines {
 template <class T, class Keep>
 void pass(const T* square, const std::uint8_t* side, std::int64_t outer, std::int64_t n, std::int64_t inner,
           double weight, const Keep& keep) {
-  constexpr std::int64_t kColumns = DistanceLines<T>::kColumns;
+  constexpr std::int64_t kColumns = DistanceLines<T>::kColumns, kWidth = DistanceLines<T>::kWidth;
   const std::int64_t blocks = block_count(inner, kColumns);
   parallel_for(outer * blocks, std::max<std::int64_t>(1, kDistanceGrain / (n * std::min(kColumns, inner))),
                [&](std::int64_t begin, std::int64_t end) {
-                 DistanceLines<T> lines(n, weight);
+                 DistanceLines<T> lines(n, weight, std::min(kColumns, block_count(inner, kWidth) * kWidth));
                  for (std::int64_t block = begin; block < end; ++block) {
                    const std::int64_t column = block % blocks * kColumns, first = block / blocks * n * inner + column;
                    const int count = static_cast<int>(std::min(kColumns, inner - column));

@@ -170,8 +170,9 @@ struct Integration {
   std::int64_t kept_numel() const {
     const std::int64_t classes = std::max<std::int64_t>(channels, 2);
     const std::int64_t capacity = VoxelBlock<T>::capacity_of(static_cast<int>(classes));
-    return samples * chunks * block_count(kChunk, capacity) * capacity * classes;
+    return samples * chunks * blocks_of_chunk(capacity) * capacity * classes;
   }
+  std::int64_t blocks_of_chunk(std::int64_t capacity) const { return block_count(std::min(kChunk, voxels), capacity); }
 
   // Calls f(block, chunk, index of its first voxel). Chunks run in parallel, and the blocks of a chunk in order. If
   // `kept` is given, the probabilities of the block lie there. `logits_too` says that the logits are needed.
@@ -179,7 +180,7 @@ struct Integration {
   void for_blocks(T* kept, bool logits_too, F&& f) const {
     parallel_for(samples * chunks, 1, [&](std::int64_t first, std::int64_t last) {
       VoxelBlock<T> b(channels);
-      const std::int64_t size = std::int64_t{b.capacity} * b.classes, blocks = block_count(kChunk, b.capacity);
+      const std::int64_t size = std::int64_t{b.capacity} * b.classes, blocks = blocks_of_chunk(b.capacity);
       for (std::int64_t chunk = first; chunk < last; ++chunk) {
         const std::int64_t begin = chunk % chunks * kChunk, end = std::min(voxels, begin + kChunk);
         if (kept != nullptr) b.p = kept + chunk * blocks * size;

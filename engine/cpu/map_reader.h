@@ -41,7 +41,7 @@ class MapReader {
     const T *mean = map.mean.template data<T>(), *rstd = map.rstd.template data<T>();
     constants_.resize(static_cast<std::size_t>(3 * samples * period_));
     for (std::int64_t n = 0; n < samples; ++n)
-      for (std::int64_t j = 0; j < period_; ++j) {
+      for (std::int64_t j = 0; j < period_ && channels > 0; ++j) {
         const std::int64_t c = j % channels, from = (maps == 1 ? 0 : n) * groups + c / (channels / groups);
         T* const to = constants_.data() + 3 * n * period_ + j;
         const double gamma = map.gamma.defined() ? static_cast<double>(map.gamma.template data<T>()[c]) : 1;

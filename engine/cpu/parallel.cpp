@@ -155,7 +155,7 @@ class Resources::Workers {
     const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
     // The ticket is closed while the job is set up, so that a late worker of the last job gets no block of this one.
     ticket_.store(std::uint64_t{generation} << 32 | kClosed, std::memory_order_release);
-    count_.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
+    count_.store(static_cast<std::uint32_t>(count), std::memory_order_release);
     body_.store(&body, std::memory_order_relaxed);
     caller_core_.store(current_core(), std::memory_order_relaxed);
     done_.store(0, std::memory_order_relaxed);
@@ -185,7 +185,7 @@ class Resources::Workers {
     std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
     while (ticket >> 32 == generation) {
       const auto block = static_cast<std::uint32_t>(ticket);
-      const std::uint32_t count = count_.load(std::memory_order_relaxed);
+      const std::uint32_t count = count_.load(std::memory_order_acquire);
       if (block >= count) break;
       if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
       (*body_.load(std::memory_order_relaxed))(block);

@@ -9,7 +9,7 @@
 namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
-constexpr std::int64_t kSegmentBlock = 32768;  // voxels of one partial sum
+constexpr std::int64_t kSegmentBlock = 32768;  // voxels of one partial sum, or more if it has more sums
 
 struct SegmentExtents {
   std::int64_t samples, voxels, width, columns, segments;  // width: of x, columns: of the ids
@@ -25,7 +25,8 @@ struct SegmentExtents {
 
 void CpuBackend::segment_sum(const Tensor& x, const Tensor& ids, const Tensor& y) {
   const SegmentExtents e(x, ids, y);
-  const std::int64_t blocks = block_count(e.voxels, kSegmentBlock), size = e.segments * e.columns;
+  const std::int64_t size = e.segments * e.columns, length = std::max(kSegmentBlock, size);
+  const std::int64_t blocks = block_count(e.voxels, length);
   fill(y, 0);
   if (y.numel() == 0 || e.voxels == 0) return;
   const Scratch<double> memory(e.samples * blocks * size);
@@ -37,8 +38,8 @@ void CpuBackend::segment_sum(const Tensor& x, const Tensor& ids, const Tensor& y
       for (std::int64_t part = first; part < last; ++part) {
         double* const sum = parts + part * size;
         std::fill_n(sum, size, 0.0);
-        const std::int64_t sample = part / blocks, begin = part % blocks * kSegmentBlock;
-        const std::int64_t end = std::min(begin + kSegmentBlock, e.voxels);
+        const std::int64_t sample = part / blocks, begin = part % blocks * length;
+        const std::int64_t end = std::min(begin + length, e.voxels);
         for (std::int64_t v = sample * e.voxels + begin; v < sample * e.voxels + end; ++v)
           for (std::int64_t k = 0; k < e.columns; ++k) {
             const std::int64_t segment = id[v * e.columns + k];

@@ -16,6 +16,7 @@ namespace voxgrad::cpu::VOXGRAD_ISA {
 namespace {
 
 constexpr std::int64_t kSoftmaxGrain = 16384;
+constexpr int kPart = 1024;  // channels of a partial sum: one long sum would lose its small terms
 
 // Transposes the rows [begin, end) of a map, some at a time, to one array per channel. So the lanes of a vector are
 // rows, whatever the number of channels is. It calls body(first row, count, z, stride). What lies behind the last row
@@ -43,10 +44,14 @@ void softmax_block(T* z, std::int64_t stride, int count, int channels, bool loga
       const Vec<T> zc = load(z + c * stride);
       largest = zc > largest ? zc : largest;
     }
-    for (int c = 0; c < channels; ++c) {
-      const Vec<T> d = load(z + c * stride) - largest, e = exp_of(d);
-      store(z + c * stride, logarithm ? d : e);
-      sum += e;
+    for (int first = 0; first < channels; first += kPart) {
+      Vec<T> part{};
+      for (int c = first; c < std::min(channels, first + kPart); ++c) {
+        const Vec<T> d = load(z + c * stride) - largest, e = exp_of(d);
+        store(z + c * stride, logarithm ? d : e);
+        part += e;
+      }
+      sum += part;
     }
     const Vec<T> shift = logarithm ? log_of(sum) : Vec<T>{}, scale = logarithm ? splat(T(1)) : T(1) / sum;
     for (int c = 0; c < channels; ++c) store(z + c * stride, (load(z + c * stride) - shift) * scale);
@@ -73,8 +78,9 @@ void argmax_block(const T* z, std::int64_t stride, int count, int channels, std:
 template <bool kLogarithm, class T>
 void gradient_rows(const T* y, const T* dy, std::int64_t rows, std::int64_t channels, T* dx) {
   for (std::int64_t i = 0; i < rows; ++i, y += channels, dy += channels, dx += channels) {
-    T sum = 0;
-    for (std::int64_t c = 0; c < channels; ++c) sum += kLogarithm ? dy[c] : y[c] * dy[c];
+    double wide = 0;
+    for (std::int64_t c = 0; c < channels; ++c) wide += static_cast<double>(kLogarithm ? dy[c] : y[c] * dy[c]);
+    const T sum = static_cast<T>(wide);
     for (std::int64_t c = 0; c < channels; ++c)
       dx[c] = kLogarithm ? dy[c] - std::exp(y[c]) * sum : y[c] * (dy[c] - sum);
   }

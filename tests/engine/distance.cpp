@@ -191,6 +191,18 @@ TEST_CASE("a single voxel, and axes of one voxel") {
   CHECK(distance_transform(zeros({0, 3}, DType::u8), {1}).shape() == Shape{0, 3, 1});
 }
 
+TEST_CASE("a long line across the rows takes some times its memory") {
+  const Tensor line = zeros({1, 100'000}, DType::u8);
+  line.data<std::uint8_t>()[40'000] = 1;
+  const Tensor column = reshape(line, {1, 100'000, 1});
+  Pool& pool = cpu_backend().pool();
+  pool.reset_peak();
+  const std::size_t before = pool.statistics().in_use;
+  const Tensor found = distance_transform(column, {1});
+  CHECK(pool.statistics().peak - before < 400 * column.bytes());
+  CHECK(found.to_vector<double>() == distance_transform(line, {1}).to_vector<double>());
+}
+
 TEST_CASE("any label: the border between two other classes counts too; 255 is a label like any other") {
   CHECK(distances(line({0, 0, 1, 1, 2, 2, 2}), {}) == std::vector<double>{2, 1, 1, 1, 1, 2, 3});
   CHECK(distances(line({0, 0, 1, 1, 2, 2, 2}), {0}) == std::vector<double>{2, 1, 1, 2, 3, 4, 5});

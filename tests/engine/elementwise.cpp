@@ -1,7 +1,9 @@
 // Elementwise kernels, casts and boxes against plain loops.
 #include "tests/test.h"
 
+#include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "engine/functors.h"
 #include "engine/ops.h"
@@ -143,6 +145,14 @@ TEST_CASE("scalars without axes and empty tensors") {
   cpu_backend().binary(BinaryOp::add, none, row, result);
   cpu_backend().unary(UnaryOp::exp, 0, 0, none, result);
   CHECK(result.numel() == 0);
+}
+
+TEST_CASE("the gradient of a division is finite where the derivative is") {
+  for (const auto& [p, q, expected] : {std::tuple{0.0, 1e-25, 0.0}, {1e-25, 1e-25, -1e25}, {1e20, 1e20, -1e-20}}) {
+    const Tensor a = full({1}, p), b = full({1}, q).set_requires_grad();
+    (a / b).backward();
+    CHECK(std::fabs(b.grad().item() - expected) <= 1e-6 * std::fabs(expected));
+  }
 }
 
 TEST_CASE("a NaN passes through sums, products and roots") {

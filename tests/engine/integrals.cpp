@@ -311,6 +311,16 @@ TEST_CASE("NaN in the logits of a voxel that counts reaches the sums and the gra
       }
 }
 
+TEST_CASE("many small samples take about the memory of their logits") {
+  const Tensor logits = zeros({512, 16, 16, 10}).set_requires_grad(), labels = zeros({512, 16, 16}, DType::u8);
+  Pool& pool = cpu_backend().pool();
+  pool.reset_peak();
+  const std::size_t before = pool.statistics().in_use;
+  const Tensor sums = integrate(logits, labels, {{.kind = Integrand::mass, .a = 0, .weights = {}, .field = {}}}, {});
+  CHECK(pool.statistics().peak - before < 4 * logits.bytes());
+  CHECK(std::fabs(sums.to_vector<double>()[0] - 25.6) < 1e-4);
+}
+
 TEST_CASE("wrong arguments are refused with the values in the message") {
   using test::contains;
   using test::error_of;

@@ -201,6 +201,20 @@ TEST_CASE("sums over segments are those of a loop, leave other ids out, and have
     }
 }
 
+TEST_CASE("sums over many segments take memory in proportion to the voxels and the segments") {
+  constexpr std::int64_t kSegments = 200'000;
+  const Tensor x = full({1, 1024, 1024, 1}, 1), ids = empty({1, 1024, 1024, 1}, DType::i32);
+  for (std::int64_t i = 0; i < ids.numel(); ++i) ids.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % kSegments);
+  Pool& pool = cpu_backend().pool();
+  pool.reset_peak();
+  const std::size_t before = pool.statistics().in_use;
+  const Tensor y = segment_sum(x, ids, kSegments);
+  CHECK(pool.statistics().peak - before < 4 * (x.bytes() + y.bytes()));
+  CHECK(sum(y).item() == static_cast<double>(x.numel()));
+  CHECK(y.to_vector<double>()[0] == 6);
+  CHECK(y.to_vector<double>()[kSegments - 1] == 5);
+}
+
 TEST_CASE("no columns of ids: every sum is empty, and the gradient is 0") {
   const Tensor ids = empty({1, 4, 4, 0}, DType::i32), dx = full({1, 4, 4, 1}, 7);
   CHECK(segment_sum(dx, ids, 2).numel() == 0);

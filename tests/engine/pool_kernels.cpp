@@ -130,6 +130,11 @@ TEST_CASE("a NaN in a window is its maximum; windows of 255 voxels have an index
   CHECK(values(index)[15] == 0);
 }
 
+TEST_CASE("a map without channels that is normalised when it is read is empty") {
+  const FeatureMap none(zeros({1, 2, 2, 0}), zeros({1, 1}), full({1, 1}, 1));
+  CHECK(max_pool(none, 2).shape() == Shape{1, 1, 1, 0});
+}
+
 TEST_CASE("nearest and linear upsampling equal plain loops, for any scale per axis") {
   Random random(32);
   for (int i = 0; i < 80; ++i) {

@@ -225,6 +225,12 @@ TEST_CASE("softmax of one long row takes a few times its memory, and is right") 
   CHECK(pool.statistics().peak - before < 20 * x.bytes());  // a vector of rows, and the result
   CHECK(std::fabs(sum(y.to(DType::f64)).item() - 1) < 1e-4);
   CHECK(allclose(y, exp(x - max(x)) / sum(exp(x - max(x)))));
+  // Terms that a single sum would round, all in the same direction.
+  const Tensor small = full({1, kChannels}, -4.6051702);
+  small.data<float>()[0] = 0;
+  const Tensor shares = softmax(small), logs = log_softmax(small);
+  CHECK(std::fabs(sum(shares.to(DType::f64)).item() - 1) < 1e-4);
+  CHECK(std::fabs(sum(exp(logs.to(DType::f64))).item() - 1) < 1e-4);
 }
 
 TEST_CASE("softmax does not depend on the number of threads") {

@@ -33,6 +33,8 @@ TEST_CASE("step: a third each by default, or every `period` steps") {
   CHECK(equal_rates(thirds.rate(2), 1));
   CHECK(equal_rates(thirds.rate(3), 0.1));
   CHECK(equal_rates(thirds.rate(8), 0.01));
+  const nn::Schedule endless = nn::make_schedule("step", {.lr = 1, .total = INT64_MAX});
+  CHECK(equal_rates(endless.rate(1'000'000'000), 1));
   const nn::Schedule period =
       nn::make_schedule("step", {.lr = 1, .total = 20, .warmup = 2, .lowest = 0.2, .factor = 0.5, .period = 5});
   CHECK(equal_rates(period.rate(6), 1));
