@@ -189,6 +189,7 @@ std::vector<std::optional<Affine>> read_cases(StoredDataset& stored) {
   info.case_ids = file.exists("/case_ids") ? file.array("/case_ids").read_strings() : file.children("/cases");
   if (info.case_ids.empty()) fail_format("group /cases of " + file.name(), "has no cases");
   std::vector<std::optional<Affine>> affines;
+  bool images = true, labels = true, all_probabilities = true;  // whether each array has its checksum
   for (std::size_t i = 0; i < info.case_ids.size(); ++i) {
     const std::string path = "/cases/" + info.case_ids[i];
     const h5::Group group = file.group(path);
@@ -196,6 +197,7 @@ std::vector<std::optional<Affine>> read_cases(StoredDataset& stored) {
     const Geometry found = read_geometry(image, false);
     const bool labelled = file.exists(path + "/label"), probable = file.exists(path + "/label_probabilities");
     info.images_crc32 = crc_with(info.images_crc32, image);
+    images = images && image.has_attribute("crc32");
     if (i == 0) {
       info.dims = found.dims;
       info.channels = found.channels;
@@ -212,11 +214,13 @@ std::vector<std::optional<Affine>> read_cases(StoredDataset& stored) {
       const h5::Array label = file.array(path + "/label");
       require_fit(label, image, found, false);
       info.labels_crc32 = crc_with(info.labels_crc32, label);
+      labels = labels && label.has_attribute("crc32");
     }
     if (probable) {
       const h5::Array probabilities = file.array(path + "/label_probabilities");
       require_fit(probabilities, image, found, false, require_classes_of(stored));
       info.probabilities_crc32 = crc_with(info.probabilities_crc32, probabilities);
+      all_probabilities = all_probabilities && probabilities.has_attribute("crc32");
     }
     if (found.dims != info.dims || found.channels != info.channels)
       fail_format(image.where(), text("has ", found.dims, " spatial axes and ", found.channels,
@@ -226,6 +230,9 @@ std::vector<std::optional<Affine>> read_cases(StoredDataset& stored) {
     info.shapes.push_back(found.space);
     affines.push_back(read_affine(group));
   }
+  if (!images) info.images_crc32 = 0;
+  if (!labels) info.labels_crc32 = 0;
+  if (!all_probabilities) info.probabilities_crc32 = 0;
   return affines;
 }
 

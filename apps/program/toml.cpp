@@ -76,6 +76,9 @@ class Reader {
     if (quote != '"' && quote != '\'') {
       const std::string found = bare(ends);
       if (found.empty()) fail("no value");
+      if (next() == '#' && toml_[at_ - 1] != ' ' && toml_[at_ - 1] != '\t' &&
+          found.find_first_not_of("+-.0123456789e") != std::string::npos)
+        fail("a # in a text without quotes; write the text in quotes, or a blank before the comment");
       return found;
     }
     const std::size_t first = at_;

@@ -5,8 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <new>
 
@@ -86,9 +88,20 @@ void read_in_child(const std::string& path, const ChildLimits& limits, void (*re
     throw Error(ErrorKind::data, path + ": " + what + "; it is damaged or hostile", "fetch it or write it again");
 }
 
+ChildLimits limits_for(std::uintmax_t bytes) {
+  constexpr std::uintmax_t kMostSecondsMore = 600;
+  ChildLimits limits;  // HDF5 unpacks far more than 16 MiB of a file in a second
+  limits.seconds += static_cast<int>(std::min(bytes >> 24, kMostSecondsMore));
+  return limits;
+}
+
 void check_files_in_child() {
   data::h5::Guard::close_nothing_at_exit();
-  data::h5::set_precheck([](const std::string& path) { read_in_child(path, {}, data::h5::walk); });
+  data::h5::set_precheck([](const std::string& path) {
+    std::error_code unknown;
+    const std::uintmax_t bytes = std::filesystem::file_size(path, unknown);
+    read_in_child(path, limits_for(unknown ? 0 : bytes), data::h5::walk);
+  });
 }
 
 }  // namespace voxgrad::apps

@@ -2,6 +2,7 @@
 // each file first, with limits of time and memory, and what happens to it becomes a message.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace voxgrad::apps {
@@ -10,6 +11,8 @@ struct ChildLimits {
   int seconds = 10;  // of the processor
   long megabytes = 1024;
 };
+// For a file of this size: arrays that are not compressed, or in a way that this library does not unpack, are all read.
+ChildLimits limits_for(std::uintmax_t bytes);
 // Calls read(path) in a child process. Throws Error(data) that names the file if the child dies, Error(memory) if there
 // can be none, and Error(io) if its end is not known. What read() throws does not count, because whoever opens the file
 // next is told the same.

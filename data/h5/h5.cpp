@@ -207,6 +207,7 @@ std::vector<std::pair<std::string, std::string>> Object::text_attributes() const
   for (const std::string& name : attribute_names()) {
     const Handle handle = attribute(name);
     if (H5Tget_class(type_of(handle.id(), true, where()).id()) != H5T_STRING) continue;
+    if (H5Sget_simple_extent_ndims(space_of(handle.id(), true, where()).id()) > 1) continue;
     std::vector<std::string> values = strings_attribute(name);
     if (values.size() == 1) result.emplace_back(name, std::move(values[0]));
   }

@@ -157,9 +157,9 @@ class File {
   std::uint64_t bytes_ = 0;
 };
 
-// Reads all that File, Object and Array read of a file, whatever is in it, but no values that Array unpacks itself. It
-// is for a process that may die of it. Objects that are refused are passed over. Error(data) or Error(io) if the file
-// cannot be opened.
+// Reads all that File, Object and Array read of a file, whatever is in it, but of the values that Array unpacks itself
+// those of small arrays, at most 2^23. It is for a process that may die of it. Objects that are refused are passed
+// over. Error(data) or Error(io) if the file cannot be opened.
 void walk(const std::string& path);
 
 // The function that File::open() calls first with every file that it has not seen before, or that has changed since. It

@@ -134,7 +134,7 @@ void Array::check_storage(Id creation, std::uint64_t file_bytes) const {
       fail(where(), "claims more than 2^63 bytes");
   std::uint64_t chunk = chunked_ ? H5Tget_size(type.id()) : 0;  // HDF5 allows no chunk of 4 GiB or more
   for (const std::int64_t extent : chunk_) chunk *= static_cast<std::uint64_t>(extent);
-  bytes = std::max(bytes, chunk);
+  if (bytes > 0) bytes = std::max(bytes, chunk);  // without elements there is no chunk
   const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(id()), file_bytes);
   if (bytes > stored * (filters > 0 ? kLargestRatio : 1) + (filters > 0 ? 4096 : 0))
     fail(where(), text("claims ", bytes, " bytes, the file holds only ", stored, " for it"),

@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::size_t kMostObjects = 200'000;
 constexpr int kDeepest = 16;
-constexpr std::int64_t kMostNumbers = std::int64_t{1} << 20, kPiece = std::int64_t{1} << 22;  // elements
+// Elements. Of arrays that HDF5 does not unpack only so many are read: one of them, and all of them together.
+constexpr std::int64_t kMostNumbers = std::int64_t{1} << 20, kMostInAll = std::int64_t{1} << 23;
+constexpr std::int64_t kPiece = std::int64_t{1} << 22;
 
 // What is refused is not looked at further: the caller will be refused it, too.
 template <class F>
@@ -35,11 +37,14 @@ void visit_attributes(const Object& object) {
   }
 }
 
-void visit_values(const Array& array) {
+void visit_values(const Array& array, std::int64_t& left) {
   const Shape& extents = array.extents();
   if (array.element() == Element::string) try_to([&] { array.read_strings(); });
   if (size_of(array.element()) == 0 || extents.dims() == 0 || extents.numel() == 0) return;
-  if (!array.left_to_library() && extents.numel() > kMostNumbers) return;
+  if (!array.left_to_library()) {
+    if (extents.numel() > std::min(kMostNumbers, left)) return;
+    left -= extents.numel();
+  }
   const std::int64_t row = extents.numel() / extents[0], rows = std::max<std::int64_t>(1, kPiece / row);
   if (row > 64 * kPiece) return;
   std::vector<float> values(static_cast<std::size_t>(std::min(rows, extents[0]) * row));
@@ -53,6 +58,7 @@ void visit_values(const Array& array) {
 void visit(const File& file) {
   std::deque<std::pair<std::string, int>> groups{{"/", 0}};  // path and depth
   std::set<std::string> seen;
+  std::int64_t numbers = kMostInAll;
   for (std::size_t left = kMostObjects; !groups.empty(); groups.pop_front()) {
     const std::string group = groups.front().first;
     const int depth = groups.front().second;
@@ -71,7 +77,7 @@ void visit(const File& file) {
         }
         const Array array = file.array(path);
         visit_attributes(array);
-        visit_values(array);
+        visit_values(array, numbers);
       });
     }
   }

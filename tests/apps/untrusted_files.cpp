@@ -40,6 +40,12 @@ TEST_CASE("whatever kills the process that looks at a file first is said of the 
   CHECK(death([](const std::string&) { throw Error(ErrorKind::data, "is refused"); }).empty());
 }
 
+TEST_CASE("a larger file may be looked at for longer") {
+  CHECK(apps::limits_for(0).seconds == 10);
+  CHECK(apps::limits_for(std::uintmax_t{1} << 30).seconds == 74);
+  CHECK(apps::limits_for(std::uintmax_t{1} << 50).seconds == 610);
+}
+
 TEST_CASE("a file is refused if nobody knows how the process ended that looked at it") {
   ::signal(SIGCHLD, SIG_IGN);
   const std::string ended = death([](const std::string&) {});

@@ -1,7 +1,10 @@
 // Reading format 1: every layout. What is wrong with a file: refusals.cpp.
 #include "data/dataset.h"
 
+#include <hdf5.h>
 #include <zlib.h>
+
+#include <filesystem>
 
 #include "tests/data/recipe.h"
 
@@ -78,6 +81,15 @@ TEST_CASE("dataset: both layouts have the checksum of the same bytes") {
   CHECK(one.info().images_crc32 == many.info().images_crc32);
   CHECK(one.info().labels_crc32 == many.info().labels_crc32);
   CHECK(one.info().spacings[1] != many.info().spacings[1]);
+  // Without the checksum of one case that of all is not known.
+  const std::string second = "/cases/" + many.info().case_ids[1] + "/label";
+  std::filesystem::copy(folder.file("many.h5"), folder.file("some.h5"));
+  const hid_t file = H5Fopen(folder.file("some.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  REQUIRE(H5Adelete_by_name(file, second.c_str(), "crc32", H5P_DEFAULT) >= 0);
+  H5Fclose(file);
+  const Dataset some = Dataset::open(folder.file("some.h5"));
+  CHECK(some.info().images_crc32 == one.info().images_crc32);
+  CHECK(some.info().labels_crc32 == 0);
 }
 
 TEST_CASE("dataset: channels first") {

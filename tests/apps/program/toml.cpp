@@ -45,7 +45,7 @@ TEST_CASE("numbers, switches, lists, comments and line ends of other systems") {
 TEST_CASE("what cannot be read is refused with its line") {
   for (const char* wrong :
        {"name", "= 3", "name =", "name = \"a", "name = 'a", "name = \"a\" b", "name = [1", "name = [1 2",
-        "name = [\"a\" \"b\"]", "[train]\nbase = 3", "name = \"a\nb\"", "name = [,]", "name = \"a\\"})
+        "name = [\"a\" \"b\"]", "[train]\nbase = 3", "name = \"a\nb\"", "name = [,]", "name = \"a\\", "name = a#b"})
     CHECK_MESSAGE(contains(error_of([&] { read_flat_toml(std::string("\nx = 1\n") + wrong); }), "--config: line 3"),
                   wrong);
   const std::string path = error_of([] { read_flat_toml("data = \"C:\\data\\x.h5\""); });

@@ -44,6 +44,7 @@ class RawFile {
 };
 
 const std::array<std::uint8_t, 6> kBytes{1, 2, 3, 4, 5, 6};
+const std::array<hsize_t, 1> kNone{0}, kUnlimited{H5S_UNLIMITED};
 
 std::string error_reading(const std::string& path, const std::string& array) {
   return error_of([&] {
@@ -194,6 +195,12 @@ TEST_CASE("h5: extents that the file cannot hold are refused before memory is as
     file.dataset("chunks", H5T_NATIVE_UINT8, {1u << 20, 1u << 20}, nullptr, chunked);
     file.dataset("overflow", H5T_NATIVE_DOUBLE, {hsize_t{1} << 31, hsize_t{1} << 31}, nullptr, chunked);
     H5Pclose(chunked);
+    const hid_t growing = H5Pcreate(H5P_DATASET_CREATE),
+                resizable = H5Screate_simple(1, kNone.data(), kUnlimited.data());
+    H5Pset_chunk(growing, 1, &chunk[1]);
+    H5Dclose(H5Dcreate2(file.id(), "empty", H5T_NATIVE_INT64, resizable, H5P_DEFAULT, growing, H5P_DEFAULT));
+    H5Sclose(resizable);
+    H5Pclose(growing);
     file.dataset("one piece", H5T_NATIVE_UINT8, {1u << 20, 1u << 10}, nullptr);
     file.dataset("never written", H5T_NATIVE_UINT8, {6}, nullptr);
     file.dataset("six", H5T_NATIVE_UINT8, {6}, kBytes.data());
@@ -205,6 +212,7 @@ TEST_CASE("h5: extents that the file cannot hold are refused before memory is as
   CHECK(contains(error_reading(path, "/one piece"), "claims 1073741824 bytes"));
   CHECK(contains(error_reading(path, "/never written"), "claims 6 bytes"));
   CHECK(error_reading(path, "/six").empty());
+  CHECK(h5::File::open(path).array("/empty").read_integers().empty());
 }
 
 TEST_CASE("h5: a filter that is not part of HDF5 is named, and no plugin is looked for") {
@@ -244,6 +252,10 @@ TEST_CASE("h5: attributes of every kind, and of the wrong one") {
     const hid_t fixed = H5Acreate2(file, "fixed", type, scalar, H5P_DEFAULT, H5P_DEFAULT);
     H5Awrite(fixed, type, "NYXC    ");
     H5Aclose(fixed);
+    const std::array<hsize_t, 2> square{2, 2};
+    const hid_t table = H5Screate_simple(2, square.data(), nullptr);
+    H5Aclose(H5Acreate2(file, "history", type, table, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(table);
     H5Sclose(scalar);
     H5Tclose(type);
     H5Fclose(file);
