@@ -97,10 +97,11 @@ void export_labels(const ExportOptions& options, const Common& common) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (const int signal = pending_signal()) throw Interrupted{signal};
     const data::Case place = file.place(i);
+    const bool physical = file.physical() && !file.spacing(i).empty();  // a file may not say how large a voxel is
     try {
-      data::write_mask(outputs[i], file.read(i), place, file.physical(), style);
+      data::write_mask(outputs[i], file.read(i), place, physical, style);
       if (probabilities)
-        data::write_probabilities(outputs[i], file.read_probabilities(i), place, file.physical(), file.class_names());
+        data::write_probabilities(outputs[i], file.read_probabilities(i), place, physical, file.class_names());
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::argument) throw;  // what the file says of its source does not fit its arrays
       throw Error(ErrorKind::data, text(options.file, ": case \"", place.id, "\": ", error.message()), error.hint());

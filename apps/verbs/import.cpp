@@ -48,7 +48,7 @@ std::map<int, int> parse_map(const std::string& list, bool colours) {
     const std::size_t colon = std::min(pair.find(':'), pair.size());
     const char* const end = pair.data() + colon;
     int value = 0;
-    const bool good = colours ? pair.starts_with("#") && colon == 7 && pair[1] != '-' &&
+    const bool good = colours ? pair.starts_with("#") && colon == 7 && pair.size() > 7 && pair[1] != '-' &&
                                     std::from_chars(pair.data() + 1, end, value, 16).ptr == end
                               : colon < pair.size();
     if (!good)

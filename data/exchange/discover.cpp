@@ -274,29 +274,19 @@ void require_one_split(const std::vector<Source>& cases) {
   }
 }
 
-// Slices of one patient in two splits make a test worthless, so numbers at the end of names are pointed at: p1_7, and
-// p1_frame07 or p1_z7, too.
+// Slices of one patient in two splits make a test worthless.
 void propose_groups(Discovery& found) {
-  std::map<std::string, int> heads;
-  bool letters = false;
-  const auto end_of = [](const std::string& id, std::size_t end, int (*is_part)(int)) {
-    while (end > 0 && is_part(static_cast<unsigned char>(id[end - 1])) != 0) --end;
-    return end;
-  };
+  std::vector<std::string> names;
   for (const Source& source : found.cases) {
-    const std::string& id = source.id;
-    const std::size_t number = end_of(id, id.size(), std::isdigit), word = end_of(id, number, std::isalpha);
-    if (number == id.size() || word < 2 || id[word - 1] != '_' || source.group != "") return;
-    const std::string head = id.substr(0, word - 1);
-    if (begins_with_split(head)) return;
-    letters = letters || word < number;
-    ++heads[head];
+    if (!source.group.empty()) return;
+    names.push_back(source.id);
   }
-  const std::size_t groups = heads.size();
-  if (groups < 2 || found.cases.size() < 2 * groups) return;
-  found.notes.push_back(text("The names look like those of slices of ", groups, " patients, as ", heads.begin()->first,
-                             "; use the groups '^(.+)_", letters ? "[A-Za-z]*" : "",
-                             "[0-9]+$' to keep a patient in one split."));
+  const NamedGroups named = groups_in_names(names);
+  const std::set<std::string> patients(named.of.begin(), named.of.end());
+  if (patients.empty()) return;
+  found.notes.push_back(text("The names look like those of slices of ", patients.size(), " patients, as ",
+                             *patients.begin(), "; use the groups '", named.pattern,
+                             "' to keep a patient in one split."));
 }
 
 // Folders of masks hold one for each object, if one of them holds several. Where every case has one mask, nothing says

@@ -150,6 +150,7 @@ void fail_empty(const std::string& folder, const Listing& listing) {
     return std::ranges::any_of(endings, [&](const char* ending) { return listing.others.contains(ending); });
   };
   std::string hint = std::string(kKindsRead) + "; convert other kinds to one of them";
+  if (has({".h5", ".hdf5", ".hdf"})) hint = "name HDF5 files that are datasets one by one, and not their folder";
   if (has({".img"}))  // without a header nothing says how large it is
     hint = "values without a header, as in .img: numpy.fromfile reads them, write them as TIFF or to an HDF5 file";
   if (has({".mhd", ".mha", ".nrrd", ".nhdr", ".hdr", ".mgz"}))

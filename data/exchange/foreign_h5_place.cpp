@@ -48,12 +48,14 @@ void read_plain_spacing(const h5::Array& array, const std::string& letters, Imag
 }
 
 // The numbers of an attribute, for z, y, x, times the millimetres of its unit. Error(data) for what is no spacing.
-void read_sizes(const h5::Array& array, const char* name, double millimetres, Image& image) {
+void read_sizes(const h5::Array& array, const std::string& letters, const char* name, double millimetres,
+                Image& image) {
   const int dims = image.extents().dims();
-  const std::vector<double> sizes = array.numbers_attribute(name);
+  std::vector<double> sizes = array.numbers_attribute(name);
   if (std::ssize(sizes) < dims || std::ssize(sizes) > array.extents().dims())
     throw Error(ErrorKind::data, text(array.where(), ": ", name, " has ", sizes.size(), " numbers for ", dims, " axes"),
                 "store one number for each axis, in the order z, y, x");
+  if (dims == 3 && letters.ends_with('C') && sizes.size() == letters.size()) sizes.pop_back();  // of the channels
   for (int axis = 0; axis < dims; ++axis) {
     const double size = nth(sizes, std::ssize(sizes) - dims + axis), step = size * millimetres;
     if (!is_spacing(step))
@@ -71,12 +73,12 @@ void read_sizes(const h5::Array& array, const char* name, double millimetres, Im
 void read_spacing(const h5::Array& array, const std::string& letters, Image& image) {
   image.spacing.assign(static_cast<std::size_t>(image.extents().dims()), 1.0);
   if (array.has_attribute("spacing_unit") && array.has_attribute("spacing")) {
-    read_sizes(array, "spacing", 1, image);
+    read_sizes(array, letters, "spacing", 1, image);
     image.physical = in_millimetres(array);
   } else if (array.has_attribute("resolution")) {
-    read_sizes(array, "resolution", 1e-6, image);
+    read_sizes(array, letters, "resolution", 1e-6, image);
   } else if (array.has_attribute("element_size_um")) {
-    read_sizes(array, "element_size_um", 1e-3, image);
+    read_sizes(array, letters, "element_size_um", 1e-3, image);
   } else if (array.has_attribute("spacing")) {
     read_plain_spacing(array, letters, image);
   }

@@ -124,7 +124,8 @@ void name_classes(LabelDecision& decision, const Discovery& source, const LabelW
         "name those alone, or give label map 0:0,1:1,2:2 and so on, with which the values are classes");
   if (!names.empty()) {
     decision.class_names = names;
-  } else if (std::ssize(source.class_names) >= classes && wishes.map.empty()) {
+  } else if (decision.instances ? !decision.border && std::ssize(source.class_names) == classes
+                                : std::ssize(source.class_names) >= classes && wishes.map.empty()) {
     decision.class_names = source.class_names;
   } else {
     decision.class_names = {"background"};

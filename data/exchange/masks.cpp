@@ -36,11 +36,20 @@ void store_masks(const std::string& path, const std::string& out, const std::str
   const Listing listing = is_folder(path) ? walk(path) : Listing{{entry_of(path)}, {}, {}};
   if (listing.files.empty()) fail_empty(path, listing);
   std::optional<PredictionWriter> writer;
+  std::optional<bool> physical;
   std::map<std::string, std::string> owner;  // case -> file
   for (const Entry& entry : listing.files) {
     progress();
     require_no_jpeg(entry.path, kind_of_file(entry.path));
     Image image = read_any(entry.path, {}, true);
+    if (image.lossy) require_no_jpeg(entry.path, Kind::jpeg);
+    if (physical.value_or(image.physical) != image.physical)
+      throw Error(
+          ErrorKind::data,
+          text(entry.path, image.physical ? ": the size of its voxels is known, that of the masks before it is not"
+                                          : ": the size of its voxels is not known, unlike the masks before it"),
+          "compare them apart, or store all of them in one kind of file");
+    physical = image.physical;
     Tensor labels = labels_of(image, entry.path);
     Case one;
     one.id = !id.empty() ? id : entry.folder.empty() ? entry.stem : entry.folder + "/" + entry.stem;

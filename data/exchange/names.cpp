@@ -253,3 +253,27 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images,
 }
 
 }  // namespace voxgrad::data::exchange
+
+namespace voxgrad::data {
+
+NamedGroups groups_in_names(const std::vector<std::string>& names) {
+  const auto end_of = [](const std::string& name, std::size_t end, int (*is_part)(int)) {
+    while (end > 0 && is_part(static_cast<unsigned char>(name[end - 1])) != 0) --end;
+    return end;
+  };
+  NamedGroups found;
+  bool letters = false;
+  for (const std::string& name : names) {
+    const std::size_t number = end_of(name, name.size(), std::isdigit), word = end_of(name, number, std::isalpha);
+    if (number == name.size() || word < 2 || name[word - 1] != '_') return {};
+    found.of.push_back(name.substr(0, word - 1));
+    if (exchange::begins_with_split(found.of.back())) return {};
+    letters = letters || word < number;
+  }
+  const std::size_t groups = std::set<std::string>(found.of.begin(), found.of.end()).size();
+  if (groups < 2 || names.size() < 2 * groups) return {};
+  found.pattern = std::string("^(.+)_") + (letters ? "[A-Za-z]*" : "") + "[0-9]+$";
+  return found;
+}
+
+}  // namespace voxgrad::data

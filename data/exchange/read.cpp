@@ -221,6 +221,7 @@ bool complete_places(std::vector<Image>& images, const Source& source, const std
 Image read_label_image(const std::string& path, const SourceImage& image, const std::string& axes, SourceLabel& label) {
   require_no_jpeg(path, kind_of_file(h5_place(path).path));
   Image read = read_any(path, axes, true);
+  if (read.lossy) require_no_jpeg(path, Kind::jpeg);
   if (turn(read, path).empty() && !image.origin.orientation.empty() && may_lie_in_space(read)) {
     if (!image.one_order) fail_orders(path);
     const Turn to_ras = turn_to_ras(image.origin.orientation);  // stored beside the image

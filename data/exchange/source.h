@@ -52,6 +52,14 @@ std::string file_of(const std::string& place);
 // Error(io) if it cannot be read, Error(data) if HDF5 cannot open it.
 bool is_dataset(const std::string& path);
 
+// The groups that names with numbers at their ends suggest: p1_7, p1_frame07 and p1_z7 look like slices of a patient
+// p1.
+struct NamedGroups {
+  std::vector<std::string> of;  // of each name; none if the names do not look so
+  std::string pattern;          // for DiscoverOptions::groups
+};
+NamedGroups groups_in_names(const std::vector<std::string>& names);
+
 // The image of a case as datasets and networks take it: channels together, an opaque alpha channel left out, palettes
 // replaced by their colours, volumes with an affine turned to RAS. `affine` and `spacing` are those after the turn.
 // Where only some files of a case say how they lie in space, masks included, all of them lie so, and a note says it.

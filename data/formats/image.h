@@ -41,6 +41,7 @@ struct Image {
   std::optional<Affine> slice;     // the same of a picture that is one slice in NIfTI; it is never turned
   std::vector<Colour> palette;     // of a palette image; values are its indices then
   bool paged = false;              // TIFF: channels are pages of their own, and so no colours of a picture
+  bool lossy = false;              // TIFF: the pixels were compressed with JPEG
   std::string header;              // NIfTI: the first 348 or 540 bytes in the byte order of the file
   std::vector<std::string> notes;  // what was decided while reading and a person should know, one sentence each
 

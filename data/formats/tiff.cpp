@@ -304,7 +304,8 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   image.notes = std::move(axes.notes);
   if (skipped > 0)
     image.notes.push_back(text(skipped, " pages are small copies or masks of others and were left out."));
-  if (first.compression == COMPRESSION_JPEG)
+  image.lossy = first.compression == COMPRESSION_JPEG;
+  if (image.lossy)
     image.notes.push_back("The pixels were compressed with JPEG, which changes values: labels cannot be stored so.");
   image.paged = axes.channels > 1;
   const bool volume = axes.of == PageAxes::Of::depth;

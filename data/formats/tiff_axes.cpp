@@ -38,6 +38,7 @@ struct Found {
   std::string who;
   std::int64_t depth = 1, channels = 1, times = 1, pages = 1;
   bool channels_first = true;
+  bool flat = false;  // nothing says how far slices are apart
   std::vector<double> spacing;
 };
 
@@ -60,9 +61,10 @@ Found read_imagej(const std::string& description, double x, double y) {
   found.channels = count("channels");
   found.times = count("frames");
   const double unit = millimetres(values["unit"]);
+  const auto unit_of = [&](const char* name) { return values.contains(name) ? millimetres(values[name]) : unit; };
   // ImageJ leaves out the distance of slices if it is one unit.
   const double z = std::abs(number_in(values["spacing"], 1));
-  if (unit > 0) found.spacing = {unit * z, unit / (y > 0 ? y : 1), unit / (x > 0 ? x : 1)};
+  if (unit > 0) found.spacing = {unit_of("zunit") * z, unit_of("yunit") / (y > 0 ? y : 1), unit / (x > 0 ? x : 1)};
   return found;
 }
 
@@ -120,7 +122,10 @@ Found read_ome(const std::string& xml, std::int64_t samples, const std::string& 
     const double size = number_in(attribute(pixels[0], name), 0) * (unit.empty() ? 1e-3 : millimetres(unit));
     found.spacing.push_back(size);
   }
-  if (found.depth == 1 && found.spacing[0] <= 0) found.spacing[0] = 1;  // a picture has no slices
+  if (found.depth == 1 && found.spacing[0] <= 0) {  // a picture has no slices
+    found.flat = true;
+    found.spacing[0] = found.spacing[1];
+  }
   if (std::ranges::any_of(found.spacing, [](double s) { return !(s > 0); })) found.spacing.clear();
   return found;
 }
@@ -167,7 +172,10 @@ PageAxes axes_of_pages(std::int64_t pages, std::int64_t samples, const std::stri
            text("has one page, but ImageJ's description says ", found.pages,
                 " images: it writes what is above 4 GB in a way of its own"),
            "export it as OME-TIFF");
-  if (pages > 1 && !axes.empty()) return as_told(pages, axes, path, result);
+  if (pages > 1 && !axes.empty()) {
+    if (found.flat && axes == "ZYX") result.spacing.clear();
+    return as_told(pages, axes, path, result);
+  }
 
   const std::string hint =
       "say what the pages are: \"ZYX\" (slices of a volume), \"CYX\" (channels), \"NYX\" (a case "

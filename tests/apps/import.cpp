@@ -163,6 +163,7 @@ TEST_CASE("wrong words are usage errors that say what is right") {
   };
   refused({"--label-maps", "0:0"}, "did you mean `--label-map`?");
   refused({"--label-map", "#12:1"}, "cannot read the colour in \"#12:1\"");
+  refused({"--label-map", "#000000:0,#ff0000"}, "cannot read the colour in \"#ff0000\"");
   refused({"--label-map", "colour"}, "--label-map: cannot read");
   refused({"--label-map", "0:0,0:1"}, "--label-map: 0 is in it twice");
   refused({"--label-map", "#ff0000:1,#ff0000:2"}, "--label-map: #ff0000 is in it twice");

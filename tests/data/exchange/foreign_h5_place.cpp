@@ -53,6 +53,13 @@ TEST_CASE("spacing is in millimetres unless its unit says pixels, and of one sli
   CHECK(contains(error_of([&] { read("mm", {3, 1}); }), "/image of a.h5: spacing has 2 numbers for 3 axes"));
 }
 
+TEST_CASE("sizes of all axes, the channels among them, are those of z, y and x") {
+  const Folder folder;
+  const Image image =
+      read_source_image(volume_with(folder, {{"element_size_um", {2, 1, 0.5, 1}}}, {}, {2, 3, 4, 1}), "ZYXC").image;
+  CHECK(image.spacing == std::vector<double>({0.002, 0.001, 0.0005}));
+}
+
 TEST_CASE("a spacing without a unit that may mean something else is left alone, with a note") {
   const Folder folder;
   const auto left = [&](const std::vector<double>& spacing, const std::string& axes, const std::string& why) {

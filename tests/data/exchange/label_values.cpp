@@ -237,6 +237,9 @@ TEST_CASE("objects have no more names than the classes that are made of them") {
   const std::string message = values_refusal({stripes({0, 1, 2})}, wishes, source);
   CHECK_MESSAGE(contains(message, "3 are given, but the masks are objects, which make 2 classes"), message);
   CHECK(contains(message, "label map 0:0,1:1,2:2"));
+  data::Discovery named = source;  // the folder names classes, which objects are not
+  named.class_names = {"background", "core", "oedema"};
+  CHECK(decide({stripes({0, 1, 2})}, {}, named).class_names == Names({"background", "object"}));
   wishes.border = true;
   CHECK(decide({stripes({0, 1, 2})}, wishes, source).class_names == wishes.class_names);
   wishes.border = false;

@@ -204,6 +204,9 @@ TEST_CASE("ImageJ says what pages are, and how large a voxel is") {
   CHECK(std::abs(image.spacing[1] - 0.0005) < 1e-9);
   CHECK(std::abs(image.spacing[2] - 0.00025) < 1e-9);
   CHECK(noted(image, "3 slices x 2 channels by the description of ImageJ"));
+  std::vector<TiffPage> nanometres = stack(3, "ImageJ=1.53t\nimages=3\nslices=3\nspacing=50\nunit=micron\nzunit=nm\n");
+  nanometres[0].set(282, 5, {4, 1}).set(283, 5, {2, 1}).set(296, 3, {1});
+  CHECK(std::abs(read_as("a.tif", tiff_bytes(nanometres)).spacing[0] - 50e-6) < 1e-12);
   std::vector<TiffPage> huge =
       stack(6, "ImageJ=1.53t\nimages=6\nchannels=2\nslices=3\nhyperstack=true\nspacing=2.5e30\nunit=micron\n");
   huge[0].set(282, 5, {4, 1}).set(283, 5, {2, 1}).set(296, 3, {1});
@@ -235,6 +238,11 @@ TEST_CASE("OME says what pages are, and how large a voxel is") {
   const Image channels_first = read("DimensionOrder=\"XYCZT\" SizeT=\"1\" " + sizes);
   CHECK(values(channels_first) == Values{0, 10, 1, 11, 20, 30, 21, 31, 40, 50, 41, 51});
   CHECK(!channels_first.physical);
+  // Nothing says how far apart times are if they are slices after all.
+  const std::string times = "DimensionOrder=\"XYZCT\" SizeZ=\"1\" SizeC=\"1\" SizeT=\"6\" PhysicalSizeX=\"0.5\" ";
+  const Image told = read_as("a.tif", tiff_bytes(stack(6, ome(times + "PhysicalSizeY=\"0.5\""))), "ZYX");
+  CHECK(told.values.extent(0) == 6);
+  CHECK(!told.physical);
   const auto refused = [&](const std::string& pixels, const std::string& inside = {}) {
     return error_of([&] { read(pixels, inside); });
   };
