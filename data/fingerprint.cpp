@@ -153,7 +153,7 @@ void Collector::add_intensities(const Case& one) {
       inside.insert(inside.end(), values + v * channels, values + (v + 1) * channels);
   const std::vector<Moments> all = channel_moments(values, voxels, channels);
   const std::vector<Moments> foreground = channel_moments(inside.data(), std::ssize(inside) / channels, channels);
-  const std::int64_t step = std::max<std::int64_t>(1, voxels / budget_);
+  const std::int64_t step = spread_step(std::max<std::int64_t>(1, voxels / budget_), one.image.shape().without(-1));
   for (std::size_t c = 0; c < all_.size(); ++c) {
     const std::int64_t first = static_cast<std::int64_t>(c);
     all_[c].merge(all[c]);
@@ -196,6 +196,11 @@ Fingerprint Collector::finish() {
 }
 
 }  // namespace
+
+std::int64_t spread_step(std::int64_t step, const Shape& space) {
+  while (std::gcd(step, space[-1] * space[-2]) > 1) ++step;
+  return step;
+}
 
 std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t value) {
   const Tensor ids = connected_components(reshape(label, Shape{1} + label.shape()), {value}, 1);

@@ -53,6 +53,10 @@ Fingerprint take_fingerprint(const Dataset& dataset, const std::vector<std::int6
 // Returns the classes other than the background that none of the cases has. Cases are read until every class was seen.
 std::vector<std::int64_t> absent_classes(const Dataset& dataset, const std::vector<std::int64_t>& cases);
 
+// Returns the first number from `step` on that has no factor in common with the two last extents of an image with the
+// spatial shape `space`. Every step-th voxel is in a single column if the step is a multiple of the last extent.
+std::int64_t spread_step(std::int64_t step, const Shape& space);
+
 // Returns the sizes in voxels of the objects with this value in `label` (u8 [*S]), in the order of their first voxels.
 // An object is a set of voxels that are connected by faces.
 std::vector<std::int64_t> component_sizes(const Tensor& label, std::uint8_t value);

@@ -39,13 +39,14 @@ double unit_factor(double spacing, double usual) {
   return 1;
 }
 
-// Cases whose voxels are 10 or 1000 times as large as usual.
-std::vector<std::int64_t> cases_of_other_unit(const Facts& facts) {
+// Cases whose voxels are 1000 times as large as usual, or as small; or also those with 10 times.
+std::vector<std::int64_t> cases_of_other_unit(const Facts& facts, bool also_ten = true) {
   std::vector<double> sizes;
   for (const CaseFacts& one : facts.cases) sizes.push_back(size_of_voxel(nth(facts.info.spacings, one.index)));
   const double usual = median_of(sizes);
   return cases_with(facts, [&](const CaseFacts& one) {
-    return unit_factor(size_of_voxel(nth(facts.info.spacings, one.index)), usual) != 1;
+    const double factor = unit_factor(size_of_voxel(nth(facts.info.spacings, one.index)), usual);
+    return factor == 1e-3 || factor == 1e3 || (also_ten && factor != 1);
   });
 }
 
@@ -96,7 +97,8 @@ DataFindings check_few_values(const Facts& facts) {
 
 DataFindings check_outliers(const Facts& facts) {
   const auto dwarfed = [](const ChannelFacts& channel) {
-    return channel.distinct >= kFewValues && channel.trimmed < kLeftOver * channel.deviation;
+    return channel.distinct >= kFewValues && channel.trimmed > 0 &&  // 0: the image is nearly empty
+           channel.trimmed < kLeftOver * channel.deviation;
   };
   const std::vector<std::int64_t> found = cases_with(
       facts, [&](const CaseFacts& one) { return std::any_of(one.channels.begin(), one.channels.end(), dwarfed); });
@@ -152,7 +154,7 @@ DataFindings check_spacing_unit(const Facts& facts) {
                                  return std::find(others.begin(), others.end(), one.index) == others.end();
                                })->index;
     return {finding_of(
-        true,
+        !cases_of_other_unit(facts, false).empty(),  // a factor of 10 may be another objective of a microscope
         text("the spacing is ", spacing_words(facts, others.front()), ", that of ", facts.name_of(usual), " is ",
              spacing_words(facts, usual), ": they differ by a power of ten, as if the units were mixed."),
         cases_text(facts, others),

@@ -141,7 +141,7 @@ DataFindings check_splits(const Facts& facts) {
 }
 
 DataFindings check_training_classes(const Facts& facts) {
-  if (!facts.has_splits || has_no_foreground(facts)) return {};
+  if (!facts.has_splits || facts.split.train.empty() || has_no_foreground(facts)) return {};
   DataFindings findings;
   for (std::size_t c = 1; c < facts.info.class_names.size(); ++c) {
     std::map<std::string, std::int64_t> cases;

@@ -64,7 +64,8 @@ void look_at_image(const Tensor& image, CaseFacts& facts) {
   facts.voxels = voxels;
   facts.image_hash = hash_of(reinterpret_cast<const std::uint32_t*>(values), image.numel(), image.shape());
   const std::vector<Moments> moments = channel_moments(values, voxels, channels);
-  const std::int64_t step = (voxels + kSampledVoxels - 1) / kSampledVoxels;
+  const std::int64_t step =
+      data::spread_step((voxels + kSampledVoxels - 1) / kSampledVoxels, image.shape().without(-1));
   for (std::int64_t c = 0; c < channels; ++c) {
     ChannelFacts channel;
     channel.least = channel.most = static_cast<double>(values[c]);

@@ -65,10 +65,15 @@ Trial::Trial(const data::Dataset& from, const Plan& wanted, Device on)
       net(std::move(fresh_model(plan, on).net)),
       feed_(from, plan, on) {
   const std::int64_t batches = std::clamp<std::int64_t>(kPatches / plan.config.batch, 1, kMostBatches);
-  for (std::int64_t step = 0; step < batches; ++step) describe(feed_.batch(step));
+  std::int64_t most = -1;
+  for (std::int64_t step = 0; step < batches; ++step) {
+    const std::int64_t foreground = describe(feed_.batch(step));
+    if (foreground > most) most = foreground, step_ = step;
+  }
 }
 
-void Trial::describe(const TrainingBatch& batch) {
+std::int64_t Trial::describe(const TrainingBatch& batch) {
+  std::int64_t foreground = 0;
   const Tensor images = batch.images.to(Device::cpu), labels = batch.truths[0].labels.to(Device::cpu);
   const std::int64_t channels = images.extent(-1), voxels = labels.numel() / labels.extent(0);
   const float* value = images.data<float>();
@@ -79,6 +84,7 @@ void Trial::describe(const TrainingBatch& batch) {
     const int ignore = plan.context.ignore;
     facts.ignored = ignore >= 0 && ignore < 256 ? facts.voxels[static_cast<std::size_t>(ignore)] : 0;
     facts.foreground = voxels - facts.ignored - facts.voxels[0];
+    foreground += facts.foreground;
     facts.low.assign(static_cast<std::size_t>(channels), HUGE_VAL);
     facts.high.assign(static_cast<std::size_t>(channels), -HUGE_VAL);
     for (std::int64_t i = 0; i < voxels; ++i)
@@ -88,6 +94,7 @@ void Trial::describe(const TrainingBatch& batch) {
       }
     patches.push_back(std::move(facts));
   }
+  return foreground;
 }
 
 LossValues Trial::values_of(const std::string& term) {

@@ -4,6 +4,7 @@
 
 #include "apps/doctor/training_checks_detail.h"
 #include "apps/program/console.h"
+#include "data/fingerprint.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -60,7 +61,10 @@ void check_batch_labels(Trial& trial, std::vector<Finding>& findings) {
          "see whether this value means \"not labelled\" or a class; --label-map gives it another meaning", ""});
   if (classes.size() != 1) return;
   const std::int64_t label = classes.front();
-  findings.push_back({"batch_labels", true,
+  // Only few patches were looked at, and the foreground may be in other cases.
+  const bool hopeless = label != 0 || std::ssize(data::absent_classes(trial.dataset, trial.plan.loader.cases)) + 1 ==
+                                          std::ssize(trial.dataset.info().class_names);
+  findings.push_back({"batch_labels", hopeless,
                       text("all voxels of ", first_patches(trial), " that count are of class ", label, " (\"",
                            nth(trial.dataset.info().class_names, label), "\")."),
                       "split train", "every loss is then lowest where the output is this class everywhere.",

@@ -17,7 +17,7 @@ struct PatchFacts {
   std::vector<double> low = {}, high = {};   // per channel, after normalisation and augmentation
 };
 
-// What a loss, or a term of it, gives on the first batch for outputs that are known beforehand.
+// What a loss, or a term of it, gives on one of the first batches for outputs that are known beforehand.
 struct LossValues {
   std::string term;
   double uniform;       // every class equally probable
@@ -37,17 +37,18 @@ class Trial {
   const data::Dataset& dataset;
   const Plan plan;  // without maps of whole cases: a loss makes its own from the patch, which takes less time here
   const Device device;
-  std::unique_ptr<nn::UNet> net;    // as it is before the first step
-  std::vector<PatchFacts> patches;  // of the first batches
-  std::vector<LossValues> known;    // the terms that were computed already
-  const TrainingBatch& batch() { return feed_.batch(0); }
+  std::unique_ptr<nn::UNet> net;                               // as it is before the first step
+  std::vector<PatchFacts> patches;                             // of the first batches
+  std::vector<LossValues> known;                               // the terms that were computed already
+  const TrainingBatch& batch() { return feed_.batch(step_); }  // the one with most foreground
   LossValues values_of(const std::string& term);
   // The plan with so few patches in a batch that steps are fast.
   Plan small_plan() const;
 
  private:
-  void describe(const TrainingBatch& batch);
+  std::int64_t describe(const TrainingBatch& batch);  // returns the number of voxels of the foreground
   Feed feed_;
+  std::int64_t step_ = 0;
 };
 
 // training_checks_batch.cpp

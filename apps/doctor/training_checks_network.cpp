@@ -30,7 +30,8 @@ void check_loss_value(Trial& trial, std::vector<Finding>& findings) {
   const std::string& name = trial.plan.config.loss;
   const LossValues values = trial.values_of(name);
   const auto found = [&](bool failure, const std::string& what, const std::string& why, const std::string& remedy) {
-    findings.push_back({"loss_value", failure, text("the loss ", name, " ", what), "the first batch", why, remedy, ""});
+    findings.push_back(
+        {"loss_value", failure, text("the loss ", name, " ", what), "one of the first batches", why, remedy, ""});
   };
   if (!std::isfinite(values.uniform) || !std::isfinite(values.right) || !std::isfinite(values.wrong))
     return found(true, text("is not finite: ", value_text(values), "."), "the training would stop at once.",
@@ -86,14 +87,14 @@ void check_gradients(Trial& trial, std::vector<Finding>& findings) {
     findings.push_back({"gradients", failure, what, where, why, remedy, ""});
   };
   if (!std::isfinite(value.item()))
-    return found(true, text("the loss of the new network is ", word_of(value.item()), "."), "the first batch",
+    return found(true, text("the loss of the new network is ", word_of(value.item()), "."), "one of the first batches",
                  "the training would stop at its first step.", "see what the other checks found");
   const LossValues known = trial.values_of(trial.plan.config.loss);
   if (value.item() - known.uniform > kFarFromUniform * std::abs(known.uniform - known.right))
     found(false,
           text("the loss of the new network is ", significant(value.item()), ", but ", significant(known.uniform),
                " where all classes are equally probable."),
-          "the first batch", "the network begins with wrong opinions that it has to forget first.",
+          "one of the first batches", "the network begins with wrong opinions that it has to forget first.",
           "use --norm instance, which keeps the first outputs small");
   value.backward();
   std::vector<std::pair<std::string, double>> sizes;  // of the gradient of one weight, root mean square
@@ -145,8 +146,8 @@ void check_dead_channels(Trial& trial, std::vector<Finding>& findings) {
   const double share = static_cast<double>(worst_dead) / static_cast<double>(worst_all);
   if (share < kSomeDead) return;
   findings.push_back({"dead_channels", share > kManyDead,
-                      text(worst_dead, " of ", worst_all, " channels of ", worst,
-                           " have one value for the whole first batch, ", dead, " of ", all, " in the network."),
+                      text(worst_dead, " of ", worst_all, " channels of ", worst, " have one value for a whole batch, ",
+                           dead, " of ", all, " in the network."),
                       worst, "a channel that never changes says nothing about the image and learns nothing.",
                       "see whether the images are constant; else use another --norm or --seed", ""});
 }

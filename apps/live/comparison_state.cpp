@@ -26,8 +26,12 @@ std::vector<fs::path> folders_in(const fs::path& folder) {
 
 template <class F>
 double mean_over(const std::vector<LiveRun>& runs, F&& value_of) {
+  const LiveRun* best = nullptr;
+  for (const LiveRun& run : runs)
+    if (run.state != "diverged" && (best == nullptr || !(run.best_dice() <= best->best_dice()))) best = &run;
   std::vector<double> values;
-  for (const LiveRun& run : runs) values.push_back(run.state == "diverged" ? 0 : value_of(run));
+  for (const LiveRun& run : runs)
+    if (best == nullptr || run.tried == best->tried) values.push_back(run.state == "diverged" ? 0 : value_of(run));
   return losses::summarise(values).mean;
 }
 
@@ -60,9 +64,10 @@ std::string LiveRow::words() const {
   return failed != runs.end() ? failed->state : "done";
 }
 
-std::size_t LiveComparison::done() const {
+std::size_t LiveComparison::done() const {  // an interrupted run has to go on
   std::size_t count = 0;
-  for (const LiveRow& row : rows) count += ended_of(row.runs);
+  for (const LiveRow& row : rows)
+    for (const LiveRun& run : row.runs) count += run.state == "finished" || run.state == "diverged" ? 1 : 0;
   return count;
 }
 
@@ -112,7 +117,9 @@ LiveComparison LiveComparisonReader::read() {
         if (!is_run(folder.string())) continue;
         const std::string path = folder.string();
         const auto kept = ended_.find(path);
-        const LiveRun run = kept != ended_.end() ? kept->second : read_live_run(path);
+        LiveRun run = kept != ended_.end() ? kept->second : read_live_run(path);
+        if (const std::string name = folder.filename().string(); name.starts_with("lr_"))
+          run.tried = name.substr(0, name.find('_', 3));
         if (run.state == "finished" || run.state == "diverged") ended_[path] = run;  // others may go on
         row_of(dataset.filename() / loss.filename(), run.data, run.loss).runs.push_back(run);
       }

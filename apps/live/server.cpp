@@ -33,6 +33,13 @@ void reuse_address(socket_t socket) {
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 }
 
+// The name of a directory, also of `runs/all/` and of `.`.
+std::string name_of(const std::string& directory) {
+  std::error_code ignored;
+  const std::filesystem::path whole = std::filesystem::weakly_canonical(directory, ignored);
+  return whole.has_filename() ? whole.filename().string() : whole.parent_path().filename().string();
+}
+
 bool is_this_machine(const std::string& host) {
   const std::string name = host.substr(0, host.find(':'));
   return name == kAddress || name == "localhost";
@@ -175,7 +182,7 @@ class LiveServer::Impl {
             fresh.pictures[text("/picture/", i, "/", k, ".png")] = run.pictures[i].files[k].second;
       } else if (is_comparison(directory_)) {
         const LiveComparison comparison = comparison_.read();
-        page = page_of(comparison, std::filesystem::path(directory_).filename().string());
+        page = page_of(comparison, name_of(directory_));
         json = to_json(comparison);
       } else {
         page = page_of_failure("The training has not begun yet.");

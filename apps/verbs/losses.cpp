@@ -1,6 +1,7 @@
 // `voxgrad losses` prints a table of all losses, or with a name all that is known of one: formula, parameters, source
 // and relations to others. With --html it writes a page for each of them, with pictures. With --for it prints which
 // losses to try on a dataset, and why. `voxgrad losses eval` computes a loss (losses_eval.cpp).
+#include "apps/training/cases.h"
 #include "apps/training/loss_advice.h"
 #include "apps/training/plan.h"
 #include "apps/verbs/losses_pages.h"
@@ -20,7 +21,9 @@ struct LossesOptions {
 void advise(const LossesOptions& options, const Common& common) {
   const data::Dataset dataset = open_dataset(options.data, options.label_map);
   data::require_labels(dataset, "a choice of losses");
-  const std::vector<LossAdvice> advice = advise_losses(data::take_fingerprint(dataset, cases_of(dataset, "train")));
+  const std::string fold = only_fold(dataset.info());
+  const std::vector<std::int64_t> cases = fold.empty() ? cases_of(dataset, "train") : split_of(dataset, fold).train;
+  const std::vector<LossAdvice> advice = advise_losses(data::take_fingerprint(dataset, cases));
   if (!common.json) return print_text(advice_text(advice, options.data));
   Json list = Json::array();
   for (const LossAdvice& one : advice)
@@ -58,6 +61,7 @@ void add_losses(Program& program) {
   CLI::Option* name = verb.add_option("name", options->name, "the loss to explain; without it all are listed");
   CLI::Option* markdown = verb.add_flag("--markdown", options->markdown, "the list as a Markdown table");
   CLI::Option* data = verb.add_option("--for", options->data, "a dataset: which losses to try on it, and why");
+  markdown->excludes(name);
   data->excludes(name)->excludes(markdown);
   verb.add_option("--html", options->html, "a folder for a catalogue: a page for each loss, with pictures")
       ->excludes(name)

@@ -101,6 +101,19 @@ TEST_CASE("the table of the README is what losses --markdown prints") {
                 std::filesystem::path(VOXGRAD_PROGRAM).parent_path().string(), " -R apps/losses");
 }
 
+TEST_CASE("losses --markdown has no name; --for takes a file that has folds alone") {
+  CHECK(program({"losses", "dice", "--markdown"}).code == 2);
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {9, {32, 32}, 1});
+  contents.splits.clear();
+  for (data::Case& one : contents.cases) one.group.clear();
+  for (std::int64_t i = 0; i < 9; ++i) contents.splits[text("fold_", i % 3, "/val")].push_back(i);
+  data::write_dataset(folder.file("folds.h5"), contents);
+  const Outcome advised = program({"losses", "--for", folder.file("folds.h5"), "--json"});
+  REQUIRE_MESSAGE(advised.code == 0, advised.err);
+  CHECK(!Json::parse(advised.out)["losses"].empty());
+}
+
 TEST_CASE("losses --html writes a page for each loss, and one that leads to all of them") {
   const Folder folder;
   const std::string catalogue = folder.file("catalogue");

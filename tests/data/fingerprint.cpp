@@ -144,6 +144,13 @@ TEST_CASE("fingerprint: the real datasets are as they are described") {
   }
 }
 
+TEST_CASE("fingerprint: a sample is not taken from a single column") {
+  CHECK(data::spread_step(256, {256, 256, 256}) == 257);
+  CHECK(data::spread_step(4, {1024, 1024}) == 5);
+  CHECK(data::spread_step(6, {35, 11}) == 6);
+  CHECK(data::spread_step(1, {16, 16}) == 1);
+}
+
 TEST_CASE("fingerprint: classes that no case has, and no cases") {
   const Folder folder;
   DatasetContents contents = random_contents({{2, 2}, {2, 2}, {2, 2}}, 1, 4);

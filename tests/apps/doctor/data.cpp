@@ -275,6 +275,8 @@ TEST_CASE("classes that a split lacks, and splits that are absent") {
   unvalidated.splits.erase("val");
   unvalidated.splits.erase("test");
   check_found("splits?, splits?", examine(unvalidated));
+  unvalidated.splits = {{"test", organs.splits.at("test")}};
+  CHECK(!contains(examine(unvalidated).names, "training_classes"));
 }
 
 TEST_CASE("copies in two splits are found, exact ones and those that were changed a little") {
@@ -310,6 +312,11 @@ TEST_CASE("images that are constant, coarse or dwarfed by a voxel are found") {
   check_found("few_values", examine(coarse));
   dwarfed.cases[2].image.data<float>()[1000] = 1e6f * 255;
   check_found("outliers", examine(dwarfed));
+  DatasetContents last = copy_of(nuclei);  // a slice at the end of a volume
+  last.cases[2].label = zeros(last.cases[2].label.shape(), DType::u8);
+  for (std::int64_t v = 0; v < last.cases[2].image.numel(); ++v)
+    last.cases[2].image.data<float>()[v] = v < 1000 || v > 1008 ? 0 : static_cast<float>(20 * (v - 999));
+  check_found("", examine(last));
 }
 
 TEST_CASE("channels that say nothing are remarks") {
@@ -330,6 +337,8 @@ TEST_CASE("spacings in the wrong unit or far apart, and volumes that do not say 
   for (double& step : slip.cases[2].spacing) step *= 0.001;
   Found found = examine(slip);
   check_found("spacing_unit", found);
+  for (double& step : slip.cases[2].spacing) step *= 100;  // a tenth of the others
+  check_found("spacing_unit?", examine(slip));
   CHECK_MESSAGE(contains(found.words(), "0.003 x 0.00125 x 0.00125 mm"), found.words());
   for (data::Case& one : metres.cases)
     for (double& step : one.spacing) step *= 0.001;

@@ -86,6 +86,17 @@ TEST_CASE("patches without foreground and batches of one class are named") {
   });
   check_finds("foreground_patches", few, small_plan_config(),
               {"patches", "show foreground; at least 33 %", "--foreground 0.67"});
+  const auto elsewhere = with_cases([](data::Case& one, std::size_t i) {  // none of the patches shows it
+    one.image = full({64, 64, 1}, static_cast<float>(i));
+    one.label = zeros({64, 64}, DType::u8);
+    one.image.data<float>()[0] = 100;
+    one.label.data<std::uint8_t>()[0] = i == 3 ? 1 : 0;
+  });
+  TrainConfig small_patch = small_plan_config();
+  small_patch.patch = "16";
+  small_patch.foreground = 0;
+  const std::string remark = found_by("batch_labels", elsewhere, small_patch);
+  CHECK_MESSAGE(remark.starts_with("all voxels of the first"), remark);
   auto ignored = with_cases([](data::Case& one, std::size_t) { one.label = full(one.label.shape(), 255, DType::u8); });
   ignored.ignore_label = 255;
   check_finds("batch_labels", ignored, small_plan_config(),

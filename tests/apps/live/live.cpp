@@ -249,5 +249,34 @@ TEST_CASE(
   CHECK(all.rows[1].words() == "1 of 2 runs done, running, step 20 of 20");
   CHECK(all.done() == 1);
   CHECK(all.planned() == 4);
+  replace_in(watched + "/nuclei2d/dice/seed_1/run.json", "\"exit_reason\": \"running\"",
+             "\"exit_reason\": \"interrupted\"");
+  CHECK(LiveComparisonReader(watched).read().done() == 1);  // it has to go on
   CHECK(!is_comparison(folder.file("nothing")));
+
+  // With --tune the runs of a loss have several rates.
+  const std::string dice = watched + "/nuclei2d/dice/";
+  std::filesystem::rename(dice + "seed_1", dice + "lr_0.1_seed_1");
+  all = LiveComparisonReader(watched).read();
+  REQUIRE(all.rows[1].runs.size() == 2);
+  CHECK(all.rows[1].runs[0].tried == "lr_0.1");
+  CHECK(all.rows[1].runs[1].tried.empty());
+}
+
+TEST_CASE("with several rates the means are those of the runs with the best one") {
+  LiveRow row;
+  const auto add = [&](const std::string& rate, double val, double test, const std::string& state = "finished") {
+    LiveRun& run = row.runs.emplace_back();
+    run.state = state;
+    run.tried = rate;
+    run.test_dice = test;
+    run.history = {{1, 10, 0.5, 0.1, val, {}}};
+  };
+  add("lr_0.1", std::nan(""), std::nan(""), "diverged");
+  add("lr_0.01", 0.8, 0.6);
+  add("lr_0.001", 0.7, 0.9);
+  CHECK(row.val_dice() == 0.8);
+  CHECK(row.test_dice() == 0.6);
+  add("lr_0.01", 0.75, 0.5);
+  CHECK(row.test_dice() == 0.55);
 }
