@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "apps/program/console.h"
 #include "apps/program/fields.h"
 #include "apps/program/words.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/config.h"
+#include "data/exchange/source.h"
 #include "data/fingerprint.h"
 #include "data/label_file.h"
 #include "data/splits.h"
@@ -29,19 +31,28 @@ Split fold_split(const data::Dataset& dataset, const std::string& wish) {
   const bool file_has_them = stored.contains(name(n - 1)) && !stored.contains(name(n));
   Split split;
   std::map<std::int64_t, int> fold_of_case;
+  std::map<std::string, int> fold_of_group;
   for (int fold = 0; fold < n; ++fold) {
     const std::vector<std::int64_t> cases =
         file_has_them ? dataset.split(name(fold))
                       : data::make_fold(dataset.info(), dataset.split("all"), n, fold, kFoldSeed).val;
     std::vector<std::int64_t>& group = fold == k ? split.test : fold == (k + 1) % n ? split.val : split.train;
     group.insert(group.end(), cases.begin(), cases.end());
-    for (const std::int64_t index : cases)
+    for (const std::int64_t index : cases) {
       if (const auto [other, fresh] = fold_of_case.emplace(index, fold); !fresh)
         throw Error(ErrorKind::data,
                     text(dataset.info().path, ": the case ", nth(dataset.info().case_ids, index), " is in `",
                          name(other->second), "` and in `", name(fold), "`"),
                     "the folds of a cross-validation test different cases; without --fold the splits train, val and "
                     "test are taken");
+      const std::string group_name = dataset.info().groups.empty() ? "" : nth(dataset.info().groups, index);
+      if (group_name.empty()) continue;
+      if (const auto [other, fresh] = fold_of_group.emplace(group_name, fold); other->second != fold)
+        throw Error(ErrorKind::data,
+                    text(dataset.info().path, ": cases of the group ", group_name, " are in `", name(other->second),
+                         "` and in `", name(fold), "`"),
+                    "all cases of a group belong into one fold, or a test is on what the training has seen");
+    }
   }
   // A fold may leave cases out of its training.
   if (const std::string own = text("fold_", k, "/train"); file_has_them && stored.contains(own))
@@ -74,6 +85,29 @@ std::string only_fold(const data::DatasetInfo& info) {
   return folds < 3 ? "" : text("0/", folds);
 }
 
+namespace {
+
+// Says whether slices of a patient seem to be in several splits, by the names of a file without groups.
+std::string shared_patients(const data::DatasetInfo& info, const Split& split) {
+  if (!info.groups.empty()) return "";
+  const data::NamedGroups named = data::groups_in_names(info.case_ids);
+  std::map<std::string, std::set<const void*>> splits;
+  if (!named.of.empty())
+    for (const auto* cases : {&split.train, &split.val, &split.test})
+      for (const std::int64_t index : *cases) splits[nth(named.of, index)].insert(cases);
+  std::erase_if(splits, [](const auto& one) {
+    const bool numbered = one.first.find_first_of("0123456789") != std::string::npos;  // else it may be a class
+    return one.second.size() < 2 || !numbered;
+  });
+  if (splits.empty()) return "";
+  return text("by their names, cases of ", count_text(splits.size(), "patient"), ", as ", splits.begin()->first,
+              ", are in several splits: the test may be on what the training has seen; if so, make the dataset with "
+              "--groups '",
+              named.pattern, "'");
+}
+
+}  // namespace
+
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split) {
   const data::DatasetInfo& info = dataset.info();
   std::vector<std::string> warnings;
@@ -82,6 +116,7 @@ std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& 
   if (split.val.empty())
     warnings.push_back(text("no validation cases: the weights of the last epoch are taken, not the best ones", remedy));
   if (split.test.empty()) warnings.push_back(text("no test cases: nothing is tested", remedy));
+  if (const std::string words = shared_patients(info, split); !words.empty()) warnings.push_back(words);
   const std::vector<std::int64_t> absent = data::absent_classes(dataset, split.train);
   if (std::ssize(absent) + 1 == dataset.classes())
     warnings.push_back("no training case has any foreground: there is nothing to learn");
@@ -133,16 +168,20 @@ std::string setting_of(const std::string& model_file, const char* name) {
 std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_file, const data::Dataset& dataset) {
   const std::string fold = setting_of(model_file, "fold");
   if (fold.empty()) return {};
-  const TensorFile file = load_tensors(model_file);
-  const auto description = file.metadata.find("description_crc32");
   try {
     const Split split = split_of(dataset, fold);
-    const std::uint32_t own = checksum_of_description(dataset.info(), {split.train, split.val, split.test});
-    if (description != file.metadata.end() && description->second == std::to_string(own)) return std::pair{fold, split};
+    if (has_splits_of(model_file, dataset, split)) return std::pair{fold, split};
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage && error.kind() != ErrorKind::data) throw;  // it has no such fold
   }
   return {};
+}
+
+bool has_splits_of(const std::string& model_file, const data::Dataset& dataset, const Split& split) {
+  const TensorFile file = load_tensors(model_file);
+  const auto description = file.metadata.find("description_crc32");
+  const std::uint32_t own = checksum_of_description(dataset.info(), {split.train, split.val, split.test});
+  return description != file.metadata.end() && description->second == std::to_string(own);
 }
 
 bool learned_from(const std::string& model_file, const data::Dataset& dataset) {

@@ -19,12 +19,13 @@ struct Split {
 };
 // The cases of a fold "k/n", or of the splits of the dataset if `fold` is empty. A split that the file does not have
 // is empty. Of the folds of a file, `fold_K/train` says which of the others train, if it is there. Throws Error(usage)
-// for a fold that does not exist, and Error(data) if two folds of the file test the same case.
+// for a fold that does not exist, and Error(data) if two folds of the file test the same case, or cases of one group.
 Split split_of(const data::Dataset& dataset, const std::string& fold);
 // Returns the first fold of a file that has folds and none of the splits train, val and test; else nothing.
 std::string only_fold(const data::DatasetInfo& info);
 // Says, a sentence each, what makes a training or its results poor before it begins: no cases to validate or to test
-// on, and classes that no training case has. Reads training cases until every class was seen.
+// on, cases whose names look like slices of one patient in several splits, and classes that no training case has. Reads
+// training cases until every class was seen.
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split);
 
 // Reads "0:0,255:1" as pairs of a stored value and its class. Throws Error(usage) for another form.
@@ -36,6 +37,8 @@ std::string setting_of(const std::string& model_file, const char* name);
 // Returns the fold k/n that a model was trained for, and its cases, if the dataset is that of its training; else
 // nothing. In other splits of that dataset are cases that the model has learned from.
 std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_file, const data::Dataset& dataset);
+// Whether a model was trained on these splits of a dataset with this description (classes, groups, spacing).
+bool has_splits_of(const std::string& model_file, const data::Dataset& dataset, const Split& split);
 // Whether these are the images and labels from which a model has learned.
 bool learned_from(const std::string& model_file, const data::Dataset& dataset);
 // Returns the --label-map that a model was trained with, for the file of its training, and for others that were not

@@ -39,7 +39,14 @@ void plan_levels(Geometry& plan, std::vector<double> spacing, int most, bool all
   Shape left = plan.patch;
   Extents kernel = left.dims() == 2 ? Extents{1, 1} : Extents{1, 1, 1};
   const auto add_kernel = [&] {
-    const double finest = *std::min_element(spacing.begin(), spacing.end());
+    // Of the axes that can still be pooled: to the spacing of another one they would never come.
+    const auto finest_of = [&](std::int64_t least) {
+      double finest = 0;
+      for (int axis = 0; axis < left.dims(); ++axis)
+        if (left[axis] >= least && (finest == 0 || nth(spacing, axis) < finest)) finest = nth(spacing, axis);
+      return finest;
+    };
+    const double pooled = finest_of(2 * kSmallest), finest = pooled > 0 ? pooled : finest_of(2);
     for (int axis = 0; axis < left.dims(); ++axis)
       if (full_kernels || (left[axis] > 1 && nth(spacing, axis) < 2 * finest)) kernel[axis] = 3;
     plan.kernels.push_back(kernel);

@@ -37,8 +37,9 @@ bool thin_stacks(const std::vector<Shape>& shapes, const std::vector<std::vector
 //  2. An axis is pooled by 2 while 8 voxels are left of it and its spacing is less than twice that of the finest axis
 //     still pooled, so that voxels become cubes first (Isensee et al. 2021). At most 5 levels in 2-D, 4 in 3-D.
 //     If a depth is asked for, axes with fewer voxels follow where no other is left.
-//  3. A kernel is 1 along an axis while its spacing is twice the finest or more, and along an axis with one voxel; else
-//     it is 3. Once it is 3, it stays so at the coarser levels.
+//  3. A kernel is 1 along an axis while its spacing is at least twice that of the finest axis still pooled, and along
+//  an
+//     axis with one voxel; else it is 3. Once it is 3, it stays so at the coarser levels.
 // Shapes and spacings are per case and spatial axis. Error(usage) if a wished patch does not fit the poolings.
 Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings,
                        const GeometryWish& wish = {});

@@ -126,7 +126,7 @@ PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const
   if (!automatic && config.spacing != "none") parse_spacing(config.spacing, info.dims);
   const bool read = config.crop == "auto" || config.normalise == "auto" || config.normalise == "dataset" ||
                     (config.crop == "on" && config.patch.empty());
-  if (!known.facts) known.facts = take_preparation_facts(dataset, train, read);
+  if (!known.facts || (read && known.facts->read.empty())) known.facts = take_preparation_facts(dataset, train, read);
   const PreparationFacts& facts = *known.facts;
   PreparedShapes result;
   const auto decide = [&](const char* setting, std::string& value, Decision (*rule)(const PreparationFacts&)) {

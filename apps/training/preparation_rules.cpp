@@ -79,7 +79,9 @@ Decision choose_spacing(const PreparationFacts& facts) {
 
 Decision choose_normalisation(const PreparationFacts& facts) {
   const auto letter = [&](std::size_t i) { return std::toupper(static_cast<unsigned char>(facts.modality[i])); };
-  if (facts.modality.size() == 2 && letter(0) == 'C' && letter(1) == 'T')
+  const bool varied = std::all_of(facts.foreground.begin(), facts.foreground.end(),
+                                  [](const ForegroundValues& channel) { return channel.high > channel.low; });
+  if (varied && facts.modality.size() == 2 && letter(0) == 'C' && letter(1) == 'T')
     return {"dataset", "the modality is CT, in which an intensity means the same in every image"};
   if (facts.colour) return {"rgb", "the images are colour pictures of 8 bits, whose colours mean the same in each"};
   if (facts.kept < kMuchBackground)

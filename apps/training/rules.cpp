@@ -44,7 +44,7 @@ std::string all_extents(const std::vector<Extents>& list, int dims) {
 bool in_slices(const Draft& d) { return d.cases.info.dims == 3 && d.config.dims == 2; }
 
 Decision dims(Draft& d) {
-  const bool thin = thin_stacks(d.cases.shapes, d.cases.spacings);
+  const bool thin = d.source == nullptr && thin_stacks(d.cases.shapes, d.cases.spacings);
   const bool own = d.source != nullptr && d.source->net.dims == 3 && d.source->window[0] == 1;
   if (d.config.dims == 0) d.config.dims = thin || own ? 2 : d.cases.info.dims;
   return {text(d.config.dims), d.cases.info.dims == 2 ? "the cases are images"

@@ -68,6 +68,9 @@ Transfer transfer_weights(const nn::Model& source, const Plan& plan) {
     result.taken += taken ? 1 : 0;
     if (!taken) result.drawn.push_back(entry.name);
   }
+  if (!encoder && plan.config.dims == 2 && plan.model.net.dims == 3 && source.spec.window[0] > 1)
+    throw Error(ErrorKind::usage, text("--from ", source.path, ": its kernels look from slice to slice"),
+                "train with --dims 3");
   if (!encoder)
     throw Error(ErrorKind::usage,
                 text("--from ", source.path, ": no weight of its encoder fits a network of base ", plan.config.base,

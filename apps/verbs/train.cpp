@@ -40,6 +40,7 @@ struct TrainOptions {
   std::int64_t most_memory = 0;  // bytes that --max-memory gives; 0: no limit
   std::vector<Reason> smaller;   // what was made smaller for it
   std::shared_ptr<CasesRead> read = std::make_shared<CasesRead>();
+  std::optional<std::vector<Finding>> findings = {};  // of the first batches of the first plan that --time tried
   bool dry_run = false;
   CLI::App* verb = nullptr;
 
@@ -127,7 +128,7 @@ std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& opt
 }
 
 // Makes the plan that --time allows, of which a part is over already.
-std::pair<Plan, Costs> fit_time(const data::Dataset& dataset, const TrainOptions& options, Clock::time_point start,
+std::pair<Plan, Costs> fit_time(const data::Dataset& dataset, TrainOptions& options, Clock::time_point start,
                                 const Common& common) {
   const Device device = common.get_device();
   const double seconds = parse_time(options.time);
@@ -138,6 +139,7 @@ std::pair<Plan, Costs> fit_time(const data::Dataset& dataset, const TrainOptions
       const SignalGuard guard;
       prepare_maps(dataset, plan, end_at_signal);
       end_at_signal();
+      if (!options.findings) options.findings = examine_first_batches(dataset, plan, device);  // this takes time, too
     }
     return measure(dataset, plan, device, part, limit, known);
   };
@@ -200,9 +202,9 @@ std::string flags_again(const TrainOptions& options, const Common& common) {
               options.max_memory.empty() ? "" : " --max-memory ", options.max_memory);
 }
 
-// The page is served at this port; without a port there is none. `flags` are those of an interrupted training.
+// The page is served at this port; without a port there is none.
 void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory, bool resume, std::optional<int> port,
-         const std::string& flags, const Program& program) {
+         const TrainOptions& options, const Program& program) {
   const Common& common = program.common();
   Console console = common.console();
   ConsoleObserver shown(console);
@@ -222,19 +224,21 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
   for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
     session.warn(warning);
-  if (plan.start && !plan.test.empty() && setting_of(plan.start->file, "fold") != plan.config.fold &&
-      learned_from(plan.start->file, dataset))
+  if (plan.start && !plan.test.empty() && learned_from(plan.start->file, dataset) &&
+      !has_splits_of(plan.start->file, dataset, {plan.loader.cases, plan.val, plan.test}))
     session.warn(plan.start->file + ": this model has learned from other splits of the same cases, so it may know " +
                  "those that are tested, and their Dice is too good");
   if (!resume)
-    for (const Finding& finding : examine_first_batches(dataset, plan, common.get_device()))
+    for (const Finding& finding :
+         options.findings ? *options.findings : examine_first_batches(dataset, plan, common.get_device()))
       if (finding.failure) session.warn(text(finding.what, " ", finding.why, " ", finding.remedy));
   TrainResult result;
   try {
     result = session.run();
   } catch (const Interrupted&) {
     console.say(text("stopped at step ", session.steps_done(), " of ", plan.steps,
-                     "; go on with: voxgrad train --resume ", shell_word(directory.path()), flags));
+                     "; go on with: voxgrad train --resume ", shell_word(directory.path()),
+                     flags_again(options, common)));
     throw;
   }
   const auto write_report = [&] { return write_run_page(directory.path(), common.get_device(), &dataset); };
@@ -300,7 +304,7 @@ void resume(const TrainOptions& options, std::optional<int> port, const Program&
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
   Plan plan = plan_again(dataset, config, last, checkpoint);
   options.limit_cache(plan);
-  run(dataset, plan, std::move(directory), true, port, flags_again(options, program.common()), program);
+  run(dataset, plan, std::move(directory), true, port, options, program);
 }
 
 void train(TrainOptions& options, const Program& program) {
@@ -332,7 +336,7 @@ void train(TrainOptions& options, const Program& program) {
   dataset.verify();  // damaged data leaves no run directory
   run(dataset, plan,
       RunDirectory::create(options.out.empty() ? free_run_directory(config.data, config.loss) : options.out), false,
-      port, flags_again(options, program.common()), program);
+      port, options, program);
 }
 
 }  // namespace

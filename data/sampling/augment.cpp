@@ -33,8 +33,11 @@ Orientation draw_orientation(const Tensor& label, const std::vector<double>& spa
 // Returns the axes along which a warp moves: not that of thick slices, between which too much is unknown, and none
 // along which the patch has a single voxel.
 std::vector<int> warped_axes(const Shape& patch, const std::vector<double>& spacing) {
-  const auto [finest, coarsest] = std::minmax_element(spacing.begin(), spacing.end());
-  const bool thick = spacing.size() == 3 && *coarsest > kAnisotropic * *finest;
+  const auto coarsest = std::max_element(spacing.begin(), spacing.end());
+  const auto comparable = [&](const double& other) {
+    return &other != &*coarsest && *coarsest <= kAnisotropic * other;
+  };
+  const bool thick = spacing.size() == 3 && std::none_of(spacing.begin(), spacing.end(), comparable);
   std::vector<int> axes;
   for (int axis = 0; axis < std::ssize(spacing); ++axis)
     if (patch[axis] > 1 && (!thick || axis != coarsest - spacing.begin())) axes.push_back(axis);
@@ -57,7 +60,7 @@ Warp draw_warp(const Shape& patch, const std::vector<double>& spacing, const Aug
     const double factor = log_uniform(scales, options.scale_range);
     for (const int axis : axes) warp.scale(axis, factor);
   }
-  if (fields.chance(options.elastic)) {
+  if (fields.chance(options.elastic) && !axes.empty()) {
     double longest = 0;
     for (const int axis : axes) longest = std::max(longest, static_cast<double>(patch[axis]) * nth(spacing, axis));
     warp.bend(axes, longest / kNodesPerPatch, options.elastic_amount * fields.uniform(), fields);

@@ -78,7 +78,7 @@ std::vector<std::string> augment_changes();
 std::map<std::string, double> augment_values(const AugmentOptions& options);
 
 // Draws the warp of a sample. It moves nothing along an axis on which the patch has one voxel and, if the largest
-// spacing is more than three times the smallest one, nothing along the axis with the largest one.
+// spacing is more than three times each other one, nothing along the axis with the largest one.
 Warp draw_warp(const Shape& patch, const std::vector<double>& spacing, const AugmentOptions& options,
                const Random& random);
 

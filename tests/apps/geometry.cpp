@@ -54,6 +54,9 @@ TEST_CASE("a kernel looks along thick slices once the voxels are cubes") {
   CHECK(plan({{24, 48, 48}}, {4, 1, 1}, {.full_kernels = true}).kernels.front() == Extents{3, 3, 3});
   CHECK(plan({{32, 32}}, {1, 2.5}).kernels.front() == Extents{3, 1});
   CHECK(plan({{7, 7}}, {1, 1}).kernels.size() == 1);
+  // Slices that are thinner than pixels, but too few to be pooled: the pixels would never become as small.
+  CHECK(plan({{1, 96, 96}}, {1, 2.2, 2.2}).kernels.front() == Extents{1, 3, 3});
+  CHECK(plan({{4, 96, 96}}, {0.5, 1, 1}).kernels.front() == Extents{3, 3, 3});
 }
 
 TEST_CASE("volumes can be segmented slice by slice") {

@@ -3,6 +3,7 @@
 
 #include "apps/program/json.h"
 #include "data/writer.h"
+#include "engine/names.h"
 #include "nn/inference/model.h"
 #include "tests/apps/support.h"
 
@@ -175,6 +176,27 @@ TEST_CASE("labels are read with the map of the training where they are its own, 
   CHECK(contains(program({"evaluate", run, other}).err, "as they are stored, without the map of the training"));
 }
 
+TEST_CASE("cases whose names look like slices of one patient in several splits are warned about") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {9, {32, 32}, 1});
+  for (std::size_t i = 0; i < 9; ++i) {
+    contents.cases[i].group.clear();
+    contents.cases[i].id = text("p", i / 3, "_z", i % 3);
+  }
+  const auto said = [&](const std::map<std::string, std::vector<std::int64_t>>& splits) {
+    contents.splits = splits;
+    data::write_dataset(folder.file("d.h5"), contents);
+    const data::Dataset dataset = data::Dataset::open(folder.file("d.h5"));
+    return join(warnings_of(dataset, split_of(dataset, "")), "; ");
+  };
+  CHECK(said({{"train", {0, 1, 2}}, {"val", {3, 4, 5}}, {"test", {6, 7, 8}}}).empty());
+  const std::string shared = said({{"train", {0, 1, 2, 3}}, {"val", {4, 5}}, {"test", {6, 7, 8}}});
+  CHECK_MESSAGE(contains(shared, "cases of 1 patient, as p1, are in several splits"), shared);
+  CHECK_MESSAGE(contains(shared, "--groups '^(.+)_[A-Za-z]*[0-9]+$'"), shared);
+  for (std::size_t i = 0; i < 9; ++i) contents.cases[i].id = text(i < 4 ? "benign_" : "malignant_", i);
+  CHECK(said({{"train", {0, 1, 2, 3}}, {"val", {4, 5}}, {"test", {6, 7, 8}}}).empty());
+}
+
 TEST_CASE("folds of a file test different cases, and a fold may leave cases out of its training") {
   const Folder folder;
   data::DatasetContents contents = data::make_phantom("nuclei2d", {9, {32, 32}, 1});
@@ -196,4 +218,10 @@ TEST_CASE("folds of a file test different cases, and a fold may leave cases out 
     split({{"fold_0/val", {0, 1, 2}}, {"fold_1/val", {3, 4}}, {"fold_2/val", {1, 5, 6, 7, 8}}});
   });
   CHECK_MESSAGE(contains(error, "is in `fold_0/val` and in `fold_2/val`"), error);
+  for (const std::size_t i : {2u, 8u}) contents.cases[i].group = "patient 1";
+  for (const std::size_t i : {0u, 1u, 3u, 4u, 5u, 6u, 7u}) contents.cases[i].group = text("patient ", 10 + i);
+  const std::string leak = error_of([&] {
+    split({{"fold_0/val", {0, 1, 2}}, {"fold_1/val", {3, 4, 5}}, {"fold_2/val", {6, 7, 8}}});
+  });
+  CHECK_MESSAGE(contains(leak, "cases of the group patient 1 are in `fold_0/val` and in `fold_2/val`"), leak);
 }

@@ -136,6 +136,14 @@ TEST_CASE("preparation: what is asked for goes before the rules, and what cannot
     wrong.normalise = normalise;
     return error_of([&] { apps::make_plan(dataset, wrong); });
   };
+  // --max-memory makes a second plan, without the patch that was too large.
+  apps::CasesRead read;
+  config.crop = "on";
+  config.spacing = "none";
+  config.patch = "16x16";
+  apps::make_plan(dataset, config, nullptr, 0, &read);
+  config.patch = "";
+  CHECK(apps::make_plan(dataset, config, nullptr, 0, &read).loader.patch == Shape{24, 32});
   CHECK(contains(refusal("yes", "none", "case"), "--crop: unknown value"));
   CHECK(contains(refusal("on", "1x2x3", "case"), "--spacing: cannot read \"1x2x3\" as the spacing of 2 axes"));
   CHECK(contains(refusal("on", "none", "z"), "--normalise: unknown value"));

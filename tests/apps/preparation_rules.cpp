@@ -67,4 +67,6 @@ TEST_CASE("preparation rules: the normalisation follows the modality, the colour
     facts.modality = modality;
     check_choice(choose_normalisation(facts), "dataset", "CT");
   }
+  facts.foreground = {{255, 255, 255, 0}};  // to clip to its percentiles would leave one value
+  check_choice(choose_normalisation(facts), "rgb", "colour");
 }

@@ -8,6 +8,7 @@
 #include "apps/program/json.h"
 #include "apps/training/preparation.h"
 #include "apps/training/trainer.h"
+#include "engine/ops.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -201,6 +202,31 @@ TEST_CASE("a model of other axes is refused") {
   CHECK_MESSAGE(contains(outcome.err, "the model has 2 spatial axes"), outcome.err);
 }
 
+TEST_CASE("thin stacks that begin with a model of volumes stay volumes; slices are refused with the remedy") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("organ3d", {6, {8, 32, 32}, 1});
+  for (data::Case& one : contents.cases) {
+    one.image = slice(one.image, 0, 2, 6);
+    one.label = slice(one.label, 0, 2, 6);
+    one.spacing = {8, 1, 1};
+  }
+  const std::string stacks = folder.file("stacks.h5"), file = folder.file("volumes.safetensors");
+  data::write_dataset(stacks, contents);
+  CHECK(contains(program({"train", stacks, "--dry-run"}).out, "thick slices"));
+  nn::Model model;
+  model.spec.net = {.dims = 3, .in_channels = 1, .classes = std::ssize(contents.class_names), .base = 4, .depth = 2};
+  model.spec.window = {16, 16, 16};
+  model.spec.class_names = contents.class_names;
+  model.net = std::make_unique<nn::UNet>(model.spec.net, Random(1));
+  nn::save_model(file, model);
+  const Outcome begun = program({"train", stacks, "--from", file, "--dry-run", "--json"});
+  REQUIRE_MESSAGE(begun.code == 0, begun.err);
+  CHECK(Json::parse(begun.out)["config"]["dims"] == 3);
+  const Outcome slices = program({"train", stacks, "--from", file, "--dims", "2", "--dry-run"});
+  CHECK(slices.code == 2);
+  CHECK_MESSAGE(contains(slices.err, "train with --dims 3"), slices.err);
+}
+
 TEST_CASE("a training slice by slice that begins with a model of volumes has kernels of one slice") {
   const Folder folder;
   const data::Dataset volumes = data::Dataset::open(phantom_file(folder, "organ3d", 6, {16, 16, 16}));
@@ -228,6 +254,16 @@ TEST_CASE("the settings of a training that began with a model are those of anoth
   const Outcome begun = program(small_training(data, run, {"--fold", "1/3", "--from", old}));
   REQUIRE_MESSAGE(begun.code == 0, begun.err);
   CHECK_MESSAGE(contains(begun.err, "has learned from other splits of the same cases"), begun.err);
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
+  const data::Dataset before = data::Dataset::open(data);
+  for (const auto& [name, cases] : before.info().splits) contents.splits[name] = cases;
+  std::swap(contents.splits["train"], contents.splits["test"]);
+  data::write_dataset(folder.file("swapped.h5"), contents);
+  const std::string whole = folder.file("whole");
+  REQUIRE(program(small_training(data, whole)).code == 0);
+  CHECK(!contains(program(small_training(data, folder.file("x"), {"--from", whole})).err, "has learned from other"));
+  const Outcome swapped = program(small_training(folder.file("swapped.h5"), folder.file("y"), {"--from", whole}));
+  CHECK_MESSAGE(contains(swapped.err, "has learned from other splits of the same cases"), swapped.err);
   const Outcome again =
       program({"train", "--config", run + "/config.toml", "--fold", "0/3", "-o", folder.file("again")});
   REQUIRE_MESSAGE(again.code == 0, again.err);

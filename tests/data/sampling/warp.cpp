@@ -361,6 +361,9 @@ TEST_CASE("warp: thick slices are not mixed, others are") {
   CHECK(mixed_axes({4, 1, 1}) == std::vector<int>{1, 2});
   CHECK(mixed_axes({1, 1, 3.5}) == std::vector<int>{0, 1});
   CHECK(mixed_axes({3, 1, 1}) == std::vector<int>{0, 1, 2});
+  CHECK(mixed_axes({0.3, 1, 1}) == std::vector<int>{0, 1, 2});  // thin slices, none of whose axes is thick
+  const Warp nothing = draw_warp({1, 1}, {1, 1}, augment_options("elastic,elastic=1", 2), Random(1));
+  CHECK(nothing.identity());
 }
 
 TEST_CASE("warp: what does not fit") {
