@@ -251,6 +251,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
     result.left_out += scores.left_out;
     result.absent += *std::max_element(scores.absent.begin(), scores.absent.end());
     result.grouped = result.grouped || scores.grouped;
+    result.all_grouped = result.all_grouped && scores.grouped;
     seeds.push_back(scores.seeds);
   }
   const bool sayable = result.why_open.empty();

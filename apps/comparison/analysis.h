@@ -50,7 +50,8 @@ struct Analysis {
   bool several = false;  // whether this is the mean over all datasets
   std::int64_t cases = 0, left_out = 0, units = 0;
   std::int64_t absent = 0;                   // of the loss of which most is known
-  bool grouped = false;                      // units are groups of cases
+  bool grouped = false;                      // units are groups of cases, at least in one of the datasets
+  bool all_grouped = true;                   // in all of them
   std::int64_t seeds = 0, folds = 0;         // folds: 0 for the split of the file
   std::string why_open;                      // why nothing can be said about the losses; empty: verdicts hold
   double tau_median = 1, tau_low = 1;        // of rankings of other units and trainings

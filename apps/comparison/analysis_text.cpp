@@ -78,7 +78,9 @@ Json to_json(const Analysis& analysis) {
 
 std::string cases_words(const Analysis& analysis) {
   return text(count_text(analysis.cases, "test case"),
-              analysis.grouped ? " of " + count_text(analysis.units, "group") : std::string(),
+              !analysis.grouped      ? std::string()
+              : analysis.all_grouped ? " of " + count_text(analysis.units, "group")
+                                     : text(" of ", analysis.units, " groups and single cases"),
               analysis.left_out > 0 ? text(" (", analysis.left_out, " without foreground left out)") : "");
 }
 

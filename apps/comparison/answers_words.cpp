@@ -208,7 +208,7 @@ std::string about_certainty(const Analysis& analysis) {
                            " (SD, median over the losses), that of the least "
                            "steady one by ",
                            fixed(deviations.back(), 4), ".");
-  if (analysis.why_open.empty())
+  if (analysis.why_open.empty() && analysis.losses.size() > 1)
     words +=
         text(" Rankings of other cases and trainings agree with this one by Kendall's tau-b = ",
              fixed(analysis.tau_median, 2), " in the median, ", fixed(analysis.tau_low, 2), " at the 5th percentile.");
@@ -226,10 +226,14 @@ std::string about_alarms(const Analysis& analysis) {
               parts.empty() ? "no loss" : listed(parts), ". Such classes do not count in the Dice.");
 }
 
+}  // namespace
+
 // An interrupted comparison: a mean over other cases or seeds cannot be compared.
 std::string about_missing(const Comparison& comparison, const Analysis& all) {
-  std::vector<std::string> missing;
-  for (const std::string& loss : comparison.losses()) {
+  std::vector<std::string> missing, asked = comparison.losses();
+  for (const Json& one : comparison.protocol.value("losses", Json::array()))
+    if (std::find(asked.begin(), asked.end(), one) == asked.end()) asked.push_back(one);
+  for (const std::string& loss : asked) {
     if (std::any_of(all.losses.begin(), all.losses.end(), [&](const auto& known) { return known.loss == loss; }))
       continue;
     const auto runs = std::count_if(comparison.runs.begin(), comparison.runs.end(),
@@ -240,6 +244,8 @@ std::string about_missing(const Comparison& comparison, const Analysis& all) {
              ? ""
              : "Left out, because trainings that the other losses have are missing: " + listed(missing) + ".";
 }
+
+namespace {
 
 std::string about_failures(const std::vector<Analysis>& analyses) {
   std::vector<std::string> failed;

@@ -17,6 +17,7 @@
 #include "apps/training/run_directory.h"
 #include "apps/training/session.h"
 #include "engine/error.h"
+#include "engine/names.h"
 #include "engine/parallel.h"
 
 namespace voxgrad::apps {
@@ -66,6 +67,7 @@ class Runner {
       write_what_is_there();
       throw;
     }
+    warn_of_differences();
     return comparison_;
   }
 
@@ -86,15 +88,20 @@ class Runner {
       bool tried = options_.tune;
       if (options_.tune)
         for (const Task& trial : trials(task)) tried = add(trial) && tried;
-      add(tried ? tuned(task) : task);
+      const bool is_trial = options_.tune && protocol_.path(protocol_.trial(task)) == protocol_.path(task);
+      if (tried || !is_trial) add(tried ? tuned(task) : task);
     }
     return found;
   }
 
   void begin() const {
     Json runs = Json::array();
-    for (const Task& task : protocol_.tasks())
-      runs.push_back({{"dataset", protocol_.dataset_name(task)}, {"loss", task.loss}, {"path", protocol_.path(task)}});
+    for (const Task& task : protocol_.tasks()) {  // with --tune the first of a loss is trained with every rate
+      const bool tried = options_.tune && protocol_.path(protocol_.trial(task)) == protocol_.path(task);
+      for (std::size_t i = 0; i < (tried ? std::size(kRateFactors) : 1); ++i)
+        runs.push_back(
+            {{"dataset", protocol_.dataset_name(task)}, {"loss", task.loss}, {"path", protocol_.path(task)}});
+    }
     if (options_.began) options_.began(runs);
     console_.say(text("trainings: ", runs.size(), ", losses: ", options_.losses.size(),
                       ", datasets: ", options_.datasets.size(), ", seeds: ", options_.seeds));
@@ -142,20 +149,38 @@ class Runner {
     return work;
   }
 
+  // Runs of a comparison may come from several calls, machines and versions.
+  void warn_of_differences() {
+    for (const auto& [name, values] : made_with_)
+      if (values.size() > 1) {
+        const std::string words = "its runs were not made alike: " + name + " " +
+                                  join(std::vector<std::string>(values.begin(), values.end()), " and ");
+        console_.warn(words);
+        comparison_.datasets.front().warnings.push_back(words);
+      }
+  }
+
   // Shows the runs that have ended since the last look.
   void look(bool trained) {
     for (const Task& task : protocol_.tasks()) {
-      const std::string path = protocol_.path(task);
-      if (shown_.contains(path) || !has_ended(task)) continue;
-      if (std::optional<ComparedRun> result = kept(task, protocol_.plan(task)))
+      const std::optional<Task> known = with_rate(task);
+      if (!known) continue;
+      const std::string path = protocol_.path(*known);
+      if (shown_.contains(path) || !has_ended(*known)) continue;
+      if (std::optional<ComparedRun> result = kept(*known, protocol_.plan(*known)))
         comparison_.runs.push_back(std::move(*result));
       shown_.insert(path);
       live_.show(comparison_, trained, protocol_.work(task));
     }
   }
 
-  void write_what_is_there() const {
+  void write_what_is_there() {
     if (options_.of_shards > 1 || comparison_.runs.empty()) return;
+    std::map<std::string, std::size_t> place;  // whichever process was faster
+    for (const Task& task : protocol_.tasks())
+      place.emplace(protocol_.path(with_rate(task).value_or(task)), place.size());
+    std::stable_sort(comparison_.runs.begin(), comparison_.runs.end(),
+                     [&](const ComparedRun& a, const ComparedRun& b) { return place[a.path] < place[b.path]; });
     try {
       write_comparison(comparison_, options_.out);
     } catch (const Error& nothing_follows) {
@@ -180,6 +205,16 @@ class Runner {
     if (!rates_.contains(key)) rates_[key] = best_rate(task);
     task.lr = rates_[key];
     return task;
+  }
+
+  // The task with its learning rate; nothing while --tune has not tried all of them.
+  std::optional<Task> with_rate(const Task& task) {
+    const auto key = std::make_pair(task.dataset, task.loss);
+    if (!options_.tune) return task;
+    if (!trials_.contains(key)) trials_[key] = trials(task);
+    for (const Task& trial : trials_[key])
+      if (!has_ended(trial)) return std::nullopt;
+    return tuned(task);
   }
 
   std::vector<Task> trials(const Task& task) const {
@@ -269,6 +304,8 @@ class Runner {
 
   std::optional<ComparedRun> result_in(const Json& json, const Task& task, const Plan& plan) {
     if (!ended(json)) return std::nullopt;
+    for (const char* name : {"version", "device", "tf32", "fast"})
+      if (json.contains(name)) made_with_[name].insert(dumped(json.at(name)));
     ComparedRun run;
     run.dataset = protocol_.dataset_name(task);
     run.loss = task.loss;
@@ -302,9 +339,11 @@ class Runner {
   Console& console_;
   const Protocol protocol_;
   std::map<std::pair<std::size_t, std::string>, double> rates_;  // that --tune has found, per dataset and loss
+  std::map<std::pair<std::size_t, std::string>, std::vector<Task>> trials_;
   Comparison comparison_;
   Live live_;
-  std::set<std::string> shown_;  // paths of runs
+  std::set<std::string> shown_;                             // paths of runs
+  std::map<std::string, std::set<std::string>> made_with_;  // what run.json says of all runs
 };
 
 }  // namespace

@@ -40,6 +40,7 @@ struct CompareOptions {
   // classes, at most 3000, but at least as many patches as there are training cases. 0: as `train` chooses.
   std::int64_t short_steps = 0;
   std::set<std::string> of_preset = {};  // settings that the preset sets unless they are given
+  std::string of_machine = {};           // " --device cuda --tf32", as they were given
   std::string out;
   int jobs = 1;                  // processes
   int shard = 0, of_shards = 1;  // this process does the runs number shard, shard + of_shards, ..

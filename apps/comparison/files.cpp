@@ -71,7 +71,7 @@ std::string command_of(const CompareOptions& options) {
   if (options.folds != 0) command += text(" --folds ", options.folds);
   if (options.tune) command += " --tune";
   if (!options.baseline.empty()) command += " --baseline " + shell_word(options.baseline);
-  return command + " -o AGAIN";
+  return command + options.of_machine + " -o AGAIN";
 }
 
 void require_own_directory(const std::string& directory) {

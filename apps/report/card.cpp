@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "apps/comparison/answers_words.h"
 #include "apps/program/console.h"
 #include "apps/program/svg.h"
 #include "apps/program/words.h"
@@ -31,9 +32,12 @@ void add(Lines& lines, const std::string& term, const std::vector<std::string>& 
 std::string datasets_words(const std::vector<Analysis>& analyses) {
   const std::string& best = analyses.back().losses.front().loss;
   std::vector<std::string> others;
-  for (std::size_t d = 0; d + 1 < analyses.size(); ++d)
-    if (const std::string& first = analyses[d].losses.front().loss; first != best)
-      others.push_back(analyses[d].name + " (" + first + ")");
+  for (std::size_t d = 0; d + 1 < analyses.size(); ++d) {
+    const std::vector<LossStatistics>& losses = analyses[d].losses;
+    const auto is_first = [&](const LossStatistics& loss) { return loss.loss == best && loss.rank == 1; };  // or a tie
+    if (std::none_of(losses.begin(), losses.end(), is_first))
+      others.push_back(analyses[d].name + " (" + losses.front().loss + ")");
+  }
   const std::size_t count = analyses.size() - 1;
   return text(count - others.size(), " of ", count, others.empty() ? "" : "; not on " + join(others, ", "));
 }
@@ -181,6 +185,8 @@ Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses
                                             " is ahead; a few cases, such as failures, decide the mean.");
     if (analyses.size() == 1) card.lines.emplace_back("Other sides of " + best.loss, other_sides(comparison, all));
   }
+  if (const std::string words = about_missing(comparison, all); !words.empty())
+    card.lines.emplace_back("Not complete", words);
   card.lines.emplace_back("Length of the trainings", convergence_words(all));
   if (const std::string words = failures(analyses); !words.empty()) card.lines.emplace_back("Failed", words);
   card.lines.emplace_back("Not known", unknown_words(comparison));

@@ -112,6 +112,11 @@ DrawnCase drawn_case(const data::Dataset& dataset, const Scene& scene, const std
 void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const std::vector<Scene>& scenes,
                  const std::string& directory, const std::string& label_map, std::size_t budget) {
   const data::Dataset dataset = open_dataset(known.path, label_map);
+  if (known.used.contains("images_crc32")) {
+    const DatasetChecksums sums = checksums_of(dataset);
+    if (known.used.at("images_crc32") != sums.images || known.used.at("labels_crc32") != sums.labels)
+      throw Error(ErrorKind::data, known.path + " has another content than at the time of the comparison");
+  }
   std::vector<DrawnCase> shown;
   for (const Scene& scene : scenes) shown.push_back(drawn_case(dataset, scene, directory));
   const Shape& shape = shown.front().truth.shape();

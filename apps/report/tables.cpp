@@ -293,6 +293,8 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
                   std::to_string(dataset.cases.size()), significant(quantile(foreground, 0.5)),
                   significant(quantile(sizes, 0.5)) + " " + escaped(dataset.unit), checksums_words(dataset)});
   }
+  for (const ComparedDataset& dataset : comparison.datasets)
+    for (const std::string& words : dataset.warnings) body += paragraph(dataset.name + ": " + words);
   return section("Protocol", body + datasets.str() + settings.str() + settings_table(comparison));
 }
 

@@ -192,6 +192,9 @@ void run(CompareArguments& arguments, const Program& program) {
   CompareOptions& options = arguments.options;
   toml_text(program.command());  // results.json can name the paths in it
   apply_preset(arguments, program);
+  if (common.device != "cpu") options.of_machine += " --device " + common.device;
+  if (common.tf32) options.of_machine += " --tf32";
+  if (common.fast) options.of_machine += " --fast";
   options.losses = parse_losses(arguments.losses);
   options.config.seed = common.seed;
   // Losses are compared as they are defined, at the resolution of the labels.

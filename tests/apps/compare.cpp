@@ -133,6 +133,8 @@ TEST_CASE("the command in the results makes the same comparison") {
   CHECK(contains(command_of(options), "voxgrad compare 'my data'\\''s.h5' --losses all --preset quick"));
   options.of_preset = {"depth"};
   CHECK(contains(command_of(options), " --depth 0 "));  // the preset would set another one
+  options.of_machine = " --device cuda --tf32";
+  CHECK(command_of(options).ends_with(" --device cuda --tf32 -o AGAIN"));
 }
 
 TEST_CASE("all losses: those of the registry that can be trained with alone") {
@@ -191,6 +193,28 @@ TEST_CASE("--tune trains every loss with three rates and goes on with the best")
     }
   }
   for (const ComparedRun& run : comparison.runs) CHECK(run.lr == rate);
+  const auto status_of = [&] {
+    return Json::parse(
+        program(comparison_of({data}, out, {"--tune", "--steps", "20", "--losses", "dice", "--status", "--json"})).out);
+  };
+  CHECK(status_of()["runs"].size() == 4);
+  std::filesystem::remove_all(out + "/nuclei2d/dice/lr_0.012_seed_1");
+  CHECK(status_of()["runs"].size() == 4);
+}
+
+TEST_CASE("runs that were not made alike are named, on the page too") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("out");
+  REQUIRE(program(comparison_of({data}, out, {"--steps", "10"})).code == 0);
+  const std::string file = out + "/nuclei2d/ce/seed_1/run.json";
+  std::string manifest = bytes_of(file);
+  const std::size_t device = manifest.find("\"device\": \"cpu\"");
+  REQUIRE(device != std::string::npos);
+  write_bytes(file, manifest.replace(device, 15, "\"device\": \"cuda\""));
+  const Outcome again = program(comparison_of({data}, out, {"--steps", "10"}));
+  REQUIRE_MESSAGE(again.code == 0, again.err);
+  CHECK_MESSAGE(contains(again.err, "not made alike: device \"cpu\" and \"cuda\""), again.err);
+  CHECK(contains(bytes_of(out + "/report.html"), "not made alike: device"));
 }
 
 TEST_CASE("what cannot be compared is refused before anything is trained") {

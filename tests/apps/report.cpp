@@ -11,6 +11,7 @@
 #include "apps/report/picture.h"
 #include "apps/report/plots/critical_difference.h"
 #include "apps/report/plots/learning_curves.h"
+#include "apps/report/plots/power.h"
 #include "apps/report/plots/rows.h"
 #include "data/formats/image.h"
 #include "engine/error.h"
@@ -233,6 +234,13 @@ TEST_CASE("plots: long names are shortened with the whole name to be found; no v
   CHECK(contains(svg, "\u2026<title>tversky:alpha=0.3,beta=0.7,smooth=1</title>"));
   CHECK(disorder(svg).empty());
   CHECK(learning_curves_plot(made_up({tested_run("d", "ce", 1, {0.5})}), "d", {"ce"}).empty());
+}
+
+TEST_CASE("plots: where every difference is found the scale has two ends, and nothing leaves it") {
+  for (const double spread : {1e-4, 1e-2, 3.0}) {
+    const std::string svg = power_plot("d", {spread, spread / 10, true}, 20, 2, 2, 400).str();
+    for (const char* wrong : {"inf", "nan", "=\"-\""}) CHECK_MESSAGE(!contains(svg, wrong), wrong, " in ", svg);
+  }
 }
 
 TEST_CASE("the picture of a case is the same in every unit of the intensities") {

@@ -215,9 +215,12 @@ std::string statistics_tex(const Analysis& all, Citations& cite) {
       "diagonal of the image, and so does that of a training that diverged. ";
   if (shows_intervals(all))
     tex += text("Intervals of 95\\,\\% are those of Student's t and include the variance between ", all.units,
-                all.grouped ? " groups" : " cases", " and between ", all.seeds,
-                " seeds, which is moderated by that of all losses", cite({"smyth2004"}),
+                !all.grouped      ? " cases"
+                : all.all_grouped ? " groups"
+                                  : " groups and single cases",
+                " and between ", all.seeds, " seeds, which is moderated by that of all losses", cite({"smyth2004"}),
                 ", with Satterthwaite's degrees of freedom", cite({"satterthwaite1946"}), ". ");
+  if (all.losses.size() < 2) return tex + "\n";
   std::vector<std::string> unranked;
   for (const LossStatistics& loss : all.losses)
     if (!loss.too_short.empty()) unranked.push_back(loss_tex(loss.loss));
@@ -240,7 +243,9 @@ std::string methods_tex(const Comparison& comparison, const std::vector<Analysis
   const Analysis& all = analyses.back();
   std::string tex = "\\paragraph{Data.}\n";
   for (const ComparedDataset& dataset : comparison.datasets)
-    tex += data_tex(dataset, comparison.protocol.value("folds", 0), all.grouped);
+    tex += data_tex(dataset, comparison.protocol.value("folds", 0),
+                    std::any_of(dataset.cases.begin(), dataset.cases.end(),
+                                [](const TestCase& one) { return !one.group.empty(); }));
   tex += "\\paragraph{Training.}\n" + training_tex(comparison, cite);
   tex += "\\paragraph{Losses.}\n" + losses_tex(comparison, all, cite);
   return tex + "\\paragraph{Statistics.}\n" + statistics_tex(all, cite);

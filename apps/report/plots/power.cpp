@@ -34,6 +34,7 @@ Svg power_plot(const std::string& name, const Spread& spread, std::int64_t units
   const double* high = std::lower_bound(std::begin(kTicks), std::end(kTicks) - 1, largest);
   const double* low = std::upper_bound(std::begin(kTicks), high, smallest);
   if (low > std::begin(kTicks)) --low;
+  if (high == low) ++high;
   const double bottom = kTop + kHeight, right = width - kNames;
   Svg svg(width, bottom + kFoot, "difference of mean Dice that is found on " + name + " by test cases and seeds");
   const LogAxis x{static_cast<double>(kLeastUnits), static_cast<double>(most), kLeft, right},
@@ -54,7 +55,7 @@ Svg power_plot(const std::string& name, const Spread& spread, std::int64_t units
     std::vector<std::pair<double, double>> pixels;
     for (int step = 0; step <= kSteps; ++step) {
       const double cases = x.low * std::pow(x.high / x.low, static_cast<double>(step) / kSteps);
-      pixels.emplace_back(x(cases), std::max(kTop, y(found(std::llround(cases), trainings))));
+      pixels.emplace_back(x(cases), std::clamp(y(found(std::llround(cases), trainings)), kTop, bottom));
     }
     svg.curve(pixels, trainings == seeds ? "thick-0" : "of-distribution");
     svg.text(right + 6, pixels.back().second + 3.5, "start", text(trainings, " seeds"), "");

@@ -110,6 +110,10 @@ TEST_CASE("a loss that is left out is named") {
   const Comparison comparison = made_up(runs);
   const std::string words = answer(comparison, analyse(comparison)).words.back();
   CHECK_MESSAGE(contains(words, "trainings that the other losses have are missing: late (1 training)."), words);
+  Comparison asked = comparison;
+  asked.protocol["losses"] = {"a", "b", "late", "never"};
+  const std::string all = answer(asked, analyse(asked)).words.back();
+  CHECK_MESSAGE(contains(all, "late (1 training) and never (0 trainings)"), all);
 }
 
 TEST_CASE("cases of a group count once") {
@@ -120,6 +124,11 @@ TEST_CASE("cases of a group count once") {
   CHECK(analysis.grouped);
   CHECK(std::abs(analysis.losses[0].mean - (0.3 + 0.9) / 2) < 1e-15);
   CHECK(contains(cases_words(analysis), "3 test cases of 2 groups"));
+  std::vector<ComparedRun> runs = comparison.runs;
+  for (const std::uint64_t seed : {1, 2}) runs.push_back(tested_run("e", "a", seed, {0.5, 0.6}));
+  Comparison both = made_up(runs);
+  for (const std::size_t i : {0u, 1u}) both.datasets[0].cases[i].group = "p";
+  CHECK(contains(cases_words(analyse(both).back()), "5 test cases of 4 groups and single cases"));
 }
 
 TEST_CASE("a better loss is found better, and the same loss under two names is not") {

@@ -40,6 +40,14 @@ std::string all_words(const Comparison& comparison) {
 
 }  // namespace
 
+TEST_CASE("a single loss has no ranking that others could agree with") {
+  std::vector<ComparedRun> runs;
+  for (const std::uint64_t seed : {1, 2, 3})
+    runs.push_back(tested_run("d", "dice", seed, std::vector<double>(12, 0.8 + 0.001 * static_cast<double>(seed))));
+  const std::string words = all_words(made_up(runs));
+  CHECK_MESSAGE(!contains(words, "tau-b"), words);
+}
+
 TEST_CASE("kinds of losses come from the registry") {
   CHECK(family_of("ce:weights=1/5") == Family::distribution);
   CHECK(family_of("2*dice:batch=1") == Family::region);

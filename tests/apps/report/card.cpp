@@ -78,6 +78,18 @@ TEST_CASE("a single loss, several datasets, and what failed") {
   CHECK(!contains(single, "Take"));
   const std::string both = words_of(card(compared({{"ce", 0}, {"dice", 0.1}}, 12, 2, 0.001, {"a", "b"})));
   CHECK_MESSAGE(contains(both, "First by dataset: 2 of 2"), both);
+  Comparison tie = compared({{"ce", 0}, {"dice", 0.1}}, 12, 2, 0.001, {"a", "b"});
+  for (ComparedRun& run : tie.runs)
+    if (run.dataset == "b" && run.loss == "ce") run = tested_run("b", "ce", run.seed, {});
+  for (ComparedRun& run : tie.runs)
+    if (run.dataset == "b" && run.loss == "ce")
+      for (const ComparedRun& other : tie.runs)
+        if (other.dataset == "b" && other.loss == "dice" && other.seed == run.seed) run.cases = other.cases;
+  const std::string tied = words_of(card(tie));
+  CHECK_MESSAGE(contains(tied, "First by dataset: 2 of 2"), tied);
+  Comparison interrupted = compared({{"ce", 0}, {"dice", 0.1}}, 12, 2, 0.001);
+  interrupted.protocol["losses"] = {"ce", "dice", "jaccard"};
+  CHECK_MESSAGE(contains(words_of(card(interrupted)), "are missing: jaccard (0 trainings)"), "");
   Comparison comparison = compared({{"ce", 0}, {"dice", 0.1}}, 12, 2, 0.001);
   comparison.runs.front().diverged = true;
   comparison.runs.front().cases.clear();
