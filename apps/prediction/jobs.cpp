@@ -68,10 +68,7 @@ std::vector<Job> find(const std::string& input, const JobOptions& options) {
   for (data::Source source : data::discover({input}, how).cases) {
     if (options.channels > 1 && !fs::is_directory(input)) find_channels(source, options.channels);
     const std::string& first = source.images.front();
-    if (source.images.size() == 1 && fs::is_regular_file(first) && data::is_dataset(first))
-      jobs.push_back({first, "", std::nullopt});
-    else
-      jobs.push_back({first, "", source});
+    jobs.push_back({first, "", source});
   }
   if (jobs.empty()) throw Error(ErrorKind::data, input + ": no images in it", data::kKindsRead);
   return jobs;
@@ -89,6 +86,11 @@ void require_kind(const Job& job, const JobOptions& options) {
   if (const char* reason = data::why_unwritten(*kind))
     throw Error(ErrorKind::usage, text("predict: no mask is written as ", job.output, ": ", reason),
                 "use the ending .png");
+  const Kind from = data::kind_of_file(data::file_of(job.input));
+  if (job.source && *kind == Kind::png && options.dims == 3 &&
+      (from == Kind::nifti || from == Kind::tiff || from == Kind::hdf5))
+    throw Error(ErrorKind::usage, "predict: " + job.output + ": a PNG holds no volume",
+                "use the ending .nii.gz, .tif or .h5");
   if (!job.source && *kind != Kind::hdf5)
     throw Error(ErrorKind::usage,
                 text("predict: the input ", job.input, " is a dataset, ", job.output, " is ", data::name_of(*kind)),
@@ -179,6 +181,9 @@ std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::ve
                 text("predict: ", out, " is one file, ",
                      jobs.size() > 1 ? text("there are ", jobs.size(), " inputs") : inputs.front() + " is a folder"),
                 "name a folder with -o");
+  if (const fs::path parent = fs::path(out).parent_path(); !folder && !parent.empty() && !fs::is_directory(parent))
+    throw Error(ErrorKind::io, "predict: -o " + out + ": there is no folder " + parent.string(),
+                "make the folder first");
   for (Job& job : jobs) {
     job.output = folder ? (fs::path(out) / name_in_folder(job)).string() : out;
     require_kind(job, options);

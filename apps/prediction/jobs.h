@@ -15,6 +15,7 @@ struct JobOptions {
   std::string axes;                      // DiscoverOptions::axes
   std::vector<std::string> class_names;  // of the model
   std::int64_t channels = 1;             // that the model takes
+  int dims = 2;                          // spatial axes of the model
   std::string split;                     // of datasets
   bool probabilities = false, logits = false, overlay = false, overwrite = false;
 };
@@ -26,10 +27,10 @@ struct Job {
   std::string overlay() const;         // the picture beside the output; of a dataset a folder of pictures
 };
 
-// Finds the inputs in files and folders. Throws Error(io) for what is not there, Error(usage) for an output whose kind
-// cannot hold the result, for two inputs with one output, for options that mean nothing to an input, and for an output
-// that exists (unless it is an earlier prediction in HDF5 that was named itself).
-// `kept` are files that must not be overwritten: the models.
+// Finds the inputs in files and folders. Throws Error(io) for what is not there and for an output in
+// a folder that is not, Error(usage) for an output whose kind cannot hold the result, for two inputs with one output,
+// for options that mean nothing to an input, and for an output that exists (unless it is an earlier prediction in HDF5
+// that was named itself). `kept` are files that must not be overwritten: the models.
 std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::vector<std::string>& kept,
                            const JobOptions& options);
 

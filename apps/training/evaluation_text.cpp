@@ -241,7 +241,7 @@ double metric_number(const Json& object, const std::string& name) {
     if (count > std::floor(count)) refuse(name, member(object, name), "a whole number");
     return count;
   }
-  const double low = name == "mcc" || name == "relative_volume_difference" ? -1 : 0;
+  const double low = name == "mcc" || name == "relative_volume_difference" ? -kMostShare : 0;
   const bool infinite = member(object, name) == "Infinity";
   return real_or_nan(object, name, low, known->perfect == 1 ? kMostShare : infinite ? HUGE_VAL : kMostMemory);
 }

@@ -7,6 +7,7 @@
 #include "apps/program/words.h"
 #include "data/attributes.h"
 #include "data/exchange/output.h"
+#include "data/fingerprint.h"
 #include "engine/error.h"
 #include "engine/names.h"
 
@@ -25,7 +26,7 @@ struct Range {
 
 void sample(const Tensor& image, std::int64_t channel, std::vector<float>& values) {
   const std::int64_t channels = image.extent(-1), voxels = image.numel() / channels;
-  const std::int64_t step = (voxels + kSamples - 1) / kSamples;
+  const std::int64_t step = data::spread_step((voxels + kSamples - 1) / kSamples, image.shape().without(-1));
   const float* at = image.data<float>();
   for (std::int64_t i = 0; i < voxels; i += step) values.push_back(at[i * channels + channel]);
 }
@@ -195,7 +196,7 @@ void Suitability::compare_intensities(const data::Case& one) {
     const auto [least, most] = std::minmax_element(values.begin(), values.end());
     if (*least == *most)
       warn("one value", one, text("all voxels ", channel.empty() ? "" : "of " + channel, "have the value ", *least));
-    if (model_.normalisation.of_each_image() || training.low.empty()) continue;
+    if (model_.normalisation.of_each_image() || c >= std::ssize(training.low)) continue;
     const double width = high - low, from = nth(training.low, c), to = nth(training.high, c), learned = to - from;
     const bool apart = low > to || high < from;
     if (!apart && width <= kOtherWidth * learned && width * kOtherWidth >= learned) continue;

@@ -88,6 +88,7 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   Json json{{"model", model.path},         {"dataset", options.data}, {"split", split},
             {"fold", of_fold ? fold : ""}, {"tta", mirrored},         {"clean_up", cleaned}};
   json.update(to_json(results, names));
+  json["unit"] = unit;
   json["interval"] = intervals(results);
   json["seconds"] = seconds;
   print_json(json);

@@ -246,13 +246,17 @@ void metrics(const MetricsOptions& options, const Common& common) {
   const Partners partners = find_partners(prediction, truth);
   if (!partners.missing.empty()) console.warn(missing_text(partners, prediction, truth));
   const int ignored = truth.ignore_label() >= 0 ? truth.ignore_label() : 255;
-  bool voxels = false, physical = true;
+  bool physical = true;
+  std::size_t with_spacing = 0;
   std::vector<CaseResult> results;
   for (std::size_t i = 0; i < partners.truth.size(); ++i) {
     end_if_asked();
     const Pair pair = read_pair(prediction, i, truth, partners.truth[i], {found.masks(), given.masks()});
-    if (pair.spacing.empty() && !std::exchange(voxels, true))
-      console.warn("no `spacing` in either file: distances are in voxels, not in millimetres");
+    if (!pair.spacing.empty())
+      ++with_spacing;
+    else if (i == with_spacing)  // the first one
+      console.warn(text("case \"", prediction.case_ids()[i],
+                        "\": no `spacing` in either file: distances are in voxels, not in millimetres"));
     physical = physical && pair.physical;
     require_classes(pair.prediction, pair.truth, ignored, std::ssize(names),
                     text(options.prediction, ": case \"", prediction.case_ids()[i], '"'));
@@ -261,8 +265,13 @@ void metrics(const MetricsOptions& options, const Common& common) {
                        {.classes = std::ssize(names), .ignore = ignored, .spacing = pair.spacing, .tau = options.tau}));
     console.bar(static_cast<double>(i + 1) / static_cast<double>(partners.truth.size()), text("case ", i + 1));
   }
-  if (!common.json) return print_text(table(results, names, voxels ? "voxels" : physical ? "mm" : "px"));
+  const std::string unit = with_spacing == 0               ? "voxels"
+                           : with_spacing < results.size() ? "mixed units"
+                           : physical                      ? "mm"
+                                                           : "px";
+  if (!common.json) return print_text(table(results, names, unit));
   Json json = to_json(results, names);
+  json["unit"] = unit;
   json["missing"] = partners.missing;
   print_json(json);
 }

@@ -21,6 +21,7 @@
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
 #include "data/attributes.h"
+#include "data/formats/image.h"
 #include "data/prediction_writer.h"
 #include "engine/backend.h"
 #include "engine/error.h"
@@ -60,6 +61,7 @@ class Predictor {
                                           "have no mean");
     }
   }
+  const std::vector<nn::Model>& models() const { return models_; }
   const nn::Model& first() const { return models_.front(); }
   const nn::ModelSpec& spec() const { return first().spec; }
   bool agrees() const {
@@ -89,6 +91,7 @@ class Predictor {
     const auto apply = [&](const nn::Model& model, nn::Scores scores, auto&& segment, const nn::SlabSink& next) {
       nn::PredictOptions one = options;
       one.scores = scores;
+      one.clean_up = options.clean_up && models_.size() == 1;  // else the mean is cleaned up
       one.spacing = comparable_spacing(model.spec, spacing, physical);
       return segment(model, image, one, [&](std::int64_t row, const Tensor& slab) {
         if (const int signal = pending_signal()) throw Interrupted{signal};
@@ -97,15 +100,22 @@ class Predictor {
     };
     if (models_.size() == 1)  // logits save the softmax
       return apply(first(), also ? options.scores : nn::Scores::logits, nn::predict_in_place, also);
-    Tensor sum = zeros(image.shape().with(-1, spec().net.classes));
+    const Tensor sum = zeros(image.shape().with(-1, spec().net.classes));
     const nn::SlabSink add = [&](std::int64_t row, const Tensor& slab) {
       const Shape zero = Shape::filled(slab.dims(), 0);
       sum.backend().copy_box(slab, zero, sum, zero.with(0, row), slab.shape(), true);
     };
     for (const nn::Model& model : models_) static_cast<void>(apply(model, nn::Scores::probabilities, nn::predict, add));
-    sum = sum * (1.0 / static_cast<double>(models_.size()));
-    if (also) also(0, options.scores == nn::Scores::logits ? nn::logits_of(sum) : sum);
-    const Tensor labels = argmax(sum);
+    const Tensor labels = empty(image.shape().without(-1), DType::u8);
+    const std::int64_t rows = spec().window[0];
+    for (std::int64_t row = 0; row < sum.extent(0); row += rows) {
+      const Tensor mean =
+          slice(sum, 0, row, std::min(row + rows, sum.extent(0))) * (1.0 / static_cast<double>(models_.size()));
+      const Tensor found = argmax(mean);
+      const Shape zero = Shape::filled(found.dims(), 0);
+      labels.backend().copy_box(found, zero, labels, zero.with(0, row), found.shape(), false);
+      if (also) also(row, options.scores == nn::Scores::logits ? nn::logits_of(mean) : mean);
+    }
     if (options.clean_up) nn::clean_up(labels, clean_up(), spec().net.classes);
     return labels;
   }
@@ -117,10 +127,9 @@ class Predictor {
 class Prediction {
  public:
   Prediction(const Options& options, const Predictor& predictor, Console& console)
-      : options_(options),
-        predictor_(predictor),
-        console_(console),
-        suitability_(predictor.spec(), [this](const std::string& words) { warn(words); }) {
+      : options_(options), predictor_(predictor), console_(console) {
+    for (const nn::Model& model : predictor.models())
+      suitabilities_.emplace_back(model.spec, [this](const std::string& words) { warn(words); });
     const nn::TrainingImages& training = predictor.spec().training;
     style_.values = training.class_values;
     if (!training.class_colours.empty())
@@ -134,12 +143,15 @@ class Prediction {
 
   void dataset(const Job& job);
   void image(const Job& job);
-  void finish() { suitability_.finish(); }
+  void finish() {
+    for (Suitability& one : suitabilities_) one.finish();
+  }
   const Json& written() const { return written_; }
   const Json& warnings() const { return warnings_; }
 
  private:
   void warn(const std::string& words) {
+    if (std::find(warnings_.begin(), warnings_.end(), words) != warnings_.end()) return;  // of another model
     console_.warn(words);
     warnings_.push_back(words);
   }
@@ -154,12 +166,15 @@ class Prediction {
     return options_.job.overlay && image.dims() == 3 ? image.clone() : image;
   }
   void draw(const std::string& path, const Tensor& image, const Tensor& labels, const data::Case& one);
+  void look_at(const data::Case& one, bool physical) {
+    for (Suitability& model : suitabilities_) model.look_at(one, physical);
+  }
   void wrote(const std::string& file) { written_.push_back(file); }
 
   const Options& options_;
   const Predictor& predictor_;
   Console& console_;
-  Suitability suitability_;
+  std::vector<Suitability> suitabilities_;  // of each model
   data::MaskStyle style_;
   ScoresFile scores_ = ScoresFile::none;
   Json written_ = Json::array(), warnings_ = Json::array();
@@ -187,13 +202,15 @@ void Prediction::dataset(const Job& job) {
   if (info.labelled) require_same_classes(predictor_.first(), info);
   const std::vector<std::int64_t> cases = cases_of(dataset, options_.split);
   const auto same = [&](std::int64_t index) {
-    return info.orientations.empty() && nth(info.shapes, index) == nth(info.shapes, cases.front()) &&
+    const std::string order = info.orientations.empty() ? "" : nth(info.orientations, index);
+    return (order.empty() || order == "RAS") && nth(info.shapes, index) == nth(info.shapes, cases.front()) &&
            nth(info.spacings, index) == nth(info.spacings, cases.front());
   };
   const bool stacked = truth || info.stacked;  // a case with a place and a source keeps them
   if (truth && !std::all_of(cases.begin(), cases.end(), same))
-    throw Error(ErrorKind::data, "predict: " + job.input + ": its cases differ in size, spacing or orientation",
-                "logits are written as one array: choose cases that agree in all three, by --split or another file");
+    throw Error(ErrorKind::data,
+                "predict: " + job.input + ": its cases differ in size or spacing, or are not stored in the order RAS",
+                "logits are written as one array: choose cases that agree, by --split or another file");
   if (options_.job.overlay) fs::create_directories(job.overlay());
   data::PredictionWriter writer(job.output, header(info.path, info.physical, info.ignore_label),
                                 stacked ? Shape{std::ssize(cases)} + nth(info.shapes, cases.front()) : Shape());
@@ -202,7 +219,7 @@ void Prediction::dataset(const Job& job) {
     const data::Case one = dataset.read(cases[i]);
     const std::string name = text(job.input, ": case \"", one.id, '"');
     const Tensor image = fit_channels(one.image, predictor_.spec(), name);
-    suitability_.look_at(one, info.physical);
+    look_at(one, info.physical);
     const Tensor drawn = to_draw(image);
     writer.begin(one, nth(info.shapes, cases[i]));
     const auto put = [&](std::int64_t row, const Tensor& slab) { writer.scores(row, slab); };
@@ -236,7 +253,7 @@ void Prediction::image(const Job& job) {
   const bool physical = source.image.physical;
   source.image.values = {};
   const Tensor image = fit_channels(one.image, predictor_.spec(), job.input);
-  suitability_.look_at(one, physical);
+  look_at(one, physical);
   const Tensor drawn = to_draw(image);
   one.image = {};
 
@@ -309,6 +326,7 @@ void predict(const Options& options, const Common& common) {
   JobOptions how = options.job;
   how.class_names = predictor.spec().class_names;
   how.channels = predictor.spec().net.in_channels;
+  how.dims = predictor.spec().net.dims;
   how.split = options.split;
   const std::vector<Job> jobs = plan_jobs(inputs, files, how);
   Prediction prediction(options, predictor, console);
@@ -318,6 +336,7 @@ void predict(const Options& options, const Common& common) {
   if (mirrored) console.say("mirrored  the mean over mirrored images (--no-tta: without)");
   if (cleaned != "none") console.say("clean-up  " + cleaned);
   const SignalGuard guard;
+  const data::KeepTiffs keep;  // pages that are cases
   std::size_t done = 0, images = 0;
   std::optional<Error> failure;  // of the first image that cannot be segmented; the others are not held up
   for (const Job& job : jobs) {
@@ -360,7 +379,7 @@ void add_predict(Program& program) {
                   "run directory, checkpoint or folder of runs; of several models the mean is taken")
       ->required();
   verb.add_option("input", options->inputs,
-                  "datasets, images (PNG, JPEG, BMP, GIF, TIFF, NIfTI, HDF5) or folders of them; of HDF5 also "
+                  "datasets, images (PNG, JPEG, BMP, GIF, TIFF, NIfTI, HDF5) or folders of images; of HDF5 also "
                   "FILE.h5:/array, or one "
                   "sample of it, FILE.h5:/array[5]")
       ->required();

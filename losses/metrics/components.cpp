@@ -1,10 +1,16 @@
 #include "losses/metrics/components.h"
 
+#include "engine/error.h"
 #include "engine/ops.h"
 
 namespace voxgrad::losses {
 
 Components connected_components(const Tensor& mask, Connectivity connectivity, std::uint8_t value) {
+  if (mask.numel() >= std::int64_t{1} << 31)
+    throw Error(
+        ErrorKind::data,
+        text("connected components: the box of a class has ", mask.numel(), " voxels, at most 2^31 - 1 have numbers"),
+        "cut the images, or compare them at a coarser spacing");
   const Tensor ids = voxgrad::connected_components(reshape(mask, Shape{1} + mask.shape()), {value},
                                                    connectivity == Connectivity::faces ? 1 : mask.dims());
   Components result{ids.to_vector<std::int32_t>(), {0}};

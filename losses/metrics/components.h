@@ -19,7 +19,7 @@ struct Components {
 };
 
 // The objects of the voxels of mask, u8 [*S] on the CPU, that have this value. The time is linear in the number of
-// voxels, whatever the number of objects.
+// voxels, whatever the number of objects. Throws Error(data) for 2^31 voxels or more.
 [[nodiscard]] Components connected_components(const Tensor& mask, Connectivity connectivity, std::uint8_t value = 1);
 
 // For every voxel the number of the object that is nearest to it, the smallest if several are equally near; 0 if there

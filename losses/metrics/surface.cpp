@@ -119,7 +119,7 @@ double masd(const SurfaceDistances& d) {
 }
 double nsd(const SurfaceDistances& d, double tau) {
   return unless_empty(d, 0, [&] {
-    const double limit = tau * (1 + 1e-9);
+    const double limit = tau * (1 + 1e-6);  // the spacing of a file may be f32
     const auto within = [&](const std::vector<double>& list) {
       return std::upper_bound(list.begin(), list.end(), limit) - list.begin();
     };

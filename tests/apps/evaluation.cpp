@@ -45,6 +45,16 @@ TEST_CASE("class means over the cases where the value is defined, then the mean 
   CHECK(test::contains(test::error_of([&] { foreground_mean(cases, "dise"); }), "dice"));
 }
 
+TEST_CASE("a prediction that is the complement of the truth has an MCC of -1, also after rounding") {
+  const auto cases = std::vector<CaseResult>{
+      compare_labels("a", image_of({1, 0, 0}), image_of({0, 1, 1}), {.classes = 2, .spacing = {1, 1}}),
+      compare_labels("b", from_vector<std::uint8_t>({2, 2}, {1, 0, 0, 0}),
+                     from_vector<std::uint8_t>({2, 2}, {0, 1, 1, 1}), {.classes = 2, .spacing = {1, 1}})};
+  const auto back = cases_from_json(to_json(cases, {"background", "one"})["cases"]);
+  CHECK(over_cases(back, 1, "mcc") == over_cases(cases, 1, "mcc"));
+  CHECK(std::fabs(over_cases(back, 1, "mcc")[1] + 1) < kTiny);
+}
+
 TEST_CASE("a distance to an empty mask is infinite for a case and the diagonal in a mean") {
   const auto cases = three_cases();
   const std::vector<double> hd = over_cases(cases, 1, "hd");

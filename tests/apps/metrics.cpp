@@ -65,7 +65,10 @@ TEST_CASE("the spacing of either file will do, they must agree, and without any 
   CHECK(class_one(program({"metrics", g, s, "--json"}))["hd"] == 0.5);
   const Outcome voxels = program({"metrics", s, s, "--json"});
   CHECK(class_one(voxels)["hd"] == 0.0);
-  CHECK_MESSAGE(contains(voxels.err, "distances are in voxels"), voxels.err);
+  CHECK_MESSAGE(contains(voxels.err, "case \"0\": no `spacing` in either file: distances are in voxels"), voxels.err);
+  CHECK(Json::parse(voxels.out)["unit"] == "voxels");
+  CHECK(Json::parse(program({"metrics", s, g, "--json"}).out)["unit"] == "mm");
+  CHECK(Json::parse(program({"metrics", g, g, "--json"}).out)["unit"] == "mm");
   write_labels(other, kMoved, {3, 0.6});
   const Outcome differ = program({"metrics", other, g});
   CHECK(differ.code == 3);
@@ -309,6 +312,10 @@ TEST_CASE("masks of a folder may be HDF5 files, as they are exported") {
   }
   CHECK(contains(program({"metrics", folder.file("mm"), folder.file("mm_too")}).out, "mm"));
   CHECK(!contains(program({"metrics", folder.file("mm"), folder.file("mm_too")}).out, "px"));
+  write_bytes(folder.file("mm/b.png"), data::to_png({4, 6, 1}, 8, kTruth));
+  const Outcome two_units = program({"metrics", folder.file("mm"), folder.file("mm")});
+  CHECK(two_units.code == 3);
+  CHECK_MESSAGE(contains(two_units.err, "b.png: the size of its voxels is not known"), two_units.err);
   write("NX");
   const Outcome outcome = program({"metrics", folder.file("p"), folder.file("t")});
   CHECK(outcome.code == 3);

@@ -176,6 +176,18 @@ TEST_CASE("an output that cannot be, or that something else needs, is refused be
   CHECK(contains(refusal({model, a}, folder.file("m.jpg"), 2), "JPEG changes the values"));
   CHECK(contains(refusal({model, a}, folder.file("m.bmp"), 2), "BMP and GIF are only read"));
   CHECK(contains(refusal({model, a}, folder.file("m.webp"), 2), "no known ending"));
+  CHECK(contains(refusal({model, a}, folder.file("no/m.png"), 5), "there is no folder"));
+  const std::string volumes = model_file(folder, "v.safetensors", 3, 1);
+  fs::create_directories(folder.file("sets"));
+  fs::copy(phantom_file(folder, "organ3d", 3, {16, 16, 16}), folder.file("sets/a.h5"));
+  {
+    const std::vector<std::uint8_t> zero(64, 0);
+    data::h5::Writer raw(folder.file("raw.h5"));
+    raw.array("/raw", data::h5::Element::u8, {4, 4, 4}, zero.data());
+    raw.save();
+  }
+  CHECK(contains(refusal({volumes, folder.file("raw.h5")}, folder.file("m.png"), 2), "holds no volume"));
+  CHECK(contains(refusal({volumes, folder.file("sets")}, folder.file("out"), 3), "one by one"));
   CHECK(contains(refusal({model, set}, folder.file("m.png"), 2), "is a dataset"));
   CHECK(contains(refusal({model, set}, folder.file("m.nii.gz"), 2), "is a dataset"));
   CHECK(contains(refusal({model, a}, a, 2), "is the input"));
@@ -327,7 +339,7 @@ TEST_CASE("several models are averaged") {
   const Folder folder;
   const std::string a = model_file(folder, "a.safetensors", 2, 1, {}, 3),
                     b = model_file(folder, "b.safetensors", 2, 1, {}, 4);
-  const Image image = picture({20, 20}, 1);
+  const Image image = picture({40, 20}, 1);
   data::write_image(folder.file("x.png"), image);
   REQUIRE(predict({a, b, folder.file("x.png")}, folder.file("p.h5"), {"--probabilities"}).code == 0);
   const Tensor mean = 0.5 * (nn::predict_probabilities(nn::load_model(a), image.values).probabilities +
@@ -376,4 +388,20 @@ TEST_CASE("logits are written as the losses are evaluated on them") {
     return Json::parse(program({"losses", "eval", loss, folder.file("l.h5"), "--json"}).out)["value"].get<double>();
   };
   CHECK(value_of("boundary:unit=mm") == doctest::Approx(spacing[0] * value_of("boundary")));
+}
+
+TEST_CASE("logits of volumes that are stored in the order RAS, as imported ones, are one array") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("organ3d", {3, {16, 16, 16}, 1});
+  contents.class_names = {"background", "cell", "border of cell"};
+  for (data::Case& one : contents.cases) {
+    one.spacing = {3, 1, 1};
+    one.orientation = "RAS";
+    one.affine = data::Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 3, 0}}};
+  }
+  data::write_dataset(folder.file("set.h5"), contents);
+  const std::string model = model_file(folder, "m.safetensors", 3, 1);
+  const Outcome outcome = predict({model, folder.file("set.h5")}, folder.file("l.h5"), {"--logits"});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK(program({"losses", "eval", "ce", folder.file("l.h5"), "--json"}).code == 0);
 }

@@ -133,6 +133,25 @@ TEST_CASE("predict cleans up as the model says, and the mean of several models a
   CHECK_MESSAGE(contains(said, "the models clean up different components"), said);
 }
 
+TEST_CASE("every one of several models is compared with the image") {
+  const Folder folder;
+  data::write_image(folder.file("in.png"), noise());
+  nn::Model first = model_of(3), second = model_of(4);
+  second.spec.normalisation.kind = nn::Normalisation::Kind::none;
+  second.spec.training.low = {10000};
+  second.spec.training.high = {20000};
+  const std::string a = folder.file("a.safetensors"), b = folder.file("b.safetensors");
+  nn::save_model(a, first);
+  nn::save_model(b, second);
+  for (const auto& [one, other] : {std::pair{a, b}, std::pair{b, a}, std::pair{b, b}}) {
+    const Outcome outcome =
+        program({"predict", one, other, folder.file("in.png"), "-o", folder.file("m.png"), "--overwrite", "--json"});
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    CHECK_MESSAGE(Json::parse(outcome.out)["warnings"].size() == 1, outcome.err);
+    CHECK_MESSAGE(contains(outcome.err, "those of the training were 10000 .. 20000"), outcome.err);
+  }
+}
+
 TEST_CASE("the runs of all folds are averaged, whether they are named one by one or by their folder") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 9, {32, 32}), in = folder.file("in.png");

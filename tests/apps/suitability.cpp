@@ -82,6 +82,9 @@ TEST_CASE("intensities are compared where the model takes them as they are") {
   CHECK(words_about(ct, {scan({1, 1, 1}, 20000, 22000)}).size() == 1);
   CHECK(words_about(mr, {scan({1, 1, 1}, 20000, 22000)}).empty());
   CHECK(words_about(mr, {scan({1, 1, 1}, 7, 7)}).size() == 1);
+  data::Case colours = scan({1, 1, 1}, -900, 1000);  // the model takes one of its channels, if they are equal
+  colours.image = concat({colours.image, colours.image, colours.image}, -1);
+  CHECK(words_about(ct, {colours}).empty());
 }
 
 TEST_CASE("how a volume lies is compared with what the model learned") {

@@ -111,6 +111,7 @@ TEST_CASE("a training on a phantom learns to segment it") {
   const Json evaluated = Json::parse(program({"evaluate", folder.file("run"), data, "--json"}).out);
   CHECK(evaluated["mean"]["dice"] == json["test"]["dice_mean"]);
   CHECK(evaluated["interval"]["dice"][0] == "NaN");  // of too few cases
+  CHECK((evaluated["unit"] == "mm" || evaluated["unit"] == "px"));
   const std::string predicted = folder.file("prediction.h5");
   REQUIRE(program({"predict", folder.file("run"), data, "-o", predicted, "--split", "test", "--probabilities"}).code ==
           0);

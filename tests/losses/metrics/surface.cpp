@@ -148,6 +148,10 @@ TEST_CASE("a distance that equals the tolerance but for rounding is within it") 
   CHECK(hausdorff(d) > 0.3);  // 3 x 0.1 in binary
   CHECK(nsd(d, 0.3) == 1);
   CHECK(nsd(d, 0.299) == 0);
+  const auto single = surface_distances(from_vector<std::uint8_t>({5}, s), from_vector<std::uint8_t>({5}, g), 2,
+                                        {static_cast<double>(0.6F)})[1];  // as files store it
+  CHECK(nsd(single, 1.8) == 1);
+  CHECK(nsd(single, 1.799) == 0);
 }
 
 TEST_CASE("ignored voxels belong to neither mask") {
