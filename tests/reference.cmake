@@ -91,15 +91,15 @@ function(make_reference inputs)
   file(WRITE ${OUT}/Doxyfile "
 PROJECT_NAME = voxgrad
 PROJECT_BRIEF = \"deep learning for segmentation\"
-INPUT = ${OUT}/main.dox ${inputs}
+INPUT = \"${OUT}/main.dox\" ${inputs}
 RECURSIVE = YES
 FILE_PATTERNS = *.h
 EXCLUDE = engine/cpu engine/cuda engine/ops engine/primitives.h data/phantoms
 EXCLUDE_PATTERNS = *_detail.h
-FILTER_PATTERNS = \"*.h=${AWK} -f ${OUT}/filter.awk\"
-OUTPUT_DIRECTORY = ${OUT}
-STRIP_FROM_PATH = ${ROOT}
-STRIP_FROM_INC_PATH = ${ROOT}
+FILTER_PATTERNS = \"*.h=${AWK} -f \\\"${OUT}/filter.awk\\\"\"
+OUTPUT_DIRECTORY = \"${OUT}\"
+STRIP_FROM_PATH = \"${ROOT}\"
+STRIP_FROM_INC_PATH = \"${ROOT}\"
 EXTRACT_ALL = YES
 JAVADOC_AUTOBRIEF = YES
 MARKDOWN_SUPPORT = NO

@@ -42,6 +42,7 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 make_packages() {
   ./dev playground  # before the suite is configured, so that the tests of the page are not skipped
+  rm -f build/release/CMakeCache.txt  # which may leave parts out
   cmake --preset release -DVOXGRAD_INSTRUCTION_SETS=all
   cmake --build --preset release
   ctest --preset release

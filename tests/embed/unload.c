@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "voxgrad.h"
 
@@ -84,6 +87,9 @@ int main(int count, char** arguments) {
   long early = 0, late = 0; /* the most of each half: a single value depends on how the threads met */
   int round, rounds, left = 0, looks = 100000;
   if (count != 4) return 2;
+#ifdef PR_SET_THP_DISABLE /* else the system makes huge pages of small ones, whenever it has time: 2 MiB at once */
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+#endif
   rounds = atoi(arguments[3]);
   for (round = 0; round < rounds; ++round) {
     void* library = dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL);
