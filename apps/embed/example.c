@@ -1,6 +1,6 @@
 /* Segments a grey picture (binary PGM, 8 or 16 bits) with a model of one channel that `voxgrad train` wrote:
  *   cc -std=c99 example.c -lvoxgrad -o segment
- *   segment best.safetensors picture.pgm labels.pgm
+ *   ./segment best.safetensors picture.pgm labels.pgm
  * The grey values of labels.pgm are the classes. */
 #include <stdio.h>
 #include <stdlib.h>
