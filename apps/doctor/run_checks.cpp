@@ -32,6 +32,7 @@ struct Course {
     for (std::size_t i = 0; i < validated.size(); ++i)
       if (validated[i].val_dice > validated[best].val_dice) best = i;
     if (!validated.empty()) kept = static_cast<std::size_t>(best_record(validated)) - 1;
+    if (!validated.empty() && validated[kept].val_dice == 0) kept = validated.size() - 1;  // as Session::end_epoch does
   }
   // An object of run.json; null if it is absent.
   static const Json& part(const Json& whole, const char* key) {

@@ -1,9 +1,12 @@
 #include "apps/training/budget.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 
 #include "apps/program/console.h"
 #include "apps/training/clean_up_choice.h"
@@ -13,6 +16,7 @@
 #include "apps/training/validation.h"
 #include "engine/backend.h"
 #include "engine/error.h"
+#include "engine/io/safetensors.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -131,10 +135,24 @@ double page_seconds(const Plan& plan, const Costs& costs, double share) {
                          std::min(all, 3.0));
 }
 
+// Writes what an epoch writes, a checkpoint and the best weights, to a file that does not stay.
+void write_epoch(const std::string& folder, const std::vector<NamedTensor>& weights, const TensorFile& state) {
+  const std::string path = text(folder, "/.voxgrad-", ::getpid(), ".safetensors");
+  std::error_code ignored;
+  try {
+    save_tensors(path, state);
+    save_tensors(path, {weights, {}});
+  } catch (const Error& error) {
+    std::filesystem::remove(path, ignored);
+    if (error.kind() != ErrorKind::io) throw;  // the training says it
+  }
+  std::filesystem::remove(path, ignored);
+}
+
 }  // namespace
 
 Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured, double limit,
-                    const std::function<void()>& progress, const Costs* known) {
+                    const std::function<void()>& progress, const Costs* known, const std::string& folder) {
   Pool& pool = backend_of(device).pool();
   pool.trim();  // an earlier plan may have been larger
   pool.reset_peak();
@@ -152,6 +170,11 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
       if (plan.fields) plan.fields->of(one, plan.loader.patch);
     });
   }
+  if (limit > 0 && plan.fields)
+    costs.maps = static_cast<double>(plan.loader.cases.size()) * time_of([&] {
+                   data::Case one = dataset.read(nth(plan.loader.cases, std::ssize(plan.loader.cases) / 2));
+                   plan.loader.prepare(one);
+                 });
   Trainer trainer(dataset, timed, device);
   int failed = 0;
   const auto step = [&] {
@@ -174,7 +197,8 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   costs.epoch = time_of([&] {
     trainer.require_finite();
     best = trainer.weights();
-    trainer.state();
+    const TensorFile state = trainer.state();
+    if (!folder.empty()) write_epoch(folder, best, state);
   });
   if (known != nullptr) {
     costs.validation = known->validation;
@@ -233,7 +257,7 @@ double seconds_of(const Plan& plan, const Costs& costs) {
   return costs.step * static_cast<double>(plan.steps) + costs.epoch * static_cast<double>(plan.epoch_of(plan.steps)) +
          validated_share(plan) * (costs.validation * static_cast<double>(validations(plan)) + costs.clean_up) +
          costs.reading * static_cast<double>(std::min(std::ssize(plan.loader.cases), plan.steps * plan.config.batch)) +
-         costs.test + page_seconds(plan, costs);
+         costs.test + costs.maps + page_seconds(plan, costs);
 }
 
 void fit_time(Plan& plan, const Costs& costs, double seconds) {
@@ -241,15 +265,18 @@ void fit_time(Plan& plan, const Costs& costs, double seconds) {
     const double epoch = costs.epoch / static_cast<double>(plan.steps_per_epoch);
     return static_cast<std::int64_t>(left / (costs.step + epoch));
   };
-  const double page = page_seconds(plan, costs, least_validated_share(plan)), left = seconds - costs.test - page,
+  const double page = page_seconds(plan, costs, least_validated_share(plan)),
+               left = seconds - costs.test - costs.maps - page,
                least = least_validated_share(plan) * (costs.validation + costs.clean_up);
   const std::int64_t most = steps_in(left - least);  // with one validation
   if (most < 1)
-    throw Error(ErrorKind::usage,
-                text("--time: ", fixed(seconds, 1), " s are left after the preparation, a step takes ",
-                     fixed(costs.step, 2), " s, one validation with the choice of the clean-up ", fixed(least, 1),
-                     " s, the test and the report ", fixed(costs.test + page, 1), " s: not one step fits"),
-                "give more --time");
+    throw Error(
+        ErrorKind::usage,
+        text("--time: ", fixed(seconds, 1), " s are left after the preparation, a step takes ", fixed(costs.step, 2),
+             " s, one validation with the choice of the clean-up ", fixed(least, 1), " s, the test and the report ",
+             fixed(costs.test + page, 1), " s",
+             costs.maps > 0 ? text(", the look at the maps ", fixed(costs.maps, 1), " s") : "", ": not one step fits"),
+        "give more --time");
   set_steps(plan, most);
   bound_validations(plan, kValidationShare * left / std::max(validated_share(plan) * costs.validation, 1e-9));
   std::int64_t fits = 1, beyond = most + 1;

@@ -14,6 +14,7 @@
 #include "data/fingerprint.h"
 #include "engine/error.h"
 #include "engine/names.h"
+#include "engine/parallel.h"
 #include "losses/core/fields.h"
 #include "losses/core/grammar.h"
 #include "losses/core/registry.h"
@@ -21,7 +22,8 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr double kWarmup = 0.03;  // share of the steps
+constexpr double kWarmup = 0.03;                    // share of the steps
+constexpr std::int64_t kHistoryBytes = 15'000'000;  // in the header of a checkpoint, which may have 16 MiB
 
 std::size_t choose_value(const std::string& flag, const std::string& value, const std::vector<std::string>& known) {
   return choice("--" + flag + ": unknown value", value, known);
@@ -150,6 +152,9 @@ void set_steps(Plan& plan, std::int64_t steps) {
   plan.steps = plan.config.steps = plan.schedule.total = steps;
   plan.config.epochs = 0;
   plan.schedule.warmup = static_cast<std::int64_t>(kWarmup * static_cast<double>(steps));
+  const std::int64_t most = kHistoryBytes / (200 + 20 * std::ssize(plan.model.class_names));
+  if (plan.usual_epoch == 0) plan.usual_epoch = plan.steps_per_epoch;
+  plan.steps_per_epoch = std::max(plan.usual_epoch, block_count(steps, most));
 }
 
 Reason choose_targets(TrainConfig& config, const data::DatasetInfo& info) {

@@ -30,7 +30,7 @@ struct Plan {
   TrainConfig config;  // no 0 and no empty text left where that means "from the data"
   nn::ModelSpec model;
   std::int64_t steps = 0;            // of the whole training
-  std::int64_t steps_per_epoch = 0;  // one pass over the cases, between 20 and 250
+  std::int64_t steps_per_epoch = 0;  // one pass over the cases, between 20 and 250, or more if very long
   data::LoaderOptions loader;
   std::shared_ptr<data::Fields> fields;  // of the loader, if the loss asks for some
   nn::OptimizerOptions optimizer;
@@ -41,6 +41,7 @@ struct Plan {
   OnNan on_nan = OnNan::stop;
   std::vector<Reason> reasons;            // why the settings are as they are; after a resumption they are all as asked
   std::shared_ptr<const Transfer> start;  // the first weights, if they are those of a model
+  std::int64_t usual_epoch = 0;           // steps_per_epoch by the number of cases alone; 0: not set yet
 
   // Whether the validation cases decide at the end about a clean-up of the labels (clean_up_choice.h).
   bool chooses_clean_up() const { return config.clean_up == "auto" && !val.empty(); }
@@ -54,7 +55,8 @@ void explain(Plan& plan, const std::string& setting, const std::string& value, c
 std::string reasons_text(const Plan& plan);
 Json reasons_json(const Plan& plan);  // [{setting, value, why}]
 
-// Sets the length of a training, with its schedule. `steps` is at least 1.
+// Sets the length of a training, with its schedule. `steps` is at least 1. Epochs are longer if there were too many of
+// them: a checkpoint has a record of each in its header, which has 16 MiB at most.
 void set_steps(Plan& plan, std::int64_t steps);
 
 // Decides whether the loss compares with labels or with the label probabilities of the file. Throws Error(data) if they

@@ -150,8 +150,10 @@ void Session::train() {
 
 // It depends on the history alone, so a run that goes on knows it, too.
 bool Session::out_of_patience() const {
-  if (plan_.config.patience == 0 || best_ == 0) return false;
-  const auto in_vain = std::count_if(history_.begin() + best_, history_.end(),
+  if (plan_.config.patience == 0) return false;
+  const std::int64_t best = best_record(history_);
+  if (best == 0) return false;
+  const auto in_vain = std::count_if(history_.begin() + best, history_.end(),
                                      [](const EpochRecord& record) { return !std::isnan(record.val_dice); });
   return in_vain >= plan_.config.patience;
 }
@@ -195,7 +197,9 @@ void Session::end_epoch(double lr) {
   loss_count_ = 0;
   history_.push_back(record);
   const std::int64_t records = std::ssize(history_), best = best_record(history_);
-  if (best == records || (best == 0 && last)) {
+  // Validations that found nothing do not tell which weights are better, so that the last ones are taken.
+  const bool unknown = best == 0 || nth(history_, best - 1).val_dice == 0;
+  if (best == records || (unknown && (last || out_of_patience()))) {
     best_ = records;
     best_weights_ = trainer_.weights();
     save_best();

@@ -1,6 +1,7 @@
 // What a session writes and reads again: checkpoints, the manifest, the course of the epochs.
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "apps/program/console.h"
@@ -23,6 +24,17 @@ void require_settings(const Json& checkpoint, const Json& run, const std::string
       refuse("config." + name, checkpoint.at(name), dumped(value) + whose);
 }
 
+// The largest time in the events of a run: a process that was killed has not written its own to run.json.
+double seconds_in_log(const std::string& path) {
+  double most = 0;
+  std::ifstream lines(path);
+  for (std::string line; std::getline(lines, line);)
+    if (const Json event = json_or_null(line); event.is_object() && event.contains("seconds"))
+      if (const Json& seconds = event.at("seconds"); seconds.is_number())
+        most = std::max(most, std::min(seconds.get<double>(), kMostSeconds));
+  return most;
+}
+
 }  // namespace
 
 // Takes over what the process before has written about the run.
@@ -33,7 +45,7 @@ void Session::take_over(const std::string& manifest) {
     const double seconds = before.contains("seconds") ? real_number(before, "seconds", 0, kMostSeconds) : 0;
     const std::string command = text_or(before, "command", command_);
     for (const std::string& warning : texts_or_none(before, "warnings")) remember(warning);
-    seconds_before_ = seconds;
+    seconds_before_ = std::max(seconds, seconds_in_log(directory_.file("log.jsonl")));
     first_command_ = command;
     reasons_ = before.value("reasons", Json());
     transfer_ = before.value("transfer", transfer_);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <optional>
 #include <tuple>
 
@@ -83,9 +84,9 @@ void end_at_signal() {
 }
 
 Costs measure(const data::Dataset& dataset, const Plan& plan, Device device, double seconds, double limit,
-              const Costs* known = nullptr) {
+              const Costs* known = nullptr, const std::string& folder = "") {
   const SignalGuard guard;
-  const Costs costs = measure_costs(dataset, plan, device, seconds, limit, end_at_signal, known);
+  const Costs costs = measure_costs(dataset, plan, device, seconds, limit, end_at_signal, known, folder);
   end_at_signal();  // one that came after the last look is not lost with the guard
   return costs;
 }
@@ -127,6 +128,14 @@ std::pair<Plan, Costs> fit_limit(const data::Dataset& dataset, TrainOptions& opt
   return {std::move(fitted.plan), fitted.costs};
 }
 
+// The folder that is there and in which a run directory is to be made.
+std::string folder_for(const std::string& out) {
+  std::filesystem::path folder = out.empty() ? "runs" : out;
+  std::error_code ignored;
+  while (!folder.empty() && !std::filesystem::is_directory(folder, ignored)) folder = folder.parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
 // Makes the plan that --time allows, of which a part is over already.
 std::pair<Plan, Costs> fit_time(const data::Dataset& dataset, TrainOptions& options, Clock::time_point start,
                                 const Common& common) {
@@ -141,7 +150,7 @@ std::pair<Plan, Costs> fit_time(const data::Dataset& dataset, TrainOptions& opti
       end_at_signal();
       if (!options.findings) options.findings = examine_first_batches(dataset, plan, device);  // this takes time, too
     }
-    return measure(dataset, plan, device, part, limit, known);
+    return measure(dataset, plan, device, part, limit, known, options.dry_run ? "" : folder_for(options.out));
   };
   trials.voxel_seconds = [&](const Plan& plan) { return voxel_seconds(plan, device); };
   trials.left = [&] { return seconds - since(start); };
@@ -290,7 +299,7 @@ void resume(const TrainOptions& options, std::optional<int> port, const Program&
   if (!options.time.empty()) refuse_change("--time", options.resume);
   RunDirectory directory = RunDirectory::reopen(options.resume);
   std::string warning;
-  const TensorFile last = directory.load_last(warning);
+  TensorFile last = directory.load_last(warning);
   const std::string checkpoint = directory.file("last.safetensors");
   TrainConfig config = reading(checkpoint, ErrorKind::model, [&] {
     const Json settings = metadata_json(last, "config", checkpoint);
@@ -303,6 +312,7 @@ void resume(const TrainOptions& options, std::optional<int> port, const Program&
   if (!options.config.data.empty()) config.data = options.config.data;
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
   Plan plan = plan_again(dataset, config, last, checkpoint);
+  last = {};  // its tensors would stay in memory, for which the training was not planned
   options.limit_cache(plan);
   run(dataset, plan, std::move(directory), true, port, options, program);
 }

@@ -50,6 +50,28 @@ TEST_CASE("the planned training takes the time that was given, and not a step mo
       }
 }
 
+TEST_CASE("maps of the training cases take a part of the time") {
+  Plan plan = plan_of(25, 1), mapped = plan_of(25, 1);
+  fit_time(plan, {.step = 0.05, .epoch = 0.01, .test = 4}, 60);
+  const Costs costs{.step = 0.05, .epoch = 0.01, .test = 4, .maps = 10};
+  fit_time(mapped, costs, 60);
+  CHECK(plan.steps - mapped.steps >= 150);
+  CHECK(seconds_of(mapped, costs) <= 60);
+}
+
+TEST_CASE("a very long training has longer epochs, of which its checkpoints can keep a record") {
+  Plan plan = plan_of(25, 1);
+  const std::int64_t usual = plan.steps_per_epoch;
+  set_steps(plan, 10'000'000);
+  CHECK(plan.epoch_of(plan.steps) <= 75'000);
+  Plan again = plan_of(25, 1);
+  set_steps(again, 5);
+  set_steps(again, 10'000'000);
+  CHECK(again.steps_per_epoch == plan.steps_per_epoch);
+  set_steps(plan, 1000);
+  CHECK(plan.steps_per_epoch == usual);
+}
+
 TEST_CASE("a time in which nothing can be learned is refused with what takes how long") {
   Plan plan = plan_of(20, 1);
   try {

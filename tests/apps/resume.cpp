@@ -199,6 +199,14 @@ TEST_CASE("a run is resumed with its own settings and its own data") {
   const Outcome changed = program({"train", "--resume", run, "--lr", "0.1"});
   CHECK(changed.code == 2);
   CHECK_MESSAGE(contains(changed.err, "--lr cannot be changed when a run is resumed"), changed.err);
+  // A process that was killed has its time in the log alone.
+  std::string log = bytes_of(run + "/log.jsonl"), killed = bytes_of(run + "/run.json");
+  write_bytes(run + "/log.jsonl", log + "{\"event\":\"epoch\",\"seconds\":3600}\n");
+  Json before = Json::parse(killed);
+  before["seconds"] = 0;
+  write_bytes(run + "/run.json", before.dump(2));
+  REQUIRE(program({"train", "--resume", run}).code == 0);
+  CHECK(manifest(run)["seconds"].get<double>() > 3600);
   const std::string other = phantom_file(folder, "lesions2d", 12, {32, 32});
   const Outcome foreign = program({"train", "--resume", run, other});
   CHECK(foreign.code == 3);

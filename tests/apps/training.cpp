@@ -87,6 +87,21 @@ TEST_CASE("what makes a training poor is said before it begins, and that a model
   CHECK_MESSAGE(contains(nothing.err, "the model finds nothing"), nothing.err);
 }
 
+TEST_CASE("validations that cannot find anything leave the last weights") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
+  contents.splits = {{"train", {0, 1, 2, 3, 4, 5}}, {"val", {6, 7}}, {"test", {8, 9}}};
+  for (const std::size_t i : {6u, 7u}) contents.cases[i].label = zeros(contents.cases[i].label.shape(), DType::u8);
+  data::write_dataset(folder.file("d.h5"), contents);
+  const Outcome outcome = program({"train", folder.file("d.h5"), "-o", folder.file("run"), "--base", "4", "--depth",
+                                   "2", "--steps", "60", "--validate-every", "1", "--lr", "1e-30", "--json"});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  const Json result = Json::parse(outcome.out);
+  CHECK(result["epochs"] == 3);
+  CHECK(result["val"]["dice_mean"] == 0);
+  CHECK(result["best_epoch"] == 3);
+}
+
 TEST_CASE("a training on a phantom learns to segment it") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 20, {48, 48});
