@@ -14,7 +14,9 @@ Spec spec_ce_db() {
           .formula = "L_ce + lambda mean_nc ln(p + q + eps)",
           .source = "Liu et al., Medical Image Analysis 2024 (arXiv 2104.08717)",
           .helps = "as an experiment: it shows what the size term inside log-Dice does",
-          .fails = "shrinks small classes, as the term is least where everything is the largest class; may be negative",
+          .fails =
+              "shrinks small classes, as the term is least where everything is the largest class (of one sigmoid "
+              "channel: where the mask is empty); may be negative",
           .build = [](Parameters& with) { return ce_with_size(SizeTerm::db, with); }};
 }
 

@@ -13,7 +13,7 @@ Spec spec_ce_kl() {
           .summary = "Cross entropy plus a term for the size of each region",
           .formula = "L_ce + lambda mean_n sum_c p ln(p / q)",
           .source = "Liu et al., Medical Image Analysis 2024 (arXiv 2104.08717)",
-          .helps = "as ce_l1, and harder on a class that is missed altogether, up to ln(1/eps)",
+          .helps = "as ce_l1, and harder on a class that is missed altogether, up to ln(M/eps) for M voxels",
           .fails = "an absent class that is predicted costs nothing by itself",
           .build = [](Parameters& with) { return ce_with_size(SizeTerm::kl, with); }};
 }

@@ -25,7 +25,7 @@ Spec spec_generalized_dice() {
           .helps = "several classes of very different size in every image",
           .fails =
               "a class absent from an image (with absent=clamp its weight swamps all others and nothing is learnt); "
-              "smoothing is not small against w G in large volumes, smooth_nr=0 helps there",
+              "smoothing is not small against w G in large volumes, smooth_nr=0,smooth_dr=1e-12 helps there",
           .build = build};
 }
 

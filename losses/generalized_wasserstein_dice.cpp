@@ -4,8 +4,8 @@
 //   L = 1 - (2 sum_fg (1 - W) + nr) / (2 sum_fg (1 - W) + sum W + dr)
 //
 // Fidon et al., BrainLes 2017, Eq. 5 and 6; fg are the voxels whose label is not 0. The ratio is taken per sample, then
-// the mean; a public implementation mixes the samples of a batch. If all distances are 1 (`equal`), it is a Dice loss
-// pooled over the foreground.
+// the mean; a public implementation mixes the samples of a batch. With two classes it is a Dice loss; of more, a voxel
+// of one foreground class that is taken for another counts once, and in a pooled Dice loss twice.
 #include <algorithm>
 
 #include "losses/terms/region.h"
@@ -22,11 +22,12 @@ std::vector<double> matrix(const std::vector<double>& given, std::int64_t classe
                   text("generalized_wasserstein_dice: distances has ", given.size(), " values, ", classes,
                        " classes need ", D.size()),
                   "write the matrix row by row: distances=0/1/1/0 for two classes");
-    const double most = *std::max_element(given.begin(), given.end());
-    check(most > 0, "generalized_wasserstein_dice: all distances are 0");
-    for (std::size_t i = 0; i < D.size(); ++i) D[i] = given[i] / most;
+    D = given;
   }
   for (std::int64_t c = 0; c < classes; ++c) D[static_cast<std::size_t>(c * (classes + 1))] = 0;
+  const double most = *std::max_element(D.begin(), D.end());
+  check(most > 0, "generalized_wasserstein_dice: all distances are 0");
+  for (double& distance : D) distance /= most;
   return D;
 }
 

@@ -89,7 +89,8 @@ Spec spec_surface_dice() {
               "than the tolerance",
           .build = build,
           .geometric = true,
-          .objective = false};
+          .objective = false,
+          .soft_labels = false};
 }
 
 }  // namespace voxgrad::losses

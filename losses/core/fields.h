@@ -6,7 +6,7 @@
 //   signed:plain       per class: d outside, -d inside (Kervadec et al., MIDL 2019, Eq. 5 on a voxel grid)
 //   signed:kervadec    per class: d outside, s - d inside, s the smallest spacing: 0 at the border as in their code
 //   signed:zero_inner  per class: plain, but 0 where a voxel shares a face with the other side
-//   border             per class: 1 where a voxel of it has a face neighbour outside of it or of the image, else 0
+//   border             per class: 1 where a face neighbour of its voxel is outside, ignored or off the image, else 0
 //   region             per class: 1 outside, -d / max d inside (Valverde and Tohka, Pattern Recognition 2023)
 //   skeleton:line      per class: 1 on the skeleton of all foreground (skeleton() in engine/ops.h) in the class, else 0
 //   skeleton:tube      the same of the skeleton widened by two voxels along the axes (Kirchhoff et al., ECCV 2024)

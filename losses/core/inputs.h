@@ -63,7 +63,7 @@ class LossInput {
   [[nodiscard]] Tensor foreground(const Tensor& x) const;
   [[nodiscard]] Tensor progress() const;  // Context::progress, on the device of the logits
 
-  // --- Maps, for losses that are more than integrals. All are 0 at ignored voxels. ---
+  // --- Maps, for losses that are more than integrals. All but hinge_errors (1) are 0 at ignored voxels. ---
   // The integrand of a row: [N, *S, C], or [N, *S, 1] in scope truth. Differentiable.
   [[nodiscard]] Tensor map(RowView row) const;
   // max(0, 1 - s (2 t - 1)), s the log-odds of a class. [N, *S, C]; of two classes [N, *S, 1] if only one of them

@@ -18,7 +18,7 @@ class Loss {
   Loss(std::vector<std::shared_ptr<const Term>> terms, std::string text)
       : terms_(std::move(terms)), text_(std::move(text)) {}
   // logits f32|f64 [N, *S, C], C = 1: one sigmoid channel. labels: u8 [N, *S], or soft ones: f32|f64 [N, *S, C], the
-  // probability of each class. They add up to 1 at a voxel, or are all 0, which means that it is ignored. Returns a
+  // probability of each class. They add up to 1 at a voxel, or, of several channels, are all 0: ignored. Returns a
   // scalar f64 tensor, differentiable with respect to the logits. Error(argument) where soft labels have no meaning.
   [[nodiscard]] Tensor operator()(const Tensor& logits, const Tensor& labels, const Context& context = {}) const;
   // The canonical text, which names every parameter, whether it was set or not.

@@ -57,10 +57,10 @@ Function generalized_dice(Parameters& with) {
   with.batch();
   with.background();
   const auto class_weights = [=](const Tensor& G) {
-    if (weighting.is("uniform")) return full(G.shape(), 1, DType::f64, G.device());
-    const Tensor size = weighting.is("square") ? square(G) : G;
-    if (absent.is("clamp")) return reciprocal(clamp(size, 1e-5, kInfinity));
     const Tensor present = clamp(G, 0, 1);  // G counts voxels
+    if (weighting.is("uniform") && absent.is("max")) return full(G.shape(), 1, DType::f64, G.device());
+    const Tensor size = weighting.is("square") ? square(G) : weighting.is("simple") ? G : present;
+    if (absent.is("clamp")) return reciprocal(clamp(size, 1e-5, kInfinity));
     const Tensor w = present / clamp(size, 1, kInfinity);
     return absent.is("max") ? w + (1 - present) * max(w, {1}, true) : w;
   };
@@ -78,7 +78,7 @@ SizeOptions size_options(Parameters& with) {
   const double temperature =
       with.number("temperature", 1, 1e-3, 1e6,
                   "of the softmax in the sizes; 10 in all published experiments: sizes of nearly hard regions");
-  return {temperature, with.number("eps", 1e-10, 1e-12, 1, "added to the proportions")};
+  return {temperature, with.number("eps", 1e-10, 1e-12, 1, "added to sizes and M, in voxels")};
 }
 
 Tensor size_term(SizeTerm kind, const Tensor& P, const Tensor& G, const Tensor& M, double eps) {

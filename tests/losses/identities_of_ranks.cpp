@@ -154,6 +154,23 @@ TEST_CASE("Wasserstein Dice takes a square matrix") {
   CHECK_THROWS_AS(value_of("generalized_wasserstein_dice:distances=0/1/1",
                            {zeros({1, 4, 2}, DType::f64), zeros({1, 4}, DType::u8)}),
                   Error);
+  Random random(70);
+  const Sample two = test::draw_sample(random, {2, 4, 5, 2});  // what stands in the diagonal does not count
+  CHECK(value_of("generalized_wasserstein_dice:distances=5/1/1/5", two) ==
+        value_of("generalized_wasserstein_dice:distances=0/1/1/0", two));
+  CHECK_THROWS_AS(value_of("generalized_wasserstein_dice:distances=1/0/0/1", two), Error);
+}
+
+TEST_CASE("generalised Dice: a class without truth has the weight that was asked for, whatever the weighting") {
+  const double half = std::log(2);
+  const Sample two{from_vector<double>({1, 2, 3}, {half, 0, 0, half, 0, 0}), from_vector<std::uint8_t>({1, 2}, {0, 1})};
+  const auto value = [&](const std::string& options) {
+    return value_of("generalized_dice:background=1,smooth_nr=0,smooth_dr=1e-12,weighting=uniform,absent=" + options,
+                    two);
+  };
+  CHECK(std::fabs(value("max") - (1 - 1.5 / 4)) < 1e-9);
+  CHECK(std::fabs(value("zero") - (1 - 1.5 / 3.5)) < 1e-9);
+  CHECK(value("clamp") > 0.9999);
 }
 
 TEST_CASE("centreline Dice: zero for the truth, and a gap costs more than a thin wall") {
