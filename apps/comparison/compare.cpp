@@ -88,8 +88,7 @@ class Runner {
       bool tried = options_.tune;
       if (options_.tune)
         for (const Task& trial : trials(task)) tried = add(trial) && tried;
-      const bool is_trial = options_.tune && protocol_.path(protocol_.trial(task)) == protocol_.path(task);
-      if (tried || !is_trial) add(tried ? tuned(task) : task);
+      if (tried || !is_trial(task)) add(tried ? tuned(task) : task);
     }
     return found;
   }
@@ -97,8 +96,7 @@ class Runner {
   void begin() const {
     Json runs = Json::array();
     for (const Task& task : protocol_.tasks()) {  // with --tune the first of a loss is trained with every rate
-      const bool tried = options_.tune && protocol_.path(protocol_.trial(task)) == protocol_.path(task);
-      for (std::size_t i = 0; i < (tried ? std::size(kRateFactors) : 1); ++i)
+      for (std::size_t i = 0; i < (is_trial(task) ? std::size(kRateFactors) : 1); ++i)
         runs.push_back(
             {{"dataset", protocol_.dataset_name(task)}, {"loss", task.loss}, {"path", protocol_.path(task)}});
     }
@@ -153,7 +151,7 @@ class Runner {
   void warn_of_differences() {
     for (const auto& [name, values] : made_with_)
       if (values.size() > 1) {
-        const std::string words = "its runs were not made alike: " + name + " " +
+        const std::string words = "runs of this comparison were not made alike: " + name + " " +
                                   join(std::vector<std::string>(values.begin(), values.end()), " and ");
         console_.warn(words);
         comparison_.datasets.front().warnings.push_back(words);
@@ -205,6 +203,11 @@ class Runner {
     if (!rates_.contains(key)) rates_[key] = best_rate(task);
     task.lr = rates_[key];
     return task;
+  }
+
+  // Whether --tune trains this task with all rates.
+  bool is_trial(const Task& task) const {
+    return options_.tune && protocol_.path(protocol_.trial(task)) == protocol_.path(task);
   }
 
   // The task with its learning rate; nothing while --tune has not tried all of them.

@@ -294,7 +294,8 @@ std::string protocol_section(const Comparison& comparison, const std::vector<Ana
                   significant(quantile(sizes, 0.5)) + " " + escaped(dataset.unit), checksums_words(dataset)});
   }
   for (const ComparedDataset& dataset : comparison.datasets)
-    for (const std::string& words : dataset.warnings) body += paragraph(dataset.name + ": " + words);
+    for (const std::string& words : dataset.warnings)
+      body += paragraph("Warning, " + dataset.name + ": " + words + ".");
   return section("Protocol", body + datasets.str() + settings.str() + settings_table(comparison));
 }
 

@@ -91,7 +91,7 @@ namespace {
 std::string shared_patients(const data::DatasetInfo& info, const Split& split) {
   if (!info.groups.empty()) return "";
   const data::NamedGroups named = data::groups_in_names(info.case_ids);
-  std::map<std::string, std::set<const void*>> splits;
+  std::map<std::string, std::set<const std::vector<std::int64_t>*>> splits;
   if (!named.of.empty())
     for (const auto* cases : {&split.train, &split.val, &split.test})
       for (const std::int64_t index : *cases) splits[nth(named.of, index)].insert(cases);
