@@ -6,6 +6,7 @@
 
 #include "apps/comparison/statistics/paired.h"
 #include "apps/program/console.h"
+#include "apps/training/interval.h"
 #include "engine/error.h"
 #include "losses/metrics/metrics.h"
 
@@ -159,6 +160,7 @@ std::vector<Contrast> contrasts(const Estimates& estimates, const Stratum& value
     const double p = tests.none[k][reference];
     result[k] = {estimate.value(),
                  estimate.interval(0.95),
+                 estimate.interval(0.9),
                  hodges_lehmann(differences),
                  wilcoxon(differences).rank_biserial,
                  std::isnan(p) ? p : estimate.p(),
@@ -193,9 +195,14 @@ double deviation_over_seeds(const std::vector<Scores>& datasets, std::size_t los
   return summarise(seeds).deviation;
 }
 
-void add_ranks(std::vector<LossStatistics>& losses, const std::vector<double>& means, const Stratum& values,
-               const PairTable& p_pairs) {
-  const std::vector<double> unit_ranks = mean_ranks(values);
+// As the mean Dice, the mean rank over several datasets is that of theirs.
+void add_ranks(std::vector<LossStatistics>& losses, const std::vector<double>& means,
+               const std::vector<Scores>& datasets, const PairTable& p_pairs) {
+  std::vector<double> unit_ranks(losses.size(), 0);
+  for (const Scores& scores : datasets) {
+    const std::vector<double> own = mean_ranks(scores.values);
+    for (std::size_t k = 0; k < own.size(); ++k) unit_ranks[k] += own[k] / static_cast<double>(datasets.size());
+  }
   std::vector<double> negative, wins;
   for (std::size_t k = 0; k < losses.size(); ++k) {
     negative.push_back(-unit_ranks[k]);
@@ -215,9 +222,19 @@ void add_ranks(std::vector<LossStatistics>& losses, const std::vector<double>& m
 
 }  // namespace
 
-bool opposite_in_typical_case(const Analysis& analysis) {
-  const Contrast& contrast = analysis.losses.front().to_baseline;
-  return !analysis.several && contrast.difference * contrast.hodges_lehmann < 0;
+std::vector<std::string> ahead_in_typical_case(const Analysis& analysis) {
+  std::vector<std::string> names;
+  for (const LossStatistics& loss : analysis.losses) {
+    const Contrast& contrast = loss.to_best;
+    if (!analysis.several && contrast.difference < 0 && contrast.hodges_lehmann > 0 &&
+        (contrast.verdict == Verdict::smaller || loss.loss == analysis.baseline))
+      names.push_back(loss.loss);
+  }
+  return names;
+}
+
+bool shows_intervals(const Analysis& analysis) {
+  return analysis.seeds >= 2 && analysis.units >= static_cast<std::int64_t>(kFewestCases);
 }
 
 std::string baseline_of(const Comparison& comparison, const std::vector<std::string>& losses) {
@@ -284,7 +301,7 @@ Analysis analyse(const Comparison& comparison, const std::vector<Scores>& datase
     describe(loss, cases[k]);
     add_costs(comparison, datasets, loss);
   }
-  add_ranks(statistics, means, values, tests.none);
+  add_ranks(statistics, means, datasets, tests.none);
   const auto baseline_index = std::find(losses.begin(), losses.end(), baseline) - losses.begin();
   const auto best_index = std::max_element(means.begin(), means.end()) - means.begin();
   const auto to_baseline = contrasts(estimates, values, tests, static_cast<std::size_t>(baseline_index));

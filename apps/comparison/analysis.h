@@ -18,8 +18,9 @@ inline constexpr std::int64_t kLeastUnits = 10;  // for a verdict: fewer have no
 
 // Compares a loss with another one on the same units.
 struct Contrast {
-  double difference = 0;    // of the means
-  Interval interval{0, 0};  // its 95 % interval
+  double difference = 0;       // of the means
+  Interval interval{0, 0};     // its 95 % interval
+  Interval interval_90{0, 0};  // lies within kMargin if the verdict is `equal`, as two one-sided tests at 5 % ask
   // Of the units, whatever the trainings: see statistics/paired.h. They take the units of all datasets together.
   double hodges_lehmann = 0, rank_biserial = 0;
   double p = 1, p_holm = 1;  // of no difference; p_holm is adjusted for all pairs of losses. NaN: nothing can be said
@@ -72,9 +73,13 @@ Json to_json(const Analysis& analysis);
 std::string cases_words(const Analysis& analysis);
 // "3 trainings of each loss", "3 seeds in each of 5 folds".
 std::string trainings_words(const Analysis& analysis);
-// Whether the best loss is ahead of the baseline in the mean and behind it in the typical case, so that few units
-// decide the mean. Of several datasets this is not known: the mean is one of their means, whatever their sizes.
-bool opposite_in_typical_case(const Analysis& analysis);
+// Returns the losses that are behind the best one in the mean, and said to be worse or the baseline, but ahead of it in
+// the typical case, so that few units decide the mean. Of several datasets this is not known: the mean is one of their
+// means, whatever their sizes.
+std::vector<std::string> ahead_in_typical_case(const Analysis& analysis);
+// Whether intervals say something about the losses: there are two trainings of each, and enough units. Where this is
+// false neither a report nor a table shows them.
+bool shows_intervals(const Analysis& analysis);
 // "; diverged trainings are left out (2 of 3 of ce)", for numbers that such a training does not have; empty if there is
 // none.
 std::string without_diverged(const Analysis& analysis);

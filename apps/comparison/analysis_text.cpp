@@ -16,6 +16,7 @@ Json to_json(const Interval& interval) { return {number(interval.low), number(in
 Json to_json(const Contrast& contrast) {
   return {{"difference", number(contrast.difference)},
           {"interval_95", to_json(contrast.interval)},
+          {"interval_90", to_json(contrast.interval_90)},
           {"hodges_lehmann", number(contrast.hodges_lehmann)},
           {"rank_biserial", number(contrast.rank_biserial)},
           {"p", number(contrast.p)},
@@ -122,20 +123,25 @@ std::string ranking_text(const std::vector<Analysis>& analyses) {
     Table table({"rank", "loss", "mean Dice", "95 % interval", "SD cases", "SD seeds", "mean rank", "ranks",
                  "to " + analysis.baseline, "p (Holm)", "seconds"},
                 2);
+    const bool intervals = shows_intervals(analysis);
     for (const LossStatistics& loss : analysis.losses) {
       const bool self = loss.loss == analysis.baseline;
+      const double p = loss.to_baseline.p_holm;
       const std::string sign = loss.to_baseline.difference < 0 ? "" : "+";
-      std::vector<std::string> row{std::to_string(loss.rank),
-                                   loss.loss,
-                                   fixed(loss.mean, 4),
-                                   fixed(loss.interval.low, 3) + " .. " + fixed(loss.interval.high, 3),
-                                   fixed(loss.sd_cases, 4),
-                                   fixed(loss.sd_seeds, 4),
-                                   fixed(loss.mean_rank, 2),
-                                   fixed(loss.ranks.low, 0) + " .. " + fixed(loss.ranks.high, 0),
-                                   self ? "" : sign + fixed(loss.to_baseline.difference, 4),
-                                   self ? "" : fixed(loss.to_baseline.p_holm, 3),
-                                   fixed(loss.seconds, 1)};
+      std::vector<std::string> row{
+          std::to_string(loss.rank),
+          loss.loss,
+          fixed(loss.mean, 4),
+          intervals ? fixed(loss.interval.low, 3) + " .. " + fixed(loss.interval.high, 3) : "-",
+          fixed(loss.sd_cases, 4),
+          fixed(loss.sd_seeds, 4),
+          fixed(loss.mean_rank, 2),
+          fixed(loss.ranks.low, 0) + " .. " + fixed(loss.ranks.high, 0),
+          self ? "" : sign + fixed(loss.to_baseline.difference, 4),
+          self        ? ""
+          : p < 0.001 ? "< 0.001"
+                      : fixed(p, 3),
+          fixed(loss.seconds, 1)};
       if (loss.diverged > 0) row.push_back(text(loss.diverged, " diverged"));
       table.row(row);
     }

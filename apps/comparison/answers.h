@@ -15,8 +15,8 @@ namespace voxgrad::apps {
 losses::Family family_of(const std::string& loss);
 
 // A kind of losses on some cases. The score of a kind is, case by case, the median of its losses: what a typical loss
-// of the kind does, whatever its best and its broken ones do. A mean over cases of several datasets is the mean of
-// their means.
+// of the kind does, whatever its best and its broken ones do. The mean of several datasets is that of their means; in
+// the other questions every unit counts the same.
 struct KindScore {
   losses::Family family;
   std::size_t losses = 0;

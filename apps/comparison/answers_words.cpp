@@ -79,13 +79,11 @@ std::string about_the_best(const Analysis& analysis) {
   if (contrast.verdict == Verdict::larger)
     words += text(" It is better than ", analysis.baseline, " by ", size, ", ", p_text(contrast.p_holm), ".");
   else if (contrast.verdict == Verdict::equal)
-    words += text(" It differs from ", analysis.baseline, " by less than ", kMargin, ": ", size, ".");
+    words += text(" It differs from ", analysis.baseline, " by less than ", kMargin, ": ",
+                  signed_with_interval(contrast.difference, contrast.interval_90), " (90 %).");
   else
     words += text(" Whether it is better than ", analysis.baseline, " is not known: ", size, ", ",
                   p_text(contrast.p_holm), ".");
-  if (opposite_in_typical_case(analysis))
-    words += text(" The typical case says the opposite (Hodges-Lehmann ", fixed(contrast.hodges_lehmann, 3),
-                  "): a few cases, such as failures, decide the mean.");
   return words;
 }
 
@@ -99,6 +97,9 @@ std::string about_the_choice(const Analysis& analysis) {
   if (!equal.empty()) words += text("As good as ", best.loss, ", within ", kMargin, " of Dice: ", listed(equal), ". ");
   if (!open.empty()) words += text("Neither shown to be worse nor to be as good: ", listed(open), ". ");
   if (!worse.empty()) words += text("Worse: ", listed(worse), ". ");
+  if (const auto ahead = ahead_in_typical_case(analysis); !ahead.empty())
+    words += text("In the typical case ", listed(ahead), ahead.size() == 1 ? " is" : " are", " ahead of ", best.loss,
+                  " (Hodges-Lehmann): a few cases, such as failures, decide the mean. ");
   std::vector<std::string> too_short;
   for (const LossStatistics& loss : analysis.losses)
     if (!loss.too_short.empty()) too_short.push_back(loss.loss);
@@ -182,12 +183,12 @@ std::string about_calibration(const Comparison& comparison, const Analysis& anal
   if (!has_number(comparison, number)) return "";
   std::vector<std::pair<double, std::string>> errors;
   for (const LossStatistics& loss : analysis.losses) {
-    std::vector<double> values;
-    for (const ComparedRun& run : comparison.runs)
-      if (run.loss == loss.loss && (analysis.several || run.dataset == analysis.name))
-        for (const CaseNumbers& one : run.cases) values.push_back(mean_of(comparison, one, number));
-    const double mean = losses::summarise(values).mean;
-    if (!std::isnan(mean)) errors.emplace_back(mean, loss.loss);
+    std::vector<double> means;  // of the datasets; NaN if all trainings on one have diverged
+    for (const ComparedDataset& dataset : comparison.datasets)
+      if (analysis.several || dataset.name == analysis.name)
+        means.push_back(mean_number(comparison, dataset.name, loss.loss, number));
+    if (std::any_of(means.begin(), means.end(), [](double mean) { return std::isnan(mean); })) continue;
+    errors.emplace_back(losses::summarise(means).mean, loss.loss);
   }
   if (errors.size() < 2) return "";
   std::sort(errors.begin(), errors.end());

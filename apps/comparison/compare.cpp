@@ -95,7 +95,7 @@ class Runner {
 
   void begin() const {
     Json runs = Json::array();
-    for (const Task& task : protocol_.tasks()) {  // with --tune the first of a loss is trained with every rate
+    for (const Task& task : protocol_.tasks()) {  // with --tune the first seed of a loss is trained with every rate
       for (std::size_t i = 0; i < (is_trial(task) ? std::size(kRateFactors) : 1); ++i)
         runs.push_back(
             {{"dataset", protocol_.dataset_name(task)}, {"loss", task.loss}, {"path", protocol_.path(task)}});
@@ -199,7 +199,7 @@ class Runner {
 
   // Returns the task with the learning rate that is best in validation.
   Task tuned(Task task) {
-    const auto key = std::make_pair(task.dataset, task.loss);
+    const std::string key = protocol_.path(protocol_.trial(task));
     if (!rates_.contains(key)) rates_[key] = best_rate(task);
     task.lr = rates_[key];
     return task;
@@ -212,8 +212,8 @@ class Runner {
 
   // The task with its learning rate; nothing while --tune has not tried all of them.
   std::optional<Task> with_rate(const Task& task) {
-    const auto key = std::make_pair(task.dataset, task.loss);
     if (!options_.tune) return task;
+    const std::string key = protocol_.path(protocol_.trial(task));
     if (!trials_.contains(key)) trials_[key] = trials(task);
     for (const Task& trial : trials_[key])
       if (!has_ended(trial)) return std::nullopt;
@@ -341,8 +341,8 @@ class Runner {
   Device device_;
   Console& console_;
   const Protocol protocol_;
-  std::map<std::pair<std::size_t, std::string>, double> rates_;  // that --tune has found, per dataset and loss
-  std::map<std::pair<std::size_t, std::string>, std::vector<Task>> trials_;
+  std::map<std::string, double> rates_;  // that --tune has found, by the path of Protocol::trial()
+  std::map<std::string, std::vector<Task>> trials_;
   Comparison comparison_;
   Live live_;
   std::set<std::string> shown_;                             // paths of runs

@@ -45,9 +45,11 @@ std::string detectable_text(double difference) { return std::isinf(difference) ?
 
 std::optional<Spread> measured_spread(const Scores& scores) {
   std::vector<double> units, trainings;
+  const TrainingVariances between = training_variances(scores.seeds);  // as the tests take them
   for (std::size_t k = 0; k < scores.losses.size(); ++k) {
-    trainings.push_back(losses::summarise(scores.seeds[k]).deviation);
-    if (k > 0) units.push_back(losses::summarise(paired_differences(scores.values[k], scores.values[0])).deviation);
+    trainings.push_back(std::sqrt(between.of_mean[k] * static_cast<double>(scores.seeds[k].size())));
+    for (std::size_t other = 0; other < k; ++other)
+      units.push_back(losses::summarise(paired_differences(scores.values[k], scores.values[other])).deviation);
   }
   if (units.empty()) return std::nullopt;
   const Spread found{median(units), median(trainings), true};
@@ -99,9 +101,9 @@ Forecast forecast(const CompareOptions& options, Device device, const std::funct
     one.patches_per_case = static_cast<double>(plan.steps * plan.config.batch) / static_cast<double>(one.train);
     one.trainings = std::count_if(protocol.tasks().begin(), protocol.tasks().end(),
                                   [&](const Task& other) { return other.dataset == task->dataset; });
-    std::set<std::string> tuned;  // two of the three trials of each are no run
+    std::set<std::pair<std::string, int>> tuned;  // losses and folds; two of the three trials of each are no run
     for (const Task& other : protocol.tasks())
-      if (options.tune && other.dataset == task->dataset) tuned.insert(other.loss);
+      if (options.tune && other.dataset == task->dataset) tuned.emplace(other.loss, other.fold);
     one.trainings += 2 * std::ssize(tuned);
     const Costs costs = measure_costs(protocol.dataset(*task), plan, device, 0.5, 0, progress);
     one.seconds_each = seconds_of(plan, costs);

@@ -39,7 +39,8 @@ Forecast forecast(const CompareOptions& options, Device device, const std::funct
 // protocol throws, and Error(memory) if a few steps cannot be trained.
 int jobs_within(const CompareOptions& options, Device device, std::int64_t limit);
 
-// What the scores of a dataset say, in the median over the losses; nothing for a single loss or a single seed.
+// What the scores of a dataset say, in the median over the pairs of losses and over the losses; nothing for a single
+// loss or a single seed.
 std::optional<Spread> measured_spread(const Scores& scores);
 
 // The difference of means that a two-sided test of all pairs of `losses` finds with a probability of 0.8:

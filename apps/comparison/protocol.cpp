@@ -8,6 +8,7 @@
 #include "apps/program/words.h"
 #include "apps/training/validation.h"
 #include "data/attributes.h"
+#include "data/exchange/source.h"
 #include "data/fingerprint.h"
 #include "engine/error.h"
 #include "losses/core/loss.h"
@@ -45,6 +46,23 @@ std::vector<TestCase> describe(const data::Dataset& dataset, const std::vector<s
                      losses::quantile(object_sizes(one, dataset.info(), dataset.classes()), 0.5), one.group});
   }
   return found;
+}
+
+// Slices of a patient count as independent cases if the file names no groups. This says so, if the names of the cases
+// look like it.
+std::string unnamed_groups(const data::DatasetInfo& info, const std::vector<std::int64_t>& tested) {
+  const data::NamedGroups named = data::groups_in_names(info.case_ids);
+  if (!info.groups.empty() || named.of.empty()) return "";
+  std::set<std::string> patients;
+  for (const std::int64_t index : tested) patients.insert(nth(named.of, index));
+  const auto is_numbered = [](const std::string& name) {  // else it may be a class
+    return name.find_first_of("0123456789") != std::string::npos;
+  };
+  if (patients.size() == tested.size() || std::none_of(patients.begin(), patients.end(), is_numbered)) return "";
+  return text("by their names, the ", tested.size(), " test cases are of ", count_text(patients.size(), "patient"),
+              ", and each counts as independent, because the file has no groups: intervals and p-values are too small; "
+              "if so, make the dataset with --groups '",
+              named.pattern, "'");
 }
 
 // Adds how the trainings of one fold are done: the settings that all losses share, and the number of cases. Where folds
@@ -130,6 +148,7 @@ void Protocol::open_datasets() {
     checksums_.push_back(checksums_of(dataset));  // after plan(), which refuses a dataset without labels
     add_identity(used, info, checksums_.back());
     std::sort(tested.begin(), tested.end());
+    if (std::string words = unnamed_groups(info, tested); !words.empty()) warnings.push_back(std::move(words));
     question_.datasets.push_back({info.name, path, info.dims, info.class_names, describe(dataset, tested), warnings,
                                   info.physical ? "mm" : "px", used});
   }
@@ -176,9 +195,7 @@ std::vector<Task> Protocol::own_tasks() const {
   return tasks;
 }
 
-Task Protocol::trial(const Task& task) const {
-  return {task.dataset, task.loss, folds().front(), options_.config.seed, 0};
-}
+Task Protocol::trial(const Task& task) const { return {task.dataset, task.loss, task.fold, options_.config.seed, 0}; }
 
 std::int64_t Protocol::short_steps(const data::Dataset& dataset, const TrainConfig& config) const {
   constexpr std::int64_t kMost = 3000;
@@ -202,6 +219,7 @@ Plan Protocol::plan(const Task& task) const {
     config.crop = planned.crop;
     config.spacing = planned.spacing;
     config.normalise = planned.normalise;
+    config.augment = planned.augment;
     config.patch = planned.patch;
     config.depth = planned.depth;
     config.batch = planned.batch;  // which depends on the memory that was free then

@@ -29,10 +29,10 @@ class Protocol {
   explicit Protocol(const CompareOptions& options);
 
   // Returns the tasks of this shard, in the order of the results. With --tune one shard has all tasks of a loss on a
-  // dataset, because they need the learning rate that the first one finds.
+  // dataset, because those of a fold need the learning rate that the first one finds.
   const std::vector<Task>& tasks() const { return tasks_; }
-  // Returns the task on which the learning rate of the same loss and dataset is chosen: the first fold with the first
-  // seed.
+  // Returns the task on which the learning rate of the same loss, dataset and fold is chosen: that with the first seed.
+  // Folds do not share it, because the validation cases of one are the test cases of another.
   Task trial(const Task& task) const;
   // Returns the settings of a task. Reads the training cases if the loss or the intensities need it.
   Plan plan(const Task& task) const;

@@ -211,10 +211,6 @@ std::vector<double> finite_number_of(const Comparison& comparison, const CaseNum
   return values;
 }
 
-double mean_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name) {
-  return losses::summarise(finite_number_of(comparison, numbers, name)).mean;
-}
-
 Json to_json(const Comparison& comparison) {
   Json datasets = Json::array(), runs = Json::array();
   for (const ComparedDataset& dataset : comparison.datasets) datasets.push_back(to_json(dataset));

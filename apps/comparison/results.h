@@ -72,8 +72,6 @@ std::vector<double> number_of(const Comparison& comparison, const CaseNumbers& n
 // Returns the same numbers as a mean can take them. An infinite distance, where one of the two masks is empty, becomes
 // the diagonal of the image, so that a loss gains nothing by failing completely. An infinite ratio becomes NaN.
 std::vector<double> finite_number_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
-// Returns the mean of these over the foreground classes in which they are defined; NaN if there is none.
-double mean_of(const Comparison& comparison, const CaseNumbers& numbers, const std::string& name);
 
 Json to_json(const Comparison& comparison);
 // The inverse of to_json(). Throws Error(data) if something is missing or of another type.

@@ -97,19 +97,34 @@ Tested tested_cases(const Comparison& comparison, Scores& scores, const Compared
         if (!whole.empty() && whole.begin()->second.contains(run->fold))
           known.emplace(one.id,
                         std::pair(Sizes(comparison, one).any(), static_cast<std::size_t>(std::max(0, run->fold))));
+  // Of a fold in which every training has diverged nothing is known but its cases, which count 0 as well.
+  const auto is_lost = [&](int fold) {
+    return std::none_of(comparison.runs.begin(), comparison.runs.end(), [&](const ComparedRun& run) {
+      return run.dataset == dataset.name && run.fold == fold && !run.diverged;
+    });
+  };
+  bool lost = false;
+  if (!known.empty()) {
+    const std::set<int>& tried = whole.begin()->second;
+    lost =
+        std::ssize(tried) == comparison.protocol.value("folds", 0) && std::any_of(tried.begin(), tried.end(), is_lost);
+  }
   Tested tested;
   std::map<std::string, std::size_t> groups;
   for (const TestCase& one : dataset.cases) {
     const auto found = known.find(one.id);
-    if (found == known.end()) continue;  // of a fold that is not tested yet
-    if (!found->second.first) {
+    if (found == known.end() && !lost) continue;  // of a fold that is not tested yet
+    const bool counts = found == known.end() ? one.foreground > 0 : found->second.first;
+    if (!counts) {
       ++scores.left_out;
       continue;
     }
     const std::size_t index = scores.cases.size();
     tested.index[one.id] = index;
-    tested.folds.resize(std::max(tested.folds.size(), found->second.second + 1));
-    tested.folds[found->second.second].push_back(index);
+    if (found != known.end()) {
+      tested.folds.resize(std::max(tested.folds.size(), found->second.second + 1));
+      tested.folds[found->second.second].push_back(index);
+    }
     scores.cases.push_back(one.id);
     scores.grouped = scores.grouped || !one.group.empty();
     const std::string unit = one.group.empty() ? "case " + one.id : "group " + one.group;
@@ -223,6 +238,15 @@ void for_cases(const Comparison& comparison, const std::string& dataset, const s
       see(one);
     }
   }
+}
+
+double mean_number(const Comparison& comparison, const std::string& dataset, const std::string& loss,
+                   const std::string& name) {
+  std::vector<double> values;
+  for_cases(comparison, dataset, loss, [&](const CaseNumbers& one) {
+    for (const double value : finite_number_of(comparison, one, name)) values.push_back(value);
+  });
+  return summarise(values).mean;
 }
 
 std::vector<Scores> scores_of(const Comparison& comparison) {

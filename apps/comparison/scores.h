@@ -49,5 +49,9 @@ double dice_of(const Comparison& comparison, const CaseNumbers& one);
 // infinite distances; what it would have had in others is not known (NaN).
 void for_cases(const Comparison& comparison, const std::string& dataset, const std::string& loss,
                const std::function<void(const CaseNumbers&)>& see);
+// Returns the mean of a number (finite_number_of) over these cases and their classes, where it is defined; NaN if that
+// is nowhere.
+double mean_number(const Comparison& comparison, const std::string& dataset, const std::string& loss,
+                   const std::string& name);
 
 }  // namespace voxgrad::apps

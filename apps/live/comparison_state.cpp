@@ -26,12 +26,15 @@ std::vector<fs::path> folders_in(const fs::path& folder) {
 
 template <class F>
 double mean_over(const std::vector<LiveRun>& runs, F&& value_of) {
-  const LiveRun* best = nullptr;
-  for (const LiveRun& run : runs)
-    if (run.state != "diverged" && (best == nullptr || !(run.best_dice() <= best->best_dice()))) best = &run;
+  std::map<std::string, const LiveRun*> best;  // by fold
+  for (const LiveRun& run : runs) {
+    const LiveRun*& known = best[run.fold];
+    if (run.state != "diverged" && (known == nullptr || !(run.best_dice() <= known->best_dice()))) known = &run;
+  }
   std::vector<double> values;
   for (const LiveRun& run : runs)
-    if (best == nullptr || run.tried == best->tried) values.push_back(run.state == "diverged" ? 0 : value_of(run));
+    if (const LiveRun* of_fold = best[run.fold]; of_fold == nullptr || run.tried == of_fold->tried)
+      values.push_back(run.state == "diverged" ? 0 : value_of(run));
   return losses::summarise(values).mean;
 }
 
@@ -118,8 +121,10 @@ LiveComparison LiveComparisonReader::read() {
         const std::string path = folder.string();
         const auto kept = ended_.find(path);
         LiveRun run = kept != ended_.end() ? kept->second : read_live_run(path);
-        if (const std::string name = folder.filename().string(); name.starts_with("lr_"))
-          run.tried = name.substr(0, name.find('_', 3));
+        const std::string name = folder.filename().string();
+        if (name.starts_with("lr_")) run.tried = name.substr(0, name.find('_', 3));
+        if (const auto fold = name.find("fold_"); fold != std::string::npos)
+          run.fold = name.substr(fold, name.find('_', fold + 5) - fold);
         if (run.state == "finished" || run.state == "diverged") ended_[path] = run;  // others may go on
         row_of(dataset.filename() / loss.filename(), run.data, run.loss).runs.push_back(run);
       }

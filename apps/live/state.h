@@ -28,7 +28,8 @@ struct ShownPictures {
 struct LiveRun {
   std::string state = "waiting";  // running, finished, diverged, interrupted or error
   std::string data, loss, network;
-  std::string tried;  // of `compare --tune`: the learning rate, as the directory has it; empty: that of the settings
+  // Of `compare`, as the directory has them; empty: those of the settings, and the split of the file.
+  std::string tried, fold;  // with --tune the learning rate, and the fold, within which the rate is chosen
   std::int64_t step = 0, steps = 0, epoch = 0, epochs = 0;
   double seconds = 0, memory = 0;
   double rate = std::nan(""), lr = std::nan("");  // steps per second; NaN: not known
@@ -56,7 +57,8 @@ struct LiveRow {
   std::vector<LiveRun> runs;  // those of its directory
   std::size_t planned = 0;    // 0: nobody has said
   std::string words() const;  // "waiting", "running, 40 of 200 steps", "2 of 3 done"
-  // Means over the runs with the learning rate that is the best so far: of their best validation, and of the test.
+  // Means over the runs with the learning rate that is the best of their fold so far: of their best validation, and of
+  // the test.
   double val_dice() const;
   double test_dice() const;
 };

@@ -9,7 +9,6 @@
 #include "apps/program/words.h"
 #include "engine/error.h"
 #include "engine/names.h"
-#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -46,11 +45,7 @@ std::string datasets_words(const std::vector<Analysis>& analyses) {
 std::string other_sides(const Comparison& comparison, const Analysis& analysis) {
   const LossStatistics& best = analysis.losses.front();
   const auto mean = [&](const std::string& number) {
-    std::vector<double> values;
-    for_cases(comparison, analysis.name, best.loss, [&](const CaseNumbers& one) {
-      for (const double value : finite_number_of(comparison, one, number)) values.push_back(value);
-    });
-    return losses::summarise(values).mean;
+    return mean_number(comparison, analysis.name, best.loss, number);
   };
   std::string words =
       text("HD95 ", significant(mean("hd95"), 3), " ", comparison.datasets.front().unit, " in the mean");
@@ -130,10 +125,6 @@ std::string ranks_words(const LossStatistics& loss) {
   return low == high ? low : low + " to " + high;
 }
 
-bool shows_intervals(const Analysis& analysis) {
-  return analysis.seeds >= 2 && analysis.units >= static_cast<std::int64_t>(kFewestCases);
-}
-
 std::string mean_words(const Analysis& analysis, const LossStatistics& loss) {
   return shows_intervals(analysis) ? with_interval(loss.mean, loss.interval) : fixed(loss.mean, 3);
 }
@@ -180,9 +171,10 @@ Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses
                                              best.too_short.empty() ? text(" With others its rank would be ",
                                                                            ranks_words(best), " of ", count, " (95 %).")
                                                                     : ""));
-    if (opposite_in_typical_case(all))
-      card.lines.emplace_back("Beware", "In the typical case " + all.baseline +
-                                            " is ahead; a few cases, such as failures, decide the mean.");
+    if (const auto ahead = ahead_in_typical_case(all); !ahead.empty())
+      card.lines.emplace_back("Beware", "In the typical case " + join(ahead, ", ") +
+                                            (ahead.size() == 1 ? " is" : " are") +
+                                            " ahead; a few cases, such as failures, decide the mean.");
     if (analyses.size() == 1) card.lines.emplace_back("Other sides of " + best.loss, other_sides(comparison, all));
   }
   if (const std::string words = about_missing(comparison, all); !words.empty())

@@ -18,9 +18,6 @@ struct Card {
 Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses);
 std::string to_html(const Card& card);
 
-// Whether intervals say something about the losses: there are two trainings of each, and enough units. Where this is
-// false a report shows none.
-bool shows_intervals(const Analysis& analysis);
 // Returns the mean Dice of a loss, with its interval if there is one to show.
 std::string mean_words(const Analysis& analysis, const LossStatistics& loss);
 

@@ -95,7 +95,7 @@ std::string order_section(const std::vector<Analysis>& analyses, Gallery& galler
     const bool tested = std::all_of(analysis.losses.begin(), analysis.losses.end(),
                                     [](const LossStatistics& loss) { return loss.too_short.empty(); });
     pictures += gallery.add("ranks_" + analysis.name, critical_difference_plot(analysis),
-                            "Mean rank over the cases, " + analysis.name +
+                            text("Mean rank over the ", analysis.grouped ? "groups" : "cases", ", ", analysis.name) +
                                 "; losses that share a bar on the right are not told apart" +
                                 (tested ? "" : "; losses whose trainings were too short are left out"));
   }

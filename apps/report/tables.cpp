@@ -11,7 +11,6 @@
 #include "apps/report/report.h"
 #include "engine/error.h"
 #include "engine/names.h"
-#include "losses/metrics/metrics.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -91,14 +90,12 @@ std::string spread_table(const Analysis& analysis) {
 
 bool is_count(const std::string& name) { return name.size() == 2 && (name[0] == 't' || name[0] == 'f'); }  // tp, ..
 
-// Returns the values of the metric `name` of all cases, from all runs of a loss on a dataset. `numbers` returns those
-// of one case; it is number_of or finite_number_of.
-template <class Numbers>
+// Returns the values of the metric `name` of all cases, from all runs of a loss on a dataset.
 std::vector<double> all_numbers(const Comparison& comparison, const std::string& dataset, const std::string& loss,
-                                const std::string& name, Numbers&& numbers) {
+                                const std::string& name) {
   std::vector<double> values;
   for_cases(comparison, dataset, loss, [&](const CaseNumbers& one) {
-    const std::vector<double> own = numbers(comparison, one, name);
+    const std::vector<double> own = number_of(comparison, one, name);
     values.insert(values.end(), own.begin(), own.end());
   });
   return values;
@@ -195,9 +192,8 @@ std::string answers_section(const Answers& answers, const Analysis& all) {
     return known ? with_interval(value, interval) : fixed(value, 3);
   };
   std::string body = paragraph(
-      std::string(
-          "A kind of losses counts, case by case, with the median of its losses. Over several datasets the mean "
-          "is that of their means. ") +
+      std::string("A kind of losses counts, case by case, with the median of its losses. The mean of several datasets "
+                  "is that of their means; in the other tables every case, or group of cases, counts the same. ") +
       (known ? "In brackets are 95 % intervals of these trainings on other cases; differences to distribution losses "
                "are paired by case. "
              : "These are numbers of these trainings on these cases; what others would give is not known. ") +
@@ -233,20 +229,20 @@ std::string metrics_section(const Comparison& comparison, const std::vector<Anal
       "the fifth column on medians, distances in the unit of the dataset. In brackets: how many values are undefined, "
       "where they are more than those of the HD95. For a class that was missed these are precision, mcc, segmentation "
       "quality and class calibration error; for one that was found where it is not, the ratios to what is there. "
-      "results.csv has every number.");
+      "A fold in which every training diverged is left out here. "
+      "results.csv has every number of the trainings that have not diverged.");
   for (std::size_t d = 0; d < comparison.datasets.size(); ++d) {
     header[1] = "mean HD95, " + comparison.datasets[d].unit;
     HtmlTable table(comparison.datasets[d].name, header);
     for (const LossStatistics& loss : analyses[d].losses) {
       std::vector<std::string> cells{loss_cell(loss)};
-      const std::vector<double> distances = all_numbers(comparison, analyses[d].name, loss.loss, "hd95", number_of);
+      const std::vector<double> distances = all_numbers(comparison, analyses[d].name, loss.loss, "hd95");
       const auto infinite = std::count_if(distances.begin(), distances.end(), [](double v) { return std::isinf(v); });
       const auto undefined = std::count_if(distances.begin(), distances.end(), [](double v) { return std::isnan(v); });
-      cells.push_back(significant(
-          losses::summarise(all_numbers(comparison, analyses[d].name, loss.loss, "hd95", finite_number_of)).mean));
+      cells.push_back(significant(mean_number(comparison, analyses[d].name, loss.loss, "hd95")));
       cells.insert(cells.end(), {std::to_string(infinite), std::to_string(undefined)});
       for (const std::string& name : names) {
-        std::vector<double> values = all_numbers(comparison, analyses[d].name, loss.loss, name, number_of);
+        std::vector<double> values = all_numbers(comparison, analyses[d].name, loss.loss, name);
         const auto left_out =
             static_cast<std::ptrdiff_t>(std::erase_if(values, [](double value) { return std::isnan(value); }));
         std::sort(values.begin(), values.end());

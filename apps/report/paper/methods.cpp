@@ -140,15 +140,18 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
   if (used("dropout") != "0") network.push_back("dropout of " + used("dropout"));
   const std::string last = network.back();
   network.pop_back();
-  std::string tex = text(
-      "U-Nets", cite({"ronneberger2015"}), " with ", join(network, ", "), " and ", last, " were trained with voxgrad ",
-      latex(comparison.versions.at("version").get<std::string>()), " on patches of ", used.of("patch", times_tex),
-      " voxels in batches of ", used("batch"), ", for ", used("steps"), " steps of ",
-      used.of("optimizer", [&](const std::string& name) { return optimiser_tex(name, cite); }),
-      " with the learning rate ", used("lr"),
-      tuned ? ", a third or three times of it, whichever was best in validation for a loss," : "", ", weight decay ",
-      used("weight_decay"), ", a ", used("schedule"), " schedule after a linear warm-up over 3\\,\\% of the steps",
-      used("clip") == "0" ? "" : ", and gradients clipped to the norm " + used("clip"), ". ");
+  std::string tex = text("U-Nets", cite({"ronneberger2015"}), " with ", join(network, ", "), " and ", last,
+                         " were trained with voxgrad ", latex(comparison.versions.at("version").get<std::string>()),
+                         " on patches of ", used.of("patch", times_tex), " voxels in batches of ", used("batch"),
+                         ", for ", used("steps"), " steps of ",
+                         used.of("optimizer", [&](const std::string& name) { return optimiser_tex(name, cite); }),
+                         " with the learning rate ", used("lr"),
+                         tuned ? text(", a third or three times of it, whichever was best in validation for a loss",
+                                      comparison.protocol.value("folds", 0) > 0 ? " and a fold" : "")
+                               : "",
+                         ", weight decay ", used("weight_decay"), ", a ", used("schedule"),
+                         " schedule after a linear warm-up over 3\\,\\% of the steps",
+                         used("clip") == "0" ? "" : ", and gradients clipped to the norm " + used("clip"), ". ");
   tex += text("Intensities were ", used.of("normalise", normalisation_tex), ". ");
   if (used("amp") == "true") tex += "The maps of the network were in bfloat16. ";
   if (used("ema") != "0") tex += text("The weights were averaged with the decay ", used("ema"), " per step. ");

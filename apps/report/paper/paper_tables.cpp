@@ -116,7 +116,7 @@ std::string ranking_tex(const std::vector<Analysis>& analyses) {
 std::string ranking_csv(const std::vector<Analysis>& analyses) {
   std::string csv = csv_row({"dataset", "loss", "rank", "dice_mean", "dice_low", "dice_high", "baseline", "difference",
                              "difference_low", "difference_high", "p_holm", "verdict", "rank_low", "rank_high",
-                             "sd_cases", "sd_seeds", "units", "trainings"});
+                             "sd_cases", "sd_seeds", "units", "seeds"});
   for (const Analysis& analysis : analyses)
     for (const LossStatistics& loss : analysis.losses) {
       const bool intervals = shows_intervals(analysis), baseline = loss.loss == analysis.baseline;

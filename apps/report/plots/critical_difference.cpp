@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/comparison/answers.h"
+#include "engine/error.h"
 
 namespace voxgrad::apps {
 
@@ -39,7 +40,8 @@ Svg critical_difference_plot(const Analysis& analysis, double width) {
   Svg svg(width, height,
           "mean ranks of the losses on " + analysis.name + ", with bars beside those that are not told apart");
   const Axis axis = axis_around(ranks, 1, static_cast<double>(analysis.losses.size()), 1, names.width, width - bars);
-  draw_horizontal_axis(svg, axis, kTop, height - kBottom, "mean rank over cases (1: best)");
+  draw_horizontal_axis(svg, axis, kTop, height - kBottom,
+                       text("mean rank over ", analysis.grouped ? "groups" : "cases", " (1: best)"));
   const auto y = [&](std::size_t index) { return kTop + kRow * (static_cast<double>(index) + 0.5); };
   for (std::size_t i = 0; i < losses.size(); ++i) {
     svg.text(names.width - 8, y(i) + 3.5, "end", shortened(losses[i]->loss, names.letters), "", losses[i]->loss);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "losses/metrics/metrics.h"
 #include "tests/apps/comparison.h"
 
 using namespace voxgrad;
@@ -60,6 +61,42 @@ TEST_CASE("a loss without all its runs is not ranked; the truth decides which ca
   CHECK(std::abs(analyses[2].losses[0].mean - (0.6 + 0.85) / 2) < 1e-15);  // of the means of the datasets
   CHECK(contains(ranking_text(analyses), "over 2 datasets"));
   CHECK(contains(ranking_text(analyses), "nothing follows for the losses"));
+  CHECK(!contains(ranking_text(analyses), "0.700 .. "));  // of one training an interval says nothing
+}
+
+TEST_CASE("the mean rank over several datasets is that of theirs, whatever their sizes") {
+  std::vector<ComparedRun> runs;
+  for (const std::uint64_t seed : {1, 2}) {
+    runs.push_back(tested_run("large", "a", seed, std::vector<double>(40, 0.71)));
+    runs.push_back(tested_run("large", "b", seed, std::vector<double>(40, 0.7)));
+    runs.push_back(tested_run("small", "a", seed, std::vector<double>(12, 0.6)));
+    runs.push_back(tested_run("small", "b", seed, std::vector<double>(12, 0.8)));
+  }
+  const Analysis all = analyse(made_up(runs)).back();
+  for (const LossStatistics& loss : all.losses) CHECK(std::abs(loss.mean_rank - 1.5) < 1e-12);
+}
+
+TEST_CASE("the cases of a fold in which every training has diverged count 0") {
+  std::vector<ComparedRun> runs;
+  const auto add = [&](const std::string& loss, int fold, std::size_t first) {
+    ComparedRun run = tested_run("d", loss, 1, std::vector<double>(10, 0.8));
+    run.fold = fold;
+    for (std::size_t i = 0; i < run.cases.size(); ++i) run.cases[i].id = std::to_string(first + i);
+    runs.push_back(run);
+  };
+  for (const char* loss : {"a", "b"})
+    for (const int fold : {0, 1}) add(loss, fold, fold == 0 ? 0 : 10);
+  Comparison comparison = made_up(runs);
+  for (std::size_t i = 10; i < 20; ++i) comparison.datasets[0].cases.push_back({std::to_string(i), 0.01, 5.0, ""});
+  comparison.protocol["folds"] = 2;
+  CHECK(std::abs(analyse(comparison).front().losses[0].mean - 0.8) < 1e-12);
+  for (ComparedRun& run : comparison.runs)
+    if (run.fold == 1) run.diverged = true, run.cases.clear();
+  const Analysis analysis = analyse(comparison).front();
+  CHECK(analysis.cases == 20);
+  CHECK(std::abs(analysis.losses[0].mean - 0.4) < 1e-12);
+  comparison.protocol["folds"] = 3;  // an interrupted comparison: the third fold is not tested yet
+  CHECK(analyse(comparison).front().cases == 10);
 }
 
 TEST_CASE("results in which cases or values are missing are refused, because they would count as failures") {
@@ -175,6 +212,14 @@ TEST_CASE("results are the same after they were written and read") {
   CHECK(contains(error_of([&] { comparison_from_json(broken); }), "`val_dice` is \"very good\", must be a number"));
 }
 
+namespace {
+
+double mean_in(const Comparison& comparison, const CaseNumbers& one, const std::string& name) {
+  return losses::summarise(finite_number_of(comparison, one, name)).mean;
+}
+
+}  // namespace
+
 TEST_CASE("in a mean an infinite distance is the diagonal of the image; what is undefined is left out") {
   Comparison comparison;
   comparison.versions = manifest();
@@ -182,11 +227,11 @@ TEST_CASE("in a mean an infinite distance is the diagonal of the image; what is 
   const double none = std::nan(""), far = std::numeric_limits<double>::infinity();
   // Found, missed, neither there nor found, found where it is not.
   const CaseNumbers one{"a", {{0.8, 4, -0.1}, {0, far, -1}, {none, none, none}, {0, far, far}}, 100};
-  CHECK(mean_of(comparison, one, "hd95") == (4 + 100 + 100) / 3.0);
-  CHECK(std::abs(mean_of(comparison, one, "dice") - 0.8 / 3) < 1e-15);
-  CHECK(mean_of(comparison, one, "relative_volume_difference") == -1.1 / 2);  // a ratio to 0 has no largest value
+  CHECK(mean_in(comparison, one, "hd95") == (4 + 100 + 100) / 3.0);
+  CHECK(std::abs(mean_in(comparison, one, "dice") - 0.8 / 3) < 1e-15);
+  CHECK(mean_in(comparison, one, "relative_volume_difference") == -1.1 / 2);  // a ratio to 0 has no largest value
   CHECK(std::isinf(number_of(comparison, one, "hd95")[1]));
-  CHECK(std::isnan(mean_of(comparison, {"b", {{none, none, none}}, 100}, "hd95")));
+  CHECK(std::isnan(mean_in(comparison, {"b", {{none, none, none}}, 100}, "hd95")));
   // Kept in the file: the diagonal in JSON, infinite values as they are in both.
   comparison.datasets = {{"d", "d.h5", 2, {"background", "1", "2", "3", "4"}, {{"a", 0.01, 5.0, ""}}}};
   comparison.runs = {tested_run("d", "ce", 1, {})};
@@ -195,7 +240,7 @@ TEST_CASE("in a mean an infinite distance is the diagonal of the image; what is 
   REQUIRE(again.runs.size() == 1);
   CHECK(again.runs[0].cases[0].diagonal == 100);
   CHECK(again.numbers == comparison.numbers);
-  CHECK(mean_of(again, again.runs[0].cases[0], "hd95") == mean_of(comparison, one, "hd95"));
+  CHECK(mean_in(again, again.runs[0].cases[0], "hd95") == mean_in(comparison, one, "hd95"));
   CHECK(contains(to_csv(comparison), "d,ce,,1,a,2,0.0,inf,-1.0,100.0"));
 }
 

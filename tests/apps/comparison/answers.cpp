@@ -177,7 +177,32 @@ TEST_CASE("a large dataset does not outvote a small one, and its size is no fail
   CHECK(all.kinds[1].difference == doctest::Approx(0.0225));
   CHECK(all.kinds[1].difference_interval.low > 0.02);
   const std::string few = all_words(compared(runs_with("d", 20, [](int i) { return i < 3 ? 0.3 : -0.004; })));
-  CHECK_MESSAGE(contains(few, "The typical case says the opposite (Hodges-Lehmann -0.004): a few cases"), few);
+  CHECK_MESSAGE(contains(few, "In the typical case ce is ahead of dice (Hodges-Lehmann): a few cases"), few);
+  Comparison other = compared(runs_with("d", 40, [](int i) { return i < 8 ? 0.3 : -0.004; }));
+  for (const char* baseline : {"ce", "dice"}) {  // which of them is the baseline changes nothing
+    other.protocol["baseline"] = baseline;
+    CHECK(ahead_in_typical_case(analyse(other).front()) == std::vector<std::string>{"ce"});
+  }
+}
+
+TEST_CASE("what is said of an equal loss lies within the margin, and calibration counts datasets alike") {
+  Comparison comparison = graded(0.2);
+  const Analysis analysis = analyse(comparison).front();
+  for (const LossStatistics& loss : analysis.losses)
+    if (loss.to_best.verdict == Verdict::equal) {
+      CHECK(loss.to_best.interval_90.low > -kMargin);
+      CHECK(loss.to_best.interval_90.high < kMargin);
+    }
+  const auto calibrated = [](const std::string& dataset, const std::string& loss, int cases, double error) {
+    ComparedRun run = tested_run(dataset, loss, 1, std::vector<double>(static_cast<std::size_t>(cases), 0.8));
+    for (CaseNumbers& one : run.cases) one.classes[0].push_back(error);
+    return run;
+  };
+  Comparison both = made_up({calibrated("a", "ce", 30, 0.1), calibrated("a", "dice", 30, 0.2),
+                             calibrated("b", "ce", 10, 0.5), calibrated("b", "dice", 10, 0.3)});
+  both.numbers.push_back("class_calibration_error");
+  const std::string words = all_words(both);
+  CHECK_MESSAGE(contains(words, "0.250 in the mean (class ECE) with dice, the least, and by 0.300 with ce"), words);
 }
 
 TEST_CASE("with folds the words count the seeds of each fold, not the trainings") {

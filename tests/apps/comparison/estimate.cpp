@@ -227,6 +227,18 @@ TEST_CASE("the smallest difference that a plan promises to find is found in four
     }
     CHECK_MESSAGE(std::abs(found - 0.8 * kTrials) < 0.08 * kTrials, found);
   }
+  world.losses = 6;  // what was measured is what the tests take, even with two seeds
+  world.seeds = 2;
+  double trainings = 0;
+  for (int trial = 0; trial < 40; ++trial) {
+    Scores scores = scores_of(world.draw(random)).front();
+    const Spread spread = measured_spread(scores).value();
+    trainings += spread.trainings / 40;
+    std::reverse(scores.values.begin(), scores.values.end());
+    std::reverse(scores.seeds.begin(), scores.seeds.end());
+    CHECK(std::abs(measured_spread(scores).value().units - spread.units) < 1e-12);
+  }
+  CHECK_MESSAGE(std::abs(trainings - world.training_sd) < 0.2 * world.training_sd, trainings);
   CHECK(std::isinf(detectable_difference({0.05, 0.02, true}, 18, 1, 2)));
   CHECK(std::isinf(detectable_difference({0.05, 0.02, true}, 9, 3, 2)));
   CHECK(detectable_difference({0.05, 0.02, true}, 18, 3, 10) > detectable_difference({0.05, 0.02, true}, 18, 3, 2));

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "engine/names.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -46,7 +47,7 @@ TEST_CASE("every loss is trained on every fold with every seed, in a directory o
   CHECK(shared == std::multiset<std::string>(all.begin(), all.end()));
 }
 
-TEST_CASE("with a rate to be found, one shard has all tasks of a loss, and the trial is the first of them") {
+TEST_CASE("with a rate to be found, one shard has all tasks of a loss, and the trial of a fold is the first of it") {
   const Folder folder;
   CompareOptions options = small_options(phantom_file(folder, "nuclei2d", 12, {32, 32}));
   options.tune = true;
@@ -56,13 +57,30 @@ TEST_CASE("with a rate to be found, one shard has all tasks of a loss, and the t
   REQUIRE(protocol.tasks().size() == 6);
   for (const Task& task : protocol.tasks()) {
     CHECK(task.loss == options.losses[1]);
-    CHECK(protocol.path(protocol.trial(task)) == protocol.path(protocol.tasks().front()));
+    CHECK(protocol.trial(task).fold == task.fold);  // its validation cases are the test cases of another fold
+    CHECK(protocol.trial(task).seed == options.config.seed);
   }
   Task task = protocol.tasks().front();
   task.lr = 0.002;
   CHECK(protocol.path(task) == "nuclei2d/tversky_alpha=0.3_beta=0.7/lr_0.002_fold_0_seed_1");
   CHECK(protocol.plan(task).config.lr == 0.002);
   CHECK(protocol.plan(task).config.fold == "0/3");
+}
+
+TEST_CASE("a file without groups whose tested cases look like slices of few patients is warned about") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
+  for (std::size_t i = 0; i < 12; ++i) {
+    contents.cases[i].group.clear();
+    contents.cases[i].id = text("p", i / 4, "_z", i % 4);
+  }
+  contents.splits = {{"train", {0, 1, 2, 3}}, {"val", {4, 5, 6, 7}}, {"test", {8, 9, 10, 11}}};  // none is shared
+  data::write_dataset(folder.file("d.h5"), contents);
+  CompareOptions options = small_options(folder.file("d.h5"));
+  options.folds = 0;
+  const std::string words = join(Protocol(options).question().datasets[0].warnings, "; ");
+  CHECK_MESSAGE(contains(words, "the 4 test cases are of 1 patient, and each counts as independent"), words);
+  CHECK_MESSAGE(contains(words, "--groups '^(.+)_[A-Za-z]*[0-9]+$'"), words);
 }
 
 TEST_CASE("all tested cases of all folds are described, each once") {

@@ -261,6 +261,10 @@ TEST_CASE(
   REQUIRE(all.rows[1].runs.size() == 2);
   CHECK(all.rows[1].runs[0].tried == "lr_0.1");
   CHECK(all.rows[1].runs[1].tried.empty());
+  std::filesystem::rename(dice + "lr_0.1_seed_1", dice + "lr_0.1_fold_2_seed_1");
+  all = LiveComparisonReader(watched).read();
+  CHECK(all.rows[1].runs[0].tried == "lr_0.1");
+  CHECK(all.rows[1].runs[0].fold == "fold_2");
 }
 
 TEST_CASE("with several rates the means are those of the runs with the best one") {
@@ -279,4 +283,9 @@ TEST_CASE("with several rates the means are those of the runs with the best one"
   CHECK(row.test_dice() == 0.6);
   add("lr_0.01", 0.75, 0.5);
   CHECK(row.test_dice() == 0.55);
+  add("lr_0.001", 0.7, 0.7);  // another fold has a rate of its own
+  row.runs.back().fold = "fold_1";
+  add("lr_0.01", 0.6, 0.1);
+  row.runs.back().fold = "fold_1";
+  CHECK(row.test_dice() == doctest::Approx(0.6));
 }
