@@ -17,10 +17,6 @@ void require_output(const std::string& flag, const std::string& path, const std:
   if (!hdf5 && !name.ends_with(ending))
     throw Error(ErrorKind::usage, flag + " " + path + ": what is written there is a " + ending + " file",
                 "give a name that ends with " + ending);
-  require_not_read(flag, path, inputs);
-}
-
-void require_not_read(const std::string& flag, const std::string& path, const std::vector<std::string>& inputs) {
   for (const std::string& input : inputs) {
     std::error_code code;  // a file that is not there is no other file
     if (std::filesystem::equivalent(path, input, code))

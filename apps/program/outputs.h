@@ -12,7 +12,4 @@ namespace voxgrad::apps {
 void require_output(const std::string& flag, const std::string& path, const std::string& ending,
                     const std::vector<std::string>& inputs);
 
-// The second half of it, for files that only --overwrite replaces.
-void require_not_read(const std::string& flag, const std::string& path, const std::vector<std::string>& inputs);
-
 }  // namespace voxgrad::apps

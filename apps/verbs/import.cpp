@@ -123,9 +123,20 @@ std::string summary(const data::ImportReport& report) {
               report.labelled ? "; classes " + join(report.class_names, ", ") : "; no labels");
 }
 
+// A file that cannot be written is refused before the work, which may take hours.
+void require_writable(const std::string& out, const char* file) {
+  if (std::filesystem::is_directory(out))
+    throw Error(ErrorKind::usage, "import: " + out + " is a folder", text("-o ", file));
+  if (const std::filesystem::path parent = std::filesystem::path(out).parent_path();
+      !parent.empty() && !std::filesystem::is_directory(parent))
+    throw Error(ErrorKind::io, "import: -o " + out + ": there is no folder " + parent.string(),
+                "make the folder first");
+}
+
 void import_verb(const ImportFlags& flags, const Common& common) {
   if (flags.out.empty() && !flags.dry_run)
     throw Error(ErrorKind::usage, "import: no output is named", "-o FILE.h5, or --dry-run to see what would be done");
+  if (!flags.dry_run) require_writable(flags.out, flags.weights.kind.empty() ? "FILE.h5" : "FILE.safetensors");
   if (!flags.dry_run && !flags.overwrite && std::filesystem::exists(flags.out))
     throw Error(ErrorKind::usage, "import: " + flags.out + " exists already", "--overwrite replaces it");
   if (!flags.weights.kind.empty())

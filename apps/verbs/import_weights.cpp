@@ -83,7 +83,7 @@ void import_weights(const WeightsImport& flags, const std::vector<std::string>& 
   const std::size_t kind = choice("--weights: unknown network", flags.kind, nn::foreign_names());
   if (paths.size() != 1)
     throw Error(ErrorKind::usage, text("import: --weights takes one file, ", paths.size(), " are given"));
-  require_not_read("-o", out, paths);
+  require_output("-o", out, ".safetensors", paths);
   nn::Model model{{}, nullptr, paths[0]};
   std::vector<std::string> notes;
   try {

@@ -207,15 +207,16 @@ std::string printable_id(const std::string& id) {
   return result;
 }
 
-// The name of a file is the id; where two are equal, the folders before it are part of it.
+// The name of a file is the id. Where two are equal, the folders are part of all ids: if they were part of some alone,
+// one expression would make two groups of a patient.
 void name_cases(Discovery& found) {
   const auto last = [](const std::string& id) { return id.substr(id.rfind('/') + 1); };
-  std::map<std::string, int> count;
-  for (const Source& source : found.cases) ++count[printable_id(last(source.id))];
+  std::set<std::string> names;
+  for (const Source& source : found.cases) names.insert(printable_id(last(source.id)));
+  const bool with_folders = names.size() < found.cases.size();
   std::map<std::string, std::string> owner;
   for (Source& source : found.cases) {
-    const std::string name = printable_id(last(source.id));
-    source.id = count[name] == 1 ? name : printable_id(source.id);
+    source.id = printable_id(with_folders ? source.id : last(source.id));
     const auto [at, is_new] = owner.emplace(source.id, source.images[0]);
     if (!is_new)
       throw Error(ErrorKind::data,
@@ -289,13 +290,17 @@ void propose_groups(Discovery& found) {
                              "' to keep a patient in one split."));
 }
 
-// Folders of masks hold one for each object, if one of them holds several. Where every case has one mask, nothing says
-// that its values are not classes.
-void find_objects(Discovery& found) {
-  const auto several = [](const Source& source) { return source.folder_of_masks && source.labels.size() > 1; };
-  if (std::none_of(found.cases.begin(), found.cases.end(), several)) return;
-  for (Source& source : found.cases) source.instances = source.instances || source.folder_of_masks;
-  found.notes.push_back("A case has one mask for each object; they are put together.");
+// The ids of several paths begin with the names of their folders, which say splits as those of folders below them do.
+// One name for all of them says nothing.
+void split_by_paths(std::vector<Source>& cases) {
+  const auto split_of = [](const Source& source) {
+    const std::size_t end = source.id.find('/');
+    return end == std::string::npos ? "" : split_of_folder(source.id.substr(0, end));
+  };
+  std::set<std::string> splits;
+  for (const Source& source : cases) splits.insert(split_of(source));
+  for (Source& source : cases)
+    if (splits.size() > 1 && source.split.empty()) source.split = split_of(source);
 }
 
 // One case for each page of a TIFF, if the caller says that pages are cases.
@@ -348,14 +353,14 @@ Discovery discover(const std::vector<std::string>& paths, const DiscoverOptions&
       }
       Discovery part = discover_folder(path, options);
       if (paths.size() > 1)
-        for (Source& source : part.cases)
-          source.id = std::filesystem::path(path).lexically_normal().filename().string() + "/" + source.id;
+        for (Source& source : part.cases) source.id = folder_name(path) + "/" + source.id;
       merge(found, std::move(part), path);
     }
     if (!files.empty()) merge(found, discover_files(files, options), files[0]);
+    if (paths.size() > 1) split_by_paths(found.cases);
   }
   group_patients(found, options);
-  find_objects(found);
+  find_objects(found, options);
   for (const std::string& path : paths) note_unread(path, found.notes);
   if (!options.mask_folder.empty() && !in_h5) note_unread(options.mask_folder, found.notes);
   for (const Source& source : found.cases)

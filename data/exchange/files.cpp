@@ -103,6 +103,11 @@ std::string below(const std::string& folder, const std::string& name) {
   return folder.ends_with("/") ? folder + name : folder + "/" + name;
 }
 
+std::string folder_name(const std::string& path) {
+  const fs::path full = fs::absolute(path).lexically_normal();
+  return (full.has_filename() ? full : full.parent_path()).filename().string();
+}
+
 bool is_folder(const std::string& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);

@@ -260,10 +260,10 @@ class Importer {
   const ImportReport& report() const { return report_; }
 
  private:
-  // Remarks about files: the same words about many files are said once.
+  // Remarks about files: the same words about many files are said once. Names and amounts stand before a colon.
   void note(const std::vector<std::string>& notes) {
     for (const std::string& one : notes) {
-      const std::size_t at = one.find(": ");
+      const std::size_t at = one.rfind(": ");
       const std::string words = at == std::string::npos ? one : one.substr(at + 2);
       const auto known = std::find_if(remarks_.begin(), remarks_.end(),
                                       [&](const auto& remark) { return remark.first.ends_with(words); });

@@ -111,6 +111,12 @@ std::string table_of_colours(const Counts& counts) {
   return table + (rows.size() > kMostLines ? text("\n  and ", rows.size() - kMostLines, " more") : "");
 }
 
+// A case whose values are the numbers of its files of masks, or null.
+const Source* with_several_files(const std::vector<Source>& cases) {
+  const auto found = std::ranges::find_if(cases, [](const Source& source) { return source.labels.size() > 1; });
+  return found == cases.end() ? nullptr : &*found;
+}
+
 void name_classes(LabelDecision& decision, const Discovery& source, const LabelWishes& wishes, int classes) {
   classes = std::max(classes, 2);
   const std::vector<std::string>& names = wishes.class_names;
@@ -121,7 +127,9 @@ void name_classes(LabelDecision& decision, const Discovery& source, const LabelW
     throw Error(
         ErrorKind::usage,
         text("class names: ", names.size(), " are given, but the masks are objects, which make ", classes, " classes"),
-        "name those alone, or give label map 0:0,1:1,2:2 and so on, with which the values are classes");
+        with_several_files(source.cases) != nullptr
+            ? "name those alone"
+            : "name those alone, or give label map 0:0,1:1,2:2 and so on, with which the values are classes");
   if (!names.empty()) {
     decision.class_names = names;
   } else if (decision.instances ? !decision.border && std::ssize(source.class_names) == classes
@@ -352,6 +360,10 @@ LabelDecision decide_labels(const LabelSurvey& survey, const Discovery& source, 
   if (wishes.border && !objects)
     throw Error(ErrorKind::usage, "labels: borders are those between objects, and the masks have none",
                 "use the option instances");
+  if (const Source* several = with_several_files(source.cases); several != nullptr && said && !objects)
+    refuse_labels(text("case ", several->id, " has ", several->labels.size(),
+                       " files of masks, so its values are the numbers of these files and no classes"),
+                  "use the option instances if each file is an object, or store one value per voxel in one file");
   if (objects) {
     use_instances(decision, survey, source, wishes.border);
     classes = wishes.border ? 3 : 2;

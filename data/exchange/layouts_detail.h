@@ -32,6 +32,7 @@ Listing list(const std::string& folder);
 // The same with all folders below. With `masks` = false, folders whose names stand for masks are left out.
 Listing walk(const std::string& folder, bool masks = true);
 std::string below(const std::string& folder, const std::string& name);
+std::string folder_name(const std::string& path);  // its last name, also with a slash behind it
 bool is_folder(const std::string& path);
 bool is_file(const std::string& path);
 Entry entry_of(const std::string& path);  // of one file; Error(data) if the ending of its name is unknown
@@ -59,7 +60,8 @@ bool is_image_word(const std::string& stem);      // image, img: the folder is t
 bool has_mask_word(const std::string& stem);      // x_mask, label-x, gt_x, mask
 // Pairs of indices into images and masks, in the order of the images. Names are equal, or equal after words as "mask"
 // and leading zeros have been left out; only if no names are, files are paired where all masks end with the same words
-// that their images lack. Error(data) if two masks fit one image, or two images one mask.
+// that their images lack, or with one word where all images end with another. Error(data) if two masks fit one image,
+// or two images one mask.
 std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images, const Entries& masks);
 // Of what is left without a partner: Error(data) if an image has several masks whose names go on with other words, as
 // those of two experts, x_first and x_second.
@@ -85,6 +87,10 @@ Discovery pair_files(const Entries& files, const std::string& where, const Disco
 Discovery pair_listed(const Entries& images, const Entries& masks, const std::string& image_folder,
                       const std::string& mask_folder, const DiscoverOptions& options);
 Discovery pair_folders(const std::string& images, const std::string& masks, const DiscoverOptions& options);
+// Folders of masks hold one for each object, if one of them holds several. Where every case has one mask, nothing says
+// that its values are not classes. Error(data) if most cases call their masks by the same words, as liver and spleen,
+// unless the options say that they are objects.
+void find_objects(Discovery& found, const DiscoverOptions& options);
 
 // How many images are in a folder; 0 if one of the files is a mask by its name, or by that of a folder above it.
 std::int64_t images_without_masks(const std::string& folder);

@@ -106,7 +106,8 @@ std::pair<std::string, std::string> last_word(const std::string& stem) {
   return {stem.substr(0, at - 1), stem.substr(at)};
 }
 
-// Pairs patient0_ct with patient0_seg: all images that are left end with one word, and all masks with another.
+// Pairs patient0_ct with patient0_seg: all images end with one word, and all masks with another. Two numbers are no
+// kinds of files: a_1 and a_2 are two slices.
 void pair_by_last_word(const Entries& images, std::vector<bool>& image_done, const Entries& masks,
                        std::vector<bool>& mask_done, std::vector<std::pair<std::size_t, std::size_t>>& pairs) {
   std::set<std::string> image_words, mask_words;
@@ -120,6 +121,7 @@ void pair_by_last_word(const Entries& images, std::vector<bool>& image_done, con
   for (std::size_t i = 0; i < images.size(); ++i)
     if (!image_done[i]) image_words.insert(last_word(images[i].stem).second);
   if (image_words.size() != 1 || mask_words.size() != 1) return;
+  if (std::ranges::all_of(*image_words.begin(), is_digit) && std::ranges::all_of(*mask_words.begin(), is_digit)) return;
   for (std::size_t i = 0; i < images.size(); ++i) {
     const auto mask = by_head.find(images[i].folder + "/" + last_word(images[i].stem).first);
     if (image_done[i] || mask == by_head.end() || mask_done[mask->second]) continue;
@@ -247,7 +249,7 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Entries& images,
   }
   // Beside pairs, what is left may belong to an image or a mask that is not there.
   if (pairs.empty()) pair_by_ending(images, image_done, masks, mask_done, pairs);
-  pair_by_last_word(images, image_done, masks, mask_done, pairs);
+  if (pairs.empty()) pair_by_last_word(images, image_done, masks, mask_done, pairs);
   std::sort(pairs.begin(), pairs.end());
   return pairs;
 }

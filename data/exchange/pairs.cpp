@@ -178,6 +178,34 @@ Discovery merge_parts(const Entries& images, const std::map<std::string, Entries
   return found;
 }
 
+bool has_several_masks(const Source& source) { return source.folder_of_masks && source.labels.size() > 1; }
+
+// Names that most cases give to their masks are those of classes, or of parts; objects have numbers, or names that no
+// other case has.
+void refuse_named_masks(const std::vector<Source>& cases) {
+  std::size_t several = 0;
+  std::map<std::string, std::size_t> counts;  // of the cases that have a mask of this name
+  for (const Source& source : cases) {
+    if (!has_several_masks(source)) continue;
+    ++several;
+    std::set<std::string> stems;
+    for (const std::string& mask : source.labels) stems.insert(stem_of(mask));
+    for (const std::string& stem : stems)
+      if (stem.find_first_of("0123456789") == std::string::npos) ++counts[stem];
+  }
+  std::vector<std::string> names;
+  for (const auto& [stem, count] : counts)
+    if (count >= 2 && 2 * count > several) names.push_back(stem);
+  if (names.size() < 2) return;
+  constexpr std::size_t kNamed = 5;
+  const bool more = names.size() > kNamed;
+  if (more) names.resize(kNamed);
+  throw Error(ErrorKind::data,
+              text("the masks of most cases are called ", join(names, ", "), more ? ", .." : "",
+                   ": they may be classes, which one foreground would lose"),
+              "use the option instances if they are parts of one foreground, else store one value per voxel");
+}
+
 }  // namespace
 
 std::string left_out_of_test(std::int64_t images, const std::string& where) {
@@ -250,6 +278,13 @@ Discovery pair_folders(const std::string& images, const std::string& masks, cons
   Discovery found = pair_listed(image_list.files, mask_list.files, images, masks, options);
   found.notes.push_back("Images are in " + images + ", masks in " + masks + ".");
   return found;
+}
+
+void find_objects(Discovery& found, const DiscoverOptions& options) {
+  if (std::ranges::none_of(found.cases, has_several_masks)) return;
+  if (!options.instances) refuse_named_masks(found.cases);
+  for (Source& source : found.cases) source.instances = source.instances || source.folder_of_masks;
+  found.notes.push_back("A case has one mask for each object; they are put together.");
 }
 
 }  // namespace voxgrad::data::exchange

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "data/exchange/layouts_detail.h"
 #include "engine/error.h"
@@ -108,8 +110,8 @@ void require_same_place(const Image& a, const Image& b, const std::string& path,
               text("lies elsewhere in space than ", name_of_file(other), ", by ", small_number(apart), " of its size"),
               "resample one of them to the grid of the other, or copy the header if only that is wrong");
   if (apart > kSilent)
-    notes.push_back(text(path, ": Its place in space differs from that of ", name_of_file(other), " by ",
-                         small_number(apart), "."));
+    notes.push_back(text(path, " and ", name_of_file(other), ", ", small_number(apart),
+                         " of their size apart: These files of a case differ a little in their place in space."));
 }
 
 // The orientation in which an image is stored, "" without an affine.
@@ -242,7 +244,7 @@ Image exchange::read_any(const std::string& path, const std::string& axes, bool 
   return read_image(place.path, {axes, place.sample});
 }
 
-SourceImage read_source_image(const Source& source, const std::string& axes) {
+SourceImage read_source_image(const Source& source, const std::string& axes, bool volume) {
   check(!source.images.empty(), "read_source_image: the case ", source.id, " has no image");
   std::vector<Image> images;
   for (const std::string& path : source.images) {
@@ -252,6 +254,11 @@ SourceImage read_source_image(const Source& source, const std::string& axes) {
     require_finite(image, path);
     apply_palette(image);
     if (!is_h5(path)) drop_alpha(image, path);
+    if (volume && image.slice) {
+      image.values = image.values.alias(0, Shape{1} + image.values.shape());
+      image.affine = std::exchange(image.slice, std::nullopt);
+      image.spacing = spacing_of(*image.affine);
+    }
     images.push_back(std::move(image));
   }
   SourceImage result;

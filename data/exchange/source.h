@@ -30,7 +30,9 @@ struct DiscoverOptions {
   std::string axes;           // ReadOptions::axes, and the axes of arrays in HDF5 files that do not name theirs
   std::int64_t channels = 0;  // of images without masks, if they are known: those that a model takes
   bool skip_unpaired = false;  // images without a mask and masks without an image are left out, with a note
-  bool instances = false;      // several folders of masks for the same images hold objects of one foreground
+  // Several folders of masks for the same images, or masks with the same names in most cases, hold objects of one
+  // foreground.
+  bool instances = false;
 };
 
 // What was found, and how it was read.
@@ -68,8 +70,9 @@ struct SourceImage {
   Origin origin;
   bool one_order = true;  // whether all files that say how they lie are stored in the same order
 };
-// Error(data) that names the file, for values or sizes of voxels that are not finite, too.
-SourceImage read_source_image(const Source& source, const std::string& axes = {});
+// Error(data) that names the file, for values or sizes of voxels that are not finite, too. With `volume`, a picture
+// that is one slice in NIfTI is a volume of one slice.
+SourceImage read_source_image(const Source& source, const std::string& axes = {}, bool volume = false);
 
 // The labels of a case as they are stored, in the place of its image: they have its extents and were turned with it.
 struct SourceLabel {

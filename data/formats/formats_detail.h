@@ -41,7 +41,8 @@ Image decode_png(std::string_view bytes, const std::string& path);
 Image decode_jpeg(std::string_view bytes, const std::string& path);
 Image decode_bmp(std::string_view bytes, const std::string& path);
 Image decode_gif(std::string_view bytes, const std::string& path);
-std::shared_ptr<std::string> kept_bytes(const std::string& path);  // read_bytes, unless KeepTiffs has them already
+// read_bytes, unless KeepTiffs has them already. `again`: whether other pages of the file are probably read next.
+std::shared_ptr<std::string> kept_bytes(const std::string& path, bool again);
 Image read_tiff(const std::string& path, const ReadOptions& options);
 std::int64_t tiff_pages(const std::string& path);  // pages_of
 Image read_nifti(const std::string& path);

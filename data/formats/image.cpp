@@ -69,7 +69,7 @@ struct KeptTiff {
   std::shared_ptr<std::string> bytes;
 };
 constexpr std::size_t kMostKept = 2;  // an image and its mask
-constexpr std::uint64_t kMostKeptBytes = 256 << 20;
+constexpr std::uint64_t kMostKeptBytes = 256 << 20, kMostKeptPages = std::uint64_t{4} << 30;
 thread_local std::vector<KeptTiff> kept_tiffs;  // the newest at the end
 thread_local int keepers = 0;                   // of KeepTiffs
 
@@ -130,7 +130,7 @@ KeepTiffs::~KeepTiffs() {
   if (--keepers == 0) kept_tiffs.clear();
 }
 
-std::shared_ptr<std::string> detail::kept_bytes(const std::string& path) {
+std::shared_ptr<std::string> detail::kept_bytes(const std::string& path, bool again) {
   if (keepers == 0) return std::make_shared<std::string>(read_bytes(path));
   std::error_code code;
   const std::uint64_t size = file_size(path);
@@ -140,7 +140,8 @@ std::shared_ptr<std::string> detail::kept_bytes(const std::string& path) {
   std::erase_if(kept_tiffs, [&](const KeptTiff& kept) { return kept.path == path; });
   if (kept_tiffs.size() == kMostKept) kept_tiffs.erase(kept_tiffs.begin());
   auto bytes = std::make_shared<std::string>(read_bytes(path));
-  if (!code && bytes->size() == size && size <= kMostKeptBytes) kept_tiffs.push_back({path, size, time, bytes});
+  if (!code && bytes->size() == size && size <= (again ? kMostKeptPages : kMostKeptBytes))
+    kept_tiffs.push_back({path, size, time, bytes});
   return bytes;
 }
 
@@ -186,7 +187,8 @@ void round_labels(Image& image, const std::string& path) {
   }
   if (rounded == 0) return;
   for (std::int64_t i = 0; i < count; ++i) values[i] = std::round(values[i]);
-  image.notes.push_back(text(rounded, " labels were less than 0.05 away from a whole number and were rounded."));
+  image.notes.push_back(
+      text(rounded, " of ", count, " labels: Values less than 0.05 away from a whole number were rounded."));
 }
 
 void write_image(const std::string& path, const Image& image) {

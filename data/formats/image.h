@@ -60,8 +60,9 @@ struct ReadOptions {
 bool pages_are_cases(const std::string& axes);
 // How many pages a TIFF has, without small copies of others and without masks of them; 1 for other kinds.
 std::int64_t pages_of(const std::string& path);
-// While one of these lives, the last two TIFF files of at most 256 MiB that its thread reads stay in memory: else each
-// of the pages that are cases would read the whole file again. A file whose size or time has changed is read again.
+// While one of these lives, the last two TIFF files that its thread reads stay in memory, of at most 256 MiB, or 4 GiB
+// if pages are cases: else each of the pages that are cases would read the whole file again. A file whose size or time
+// has changed is read again.
 class KeepTiffs {
  public:
   KeepTiffs();

@@ -163,8 +163,8 @@ void check_affine(const Affine& affine, Image& image, const std::string& path) {
   const double off =
       std::asin(std::min(1.0, std::max({std::abs(xy), std::abs(xz), std::abs(yz)}))) * 180 / 3.14159265358979;
   if (off > 0.1)
-    image.notes.push_back(text("The axes of the volume are not at right angles (", off,
-                               " degrees off). Its spacing is the lengths of the steps along them."));
+    image.notes.push_back(text("The axes of the volume are ", off,
+                               " degrees off right angles: Its spacing is the lengths of the steps along them."));
 }
 
 // Where the voxels lie: sform if there is one, else qform, else the spacing alone.
@@ -203,8 +203,8 @@ void place(const Claims& claims, Image& image, const std::string& path) {
     if (!affine) continue;
     const double step = length(*affine, k);
     if (steps_known && positive(claims.steps[k]) && std::abs(step - steps[k]) > 1e-3 * step)
-      image.notes.push_back(text("The spacing along ", "xyz"[k], " is ", step,
-                                 " mm by the affine, which was used, and ", steps[k], " mm by pixdim."));
+      image.notes.push_back(text(step, " mm by the affine and ", steps[k], " mm by pixdim: The spacing along ",
+                                 "xyz"[k], " is that of the affine."));
     steps[k] = step;
   }
   image.physical = affine.has_value() || steps_known;

@@ -33,7 +33,7 @@ void set_palette(Image& image, std::vector<Colour> palette) {
   const float largest = image.palette.empty() ? 0 : *std::max_element(values, values + image.values.numel());
   if (largest < static_cast<float>(image.palette.size()) || image.palette.empty()) return;
   image.notes.push_back(text("The palette has ", image.palette.size(), " colours, but pixels have values up to ",
-                             largest, ", which are shown black."));
+                             largest, ": Those without a colour are shown black."));
   image.palette.resize(static_cast<std::size_t>(largest) + 1);
 }
 

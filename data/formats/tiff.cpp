@@ -233,7 +233,7 @@ std::vector<Colour> read_palette(const Tiff& file, const Page& page, const std::
 }  // namespace
 
 std::int64_t tiff_pages(const std::string& path) {
-  const std::shared_ptr<std::string> content = kept_bytes(path);
+  const std::shared_ptr<std::string> content = kept_bytes(path, true);
   const Tiff file(*content, path);
   std::int64_t number = 0, pages = 0;
   do {
@@ -245,7 +245,7 @@ std::int64_t tiff_pages(const std::string& path) {
 }
 
 Image read_tiff(const std::string& path, const ReadOptions& options) {
-  const std::shared_ptr<std::string> content = kept_bytes(path);
+  const std::shared_ptr<std::string> content = kept_bytes(path, options.page >= 0);
   const std::uint64_t bytes = content->size();
   const Tiff file(*content, path);
   TIFF* tiff = file.get();
@@ -302,8 +302,7 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   Image image;
   image.element = element_of(first);
   image.notes = std::move(axes.notes);
-  if (skipped > 0)
-    image.notes.push_back(text(skipped, " pages are small copies or masks of others and were left out."));
+  if (skipped > 0) image.notes.push_back(text(skipped, " pages: Small copies and masks of others were left out."));
   image.lossy = first.compression == COMPRESSION_JPEG;
   if (image.lossy)
     image.notes.push_back("The pixels were compressed with JPEG, which changes values: labels cannot be stored so.");

@@ -141,7 +141,7 @@ PageAxes as_told(std::int64_t pages, const std::string& axes, const std::string&
     result.channels = pages;
   } else if (axes == "YX") {
     result.of = Of::pictures;
-    result.notes.push_back(text("Of ", pages, " pages the first was read."));
+    result.notes.push_back(text(pages, " pages: The first was read."));
   } else if (pages_are_cases(axes)) {
     result.of = Of::pictures;
   } else {
@@ -199,7 +199,7 @@ PageAxes axes_of_pages(std::int64_t pages, std::int64_t samples, const std::stri
   result.channels = found.channels;
   result.channels_first = found.channels_first;
   result.notes.push_back(text("The ", pages, " pages are ", found.depth, " slices x ", found.channels,
-                              " channels by the description of ", found.who, "."));
+                              " channels by the description of ", found.who, ": They are read so."));
   return result;
 }
 

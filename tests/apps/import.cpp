@@ -101,6 +101,21 @@ TEST_CASE("an output that exists is kept unless it is to be overwritten") {
   CHECK(data::Dataset::open(folder.file("cells.h5")).size() == 7);
 }
 
+TEST_CASE("an output that cannot be written is refused before the masks are looked at") {
+  const Folder folder;
+  write_cells(folder);  // with values that would be refused
+  const std::string absent = folder.file("none/cells.h5");
+  const Outcome nowhere = program({"import", folder.file("in"), "-o", absent});
+  CHECK(nowhere.code == 5);
+  CHECK_MESSAGE(contains(nowhere.err, "import: -o " + absent + ": there is no folder " + folder.file("none") +
+                                          "\nhint: make the folder first"),
+                nowhere.err);
+  const Outcome taken = program({"import", folder.file("in"), "-o", folder.file("in"), "--overwrite"});
+  CHECK(taken.code == 2);
+  CHECK_MESSAGE(contains(taken.err, "import: " + folder.file("in") + " is a folder\nhint: -o FILE.h5"), taken.err);
+  CHECK(program({"import", folder.file("in"), "-o", absent, "--dry-run", "--label-map", "0:0,255:1"}).code == 0);
+}
+
 TEST_CASE("the output is never one of the inputs") {
   const Folder folder;
   write_cells(folder, {0, 1});

@@ -86,6 +86,9 @@ TEST_CASE("weights of others become a model that predicts, and what was assumed 
   const Outcome over = program({"import", weights, "--weights", "monai-basicunet", "-o", weights, "--overwrite"});
   CHECK_MESSAGE((over.code == 2 && contains(over.err, "-o " + weights + ": this file is read")), over.err);
   CHECK(bytes_of(weights) == before);
+  const Outcome unnamed = program({"import", weights, "--weights", "monai-basicunet", "-o", folder.file("m")});
+  CHECK_MESSAGE((unnamed.code == 2 && contains(unnamed.err, "give a name that ends with .safetensors")), unnamed.err);
+  CHECK(!std::filesystem::exists(folder.file("m")));
   CHECK(contains(program({"import", weights, "--weights", "unet", "-o", folder.file("n")}).err, "unknown network"));
 }
 
@@ -97,11 +100,12 @@ TEST_CASE("weights that do not fit are refused with a line for each cause, and n
   for (NamedTensor& entry : file.tensors)
     if (entry.name == "upcat_1.upsample.deconv.bias") entry.tensor = zeros({5});
   save_tensors(folder.file("w.safetensors"), file);
+  const std::string model = folder.file("m.safetensors");
   const Outcome outcome =
-      program({"import", folder.file("w.safetensors"), "--weights", "monai-basicunet", "-o", folder.file("m")});
+      program({"import", folder.file("w.safetensors"), "--weights", "monai-basicunet", "-o", model});
   CHECK(outcome.code == 4);
   CHECK(contains(outcome.err,
                  "does not fit a U-Net of voxgrad:\n  an activation with weights (PReLU): conv_0.conv_0.adn.A"));
   CHECK(contains(outcome.err, "\n  another shape: upcat_1.upsample.deconv.bias is [5], must be [4]"));
-  CHECK(!std::filesystem::exists(folder.file("m")));
+  CHECK(!std::filesystem::exists(model));
 }

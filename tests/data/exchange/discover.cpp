@@ -163,6 +163,20 @@ TEST_CASE("groups come from a regular expression, and a habit is only proposed")
   CHECK(contains(error_of([&] { discover({folder.file("")}, options); }), "no regular expression"));
 }
 
+TEST_CASE("where two cases have one name, all have their folders in front, so that groups stay whole") {
+  const Folder folder;
+  touch(folder, {"A/slice_1.png", "A/slice_2.png", "A/slice_9.png", "B/slice_1.png", "B/slice_2.png"});
+  data::DiscoverOptions options = without_labels();
+  data::Discovery found = discover({folder.file("")}, options);
+  CHECK(ids_of(found) == Names({"A_slice_1", "A_slice_2", "A_slice_9", "B_slice_1", "B_slice_2"}));
+  CHECK_MESSAGE(contains(notes_of(found.notes), "2 patients, as A_slice; use the groups '^(.+)_[0-9]+$'"),
+                notes_of(found.notes));
+  options.groups = "^(.+)_[0-9]+$";
+  found = discover({folder.file("")}, options);
+  CHECK(found.cases[2].group == "A_slice");
+  CHECK(found.cases[3].group == "B_slice");
+}
+
 TEST_CASE("groups of some cases alone are refused") {
   const Folder folder;
   for (const char* name : {"patient001_frame01.h5", "patient002_frame01.h5"}) {
@@ -272,6 +286,11 @@ TEST_CASE("two folders of cases in sub-folders are two of them, and no images an
   CHECK(ids_of(discover({folder.file("b18/HGG"), folder.file("b18/LGG")})) == Names({"B_1", "B_2", "B_3", "B_4"}));
   for (const char* name : {"training/patient001/patient001_frame01", "testing/patient101/patient101_frame01"})
     touch(folder, {std::string("acdc/") + name + ".nii.gz", std::string("acdc/") + name + "_gt.nii.gz"});
-  CHECK(ids_of(discover({folder.file("acdc/training"), folder.file("acdc/testing")})) ==
-        Names({"patient001_frame01", "patient101_frame01"}));
+  const data::Discovery acdc = discover({folder.file("acdc/training"), folder.file("acdc/testing/")});
+  CHECK(ids_of(acdc) == Names({"patient001_frame01", "patient101_frame01"}));
+  CHECK(acdc.cases[0].split == "train");
+  CHECK(acdc.cases[1].split == "test");
+  const data::Discovery mixed = discover({folder.file("acdc/training"), folder.file("b18/HGG")});
+  CHECK(mixed.cases[0].split.empty());  // B_1, which an import of labelled cases refuses beside a split
+  CHECK(mixed.cases[2].split == "train");
 }

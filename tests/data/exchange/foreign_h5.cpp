@@ -70,6 +70,10 @@ TEST_CASE("one file in each folder: the folder tells them apart, and may be a sp
   CHECK(ids_of(splits) == Names({"x", "y"}));
   CHECK(splits.cases[0].split == "train");
   CHECK(splits.cases[1].split == "test");
+  const Names given{folder.file("splits/train/x.h5"), folder.file("splits/test/y.h5")};
+  CHECK(discover(given).cases[0].split == "train");
+  CHECK(discover(given).cases[1].split == "test");
+  CHECK(discover({given[0], write_h5(folder.file("splits/train/z.h5"), fill)}).cases[0].split.empty());  // all the same
   data::DiscoverOptions options;
   options.mask_folder = "/label";
   CHECK(discover({folder.file("in")}, options).cases.size() == 2);

@@ -199,6 +199,25 @@ TEST_CASE("a note counts the cases that say how they lie in space, where others 
   CHECK_MESSAGE(contains(notes, "2 of 3 cases say how they lie in space"), notes);
 }
 
+TEST_CASE("notes about many files that differ in a name or an amount alone are said once") {
+  const Folder folder;
+  for (int file = 1; file <= 3; ++file) {
+    const std::string name = std::to_string(file) + ".nii";
+    write_volume(folder.file("in/images/" + name), {4, 4, 4}, [](std::int64_t i) { return static_cast<int>(i); });
+    std::vector<float> values;
+    for (int i = 0; i < 64; ++i) values.push_back(i % 2 == 0 ? 0.0F : i < 2 * file ? 0.99F : 1.0F);
+    Image label = image_of({4, 4, 4}, values, 1, Element::f32);
+    label.affine = data::Affine{{{1.0004 + 1e-4 * file, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+    label.spacing = data::spacing_of(*label.affine);
+    label.physical = true;
+    write_image(made(folder.file("in/labels/" + name)), label);
+  }
+  const std::string notes = notes_of(import_folder(folder).notes);
+  CHECK_MESSAGE(contains(notes, "differ a little in their place in space. (2 other files too)"), notes);
+  CHECK(contains(notes, "1 of 64 labels: Values less than 0.05 away from a whole number were rounded. (2 other"));
+  CHECK(!contains(notes, "2.nii"));
+}
+
 TEST_CASE("a dry run decides the same and writes nothing") {
   const Folder folder;
   write_picture(folder.file("in/images/a.png"));

@@ -247,6 +247,27 @@ TEST_CASE("objects have no more names than the classes that are made of them") {
   CHECK(decide({stripes({0, 1, 2})}, wishes, source).class_names == wishes.class_names);
 }
 
+TEST_CASE("the values of several files of masks are numbers of files, of which no map makes classes") {
+  data::Discovery source;
+  source.cases.resize(1);
+  source.cases[0].id = "a";
+  source.cases[0].instances = true;
+  source.cases[0].labels = {"liver.png", "spleen.png"};
+  const std::vector<SourceLabel> masks{stripes({0, 1, 2})};
+  LabelWishes threshold, names;
+  threshold.threshold = 1;
+  for (const LabelWishes& wishes : {wish_of_map({{0, 0}, {1, 1}, {2, 2}}), threshold}) {
+    const std::string message = values_refusal(masks, wishes, source);
+    CHECK_MESSAGE(contains(message, "case a has 2 files of masks, so its values are the numbers of these files"),
+                  message);
+    CHECK(contains(message, "use the option instances if each file is an object"));
+  }
+  names.class_names = {"background", "liver", "spleen"};
+  const std::string message = values_refusal(masks, names, source);
+  CHECK_MESSAGE((contains(message, "hint: name those alone") && !contains(message, "label map")), message);
+  CHECK(decide(masks, {}, source).instances);
+}
+
 TEST_CASE("colours are listed with their share, and become classes, black the background") {
   const std::vector<SourceLabel> masks{stripes({0, 0xFF0000, 0x00FF00, 0xFF0000}, true),
                                        stripes({0, 255})};  // one is grey

@@ -30,6 +30,24 @@ TEST_CASE("what is left beside pairs is no pair because its name goes on") {
   }
 }
 
+TEST_CASE("last words make pairs only where no other names do, and numbers never") {
+  struct Files {
+    Names images, masks;
+    std::string no_mask, no_image;
+  };
+  for (const Files& files :
+       {Files{{"p1_1", "p1_2", "p1_3"}, {"p1_1", "p1_2", "p1_4"}, "p1_3.png", "p1_4.png"},
+        Files{{"a_left", "a_right", "b_left"}, {"a_left", "a_right", "b_right"}, "b_left.png", "b_right.png"},
+        Files{{"a_1", "b_1"}, {"a_2", "b_2"}, "a_1.png, b_1.png", "a_2.png, b_2.png"}}) {
+    const Folder folder;
+    for (const std::string& name : files.images) write_files(folder, {"images/" + name + ".png"});
+    for (const std::string& name : files.masks) write_files(folder, {"masks/" + name + ".png"});
+    const std::string message = error_of([&] { discover({folder.file("")}); });
+    CHECK_MESSAGE(contains(message, "no mask (" + files.no_mask + ")"), message);
+    CHECK(contains(message, "no image (" + files.no_image + ")"));
+  }
+}
+
 TEST_CASE("a further mask of an image is refused, also where what has no partner is left out") {
   const Folder folder;
   write_files(folder, {"busi/benign (1).png", "busi/benign (1)_mask.png", "busi/benign (2).png",

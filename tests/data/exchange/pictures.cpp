@@ -158,8 +158,9 @@ TEST_CASE("two folders that hold images with their masks are two of them, and no
   write_pairs(folder, {"one/images/a.png", "two/images/a.png", "two/images/b.png"},
               {"one/masks/a.png", "two/masks/a.png", "two/masks/b.png"});
   const data::Discovery found = discover({folder.file("one"), folder.file("two")});
-  CHECK(ids_of(found) == Names({"b", "one_a", "two_a"}));
-  CHECK(found.cases[1].labels == Names{folder.file("one/masks/a.png")});
+  CHECK(ids_of(found) == Names({"one_a", "two_a", "two_b"}));
+  CHECK(found.cases[0].labels == Names{folder.file("one/masks/a.png")});
+  CHECK(ids_of(discover({folder.file("one/"), folder.file("two/")})) == Names({"one_a", "two_a", "two_b"}));
 }
 
 TEST_CASE("train, val and test are splits, above or below the folders of images and masks") {
@@ -169,7 +170,7 @@ TEST_CASE("train, val and test are splits, above or below the folders of images 
   write_pairs(folder, {"two/images/train/a.png", "two/images/test/b.png"},
               {"two/masks/train/a.png", "two/masks/test/b.png"});
   const data::Discovery one = discover({folder.file("one")}), two = discover({folder.file("two")});
-  CHECK(ids_of(one) == Names({"b", "train_a", "val_a"}));  // two are called a
+  CHECK(ids_of(one) == Names({"test_b", "train_a", "val_a"}));  // two are called a
   CHECK(one.cases[0].split == "test");
   CHECK(one.cases[1].split == "train");
   CHECK(one.cases[2].split == "val");
@@ -193,6 +194,26 @@ TEST_CASE("one mask for each object: folders of cases as in DSB 2018, or folders
   CHECK(both.cases.size() == 1);
   CHECK(contains(both.notes.back(), "The folder train beside images and masks is left alone."));
   CHECK(discover({folder.file("sub")}).cases[1].instances);
+}
+
+TEST_CASE("masks that most cases call by the same words are objects only if the caller says so") {
+  const Folder folder;
+  write_pairs(folder, {"organs/images/s1.png", "organs/images/s2.png"},
+              {"organs/masks/s1/liver.png", "organs/masks/s1/rib_1.png", "organs/masks/s1/spleen.png",
+               "organs/masks/s2/liver.png", "organs/masks/s2/spleen.png"});
+  write_pairs(folder, {"cells/images/s1.png", "cells/images/s2.png"},
+              {"cells/masks/s1/cell_1.png", "cells/masks/s1/cell_2.png", "cells/masks/s1/whole.png",
+               "cells/masks/s2/cell_1.png", "cells/masks/s2/cell_2.png", "cells/masks/s2/whole.png"});
+  const std::string message = error_of([&] { discover({folder.file("organs")}); });
+  CHECK_MESSAGE(contains(message, "called liver, spleen: they may be classes, which one foreground would lose\nhint: "),
+                message);
+  CHECK(contains(message, "use the option instances if they are parts of one foreground"));
+  data::DiscoverOptions options;
+  options.instances = true;
+  const data::Discovery organs = discover({folder.file("organs")}, options);
+  CHECK(organs.cases[0].labels.size() == 3);
+  CHECK(organs.cases[1].instances);
+  CHECK(discover({folder.file("cells")}).cases[1].instances);
 }
 
 TEST_CASE("a folder with one mask for each case says nothing of objects") {
@@ -342,7 +363,7 @@ TEST_CASE("images alone: sub-folders are walked in order, masks left alone, equa
   data::DiscoverOptions options;
   options.labels = false;
   const data::Discovery found = discover({folder.file("")}, options);
-  CHECK(ids_of(found) == Names({"a_x", "b_x", "c", "d", "y"}));
+  CHECK(ids_of(found) == Names({"a_x", "a_y", "b_x", "c", "d"}));
   for (const data::Source& source : found.cases) CHECK(source.labels.empty());
   CHECK(ids_of(discover({folder.file("a/x.png"), folder.file("b/x.png")}, options)) == Names({"a_x", "b_x"}));
   write_pairs(folder, {"a/y.png"}, {});

@@ -112,7 +112,7 @@ TEST_CASE("labels that scaling moved are rounded, and images are no labels") {
   image.values = from_vector<float>({1, 4, 1}, {0.0F, 0.9882F, 2.0235F, 2.9999999F});
   round_labels(image, "a");
   CHECK(values(image) == std::vector<float>{0, 1, 2, 3});
-  CHECK(noted(image, "rounded"));
+  CHECK(noted(image, " of 4 labels: Values less than 0.05 away from a whole number were rounded."));
   image.values = from_vector<float>({1, 4, 1}, {0, 1, 1.5F, 2.3F});
   const std::string error = error_of([&] { round_labels(image, "dir/a.nii"); });
   CHECK(contains(error, "dir/a.nii"));

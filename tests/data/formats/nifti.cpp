@@ -144,7 +144,7 @@ TEST_CASE("the place of voxels: sform before qform before pixdim") {
   CHECK(orientation_of(*both.affine) == "LAS");
   CHECK(noted(both, "two different affines"));
   const Image other = read(volume().set("sform_code", {1}).set("srow", kRows).set("pixdim", {1, 2, 3, 4.1}));
-  CHECK(noted(other, "along z"));
+  CHECK(noted(other, "4 mm by the affine and 4.1 mm by pixdim: The spacing along z is that of the affine."));
   CHECK(other.spacing[0] == 4);
   CHECK(!read(volume().set("pixdim", {1, 0, 0, 0})).physical);
   CHECK(contains(refused(volume().set("pixdim", {1, 1e12, 1e12, 1e12})), "spacing must be 3 positive numbers"));
@@ -167,7 +167,7 @@ TEST_CASE("units, oblique axes, pictures") {
   std::vector<double> sheared = kRows;
   sheared[1] = 0.3;
   const Image oblique = read(volume().set("sform_code", {1}).set("srow", sheared));
-  CHECK(noted(oblique, "right angles"));
+  CHECK(noted(oblique, " degrees off right angles: Its spacing is"));
   CHECK(std::abs(oblique.spacing[1] - std::hypot(3, 0.3)) < 1e-6);
   const Image picture = read(
       NiftiBytes(1, {3, 2, 3, 1}, 2, counted(6)).set("sform_code", {1}).set("srow", kRows).set("pixdim", {1, 2, 3, 4}));

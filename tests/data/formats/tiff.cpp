@@ -190,6 +190,26 @@ TEST_CASE("files are kept for their next page while the caller says so, unless t
   CHECK(values(read_image(path, {"NYX", 0})) == Values{0, 1});  // nothing is kept any more
 }
 
+TEST_CASE("files of more than 256 MiB are kept for their next page, too") {
+  if (!tiff_present()) return;
+  const Folder folder;
+  const std::string path = folder.file("a.tif");
+  std::filesystem::file_time_type time;
+  const auto write_large = [&](const std::vector<TiffPage>& pages) {
+    write_bytes(path, tiff_bytes(pages));
+    std::filesystem::resize_file(path, (std::uintmax_t{256} << 20) + 1);  // a hole: it takes no room
+    if (time == std::filesystem::file_time_type{}) time = std::filesystem::last_write_time(path);
+    std::filesystem::last_write_time(path, time);
+  };
+  write_large(stack(2));
+  const KeepTiffs keep;
+  CHECK(values(read_image(path, {"NYX", 0})) == Values{0, 1});
+  std::vector<TiffPage> other = stack(2);
+  std::swap(other[0], other[1]);
+  write_large(other);  // nothing shows the change, so what is seen is what was kept
+  CHECK(values(read_image(path, {"NYX", 1})) == Values{10, 11});
+}
+
 TEST_CASE("ImageJ says what pages are, and how large a voxel is") {
   if (!tiff_present()) return;
   std::vector<TiffPage> pages =
@@ -203,7 +223,7 @@ TEST_CASE("ImageJ says what pages are, and how large a voxel is") {
   CHECK(std::abs(image.spacing[0] - 0.0025) < 1e-9);
   CHECK(std::abs(image.spacing[1] - 0.0005) < 1e-9);
   CHECK(std::abs(image.spacing[2] - 0.00025) < 1e-9);
-  CHECK(noted(image, "3 slices x 2 channels by the description of ImageJ"));
+  CHECK(noted(image, "3 slices x 2 channels by the description of ImageJ: They are read so."));
   std::vector<TiffPage> nanometres = stack(3, "ImageJ=1.53t\nimages=3\nslices=3\nspacing=50\nunit=micron\nzunit=nm\n");
   nanometres[0].set(282, 5, {4, 1}).set(283, 5, {2, 1}).set(296, 3, {1});
   CHECK(std::abs(read_as("a.tif", tiff_bytes(nanometres)).spacing[0] - 50e-6) < 1e-12);
