@@ -1,5 +1,8 @@
 #include "data/prediction_writer.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "data/attributes.h"
 #include "data/place.h"
 #include "engine/backend.h"
@@ -43,7 +46,10 @@ void PredictionWriter::create(const Shape& extents, int dims) {
   if (header_.scores == ScoresFile::none) return;
   const Shape all = extents + Shape{std::ssize(header_.class_names)};
   const std::string scores = name(name_of(header_.scores));
-  out_.create(scores, h5::Element::f32, all, h5::chunk_of(all, stacked_, dims, h5::Element::f32));
+  const Shape chunk = h5::chunk_of(all, stacked_, dims, h5::Element::f32);
+  chunk_ = chunk[stacked_ ? 1 : 0];
+  height_ = extents[stacked_ ? 1 : 0];
+  out_.create(scores, h5::Element::f32, all, chunk);
   out_.attribute(scores, "axes", axes + "C");
 }
 
@@ -81,11 +87,21 @@ void PredictionWriter::put(const std::string& array, h5::Element element, Shape 
 }
 
 void PredictionWriter::scores(std::int64_t row, const Tensor& slab) {
-  const Shape start = Shape::filled(slab.dims(), 0).with(0, row);
-  if (whole_.defined())
-    slab.backend().copy_box(slab, Shape::filled(slab.dims(), 0), whole_, start, slab.shape(), false);
-  else
-    put(name(name_of(header_.scores)), h5::Element::f32, start, slab);
+  const Shape zero = Shape::filled(slab.dims(), 0);
+  if (whole_.defined()) {
+    slab.backend().copy_box(slab, zero, whole_, zero.with(0, row), slab.shape(), false);
+    return;
+  }
+  for (std::int64_t from = 0; from < slab.extent(0);) {
+    const std::int64_t at = row + from, begin = at / chunk_ * chunk_, end = std::min(begin + chunk_, height_);
+    const std::int64_t count = std::min(slab.extent(0) - from, end - at);
+    if (at == begin) rows_ = empty(slab.shape().with(0, end - begin));
+    slab.backend().copy_box(slab, zero.with(0, from), rows_, zero.with(0, at - begin), slab.shape().with(0, count),
+                            false);
+    from += count;
+    if (at + count == end)
+      put(name(name_of(header_.scores)), h5::Element::f32, zero.with(0, begin), std::exchange(rows_, Tensor()));
+  }
 }
 
 void PredictionWriter::labels(const Tensor& labels) {

@@ -51,6 +51,9 @@ class PredictionWriter {
   std::string folder_;  // "/" or "/cases/<id>/"
   Turn back_;           // from RAS to the order of the dataset
   Tensor whole_;        // scores that must be turned before they are written
+  // Scores of the rows of a chunk that is not complete yet. It is compressed once, however few rows come at a time.
+  Tensor rows_;
+  std::int64_t chunk_ = 1, height_ = 0;  // rows of a chunk, and of the case
 };
 
 }  // namespace voxgrad::data

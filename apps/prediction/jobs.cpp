@@ -1,10 +1,14 @@
 #include "apps/prediction/jobs.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "data/dataset.h"
 #include "data/exchange/output.h"
@@ -103,9 +107,11 @@ void require_kind(const Job& job, const JobOptions& options) {
     throw Error(ErrorKind::usage, "predict: --split chooses cases of a dataset, " + job.input + " is an image");
 }
 
-bool same_file(const std::string& a, const std::string& b) {
-  std::error_code code;  // a file that is not there is no other file
-  return fs::equivalent(a, b, code);
+// What a file is, by whatever name; nothing if it is not there.
+std::optional<std::pair<dev_t, ino_t>> identity(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return std::pair(status.st_dev, status.st_ino);
 }
 
 // Whether a file is the result of an earlier prediction, which can be made again.
@@ -122,23 +128,25 @@ bool is_prediction(const std::string& path) {
 void require_apart(const std::vector<Job>& jobs, const std::vector<std::string>& kept, bool named,
                    const JobOptions& options) {
   std::map<std::string, std::string> writer;  // output -> input
+  std::set<std::pair<dev_t, ino_t>> models, inputs;
+  for (const std::string& file : kept)
+    if (const auto known = identity(file)) models.insert(*known);
+  for (const Job& job : jobs)
+    for (const std::string& file : job.source ? job.source->images : std::vector<std::string>{job.input})
+      if (const auto known = identity(data::file_of(file))) inputs.insert(*known);
   const auto claim = [&](const std::string& output, const Job& job) {
     const auto [other, is_new] = writer.emplace(fs::path(output).lexically_normal().string(), job.input);
     if (!is_new)
       throw Error(ErrorKind::usage,
                   text("predict: ", other->second, " and ", job.input, " would both be written to ", output),
                   "predict them one after the other, each into a folder of its own");
-    if (!fs::exists(output)) return;
+    const auto there = identity(output);
+    if (!there) return;
     if (fs::is_directory(output)) throw Error(ErrorKind::usage, "predict: " + output + " is a folder");
-    for (const std::string& file : kept)
-      if (same_file(file, output))
-        throw Error(ErrorKind::usage, "predict: " + output + " is the model", "choose another file with -o");
-    for (const Job& one : jobs) {
-      const std::vector<std::string> files = one.source ? one.source->images : std::vector<std::string>{one.input};
-      for (const std::string& file : files)
-        if (same_file(data::file_of(file), output))
-          throw Error(ErrorKind::usage, "predict: " + output + " is the input", "choose another file with -o");
-    }
+    if (models.contains(*there))
+      throw Error(ErrorKind::usage, "predict: " + output + " is the model", "choose another file with -o");
+    if (inputs.contains(*there))
+      throw Error(ErrorKind::usage, "predict: " + output + " is the input", "choose another file with -o");
     if (options.overwrite || (named && is_prediction(output))) return;
     throw Error(ErrorKind::usage, "predict: " + output + " exists already",
                 "choose another name with -o, or replace what is there with --overwrite");

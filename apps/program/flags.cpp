@@ -24,7 +24,7 @@ constexpr Phrase kPhrases[]{
     {ErrorKind::data, "say what the pages are: ", "--axes says what the pages are: "},
     {ErrorKind::data, "use the spacing ", "--spacing "},
     {ErrorKind::data, "say how large its voxels are",
-     "make a dataset that says how large its voxels are: voxgrad import .. --spacing 3,0.8,0.8 -o DATA.h5"},
+     "say how large its voxels are: voxgrad predict --spacing 3x0.8x0.8, or voxgrad import --spacing 3,0.8,0.8"},
     {ErrorKind::data, "give the modality CT", "give --modality CT"},
     {ErrorKind::data, "use the groups ", "use --groups "},
     {ErrorKind::data, "use the option instances", "use --instances"},

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "apps/prediction/jobs.h"
+#include "apps/prediction/predictor.h"
 #include "apps/program/signals.h"
 #include "apps/program/words.h"
 #include "apps/report/picture.h"
@@ -15,7 +16,6 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/clean_up_choice.h"
 #include "apps/training/plan.h"
-#include "apps/training/preparation.h"
 #include "apps/training/run_directory.h"
 #include "apps/training/suitability.h"
 #include "apps/verbs/settings.h"
@@ -26,9 +26,6 @@
 #include "engine/backend.h"
 #include "engine/error.h"
 #include "engine/names.h"
-#include "engine/ops.h"
-#include "nn/inference/clean_up.h"
-#include "nn/inference/preparation.h"
 #include "nn/inference/windows.h"
 
 namespace voxgrad::apps {
@@ -40,88 +37,10 @@ using data::ScoresFile;
 struct Options {
   std::string model, split = "all";
   std::vector<std::string> inputs;
+  std::string spacing;  // of images that do not say theirs
   JobOptions job;
   std::optional<bool> tta;
   bool clean_up = true;
-};
-
-// One model, or several whose probabilities are averaged. The mean is cleaned up as all of them say; if they say
-// different things, it is not.
-class Predictor {
- public:
-  Predictor(const std::vector<std::string>& files, Device device) {
-    for (const std::string& file : files) models_.push_back(nn::load_model(file, device));
-    for (const nn::Model& model : models_) {
-      const nn::ModelSpec& first = models_.front().spec;
-      if (model.spec.class_names != first.class_names ||
-          model.spec.training.class_values != first.training.class_values || model.spec.net.dims != first.net.dims ||
-          model.spec.net.in_channels != first.net.in_channels)
-        throw Error(ErrorKind::model, model.path + " and " + models_.front().path +
-                                          " have other classes, label values, axes or channels: their predictions "
-                                          "have no mean");
-    }
-  }
-  const std::vector<nn::Model>& models() const { return models_; }
-  const nn::Model& first() const { return models_.front(); }
-  const nn::ModelSpec& spec() const { return first().spec; }
-  bool agrees() const {
-    const auto same = [&](const nn::Model& model) { return model.spec.clean_up == spec().clean_up; };
-    return std::all_of(models_.begin(), models_.end(), same);
-  }
-  nn::CleanUp clean_up() const { return agrees() ? spec().clean_up : nn::CleanUp{}; }
-  const std::string& path() const { return first().path; }
-  std::vector<std::string> paths() const {
-    std::vector<std::string> result;
-    for (const nn::Model& model : models_) result.push_back(model.path);
-    return result;
-  }
-
-  // Whether one of the models or more averages over mirrored images.
-  bool mirrors(std::optional<bool> asked) const {
-    const auto does = [&](const nn::Model& model) { return asked.value_or(model.spec.mirror); };
-    return std::any_of(models_.begin(), models_.end(), does);
-  }
-  void require_mirrors() const {
-    for (const nn::Model& model : models_) require_mirror_axes(model);
-  }
-
-  // Returns the labels. The image is changed if there is one model.
-  Tensor operator()(const Tensor& image, const std::vector<double>& spacing, bool physical,
-                    const nn::PredictOptions& options, const nn::SlabSink& also = {}) const {
-    const auto apply = [&](const nn::Model& model, nn::Scores scores, auto&& segment, const nn::SlabSink& next) {
-      nn::PredictOptions one = options;
-      one.scores = scores;
-      one.clean_up = options.clean_up && models_.size() == 1;  // else the mean is cleaned up
-      one.spacing = comparable_spacing(model.spec, spacing, physical);
-      return segment(model, image, one, [&](std::int64_t row, const Tensor& slab) {
-        if (const int signal = pending_signal()) throw Interrupted{signal};
-        if (next) next(row, slab);
-      });
-    };
-    if (models_.size() == 1)  // logits save the softmax
-      return apply(first(), also ? options.scores : nn::Scores::logits, nn::predict_in_place, also);
-    const Tensor sum = zeros(image.shape().with(-1, spec().net.classes));
-    const nn::SlabSink add = [&](std::int64_t row, const Tensor& slab) {
-      const Shape zero = Shape::filled(slab.dims(), 0);
-      sum.backend().copy_box(slab, zero, sum, zero.with(0, row), slab.shape(), true);
-    };
-    for (const nn::Model& model : models_) static_cast<void>(apply(model, nn::Scores::probabilities, nn::predict, add));
-    const Tensor labels = empty(image.shape().without(-1), DType::u8);
-    const std::int64_t rows = spec().window[0];
-    for (std::int64_t row = 0; row < sum.extent(0); row += rows) {
-      const Tensor mean =
-          slice(sum, 0, row, std::min(row + rows, sum.extent(0))) * (1.0 / static_cast<double>(models_.size()));
-      const Tensor found = argmax(mean);
-      const Shape zero = Shape::filled(found.dims(), 0);
-      labels.backend().copy_box(found, zero, labels, zero.with(0, row), found.shape(), false);
-      if (also) also(row, options.scores == nn::Scores::logits ? nn::logits_of(mean) : mean);
-    }
-    if (options.clean_up) nn::clean_up(labels, clean_up(), spec().net.classes);
-    return labels;
-  }
-
- private:
-  std::vector<nn::Model> models_;
 };
 
 class Prediction {
@@ -241,7 +160,7 @@ void Prediction::draw(const std::string& path, const Tensor& image, const Tensor
 }
 
 void Prediction::image(const Job& job) {
-  data::SourceImage source = data::read_source_image(*job.source, options_.job.axes);
+  data::SourceImage source = data::read_source_image(*job.source, options_.job.axes, predictor_.spec().net.dims == 3);
   for (const std::string& note : source.image.notes) console_.detail(job.input + ": " + note);
   data::Case one;
   one.id = job.source->id;
@@ -250,7 +169,9 @@ void Prediction::image(const Job& job) {
   one.affine = source.image.affine;
   one.origin = source.origin;
   one.orientation = source.origin.orientation;
-  const bool physical = source.image.physical;
+  const bool given = !source.image.physical && !options_.spacing.empty();
+  if (given) one.spacing = parse_spacing(options_.spacing, predictor_.spec().net.dims);
+  const bool physical = source.image.physical || given;
   source.image.values = {};
   const Tensor image = fit_channels(one.image, predictor_.spec(), job.input);
   look_at(one, physical);
@@ -329,6 +250,12 @@ void predict(const Options& options, const Common& common) {
   how.dims = predictor.spec().net.dims;
   how.split = options.split;
   const std::vector<Job> jobs = plan_jobs(inputs, files, how);
+  if (!options.spacing.empty()) {
+    parse_spacing(options.spacing, how.dims);
+    if (std::none_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.source.has_value(); }))
+      throw Error(ErrorKind::usage, "predict: --spacing is for images, " + inputs.front() + " is a dataset",
+                  "leave --spacing out");
+  }
   Prediction prediction(options, predictor, console);
   const std::string cleaned = clean_up_text(options.clean_up && !how.logits ? predictor.clean_up() : nn::CleanUp{},
                                             predictor.spec().class_names);
@@ -388,6 +315,7 @@ void add_predict(Program& program) {
   verb.add_option(
       "--axes", options->job.axes,
       "the axes of TIFF pages, and of HDF5 arrays of other programs, if the file does not name them, e.g. ZYX");
+  verb.add_option("--spacing", options->spacing, "of images that do not say how large their voxels are: 0.5 or 3x1x1");
   CLI::Option* probabilities =
       verb.add_flag("--probabilities", options->job.probabilities, "write the class probabilities too");
   verb.add_flag("--logits", options->job.logits, "HDF5: write logits and true labels, as `losses eval` reads them")

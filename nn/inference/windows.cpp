@@ -140,6 +140,10 @@ void check_window(const UNet& net, const Tensor& image, const Shape& window) {
 
 }  // namespace
 
+std::int64_t largest_window(std::int64_t extent, std::int64_t window) {
+  return extent <= window + window / 4 ? std::max(extent, window) : window;
+}
+
 std::vector<std::int64_t> window_starts(std::int64_t extent, std::int64_t window) {
   std::vector<std::int64_t> starts{0};
   if (extent <= window) return starts;
@@ -224,7 +228,7 @@ Shape window_for(const Model& model, const Shape& image) {
   const Extents divisor = model.net->divisor();
   for (int axis = 0; axis < divisor.dims; ++axis) {
     const std::int64_t fitting = (image[axis] + divisor[axis] - 1) / divisor[axis] * divisor[axis];
-    window[axis] = std::min(window[axis], std::max(fitting, kLeastCoarse * divisor[axis]));
+    window[axis] = std::min(largest_window(fitting, window[axis]), std::max(fitting, kLeastCoarse * divisor[axis]));
   }
   return window;
 }

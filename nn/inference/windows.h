@@ -64,9 +64,12 @@ struct Prediction {
 Prediction predict_probabilities(const Model& model, const Tensor& image, const PredictOptions& options = {});
 
 // The window that predict() uses for an image [*S, C] that is prepared. Along each axis it is that of the training or,
-// if the image is smaller, the extent of the image, rounded up to a multiple of UNet::divisor() and to at least four
-// voxels of the coarsest level. So a small image takes little time, and its statistics are not those of padding.
+// if the image is smaller or larger by a quarter at most, the extent of the image, rounded up to a multiple of
+// UNet::divisor() and to at least four voxels of the coarsest level. So a small image takes little time, and its
+// statistics are not those of padding; one that is a little larger is not seen by two windows that are nearly the same.
 Shape window_for(const Model& model, const Shape& image);
+// The largest window along an axis: `extent` if that is larger than `window` by a quarter at most, else `window`.
+std::int64_t largest_window(std::int64_t extent, std::int64_t window);
 
 // Returns the first positions of the windows along an axis. They are evenly spread and overlap by at least half, and
 // the last window ends at the end of the axis.

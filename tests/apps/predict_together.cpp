@@ -133,6 +133,55 @@ TEST_CASE("predict cleans up as the model says, and the mean of several models a
   CHECK_MESSAGE(contains(said, "the models clean up different components"), said);
 }
 
+TEST_CASE("pictures without a size are predicted with that of --spacing by a model that resamples") {
+  const Folder folder;
+  nn::Model model = model_of(1);
+  model.spec.preparation.spacing = {0.5, 0.5};
+  model.spec.training.spacing_unit = "mm";
+  nn::save_model(folder.file("m.safetensors"), model);
+  data::write_image(folder.file("in.png"), noise());
+  const auto predict = [&](const std::string& out, const std::vector<std::string>& more) {
+    std::vector<std::string> words{"predict", folder.file("m.safetensors"), folder.file("in.png"), "-o",
+                                   folder.file(out)};
+    words.insert(words.end(), more.begin(), more.end());
+    return program(words);
+  };
+  const Outcome unknown = predict("a.png", {});
+  CHECK(unknown.code == 3);
+  CHECK_MESSAGE(contains(unknown.err, "predict --spacing 3x0.8x0.8"), unknown.err);
+  REQUIRE(predict("b.png", {"--spacing", "0.25"}).code == 0);
+  const Tensor image = noise().values;
+  CHECK(mask_of(folder.file("b.png")) == floats(nn::predict(model, image, {.spacing = {0.25, 0.25}})));
+  CHECK(predict("c.png", {"--spacing", "1x1x1"}).code == 2);
+}
+
+TEST_CASE("a file of one slice is a volume for a model of volumes") {
+  if (!data::has_nifti()) return;
+  const Folder folder;
+  nn::Model model;
+  model.spec.net = {.dims = 3, .in_channels = 1, .classes = 2, .base = 4, .depth = 2};
+  model.spec.net.kernels = {{1, 3, 3}, {1, 3, 3}};
+  model.spec.net.strides = {{1, 2, 2}};
+  model.spec.window = {1, 16, 16};
+  model.spec.class_names = {"background", "cell"};
+  model.net = std::make_unique<nn::UNet>(model.spec.net, Random(1));
+  nn::save_model(folder.file("m.safetensors"), model);
+  data::Image scan = noise();
+  scan.values = reshape(scan.values, {1, 24, 30, 1});
+  scan.physical = true;
+  scan.affine = data::Affine{{{0.5, 0, 0, 3}, {0, 0.5, 0, 4}, {0, 0, 2, 5}}};
+  scan.spacing = data::spacing_of(*scan.affine);
+  data::write_image(folder.file("slice.nii.gz"), scan);
+  REQUIRE(data::read_image(folder.file("slice.nii.gz")).extents() == Shape{24, 30});
+  const Outcome outcome =
+      program({"predict", folder.file("m.safetensors"), folder.file("slice.nii.gz"), "-o", folder.file("m.nii.gz")});
+  REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  const data::Image mask = data::read_image(folder.file("m.nii.gz"));
+  CHECK(mask.extents() == Shape{24, 30});
+  REQUIRE(mask.slice.has_value());
+  CHECK((*mask.slice)[1][3] == 4);
+}
+
 TEST_CASE("every one of several models is compared with the image") {
   const Folder folder;
   data::write_image(folder.file("in.png"), noise());

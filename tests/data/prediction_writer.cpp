@@ -1,6 +1,9 @@
 // Files of predictions: what is written comes back, in the order of the dataset's arrays and slab by slab.
 #include "data/prediction_writer.h"
 
+#include <algorithm>
+
+#include "data/h5/h5_writer.h"
 #include "data/label_file.h"
 #include "engine/ops.h"
 #include "tests/data/support.h"
@@ -52,6 +55,23 @@ TEST_CASE("cases of one size are one array, and scores arrive slab by slab") {
   CHECK(file.spacing(0) == std::vector<double>{2, 1});
   REQUIRE(file.has_probabilities());
   CHECK(same<float>(file.read_probabilities(1), reshape(slice(scores, 0, 1, 2), {6, 5, 3})));
+}
+
+TEST_CASE("scores of more rows than a chunk has are the same, however they are divided into slabs") {
+  const Folder folder;
+  const Shape extents{150, 70, 40};
+  const Tensor scores = random_normal(extents + Shape{3}, 1);
+  const Shape chunks = data::h5::chunk_of(extents + Shape{3}, false, 3, data::h5::Element::f32);
+  REQUIRE(chunks[0] < 150);
+  for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{7}, chunks[0] + 3, std::int64_t{150}}) {
+    PredictionWriter writer(folder.file("p.h5"), header(ScoresFile::probabilities));
+    writer.begin(place("a", 3), extents);
+    for (std::int64_t row = 0; row < 150; row += rows)
+      writer.scores(row, slice(scores, 0, row, std::min<std::int64_t>(150, row + rows)));
+    writer.labels(labels_of(extents));
+    writer.save();
+    CHECK(same<float>(data::LabelFile(folder.file("p.h5")).read_probabilities(0), scores));
+  }
 }
 
 TEST_CASE("a case that was turned to RAS is written in the order of its dataset, with its place") {

@@ -167,8 +167,10 @@ TEST_CASE("a sliding window refuses images, windows and networks that do not fit
 TEST_CASE("a small image has a small window, of what the network divides") {
   const Model model = small_model({64, 48}, 4);  // windows are multiples of 8 and at least 32
   CHECK(window_for(model, {64, 48, 1}) == Shape{64, 48});
-  CHECK(window_for(model, {500, 49, 1}) == Shape{64, 48});
+  CHECK(window_for(model, {500, 48, 1}) == Shape{64, 48});
   CHECK(window_for(model, {63, 40, 1}) == Shape{64, 40});
+  CHECK(window_for(model, {74, 49, 1}) == Shape{80, 56});  // a little larger than the window
+  CHECK(window_for(model, {81, 57, 1}) == Shape{64, 48});
   CHECK(window_for(model, {33, 41, 1}) == Shape{40, 48});
   CHECK(window_for(model, {17, 1, 1}) == Shape{32, 32});
   const Tensor image = random_normal({17, 41, 1}, 8), input = image.clone();
