@@ -11,10 +11,9 @@ Replay::Replay(Device device) : backend_(backend_of(device)) {
 void Replay::operator()(const std::string& key, const std::function<void()>& work) {
   constexpr int kCalls = 2;  // the first call makes plans, the second shows how much memory the work needs
   if (key != key_) {
-    recording_.reset();
+    release();
     key_ = key;
-    calls_ = 0;
-    memory_ = 0;
+    calls_ = 0, memory_ = 0;
   }
   if (!recording_ && refusal_.empty() && calls_ >= kCalls) recording_ = backend_.capture(work, memory_, refusal_);
   if (!recording_) return call(work);

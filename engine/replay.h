@@ -21,6 +21,7 @@ class Replay {
   // the contents of such tensors: shapes, and numbers that it passes on. A new key discards the recording. A value that
   // changes from call to call must therefore be in a tensor. If a recording fails, work() may run once more than asked.
   void operator()(const std::string& key, const std::function<void()>& work);
+  void release() { recording_.reset(); }  // gives the memory of the recording back; the next call records anew
 
   std::int64_t called() const { return called_; }                            // how often work() ran itself
   std::int64_t replayed() const { return replayed_; }                        // how often the recording ran instead

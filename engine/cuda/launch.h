@@ -45,9 +45,10 @@ void launch(void (*kernel)(Parameters...), const Grid& grid, std::type_identity_
   if (grid.blocks == 0) return;
 #ifdef __CUDACC__
   constexpr std::size_t kUsualShared = 48 * 1024;
+  constexpr int kMostShared = 64 * 1024;  // of every card; always the same, because a recorded kernel keeps its limit
   if (grid.shared > kUsualShared)
     check_cuda(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(grid.shared)),
+                                    kMostShared),
                "shared memory of a kernel", grid.at);
   const dim3 blocks(static_cast<unsigned>(grid.blocks)), threads(static_cast<unsigned>(grid.threads));
   kernel<<<blocks, threads, grid.shared, stream()>>>(args...);

@@ -22,8 +22,8 @@ bool exhausted = false;
 }
 
 // Memory for the recorded work, taken from the pool of the card in one piece before anything is recorded. It is cut as
-// it is wanted; what is released goes to nobody else. Small blocks, which keep their size, and large ones that fit into
-// no gap come from the reserve.
+// it is wanted; what is released goes to nobody else. Small blocks, which keep their size, come from the reserve. Large
+// ones share `bytes`, because what is cut off for one of them can join no other.
 class Arena {
  public:
   Arena(Pool& source, std::size_t bytes, std::size_t reserve)
@@ -157,10 +157,11 @@ std::unique_ptr<Recording> CudaBackend::capture(const std::function<void()>& wor
   check(Context::get().recorder() == nullptr, "cuda: this is a part of work that is recorded");
   // How much reserve the work takes is not known before. What is recorded does not run, so it can be recorded again.
   constexpr std::size_t kReserve = std::size_t{16} << 20, kConstants = std::size_t{1} << 20, kMost = 64;
+  const std::size_t spare = memory / 10, small = kReserve + std::min(spare, std::size_t{64} << 20);
   for (std::size_t scale = 1;; scale *= 4) try {
       exhausted = false;
       return std::make_unique<CudaRecording>(
-          work, std::make_unique<Holdings>(memory, scale * (memory / 10 + kReserve), scale * kConstants));
+          work, std::make_unique<Holdings>(memory + scale * spare, scale * small, scale * kConstants));
     } catch (const Error&) {
       if (!exhausted || scale >= kMost) throw;
     }

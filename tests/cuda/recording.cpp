@@ -175,3 +175,24 @@ TEST_CASE("what is wanted in a backward pass beyond the reserve is given at the 
   CHECK_MESSAGE(refusal.empty(), refusal);
   CHECK(y.item() == 3 << 20);
 }
+
+TEST_CASE("a recording that is released gives its memory back, and is made anew by the next call") {
+  if (!has_device(Device::cuda)) return;
+  Pool& pool = cuda_backend().pool();
+  const Tensor x = full({8}, 2, DType::f32, Device::cuda), y = zeros({8}, DType::f32, Device::cuda);
+  Replay replay(Device::cuda);
+  const auto work = [&] {
+    const Tensor scratch = bytes(100 * kMiB);
+    scratch.backend().fill(scratch, 1);
+    y.backend().lerp(x, 0.5, y);
+  };
+  for (int i = 0; i < 3; ++i) replay("", work);
+  CHECK(replay.replayed() == 1);
+  const std::size_t held = pool.statistics().in_use;
+  replay.release();
+  CHECK(held - pool.statistics().in_use >= static_cast<std::size_t>(100 * kMiB));
+  replay("", work);
+  CHECK(replay.called() == 2);
+  CHECK(replay.replayed() == 2);
+  CHECK(test::values(y) == std::vector<double>(8, 1.875));
+}
