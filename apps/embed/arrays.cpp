@@ -37,9 +37,10 @@ std::int64_t size_of_type(int type, const char* name) {
 
 Strides dense_strides(const Shape& shape, std::int64_t size) {
   Strides strides{};
+  const bool any = shape.numel() > 0;  // else the product of the other extents may be beyond all numbers
   for (int axis = shape.dims() - 1; axis >= 0; --axis) {
     nth(strides, axis) = size;
-    size *= std::max<std::int64_t>(1, shape[axis]);
+    if (any) size *= shape[axis];
   }
   return strides;
 }
@@ -154,7 +155,8 @@ Array::Array(const voxgrad_array* array, const char* name) : data_(nullptr), typ
 }
 
 Array Array::output(const voxgrad_array* array, const char* name) {
-  const Array result(array, name);
+  Array result(array, name);
+  if (result.shape_.numel() == 0) return result;
   std::vector<int> axes;
   for (int axis = 0; axis < result.shape_.dims(); ++axis)
     if (result.shape_[axis] > 1) axes.push_back(axis);

@@ -6,6 +6,7 @@
 #include "apps/embed/arrays.h"
 #include "apps/embed/handles.h"
 #include "engine/backend.h"
+#include "engine/error.h"
 #include "engine/ops.h"
 #include "nn/inference/windows.h"
 
@@ -50,6 +51,11 @@ void predict(const voxgrad_context& context, const nn::Model& model, const voxgr
   const embed::Array from(image, "image");
   Shape shape = from.shape();
   if (shape.dims() == axes && model.spec.net.in_channels == 1) shape.push_back(1);
+  // Before the results, whose extents follow from it.
+  if (shape.dims() != axes + 1 || shape[-1] != model.spec.net.in_channels)
+    throw Error(ErrorKind::data,
+                text("image: ", from.shape(), "; the model takes ", axes, " spatial axes of at least one voxel and ",
+                     model.spec.net.in_channels, " channels"));
   std::optional<embed::Array> to_labels, to_scores;
   if (labels != nullptr) to_labels = embed::Array::output(labels, "labels");
   if (scores != nullptr) to_scores = embed::Array::output(scores, "scores");
@@ -63,7 +69,9 @@ void predict(const voxgrad_context& context, const nn::Model& model, const voxgr
     to_scores->require_shape(shape.with(-1, model.spec.net.classes));
   }
   const nn::PredictOptions options = options_of(model, given);
-  warn_of_spacing(context, model.spec.training, options.spacing);
+  // Images are brought to the spacing of the training; only pixels cannot be told from lengths.
+  if (model.spec.preparation.spacing.empty() || model.spec.training.spacing_unit == "px")
+    warn_of_spacing(context, model.spec.training, options.spacing);
   nn::SlabSink sink;
   if (to_scores) sink = [&](std::int64_t row, const Tensor& slab) { to_scores->write(slab, row); };
   const Tensor found = nn::predict_in_place(model, reshape(from.to_f32(), shape), options, sink);
@@ -77,7 +85,7 @@ std::size_t bytes_of_prediction(const nn::Model& model, const std::int64_t* exte
   const std::int64_t rim = model.spec.preparation.crop ? 1 : 0;  // of zeros: what is cut out lies beside the image
   Shape shape;
   for (int axis = 0; axis < model.spec.net.dims; ++axis) {
-    check(extents[axis] >= 1, "voxgrad_predict_bytes: an extent of ", extents[axis]);
+    check(extents[axis] >= 1 && extents[axis] < INT64_MAX, "voxgrad_predict_bytes: an extent of ", extents[axis]);
     shape.push_back(extents[axis] + rim);
   }
   shape.push_back(model.spec.net.in_channels);

@@ -126,7 +126,7 @@ TEST_CASE("images, labels and scores that do not fit the model") {
   log.refused(VOXGRAD_ARGUMENT, predict(nullptr, labels), "image: a null pointer");
   log.refused(VOXGRAD_DATA, predict(Elements<float>({0, 30, 1}), Elements<std::uint8_t>({0, 30})),
               "at least one voxel");
-  log.refused(VOXGRAD_DATA, predict(Elements<float>({20, 30, 2}), labels), "1 channels");
+  log.refused(VOXGRAD_DATA, predict(Elements<float>({20, 30, 2}), labels), "image: [20, 30, 2]; the model takes");
   log.refused(VOXGRAD_DATA, predict(Elements<float>({2, 20, 30, 1}), Elements<std::uint8_t>({2, 20, 30})), "2 spatial");
   log.refused(VOXGRAD_DATA, predict(image, Elements<std::uint8_t>({20, 31})), "labels: [20, 31], must be [20, 30]");
   log.refused(VOXGRAD_DATA, predict(image, labels, Elements<float>({20, 30, 2})), "scores: [20, 30, 2], must be");

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
+import unittest.mock
 
 from common import need, need_program, sample
 
@@ -70,8 +72,9 @@ class Program(unittest.TestCase):
 
     def test_refusals(self):
         model = voxgrad.Model(self.out)
-        with self.assertRaisesRegex(ValueError, "image"):
-            model.predict(numpy.zeros((8, 8, 3)))
+        for wrong in (8, 8, 3), (2, 8, 8), (8,):
+            with self.assertRaisesRegex(ValueError, "image.*the model takes 2 spatial axes .* 1 channels"):
+                model.predict(numpy.zeros(wrong))
         with self.assertRaisesRegex(ValueError, "spacing: 3 numbers, must be 2"):
             model.predict(numpy.zeros((8, 8)), spacing=[1, 1, 1])
         with self.assertRaisesRegex(OSError, "nothing.safetensors: No such file"):
@@ -80,6 +83,26 @@ class Program(unittest.TestCase):
             voxgrad.train(self.data, self.path / "other", bse=4)
         with self.assertRaisesRegex(voxgrad.Error, "(?s)a run is in it already.*--resume"):
             voxgrad.train(self.data, self.out)
+        with self.assertRaisesRegex(OSError, r"caf\\xe9"):
+            voxgrad.Model(os.fsdecode(b"caf\xe9.safetensors"))
+
+    def test_a_program_that_is_killed_or_fails_says_how(self):
+        def outcome(words):
+            script = self.path / "program.sh"
+            script.write_text("#!/bin/sh\n" + words)
+            script.chmod(0o755)
+            with unittest.mock.patch.dict(os.environ, VOXGRAD_PROGRAM=str(script)):
+                with self.assertRaises(voxgrad.Error) as caught:
+                    voxgrad.run(["train"])
+            return caught.exception
+
+        killed = outcome("echo 'warning: old error: 3' >&2; kill -9 $$")
+        self.assertEqual(killed.code, -9)
+        self.assertRegex(str(killed), "(?s)ended by SIGKILL.*warning: old error: 3")
+        full = outcome("printf '{\"run\": '; echo 'error: no space is left' >&2; exit 5")
+        self.assertIsInstance(full, OSError)
+        self.assertEqual((str(full), full.result), ("error: no space is left", '{"run": '))
+        self.assertNotIsInstance(outcome("echo 'error: internal: x' >&2; exit 1"), ValueError)
 
     def test_an_exception_ends_a_prediction_and_a_training(self):
         def stop(_):
@@ -102,6 +125,14 @@ class Program(unittest.TestCase):
         said = process.communicate()[1].decode()
         self.assertIn("KeyboardInterrupt", said)
         self.assertEqual(json.loads((out / "run.json").read_text())["exit_reason"], "interrupted", said)
+
+    def test_ctrl_c_ends_a_prediction(self):
+        model = voxgrad.Model(self.out)
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with self.assertRaises(KeyboardInterrupt):
+            while True:
+                model.predict(numpy.zeros((4000, 4000)))
+        model.predict(numpy.zeros((40, 40)))  # as before
 
     def test_a_training_where_an_old_log_lies_reports_its_own_events(self):
         out = self.path / "old"

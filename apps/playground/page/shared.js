@@ -15,12 +15,12 @@ const ranges = {
 function readFragment(fragment) {
   const state = {...standard};
   for (const [name, text] of new URLSearchParams(fragment.replace(/^#/, ""))) {
-    if (name in ranges) {
+    if (Object.hasOwn(ranges, name)) {
       const [low, high] = ranges[name], value = Number(text);
       const whole = Number.isInteger(value) || !["seed", "picture", "until"].includes(name);
       if (text !== "" && value >= low && value <= high && whole) state[name] = value;
       if (name === "threshold") state.threshold = Math.round(20 * state.threshold) / 20;
-    } else if (name in standard) {
+    } else if (Object.hasOwn(standard, name)) {
       state[name] = text;
     }
   }

@@ -114,9 +114,9 @@ def version():
 @CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 def _log(_, level, text):
     if level == 2:
-        _local.warnings.append(text.decode())
+        _local.warnings.append(text.decode(errors="backslashreplace"))
     else:  # becomes an exception; that of a call is also the text of its context
-        _local.error = text.decode()
+        _local.error = text.decode(errors="backslashreplace")
 
 
 class Handle:
@@ -144,6 +144,7 @@ def _context():
     if not hasattr(_local, "context"):
         _local.warnings, pointer = [], c_void_p()
         options = ContextOptions(size=ctypes.sizeof(ContextOptions), log=ctypes.cast(_log, c_void_p))
+        _local.error = "the library is of another version than this package"  # if it cannot say what is wrong
         code = native.voxgrad_context_new(byref(options), byref(pointer))
         if code:
             raise Error("libvoxgrad could not start: " + _local.error, code)
@@ -160,9 +161,9 @@ def call(function, *arguments):
     for text in said:
         warnings.warn(text, stacklevel=3)
     if code == 6:
-        raise MemoryError(native.voxgrad_error(context).decode())
+        raise MemoryError(native.voxgrad_error(context).decode(errors="backslashreplace"))
     if code:
-        raise ERRORS.get(code, Error)(native.voxgrad_error(context).decode(), code)
+        raise ERRORS.get(code, Error)(native.voxgrad_error(context).decode(errors="backslashreplace"), code)
 
 
 def make(function, free, *arguments):

@@ -35,7 +35,8 @@ def metrics(prediction, truth, classes=None, spacing=None, ignore=None, surfaces
     if classes is None:
         counts = ... if ignore is None or prediction.shape != truth.shape else truth != ignore
         present = [values[counts] for values in (prediction, truth)]
-        classes = max(2, 1 + max((int(values.max()) for values in present if values.size), default=0))
+        most = max((int(values.max()) for values in present if values.size), default=0)
+        classes = min(256, max(2, 1 + most))  # the library names a label beyond
     keys = list(range(classes)) if isinstance(classes, (int, numpy.integer)) else list(classes)
     found = (native.voxgrad_metric_name(index) for index in itertools.count())
     names = [name.decode() for name in itertools.takewhile(lambda name: name is not None, found)]

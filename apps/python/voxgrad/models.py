@@ -1,13 +1,37 @@
 """Trained models."""
+import contextlib
 import ctypes
 import json
 import os
+import signal
+import threading
 from ctypes import byref
 
 import numpy
 
 from .binding import (CANCELLED, Error, ModelInfo, PredictOptions, Progress, call, described, doubles, known, native,
                       make)
+
+
+@contextlib.contextmanager
+def _interrupts():
+    """Ctrl-C is only noted while the library runs, and handled by the function that this gives. Since Python 3.11 it
+    would be raised on entry of a callback, before its `try`, where ctypes swallows it."""
+    handler, noted = signal.getsignal(signal.SIGINT), []
+
+    def deliver():
+        while noted:
+            handler(*noted.pop())
+
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield deliver
+        return
+    signal.signal(signal.SIGINT, lambda *arguments: noted.append(arguments))
+    try:
+        yield deliver
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        deliver()
 
 
 class Model:
@@ -60,24 +84,26 @@ class Model:
         labels = numpy.empty(shape, numpy.uint8)
         scores = numpy.empty((*shape, len(self.classes)), numpy.float32) if probabilities or logits else None
         raised = []
+        with _interrupts() as deliver:
+            @Progress
+            def report(_, share):
+                try:
+                    deliver()
+                    if progress is not None:
+                        progress(share)
+                    return 0
+                except BaseException as error:
+                    raised.append(error)
+                    return 1
 
-        @Progress
-        def report(_, share):
-            try:  # this is where Ctrl-C arrives, too
-                if progress is not None:
-                    progress(share)
-                return 0
-            except BaseException as error:
-                raised.append(error)
-                return 1
-
-        options = PredictOptions(size=ctypes.sizeof(PredictOptions), spacing=doubles(spacing, self.axes, "spacing"),
-                                 mirror=0 if mirror is None else 1 if mirror else -1, logits=bool(logits), progress=report)
-        try:
-            call("predict", self._handle.pointer, described(image), byref(options), described(labels),
-                 described(scores))
-        except Error as error:
-            if error.code == CANCELLED and raised:
-                raise raised[0] from None
-            raise
+            options = PredictOptions(size=ctypes.sizeof(PredictOptions), spacing=doubles(spacing, self.axes, "spacing"),
+                                     mirror=0 if mirror is None else 1 if mirror else -1, logits=bool(logits),
+                                     progress=report)
+            try:
+                call("predict", self._handle.pointer, described(image), byref(options), described(labels),
+                     described(scores))
+            except Error as error:
+                if error.code == CANCELLED and raised:
+                    raise raised[0] from None
+                raise
         return labels if scores is None else (labels, scores)

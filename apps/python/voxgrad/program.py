@@ -31,7 +31,10 @@ def run(arguments, watch=lambda: None):
     done.
     """
     def document(text):
-        return json.loads(text) if text.startswith(("{", "[")) else text
+        try:
+            return json.loads(text) if text.startswith(("{", "[")) else text
+        except ValueError:  # the program ended within it
+            return text
 
     command = [_program(), "--json", "--quiet", *map(str, arguments)]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as said:
@@ -48,14 +51,22 @@ def run(arguments, watch=lambda: None):
             watch()
         except BaseException:
             process.send_signal(signal.SIGINT)
-            process.wait()
+            try:
+                process.wait()
+            except BaseException:  # the second Ctrl-C
+                process.send_signal(signal.SIGINT)
+                process.wait()
+                raise
             raise
         output.seek(0), said.seek(0)
-        text, messages = output.read().decode(), said.read().decode()
-    if process.returncode:
-        reason = messages[messages.rfind("error: "):] if "error: " in messages else messages
-        raise ERRORS.get(process.returncode, Error)(reason.strip() or f"{command[0]}: exit code {process.returncode}",
-                                                    process.returncode, document(text))
+        text, messages = (part.read().decode(errors="replace") for part in (output, said))
+    code = process.returncode
+    if code:
+        at = ("\n" + messages).rfind("\nerror: ")
+        end = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        reason = messages[at:] if at >= 0 else f"{command[0]}: {end}\n{messages}"
+        kind = Error if code == 1 else ERRORS.get(code, Error)  # 1 is an internal error of the program
+        raise kind(reason.strip(), code, document(text))
     sys.stderr.write(messages)
     return document(text)
 
@@ -85,7 +96,7 @@ def train(data, out, progress=None, **settings):
 
     def watch():
         nonlocal done
-        if progress is None or changed() == before:
+        if progress is None or changed() in (None, before):
             return
         with log.open("rb") as file:
             file.seek(done)
