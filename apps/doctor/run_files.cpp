@@ -173,7 +173,8 @@ RunFiles read_run(const std::string& directory, Device device, std::vector<Findi
     }
     if (broken > 0) throw Error(ErrorKind::data, text(broken, " of its lines cannot be read, first line ", first));
   });
-  const bool trained = run.last("epoch") != nullptr;
+  // A process that was killed has written the epochs up to its last checkpoint.
+  const bool trained = run.last("epoch") != nullptr && run.exit_reason() != "running";
   read("metrics.csv", trained, again, [&](const std::string& path) { read_metrics(read_text(path), run); });
   if (run.epochs.empty()) run.epochs = epochs_of(run.log);
   read("config.toml", true, "the settings are in run.json too", [](const std::string& path) { read_text(path); });

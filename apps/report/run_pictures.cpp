@@ -90,12 +90,18 @@ RunPictures draw_run(const RunRecord& run, const std::vector<Colour>& colours, c
   std::vector<std::int64_t> cases;
   std::vector<std::int64_t> validated = evenly(run.config.validate_cases, std::ssize(all));
   if (split.val.empty() || validated.empty()) validated = evenly(std::ssize(all), std::ssize(all));
-  for (const std::int64_t i : evenly(kMostPictured, std::ssize(validated)))
+  const auto is_of = [&](const CaseResult& result, std::int64_t place) {
+    return result.id == nth(dataset.info().case_ids, nth(all, place));
+  };
+  // The choice of the clean-up has segmented the same cases with the same weights.
+  const bool known =
+      !run.val.empty() && std::equal(run.val.begin(), run.val.end(), validated.begin(), validated.end(), is_of);
+  for (const std::int64_t i : evenly(known ? std::ssize(validated) : kMostPictured, std::ssize(validated)))
     cases.push_back(nth(all, nth(validated, i)));
   pictures.cases = std::ssize(all);
   pictures.looked_at = std::ssize(cases);
   const nn::Model model = nn::load_model(run.file("best.safetensors"), device);
-  const std::vector<CaseResult> results = evaluate_cases(model, dataset, cases);
+  const std::vector<CaseResult> results = known ? run.val : evaluate_cases(model, dataset, cases);
 
   std::error_code failed;
   std::filesystem::create_directories(run.file("overlays"), failed);

@@ -25,9 +25,9 @@ struct RunPictures {
   std::string note;      // why there are no pictures, or why they are small; empty: nothing to say
 };
 
-// Segments at most 24 cases with the best weights of the run, writes OVERLAYS/*.png in its directory and returns the
-// same pictures, which are made smaller where a page would become too large with them. Throws Error(io) if a picture
-// cannot be written.
+// Takes the validation cases by which the clean-up was chosen or, without a choice, segments at most 24 cases with the
+// best weights of the run. Writes OVERLAYS/*.png in its directory and returns the same pictures, which are made smaller
+// where a page would become too large with them. Throws Error(io) if a picture cannot be written.
 RunPictures draw_run(const RunRecord& run, const std::vector<Colour>& colours, const data::Dataset& dataset,
                      Device device);
 

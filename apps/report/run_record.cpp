@@ -20,13 +20,15 @@ void read_results(RunRecord& run) {
   const Json& results = member(run.manifest, "results");
   run.history = history_from_json(member(results, "history"));
   run.test = cases_from_json(list_at(results, "test_cases"));
-  for (const CaseResult& one : run.test) {
-    bool whole = one.classes.size() == run.model.class_names.size();
-    for (std::size_t label = 1; label < one.classes.size(); ++label)
-      whole = whole && one.classes[label].values.size() > losses::metric_index("dice");
-    if (!whole)
-      throw Error(ErrorKind::data, text("the results of case \"", one.id, "\" do not fit the classes of the model"));
-  }
+  if (results.contains("val_cases")) run.val = cases_from_json(list_at(results, "val_cases"));
+  for (const std::vector<CaseResult>* cases : {&run.test, &run.val})
+    for (const CaseResult& one : *cases) {
+      bool whole = one.classes.size() == run.model.class_names.size();
+      for (std::size_t label = 1; label < one.classes.size(); ++label)
+        whole = whole && one.classes[label].values.size() > losses::metric_index("dice");
+      if (!whole)
+        throw Error(ErrorKind::data, text("the results of case \"", one.id, "\" do not fit the classes of the model"));
+    }
 }
 
 }  // namespace

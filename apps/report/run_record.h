@@ -24,6 +24,7 @@ struct RunRecord {
   std::int64_t best_epoch = 0;   // 0: no epoch has ended
   double val_dice = 0;           // of the best epoch
   std::vector<CaseResult> test;  // none in a run that has not ended
+  std::vector<CaseResult> val;   // as the clean-up was chosen by, with the metrics of counts; none without a choice
   std::vector<std::string> warnings;
 
   bool finished() const { return manifest.at("exit_reason") == "finished"; }

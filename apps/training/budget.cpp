@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "apps/program/console.h"
+#include "apps/training/checkpoint.h"
 #include "apps/training/clean_up_choice.h"
 #include "apps/training/evaluation.h"
 #include "apps/training/preparation.h"
@@ -25,7 +26,8 @@ constexpr int kLeastMeasured = 3;       // steps
 constexpr int kWarmSteps = 4;           // memory is allocated in the first ones, and a card records its graph
 constexpr double kPage = 1;             // seconds: the page and the pictures at the end, beside the predictions for it
 constexpr std::size_t kCasesTimed = 4;  // that are read before the steps are timed
-constexpr int kMostFailed = 20;         // steps in a row that are left out, as --on-nan allows
+constexpr std::int64_t kOthersTimed = 8;  // cases whose prediction is timed beside the middle one, while there is time
+constexpr int kMostFailed = 20;           // steps in a row that are left out, as --on-nan allows
 // What no measured step has: the files of the run, the page and its pictures. Ten trainings of 30 to 180 MiB had 1 to
 // 13 MiB more than was planned without it (tests/benchmarks/memory.py).
 constexpr std::int64_t kBytesOfFiles = std::int64_t{10} << 20;
@@ -66,7 +68,7 @@ double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset,
   if (cases.empty()) return 0;
   const auto voxels_of = [&](std::int64_t index) { return window_voxels(model, dataset.info(), {index}); };
   const auto smaller = [&](std::int64_t a, std::int64_t b) { return voxels_of(a) < voxels_of(b); };
-  const std::int64_t chosen =
+  std::int64_t chosen =
       limit > 0 ? nth(cases, std::ssize(cases) / 2) : *std::max_element(cases.begin(), cases.end(), smaller);
   const auto one = [&] {
     double begun = 0, first = 0;  // when the first window was done, and the share that it is
@@ -92,7 +94,15 @@ double evaluation_time(const nn::ModelSpec& model, const data::Dataset& dataset,
   };
   double seconds = one();
   if (limit == 0 || seconds < limit / 2) seconds = one();  // the first one has allocated
-  return seconds * window_voxels(model, dataset.info(), cases) / voxels_of(chosen);
+  double voxels = voxels_of(chosen);
+  // Cases differ, and a single one of some milliseconds says little about hundreds.
+  if (limit > 0)
+    for (std::int64_t i = 0; i < kOthersTimed && seconds < limit / 2; ++i) {
+      chosen = nth(cases, i * std::ssize(cases) / kOthersTimed);
+      seconds += one();
+      voxels += voxels_of(chosen);
+    }
+  return seconds * window_voxels(model, dataset.info(), cases) / voxels;
 }
 
 // Fills in what predictions with these weights take.
@@ -124,19 +134,19 @@ void measure_predictions(const data::Dataset& dataset, const Plan& plan, Device 
     });
 }
 
-// What the page of a run takes, which segments some cases; three of them again.
+// What the page of a run takes, which segments some cases, unless the choice of the clean-up has done so; three again.
 double page_seconds(const Plan& plan, const Costs& costs, double share) {
   const auto all = static_cast<double>(pictured_cases(plan).size());
   const double each = costs.clean_up > 0   ? costs.clean_up / static_cast<double>(plan.val.size())
                       : !plan.test.empty() ? costs.test / static_cast<double>(plan.test.size())
                       : all > 0            ? costs.pictures / all
                                            : 0;
-  return kPage + each * (std::min(plan.val.empty() ? all : share * all, static_cast<double>(kMostPictured)) +
-                         std::min(all, 3.0));
+  const double looked_at = std::min(plan.val.empty() ? all : share * all, static_cast<double>(kMostPictured));
+  return kPage + each * ((plan.chooses_clean_up() ? 0 : looked_at) + std::min(all, 3.0));
 }
 
-// Writes what an epoch writes, a checkpoint and the best weights, to a file that does not stay.
-void write_epoch(const std::string& folder, const std::vector<NamedTensor>& weights, const TensorFile& state) {
+// Writes a checkpoint and the best weights to a file that does not stay.
+void write_checkpoint(const std::string& folder, const std::vector<NamedTensor>& weights, const TensorFile& state) {
   const std::string path = text(folder, "/.voxgrad-", ::getpid(), ".safetensors");
   std::error_code ignored;
   try {
@@ -160,8 +170,8 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   Costs costs;
   // Cases that stay in memory are read once. Steps with the first few of them show what a step takes afterwards.
   Plan timed = plan;
-  if ((limit > 0 || plan.fields) &&
-      cached_bytes(plan, dataset.info()) <= static_cast<double>(plan.loader.cache_bytes)) {
+  const bool cached = cached_bytes(plan, dataset.info()) <= static_cast<double>(plan.loader.cache_bytes);
+  if ((limit > 0 || plan.fields) && cached) {
     timed.loader.cases.resize(std::min<std::size_t>(timed.loader.cases.size(), kCasesTimed));
     costs.reading = time_of([&] {
       data::Case one =
@@ -188,18 +198,22 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
     progress();
   };
   for (int i = 0; i < kWarmSteps; ++i) step();
-  double steps = 0;
-  for (double seconds = 0; steps < kLeastMeasured || seconds < measured; ++steps) {
-    seconds += time_of(step);
-    costs.step = seconds / (steps + 1);
-  }
+  std::vector<double> steps;
+  double sum = 0;
+  while (std::ssize(steps) < kLeastMeasured || sum < measured) sum += steps.emplace_back(time_of(step));
+  // Of cases in memory all steps take the same time, and the median knows nothing of other programs that ran for a
+  // moment. Other cases are read now and then.
+  const auto middle = steps.begin() + std::ssize(steps) / 2;
+  std::nth_element(steps.begin(), middle, steps.end());
+  costs.step = cached ? *middle : sum / static_cast<double>(steps.size());
   std::vector<NamedTensor> best;  // a training keeps them, and tests them in a network of their own
-  costs.epoch = time_of([&] {
-    trainer.require_finite();
+  costs.epoch = time_of([&] { trainer.require_finite(); });
+  costs.checkpoint = time_of([&] {
     best = trainer.weights();
     const TensorFile state = trainer.state();
-    if (!folder.empty()) write_epoch(folder, best, state);
+    if (!folder.empty()) write_checkpoint(folder, best, state);
   });
+  trainer.release_recording();  // as a training does before it predicts
   if (known != nullptr) {
     costs.validation = known->validation;
     costs.test = known->test;
@@ -254,7 +268,10 @@ double seconds_at_end(const Plan& plan, const Costs& costs) {
 }
 
 double seconds_of(const Plan& plan, const Costs& costs) {
-  return costs.step * static_cast<double>(plan.steps) + costs.epoch * static_cast<double>(plan.epoch_of(plan.steps)) +
+  const double steps = costs.step * static_cast<double>(plan.steps),
+               epochs = static_cast<double>(plan.epoch_of(plan.steps)),
+               checkpoints = static_cast<double>(validations(plan)) + steps / kSecondsBetweenCheckpoints;
+  return steps + costs.epoch * epochs + costs.checkpoint * std::min(epochs, checkpoints) +
          validated_share(plan) * (costs.validation * static_cast<double>(validations(plan)) + costs.clean_up) +
          costs.reading * static_cast<double>(std::min(std::ssize(plan.loader.cases), plan.steps * plan.config.batch)) +
          costs.test + costs.maps + page_seconds(plan, costs);

@@ -9,22 +9,24 @@
 
 namespace voxgrad::apps {
 
-// Seconds: of one step, of what ends an epoch beside a validation, of one validation, and of what comes at the end, the
-// test and the choice of the clean-up. Validation and choice are those of all validation cases. `reading` is what a
-// training case takes before its first patch, if prepared cases stay in memory; else a step has it. `pictures` are
-// predictions of all cases of which the page shows some, where neither test nor choice tell what they take. `maps` is
-// what it takes to look before the first step whether all training cases have the maps of the loss.
+// Seconds: of one step, of what ends an epoch beside a validation, of a checkpoint, of one validation, and of what
+// comes at the end, the test and the choice of the clean-up. Validation and choice are those of all validation cases.
+// `reading` is what a training case takes before its first patch, if prepared cases stay in memory; else a step has it.
+// `pictures` are predictions of all cases of which the page shows some, where neither test nor choice tell what they
+// take. `maps` is what it takes to look before the first step whether all training cases have the maps of the loss.
 // Bytes: the peak of the process by the end of the training, and that of its tensors on the device.
 struct Costs {
-  double step = 0, epoch = 0, validation = 0, test = 0, clean_up = 0, reading = 0, pictures = 0, maps = 0;
+  double step = 0, epoch = 0, checkpoint = 0, validation = 0, test = 0, clean_up = 0, reading = 0, pictures = 0,
+         maps = 0;
   std::int64_t memory = 0, tensors = 0;
 };
 
 // Does steps for `measured` seconds, at least three, and segments one case of each split; cases of other sizes are
 // taken in proportion to the voxels of their windows. If `limit` is 0, it is the largest case, which decides the
-// memory. Else it is the one in the middle, and of a prediction that takes more than `limit` seconds a part is
-// measured. What predictions take is copied from `known`, if it is given. `progress` is called meanwhile; an exception
-// of it ends the work. If `folder` is given, files as large as those of an epoch are written there, and removed.
+// memory. Else it is the one in the middle, and up to eight others while there is time, and of a prediction that takes
+// more than `limit` seconds a part is measured. What predictions take is copied from `known`, if it is given.
+// `progress` is called meanwhile; an exception of it ends the work. If `folder` is given, files as large as those of a
+// checkpoint are written there, and removed.
 Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device device, double measured, double limit,
                     const std::function<void()>& progress, const Costs* known = nullptr,
                     const std::string& folder = "");

@@ -11,6 +11,11 @@
 
 namespace voxgrad::apps {
 
+// After a kill, the epochs since the last checkpoint come again. Epochs may be short, and each checkpoint is as large
+// as four copies of the weights, so one is left out if the one before it is not as old as this, unless a model becomes
+// the best one with it.
+inline constexpr double kSecondsBetweenCheckpoints = 10;
+
 // Checksums of all images and all labels (with their probabilities) of a dataset, by which a resumed run knows its
 // data. They are those of the file if it has them. Else every case is read, and they are of the values as they were
 // read.

@@ -66,6 +66,10 @@ CleanUpChoice choose_clean_up(const nn::Model& model, const data::Dataset& datas
     choice.classes_after.push_back(class_mean(chosen[label] != 0 ? end : start, label));
   }
   choice.after = losses::summarise(choice.classes_after).mean;
+  choice.results = start;
+  for (std::size_t i = 0; i < end.size(); ++i)
+    for (std::size_t label = 1; label < classes; ++label)
+      if (chosen[label] != 0) choice.results[i].classes[label] = end[i].classes[label];
   if (std::count(chosen.begin(), chosen.end(), 1) > 0) choice.chosen.classes = chosen;
   return choice;
 }

@@ -15,6 +15,7 @@ struct CleanUpChoice {
   nn::CleanUp chosen;
   double before = losses::kUndefined, after = losses::kUndefined;  // foreground mean of Dice over the validation cases
   std::vector<double> classes_before, classes_after;               // Dice of each foreground class
+  std::vector<CaseResult> results;                                 // of the cases, as they are cleaned up
 };
 
 // Segments the cases once. The clean-up that the model has already is left out. `progress` is as in EvaluateOptions.

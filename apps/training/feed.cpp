@@ -43,10 +43,13 @@ void Feed::fetch(std::int64_t step) {
   data::Batch host = loader_.batch(step);
   place(batch_.images, host.images);
   batch_.ids = std::move(host.ids);
+  const Tensor finest = host.labels;
+  Extents whole(1);  // from the finest resolution to this one
   for (std::size_t k = 0; k < batch_.truths.size(); ++k) {
     if (k > 0) {
       const Extents& stride = strides_[k - 1];
-      host.labels = coarser(host.labels, stride);
+      for (int axis = 0; axis + 1 < finest.dims(); ++axis) whole[axis] *= stride[axis];
+      host.labels = coarser(finest, whole);
       if (host.probabilities.defined()) host.probabilities = coarser_probabilities(host.probabilities, stride);
       const int axes = host.labels.dims() - 1;
       for (std::size_t i = 0; i < host.spacing.size(); ++i)
@@ -79,7 +82,8 @@ Tensor coarser(const Tensor& labels, const Extents& stride) {
   for (std::int64_t i = 0; i < coarse.numel(); ++i) {
     std::int64_t rest = i, source = 0, step = 1;
     for (int axis = shape.dims() - 1; axis >= 0; --axis) {
-      source += rest % shape[axis] * (axis > 0 ? stride[axis - 1] : 1) * step;
+      const std::int64_t window = axis > 0 ? stride[axis - 1] : 1;
+      source += (rest % shape[axis] * window + window / 2) * step;
       rest /= shape[axis];
       step *= labels.extent(axis);
     }

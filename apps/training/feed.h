@@ -49,7 +49,7 @@ class Feed {
   TrainingBatch batch_;
 };
 
-// Labels u8 [N, *S] at a coarser resolution: the first voxel of every window of `stride` voxels.
+// Labels u8 [N, *S] at a coarser resolution: the voxel in the middle of every window of `stride` voxels, or behind it.
 Tensor coarser(const Tensor& labels, const Extents& stride);
 // Probabilities f32 [N, *S, K] at a coarser resolution: the mean of every window; it is ignored, which is 0, if more
 // than half of its voxels are.

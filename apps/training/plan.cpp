@@ -212,8 +212,10 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
   PreparedShapes prepared = plan_preparation(c, plan.model, dataset, train, others, source, read);
   plan.reasons = std::move(prepared.reasons);
   plan.reasons.push_back(targets);
-  Filled filled = fill_in(
-      c, {info, std::ssize(train), std::move(prepared.shapes), std::move(prepared.spacings), most_voxels}, source);
+  Filled filled = fill_in(c,
+                          {info, std::ssize(train), std::move(prepared.shapes), std::move(prepared.spacings),
+                           most_voxels, read.facts->sides},
+                          source);
   plan.reasons.insert(plan.reasons.end(), filled.reasons.begin(), filled.reasons.end());
   plan_network(plan, info, filled.geometry, source);
   check_norm(plan);

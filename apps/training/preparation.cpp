@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/program/words.h"
+#include "apps/training/sides.h"
 #include "data/probabilities.h"
 #include "engine/error.h"
 #include "engine/moments.h"
@@ -100,18 +101,21 @@ PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std:
   std::vector<double> kept;
   std::vector<std::vector<float>> samples(static_cast<std::size_t>(info.channels)), everywhere = samples;
   facts.colour = true;
+  Sides sides(dataset.classes());
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t index = nth(cases, i * std::ssize(cases) / count);
     const data::Case one = dataset.read(index);
     facts.read.push_back(index);
     facts.boxes.push_back(nn::nonzero_box(one.image).extents);
     kept.push_back(static_cast<double>(facts.boxes.back().numel()) / static_cast<double>(one.label.numel()));
+    if (info.dims == 2) sides.add(one.label, info.ignore_label);
     facts.colour = facts.colour && is_colour_picture(one.image);
     sample_voxels(one, false, info.ignore_label, kMostValues / count, samples);
     if (samples[0].empty()) sample_voxels(one, true, info.ignore_label, kMostValues / count, everywhere);
   }
   std::nth_element(kept.begin(), kept.begin() + count / 2, kept.end());
   facts.kept = nth(kept, count / 2);
+  facts.sides = sides.found();
   if (samples[0].empty()) samples = std::move(everywhere);  // no case has any foreground
   for (std::vector<float>& channel : samples) facts.foreground.push_back(foreground_of(channel));
   return facts;
@@ -125,7 +129,7 @@ PreparedShapes plan_preparation(TrainConfig& config, nn::ModelSpec& model, const
   const bool automatic = config.spacing == "auto";
   if (!automatic && config.spacing != "none") parse_spacing(config.spacing, info.dims);
   const bool read = config.crop == "auto" || config.normalise == "auto" || config.normalise == "dataset" ||
-                    (config.crop == "on" && config.patch.empty());
+                    (config.crop == "on" && config.patch.empty()) || (config.augment.empty() && info.dims == 2);
   if (!known.facts || (read && known.facts->read.empty())) known.facts = take_preparation_facts(dataset, train, read);
   const PreparationFacts& facts = *known.facts;
   PreparedShapes result;

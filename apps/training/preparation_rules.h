@@ -4,6 +4,7 @@
 // would be without these steps.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@ struct PreparationFacts {
   std::vector<std::int64_t> read;  // indices in the dataset
   std::vector<Shape> boxes;        // extents of the box of the voxels that are not 0 in every channel
   double kept = 1;                 // median over the cases: the share of the voxels that lie in the box
+  std::array<bool, 2> sides{};     // of pictures: whether they have them along y and along x (training/sides.h)
   bool colour = false;             // three channels of whole numbers 0 .. 255, which are not all equal, in 2-D
   std::vector<ForegroundValues> foreground;  // one per channel
 };

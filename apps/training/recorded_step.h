@@ -25,6 +25,7 @@ class RecordedStep {
   // The value of the last run; waits until the device has computed it.
   double value() const { return value_.item(); }
   const Replay& replay() const { return replay_; }
+  void release() { replay_.release(); }
 
  private:
   Tensor value_;  // stays in one place, because a recording writes there

@@ -42,8 +42,8 @@ double voxels_at_end(const Plan& plan, const data::DatasetInfo& info, double kep
   const std::vector<std::int64_t>& shown = pictured_cases(plan);
   const auto count = static_cast<double>(shown.size());
   const double looked_at = least_validated_share(plan),
-               pictured =
-                   std::min(plan.val.empty() ? count : looked_at * count, double{kMostPictured}) + std::min(count, 3.0);
+               chosen_from = std::min(plan.val.empty() ? count : looked_at * count, double{kMostPictured}),
+               pictured = (plan.chooses_clean_up() ? 0 : chosen_from) + std::min(count, 3.0);
   return test + looked_at * val * (plan.chooses_clean_up() ? 2 : 1) +
          (count > 0 ? pictured / count * kept * window_voxels(plan.model, info, shown) : 0);
 }

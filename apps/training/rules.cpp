@@ -163,7 +163,7 @@ Decision foreground(Draft& d) {
 
 Decision augment(Draft& d) {
   if (!d.config.augment.empty()) return {d.config.augment, ""};
-  Reason usual = usual_augment(d.config, times_seen(d), d.cases.info.dims);
+  Reason usual = usual_augment(d.config, times_seen(d), d.cases.info.dims, d.cases.sides);
   d.config.augment = usual.value;
   return {std::move(usual.value), std::move(usual.why)};
 }
@@ -218,14 +218,28 @@ std::int64_t steps_per_epoch(std::int64_t cases, std::int64_t batch) {
   return std::clamp<std::int64_t>((cases + batch - 1) / batch, 20, 250);
 }
 
-Reason usual_augment(const TrainConfig& config, double times, int dims) {
+Reason usual_augment(const TrainConfig& config, double times, int dims, const std::array<bool, 2>& sides) {
   if (times < kFewTimes && config.tta != "on")  // which asks for flips
     return {
         "augment", "none",
         text("each case is seen ", count_text(std::lround(times), "time"), " only, too seldom to learn it by heart")};
-  return {"augment", "default",
-          dims == 3 ? "rotation to 30 degrees, scaling, intensities; no flips, because left and right may differ"
-                    : "rotation, flips, scaling, intensities"};
+  if (dims == 3)
+    return {"augment", "default",
+            "rotation to 30 degrees, scaling, intensities; no flips, because left and right may differ"};
+  if ((!sides[0] && !sides[1]) || config.tta == "on")
+    return {"augment", "default", "rotation, flips, scaling, intensities"};
+  const bool both = sides[0] && sides[1];
+  return {"augment",
+          text("default,flip",
+               both       ? ""
+               : sides[0] ? "_y"
+                          : "_x",
+               "=0,turn=0,rotate_angle=30"),
+          text("rotation to 30 degrees, scaling, intensities; no flips along ",
+               both       ? "y and x"
+               : sides[0] ? "y"
+                          : "x",
+               ", because the classes lie elsewhere in mirrored images")};
 }
 
 Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelSpec* source) {

@@ -2,6 +2,7 @@
 // gives.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct TrainingCases {
   std::vector<Shape> shapes;                  // of each case, or of those that were looked at, as the network sees them
   std::vector<std::vector<double>> spacings;  // of the same cases, for each axis
   std::int64_t most_voxels = 0;               // of a patch that follows from the cases; 0: see geometry.h
+  std::array<bool, 2> sides{};                // PreparationFacts::sides
 };
 
 // A line of the plan: a setting with its value, and why it is so.
@@ -31,8 +33,9 @@ struct Reason {
   std::string setting, value, why;
 };
 
-// The augmentation if nobody asked for one. `times`: how often the training shows each case.
-Reason usual_augment(const TrainConfig& config, double times, int dims);
+// The augmentation if nobody asked for one. `times`: how often the training shows each case. `sides`: see
+// PreparationFacts.
+Reason usual_augment(const TrainConfig& config, double times, int dims, const std::array<bool, 2>& sides);
 
 struct Filled {
   Geometry geometry;

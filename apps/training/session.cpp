@@ -88,12 +88,14 @@ TrainResult Session::run() {
     train();
     return finish();
   } catch (const Interrupted& interrupted) {
+    save_course();
     event({{"event", "interrupted"}, {"step", trainer_.steps_done()}, {"signal", interrupted.signal}});
     write_manifest("interrupted", {});
     throw;
   } catch (const std::exception& exception) {
     const auto* const error = dynamic_cast<const Error*>(&exception);
     const bool diverged = error != nullptr && error->kind() == ErrorKind::diverged;
+    save_course();
     event({{"event", "error"},
            {"step", trainer_.steps_done()},
            {"message", error != nullptr ? error->message() : exception.what()},
@@ -204,7 +206,10 @@ void Session::end_epoch(double lr) {
     best_weights_ = trainer_.weights();
     save_best();
   }
-  save_last();
+  // A rollback goes back to the end of the epoch before.
+  const bool due = best_ == records || last || out_of_patience() || plan_.on_nan == OnNan::rollback ||
+                   seconds() - saved_at_ >= kSecondsBetweenCheckpoints;
+  if (due) save_last();
   event({{"event", "epoch"},
          {"epoch", epoch},
          {"step", done},
@@ -213,12 +218,13 @@ void Session::end_epoch(double lr) {
          {"val_dice", number(record.val_dice)},
          {"val_classes", to_json({record}).at(0).at("val_classes")},
          {"seconds", seconds()}});
-  course_saved_ = attempt([&] { write_course(); });
+  course_saved_ = due && attempt([&] { write_course(); });
   observer_.on_epoch(record, plan_);
 }
 
 // Weights that give no finite output have diverged.
 std::vector<CaseResult> Session::validate() try {
+  trainer_.release_recording();
   EvaluateOptions options;
   options.mirror = false;  // the best epoch is the same one, in a fraction of the time
   options.found = [this](const data::Case& one, const Tensor& labels, const CaseResult& result) {
@@ -232,6 +238,7 @@ std::vector<CaseResult> Session::validate() try {
 }
 
 TrainResult Session::finish() {
+  trainer_.release_recording();
   TrainResult result;
   result.run = directory_.path();
   result.epochs = plan_.epoch_of(trainer_.steps_done());
@@ -270,6 +277,7 @@ TrainResult Session::finish() {
   results_.erase("warnings");  // the manifest has them
   results_["history"] = to_json(history_);
   results_["test_cases"] = to_json(result.test, result.class_names).at("cases");
+  if (result.clean_up) results_["val_cases"] = to_json(result.clean_up->results, result.class_names).at("cases");
   write_manifest(best_saved_ ? "finished" : "error", results_);
   return result;
 }

@@ -74,6 +74,7 @@ class Session {
   void take_state(const TensorFile& file);
   void require_manifest(const TensorFile& file);
   void write_course();
+  void save_course();
   TrainResult finish();
   void save_best();
   void save_last();
@@ -109,6 +110,7 @@ class Session {
   std::int64_t best_ = 0;  // number of records up to the best one
   std::vector<NamedTensor> best_weights_;
   nn::CleanUp clean_up_;  // of the best model; chosen at the end, so last.safetensors never has it
+  double saved_at_ = 0;   // seconds() of the last checkpoint
   bool best_saved_ = true, last_saved_ = true;
   bool course_saved_ = false, manifest_saved_ = true;  // a run that goes on writes its course anew
   std::string manifest_;                               // the last text of run.json

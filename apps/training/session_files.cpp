@@ -52,6 +52,11 @@ void Session::take_over(const std::string& manifest) {
   });
 }
 
+// Writes the course of the epochs since the last checkpoint, before a run ends in the middle.
+void Session::save_course() {
+  if (!course_saved_ && !history_.empty()) course_saved_ = attempt([&] { write_course(); });
+}
+
 void Session::write_course() {
   directory_.write("metrics.csv", to_csv(history_, plan_.model.class_names));
   directory_.write("curves.svg", curves_svg(history_));
@@ -111,6 +116,7 @@ void Session::save_best() {
 void Session::save_last() {
   if (!best_saved_) save_best();
   last_saved_ = best_saved_ && attempt([&] { directory_.save_last(checkpoint()); });
+  if (last_saved_) saved_at_ = seconds();
 }
 
 void Session::restore(const TensorFile& file) {

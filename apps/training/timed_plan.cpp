@@ -23,6 +23,7 @@ class TimedPlan {
             const PlanTrials& trials)
       : wish_(wish), time_(time), seconds_(parse_time(time)), info_(info), trials_(trials), config_(wish) {
     finest_ = plan_ = trials_.make(config_);
+    if (read.facts) sides_ = read.facts->sides;
     if (wish_.spacing != "auto" || !wish_.from.empty()) return;
     voxel_ = trials_.voxel_seconds(plan_);
     if (plan_.model.preparation.crop && read.facts) kept_ = read.facts->kept;
@@ -81,7 +82,7 @@ class TimedPlan {
     std::optional<Reason> augment;
     if (wish_.augment.empty()) {
       const double patches = trials_.left() / costs_.step * static_cast<double>(plan_.config.batch);
-      augment = usual_augment(wish_, patches / static_cast<double>(plan_.loader.cases.size()), info_.dims);
+      augment = usual_augment(wish_, patches / static_cast<double>(plan_.loader.cases.size()), info_.dims, sides_);
       config_.augment = augment->value;
       if (augment->value != plan_.config.augment) make_again();
     }
@@ -111,6 +112,7 @@ class TimedPlan {
   TrainConfig config_;
   Plan finest_, plan_;
   Costs costs_;
+  std::array<bool, 2> sides_{};
   double voxel_ = 1, kept_ = 1;  // the seconds of a voxel of a window; the share of an image that a crop keeps
   std::optional<Reason> coarser_;
 };

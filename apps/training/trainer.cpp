@@ -104,6 +104,7 @@ losses::Context Trainer::context() const {
 
 // Clears the gradients, which the next step adds to.
 Error Trainer::failed_at(std::int64_t step, const std::string& what) {
+  release_recording();
   const Error error =
       explained(text("step ", step, " (epoch ", plan_.epoch_of(step + 1), "): ", what),
                 {plan_, net_, feed_.batch(step), step, first_norm_, rate_scale_ * schedule_.rate(step), context()});
@@ -119,7 +120,17 @@ void Trainer::require_finite() {
   const NoGrad no_grad;
   evaluated();
   const std::string name = broken_weight(net_);
-  const Tensor logits = name.empty() ? net_(feed_.batch(updated_).images) : Tensor();
+  Tensor logits;
+  const auto compute = [&] { logits = net_(feed_.batch(updated_).images); };
+  if (name.empty()) {
+    try {
+      compute();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::memory || recorded_.replay().size() == 0) throw;
+      release_recording();
+      compute();
+    }
+  }
   end_validation(std::nan(""));
   if (!name.empty()) throw failed("the step has broken the weights");
   if (!std::isfinite(logits.backend().sum_of_squares(logits)))
@@ -144,6 +155,8 @@ void Trainer::end_validation(double metric) {
   if (swapped_) ema_->swap(), swapped_ = false;
   if (!std::isnan(metric)) schedule_.report(metric);
 }
+
+void Trainer::release_recording() { recorded_.release(); }
 
 TensorFile Trainer::state() const {
   TensorFile file;

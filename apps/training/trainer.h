@@ -63,6 +63,8 @@ class Trainer {
   std::int64_t parameter_count() const { return model_.net->parameter_count(); }
   // How often forward and backward pass were replayed as one recording, and why not, if they were not.
   const Replay& replay() const { return recorded_.replay(); }
+  // Gives back the memory of that recording, for other work on the same card. The next step records anew.
+  void release_recording();
 
  private:
   std::string constants_of(const TrainingBatch& batch) const;

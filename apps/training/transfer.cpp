@@ -7,6 +7,7 @@
 #include "apps/training/trainer.h"
 #include "engine/error.h"
 #include "engine/names.h"
+#include "losses/core/loss.h"
 
 namespace voxgrad::apps {
 namespace {
@@ -39,7 +40,8 @@ void adopt_settings(TrainConfig& config, const nn::UNetConfig& net,
   take("norm", config.norm, nn::norm_names()[static_cast<std::size_t>(net.norm)]);
   take("residual", config.residual, net.residual);
   take("dropout", config.dropout, net.dropout);
-  take("deep_supervision", config.deep_supervision, net.deep_supervision);
+  if (!net.deep_supervision || losses::make_loss(config.loss).fields().empty())  // else a rule leaves it off
+    take("deep_supervision", config.deep_supervision, net.deep_supervision);
 }
 
 Transfer transfer_weights(const nn::Model& source, const Plan& plan) {

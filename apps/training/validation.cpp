@@ -67,7 +67,7 @@ double window_voxels(const nn::ModelSpec& model, const data::DatasetInfo& info,
     const Shape extents = resampled_extents(model, info, index);
     double windows = 1;
     for (int axis = 0; axis < model.window.dims(); ++axis) {
-      const std::int64_t extent = extents[axis], window = model.window[axis];
+      const std::int64_t extent = extents[axis], window = nn::largest_window(extent, model.window[axis]);
       windows *= static_cast<double>(std::min(extent, window) * std::ssize(nn::window_starts(extent, window)));
     }
     voxels += windows;

@@ -16,8 +16,9 @@
 
 namespace voxgrad::apps {
 
-inline constexpr double kValidationShare = 0.1;    // of the training, at most
-inline constexpr std::int64_t kMostPictured = 24;  // validation cases that the page of a run chooses its pictures from
+inline constexpr double kValidationShare = 0.1;  // of the training, at most
+// The page of a run chooses its pictures from so many validation cases, or from those of the choice of the clean-up.
+inline constexpr std::int64_t kMostPictured = 24;
 
 // Returns the cases of which the page of a run shows some: validation, or else test, or else training cases.
 const std::vector<std::int64_t>& pictured_cases(const Plan& plan);

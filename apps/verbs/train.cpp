@@ -35,6 +35,10 @@
 namespace voxgrad::apps {
 namespace {
 
+// With the smoothing that a loss has by itself, a patch without a class teaches nothing about it, and there is no other
+// patch in a batch of one (apps/README.md, decision 23).
+constexpr const char* kLossOfPictures = "dice_ce:smooth_nr=1,smooth_dr=1";
+
 struct TrainOptions {
   TrainConfig config;
   std::string out, resume, watch, time, max_memory;
@@ -51,10 +55,11 @@ struct TrainOptions {
     most_memory = parse_memory(max_memory);
     backend_of(device).pool().set_limit(static_cast<std::size_t>(most_memory));
   }
-  // Prepared cases may take a quarter of it; others are read again.
+  // Prepared cases may take a quarter of it, or of the memory that is free; others are read again.
   void limit_cache(Plan& plan) const {
-    if (most_memory > 0)
-      plan.loader.cache_bytes = std::min(plan.loader.cache_bytes, static_cast<std::size_t>(most_memory / 4));
+    std::size_t& most = plan.loader.cache_bytes;
+    most = most_memory > 0 ? std::min(most, static_cast<std::size_t>(most_memory / 4))
+                           : std::max(most, static_cast<std::size_t>(available_memory_bytes() / 4));
   }
 };
 
@@ -334,6 +339,8 @@ void train(TrainOptions& options, const Program& program) {
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
+  const std::string name = config.loss;  // of the directory
+  if (dataset.info().dims == 2 && options.verb->get_option("--loss")->count() == 0) config.loss = kLossOfPictures;
   auto [plan, costs] = options.most_memory > 0 ? fit_limit(dataset, options, device)
                        : options.time.empty()  ? std::pair{plan_of(options, config, dataset), Costs{}}
                                                : std::pair<Plan, Costs>();
@@ -344,9 +351,8 @@ void train(TrainOptions& options, const Program& program) {
   require_validations(plan);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory
-  run(dataset, plan,
-      RunDirectory::create(options.out.empty() ? free_run_directory(config.data, config.loss) : options.out), false,
-      port, options, program);
+  run(dataset, plan, RunDirectory::create(options.out.empty() ? free_run_directory(config.data, name) : options.out),
+      false, port, options, program);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "data/sampling/augment.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numbers>
 
 #include "data/sampling/intensity.h"
@@ -9,7 +10,8 @@
 namespace voxgrad::data {
 namespace {
 
-constexpr double kAnisotropic = 3;    // slices are thick if their spacing is more than this times the smallest one
+constexpr double kAnisotropic = 3;  // slices are thick if their spacing is more than this times the smallest one
+constexpr double kSameSpacing = 1e-3;
 constexpr double kNodesPerPatch = 4;  // of an elastic field, along the longest axis
 
 Orientation draw_orientation(const Tensor& label, const std::vector<double>& spacing, const AugmentOptions& options,
@@ -24,7 +26,8 @@ Orientation draw_orientation(const Tensor& label, const std::vector<double>& spa
     for (int b = a + 1; b < dims; ++b) {
       const bool turn = turns.chance(options.turn);
       const int count = 1 + static_cast<int>(turns.below(3));
-      const bool square = label.extent(a) == label.extent(b) && nth(spacing, a) == nth(spacing, b);
+      const double along = nth(spacing, a), across = nth(spacing, b);  // of an oblique slice they are rounded
+      const bool square = label.extent(a) == label.extent(b) && std::abs(along - across) <= kSameSpacing * across;
       if (turn && square) result.rotate(a, b, count);
     }
   return result;

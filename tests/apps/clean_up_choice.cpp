@@ -2,6 +2,7 @@
 #include "apps/training/clean_up_choice.h"
 
 #include "apps/program/json.h"
+#include "apps/report/run_record.h"
 #include "apps/training/checkpoint.h"
 #include "data/writer.h"
 #include "tests/apps/support.h"
@@ -97,6 +98,7 @@ TEST_CASE("a clean-up is chosen if the mean Dice rises and no class falls: of al
   CHECK(apart.classes_before.at(0) == doctest::Approx(6.0 / 7));
   CHECK(apart.classes_after.at(0) == 1);
   CHECK(apart.classes_after.at(1) == 1);
+  CHECK(foreground_mean(apart.results) == doctest::Approx(apart.after));
   CHECK(clean_up_text(apart.chosen, three) == "only the largest component of a");
 
   // First the foreground; then an island of b inside it, which touches a.
@@ -125,6 +127,9 @@ TEST_CASE("a training stores the clean-up in its best model, says what it gains,
   const nn::CleanUp stored = spec(run + "/best.safetensors").clean_up;
   CHECK(stored != nn::CleanUp{});
   CHECK(stored.foreground == choice["foreground"]);
+  // The page takes what the choice has found.
+  const RunRecord record = read_run(run);
+  CHECK(foreground_mean(record.val) == doctest::Approx(choice["val_dice"]["after"].get<double>()));
   CHECK(spec(run + "/last.safetensors").clean_up == nn::CleanUp{});
   const auto dice = [&](const std::vector<std::string>& more) {
     std::vector<std::string> words{"evaluate", run, data, "--split", "val", "--json"};

@@ -113,10 +113,11 @@ TEST_CASE("a patch gets the distances of its case, not its own") {
   CHECK(further == 0);
 }
 
-TEST_CASE("coarser labels are those of the first voxel of each window") {
+TEST_CASE("coarser labels are those of the voxel in the middle of each window") {
   Tensor labels = empty({2, 4, 6}, DType::u8);
   for (std::int64_t i = 0; i < labels.numel(); ++i) labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i);
-  CHECK(apps::coarser(labels, {2, 3}).to_vector<int>() == std::vector<int>{0, 3, 12, 15, 24, 27, 36, 39});
+  CHECK(apps::coarser(labels, {2, 3}).to_vector<int>() == std::vector<int>{7, 10, 19, 22, 31, 34, 43, 46});
+  CHECK(apps::coarser(labels, {4, 6}).to_vector<int>() == std::vector<int>{15, 39});
 }
 
 TEST_CASE("at coarse levels of deep supervision equal masks have equal distances, in voxels of that level") {

@@ -141,6 +141,10 @@ TEST_CASE("settings of the network are those of the model unless they are given"
   CHECK(config.residual);
   CHECK(config.dropout == 0.1);
   CHECK(config.deep_supervision);
+  config = {};
+  config.loss = "dice_hd";  // it would need distances at every resolution: a rule leaves it off
+  adopt_settings(config, net, [](const std::string&) { return false; });
+  CHECK(!config.deep_supervision.has_value());
 }
 
 TEST_CASE("a training that begins with a model is far better after a few steps, and resumes without the model") {

@@ -107,7 +107,7 @@ TEST_CASE("a time that is too short for a validation of all cases is enough for 
   CHECK(plan.config.validate_cases == 8);
   CHECK(validations(plan) == 1);
   CHECK(seconds_of(plan, costs) <= 60);
-  CHECK(plan.steps > 450);  // 12 s are for the clean-up, 13 for the page
+  CHECK(plan.steps > 450);  // 12 s are for the clean-up, 5 for the page
 }
 
 TEST_CASE("the pictures of a page take time without validation and test cases, too") {

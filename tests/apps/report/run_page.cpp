@@ -228,23 +228,25 @@ TEST_CASE("volumes are shown by a slice; many cases by a choice; large pictures 
   many.splits = {{"train", {0}}, {"val", {}}};
   for (int i = 1; i < 31; ++i) many.splits["val"].push_back(i);
   data::write_dataset(folder.file("many.h5"), many);
-  const auto short_training = [&](const std::string& name) {
-    const Outcome outcome = program({"train", folder.file(name + ".h5"), "-o", folder.file(name), "--base", "4",
-                                     "--depth", "2", "--steps", "1", "--batch", "1", "-q"});
+  const auto short_training = [&](const std::string& name, const std::string& clean_up) {
+    const std::string out = folder.file(name + "_" + clean_up);
+    const Outcome outcome = program({"train", folder.file(name + ".h5"), "-o", out, "--base", "4", "--depth", "2",
+                                     "--steps", "1", "--batch", "1", "--clean-up", clean_up, "-q"});
     REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
-    return page_of(folder.file(name));
+    return page_of(out);
   };
-  CHECK(contains(short_training("many"), "From 24 of 30 validation cases"));
+  CHECK(contains(short_training("many", "off"), "From 24 of 30 validation cases"));
+  CHECK(contains(short_training("many", "auto"), "From all 30 validation cases"));  // the choice has segmented them
 
   data::DatasetContents large = random_contents({{256, 256}, {900, 900}}, 3, 2);
   large.splits = {{"train", {0}}, {"val", {1}}};
   data::write_dataset(folder.file("large.h5"), large);
-  const std::string html = short_training("large");
+  const std::string html = short_training("large", "auto");
   check_page(html);
   const std::size_t note = html.find("The pictures are shown with at most ");
   CHECK_MESSAGE(note != std::string::npos, html.size());
   CHECK_MESSAGE(contains(html, "at most 512 pixels a side"), html.substr(note, 80));
-  CHECK(data::read_image(folder.file("large/overlays/only_truth.png")).extents() == Shape{900, 900});
+  CHECK(data::read_image(folder.file("large_auto/overlays/only_truth.png")).extents() == Shape{900, 900});
 }
 
 TEST_CASE("the interval of a run is one of groups where the dataset names them") {
