@@ -10,6 +10,7 @@
 #include "apps/report/html.h"
 #include "apps/report/plots/learning_curves.h"
 #include "apps/report/plots/lines.h"
+#include "apps/report/run_record.h"
 #include "apps/report/slices.h"
 #include "data/exchange/output.h"
 #include "engine/error.h"
@@ -250,7 +251,7 @@ std::string race_part(const LiveComparison& live) {
 }  // namespace
 
 LivePage page_of(const LiveRun& run) {
-  LivePage page{run.data + " with " + run.loss};
+  LivePage page{run.data + " with " + loss_name(run.loss)};
   page.parts["1_now"] = now_part(run);
   page.parts["2_curves"] = curves_part(run);
   page.parts["3_cases"] = pictures_part(run);

@@ -80,7 +80,11 @@ std::string headline(const RunRecord& run) {
   facts += fact("Time", duration(run.manifest.at("seconds")), text(run.steps, " of ", run.config.steps, " steps"));
   facts +=
       fact("Dataset", dataset_name(run), join({run.model.class_names.begin() + 1, run.model.class_names.end()}, ", "));
-  facts += fact("Loss", run.config.loss);
+  const std::string &loss = run.config.loss, name = loss_name(loss);
+  std::string parameters;
+  for (std::size_t i = name.size() + 1; i < loss.size(); ++i)
+    parameters += loss[i] == ',' ? ", " : std::string(1, loss[i]);
+  facts += fact("Loss", name, parameters);
   return "<dl class=\"facts\">\n" + facts + "</dl>\n";
 }
 
@@ -327,7 +331,7 @@ std::string write_run_page(const std::string& directory, Device device, const da
            machine_section(run) + command_section(run);
   });
   const std::string path = run.file("report.html");
-  write_text(path, page(text("Training on ", dataset_name(run), " with ", run.config.loss), body, style));
+  write_text(path, page(text("Training on ", dataset_name(run), " with ", loss_name(run.config.loss)), body, style));
   return path;
 }
 

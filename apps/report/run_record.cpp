@@ -48,6 +48,10 @@ std::vector<EpochRecord> logged_history(const std::string& log) {
   return history;
 }
 
+std::string loss_name(const std::string& loss) {
+  return loss.find('+') == std::string::npos ? loss.substr(0, loss.find(':')) : loss;
+}
+
 bool is_run(const std::string& directory) { return fs::exists(directory + "/run.json"); }
 
 RunRecord read_run(const std::string& directory) {

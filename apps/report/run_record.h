@@ -34,6 +34,8 @@ struct RunRecord {
 // Returns the epochs from the lines of log.jsonl. An epoch that was done again, after a crash or a rollback, counts as
 // it was last. Throws Error(data) if a whole line is damaged.
 std::vector<EpochRecord> logged_history(const std::string& log);
+// Returns the name of a loss without its parameters, for headings; a sum of losses as it is.
+std::string loss_name(const std::string& loss);
 // True if there is a run in the directory.
 bool is_run(const std::string& directory);
 // Throws Error(io) if a file is absent. Throws Error(data) or, for a checkpoint, Error(model) with the name of the file

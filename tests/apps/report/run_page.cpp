@@ -8,6 +8,7 @@
 
 #include "apps/program/json.h"
 #include "apps/program/svg.h"
+#include "apps/report/run_record.h"
 #include "data/formats/image.h"
 #include "tests/apps/pages.h"
 
@@ -94,6 +95,12 @@ TEST_CASE("the page of a run: numbers, curves, pictures and settings; the same b
   CHECK(page_of(run) == html);
   CHECK(fs::exists(run + "/overlays/best_truth.png"));
   CHECK(Json::parse(program({"train", "--resume", run, "--json", "-q"}).out)["report"] == run + "/report.html");
+}
+
+TEST_CASE("a heading names a loss without its parameters, and a sum as it is") {
+  CHECK(apps::loss_name("dice_ce") == "dice_ce");
+  CHECK(apps::loss_name("dice_ce:smooth_nr=1,smooth_dr=1") == "dice_ce");
+  CHECK(apps::loss_name("0.5*dice+ce:weights=1/2") == "0.5*dice+ce:weights=1/2");
 }
 
 TEST_CASE("without its dataset a page has no pictures; damaged files are named, with the exit code of their kind") {
