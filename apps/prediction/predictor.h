@@ -28,8 +28,9 @@ class Predictor {
   // Error(usage) if one of them does not say along which axes.
   void require_mirrors() const;
 
-  // Returns the labels u8 [*S] of an image [*S, C], which is changed if there is one model. `also` receives the scores
-  // (nn::predict). Throws Interrupted after a signal, when the window is done.
+  // Returns the labels u8 [*S] of an image [*S, C], which is changed if there is one model. Its spacing, per axis, is
+  // in mm if `physical`, else in pixels. `also` receives the scores (nn::predict). Throws Interrupted after a signal,
+  // when the window is done.
   Tensor operator()(const Tensor& image, const std::vector<double>& spacing, bool physical,
                     const nn::PredictOptions& options, const nn::SlabSink& also = {}) const;
 

@@ -228,18 +228,13 @@ Reason usual_augment(const TrainConfig& config, double times, int dims, const st
             "rotation to 30 degrees, scaling, intensities; no flips, because left and right may differ"};
   if ((!sides[0] && !sides[1]) || config.tta == "on")
     return {"augment", "default", "rotation, flips, scaling, intensities"};
-  const bool both = sides[0] && sides[1];
-  return {"augment",
-          text("default,flip",
-               both       ? ""
-               : sides[0] ? "_y"
-                          : "_x",
-               "=0,turn=0,rotate_angle=30"),
-          text("rotation to 30 degrees, scaling, intensities; no flips along ",
-               both       ? "y and x"
-               : sides[0] ? "y"
-                          : "x",
-               ", because the classes lie elsewhere in mirrored images")};
+  const std::string axes = sides[0] && sides[1] ? ""
+                           : sides[0]           ? "_y"
+                                                : "_x",
+                    words = axes.empty() ? "y and x" : axes.substr(1);
+  return {"augment", "default,flip" + axes + "=0,turn=0,rotate_angle=30",
+          "rotation to 30 degrees, scaling, intensities; no flips along " + words +
+              ", because the classes lie elsewhere in mirrored images"};
 }
 
 Filled fill_in(TrainConfig& config, const TrainingCases& cases, const nn::ModelSpec* source) {

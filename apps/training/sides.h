@@ -14,7 +14,7 @@ namespace voxgrad::apps {
 
 class Sides {
  public:
-  explicit Sides(std::int64_t classes);
+  explicit Sides(std::int64_t classes);  // with the background
   // Adds the labels u8 [Y, X] of a case; the background and the label `ignore` do not count.
   void add(const Tensor& labels, int ignore);
   // Whether the mirror image along y, and that along x, differs from the other half of the cases by more than twice as

@@ -116,6 +116,8 @@ Plan plan_of(const TrainOptions& options, TrainConfig config, const data::Datase
     plan = make_plan(dataset, config, &source.spec, most_voxels, options.read.get());
     plan.start = std::make_shared<Transfer>(transfer_weights(source, plan));
   }
+  if (config.loss == kLossOfPictures)
+    plan.reasons.push_back({"loss", config.loss, "smoothed by 1: a patch without a class teaches something about it"});
   for (const Reason& reason : options.smaller) explain(plan, reason.setting, reason.value, reason.why);
   options.limit_cache(plan);
   return plan;
