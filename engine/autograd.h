@@ -2,14 +2,14 @@
 // that were computed from it. Nodes are numbered at creation, and backward() visits them newest first. That is a
 // topological order, because an operation can only read tensors that exist already.
 //
-// An operation records one closure per input, which maps the gradient of the output to the gradient of that input. The
-// tensors that the closure captures are those that are saved for the backward pass, so they must be detached. If an
-// input needs no gradient, its closure is dropped, and with it the captured tensors. A closure may return the gradient
-// in the broadcast shape of the output; backward() sums it back to the shape of the input. backward() frees the saved
-// tensors as it advances, so it can visit a graph only once. There are no second derivatives.
+// An operation records one closure per input, which maps the gradient of the output to that of the input. The tensors
+// that it captures are saved for backward(). They are captured without their nodes, by detach(): a result would own
+// itself, and a long chain of inputs would be destroyed recursively. The closure of an input that needs no gradient is
+// dropped. A closure may return a gradient in the broadcast shape of the output; backward() sums it back to that of the
+// input. It frees the saved tensors as it advances, so it visits a graph only once: there are no second derivatives.
 //
-// One thread at a time records and visits a graph. Two threads may call backward() on different graphs at the same time
-// if no leaf that requires a gradient is in both, because both would add to its gradient.
+// One thread at a time records and visits a graph. On the CPU two threads may call backward() on different graphs at
+// the same time if no leaf that requires a gradient is in both, because both would add to its gradient.
 #pragma once
 
 #include <functional>

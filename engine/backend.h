@@ -1,5 +1,5 @@
 // The boundary between operations and devices: one abstract class. Its primitives are listed in engine/primitives.h.
-// One thread at a time may use a backend; only its pool may be called by several at the same time.
+// Several threads may use the backend of the CPU at the same time, and every pool; other backends take one at a time.
 #pragma once
 
 #include <cstdint>

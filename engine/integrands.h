@@ -82,9 +82,9 @@ VOXGRAD_HOST_DEVICE inline T focal_slope(T p, T q, T l, T a) {
   return q > T(0) ? a * p * power(q, a) / q * l : q - q;
 }
 
-// a x^(a-1). For a < 1 it is infinite at x = 0; -log p has vanished with the softmax there, so 0 is the limit.
 template <class T>
 inline constexpr T kLeast = sizeof(T) == sizeof(float) ? T(1e-36) : T(1e-300);  // the quotient stays finite
+// a x^(a-1), infinite at x = 0 if a < 1. The softmax multiplies it by 1 - p, about x there, and a x^a tends to 0.
 template <class T>
 VOXGRAD_HOST_DEVICE inline T power_slope(T x, T a) {
   return x > kLeast<T> ? a * power(x, a) / x : x - x;

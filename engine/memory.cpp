@@ -172,8 +172,8 @@ Pool::Pool(std::function<void*(std::size_t)> allocate, std::function<void(void*)
 
 Pool::~Pool() { trim(); }
 
-// Small blocks have four sizes per power of two, so at most a quarter of a block is wasted. The sizes of large ones are
-// multiples of 64 KiB.
+// From 256 bytes on, small blocks have four sizes per power of two, so less than a fifth of one is wasted. The sizes of
+// large ones are multiples of 64 KiB.
 std::size_t Pool::size_class(std::size_t bytes) {
   constexpr std::size_t kSmallest = 256;
   if (bytes <= kSmallest) return kSmallest;

@@ -52,16 +52,12 @@ inline Tensor operator*(double s, const Tensor& x) { return affine(x, s, 0); }
 inline Tensor operator/(const Tensor& x, double s) { return affine(x, 1 / s, 0); }
 inline Tensor operator/(double s, const Tensor& x) { return affine(reciprocal(x), s, 0); }
 inline Tensor operator-(const Tensor& x) { return affine(x, -1, 0); }
-// x += y is x = x + y: the handle gets a new tensor. A graph that needs the old one, and other handles, are not
-// affected.
-inline Tensor& operator+=(Tensor& x, const Tensor& y) { return x = x + y; }
-inline Tensor& operator-=(Tensor& x, const Tensor& y) { return x = x - y; }
-inline Tensor& operator*=(Tensor& x, const Tensor& y) { return x = x * y; }
-inline Tensor& operator/=(Tensor& x, const Tensor& y) { return x = x / y; }
-inline Tensor& operator+=(Tensor& x, double s) { return x = x + s; }
-inline Tensor& operator-=(Tensor& x, double s) { return x = x - s; }
-inline Tensor& operator*=(Tensor& x, double s) { return x = x * s; }
-inline Tensor& operator/=(Tensor& x, double s) { return x = x / s; }
+// x += y is x = x + y, for a tensor or a number y: the handle gets a new tensor. A graph that needs the old one, and
+// other handles, are not affected.
+inline Tensor& operator+=(Tensor& x, const auto& y) { return x = x + y; }
+inline Tensor& operator-=(Tensor& x, const auto& y) { return x = x - y; }
+inline Tensor& operator*=(Tensor& x, const auto& y) { return x = x * y; }
+inline Tensor& operator/=(Tensor& x, const auto& y) { return x = x / y; }
 
 // --- Reductions, over all axes if none are given. With `keep`, a reduced axis stays with extent 1. Sums accumulate in
 // f64. ---
@@ -82,7 +78,7 @@ Tensor reshape(const Tensor& x, const Shape& shape);  // same number of elements
 Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end);
 Tensor concat(const std::vector<Tensor>& parts, int axis);
 // Axis i of the result is axis axes[i] of x: permute(x, {0, 2, 3, 1}) turns [N, C, H, W] into [N, H, W, C]. transpose
-// exchanges two axes. Both copy on the host, because they serve to prepare images and weights, not inside a network.
+// exchanges two axes. Both copy on the host (not bf16): they serve to prepare images and weights, not inside a network.
 Tensor permute(const Tensor& x, const std::vector<int>& axes);
 Tensor transpose(const Tensor& x, int a = -2, int b = -1);
 

@@ -38,15 +38,6 @@ struct FeatureMap {
 
   FeatureMap() = default;
   FeatureMap(Tensor values) : x(std::move(values)) {}  // NOLINT: implicit, because every tensor is a plain map
-  FeatureMap(Tensor values, Tensor mu, Tensor r, Tensor g = {}, Tensor b = {}, Activation a = Activation::none,
-             double s = 0.01)
-      : x(std::move(values)),
-        mean(std::move(mu)),
-        rstd(std::move(r)),
-        gamma(std::move(g)),
-        beta(std::move(b)),
-        activation(a),
-        slope(s) {}
   bool deferred() const { return mean.defined(); }
   const Shape& shape() const { return x.shape(); }
   double slope_below_zero() const { return slope_of(activation, slope); }

@@ -22,7 +22,7 @@ int threads();
 void set_threads(int count);
 
 // Joins the threads, as the end of the process does; the next parallel_for starts them again. Error(argument) inside
-// the body of a parallel_for.
+// the body of a parallel_for that has given blocks to them.
 void shut_down_threads();
 
 using ParallelFor = std::function<void(std::int64_t count, const std::function<void(std::int64_t)>& block)>;
@@ -71,7 +71,7 @@ void run_blocks(std::int64_t count, const std::function<void(std::int64_t block)
 inline std::int64_t block_count(std::int64_t n, std::int64_t grain) { return (n + grain - 1) / grain; }
 
 // Calls body(begin, end) for the blocks [0, grain), [grain, 2 grain), .. of [0, n), in any order and on any thread. If
-// a body throws, its first exception is thrown again here. A nested call inside a body runs serially.
+// a body throws, its first exception is thrown again here. A call inside one of several blocks runs serially.
 template <class Body>
 void parallel_for(std::int64_t n, std::int64_t grain, Body&& body) {
   check(grain >= 1, "parallel_for: a block of ", grain, " elements");

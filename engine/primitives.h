@@ -48,9 +48,9 @@ VOXGRAD_PRIMITIVE(void matmul(const Tensor& a, bool transpose_a, const Tensor& b
 
 // --- Convolution and pooling. The next six primitives also have a body in Backend (engine/composed.cpp), which does
 // one step after the other. A device implements at least the simplest call (one map, nothing deferred, no statistics,
-// one dx) and calls that body for whatever it cannot do in one pass. --- The convolution of the maps concatenated along
-// the channels. weight is [Cout, *K, Cin], bias [Cout] or undefined; there are one to three spatial axes. If `mean` is
-// defined, mean and rstd [M, G] receive the statistics of y, as by norm_statistics.
+// one dx) and calls that body for whatever it cannot do in one pass. ---
+// The convolution of the maps concatenated along the channels. weight is [Cout, *K, Cin] with one to three axes *K, and
+// bias [Cout] or undefined. If `mean` is defined, mean and rstd [M, G] receive the statistics of y (norm_statistics).
 VOXGRAD_PRIMITIVE(void conv(const std::vector<FeatureMap>& inputs, const Tensor& weight, const Tensor& bias,
                             const ConvOptions& options, const Tensor& y, double eps = 0, const Tensor& mean = {},
                             const Tensor& rstd = {}))
@@ -98,9 +98,9 @@ VOXGRAD_TRAINING_PRIMITIVE(void random(Distribution distribution, std::uint64_t 
 VOXGRAD_TRAINING_PRIMITIVE(void dropout(const Tensor& x, double probability, bool channelwise, std::uint64_t key,
                                         const Tensor& y))
 
-// --- Losses (engine/integrands.h). labels are u8 [N, *S], all below max(C, 2) or ignored; sums is f64 [rows, N, C].
-// --- If `save` is true, integrate_gradient will be called later, and receives the returned tensor as `saved`. Each
-// backend decides what it holds, for example the probabilities; it may be undefined.
+// --- Losses (engine/integrands.h). labels are u8 [N, *S], below max(C, 2) or ignored; sums is f64 [rows, N, C]. ---
+// If `save` is true, integrate_gradient will be called later, and receives the returned tensor as `saved`. Each backend
+// decides what it holds, for example the probabilities; it may be undefined.
 VOXGRAD_TRAINING_PRIMITIVE(Tensor integrate(const Tensor& logits, const Tensor& labels,
                                             const std::vector<Integral>& rows, const IntegrateOptions& options,
                                             bool save, const Tensor& sums))

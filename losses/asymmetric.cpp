@@ -3,7 +3,7 @@
 //   F[n, c] = (I + nr) / (I + b FN + (1 - b) FP + dr)      b = beta^2 / (1 + beta^2)
 //   L = mean over n, c of 1 - F
 //
-// Hashemi et al., IEEE Access 2018; Ma 2020, Eq. 13, where the "1 -" is missing. This is the Tversky loss with weights
+// Hashemi et al., IEEE Access 2019; Ma 2020, Eq. 13, where the "1 -" is missing. This is the Tversky loss with weights
 // that add up to 1. With beta = 1 it is Dice.
 #include "losses/terms/region.h"
 
@@ -28,7 +28,7 @@ Spec spec_asymmetric() {
       .family = Family::region,
       .summary = "One minus the F_beta score",
       .formula = "mean_nc 1 - (I + nr) / (I + b FN + (1 - b) FP + dr), b = beta^2 / (1 + beta^2)",
-      .source = "Hashemi et al., IEEE Access 2018; Ma 2020, Eq. 13",
+      .source = "Hashemi et al., IEEE Access 2019; Ma 2020, Eq. 13",
       .helps =
           "small objects that would be missed: as tversky, with one parameter that means something, the beta of the F "
           "score",

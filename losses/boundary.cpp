@@ -8,7 +8,8 @@
 // The 1 of kervadec is one voxel: the smallest spacing s, in the unit of d. Every d is at least s, so that phi is never
 // positive inside; one voxel along the nearest direction would make all border voxels 0, but zero_inner does that.
 // A class that is absent or fills the image has 0 everywhere. Distances count voxels, as in the authors' code; unit=mm
-// is the other reading of the paper. In training they are those of the whole case (losses/README.md).
+// is the other reading of the paper. In training they are those of the whole case, or of a warped patch and what is
+// around it (losses/README.md, decision 14).
 #include "losses/terms/distance.h"
 
 namespace voxgrad::losses {

@@ -3,9 +3,10 @@
 //   T = (sum skel(p) t + s) / (sum skel(p) + s)        S = (sum skel(t) p + s) / (sum skel(t) + s)
 //   L = 1 - 2 T S / (T + S)
 //
-// Shit et al., CVPR 2021, Alg. 1 and Eq. 1 to 3. skel is the soft skeleton: the sum of what morphological opening
-// removes while the mask is eroded `iterations` times. Erosion is the minimum over the lines through a voxel, dilation
-// the maximum over the square or cube around it. A usual compound is 0.5*dice:background=0+0.5*cldice.
+// Shit et al., CVPR 2021, Alg. 1 and Eq. 1 to 3. skel is the soft skeleton: the soft union, a + b - a b, of what
+// morphological opening removes while the mask is eroded `iterations` times. Erosion is the minimum over the lines
+// through a voxel, dilation the maximum over the square or cube around it. A usual compound is
+// 0.5*dice:background=0+0.5*cldice.
 #include "losses/core/inputs.h"
 #include "losses/core/registry.h"
 

@@ -3,9 +3,9 @@
 //   form=literal:      L / (1 + k (1 - L))          L the generalised Dice loss (losses/generalized_dice.cpp)
 //   form=coefficient:  (1 + k) L / (1 + k L)
 //
-// Su et al. 2019; Ma 2020, Eq. 14. The equation is meant to add weight to false positives and negatives. With L the
-// loss of Eq. 11 the result is below L everywhere (literal). Read as the coefficient D = 1 - L, D / (1 + k (1 - D)) is
-// Dice with k (FP + FN) added to the denominator, and the loss is the second form.
+// Yang et al., MIDL 2019; Ma 2020, Eq. 14. The equation is meant to add weight to false positives and negatives. With L
+// the loss of Eq. 11 the result is below L everywhere (literal). Read as the coefficient D = 1 - L, D / (1 + k (1 - D))
+// is Dice with k (FP + FN) added to the denominator, and the loss is the second form.
 #include "losses/terms/region.h"
 
 namespace voxgrad::losses {
@@ -30,7 +30,7 @@ Spec spec_penalty_gd() {
       .family = Family::region,
       .summary = "Generalised Dice with a penalty on false positives and negatives",
       .formula = "L / (1 + k (1 - L)), L the generalised Dice loss",
-      .source = "Su et al. 2019; Ma 2020, Eq. 14",
+      .source = "Yang et al., MIDL 2019; Ma 2020, Eq. 14",
       .helps = "form=coefficient: (1 + k) times steeper than generalized_dice near a good segmentation",
       .fails = "as generalized_dice; form=literal, as printed, is 1 + k times flatter there, contrary to its intention",
       .build = build};

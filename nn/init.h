@@ -1,5 +1,5 @@
-// Initial weights. Every function returns new weights in f64 on the host, and the layer rounds them to f32. They depend
-// on the shape and the key of `random` only, so a network starts with the same weights on every device.
+// Initial weights. Every function returns new weights in f64 (unset ones in f32) on the host, and the layer rounds them
+// to f32. They depend on the shape and the key of `random` only, so a network starts the same on every device.
 #pragma once
 
 #include <cstdint>

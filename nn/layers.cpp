@@ -69,7 +69,7 @@ Conv::Conv(int dims, std::int64_t in, std::int64_t out, const ConvLayerOptions& 
   options_.f32_output = options.f32_output;
   const Shape shape = weight_shape(dims, out, options.kernel, in);
   weight_ = initial_weight(shape, shape.numel() / out, options.init, options.slope, random);
-  add_parameter("weight", weight_, random.key());
+  add_parameter("weight", weight_, stream(random, "weight").key());
   if (!options.bias) return;
   bias_ = zeros({out});
   add_parameter("bias", bias_);
@@ -98,7 +98,7 @@ ConvTranspose::ConvTranspose(int dims, std::int64_t in, std::int64_t out, const 
   // The windows do not overlap, so an output voxel is a sum over the input channels of one voxel.
   weight_ = initial_weight(weight_shape(dims, in, scale, out), in, init, 1, random);
   bias_ = zeros({out});
-  add_parameter("weight", weight_, random.key());
+  add_parameter("weight", weight_, stream(random, "weight").key());
   add_parameter("bias", bias_);
 }
 
@@ -146,9 +146,9 @@ Tensor NormLayer::forward(const Tensor& x) {
 }
 
 void NormLayer::check_extents(const Shape& x) const {
-  if (options_.kind == Norm::instance && x.dims() >= 3 && x.spatial_numel() == 1)
-    throw Error(ErrorKind::argument, text("norm layer: instance norm of a single voxel, x is ", x),
-                "use larger images or patches, fewer levels, or group norm");
+  if (options_.kind != Norm::batch && x.dims() >= 3 && x[-1] == groups_ && x.spatial_numel() == 1)
+    throw Error(ErrorKind::argument, text("norm layer: each group has one value, that of a single voxel, x is ", x),
+                "use larger images or patches, fewer levels, or group norm of more than 8 channels");
 }
 
 FeatureMap NormLayer::after(const Conv& conv, const std::vector<FeatureMap>& inputs) const {

@@ -77,7 +77,7 @@ std::int64_t group_count(std::int64_t channels);
 
 // Normalisation with affine parameters (at the start weight 1 and bias 0), followed by an activation in the same pass.
 // Norm::none applies the activation only.
-// Error(argument) for instance norm of a single voxel, because the result would be the bias for every image.
+// Error(argument) for a single voxel with one channel per group, because the result would be the bias for every image.
 class NormLayer final : public Module {
  public:
   NormLayer(std::int64_t channels, const NormLayerOptions& options);

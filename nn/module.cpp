@@ -41,6 +41,13 @@ Shape to_pytorch(const Shape& shape) {
   return result;
 }
 
+// Makes `part` the gradient of the leaf. It receives the gradient that the leaf has elsewhere, or else zeros.
+void collect(const Tensor& leaf, const Tensor& part) {
+  if (!leaf.requires_grad() || (leaf.has_grad() && leaf.grad().raw() == part.raw())) return;
+  leaf.has_grad() ? copy_into(part, leaf.grad()) : part.backend().fill(part, 0);
+  leaf.set_grad(part);
+}
+
 [[noreturn]] void refuse(const std::string& message) {
   throw Error(ErrorKind::model, "load_state: " + message,
               "the weights belong to a network with another configuration; build it with the one they were saved with");
@@ -133,29 +140,32 @@ void Module::set_stream(const Random& random) {
   for (const auto& [name, child] : children_) child->set_stream(stream(random, name));
 }
 
-bool Module::is_flat() const {
+bool Module::is_flat(const std::vector<NamedTensor>& tensors) const {
   if (!flat_parameters_.defined()) return false;
   const auto* expected = static_cast<const std::byte*>(flat_parameters_.raw());
-  for (const NamedTensor& parameter : parameters()) {
+  for (const NamedTensor& parameter : tensors) {
     if (parameter.tensor.raw() != expected) return false;
     expected += parameter.tensor.bytes();
   }
   return expected == static_cast<const std::byte*>(flat_parameters_.raw()) + flat_parameters_.bytes();
 }
 
+// A leaf that keeps its type and device keeps its node: its gradient stays, and graphs that were recorded lead to it.
 // At the end the pool returns its cached blocks to the device, because nothing will reuse those of single parameters.
 void Module::lay_out(DType dtype, Device device) {
   check(dtype == DType::f32 || dtype == DType::f64, "module: parameters are f32 or f64, not ", dtype);
   const std::int64_t count = parameter_count();
   flat_parameters_ = empty({count}, dtype, device);
-  flat_gradients_ = zeros({count}, dtype, device);
+  flat_gradients_ = empty({count}, dtype, device);
   std::int64_t first = 0;
   visit("", [&](const std::string&, const Module& module) {
     for (const auto& [name, tensor] : module.parameters_) {
       Tensor part = flat_parameters_.alias(first, tensor->shape());
       copy_into(part, *tensor);
+      const std::shared_ptr<Node>& node = tensor->node();
+      if (node && node->leaf() && tensor->dtype() == dtype && tensor->device() == device) part = attach(part, node);
       part.set_requires_grad();
-      part.set_grad(flat_gradients_.alias(first, tensor->shape()));
+      collect(part, flat_gradients_.alias(first, tensor->shape()));
       first += part.numel();
       *tensor = std::move(part);
     }
@@ -164,11 +174,18 @@ void Module::lay_out(DType dtype, Device device) {
   flat_parameters_.backend().pool().trim();
 }
 
+// If only gradients have left their buffer, the buffers stay: a recording (engine/replay.h) has their addresses.
 void Module::flatten() {
-  if (is_flat()) return;
   const std::vector<NamedTensor> tensors = parameters();
-  const Tensor first = tensors.empty() ? Tensor() : tensors[0].tensor;  // an undefined tensor is f32 and on the CPU
-  lay_out(first.dtype(), first.device());
+  if (!is_flat(tensors)) {
+    const Tensor one = tensors.empty() ? Tensor() : tensors[0].tensor;  // an undefined tensor is f32 and on the CPU
+    return lay_out(one.dtype(), one.device());
+  }
+  std::int64_t first = 0;
+  for (const auto& [name, tensor] : tensors) {
+    collect(tensor, flat_gradients_.alias(first, tensor.shape()));
+    first += tensor.numel();
+  }
 }
 
 void Module::to(Device device) {

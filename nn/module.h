@@ -6,7 +6,7 @@
 // step of the optimiser, the norm of the gradient and a checkpoint are one call on one vector each.
 //
 // One thread at a time may use a module. In evaluation forward() changes nothing in it, so after train(false) several
-// threads may call forward() at the same time.
+// threads may call forward() at the same time, on the CPU.
 #pragma once
 
 #include <cstdint>
@@ -53,9 +53,9 @@ class Module {
   // gradients are zero.
   void to(Device device);
   void to(DType dtype);
-  // Moves all parameters into one f32 or f64 buffer and gives them one gradient buffer of zeros. A second call changes
-  // nothing. It is meant for the root of a tree: if a child is flattened later, its parameters leave the buffer of the
-  // parent.
+  // Moves all parameters into one f32 or f64 buffer and their gradients into another, where those that have none get
+  // zeros. A second call changes nothing. It is meant for the root of a tree: if a child is flattened later, its
+  // parameters leave the buffer of the parent.
   void flatten();
   Tensor flat_parameters();  // [parameter_count()], without a graph; flattens if that was not done
   Tensor flat_gradients();
@@ -86,7 +86,7 @@ class Module {
   template <class Visit>
   void visit(const std::string& prefix, Visit&& f) const;  // f(prefix, module), parents first
   void check_name(const std::string& name) const;
-  bool is_flat() const;
+  bool is_flat(const std::vector<NamedTensor>& tensors) const;
   void lay_out(DType dtype, Device device);
   void set_stream(const Random& random);
   Named<Tensor> parameters_, buffers_;

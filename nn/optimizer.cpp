@@ -53,7 +53,7 @@ Optimizer::Optimizer(Kind kind, Module& module, const OptimizerOptions& options)
   } else {
     expect_fraction("beta1", options.beta1);
     expect_fraction("beta2", options.beta2);
-    expect(static_cast<float>(options.eps) > 0, "eps", options.eps, "above 0");
+    expect(static_cast<float>(options.eps) > 0, "eps", options.eps, "1e-45 or above: less is 0 in f32");
     buffers_ = {{"first", zeros_like(w)}, {"second", zeros_like(w)}};
   }
 }

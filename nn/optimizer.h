@@ -21,7 +21,7 @@ struct OptimizerOptions {
   bool nesterov = false;  // for sgd with a momentum above 0
   double beta1 = 0.9;     // for adam and adamw, in [0, 1)
   double beta2 = 0.999;   // for adam and adamw, in [0, 1)
-  double eps = 1e-8;      // for adam and adamw, above 0
+  double eps = 1e-8;      // for adam and adamw, 1e-45 or above: less is 0 in f32
 };
 
 class Optimizer {

@@ -18,7 +18,7 @@ Linear::Linear(std::int64_t in, std::int64_t out, double slope, const Random& ra
   check(in >= 1 && out >= 1, "linear layer: channels must be at least 1, got ", in, " -> ", out);
   weight_ = he_normal({out, in}, in, gain_of(slope), stream(random, "weight")).to(DType::f32);
   bias_ = zeros({out});
-  add_parameter("weight", weight_, random.key());
+  add_parameter("weight", weight_, stream(random, "weight").key());
   add_parameter("bias", bias_);
 }
 

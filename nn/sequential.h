@@ -1,7 +1,7 @@
 // Networks that run their layers one after the other:
 //
 //   nn::Sequential net(Random(1));
-//   net.add<nn::Linear>(2, 16).add(relu).add<nn::Linear>(16, 1);
+//   net.add<nn::Linear>(2, 16, 0.0).add(relu).add<nn::Linear>(16, 1);  // 0.0: a ReLU follows
 #pragma once
 
 #include <functional>

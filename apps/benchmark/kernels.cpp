@@ -28,7 +28,12 @@ struct Maps {
   Backend& backend;
   Tensor x, y, dy, coarse, index, both, mean, rstd, gamma, dgamma, dbeta, bias, w[4];
 
-  FeatureMap normalised() const { return {x, mean, rstd, gamma, gamma, Activation::leaky_relu}; }
+  FeatureMap normalised() const {
+    FeatureMap map(x);
+    map.mean = mean, map.rstd = rstd, map.gamma = gamma, map.beta = gamma;
+    map.activation = Activation::leaky_relu;
+    return map;
+  }
 
   Maps(Device device, const Shape& shape, DType type, std::uint64_t seed) : backend(backend_of(device)) {
     const std::int64_t channels = shape[-1];

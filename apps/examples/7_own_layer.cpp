@@ -1,8 +1,9 @@
 // Expect: "error of the gradient 1e-09" (below 1e-6), and then the refusal of a wrong derivative.
 //
 // A layer of your own is a function of its input and its parameters. This one is the squeeze-and-excitation gate (Hu et
-// al., CVPR 2018): every channel is multiplied by a number in (0, 1) that depends on the means of all channels.
-// gradcheck() compares backward() with the quotient (f(x + h) - f(x - h)) / 2h, for the input and each parameter.
+// al., CVPR 2018), with a tanh in the place of their ReLU, which has a kink: every channel is multiplied by a number in
+// (0, 1) that depends on the means of all channels. gradcheck() compares backward() with difference quotients of the
+// function, for the input and each parameter.
 #include <cstdio>
 
 #include "engine/gradcheck.h"

@@ -7,9 +7,13 @@
 #include "engine/parallel.h"
 
 #include <atomic>
+#include <charconv>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -19,8 +23,20 @@
 #endif
 
 #include "engine/backend.h"
+#include "engine/cpu/inspect.h"
 
 namespace voxgrad {
+
+int cpu::cores_of_quota(const char* path, int cores) {
+  long long quota = 0, period = 0;
+  if (std::FILE* const file = std::fopen(path, "r")) {
+    if (std::fscanf(file, "%lld %lld", &quota, &period) != 2) quota = 0;
+    std::fclose(file);
+  }
+  if (quota <= 0 || period <= 0) return cores;
+  return static_cast<int>(std::min<long long>(cores, (quota - 1) / period + 1));
+}
+
 namespace {
 
 constexpr int kMaxThreads = 1024;
@@ -28,17 +44,25 @@ constexpr int kMaxThreads = 1024;
 constexpr int kLeastSpins = 250, kMostSpins = 16000;
 
 int available_cores() {
+  int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 #if defined(__linux__)
-  cpu_set_t set;  // respects taskset and containers
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  cpu_set_t set;  // respects taskset
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
+  cores = cpu::cores_of_quota("/sys/fs/cgroup/cpu.max", cores);  // of a container
 #endif
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return cores;
 }
 
 int default_threads() {
-  if (const char* wish = std::getenv("VOXGRAD_THREADS"))
-    if (const int count = std::atoi(wish); count > 0) return std::min(count, kMaxThreads);
-  return std::min(available_cores(), kMaxThreads);
+  const char* const wish = std::getenv("VOXGRAD_THREADS");
+  if (wish == nullptr || *wish == '\0') return std::min(available_cores(), kMaxThreads);
+  int count = 0;
+  const char* const end = wish + std::strlen(wish);
+  const auto [at, code] = std::from_chars(wish, end, count);
+  if (code != std::errc{} || at != end || count < 1 || count > kMaxThreads)
+    throw Error(ErrorKind::usage, text("VOXGRAD_THREADS=", wish, " is no number of threads"),
+                text("use 1 to ", kMaxThreads, ", or unset it"));
+  return count;
 }
 
 thread_local const Resources* current = nullptr;

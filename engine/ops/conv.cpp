@@ -170,7 +170,6 @@ Tensor conv_transpose(const FeatureMap& x, const Tensor& weight, const Tensor& b
   Tensor y = empty(call.y, call.type, x.x.device());
   const FeatureMap saved = y.backend().prepare({x.detach()}).front();
   y.backend().conv_transpose(saved, weight.detach(), bias.detach(), o, y);
-  if (!wants_gradient({&x.x, &weight, &bias})) return y;
   // The transpose of the transpose is the convolution: dx is the convolution of dy, and in the gradient of the weight
   // dy and x change places.
   std::vector<Input> inputs{{x.x,

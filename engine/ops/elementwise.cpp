@@ -8,7 +8,6 @@ Tensor unary(UnaryOp op, const char* name, const Tensor& x, double a = 0, double
   detail::check_float(x, name);
   Tensor y = empty_like(x);
   x.backend().unary(op, a, b, x, y);
-  if (!wants_gradient({&x})) return y;
   return record(name, y, {{x, [op, a, b, x = x.detach(), y](const Tensor& dy) {
                              Tensor dx = empty_like(x);
                              x.backend().unary_gradient(op, a, b, x, y, dy, dx);
@@ -31,7 +30,6 @@ Tensor binary(BinaryOp op, const char* name, const Tensor& p, const Tensor& q) {
   detail::check_like(p, q, name, "the second operand");
   Tensor y = empty(broadcast(p.shape(), q.shape(), name), p.dtype(), p.device());
   p.backend().binary(op, p, q, y);
-  if (!wants_gradient({&p, &q})) return y;
   if (op == BinaryOp::add)  // its gradients need no saved tensors
     return record(name, y, {{p, [](const Tensor& dy) { return dy; }}, {q, [](const Tensor& dy) { return dy; }}});
   return record(name, y, {{p, side_gradient(op, 0, p, q)}, {q, side_gradient(op, 1, p, q)}});

@@ -14,7 +14,6 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
         tb ? " (transposed)" : "", " do not fit: inner extents ", inner, " and ", b.extent(tb ? 1 : 0));
   Tensor y = empty({a.extent(ta ? 1 : 0), b.extent(tb ? 0 : 1)}, a.dtype(), a.device());
   a.backend().matmul(a, ta, b, tb, y);
-  if (!wants_gradient({&a, &b})) return y;
   // dA = dY B^T and dB = A^T dY, each transposed if the operand is stored transposed.
   return record(
       "matmul", y,

@@ -22,7 +22,7 @@ namespace {
 void check_probabilities(const Tensor& t) {
   if (t.device() != Device::cpu || t.numel() == 0) return;
   const bool several = t.extent(-1) > 1;  // they add up to 0 or 1; of one channel every share is possible
-  const Tensor total = sum(t, {t.dims() - 1}), off = several ? abs(total * (1 - total)) : relu(total - 1);
+  const Tensor total = sum(t, {t.dims() - 1}), off = several ? minimum(abs(total), abs(1 - total)) : relu(total - 1);
   const double least = min(t).item(), most = max(off).item();
   check(least >= -1e-3 && most <= 1e-3, "loss: soft labels must be 0..1 and add up to 1 at a voxel, or be 0 there; ",
         "the least is ", least, ", and a sum is off by ", most);

@@ -3,14 +3,11 @@
 namespace voxgrad::losses {
 
 PartSums part_sums(const LossInput& in, const std::string& key) {
-  const auto classes = [&](const Tensor& map) {
-    return in.channels() == 1 ? map : slice(map, map.dims() - 1, 1, in.channels());
-  };
-  const Tensor field = classes(in.field(key)), ids = field.to(DType::i32);
+  const Tensor field = in.foreground(in.field(key)), ids = field.to(DType::i32);
   const auto parts = static_cast<std::int64_t>(max(field).item()) + 1;
   const auto sums = [&](const Tensor& map) { return segment_sum(map, ids, parts); };
-  const Tensor p = classes(in.map(Integrand::mass)), t = classes(in.map(Integrand::present));
-  return {sums(p * t), sums(p), sums(t), sums(in.map(Integrand::nll)), sums(classes(in.map(Integrand::voxels)))};
+  const Tensor p = in.foreground(in.map(Integrand::mass)), t = in.foreground(in.map(Integrand::present));
+  return {sums(p * t), sums(p), sums(t), sums(in.map(Integrand::nll)), sums(in.valid())};
 }
 
 PartSums map_sums(const PartSums& sums, const std::function<Tensor(const Tensor&)>& f) {

@@ -49,7 +49,7 @@ struct PredictOptions {
 // Both results lie on the voxels of the given image, and are on the host. If the model resamples images, its
 // probabilities are resampled back, the labels are the most probable classes then, and logits are logarithms of the
 // probabilities. A voxel of an island that was removed is background, with a low probability of it, because scores are
-// not cleaned up. Nothing is written to the model, so several threads may use it at the same time. Throws Error(data)
+// not cleaned up. Nothing is written to the model, so on the CPU several threads may use it at once. Throws Error(data)
 // if the image has other axes or channels than the model takes, an element that is NaN or infinite, or no spacing where
 // the model needs it; Error(model) if the output of the network is not finite, because argmax would make it the
 // background.

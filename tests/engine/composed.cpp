@@ -15,9 +15,9 @@ constexpr double kTolerance = 5e-5;  // largest error over largest value
 
 enum class Way { one_pass, composed };
 
-FeatureMap to_type(const FeatureMap& map, DType type) {
-  const auto cast = [type](const Tensor& x) { return x.defined() ? x.to(type) : x; };
-  return {cast(map.x), cast(map.mean), cast(map.rstd), cast(map.gamma), cast(map.beta), map.activation, map.slope};
+FeatureMap to_type(FeatureMap map, DType type) {
+  for (Tensor* one : {&map.x, &map.mean, &map.rstd, &map.gamma, &map.beta}) *one = one->to(type);
+  return map;
 }
 std::vector<FeatureMap> to_type(std::vector<FeatureMap> maps, DType type) {
   for (FeatureMap& map : maps) map = to_type(map, type);

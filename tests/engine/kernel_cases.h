@@ -20,6 +20,15 @@ inline Tensor noise(const Shape& shape, DType dtype, Random& random, double mean
   return x;
 }
 
+// A map whose normalisation is deferred.
+inline FeatureMap deferred(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma = {},
+                           const Tensor& beta = {}, Activation activation = Activation::none, double slope = 0.01) {
+  FeatureMap map(x);
+  map.mean = mean, map.rstd = rstd, map.gamma = gamma, map.beta = beta;
+  map.activation = activation, map.slope = slope;
+  return map;
+}
+
 // A shape [N, *S, C] with 1 to 3 samples, 1 to 3 spatial axes and 1 to 70 channels. Some have a single voxel, others
 // enough elements for several blocks of parallel work.
 inline Shape odd_shape(Random& random, int dims = 0) {

@@ -124,7 +124,7 @@ TEST_CASE("normalisation with activation, and its gradient, equal the formula") 
       cpu_backend().norm_statistics(in.x, 0.1, mean, rstd);
     }
     const Tensor dgamma = empty({in.x.extent(-1)}, in.x.dtype()), dbeta = empty_like(dgamma);
-    const FeatureMap map(in.x, mean, rstd, in.gamma, in.beta, in.activation, in.slope);
+    const FeatureMap map = deferred(in.x, mean, rstd, in.gamma, in.beta, in.activation, in.slope);
     cpu_backend().norm(map, y);
     cpu_backend().norm_gradient(map, in.dy, constant, dx, dgamma, dbeta);
     const Expected expected = naive(in, mean, rstd, constant);
@@ -162,7 +162,7 @@ TEST_CASE("normalising f32 far from zero stays within the rounding of the mean")
   const Tensor x = noise({1, 50, 50, 5}, DType::f32, random, 1e4, 1), mean = empty({1, 5}), rstd = empty({1, 5});
   cpu_backend().norm_statistics(x, 1e-5, mean, rstd);
   const Tensor y = empty_like(x);
-  cpu_backend().norm({x, mean, rstd}, y);
+  cpu_backend().norm(deferred(x, mean, rstd), y);
   const std::vector<double> in = values(x), out = values(y), mu = values(mean), r = values(rstd);
   double worst = 0;
   for (std::size_t i = 0; i < in.size(); ++i)
@@ -176,7 +176,7 @@ TEST_CASE("only the outputs that are asked for are written") {
   const Tensor mean = empty({2, 5}, DType::f64), rstd = empty_like(mean), gamma = noise({5}, DType::f64, random);
   cpu_backend().norm_statistics(x, 1e-5, mean, rstd);
   const Tensor dx = empty_like(x), dgamma = empty_like(gamma), dbeta = empty_like(gamma);
-  const FeatureMap map(x, mean, rstd, gamma);
+  const FeatureMap map = deferred(x, mean, rstd, gamma);
   cpu_backend().norm_gradient(map, dy, false, dx, dgamma, dbeta);
   const Tensor only_dx = empty_like(x), only_dgamma = empty_like(gamma), only_dbeta = empty_like(gamma);
   cpu_backend().norm_gradient(map, dy, false, only_dx, {}, {});
@@ -194,7 +194,7 @@ TEST_CASE("a NaN is not hidden by a ReLU, and stays in its channel") {
                rstd = empty({1, 3});
   x.data<float>()[31] = NAN;  // channel 1
   cpu_backend().norm_statistics(x, 1e-5, mean, rstd);
-  cpu_backend().norm({x, mean, rstd, {}, {}, Activation::relu}, y);
+  cpu_backend().norm(deferred(x, mean, rstd, {}, {}, Activation::relu), y);
   const std::vector<double> out = values(y);
   for (std::size_t i = 0; i < out.size(); ++i) CHECK(std::isnan(out[i]) == (i % 3 == 1));
 }
@@ -207,7 +207,7 @@ TEST_CASE("normalisation does not depend on the number of threads") {
       CHECK(same_for_threads([&] {
         const Tensor mean = empty({maps, shape[-1]}), rstd = empty_like(mean), y = empty_like(x), dx = empty_like(x);
         const Tensor dgamma = empty({shape[-1]}), dbeta = empty({shape[-1]});
-        const FeatureMap map(x, mean, rstd, {}, {}, Activation::leaky_relu, 0.01);
+        const FeatureMap map = deferred(x, mean, rstd, {}, {}, Activation::leaky_relu);
         cpu_backend().norm_statistics(x, 1e-5, mean, rstd);
         cpu_backend().norm(map, y);
         cpu_backend().norm_gradient(map, dy, false, dx, dgamma, dbeta);

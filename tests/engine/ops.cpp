@@ -232,7 +232,8 @@ TEST_CASE("an undefined tensor is refused by every operation, by name") {
 TEST_CASE("a deferred normalisation that does not fit its map is refused") {
   const Tensor x = zeros({2, 4, 4, 4}), w = zeros({1, 1, 1, 4}), good = full({2, 4}, 1);
   const auto refusal = [&](const Tensor& mean, const Tensor& rstd, const Tensor& gamma = {}) {
-    const FeatureMap map(x, mean, rstd, gamma);
+    FeatureMap map(x);
+    map.mean = mean, map.rstd = rstd, map.gamma = gamma;
     const std::string message = error_of([&] { conv({map}, w); });
     CHECK(error_of([&] { conv({x, map}, zeros({1, 1, 1, 8})); }) == message);
     CHECK(error_of([&] { max_pool(map); }) == (message.empty() ? "" : "max_pool" + message.substr(4)));

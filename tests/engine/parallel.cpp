@@ -1,9 +1,10 @@
-// parallel_for: every element once, blocks cut by size, exceptions, nesting, several callers, threads that end, and
-// the threads of a host.
+// parallel_for: every element once, blocks cut by size, exceptions, nesting, several callers, threads that end, the
+// threads of a host, and how many threads there are.
 #include "tests/test.h"
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <mutex>
@@ -12,9 +13,11 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/cpu/inspect.h"
 #include "engine/ops.h"
 #include "engine/parallel.h"
 #include "engine/shape.h"
+#include "tests/files.h"
 
 using namespace voxgrad;
 using test::contains;
@@ -80,12 +83,69 @@ TEST_CASE("a nested call does all of its work") {
   });
 }
 
+TEST_CASE("a nested call runs in the thread of its block, but one in a single block has all threads") {
+  with_threads(2, [] {
+    for (const int blocks : {1, 2}) {
+      std::atomic<int> wrong = 0;
+      parallel_for(blocks, 1, [&](std::int64_t, std::int64_t) {
+        std::atomic<int> begun = 0, others = 0;
+        const auto caller = std::this_thread::get_id();
+        parallel_for(2, 1, [&](std::int64_t, std::int64_t) {
+          ++begun;
+          others += std::this_thread::get_id() != caller;
+          for (int i = 0; blocks == 1 && begun < 2 && i < 10000; ++i)  // leaves the other block to the other thread
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        });
+        wrong += begun != 2 || others != (blocks == 1 ? 1 : 0);
+      });
+      CHECK_MESSAGE(wrong == 0, blocks << " blocks");
+    }
+  });
+}
+
 TEST_CASE("a wrong number of threads is refused") {
   const int before = threads();
   CHECK(before >= 1);
   CHECK(contains(error_of([] { set_threads(0); }), "got 0"));
   CHECK_THROWS_AS(set_threads(-2), Error);
   CHECK(threads() == before);
+}
+
+TEST_CASE("VOXGRAD_THREADS that is no number of threads is refused, and an empty one counts as none") {
+  const char* const set = std::getenv("VOXGRAD_THREADS");
+  const std::string before = set == nullptr ? "" : set;
+  for (const char* wrong : {"two", "0", "-1", "2x", " 2", "1025", "99999999999"}) {
+    ::setenv("VOXGRAD_THREADS", wrong, 1);
+    CHECK(contains(error_of([] { const Resources own; }), text("VOXGRAD_THREADS=", wrong, " is no number of threads")));
+    CHECK(error_of([] { const Resources own(3); }).empty());  // never looks
+  }
+  for (const int count : {1, 7, 1024}) {
+    ::setenv("VOXGRAD_THREADS", std::to_string(count).c_str(), 1);
+    on_host(0, {}, [&] { CHECK(threads() == count); });
+  }
+  ::setenv("VOXGRAD_THREADS", "", 1);
+  on_host(0, {}, [] { CHECK(threads() >= 1); });
+  if (set == nullptr)
+    ::unsetenv("VOXGRAD_THREADS");
+  else
+    ::setenv("VOXGRAD_THREADS", before.c_str(), 1);
+}
+
+TEST_CASE("a container with a quota has so many cores, rounded up") {
+  const test::Folder folder;
+  const auto cores = [&](const std::string& content) {
+    test::write_bytes(folder.file("cpu.max"), content);
+    return cpu::cores_of_quota(folder.file("cpu.max").c_str(), 8);
+  };
+  CHECK(cores("max 100000\n") == 8);
+  CHECK(cores("200000 100000\n") == 2);
+  CHECK(cores("150000 100000\n") == 2);
+  CHECK(cores("10000 100000\n") == 1);
+  CHECK(cores("1600000 100000\n") == 8);
+  CHECK(cores("200000 0\n") == 8);
+  CHECK(cores("200000\n") == 8);
+  CHECK(cores("") == 8);
+  CHECK(cpu::cores_of_quota(folder.file("nowhere").c_str(), 8) == 8);
 }
 
 #ifdef __linux__

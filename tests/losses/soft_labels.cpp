@@ -127,6 +127,8 @@ TEST_CASE("soft labels of another shape, or that are no probabilities, are refus
     const Tensor truth = full({1, 4, 5, 2}, value);
     CHECK_MESSAGE(test::contains(message(truth), "add up to 1"), message(truth));
   }
+  CHECK(test::contains(message(full({1, 4, 5, 2}, 0.25)), "the least is 0.25, and a sum is off by 0.5"));
+  CHECK(test::contains(message(full({1, 4, 5, 2}, 1)), "a sum is off by 1"));
   for (const double value : {-0.1, 1.1, std::nan("")})
     CHECK_MESSAGE(test::contains(message(full({1, 4, 5, 1}, value)), "add up to 1"), value);
   CHECK(message(full({1, 4, 5, 1}, 0.3)) == message(full({1, 4, 5, 2}, 0.5)));  // no error

@@ -67,6 +67,12 @@ TEST_CASE("layers refuse what they cannot be") {
   CHECK(contains(error_of([] { nn::NormLayer(0, {}); }), "channels must be at least 1, got 0"));
   nn::NormLayer instance(2, {});
   CHECK(contains(error_of([&] { instance(full({4, 1, 1, 2}, 1)); }), "single voxel, x is [4, 1, 1, 2]\nhint: "));
+  nn::NormLayer narrow(4, {.kind = nn::Norm::group}), wide(16, {.kind = nn::Norm::group});
+  CHECK(contains(error_of([&] {
+                   narrow(full({4, 1, 1, 4}, 1));
+                 }),
+                 "one value, that of a single voxel, x is [4, 1, 1, 4]"));
+  CHECK(error_of([&] { wide(full({4, 1, 1, 16}, 1)); }).empty());  // two channels per group
   CHECK(contains(error_of([&] { instance(Tensor()); }), "normalise: an undefined tensor was given"));
   CHECK(contains(error_of([&] { instance(zeros({4, 2})); }), "got [4, 2]"));
   const nn::Conv plain(2, 1, 1, {}, Random(1));

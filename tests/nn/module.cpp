@@ -100,6 +100,43 @@ TEST_CASE("flatten is idempotent, and repairs what a child has flattened for its
   CHECK(net.flat_parameters().data<float>()[24] == 5);
 }
 
+TEST_CASE("gradients survive flatten(), gradients of their own, and a child that was flattened") {
+  Pair net;
+  const Tensor x = from_vector<float>({1, 2}, {1, 10});
+  const auto of_a = [&] { return net.flat_gradients().data<float>()[24]; };  // x b
+  sum(net(x)).backward();                                                    // before anything is flat
+  CHECK(of_a() == 2);
+  CHECK(net.flat_gradients().data<float>()[0] == 0);  // the filter is not used
+  const void* const where = net.flat_gradients().raw();
+  for (const NamedTensor& entry : net.parameters()) entry.tensor.set_grad({});
+  sum(net(x)).backward();
+  CHECK(of_a() == 2);                          // neither the sum of both nor the first one again
+  CHECK(net.flat_gradients().raw() == where);  // which a recording of the backward pass has written down
+  for (const NamedTensor& entry : net.parameters()) entry.tensor.set_grad({});
+  CHECK(of_a() == 0);
+  sum(net(x)).backward();
+  net.a.flatten();
+  CHECK(of_a() == 2);
+  net.a.zero_grad();
+  CHECK(of_a() == 0);
+  CHECK(net.flat_gradients().data<float>()[26] == 2);
+}
+
+TEST_CASE("a graph that was recorded before flatten() leads to the parameters") {
+  Pair net;
+  const auto value = [&] { return sum(net(from_vector<float>({1, 2}, {1, 10}))); };
+  for (int step = 0; step < 3; ++step) {
+    const Tensor loss = value();
+    net.zero_grad();    // the order of PyTorch
+    net.a.zero_grad();  // the parameters of a move
+    loss.backward();
+    CHECK(net.flat_gradients().data<float>()[24] == 2);
+    CHECK(net.flat_gradients().data<float>()[26] == 2);
+  }
+  net.to(DType::f64);
+  CHECK(net.flat_gradients().to_vector<float>() == std::vector<float>(28, 0.0f));
+}
+
 TEST_CASE("a module without parameters has empty flat buffers") {
   struct Nothing final : nn::Module {
     Tensor forward(const Tensor& x) override { return x; }
@@ -207,6 +244,19 @@ TEST_CASE("two layers from the same random numbers are refused where they meet")
   CHECK(contains(error_of([&] { Twins(random, random); }),
                  "\"a.weight\" and \"b.weight\" were made from the same random numbers\nhint: make each layer"));
   CHECK(error_of([&] { Twins(nn::stream(random, "a"), nn::stream(random, "b")); }).empty());
+  struct Tied final : nn::Module {
+    nn::Conv conv;
+    Tensor weight;
+    Tied(const Random& from, const char* name) : conv(2, 4, 4, {.bias = false}, from) {
+      const Random own = nn::stream(from, name);
+      weight = nn::he_normal({4, 3, 3, 4}, 36, 1, own).to(DType::f32);
+      add_parameter("own", weight, own.key());
+      add_module("conv", conv);
+    }
+    Tensor forward(const Tensor& x) override { return conv(x); }
+  };
+  CHECK(contains(error_of([&] { Tied(random, "weight"); }), "\"own\" and \"conv.weight\" were made from"));
+  CHECK(error_of([&] { Tied(random, "own"); }).empty());
 }
 
 TEST_CASE("train reaches every child") {

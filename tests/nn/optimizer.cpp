@@ -109,7 +109,8 @@ TEST_CASE("an unknown optimiser or an impossible option is named") {
   CHECK(contains(message("adam", {.weight_decay = -1}), "weight_decay is -1"));
   CHECK(contains(message("adam", {.beta1 = 1}), "beta1 is 1"));
   CHECK(contains(message("adamw", {.eps = 0}), "eps is 0"));
-  CHECK(contains(message("adamw", {.eps = 1e-50}), "eps is 1e-50"));  // 0 in f32
+  CHECK(contains(message("adamw", {.eps = 1e-50}), "eps is 1e-50, must be 1e-45 or above"));
+  CHECK(message("adamw", {.eps = 1e-45}).empty());
   CHECK(contains(error_of([&] { nn::make_optimizer("sgd", net)->step(-1); }), "learning rate is -1"));
   CHECK(contains(error_of([&] { nn::make_optimizer("sgd", net)->step(std::nan("")); }), "learning rate is nan"));
 }

@@ -111,6 +111,14 @@ TEST_CASE("plateau goes on from its state; the others have none") {
   CHECK(contains(error_of([&] { resumed.load_state({1, -2, 0}); }), "the counts -2 and 0, both must be 0 or above"));
 }
 
+TEST_CASE("plateau: after a drop it waits anew") {
+  nn::Schedule schedule = nn::make_schedule("plateau", {.lr = 1, .total = 100, .patience = 1});
+  for (const double expected : {1.0, 1.0, 0.1, 0.1, 0.01, 0.01}) {  // of six reports the first is the best
+    schedule.report(0.5);
+    CHECK(equal_rates(schedule.rate(0), expected));
+  }
+}
+
 TEST_CASE("every schedule stays within 0 .. lr over the whole run") {
   for (const char* name : {"constant", "step", "poly", "cosine", "plateau"}) {
     const nn::Schedule schedule = nn::make_schedule(name, {.lr = 0.3, .total = 57, .warmup = 5});

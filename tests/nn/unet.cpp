@@ -327,7 +327,7 @@ TEST_CASE("an extent that does not fit is named, with the remedy") {
   CHECK(contains(error_of([&] { volume(zeros({1, 2, 4, 4, 4})); }), "has 4\nhint: channels are last"));
   CHECK(contains(error_of([&] { volume(Tensor()); }), "got undefined tensor"));
   // The bottleneck of instance norm needs more than one voxel.
-  CHECK(contains(error_of([&] { image(zeros({1, 8, 8, 1})); }), "instance norm of a single voxel"));
+  CHECK(contains(error_of([&] { image(zeros({1, 8, 8, 1})); }), "each group has one value, that of a single voxel"));
 }
 
 TEST_CASE("an impossible configuration is named") {

@@ -11,12 +11,12 @@ const std::vector<Reference>& references() {
        "and Vercauteren, Tom},\n"
        "title = {Average Calibration Losses for Reliable Uncertainty in Medical Image Segmentation},\n"
        "howpublished = {arXiv:2506.03942},\nyear = {2025}"},
-      {"Hashemi et al., IEEE Access 2018", "hashemi2018", "article",
+      {"Hashemi et al., IEEE Access 2019", "hashemi2019", "article",
        "author = {Hashemi, Seyed Raein and Salehi, Seyed Sadegh Mohseni and Erdogmus, Deniz and Prabhu, "
        "Sanjay P. and Warfield, Simon K. and Gholipour, Ali},\n"
        "title = {Asymmetric Loss Functions and Deep Densely-Connected Networks for Highly-Imbalanced "
        "Medical Image Segmentation: Application to Multiple Sclerosis Lesion Detection},\n"
-       "journal = {{IEEE} Access},\nvolume = {7},\npages = {1721--1735},\nyear = {2018}"},
+       "journal = {{IEEE} Access},\nvolume = {7},\npages = {1721--1735},\nyear = {2019}"},
       {"Ma 2020", "ma2020", "misc",
        "author = {Ma, Jun},\ntitle = {Segmentation Loss Odyssey},\nhowpublished = {arXiv:2005.13449},\n"
        "year = {2020}"},
@@ -132,8 +132,8 @@ const std::vector<Reference>& references() {
        "author = {Murugesan, Balamurali and others},\n"
        "title = {Trust Your Neighbours: Penalty-Based Constraints for Model Calibration},\n"
        "booktitle = {Medical Image Computing and Computer Assisted Intervention ({MICCAI})},\nyear = {2023}"},
-      {"Su et al. 2019", "su2019", "inproceedings",
-       "author = {Su Yang and Jihoon Kweon and Young-Hak Kim},\n"
+      {"Yang et al., MIDL 2019", "yang2019", "inproceedings",
+       "author = {Yang, Su and Kweon, Jihoon and Kim, Young-Hak},\n"
        "title = {Major Vessel Segmentation on X-ray Coronary Angiography Using Deep Networks with a Novel "
        "Penalty Loss Function},\n"
        "booktitle = {Medical Imaging with Deep Learning ({MIDL}), extended abstracts},\nyear = {2019}"},

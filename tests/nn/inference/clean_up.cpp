@@ -142,6 +142,9 @@ TEST_CASE("foreground is cleaned up before the classes, and predict does it to l
   CHECK(after({.classes = {0, 1, 0}}) == Labels{1, 2, 0, 2, 2, 2, 0, 0});
   CHECK(after({.classes = {0, 0, 1}}) == Labels{1, 0, 0, 2, 2, 2, 0, 1});
   CHECK(after({.foreground = true, .classes = {0, 1, 1}}) == Labels{0, 0, 0, 2, 2, 2, 0, 0});
+  const Tensor ordered = labels_of({6}, {1, 1, 0, 2, 2, 1});  // class 1 first would leave 1 1 0 2 2 0, then 1 1 0 0 0 0
+  clean_up(ordered, {.foreground = true, .classes = {0, 1, 0}}, 3);
+  CHECK(bytes(ordered) == Labels{0, 0, 0, 2, 2, 1});
 
   Model model;
   model.spec.net = {.in_channels = 1, .classes = 3, .base = 4, .depth = 2};

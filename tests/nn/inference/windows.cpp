@@ -116,6 +116,32 @@ Model small_model(const Shape& window, int depth = 2) {
 
 }  // namespace
 
+TEST_CASE("overlapping windows are averaged with Gaussian weights, whose sigma is an eighth of the window") {
+  UNet net = small_net(2, 1);
+  net.train(false);
+  const Tensor image = random_normal({8, 12, 1}, 7);  // two windows, at the columns 0 and 4
+  const auto alone = [&](std::int64_t first) {
+    return net(reshape(slice(image, 1, first, first + 8), {1, 8, 8, 1})).detach();
+  };
+  const Tensor left = alone(0), right = alone(4);
+  const auto weight = [](std::int64_t y, std::int64_t x) {  // sigma is 1; nowhere below 1e-4
+    const auto along = [](std::int64_t i) { return std::exp(-std::pow(static_cast<double>(i) - 3.5, 2) / 2); };
+    return std::max(along(y) * along(x), 1e-4);
+  };
+  int compared = 0;
+  sliding_window(net, image, {8, 8}, [&](std::int64_t, const Tensor& logits) {
+    REQUIRE(logits.shape() == Shape{8, 12, 3});
+    for (std::int64_t y = 0; y < 8; ++y)
+      for (std::int64_t x = 4; x < 8; ++x)
+        for (std::int64_t c = 0; c < 3; ++c, ++compared) {
+          const double a = weight(y, x), b = weight(y, x - 4);
+          const double expected = (a * left.at(0, y, x, c) + b * right.at(0, y, x - 4, c)) / (a + b);
+          CHECK(std::abs(logits.at(y, x, c) - expected) < 1e-5);
+        }
+  });
+  CHECK(compared == 96);
+}
+
 TEST_CASE("labels are the most probable classes, and the image is left alone") {
   const Model model = small_model({8, 8});
   const Tensor image = random_normal({12, 10, 1}, 6);
