@@ -52,6 +52,13 @@ std::span<std::byte> workspace_of(const voxgrad_context_options& options) {
 
 }  // namespace
 
+void tell(void (*log)(void*, int, const char*), void* user, int level, const char* text) noexcept {
+  try {
+    if (log != nullptr) log(user, level, text);
+  } catch (...) {  // the code says it, too
+  }
+}
+
 int run_work(voxgrad_context* context, const std::function<void()>& work) noexcept {
   if (context == nullptr) return VOXGRAD_ARGUMENT;
   try {
@@ -94,8 +101,8 @@ int voxgrad_context_new(const voxgrad_context_options* options, voxgrad_context*
   *context = nullptr;
   // Without a context there is nobody to ask for the text: it goes to the log of the options.
   const auto refuse = [&](int code, const char* text) {
-    const bool readable = options != nullptr && options->size == sizeof *options && options->log != nullptr;
-    if (readable) options->log(options->log_user, VOXGRAD_ERROR, text);
+    const bool readable = options != nullptr && options->size == sizeof *options;
+    if (readable) voxgrad::embed::tell(options->log, options->log_user, VOXGRAD_ERROR, text);
     return code;
   };
   try {

@@ -13,11 +13,14 @@
 #include "engine/parallel.h"
 #include "nn/inference/model.h"
 
+namespace voxgrad::embed {
+// Calls the log of a caller, if there is one. What it throws, which a function in C++ may do, is dropped.
+void tell(void (*log)(void*, int, const char*), void* user, int level, const char* text) noexcept;
+}  // namespace voxgrad::embed
+
 struct voxgrad_context {
   explicit voxgrad_context(const voxgrad_context_options& options);
-  void say(int level, const char* text) const {
-    if (log != nullptr) log(log_user, level, text);
-  }
+  void say(int level, const char* text) const noexcept { voxgrad::embed::tell(log, log_user, level, text); }
   voxgrad::Resources resources;
   std::string error;
   void (*log)(void*, int, const char*);

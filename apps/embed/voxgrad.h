@@ -113,7 +113,13 @@ typedef struct voxgrad_predict_options {
   void* progress_user;
 } voxgrad_predict_options;
 
-/* Segments an image of any extents, with the intensities that its file has (they are normalised inside). `image` is
+/* How an image lies is not in an array, so nothing here can find out that it lies wrongly. A volume is [Z, Y, X], and
+ * "orientation" in voxgrad_model_text() says where X, Y and Z went in the training, if its files said it: "RAS" is to
+ * the right, the front and the top of the patient. Turn yours so before, and the labels back afterwards. Spacings are
+ * per axis in the order of the array, in "spacing_unit" (mm; px for pictures without a size). Labels are the numbers 0,
+ * 1, .. of the classes; "class_values" are what the mask files of the training had for them.
+ *
+ * Segments an image of any extents, with the intensities that its file has (they are normalised inside). `image` is
  * [*S, channels], of one channel also [*S]; u8, u16, i16, i32, f32 or f64. `labels` [*S] of an integer type, and
  * `scores` [*S, classes] of f32 or f64, receive the results; one of them may be NULL, as may `options`. */
 int voxgrad_predict(voxgrad_context* context, const voxgrad_model* model, const voxgrad_array* image,

@@ -10,7 +10,15 @@ set(voxgrad_dependencies
     "cpp-httplib|MIT|0.11.4|the program, optional|the live page|compiled in|https://github.com/yhirose/cpp-httplib"
     "HDF5|BSD-3-Clause|1.10.8|data|datasets|linked|https://www.hdfgroup.org"
     "zlib|Zlib|1.2.13|data|compressed files|linked|https://zlib.net"
+    "libaec|BSD-2-Clause|1.0.6|HDF5, in a portable build|datasets|linked|https://gitlab.dkrz.de/k202009/libaec"
     "libtiff|libtiff|4.5.0|data, optional|TIFF files|linked|https://libtiff.gitlab.io/libtiff"
+    "libwebp|BSD-3-Clause|1.2.4|libtiff, in a portable build|TIFF files|linked|https://developers.google.com/speed/webp"
+    "zstd|BSD-3-Clause|1.5.4|libtiff, in a portable build|TIFF files|linked|https://github.com/facebook/zstd"
+    "liblzma|LicenseRef-public-domain|5.4.1|libtiff, in a portable build|TIFF files|linked|https://tukaani.org/xz"
+    "LERC|Apache-2.0|4.0.0|libtiff, in a portable build|TIFF files|linked|https://github.com/Esri/lerc"
+    "JBIG-KIT|GPL-2.0-or-later|2.1|libtiff, in a portable build|TIFF files|linked|https://www.cl.cam.ac.uk/~mgk25/jbigkit"
+    "libjpeg-turbo|IJG AND BSD-3-Clause AND Zlib|2.1.5|libtiff, in a portable build|TIFF files|linked|https://libjpeg-turbo.org"
+    "libdeflate|MIT|1.14|libtiff, in a portable build|TIFF files|linked|https://github.com/ebiggers/libdeflate"
     "nifti_clib|LicenseRef-public-domain|3.0.1|data, optional|NIfTI files|linked|https://github.com/NIFTI-Imaging/nifti_clib"
     "OpenBLAS|BSD-3-Clause|0.3.21|engine, optional|matrix products where they are faster|loaded|https://www.openblas.net"
     "CUDA|LicenseRef-NVIDIA|12 and newer|engine/cuda, optional|NVIDIA cards|linked|https://developer.nvidia.com/cuda-toolkit"
@@ -70,7 +78,7 @@ function(voxgrad_write_sbom file)
    \"copyrightText\": \"NOASSERTION\",
    \"externalRefs\": [{\"referenceCategory\": \"PACKAGE-MANAGER\", \"referenceType\": \"purl\", \"referenceLocator\": \"${purl}\"}]}")
     set(relation DYNAMIC_LINK)
-    if(how STREQUAL "compiled in" OR VOXGRAD_PORTABLE)
+    if(how STREQUAL "compiled in" OR (VOXGRAD_PORTABLE AND NOT name MATCHES "^(CUDA|cuDNN)$"))
       set(relation STATIC_LINK)
     endif()
     string(APPEND relations ",

@@ -1,6 +1,7 @@
 #!/bin/sh
 # ./dev release VERSION: everything that a release consists of, in build/release-VERSION, from a tree that is ready for
-# it. All that is not ready is said at once. RELEASE_DRY=yes stops before the packages, which take minutes.
+# it. All that is not ready is said at once. RELEASE_DRY=yes stops before the packages, which take minutes, and leaves
+# those of an earlier call alone: its folder is build/release-VERSION-dry.
 set -eu
 cd "$(dirname "$0")/../.."
 version=$1
@@ -27,8 +28,9 @@ grep -Fq "## [$version]" CHANGELOG.md ||
   command -v google-chrome >/dev/null ||
   not_ready "there is no Chromium" "install it: the page of the playground is tested in it"
 [ -z "$(git tag --list "v$version")" ] || not_ready "there is a tag v$version" "take the next number"
+[ -z "$problems" ] || exit 1
 
-out=build/release-$version
+out=build/release-$version${RELEASE_DRY:+-dry}
 name=voxgrad-$version
 rm -rf "$out"  # with the folders that a failed release has left
 mkdir -p "$out"
@@ -60,4 +62,8 @@ else
   make_packages
 fi
 (cd "$out" && sha256sum -- * >SHA256SUMS && sha256sum --quiet -c SHA256SUMS && cat SHA256SUMS)
-echo "$version is in $out; what is left: git tag -a v$version, and publish" >&2
+if [ -n "${RELEASE_DRY:-}" ]; then
+  echo "$version is ready; $out has its source archive and nothing else" >&2
+else
+  echo "$version is in $out; what is left: git tag -a v$version, and publish" >&2
+fi

@@ -37,8 +37,8 @@ void find_channels(data::Source& source, std::int64_t channels) {
     const std::string number = std::to_string(10000 + channel).substr(1);
     return (fs::path(first).parent_path() / (head + "_" + number + ending)).string();
   };
-  const bool colours = data::kind_of_name(first) != Kind::nifti && !fs::exists(file_of(1));  // a frame of its own
-  if (colours || fs::exists(file_of(channels))) return;
+  const bool alone = !fs::exists(file_of(1));  // then all channels are in it: colours, or along a fourth axis
+  if (alone || fs::exists(file_of(channels))) return;
   for (std::int64_t c = 1; c < channels; ++c) {
     const std::string path = file_of(c);
     if (!fs::exists(path))

@@ -6,7 +6,7 @@ namespace {
 
 [[noreturn]] void absent(const std::string& path) {
   throw Error(ErrorKind::data, path + ": this build has no TIFF",
-              "install libtiff-dev (Debian, Ubuntu), libtiff-devel (Fedora) or libtiff (Homebrew) and build again");
+              "install libtiff-dev (Debian, Ubuntu) or libtiff-devel (Fedora) and build again");
 }
 
 }  // namespace

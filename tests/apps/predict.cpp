@@ -242,10 +242,14 @@ TEST_CASE("a model of several channels wants all of them, and finds them beside 
     data::write_image(folder.file(name), image);
   };
   write("brain_0000.nii.gz", 0);
-  CHECK(
-      contains(refusal({model, folder.file("brain_0000.nii.gz")}, folder.file("m.nii.gz"), 3), "_0001.nii.gz is not"));
+  const std::string brain = folder.file("brain_0000.nii.gz"), all = folder.file("all_0000.nii.gz");
+  CHECK(contains(refusal({model, brain}, folder.file("m.nii.gz"), 3), "the image has 1 channel, the model takes 2"));
   write("brain_0001.nii.gz", 1);
-  CHECK(predict({model, folder.file("brain_0000.nii.gz")}, folder.file("m.nii.gz")).code == 0);
+  CHECK(predict({model, brain}, folder.file("m.nii.gz")).code == 0);
+  const std::string three = model_file(folder, "three.safetensors", 3, 3);
+  CHECK(contains(refusal({three, brain}, folder.file("t.nii.gz"), 3), "brain_0002.nii.gz is not there"));
+  data::write_image(all, picture({8, 9, 10}, 2));  // both along the fourth axis
+  CHECK(predict({model, all}, folder.file("all.nii.gz")).code == 0);
   write("lone.nii.gz", 0);
   CHECK(contains(refusal({model, folder.file("lone.nii.gz")}, folder.file("n.nii.gz"), 3),
                  "the image has 1 channel, the model takes 2"));

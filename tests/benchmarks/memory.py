@@ -36,7 +36,7 @@ def peak_of(words):
     done = subprocess.run([sys.executable, "-S", "-c", code, *words], capture_output=True, text=True)
     if done.returncode != 0:
         raise Failed(done.stdout.strip().splitlines()[-1])
-    return int(done.stdout) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return int(done.stdout) / (1 << 10)
 
 
 def measure(name, data, settings, steps, scratch):

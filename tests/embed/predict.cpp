@@ -231,6 +231,9 @@ TEST_CASE("what a model says about itself") {
   nn::Model reference = random_model(3, 2);
   reference.spec.training.least_spacing = {0.5, 0.5, 1};
   reference.spec.training.most_spacing = {0.7, 0.7, 3};
+  reference.spec.training.spacing_unit = "mm";
+  reference.spec.training.orientation = "RAS";
+  reference.spec.training.class_values = {0, 128, 255};
   voxgrad_model* model = open_model(context, reference);
   voxgrad_model_info info{};
   info.size = sizeof info;
@@ -249,6 +252,8 @@ TEST_CASE("what a model says about itself") {
   CHECK(voxgrad_model_class_name(model, 3) == nullptr);
   CHECK(voxgrad_model_class_name(model, -1) == nullptr);
   CHECK(voxgrad_model_text(model) == nn::to_text(reference.spec));
+  for (const char* part : {R"("spacing_unit":"mm")", R"("orientation":"RAS")", R"("class_values":[0,128,255])"})
+    CHECK(contains(voxgrad_model_text(model), part));  // voxgrad.h names them
   voxgrad_model_free(model);
 }
 

@@ -59,6 +59,31 @@ TEST_CASE("contexts with impossible options") {
   CHECK(Context().error().empty());
 }
 
+TEST_CASE("a log that throws, as one in C++ may, changes no result") {
+  voxgrad_context_options options{};
+  options.size = sizeof options;
+  options.log = [](void*, int, const char*) { throw 1; };
+  const Context context(options);
+  voxgrad_model* model = nullptr;
+  CHECK(voxgrad_model_open(context, "/nowhere/best", &model) == VOXGRAD_IO);
+  CHECK(contains(context.error(), "/nowhere/best"));
+  nn::Model reference = random_model(2);
+  reference.spec.training.least_spacing = reference.spec.training.most_spacing = {1, 1};
+  model = open_model(context, reference);
+  const double spacing[] = {5, 5};  // a warning
+  voxgrad_predict_options predict{};
+  predict.size = sizeof predict;
+  predict.spacing = spacing;
+  const Elements<float> pixels({20, 20, 1});
+  const Elements<std::uint8_t> labels({20, 20});
+  CHECK(voxgrad_predict(context, model, pixels, &predict, labels, nullptr) == VOXGRAD_OK);
+  voxgrad_model_free(model);
+  options.threads = -1;
+  voxgrad_context* none = nullptr;
+  CHECK(voxgrad_context_new(&options, &none) == VOXGRAD_ARGUMENT);
+  CHECK(none == nullptr);
+}
+
 TEST_CASE("null pointers everywhere") {
   Logged log;
   voxgrad_context* const c = log.context;

@@ -21,3 +21,7 @@ foreach(compiler IN LISTS compilers)
   run(${CMAKE_COMMAND} --build ${consumer} --config ${TYPE})
   run(${CMAKE_CTEST_COMMAND} --test-dir ${consumer} --build-config ${TYPE} --output-on-failure --no-tests=error)
 endforeach()
+# Where there is no zlib, all but the component data can be used.
+run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${BUILD}/install_check/without_zlib -G ${GENERATOR}
+    -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_BUILD_TYPE=${TYPE} -DCMAKE_PREFIX_PATH=${prefix}
+    -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)
