@@ -73,12 +73,14 @@ void check_norm(const Plan& plan) {
     for (const Extents& stride : plan.model.net.strides) extent /= stride[axis];
     values *= extent;
   }
-  if (values > 1 || (norm != nn::Norm::batch && norm != nn::Norm::instance)) return;
+  const std::int64_t channels = nn::width(plan.model.net, plan.model.net.depth - 1);
+  const bool shared = norm == nn::Norm::group && nn::group_count(channels) < channels;  // a group has several of them
+  if (values > 1 || shared || norm == nn::Norm::none) return;
   throw Error(ErrorKind::usage,
               text("--norm ", plan.config.norm, ": a patch of ", plan.config.patch, " at depth ", plan.config.depth,
                    " leaves a single value to normalise at the bottleneck"),
-              text("use --norm group, a larger --patch", norm == nn::Norm::batch ? " or --batch" : "",
-                   " or a smaller --depth"));
+              text("use ", norm == nn::Norm::group ? "" : "--norm group, ", "a larger --patch",
+                   norm == nn::Norm::batch ? " or --batch" : "", " or a smaller --depth"));
 }
 
 void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std::int64_t>& train) {
@@ -95,7 +97,8 @@ void plan_loader(Plan& plan, const data::Dataset& dataset, const std::vector<std
   loader.augment = data::augment_options(c.augment, dataset.info().dims);
   const data::AugmentOptions& change = loader.augment;
   plan.model.mirror_axes = {change.flip_y > 0, change.flip_x > 0};
-  if (dataset.info().dims == 3) plan.model.mirror_axes.insert(plan.model.mirror_axes.begin(), change.flip_z > 0);
+  if (dataset.info().dims == 3)  // a patch of one slice is its own mirror image along z
+    plan.model.mirror_axes.insert(plan.model.mirror_axes.begin(), change.flip_z > 0 && loader.patch[0] > 1);
   plan.model.mirror = c.tta == "on";
   loader.seed = c.seed;
 }
@@ -111,6 +114,7 @@ void plan_fields(Plan& plan, const data::DatasetInfo& info) {
   maker.make = [channels, ignore](const std::string& key, const Tensor& labels, const std::vector<double>& spacing) {
     return losses::make_field(key, labels, channels, spacing, DType::f32, ignore);
   };
+  maker.distances = [](const std::string& key) { return key.starts_with("distance") || key.starts_with("signed:"); };
   plan.fields = std::make_shared<data::Fields>(std::move(maker), data::cache_path(info.path));
   plan.loader.fields = plan.fields;
 }

@@ -22,6 +22,7 @@ constexpr std::int64_t kPasses = 6;              // default budget: so many patc
 constexpr std::int64_t kLeastVoxels = 80000000;  // but at least so many voxels and kLeastSteps,
 constexpr std::int64_t kMostSteps = 3000;        // and at most so many steps
 constexpr double kFewTimes = 12;                 // that a case is seen: too few to learn it by heart
+constexpr double kLongPatch = 1.5;               // of a picture: length to width, above which rotations are small
 constexpr double kRate = 4e-3, kRateSgd = 1e-2;  // for Adam and AdamW, for SGD with momentum
 
 struct Draft {
@@ -163,7 +164,7 @@ Decision foreground(Draft& d) {
 
 Decision augment(Draft& d) {
   if (!d.config.augment.empty()) return {d.config.augment, ""};
-  Reason usual = usual_augment(d.config, times_seen(d), d.cases.info.dims, d.cases.sides);
+  Reason usual = usual_augment(d.config, times_seen(d), d.geometry.patch, d.cases.spacings.front(), d.cases.sides);
   d.config.augment = usual.value;
   return {std::move(usual.value), std::move(usual.why)};
 }
@@ -171,7 +172,8 @@ Decision augment(Draft& d) {
 Decision tta(Draft& d) {
   const std::size_t wish = choice("--tta: unknown value", d.config.tta, {"auto", "off", "on"});
   const data::AugmentOptions change = data::augment_options(d.config.augment, d.cases.info.dims);
-  const bool flips = change.flip_z > 0 || change.flip_y > 0 || change.flip_x > 0;
+  const bool deep = d.geometry.patch.dims() == 3 && d.geometry.patch[0] > 1;  // pictures and slices have no z
+  const bool flips = (deep && change.flip_z > 0) || change.flip_y > 0 || change.flip_x > 0;
   if (wish == 2 && !flips)
     throw Error(ErrorKind::usage, "--tta on: the patches are not flipped (--augment " + d.config.augment + ")",
                 "leave --tta out, or add flips (--augment default,flip=0.5) where left and right are alike");
@@ -218,22 +220,30 @@ std::int64_t steps_per_epoch(std::int64_t cases, std::int64_t batch) {
   return std::clamp<std::int64_t>((cases + batch - 1) / batch, 20, 250);
 }
 
-Reason usual_augment(const TrainConfig& config, double times, int dims, const std::array<bool, 2>& sides) {
+Reason usual_augment(const TrainConfig& config, double times, const Shape& patch, const std::vector<double>& spacing,
+                     const std::array<bool, 2>& sides) {
   if (times < kFewTimes && config.tta != "on")  // which asks for flips
     return {
         "augment", "none",
         text("each case is seen ", count_text(std::lround(times), "time"), " only, too seldom to learn it by heart")};
-  if (dims == 3)
+  if (patch.dims() == 3)
     return {"augment", "default",
             "rotation to 30 degrees, scaling, intensities; no flips, because left and right may differ"};
+  const double height = static_cast<double>(patch[0]) * nth(spacing, 0),
+               width = static_cast<double>(patch[1]) * nth(spacing, 1);
+  const bool is_long = std::max(height, width) > kLongPatch * std::min(height, width);
   if ((!sides[0] && !sides[1]) || config.tta == "on")
-    return {"augment", "default", "rotation, flips, scaling, intensities"};
+    return {"augment", is_long ? "default,rotate_angle=15" : "default",
+            is_long ? "rotation to 15 degrees, flips, scaling, intensities; rotated further, a long patch would show "
+                      "mostly mirror images"
+                    : "rotation, flips, scaling, intensities"};
   const std::string axes = sides[0] && sides[1] ? ""
                            : sides[0]           ? "_y"
                                                 : "_x",
                     words = axes.empty() ? "y and x" : axes.substr(1);
-  return {"augment", "default,flip" + axes + "=0,turn=0,rotate_angle=30",
-          "rotation to 30 degrees, scaling, intensities; no flips along " + words +
+  const std::string angle = is_long ? "15" : "30";
+  return {"augment", "default,flip" + axes + "=0,turn=0,rotate_angle=" + angle,
+          "rotation to " + angle + " degrees, scaling, intensities; no flips along " + words +
               ", because the classes lie elsewhere in mirrored images"};
 }
 

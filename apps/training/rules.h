@@ -33,9 +33,10 @@ struct Reason {
   std::string setting, value, why;
 };
 
-// The augmentation if nobody asked for one. `times`: how often the training shows each case. `sides`: see
-// PreparationFacts.
-Reason usual_augment(const TrainConfig& config, double times, int dims, const std::array<bool, 2>& sides);
+// The augmentation if nobody asked for one. `times`: how often the training shows each case. `spacing` is that of the
+// patch. `sides`: see PreparationFacts.
+Reason usual_augment(const TrainConfig& config, double times, const Shape& patch, const std::vector<double>& spacing,
+                     const std::array<bool, 2>& sides);
 
 struct Filled {
   Geometry geometry;

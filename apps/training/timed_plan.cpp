@@ -82,7 +82,9 @@ class TimedPlan {
     std::optional<Reason> augment;
     if (wish_.augment.empty()) {
       const double patches = trials_.left() / costs_.step * static_cast<double>(plan_.config.batch);
-      augment = usual_augment(wish_, patches / static_cast<double>(plan_.loader.cases.size()), info_.dims, sides_);
+      const std::vector<double>& common = plan_.model.preparation.spacing;
+      augment = usual_augment(wish_, patches / static_cast<double>(plan_.loader.cases.size()), plan_.loader.patch,
+                              common.empty() ? nth(info_.spacings, plan_.loader.cases.front()) : common, sides_);
       config_.augment = augment->value;
       if (augment->value != plan_.config.augment) make_again();
     }

@@ -113,6 +113,7 @@ void inspect(const InspectOptions& options, const Common& common) {
   require_output("--augment", options.augment, ".png", {options.data});
   if (!options.augment_options.empty() && options.augment.empty())
     throw Error(ErrorKind::usage, "inspect: --augment-options without a picture", "--augment sheet.png names one");
+  if (!options.augment_options.empty()) data::require_effect(options.augment_options);
   const data::Dataset dataset = open_dataset(options.data, options.label_map);
   const std::vector<std::int64_t> chosen = cases_of(dataset, options.split);
   const data::Fingerprint print = data::take_fingerprint(dataset, chosen);

@@ -40,7 +40,8 @@ class Grid {
 };
 
 // The places that the voxels show. The origin is the middle of the picture; lengths are in millimetres (micrometres for
-// cells). All anatomy is described in these lengths, so a picture of another size shows the same at another resolution.
+// cells). All anatomy is described in these lengths, so a picture of another size shows the same at another resolution,
+// but for lesions and tumours: their places are drawn among the voxels.
 struct View {
   Extent extent;
   Point spacing;

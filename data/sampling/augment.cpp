@@ -10,7 +10,7 @@
 namespace voxgrad::data {
 namespace {
 
-constexpr double kAnisotropic = 3;  // slices are thick if their spacing is more than this times the smallest one
+constexpr double kAnisotropic = 3;  // slices are thick if their spacing is more than this times each other one
 constexpr double kSameSpacing = 1e-3;
 constexpr double kNodesPerPatch = 4;  // of an elastic field, along the longest axis
 
@@ -33,17 +33,29 @@ Orientation draw_orientation(const Tensor& label, const std::vector<double>& spa
   return result;
 }
 
-// Returns the axes along which a warp moves: not that of thick slices, between which too much is unknown, and none
-// along which the patch has a single voxel.
+// Returns the axis whose value is more than kAnisotropic times that of each other one, or -1 if there is none.
+int outstanding(const std::vector<double>& values) {
+  const auto largest = std::max_element(values.begin(), values.end());
+  for (auto other = values.begin(); other != values.end(); ++other)
+    if (other != largest && *largest <= kAnisotropic * *other) return -1;
+  return static_cast<int>(largest - values.begin());
+}
+
+// Returns the axes along which a warp moves: none along which the patch has a single voxel, and in a volume not that of
+// thick slices, between which too much is unknown, or else not that along which the patch is far shorter than along the
+// others. There are few slices then, and a rotation out of their plane would show little but their mirror images.
 std::vector<int> warped_axes(const Shape& patch, const std::vector<double>& spacing) {
-  const auto coarsest = std::max_element(spacing.begin(), spacing.end());
-  const auto comparable = [&](const double& other) {
-    return &other != &*coarsest && *coarsest <= kAnisotropic * other;
-  };
-  const bool thick = spacing.size() == 3 && std::none_of(spacing.begin(), spacing.end(), comparable);
+  int still = -1;
+  if (patch.dims() == 3) {
+    std::vector<double> thinness;
+    for (int axis = 0; axis < 3; ++axis)
+      thinness.push_back(1 / (static_cast<double>(patch[axis]) * nth(spacing, axis)));
+    const int thick = outstanding(spacing);
+    still = thick >= 0 ? thick : outstanding(thinness);
+  }
   std::vector<int> axes;
-  for (int axis = 0; axis < std::ssize(spacing); ++axis)
-    if (patch[axis] > 1 && (!thick || axis != coarsest - spacing.begin())) axes.push_back(axis);
+  for (int axis = 0; axis < patch.dims(); ++axis)
+    if (patch[axis] > 1 && axis != still) axes.push_back(axis);
   return axes;
 }
 

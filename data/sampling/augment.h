@@ -70,6 +70,9 @@ enum ChangeFork : std::uint64_t {
 //   elastic    default and elastic deformation
 // Throws Error(usage) for unknown names and for values out of range.
 AugmentOptions augment_options(const std::string& list, int dims);
+// Throws Error(usage) for a list with an amount of changes that never happen, as "default,elastic_amount=0.4" has.
+// augment_options() reads it, because runs may have begun with such a list.
+void require_effect(const std::string& list);
 // Return the names of the sets, of all members, and of the members that are probabilities of a kind of change.
 std::vector<std::string> augment_sets();
 std::vector<std::string> augment_members();
@@ -77,8 +80,9 @@ std::vector<std::string> augment_changes();
 // Returns the value of every member by its name; "flip", which stands for three of them, is left out.
 std::map<std::string, double> augment_values(const AugmentOptions& options);
 
-// Draws the warp of a sample. It moves nothing along an axis on which the patch has one voxel and, if the largest
-// spacing is more than three times each other one, nothing along the axis with the largest one.
+// Draws the warp of a sample. It moves nothing along an axis on which the patch has one voxel. In a volume it also
+// moves nothing along the axis whose spacing is more than three times each other one or, if there is none, along the
+// axis on which the patch is more than three times shorter, as a length, than on each other one.
 Warp draw_warp(const Shape& patch, const std::vector<double>& spacing, const AugmentOptions& options,
                const Random& random);
 

@@ -13,6 +13,7 @@ struct Member {
   std::vector<double AugmentOptions::*> places;  // all of them get the value
   double low, high;
   bool change;  // whether it is the probability of a kind of change, and not an amount or a part of a kind
+  std::vector<double AugmentOptions::*> amount_of = {};  // the probabilities of the changes whose amount it is
 };
 
 const std::vector<Member>& members() {
@@ -24,26 +25,26 @@ const std::vector<Member>& members() {
       {"flip_x", {&A::flip_x}, 0, 1, false},
       {"turn", {&A::turn}, 0, 1, true},
       {"rotate", {&A::rotate}, 0, 1, true},
-      {"rotate_angle", {&A::rotate_angle}, 0, 180, false},
+      {"rotate_angle", {&A::rotate_angle}, 0, 180, false, {&A::rotate}},
       {"scale", {&A::scale}, 0, 1, true},
-      {"scale_range", {&A::scale_range}, 1, 10, false},
+      {"scale_range", {&A::scale_range}, 1, 10, false, {&A::scale}},
       {"elastic", {&A::elastic}, 0, 1, true},
-      {"elastic_amount", {&A::elastic_amount}, 0, 0.4, false},
+      {"elastic_amount", {&A::elastic_amount}, 0, 0.4, false, {&A::elastic}},
       {"blur", {&A::blur}, 0, 1, true},
-      {"blur_sigma", {&A::blur_sigma}, 0, 100, false},
+      {"blur_sigma", {&A::blur_sigma}, 0, 100, false, {&A::blur}},
       {"low_resolution", {&A::low_resolution}, 0, 1, true},
-      {"low_resolution_least", {&A::low_resolution_least}, 0.01, 1, false},
+      {"low_resolution_least", {&A::low_resolution_least}, 0.01, 1, false, {&A::low_resolution}},
       {"gain", {&A::gain}, 0, 1, true},
-      {"gain_range", {&A::gain_range}, 1, 100, false},
+      {"gain_range", {&A::gain_range}, 1, 100, false, {&A::gain}},
       {"bias", {&A::bias}, 0, 1, true},
-      {"bias_range", {&A::bias_range}, 0, 100, false},
+      {"bias_range", {&A::bias_range}, 0, 100, false, {&A::bias}},
       {"brightness", {&A::brightness}, 0, 1, true},
-      {"brightness_range", {&A::brightness_range}, 1, 100, false},
+      {"brightness_range", {&A::brightness_range}, 1, 100, false, {&A::brightness}},
       {"inverted_gamma", {&A::inverted_gamma}, 0, 1, true},
       {"gamma", {&A::gamma}, 0, 1, true},
-      {"gamma_range", {&A::gamma_range}, 1, 100, false},
+      {"gamma_range", {&A::gamma_range}, 1, 100, false, {&A::gamma, &A::inverted_gamma}},
       {"noise", {&A::noise}, 0, 1, true},
-      {"noise_sigma", {&A::noise_sigma}, 0, 100, false},
+      {"noise_sigma", {&A::noise_sigma}, 0, 100, false, {&A::noise}},
   };
   return table;
 }
@@ -67,6 +68,16 @@ AugmentOptions set_of(const std::string& name, int dims) {
   }
   if (name == "elastic") options.elastic = 0.2;
   return options;
+}
+
+std::vector<std::string> items_of(const std::string& list) {
+  std::vector<std::string> items;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    items.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return items;
 }
 
 void set_member(AugmentOptions& options, const std::string& item, std::size_t equals) {
@@ -106,22 +117,37 @@ std::map<std::string, double> augment_values(const AugmentOptions& options) {
 
 AugmentOptions augment_options(const std::string& list, int dims) {
   AugmentOptions options = set_of("none", dims);
-  for (std::size_t begin = 0; begin <= list.size();) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    const std::string item = list.substr(begin, end - begin);
+  bool first = true;
+  for (const std::string& item : items_of(list)) {
     const std::size_t equals = item.find('=');
     if (equals != std::string::npos) {
       set_member(options, item, equals);
-    } else if (begin == 0) {
+    } else if (first) {
       choose("augment", item, augment_sets());
       options = set_of(item, dims);
     } else {
       throw Error(ErrorKind::usage, text("augment: \"", item, "\" has no value"),
                   "write a set and then members with values, for example default,elastic=0.3");
     }
-    begin = end + 1;
+    first = false;
   }
   return options;
+}
+
+void require_effect(const std::string& list) {
+  const AugmentOptions options = augment_options(list, 2);  // the changes that have amounts are the same for volumes
+  const auto happens = [&](double AugmentOptions::*const probability) { return options.*probability > 0; };
+  for (const std::string& item : items_of(list)) {
+    const std::string name = item.substr(0, item.find('='));
+    for (const Member& member : members()) {
+      if (name != member.name || member.amount_of.empty() ||
+          std::any_of(member.amount_of.begin(), member.amount_of.end(), happens))
+        continue;
+      const std::string change = name.substr(0, name.rfind('_'));
+      throw Error(ErrorKind::usage, text("augment: \"", item, "\" changes nothing, because ", change, " is 0"),
+                  text("add ", change, "=0.2, or leave ", item, " out"));
+    }
+  }
 }
 
 }  // namespace voxgrad::data

@@ -15,6 +15,15 @@ namespace voxgrad::data {
 namespace {
 
 constexpr const char* kInMemory = "maps of labels are made when a case is read, and kept in memory";
+constexpr double kClearly = 1.25;  // by which an estimate of the bytes may be too large
+
+// Returns the voxels of the map of a case, as far as the stored case tells them; its preparation may change all of them
+// alike.
+double voxels_of_map(const Shape& shape, const Shape& patch) {
+  double voxels = 1;
+  for (int axis = 0; axis < shape.dims(); ++axis) voxels *= static_cast<double>(std::max(shape[axis], patch[axis]));
+  return voxels;
+}
 
 // Returns the label with background on both sides of the axes along which it is smaller than the patch.
 Tensor padded(const Tensor& label, const Shape& patch) {
@@ -47,11 +56,11 @@ std::shared_ptr<const FieldCache> open(const std::string& path, const std::funct
 }
 
 // Copies the maps of the old cache, as far as there is room.
-void copy_maps(const FieldCache& old, FieldCacheWriter& writer) {
+void copy_maps(const FieldCache& old, FieldCacheWriter& writer, std::size_t most_bytes) {
   old.for_names([&](const std::string& name) {
     try {
       const Tensor map = old.read(name);
-      if (writer.bytes() + map.bytes() <= Fields::kMostBytes) writer.add(name, map);
+      if (writer.bytes() + map.bytes() <= most_bytes) writer.add(name, map);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::data) throw;  // a damaged map is made again when it is asked for
     }
@@ -64,7 +73,8 @@ std::string cache_path(const std::string& dataset) {
   return std::filesystem::path(dataset).replace_extension(".cache.h5").string();
 }
 
-Fields::Fields(FieldMaker maker, std::string cache) : maker_(std::move(maker)), path_(std::move(cache)) {}
+Fields::Fields(FieldMaker maker, std::string cache, std::size_t most_bytes)
+    : maker_(std::move(maker)), path_(std::move(cache)), most_bytes_(most_bytes) {}
 
 std::string Fields::name_of(const std::string& key, const Case& one, const Tensor& label) const {
   const std::uint32_t crc = crc32({static_cast<const std::byte*>(label.raw()), label.bytes()});
@@ -105,6 +115,9 @@ void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& ca
     return warn(text(path_, " is no cache of maps, or cannot be read, and stays as it is; ", kInMemory));
   cache_ = open(path_, warn);
   std::optional<FieldCacheWriter> writer;  // made when the first map is missing
+  double all = 0, seen = 0;                // voxels of all cases, and of those that were looked at
+  for (const std::int64_t index : cases) all += voxels_of_map(nth(dataset.info().shapes, index), patch);
+  const auto too_large = [&] { warn(text(path_, " would hold more than ", most_bytes_ >> 30, " GiB; ", kInMemory)); };
   try {
     for (const std::int64_t index : cases) {
       Case one = dataset.read(index);
@@ -116,13 +129,16 @@ void Fields::prepare(const Dataset& dataset, const std::vector<std::int64_t>& ca
         if (!writer) writer.emplace(path_);
         progress();
         const Tensor map = make(key, label, one.spacing);
-        if (writer->bytes() + map.bytes() > kMostBytes)
-          return warn(text(path_, " would hold more than ", kMostBytes >> 30, " GiB; ", kInMemory));
+        if (writer->bytes() + map.bytes() > most_bytes_) return too_large();
         writer->add(name, map);
       }
+      // Cases are alike, so it is not necessary to make maps up to the limit, only to throw them away.
+      seen += voxels_of_map(nth(dataset.info().shapes, index), patch);
+      if (writer && static_cast<double>(writer->bytes()) * all / seen > kClearly * static_cast<double>(most_bytes_))
+        return too_large();
     }
     if (!writer) return;
-    if (cache_) copy_maps(*cache_, *writer);
+    if (cache_) copy_maps(*cache_, *writer, most_bytes_);
     writer->save();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::io) throw;

@@ -31,7 +31,8 @@ struct LoaderOptions {
   std::int64_t batch = 2;
   // The share of the samples that are centred on a voxel of the foreground, spread evenly over the steps. The class of
   // the voxel is drawn first, each class of the case with the same probability. The patch is moved if it would leave
-  // the case. All other samples lie anywhere.
+  // the case. All other samples lie anywhere; in a case with ignored voxels they are centred on one that is not
+  // ignored.
   double foreground = 0.33;
   CasePreparation prepare = {};  // of every case, before anything is made of it; may change extents and spacing
   AugmentOptions augment = {};

@@ -10,6 +10,7 @@ namespace voxgrad::data {
 namespace {
 
 constexpr std::int64_t kCentres = 4096;   // for each case and class
+constexpr std::size_t kAllKnown = 256;    // behind the classes: all voxels that are not ignored
 constexpr std::int64_t kFieldMargin = 8;  // the maps of a warped patch know an eighth of its extent on either side
 
 // The forks of the seed, and of the random numbers of a sample. With other numbers here, the same seed would give other
@@ -19,11 +20,14 @@ enum SampleFork : std::uint64_t { kCorner = 1, kAugment = 2 };
 
 // Divides the voxels of each class, in the order of memory, into at most kCentres equal parts and draws one voxel from
 // each part. Two passes over the label do it without a list of all voxels.
-std::vector<std::vector<std::int64_t>> draw_centres(const Tensor& label, int ignore, const Random& random) {
+void draw_centres(PreparedCase& one, int ignore, const Random& random) {
+  const Tensor& label = one.data.label;
   const std::uint8_t* values = label.data<std::uint8_t>();
   const std::int64_t voxels = label.numel();
-  std::array<std::int64_t, 256> found{};
+  std::array<std::int64_t, kAllKnown + 1> found{};
   for (std::int64_t i = 0; i < voxels; ++i) ++found[values[i]];
+  const bool some_ignored = ignore >= 0 && nth(found, ignore) > 0;
+  if (some_ignored) found[kAllKnown] = voxels - nth(found, ignore);
   found[0] = 0;
   if (ignore >= 0) nth(found, ignore) = 0;
 
@@ -31,8 +35,12 @@ std::vector<std::vector<std::int64_t>> draw_centres(const Tensor& label, int ign
     std::vector<std::int64_t> ranks;  // the drawn ones of its voxels, counted in the order of memory
     std::int64_t seen = 0;            // its voxels that the second pass has met
     std::vector<std::int64_t> centres;
+    void meet(std::int64_t voxel) {
+      if (centres.size() < ranks.size() && ranks[centres.size()] == seen) centres.push_back(voxel);
+      ++seen;
+    }
   };
-  std::array<Class, 256> classes;
+  std::array<Class, kAllKnown + 1> classes;
   for (std::size_t c = 0; c < classes.size(); ++c) {
     Random part = random.fork(c);
     const std::int64_t count = std::min(found[c], kCentres);
@@ -42,15 +50,12 @@ std::vector<std::vector<std::int64_t>> draw_centres(const Tensor& label, int ign
     }
   }
   for (std::int64_t i = 0; i < voxels; ++i) {
-    if (found[values[i]] == 0) continue;
-    Class& own = classes[values[i]];
-    if (own.centres.size() < own.ranks.size() && own.ranks[own.centres.size()] == own.seen) own.centres.push_back(i);
-    ++own.seen;
+    if (found[values[i]] > 0) classes[values[i]].meet(i);
+    if (some_ignored && values[i] != ignore) classes[kAllKnown].meet(i);
   }
-  std::vector<std::vector<std::int64_t>> result;
-  for (Class& one : classes)
-    if (!one.centres.empty()) result.push_back(std::move(one.centres));
-  return result;
+  one.known = std::move(classes[kAllKnown].centres);
+  for (std::size_t c = 0; c < kAllKnown; ++c)
+    if (!classes[c].centres.empty()) one.foreground.push_back(std::move(classes[c].centres));
 }
 
 // Copies the box of `patch` voxels that begins at `corner`. Voxels outside the case become zero.
@@ -76,6 +81,25 @@ void crop(const Tensor& from, const Extents& corner, const Shape& patch, std::in
       const T* row = source + ((from_z * extent[1] + from_y) * extent[2] + first[2] + begin) * channels;
       std::copy_n(row, (end - begin) * channels, target + ((z * size[1] + y) * size[2] + begin) * channels);
     }
+}
+
+// Returns the corner of a patch in a map of the case. The map of a small case is padded already.
+Extents in_map(Extents corner) {
+  for (std::int64_t& start : corner.value) start = std::max<std::int64_t>(start, 0);
+  return corner;
+}
+
+// Returns the channels of a map f32 [*S, K] that are 0 everywhere.
+std::vector<std::int64_t> empty_channels(const Tensor& map) {
+  const std::int64_t channels = map.extent(-1);
+  const float* values = map.data<float>();
+  std::vector<std::int64_t> result;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    std::int64_t i = c;
+    while (i < map.numel() && values[i] == 0) i += channels;
+    if (i >= map.numel()) result.push_back(c);
+  }
+  return result;
 }
 
 // Replaces the first channel p of probabilities f32 [*S, K] by 1 - p.
@@ -129,7 +153,7 @@ Sampler::Prepared Sampler::read_case(std::int64_t index) const {
   if (options_.prepare) options_.prepare(result->data);
   if (options_.probabilities) complement_first(result->data.probabilities);
   const Random random = Random(options_.seed).fork(kCentreVoxels).fork(static_cast<std::uint64_t>(index));
-  result->foreground = draw_centres(result->data.label, ignore_, random);
+  draw_centres(*result, ignore_, random);
   if (options_.fields) result->fields = options_.fields->of(result->data, options_.patch);
   return result;
 }
@@ -152,6 +176,7 @@ Sampler::Prepared Sampler::prepared(std::int64_t index) {
     if (options_.probabilities) bytes += result->data.probabilities.bytes();
     for (const Tensor& map : result->fields) bytes += map.bytes();
     for (const auto& centres : result->foreground) bytes += centres.capacity() * sizeof(std::int64_t);
+    bytes += result->known.capacity() * sizeof(std::int64_t);
     promise.set_value(result);
     // The first cases that fit are kept, whichever were used last: in a shuffled order all are equally likely to be
     // next.
@@ -179,6 +204,8 @@ Extents Sampler::corner(const PreparedCase& from, std::int64_t sample, Random ra
   if (after > before && !from.foreground.empty()) {
     const std::vector<std::int64_t>& centres = nth(from.foreground, random.below(std::ssize(from.foreground)));
     voxel = nth(centres, random.below(std::ssize(centres)));
+  } else if (!from.known.empty()) {
+    voxel = nth(from.known, random.below(std::ssize(from.known)));
   }
   Extents result;
   for (int i = patch.dims() - 1; i >= 0; --i) {
@@ -205,8 +232,7 @@ Tensor Sampler::place_of(std::size_t k, const Tensor& map, std::int64_t j, Batch
 std::vector<Tensor> Sampler::cut_fields(const PreparedCase& from, const Extents& corner, std::int64_t j,
                                         Batch& batch) const {
   std::vector<Tensor> parts;
-  Extents first = corner;  // the map of a small case is padded already
-  for (std::int64_t& start : first.value) start = std::max<std::int64_t>(start, 0);
+  const Extents first = in_map(corner);
   for (std::size_t k = 0; k < from.fields.size(); ++k) {
     parts.push_back(place_of(k, from.fields[k], j, batch));
     crop(from.fields[k], first, options_.patch, parts.back().extent(-1), parts.back().data<float>());
@@ -227,9 +253,19 @@ std::vector<Tensor> Sampler::make_fields(const PreparedCase& from, const Extents
   const Tensor label = empty(shape, DType::u8);
   warp.sample(from.data.label, corner, label, margin);
   for (std::size_t k = 0; k < options_.fields->keys().size(); ++k) {
-    const Tensor map = options_.fields->make(options_.fields->keys()[k], label, from.data.spacing);
+    const std::string& key = options_.fields->keys()[k];
+    const Tensor map = options_.fields->make(key, label, from.data.spacing);
+    const std::int64_t channels = map.extent(-1);
     parts.push_back(place_of(k, map, j, batch));
-    crop(map, margin, options_.patch, map.extent(-1), parts.back().data<float>());
+    float* values = parts.back().data<float>();
+    crop(map, margin, options_.patch, channels, values);
+    const std::vector<std::int64_t> unknown =
+        options_.fields->distances(key) ? empty_channels(map) : std::vector<std::int64_t>();
+    if (unknown.empty()) continue;
+    const Tensor whole = empty(parts.back().shape());  // the distances of the case, stretched as the image is
+    warp.sample(from.fields[k], in_map(corner), whole);
+    for (const std::int64_t c : unknown)
+      for (std::int64_t i = c; i < whole.numel(); i += channels) values[i] = whole.data<float>()[i];
   }
   return parts;
 }

@@ -21,6 +21,9 @@ struct PreparedCase {
   // For each class that occurs, except the background: at most 4096 voxels on which a patch may be centred, spread over
   // all voxels of the class.
   std::vector<std::vector<std::int64_t>> foreground;
+  // Of a case with ignored voxels: at most 4096 of its other voxels, spread over all of them; else empty. All other
+  // patches are centred on these, because the voxels that count may be few.
+  std::vector<std::int64_t> known;
 };
 
 class Sampler {
@@ -41,7 +44,8 @@ class Sampler {
   Prepared read_case(std::int64_t index) const;
   // Cuts the maps of sample j of the batch and returns them. They are parts of the memory of batch.fields.
   std::vector<Tensor> cut_fields(const PreparedCase& from, const Extents& corner, std::int64_t j, Batch& batch) const;
-  // Makes the maps of a warped sample from its labels and those around it; what lies further away is not known.
+  // Makes the maps of a warped sample from its labels and those around it. Where these show one side of a border only,
+  // distances are those of the case at the same place, which knows borders further away.
   std::vector<Tensor> make_fields(const PreparedCase& from, const Extents& corner, const Warp& warp, std::int64_t j,
                                   Batch& batch) const;
   // Returns the part of the memory of batch.fields for map k of sample j.

@@ -113,6 +113,46 @@ TEST_CASE("a patch gets the distances of its case, not its own") {
   CHECK(further == 0);
 }
 
+TEST_CASE("a patch that does not show an object knows how far it is, warped or not") {
+  const Folder folder;
+  data::DatasetContents contents = random_contents({{128, 128}, {128, 128}, {128, 128}}, 1, 2);
+  contents.splits["train"] = {0, 1, 2};
+  for (data::Case& one : contents.cases)
+    for (std::int64_t v = 0; v < one.label.numel(); ++v)
+      one.label.data<std::uint8_t>()[v] = v / 128 < 6 && v % 128 < 6 ? 1 : 0;
+  data::write_dataset(folder.file("d.h5"), contents);
+  const data::Dataset dataset = data::Dataset::open(folder.file("d.h5"));
+  const auto options_for = [&](const std::string& augment) {
+    apps::TrainConfig config;
+    config.data = dataset.info().path;
+    config.loss = "dice_ce+0.01*boundary";
+    config.patch = "16";
+    config.batch = 1;
+    config.foreground = 0;
+    config.augment = augment;
+    return apps::make_plan(dataset, config).loader;
+  };
+  data::Loader cut(dataset, options_for("none")), turned(dataset, options_for("none,rotate=1"));
+  const auto at_centre = [](const std::vector<float>& map) {  // of the object, the second of two channels
+    return (map[2 * 119 + 1] + map[2 * 120 + 1] + map[2 * 135 + 1] + map[2 * 136 + 1]) / 4;
+  };
+  int far = 0;
+  for (std::int64_t step = 0; step < 20; ++step) {
+    const std::vector<float> own = cut.batch(step).fields.at("signed:kervadec").to_vector<float>(),
+                             warped = turned.batch(step).fields.at("signed:kervadec").to_vector<float>();
+    REQUIRE(own.size() == 2 * 256);
+    REQUIRE(warped.size() == own.size());
+    if (at_centre(own) < 20) continue;  // the object is in sight
+    ++far;
+    CHECK(std::abs(at_centre(warped) - at_centre(own)) < 1);
+    for (std::size_t i = 0; i < own.size(); i += 2) {
+      CHECK(warped[i] < 0);  // of the background
+      CHECK(warped[i + 1] > 0);
+    }
+  }
+  CHECK(far > 10);
+}
+
 TEST_CASE("coarser labels are those of the voxel in the middle of each window") {
   Tensor labels = empty({2, 4, 6}, DType::u8);
   for (std::int64_t i = 0; i < labels.numel(); ++i) labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i);

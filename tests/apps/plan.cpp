@@ -2,6 +2,7 @@
 #include "apps/training/plan.h"
 
 #include "apps/program/json.h"
+#include "data/splits.h"
 #include "data/writer.h"
 #include "engine/names.h"
 #include "nn/inference/model.h"
@@ -27,6 +28,10 @@ TEST_CASE("a model remembers along which axes its training mirrored") {
   CHECK(axes(deep, "") == Axes{0, 0, 0});
   CHECK(axes(deep, "default,flip_z=0.5") == Axes{1, 0, 0});
   CHECK(axes(deep, "none,flip=1,flip_y=0") == Axes{1, 0, 1});
+  TrainConfig slices;  // which are their own mirror images along z
+  slices.dims = 2;
+  slices.augment = "default,flip=0.5";
+  CHECK(make_plan(deep, slices).model.mirror_axes == Axes{0, 1, 1});
 }
 
 TEST_CASE("predictions are mirrored if the patches are flipped, unless somebody says otherwise") {
@@ -47,6 +52,7 @@ TEST_CASE("predictions are mirrored if the patches are flipped, unless somebody 
   CHECK(!mirror(flat, "auto", "none"));
   CHECK(!mirror(deep, "auto"));
   CHECK(mirror(deep, "auto", "default,flip_z=0.5"));
+  CHECK(!mirror(flat, "auto", "none,flip_z=0.5"));  // pictures have no z
   CHECK(contains(error_of([&] { mirror(deep, "on"); }), "--tta on: the patches are not flipped (--augment default)"));
   CHECK(contains(error_of([&] { mirror(flat, "maybe"); }), "--tta: unknown value `maybe`"));
 }
@@ -224,4 +230,84 @@ TEST_CASE("folds of a file test different cases, and a fold may leave cases out 
     split({{"fold_0/val", {0, 1, 2}}, {"fold_1/val", {3, 4, 5}}, {"fold_2/val", {6, 7, 8}}});
   });
   CHECK_MESSAGE(contains(leak, "cases of the group patient 1 are in `fold_0/val` and in `fold_2/val`"), leak);
+}
+
+TEST_CASE("pictures whose classes lie on one side are not flipped along that axis, nor predicted mirrored along it") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {24, {32, 32}, 1});
+  contents.splits.clear();
+  for (std::int64_t i = 0; i < 24; ++i) contents.splits[i < 20 ? "train" : i < 22 ? "val" : "test"].push_back(i);
+  const auto plan_of = [&](std::int64_t top, std::int64_t left, const std::string& tta = "auto") {
+    for (data::Case& one : contents.cases) {
+      one.group.clear();
+      one.label = zeros({32, 32}, DType::u8);
+      for (std::int64_t y = top; y < top + 6; ++y)
+        for (std::int64_t x = left; x < left + 6; ++x) one.label.data<std::uint8_t>()[y * 32 + x] = 1;
+    }
+    data::write_dataset(folder.file("d.h5"), contents);
+    const data::Dataset dataset = data::Dataset::open(folder.file("d.h5"));
+    TrainConfig config;
+    config.tta = tta;
+    return make_plan(dataset, config);
+  };
+  using Axes = std::vector<std::int64_t>;
+  const Plan middle = plan_of(13, 13), upper = plan_of(2, 13), left = plan_of(13, 2), corner = plan_of(2, 2);
+  CHECK(middle.config.augment == "default");
+  CHECK(middle.model.mirror_axes == Axes{1, 1});
+  CHECK(upper.config.augment == "default,flip_y=0,turn=0,rotate_angle=30");
+  CHECK(upper.model.mirror_axes == Axes{0, 1});
+  CHECK(upper.model.mirror);
+  CHECK(left.config.augment == "default,flip_x=0,turn=0,rotate_angle=30");
+  CHECK(left.model.mirror_axes == Axes{1, 0});
+  CHECK(corner.config.augment == "default,flip=0,turn=0,rotate_angle=30");
+  CHECK(!corner.model.mirror);
+  CHECK(contains(reasons_text(left), "no flips along x"));
+  CHECK(plan_of(2, 2, "on").config.augment == "default");  // who asks for mirrored predictions asks for flips
+}
+
+TEST_CASE("pictures that are long in millimetres are rotated by small angles") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {8, {24, 64}, 1});
+  const auto augment = [&](const std::vector<double>& spacing, const std::string& tta = "auto") {
+    for (data::Case& one : contents.cases) one.spacing = spacing;
+    data::write_dataset(folder.file("d.h5"), contents);
+    TrainConfig config;
+    config.tta = tta;
+    return make_plan(data::Dataset::open(folder.file("d.h5")), config).config.augment;
+  };
+  CHECK(augment({1, 1}) == "default,rotate_angle=15");
+  CHECK(augment({1, 1}, "on") == "default,rotate_angle=15");
+  CHECK(augment({2, 1}) == "default");
+  CHECK(augment({4.1, 1}) == "default,rotate_angle=15");
+}
+
+TEST_CASE("an amount of changes that never happen is refused where a training begins, and read where one goes on") {
+  const Folder folder;
+  const std::string data = phantom_file(folder, "nuclei2d", 8, {32, 32}), run = folder.file("run");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"train", data, "-o", run, "--steps", "2", "--augment", "default,elastic_amount=0.4"},
+        std::vector<std::string>{"compare", data, "-o", run, "--losses", "ce", "--augment",
+                                 "default,elastic_amount=0.4"},
+        std::vector<std::string>{"inspect", data, "--augment", folder.file("sheet.png"), "--augment-options",
+                                 "default,elastic_amount=0.4"}}) {
+    const Outcome refused = program(words);
+    CHECK(refused.code == 2);
+    CHECK_MESSAGE(contains(refused.err, "\"elastic_amount=0.4\" changes nothing, because elastic is 0"), refused.err);
+    CHECK(!std::filesystem::exists(run));
+  }
+  TrainConfig config;
+  config.augment = "default,elastic_amount=0.4";
+  CHECK(make_plan(data::Dataset::open(data), config).loader.augment.elastic == 0);
+}
+
+TEST_CASE("the folds that are drawn stay what they are, and the fold behind the tested one validates, also the first") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 24, {16, 16}));
+  const auto fold = [&](int k) { return data::make_fold(dataset.info(), dataset.split("all"), 4, k, 5).val; };
+  for (const int k : {0, 3}) {
+    const Split split = split_of(dataset, text(k, "/4"));
+    CHECK(split.test == fold(k));
+    CHECK(split.val == fold((k + 1) % 4));
+    CHECK(split.train.size() == 24 - split.val.size() - split.test.size());
+  }
 }

@@ -194,7 +194,7 @@ TEST_CASE("numbers that would wrap or overflow: exit code 2, with their range") 
       {"train", VOXGRAD_SOURCE_DIR "/data/bundled/organ3d.h5", "--patch", "65536", "--batch", "65536", "--dry-run"}, 6,
       {"more elements than can be counted"});
   check_refused({"bench", "train", "--batch", "-5"}, 2, {"--batch", "-5", "0 to 65536"});
-  check_refused({"losses", "eval", "ce", data, "--slice", "-5"}, 2, {"--slice", "-5"});
+  check_refused({"losses", "eval", "ce", data, "--png", "x.png", "--slice", "-5"}, 2, {"--slice", "-5"});
   CHECK(!std::filesystem::exists(run));
 }
 
@@ -227,6 +227,9 @@ TEST_CASE("a training that cannot run leaves no run directory, so that the next 
   for (const std::string norm : {"batch", "instance"})
     check_refused({"train", data, "--norm", norm, "--batch", "1", "--patch", "8", "--depth", "4", "-o", run}, 2,
                   {"--norm " + norm, "a patch of 8x8 at depth 4", "hint: use --norm group"});
+  check_refused(
+      {"train", data, "--norm", "group", "--base", "1", "--batch", "1", "--patch", "8", "--depth", "4", "-o", run}, 2,
+      {"--norm group", "leaves a single value", "hint: use a larger --patch or a smaller --depth"});
   CHECK(!std::filesystem::exists(run));
   check_refused({"train", data, "--loss", "ce:weights=1/2/3", "-o", run, "-q"}, 2, {"weights has 3 values"});
   CHECK(!std::filesystem::exists(run));

@@ -116,6 +116,7 @@ TEST_CASE("patches stay as they are where the time shows each case a few times")
   CHECK_MESSAGE(contains(why(plain, "augment"), "only, too seldom to learn it"), why(plain, "augment"));
   CHECK_MESSAGE(contains(why(plain, "tta"), "patches are not flipped"), why(plain, "tta"));
   CHECK(machine.plan(dataset, small("32x32"), "2h").first.config.augment != "none");
+  CHECK(contains(machine.plan(dataset, small("16x32"), "2h").first.config.augment, "rotate_angle=15"));
 }
 
 TEST_CASE("images are coarser where windows take the time, and once more for what else a case takes") {

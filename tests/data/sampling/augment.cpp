@@ -87,6 +87,8 @@ TEST_CASE("augment: turns only in planes of equal extents and equal spacing") {
   };
   CHECK(moved({4, 4}, {1, 1}) == 3);
   CHECK(moved({4, 4}, {1, 2}) == 1);
+  CHECK(moved({4, 4}, {1, 1.0005}) == 3);  // rounded, of an oblique slice
+  CHECK(moved({4, 4}, {1, 1.01}) == 1);
   CHECK(moved({4, 5}, {1, 1}) == 1);
   CHECK(moved({3, 4, 4}, {1, 1, 1}) == 3);
   CHECK(moved({4, 4, 4}, {5, 1, 1}) == 3);
@@ -392,6 +394,13 @@ TEST_CASE("augment: lists that cannot be read, and samples that do not fit") {
   CHECK(contains(refusal_of("default,none"), "\"none\" has no value"));
   CHECK(contains(refusal_of("default,"), "\"\" has no value"));
   CHECK(contains(refusal_of(""), "unknown name \"\""));
+  const auto idle = [](const std::string& list) { return error_of([&] { require_effect(list); }); };
+  CHECK(contains(idle("default,elastic_amount=0.4"), "\"elastic_amount=0.4\" changes nothing, because elastic is 0"));
+  CHECK(contains(idle("intensity,rotate_angle=90,noise=0"), "because rotate is 0"));
+  CHECK(contains(idle("none,inverted_gamma=0,gamma_range=2"), "because gamma is 0"));
+  for (const std::string list : {"none", "default,rotate_angle=15,flip=0,turn=0", "elastic_amount=0.4,elastic=0.1",
+                                 "none,inverted_gamma=1,gamma_range=2", "low_resolution=1,low_resolution_least=0.2"})
+    CHECK(idle(list).empty());
   const Tensor image = zeros({4, 5, 1}), label = zeros({5, 4}, DType::u8);
   CHECK(contains(error_of([&] { augment(image, label, {1, 1}, {}, Random(1)); }), "does not fit label"));
   CHECK(contains(error_of([&] { augment(image, zeros({4, 5}, DType::u8), {1}, {}, Random(1)); }), "1 spacings"));

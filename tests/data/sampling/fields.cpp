@@ -318,6 +318,29 @@ TEST_CASE("fields: without a place for the cache there is one warning, and nothi
   CHECK(all_values(taken, dataset) == expected);
 }
 
+TEST_CASE("fields: a cache that would be too large is given up after the first case; one that fits is written") {
+  const Folder folder;
+  const Dataset dataset = numbered_dataset(folder, kShapes);
+  const std::string cache = folder.file("d.cache.h5");
+  Log reference;
+  const std::vector<float> expected = all_values(Fields(logged_maker(reference)), dataset);
+  const auto made_within = [&](std::size_t most_bytes) {
+    Log log;
+    Fields fields(logged_maker(log), cache, most_bytes);
+    prepare(fields, dataset, log);
+    const std::size_t made = log.made.size();
+    CHECK(std::filesystem::exists(cache) == log.warnings.empty());
+    if (!log.warnings.empty()) CHECK(contains(log.warnings[0], "would hold more than"));
+    CHECK(all_values(fields, dataset) == expected);
+    return made;
+  };
+  // A voxel has 12 bytes of maps; the cases have 63, 72 and 64 voxels.
+  CHECK(made_within(12 * 150) == 2);
+  CHECK(made_within(12 * 199 - 1) == kMaps);  // nearly fits
+  CHECK(made_within(12 * 199) == kMaps);
+  CHECK(made_within(12 * 199) == 0);
+}
+
 TEST_CASE("fields: work that is interrupted leaves no cache, a map of the wrong form is refused") {
   const Folder folder;
   const Dataset dataset = numbered_dataset(folder, kShapes);

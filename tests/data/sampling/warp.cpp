@@ -294,6 +294,10 @@ TEST_CASE("warp: an elastic field folds nowhere, moves what it may, and is the s
   }
   CHECK(largest <= 4);
   CHECK(largest > 1);
+  Warp here({1, 1}), wide({3, 3});  // with three times the cell: the same nodes and shifts in voxels
+  here.bend({0, 1}, 10, 0.4, Random(2));
+  wide.bend({0, 1}, 30, 0.4, Random(2));
+  CHECK(largest_difference(sampled(here, at_x, 16, {32, 32}), sampled(wide, at_x, 16, {32, 32})) < 1e-4);
   Warp along({1, 1, 1});
   along.bend({1}, 10, 0.4, Random(1));
   const Tensor cube = image_of({20, 20, 20}, [](double z, double, double x) { return z * 20 + x; });
@@ -361,9 +365,25 @@ TEST_CASE("warp: thick slices are not mixed, others are") {
   CHECK(mixed_axes({4, 1, 1}) == std::vector<int>{1, 2});
   CHECK(mixed_axes({1, 1, 3.5}) == std::vector<int>{0, 1});
   CHECK(mixed_axes({3, 1, 1}) == std::vector<int>{0, 1, 2});
-  CHECK(mixed_axes({0.3, 1, 1}) == std::vector<int>{0, 1, 2});  // thin slices, none of whose axes is thick
+  CHECK(mixed_axes({0.4, 1, 1}) == std::vector<int>{0, 1, 2});  // thin slices, none of whose axes is thick
+  CHECK(mixed_axes({0.3, 1, 1}) == std::vector<int>{1, 2});     // the patch is 4.8 x 16 x 16
   const Warp nothing = draw_warp({1, 1}, {1, 1}, augment_options("elastic,elastic=1", 2), Random(1));
   CHECK(nothing.identity());
+}
+
+TEST_CASE("warp: a stack of few slices is not turned out of its plane, whatever its spacing") {
+  const Tensor image = image_of({6, 48, 48}, [](double z, double, double) { return z; });
+  const auto stays = [&](const std::vector<double>& spacing, std::uint64_t seed) {
+    const Warp warp = draw_warp({6, 32, 32}, spacing, augment_options(kEverything, 3), Random(seed));
+    CHECK(!warp.identity());
+    const Tensor cut = sampled(Warp(spacing), image, {0, 8, 8}, {6, 32, 32});
+    return same<float>(sampled(warp, image, {0, 8, 8}, {6, 32, 32}), cut);
+  };
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    CHECK(stays({1, 1, 1}, seed));
+    CHECK(stays({1.7, 1, 1}, seed));
+    CHECK(!stays({2, 1, 1}, seed));  // 12 x 32 x 32
+  }
 }
 
 TEST_CASE("warp: what does not fit") {
