@@ -113,6 +113,9 @@ void require_same_classes(const nn::Model& model, const data::DatasetInfo& info)
 void require_mirror_axes(const nn::Model& model) {
   const std::vector<std::int64_t>& axes = model.spec.mirror_axes;
   if (std::count(axes.begin(), axes.end(), 0) < std::ssize(axes)) return;
+  if (axes.empty())
+    throw Error(ErrorKind::usage, "--tta: " + model.path + " does not say along which axes its training mirrored",
+                "leave --tta out");
   throw Error(ErrorKind::usage, "--tta: the training of " + model.path + " mirrored along no axis",
               "leave --tta out, or train with flips (--augment default,flip=0.5) where left and right are alike");
 }
@@ -175,8 +178,9 @@ void Suitability::compare_spacing(const data::Case& one) {
 }
 
 void Suitability::compare_orientation(const data::Case& one) {
-  if (model_.net.dims != 3 || model_.training.spacing_unit.empty()) return;  // a model without a description
   const bool learned = !model_.training.orientation.empty();
+  // A model of an older file, or of weights of others, does not say what its volumes were like.
+  if (model_.net.dims != 3 || (!learned && model_.training.least_spacing.empty())) return;
   if (learned == one.affine.has_value()) return;
   warn("orientation", one,
        learned ? text("its file does not say how it lies; the model learned volumes in the orientation ",

@@ -22,8 +22,8 @@ nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vect
 // same order.
 void require_same_classes(const nn::Model& model, const data::DatasetInfo& info);
 
-// Throws Error(usage) if the training of a model mirrored along no axis, so that there is nothing for
-// nn::PredictOptions::mirror to average.
+// Throws Error(usage) if the training of a model mirrored along no axis, or the model does not say along which, so that
+// there is nothing for nn::PredictOptions::mirror to average.
 void require_mirror_axes(const nn::Model& model);
 
 // Returns an image [*S, C] with as many channels as the model takes. A grey picture is repeated for a model that takes

@@ -140,7 +140,7 @@ void import_verb(const ImportFlags& flags, const Common& common) {
   if (!flags.dry_run && !flags.overwrite && std::filesystem::exists(flags.out))
     throw Error(ErrorKind::usage, "import: " + flags.out + " exists already", "--overwrite replaces it");
   if (!flags.weights.kind.empty())
-    return import_weights(flags.weights, flags.paths, flags.dry_run ? "" : flags.out, flags.axes,
+    return import_weights(flags.weights, flags.paths, flags.dry_run ? "" : flags.out, flags.axes, flags.spacing,
                           split_list(flags.class_names), common);
   if (flags.unlabelled) {
     const std::pair<const char*, bool> of_masks[]{{"--masks", !flags.masks.empty()},
@@ -189,7 +189,9 @@ void add_import(Program& program) {
   verb.add_flag("--instances", flags->instances, "all values but 0 are objects of class 1");
   verb.add_flag("--border", flags->border, "objects are class 2 where they touch another one");
   verb.add_option("--class-names", flags->class_names, "names of the classes, e.g. background,nucleus");
-  verb.add_option("--spacing", flags->spacing, "millimetres per pixel, y,x or z,y,x, for files that do not say");
+  verb.add_option("--spacing", flags->spacing,
+                  "millimetres per pixel, y,x or z,y,x, for files that do not say; of --weights: what the images were "
+                  "resampled to");
   verb.add_option(
       "--axes", flags->axes,
       "axes of TIFF stacks and of HDF5 arrays that do not name them, e.g. ZYX, or NYX: each page is a case; of the "

@@ -18,9 +18,10 @@ struct WeightsImport {
 
 void add_weights_flags(CLI::App& verb, WeightsImport& flags);
 // Writes the model; if `out` is empty, it only says what it would be. `axes` is the order in which the network took the
-// axes of its images, "XYZ" or "ZYX", "XY" or "YX"; empty: as the readers of its kind give them. Error(model) lists
-// what does not fit.
+// axes of its images, "XYZ" or "ZYX", "XY" or "YX"; empty: as the readers of its kind give them. `spacing` is what they
+// were resampled to; empty: nothing. Error(model) lists what does not fit.
 void import_weights(const WeightsImport& flags, const std::vector<std::string>& paths, const std::string& out,
-                    const std::string& axes, std::vector<std::string> class_names, const Common& common);
+                    const std::string& axes, const std::string& spacing, std::vector<std::string> class_names,
+                    const Common& common);
 
 }  // namespace voxgrad::apps

@@ -27,6 +27,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 constexpr std::uint64_t kLargestHeader = std::uint64_t{16} << 20;
+constexpr std::uint32_t kZip = 0x04034B50;  // how zip archives begin: "PK\3\4"
 constexpr std::size_t kLengthBytes = 8;
 constexpr int kDepth = 3;  // the header contains entries, which contain lists
 constexpr const char* kMetadata = "__metadata__";
@@ -177,6 +178,10 @@ class FileReader {
     if (size_ < kLengthBytes) refuse("has ", size_, " bytes, too few for a header");
     std::uint64_t length = 0;
     read_(0, &length, kLengthBytes);
+    if (static_cast<std::uint32_t>(length) == kZip)
+      throw Error(ErrorKind::model, text("checkpoint ", name_, ": is a zip archive, no safetensors file"),
+                  "if PyTorch wrote it, load it there, and save the network with "
+                  "safetensors.torch.save_model(net, \"theirs.safetensors\")");
     if (length > kLargestHeader) refuse("its header claims ", length, " bytes, at most ", kLargestHeader, " are read");
     if (length > size_ - kLengthBytes) refuse("its header claims ", length, " bytes, the file has ", size_);
     text_.resize(static_cast<std::size_t>(length));
@@ -213,7 +218,11 @@ class FileReader {
     zeroed.replace(*at, 8, kNoCrc);
     const std::string found = hexadecimal(crc32(bytes_of(zeroed)));
     if (found != *expected || text_.compare(*at, 8, *expected) != 0)
-      refuse("the crc32 of its header is ", found, ", written was ", brief(*expected));
+      throw Error(
+          ErrorKind::model,
+          text("checkpoint ", name_, ": the crc32 of its header is ", found, ", written was ", brief(*expected)),
+          text("the file is damaged, or another program wrote it with the metadata of a file of voxgrad: leave out ",
+               kPayloadCrc, ", ", kHeaderCrc, " and ", kFormat, " there, or use another copy"));
     if (*format != kFormatVersion)
       throw Error(
           ErrorKind::model,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -100,9 +101,10 @@ std::string own_name(std::string name, Foreign kind, int steps) {
   }
   const std::string skip = "skip_layers.", next = "next_layer.";
   if (kind != Foreign::monai_dynunet || !name.starts_with(skip)) return name;
-  name.erase(0, skip.size());
   int level = 0;
-  for (; name.starts_with(next); ++level) name.erase(0, next.size());
+  std::size_t at = skip.size();  // a name may be long, so all of its beginning is erased at once
+  for (; name.compare(at, next.size(), next) == 0; ++level) at += next.size();
+  name.erase(0, at);
   if (name.starts_with("downsample.")) {
     replace(name, "downsample.", level == 0 ? std::string("input_block.") : text("downsamples.", level - 1, '.'));
   } else if (name.starts_with("upsample.")) {
@@ -179,6 +181,7 @@ class Translator {
 
   ForeignWeights finish() {
     read_configuration();
+    add_background();
     drop_biases();
     fill_kernels();
     if (kind_ != Foreign::monai_basicunet)
@@ -196,6 +199,9 @@ class Translator {
     Tensor tensor;
   };
   void add(const std::string& theirs, const std::string& ours, const Tensor& tensor) {
+    const float* const values = tensor.data<float>();
+    const bool finite = std::all_of(values, values + tensor.numel(), [](float value) { return std::isfinite(value); });
+    if (!finite) misfit("a value that is NaN or infinite in f32", theirs);
     const bool is_kernel = ours.ends_with(".weight") && ours.find(".norm") == std::string::npos;
     if (is_kernel && tensor.dims() != 4 && tensor.dims() != 5)
       return misfit(kOtherShape, text(theirs, " is ", tensor.shape(), ", must have two or three spatial axes"));
@@ -203,7 +209,7 @@ class Translator {
     if (is_kernel && reversed_axes_)
       own = tensor.dims() == 4 ? permute(tensor, {0, 1, 3, 2}) : permute(tensor, {0, 1, 4, 3, 2});
     const auto [at, is_new] = found_.try_emplace(ours, Found{theirs, own});
-    if (!is_new && !allclose(at->second.tensor, own, 0, 0)) misfit("a second tensor for one place", theirs);
+    if (!is_new && finite && !allclose(at->second.tensor, own, 0, 0)) misfit("a second tensor for one place", theirs);
   }
   bool has(const std::string& ours) const { return found_.contains(ours); }
   std::vector<NamedTensor> list() const {
@@ -212,6 +218,16 @@ class Translator {
     return all;
   }
   const Shape& shape(const std::string& ours) const { return found_.at(ours).tensor.shape(); }
+  // The convolutions of a level that were found, with as many axes as the first one has.
+  std::vector<std::string> convolutions(int level) const {
+    std::vector<std::string> names;
+    for (const char* part : {"encoder.", "decoder."})
+      for (const char* layer : {".conv1.weight", ".conv2.weight"})
+        if (const std::string name = text(part, level, layer);
+            has(name) && shape(name).dims() == shape("encoder.0.conv1.weight").dims())
+          names.push_back(name);
+    return names;
+  }
 
   static std::string cause_of(const std::string& theirs) {
     for (const Cause& cause : kCauses)
@@ -244,6 +260,8 @@ class Translator {
     net.depth = 0;
     for (std::string name; has(name = text("encoder.", net.depth, ".conv1.weight")); ++net.depth)
       net.widths.push_back(std::min(shape(name)[0], kMostChannels + 1));
+    net.base = net.widths.front();  // which others show, and reckon with
+    net.max_channels = std::max(net.max_channels, net.base);
     for (int level = 0; level < net.depth - 1; ++level) {
       Extents stride;
       stride.dims = net.dims;
@@ -254,6 +272,14 @@ class Translator {
         if (kind_ == Foreign::monai_dynunet && stride[axis] > 2)
           misfit("a stride above 2, for which MONAI pads otherwise", name);
       net.strides.push_back(stride);
+    }
+    for (int level = 0; level < net.depth; ++level) {
+      Extents kernel(1);
+      kernel.dims = net.dims;
+      for (const std::string& name : convolutions(level))
+        for (int axis = 0; axis < net.dims; ++axis)
+          if (shape(name)[axis + 2] != 1) kernel[axis] = 3;
+      net.kernels.push_back(kernel);
     }
     net.norm = has("encoder.0.norm1.running_mean") ? Norm::batch
                : has("encoder.0.norm1.weight")     ? Norm::instance
@@ -268,6 +294,19 @@ class Translator {
     if (net.norm == Norm::none)
       misfit("no norm has weights", "instance norm without weights and no norm at all cannot be told apart");
     if (pooled_) result_.notes.push_back("poolings have no weights; they are taken for max pooling");
+  }
+
+  // One output is the logit of a sigmoid. Beside a background whose logit is 0, softmax gives the same probability.
+  void add_background() {
+    if (result_.net.classes != 1) {
+      result_.notes.push_back("the outputs are taken for the background and classes that exclude each other (softmax)");
+      return;
+    }
+    result_.net.classes = 2;
+    for (auto& [ours, found] : found_)
+      if (ours.starts_with("heads.") && found.tensor.dims() > 0 && found.tensor.extent(0) == 1)
+        found.tensor = concat({zeros_like(found.tensor), found.tensor}, 0);
+    result_.notes.push_back("the only output is taken for that of a sigmoid: it becomes a background and one class");
   }
 
   // A bias before instance norm has no effect. Before batch norm, the running mean has it.
@@ -292,26 +331,26 @@ class Translator {
     weight = concat({slice(weight, 1, in / 2, in), slice(weight, 1, 0, in / 2)}, 1);
   }
 
-  // Zeros around a kernel do not change what it computes.
+  // All kernels of a level have the same extents here. Zeros around one do not change what it computes.
   void fill_kernels() {
     int filled = 0;
-    for (auto& [ours, found] : found_) {
-      if (ours.find(".conv") == std::string::npos || !ours.ends_with(".weight")) continue;
-      Shape wanted = found.tensor.shape(), offset = Shape::filled(wanted.dims(), 0);
-      for (int axis = 2; axis < wanted.dims(); ++axis)
-        if (wanted[axis] == 1) {
-          wanted[axis] = 3;
-          offset[axis] = 1;
-        }
-      if (wanted == found.tensor.shape()) continue;
-      const Tensor kernel = zeros(wanted);
-      kernel.backend().copy_box(found.tensor, Shape::filled(wanted.dims(), 0), kernel, offset, found.tensor.shape(),
-                                false);
-      found.tensor = kernel;
-      ++filled;
-    }
+    for (int level = 0; level < result_.net.depth; ++level)
+      for (const std::string& name : convolutions(level)) {
+        Tensor& weight = found_.at(name).tensor;
+        Shape wanted = weight.shape(), offset = Shape::filled(wanted.dims(), 0);
+        for (int axis = 2; axis < wanted.dims(); ++axis)
+          if (wanted[axis] == 1 && nth(result_.net.kernels, level)[axis - 2] == 3) {
+            wanted[axis] = 3;
+            offset[axis] = 1;
+          }
+        if (wanted == weight.shape()) continue;
+        const Tensor kernel = zeros(wanted);
+        kernel.backend().copy_box(weight, Shape::filled(wanted.dims(), 0), kernel, offset, weight.shape(), false);
+        weight = kernel;
+        ++filled;
+      }
     if (filled > 0)
-      result_.notes.push_back(text(filled, " kernels are filled with zeros up to 3 voxels along each axis"));
+      result_.notes.push_back(text(filled, " kernels are filled with zeros to be as large as others of their level"));
   }
 
   // Compares what was found with the network of this configuration.

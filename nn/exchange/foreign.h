@@ -26,7 +26,8 @@ struct ForeignWeights {
 // If `misfits` is empty, a UNet of the configuration with this state computes the same logits, up to rounding. It is
 // only as good as `notes`. The weights are changed as follows:
 // - A bias before a norm is left out or becomes part of the running mean.
-// - Kernels with extents of 1 are filled with zeros up to 3.
+// - Kernels with extents of 1 are filled with zeros up to 3 where others of their level have 3.
+// - A single output, which is that of a sigmoid, gets a background beside it whose logit is 0.
 // - The two halves of the input of a decoder are exchanged, where the other network concatenates them as [up, skip].
 // - With `reversed_axes`, the spatial axes of kernels and strides are turned around: for a network that took its images
 //   as [x, y, z] and is given [z, y, x].

@@ -51,7 +51,10 @@ TEST_CASE("predict --tta mirrors where the training did, and refuses a model who
                     out = folder.file("out.png");
   data::write_image(in, image);
   nn::Model model = model_of(3);
+  model.spec.mirror_axes = {0, 0};
   nn::save_model(b, model);
+  model.spec.mirror_axes.clear();
+  nn::save_model(folder.file("unknown.safetensors"), model);
   model.spec.mirror_axes = {1, 1};
   nn::save_model(a, model);
   const Outcome outcome = program({"predict", a, in, "-o", out, "--tta", "--json"});
@@ -76,6 +79,10 @@ TEST_CASE("predict --tta mirrors where the training did, and refuses a model who
     CHECK(refused.code == 2);
     CHECK_MESSAGE(contains(refused.err, "--tta: the training of " + b + " mirrored along no axis"), refused.err);
   }
+  const Outcome unknown =
+      program({"predict", folder.file("unknown.safetensors"), in, "-o", folder.file("none.png"), "--tta"});
+  CHECK(unknown.code == 2);
+  CHECK_MESSAGE(contains(unknown.err, "does not say along which axes its training mirrored"), unknown.err);
 }
 
 TEST_CASE("a training tests its mirrored predictions, and evaluate measures the same ones") {

@@ -89,8 +89,10 @@ TEST_CASE("intensities are compared where the model takes them as they are") {
 
 TEST_CASE("how a volume lies is compared with what the model learned") {
   const nn::ModelSpec learned = spec_of({.spacing_unit = "mm", .orientation = "RAS"}, nn::Normalisation::Kind::none),
-                      unknown = spec_of({.spacing_unit = "mm"}, nn::Normalisation::Kind::none),
-                      older = spec_of({}, nn::Normalisation::Kind::none);
+                      unknown = spec_of({.least_spacing = {1, 1, 1}, .most_spacing = {1, 1, 1}, .spacing_unit = "mm"},
+                                        nn::Normalisation::Kind::none),
+                      older = spec_of({}, nn::Normalisation::Kind::none),
+                      of_others = spec_of({.spacing_unit = "mm"}, nn::Normalisation::Kind::none);
   data::Case lies = scan({1, 1, 1}, 0, 1), nowhere = lies;
   lies.affine = data::Affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
   lies.orientation = "LPI";
@@ -99,6 +101,7 @@ TEST_CASE("how a volume lies is compared with what the model learned") {
   CHECK(contains(words_about(unknown, {lies}).at(0), "turned from LPI to RAS"));
   CHECK(words_about(unknown, {nowhere}).empty());
   CHECK(words_about(older, {lies}).empty());
+  CHECK(words_about(of_others, {lies}).empty());
 }
 
 TEST_CASE("classes are compared by name and order, and both files with their lists are shown") {

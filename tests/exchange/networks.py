@@ -29,7 +29,7 @@ VALUES = dict(dims=[2, 3], in_channels=[1, 2, 3], classes=[2, 3, 5], base=[2, 3,
               depth=[1, 2, 3, 4], norm=["batch", "instance", "group", "none"], activation=["none", "relu", "leaky_relu"],
               residual=[False, True], dropout=[0.0, 0.2], upsampling=["nearest", "linear"], transposed=[False, True],
               slope=[0.01, 0.1], strided=[False, True], deep_supervision=[False, True])
-KINDS = ["case", "dataset", "none"]
+KINDS = ["case", "dataset", "clipped", "none", "rgb"]  # "clipped" is "dataset" with a range
 
 
 def network(draw):
@@ -49,10 +49,13 @@ def network(draw):
 
 def description(draw, net, divisor):
     channels, kind = net.config["in_channels"], draw.choice(KINDS)
-    statistics = lambda low, high: [draw.uniform(low, high) for _ in range(channels)] if kind == "dataset" else []
+    draws = lambda low, high, *kinds: [draw.uniform(low, high) for _ in range(channels)] if kind in kinds else []
     names = ["background"] + [f"class {i} \u00fc" for i in range(1, net.config["classes"])]
     return {"patch": [4 * d for d in divisor], "class_names": names,
-            "normalisation": {"kind": kind, "mean": statistics(-50, 50), "deviation": statistics(5, 50)}}
+            "normalisation": {"kind": "dataset" if kind == "clipped" else kind,
+                              "mean": draws(-50, 50, "dataset", "clipped"),
+                              "deviation": draws(5, 50, "dataset", "clipped"),
+                              "low": draws(-40, 10, "clipped"), "high": draws(20, 80, "clipped")}}
 
 
 def maps(draw, net, divisor):

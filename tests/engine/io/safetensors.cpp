@@ -11,7 +11,6 @@
 #include <cstring>
 #include <filesystem>
 #include <iterator>
-#include <string_view>
 
 #include "engine/io/atomic_file.h"
 #include "engine/io/crc32.h"
@@ -198,17 +197,18 @@ TEST_CASE("files of other programs: no crc32, any order, I64 counters") {
   CHECK(read.tensors[0].name == "b");
   CHECK(read.tensors[0].tensor.to_vector<int>() == std::vector<int>{1, 1, 1, 1});
   CHECK(read.metadata.empty());
-
   std::string wide = file_of(R"({"n":{"dtype":"I64","shape":[],"data_offsets":[0,8]}})", 8);
   const std::int64_t fits = -5, too_large = std::int64_t{1} << 31;
   std::memcpy(wide.data() + wide.size() - 8, &fits, 8);
   CHECK(parse(wide).tensors[0].tensor.data<std::int32_t>()[0] == -5);
   std::memcpy(wide.data() + wide.size() - 8, &too_large, 8);
   CHECK(contains(error_of([&] { parse(wide); }), "2147483648 does not fit"));
-
   const char* one = R"("w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})";  // payload 01 01 01 01
   CHECK(refusal_of(text(R"({"__metadata__":{"crc32":"1b851995"},)", one), 4).find("was 1b851995") != std::string::npos);
   CHECK(refusal_of(text(R"({"__metadata__":{"crc32":"f626d399"},)", one), 4).empty());
+  // Python that hands on all metadata of a file of ours.
+  const char* kept = R"({"__metadata__":{"crc32":"f626d399","header_crc32":"00000000","voxgrad_format":"1"},)";
+  CHECK(contains(refusal_of(text(kept, one), 4), "leave out crc32, header_crc32 and voxgrad_format"));
 }
 
 TEST_CASE("headers that lie are refused with the reason") {

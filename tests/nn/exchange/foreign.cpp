@@ -3,6 +3,7 @@
 #include "nn/exchange/foreign.h"
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 
 #include "engine/names.h"
@@ -95,6 +96,7 @@ TEST_CASE("weights of nnU-Net become the network that has the same logits") {
   const ForeignWeights weights = nn::translate(as_nnunet(net), Foreign::nnunet);
   CHECK_MESSAGE(weights.misfits.empty(), join(weights.misfits, "; "));
   CHECK(weights.net.widths == small().widths);
+  CHECK(weights.net.base == 4);
   CHECK(weights.net.strides == small().strides);
   CHECK(weights.net.strided);
   CHECK(weights.net.deep_supervision);
@@ -159,6 +161,51 @@ TEST_CASE("a pooling in front of a level, a kernel of one plane and a wrapper ar
     }
 }
 
+TEST_CASE("kernels of one plane stay flat where all of their level are") {
+  UNetConfig config = small();
+  config.dims = 3;
+  config.strides = {{1, 2, 2}, 2};
+  config.kernels = {{1, 3, 3}, 3, 3};
+  UNet net(config, Random(3));
+  const ForeignWeights weights = nn::translate(as_nnunet(net), Foreign::nnunet);
+  CHECK_MESSAGE(weights.misfits.empty(), join(weights.misfits, "; "));
+  REQUIRE(weights.net.kernels.size() == 3);
+  CHECK(weights.net.kernels[0] == Extents{1, 3, 3});
+  CHECK(weights.net.kernels[1] == Extents{3, 3, 3});
+  CHECK(!has(weights.notes, "filled with zeros"));
+  UNet again(weights.net, Random(4));
+  again.load_state(weights.state);
+  const Tensor x = wave({1, 4, 8, 8, 1}, 0.3, DType::f32);
+  CHECK(same_bits(again(x).detach(), net(x).detach()));
+}
+
+TEST_CASE("the only output is that of a sigmoid, and becomes a background and a class of the same probability") {
+  UNetConfig config = small();
+  config.classes = 1;
+  UNet net(config, Random(3));
+  const ForeignWeights weights = nn::translate(as_nnunet(net), Foreign::nnunet);
+  CHECK_MESSAGE(weights.misfits.empty(), join(weights.misfits, "; "));
+  CHECK(weights.net.classes == 2);
+  CHECK(has(weights.notes, "taken for that of a sigmoid"));
+  CHECK(has(nn::translate(as_nnunet(UNet(small(), Random(3))), Foreign::nnunet).notes, "exclude each other (softmax)"));
+  UNet again(weights.net, Random(4));
+  again.load_state(weights.state);
+  const Tensor x = wave({1, 8, 12, 1}, 0.3, DType::f32);
+  const Tensor found = softmax(again(x).detach());
+  CHECK(allclose(slice(found, 3, 1, 2), sigmoid(net(x).detach()), 0, 1e-6));
+}
+
+TEST_CASE("the time to read a name is linear in its length") {
+  std::vector<NamedTensor> theirs = as_dynunet(UNet(small(), Random(3)));
+  std::string name = "skip_layers.";
+  for (int level = 0; level < 1000000; ++level) name += "next_layer.";
+  theirs.push_back({name + "strange.weight", zeros({1})});
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(has(nn::translate(theirs, Foreign::monai_dynunet).misfits, "bottleneck.strange.weight"));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  CHECK(seconds < 10);  // with sanitizers on a busy machine; a quadratic reader takes minutes
+}
+
 TEST_CASE("what does not fit is listed with its cause") {
   const UNet net(small(), Random(3));
   const std::vector<NamedTensor> good = as_nnunet(net);
@@ -185,6 +232,15 @@ TEST_CASE("what does not fit is listed with its cause") {
               if (entry.name == "decoder.transpconvs.0.weight") entry.tensor = zeros({6, 6, 7, 7});
             }),
             "no such U-Net: unet: stride is 7"));
+  const std::vector<std::string> lost = misfits([](NamedTensor& entry) {
+    if (contains(entry.name, "stages.1.0.convs.0.") && entry.tensor.dims() == 4)
+      entry.tensor = full(entry.tensor.shape(), NAN);
+    if (entry.name == "decoder.transpconvs.0.weight") entry.tensor = full(entry.tensor.shape(), 1e39, DType::f64);
+  });
+  CHECK(lost.size() == 1);  // no second tensor for one place, none that is missing
+  CHECK(has(lost, "a value that is NaN or infinite in f32: "));
+  for (const char* name : {"encoder.stages.1.0.convs.0.conv.weight", "decoder.transpconvs.0.weight"})
+    CHECK(has(lost, name));
   CHECK(has(misfits([](NamedTensor& entry) {
               if (contains(entry.name, ".norm.") || contains(entry.name, "all_modules.1"))
                 entry.name = "nothing.num_batches_tracked";
