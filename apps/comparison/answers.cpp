@@ -160,6 +160,10 @@ std::string with_interval(double value, const Interval& interval, int digits) {
   return words(value) + " [" + words(interval.low) + ", " + words(interval.high) + "]";
 }
 
+std::string mean_words(const Analysis& analysis, const LossStatistics& loss) {
+  return shows_intervals(analysis) ? with_interval(loss.mean, loss.interval) : fixed(loss.mean, 3);
+}
+
 std::vector<SizeBias> size_bias(const Comparison& comparison, const Analysis& analysis) {
   std::vector<SizeBias> biases;
   for (const LossStatistics& loss : analysis.losses) {

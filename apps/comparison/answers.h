@@ -58,5 +58,7 @@ Findings findings_of(const Comparison& comparison);
 Json to_json(const Answers& answers);
 // "0.71 [0.68, 0.74]"; without an interval the value alone.
 std::string with_interval(double value, const Interval& interval, int digits = 3);
+// Returns the mean Dice of a loss, with its interval if there is one to show.
+std::string mean_words(const Analysis& analysis, const LossStatistics& loss);
 
 }  // namespace voxgrad::apps

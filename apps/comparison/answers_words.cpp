@@ -46,8 +46,7 @@ std::string about_datasets(const std::vector<Analysis>& analyses) {
     std::vector<std::string> equal;
     for (const LossStatistics& loss : analyses[d].losses)
       if (loss.rank == first.rank) ++firsts[loss.loss], equal.push_back(loss.loss);
-    parts.push_back(
-        text(listed(equal), " on ", analyses[d].name, " (", with_interval(first.mean, first.interval), ")"));
+    parts.push_back(text(listed(equal), " on ", analyses[d].name, " (", mean_words(analyses[d], first), ")"));
   }
   int most = 0;
   for (const auto& [loss, count] : firsts) most = std::max(most, count);
@@ -61,7 +60,7 @@ std::string about_datasets(const std::vector<Analysis>& analyses) {
 
 std::string about_the_best(const Analysis& analysis) {
   const LossStatistics& best = analysis.losses.front();
-  const std::string mean = with_interval(best.mean, best.interval);
+  const std::string mean = mean_words(analysis, best);
   if (!analysis.why_open.empty())
     return text("On these data (", analysis.name, ", ", cases_words(analysis), ") the training with ", best.loss,
                 " has the highest mean Dice, ", mean, ". Nothing follows for the loss: ", analysis.why_open, ".");

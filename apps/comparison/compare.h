@@ -31,8 +31,8 @@ struct CompareOptions {
   std::vector<std::string> datasets, losses;
   int seeds = 1;  // config.seed, config.seed + 1, ..
   int folds = 0;  // 0: the splits of the file; else n >= 3 folds, which never split a group
-  // Every loss with a third of the learning rate, with it and with three times it, on the first fold with the first
-  // seed; it goes on with the one of the best validation Dice.
+  // Every loss with a third of the learning rate, with it and with three times it, in each fold with the first seed; a
+  // fold goes on with the one of the best validation Dice.
   bool tune = false;
   std::string baseline;  // the loss that others are compared with; empty: dice_ce if it is there, else the first
   TrainConfig config = usual_comparison();  // of every run, but for data, loss, fold and seed

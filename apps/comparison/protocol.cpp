@@ -134,7 +134,7 @@ void Protocol::open_datasets() {
     for (const int fold : folds()) {
       const Plan first = plan({opened_.size() - 1, options_.losses.front(), fold, options_.config.seed, 0});
       require_validations(first);
-      planned_[{opened_.size() - 1, fold}] = first.config;
+      planned_[{opened_.size() - 1, fold}] = {first.config, first.reasons};
       add_settings(used, first);
       if (first.test.empty()) throw Error(ErrorKind::data, path + ": no cases in the split `test`");
       if (options_.tune && first.val.empty())
@@ -214,8 +214,9 @@ Plan Protocol::plan(const Task& task) const {
   if (task.lr > 0) config.lr = task.lr;
   if (options_.short_steps > 0 && config.steps == 0 && config.epochs == 0)
     config.steps = short_steps(opened_[task.dataset], config);
-  if (const auto found = planned_.find({task.dataset, task.fold}); found != planned_.end()) {
-    const TrainConfig& planned = found->second;
+  const auto found = planned_.find({task.dataset, task.fold});
+  if (found != planned_.end()) {
+    const TrainConfig& planned = found->second.config;
     config.crop = planned.crop;
     config.spacing = planned.spacing;
     config.normalise = planned.normalise;
@@ -224,11 +225,16 @@ Plan Protocol::plan(const Task& task) const {
     config.depth = planned.depth;
     config.batch = planned.batch;  // which depends on the memory that was free then
   }
-  return make_plan(opened_[task.dataset], config);
+  Plan plan = make_plan(opened_[task.dataset], config);
+  if (found != planned_.end())  // nobody asked for what the rules chose
+    for (const Reason& reason : found->second.reasons)
+      for (const char* name : {"crop", "spacing", "normalise", "augment", "patch", "depth", "batch"})
+        if (reason.setting == name) explain(plan, reason.setting, reason.value, reason.why);
+  return plan;
 }
 
 double Protocol::work(const Task& task) const {
-  const TrainConfig& config = planned_.at({task.dataset, task.fold});
+  const TrainConfig& config = planned_.at({task.dataset, task.fold}).config;
   double voxels = static_cast<double>(config.steps) * static_cast<double>(config.batch);
   for (const std::int64_t extent : parse_sizes(config.patch, question_.datasets[task.dataset].dims, "--patch"))
     voxels *= static_cast<double>(extent);

@@ -57,7 +57,11 @@ class Protocol {
   CompareOptions options_;
   std::vector<data::Dataset> opened_;
   // What the rules chose for each dataset and fold. All losses have the same, so cases are read for the first one only.
-  std::map<std::pair<std::size_t, int>, TrainConfig> planned_;
+  struct Planned {
+    TrainConfig config;
+    std::vector<Reason> reasons;
+  };
+  std::map<std::pair<std::size_t, int>, Planned> planned_;
   std::vector<DatasetChecksums> checksums_;
   Comparison question_;
   std::vector<Task> tasks_;

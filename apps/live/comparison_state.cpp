@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "apps/live/state.h"
+#include "apps/program/console.h"
 #include "apps/program/fields.h"
 #include "apps/report/run_record.h"
 #include "apps/training/run_directory.h"
@@ -29,7 +30,9 @@ double mean_over(const std::vector<LiveRun>& runs, F&& value_of) {
   std::map<std::string, const LiveRun*> best;  // by fold
   for (const LiveRun& run : runs) {
     const LiveRun*& known = best[run.fold];
-    if (run.state != "diverged" && (known == nullptr || !(run.best_dice() <= known->best_dice()))) known = &run;
+    if (run.state == "diverged") continue;
+    // A rate that was not validated yet is not the best one.
+    if (known == nullptr || std::isnan(known->best_dice()) || run.best_dice() > known->best_dice()) known = &run;
   }
   std::vector<double> values;
   for (const LiveRun& run : runs)
@@ -38,10 +41,8 @@ double mean_over(const std::vector<LiveRun>& runs, F&& value_of) {
   return losses::summarise(values).mean;
 }
 
-std::size_t ended_of(const std::vector<LiveRun>& runs) {
-  return static_cast<std::size_t>(
-      std::count_if(runs.begin(), runs.end(), [](const LiveRun& run) { return run.ended(); }));
-}
+// An interrupted run has to go on.
+bool is_done(const LiveRun& run) { return run.state == "finished" || run.state == "diverged"; }
 
 }  // namespace
 
@@ -54,23 +55,27 @@ double LiveRow::test_dice() const {
 }
 
 std::string LiveRow::words() const {
-  const std::size_t of = std::max(planned, runs.size()), done = ended_of(runs);
-  const std::string share = of > 1 ? text(done, " of ", of, " runs done") : "";
+  const std::size_t of = std::max(planned, runs.size());
+  const auto done = static_cast<std::size_t>(std::count_if(runs.begin(), runs.end(), is_done));
+  const std::string share = of > 1 ? text(done, " of ", of, " runs done") : "",
+                    so_far = share + (share.empty() ? "" : ", ");
   for (const LiveRun& run : runs)
-    if (!run.ended()) return text(share, share.empty() ? "" : ", ", "running, step ", run.step, " of ", run.steps);
+    if (!run.ended())
+      return text(so_far, "running, step ", run.step, " of ", run.steps,
+                  run.silent > kSilence ? ", not heard of for " + duration(run.silent) : "");
+  for (const LiveRun& run : runs)
+    if (!is_done(run)) return so_far + run.state;
   if (done == 0) return "waiting";
   if (done < of) return share;
   const auto diverged = std::count_if(runs.begin(), runs.end(), [](const LiveRun& r) { return r.state == "diverged"; });
   if (diverged > 0) return of > 1 ? text(diverged, " of ", of, " runs diverged") : "diverged";
-  const auto failed =
-      std::find_if(runs.begin(), runs.end(), [](const LiveRun& run) { return run.state != "finished"; });
-  return failed != runs.end() ? failed->state : "done";
+  return "done";
 }
 
-std::size_t LiveComparison::done() const {  // an interrupted run has to go on
+std::size_t LiveComparison::done() const {
   std::size_t count = 0;
   for (const LiveRow& row : rows)
-    for (const LiveRun& run : row.runs) count += run.state == "finished" || run.state == "diverged" ? 1 : 0;
+    count += static_cast<std::size_t>(std::count_if(row.runs.begin(), row.runs.end(), is_done));
   return count;
 }
 
@@ -119,13 +124,15 @@ LiveComparison LiveComparisonReader::read() {
       for (const fs::path& folder : folders_in(loss)) {
         if (!is_run(folder.string())) continue;
         const std::string path = folder.string();
-        const auto kept = ended_.find(path);
-        LiveRun run = kept != ended_.end() ? kept->second : read_live_run(path);
+        std::error_code unknown;
+        const fs::file_time_type written = fs::last_write_time(folder / "run.json", unknown);
+        const auto kept = ended_.find(path);  // with another time it was removed, and trained again
+        LiveRun run = kept != ended_.end() && kept->second.first == written ? kept->second.second : read_live_run(path);
         const std::string name = folder.filename().string();
         if (name.starts_with("lr_")) run.tried = name.substr(0, name.find('_', 3));
         if (const auto fold = name.find("fold_"); fold != std::string::npos)
           run.fold = name.substr(fold, name.find('_', fold + 5) - fold);
-        if (run.state == "finished" || run.state == "diverged") ended_[path] = run;  // others may go on
+        if (is_done(run)) ended_[path] = {written, run};
         row_of(dataset.filename() / loss.filename(), run.data, run.loss).runs.push_back(run);
       }
   return comparison;

@@ -18,8 +18,6 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr double kSilence = 60;  // seconds; a validation of volumes may take as long
-
 constexpr const char* kStyle = R"(
 h1{overflow-wrap:anywhere}
 progress{display:block;width:100%;height:14px;margin:.4em 0 1em;accent-color:var(--distribution)}
@@ -58,7 +56,7 @@ constexpr const char* kScript = R"(<script>
 const shown = {};
 async function look() {
   try {
-    const reply = await fetch("state.json", {cache: "no-store"});
+    const reply = await fetch("state.json", {cache: "no-store", signal: AbortSignal.timeout(30000)});
     if (!reply.ok) throw reply.status;
     const state = await reply.json();
     document.title = document.querySelector("h1").textContent = state.title;
@@ -97,7 +95,8 @@ std::string name_of_class(const LiveRun& run, std::size_t label) {
 }
 
 std::string words_of_state(const LiveRun& run) {
-  if (run.state == "running" && run.step == run.steps && run.steps > 0) return "testing the best model";
+  if (run.state == "running" && run.step == run.steps && run.steps > 0)
+    return run.history.empty() || run.history.back().step < run.steps ? "validating" : "testing the best model";
   if (run.ended()) return run.state;
   return text("epoch ", run.epoch, " of ", run.epochs);
 }
@@ -107,7 +106,8 @@ std::string now_part(const LiveRun& run) {
   std::string body;
   if (run.silent > kSilence)
     body += alarm(text("Nothing was heard of this training for ", duration(run.silent),
-                       ". It validates or tests large images, or its process has ended."));
+                       ". It validates or tests large images, trains without --watch and is heard of after each epoch, "
+                       "or its process has ended."));
   if (run.state == "diverged" || run.state == "error")
     body += alarm(text("The training has ended with an error at step ", run.step, "; see Messages."));
   body += progress(static_cast<double>(run.step), static_cast<double>(run.steps), "steps of the training");
@@ -116,11 +116,12 @@ std::string now_part(const LiveRun& run) {
   if (run.ended())
     body += fact("Test Dice", fixed(run.test_dice, 3), "by the best weights");
   else
-    body += fact("Time left", seconds(run.eta()), text(fixed(run.rate, 1), " steps a second"));
+    body += fact("Time left", seconds(run.eta()), text(per_second(run.rate), " steps a second"));
   body += fact("Best validation Dice", fixed(run.best_dice(), 3));
   body += fact("Training loss", fixed(run.last_loss(), 4));
   body += fact("Learning rate", significant(run.lr, 3));
-  body += fact("Time", seconds(run.seconds), text(size_text(static_cast<std::int64_t>(run.memory)), " of memory"));
+  body += fact("Time", seconds(run.seconds),
+               run.memory > 0 ? text(size_text(static_cast<std::int64_t>(run.memory)), " of memory") : "");
   return body + "</dl>\n<p>" + escaped(text("Loss ", run.loss, "; ", run.network)) + "</p>\n";
 }
 
@@ -284,7 +285,8 @@ LivePage page_of_failure(const std::string& message) {
 
 std::string html_of(const LivePage& live) {
   std::string body =
-      "<p class=\"alarm\" id=\"lost\" hidden=\"\">The program that served this page has ended or cannot be reached. "
+      "<p class=\"alarm\" id=\"lost\" role=\"alert\" hidden=\"\">The program that served this page has ended or cannot "
+      "be reached. "
       "`voxgrad watch DIRECTORY` shows the page again.</p>\n"
       "<noscript><meta http-equiv=\"refresh\" content=\"5\"/></noscript>\n";
   for (const auto& [id, html] : live.parts) body += "<div id=\"" + id + "\">\n" + html + "</div>\n";

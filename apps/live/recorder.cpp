@@ -61,6 +61,12 @@ void keep_last(Json& list, const std::string& words) {
 
 void LossCurve::add(std::int64_t step, double loss) {
   if (!std::isfinite(loss)) return;
+  if (step < next_) {  // a rollback: these steps come again
+    std::erase_if(points_, [step](const auto& point) { return point.first > step; });
+    sum_ = 0;
+    count_ = 0;
+  }
+  next_ = step + 1;
   sum_ += loss;
   if (++count_ < width_) return;
   points_.emplace_back(step + 1, sum_ / static_cast<double>(count_));

@@ -24,7 +24,7 @@ class LossCurve {
 
  private:
   std::vector<std::pair<std::int64_t, double>> points_;
-  std::int64_t width_ = 1, count_ = 0;  // steps of a point, and of the one that is not complete
+  std::int64_t width_ = 1, count_ = 0, next_ = 0;  // steps of a point, of the one that is not complete; the next step
   double sum_ = 0;
 };
 

@@ -104,7 +104,7 @@ struct Look {
 
 class LiveServer::Impl {
  public:
-  Impl(const std::string& directory, int port) : directory_(directory), comparison_(directory) {
+  explicit Impl(int port) {
     server_.set_socket_options(reuse_address);
     // Browsers open connections on which they say nothing for a while: they may not hold a thread for long.
     server_.set_keep_alive_max_count(1);
@@ -139,7 +139,9 @@ class LiveServer::Impl {
                   "give another port, or 0 for any that is free");
   }
   // The thread holds `self` as long as it answers.
-  void start(const std::shared_ptr<Impl>& self) {
+  void start(const std::shared_ptr<Impl>& self, const std::string& directory) {
+    directory_ = directory;
+    comparison_ = LiveComparisonReader(directory);
     thread_ = std::thread([self] {
       try {
         self->server_.listen_after_bind();
@@ -195,7 +197,7 @@ class LiveServer::Impl {
     fresh.html = html_of(page);
     fresh.json = dumped(json);
     look_ = std::move(fresh);
-    looked_ = now;
+    looked_ = std::chrono::steady_clock::now();  // reading may have taken long
     return *look_;
   }
 
@@ -215,7 +217,7 @@ class LiveServer::Impl {
   int port_ = -1;
   httplib::Server server_;
   std::mutex mutex_;  // of what follows
-  LiveComparisonReader comparison_;
+  LiveComparisonReader comparison_{""};
   std::optional<Look> look_;
   std::chrono::steady_clock::time_point looked_;
   std::atomic<bool> ended_{false};
@@ -223,9 +225,9 @@ class LiveServer::Impl {
 };
 
 bool has_live_server() { return true; }
-LiveServer::LiveServer(const std::string& directory, int port) : impl_(std::make_shared<Impl>(directory, port)) {}
+LiveServer::LiveServer(int port) : impl_(std::make_shared<Impl>(port)) {}
 LiveServer::~LiveServer() { impl_->end(); }
-void LiveServer::start() { impl_->start(impl_); }
+void LiveServer::start(const std::string& directory) { impl_->start(impl_, directory); }
 std::string LiveServer::url() const { return text("http://", kAddress, ":", impl_->port(), "/"); }
 
 }  // namespace voxgrad::apps

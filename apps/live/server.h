@@ -13,9 +13,9 @@ class LiveServer {
  public:
   // Takes the port; 0: any that is free. Nothing is answered yet, and there is no thread. Throws Error(usage) if the
   // port is in use, or if this program was built without a server.
-  LiveServer(const std::string& directory, int port);
-  // Answers from now on, in threads of its own.
-  void start();
+  explicit LiveServer(int port);
+  // Shows this directory from now on, in threads of its own.
+  void start(const std::string& directory);
   ~LiveServer();  // ends them; after three seconds also those whose browser does not finish its request
   LiveServer(const LiveServer&) = delete;
   LiveServer& operator=(const LiveServer&) = delete;

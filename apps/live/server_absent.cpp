@@ -7,13 +7,13 @@ namespace voxgrad::apps {
 class LiveServer::Impl {};
 
 bool has_live_server() { return false; }
-LiveServer::LiveServer(const std::string&, int) {
-  throw Error(ErrorKind::usage, "this build cannot serve a live page",
-              "install libcpp-httplib-dev (Debian, Ubuntu), cpp-httplib-devel (Fedora) or cpp-httplib (Homebrew) and "
-              "pkg-config, and build again");
+LiveServer::LiveServer(int) {
+  throw Error(
+      ErrorKind::usage, "this build cannot serve a live page",
+      "install libcpp-httplib-dev (Debian, Ubuntu) or cpp-httplib-devel (Fedora) and pkg-config, and build again");
 }
 LiveServer::~LiveServer() = default;
-void LiveServer::start() {}
+void LiveServer::start(const std::string&) {}
 std::string LiveServer::url() const { return ""; }
 
 }  // namespace voxgrad::apps

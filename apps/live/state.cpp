@@ -40,11 +40,13 @@ std::string network_of(const Json& manifest) {
               text_at(manifest, "device"));
 }
 
-// What happened, from the lines of log.jsonl: "step 40: rollback, the loss is not finite".
-std::vector<std::string> events_of(const std::string& log) {
+// What happened, from the lines of log.jsonl: "step 40: rollback, the loss is not finite". `seconds` becomes the time
+// at the end of the last epoch.
+std::vector<std::string> events_of(const std::string& log, double& seconds) {
   std::vector<std::string> events;
   for (std::size_t at = 0, end = 0; (end = log.find('\n', at)) != std::string::npos; at = end + 1) {
     const Json line = parse_json(log.substr(at, end - at));
+    if (line.contains("seconds")) seconds = std::max(seconds, real_number(line, "seconds", 0, kMostSeconds));
     const std::string event = text_at(line, "event");
     if (event == "epoch") continue;
     const std::string message = text_or(line, "message", "");
@@ -121,19 +123,28 @@ void take_manifest(LiveRun& run, const Json& manifest) {
 
 void read_files(LiveRun& run, const std::string& directory) {
   const std::string manifest = directory + "/run.json", log = directory + "/log.jsonl", live = directory + "/live";
+  double seconds = 0;
   reading(manifest, ErrorKind::data, [&] { take_manifest(run, read_json(manifest)); });
   reading(log, ErrorKind::data, [&] {
     const std::string lines = read_text(log);
     run.history = logged_history(lines);
-    run.messages = events_of(lines);
+    run.messages = events_of(lines, seconds);
   });
   if (!run.history.empty()) {
     run.step = std::max(run.step, run.history.back().step);
     run.epoch = run.history.back().epoch;
     run.lr = run.history.back().lr;
   }
-  if (const std::string state = live + "/state.json"; fs::exists(state))
+  if (const std::string state = live + "/state.json"; fs::exists(state)) {
     reading(state, ErrorKind::data, [&] { read_live_file(run, live); });
+  } else if (!run.ended()) {  // it trains without --watch, and is heard of at the end of each epoch
+    std::error_code unknown;
+    const fs::file_time_type heard = fs::last_write_time(log, unknown);
+    if (!unknown)
+      run.silent = std::max(0.0, std::chrono::duration<double>(fs::file_time_type::clock::now() - heard).count());
+    run.seconds = std::max(run.seconds, seconds);
+    run.memory = 0;  // not known
+  }
   if (run.pictures.empty()) take_report_pictures(run, directory + "/overlays");
   // What the process of the live file has not seen is in the epochs.
   const double first = run.losses.empty() ? HUGE_VAL : run.losses.front().first;
@@ -150,7 +161,9 @@ std::string live_picture(std::size_t shown_case, std::size_t picture) {
   return text("case_", shown_case, "_", kPictureNames.at(picture), ".png");
 }
 
-double LiveRun::eta() const { return ended() || !(rate > 0) ? std::nan("") : static_cast<double>(steps - step) / rate; }
+double LiveRun::eta() const {  // how long the validation and the test at the end take is not known
+  return ended() || step >= steps || !(rate > 0) ? std::nan("") : static_cast<double>(steps - step) / rate;
+}
 
 double LiveRun::best_dice() const {
   double best = std::nan("");

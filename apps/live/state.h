@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@ namespace voxgrad::apps {
 
 inline constexpr std::array kPictureNames{"image", "truth", "prediction", "mistakes"};
 inline constexpr std::size_t kMostShownCases = 3;
+inline constexpr double kSilence = 60;  // seconds; a validation of volumes may take as long
 // "case_0_truth.png", in the folder RUN/live.
 std::string live_picture(std::size_t shown_case, std::size_t picture);
 
@@ -81,7 +83,7 @@ class LiveComparisonReader {
 
  private:
   std::string directory_;
-  std::map<std::string, LiveRun> ended_;
+  std::map<std::string, std::pair<std::filesystem::file_time_type, LiveRun>> ended_;  // with the time of run.json
 };
 
 // True if the directory holds runs below it, or the plan of a comparison.

@@ -112,6 +112,8 @@ std::string significant(double value, int digits) {
   return buffer;
 }
 
+std::string per_second(double rate) { return rate < 1 ? significant(rate, 2) : fixed(rate, 1); }
+
 std::int64_t available_memory_bytes() {
   std::int64_t bytes = 0;
   std::ifstream memory("/proc/meminfo");
@@ -139,11 +141,7 @@ std::int64_t peak_memory_bytes() {
 #endif
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-#ifdef __APPLE__
-  return usage.ru_maxrss;  // bytes there, kilobytes elsewhere
-#else
   return std::int64_t{usage.ru_maxrss} * 1024;
-#endif
 }
 
 void reset_peak_memory() {

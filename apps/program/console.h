@@ -42,6 +42,8 @@ std::string fixed(double value, int digits);
 // A number of unknown magnitude, with this many digits from the first that is not 0, and all before the point up to
 // 10^6: 0.05, 65535, 1.234e-09; "-" for NaN.
 std::string significant(double value, int digits = 4);
+// What is done in a second: "12.3", and "0.04" of what takes longer.
+std::string per_second(double rate);
 // The largest resident set of this process so far.
 std::int64_t peak_memory_bytes();
 // Gives released memory back; peak_memory_bytes() then speaks of what is held from now on (Linux).

@@ -136,6 +136,12 @@ Axis axis_around(const std::vector<double>& values, double least, double most, d
   return {std::max(least, low - margin), std::min(std::max(most, low), high + margin), from, to};
 }
 
+void move_apart(std::vector<double>& places, double room, double top, double bottom) {
+  for (std::size_t i = 0; i < places.size(); ++i) places[i] = std::max(places[i], i == 0 ? top : places[i - 1] + room);
+  for (std::size_t i = places.size(); i-- > 0;)
+    places[i] = std::min(places[i], i + 1 == places.size() ? bottom : places[i + 1] - room);
+}
+
 void draw_horizontal_axis(Svg& svg, const Axis& axis, double top, double bottom, const std::string& meaning) {
   for (const double tick : axis.ticks()) {
     svg.line(axis(tick), top, axis(tick), bottom, "grid");

@@ -80,6 +80,8 @@ struct Axis {
 // `narrowest`.
 Axis axis_around(const std::vector<double>& values, double least, double most, double narrowest, double from,
                  double to);
+// Moves places apart until each has its room, as little as possible, from the top down.
+void move_apart(std::vector<double>& places, double room, double top, double bottom);
 // Draws vertical grid lines with their values below them, and below these their meaning with the unit.
 void draw_horizontal_axis(Svg& svg, const Axis& axis, double top, double bottom, const std::string& meaning);
 

@@ -125,10 +125,6 @@ std::string ranks_words(const LossStatistics& loss) {
   return low == high ? low : low + " to " + high;
 }
 
-std::string mean_words(const Analysis& analysis, const LossStatistics& loss) {
-  return shows_intervals(analysis) ? with_interval(loss.mean, loss.interval) : fixed(loss.mean, 3);
-}
-
 Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses) {
   const Analysis& all = analyses.back();
   const LossStatistics& best = all.losses.front();

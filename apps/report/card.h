@@ -18,9 +18,6 @@ struct Card {
 Card card_of(const Comparison& comparison, const std::vector<Analysis>& analyses);
 std::string to_html(const Card& card);
 
-// Returns the mean Dice of a loss, with its interval if there is one to show.
-std::string mean_words(const Analysis& analysis, const LossStatistics& loss);
-
 // "2 to 5": the ranks that other cases and trainings would give it.
 std::string ranks_words(const LossStatistics& loss);
 

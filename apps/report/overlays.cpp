@@ -48,8 +48,10 @@ std::vector<Scene> scenes_of(const Comparison& comparison, const Analysis& analy
   std::stable_sort(tested.begin(), tested.end(), [](const Tested& a, const Tested& b) { return a.dice < b.dice; });
   std::vector<Scene> scenes;
   if (tested.empty()) return scenes;
-  for (const auto& [kind, index] :
-       {std::pair<std::string, std::size_t>{"worst", 0}, {"median", tested.size() / 2}, {"best", tested.size() - 1}}) {
+  std::vector<std::pair<std::string, std::size_t>> chosen{{tested.size() == 1 ? "only" : "worst", 0}};
+  if (tested.size() > 2) chosen.emplace_back("median", tested.size() / 2);
+  if (tested.size() > 1) chosen.emplace_back("best", tested.size() - 1);
+  for (const auto& [kind, index] : chosen) {
     Scene scene{kind, tested[index].id, {}, {}};
     for (const std::string& loss : losses)
       for (const ComparedRun& run : comparison.runs) {
@@ -89,7 +91,7 @@ struct DrawnCase {
   }
 };
 
-DrawnCase drawn_case(const data::Dataset& dataset, const Scene& scene, const std::string& directory) {
+DrawnCase drawn_case(const data::Dataset& dataset, const Scene& scene, const std::string& directory, Device device) {
   const std::vector<std::string>& ids = dataset.info().case_ids;
   const auto index = std::find(ids.begin(), ids.end(), scene.id) - ids.begin();
   const data::Case one = dataset.read(index);
@@ -101,7 +103,7 @@ DrawnCase drawn_case(const data::Dataset& dataset, const Scene& scene, const std
   DrawnCase shown{
       cut(one.image), cut(one.label), {}, label_style(one, dataset.info().class_colours, dataset.classes(), ignore)};
   for (const ComparedRun* run : scene.runs) {
-    const nn::Model model = nn::load_model(model_file(directory + "/" + run->path));
+    const nn::Model model = nn::load_model(model_file(directory + "/" + run->path), device);
     shown.mistakes.push_back(
         mistakes(shown.truth, cut(nn::predict(model, one.image, {.spacing = one.spacing})), ignore));
   }
@@ -110,7 +112,7 @@ DrawnCase drawn_case(const data::Dataset& dataset, const Scene& scene, const std
 
 // Writes the pictures at the resolution of the cases, or at the largest that `budget` bytes allow.
 void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const std::vector<Scene>& scenes,
-                 const std::string& directory, const std::string& label_map, std::size_t budget) {
+                 const std::string& directory, Device device, const std::string& label_map, std::size_t budget) {
   const data::Dataset dataset = open_dataset(known.path, label_map);
   if (known.used.contains("images_crc32")) {
     const DatasetChecksums sums = checksums_of(dataset);
@@ -118,9 +120,10 @@ void draw_scenes(const ComparedDataset& known, const Analysis& analysis, const s
       throw Error(ErrorKind::data, known.path + " has another content than at the time of the comparison");
   }
   std::vector<DrawnCase> shown;
-  for (const Scene& scene : scenes) shown.push_back(drawn_case(dataset, scene, directory));
-  const Shape& shape = shown.front().truth.shape();
-  std::int64_t largest = std::max(shape[-1], shape[-2]) > kEnlarged ? kMostPixels : kEnlarged;
+  for (const Scene& scene : scenes) shown.push_back(drawn_case(dataset, scene, directory, device));
+  std::int64_t side = 0;
+  for (const DrawnCase& one : shown) side = std::max({side, one.truth.extent(-1), one.truth.extent(-2)});
+  std::int64_t largest = side > kEnlarged ? kMostPixels : kEnlarged;
   std::vector<std::vector<std::string>> files;
   for (std::size_t bytes = budget + 1; bytes > budget; largest /= 2) {
     bytes = 0;
@@ -162,7 +165,8 @@ std::string label_map_of(const Comparison& comparison) {
 }
 
 std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector<Analysis>& analyses,
-                                 const std::string& directory, bool redraw, std::vector<std::string>& notes) {
+                                 const std::string& directory, bool redraw, Device device,
+                                 std::vector<std::string>& notes) {
   std::vector<OverlayRow> rows;
   for (std::size_t d = 0; d < comparison.datasets.size() && d < analyses.size(); ++d) {
     const Analysis& analysis = analyses[d];
@@ -174,7 +178,7 @@ std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector
     try {
       fs::create_directories(directory + "/overlays");
       if (redraw || !there)
-        draw_scenes(comparison.datasets[d], analysis, scenes, directory, label_map_of(comparison),
+        draw_scenes(comparison.datasets[d], analysis, scenes, directory, device, label_map_of(comparison),
                     kBytesOfAll / comparison.datasets.size());
       for (const Scene& scene : scenes) {
         OverlayRow row{

@@ -8,6 +8,7 @@
 
 #include "apps/comparison/analysis.h"
 #include "apps/report/html.h"
+#include "engine/tensor.h"
 
 namespace voxgrad::apps {
 
@@ -17,11 +18,12 @@ struct OverlayRow {
   std::vector<Tile> tiles;  // the image, the truth, then one per loss
 };
 
-// Predicts with the stored models and keeps the pictures in DIRECTORY/overlays. Without `redraw` it takes the pictures
-// that are there already. `notes` says what could not be drawn and why, for example because a dataset is not where it
-// was.
+// Predicts with the stored models, on `device`, and keeps the pictures in DIRECTORY/overlays. Without `redraw` it takes
+// the pictures that are there already. `notes` says what could not be drawn and why, for example because a dataset is
+// not where it was.
 std::vector<OverlayRow> overlays(const Comparison& comparison, const std::vector<Analysis>& analyses,
-                                 const std::string& directory, bool redraw, std::vector<std::string>& notes);
+                                 const std::string& directory, bool redraw, Device device,
+                                 std::vector<std::string>& notes);
 
 // Returns the classes of a dataset with their colours, as HTML.
 std::string legend_of_classes(const ComparedDataset& dataset);

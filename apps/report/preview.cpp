@@ -42,7 +42,9 @@ Picture draw_augmented(const data::Dataset& dataset, const Plan& plan) {
     data::Loader changed(dataset, options);
     options.augment = {};
     data::Loader plain(dataset, options);
-    style = label_style(dataset.read(options.cases[0]), info.class_colours, dataset.classes(), info.ignore_label);
+    data::Case first = dataset.read(options.cases[0]);
+    if (plan.config.spacing != "none") first.spacing = parse_spacing(plan.config.spacing, info.dims);
+    style = label_style(first, info.class_colours, dataset.classes(), info.ignore_label);
     style.area = 0;
     std::optional<Window> window;
     const auto add = [&](const data::Batch& batch, const std::string& caption) {

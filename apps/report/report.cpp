@@ -237,12 +237,12 @@ std::string head_words(const Comparison& comparison, const Analysis& all) {
 }  // namespace
 
 std::string write_report(const Comparison& comparison, const std::vector<Analysis>& analyses, const Answers& answers,
-                         const std::string& directory, bool redraw) {
+                         const std::string& directory, bool redraw, Device device) {
   if (analyses.empty())
     throw Error(ErrorKind::data, directory + ": no loss has been tested on every dataset yet",
                 "let the comparison end");
   std::vector<std::string> notes;
-  const std::vector<OverlayRow> pictures = overlays(comparison, analyses, directory, redraw, notes);
+  const std::vector<OverlayRow> pictures = overlays(comparison, analyses, directory, redraw, device, notes);
   const Analysis& all = analyses.back();
   Gallery gallery;
   std::string body = paragraph(head_words(comparison, all)) + answer_part(comparison, analyses, gallery);

@@ -5,14 +5,15 @@
 #include <vector>
 
 #include "apps/comparison/answers.h"
+#include "engine/tensor.h"
 
 namespace voxgrad::apps {
 
 // Writes DIRECTORY/report.html and DIRECTORY/paper (paper/paper.h), and returns the path of the page. With `redraw` it
-// predicts the shown cases anew, else it takes the pictures in DIRECTORY/overlays. Throws Error(io) if a file cannot be
-// written.
+// predicts the shown cases anew, on `device`, else it takes the pictures in DIRECTORY/overlays. Throws Error(io) if a
+// file cannot be written.
 std::string write_report(const Comparison& comparison, const std::vector<Analysis>& analyses, const Answers& answers,
-                         const std::string& directory, bool redraw);
+                         const std::string& directory, bool redraw, Device device = Device::cpu);
 
 // Return the sections of the report as HTML; empty if there is nothing to show.
 std::string ranking_section(const std::vector<Analysis>& analyses);

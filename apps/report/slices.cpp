@@ -1,6 +1,7 @@
 #include "apps/report/slices.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "apps/report/html.h"
@@ -21,6 +22,7 @@ constexpr Colour kAgreement{0x56, 0xB4, 0xE9}, kMissed{0xF0, 0xE4, 0x42}, kFalse
 constexpr std::uint8_t kNoMatter = 255;  // of a map of mistakes
 constexpr std::int64_t kGap = 6, kPaper = 10;
 constexpr double kHidden = 0.6;                 // how much of the image ignored voxels cover
+constexpr double kMostStretched = 16;           // pixels of a side of a voxel whose other side has one
 constexpr std::int64_t kPixelsPerBorder = 200;  // a border has a pixel for so many pixels of the picture
 
 struct SliceExtents {
@@ -111,7 +113,12 @@ std::vector<Colour> class_colours(const nn::ModelSpec& model, const std::string&
 
 LabelStyle label_style(const data::Case& one, std::vector<Colour> colours, std::int64_t classes, int ignore) {
   if (std::ssize(colours) != classes) colours = data::default_colours(classes);
-  return {std::move(colours), ignore, one.affine.has_value() && one.spacing.size() == 3};
+  LabelStyle style{std::move(colours), ignore, one.affine.has_value() && one.spacing.size() == 3};
+  if (one.spacing.size() < 2) return style;
+  const double ratio = nth(one.spacing, std::ssize(one.spacing) - 2) / one.spacing.back();
+  style.tall = std::lround(std::clamp(ratio, 1.0, kMostStretched));
+  style.wide = std::lround(std::clamp(1 / ratio, 1.0, kMostStretched));
+  return style;
 }
 
 std::int64_t fullest_slice(const Tensor& labels, int ignore) {
@@ -142,7 +149,10 @@ Tensor mistakes(const Tensor& truth, const Tensor& prediction, int ignore) {
 }
 
 LabelStyle style_of_mistakes(const LabelStyle& classes) {
-  return {{{}, kAgreement, kMissed, kFalse}, kNoMatter, classes.upright, classes.area};
+  LabelStyle style = classes;
+  style.colours = {{}, kAgreement, kMissed, kFalse};
+  style.ignore = kNoMatter;
+  return style;
 }
 
 std::string legend_of_mistakes() {
@@ -184,8 +194,10 @@ Picture draw_slice(const Tensor& image, std::int64_t slice, std::int64_t largest
 
 Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slice, std::int64_t largest,
                  const LabelStyle& style) {
-  const std::int64_t side = std::max(picture.width, picture.height), scale = std::max<std::int64_t>(1, largest / side);
-  Picture result{picture.width * scale, picture.height * scale, {}};
+  const std::int64_t side = std::max(picture.width * style.wide, picture.height * style.tall),
+                     scale = std::max<std::int64_t>(1, largest / side);
+  const std::int64_t across = scale * style.wide, down = scale * style.tall;  // pixels of a voxel
+  Picture result{picture.width * across, picture.height * down, {}};
   std::vector<std::uint8_t> drawn;  // the label of each pixel of `picture`
   if (labels.defined()) {
     const SliceExtents extents(labels.shape());
@@ -198,12 +210,12 @@ Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slic
   const std::int64_t border = std::max<std::int64_t>(1, std::max(result.width, result.height) / kPixelsPerBorder);
   // Whether a pixel of the result has another label within the border, along its row or its column.
   const auto is_border = [&](std::int64_t x, std::int64_t y, std::uint8_t label) {
-    const std::int64_t column = x / scale, row = y / scale;
-    for (std::int64_t c = std::max<std::int64_t>(x - border, 0) / scale;
-         c <= std::min(x + border, result.width - 1) / scale; ++c)
+    const std::int64_t column = x / across, row = y / down;
+    for (std::int64_t c = std::max<std::int64_t>(x - border, 0) / across;
+         c <= std::min(x + border, result.width - 1) / across; ++c)
       if (nth(drawn, row * picture.width + c) != label) return true;
-    for (std::int64_t r = std::max<std::int64_t>(y - border, 0) / scale;
-         r <= std::min(y + border, result.height - 1) / scale; ++r)
+    for (std::int64_t r = std::max<std::int64_t>(y - border, 0) / down;
+         r <= std::min(y + border, result.height - 1) / down; ++r)
       if (nth(drawn, r * picture.width + column) != label) return true;
     return false;
   };
@@ -212,7 +224,7 @@ Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slic
   for (std::int64_t row = 0; row < result.height; ++row) {
     const std::int64_t y = style.upright ? result.height - 1 - row : row;
     for (std::int64_t column = 0; column < picture.width; ++column) {
-      const std::int64_t pixel = y / scale * picture.width + column;
+      const std::int64_t pixel = y / down * picture.width + column;
       const std::uint8_t* rgb = picture.rgb.data() + 3 * pixel;
       const std::uint8_t label = drawn.empty() ? std::uint8_t{0} : nth(drawn, pixel);
       const bool outlined = label != 0 && label != style.ignore;
@@ -223,7 +235,7 @@ Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slic
       } else if (label == style.ignore) {
         blend(inside, kIgnored, kHidden);
       }
-      for (std::int64_t x = column * scale; x < (column + 1) * scale; ++x, to += 3) {
+      for (std::int64_t x = column * across; x < (column + 1) * across; ++x, to += 3) {
         const Colour& colour = outlined && is_border(x, y, label) ? edge : inside;
         for (std::size_t c = 0; c < 3; ++c) to[c] = colour[c];
       }

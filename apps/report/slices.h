@@ -35,6 +35,8 @@ struct LabelStyle {
   // The last row of a slice is on top, as the front of the body is in the orientation RAS.
   bool upright = false;
   double area = 0.35;  // how much of the image a class covers inside its border
+  // How many pixels wide and tall a voxel is at least, so that bodies keep their shape where voxels are no squares.
+  std::int64_t wide = 1, tall = 1;
 };
 inline constexpr Colour kIgnored{128, 128, 128};
 // The colours of the classes of a model: its own, or the default ones. `where` begins the Error(data) if its own are no
@@ -53,8 +55,8 @@ LabelStyle style_of_mistakes(const LabelStyle& classes);
 std::string legend_of_mistakes();
 
 // Enlarges a picture that draw_slice() made with the same `slice` and `largest` by the largest whole factor that
-// `largest` allows. The classes of `labels` u8 [*S] are laid over it with clear borders; undefined labels leave it as
-// it is.
+// `largest` allows; where voxels are no squares, one axis more than the other. The classes of `labels` u8 [*S] are laid
+// over it with clear borders; undefined labels leave it as it is.
 Picture enlarged(const Picture& picture, const Tensor& labels, std::int64_t slice, std::int64_t largest,
                  const LabelStyle& style);
 

@@ -151,12 +151,12 @@ std::string ranking_section(const std::vector<Analysis>& analyses) {
   const std::string how = paragraph(
       "A case counts with its Dice averaged over the classes that its truth has, and over the seeds. Where the dataset "
       "names groups, such as patients, a group counts once. Intervals and p (Student's t, Satterthwaite's degrees of "
-      "freedom) take account of other cases and of other trainings; with one seed, too few cases, or trainings "
-      "that were too short, there are none. The variance between the trainings of a loss borrows from "
-      "those "
-      "of all losses (Smyth, 2004). p is adjusted for all pairs of losses (Holm). A loss is better or worse if p < "
-      "0.05, and equal "
-      "if a difference of 0.01 or more is excluded (two one-sided tests). Alarms: classes that were found where the "
+      "freedom) take account of other cases and of other trainings, and differences are those of pairs of cases; with "
+      "one seed, "
+      "too few cases, or trainings that were too short, there are none. The variance between the trainings of a loss "
+      "borrows from those of all losses (Smyth, 2004). p is adjusted for all pairs of losses (Holm). A loss is better "
+      "or worse if p < 0.05, and equal if a difference of 0.01 or more is excluded (two one-sided tests). Alarms: "
+      "classes that were found where the "
       "truth does not have them.");
   std::string body = ranking_table(analyses.back(), false);
   body += folded("Spread, other rankings, sizes of effects", spread_table(analyses.back()));

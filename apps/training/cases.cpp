@@ -126,7 +126,7 @@ std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& 
   return warnings;
 }
 
-std::map<int, int> parse_label_map(const std::string& text) {
+std::map<int, int> parse_label_map(const std::string& text, const std::string& flag) {
   std::map<int, int> map;
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -135,7 +135,7 @@ std::map<int, int> parse_label_map(const std::string& text) {
     const auto [next, code] = std::from_chars(at, end, value);
     const bool ok = code == std::errc{} && value >= 0 && value <= 255 && (next == end ? stop == ',' : *next == stop);
     if (!ok)
-      throw Error(ErrorKind::usage, "--label-map: cannot read \"" + text + "\"",
+      throw Error(ErrorKind::usage, flag + ": cannot read \"" + text + "\"",
                   "write stored:class pairs, e.g. 0:0,255:1");
     at = next == end ? end : next + 1;
     return value;
@@ -143,8 +143,7 @@ std::map<int, int> parse_label_map(const std::string& text) {
   while (at < end) {
     const int stored = label(':');
     if (!map.emplace(stored, label(',')).second)
-      throw Error(ErrorKind::usage, voxgrad::text("--label-map: ", stored, " is in it twice"),
-                  "give each value one class");
+      throw Error(ErrorKind::usage, voxgrad::text(flag, ": ", stored, " is in it twice"), "give each value one class");
   }
   return map;
 }

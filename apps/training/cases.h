@@ -29,7 +29,7 @@ std::string only_fold(const data::DatasetInfo& info);
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split);
 
 // Reads "0:0,255:1" as pairs of a stored value and its class. Throws Error(usage) for another form.
-std::map<int, int> parse_label_map(const std::string& text);
+std::map<int, int> parse_label_map(const std::string& text, const std::string& flag = "--label-map");
 // Opens a dataset whose labels are mapped as --label-map says. Without `labels` they are not looked at.
 data::Dataset open_dataset(const std::string& path, const std::string& label_map, bool labels = true);
 // Returns a setting, which is a text, of the training of a model; empty if its file does not say it.

@@ -45,7 +45,9 @@ void visit_settings(Config& c, F&& f) {
     "(--kernels only with another --depth)");
   f("label_map", c.label_map, "stored label:class pairs, e.g. 0:0,255:1");
   f("fold", c.fold, "k/n: test on fold k of n (0 ..), validate on the next; empty: the splits of the file");
-  f("loss", c.loss, "the loss as text, e.g. dice_ce or 0.7*dice+1.3*ce:weights=1/5 (see `voxgrad losses`)");
+  f("loss", c.loss,
+    "the loss as text, e.g. dice_ce or 0.7*dice+1.3*ce:weights=1/5 (see `voxgrad losses`); unless it is given, `train` "
+    "takes dice_ce:smooth_nr=1,smooth_dr=1 for pictures");
   f("targets", c.targets,
     "the truth of the loss: labels, probabilities (the label probabilities of the file), or auto: the probabilities if "
     "the file has them");
@@ -75,7 +77,7 @@ void visit_settings(Config& c, F&& f) {
   f("lr", c.lr, "largest learning rate; 0: the default of the optimiser");
   f("optimizer", c.optimizer, "adamw, adam or sgd");
   f("schedule", c.schedule, "of the learning rate: cosine, poly, step, plateau or constant");
-  f("weight_decay", c.weight_decay, "weight decay");
+  f("weight_decay", c.weight_decay, "weight decay; adam and sgd add it to the gradient, where 1e-4 or less is usual");
   f("clip", c.clip, "largest norm of the gradient; 0: no clipping");
   f("ema", c.ema, "decay of the moving average of the weights that is validated and tested; 0: none");
   f("augment", c.augment,
@@ -83,7 +85,9 @@ void visit_settings(Config& c, F&& f) {
     "changes after it, as in default,elastic=0.3,rotate=0; empty: default, or none for cases that are seen a few times "
     "only");
   f("foreground", c.foreground, "share of patches that are centred on a foreground voxel, 0 .. 1");
-  f("validate_every", c.validate_every, "epochs between validations; 0: only after the last");
+  f("validate_every", c.validate_every,
+    "epochs between validations, or more if these would take over a tenth of the time and --validate-cases is not "
+    "given; 0: only after the last");
   f("validate_cases", c.validate_cases,
     "validation cases that are looked at, evenly spread; 0: as many, and as often, as a tenth of the time allows");
   f("patience", c.patience, "stop when so many validations in a row did not raise the smoothed Dice; 0: never");

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <optional>
@@ -24,6 +25,7 @@
 #include "apps/training/run_directory.h"
 #include "apps/verbs/settings.h"
 #include "apps/verbs/verbs.h"
+#include "data/sampling/augment.h"
 #include "engine/error.h"
 #include "engine/names.h"
 #include "engine/parallel.h"
@@ -150,6 +152,9 @@ void check_ranges(const CompareArguments& arguments) {
     throw Error(ErrorKind::usage, "--merge and --dry-run: nothing is trained, so there is nothing to plan");
   if (options.merge && !arguments.max_memory.empty())
     throw Error(ErrorKind::usage, "--merge and --max-memory: nothing is trained, so there is nothing to limit");
+  // A comparison that an earlier version has begun can go on.
+  if (std::error_code ignored; !options.config.augment.empty() && !std::filesystem::exists(options.out, ignored))
+    data::require_effect(options.config.augment);
   if (arguments.verb->count("--watch") > 0) {
     if (arguments.dry_run)
       throw Error(ErrorKind::usage, "--dry-run and --watch: nothing is trained, so there is nothing to watch");
@@ -219,10 +224,10 @@ void run(CompareArguments& arguments, const Program& program) {
   std::optional<LiveServer> server;
   if (arguments.verb->count("--watch") > 0) {
     // Threads begin only when the processes of --jobs have been forked.
-    server.emplace(options.out, live_port("--watch", arguments.watch));
+    server.emplace(live_port("--watch", arguments.watch));
     options.began = [&](const Json& runs) {
       write_live_plan(options.out, runs);
-      server->start();
+      server->start(options.out);
       console.say("live page " + server->url());
     };
     options.observer = [](Observer& next, const std::string& run, const Plan& plan, int ignore_label) {
@@ -236,7 +241,8 @@ void run(CompareArguments& arguments, const Program& program) {
     return print_text(text("shard ", options.shard, "/", options.of_shards, ": ", comparison.runs.size(),
                            " runs are complete in ", options.out, "; --merge makes the report of all shards\n"));
   const Findings findings = write_comparison(comparison, options.out);
-  const std::string report = write_report(comparison, findings.analyses, findings.answers, options.out, true);
+  const std::string report =
+      write_report(comparison, findings.analyses, findings.answers, options.out, true, common.get_device());
   if (common.json) return print_text(read_text(options.out + "/results.json"));
   print_text(ranking_text(findings.analyses) + "\n" + join(findings.answers.words, "\n\n") +
              "\n\nresults: " + options.out + "/results.json and results.csv\nreport:  " + report +

@@ -17,16 +17,17 @@ struct ReportOptions {
 };
 
 std::string draw(const ReportOptions& options, const Common& common) {
+  const Device device = common.get_device();
   if (is_run(options.directory)) {
     if (options.redraw)
       throw Error(ErrorKind::usage, "report: --redraw is for comparisons, " + options.directory + " is a run",
                   "leave it out");
-    return write_run_page(options.directory, common.get_device());
+    return write_run_page(options.directory, device);
   }
   const Comparison comparison = read_comparison(options.directory);
   return reading(options.directory + "/results.json", ErrorKind::data, [&] {
     const Findings findings = findings_of(comparison);
-    return write_report(comparison, findings.analyses, findings.answers, options.directory, options.redraw);
+    return write_report(comparison, findings.analyses, findings.answers, options.directory, options.redraw, device);
   });
 }
 

@@ -218,18 +218,16 @@ std::string flags_again(const TrainOptions& options, const Common& common) {
               options.max_memory.empty() ? "" : " --max-memory ", options.max_memory);
 }
 
-// The page is served at this port; without a port there is none.
-void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory, bool resume, std::optional<int> port,
-         const TrainOptions& options, const Program& program) {
+// `server` shows the page; without it there is none.
+void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory, bool resume,
+         std::optional<LiveServer>& server, const TrainOptions& options, const Program& program) {
   const Common& common = program.common();
   Console console = common.console();
   ConsoleObserver shown(console);
   std::optional<LiveRecorder> recorder;
-  std::optional<LiveServer> server;
-  if (port) {
-    server.emplace(directory.path(), *port);
+  if (server) {
     recorder.emplace(shown, directory.path(), plan, dataset.info().ignore_label);
-    server->start();
+    server->start(directory.path());
   }
   Observer& observer = recorder ? static_cast<Observer&>(*recorder) : shown;
   Session session(dataset, plan, directory, observer, common.get_device(), program.command());
@@ -275,11 +273,6 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   if (missing) write_report();  // as save_missing() does: the exit code says that a file could not be written
 }
 
-std::optional<int> port_of(const TrainOptions& options) {
-  if (options.verb->count("--watch") == 0) return std::nullopt;
-  return live_port("--watch", options.watch);
-}
-
 [[noreturn]] void refuse_change(const std::string& flag, const std::string& run) {
   throw Error(ErrorKind::usage, "train: " + flag + " cannot be changed when a run is resumed",
               "the settings are in " + run + "/config.toml; start a new run to change them");
@@ -298,7 +291,7 @@ Plan plan_again(const data::Dataset& dataset, const TrainConfig& config, const T
 }
 
 // A run goes on with the settings that it began with.
-void resume(const TrainOptions& options, std::optional<int> port, const Program& program) {
+void resume(const TrainOptions& options, std::optional<LiveServer>& server, const Program& program) {
   visit_settings(options.config, [&](const std::string& name, const auto&, const char*) {
     const CLI::Option* option = options.verb->get_option_no_throw(option_name(name));
     if (name != "data" && option != nullptr && option->count() > 0) refuse_change(option_name(name), options.resume);
@@ -321,14 +314,15 @@ void resume(const TrainOptions& options, std::optional<int> port, const Program&
   Plan plan = plan_again(dataset, config, last, checkpoint);
   last = {};  // its tensors would stay in memory, for which the training was not planned
   options.limit_cache(plan);
-  run(dataset, plan, std::move(directory), true, port, options, program);
+  run(dataset, plan, std::move(directory), true, server, options, program);
 }
 
 void train(TrainOptions& options, const Program& program) {
   const Clock::time_point start = Clock::now();
-  const std::optional<int> port = port_of(options);
+  std::optional<LiveServer> server;  // a port in use is found before anything is read or removed
+  if (options.verb->count("--watch") > 0) server.emplace(live_port("--watch", options.watch));
   options.limit_memory(program.common().get_device());
-  if (!options.resume.empty()) return resume(options, port, program);
+  if (!options.resume.empty()) return resume(options, server, program);
   TrainConfig& config = options.config;
   if (config.data.empty())
     throw Error(ErrorKind::usage, "train: no dataset given", "voxgrad train FILE.h5 --loss dice_ce -o RUN");
@@ -336,12 +330,16 @@ void train(TrainOptions& options, const Program& program) {
   if (!options.time.empty() && (config.steps > 0 || config.epochs > 0))
     throw Error(ErrorKind::usage, "--time, --steps and --epochs all say how long the training is", "give one of them");
   losses::make_loss(config.loss);  // a misspelt loss is found before the file is read
+  if (!config.augment.empty()) data::require_effect(config.augment);
   config.seed = program.common().seed;
   toml_text(program.command());  // config.toml and run.json can name the paths in it
   const Device device = program.common().get_device();
   if (config.amp) require_amp(device);
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
-  const std::string name = config.loss;  // of the directory
+  std::optional<RunDirectory> directory;  // before the plan, which may take minutes; it goes away if that fails
+  if (!options.dry_run)
+    directory.emplace(
+        RunDirectory::create(options.out.empty() ? free_run_directory(config.data, config.loss) : options.out));
   if (dataset.info().dims == 2 && options.verb->get_option("--loss")->count() == 0) config.loss = kLossOfPictures;
   auto [plan, costs] = options.most_memory > 0 ? fit_limit(dataset, options, device)
                        : options.time.empty()  ? std::pair{plan_of(options, config, dataset), Costs{}}
@@ -353,8 +351,7 @@ void train(TrainOptions& options, const Program& program) {
   require_validations(plan);
   if (options.dry_run) return dry_run(dataset, plan, costs, program.common());
   dataset.verify();  // damaged data leaves no run directory
-  run(dataset, plan, RunDirectory::create(options.out.empty() ? free_run_directory(config.data, name) : options.out),
-      false, port, options, program);
+  run(dataset, plan, std::move(*directory), false, server, options, program);
 }
 
 }  // namespace

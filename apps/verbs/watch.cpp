@@ -22,8 +22,8 @@ void watch(const WatchOptions& options, const Common& common) {
     throw Error(ErrorKind::io, "no run and no comparison in " + options.directory,
                 "give what `train` or `compare` was given as -o");
   const SignalGuard guard;
-  LiveServer server(options.directory, port);
-  server.start();
+  LiveServer server(port);
+  server.start(options.directory);
   if (common.json)
     print_json({{"url", server.url()}});
   else

@@ -138,7 +138,8 @@ std::vector<Colour> default_colours(std::int64_t classes) {
   std::vector<Colour> colours{{0, 0, 0}};
   for (std::int64_t c = 1; c < classes; ++c) {
     Colour colour = kColours[(c - 1) % std::ssize(kColours)];
-    for (std::int64_t round = (c - 1) / std::ssize(kColours); round > 0; --round)  // darker each time they come again
+    // Darker each time they come again, and as at first where they would become black.
+    for (std::int64_t round = (c - 1) / std::ssize(kColours) % 5; round > 0; --round)
       for (std::uint8_t& part : colour) part = static_cast<std::uint8_t>(part * 0.8);
     colours.push_back(colour);
   }

@@ -29,6 +29,10 @@ TEST_CASE("train --time plans the steps, keeps the plan for a resumption, and re
   // The page of the run says that its settings make it again.
   CHECK(program({"train", "--config", run + "/config.toml", "-o", folder.file("again"), "-q"}).code == 0);
   CHECK(bytes_of(folder.file("again/best.safetensors")) == bytes_of(run + "/best.safetensors"));
+  const Outcome taken = program({"train", data, "-o", run, "--time", "60s"});  // refused before any plan
+  CHECK(taken.code == 2);
+  CHECK(contains(taken.err, "a run is in it already"));
+  CHECK(!contains(taken.err, "fit 60s"));
   CHECK(program({"train", data, "--time", "5s", "--steps", "3"}).code == 2);
   CHECK(program({"train", data, "--time", "soon"}).code == 2);
   CHECK(program({"train", "--resume", run, "--time", "5s"}).code == 2);

@@ -44,6 +44,7 @@ class Learner {
     this.losses.push(...reply.losses ?? []);
     if (!reply.probabilities) return;
     this.histograms = histograms(reply.probabilities, this.truth, side * side);
+    if (this.compared.at(-1)?.steps === this.steps) this.compared.pop();
     this.compared.push({steps: this.steps, dice: thresholds.map(threshold => this.scores(threshold).dice)});
   }
 
@@ -79,6 +80,7 @@ async function restart() {
   if (ready) drawThumbnails();
   show();
   if (running) learn();
+  else if (ready) rest(mine);
 }
 
 // Both do a few steps and report, again and again, until something else is wanted.
@@ -98,11 +100,12 @@ async function learn() {
     if (state.until > 0 && learners[0].steps >= state.until) running = false;
   }
   if (learning === mine) learning = null;
-  if (mine === trial && ready && !running) pause();
+  if (mine === trial && ready && !running && await rest(mine) && !running) pause();
 }
 
-async function advance(count, mine) {
-  const compare = (learners[0].steps + count) % compareEvery === 0 || learners[0].steps + count === state.until;
+// `rests` says that no step follows for now, so that all that is shown is of the last one.
+async function advance(count, mine, rests = false) {
+  const compare = rests || (learners[0].steps + count) % compareEvery === 0 || learners[0].steps + count === state.until;
   const message = {kind: "advance", steps: count, rate: state.rate, picture: state.picture, compare};
   const replies = await Promise.allSettled(learners.map(learner => learner.ask(message)));
   if (mine !== trial) return false;
@@ -115,13 +118,19 @@ async function advance(count, mine) {
     running = ready = false;
   } else {
     for (const learner of learners)
-      if (!Number.isFinite(learner.losses.at(-1))) {
+      if (learner.losses.length > 0 && !Number.isFinite(learner.losses.at(-1))) {
         learner.tell("The loss is no number any more. Reset, with a lower learning rate.");
         running = false;
       }
   }
   show();
   return whole;
+}
+
+// What is shown of networks that rest is of their last step, and of the picture that is chosen.
+async function rest(mine) {
+  const old = learners.some(({compared, steps, picture}) => compared.at(-1).steps !== steps || picture !== state.picture);
+  return !old || await advance(0, mine, true);
 }
 
 function play() {
@@ -143,7 +152,7 @@ function pause() {
 
 async function stepOnce() {
   if (!ready || running) return;
-  await advance(1, trial);
+  await advance(1, trial, true);
 }
 
 // Shows another picture of the same networks.
@@ -183,7 +192,8 @@ function draw() {
   drawing = false;
   const steps = learners[0].steps;
   byId("play").textContent = running ? "Pause" : steps > 0 ? "Go on" : "Learn";
-  byId("play").disabled = byId("reset").disabled = !ready;
+  byId("play").disabled = !ready;
+  byId("reset").disabled = false;
   byId("step").disabled = !ready || running;
   byId("steps").textContent = steps;
   byId("until").textContent = state.until > 0 ? `of ${state.until} steps` : "steps";
@@ -347,7 +357,10 @@ function makeControls(facts) {
     byId("status").textContent = said || "The address of this page has all settings.";
   };
   document.onkeydown = event => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, button, summary")) return;
+    // The space belongs to whatever has the focus, a letter only to a field that takes letters.
+    const owners = event.key === " " ? "input, select, textarea, button, summary"
+                                     : "input:not([type=radio], [type=range], [type=checkbox]), select, textarea";
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(owners)) return;
     const action = {" ": () => byId("play").click(), s: stepOnce, r: reset}[event.key];
     if (!action) return;
     event.preventDefault();

@@ -52,7 +52,7 @@ function histograms(probabilities, truth, pixels) {
   const all = [];
   for (let begin = 0; begin < truth.length; begin += pixels) {
     const counts = [new Uint32Array(bins), new Uint32Array(bins)];
-    for (let i = begin; i < begin + pixels; ++i) counts[truth[i]][Math.min(bins - 1, Math.floor(bins * probabilities[i]))] += 1;
+    for (let i = begin; i < begin + pixels; ++i) counts[truth[i]][Math.min(bins - 1, Math.floor(bins * probabilities[i])) || 0] += 1;
     all.push({outside: counts[0], inside: counts[1]});
   }
   return all;

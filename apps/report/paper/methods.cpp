@@ -82,14 +82,16 @@ std::string times_tex(const std::string& sizes) {
 std::string optimiser_tex(const std::string& name, Citations& cite) {
   if (name == "adamw") return "AdamW" + cite({"loshchilov2019"});
   if (name == "adam") return "Adam" + cite({"kingma2015"});
-  return name == "sgd" ? "stochastic gradient descent" : latex(name);
+  return name == "sgd" ? "stochastic gradient descent with a Nesterov momentum of 0.9" : latex(name);
 }
 
 std::string normalisation_tex(const std::string& how) {
   const std::string by = "standardised by the mean and standard deviation of each image";
   if (how == "case") return by;
   if (how == "mask") return by + ", without its voxels that are 0";
-  if (how == "dataset") return "clipped and standardised by those of the training cases";
+  if (how == "dataset")
+    return "clipped to the percentiles 0.5 and 99.5 of the foreground of the training cases, and standardised by its "
+           "mean and standard deviation";
   if (how == "rgb") return "divided by 255";
   return how == "none" ? "not changed" : latex(how);
 }
@@ -140,21 +142,29 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
   if (used("dropout") != "0") network.push_back("dropout of " + used("dropout"));
   const std::string last = network.back();
   network.pop_back();
-  std::string tex = text("U-Nets", cite({"ronneberger2015"}), " with ", join(network, ", "), " and ", last,
-                         " were trained with voxgrad ", latex(comparison.versions.at("version").get<std::string>()),
-                         " on patches of ", used.of("patch", times_tex), " voxels in batches of ", used("batch"),
-                         ", for ", used("steps"), " steps of ",
-                         used.of("optimizer", [&](const std::string& name) { return optimiser_tex(name, cite); }),
-                         " with the learning rate ", used("lr"),
-                         tuned ? text(", a third or three times of it, whichever was best in validation for a loss",
-                                      comparison.protocol.value("folds", 0) > 0 ? " and a fold" : "")
-                               : "",
-                         ", weight decay ", used("weight_decay"), ", a ", used("schedule"),
-                         " schedule after a linear warm-up over 3\\,\\% of the steps",
-                         used("clip") == "0" ? "" : ", and gradients clipped to the norm " + used("clip"), ". ");
+  const std::string dims =
+      used.of("dims", [](const std::string& count) { return count.empty() ? count : count + "-D"; });
+  std::string tex = text(
+      dims, dims.empty() ? "" : " ", "U-Nets", cite({"ronneberger2015"}), " with ", join(network, ", "), " and ", last,
+      " were trained with voxgrad ", latex(comparison.versions.at("version").get<std::string>()), " on patches of ",
+      used.of("patch", times_tex), " voxels in batches of ", used("batch"), ", for ", used("steps"), " steps of ",
+      used.of("optimizer", [&](const std::string& name) { return optimiser_tex(name, cite); }),
+      " with the learning rate ", used("lr"),
+      tuned ? text(", a third or three times of it, whichever was best in validation for a loss",
+                   comparison.protocol.value("folds", 0) > 0 ? " and a fold" : "")
+            : "",
+      ", weight decay ", used("weight_decay"), ", a ", used("schedule"),
+      " schedule after a linear warm-up over 3\\,\\% of the steps",
+      used("clip") == "0" ? "" : ", and gradients clipped to the norm " + used("clip"), ". ");
   tex += text("Intensities were ", used.of("normalise", normalisation_tex), ". ");
   if (used("amp") == "true") tex += "The maps of the network were in bfloat16. ";
   if (used("ema") != "0") tex += text("The weights were averaged with the decay ", used("ema"), " per step. ");
+  for (const ComparedDataset& dataset : comparison.datasets)
+    if (dataset.dims == 3 && Settings::plain(dataset.used.at("settings").value("dims", Json(3))) == "2")
+      tex += text("The volumes of ", latex(dataset.name), " were segmented slice by slice. ");
+  for (const auto& [targets, datasets] : used.by_value("targets"))
+    if (targets == "probabilities")
+      tex += text("The truth of the losses on ", latex(join(datasets, ", ")), " was the label probabilities. ");
   for (const auto& [spacing, datasets] : used.by_value("spacing"))
     if (spacing != "none")
       tex += text("The images of ", latex(join(datasets, ", ")), " were resampled to voxels of ", times_tex(spacing),
@@ -173,7 +183,8 @@ std::string training_tex(const Comparison& comparison, Citations& cite) {
                     "validations, were tested" +
                         (last_epoch.empty() ? "" : ", on " + latex(join(last_epoch, ", ")) + " those of the last epoch")
                   : "The weights of the last epoch were tested");
-  if (used("clean_up") == "off") return tex + ", without any post-processing.\n";
+  if (used("clean_up") == "off" || used("validation_cases") == "0")  // without these nothing is chosen
+    return tex + ", without any post-processing.\n";
   return tex +
          ". Whether of the foreground, and of each class, only the largest component was kept was chosen on the "
          "validation cases of each training" +
@@ -231,7 +242,12 @@ std::string statistics_tex(const Analysis& all, Citations& cite) {
     tex +=
         "Trainings that were too short to rank their loss were left out of all tests: " + join(unranked, ", ") + ". ";
   if (all.why_open.empty())
-    return tex + text("Differences were tested with the same variance; $p$-values are adjusted for all pairs of losses",
+    return tex + text("Differences are paired by ",
+                      !all.grouped      ? "case"
+                      : all.all_grouped ? "group"
+                                        : "group or case",
+                      ": their variance is that of the differences between two losses and of the trainings of both; "
+                      "$p$-values are adjusted for all pairs of losses",
                       cite({"holm1979"}), " at the level ", kLevel, ". Losses are called equal if two one-sided tests",
                       cite({"schuirmann1987"}), " exclude a difference of ", kMargin, " of Dice.\n");
   return tex + "No difference was tested, because " + latex(all.why_open.substr(0, all.why_open.rfind(": use "))) +

@@ -60,9 +60,16 @@ std::string document(const std::vector<Analysis>& analyses, const std::vector<Fi
       "Circles are distribution losses, squares region losses, triangles boundary losses, diamonds compound ones.";
   tex += float_of("figure", ranking, caption);
   tex += "\\begin{center}\n\\small\n\\input{classes}\n\\end{center}\n\n";
-  caption.clear();
-  const std::string curves = plots(figures, {"curves_"}, analyses.size() > 1 ? 0.49 : 0.9, caption);
-  if (!curves.empty()) tex += float_of("figure", curves, "Validation Dice over the training. " + caption);
+  std::vector<Figure> curves;
+  for (const Figure& figure : figures)
+    if (figure.name.starts_with("curves_")) curves.push_back(figure);
+  for (auto at = curves.begin(); at != curves.end();) {  // a float for each line of two, which fits a page
+    const auto end = at + std::min<std::ptrdiff_t>(2, curves.end() - at);
+    caption.clear();
+    const std::string line = plots({at, end}, {"curves_"}, analyses.size() > 1 ? 0.49 : 0.9, caption);
+    tex += float_of("figure", line, "Validation Dice over the training. " + caption);
+    at = end;
+  }
   return tex + "\\bibliographystyle{plain}\n\\bibliography{references}\n\\end{document}\n";
 }
 

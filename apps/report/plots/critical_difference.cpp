@@ -25,7 +25,7 @@ std::vector<std::pair<std::size_t, std::size_t>> groups_of(std::size_t count,
 
 Svg critical_difference_plot(const Analysis& analysis, double width) {
   const NameColumn names(width);
-  constexpr double kRow = 16, kTop = 26, kBottom = 36, kGap = 7, kRight = 12;
+  constexpr double kRow = 16, kTop = 26, kBottom = 36, kGap = 7, kRight = 12, kMostOfBars = 0.4;
   std::vector<const LossStatistics*> losses;
   for (const LossStatistics& loss : analysis.losses)
     if (loss.too_short.empty()) losses.push_back(&loss);  // else it was not tested
@@ -35,7 +35,19 @@ Svg critical_difference_plot(const Analysis& analysis, double width) {
   for (const LossStatistics* loss : losses) ranks.push_back(loss->mean_rank);
   const auto groups = groups_of(
       losses.size(), [&](std::size_t i, std::size_t j) { return !(analysis.p_pairs[place(i)][place(j)] < kLevel); });
-  const double bars = kGap * static_cast<double>(groups.size()) + kRight;
+  // Bars that do not overlap share a column, and the columns leave most of the room to the axis.
+  std::vector<std::size_t> ends, columns;  // the last row in each column; the column of each group
+  for (const auto& group : groups) {
+    const auto free = std::find_if(ends.begin(), ends.end(), [&](std::size_t end) { return end < group.first; });
+    columns.push_back(static_cast<std::size_t>(free - ends.begin()));
+    if (free == ends.end())
+      ends.push_back(group.second);
+    else
+      *free = group.second;
+  }
+  const double count = static_cast<double>(ends.size());
+  const double gap = std::min(kGap, kMostOfBars * (width - names.width) / std::max(count, 1.0));
+  const double bars = gap * count + kRight;
   const double height = kTop + kRow * static_cast<double>(losses.size()) + kBottom;
   Svg svg(width, height,
           "mean ranks of the losses on " + analysis.name + ", with bars beside those that are not told apart");
@@ -48,7 +60,7 @@ Svg critical_difference_plot(const Analysis& analysis, double width) {
     svg.marker(axis(ranks[i]), y(i), family_of(losses[i]->loss));
   }
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    const double x = width - bars + kGap * (static_cast<double>(g) + 1);
+    const double x = width - bars + gap * (static_cast<double>(columns[g]) + 1);
     svg.line(x, y(groups[g].first) - 5, x, y(groups[g].second) + 5, "group");
   }
   return svg;

@@ -83,13 +83,6 @@ Points above(const Points& points, double bottom) {
   return shown;
 }
 
-// Moves places apart until each has its room, as little as possible, from the top down.
-void spread(std::vector<double>& places, double room, double top, double bottom) {
-  for (std::size_t i = 0; i < places.size(); ++i) places[i] = std::max(places[i], i == 0 ? top : places[i - 1] + room);
-  for (std::size_t i = places.size(); i-- > 0;)
-    places[i] = std::min(places[i], i + 1 == places.size() ? bottom : places[i + 1] - room);
-}
-
 }  // namespace
 
 std::optional<Svg> named_curves_plot(const Comparison& comparison, const std::string& dataset,
@@ -122,7 +115,7 @@ std::optional<Svg> named_curves_plot(const Comparison& comparison, const std::st
   std::vector<double> places;
   for (const Line& line : lines) places.push_back(std::min(y(line.points.back().second), bottom));
   const std::vector<double> ends = places;
-  spread(places, kRoom, kTop, bottom);
+  move_apart(places, kRoom, kTop, bottom);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const auto& [step, dice] = lines[i].points.back();
     const losses::Family family = family_of(lines[i].name);

@@ -23,7 +23,7 @@ struct LogAxis {
 
 Svg power_plot(const std::string& name, const Spread& spread, std::int64_t units, std::int64_t seeds,
                std::int64_t losses, double width) {
-  constexpr double kLeft = 44, kTop = 22, kHeight = 190, kFoot = 36, kNames = 66;
+  constexpr double kLeft = 44, kTop = 22, kHeight = 190, kFoot = 36, kNames = 66, kRoom = 12.5;
   const auto found = [&](std::int64_t cases, std::int64_t trainings) {
     return detectable_difference(spread, cases, trainings, losses);
   };
@@ -51,6 +51,7 @@ Svg power_plot(const std::string& name, const Spread& spread, std::int64_t units
   }
   svg.text((kLeft + right) / 2, bottom + 30, "middle", "independent test cases", "soft");
   svg.text(4, kTop - 10, "start", "difference of mean Dice", "soft");
+  std::vector<double> places;  // of the names: more seeds are lower
   for (const std::int64_t trainings : kSeeds) {
     std::vector<std::pair<double, double>> pixels;
     for (int step = 0; step <= kSteps; ++step) {
@@ -58,8 +59,11 @@ Svg power_plot(const std::string& name, const Spread& spread, std::int64_t units
       pixels.emplace_back(x(cases), std::clamp(y(found(std::llround(cases), trainings)), kTop, bottom));
     }
     svg.curve(pixels, trainings == seeds ? "thick-0" : "of-distribution");
-    svg.text(right + 6, pixels.back().second + 3.5, "start", text(trainings, " seeds"), "");
+    places.push_back(pixels.back().second);
   }
+  move_apart(places, kRoom, kTop, bottom);
+  for (std::size_t i = 0; i < places.size(); ++i)
+    svg.text(right + 6, places[i] + 3.5, "start", text(kSeeds[i], " seeds"), "");
   if (const double own = found(units, seeds); std::isfinite(own))
     svg.dot(x(static_cast<double>(units)), std::clamp(y(own), kTop, bottom), 4, "region");
   return svg;

@@ -227,3 +227,14 @@ TEST_CASE("groups of tiny objects have limits that are no zeros") {
   CHECK(answers.questions[1].groups[1].name == "0.00733 % to 0.0137 %");
   CHECK(answers.questions[2].groups[0].name == "below 0.00733 mm");
 }
+
+TEST_CASE("with one training of each loss the words have no interval either") {
+  std::vector<ComparedRun> runs;
+  for (const char* loss : {"ce", "dice"}) {
+    std::vector<double> dice;
+    for (int i = 0; i < 12; ++i) dice.push_back(0.4 + 0.03 * i);
+    runs.push_back(tested_run("d", loss, 1, dice));
+  }
+  const std::string words = all_words(made_up(runs));
+  CHECK_MESSAGE(contains(words, "has the highest mean Dice, 0.565. Nothing follows"), words);
+}

@@ -141,3 +141,14 @@ TEST_CASE("the baseline may be spelt as the folder of its loss") {
   options.baseline = "tversky_alpha=0.3_beta=0.7";
   CHECK(baseline() == options.losses[1]);
 }
+
+TEST_CASE("what the rules chose has their reasons in every run, and nobody is said to have asked for it") {
+  const Folder folder;
+  CompareOptions options = small_options(phantom_file(folder, "nuclei2d", 12, {32, 32}));
+  options.config.depth = 2;
+  const Protocol protocol(options);
+  const Plan plan = protocol.plan(protocol.tasks().back());
+  for (const Reason& reason : plan.reasons)
+    if (reason.setting == "patch" || reason.setting == "crop" || reason.setting == "depth")
+      CHECK_MESSAGE((reason.why == "as asked") == (reason.setting == "depth"), reason.setting, ": ", reason.why);
+}

@@ -32,6 +32,7 @@ void check_live_page(std::string html) {
   CHECK(count(html, "<script") == 1);
   html.erase(begin, end + std::string("</script>").size() - begin);
   check_page(html);
+  CHECK(contains(html, "role=\"alert\""));
 }
 
 std::string html_of_run(const std::string& directory) { return html_of(page_of(read_live_run(directory))); }
@@ -50,6 +51,11 @@ TEST_CASE("the curve of the losses has few points, which are means") {
   double sum = 0;
   for (const Json& point : points) sum += point.at(1).get<double>();
   CHECK(sum / static_cast<double>(points.size()) == doctest::Approx(2).epsilon(0.01));
+  LossCurve back;
+  for (int step = 0; step < 10; ++step) back.add(step, 1.0);
+  back.add(4, 3.0);  // a rollback
+  CHECK(back.json().size() == 5);
+  CHECK(back.json().back() == Json{5, 3.0});
 }
 
 TEST_CASE("a training that is watched has the same bits, and its page is there afterwards") {
@@ -98,6 +104,13 @@ TEST_CASE("a training that is watched has the same bits, and its page is there a
     CHECK(contains(html, "The cases of the report, which were chosen and drawn after the training.") ==
           (html == of_plain));
   }
+  Json manifest = Json::parse(bytes_of(plain + "/run.json"));
+  manifest.update({{"exit_reason", "running"}, {"seconds", 0}});
+  write_bytes(plain + "/run.json", manifest.dump());
+  const LiveRun unwatched = read_live_run(plain);  // what another process trains without --watch
+  CHECK(unwatched.seconds > 0);
+  CHECK(unwatched.memory == 0);
+  CHECK(unwatched.silent >= 0);
 }
 
 TEST_CASE("texts from files are no HTML, and bytes that are no text do no harm") {
@@ -155,6 +168,11 @@ TEST_CASE("a run that goes on: what its process last wrote, and how long ago") {
   const std::string html = html_of(page_of(run));
   for (const char* words : {"500 of 1000", "50.0 s", "10.0 steps a second", "0.5", "1 MiB", "Nothing was heard"})
     CHECK_MESSAGE(contains(html, words), words);
+  write_bytes(path + "/live/state.json", R"({"steps":1000,"step":1000,"rate":0.04,"time":1})");
+  const LiveRun last = read_live_run(path);
+  CHECK(std::isnan(last.eta()));
+  for (const char* words : {"validating", "0.04 steps a second"})
+    CHECK_MESSAGE(contains(html_of(page_of(last)), words), words);
 }
 
 TEST_CASE("where nothing can be written the training goes on with one warning") {
@@ -244,14 +262,16 @@ TEST_CASE(
   std::filesystem::remove_all(watched + "/nuclei2d/ce");
   replace_in(watched + "/nuclei2d/dice/seed_1/run.json", "\"exit_reason\": \"finished\"",
              "\"exit_reason\": \"running\"");
-  all = LiveComparisonReader(watched).read();
+  all = reader.read();
   CHECK(all.rows[0].words() == "waiting");
   CHECK(all.rows[1].words() == "1 of 2 runs done, running, step 20 of 20");
   CHECK(all.done() == 1);
   CHECK(all.planned() == 4);
   replace_in(watched + "/nuclei2d/dice/seed_1/run.json", "\"exit_reason\": \"running\"",
              "\"exit_reason\": \"interrupted\"");
-  CHECK(LiveComparisonReader(watched).read().done() == 1);  // it has to go on
+  all = reader.read();
+  CHECK(all.done() == 1);  // it has to go on
+  CHECK(all.rows[1].words() == "1 of 2 runs done, interrupted");
   CHECK(!is_comparison(folder.file("nothing")));
 
   // With --tune the runs of a loss have several rates.
@@ -281,6 +301,12 @@ TEST_CASE("with several rates the means are those of the runs with the best one"
   add("lr_0.001", 0.7, 0.9);
   CHECK(row.val_dice() == 0.8);
   CHECK(row.test_dice() == 0.6);
+  add("lr_0.03", std::nan(""), std::nan(""), "running");
+  CHECK(row.val_dice() == 0.8);
+  CHECK(row.test_dice() == 0.6);
+  row.runs.back().silent = 1000;
+  CHECK_MESSAGE(contains(row.words(), "not heard of for "), row.words());
+  row.runs.pop_back();
   add("lr_0.01", 0.75, 0.5);
   CHECK(row.test_dice() == 0.55);
   add("lr_0.001", 0.7, 0.7);  // another fold has a rate of its own

@@ -67,7 +67,7 @@ TEST_CASE("the ports that people write") {
 
 TEST_CASE("without the library the error says what to install") {
   if (has_live_server()) return;
-  const std::string error = error_of([] { LiveServer("nowhere", 0); });
+  const std::string error = error_of([] { LiveServer(0); });
   CHECK(contains(error, "libcpp-httplib-dev"));
 }
 
@@ -75,8 +75,8 @@ TEST_CASE("pages, pictures and state of a run; all else is refused") {
   if (!has_live_server()) return;
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 6, {32, 32}), run = folder.file("run");
-  LiveServer server(run, 0);
-  server.start();
+  LiveServer server(0);
+  server.start(run);
   const int port = port_of(server.url());
   CHECK(server.url() == text("http://127.0.0.1:", port, "/"));
   const std::string before = get(port, "/");  // of a run that has not begun
@@ -125,8 +125,8 @@ TEST_CASE("pages, pictures and state of a run; all else is refused") {
 TEST_CASE("connections that say nothing more keep nobody waiting") {
   if (!has_live_server()) return;
   const Folder folder;
-  LiveServer server(folder.file("run"), 0);
-  server.start();
+  LiveServer server(0);
+  server.start(folder.file("run"));
   const int port = port_of(server.url());
   std::vector<int> silent;
   // More than a pool of some threads has. The system itself lets one that comes too quickly wait for a second.
@@ -144,8 +144,8 @@ TEST_CASE("connections that say nothing more keep nobody waiting") {
 TEST_CASE("a request that never ends does not keep the program from ending") {
   if (!has_live_server()) return;
   const Folder folder;
-  auto server = std::make_unique<LiveServer>(folder.file("run"), 0);
-  server->start();
+  auto server = std::make_unique<LiveServer>(0);
+  server->start(folder.file("run"));
   const int socket = connected(port_of(server->url()));
   std::atomic<bool> over{false};
   std::thread slow([&] {
@@ -167,19 +167,22 @@ TEST_CASE("a request that never ends does not keep the program from ending") {
 TEST_CASE("a port in use is an error with a remedy") {
   if (!has_live_server()) return;
   const Folder folder;
-  LiveServer first(folder.file("run"), 0);
+  LiveServer first(0);
   const int port = port_of(first.url());
   for (int i = 0; i < 2; ++i) {
-    const std::string error = error_of([&] { LiveServer(folder.file("other"), port); });
+    const std::string error = error_of([&] { LiveServer{port}; });
     CHECK(contains(error, text("port ", port)));
     CHECK(contains(error, "another port"));
-    if (i == 0) first.start();
+    if (i == 0) first.start(folder.file("run"));
   }
   const std::string data = phantom_file(folder, "nuclei2d", 6, {32, 32}), run = folder.file("run");
   const Outcome refused = program(small_training(data, run, {"--watch", std::to_string(port)}));
   CHECK(refused.code == 2);
   CHECK(contains(refused.err, "in use"));
   CHECK(!std::filesystem::exists(run));  // nothing is left that would refuse the next try
+  REQUIRE(program(small_training(data, run, {"--watch", "0"})).code == 0);
+  CHECK(program({"train", "--resume", run, "--watch", std::to_string(port)}).code == 2);
+  CHECK(std::filesystem::exists(run + "/live/state.json"));
 }
 
 TEST_CASE("watch shows a run until Ctrl-C, and refuses what is none") {

@@ -88,10 +88,13 @@ async function test() {
   await evaluate(`{const slider = document.querySelector("#threshold"); slider.value = 0.95;
                    slider.dispatchEvent(new Event("input"));}`);
   await until(`document.body.dataset.diceB !== "${dice[1]}"`);
+  await evaluate("document.querySelector('#play').focus()");  // as a click does
   await press("s");
   await until("document.body.dataset.steps === '51'");
+  assert.equal(await evaluate("learners[0].compared.at(-1).steps"), 51, "what is shown is of the last step");
   await press("r");
   await until("document.body.dataset.steps === '0'");
+  await evaluate("document.activeElement.blur()");
   await press(" ");
   await until("document.querySelector('#play').textContent === 'Pause'");
   await press(" ");

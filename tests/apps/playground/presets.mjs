@@ -11,6 +11,9 @@ const {standard, histograms, scores, presets, Network} = new Function(source + "
 const createNetwork = createRequire(import.meta.url)(resolve(build, "network.js"));
 const network = new Network(await createNetwork({wasmBinary: readFileSync(join(build, "network.wasm"))}));
 
+const lost = scores(histograms(new Float32Array([NaN, NaN]), new Uint8Array([1, 0]), 2), 0.5);
+if (lost.dice !== 0 || lost.size !== 0) throw new Error("a network whose probabilities are no numbers finds nothing");
+
 let wrong = 0;
 for (const preset of presets) {
   if (wanted.length > 0 && !wanted.some(word => preset.title.includes(word))) continue;

@@ -145,6 +145,16 @@ TEST_CASE("the folder of a comparison: names are escaped, numbers agree, plots a
   const std::string changed = methods_tex(other, analyse(other), cited);
   CHECK_MESSAGE(contains(changed, "patches of 32$\\times$32 \\textasciitilde{}x voxels"), changed);
   CHECK_MESSAGE(contains(changed, "was chosen on the validation cases of each training"), changed);
+  CHECK_MESSAGE(contains(changed, "2-D U-Nets"), changed);
+  CHECK(!contains(changed, "slice by slice"));
+  Comparison deep = other;
+  deep.datasets[0].dims = 3;
+  deep.datasets[0].used["settings"].update(
+      {{"targets", "probabilities"}, {"optimizer", "sgd"}, {"normalise", "dataset"}, {"validation_cases", 0}});
+  const std::string sliced = methods_tex(deep, analyse(deep), cited);
+  for (const char* words : {"o\\_1 were segmented slice by slice", "was the label probabilities", "Nesterov momentum",
+                            "percentiles 0.5 and 99.5 of the foreground", "without any post-processing"})
+    CHECK_MESSAGE(contains(sliced, words), std::string(words) << " in " << sliced);
   other.datasets.push_back(other.datasets[0]);
   other.datasets[1].name = "e";
   other.datasets[1].used["settings"]["validate_every"] = 1;
@@ -211,4 +221,27 @@ TEST_CASE("the tables and box plots of the classes count the cases of the rankin
     return bytes_of(folder.file("paper/figures/dice_d_thing.svg"));
   };
   CHECK(boxes(alarming) == boxes(compared(none)));
+}
+
+TEST_CASE("differences are said to be paired; the learning curves of many datasets are in floats that fit a page") {
+  std::vector<ComparedRun> runs;
+  for (const char* dataset : {"a", "b", "c"})
+    for (const std::uint64_t seed : {1, 2})
+      for (const char* loss : {"ce", "dice"}) {
+        std::vector<double> dice;
+        for (int i = 0; i < 12; ++i) dice.push_back(0.5 + 0.02 * i + 0.01 * static_cast<double>(seed));
+        runs.push_back(tested_run(dataset, loss, seed, dice));
+        runs.back().history = {{1, 10, 1, 1e-3, 0.4, {}}, {2, 20, 1, 1e-3, 0.5, {}}};
+      }
+  const Folder folder;
+  const Comparison comparison = made_up(runs);
+  const Findings findings = findings_of(comparison);
+  write_report(comparison, findings.analyses, findings.answers, folder.file(""), true);
+  const std::string methods = bytes_of(folder.file("paper/methods.tex")),
+                    main = bytes_of(folder.file("paper/main.tex"));
+  CHECK_MESSAGE(contains(methods, "Differences are paired by case"), methods);
+  const std::size_t last = main.rfind("\\begin{figure}");
+  CHECK(count(main.substr(last), "\\plot{") == 1);
+  CHECK(count(main, "{curves_") == 3);
+  CHECK(count(main, "\\begin{figure}") == 3);
 }

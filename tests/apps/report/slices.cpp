@@ -85,3 +85,22 @@ TEST_CASE("the slice that is shown: the fullest one, of an empty volume the midd
   CHECK(fullest_slice(labels) == 3);
   CHECK(fullest_slice(labels, -1) == 0);
 }
+
+TEST_CASE("voxels that are no squares are stretched, so that bodies keep their shape") {
+  const Square square(16);
+  data::Case one;
+  const auto drawn = [&](const std::vector<double>& spacing) {
+    one.spacing = spacing;
+    return enlarged(draw_slice(square.image, 0, 128), square.labels, 0, 128, label_style(one, kStyle.colours, 2));
+  };
+  const Picture wide = drawn({1, 0.5, 2}), tall = drawn({3, 1}), even = drawn({9, 1, 1.2});
+  CHECK(wide.width == 128);
+  CHECK(wide.height == 32);
+  CHECK(tall.width == 32);
+  CHECK(tall.height == 96);
+  CHECK(even.width == 128);
+  CHECK(even.height == 128);
+  CHECK(pixel(wide, 32, 8) == Colour{200, 0, 0});  // the corners of the square
+  CHECK(pixel(wide, 95, 23) == Colour{200, 0, 0});
+  CHECK(pixel(wide, 31, 8) == pixel(wide, 0, 0));
+}

@@ -1,6 +1,7 @@
 // Masks and probabilities in the place of an image: values, colours, the order of a file's axes, names of files.
 #include "data/exchange/output.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -63,6 +64,7 @@ TEST_CASE("every class has a colour, whatever the style leaves out") {
   REQUIRE(many.size() == 255);
   CHECK(many[1] == many[1]);
   CHECK(many[1] != many[8]);
+  for (std::size_t c = 1; c < many.size(); ++c) CHECK(*std::max_element(many[c].begin(), many[c].end()) >= 64);
 }
 
 TEST_CASE("a volume is written in the order in which its file has the axes") {
