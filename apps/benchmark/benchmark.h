@@ -94,7 +94,7 @@ Json bench_distance(const BenchOptions& options, const Shape& extents, std::int6
 // whole list, made by 0 (the caller), 1 and 2 threads of the loader, and then for each kind of change alone, on every
 // sample. The cases are in memory.
 Json bench_loader(const BenchOptions& options, const std::string& dataset, const std::string& augment,
-                  const std::string& patch, std::int64_t batch);
+                  const std::string& patch, std::int64_t batch, const std::string& label_map = {});
 
 // Returns labels u8 of this shape [N, *S] with smooth regions; most voxels are background.
 Tensor smooth_labels(const Shape& shape, std::int64_t classes);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "apps/benchmark/benchmark.h"
+#include "apps/training/cases.h"
 #include "apps/training/plan.h"
 #include "data/sampling/loader.h"
 
@@ -30,9 +31,10 @@ Json row_of(const BenchOptions& options, const data::Dataset& dataset, const dat
 }  // namespace
 
 Json bench_loader(const BenchOptions& options, const std::string& path, const std::string& augment,
-                  const std::string& patch, std::int64_t batch) {
-  const data::Dataset dataset = data::Dataset::open(path);
+                  const std::string& patch, std::int64_t batch, const std::string& label_map) {
+  const data::Dataset dataset = open_dataset(path, label_map);
   TrainConfig wish;
+  wish.label_map = label_map;
   wish.augment = augment;
   wish.patch = patch;
   wish.batch = batch;

@@ -15,7 +15,7 @@ namespace {
 
 struct BenchArguments : NetworkOptions {
   bool explain = false;
-  std::string losses = "all", shape, spacing, data, augment = "default";
+  std::string losses = "all", shape, spacing, data, augment = "default", label_map;
 };
 
 // Reads "4,256,256" as a shape of `fewest` to `most` extents.
@@ -145,9 +145,10 @@ void add_bench(Program& program) {
 
   const auto loader =
       add("loader", "batches of a dataset, made by 0 (the caller), 1 and 2 threads, and each kind of change",
-          [](const BenchArguments& a) { return bench_loader(a, a.data, a.augment, a.patch, a.batch); });
+          [](const BenchArguments& a) { return bench_loader(a, a.data, a.augment, a.patch, a.batch, a.label_map); });
   loader.first.remove_option(loader.first.get_option("--classes"));
   loader.first.add_option("data", loader.second.data, "dataset file")->required();
+  loader.first.add_option("--label-map", loader.second.label_map, "as in `train`");
   loader.first.add_option("--augment", loader.second.augment, "as in `train`");
   loader.first.add_option("--patch", loader.second.patch, "as in `train`");
   loader.first.add_option("--batch", loader.second.batch, "as in `train`");

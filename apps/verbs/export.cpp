@@ -6,6 +6,7 @@
 
 #include "apps/program/signals.h"
 #include "apps/program/words.h"
+#include "apps/training/cases.h"
 #include "apps/training/checkpoint.h"
 #include "apps/verbs/verbs.h"
 #include "data/exchange/output.h"
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 using data::Kind;
 
 struct ExportOptions {
-  std::string file, out, as;
+  std::string file, out, as, label_map;
   bool probabilities = false, normalise = false, overwrite = false;
 };
 
@@ -47,6 +48,9 @@ bool names_a_model(const std::string& path) {
 void export_model(const ExportOptions& options, const Common& common) {
   if (!options.as.empty())
     throw Error(ErrorKind::usage, "export: --as is about labels, " + options.file + " is a model", "leave it out");
+  if (!options.label_map.empty())
+    throw Error(ErrorKind::usage, "export: --label-map is about labels, " + options.file + " is a model",
+                "leave it out");
   if (fs::path(options.out).extension() != ".onnx")
     throw Error(ErrorKind::usage, "export: a model becomes an ONNX file, -o names " + options.out, "-o model.onnx");
   if (fs::exists(options.out) && !options.overwrite)
@@ -63,7 +67,7 @@ void export_labels(const ExportOptions& options, const Common& common) {
     throw Error(ErrorKind::usage, "export: --normalise is about models, " + options.file + " has labels",
                 "leave it out, or give a run directory or a .safetensors file");
   Console console = common.console();
-  const data::LabelFile file(options.file);
+  const data::LabelFile file(options.file, {parse_label_map(options.label_map), {}, {}});
   const bool probabilities = options.probabilities;
   if (probabilities && !file.has_probabilities())
     throw Error(ErrorKind::data, options.file + ": there are no probabilities in it",
@@ -128,6 +132,7 @@ void add_export(Program& program) {
   verb.add_option("-o,--out", options->out, "folder for images; for a model the file, e.g. model.onnx")->required();
   verb.add_option("--as", options->as,
                   "png, tiff, nifti or h5; default: the kind of each source, for volumes from HDF5 nifti");
+  verb.add_option("--label-map", options->label_map, "stored label:class pairs of the file, e.g. 0:0,255:1");
   verb.add_flag("--probabilities", options->probabilities,
                 "write the probabilities too; the output of a model is then probabilities, not logits");
   verb.add_flag("--normalise", options->normalise, "the ONNX file normalises the intensities itself");

@@ -155,11 +155,13 @@ void add_losses_eval(Program& program, CLI::App& losses) {
   verb.add_option("--dtype", options->dtype, "f32 or f64; by default as the logits are stored")
       ->check(CLI::IsMember({"f32", "f64"}));
   verb.add_option("--gradient", options->gradient, "write the gradient with respect to the logits into this .h5 file");
-  verb.add_option("--png", options->png,
-                  "draw probability, truth and gradient per class (and /images, if there) into this .png file");
-  verb.add_option("--sample", options->sample, "sample of the picture")->check(CLI::NonNegativeNumber);
+  CLI::Option* png =
+      verb.add_option("--png", options->png,
+                      "draw probability, truth and gradient per class (and /images, if there) into this .png file");
+  verb.add_option("--sample", options->sample, "sample of the picture")->check(CLI::NonNegativeNumber)->needs(png);
   verb.add_option("--slice", options->slice, "slice of the first axis of a volume; -1: the middle one")
-      ->check(CLI::Range(-1, 65535));
+      ->check(CLI::Range(-1, 65535))
+      ->needs(png);
 }
 
 }  // namespace voxgrad::apps

@@ -25,7 +25,7 @@ namespace {
 constexpr double kTolerated = 1e-3;  // of the size of a volume, as when a dataset is made
 
 struct MetricsOptions {
-  std::string prediction, truth, label_map, prediction_map;
+  std::string prediction, truth, label_map, prediction_map, axes;
   double tau = 0;
 };
 
@@ -50,7 +50,10 @@ Partners find_partners(const data::LabelFile& prediction, const data::LabelFile&
   for (const std::string& id : prediction.case_ids()) {
     const auto found = known.find(id);
     if (found == known.end())
-      throw Error(ErrorKind::data, prediction.path() + ": case \"" + id + "\" is not in " + truth.path());
+      throw Error(
+          ErrorKind::data, prediction.path() + ": case \"" + id + "\" is not in " + truth.path(),
+          "masks belong together by the names of their files, cases of datasets by their ids: rename the masks, "
+          "or compare with a dataset made by `voxgrad import`, whose cases have the names of the images");
     result.truth.push_back(found->second);
   }
   for (const std::string& id : prediction.case_ids()) known.erase(id);
@@ -151,7 +154,7 @@ void end_if_asked() {
 class Labels {
  public:
   // `id` names the case of a single mask.
-  Labels(const std::string& path, const std::string& id) : file_(path) {
+  Labels(const std::string& path, const std::string& id, const std::string& axes) : file_(path) {
     namespace fs = std::filesystem;
     if (holds_cases(path)) return;
     std::string folder = (fs::temp_directory_path() / "voxgrad-masks-XXXXXX").string();
@@ -160,7 +163,7 @@ class Labels {
     const fs::path given = fs::absolute(path).lexically_normal();  // errors have its name, also that of masks/
     file_ = (fs::path(folder) / (given.has_filename() ? given : given.parent_path()).filename()).string();
     try {
-      data::store_masks(path, file_, id, end_if_asked);
+      data::store_masks(path, file_, id, axes, end_if_asked);
     } catch (...) {
       remove();
       throw;
@@ -229,13 +232,13 @@ void require_classes(const Tensor& prediction, const Tensor& truth, int ignored,
 void metrics(const MetricsOptions& options, const Common& common) {
   Console console = common.console();
   std::map<int, int> map = parse_label_map(options.label_map);
-  const std::map<int, int> prediction_map = parse_label_map(options.prediction_map);
+  const std::map<int, int> prediction_map = parse_label_map(options.prediction_map, "--prediction-map");
   // Two single masks belong together whatever their names are.
   const bool single = !std::filesystem::is_directory(options.prediction) && !holds_cases(options.prediction) &&
                       !std::filesystem::is_directory(options.truth) && !holds_cases(options.truth);
   const std::string id = single ? data::stem_of(options.prediction) : "";
   const SignalGuard guard;  // or the temporary files would stay
-  const Labels found(options.prediction, id), given(options.truth, id);
+  const Labels found(options.prediction, id, options.axes), given(options.truth, id, options.axes);
   if (map.empty()) map = map_of_model(found.file(), given.file());
   const std::vector<std::string> names =
       find_names(data::LabelFile(found.file(), {prediction_map, {}, options.prediction}),
@@ -289,6 +292,8 @@ void add_metrics(Program& program) {
   verb.add_option("--label-map", options->label_map,
                   "stored label:class pairs of the truth, e.g. 0:0,255:1; the prediction stays as it is");
   verb.add_option("--prediction-map", options->prediction_map, "the same for the prediction");
+  verb.add_option("--axes", options->axes,
+                  "axes of masks that are TIFF pages or HDF5 arrays and do not name them, e.g. ZYX");
   add_tau(verb, options->tau);
 }
 

@@ -216,6 +216,7 @@ bool is_model(const std::string& path) {
 std::vector<std::string> models_in(const std::string& path) {
   if (is_model(path)) return {model_file(path)};
   std::vector<std::string> files;
+  std::set<std::string> rates;  // of compare --tune
   std::error_code unreadable;
   for (const fs::directory_entry& entry : fs::directory_iterator(path, unreadable)) {
     if (!entry.is_directory() || !is_model(entry.path().string())) return {};
@@ -224,7 +225,14 @@ std::vector<std::string> models_in(const std::string& path) {
                   entry.path().string() + ": has no best.safetensors: its training has not come to a validation",
                   "name the runs that are to be averaged");
     files.push_back(model_file(entry.path().string()));
+    if (const std::string name = entry.path().filename().string(); name.starts_with("lr_"))
+      rates.insert(name.substr(0, name.find('_', 3)));
   }
+  if (rates.size() > 1)
+    throw Error(ErrorKind::usage,
+                path + ": it has the trainings of every rate that --tune tried: " +
+                    join(std::vector<std::string>(rates.begin(), rates.end()), ", "),
+                "name the runs that are to be averaged; results.json of the comparison has the paths of those it kept");
   std::sort(files.begin(), files.end());
   return files;
 }

@@ -43,6 +43,10 @@ void note_unread(const std::string& folder, std::vector<std::string>& notes);
 // "a.png, sub/b.png, c.png and 4 more": the first ones, each with its folder.
 std::string some_of(const Entries& files, std::size_t named = 3);
 
+// One value per voxel of a mask, row-major: the grey of a picture in colours, or the colours as numbers
+// (SourceLabel::colours). Error(data) if an element has neither.
+std::vector<std::int32_t> label_values(Image& image, const std::string& path, SourceLabel& label);
+
 // Error(data) for a mask that is a JPEG, by its name or by its contents.
 void require_no_jpeg(const std::string& mask, std::optional<Kind> kind);
 

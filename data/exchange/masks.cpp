@@ -8,16 +8,17 @@ namespace voxgrad::data {
 namespace {
 
 Tensor labels_of(Image& image, const std::string& path) {
-  if (image.channels() != 1)
-    throw Error(ErrorKind::data, text(path, ": a mask has one channel, this image has ", image.channels()),
+  SourceLabel read;
+  const std::vector<std::int32_t> values = exchange::label_values(image, path, read);
+  if (read.colours)
+    throw Error(ErrorKind::data, path + ": a mask has one value for each pixel, these are colours",
                 "masks whose colours are classes become labels when a dataset is made of them");
-  round_labels(image, path);
   const Tensor labels = empty(image.extents(), DType::u8);
-  const float* values = image.values.data<float>();
   for (std::int64_t i = 0; i < labels.numel(); ++i) {
-    if (values[i] < 0 || values[i] > 255)
-      throw Error(ErrorKind::data, text(path, ": label ", values[i], " outside 0..255"));
-    labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(values[i]);
+    if (nth(values, i) < 0 || nth(values, i) > 255)
+      throw Error(ErrorKind::data, text(path, ": label ", nth(values, i), " outside 0..255"),
+                  "labels outside of it become classes when a dataset is made of the masks");
+    labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(nth(values, i));
   }
   return labels;
 }
@@ -30,7 +31,7 @@ void exchange::require_no_jpeg(const std::string& mask, std::optional<Kind> kind
                 "use the masks from before they were saved as JPEG");
 }
 
-void store_masks(const std::string& path, const std::string& out, const std::string& id,
+void store_masks(const std::string& path, const std::string& out, const std::string& id, const std::string& axes,
                  const std::function<void()>& progress) {
   using namespace exchange;
   const Listing listing = is_folder(path) ? walk(path) : Listing{{entry_of(path)}, {}, {}};
@@ -41,7 +42,7 @@ void store_masks(const std::string& path, const std::string& out, const std::str
   for (const Entry& entry : listing.files) {
     progress();
     require_no_jpeg(entry.path, kind_of_file(entry.path));
-    Image image = read_any(entry.path, {}, true);
+    Image image = read_any(entry.path, axes, true);
     if (image.lossy) require_no_jpeg(entry.path, Kind::jpeg);
     if (physical.value_or(image.physical) != image.physical)
       throw Error(

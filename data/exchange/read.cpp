@@ -148,8 +148,9 @@ void append_channels(Image& image, const Image& more) {
   if (h5::size_of(more.element) > h5::size_of(image.element)) image.element = more.element;
 }
 
-// One value per voxel: the grey of a picture in colours, or the colours as numbers.
-std::vector<std::int32_t> label_values(Image& image, const std::string& path, SourceLabel& label) {
+}  // namespace
+
+std::vector<std::int32_t> exchange::label_values(Image& image, const std::string& path, SourceLabel& label) {
   drop_alpha(image, path);
   round_labels(image, path);
   for (const std::string& note : image.notes) label.notes.push_back(path + ": " + note);
@@ -173,6 +174,8 @@ std::vector<std::int32_t> label_values(Image& image, const std::string& path, So
   }
   return result;
 }
+
+namespace {
 
 bool may_lie_in_space(const Image& image) { return image.extents().dims() == 3; }
 

@@ -198,6 +198,10 @@ TEST_CASE("--tune trains every loss with three rates and goes on with the best")
         program(comparison_of({data}, out, {"--tune", "--steps", "20", "--losses", "dice", "--status", "--json"})).out);
   };
   CHECK(status_of()["runs"].size() == 4);
+  const Outcome averaged = program({"predict", out + "/nuclei2d/dice", data, "-o", folder.file("p.h5")});
+  CHECK(averaged.code == 2);
+  CHECK_MESSAGE(contains(averaged.err, "every rate that --tune tried: lr_0.00133333, lr_0.004, lr_0.012"),
+                averaged.err);
   std::filesystem::remove_all(out + "/nuclei2d/dice/lr_0.012_seed_1");
   CHECK(status_of()["runs"].size() == 4);
 }

@@ -1,6 +1,7 @@
-// `export` makes an ONNX file of a run or of its model, and refuses what does not fit. What is in the file is tested by
-// nn/exchange/onnx.cpp and tests/exchange.
+// `export` makes an ONNX file of a run or of its model, and masks of labels; it refuses what does not fit. What is in
+// the file is tested by nn/exchange/onnx.cpp and tests/exchange.
 #include "tests/apps/support.h"
+#include "tests/data/recipe.h"
 #include "tests/files.h"
 
 using namespace voxgrad;
@@ -33,4 +34,17 @@ TEST_CASE("a run and its model become the same ONNX file, and flags change it") 
   CHECK(contains(refusal({"export", run, "-o", folder.file("c.onnx"), "--as", "png"}), "--as is about labels"));
   CHECK(contains(refusal({"export", data, "-o", folder.file("d"), "--normalise"}), "--normalise is about models"));
   CHECK(program({"export", folder.file(""), "-o", folder.file("c.onnx")}).code == 5);
+}
+
+TEST_CASE("labels of a dataset whose values are no classes are exported with a label map") {
+  const Folder folder;
+  Recipe recipe;
+  for (std::uint8_t& value : recipe.label_values) value = value == 1 ? 7 : 0;
+  recipe.write(folder.file("raw.h5"));
+  const Outcome refused = program({"export", folder.file("raw.h5"), "-o", folder.file("a")});
+  CHECK(refused.code == 3);
+  const Outcome outcome =
+      program({"export", folder.file("raw.h5"), "-o", folder.file("b"), "--label-map", "0:0,7:1", "--json"});
+  CHECK_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK_MESSAGE(contains(outcome.out, "img_001.png"), outcome.out);
 }

@@ -171,6 +171,7 @@ TEST_CASE("losses eval draws images, slices of volumes, one channel and several"
   CHECK(width > 3 * 230);
   CHECK(height > 3 * 200);
   CHECK(program({"losses", "eval", "ce", image, "--png", png, "--sample", "2"}).code == 2);
+  CHECK(program({"losses", "eval", "ce", image, "--sample", "1"}).code == 2);  // it would do nothing
   const std::string volume = write_input(folder, {1, 4, 5, 6, 1}, {0, 1, -1, 2}, {0, 1, 1});
   REQUIRE(program({"losses", "eval", "boundary", volume, "--png", png, "--slice", "3"}).code == 0);
   CHECK(png_size(bytes_of(png)).second < height);
