@@ -101,3 +101,21 @@ TEST_CASE("the planned peak has the copies of the weights that a training makes"
   const double ratio = trained / peak();
   CHECK_MESSAGE((ratio > 0.9 && ratio < 1.1), "peak memory ", ratio, " of what was planned");
 }
+
+TEST_CASE("pictures have a smoothed Dice by default; volumes, and who names a loss, have the loss that is named") {
+  const Folder folder;
+  const std::string flat = phantom_file(folder, "nuclei2d", 6, {32, 32}),
+                    deep = phantom_file(folder, "organ3d", 6, {16, 16, 16});
+  const auto loss = [](const std::string& data, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words{"train", data, "--base", "4", "--depth", "2", "--steps", "2", "--dry-run", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = program(words);
+    REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+    return Json::parse(outcome.out)["config"]["loss"].get<std::string>();
+  };
+  CHECK(loss(flat) == "dice_ce:smooth_nr=1,smooth_dr=1");
+  CHECK(loss(deep) == "dice_ce");
+  CHECK(loss(flat, {"--loss", "dice_ce"}) == "dice_ce");
+  write_bytes(folder.file("c.toml"), "loss = \"dice_ce\"\n");
+  CHECK(loss(flat, {"--config", folder.file("c.toml")}) == "dice_ce");
+}

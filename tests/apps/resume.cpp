@@ -105,7 +105,7 @@ TEST_CASE("a run that was interrupted in the middle of an epoch, twice, ends wit
                                            parts, "\n")),
                 stopped.err);
   CHECK(reached >= 20);
-  CHECK(reached < 200);  // the second part waits for the end of epoch 12 of 18
+  CHECK(reached < 240);  // the second part waits for the end of epoch 12 of 18
   Running second({"train", "--resume", parts});
   REQUIRE(second.saw("epoch 12/"));
   second.send(SIGTERM);
@@ -151,10 +151,18 @@ TEST_CASE("a run with a schedule that waits for validations goes on from a check
     return words;
   };
   REQUIRE(program(training(whole)).code == 0);
-  Running first(training(parts));
-  REQUIRE(first.saw("epoch 1/"));
-  first.send(SIGKILL);
-  first.wait();
+  constexpr int kFirstValidation = 80;
+  int reached = kFirstValidation;
+  for (int attempt = 0; attempt < 20 && reached >= kFirstValidation; ++attempt) {  // this process may be slow
+    std::filesystem::remove_all(parts);
+    Running first(training(parts));
+    REQUIRE(first.saw("epoch 1/"));
+    first.send(SIGINT);  // it leaves a checkpoint, and a kill that of step 0: without a validation no epoch is the best
+    first.wait();
+    reached = step_of(parts);
+  }
+  CHECK(reached >= 20);
+  CHECK(reached < kFirstValidation);
   const Outcome resumed = program({"train", "--resume", parts});
   REQUIRE_MESSAGE(resumed.code == 0, resumed.err);
   check_same(whole, parts);

@@ -4,6 +4,7 @@
 //   fuzz_NAME --write FOLDER             writes the seeds there: the first corpus of libFuzzer
 // The input of the moment is kept in a file, whose name is said first, so that it is there if the process dies.
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -95,7 +96,8 @@ class Replay {
     if (wrong.empty() && seconds > kMostSeconds) wrong = text(seconds, " s");
     if (wrong.empty() && megabytes() > kMostMegabytes) wrong = text(megabytes(), " MB of memory");
     if (wrong.empty()) return true;
-    const std::string kept = (fs::temp_directory_path() / "voxgrad-fuzz-finding").string();
+    const std::string name_kept = text("voxgrad-fuzz-finding-", ::getpid(), '-', ++found_);
+    const std::string kept = (fs::temp_directory_path() / name_kept).string();
     write_bytes(kept, bytes);
     std::printf("%s: %s; the input is %s\n", name.c_str(), wrong.c_str(), kept.c_str());
     return false;
@@ -104,6 +106,7 @@ class Replay {
  private:
   Folder folder_;
   std::string last_;
+  int found_ = 0;
 };
 
 }  // namespace
