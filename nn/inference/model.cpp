@@ -248,7 +248,7 @@ void require_meaning(const ModelSpec& spec, const SpecReader& reader) {
   for (const auto& [key, least, most] :
        {std::tuple{"training.most_spacing", &images.least_spacing, &images.most_spacing},
         std::tuple{"training.high", &images.low, &images.high}})
-    if (!std::ranges::equal(*least, *most, std::less_equal{}))
+    if (!std::equal(least->begin(), least->end(), most->begin(), most->end(), std::less_equal{}))
       reader.refuse(key, "must have as many numbers as the lower ends, none below its own");
   const std::string& lies = images.orientation;
   const auto one_of = [&](const char* ends) { return lies.find_first_of(ends) != std::string::npos; };
