@@ -48,6 +48,7 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
   fs::directory_iterator entries(folder, code);
   if (code) fail_io("cannot list the folder " + folder, code);
   std::vector<std::string> folders;
+  const auto first = static_cast<std::ptrdiff_t>(result.files.size());  // of this folder; those before are of others
   for (const fs::directory_iterator end; entries != end; entries.increment(code)) {
     const std::string name = entries->path().filename().string(), path = below(folder, name);
     if (is_litter(name)) continue;
@@ -64,19 +65,19 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
   }
   if (code) fail_io("cannot list the folder " + folder, code);  // an increment that fails ends the loop
   std::set<std::string> stems;
-  for (const Entry& file : result.files)
-    if (file.folder == relative) stems.insert(file.stem);
+  for (auto file = result.files.begin() + first; file != result.files.end(); ++file) stems.insert(file->stem);
   // What a prediction has written beside its masks: a picture NAME_overlay, and NAME_probabilities or, for each class,
   // NAME_probabilities_1_liver.
-  std::erase_if(result.files, [&](const Entry& file) {
+  const auto written = [&](const Entry& file) {
     const auto follows_a_mask = [&](std::string_view suffix, bool may_go_on) {
       const std::size_t at = file.stem.rfind(suffix);
       if (at == std::string::npos || !stems.contains(file.stem.substr(0, at))) return false;
       const std::string rest = file.stem.substr(at + suffix.size());
       return rest.empty() || (may_go_on && rest.front() == '_');
     };
-    return file.folder == relative && (follows_a_mask("_overlay", false) || follows_a_mask("_probabilities", true));
-  });
+    return follows_a_mask("_overlay", false) || follows_a_mask("_probabilities", true);
+  };
+  result.files.erase(std::remove_if(result.files.begin() + first, result.files.end(), written), result.files.end());
   std::sort(folders.begin(), folders.end());
   if (!deep) {
     result.folders = std::move(folders);

@@ -311,13 +311,18 @@ std::string voxgrad::data::file_of(const std::string& place) { return exchange::
 namespace voxgrad::data::exchange {
 
 Image read_h5(const std::string& place, const std::string& axes, bool label) {
-  const auto [path, named, sample] = h5_place(place);
-  const h5::File file = h5::File::open(path);
-  const std::string object = !named.empty() ? named : label ? label_object(file, true) : image_object(file);
-  const h5::Array array = image_array(file, object);
+  const H5Place where = h5_place(place);
+  const std::int64_t sample = where.sample;
+  const H5Array opened = kept_array(where, [&] {
+    H5Array one{h5::File::open(where.path), where.object, {}};
+    if (one.object.empty()) one.object = label ? label_object(one.file, true) : image_object(one.file);
+    one.array = image_array(one.file, one.object);
+    return one;
+  });
+  const h5::Array& array = opened.array;
   Image image;
   image.element = array.element();
-  const std::string letters = axes_of(file, object, array, axes, label);
+  const std::string letters = axes_of(opened.file, opened.object, array, axes, label);
   const auto extent = [&](char letter) {
     const std::size_t at = letters.find(letter);
     return at == std::string::npos ? std::int64_t{1} : array.extents()[static_cast<int>(at)];
@@ -342,7 +347,7 @@ Image read_h5(const std::string& place, const std::string& axes, bool label) {
     std::vector<std::uint64_t> numbers(values.size());
     array.read(start, count, h5::Element::u64, numbers.data());
     constexpr std::uint64_t kNone = std::numeric_limits<std::uint64_t>::max();  // CREMI's "no object"
-    const bool cremi = object.starts_with("/volumes/labels/");
+    const bool cremi = opened.object.starts_with("/volumes/labels/");
     std::transform(numbers.begin(), numbers.end(), values.begin(),
                    [&](std::uint64_t number) { return cremi && number == kNone ? 0.0f : static_cast<float>(number); });
   } else {

@@ -1,6 +1,7 @@
 // What the parts of discover() share: lists of files, the habits of their names, and one function per layout.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -120,6 +121,15 @@ H5Place h5_place(const std::string& text);
 // Spacing, unit and affine of an image, as the attributes of its array, whose axes are `letters`, say. Error(data) for
 // what cannot be.
 void read_place(const h5::Array& array, const std::string& letters, Image& image);
+struct H5Array {
+  h5::File file;
+  std::string object;
+  h5::Array array;
+};
+// What `open` returns for a place that names a sample of an array. While a KeepTiffs lives, the arrays of which samples
+// were read last stay open, until their file changes: an array keeps the chunks that it has unpacked, and these hold
+// parts of many samples.
+H5Array kept_array(const H5Place& place, const std::function<H5Array()>& open);
 // The image or the label in a file of a known layout, or at a place. `axes` is for arrays that do not name theirs.
 Image read_h5(const std::string& place, const std::string& axes, bool label);
 // The same, or an image of another kind.

@@ -87,14 +87,18 @@ double difference(const std::vector<double>& a, const std::vector<double>& b) {
   return largest;
 }
 
-void require_extents(const Shape& a, const Shape& b, const std::string& path, const std::string& other) {
+// `turned`: whether a tag says to show one of them turned.
+void require_extents(const Shape& a, const Shape& b, const std::string& path, const std::string& other,
+                     bool turned = false) {
   if (a == b) return;
   Shape swapped;
   for (int axis = b.dims() - 1; axis >= 0; --axis) swapped.push_back(b[axis]);
   fail_file(path, text("has the extents ", a, ", but ", name_of_file(other), " has ", b),
-            a == swapped ? "the axes of one of them are stored in the opposite order; save it again with those of the "
-                           "other"
-                         : "image and mask must show the same pixels: do not resize or crop one alone");
+            a != swapped ? "image and mask must show the same pixels: do not resize or crop one alone"
+            : turned ? "a tag says to show one of them turned (Exif's orientation), and the other has the size of what "
+                       "is shown: turn the stored pixels, for example with exiftran -ai or mogrify -auto-orient"
+                     : "the axes of one of them are stored in the opposite order; save it again with those of the "
+                       "other");
 }
 
 // Both have the same extents. A small difference is written into `notes`.
@@ -220,12 +224,20 @@ bool complete_places(std::vector<Image>& images, const Source& source, const std
     if (!one_order) fail_orders(source.images[i]);
     lend_place(images[i], source.images[i], *known, path, images[i].notes);
   }
+  if (of_label && order_of(*known, path) != "RAS")
+    images[0].notes.push_back(
+        source.images[0] +
+        ": Its mask alone says how it lies, and it was turned so. An image that is predicted has no "
+        "mask and is not turned, so save the images as NIfTI with the header of their masks.");
   return one_order;
 }
 
 Image read_label_image(const std::string& path, const SourceImage& image, const std::string& axes, SourceLabel& label) {
-  require_no_jpeg(path, kind_of_file(h5_place(path).path));
-  Image read = read_any(path, axes, true);
+  const Kind kind = kind_of_file(h5_place(path).path);
+  require_no_jpeg(path, kind);
+  // A mask has one value for each voxel, so the pages of one beside a volume can only be its slices.
+  const bool slices = axes.empty() && kind == Kind::tiff && image.image.extents().dims() == 3;
+  Image read = read_any(path, slices ? "ZYX" : axes, true);
   if (read.lossy) require_no_jpeg(path, Kind::jpeg);
   if (turn(read, path).empty() && !image.origin.orientation.empty() && may_lie_in_space(read)) {
     if (!image.one_order) fail_orders(path);
@@ -234,7 +246,7 @@ Image read_label_image(const std::string& path, const SourceImage& image, const 
     read.spacing = to_ras(read.spacing);
     label.notes.push_back(path + kLentPlace);
   }
-  require_extents(read.extents(), image.image.extents(), path, image.origin.path);
+  require_extents(read.extents(), image.image.extents(), path, image.origin.path, image.image.turned || read.turned);
   require_same_place(read, image.image, path, image.origin.path, label.notes);
   return read;
 }

@@ -47,6 +47,9 @@ Image read_tiff(const std::string& path, const ReadOptions& options);
 std::int64_t tiff_pages(const std::string& path);  // pages_of
 Image read_nifti(const std::string& path);
 
+// Notes what a tag says about how to show a picture: 2 .. 8 turned or mirrored, 1 as it is stored.
+void note_orientation(Image& image, std::uint32_t orientation);
+
 // The extents as people write them: "512 x 512 x 3".
 std::string by(const Shape& shape);
 

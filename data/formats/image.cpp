@@ -19,10 +19,12 @@ struct Ending {
   const char* text;
   Kind kind;
 };
-constexpr Ending kEndings[] = {{".png", Kind::png},   {".jpg", Kind::jpeg},  {".jpeg", Kind::jpeg},
-                               {".bmp", Kind::bmp},   {".gif", Kind::gif},   {".tif", Kind::tiff},
-                               {".tiff", Kind::tiff}, {".nii", Kind::nifti}, {".nii.gz", Kind::nifti},
-                               {".h5", Kind::hdf5},   {".hdf5", Kind::hdf5}, {".hdf", Kind::hdf5}};
+// The first one that fits counts.
+constexpr Ending kEndings[] = {{".ome.tif", Kind::tiff}, {".ome.tiff", Kind::tiff}, {".png", Kind::png},
+                               {".jpg", Kind::jpeg},     {".jpeg", Kind::jpeg},     {".bmp", Kind::bmp},
+                               {".gif", Kind::gif},      {".tif", Kind::tiff},      {".tiff", Kind::tiff},
+                               {".nii", Kind::nifti},    {".nii.gz", Kind::nifti},  {".h5", Kind::hdf5},
+                               {".hdf5", Kind::hdf5},    {".hdf", Kind::hdf5}};
 
 const Ending* ending_of(const std::string& path) {
   std::string name = std::filesystem::path(path).filename().string();
@@ -71,7 +73,8 @@ struct KeptTiff {
 constexpr std::size_t kMostKept = 2;  // an image and its mask
 constexpr std::uint64_t kMostKeptBytes = 256 << 20, kMostKeptPages = std::uint64_t{4} << 30;
 thread_local std::vector<KeptTiff> kept_tiffs;  // the newest at the end
-thread_local int keepers = 0;                   // of KeepTiffs
+thread_local std::shared_ptr<void> kept_others;
+thread_local int keepers = 0;  // of KeepTiffs
 
 bool has(const std::string& bytes, std::size_t at, std::string_view magic) {
   return bytes.size() >= at + magic.size() && bytes.compare(at, magic.size(), magic) == 0;
@@ -127,8 +130,11 @@ Kind kind_of_file(const std::string& path) {
 
 KeepTiffs::KeepTiffs() { ++keepers; }
 KeepTiffs::~KeepTiffs() {
-  if (--keepers == 0) kept_tiffs.clear();
+  if (--keepers > 0) return;
+  kept_tiffs.clear();
+  kept_others.reset();
 }
+std::shared_ptr<void>* KeepTiffs::others() { return keepers > 0 ? &kept_others : nullptr; }
 
 std::shared_ptr<std::string> detail::kept_bytes(const std::string& path, bool again) {
   if (keepers == 0) return std::make_shared<std::string>(read_bytes(path));
@@ -236,6 +242,13 @@ std::string read_bytes(const std::string& path, std::uint64_t most) {
   if (errno == ENOMEM) throw std::bad_alloc();
   throw Error(ErrorKind::io, text("cannot read ", path, ": ",
                                   errno != 0 ? std::generic_category().message(errno) : "it became shorter"));
+}
+
+void note_orientation(Image& image, std::uint32_t orientation) {
+  image.turned = orientation > 1 && orientation <= 8;
+  if (image.turned)
+    image.notes.push_back(text("A tag says to show the picture turned or mirrored (orientation ", orientation,
+                               "). The pixels were read as they are stored, so that image and mask agree."));
 }
 
 std::string by(const Shape& shape) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,8 +19,8 @@ enum class Kind : std::uint8_t { png, jpeg, bmp, gif, tiff, nifti, hdf5 };
 constexpr const char* kKindsRead = "PNG, JPEG, BMP, GIF, TIFF, NIfTI and HDF5 are read";
 const char* name_of(Kind kind);        // "PNG", "JPEG", "BMP", "GIF", "TIFF", "NIfTI", "HDF5"
 const char* why_unwritten(Kind kind);  // why no file of this kind is written: JPEG, BMP, GIF; null for the others
-// The kind that the ending of a name stands for: .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff, .nii, .nii.gz, .h5, .hdf5,
-// .hdf, in any case of letters.
+// The kind that the ending of a name stands for: .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff, .ome.tif, .ome.tiff, .nii,
+// .nii.gz, .h5, .hdf5, .hdf, in any case of letters.
 std::optional<Kind> kind_of_name(const std::string& path);
 // The kind of a file by its first bytes. Error(data) if it is none of them, with a remedy for those that people have
 // (DICOM, WebP, MHD, NRRD, NumPy). Error(io) if it cannot be read.
@@ -31,8 +32,9 @@ using Colour = std::array<std::uint8_t, 3>;  // red, green, blue
 
 struct Image {
   // f32 [*S, C] on the host, with *S = y, x or z, y, x in the order of the file; u8 is allowed where an image is
-  // written. Values are those that the file means: NIfTI's slope and intercept are applied; a palette image has its
-  // indices, but grey values in BMP and GIF where all colours of the palette are grey: they know no grey otherwise.
+  // written. Values are those that the file means: the slope and intercept of NIfTI, and of ImageJ in TIFF of 16 bits,
+  // are applied; a palette image has its indices, but grey values in BMP and GIF where all colours of the palette are
+  // grey: they know no grey otherwise.
   Tensor values;
   h5::Element element = h5::Element::f32;  // the type in the file: u8, i8, u16, i16, u32, i32, f32, f64
   std::vector<double> spacing;             // per spatial axis, in millimetres or, if `physical` is false, in pixels (1)
@@ -42,6 +44,7 @@ struct Image {
   std::vector<Colour> palette;     // of a palette image; values are its indices then
   bool paged = false;              // TIFF: channels are pages of their own, and so no colours of a picture
   bool lossy = false;              // TIFF: the pixels were compressed with JPEG
+  bool turned = false;             // JPEG, TIFF: a tag says to show the picture turned or mirrored, which is not done
   std::string header;              // NIfTI: the first 348 or 540 bytes in the byte order of the file
   std::vector<std::string> notes;  // what was decided while reading and a person should know, one sentence each
 
@@ -62,13 +65,14 @@ bool pages_are_cases(const std::string& axes);
 std::int64_t pages_of(const std::string& path);
 // While one of these lives, the last two TIFF files that its thread reads stay in memory, of at most 256 MiB, or 4 GiB
 // if pages are cases: else each of the pages that are cases would read the whole file again. A file whose size or time
-// has changed is read again.
+// has changed is read again. Readers of other kinds keep what is in others() as long.
 class KeepTiffs {
  public:
   KeepTiffs();
   ~KeepTiffs();
   KeepTiffs(const KeepTiffs&) = delete;
   KeepTiffs& operator=(const KeepTiffs&) = delete;
+  static std::shared_ptr<void>* others();  // of this thread; null while none lives
 };
 // Reads a file of any kind but HDF5. Error(io) if it cannot be read. Error(data) that names the file and the cause if
 // it is damaged, cut off, of a type that has no meaning here, larger than it says, or of a kind that this build lacks.

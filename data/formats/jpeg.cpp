@@ -159,10 +159,7 @@ Image decode_jpeg(std::string_view bytes, const std::string& path) {
   image.values = decode_samples(bytes, false, {parts.height, parts.width, parts.channels}, path);
   image.element = h5::Element::u8;
   image.spacing = {1, 1};
-  if (parts.orientation != 1)
-    image.notes.push_back(text("The camera notes that the picture is to be shown turned or mirrored (Exif orientation ",
-                               parts.orientation,
-                               "). The pixels were read as they are stored, so that image and mask agree."));
+  note_orientation(image, parts.orientation);
   return image;
 }
 

@@ -96,7 +96,8 @@ void check_page(const Page& page, std::uint64_t file_bytes, const std::string& p
     case PHOTOMETRIC_MINISBLACK:
     case PHOTOMETRIC_RGB: break;
     case PHOTOMETRIC_MINISWHITE:
-      if (page.format != SAMPLEFORMAT_UINT) refuse(path, named("white-is-zero with signed or real samples"));
+      if (page.format != SAMPLEFORMAT_UINT)
+        refuse(path, named("white-is-zero with signed or real samples"), "save it with black as 0");
       break;
     case PHOTOMETRIC_PALETTE:
       if (page.samples != 1 || page.bits > 8 || page.format != SAMPLEFORMAT_UINT)
@@ -230,6 +231,18 @@ std::vector<Colour> read_palette(const Tiff& file, const Page& page, const std::
   return palette;
 }
 
+// ImageJ has no whole numbers with a sign: it stores those of 16 bits plus 32768 and writes the straight line back. It
+// ignores the line where values are real, and it drops it where 16 bits become 8.
+void calibrate(Image& image, double slope, double intercept) {
+  const double most = std::abs(slope) * 65535 + std::abs(intercept);
+  if (image.element != h5::Element::u16 || slope == 0 || !(most <= 1e30) || (slope == 1 && intercept == 0)) return;
+  float* values = image.values.data<float>();
+  for (std::int64_t i = 0; i < image.values.numel(); ++i)
+    values[i] = static_cast<float>(slope * static_cast<double>(values[i]) + intercept);
+  image.notes.push_back(text("The values are ", slope, " times the stored ones plus ", intercept,
+                             ": This calibration is that of ImageJ's description."));
+}
+
 }  // namespace
 
 std::int64_t tiff_pages(const std::string& path) {
@@ -254,22 +267,32 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   Page first;
   std::string description;
   float x = 0, y = 0;
+  std::uint16_t orientation = 1;
   std::int64_t number = 0, skipped = 0;
   double total = 0;
+  bool inverted_greys = false;
   do {
-    const Page page = read_page(tiff);
+    Page page = read_page(tiff);
     require_few(number, path);
     if (is_extra(page)) {
       ++skipped;
       continue;
     }
     if (places.empty()) {
-      check_page(page, bytes, path);
-      first = page;
       const char* words = nullptr;
       if (::TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &words) != 0 && words != nullptr) description = words;
+    }
+    // ImageJ marks so what it shows in inverted greys. Its values, and the labels of a mask, are those that it stores.
+    if (page.photometric == PHOTOMETRIC_MINISWHITE && description.starts_with("ImageJ=")) {
+      page.photometric = PHOTOMETRIC_MINISBLACK;
+      inverted_greys = true;
+    }
+    if (places.empty()) {
+      check_page(page, bytes, path);
+      first = page;
       ::TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &x);
       ::TIFFGetField(tiff, TIFFTAG_YRESOLUTION, &y);
+      ::TIFFGetField(tiff, TIFFTAG_ORIENTATION, &orientation);
     }
     Page same = page;
     same.subfile = first.subfile;
@@ -303,6 +326,11 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   image.element = element_of(first);
   image.notes = std::move(axes.notes);
   if (skipped > 0) image.notes.push_back(text(skipped, " pages: Small copies and masks of others were left out."));
+  if (inverted_greys)
+    image.notes.push_back("ImageJ shows it in inverted greys: The values are those that are stored, so white is 0.");
+  if (first.photometric == PHOTOMETRIC_MINISWHITE)
+    image.notes.push_back("White is stored as 0: The values were inverted, so that black is 0.");
+  note_orientation(image, orientation);
   image.lossy = first.compression == COMPRESSION_JPEG;
   if (image.lossy)
     image.notes.push_back("The pixels were compressed with JPEG, which changes values: labels cannot be stored so.");
@@ -323,6 +351,7 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
     float* to = image.values.data<float>() + z * first.height * first.width * channels + c * first.samples;
     read_pixels(file, first, to, channels, std::max(room(first, bytes), first.bytes()), path);
   }
+  calibrate(image, axes.slope, axes.intercept);
   return image;
 }
 

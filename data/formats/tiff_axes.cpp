@@ -22,13 +22,14 @@ std::int64_t count_in(const std::string& value) {
   return result;
 }
 
-// Millimetres in a unit of length; 0 if it is none.
+// Millimetres in a unit of length; 0 if it is none. In XML the micro sign may be a reference.
 double millimetres(const std::string& unit) {
   const std::pair<const char*, double> kUnits[] = {
-      {"mm", 1},       {"millimeter", 1},   {"um", 1e-3},     {"\xC2\xB5m", 1e-3}, {"\xCE\xBCm", 1e-3},
-      {"\xB5m", 1e-3}, {"\\u00B5m", 1e-3},  {"micron", 1e-3}, {"microns", 1e-3},   {"micrometer", 1e-3},
-      {"nm", 1e-6},    {"nanometer", 1e-6}, {"cm", 10},       {"centimeter", 10},  {"m", 1000},
-      {"meter", 1000}, {"inch", 25.4},      {"in", 25.4},     {"\xC3\x85", 1e-7}};
+      {"mm", 1},         {"millimeter", 1},   {"um", 1e-3},     {"\xC2\xB5m", 1e-3}, {"\xCE\xBCm", 1e-3},
+      {"\xB5m", 1e-3},   {"\\u00B5m", 1e-3},  {"micron", 1e-3}, {"microns", 1e-3},   {"micrometer", 1e-3},
+      {"nm", 1e-6},      {"nanometer", 1e-6}, {"cm", 10},       {"centimeter", 10},  {"m", 1000},
+      {"meter", 1000},   {"inch", 25.4},      {"in", 25.4},     {"\xC3\x85", 1e-7},  {"&#181;m", 1e-3},
+      {"&#xB5;m", 1e-3}, {"&#xb5;m", 1e-3},   {"&#956;m", 1e-3}};
   for (const auto& [name, value] : kUnits)
     if (unit == name) return value;
   return 0;
@@ -40,6 +41,8 @@ struct Found {
   bool channels_first = true;
   bool flat = false;  // nothing says how far slices are apart
   std::vector<double> spacing;
+  double slope = 1, intercept = 0;  // of the values
+  std::vector<std::string> notes;
 };
 
 // Lines NAME=VALUE.
@@ -65,6 +68,10 @@ Found read_imagej(const std::string& description, double x, double y) {
   // ImageJ leaves out the distance of slices if it is one unit.
   const double z = std::abs(number_in(values["spacing"], 1));
   if (unit > 0) found.spacing = {unit_of("zunit") * z, unit_of("yunit") / (y > 0 ? y : 1), unit / (x > 0 ? x : 1)};
+  if (values["cf"] == "0") {  // the calibration is a straight line
+    found.intercept = number_in(values["c0"], 0);
+    found.slope = number_in(values["c1"], 1);
+  }
   return found;
 }
 
@@ -126,7 +133,11 @@ Found read_ome(const std::string& xml, std::int64_t samples, const std::string& 
     found.flat = true;
     found.spacing[0] = found.spacing[1];
   }
-  if (std::ranges::any_of(found.spacing, [](double s) { return !(s > 0); })) found.spacing.clear();
+  if (std::ranges::any_of(found.spacing, [](double s) { return !(s > 0); })) {
+    found.spacing.clear();
+    if (pixels[0].find("PhysicalSize") != std::string::npos)
+      found.notes.push_back("Not every axis has a size in a unit of length (OME-XML): No size of voxels was read.");
+  }
   return found;
 }
 
@@ -161,6 +172,9 @@ PageAxes axes_of_pages(std::int64_t pages, std::int64_t samples, const std::stri
   Found found;
   if (imagej) found = read_imagej(description, x, y);
   if (ome) found = read_ome(description, samples, path);
+  result.notes = found.notes;
+  result.slope = found.slope;
+  result.intercept = found.intercept;
   const bool finite = std::ranges::all_of(found.spacing, [](double s) { return std::isfinite(s) && s > 0; });
   if (finite && !found.spacing.empty()) {
     const std::string problem = spacing_problem(found.spacing, std::ssize(found.spacing));
@@ -180,12 +194,12 @@ PageAxes axes_of_pages(std::int64_t pages, std::int64_t samples, const std::stri
   const std::string hint =
       "say what the pages are: \"ZYX\" (slices of a volume), \"CYX\" (channels), \"NYX\" (a case "
       "each) or \"YX\" (pictures of their own, of which the first is read)";
+  if (pages == 1) return result;  // one of several files has the description of the whole set
   if (found.times > 1)
     refuse(
         path,
         text("has ", found.times, " times (frames) by the description of ", found.who, ", which have no meaning here"),
-        pages == found.times ? "split it into files; if they are slices after all, " + hint : "split it into files");
-  if (pages == 1) return result;
+        "split it into files of one time each; if its pages are slices or channels after all, " + hint);
   if (found.who.empty() || (imagej && found.depth == 1 && found.channels == 1))
     refuse(path, text("has ", pages, " pages, and nothing in it says what they are"), hint);
   if (found.depth < 1 || found.channels < 1 || found.depth > pages || found.channels > pages ||

@@ -37,6 +37,7 @@ struct PageAxes {
   std::int64_t depth = 1, channels = 1;  // by how many pages
   bool channels_first = true;            // page = channel + channels * z, else z + depth * channel
   std::vector<double> spacing;           // z, y, x in millimetres; empty: unknown
+  double slope = 1, intercept = 0;       // of the values, by ImageJ's calibration
   std::vector<std::string> notes;
 };
 // Decides by the tags of ImageJ or OME in `description`, else by `axes` (ReadOptions::axes), which goes first if it is

@@ -12,9 +12,13 @@ namespace {
 #if TIFFLIB_VERSION >= 20221213  // 4.5: what goes wrong is told to the one who opened the file
 int keep(TIFF*, void* reason, const char*, const char* format, va_list values) {
   std::string& kept = *static_cast<std::string*>(reason);
-  if (kept.empty()) {
-    char message[256];
-    std::vsnprintf(message, sizeof message, format, values);
+  char message[256];
+  std::vsnprintf(message, sizeof message, format, values);
+  // libtiff leaves these tags out and reads on. tifffile writes the units 4 and 5, millimetres and micrometres.
+  const bool needless =
+      std::strstr(message, "Bad value") != nullptr && (std::strstr(message, "\"ResolutionUnit\" tag") != nullptr ||
+                                                       std::strstr(message, "\"Orientation\" tag") != nullptr);
+  if (kept.empty() && !needless) {
     kept = message;
     std::ranges::replace(kept, '\n', ' ');
   }

@@ -44,6 +44,12 @@ TEST_CASE("folders of images and of masks are known by their usual names, in any
   }
 }
 
+TEST_CASE("the mask of an OME-TIFF has its name without both endings") {
+  const Folder folder;
+  write_pairs(folder, {"images/x.ome.tif", "images/y.ome.tiff"}, {"masks/x.png", "masks/y.tif"});
+  CHECK(pairs_in(folder.file("")) == Names({"x -> x.png", "y -> y.tif"}));
+}
+
 TEST_CASE("the mask of an image has its name, or a word or leading zeros more") {
   for (const auto& [image, mask] : std::vector<std::pair<std::string, std::string>>{{"scan", "scan"},
                                                                                     {"scan", "scan_mask"},

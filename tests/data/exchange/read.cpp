@@ -1,6 +1,7 @@
 // Images and labels of one case: what is read must be the pixels of the files, in one place in space.
 #include "data/space.h"
 #include "tests/data/exchange/support.h"
+#include "tests/data/formats/files.h"
 
 using namespace voxgrad;
 using namespace voxgrad::test;
@@ -114,6 +115,7 @@ TEST_CASE("files of a case stay together whichever of them say how they lie in s
       const std::string notes = notes_of(image.image.notes) + notes_of(label.notes);
       CHECK(contains(notes, "does not say how it lies in space, so it lies as the other files") ==
             (known != 0 && known != 7));
+      CHECK(contains(notes, "has no mask") == (known == 4));  // that of the labels alone
     }
 }
 
@@ -151,6 +153,32 @@ TEST_CASE("other extents and another place in space are refused, small differenc
                 notes_of(warned.notes));
   CHECK(contains(case_refusal(source_of_files({image}, {shifted("far.nii", 1.01)})),
                  "lies elsewhere in space than image.nii"));
+}
+
+TEST_CASE("a mask that was drawn over a turned picture is refused with what to do") {
+  if (!data::has_tiff()) return;
+  const Folder folder;
+  write_bytes(folder.file("a.tif"), tiff_bytes({tiff_page(2, 1, 8, "ab").set(274, 3, {6})}));
+  write_mask(folder.file("shown.png"), {0, 1}, {2, 1});
+  write_mask(folder.file("stored.png"), {0, 1}, {1, 2});
+  CHECK(contains(case_refusal(source_of_files({folder.file("a.tif")}, {folder.file("shown.png")})), "-auto-orient"));
+  CHECK(case_refusal(source_of_files({folder.file("a.tif")}, {folder.file("stored.png")})).empty());
+}
+
+TEST_CASE("the pages of a mask beside a volume are its slices, whatever those of the image are") {
+  if (!data::has_tiff()) return;
+  const Folder folder;
+  std::vector<TiffPage> image, mask;
+  for (const char value : {'\0', '\1', '\2', '\3'}) image.push_back(tiff_page(2, 1, 8, std::string(2, value)));
+  image[0].describe("ImageJ=1.53t\nimages=4\nchannels=2\nslices=2\n");
+  for (const char value : {'\0', '\1'}) mask.push_back(tiff_page(2, 1, 8, {value, '\1'}));
+  mask[0].describe("{\"shape\": [2, 1, 2]}");
+  write_bytes(folder.file("image.tif"), tiff_bytes(image));
+  write_bytes(folder.file("mask.tif"), tiff_bytes(mask));
+  CHECK(label_of(source_of_files({folder.file("image.tif")}, {folder.file("mask.tif")})).values ==
+        Numbers({0, 1, 1, 1}));
+  write_bytes(folder.file("picture.tif"), tiff_bytes({image[1]}));
+  CHECK(contains(case_refusal(source_of_files({folder.file("picture.tif")}, {folder.file("mask.tif")})), "2 pages"));
 }
 
 TEST_CASE("the mask of one slice must lie where its image does, in the same directions") {

@@ -23,6 +23,8 @@ TEST_CASE("the ending of a name says its kind, in any case of letters") {
 
 TEST_CASE("a stem is the name without folder and ending") {
   CHECK(stem_of("a/scan.nii.gz") == "scan");
+  CHECK(stem_of("a/scan.ome.TIF") == "scan");
+  CHECK(stem_of("scan.ome.tiff") == "scan");
   CHECK(stem_of("a.b/scan.01.PNG") == "scan.01");
   CHECK(stem_of("scan.txt") == "scan.txt");
   CHECK(stem_of("scan") == "scan");

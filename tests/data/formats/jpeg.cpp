@@ -43,6 +43,7 @@ TEST_CASE("pixels are read as they are stored, and a note says if the camera was
     append(exif, std::uint16_t{0}, big);
     const Image turned = read_as("a.jpg", with_segment(jpeg, '\xE1', exif));
     CHECK(noted(turned, "orientation 6"));
+    CHECK(turned.turned);
     CHECK(values(turned) == values(read_as("a.jpg", jpeg)));
     for (std::size_t size = 0; size < exif.size(); ++size)  // cut off inside
       CHECK(read_as("a.jpg", with_segment(jpeg, '\xE1', exif.substr(0, size))).values.defined());

@@ -71,6 +71,15 @@ TEST_CASE("samples of few bits, white that is zero, and palettes") {
   CHECK(values(read_as("a.tif", tiff_bytes({tiff_page(3, 1, 4, "\x1F\x20")}))) == Values{17, 255, 34});
   CHECK(values(read_as("a.tif", tiff_bytes({tiff_page(2, 1, 8, "\x01\xFF").set(262, 3, {0})}))) == Values{254, 0});
   CHECK(values(read_as("a.tif", tiff_bytes({tiff_page(3, 1, 1, "\xA0").set(262, 3, {0})}))) == Values{0, 255, 0});
+  TiffPage white = tiff_page(2, 1, 8, "\x01\xFF").set(262, 3, {0});
+  CHECK(noted(read_as("a.tif", tiff_bytes({white})), "White is stored as 0"));
+  // ImageJ stores what it means and shows it in inverted greys, real numbers too.
+  const Image shown = read_as("a.tif", tiff_bytes({white.describe("ImageJ=1.52p\n")}));
+  CHECK(values(shown) == Values{1, 255});
+  CHECK(noted(shown, "inverted greys"));
+  TiffPage real = tiff_page(2, 1, 32, samples<float>({0.5F, -2})).set(339, 3, {3}).set(262, 3, {0});
+  CHECK(contains(refusal("a.tif", tiff_bytes({real})), "white-is-zero with signed or real samples"));
+  CHECK(values(read_as("a.tif", tiff_bytes({real.describe("ImageJ=1.52p\n")}))) == Values{0.5F, -2});
   std::vector<std::uint32_t> map(48, 0);
   map[2] = 0xFF00, map[16 + 2] = 0x8000, map[32 + 2] = 0x0100;
   const Image image = read_as("a.tif", tiff_bytes({tiff_page(3, 1, 4, "\x12\x30").set(262, 3, {3}).set(320, 3, map)}));
@@ -242,6 +251,20 @@ TEST_CASE("ImageJ says what pages are, and how large a voxel is") {
   CHECK(contains(refusal("a.tif", tiff_bytes(stack(1, "ImageJ=1\nimages=9\nslices=9\n"))), "OME-TIFF"));
 }
 
+TEST_CASE("ImageJ says by which straight line 16 bits have a sign") {
+  if (!tiff_present()) return;
+  const auto read = [](std::uint32_t bits, const std::string& pixels, const std::string& line) {
+    return read_as("a.tif", tiff_bytes({tiff_page(2, 1, bits, pixels).describe("ImageJ=1.53t\n" + line)}));
+  };
+  const std::string stored = samples<std::uint16_t>({31768, 32768});
+  const Image signs = read(16, stored, "cf=0\nc0=-32768.0\nc1=1.0\nvunit=Gray Value\n");
+  CHECK(values(signs) == Values{-1000, 0});
+  CHECK(noted(signs, "1 times the stored ones plus -32768: "));
+  for (const char* line : {"cf=1\nc0=-32768.0\nc1=1.0\n", "cf=0\nc0=nan\n", "cf=0\nc0=7\nc1=0\n", "cf=0\nc1=inf\n"})
+    CHECK(values(read(16, stored, line)) == Values{31768, 32768});
+  CHECK(values(read(8, "\x01\x02", "cf=0\nc0=-1\nc1=2\n")) == Values{1, 2});
+}
+
 TEST_CASE("OME says what pages are, and how large a voxel is") {
   if (!tiff_present()) return;
   const std::string sizes = "SizeX=\"2\" SizeY=\"1\" SizeZ=\"3\" SizeC=\"2\" ";
@@ -255,6 +278,12 @@ TEST_CASE("OME says what pages are, and how large a voxel is") {
   CHECK(depth_first.values.shape() == Shape{3, 1, 2, 2});
   CHECK(values(depth_first) == Values{0, 30, 1, 31, 10, 40, 11, 41, 20, 50, 21, 51});
   CHECK(depth_first.spacing == std::vector<double>{2, 0.0005, 0.00025});
+  for (const char* unit : {"&#181;m", "&#xB5;m", "&#xb5;m", "&#956;m"})
+    CHECK(read("DimensionOrder=\"XYZCT\" " + sizes + physical + " PhysicalSizeXUnit=\"" + unit + "\"").spacing ==
+          depth_first.spacing);
+  const Image furlongs = read("DimensionOrder=\"XYZCT\" " + sizes + physical + " PhysicalSizeXUnit=\"furlong\"");
+  CHECK(!furlongs.physical);
+  CHECK(noted(furlongs, "No size of voxels was read"));
   const Image channels_first = read("DimensionOrder=\"XYCZT\" SizeT=\"1\" " + sizes);
   CHECK(values(channels_first) == Values{0, 10, 1, 11, 20, 30, 21, 31, 40, 50, 41, 51});
   CHECK(!channels_first.physical);
@@ -267,6 +296,10 @@ TEST_CASE("OME says what pages are, and how large a voxel is") {
     return error_of([&] { read(pixels, inside); });
   };
   CHECK(contains(refused("DimensionOrder=\"XYZCT\" SizeT=\"6\""), "6 times"));
+  // A file of a set has the description of the set.
+  const std::string set = ome("DimensionOrder=\"XYZCT\" SizeZ=\"1\" SizeC=\"1\" SizeT=\"6\"");
+  CHECK(values(read_as("a.tif", tiff_bytes(stack(1, set)))) == Values{0, 1});
+  CHECK(contains(refused("DimensionOrder=\"XYZCT\" SizeZ=\"6\" SizeT=\"5\""), "ZYX"));
   CHECK(contains(refused("DimensionOrder=\"XYZCT\" SizeZ=\"5\""), "6 pages, but 5 slices"));
   CHECK(contains(refused(sizes), "DimensionOrder"));
   CHECK(contains(refused("DimensionOrder=\"XYZCT\" " + sizes, "<TiffData IFD=\"1\" FirstC=\"1\" FirstZ=\"0\"/>"),
@@ -282,6 +315,13 @@ TEST_CASE("dots per inch of a photograph are no size of its pixels") {
   const Image image = read_as("a.tif", tiff_bytes({page}));
   CHECK(!image.physical);
   CHECK(image.spacing == std::vector<double>{1, 1});
+  // Micrometres as tifffile writes them, and a direction that there is not: libtiff leaves both out.
+  const Image needless = read_as("a.tif", tiff_bytes({page.set(296, 3, {5}).set(274, 3, {0})}));
+  CHECK(values(needless) == Values{'a', 'b'});
+  CHECK(!needless.turned);
+  const Image turned = read_as("a.tif", tiff_bytes({page.set(274, 3, {6})}));
+  CHECK(turned.turned);
+  CHECK(noted(turned, "orientation 6"));
 }
 
 TEST_CASE("small copies are left out, and pages of another kind are refused") {
