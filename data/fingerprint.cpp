@@ -14,6 +14,7 @@ namespace voxgrad::data {
 namespace {
 
 constexpr std::int64_t kSampledVoxels = 1'000'000;  // for the percentiles of a channel
+constexpr double kThick = 3;                        // slices more than so many times as thick as their pixels
 
 Spread spread_of(std::vector<double> values) {
   if (values.empty()) return {};
@@ -32,14 +33,25 @@ double percentile(std::vector<float>& sample, double share) {
   return *found;
 }
 
-// Returns how many voxels of every label have a face neighbour with another one.
-std::array<std::int64_t, 256> border_voxels(const Tensor& label) {
+// Returns the axis of a volume that leads through thick slices, or -1.
+int axis_of_thick_slices(const std::vector<double>& spacing) {
+  if (spacing.size() != 3) return -1;
+  const auto thickest = std::max_element(spacing.begin(), spacing.end());
+  for (auto other = spacing.begin(); other != spacing.end(); ++other)
+    if (other != thickest && *thickest <= kThick * *other) return -1;
+  return static_cast<int>(thickest - spacing.begin());
+}
+
+// Returns how many voxels of every label have a face neighbour with another one. Neighbours along the axis `thick` do
+// not count: nearly every voxel of a compact object in a few thick slices has another label above or below.
+std::array<std::int64_t, 256> border_voxels(const Tensor& label, int thick) {
   std::array<std::int64_t, 256> counts{};
   const std::uint8_t* values = label.data<std::uint8_t>();
   for (std::int64_t voxel = 0; voxel < label.numel(); ++voxel) {
     bool border = false;
     std::int64_t stride = 1;
     for (int axis = label.dims() - 1; axis >= 0 && !border; stride *= label.extent(axis--)) {
+      if (axis == thick) continue;
       const std::int64_t at = voxel / stride % label.extent(axis);
       border = (at > 0 && values[voxel - stride] != values[voxel]) ||
                (at + 1 < label.extent(axis) && values[voxel + stride] != values[voxel]);
@@ -50,10 +62,13 @@ std::array<std::int64_t, 256> border_voxels(const Tensor& label) {
 }
 
 // The number of border voxels of a disc or a ball. An area of its surface with the normal n has max |n_i| border
-// voxels; the mean of that is 0.900 in 2-D and 0.827 in 3-D.
-double compact_border(std::int64_t voxels, int dims) {
+// voxels; the mean of that is 0.900 in 2-D and 0.827 in 3-D. Slices whose `thickness` in pixels is not 0 cut a ball
+// into discs, whose borders are added up.
+double compact_border(std::int64_t voxels, int dims, double thickness) {
   const auto n = static_cast<double>(voxels);
-  return std::min(n, dims == 2 ? 3.19 * std::sqrt(n) : 4.00 * std::cbrt(n * n));
+  return std::min(n, dims == 2       ? 3.19 * std::sqrt(n)
+                     : thickness > 0 ? 3.42 * std::cbrt(n * n / thickness)
+                                     : 4.00 * std::cbrt(n * n));
 }
 
 // Adds up the numbers of one case after the other.
@@ -125,7 +140,10 @@ void Collector::add_labels(const Case& one) {
   for (std::int64_t i = 0; i < voxels; ++i) ++counts[labels[i]];
   if (info_.ignore_label >= 0) ignored_ += nth(counts, info_.ignore_label);
   const double voxel = std::accumulate(one.spacing.begin(), one.spacing.end(), 1.0, std::multiplies<double>());
-  const std::array<std::int64_t, 256> borders = border_voxels(one.label);
+  const int thick = axis_of_thick_slices(one.spacing);
+  const double apart = thick < 0 ? 0 : nth(one.spacing, thick);
+  const double thickness = thick < 0 ? 0 : apart / std::sqrt(voxel / apart);  // in pixels
+  const std::array<std::int64_t, 256> borders = border_voxels(one.label, thick);
   bool foreground = false;
   for (std::size_t c = 0; c < result_.classes.size(); ++c) {
     if (counts[c] == 0) continue;
@@ -137,7 +155,7 @@ void Collector::add_labels(const Case& one) {
     for (const std::int64_t size : component_sizes(one.label, static_cast<std::uint8_t>(c))) {
       object_voxels_[c].push_back(static_cast<double>(size));
       object_sizes_[c].push_back(static_cast<double>(size) * voxel);
-      compact_borders_[c] += compact_border(size, info_.dims);
+      compact_borders_[c] += compact_border(size, info_.dims, thickness);
     }
   }
   if (!foreground) ++result_.empty_cases;

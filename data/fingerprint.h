@@ -23,7 +23,8 @@ struct ClassFingerprint {
   Spread object_voxels;      // the sizes of the objects in voxels
   Spread object_size;        // the same in mm^2 or mm^3
   // Its border voxels, which have a face neighbour with another label, divided by those that discs or balls as large as
-  // its objects would have: about 1 for compact objects, and far above 1 for long thin ones. 0 for the background.
+  // its objects would have: about 1 for compact objects, and far above 1 for long thin ones. Neighbours in another
+  // slice do not count if slices are more than three times as thick as their pixels. 0 for the background.
   double thinness = 0;
 };
 

@@ -6,17 +6,19 @@
 // u is t under a box filter of `size` voxels per axis. Murugesan et al., MICCAI 2023 (arXiv 2303.06268), and the code
 // in MONAI. Voxels outside of the image belong to no class, so that u sums up to less than 1 at the edge, as in MONAI
 // (in the code of the paper they are background); so do ignored voxels. u is in [0, 1] and z is not, so the penalty
-// holds the logits small, where probabilities are unsure. kernel=gaussian of MONAI is left out.
+// holds the logits small, where probabilities are unsure. An axis of one voxel has no neighbours, so that a slice of a
+// volume has the loss of the picture. kernel=gaussian of MONAI is left out.
 #include "losses/core/inputs.h"
 #include "losses/core/registry.h"
 
 namespace voxgrad::losses {
 namespace {
 
-// The mean over `size` voxels along each axis of t [N, *S, C]; there are zeros outside.
+// The mean over `size` voxels along each axis of t [N, *S, C] that has more than one; there are zeros outside.
 Tensor box_mean(Tensor t, int size) {
   const std::int64_t channels = t.extent(-1);
   for (int axis = 1; axis <= t.dims() - 2; ++axis) {
+    if (t.extent(axis) == 1) continue;
     Shape kernel = Shape::filled(t.dims(), 1);
     kernel[0] = kernel[-1] = channels;
     kernel[axis] = size;

@@ -7,7 +7,8 @@
 //
 // This is the surface term of MIST (Celaya et al.), surface_dice_dilation.py, which mixes it with Dice and cross
 // entropy in equal shares: 0.5*dice_ce+0.5*surface_dice. No paper describes it. tau=0 is its automatic tolerance, 1.25
-// times the coarsest spacing. With unit=voxel a length of 1 is the geometric mean of the spacing.
+// times the coarsest spacing of the axes of more than one voxel. With unit=voxel a length of 1 is the geometric mean of
+// the spacing.
 #include <algorithm>
 #include <cmath>
 
@@ -50,9 +51,10 @@ Function build(Parameters& with) {
       const std::vector<double> step(first, first + axes);
       double mean_step = 1;
       for (double along : step) mean_step *= std::pow(along, 1.0 / static_cast<double>(axes));
-      const double tolerance = tau == 0 ? 1.25 * *std::max_element(step.begin(), step.end())
-                               : voxels ? tau * mean_step
-                                        : tau;
+      double coarsest = 0;  // a slice of a volume has no spacing across
+      for (std::int64_t axis = 0; axis < axes; ++axis)
+        if (t.extent(static_cast<int>(axis) + 1) > 1) coarsest = std::max(coarsest, nth(step, axis));
+      const double tolerance = tau == 0 ? 1.25 * coarsest : voxels ? tau * mean_step : tau;
       std::vector<std::int64_t> reach;
       // The subtracted share keeps a quotient that is whole but for rounding from the next voxel.
       for (std::int64_t axis = 0; axis < axes; ++axis) {

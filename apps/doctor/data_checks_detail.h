@@ -38,6 +38,8 @@ bool looks_exchanged(const Facts& facts);
 bool has_no_foreground(const Facts& facts);
 // Whether one mask was stored for images that differ.
 bool has_repeated_masks(const Facts& facts);
+// The spacing to which a training resamples the cases, "none" if it does not (choose_spacing).
+std::string spacing_of_training(const Facts& facts);
 
 // data_checks_labels.cpp
 DataFindings check_label_values(const Facts& facts);

@@ -185,6 +185,7 @@ DataFindings check_spacing_unit(const Facts& facts) {
 }
 
 DataFindings check_mixed_spacing(const Facts& facts) {
+  if (spacing_of_training(facts) != "none") return {};
   const std::vector<std::int64_t> others = cases_of_other_unit(facts);
   DataFindings findings;
   for (std::size_t axis = 0; axis < static_cast<std::size_t>(facts.info.dims); ++axis) {
@@ -201,8 +202,9 @@ DataFindings check_mixed_spacing(const Facts& facts) {
         false,
         text("along ", name, " the spacing is ", significant(spacing(finest)), " in ", facts.name_of(finest), " and ",
              significant(spacing(coarsest)), " in ", facts.name_of(coarsest), "."),
-        "", "the network sees voxels, so the same object is several times larger in one case than in the other.",
-        "resample all cases to one spacing, or train on those that are alike"));
+        "",
+        "a training does not resample these, so the same object is several times larger in one case than in the other.",
+        "see that all spacings are millimetres, and give the training a --spacing to which all cases are resampled"));
   }
   return findings;
 }

@@ -35,6 +35,16 @@ bool is_plain(const losses::TermText& term) {
 
 }  // namespace
 
+std::string spacing_of_training(const Facts& facts) {
+  PreparationFacts stored;
+  stored.physical = facts.info.physical;
+  for (const CaseFacts* one : training_cases(facts)) {
+    stored.shapes.push_back(nth(facts.info.shapes, one->index));
+    stored.spacings.push_back(nth(facts.info.spacings, one->index));
+  }
+  return stored.shapes.empty() ? "none" : choose_spacing(stored).value;
+}
+
 DataFindings check_imbalance(const Facts& facts) {
   if (facts.loss.empty()) return {};
   const std::vector<losses::TermText> terms = losses::parse_terms(facts.loss);
@@ -86,21 +96,15 @@ DataFindings check_tiny_objects(const Facts& facts) {
 DataFindings check_patches(const Facts& facts) {
   const auto cases = training_cases(facts);
   if (cases.empty() || has_no_foreground(facts)) return {};
-  PreparationFacts stored;
-  stored.physical = facts.info.physical;
-  for (const CaseFacts* one : cases) {
-    stored.shapes.push_back(nth(facts.info.shapes, one->index));
-    stored.spacings.push_back(nth(facts.info.spacings, one->index));
-  }
-  std::vector<Shape> shapes;
+  std::vector<Shape> stored, shapes;
   std::vector<std::vector<double>> spacings;
   nn::Preparation preparation;
-  if (const std::string target = choose_spacing(stored).value; target != "none")
+  if (const std::string target = spacing_of_training(facts); target != "none")
     preparation.spacing = parse_spacing(target, facts.info.dims);
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    const Shape& shape = stored.shapes[i];
+  for (const CaseFacts* one : cases) {
+    const Shape& shape = stored.emplace_back(nth(facts.info.shapes, one->index));
     const nn::Grid grid = nn::grid_of(preparation, shape, {Shape::filled(shape.dims(), 0), shape}, facts.info.channels,
-                                      stored.spacings[i]);
+                                      nth(facts.info.spacings, one->index));
     shapes.push_back(grid.extents);
     spacings.push_back(grid.spacing);
   }
@@ -116,8 +120,8 @@ DataFindings check_patches(const Facts& facts) {
     double hit = 1;  // the share of the places of a patch at which it meets the box of the foreground
     for (int axis = 0; axis < patch.dims(); ++axis) {
       const double places = static_cast<double>(std::max<std::int64_t>(shapes[i][axis] - patch[axis], 0) + 1);
-      const double box = static_cast<double>(cases[i]->foreground_box[axis] * shapes[i][axis]) /
-                         static_cast<double>(stored.shapes[i][axis]);
+      const double box =
+          static_cast<double>(cases[i]->foreground_box[axis] * shapes[i][axis]) / static_cast<double>(stored[i][axis]);
       hit *= std::min(1.0, (box + static_cast<double>(patch[axis])) / places);
     }
     hits += centred + (1 - centred) * hit;

@@ -123,7 +123,8 @@ DataFindings check_splits(const Facts& facts) {
   if (!facts.has_splits) return {};
   DataFindings findings;
   const char* const remedy =
-      "write /splits into the file; a file without any gets three, if it has three cases (or groups)";
+      "name the /splits of the file train, val and test; a file without any gets three, if it has three cases (or "
+      "groups)";
   if (facts.split.train.empty())
     findings.push_back(
         finding_of(true, "there is no training case.", "split train", "nothing can be trained.", remedy));
@@ -165,10 +166,15 @@ DataFindings check_training_classes(const Facts& facts) {
 }
 
 DataFindings check_leakage(const Facts& facts) {
+  DataFindings findings;
+  if (const std::string patients = shared_patients(facts.info, facts.split); !patients.empty())
+    findings.push_back(finding_of(false, patients + ".", "",
+                                  "slices of a patient are alike, so the results are better than for new patients.",
+                                  "see whether the names mean patients; if they do not, nothing is wrong"));
   const std::vector<Pair> pairs = pairs_across(facts);
-  if (pairs.empty()) return {};
+  if (pairs.empty()) return findings;
   const auto equal = std::count_if(pairs.begin(), pairs.end(), [](const Pair& pair) { return pair.equal; });
-  return {
+  findings.push_back(
       finding_of(true,
                  text(count_text(pairs.size(), "pair"), " of cases in different splits, of which ", equal,
                       " have the same image and ", std::ssize(pairs) - equal, " nearly the same."),
@@ -177,7 +183,8 @@ DataFindings check_leakage(const Facts& facts) {
                  "images.",
                  facts.info.splits.empty()
                      ? "leave out the copies, or give a case and its copies the same group (`voxgrad import --groups`)"
-                     : "leave out the copies, or put a case and its copies into the same split")};
+                     : "leave out the copies, or put a case and its copies into the same split"));
+  return findings;
 }
 
 DataFindings check_contradictions(const Facts& facts) {

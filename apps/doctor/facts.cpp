@@ -241,8 +241,7 @@ Facts gather_facts(const DataQuestion& question, const std::function<void(double
   Facts facts;
   facts.info = dataset.info();
   facts.loss = question.loss;
-  facts.has_splits = facts.info.splits.empty() || facts.info.splits.contains("train") ||
-                     facts.info.splits.contains("val") || facts.info.splits.contains("test");
+  facts.has_splits = only_fold(facts.info).empty();
   if (facts.has_splits) facts.split = split_of(dataset, "");
   try {
     dataset.verify();
@@ -254,6 +253,10 @@ Facts gather_facts(const DataQuestion& question, const std::function<void(double
   for (const auto& [name, cases] :
        {std::pair{"train", &facts.split.train}, {"val", &facts.split.val}, {"test", &facts.split.test}})
     for (const std::int64_t index : *cases) split_of_case[index] = name;
+  if (!facts.has_splits)
+    for (const auto& [name, cases] : facts.info.splits)
+      if (name.ends_with("/val"))
+        for (const std::int64_t index : cases) split_of_case[index] = name.substr(0, name.find('/'));
   const std::int64_t count = dataset.size(), surveyed = std::min(count, kBorderCases);
   LabelJudge judge(facts.info, parse_label_map(question.label_map));
   BorderSurvey borders(facts.info, surveyed);

@@ -24,7 +24,7 @@ inline constexpr std::int64_t kManyValues = 16;
 
 struct CaseFacts {
   std::int64_t index = 0;
-  std::string split;  // "train", "val", "test" or empty
+  std::string split;  // "train", "val", "test", in a file with folds alone "fold_2", or empty
   std::vector<ChannelFacts> channels;
   std::vector<std::pair<std::int64_t, std::int64_t>> equal_channels;
   std::uint64_t image_hash = 0, label_hash = 0;

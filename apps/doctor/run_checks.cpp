@@ -8,6 +8,7 @@
 
 #include "apps/doctor/run_files.h"
 #include "apps/program/console.h"
+#include "apps/program/words.h"
 #include "engine/error.h"
 
 namespace voxgrad::apps {
@@ -47,8 +48,9 @@ struct Course {
     return path.empty() ? "FILE.h5" : path;
   }
   std::string resume() const {
-    return run.resumable ? "go on with `voxgrad train --resume " + run.directory + "`"
-                         : "there is no checkpoint: start it again with the same command and -o " + run.directory;
+    return run.resumable
+               ? "go on with `voxgrad train --resume " + shell_word(run.directory) + "`"
+               : "there is no checkpoint: start it again with the same command and -o " + shell_word(run.directory);
   }
 };
 
@@ -101,7 +103,7 @@ void found_nothing(const Course& course, std::vector<Finding>& findings) {
   findings.push_back(
       {"found_nothing", true, text("the validation Dice is 0 in all ", course.validated.size(), " epochs."),
        "split val", "the model finds nothing: all is background, or what it finds lies elsewhere.",
-       text("voxgrad doctor ", course.data(), " looks at the data",
+       text("voxgrad doctor ", shell_word(course.data()), " looks at the data",
             ": masks that do not fit the images are the usual cause; then try --loss dice_ce, --foreground 1 so that "
             "patches show the object, more --steps, or another --lr"),
        ""});
@@ -120,7 +122,7 @@ void class_zero(const Course& course, std::vector<Finding>& findings) {
         {"class_zero", true, text("the validation Dice of class ", c + 1, " (\"", names[c], "\") is 0 in every epoch."),
          text("class ", c + 1, " (", names[c], ")"), "the model has not learned this class, while it finds others.",
          "see in how many training cases the class is and how large it is (`voxgrad inspect`); then try "
-         "--loss dice_ce:weights=inverse, --foreground 1 or more --steps",
+         "--loss dice+ce:weights=inverse, --foreground 1 or more --steps",
          ""});
   }
 }
@@ -235,7 +237,8 @@ void dataset_there(const Course& course, std::vector<Finding>& findings) {
     return;
   findings.push_back({"dataset", false, "the dataset " + course.data() + " is no longer where it was.", course.data(),
                       "the run cannot be resumed without it.",
-                      "give its new place: `voxgrad train NEW.h5 --resume " + course.run.directory + "`", ""});
+                      "give its new place: `voxgrad train NEW.h5 --resume " + shell_word(course.run.directory) + "`",
+                      ""});
 }
 
 struct RunCheck {

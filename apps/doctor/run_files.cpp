@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "apps/program/fields.h"
+#include "apps/program/words.h"
 #include "apps/training/run_directory.h"
 #include "engine/error.h"
 #include "nn/inference/model.h"
@@ -137,7 +138,7 @@ RunFiles read_run(const std::string& directory, Device device, std::vector<Findi
                         "what the file held about the training is lost; the other files are looked at all the same.",
                         remedy, ""});
   };
-  const std::string again = "go on with `voxgrad train --resume " + directory + "`, which writes it anew";
+  const std::string again = "go on with `voxgrad train --resume " + shell_word(directory) + "`, which writes it anew";
   // Calls use(name) for a file and says what is wrong with it.
   const auto read = [&](const std::string& name, bool needed, const std::string& remedy, auto&& use) {
     if (!there(directory + "/" + name)) {

@@ -85,9 +85,6 @@ std::string only_fold(const data::DatasetInfo& info) {
   return folds < 3 ? "" : text("0/", folds);
 }
 
-namespace {
-
-// Says whether slices of a patient seem to be in several splits, by the names of a file without groups.
 std::string shared_patients(const data::DatasetInfo& info, const Split& split) {
   if (!info.groups.empty()) return "";
   const data::NamedGroups named = data::groups_in_names(info.case_ids);
@@ -105,8 +102,6 @@ std::string shared_patients(const data::DatasetInfo& info, const Split& split) {
               "--groups '",
               named.pattern, "'");
 }
-
-}  // namespace
 
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split) {
   const data::DatasetInfo& info = dataset.info();
@@ -169,7 +164,7 @@ std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_fi
   if (fold.empty()) return {};
   try {
     const Split split = split_of(dataset, fold);
-    if (has_splits_of(model_file, dataset, split)) return std::pair{fold, split};
+    if (has_splits_of(model_file, dataset, split) && has_seen(model_file, dataset)) return std::pair{fold, split};
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage && error.kind() != ErrorKind::data) throw;  // it has no such fold
   }
@@ -187,6 +182,13 @@ bool learned_from(const std::string& model_file, const data::Dataset& dataset) {
   const TensorFile file = load_tensors(model_file);
   const auto sums = file.metadata.find("dataset_crc32");
   return dataset.info().labelled && sums != file.metadata.end() && sums->second == text_of(checksums_of(dataset));
+}
+
+bool has_seen(const std::string& model_file, const data::Dataset& dataset) {
+  const TensorFile file = load_tensors(model_file);
+  const auto sums = file.metadata.find("dataset_crc32");
+  return dataset.info().labelled && sums != file.metadata.end() &&
+         sums->second.starts_with(text(checksums_of(dataset).images, '/'));
 }
 
 std::string label_map_for(const std::string& dataset, const nn::Model& model) {

@@ -27,6 +27,8 @@ std::string only_fold(const data::DatasetInfo& info);
 // on, cases whose names look like slices of one patient in several splits, and classes that no training case has. Reads
 // training cases until every class was seen.
 std::vector<std::string> warnings_of(const data::Dataset& dataset, const Split& split);
+// That of them about slices of one patient; empty if there is none, as in a file with groups.
+std::string shared_patients(const data::DatasetInfo& info, const Split& split);
 
 // Reads "0:0,255:1" as pairs of a stored value and its class. Throws Error(usage) for another form.
 std::map<int, int> parse_label_map(const std::string& text, const std::string& flag = "--label-map");
@@ -41,6 +43,8 @@ std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_fi
 bool has_splits_of(const std::string& model_file, const data::Dataset& dataset, const Split& split);
 // Whether these are the images and labels from which a model has learned.
 bool learned_from(const std::string& model_file, const data::Dataset& dataset);
+// Whether these are its images, whatever their labels are now. False of a dataset without labels.
+bool has_seen(const std::string& model_file, const data::Dataset& dataset);
 // Returns the --label-map that a model was trained with, for the file of its training, and for others that were not
 // imported: their labels are such as those were, unless they are classes without the map and no longer with it. Else
 // nothing.

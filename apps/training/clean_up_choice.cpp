@@ -45,7 +45,11 @@ CleanUpChoice choose_clean_up(const nn::Model& model, const data::Dataset& datas
                                   .ignore = dataset.info().ignore_label,
                                   .spacing = one.spacing,
                                   .needs = losses::Needs::counts};
-    const auto compare = [&](const Tensor& result) { return compare_labels(one.id, result, one.label, scoring); };
+    const auto compare = [&](const Tensor& result) {
+      CaseResult compared = compare_labels(one.id, result, one.label, scoring);
+      compared.group = one.group;
+      return compared;
+    };
     const Tensor island_free = cleaned_up(labels, foreground);
     cleaned.push_back(compare(island_free));
     plain_each.push_back(compare(cleaned_up(labels, each)));
@@ -55,21 +59,21 @@ CleanUpChoice choose_clean_up(const nn::Model& model, const data::Dataset& datas
 
   CleanUpChoice choice;
   choice.chosen.foreground =
-      foreground_mean(cleaned) > foreground_mean(plain) && no_class_falls(plain, cleaned, classes);
+      validation_dice(cleaned) > validation_dice(plain) && no_class_falls(plain, cleaned, classes);
   const Results &start = choice.chosen.foreground ? cleaned : plain,
                 &end = choice.chosen.foreground ? cleaned_each : plain_each;
-  choice.before = foreground_mean(plain);
+  choice.before = validation_dice(plain);
   std::vector<std::int64_t> chosen(classes, 0);
   for (std::size_t label = 1; label < classes; ++label) {
     chosen[label] = class_mean(end, label) > class_mean(start, label) ? 1 : 0;
     choice.classes_before.push_back(class_mean(plain, label));
     choice.classes_after.push_back(class_mean(chosen[label] != 0 ? end : start, label));
   }
-  choice.after = losses::summarise(choice.classes_after).mean;
   choice.results = start;
   for (std::size_t i = 0; i < end.size(); ++i)
     for (std::size_t label = 1; label < classes; ++label)
       if (chosen[label] != 0) choice.results[i].classes[label] = end[i].classes[label];
+  choice.after = validation_dice(choice.results);
   if (std::count(chosen.begin(), chosen.end(), 1) > 0) choice.chosen.classes = chosen;
   return choice;
 }

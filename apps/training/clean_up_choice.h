@@ -13,7 +13,7 @@ namespace voxgrad::apps {
 
 struct CleanUpChoice {
   nn::CleanUp chosen;
-  double before = losses::kUndefined, after = losses::kUndefined;  // foreground mean of Dice over the validation cases
+  double before = losses::kUndefined, after = losses::kUndefined;  // validation_dice() of the cases
   std::vector<double> classes_before, classes_after;               // Dice of each foreground class
   std::vector<CaseResult> results;                                 // of the cases, as they are cleaned up
 };

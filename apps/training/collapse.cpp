@@ -20,9 +20,10 @@ struct Cause {
   std::string what, remedy;
 };
 
-std::string smaller_rate(double lr) {
-  return text("try a smaller --lr, for instance ", significant(std::min(lr / 10, kUsualRate), 2),
-              ", or --on-nan skip or rollback");
+// The schedule has made the rate of the step of --lr, so that one a tenth as large says nothing about --lr.
+std::string smaller_rate(const FailedStep& step) {
+  return text("try a smaller --lr, for instance ", significant(std::min(step.plan.config.lr / 10, kUsualRate), 2),
+              step.plan.on_nan == OnNan::stop ? ", or --on-nan skip or rollback" : "");
 }
 
 bool is_finite(const Tensor& x) { return std::isfinite(x.backend().sum_of_squares(x)); }
@@ -45,13 +46,12 @@ Cause cause_in_input(const FailedStep& step) {
 Cause cause_in_weights(const FailedStep& step) {
   const std::string name = broken_weight(step.net);
   if (!name.empty())
-    return {text(name, " is not finite after a step at the learning rate ", significant(step.lr)),
-            smaller_rate(step.lr)};
+    return {text(name, " is not finite after a step at the learning rate ", significant(step.lr)), smaller_rate(step)};
   const double norm = weight_norm(step.net), growth = norm / step.first_norm;
   if (!(growth > kGrown)) return {};
   return {text("the norm of the weights is ", significant(norm), ", ", significant(growth, 2),
                " times that before the first step, so the learning rate ", significant(step.lr), " is too large"),
-          smaller_rate(step.lr)};
+          smaller_rate(step)};
 }
 
 Cause cause_in_layers(const FailedStep& step) {
@@ -71,7 +71,7 @@ Cause cause_in_layers(const FailedStep& step) {
   const bool unbounded = step.plan.model.net.norm == nn::Norm::none;
   return {text("the forward pass overflows, first in ", first, "; the largest value before it is ",
                significant(largest), ", in ", before),
-          smaller_rate(step.lr) + (unbounded ? ", or --norm instance, which bounds the values of a layer" : "")};
+          smaller_rate(step) + (unbounded ? ", or --norm instance, which bounds the values of a layer" : "")};
 }
 
 // Does the forward pass of the step once more, with the same dropout. Batch norm moves its running statistics in it, so
@@ -95,7 +95,9 @@ Cause cause_in_loss(const FailedStep& step) {
     for (const Tensor& map : logits) leaves.push_back(map.detach().set_requires_grad());
     const Tensor value = batch_loss(losses::make_loss(term), leaves, step.batch.truths, step.context);
     const std::string name = terms.size() > 1 ? text("the term ", term) : text("the loss ", term);
-    const std::string remedy = text("try other parameters of ", term, ", another --loss, or --on-nan skip");
+    const std::string remedy =
+        text("try other parameters of ", term,
+             step.plan.on_nan == OnNan::skip ? " or another --loss" : ", another --loss, or --on-nan skip");
     if (!std::isfinite(value.item()))
       return {text("the output of the network is finite (at most ", significant(magnitude_of(logits[0]).largest),
                    "), but ", name, " is ", word_of(value.item())),
@@ -115,7 +117,7 @@ Cause cause_in_gradient(const FailedStep& step) {
   for (const NamedTensor& parameter : step.net.parameters())
     if (!is_finite(parameter.tensor.grad())) name = parameter.name;
   if (name.empty()) return {};
-  return {text("the backward pass overflows, first in the gradient of ", name), smaller_rate(step.lr)};
+  return {text("the backward pass overflows, first in the gradient of ", name), smaller_rate(step)};
 }
 
 Cause cause_of(const FailedStep& step) {
@@ -163,7 +165,7 @@ std::vector<std::string> terms_of(const std::string& loss) {
 Error explained(const std::string& what, const FailedStep& step) {
   const Cause cause = cause_of(step);
   return Error(ErrorKind::diverged, cause.what.empty() ? what : what + ": " + cause.what,
-               cause.what.empty() ? smaller_rate(step.lr) : cause.remedy);
+               cause.what.empty() ? smaller_rate(step) : cause.remedy);
 }
 
 std::string word_of(double value) { return std::isnan(value) ? "NaN" : value > 0 ? "infinite" : "-infinite"; }

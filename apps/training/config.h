@@ -39,7 +39,7 @@ struct TrainConfig {
 // with an underscore for each hyphen.
 template <class Config, class F>
 void visit_settings(Config& c, F&& f) {
-  f("data", c.data, "dataset file (HDF5, format 1); left out with --resume");
+  f("data", c.data, "dataset file (HDF5, format 1); with --resume only if it has moved");
   f("from", c.from,
     "run or model whose weights the training begins with; its network is taken, too, but for options that are given "
     "(--kernels only with another --depth)");

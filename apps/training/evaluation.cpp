@@ -116,6 +116,13 @@ double foreground_mean(const std::vector<CaseResult>& cases, const std::string& 
   return mean_of_choice(cases, all_of(cases), losses::metric_index(metric));
 }
 
+double validation_dice(const std::vector<CaseResult>& cases) {
+  std::vector<double> means;
+  for (std::size_t label = 1; !cases.empty() && label < cases.front().classes.size(); ++label)
+    if (detection(cases, label).there > 0) means.push_back(summarise(over_cases(cases, label)).mean);
+  return means.empty() ? foreground_mean(cases) : summarise(means).mean;
+}
+
 bool finds_nothing(double val_dice, double test_dice) {
   return !(val_dice > 0) && !(test_dice > 0) && (val_dice == 0 || test_dice == 0);
 }

@@ -52,6 +52,10 @@ std::vector<double> over_cases(const std::vector<CaseResult>& cases, std::size_t
 losses::Aggregate class_aggregate(const std::vector<CaseResult>& cases, std::size_t label, const std::string& metric);
 // Returns the mean over the foreground classes of their means over the cases. Classes without a value are left out.
 double foreground_mean(const std::vector<CaseResult>& cases, const std::string& metric = "dice");
+// Returns the same mean of Dice over those classes that the truth of some case has. A training goes by it: of another
+// class the cases show false positives alone, and a single voxel of it would count as much as all that is found of the
+// others. If the truth has no foreground at all, it is the foreground mean.
+double validation_dice(const std::vector<CaseResult>& cases);
 // Whether no voxel of any class was found, as far as there are cases; the arguments are foreground means of Dice.
 bool finds_nothing(double val_dice, double test_dice);
 // Returns the mean over the foreground classes for every case. An infinite value counts as the diagonal of the image.

@@ -118,11 +118,12 @@ std::string tolerance_text(const std::vector<CaseResult>& cases, const std::stri
 void add_empty_masks(MetricTables& tables, const std::vector<CaseResult>& cases,
                      const std::vector<std::string>& class_names) {
   Rows rows{{"class", "not there", "found then", "there", "missed", "Dice*", "HD95*", "NSD*"}};
-  bool any = false, surfaces = false, missed = false;
+  bool any = false, surfaces = false, missed = false, alarms = false;
   for (std::size_t label = 1; label < class_names.size(); ++label) {
     const Detection d = detection(cases, label);
     any = any || d.not_there + d.missed > 0;
     missed = missed || d.missed > 0;
+    alarms = alarms || d.false_positives > 0;
     std::vector<std::string> row{class_names[label]};
     for (const std::int64_t count : {d.not_there, d.false_positives, d.there, d.missed})
       row.push_back(std::to_string(count));
@@ -139,6 +140,9 @@ void add_empty_masks(MetricTables& tables, const std::vector<CaseResult>& cases,
   if (missed)
     tables.empty_notes +=
         "Precision and calibration error of a missed class are undefined and left out of their means.\n";
+  if (alarms)
+    tables.empty_notes +=
+        "Sensitivity, RVD and object recall of a class that is not there are undefined and left out, too.\n";
   if (surfaces)
     tables.empty_notes += "A distance to an empty mask is infinite; in means it is the diagonal of the image.\n";
 }
@@ -200,8 +204,8 @@ std::string notes(const std::vector<CaseResult>& cases, const std::vector<Metric
               ". RVD: (predicted - true volume) / true.\n";
   if (known.back().needs < losses::Needs::probabilities) return result;
   return result + text("Error of the predicted share of the image: ",
-                       fixed(foreground_mean(cases, "region_proportion_error"), 5), " by labels, ",
-                       fixed(foreground_mean(cases, "soft_region_proportion_error"), 5),
+                       significant(foreground_mean(cases, "region_proportion_error")), " by labels, ",
+                       significant(foreground_mean(cases, "soft_region_proportion_error")),
                        " by probabilities.\nCalibration error: ", fixed(mean_calibration_error(cases), 4),
                        ", of the voxels predicted as a class ",
                        fixed(foreground_mean(cases, "class_calibration_error"), 4), ".\n");
@@ -287,6 +291,13 @@ std::string too_few_words(const std::vector<CaseResult>& cases) {
   return units_of(cases).size() >= kFewestCases
              ? ""
              : text("fewer than ", kFewestCases, grouped(cases) ? " groups" : " cases");
+}
+
+std::string interval_words(const std::vector<CaseResult>& cases, const std::string& metric) {
+  if (const std::string why = too_few_words(cases); !why.empty()) return "- (" + why + ")";
+  const Metric& row = losses::metrics()[losses::metric_index(metric)];
+  const Interval interval = bootstrap_interval(cases, metric);
+  return cell(row, interval.low) + " .. " + cell(row, interval.high);
 }
 
 MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,

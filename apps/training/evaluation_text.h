@@ -41,6 +41,9 @@ struct MetricTables {
 std::string cases_words(const std::vector<CaseResult>& cases);
 // Why there is no interval, "fewer than 6 groups"; empty if there is one.
 std::string too_few_words(const std::vector<CaseResult>& cases);
+// The 95 % interval of a foreground mean, "0.8123 .. 0.9012", with the digits of the table; "- (fewer than 6 groups)"
+// if there is none.
+std::string interval_words(const std::vector<CaseResult>& cases, const std::string& metric);
 // There has to be a case. `unit` is that of distances.
 MetricTables metric_tables(const std::vector<CaseResult>& cases, const std::vector<std::string>& class_names,
                            const std::string& unit);

@@ -13,7 +13,7 @@ struct EpochRecord {
   std::int64_t epoch, step;         // how many are done
   double loss;                      // mean over the steps of the epoch
   double lr;                        // of its last step; NaN if that was skipped
-  double val_dice;                  // foreground mean; NaN if it was not validated
+  double val_dice;                  // validation_dice(); NaN if it was not validated
   std::vector<double> val_classes;  // per foreground class
 };
 

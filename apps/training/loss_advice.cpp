@@ -88,7 +88,8 @@ std::string large_objects(const Fingerprint& print, const char* consequence) {
       });
 }
 
-// A loss is advised if `reason` returns a sentence. The order is that of the list.
+// A loss is advised if `reason` returns a sentence. The order is that of the list. Terms that cannot be trained with
+// alone stand in the sums of their authors.
 struct AdviceRule {
   const char* loss;
   std::string (*reason)(const Fingerprint&);
@@ -112,7 +113,7 @@ const AdviceRule kAdviceRules[] = {
            "than those of Dice.");
      },
      "Mehrtash et al., IEEE TMI 2020 (calibration after training with Dice and with cross entropy)"},
-    {"skeleton_recall",
+    {"dice_ce:background=0+skeleton_recall",
      [](const Fingerprint& print) { return thin_structures(print, "a gap costs recall on its skeleton."); },
      "Kirchhoff et al., ECCV 2024, section 3"},
     {"0.5*dice+0.5*cldice",
@@ -125,7 +126,7 @@ const AdviceRule kAdviceRules[] = {
        return scattered_objects(print, "every object counts the same, whatever its size.");
      },
      "arXiv 2511.17146; Jaus et al., AAAI 2025 (the measure)"},
-    {"blob",
+    {"2*dice_ce:background=0+blob",
      [](const Fingerprint& print) {
        return scattered_objects(print, "missed small objects hardly move a Dice of the whole.");
      },

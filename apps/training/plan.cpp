@@ -1,6 +1,7 @@
 #include "apps/training/plan.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "apps/program/console.h"
@@ -11,7 +12,6 @@
 #include "apps/training/suitability.h"
 #include "apps/training/transfer.h"
 #include "apps/training/validation.h"
-#include "data/fingerprint.h"
 #include "engine/error.h"
 #include "engine/names.h"
 #include "engine/parallel.h"
@@ -117,6 +117,24 @@ void plan_fields(Plan& plan, const data::DatasetInfo& info) {
   maker.distances = [](const std::string& key) { return key.starts_with("distance") || key.starts_with("signed:"); };
   plan.fields = std::make_shared<data::Fields>(std::move(maker), data::cache_path(info.path));
   plan.loader.fields = plan.fields;
+}
+
+// Returns the share of each class in the voxels that are not ignored.
+std::vector<double> fractions_of(const data::Dataset& dataset, const std::vector<std::int64_t>& cases) {
+  std::array<std::int64_t, 256> counts{};
+  for (const std::int64_t index : cases) {
+    const Tensor labels = dataset.read_label(index);
+    const std::uint8_t* values = labels.data<std::uint8_t>();
+    for (std::int64_t i = 0; i < labels.numel(); ++i) ++counts[values[i]];
+  }
+  if (const int ignore = dataset.info().ignore_label; ignore >= 0) nth(counts, ignore) = 0;
+  std::int64_t valid = 0;
+  for (const std::int64_t count : counts) valid += count;
+  std::vector<double> fractions;
+  for (std::int64_t label = 0; label < dataset.classes(); ++label)
+    fractions.push_back(static_cast<double>(nth(counts, label)) /
+                        static_cast<double>(std::max<std::int64_t>(valid, 1)));
+  return fractions;
 }
 
 void plan_steps(Plan& plan) {
@@ -236,10 +254,11 @@ Plan make_plan(const data::Dataset& dataset, const TrainConfig& wish, const nn::
     bound_validations(plan, kValidationShare * static_cast<double>(std::max(plan.steps, kLeastSteps)) /
                                 validation_in_steps(plan, info));
   plan.context.ignore = info.ignore_label;
-  // Reading every label takes time, so it is done only where a loss may ask for class frequencies.
-  if (c.loss.find("weights=") != std::string::npos)
-    for (const data::ClassFingerprint& entry : data::take_fingerprint(dataset, train).classes)
-      plan.context.class_fractions.push_back(entry.fraction);
+  // Reading every label takes time, so it is done once, and only where a loss asks for class frequencies.
+  if (weighs_by_frequency(c.loss)) {
+    if (read.fractions.empty()) read.fractions = fractions_of(dataset, train);
+    plan.context.class_fractions = read.fractions;
+  }
   choose_value("clean-up", c.clean_up, {"auto", "off"});
   plan.on_nan = static_cast<OnNan>(choose_value("on-nan", c.on_nan, {"stop", "skip", "rollback"}));
   return plan;

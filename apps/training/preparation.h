@@ -25,6 +25,7 @@ PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std:
 struct CasesRead {
   std::optional<PreparationFacts> facts;
   std::optional<nn::TrainingImages> images;
+  std::vector<double> fractions;  // of the voxels, for each class; empty until a loss asks for them
 };
 
 // What make_plan() knows of the prepared training cases.

@@ -1,6 +1,7 @@
 #include "apps/training/rules.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "apps/program/console.h"
@@ -9,6 +10,7 @@
 #include "data/sampling/augment.h"
 #include "engine/error.h"
 #include "engine/names.h"
+#include "losses/core/grammar.h"
 #include "losses/core/loss.h"
 
 namespace voxgrad::apps {
@@ -183,10 +185,19 @@ Decision tta(Draft& d) {
                                   : "patches are not flipped"};
 }
 
+// The class weights of the terms of a loss: numbers with '/' between them, or the word for a rule.
+std::vector<std::string> weights_of_terms(const std::string& loss) {
+  std::vector<std::string> found;
+  for (const losses::TermText& term : losses::parse_terms(loss))
+    for (const losses::Parameters::Setting& setting : term.settings)
+      if (setting.first == "weights" && setting.second != "none") found.push_back(setting.second);
+  return found;
+}
+
 Decision weights(Draft& d) {
-  const bool asked = d.config.loss.find("weights=") != std::string::npos;
-  return {asked ? "by frequency" : "none",
-          asked ? "the loss asks for them" : "the loss has none; Dice losses balance the classes themselves"};
+  if (weighs_by_frequency(d.config.loss)) return {"by frequency", "the loss asks for them"};
+  if (!weights_of_terms(d.config.loss).empty()) return {"given", "the loss names them"};
+  return {"none", "the loss has none; Dice losses balance the classes themselves"};
 }
 
 Decision deep_supervision(Draft& d) {
@@ -218,6 +229,13 @@ constexpr SettingRule kSettingRules[]{
 
 std::int64_t steps_per_epoch(std::int64_t cases, std::int64_t batch) {
   return std::clamp<std::int64_t>((cases + batch - 1) / batch, 20, 250);
+}
+
+bool weighs_by_frequency(const std::string& loss) {
+  const std::vector<std::string> words = weights_of_terms(loss);
+  return std::any_of(words.begin(), words.end(), [](const std::string& word) {
+    return std::isalpha(static_cast<unsigned char>(word.front())) != 0;  // else it is a number
+  });
 }
 
 Reason usual_augment(const TrainConfig& config, double times, const Shape& patch, const std::vector<double>& spacing,

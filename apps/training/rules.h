@@ -28,6 +28,9 @@ struct TrainingCases {
   std::array<bool, 2> sides{};                // PreparationFacts::sides
 };
 
+// Whether a loss has class weights that follow from the shares of the classes in the training cases.
+bool weighs_by_frequency(const std::string& loss);
+
 // A line of the plan: a setting with its value, and why it is so.
 struct Reason {
   std::string setting, value, why;

@@ -235,11 +235,18 @@ void write_text(const std::string& path, const std::string& contents) {
   write_atomically(path, {std::as_bytes(std::span(contents))});
 }
 
-std::string free_run_directory(const std::string& data, const std::string& loss) {
+RunDirectory create_free_directory(const std::string& data, const std::string& loss) {
   const std::string name = file_name(fs::path(data).stem().string() + "-" + loss);
-  std::string path = "runs/" + name;
-  for (int i = 2; RunDirectory::exists(path); ++i) path = text("runs/", name, "-", i);
-  return path;
+  for (int i = 1;; ++i) {
+    const std::string path = i == 1 ? "runs/" + name : text("runs/", name, "-", i);
+    std::error_code unknown;
+    if (RunDirectory::exists(path) && fs::file_size(path + "/log.jsonl", unknown) != 0) continue;
+    try {
+      return RunDirectory::create(path);
+    } catch (const Error& error) {  // another process plans there, or it has files of others
+      if (error.kind() != ErrorKind::usage) throw;
+    }
+  }
 }
 
 }  // namespace voxgrad::apps

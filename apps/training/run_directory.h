@@ -70,7 +70,8 @@ class RunDirectory {
   bool created_, unused_;
 };
 
-// Returns runs/<dataset>-<loss>, with a number if a run is there already.
-std::string free_run_directory(const std::string& data, const std::string& loss);
+// Makes runs/<dataset>-<loss>, with a number if that is taken. A log without an event is no run: it is that of a
+// process that was killed while it planned, and its directory is taken over.
+RunDirectory create_free_directory(const std::string& data, const std::string& loss);
 
 }  // namespace voxgrad::apps

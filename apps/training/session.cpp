@@ -190,7 +190,7 @@ void Session::end_epoch(double lr) {
   const bool last = done == plan_.steps;
   if (last || (every > 0 && epoch % every == 0)) {
     const std::vector<CaseResult> cases = validate();
-    record.val_dice = foreground_mean(cases);
+    record.val_dice = validation_dice(cases);
     for (std::size_t label = 1; label < plan_.model.class_names.size(); ++label)
       record.val_classes.push_back(losses::summarise(over_cases(cases, label)).mean);
     trainer_.end_validation(record.val_dice);

@@ -33,12 +33,6 @@ Json intervals(const std::vector<CaseResult>& results) {
   return json;
 }
 
-std::string interval_text(const std::vector<CaseResult>& results, const char* metric, int digits) {
-  if (const std::string why = too_few_words(results); !why.empty()) return "- (" + why + ")";
-  const Interval interval = bootstrap_interval(results, metric);
-  return fixed(interval.low, digits) + " .. " + fixed(interval.high, digits);
-}
-
 void evaluate(const EvaluateArguments& options, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   Console console = common.console();
@@ -53,8 +47,11 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   data::require_labels(dataset, "an evaluation");
   require_same_classes(model, dataset.info());
   const auto learned = fold_of(model.path, dataset);
-  const std::string split = options.split.empty() ? "test" : options.split, fold = learned ? learned->first : "";
-  const bool of_fold = options.split.empty() && learned;
+  const bool given = !options.split.empty(), of_fold = !given && learned,
+             seen = learned || has_seen(model.path, dataset);
+  // The splits that are drawn for a file without any are those of a training.
+  const bool all = !given && !seen && dataset.info().splits.empty();
+  const std::string split = given ? options.split : all ? "all" : "test", fold = learned ? learned->first : "";
   const std::vector<std::int64_t> cases = of_fold ? learned->second.test : cases_of(dataset, split);
   if (of_fold)
     console.say("split     the test cases of fold " + fold +
@@ -62,6 +59,11 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
   else if (learned)
     console.warn("the model was trained for fold " + fold + " and may have learned from cases of the split " + split +
                  "; without --split its own test cases are taken");
+  else if (split != "train" && seen && !has_splits_of(model.path, dataset, split_of(dataset, "")))
+    console.warn("the model was trained on these images with other splits, groups, spacing or names, so it may have " +
+                 text("learned from cases of the split ", split, ", and their numbers may be too good"));
+  if (all)
+    console.say("split     all cases: the file has no splits, and the model does not say that it has learned from it");
   Suitability suitability(model.spec, [&](const std::string& words) { console.warn(words); });
   const EvaluateOptions how{
       .needs = losses::Needs::probabilities,
@@ -82,9 +84,9 @@ void evaluate(const EvaluateArguments& options, const Common& common) {
     return print_text(table(results, names, unit) +
                       (mirrored ? "\nmean over mirrored images (--no-tta: without)" : "") +
                       (cleaned == "none" ? "" : "\nclean-up: " + cleaned) +
-                      text("\n95 % interval of the mean: Dice ", interval_text(results, "dice", 4), ", HD95 ",
-                           interval_text(results, "hd95", 2), " " + unit + ", NSD ", interval_text(results, "nsd", 4),
-                           "\n", cases_words(results), ", ", duration(seconds), "\n"));
+                      text("\n95 % interval of the mean: Dice ", interval_words(results, "dice"), ", HD95 ",
+                           interval_words(results, "hd95"), " " + unit + ", NSD ", interval_words(results, "nsd"), "\n",
+                           cases_words(results), ", ", duration(seconds), "\n"));
   Json json{{"model", model.path},         {"dataset", options.data}, {"split", split},
             {"fold", of_fold ? fold : ""}, {"tta", mirrored},         {"clean_up", cleaned}};
   json.update(to_json(results, names));
@@ -103,7 +105,8 @@ void add_evaluate(Program& program) {
   verb.add_option("model", options->model, "run directory or checkpoint")->required();
   verb.add_option("data", options->data, "dataset file")->required();
   verb.add_option("--split", options->split,
-                  "train, val, test or all; without it test, or the test cases of the fold of the model");
+                  "train, val, test or all; without it the test cases of the fold of the model, all cases of a file "
+                  "without splits that the model has not learned from, or else test");
   verb.add_option("--label-map", options->label_map, "stored label:class pairs, e.g. 0:0,255:1");
   add_tau(verb, options->tau);
   add_tta_flag(verb, options->tta);

@@ -310,6 +310,10 @@ void resume(const TrainOptions& options, std::optional<LiveServer>& server, cons
   if (options.verb->get_parent()->count("--seed") > 0 && program.common().seed != config.seed)
     refuse_change("--seed", options.resume);
   if (!options.config.data.empty()) config.data = options.config.data;
+  std::error_code unreadable;
+  if (!std::filesystem::exists(config.data, unreadable) && !unreadable)
+    throw Error(ErrorKind::io, config.data + ": the dataset of " + options.resume + " is not there",
+                "say where it is: voxgrad train DATA.h5 --resume " + shell_word(options.resume));
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
   Plan plan = plan_again(dataset, config, last, checkpoint);
   last = {};  // its tensors would stay in memory, for which the training was not planned
@@ -338,8 +342,8 @@ void train(TrainOptions& options, const Program& program) {
   const data::Dataset dataset = open_dataset(config.data, config.label_map);
   std::optional<RunDirectory> directory;  // before the plan, which may take minutes; it goes away if that fails
   if (!options.dry_run)
-    directory.emplace(
-        RunDirectory::create(options.out.empty() ? free_run_directory(config.data, config.loss) : options.out));
+    directory.emplace(options.out.empty() ? create_free_directory(config.data, config.loss)
+                                          : RunDirectory::create(options.out));
   if (dataset.info().dims == 2 && options.verb->get_option("--loss")->count() == 0) config.loss = kLossOfPictures;
   auto [plan, costs] = options.most_memory > 0 ? fit_limit(dataset, options, device)
                        : options.time.empty()  ? std::pair{plan_of(options, config, dataset), Costs{}}

@@ -28,17 +28,17 @@ std::vector<double> weights_from(const std::string& weighting, const std::vector
 }
 
 std::vector<double> weights_of(const CommonOptions& options, const Context& context, int channels) {
-  const std::string& weighting = options.weights.word;
-  if (weighting == "none") return {};
+  const auto& [numbers, word] = options.weights;
+  if (word == "none") return {};
   const std::size_t classes = static_cast<std::size_t>(std::max(channels, 2));
-  const bool given = weighting.empty();
-  const std::vector<double>& source = given ? options.weights.numbers : context.class_fractions;
+  const std::vector<double>& source = word.empty() ? numbers : context.class_fractions;
   if (source.size() != classes)
     throw Error(ErrorKind::usage,
-                given ? text(options.loss, ": weights has ", source.size(), " values for ", classes, " classes")
-                      : text(options.loss, ": weights=", weighting, " needs the fractions of ", classes,
-                             " classes in the training set, ", source.size(), " are known"));
-  return given ? source : weights_from(weighting, source);
+                word.empty() ? text(options.loss, ": weights has ", source.size(), " values for ", classes, " classes")
+                             : text(options.loss, ": weights=", word, " needs the fractions of ", classes,
+                                    " classes in the training set, ", source.size(), " are known"),
+                text("give ", classes, " numbers with '/' between them, as weights=1/5 for two classes"));
+  return word.empty() ? source : weights_from(word, source);
 }
 
 #define VOXGRAD_SCOPE(name, scope, ...) integrands::Scope::scope,

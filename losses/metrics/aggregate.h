@@ -1,5 +1,7 @@
 // From the values of a metric over the cases to one number. Two kinds of values are not ordinary numbers:
-//   undefined (NaN)   Both masks are empty. The value is left out, and such cases are counted.
+//   undefined (NaN)   Both masks are empty, or one is and the metric is a ratio to it (losses/metrics/metrics.h). The
+//                     value is left out, and such cases are counted. A case in which a method finds nothing is thus
+//                     left out of its mean precision and MCC, so that these alone are no ranking.
 //   infinite          A distance where one mask is empty. In means it is replaced by the diagonal of the image, so that
 //                     a method does not gain by failing completely. In medians and ranks it stays infinite.
 // Only distances are ever infinite: a volume relative to a true volume of 0 is undefined, as every ratio to 0.

@@ -2,9 +2,12 @@
 // explains a metric reads the one table here. The definitions are those of Maier-Hein et al., "Metrics reloaded",
 // Nature Methods 2024, without its exceptions for empty masks. Here the rule is the same for all metrics:
 //   both masks are empty   NaN, "undefined", as every ratio 0/0
-//   one mask is empty      Dice and similar ratios 0, distances infinite, NSD 0
-// Counts (of false positive objects, of holes) are numbers in any case.
-// losses/metrics/aggregate.h says how such values enter a mean over cases.
+//   one mask is empty      NaN for a ratio to that mask: of an empty prediction precision and the calibration error of
+//                          the class, of an empty truth sensitivity, object recall and RVD, of either MCC and SQ.
+//                          Dice, NSD and similar ratios are 0, distances infinite
+// Counts (of false positive objects, of holes) are numbers in any case. Specificity and the errors of the size are
+// ratios to other voxels, and numbers where both masks are empty. losses/metrics/aggregate.h says how such values enter
+// a mean over cases.
 #pragma once
 
 #include <cstdint>

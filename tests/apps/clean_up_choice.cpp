@@ -56,6 +56,7 @@ data::Dataset dataset_of(const Folder& folder, const std::vector<std::pair<std::
     for (const std::uint8_t value : classes_of(found)) image.push_back(4.0f * value);
     data::Case one;
     one.id = text("case_", contents.cases.size());
+    one.group = text("patient_", contents.cases.size());
     one.image = from_vector<float>(shape + Shape{1}, image);
     one.label = from_vector<std::uint8_t>(shape, classes_of(truth));
     one.spacing = {1, 1};
@@ -81,6 +82,7 @@ TEST_CASE("a clean-up is chosen if the mean Dice rises and no class falls: of al
   CHECK(island.chosen == nn::CleanUp{.foreground = true});  // of the only class there is nothing left to do
   CHECK(island.before == doctest::Approx((0.8 + 6.0 / 7) / 2));
   CHECK(island.after == 1);
+  CHECK(island.results.at(1).group == "patient_1");
   CHECK(choice_text(island, two) ==
         "only the largest component of all foreground; validation Dice 1.0000 with it, 0.8286 without");
 
@@ -114,6 +116,9 @@ TEST_CASE("a clean-up is chosen if the mean Dice rises and no class falls: of al
   CHECK(absent.chosen.foreground);
   CHECK(std::isnan(absent.classes_after.at(1)));
   CHECK(to_json(absent, three)["val_dice"]["classes"]["2"]["after"] == "NaN");
+  const CleanUpChoice alarm = choose({{".11..1.2", ".11....."}}, three);  // found all the same
+  CHECK(alarm.before == doctest::Approx(0.8));
+  CHECK(alarm.after == 1);
 }
 
 TEST_CASE("a training stores the clean-up in its best model, says what it gains, and can leave it out") {

@@ -145,6 +145,23 @@ TEST_CASE("weights that are not finite are not loaded, and huge ones are named")
   check_has(error_of([&] { trainer.load_state(file, 0); }), {file.tensors.front().name + " is not finite"});
 }
 
+TEST_CASE("the smaller rate that is advised is that of --lr, whatever the schedule has made of it") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 12, {32, 32}));
+  TrainConfig config = small_config();
+  config.norm = "none";
+  config.steps = 440;  // the first ones warm up
+  config.lr = 0.005;
+  for (const std::string way : {"stop", "skip"}) {
+    config.on_nan = way;
+    Trainer trainer(dataset, make_plan(dataset, config), Device::cpu);
+    trainer.load_state(scaled(trainer.state(), 1e30), 0);
+    const std::string message = error_of([&] { trainer.step(); });
+    check_has(message, {"step 0", "--lr, for instance 0.0005"});
+    CHECK_MESSAGE(contains(message, "--on-nan") == (way == "stop"), message);
+  }
+}
+
 TEST_CASE("a last step that breaks the weights ends with exit code 7 and is not the best model") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32});

@@ -45,6 +45,18 @@ TEST_CASE("class means over the cases where the value is defined, then the mean 
   CHECK(test::contains(test::error_of([&] { foreground_mean(cases, "dise"); }), "dice"));
 }
 
+TEST_CASE("a training goes by the classes that the truth has: one false voxel of another one is not half of the Dice") {
+  const std::vector<std::uint8_t> one{1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, nothing(12, 0);
+  std::vector<std::uint8_t> alarm = one, alone = nothing;
+  alarm[11] = alone[0] = 2;
+  const std::vector<CaseResult> cases{compare("a", alarm, one)};
+  CHECK(foreground_mean(cases) == 0.5);
+  CHECK(validation_dice(cases) == 1);
+  CHECK(validation_dice(three_cases()) == foreground_mean(three_cases()));
+  CHECK(validation_dice({compare("b", alone, nothing)}) == 0);
+  CHECK(std::isnan(validation_dice({})));
+}
+
 TEST_CASE("a prediction that is the complement of the truth has an MCC of -1, also after rounding") {
   const auto cases = std::vector<CaseResult>{
       compare_labels("a", image_of({1, 0, 0}), image_of({0, 1, 1}), {.classes = 2, .spacing = {1, 1}}),
@@ -158,6 +170,33 @@ TEST_CASE("the tables fit 100 columns, and say how empty masks were dealt with o
   const std::string none = table({three_cases()[1]}, {"background", "one", "two"});
   CHECK_MESSAGE(!test::contains(none, "not there"), none);
   CHECK(!test::contains(none, "Precision"));
+  CHECK(!test::contains(some, "Sensitivity"));
+  const std::vector<std::uint8_t> nothing(12, 0);
+  std::vector<std::uint8_t> found = nothing;
+  found[0] = 1;
+  const std::string alarm = table({compare("d", found, nothing)}, {"background", "one", "two"});
+  CHECK_MESSAGE(test::contains(alarm, "Sensitivity, RVD and object recall of a class that is not there"), alarm);
+  CHECK(!test::contains(alarm, "Precision"));
+  std::istringstream words(alarm);
+  for (std::string line; std::getline(words, line);) CHECK_MESSAGE(line.size() <= 100, line);
+}
+
+TEST_CASE("distances of small pixels and errors of small objects keep their digits") {
+  std::vector<CaseResult> cases;
+  for (const CaseResult& one : three_cases()) cases.insert(cases.end(), 2, one);
+  for (CaseResult& one : cases)
+    for (losses::ClassScores& scores : one.classes) {
+      scores.values.resize(losses::metrics().size(), losses::kUndefined);
+      scores.values[losses::metric_index("hd95")] = 0.0021;
+      scores.values[losses::metric_index("nsd")] = 0.5;
+      scores.values[losses::metric_index("region_proportion_error")] = 3.8e-6;
+      scores.values[losses::metric_index("soft_region_proportion_error")] = 4.1e-7;
+    }
+  const std::string all = table(cases, {"background", "one", "two"});
+  CHECK_MESSAGE(test::contains(all, "3.8e-06 by labels, 4.1e-07 by probabilities"), all);
+  CHECK(interval_words(cases, "hd95") == "0.0021 .. 0.0021");
+  CHECK(interval_words(cases, "nsd") == "0.5000 .. 0.5000");
+  CHECK(interval_words(three_cases(), "hd95") == "- (fewer than 6 cases)");
 }
 
 TEST_CASE("the bootstrap interval holds the mean, narrows with cases, and is the same every time") {

@@ -1,6 +1,6 @@
 // ctest labels: unsanitized
 // Every verb and every flag that a string of the sources names is one that the program has: nobody is sent to
-// `voxgrad something` that is not there.
+// `voxgrad something` that is not there. Every loss with parameters that a string advises can be made.
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
@@ -8,6 +8,7 @@
 #include <regex>
 #include <set>
 
+#include "losses/core/loss.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -131,6 +132,21 @@ TEST_CASE("what the strings of the sources tell people to call is there") {
       for (const std::string& word : unknown_in(bytes_of(path), known)) CHECK_MESSAGE(false, path, ": ", word);
     }
   CHECK(sources > 150);
+}
+
+TEST_CASE("the losses with parameters that the strings of the sources advise can be made") {
+  int found = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(std::string(VOXGRAD_SOURCE_DIR) + "/apps")) {
+    const std::string path = entry.path().string(), extension = entry.path().extension().string();
+    if (extension != ".cpp" && extension != ".h") continue;
+    for (const std::string& text : literals(bytes_of(path)))
+      for (const std::string& loss : matches(text, "--loss ([a-z_+*0-9.]+:[a-z_]+=[a-z0-9./]*[a-z0-9])")) {
+        ++found;
+        const std::string problem = error_of([&] { return losses::make_loss(loss); });
+        CHECK_MESSAGE(problem.empty(), path, ": ", problem);
+      }
+  }
+  CHECK(found > 0);
 }
 
 TEST_CASE("a verb or a flag that is not there is found") {

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "apps/program/json.h"
+#include "losses/core/grammar.h"
 #include "losses/core/loss.h"
+#include "losses/core/registry.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -55,14 +57,22 @@ bool advised(const data::Fingerprint& print, const std::string& loss) { return !
 
 }  // namespace
 
-TEST_CASE("the default comes first, every loss can be made, and each has a reason with numbers and a source") {
-  for (const data::Fingerprint& print : {organ(), lesions()}) {
+TEST_CASE("the default comes first, every loss can be trained with, and each has a reason with numbers and a source") {
+  data::Fingerprint vessels = organ();
+  vessels.classes[1].thinness = 3.2;
+  CHECK(advised(vessels, "dice_ce:background=0+skeleton_recall"));
+  CHECK(advised(lesions(), "2*dice_ce:background=0+blob"));
+  for (const data::Fingerprint& print : {organ(), lesions(), vessels}) {
     const std::vector<LossAdvice> all = advise_losses(print);
     REQUIRE(all.size() >= 2);
     CHECK(all.size() <= 6);
     CHECK(all[0].loss == "dice_ce");
     for (const LossAdvice& one : all) {
       CHECK(!losses::make_loss(one.loss).text().empty());
+      const std::vector<losses::TermText> terms = losses::parse_terms(one.loss);
+      CHECK_MESSAGE(std::any_of(terms.begin(), terms.end(),
+                                [](const losses::TermText& term) { return losses::find_spec(term.name).objective; }),
+                    one.loss);
       CHECK_MESSAGE(one.reason.find_first_of("0123456789") != std::string::npos, one.reason);
       CHECK(one.reason.ends_with("."));
       CHECK(!one.source.empty());

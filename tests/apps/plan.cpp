@@ -2,6 +2,8 @@
 #include "apps/training/plan.h"
 
 #include "apps/program/json.h"
+#include "apps/training/preparation.h"
+#include "data/fingerprint.h"
 #include "data/splits.h"
 #include "data/writer.h"
 #include "engine/names.h"
@@ -310,4 +312,40 @@ TEST_CASE("the folds that are drawn stay what they are, and the fold behind the 
     CHECK(split.val == fold((k + 1) % 4));
     CHECK(split.train.size() == 24 - split.val.size() - split.test.size());
   }
+}
+
+TEST_CASE("the shares of the classes are counted where the loss weighs by them, and only there") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 8, {32, 32}));
+  const auto plan_of = [&](const std::string& loss) {
+    TrainConfig config;
+    config.loss = loss;
+    return make_plan(dataset, config);
+  };
+  for (const char* loss : {"dice_ce", "ce:weight_norm=weights", "ce:weights=none", "dice+ce:weights=0.2/5"}) {
+    const Plan without = plan_of(loss);
+    CHECK_MESSAGE(without.context.class_fractions.empty(), loss);
+    CHECK_MESSAGE(!contains(reasons_text(without), "by frequency"), loss);
+    CHECK_MESSAGE(contains(reasons_text(without), "the loss names them") == contains(loss, "0.2/5"), loss);
+  }
+  for (const char* loss : {"ce:weights=inverse", "dice + ce:weights = sqrt"}) {
+    const Plan with = plan_of(loss);
+    CHECK_MESSAGE(with.context.class_fractions.size() == 2, loss);
+    CHECK_MESSAGE(contains(reasons_text(with), "by frequency"), loss);
+  }
+}
+
+TEST_CASE("the shares of the classes are those of the fingerprint, and are counted once for all plans") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 8, {32, 32}));
+  TrainConfig config;
+  config.loss = "ce:weights=inverse";
+  CasesRead read;
+  const Plan plan = make_plan(dataset, config, nullptr, 0, &read);
+  std::vector<double> fractions;
+  for (const data::ClassFingerprint& one : data::take_fingerprint(dataset, plan.loader.cases).classes)
+    fractions.push_back(one.fraction);
+  CHECK(plan.context.class_fractions == fractions);
+  read.fractions = {0.25, 0.75};
+  CHECK(make_plan(dataset, config, nullptr, 0, &read).context.class_fractions == read.fractions);
 }

@@ -276,6 +276,9 @@ TEST_CASE("the runs of all folds are averaged, whether they are named one by one
   const std::string moved = folder.file("elsewhere/moved.h5");
   std::filesystem::copy(data, moved);
   CHECK(Json::parse(program({"evaluate", runs[1], moved, "--json"}).out)["fold"] == "1/3");
+  const std::string others = folder.file("others.h5");  // other images of cases with the same names
+  data::write_dataset(others, data::make_phantom("nuclei2d", {9, {32, 32}, 2}));
+  CHECK(Json::parse(program({"evaluate", runs[1], others, "--json"}).out)["fold"] == "");
   // A folder that has anything else is a folder of images.
   std::filesystem::create_directories(folder.file("mixed/run"));
   std::filesystem::copy(runs.front() + "/best.safetensors", folder.file("mixed/run/best.safetensors"));

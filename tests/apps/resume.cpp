@@ -225,6 +225,12 @@ TEST_CASE("a run is resumed with its own settings and its own data") {
   const Outcome taken = program(small_training(data, run));
   CHECK(taken.code == 2);
   CHECK_MESSAGE(contains(taken.err, "a run is in it already"), taken.err);
+  const std::string moved = folder.file("moved.h5");
+  std::filesystem::rename(data, moved);
+  const Outcome lost = program({"train", "--resume", run});
+  CHECK(lost.code == 5);
+  CHECK_MESSAGE(contains(lost.err, "hint: say where it is: voxgrad train DATA.h5 --resume " + run), lost.err);
+  CHECK(program({"train", moved, "--resume", run}).code == 0);
 }
 
 TEST_CASE("a run whose best weights are older than its checkpoint says is refused; another device is said") {

@@ -131,6 +131,24 @@ TEST_CASE("a run that goes on shows no live page of the process before") {
   CHECK(RunDirectory::exists(path));
 }
 
+TEST_CASE("a run without a directory of its own takes the first that has no run and that no process holds") {
+  const test::Folder folder;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.file(""));
+  std::filesystem::create_directories("runs/a-ce");
+  test::write_bytes("runs/a-ce/log.jsonl", "");  // of a process that was killed while it planned
+  std::vector<std::string> paths;
+  {
+    RunDirectory first = create_free_directory("data/a.h5", "ce");
+    paths.push_back(first.path());
+    paths.push_back(create_free_directory("data/a.h5", "ce").path());
+    first.log({{"event", "start"}});
+  }
+  paths.push_back(create_free_directory("data/a.h5", "ce").path());
+  std::filesystem::current_path(before);
+  CHECK(paths == std::vector<std::string>{"runs/a-ce", "runs/a-ce-2", "runs/a-ce-2"});
+}
+
 TEST_CASE("a pipe in place of a file of a run is refused at once") {
   const test::Folder folder;
   const std::string path = folder.file("run"), pipe = path + "/log.jsonl";

@@ -167,7 +167,8 @@ TEST_CASE("fingerprint: classes that no case has, and no cases") {
 
 TEST_CASE("fingerprint: discs and balls have a thinness of about 1, long lines far more, whatever their number") {
   const Folder folder;
-  const auto thinness_of = [&](const Shape& space, const std::function<bool(double, double, double)>& inside) {
+  const auto thinness_of = [&](const Shape& space, const std::function<bool(double, double, double)>& inside,
+                               double thickness = 1) {
     std::vector<std::uint8_t> labels;
     const std::int64_t depth = space.dims() == 3 ? space[0] : 1, height = space[-2], width = space[-1];
     for (std::int64_t z = 0; z < depth; ++z)
@@ -182,6 +183,7 @@ TEST_CASE("fingerprint: discs and balls have a thinness of about 1, long lines f
     contents.cases[0].image = zeros(space + Shape{1}, DType::f32);
     contents.cases[0].label = from_vector(space, labels);
     contents.cases[0].spacing = std::vector<double>(static_cast<std::size_t>(space.dims()), 1.0);
+    contents.cases[0].spacing[0] = thickness;
     const std::string path = folder.file("thin.h5");
     write_dataset(path, contents);
     return take_fingerprint(Dataset::open(path), {0}).classes[1].thinness;
@@ -195,4 +197,13 @@ TEST_CASE("fingerprint: discs and balls have a thinness of about 1, long lines f
   CHECK(thinness_of({64, 64}, [](double, double y, double x) {
           return std::fmod(y + 32, 8) < 1 && std::fmod(x + 32, 8) < 1;
         }) == 1);
+  // In thick slices a ball in millimetres and an object of three slices are compact, and a vessel is thin.
+  const double cut = thinness_of(
+      {12, 48, 48}, [](double z, double y, double x) { return x * x + y * y + 16 * z * z < 400; }, 4);
+  CHECK_MESSAGE(std::abs(cut - 1) < 0.1, cut);
+  const auto three_slices = [](double z, double y, double x) { return std::abs(z) <= 1 && x * x + y * y < 400; };
+  CHECK(thinness_of({12, 64, 64}, three_slices, 10) < 1.3);
+  CHECK(thinness_of({12, 64, 64}, three_slices, 3) > 2);  // not thicker than three pixels
+  CHECK(thinness_of(
+            {20, 64, 64}, [](double, double y, double x) { return x * x + y * y < 10; }, 10) > 2);
 }

@@ -150,6 +150,20 @@ TEST_CASE("spacing scales distances in mm") {
   CHECK(std::fabs(result_of("dpce", sample, twice).value - value_of("dpce", sample)) <= 1e-12);
 }
 
+TEST_CASE("a slice of a volume has the loss of the picture, however thick it is") {
+  Random random(79);
+  const Sample sample = draw_sample(random, {2, 12, 16, 3});
+  const Tensor logits = reshape(sample.logits, {2, 1, 12, 16, 3}), labels = reshape(sample.labels, {2, 1, 12, 16});
+  losses::Context flat, deep;
+  flat.spacing = {1, 1};
+  deep.spacing = {10, 1, 1};
+  for (const char* name : {"nacl", "nacl:reach=2", "surface_dice", "cldice"}) {
+    const double picture = make_loss(name)(sample.logits, sample.labels, flat).item(),
+                 slice_of_volume = make_loss(name)(logits, labels, deep).item();
+    CHECK_MESSAGE(std::fabs(slice_of_volume - picture) <= 1e-12, name);
+  }
+}
+
 TEST_CASE("Wasserstein Dice takes a square matrix") {
   CHECK_THROWS_AS(value_of("generalized_wasserstein_dice:distances=0/1/1",
                            {zeros({1, 4, 2}, DType::f64), zeros({1, 4}, DType::u8)}),

@@ -343,7 +343,9 @@ TEST_CASE("spacings in the wrong unit or far apart, and volumes that do not say 
   for (data::Case& one : metres.cases)
     for (double& step : one.spacing) step *= 0.001;
   check_found("spacing_unit?", examine(metres));
-  apart.cases[2].spacing = {3, 5, 1.25};
+  apart.cases[2].spacing = {3, 5, 1.25};  // a training resamples the cases
+  check_found("", examine(apart));
+  apart.cases[2].spacing = {3, 50, 1.25};
   found = examine(apart);
   check_found("mixed_spacing?", found);
   CHECK_MESSAGE(contains(found.words(), "along y the spacing is 1.25 in"), found.words());

@@ -133,6 +133,10 @@ TEST_CASE("a run that did not come to its end says why, and how to go on") {
   change_manifest(stopped, [](Json& json) { json["exit_reason"] = "interrupted"; });
   check_found(stopped, "ending", {"interrupted by a signal", "voxgrad train --resume " + stopped});
 
+  const std::string spaced = runs.folder().file("my run");
+  fs::copy(stopped, spaced);
+  check_found(spaced, "ending", {"voxgrad train --resume '" + spaced + "'"});
+
   const std::string killed = runs.copy();
   change_manifest(killed, [](Json& json) { json["exit_reason"] = "running"; });
   check_found(killed, "ending", {"no process is training there", "voxgrad train --resume " + killed});

@@ -111,6 +111,24 @@ TEST_CASE("only a distance is ever infinite: a ratio to an empty mask is undefin
   CHECK(volumes.undefined == 1);
 }
 
+TEST_CASE("two empty masks: counts and ratios to other voxels are numbers, all else is undefined") {
+  const Tensor none = mask("0000000");
+  ProbabilityTally tally(2);
+  std::vector<float> probabilities;
+  for (int voxel = 0; voxel < 7; ++voxel) probabilities.insert(probabilities.end(), {0.75f, 0.25f});
+  tally.add(from_vector<float>({7, 2}, probabilities), none);
+  const ClassScores scores =
+      score(none, none, {.classes = 2, .needs = Needs::probabilities, .probabilities = &tally})[1];
+  int numbers_found = 0;
+  for (std::size_t i = 0; i < metrics().size(); ++i) numbers_found += std::isnan(scores[i]) ? 0 : 1;
+  CHECK(numbers_found == 7);
+  CHECK(value_of(scores, "specificity") == 1);
+  CHECK(value_of(scores, "soft_region_proportion_error") == 0.25);
+  for (const char* name :
+       {"region_proportion_error", "false_positive_objects", "betti0_error", "betti1_error", "betti2_error"})
+    CHECK_MESSAGE(value_of(scores, name) == 0, std::string(name));
+}
+
 TEST_CASE("the table is in the order of needs and says what is perfect") {
   for (std::size_t i = 1; i < metrics().size(); ++i) CHECK(metrics()[i - 1].needs <= metrics()[i].needs);
   CHECK(metric_index("dice") == 0);
