@@ -39,6 +39,7 @@ Json bench_loader(const BenchOptions& options, const std::string& path, const st
   wish.patch = patch;
   wish.batch = batch;
   wish.seed = options.seed;
+  wish.fold = only_fold(dataset.info());
   data::LoaderOptions loader = make_plan(dataset, wish).loader;
   Json rows = Json::array();
   for (const int threads : {0, 1, 2}) {

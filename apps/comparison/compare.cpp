@@ -58,9 +58,9 @@ class Runner {
     comparison_.runs.clear();
     try {
       for (const Task& task : protocol_.tasks()) {
-        auto [result, trained] = done(options_.tune ? tuned(task) : task);
-        comparison_.runs.push_back(std::move(result));
-        if (!shown_.contains(comparison_.runs.back().path)) live_.show(comparison_, trained, protocol_.work(task));
+        const std::size_t before = trainings_;
+        comparison_.runs.push_back(done(options_.tune ? tuned(task) : task));
+        if (!shown_.contains(comparison_.runs.back().path)) live_.show(comparison_, trainings_ > before, work_of(task));
         if (const int signal = pending_signal()) throw Interrupted{signal};
       }
     } catch (const Interrupted&) {
@@ -112,7 +112,16 @@ class Runner {
 
   // Shows what other processes do with the tasks, until all of them have ended. The results are for run() to collect.
   void follow(Processes& processes) {
-    for (bool first = true; processes.pause(); first = false) look(!first);
+    int told = 0;
+    for (bool first = true; processes.pause(); first = false) {
+      if (processes.failed() > told && pending_signal() == 0) {
+        told = processes.failed();
+        console_.warn(text(told, " of ", options_.jobs,
+                           " processes ended before their work was done, as after an error or where memory is short "
+                           "(fewer --jobs take less); at the end this process does what they leave"));
+      }
+      look(!first);
+    }
     look(true);
     if (const int signal = pending_signal()) {
       write_what_is_there();
@@ -136,14 +145,13 @@ class Runner {
   }
 
  private:
-  struct Done {
-    ComparedRun result;
-    bool trained;  // by this call; else it was there before
-  };
+  double work_of(const Task& task) const {
+    return protocol_.work(task) * (is_trial(task) ? static_cast<double>(std::size(kRateFactors)) : 1);
+  }
 
   double work_of_all() const {
     double work = 0;
-    for (const Task& task : protocol_.tasks()) work += protocol_.work(task);
+    for (const Task& task : protocol_.tasks()) work += work_of(task);
     return work;
   }
 
@@ -168,7 +176,7 @@ class Runner {
       if (std::optional<ComparedRun> result = kept(*known, protocol_.plan(*known)))
         comparison_.runs.push_back(std::move(*result));
       shown_.insert(path);
-      live_.show(comparison_, trained, protocol_.work(task));
+      live_.show(comparison_, trained, work_of(task));
     }
   }
 
@@ -232,7 +240,7 @@ class Runner {
   double best_rate(const Task& task) {
     double best = -1, rate = 0;
     for (const Task& trial : trials(task)) {
-      const ComparedRun run = done(trial).result;
+      const ComparedRun run = done(trial);
       const double dice = run.diverged || std::isnan(run.val_dice) ? -0.5 : run.val_dice;
       if (dice > best) {
         best = dice;
@@ -243,15 +251,16 @@ class Runner {
   }
 
   // Returns the result of a task, which is trained if it has not ended yet.
-  Done done(const Task& task) {
+  ComparedRun done(const Task& task) {
     const std::string path = folder(task);
     const Plan plan = protocol_.plan(task);
-    if (std::optional<ComparedRun> result = kept(task, plan)) return {std::move(*result), false};
+    if (std::optional<ComparedRun> result = kept(task, plan)) return std::move(*result);
     if (options_.merge)
       throw Error(ErrorKind::usage, "--merge: the run " + path + " is not complete",
                   "run the shard that it belongs to");
+    ++trainings_;
     train(task, plan);
-    if (std::optional<ComparedRun> result = kept(task, plan)) return {std::move(*result), true};
+    if (std::optional<ComparedRun> result = kept(task, plan)) return std::move(*result);
     throw Error(ErrorKind::io, path + "/run.json: the result was not written");
   }
 
@@ -345,6 +354,7 @@ class Runner {
   std::map<std::string, std::vector<Task>> trials_;
   Comparison comparison_;
   Live live_;
+  std::size_t trainings_ = 0;                               // that this object has begun
   std::set<std::string> shown_;                             // paths of runs
   std::map<std::string, std::set<std::string>> made_with_;  // what run.json says of all runs
 };
@@ -380,7 +390,13 @@ Comparison compare(const CompareOptions& options, Device device, Console& consol
       own.of_shards = options.of_shards * options.jobs;
       set_threads(std::max(1, threads() / options.jobs));
       Console quiet(-1);
-      Runner(own, device, quiet).run();
+      Runner part(own, device, quiet);
+      try {
+        part.run();
+      } catch (const Error& error) {  // this process meets it only when the others have ended
+        quiet.warn(error.message());
+        throw;
+      }
     });
   }
   Runner runner(options, device, console);

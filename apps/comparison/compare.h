@@ -15,6 +15,7 @@
 #include "apps/program/console.h"
 #include "apps/training/config.h"
 #include "apps/training/session.h"
+#include "data/sampling/loader.h"
 #include "engine/tensor.h"
 
 namespace voxgrad::apps {
@@ -42,7 +43,8 @@ struct CompareOptions {
   std::set<std::string> of_preset = {};  // settings that the preset sets unless they are given
   std::string of_machine = {};           // " --device cuda --tf32", as they were given
   std::string out;
-  int jobs = 1;                  // processes
+  int jobs = 1;                                                 // processes
+  std::size_t cache_bytes = data::LoaderOptions().cache_bytes;  // of prepared cases that each of them keeps
   int shard = 0, of_shards = 1;  // this process does the runs number shard, shard + of_shards, ..
   bool merge = false;            // trains nothing; the runs of all shards must be there
   // For those who want to see more than the console shows; may be empty. `began` is called with all runs of this

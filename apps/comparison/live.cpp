@@ -60,9 +60,11 @@ void Live::show(const Comparison& comparison, bool trained, double work) {
                       duration(run.seconds), "  ", eta()));
     return;
   }
-  const std::string words = table(comparison);
-  console_.say(words, drawn_);
-  drawn_ = static_cast<std::size_t>(std::count(words.begin(), words.end(), '\n')) + 1;
+  if (console_.rows() != rows_) drawn_ = 0;  // something was said below the table: both stay
+  const std::size_t before = console_.rows();
+  console_.say(table(comparison), drawn_);
+  rows_ = console_.rows();
+  drawn_ = rows_ - before;
 }
 
 }  // namespace voxgrad::apps

@@ -24,7 +24,7 @@ class Live {
   Console& console_;
   std::size_t total_, done_ = 0;
   double work_, done_work_ = 0, trained_work_ = 0;
-  std::size_t drawn_ = 0;  // lines of the table on the screen
+  std::size_t drawn_ = 0, rows_ = 0;  // rows of the table on the screen, and those of the console after it
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 

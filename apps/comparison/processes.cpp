@@ -68,8 +68,11 @@ void Processes::wait() {
 }
 
 bool Processes::running(int options) {
-  std::erase_if(children_, [options](pid_t child) {
-    return uninterrupted([=] { return ::waitpid(child, nullptr, options); }) != 0;
+  std::erase_if(children_, [this, options](pid_t child) {
+    int status = 0;
+    const pid_t ended = uninterrupted([&] { return ::waitpid(child, &status, options); });
+    if (ended > 0 && status != 0) ++failed_;
+    return ended != 0;
   });
   return !children_.empty();
 }

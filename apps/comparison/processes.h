@@ -20,11 +20,13 @@ class Processes {
   // signal that this process has noted (program/signals.h) is passed on.
   bool pause();
   void send(int signal) const;
+  int failed() const { return failed_; }  // of those that have ended: they threw, or a signal ended them
 
  private:
   bool running(int options);   // of waitpid
   std::vector<int> children_;  // process ids
   int passed_on_ = 0;          // a signal
+  int failed_ = 0;
 };
 
 // Returns how many trainings can run side by side on this machine: one per thread, if there is 1 GiB of free memory for

@@ -226,6 +226,7 @@ Plan Protocol::plan(const Task& task) const {
     config.batch = planned.batch;  // which depends on the memory that was free then
   }
   Plan plan = make_plan(opened_[task.dataset], config);
+  plan.loader.cache_bytes = options_.cache_bytes;
   if (found != planned_.end())  // nobody asked for what the rules chose
     for (const Reason& reason : found->second.reasons)
       for (const char* name : {"crop", "spacing", "normalise", "augment", "patch", "depth", "batch"})

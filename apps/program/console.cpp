@@ -8,7 +8,9 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <utility>
 
 #ifdef __GLIBC__
@@ -34,6 +36,25 @@ std::string format(const char* pattern, double a, double b = 0) {
   return buffer;
 }
 
+std::size_t terminal_columns() {
+  winsize window{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? std::size_t{window.ws_col} : 80;
+}
+
+// "max" is no number and no limit, and neither is a file that is absent.
+std::int64_t left_in_group(std::int64_t bytes, const std::filesystem::path& group) {
+  std::error_code ignored;
+  const bool newer = std::filesystem::exists(group / "memory.max", ignored);
+  std::ifstream most(group / (newer ? "memory.max" : "memory.limit_in_bytes")),
+      now(group / (newer ? "memory.current" : "memory.usage_in_bytes")), parts(group / "memory.stat");
+  std::int64_t limit = 0, current = 0;
+  if (!(most >> limit && now >> current)) return bytes;
+  const std::string gives_way = newer ? "inactive_file" : "total_inactive_file";  // files that the system keeps
+  for (std::string word; parts >> word;)
+    if (std::int64_t cached = 0; word == gives_way && parts >> cached) current -= cached;
+  return std::min(bytes, std::max<std::int64_t>(limit - current, 1));
+}
+
 }  // namespace
 
 Console::Console(int verbosity)
@@ -47,7 +68,12 @@ Console::~Console() {
 
 void Console::print(const std::string& line, const std::string& before) {
   if (std::exchange(drawn_, false)) std::fputs("\r\033[K", stderr);
-  std::fputs((before + shown(line, kLongestMessage) + "\n").c_str(), stderr);
+  const std::string words = shown(line, kLongestMessage);
+  std::fputs((before + words + "\n").c_str(), stderr);
+  const std::size_t columns = terminal_columns();
+  std::istringstream lines(words);
+  for (std::string one; std::getline(lines, one);)
+    rows_ += std::max<std::size_t>(1, (letter_count(one) + columns - 1) / columns);
 }
 
 void Console::say(const std::string& line, std::size_t over) {
@@ -68,13 +94,11 @@ void Console::bar(double fraction, const std::string& text) {
   }
   if (!live_ || (drawn_ && steady_clock::now() - last_ < milliseconds(100))) return;
   last_ = steady_clock::now();
-  winsize window{};
-  const int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
   constexpr int kCells = 24;
   const int full = std::clamp(static_cast<int>(std::lround(fraction * kCells)), 0, kCells);
   std::string bar;
   for (int i = 0; i < kCells; ++i) bar += i < full ? '#' : '.';
-  std::string line = first_letters("[" + bar + "] " + shown(text), static_cast<std::size_t>(columns - 1));
+  std::string line = first_letters("[" + bar + "] " + shown(text), terminal_columns() - 1);
   if (colour_)
     line = "\033[36m" + line.substr(0, kCells + 2) + "\033[0m" +
            line.substr(std::min<std::size_t>(line.size(), kCells + 2));
@@ -119,13 +143,23 @@ std::int64_t available_memory_bytes() {
   std::ifstream memory("/proc/meminfo");
   for (std::string word; memory >> word;)
     if (std::int64_t kilobytes = 0; word == "MemAvailable:" && memory >> kilobytes) bytes = kilobytes * 1024;
-  std::int64_t limit = 0, current = 0;
-  std::ifstream most("/sys/fs/cgroup/memory.max"), now("/sys/fs/cgroup/memory.current"),
-      parts("/sys/fs/cgroup/memory.stat");
-  if (most >> limit && now >> current) {
-    for (std::string word; parts >> word;)  // files that the system keeps in memory give way
-      if (std::int64_t cached = 0; word == "inactive_file" && parts >> cached) current -= cached;
-    bytes = std::min(bytes, std::max<std::int64_t>(limit - current, 1));
+  return left_in_groups(bytes, "/proc/self/cgroup", "/sys/fs/cgroup");
+}
+
+std::int64_t left_in_groups(std::int64_t bytes, const std::string& list, const std::string& root) {
+  std::ifstream groups(list);
+  for (std::string line; std::getline(groups, line);) {  // "0::/job_7/step_0", of version 1 "9:cpu,memory:/job_7"
+    std::istringstream parts(line);
+    std::string number, controllers, path;
+    std::getline(parts, number, ':'), std::getline(parts, controllers, ':'), std::getline(parts, path);
+    const bool newer = controllers.empty();
+    if (path.empty() || (!newer && ("," + controllers + ",").find(",memory,") == std::string::npos)) continue;
+    const std::filesystem::path top = newer ? root : root + "/memory";
+    // A container may see its own group at the top, and no folder with the path that the host gives it.
+    std::filesystem::path group = top / std::filesystem::path(path).relative_path();
+    for (; group != top && group != group.parent_path(); group = group.parent_path())
+      bytes = left_in_group(bytes, group);
+    bytes = left_in_group(bytes, top);
   }
   return bytes;
 }

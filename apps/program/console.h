@@ -23,6 +23,8 @@ class Console {
   // Draws a progress bar over the one before, ten times a second at most, and removes it at 1. Does nothing unless
   // live().
   void bar(double fraction, const std::string& text);
+  // The rows that all lines so far take on a terminal of this width.
+  std::size_t rows() const { return rows_; }
 
  private:
   void print(const std::string& line, const std::string& before = "");
@@ -30,6 +32,7 @@ class Console {
   bool live_;
   bool colour_;
   bool drawn_ = false;
+  std::size_t rows_ = 0;
   std::chrono::steady_clock::time_point last_{};
 };
 
@@ -48,8 +51,12 @@ std::string per_second(double rate);
 std::int64_t peak_memory_bytes();
 // Gives released memory back; peak_memory_bytes() then speaks of what is held from now on (Linux).
 void reset_peak_memory();
-// What processes may still take, by the machine and by the limit of the control group; 0 if the system does not say.
+// What processes may still take, by the machine and by the limits of the control groups of this process, as Slurm and
+// containers set them; 0 if the system does not say.
 std::int64_t available_memory_bytes();
+// What control groups of version 2 or 1 leave of `bytes`. `list` is a file such as /proc/self/cgroup, which names the
+// groups of a process. They are folders below `root`; the limits of those above them hold, too.
+std::int64_t left_in_groups(std::int64_t bytes, const std::string& list, const std::string& root);
 
 // A table of text. A column is as wide as its widest cell; the first `left` columns are aligned left, the others right.
 class Table {

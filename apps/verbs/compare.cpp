@@ -4,9 +4,11 @@
 // --merge makes the report of all shards, and --status says how far they are.
 #include "apps/comparison/compare.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <optional>
@@ -166,6 +168,13 @@ void check_ranges(const CompareArguments& arguments) {
                 "leave --merge, --dry-run, --shard, --max-memory and --watch away");
 }
 
+// The processes that have something to do. With --tune one does all trainings of a loss on a dataset.
+std::int64_t most_jobs(const CompareOptions& options) {
+  const std::int64_t pairs = std::ssize(options.datasets) * std::ssize(options.losses);
+  const std::int64_t parts = options.tune ? pairs : pairs * std::max(options.folds, 1) * options.seeds;
+  return (parts + options.of_shards - 1) / options.of_shards;
+}
+
 // The number of runs in each state, by dataset and loss.
 void show_status(const std::vector<RunStatus>& runs, const CompareOptions& options, bool json) {
   const std::vector<std::string> states{"complete", "diverged", "begun", "missing"};
@@ -206,6 +215,8 @@ void run(CompareArguments& arguments, const Program& program) {
   if (!options.config.deep_supervision) options.config.deep_supervision = false;
   parse_shard(arguments.shard, options);
   check_ranges(arguments);
+  options.jobs = static_cast<int>(std::clamp<std::int64_t>(most_jobs(options), 1, options.jobs));
+  options.cache_bytes /= static_cast<std::size_t>(options.jobs);  // --max-memory may still take fewer jobs
   if (arguments.status) return show_status(status(options), options, common.json);
   Console console = common.console();
   if (!arguments.max_memory.empty()) {

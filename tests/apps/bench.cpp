@@ -165,6 +165,14 @@ TEST_CASE("losses and distance report the keys of the contract") {
             {"median_ms", "voxels_per_s"}));
 }
 
+TEST_CASE("the loader of a file that has folds alone is measured with the first of them") {
+  const Folder folder;
+  data::DatasetContents contents = data::make_phantom("nuclei2d", {6, {32, 32}, 1});
+  contents.splits = {{"fold_0/val", {0, 1}}, {"fold_1/val", {2, 3}}, {"fold_2/val", {4, 5}}};
+  data::write_dataset(folder.file("folds.h5"), contents);
+  CHECK(bench_json({"loader", folder.file("folds.h5"), "--repeats", "1"}).size() > 3);
+}
+
 TEST_CASE("a dump holds one step: its loss belongs to its logits, its weights can be loaded again") {
   const Folder folder;
   const std::string path = folder.file("dump.safetensors");

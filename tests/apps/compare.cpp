@@ -95,6 +95,8 @@ TEST_CASE("--max-memory takes fewer jobs, and refuses what no single training fi
   CHECK_MESSAGE(contains(limited.err, "jobs      2 instead of 3"), limited.err);
   const auto peak = [](const Outcome& plan) { return Json::parse(plan.out).at("peak_memory_bytes").get<double>(); };
   CHECK(peak(limited) < peak(planned({})));
+  const Json tuned = Json::parse(planned({"--tune", "--losses", "dice"}).out);  // one process does all four trainings
+  CHECK(tuned.at("seconds") > 3.9 * tuned.at("datasets").at(0).at("seconds_each").get<double>());
   CHECK(contains(planned({"--max-memory", "much"}).err, "write 2GiB or 800MiB"));
   CHECK(program(comparison_of({folder.file("none.h5")}, out, {"--max-memory", "2GiB"})).code == 5);
 }
@@ -181,6 +183,7 @@ TEST_CASE("--tune trains every loss with three rates and goes on with the best")
   const std::string data = phantom_file(folder, "nuclei2d", 12, {32, 32}), out = folder.file("out");
   const Outcome outcome = program(comparison_of({data}, out, {"--tune", "--steps", "20", "--losses", "dice"}));
   REQUIRE_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK_MESSAGE(contains(outcome.err, "ETA "), outcome.err);  // after the first of two runs
   const Comparison comparison = read_comparison(out);
   REQUIRE(comparison.runs.size() == 2);
   double best = -1, rate = 0;

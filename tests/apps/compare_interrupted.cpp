@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "apps/comparison/processes.h"
+#include "apps/training/run_directory.h"
 #include "tests/apps/comparison.h"
 
 using namespace voxgrad;
@@ -207,4 +208,19 @@ TEST_CASE("an error beside the processes does not wait until they have done thei
   };
   CHECK(contains(error_of(fail), "the disk is full"));
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));
+}
+
+TEST_CASE("processes that fail are counted, and one of a comparison says why") {
+  Processes three(3, [](int number) {
+    if (number == 1) ::raise(SIGKILL);
+    if (number == 2) throw Error(ErrorKind::io, "the disk is full");
+  });
+  three.wait();
+  CHECK(three.failed() == 2);
+  const Folder folder;
+  const std::string run = folder.file("parts/nuclei2d/ce/seed_1");
+  const RunDirectory held = RunDirectory::create(run);
+  const Outcome outcome = program(comparison_of({whole().data}, folder.file("parts"), {"--jobs", "2"}));
+  CHECK(outcome.code == 2);
+  CHECK_MESSAGE(contains(outcome.err, "warning: run directory " + run + ": another process"), outcome.err);
 }

@@ -146,8 +146,10 @@ TEST_CASE("what the rules chose has their reasons in every run, and nobody is sa
   const Folder folder;
   CompareOptions options = small_options(phantom_file(folder, "nuclei2d", 12, {32, 32}));
   options.config.depth = 2;
+  options.cache_bytes = 1 << 20;
   const Protocol protocol(options);
   const Plan plan = protocol.plan(protocol.tasks().back());
+  CHECK(plan.loader.cache_bytes == options.cache_bytes);
   for (const Reason& reason : plan.reasons)
     if (reason.setting == "patch" || reason.setting == "crop" || reason.setting == "depth")
       CHECK_MESSAGE((reason.why == "as asked") == (reason.setting == "depth"), reason.setting, ": ", reason.why);

@@ -1,11 +1,13 @@
-// Numbers as people read them.
+// Numbers as people read them, and the memory that control groups leave.
 #include "apps/program/console.h"
 
 #include <cmath>
 
+#include "tests/files.h"
 #include "tests/test.h"
 
 using namespace voxgrad::apps;
+using namespace voxgrad::test;
 
 TEST_CASE("a number of unknown magnitude keeps its digits, and a whole one is whole") {
   CHECK(significant(0) == "0");
@@ -26,4 +28,29 @@ TEST_CASE("what is no number is a dash, whatever its sign") {
     CHECK(fixed(nothing, 2) == "-");
   }
   CHECK(significant(-HUGE_VAL) == "-inf");
+}
+
+TEST_CASE("the limit of a group above that of the process holds; files in its cache give way") {
+  constexpr std::int64_t kFree = 1 << 30;
+  const Folder folder;
+  const std::string list = folder.file("groups"), root = std::filesystem::path(list).parent_path().string();
+  std::filesystem::create_directories(folder.file("job/step"));
+  write_bytes(folder.file("job/memory.max"), "1000000\n");
+  write_bytes(folder.file("job/memory.current"), "400000\n");
+  write_bytes(folder.file("job/memory.stat"), "anon 1\ninactive_file 100000\n");
+  write_bytes(folder.file("job/step/memory.max"), "max\n");
+  write_bytes(list, "0::/job/step\n");
+  CHECK(left_in_groups(kFree, list, root) == 700000);
+  CHECK(left_in_groups(5, list, root) == 5);
+  write_bytes(list, "0::/\n");
+  CHECK(left_in_groups(kFree, list, root) == kFree);
+  CHECK(left_in_groups(kFree, folder.file("absent"), root) == kFree);
+  std::filesystem::create_directories(folder.file("memory/job"));  // version 1
+  write_bytes(folder.file("memory/job/memory.limit_in_bytes"), "1000000\n");
+  write_bytes(folder.file("memory/job/memory.usage_in_bytes"), "400000\n");
+  write_bytes(folder.file("memory/job/memory.stat"), "inactive_file 7\ntotal_inactive_file 100000\n");
+  write_bytes(list, "10:cpu:/job\n0::/\n");
+  CHECK(left_in_groups(kFree, list, root) == kFree);
+  write_bytes(list, "9:cpu,memory:/job\n");
+  CHECK(left_in_groups(kFree, list, root) == 700000);
 }
