@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "engine/io/file_rules.h"
 #include "engine/moments.h"
 #include "engine/ops.h"
 
@@ -14,7 +15,6 @@ namespace voxgrad::data {
 namespace {
 
 constexpr std::int64_t kSampledVoxels = 1'000'000;  // for the percentiles of a channel
-constexpr double kThick = 3;                        // slices more than so many times as thick as their pixels
 
 Spread spread_of(std::vector<double> values) {
   if (values.empty()) return {};
@@ -31,15 +31,6 @@ double percentile(std::vector<float>& sample, double share) {
   const auto found = sample.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(sample.size() - 1) + 0.5);
   std::nth_element(sample.begin(), found, sample.end());
   return *found;
-}
-
-// Returns the axis of a volume that leads through thick slices, or -1.
-int axis_of_thick_slices(const std::vector<double>& spacing) {
-  if (spacing.size() != 3) return -1;
-  const auto thickest = std::max_element(spacing.begin(), spacing.end());
-  for (auto other = spacing.begin(); other != spacing.end(); ++other)
-    if (other != thickest && *thickest <= kThick * *other) return -1;
-  return static_cast<int>(thickest - spacing.begin());
 }
 
 // Returns how many voxels of every label have a face neighbour with another one. Neighbours along the axis `thick` do
@@ -140,7 +131,7 @@ void Collector::add_labels(const Case& one) {
   for (std::int64_t i = 0; i < voxels; ++i) ++counts[labels[i]];
   if (info_.ignore_label >= 0) ignored_ += nth(counts, info_.ignore_label);
   const double voxel = std::accumulate(one.spacing.begin(), one.spacing.end(), 1.0, std::multiplies<double>());
-  const int thick = axis_of_thick_slices(one.spacing);
+  const int thick = thick_axis(one.spacing);
   const double apart = thick < 0 ? 0 : nth(one.spacing, thick);
   const double thickness = thick < 0 ? 0 : apart / std::sqrt(voxel / apart);  // in pixels
   const std::array<std::int64_t, 256> borders = border_voxels(one.label, thick);

@@ -8,6 +8,7 @@
 #include "apps/program/words.h"
 #include "apps/training/config.h"
 #include "engine/error.h"
+#include "engine/io/file_rules.h"
 #include "losses/metrics/aggregate.h"
 #include "nn/inference/preparation.h"
 
@@ -31,7 +32,7 @@ std::vector<double> sorted_along(const std::vector<Row>& rows, std::ptrdiff_t ax
 
 // Returns the thick axis if it has few slices, or -1.
 int axis_of_few_slices(const PreparationFacts& facts, const std::vector<double>& median) {
-  const int thick = nn::thick_axis(median);
+  const int thick = thick_axis(median);
   if (thick < 0) return -1;
   const auto extent = [&](int axis) { return losses::quantile(sorted_along(facts.shapes, axis), 0.5); };
   for (int axis = 0; axis < 3; ++axis)

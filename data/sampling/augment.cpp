@@ -6,11 +6,11 @@
 
 #include "data/sampling/intensity.h"
 #include "data/sampling/orientation.h"
+#include "engine/io/file_rules.h"
 
 namespace voxgrad::data {
 namespace {
 
-constexpr double kAnisotropic = 3;  // slices are thick if their spacing is more than this times each other one
 constexpr double kSameSpacing = 1e-3;
 constexpr double kNodesPerPatch = 4;  // of an elastic field, along the longest axis
 
@@ -33,14 +33,6 @@ Orientation draw_orientation(const Tensor& label, const std::vector<double>& spa
   return result;
 }
 
-// Returns the axis whose value is more than kAnisotropic times that of each other one, or -1 if there is none.
-int outstanding(const std::vector<double>& values) {
-  const auto largest = std::max_element(values.begin(), values.end());
-  for (auto other = values.begin(); other != values.end(); ++other)
-    if (other != largest && *largest <= kAnisotropic * *other) return -1;
-  return static_cast<int>(largest - values.begin());
-}
-
 // Returns the axes along which a warp moves: none along which the patch has a single voxel, and in a volume not that of
 // thick slices, between which too much is unknown, or else not that along which the patch is far shorter than along the
 // others. There are few slices then, and a rotation out of their plane would show little but their mirror images.
@@ -50,8 +42,8 @@ std::vector<int> warped_axes(const Shape& patch, const std::vector<double>& spac
     std::vector<double> thinness;
     for (int axis = 0; axis < 3; ++axis)
       thinness.push_back(1 / (static_cast<double>(patch[axis]) * nth(spacing, axis)));
-    const int thick = outstanding(spacing);
-    still = thick >= 0 ? thick : outstanding(thinness);
+    const int thick = thick_axis(spacing);
+    still = thick >= 0 ? thick : thick_axis(thinness);
   }
   std::vector<int> axes;
   for (int axis = 0; axis < patch.dims(); ++axis)

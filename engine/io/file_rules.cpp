@@ -24,6 +24,15 @@ std::string spacing_problem(const std::vector<double>& spacing, std::int64_t axe
               ", none more than ", kMostRatio, " times another; it is [", found, "]");
 }
 
+int thick_axis(const std::vector<double>& spacing) {
+  constexpr double kThick = 3;
+  if (spacing.size() != 3) return -1;
+  const auto thickest = std::max_element(spacing.begin(), spacing.end());
+  for (auto other = spacing.begin(); other != spacing.end(); ++other)
+    if (other != thickest && *thickest <= kThick * *other) return -1;
+  return static_cast<int>(thickest - spacing.begin());
+}
+
 void require_spacing(std::string_view who, const std::vector<double>& spacing, std::int64_t axes,
                      std::int64_t samples) {
   if (spacing.empty()) return;

@@ -17,6 +17,9 @@ inline bool is_spacing(double step) { return step >= kLeastSpacing && step <= kM
 // What is wrong with a spacing per axis, or with those of `samples` samples one after the other: "spacing must be ..".
 // Empty if nothing is.
 std::string spacing_problem(const std::vector<double>& spacing, std::int64_t axes, std::int64_t samples = 1);
+// The axis of a volume whose voxels are more than three times as long as along each other one, as nnU-Net has it; -1 if
+// there is none, or if there are not three spacings.
+int thick_axis(const std::vector<double>& spacing);
 // Throws Error(argument), "who: spacing must be ..", unless the spacing is empty or right for [samples, *axes].
 void require_spacing(std::string_view who, const std::vector<double>& spacing, std::int64_t axes, std::int64_t samples);
 

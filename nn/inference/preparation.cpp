@@ -13,7 +13,6 @@ namespace voxgrad::nn {
 namespace {
 
 constexpr double kSame = 1e-3;  // a spacing that differs by less is the same; affines of files are no more exact
-constexpr double kThick = 3;    // an axis whose voxels are so many times longer is not interpolated (nnU-Net)
 constexpr double kMostFactor = 32;
 constexpr double kMostValues = 2147483648.0;  // 8 GiB of f32
 constexpr double kNever = 1e-30;              // the probability that stands for 0 in logits
@@ -48,14 +47,6 @@ void require_spacing(const std::vector<double>& spacing, const std::vector<doubl
 }
 
 }  // namespace
-
-int thick_axis(const std::vector<double>& spacing) {
-  if (spacing.size() != 3) return -1;
-  const auto thickest = std::max_element(spacing.begin(), spacing.end());
-  for (auto other = spacing.begin(); other != spacing.end(); ++other)
-    if (other != thickest && *thickest <= kThick * *other) return -1;
-  return static_cast<int>(thickest - spacing.begin());
-}
 
 Box nonzero_box(const Tensor& image) {
   const int dims = image.dims() - 1;

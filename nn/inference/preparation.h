@@ -27,10 +27,6 @@ struct Box {
 // everywhere.
 Box nonzero_box(const Tensor& image);
 
-// The axis of a volume whose spacing is more than three times that of each other axis; -1 if there is none, and for two
-// axes.
-int thick_axis(const std::vector<double>& spacing);
-
 // How the voxels of a prepared image lie in the image that was given.
 struct Grid {
   Shape source;                 // [*S] of the image that was given

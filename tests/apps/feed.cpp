@@ -13,13 +13,13 @@ using namespace voxgrad::test;
 
 namespace {
 
-Plan small_plan(const data::Dataset& dataset, bool deep_supervision) {
+Plan small_plan(const data::Dataset& dataset, bool deep_supervision, int depth = 3, const std::string& patch = "16") {
   TrainConfig config;
   config.data = dataset.info().path;
   config.base = 4;
-  config.depth = 3;
+  config.depth = depth;
   config.batch = 2;
-  config.patch = "16";
+  config.patch = patch;
   config.deep_supervision = deep_supervision;
   return make_plan(dataset, config);
 }
@@ -62,14 +62,7 @@ TEST_CASE("each coarser truth is cut from the finest one, and its spacing grows 
   for (data::Case& one : contents.cases) one.spacing = {1, 2};
   data::write_dataset(folder.file("d.h5"), contents);
   const data::Dataset dataset = data::Dataset::open(folder.file("d.h5"));
-  TrainConfig config;
-  config.data = dataset.info().path;
-  config.base = 4;
-  config.depth = 4;
-  config.batch = 2;
-  config.patch = "32";
-  config.deep_supervision = true;
-  const Plan plan = make_plan(dataset, config);
+  const Plan plan = small_plan(dataset, true, 4, "32");
   REQUIRE(plan.model.net.strides.at(0) == Extents{2, 1});
   REQUIRE(plan.model.net.strides.at(1) == Extents{2, 2});
   Feed feed(dataset, plan, Device::cpu);
