@@ -215,9 +215,9 @@ Tensor LossInput::class_weights() const { return weights_.empty() ? Tensor() : c
 Tensor LossInput::mean_of_classes(const Tensor& f, const Tensor& G) const {
   Tensor weighted = f;
   if (!weights_.empty()) {
-    std::vector<double> w = weights_;
-    if (channels() == 1 || drops_background()) w.erase(w.begin());
-    weighted = f * constant(w);
+    const std::vector<double> w(weights_.begin() + (channels() == 1 || drops_background() ? 1 : 0), weights_.end());
+    const double all = std::accumulate(w.begin(), w.end(), 0.0);  // those from data have mean 1 over these classes
+    weighted = f * constant(w) * (options_.weights.word.empty() || all == 0 ? 1 : static_cast<double>(w.size()) / all);
   }
   if (options_.absent == "keep") return mean(weighted);
   const Tensor present = clamp(1e30 * G.detach(), 0, 1);  // also one with a part of a voxel

@@ -133,7 +133,8 @@ void Parameters::weights(const char* meaning) {
       list("weights", {"none", "inverse", "sqrt", "median"}, 0, 1e12,
            std::string(meaning) +
                ": one number per class (2 for one sigmoid channel), or from the class fractions f of the "
-               "training set: inverse 1/f, sqrt 1/sqrt(f) (both with mean 1 over the voxels), median median(f)/f");
+               "training set: inverse 1/f, sqrt 1/sqrt(f) (mean 1 over the voxels), median median(f)/f; as "
+               "factors of the losses of classes all three have mean 1 over the classes");
 }
 void Parameters::unit() {
   common_.millimetres =

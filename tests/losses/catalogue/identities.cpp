@@ -154,6 +154,22 @@ TEST_CASE("weights from class fractions: the numbers, the mean, and an absent cl
   CHECK(std::fabs(with("sqrt") - with(list)) <= 1e-12);
 }
 
+TEST_CASE("weights from class fractions have mean 1 over the classes, where each is a factor of the loss of a class") {
+  Random random(69);
+  const Sample two = test::draw_sample(random, {2, 4, 3, 2}), one = test::draw_sample(random, {2, 4, 3, 1});
+  losses::Context context;
+  context.class_fractions = {0.999, 0.001};
+  const auto with = [&](const Sample& sample, const char* loss) {
+    return make_loss(loss)(sample.logits, sample.labels, context).item();
+  };
+  for (const char* loss : {"dice:weights=inverse", "dice:weights=median"})  // 1/f, scaled to mean 1
+    CHECK(std::fabs(with(two, loss) - with(two, "dice:weights=0.002/1.998")) <= 1e-12);
+  CHECK(std::fabs(with(two, "dice:background=0,weights=inverse") - with(two, "dice:background=0")) <= 1e-12);
+  CHECK(std::fabs(with(one, "dice:weights=inverse") - with(one, "dice")) <= 1e-12);
+  // numbers that are given stay as they are
+  CHECK(with(two, "dice:weights=3/3") > 2.9 * with(two, "dice"));
+}
+
 TEST_CASE("an absent class is kept, left out, or counted as zero") {
   Random random(68);
   Sample sample = test::draw_sample(random, {1, 4, 5, 3});  // class 2 is absent from the first half; from all of it now
