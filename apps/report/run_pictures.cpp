@@ -93,15 +93,15 @@ RunPictures draw_run(const RunRecord& run, const std::vector<Colour>& colours, c
   const auto is_of = [&](const CaseResult& result, std::int64_t place) {
     return result.id == nth(dataset.info().case_ids, nth(all, place));
   };
-  // The choice of the clean-up has segmented the same cases with the same weights.
-  const bool known =
-      !run.val.empty() && std::equal(run.val.begin(), run.val.end(), validated.begin(), validated.end(), is_of);
+  // The choice of the clean-up, or the test, has segmented the same cases with the same weights.
+  const std::vector<CaseResult>& seen = split.val.empty() ? run.test : run.val;
+  const bool known = !seen.empty() && std::equal(seen.begin(), seen.end(), validated.begin(), validated.end(), is_of);
   for (const std::int64_t i : evenly(known ? std::ssize(validated) : kMostPictured, std::ssize(validated)))
     cases.push_back(nth(all, nth(validated, i)));
   pictures.cases = std::ssize(all);
   pictures.looked_at = std::ssize(cases);
   const nn::Model model = nn::load_model(run.file("best.safetensors"), device);
-  const std::vector<CaseResult> results = known ? run.val : evaluate_cases(model, dataset, cases);
+  const std::vector<CaseResult> results = known ? seen : evaluate_cases(model, dataset, cases);
 
   std::error_code failed;
   std::filesystem::create_directories(run.file("overlays"), failed);

@@ -26,6 +26,7 @@ constexpr int kLeastMeasured = 3;       // steps
 constexpr int kWarmSteps = 4;           // memory is allocated in the first ones, and a card records its graph
 constexpr double kPage = 1;             // seconds: the page and the pictures at the end, beside the predictions for it
 constexpr std::size_t kCasesTimed = 4;  // that are read before the steps are timed
+constexpr double kLeastKept = 0.1;      // share of the cases in memory from which on their steps are timed, too
 constexpr std::int64_t kOthersTimed = 8;  // cases whose prediction is timed beside the middle one, while there is time
 constexpr int kMostFailed = 20;           // steps in a row that are left out, as --on-nan allows
 // What no measured step has: the files of the run, the page and its pictures. Ten trainings of 30 to 180 MiB had 1 to
@@ -55,6 +56,33 @@ double time_of(F&& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct StepTimes {
+  double median, mean;
+};
+
+// Does steps for `measured` seconds, at least three, after the first ones, which allocate.
+StepTimes time_steps(Trainer& trainer, OnNan on_nan, double measured, const std::function<void()>& progress) {
+  int failed = 0;
+  const auto step = [&] {
+    try {
+      trainer.step();
+      failed = 0;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::diverged || on_nan == OnNan::stop || ++failed > kMostFailed) throw;
+      trainer.skip();
+    }
+    progress();
+  };
+  for (int i = 0; i < kWarmSteps; ++i) step();
+  trainer.require_finite();  // allocates as well, and is timed after the steps
+  std::vector<double> steps;
+  double sum = 0;
+  while (std::ssize(steps) < kLeastMeasured || sum < measured) sum += steps.emplace_back(time_of(step));
+  const auto middle = steps.begin() + std::ssize(steps) / 2;
+  std::nth_element(steps.begin(), middle, steps.end());
+  return {*middle, sum / static_cast<double>(steps.size())};
 }
 
 struct Enough {
@@ -134,7 +162,7 @@ void measure_predictions(const data::Dataset& dataset, const Plan& plan, Device 
     });
 }
 
-// What the page of a run takes, which segments some cases, unless the choice of the clean-up has done so; three again.
+// What the page of a run takes, which segments some cases, unless the clean-up or the test has done so; three again.
 double page_seconds(const Plan& plan, const Costs& costs, double share) {
   const auto all = static_cast<double>(pictured_cases(plan).size());
   const double each = costs.clean_up > 0   ? costs.clean_up / static_cast<double>(plan.val.size())
@@ -142,7 +170,18 @@ double page_seconds(const Plan& plan, const Costs& costs, double share) {
                       : all > 0            ? costs.pictures / all
                                            : 0;
   const double looked_at = std::min(plan.val.empty() ? all : share * all, static_cast<double>(kMostPictured));
-  return kPage + each * ((plan.chooses_clean_up() ? 0 : looked_at) + std::min(all, 3.0));
+  return kPage + each * ((plan.page_is_known() ? 0 : looked_at) + std::min(all, 3.0));
+}
+
+// The most checkpoints that a training writes whose epochs take `seconds` without the validations: before the first
+// step, with every validation, as each may find the best weights so far, and between two of them if they are further
+// apart than checkpoints. A rollback needs one of every epoch.
+double checkpoints(const Plan& plan, double seconds) {
+  const auto epochs = static_cast<double>(plan.epoch_of(plan.steps));
+  if (plan.on_nan == OnNan::rollback) return 1 + epochs;
+  const double validated = plan.val.empty() ? 1 : static_cast<double>(validations(plan));
+  const double each = std::max(1.0, std::ceil(seconds / (kSecondsBetweenCheckpoints * validated)));
+  return 1 + std::min(epochs, validated * each);
 }
 
 // Writes a checkpoint and the best weights to a file that does not stay.
@@ -169,10 +208,13 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
   reset_peak_memory();
   Costs costs;
   // Cases that stay in memory are read once. Steps with the first few of them show what a step takes afterwards.
-  Plan timed = plan;
-  const bool cached = cached_bytes(plan, dataset.info()) <= static_cast<double>(plan.loader.cache_bytes);
+  Plan timed = plan, few = plan;
+  few.loader.cases.resize(std::min<std::size_t>(few.loader.cases.size(), kCasesTimed));
+  const double all = cached_bytes(plan, dataset.info()), room = static_cast<double>(plan.loader.cache_bytes);
+  const bool cached = all <= room;
+  const double kept = cached ? 1 : room / all;  // share of the cases
   if ((limit > 0 || plan.fields) && cached) {
-    timed.loader.cases.resize(std::min<std::size_t>(timed.loader.cases.size(), kCasesTimed));
+    timed.loader.cases = few.loader.cases;
     costs.reading = time_of([&] {
       data::Case one =
           dataset.read(nth(plan.loader.cases, std::ssize(plan.loader.cases) / 2), plan.loader.probabilities);
@@ -185,27 +227,22 @@ Costs measure_costs(const data::Dataset& dataset, const Plan& plan, Device devic
                    data::Case one = dataset.read(nth(plan.loader.cases, std::ssize(plan.loader.cases) / 2));
                    plan.loader.prepare(one);
                  });
+  const bool in_part = limit > 0 && !cached && kept > kLeastKept;
+  double in_memory = 0;
+  if (in_part) {  // this trainer is gone before there is the next one
+    Trainer of_few(dataset, few, device);
+    in_memory = time_steps(of_few, plan.on_nan, measured / 4, progress).median;
+  }
   Trainer trainer(dataset, timed, device);
-  int failed = 0;
-  const auto step = [&] {
-    try {
-      trainer.step();
-      failed = 0;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::diverged || plan.on_nan == OnNan::stop || ++failed > kMostFailed) throw;
-      trainer.skip();
-    }
-    progress();
-  };
-  for (int i = 0; i < kWarmSteps; ++i) step();
-  std::vector<double> steps;
-  double sum = 0;
-  while (std::ssize(steps) < kLeastMeasured || sum < measured) sum += steps.emplace_back(time_of(step));
   // Of cases in memory all steps take the same time, and the median knows nothing of other programs that ran for a
   // moment. Other cases are read now and then.
-  const auto middle = steps.begin() + std::ssize(steps) / 2;
-  std::nth_element(steps.begin(), middle, steps.end());
-  costs.step = cached ? *middle : sum / static_cast<double>(steps.size());
+  const StepTimes times = time_steps(trainer, plan.on_nan, measured, progress);
+  costs.step = cached ? times.median : times.mean;
+  if (in_part) {  // a case that stays is read by the first step that shows it; the others are read each time
+    const double spared = kept * std::max(0.0, times.mean - in_memory);
+    costs.step -= spared;
+    costs.reading = spared / static_cast<double>(plan.config.batch);
+  }
   std::vector<NamedTensor> best;  // a training keeps them, and tests them in a network of their own
   costs.epoch = time_of([&] { trainer.require_finite(); });
   costs.checkpoint = time_of([&] {
@@ -269,9 +306,8 @@ double seconds_at_end(const Plan& plan, const Costs& costs) {
 
 double seconds_of(const Plan& plan, const Costs& costs) {
   const double steps = costs.step * static_cast<double>(plan.steps),
-               epochs = static_cast<double>(plan.epoch_of(plan.steps)),
-               checkpoints = static_cast<double>(validations(plan)) + steps / kSecondsBetweenCheckpoints;
-  return steps + costs.epoch * epochs + costs.checkpoint * std::min(epochs, checkpoints) +
+               epochs = static_cast<double>(plan.epoch_of(plan.steps));
+  return steps + costs.epoch * epochs + costs.checkpoint * checkpoints(plan, steps + costs.epoch * epochs) +
          validated_share(plan) * (costs.validation * static_cast<double>(validations(plan)) + costs.clean_up) +
          costs.reading * static_cast<double>(std::min(std::ssize(plan.loader.cases), plan.steps * plan.config.batch)) +
          costs.test + costs.maps + page_seconds(plan, costs);

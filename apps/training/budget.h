@@ -12,6 +12,7 @@ namespace voxgrad::apps {
 // Seconds: of one step, of what ends an epoch beside a validation, of a checkpoint, of one validation, and of what
 // comes at the end, the test and the choice of the clean-up. Validation and choice are those of all validation cases.
 // `reading` is what a training case takes before its first patch, if prepared cases stay in memory; else a step has it.
+// If some of them stay, `step` and `reading` are means over all cases.
 // `pictures` are predictions of all cases of which the page shows some, where neither test nor choice tell what they
 // take. `maps` is what it takes to look before the first step whether all training cases have the maps of the loss.
 // Bytes: the peak of the process by the end of the training, and that of its tensors on the device.

@@ -8,8 +8,9 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr std::int64_t kSmallest = 8;   // voxels of the bottleneck along an axis
-constexpr std::int64_t kFewSlices = 8;  // thick ones, which are segmented one by one
+constexpr std::int64_t kSmallest = 8;     // voxels of the bottleneck along an axis
+constexpr std::int64_t kFewSlices = 8;    // thick ones, which are segmented one by one
+constexpr std::int64_t kMostPadding = 2;  // voxels of a patch for one of the median case
 
 // Returns for each axis the median of the rows, which are shapes or spacings.
 template <class Row>
@@ -93,10 +94,9 @@ Geometry plan_geometry(const std::vector<Shape>& shapes, const std::vector<std::
   const bool wished = wish.patch.dims() > 0;
   const bool flat = dims == 2 || wish.slices;
   const std::int64_t usual = flat ? 256 * 256 : 64 * 64 * 64, limit = wish.most_voxels > 0 ? wish.most_voxels : usual;
-  Shape whole = largest(shapes);
-  if (wish.slices) whole[0] = 1;
-  if (whole.numel() > limit) whole = median(shapes);
-  if (wish.slices) whole[0] = 1;
+  Shape whole = largest(shapes), middle = median(shapes);
+  if (wish.slices) whole[0] = middle[0] = 1;
+  if (whole.numel() > std::min(limit, kMostPadding * middle.numel())) whole = middle;
   Geometry plan;
   plan.patch = wished ? wish.patch : whole;
   while (!wished && plan.patch.numel() > limit) {

@@ -32,8 +32,9 @@ struct GeometryWish {
 bool thin_stacks(const std::vector<Shape>& shapes, const std::vector<std::vector<double>>& spacings);
 
 // The rules:
-//  1. The patch is the largest case if that has at most 256^2 pixels or 64^3 voxels; else the median case, its longest
-//     axis cut until it has. It is rounded up (cut axes: down) to what the poolings divide.
+//  1. The patch is the largest case if that has at most 256^2 pixels or 64^3 voxels, and at most twice as many as the
+//     median case, because a smaller case is padded; else the median case, its longest axis cut until it has. It is
+//     rounded up (cut axes: down) to what the poolings divide.
 //  2. An axis is pooled by 2 while 8 voxels are left of it and its spacing is less than twice that of the finest axis
 //     still pooled, so that voxels become cubes first (Isensee et al. 2021). At most 5 levels in 2-D, 4 in 3-D.
 //     If a depth is asked for, axes with fewer voxels follow where no other is left.

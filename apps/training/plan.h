@@ -45,6 +45,8 @@ struct Plan {
 
   // Whether the validation cases decide at the end about a clean-up of the labels (clean_up_choice.h).
   bool chooses_clean_up() const { return config.clean_up == "auto" && !val.empty(); }
+  // True if the cases that the page shows are segmented before it is made: by that choice, or by the test.
+  bool page_is_known() const { return chooses_clean_up() || (val.empty() && !test.empty()); }
   // The number of epochs that `done` steps have completed or begun. The last epoch may be shorter than the others.
   std::int64_t epoch_of(std::int64_t done) const { return (done + steps_per_epoch - 1) / steps_per_epoch; }
 };

@@ -12,21 +12,22 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr std::int64_t kMostRead = 64;           // cases; more would not change a median, and large ones take seconds
 constexpr std::int64_t kMostValues = 1'000'000;  // foreground voxels of all cases together
 
 nn::Box whole_of(const Shape& shape) { return {Shape::filled(shape.dims(), 0), shape}; }
 
-// Three channels of whole numbers 0 .. 255 that are not equal everywhere.
-bool is_colour_picture(const Tensor& image) {
-  if (image.dims() != 3 || image.extent(-1) != 3) return false;
+enum class Colours { none, grey, some };
+
+// None: no picture of three channels of whole numbers 0 .. 255. Grey: the channels are equal everywhere.
+Colours colours_of(const Tensor& image) {
+  if (image.dims() != 3 || image.extent(-1) != 3) return Colours::none;
   const float* values = image.data<float>();
   bool differ = false;
   for (std::int64_t i = 0; i < image.numel(); ++i)
-    if (values[i] < 0 || values[i] > 255 || values[i] != std::floor(values[i])) return false;
+    if (values[i] < 0 || values[i] > 255 || values[i] != std::floor(values[i])) return Colours::none;
   for (std::int64_t i = 0; i < image.numel() && !differ; i += 3)
     differ = values[i] != values[i + 1] || values[i] != values[i + 2];
-  return differ;
+  return differ ? Colours::some : Colours::grey;
 }
 
 // Adds the channels of at most `most` voxels of the foreground, or of all, evenly spread.
@@ -97,10 +98,11 @@ PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std:
     facts.spacings.push_back(nth(info.spacings, index));
   }
   if (!read) return facts;
-  const std::int64_t count = std::min(std::ssize(cases), kMostRead);
+  const std::int64_t count = cases_to_read(facts.shapes);
   std::vector<double> kept;
   std::vector<std::vector<float>> samples(static_cast<std::size_t>(info.channels)), everywhere = samples;
-  facts.colour = true;
+  std::int64_t coloured = 0;
+  bool grey_or_coloured = true;
   Sides sides(dataset.classes());
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t index = nth(cases, i * std::ssize(cases) / count);
@@ -109,10 +111,13 @@ PreparationFacts take_preparation_facts(const data::Dataset& dataset, const std:
     facts.boxes.push_back(nn::nonzero_box(one.image).extents);
     kept.push_back(static_cast<double>(facts.boxes.back().numel()) / static_cast<double>(one.label.numel()));
     if (info.dims == 2) sides.add(one.label, info.ignore_label);
-    facts.colour = facts.colour && is_colour_picture(one.image);
+    const Colours colours = colours_of(one.image);
+    grey_or_coloured = grey_or_coloured && colours != Colours::none;
+    coloured += colours == Colours::some;
     sample_voxels(one, false, info.ignore_label, kMostValues / count, samples);
     if (samples[0].empty()) sample_voxels(one, true, info.ignore_label, kMostValues / count, everywhere);
   }
+  facts.colour = grey_or_coloured && 2 * coloured >= count;  // one blank picture says nothing about the others
   std::nth_element(kept.begin(), kept.begin() + count / 2, kept.end());
   facts.kept = nth(kept, count / 2);
   facts.sides = sides.found();

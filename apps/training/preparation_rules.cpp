@@ -47,6 +47,14 @@ std::string kept_text(const PreparationFacts& facts) {
 
 }  // namespace
 
+std::int64_t cases_to_read(const std::vector<Shape>& shapes) {
+  constexpr std::int64_t kMost = 64, kVoxels = 64'000'000;
+  std::int64_t voxels = 0;
+  for (const Shape& shape : shapes) voxels += shape.numel();
+  const std::int64_t count = std::ssize(shapes), each = std::max<std::int64_t>(1, voxels / count);
+  return std::min(count, std::clamp<std::int64_t>(kVoxels / each, shapes.front().dims() == 2 ? 16 : 8, kMost));
+}
+
 Decision choose_crop(const PreparationFacts& facts) {
   if (facts.read.empty()) return {"off", "no case was read"};
   if (facts.kept < kWorthCropping) return {"on", kept_text(facts) + ": the rest is background"};

@@ -30,9 +30,13 @@ struct PreparationFacts {
   std::vector<Shape> boxes;        // extents of the box of the voxels that are not 0 in every channel
   double kept = 1;                 // median over the cases: the share of the voxels that lie in the box
   std::array<bool, 2> sides{};     // of pictures: whether they have them along y and along x (training/sides.h)
-  bool colour = false;             // three channels of whole numbers 0 .. 255, which are not all equal, in 2-D
+  bool colour = false;  // three channels of whole numbers 0 .. 255, in 2-D; in half of the cases they are not all equal
   std::vector<ForegroundValues> foreground;  // one per channel
 };
+
+// How many cases of these shapes the rules read: 64 at most, more would not change a median; of large ones as many as
+// have 64 million voxels, because they take seconds, but at least 8 volumes, or the 16 pictures that show their sides.
+std::int64_t cases_to_read(const std::vector<Shape>& shapes);
 
 // A value in the words of the setting, and the sentence that says why.
 struct Decision {

@@ -43,7 +43,7 @@ double voxels_at_end(const Plan& plan, const data::DatasetInfo& info, double kep
   const auto count = static_cast<double>(shown.size());
   const double looked_at = least_validated_share(plan),
                chosen_from = std::min(plan.val.empty() ? count : looked_at * count, double{kMostPictured}),
-               pictured = (plan.chooses_clean_up() ? 0 : chosen_from) + std::min(count, 3.0);
+               pictured = (plan.page_is_known() ? 0 : chosen_from) + std::min(count, 3.0);
   return test + looked_at * val * (plan.chooses_clean_up() ? 2 : 1) +
          (count > 0 ? pictured / count * kept * window_voxels(plan.model, info, shown) : 0);
 }

@@ -24,7 +24,7 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 }  // namespace
 
 Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& directory, Observer& observer,
-                 Device device, const std::string& command)
+                 Device device, const std::string& command, const std::optional<DatasetChecksums>& known)
     : dataset_(dataset),
       plan_(plan),
       directory_(directory),
@@ -33,7 +33,7 @@ Session::Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& d
       reasons_(reasons_json(plan)),
       command_(command),
       first_command_(command),
-      checksums_(checksums_of(dataset)),
+      checksums_(known ? *known : checksums_of(dataset)),
       description_(checksum_of_description(dataset.info(), {plan.loader.cases, plan.val, plan.test})),
       trainer_(dataset, plan, device) {
   backend_of(device).pool().reset_peak();

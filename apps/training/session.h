@@ -47,9 +47,10 @@ Json to_json(const TrainResult& result);
 
 class Session {
  public:
-  // `command` is how the program was called, for the manifest.
+  // `command` is how the program was called, for the manifest. `known` are the checksums of the dataset, which are
+  // computed if they are not given.
   Session(const data::Dataset& dataset, const Plan& plan, RunDirectory& directory, Observer& observer, Device device,
-          const std::string& command);
+          const std::string& command, const std::optional<DatasetChecksums>& known = {});
   // Goes on from last.safetensors.
   void resume();
   // Tells the observer, and remembers the warning for the results and the manifest.

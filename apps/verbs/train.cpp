@@ -46,6 +46,9 @@ struct TrainOptions {
   std::vector<Reason> smaller;   // what was made smaller for it
   std::shared_ptr<CasesRead> read = std::make_shared<CasesRead>();
   std::optional<std::vector<Finding>> findings = {};  // of the first batches of the first plan that --time tried
+  // With --time, these are known before the steps are planned, because they may read all cases.
+  std::optional<DatasetChecksums> checksums = {};
+  std::optional<std::vector<std::string>> warnings = {};  // warnings_of() the cases of the plan
   bool dry_run = false;
   CLI::App* verb = nullptr;
 
@@ -55,11 +58,14 @@ struct TrainOptions {
     most_memory = parse_memory(max_memory);
     backend_of(device).pool().set_limit(static_cast<std::size_t>(most_memory));
   }
-  // Prepared cases may take a quarter of it, or of the memory that is free; others are read again.
+  // Prepared cases may take a quarter of it, or of the memory that is free, or more where they need not have more than
+  // half of that; others are read again.
   void limit_cache(Plan& plan) const {
     std::size_t& most = plan.loader.cache_bytes;
+    const auto available = static_cast<std::size_t>(available_memory_bytes());  // 0: it is not known
     most = most_memory > 0 ? std::min(most, static_cast<std::size_t>(most_memory / 4))
-                           : std::max(most, static_cast<std::size_t>(available_memory_bytes() / 4));
+           : available > 0 ? std::max(std::min(most, available / 2), available / 4)
+                           : most;
   }
 };
 
@@ -151,6 +157,10 @@ std::pair<Plan, Costs> fit_time(const data::Dataset& dataset, TrainOptions& opti
   PlanTrials trials;
   trials.make = [&](const TrainConfig& config) { return plan_of(options, config, dataset); };
   trials.measure = [&](const Plan& plan, double part, double limit, const Costs* known) {
+    if (!options.dry_run && !options.checksums) {  // all plans have the same cases
+      options.checksums = checksums_of(dataset);
+      options.warnings = warnings_of(dataset, {plan.loader.cases, plan.val, plan.test});
+    }
     if (!options.dry_run) {
       const SignalGuard guard;
       prepare_maps(dataset, plan, end_at_signal);
@@ -230,13 +240,14 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
     server->start(directory.path());
   }
   Observer& observer = recorder ? static_cast<Observer&>(*recorder) : shown;
-  Session session(dataset, plan, directory, observer, common.get_device(), program.command());
+  Session session(dataset, plan, directory, observer, common.get_device(), program.command(), options.checksums);
   if (resume) session.resume();
   console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) +
               (plan.start ? transfer_text(*plan.start) : "") + "run       " + directory.path());
   if (server) console.say("live page " + server->url());
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
-  for (const std::string& warning : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
+  for (const std::string& warning :
+       options.warnings ? *options.warnings : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
     session.warn(warning);
   if (plan.start && !plan.test.empty() && learned_from(plan.start->file, dataset) &&
       !has_splits_of(plan.start->file, dataset, {plan.loader.cases, plan.val, plan.test}))

@@ -1,6 +1,8 @@
 // The number of steps that fit a time, by arithmetic alone: what a machine really takes, no test can know.
 #include "apps/training/budget.h"
 
+#include <cmath>
+
 #include "apps/program/json.h"
 #include "apps/training/history.h"
 #include "tests/apps/support.h"
@@ -57,6 +59,27 @@ TEST_CASE("maps of the training cases take a part of the time") {
   fit_time(mapped, costs, 60);
   CHECK(plan.steps - mapped.steps >= 150);
   CHECK(seconds_of(mapped, costs) <= 60);
+}
+
+TEST_CASE("checkpoints are planned as they are written: with validations, and ten seconds after the one before") {
+  Plan plan = plan_of(25, 2);
+  plan.val = plan.validated = {0};
+  const auto checkpoints = [&](double step) {
+    return seconds_of(plan, {.step = step, .checkpoint = 1}) - seconds_of(plan, {.step = step});
+  };
+  const auto near = [](double value, double wanted) { return std::abs(value - wanted) < 1e-6; };
+  set_steps(plan, 1000);               // 40 epochs, 20 validations
+  CHECK(near(checkpoints(0.06), 21));  // a validation every three seconds, and one before the first step
+  CHECK(near(checkpoints(0.3), 41));   // every 15 seconds: at most one more between two
+  CHECK(near(checkpoints(3), 41));     // no epoch has two
+  plan.config.validate_every = 0;
+  CHECK(near(checkpoints(0.055), 7));  // 55 seconds with one validation, at their end
+  plan.config.validate_every = 2;
+  plan.val.clear();  // without a validation case no epoch is the best before the last one
+  plan.validated.clear();
+  CHECK(near(checkpoints(0.055), 7));
+  plan.on_nan = OnNan::rollback;
+  CHECK(near(checkpoints(0.055), 41));
 }
 
 TEST_CASE("a very long training has longer epochs, of which its checkpoints can keep a record") {

@@ -1,6 +1,10 @@
 // ctest labels: unsanitized
 // Trainings with --time, which go by the clock. A sanitizer slows the network and the rest by other factors.
+#include <chrono>
+#include <thread>
+
 #include "apps/program/json.h"
+#include "apps/training/budget.h"
 #include "tests/apps/support.h"
 
 using namespace voxgrad;
@@ -37,6 +41,34 @@ TEST_CASE("train --time plans the steps, keeps the plan for a resumption, and re
   CHECK(program({"train", data, "--time", "soon"}).code == 2);
   CHECK(program({"train", "--resume", run, "--time", "5s"}).code == 2);
   CHECK(program({"train", data, "--time", "10ms"}).code == 2);
+}
+
+TEST_CASE("steps of cases that stay in memory in part take the time between that of all and that of none") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 60, {32, 32}));
+  TrainConfig config;
+  config.data = dataset.info().path;
+  config.base = 4;
+  config.depth = 2;
+  config.batch = 1;
+  Plan plan = make_plan(dataset, config);
+  const data::CasePreparation usual = plan.loader.prepare;
+  plan.loader.prepare = [usual](data::Case& one) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (usual) usual(one);
+  };
+  plan.loader.threads = 1;
+  const std::size_t all = plan.loader.cases.size() * 32 * 32 * 5;  // f32 images and u8 labels
+  const auto costs_with = [&](std::size_t bytes) {
+    Plan other = plan;
+    other.loader.cache_bytes = bytes;
+    return measure_costs(dataset, other, Device::cpu, 0.3, 1, [] {});
+  };
+  const Costs none = costs_with(0), most = costs_with(all / 10 * 9), whole = costs_with(10 * all);
+  CHECK(none.step > 0.03);
+  CHECK_MESSAGE(most.step - whole.step < none.step - most.step, whole.step, " ", most.step, " ", none.step);
+  CHECK(none.reading == 0);
+  CHECK(most.reading > 0.5 * none.step);  // its first patch waits for a case
 }
 
 TEST_CASE("train --time makes images coarser whose predictions would take all of the time") {

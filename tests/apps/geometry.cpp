@@ -26,6 +26,8 @@ TEST_CASE("small cases are taken whole, rounded up to what the poolings divide")
   CHECK(hippocampus.divisor() == Shape{4, 4, 4});
   CHECK(plan({{35, 51, 35}}, {1, 1, 1}).patch == Shape{36, 52, 36});
   CHECK(plan({{30, 40}, {20, 60}}, {1, 1}).patch == Shape{30, 60});  // the largest along each axis, not the first
+  CHECK(plan({{64, 64}, {64, 64}, {256, 256}}, {1, 1}).patch == Shape{64, 64});  // else most of a patch were padding
+  CHECK(plan({{64, 64}, {64, 64}, {96, 80}}, {1, 1}).patch == Shape{96, 80});
 }
 
 TEST_CASE("large cases are cut along their longest axis, and rounded down there") {

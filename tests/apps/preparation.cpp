@@ -183,6 +183,11 @@ TEST_CASE("preparation: CT is clipped to the percentiles of the foreground, colo
   data::DatasetContents colour = random_contents({{16, 16}, {16, 16}, {16, 16}}, 3, 2);
   colour.image_dtype = DType::u8;
   CHECK(apps::make_plan(written(folder, "rgb.h5", colour), small()).config.normalise == "rgb");
+  data::DatasetContents blank = random_contents(std::vector<Shape>(5, {16, 16}), 3, 2);
+  blank.image_dtype = DType::u8;
+  blank.splits = {{"train", {0, 1, 2, 3}}, {"val", {4}}};
+  blank.cases[1].image = full(blank.cases[1].image.shape(), 255);
+  CHECK(apps::make_plan(written(folder, "blank.h5", blank), small()).config.normalise == "rgb");
   for (data::Case& one : colour.cases)
     for (std::int64_t i = 0; i < one.image.numel(); ++i)
       one.image.data<float>()[i] = one.image.data<float>()[i / 3 * 3];

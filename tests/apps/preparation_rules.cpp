@@ -23,6 +23,19 @@ void check_choice(const Decision& found, const std::string& value, const std::st
 
 }  // namespace
 
+TEST_CASE("of large cases fewer are read, but not too few for what is asked of them") {
+  const auto read = [](std::size_t cases, const Shape& shape) {
+    return cases_to_read(std::vector<Shape>(cases, shape));
+  };
+  CHECK(read(20, {64, 64}) == 20);
+  CHECK(read(500, {1000, 1000}) == 64);
+  CHECK(read(500, {2000, 2000}) == 16);
+  CHECK(read(20, {16, 512, 512}) == 15);
+  CHECK(read(500, {100, 100, 100}) == 64);
+  CHECK(read(20, {256, 256, 256}) == 8);
+  CHECK(read(3, {256, 256, 256}) == 3);
+}
+
 TEST_CASE("preparation rules: a crop that removes a tenth is worthwhile") {
   PreparationFacts facts = facts_of({{1, 1}}, {8, 8});
   check_choice(choose_crop(facts), "off", "no case was read");

@@ -348,3 +348,17 @@ TEST_CASE("a run that was interrupted before a step that is not finite goes back
   trained(parts, 30);
   check_same(whole, parts);
 }
+
+TEST_CASE("checksums of the dataset that are known are not computed again") {
+  const Folder folder;
+  const data::Dataset dataset = data::Dataset::open(phantom_file(folder, "nuclei2d", 6, {24, 24}));
+  TrainConfig config;
+  config.data = dataset.info().path;
+  config.base = 4;
+  config.depth = 2;
+  config.steps = 1;
+  RunDirectory directory = RunDirectory::create(folder.file("run"));
+  Observer nobody;
+  Session(dataset, make_plan(dataset, config), directory, nobody, Device::cpu, "test", DatasetChecksums{1, 2}).run();
+  CHECK(load_tensors(folder.file("run/last.safetensors")).metadata.at("dataset_crc32") == "1/2");
+}

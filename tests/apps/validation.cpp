@@ -120,6 +120,14 @@ TEST_CASE("the pictures of a page take time without validation and test cases, t
   CHECK(plan.steps <= 1300);
 }
 
+TEST_CASE("the page segments no test case again where there is no validation") {
+  Plan plan = plan_of(60, 1, 0);
+  for (std::int64_t i = 0; i < 20; ++i) plan.test.push_back(200 + i);
+  const Costs costs{.step = 0.05, .test = 100};
+  const double without = page_seconds(plan, Costs{.step = 0.05});
+  CHECK(page_seconds(plan, costs) == doctest::Approx(without + 3 * 100.0 / 20));  // three pictures
+}
+
 TEST_CASE("a training looks at the cases that were planned") {
   const Folder folder;
   const std::string data = phantom_file(folder, "nuclei2d", 30, {32, 32}), run = folder.file("run");

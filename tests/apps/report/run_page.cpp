@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <sstream>
+#include <utility>
 
 #include "apps/program/json.h"
 #include "apps/program/svg.h"
@@ -244,6 +245,10 @@ TEST_CASE("volumes are shown by a slice; many cases by a choice; large pictures 
   };
   CHECK(contains(short_training("many", "off"), "From 24 of 30 validation cases"));
   CHECK(contains(short_training("many", "auto"), "From all 30 validation cases"));  // the choice has segmented them
+
+  many.splits["test"] = std::exchange(many.splits["val"], {});
+  data::write_dataset(folder.file("tested.h5"), many);
+  CHECK(contains(short_training("tested", "auto"), "From all 30 test cases"));  // the test has segmented them
 
   data::DatasetContents large = random_contents({{256, 256}, {900, 900}}, 3, 2);
   large.splits = {{"train", {0}}, {"val", {1}}};
