@@ -1,8 +1,8 @@
 // The only way to use several threads. Work is divided into blocks by its size, never by the number of threads. So code
 // that combines the partial results of the blocks in their order gets the same bits for any number of threads.
 //
-// Thread safety: several threads may call parallel_for at the same time. Of those that share Resources one gets the
-// workers, and the others run their blocks alone. set_threads and shut_down_threads may be called at any time.
+// Thread safety: several threads may call parallel_for at the same time. Of those that share Resources one has the
+// workers, the others work alone until it is done. set_threads and shut_down_threads may be called at any time.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,8 @@
 // Answers questions about the CPU backend: which kernel computes a convolution, and how fast a core can be. These
-// answers are those of the instruction set in use (select.cpp). And how many cores a container leaves (parallel.cpp).
+// answers are those of the instruction set in use (select.cpp). And how many cores quotas leave (parallel.cpp).
 #pragma once
+
+#include <string>
 
 #include "engine/backend.h"
 
@@ -19,8 +21,9 @@ ConvChoice conv_choice(ConvPass pass, const Shape& x, const Shape& weight, const
 // operands in registers, so this is the ceiling of every kernel.
 double peak_gflops();
 
-// The cores of the quota in a file such as /sys/fs/cgroup/cpu.max, rounded up: "150000 100000" is 2. `cores` if the
-// file is not there, says "max", or allows more.
-int cores_of_quota(const char* path, int cores);
+// What the quotas of control groups (version 2 or 1) leave of `cores`, rounded up: "150000 100000" in cpu.max is 2.
+// `list` is a file such as /proc/self/cgroup, which names the groups of a process, and `root` a folder such as
+// /sys/fs/cgroup. The quota of a group counts for all groups below it.
+int cores_of_quotas(const std::string& list, const std::string& root, int cores);
 
 }  // namespace voxgrad::cpu

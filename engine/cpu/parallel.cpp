@@ -8,11 +8,12 @@
 
 #include <atomic>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <fstream>
 #include <mutex>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -27,28 +28,29 @@
 
 namespace voxgrad {
 
-int cpu::cores_of_quota(const char* path, int cores) {
-  long long quota = 0, period = 0;
-  if (std::FILE* const file = std::fopen(path, "r")) {
-    if (std::fscanf(file, "%lld %lld", &quota, &period) != 2) quota = 0;
-    std::fclose(file);
-  }
-  if (quota <= 0 || period <= 0) return cores;
-  return static_cast<int>(std::min<long long>(cores, (quota - 1) / period + 1));
-}
-
 namespace {
 
 constexpr int kMaxThreads = 1024;
 // The number of looks before a thread sleeps. A thousand take 11 microseconds on a Xeon with AVX-512.
 constexpr int kLeastSpins = 250, kMostSpins = 16000;
 
+int cores_of_quota(const std::string& group, int cores) {
+  long long quota = 0, period = 0;
+  if (!(std::ifstream(group + "/cpu.max") >> quota >> period)) {  // "max 100000", or version 1, which has two files
+    quota = period = 0;
+    std::ifstream(group + "/cpu.cfs_quota_us") >> quota;
+    std::ifstream(group + "/cpu.cfs_period_us") >> period;
+  }
+  if (quota <= 0 || period <= 0) return cores;
+  return static_cast<int>(std::min<long long>(cores, (quota - 1) / period + 1));
+}
+
 int available_cores() {
   int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 #if defined(__linux__)
   cpu_set_t set;  // respects taskset
   if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
-  cores = cpu::cores_of_quota("/sys/fs/cgroup/cpu.max", cores);  // of a container
+  cores = cpu::cores_of_quotas("/proc/self/cgroup", "/sys/fs/cgroup", cores);
 #endif
   return cores;
 }
@@ -139,6 +141,22 @@ void run_on_host(const ParallelFor& function, std::int64_t count, const std::fun
 
 }  // namespace
 
+int cpu::cores_of_quotas(const std::string& list, const std::string& root, int cores) {
+  std::ifstream groups(list);
+  for (std::string line; std::getline(groups, line);) {  // "0::/job_7/step_0", of version 1 "4:cpu,cpuacct:/job_7"
+    const std::size_t first = line.find(':'), second = line.find(":/", first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    if (controllers != ",," && controllers.find(",cpu,") == std::string::npos) continue;
+    const std::string top = controllers == ",," ? root : root + "/cpu";
+    // A container may see its own group at the top, and no folder with the path that the host gives it.
+    for (std::string path = line.substr(second + 1); !path.empty(); path.resize(path.rfind('/')))
+      cores = cores_of_quota(top + path, cores);
+    cores = cores_of_quota(top, cores);
+  }
+  return cores;
+}
+
 class Resources::Workers {
  public:
   Workers(int count, ParallelFor host) : host_(std::move(host)) { set_threads(count != 0 ? count : default_threads()); }
@@ -153,7 +171,8 @@ class Resources::Workers {
   void run(std::int64_t count, const std::function<void(std::int64_t)>& body) {
     if (inside || threads() == 1) return run_alone(count, body);
     if (host_) return run_on_host(host_, count, body);
-    if (!share(count, body)) run_alone(count, body);
+    // While the workers have the job of another caller, this one runs a block itself and asks again.
+    for (std::int64_t first = 0; first < count && !share(first, count, body); ++first) body(first);
   }
 
   // Waits until the running job is done and the threads have ended.
@@ -171,8 +190,8 @@ class Resources::Workers {
   static constexpr std::uint32_t kClosed = 0xFFFFFFFFu;
   static constexpr std::uint32_t kJobs = 16;  // number of jobs between two moves of a worker
 
-  // False if the job of another caller is running.
-  bool share(std::int64_t count, const std::function<void(std::int64_t)>& body) {
+  // Runs the blocks [first, count). False if the job of another caller is running.
+  bool share(std::int64_t first, std::int64_t count, const std::function<void(std::int64_t)>& body) {
     const std::unique_lock lock(callers_, std::try_to_lock);
     if (!lock || count >= kClosed) return false;
     start_workers();
@@ -182,8 +201,8 @@ class Resources::Workers {
     count_.store(static_cast<std::uint32_t>(count), std::memory_order_release);
     body_.store(&body, std::memory_order_relaxed);
     caller_core_.store(current_core(), std::memory_order_relaxed);
-    done_.store(0, std::memory_order_relaxed);
-    ticket_.store(std::uint64_t{generation} << 32, std::memory_order_release);
+    done_.store(static_cast<std::uint32_t>(first), std::memory_order_relaxed);
+    ticket_.store(std::uint64_t{generation} << 32 | static_cast<std::uint64_t>(first), std::memory_order_release);
     generation_.store(generation, std::memory_order_release);
     generation_.notify_all();
     work(generation);

@@ -43,9 +43,12 @@ FeatureMap generate_map(const Shape& shape, Random random) {
   return r;
 }
 
-// One or two maps, together c.x().
+// One to three maps, together c.x().
 std::vector<FeatureMap> generate_inputs(const ConvCase& c, Random random) {
   if (c.cin < 2 || random.chance(0.4)) return {generate_map(c.x(), random.fork(1))};
+  if (c.cin > 32 && random.chance(0.3))
+    return {generate_map(c.x().with(-1, 16), random.fork(2)), generate_map(c.x().with(-1, 16), random.fork(3)),
+            generate_map(c.x().with(-1, c.cin - 32), random.fork(4))};
   const std::int64_t first =
       random.chance(0.5) && c.cin > 16 ? 16 : 1 + random.below(static_cast<std::uint64_t>(c.cin - 1));
   return {generate_map(c.x().with(-1, first), random.fork(2)),
@@ -172,7 +175,7 @@ struct Chain {
 
 }  // namespace
 
-TEST_CASE("convolutions in one pass: every kernel, one or two inputs, plain or normalised on the way") {
+TEST_CASE("convolutions in one pass: every kernel, one to three inputs, plain or normalised on the way") {
   Random random(1);
   for (const char* kernel : {"", "winograd", "direct", "gemm"}) {
     const Setting setting("VOXGRAD_CONV", kernel);
@@ -183,6 +186,10 @@ TEST_CASE("convolutions in one pass: every kernel, one or two inputs, plain or n
 TEST_CASE("convolutions in one pass: many channels and large planes, which are cut differently") {
   for (const ConvCase& c : {layer(2, 2, 200, 180, 13), layer(2, 2, 32, 32, 37), layer(3, 2, 96, 64, 7)})
     for (std::uint64_t i = 0; i < 3; ++i) compare(c, Random(i));
+  ConvCase deep = layer(3, 2, 150, 82, 6);  // its planes are cut into two blocks; below, 300 tiles are
+  deep.in[0] = 17;
+  compare(deep, Random(4));
+  compare(layer(2, 3, 520, 72, 37), Random(5));
 }
 
 TEST_CASE("statistics gathered on the way: a mean far from zero costs no digits") {

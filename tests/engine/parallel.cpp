@@ -133,9 +133,10 @@ TEST_CASE("VOXGRAD_THREADS that is no number of threads is refused, and an empty
 
 TEST_CASE("a container with a quota has so many cores, rounded up") {
   const test::Folder folder;
+  test::write_bytes(folder.file("list"), "0::/\n");
   const auto cores = [&](const std::string& content) {
     test::write_bytes(folder.file("cpu.max"), content);
-    return cpu::cores_of_quota(folder.file("cpu.max").c_str(), 8);
+    return cpu::cores_of_quotas(folder.file("list"), folder.file(""), 8);
   };
   CHECK(cores("max 100000\n") == 8);
   CHECK(cores("200000 100000\n") == 2);
@@ -145,7 +146,36 @@ TEST_CASE("a container with a quota has so many cores, rounded up") {
   CHECK(cores("200000 0\n") == 8);
   CHECK(cores("200000\n") == 8);
   CHECK(cores("") == 8);
-  CHECK(cpu::cores_of_quota(folder.file("nowhere").c_str(), 8) == 8);
+  CHECK(cpu::cores_of_quotas(folder.file("list"), folder.file("nowhere"), 8) == 8);
+  CHECK(cores("200000 100000\n") == 2);
+  CHECK(cpu::cores_of_quotas(folder.file("nowhere"), folder.file(""), 8) == 8);
+}
+
+TEST_CASE("the quota of a control group counts for the groups below it, in both versions") {
+  const test::Folder folder;
+  std::filesystem::create_directories(folder.file("a/b"));
+  std::filesystem::create_directories(folder.file("cpu/x"));
+  const auto cores = [&](const std::string& list) {
+    test::write_bytes(folder.file("list"), list);
+    return cpu::cores_of_quotas(folder.file("list"), folder.file(""), 8);
+  };
+  test::write_bytes(folder.file("a/cpu.max"), "200000 100000\n");
+  test::write_bytes(folder.file("a/b/cpu.max"), "max 100000\n");
+  CHECK(cores("0::/a/b\n") == 2);
+  CHECK(cores("0::/a/not_seen_here\n") == 2);
+  CHECK(cores("0::/other\n") == 8);
+  test::write_bytes(folder.file("a/b/cpu.max"), "50000 100000\n");
+  CHECK(cores("0::/a/b\n") == 1);
+  const std::string older = "5:memory:/a\n4:cpu,cpuacct:/x\n1:name=systemd:/a\n";
+  test::write_bytes(folder.file("cpu/x/cpu.cfs_period_us"), "100000\n");
+  test::write_bytes(folder.file("cpu/x/cpu.cfs_quota_us"), "-1\n");
+  CHECK(cores(older) == 8);
+  test::write_bytes(folder.file("cpu/cpu.cfs_period_us"), "100000\n");
+  test::write_bytes(folder.file("cpu/cpu.cfs_quota_us"), "500000\n");
+  CHECK(cores(older) == 5);
+  test::write_bytes(folder.file("cpu/x/cpu.cfs_quota_us"), "300000\n");
+  CHECK(cores(older) == 3);
+  CHECK(cores("\nno group\n0:\n") == 8);
 }
 
 #ifdef __linux__
@@ -200,6 +230,31 @@ TEST_CASE("several callers at once all get their work done, while threads come a
     for (int i = 0; i < 50; ++i) shut_down_threads();
     for (std::thread& thread : callers) thread.join();
     CHECK(wrong == 0);
+  });
+}
+
+TEST_CASE("a caller that begins while another has the threads gets them for the rest of its blocks") {
+  with_threads(2, [] {
+    const auto rest = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
+    std::atomic<bool> release = false;
+    std::atomic<int> held = 0, elsewhere = 0;
+    std::thread other([&] {
+      parallel_for(2, 1, [&](std::int64_t, std::int64_t) {
+        ++held;
+        while (!release) rest();
+      });
+    });
+    for (int i = 0; held < 2 && i < 10000; ++i) rest();
+    const auto caller = std::this_thread::get_id();
+    parallel_for(4, 1, [&](std::int64_t begin, std::int64_t) {
+      elsewhere += std::this_thread::get_id() != caller;
+      if (begin == 0) {  // alone; afterwards the threads are free
+        release = true;
+        other.join();
+      }
+      for (int i = 0; begin == 1 && elsewhere == 0 && i < 10000; ++i) rest();  // leaves a block to the other thread
+    });
+    CHECK(elsewhere > 0);
   });
 }
 

@@ -34,9 +34,17 @@ void compare(const ConvCase& c, const Random& random, bool with_bias) {
 
 // The sizes of these layers lead to each way of dividing the work: few channels, many channels, many tiles, both (sums
 // of the weight gradient that wait for more tiles), deep volumes.
+//
+// The last two have many channels and two blocks of tiles that are kept: of 300 tiles, the second from the middle of a
+// sample on, and of 17 planes.
 std::vector<ConvCase> layers() {
-  return {layer(2, 2, 32, 32, 50),    layer(2, 1, 200, 180, 21), layer(2, 3, 300, 270, 8), layer(2, 1, 520, 70, 33),
-          layer(2, 1, 1030, 110, 32), layer(3, 1, 16, 24, 35),   layer(3, 2, 96, 80, 9),   layer(3, 1, 150, 140, 6)};
+  ConvCase deep = layer(3, 1, 150, 82, 6);
+  deep.in[0] = 17;
+  return {layer(2, 2, 32, 32, 50),    layer(2, 1, 200, 180, 21),
+          layer(2, 3, 300, 270, 8),   layer(2, 1, 520, 70, 33),
+          layer(2, 1, 1030, 110, 32), layer(3, 1, 16, 24, 35),
+          layer(3, 2, 96, 80, 9),     layer(3, 1, 150, 140, 6),
+          layer(2, 3, 520, 72, 37),   deep};
 }
 
 }  // namespace
@@ -44,7 +52,12 @@ std::vector<ConvCase> layers() {
 TEST_CASE("winograd: generated shapes") {
   const Setting kernel("VOXGRAD_CONV", "winograd");
   Random random(1);
-  for (std::uint64_t i = 0; i < 300; ++i) compare(generate(random), random.fork(i), i % 2 == 0);
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    ConvCase c = generate(random);
+    if (i % 5 == 0) c.padding[1] = 3;  // more than 2: the input gradient has a negative padding, dy is cropped
+    if (i % 7 == 0) c.padding[2] = 4;
+    compare(c, random.fork(i), i % 2 == 0);
+  }
 }
 
 // The transforms divide by 24 along each axis. Weights and output gradients that are multiples of 24 x 24 stay whole
