@@ -245,6 +245,10 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   console.say(summary(plan, dataset.info(), nn::UNet(plan.model.net, Random(0)).parameter_count()) +
               (plan.start ? transfer_text(*plan.start) : "") + "run       " + directory.path());
   if (server) console.say("live page " + server->url());
+  if (common.get_device() == Device::cuda && !common.tf32)
+    console.say(plan.config.amp
+                    ? "precision bf16 in steps, f32 in validations; with --tf32 these are several times faster"
+                    : "precision f32; with --amp --tf32 a GPU from Ampere (2020) on is several times faster");
   if (resume) console.say(text("resumed   at step ", session.steps_done(), " of ", plan.steps));
   for (const std::string& warning :
        options.warnings ? *options.warnings : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))

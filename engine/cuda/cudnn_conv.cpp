@@ -3,8 +3,11 @@
 // attributes.
 #include "engine/cuda/cudnn_conv.h"
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -243,8 +246,15 @@ struct Plan {
   std::int64_t workspace;
 };
 
+// Bytes. An engine that works in another memory order copies the maps, once or twice.
+std::int64_t most_workspace(const Problem& p) {
+  std::int64_t elements = 0;
+  for (const auto* map : {&p.x, &p.weight, &p.y})
+    elements += std::accumulate(map->begin(), map->end(), std::int64_t{1}, std::multiplies<>());
+  return std::max(std::int64_t{4} << 30, 2 * elements * static_cast<std::int64_t>(size_of(p.type)));
+}
+
 std::unique_ptr<Plan> make_plan(const Problem& p, const Card& card) {
-  constexpr std::int64_t kMostWorkspace = std::int64_t{4} << 30;
   Descriptor graph = graph_of(p, card);
   std::string reason = "no engine that is deterministic and in f32";
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
@@ -265,7 +275,7 @@ std::unique_ptr<Plan> make_plan(const Problem& p, const Card& card) {
         plan.finalise("plan");
         std::vector<std::int64_t> workspace(1);
         plan.get(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, workspace);
-        if (workspace[0] > kMostWorkspace) throw Refusal{text("a workspace of ", workspace[0], " bytes")};
+        if (workspace[0] > most_workspace(p)) throw Refusal{text("a workspace of ", workspace[0], " bytes")};
         return std::make_unique<Plan>(Plan{std::move(graph), std::move(configuration), std::move(plan), workspace[0]});
       } catch (const Refusal& refusal) {
         reason = refusal.why;  // the next engine may do it

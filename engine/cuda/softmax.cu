@@ -9,19 +9,32 @@ namespace {
 
 constexpr int kThreads = 128;
 
+// The sum of term(0) .. term(n - 1), some at a time: one long sum would lose its small terms.
+template <class T, class F>
+__device__ T sum_terms(std::int64_t n, const F& term) {
+  constexpr std::int64_t kTerms = 1024;
+  double total = 0;
+  for (std::int64_t first = 0; first < n; first += kTerms) {
+    T part = 0;
+    for (std::int64_t c = first; c < n && c < first + kTerms; ++c) part += term(c);
+    total += static_cast<double>(part);
+  }
+  return static_cast<T>(total);
+}
+
 // Stable: the largest element is subtracted first.
 template <class T>
 struct Softmax {
   static constexpr int kInputs = 1;
   bool logarithm;
   __device__ void operator()(T* row, const T*, std::int64_t channels) const {
-    T largest = row[0], sum = 0;
+    T largest = row[0];
     for (std::int64_t c = 1; c < channels; ++c) largest = row[c] > largest ? row[c] : largest;
-    for (std::int64_t c = 0; c < channels; ++c) {
+    const T sum = sum_terms<T>(channels, [&](std::int64_t c) {
       const T d = row[c] - largest, e = std::exp(d);
       row[c] = logarithm ? d : e;
-      sum += e;
-    }
+      return e;
+    });
     const T shift = logarithm ? std::log(sum) : T(0), scale = logarithm ? T(1) : T(1) / sum;
     for (std::int64_t c = 0; c < channels; ++c) row[c] = (row[c] - shift) * scale;
   }
@@ -33,8 +46,7 @@ struct SoftmaxGradient {
   static constexpr int kInputs = 2;
   bool logarithm;
   __device__ void operator()(T* row, const T* y, std::int64_t channels) const {
-    T sum = 0;
-    for (std::int64_t c = 0; c < channels; ++c) sum += logarithm ? row[c] : y[c] * row[c];
+    const T sum = sum_terms<T>(channels, [&](std::int64_t c) { return logarithm ? row[c] : y[c] * row[c]; });
     for (std::int64_t c = 0; c < channels; ++c)
       row[c] = logarithm ? row[c] - std::exp(y[c]) * sum : y[c] * (row[c] - sum);
   }

@@ -74,3 +74,13 @@ TEST_CASE("in TF32 and bf16 the large layers are computed in the order in which 
         CHECK_MESSAGE((plan.refusal == "emulated" || small), found);
       }
 }
+
+TEST_CASE("a layer whose maps have more than 4 GiB has a plan in f32") {
+  // The engines for it copy the maps, so the workspace is as large.
+  const Shape map{40, 512, 512, 64};
+  for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
+    const PlanElsewhere plan = plan_elsewhere(kH200, pass, DType::f32, map, {64, 3, 3, 64}, map, {.padding = 1}, {});
+    CHECK_MESSAGE((plan.refusal == "emulated" || plan.workspace >= 0),
+                  "pass " << static_cast<int>(pass) << ": " << plan.refusal);
+  }
+}

@@ -116,11 +116,12 @@ TEST_CASE("every loss has the same bits either way") {
   config.base = 2;
   std::string refused;
   for (const losses::Spec& spec : losses::registry()) {
-    const Run called = train(config, spec.name, {.steps = 3}),
-              replayed = train(config, spec.name, {.recorded = true, .steps = 3});
+    // The third step is recorded and the fourth is another batch, so a number of the third one's would show.
+    const Run called = train(config, spec.name, {.steps = 4}),
+              replayed = train(config, spec.name, {.recorded = true, .steps = 4});
     INFO(spec.name);
     check_same(called, replayed);
-    CHECK((replayed.replayed == 1 || contains(replayed.refusal, "read on the host")));
+    CHECK((replayed.replayed == 2 || contains(replayed.refusal, "read on the host")));
     if (!replayed.refusal.empty()) refused += " " + spec.name;
   }
   MESSAGE(losses::registry().size() << " losses; called, not replayed:" << refused);

@@ -15,14 +15,14 @@ namespace {
 
 constexpr double kRate = 3e-3;
 
-struct Run {
+struct CardRun {
   std::vector<double> losses;
   Tensor parameters;  // on the host
 };
 
 // Some steps of AdamW on one batch, dropout and clipping included.
 // bf16: with parameters in f32.
-Run train(const nn::UNetConfig& config, DType type, Device device, int steps = 3) {
+CardRun train(const nn::UNetConfig& config, DType type, Device device, int steps = 3) {
   Random random(31);
   nn::UNet net(config, random.fork(1));
   const bool mixed = type == DType::bf16;
@@ -39,7 +39,7 @@ Run train(const nn::UNetConfig& config, DType type, Device device, int steps = 3
   const losses::Loss loss = losses::make_loss("dice_ce");
   const auto optimizer = nn::make_optimizer("adamw", net, {.weight_decay = 0.01});
   net.train();
-  Run run;
+  CardRun run;
   for (int step = 0; step < steps; ++step) {
     net.set_step(7, step);
     const Tensor logits = net.forward(x), value = loss(logits, labels);
@@ -67,8 +67,8 @@ TEST_CASE("training on the card gives the parameters of the CPU") {
   if (!has_device(Device::cuda)) return;
   for (const auto& config :
        {small(2, nn::Norm::batch, true), small(3, nn::Norm::instance, true), small(2, nn::Norm::group, false)}) {
-    const Run expected = train(config, DType::f64, Device::cpu), exact = train(config, DType::f64, Device::cuda),
-              single = train(config, DType::f32, Device::cuda);
+    const CardRun expected = train(config, DType::f64, Device::cpu), exact = train(config, DType::f64, Device::cuda),
+                  single = train(config, DType::f32, Device::cuda);
     CHECK(difference(exact.losses, expected.losses) < 1e-9);
     CHECK(difference(single.losses, expected.losses) < 1e-4);
     CHECK(difference(values(exact.parameters), values(expected.parameters)) < 1e-7);
@@ -82,8 +82,8 @@ TEST_CASE("mixed precision reaches the loss of f32") {
        {small(2, nn::Norm::batch, true), small(3, nn::Norm::instance, true), small(2, nn::Norm::none, false)}) {
     config.dropout = 0;
     config.residual = config.norm != nn::Norm::instance;
-    const Run single = train(config, DType::f32, Device::cuda, kSteps),
-              mixed = train(config, DType::bf16, Device::cuda, kSteps);
+    const CardRun single = train(config, DType::f32, Device::cuda, kSteps),
+                  mixed = train(config, DType::bf16, Device::cuda, kSteps);
     const double first = single.losses.front(), last = single.losses.back(), gained = first - last;
     MESSAGE("f32: " << first << " to " << last << ", bf16: " << mixed.losses.front() << " to " << mixed.losses.back());
     CHECK(gained > 0.05);
