@@ -54,6 +54,8 @@ rlim_t mapped_bytes() {
     read(path);
   } catch (const std::bad_alloc&) {
     ::_exit(kNoMemory);
+  } catch (const Error& error) {  // the parent finds out itself, unless it has more memory
+    ::_exit(error.kind() == ErrorKind::memory ? kNoMemory : 0);
   } catch (const std::exception&) {  // the parent finds out itself
   }
   ::_exit(0);

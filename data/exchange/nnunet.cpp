@@ -18,6 +18,7 @@ namespace {
 constexpr int kIgnore = 255;  // the class that means "unknown" in a dataset
 constexpr std::size_t kMostClasses = 255;
 constexpr std::uintmax_t kMostBytes = 64 << 20;  // of a description
+constexpr std::size_t kLongestId = 255;          // bytes, as of a file: the search for groups would exhaust the stack
 
 [[noreturn]] void fail_task(const std::string& path, const std::string& problem, const std::string& hint = {}) {
   throw Error(ErrorKind::data, path + ": " + problem, hint);
@@ -265,6 +266,9 @@ void read_cases(const JsonValue& json, const std::string& folder, const std::str
                 const DiscoverOptions& options, Discovery& found) {
   if (const JsonValue* dataset = json.find("dataset"); dataset != nullptr && dataset->object() != nullptr) {
     for (const auto& [id, entry] : *dataset->object()) {
+      if (id.size() > kLongestId)
+        fail_task(path, text("\"dataset\": the name of a case has ", id.size(), " bytes"),
+                  text("give it at most ", kLongestId));
       if (entry.find("images") == nullptr) fail_task(path, "\"dataset\": case " + id + " has no \"images\"");
       found.cases.push_back(read_entry(*entry.find("images"), options.labels ? entry.find("label") : nullptr, folder,
                                        path, options.skip_unpaired));

@@ -22,6 +22,8 @@ std::uint32_t orientation(std::string_view exif) {
   return 1;
 }
 
+constexpr int kMostScans = 100;  // progressive pictures have about ten, and the decoder visits all pixels in each
+
 struct Component {
   int id = 0;
   unsigned table = 0;  // of its quantisation
@@ -32,6 +34,7 @@ struct JpegParts {
   std::int64_t width = 0, height = 0;
   int channels = 0;
   std::uint32_t orientation = 1;
+  int scans = 0;
   std::vector<Component> components;
   std::uint32_t steps = 0, codes[2] = {0, 0};  // the tables read so far, a bit each: quantisation; codes of DC and AC
 };
@@ -81,6 +84,9 @@ void read_frame(std::string_view content, JpegParts& parts, const std::string& p
 
 // Every table that a scan (SOS) names stands before it: stb would decode with whatever its memory holds.
 void check_scan(std::string_view content, JpegParts& parts, const std::string& path) {
+  if (++parts.scans > kMostScans)
+    refuse(path, text("has more than ", kMostScans, " scans"),
+           "the file is damaged, or made to take long; save it as PNG");
   const std::size_t count = content.empty() ? 0 : static_cast<std::uint8_t>(content[0]);
   if (count == 0 || content.size() != 4 + 2 * count) refuse(path, "a scan has no components", "the file is damaged");
   const std::string_view range = content.substr(1 + 2 * count);  // first and last coefficient, bits before and now

@@ -87,10 +87,11 @@ std::string attribute(const std::string& tag, const std::string& name) {
 }
 std::vector<std::string> tags(const std::string& xml, const std::string& name) {
   std::vector<std::string> found;
-  for (std::size_t at = 0; (at = xml.find(name, at)) != std::string::npos; at += name.size()) {
-    const bool named = at > 0 && (xml[at - 1] == '<' || xml[at - 1] == ':');
-    if (named && static_cast<unsigned char>(xml[at + name.size()]) <= ' ')
-      found.push_back(xml.substr(at, xml.find_first_of("<>", at) - at));
+  for (std::size_t at = 0, end = 0; (at = xml.find(name, at)) != std::string::npos; at = end) {
+    end = at + name.size();
+    if (at == 0 || (xml[at - 1] != '<' && xml[at - 1] != ':') || static_cast<unsigned char>(xml[end]) > ' ') continue;
+    end = std::min(xml.find_first_of("<>", at), xml.size());  // no other tag begins inside of it
+    found.push_back(xml.substr(at, end - at));
   }
   return found;
 }

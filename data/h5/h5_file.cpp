@@ -132,8 +132,10 @@ void Array::check_storage(Id creation, std::uint64_t file_bytes) const {
   for (std::int64_t extent : extents_)
     if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes) || bytes > INT64_MAX)
       fail(where(), "claims more than 2^63 bytes");
-  std::uint64_t chunk = chunked_ ? H5Tget_size(type.id()) : 0;  // HDF5 allows no chunk of 4 GiB or more
-  for (const std::int64_t extent : chunk_) chunk *= static_cast<std::uint64_t>(extent);
+  std::uint64_t chunk = chunked_ ? H5Tget_size(type.id()) : 0;
+  for (const std::int64_t extent : chunk_)  // HDF5 allows no chunk of 4 GiB or more, but its own product may wrap
+    if (__builtin_mul_overflow(chunk, static_cast<std::uint64_t>(extent), &chunk) || chunk >> 32 != 0)
+      fail(where(), text("claims chunks of ", chunk_, " elements, which are 4 GiB or more"), "the file is damaged");
   if (bytes > 0) bytes = std::max(bytes, chunk);  // without elements there is no chunk
   const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(id()), file_bytes);
   if (bytes > stored * (filters > 0 ? kLargestRatio : 1) + (filters > 0 ? 4096 : 0))

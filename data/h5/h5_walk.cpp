@@ -18,12 +18,13 @@ constexpr int kDeepest = 16;
 constexpr std::int64_t kMostNumbers = std::int64_t{1} << 20, kMostInAll = std::int64_t{1} << 23;
 constexpr std::int64_t kPiece = std::int64_t{1} << 22;
 
-// What is refused is not looked at further: the caller will be refused it, too.
+// What is refused is not looked at further: the caller will be refused it, too, unless it has more memory.
 template <class F>
 void try_to(F&& f) {
   try {
     f();
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::memory) throw;
   }
 }
 

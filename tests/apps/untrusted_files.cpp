@@ -1,6 +1,7 @@
 // Files of which the HDF5 library dies: a process that dies in its place, and what the program says of it.
 #include "apps/program/untrusted_files.h"
 
+#include <hdf5.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,6 +39,38 @@ TEST_CASE("whatever kills the process that looks at a file first is said of the 
   CHECK(contains(death([](const std::string&) { throw std::bad_alloc(); }), "wanted more than 64 MiB"));
   CHECK(death([](const std::string&) {}).empty());
   CHECK(death([](const std::string&) { throw Error(ErrorKind::data, "is refused"); }).empty());
+}
+
+TEST_CASE("a text that fills the memory of the process is not read by the program either") {
+  const Folder folder;
+  const std::string path = folder.file("texts.h5");
+  constexpr std::size_t kTexts = 1000, kLong = std::size_t{4} << 20;
+  {
+    const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    const hsize_t count = kTexts;
+    const hid_t space = H5Screate_simple(1, &count, nullptr),
+                note = H5Acreate2(file, "note", type, space, H5P_DEFAULT, H5P_DEFAULT);
+    const std::string letters(kLong, 'a');
+    std::vector<const char*> texts(kTexts, nullptr);
+    texts[0] = letters.c_str();
+    REQUIRE(H5Awrite(note, type, texts.data()) >= 0);
+    H5Aclose(note);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Fclose(file);
+  }
+  std::string bytes = bytes_of(path);  // each text is its length, the place of a heap, and a number in it
+  const std::string zeros((kTexts - 1) * 16, '\0');
+  std::size_t at = bytes.find(zeros);
+  const std::string length = {0, 0, 0x40, 0};
+  at = bytes.rfind(length, at);
+  REQUIRE(at != std::string::npos);
+  const std::string reference = bytes.substr(at, 16);
+  for (std::size_t i = 1; i < kTexts; ++i) bytes.replace(at + 16 * i, 16, reference);
+  write_bytes(path, bytes);
+  const std::string error = error_of([&] { apps::read_in_child(path, {10, 256}, data::h5::walk); });
+  CHECK_MESSAGE(contains(error, "wanted more than 256 MiB"), error);
 }
 
 TEST_CASE("a larger file may be looked at for longer") {

@@ -93,6 +93,17 @@ TEST_CASE("nnU-Net may name the files of every case itself") {
   CHECK(found.cases[0].labels == Names{folder.file("p/l.png")});
 }
 
+TEST_CASE("a name of a case that is longer than any file's is refused") {
+  const Folder folder;
+  const std::string id = "patient" + std::string(1'000'000, '1');  // std::regex calls itself for each letter
+  write_task(
+      folder,
+      R"({"labels": {"background": 0, "x": 1}, "dataset": {")" + id + R"(": {"images": ["i.png"], "label": "l.png"}}})",
+      {"i.png", "l.png"});
+  const std::string error = error_of([&] { discover({folder.file("")}); });
+  CHECK_MESSAGE(contains(error, "the name of a case has 1000007 bytes"), error);
+}
+
 TEST_CASE("without a description the folders are enough") {
   const Folder folder;
   write_task(folder, "", {"imagesTr/a_0000.png", "labelsTr/a.png"});

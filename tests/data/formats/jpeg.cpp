@@ -97,6 +97,17 @@ TEST_CASE("every table that a JPEG uses is in it: what is missing would be fille
   CHECK(contains(refusal("a.jpg", two), "no samples of the component 2"));
 }
 
+TEST_CASE("a JPEG with hundreds of scans is refused, because each goes over all of its pixels") {
+  const std::string jpeg = progressive_jpeg(), end("\xFF\xD9");
+  const std::size_t last = jpeg.rfind("\xFF\xDA");
+  REQUIRE(last != std::string::npos);
+  REQUIRE(jpeg.ends_with(end));
+  const std::string scan = jpeg.substr(last, jpeg.size() - last - end.size());
+  std::string many = jpeg.substr(0, jpeg.size() - end.size());
+  for (int i = 0; i < 200; ++i) many += scan;
+  CHECK(contains(refusal("a.jpg", many + end), "more than 100 scans"));
+}
+
 TEST_CASE("nothing is written as JPEG") {
   const Folder folder;
   CHECK(contains(error_of([&] { write_image(folder.file("a.JPG"), ramp({2, 2, 1}, h5::Element::u8)); }), "PNG"));

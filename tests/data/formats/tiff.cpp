@@ -308,6 +308,13 @@ TEST_CASE("OME says what pages are, and how large a voxel is") {
   CHECK(contains(refused("DimensionOrder=\"XYZCT\" ", "</Pixels><Pixels SizeZ=\"6\">"), "2 images"));
 }
 
+TEST_CASE("a description that names tags inside of tags takes no more memory than itself") {
+  if (!tiff_present()) return;
+  std::string xml = "<OME><Pixels DimensionOrder=\"XYZCT\"/>";
+  for (int i = 0; i < 100'000; ++i) xml += ":TiffData ";
+  CHECK(values(read_as("a.tif", tiff_bytes(stack(1, xml)))) == Values{0, 1});
+}
+
 TEST_CASE("dots per inch of a photograph are no size of its pixels") {
   if (!tiff_present()) return;
   TiffPage page = tiff_page(2, 1, 8, "ab");

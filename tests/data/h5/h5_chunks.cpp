@@ -141,6 +141,26 @@ TEST_CASE("h5 chunks: the values are those that HDF5 reads itself") {
   CHECK(compared == 240);
 }
 
+TEST_CASE("h5 chunks: a product of extents that wraps is not taken for a small chunk") {
+  const Folder folder;
+  const std::string path = folder.file("a.h5");
+  { const ChunkFile file(path, H5T_NATIVE_UINT8, {4, 64, 64}, {3, 5, 7}, "d"); }
+  const auto layout = [](const std::array<std::uint32_t, 4>& numbers) {
+    std::string bytes;
+    for (const std::uint32_t number : numbers)
+      for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(number >> shift & 255);
+    return bytes;
+  };
+  std::string bytes = bytes_of(path);
+  const std::size_t at = bytes.find(layout({3, 5, 7, 1}));
+  REQUIRE(at != std::string::npos);
+  bytes.replace(at, 16, layout({69632, 858001, 308761441, 1}));  // 2^64 + 4096 elements
+  write_bytes(path, bytes);
+  const std::string error = chunk_error(path);
+  CHECK_MESSAGE(contains(error, "claims chunks of"), error);
+  CHECK(contains(error, "4 GiB or more"));
+}
+
 TEST_CASE("h5 chunks: a chunk with fewer or more bytes than the array says is refused") {
   const Folder folder;
   const std::string path = folder.file("a.h5");
