@@ -236,16 +236,24 @@ std::vector<std::optional<Affine>> read_cases(StoredDataset& stored) {
   return affines;
 }
 
+// A list of cases is not longer than that of all cases, whatever it claims.
+std::vector<std::int64_t> read_split(const h5::Array& array, const DatasetInfo& info) {
+  const Shape& extents = array.extents();
+  if (extents.dims() == 1 && extents[0] > std::ssize(info.case_ids))
+    fail_format(array.where(), text("names ", extents[0], " cases, there are ", info.case_ids.size()));
+  return array.read_integers();
+}
+
 void read_splits(const h5::File& file, DatasetInfo& info) {
   if (!file.exists("/splits")) return;
   for (const std::string& name : file.children("/splits")) {
     const std::string path = "/splits/" + name;
     if (!file.exists(path) || !file.is_group(path)) {
-      info.splits[name] = file.array(path).read_integers();
+      info.splits[name] = read_split(file.array(path), info);
       continue;
     }
     for (const std::string& part : file.children(path))
-      info.splits[name + "/" + part] = file.array(text(path, "/", part)).read_integers();
+      info.splits[name + "/" + part] = read_split(file.array(text(path, "/", part)), info);
   }
 }
 

@@ -51,6 +51,9 @@ struct StoredDataset {
 
 using Piece = std::span<const std::byte>;
 
+// In one array without names: each of them becomes a case with a name, which is larger than its values may be.
+inline constexpr std::int64_t kMostSamples = 1 << 20;
+
 // Hands over the values of a box as `memory`, in C order, in pieces of bounded size.
 void read_in_pieces(const Box& box, h5::Element memory, const std::function<void(Piece)>& take);
 

@@ -92,6 +92,9 @@ void LabelFile::read_case_ids() {
   const std::size_t count = static_cast<std::size_t>(labels_.extents()[0]);
   if (has_case_ids_ && case_ids_.size() != count)
     throw Error(ErrorKind::data, text(path(), ": ", case_ids_.size(), " case_ids for ", count, " labels"));
+  if (!has_case_ids_ && labels_.extents()[0] > kMostSamples)
+    fail_format(labels_.where(), text("has ", count, " samples without names, at most ", kMostSamples, " are read"),
+                "name them in /case_ids");
   for (std::size_t i = case_ids_.size(); i < count; ++i) case_ids_.push_back(std::to_string(i));
 }
 

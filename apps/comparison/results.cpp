@@ -168,6 +168,9 @@ std::vector<std::string> Comparison::losses() const {
   return names;
 }
 
+constexpr std::size_t kMostLosses = 1000;  // there are tables of all pairs
+constexpr std::size_t kMostNumbers = 100;  // of a class
+
 std::vector<CaseNumbers> cases_from(const Json& list, std::size_t class_count, std::vector<std::string>& numbers) {
   std::vector<CaseNumbers> cases;
   for (const Json& entry : list) {
@@ -178,6 +181,8 @@ std::vector<CaseNumbers> cases_from(const Json& list, std::size_t class_count, s
       const Json& values = object_at(member(entry, "classes"), std::to_string(label));
       // Else the numbers of the next case would be more than those of this one.
       if (values.empty()) refuse(std::to_string(label), values, "the numbers of a class");
+      if (numbers.empty() && values.size() > kMostNumbers)  // every other case gets a place for each
+        refuse(std::to_string(label), values, text("at most ", kMostNumbers, " numbers"));
       if (numbers.empty())
         for (const auto& [name, value] : values.items()) numbers.push_back(name);
       std::vector<double>& row = one.classes.emplace_back();
@@ -226,7 +231,12 @@ Comparison comparison_from_json(const Json& json) {
   for (const Json& dataset : list_at(json, "datasets")) comparison.datasets.push_back(dataset_from_json(dataset));
   for (const Json& run : list_at(json, "runs"))
     comparison.runs.push_back(run_from_json(run, comparison.datasets, comparison.numbers));
-  std::set<std::string> names, runs;
+  std::set<std::string> losses, names, runs;
+  for (const ComparedRun& run : comparison.runs) losses.insert(run.loss);
+  if (losses.size() > kMostLosses)
+    throw Error(ErrorKind::data,
+                text("the runs have ", losses.size(), " losses, at most ", kMostLosses, " are compared"),
+                "compare fewer of them");
   for (const ComparedDataset& dataset : comparison.datasets) require_new(names, dataset.name, "datasets named");
   for (const ComparedRun& run : comparison.runs)
     require_new(runs, text("loss ", run.loss, ", fold ", run.fold, " and seed ", run.seed, " on ", run.dataset),

@@ -39,7 +39,7 @@ std::vector<EpochRecord> logged_history(const std::string& log) {
     const Json line = parse_json(log.substr(at, end - at));
     const std::int64_t step = line.contains("step") ? whole_number(line, "step", 0, kMostSteps) : 0;
     const bool epoch = text_at(line, "event") == "epoch";
-    std::erase_if(history, [&](const EpochRecord& one) { return one.step > step || (epoch && one.step == step); });
+    while (!history.empty() && history.back().step + (epoch ? 1 : 0) > step) history.pop_back();  // steps grow
     if (!epoch) continue;
     Json record = line;
     if (!record.contains("val_classes")) record["val_classes"] = Json::array();

@@ -55,12 +55,11 @@ void check_finite(const Tensor& logits, const std::string& where) {
               "logits are finite numbers before any softmax; a network that gives others has diverged");
 }
 
-void check_shapes(const Tensor& logits, const Tensor& labels, const std::string& where) {
-  const bool same = logits.dims() == labels.dims() + 1 &&
-                    std::equal(labels.shape().begin(), labels.shape().end(), logits.shape().begin());
+void check_shapes(const Shape& logits, const Shape& labels, const std::string& where) {
+  const bool same = logits.dims() == labels.dims() + 1 && std::equal(labels.begin(), labels.end(), logits.begin());
   if (logits.dims() < 3 || !same)
-    throw Error(ErrorKind::data, text(where, ": logits ", logits.shape(), " and labels ", labels.shape(),
-                                      " must be [N, *S, C] and [N, *S]"));
+    throw Error(ErrorKind::data,
+                text(where, ": logits ", logits, " and labels ", labels, " must be [N, *S, C] and [N, *S]"));
 }
 
 Given read(const EvalOptions& options) {
@@ -68,9 +67,9 @@ Given read(const EvalOptions& options) {
   const data::h5::Array stored = file.array("/logits"), truth = file.array("/labels");
   const data::h5::Group root = file.group("/");
   Given given;
+  check_shapes(stored.extents(), truth.extents(), options.file);
   given.logits = read_numbers(stored, options.dtype);
   given.labels = data::read_labels(truth);
-  check_shapes(given.logits, given.labels, options.file);
   check_finite(given.logits, stored.where());
   for (const data::h5::Object* place :
        {static_cast<const data::h5::Object*>(&root), static_cast<const data::h5::Object*>(&stored),
@@ -84,8 +83,9 @@ Given read(const EvalOptions& options) {
   if (root.has_attribute("ignore_label")) given.context.ignore = data::ignore_label_of(root);
   if (root.has_attribute("class_names")) given.class_names = root.strings_attribute("class_names");
   if (!options.png.empty() && file.exists("/images")) {
-    given.image = read_numbers(file.array("/images"), "f32");
-    check_shapes(given.image, given.labels, options.file + ": images as logits");
+    const data::h5::Array images = file.array("/images");
+    check_shapes(images.extents(), truth.extents(), options.file + ": images as logits");
+    given.image = read_numbers(images, "f32");
   }
   return given;
 }

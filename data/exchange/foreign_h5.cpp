@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "data/exchange/layouts_detail.h"
+#include "data/format.h"
 #include "engine/error.h"
 #include "engine/io/json.h"
 #include "engine/names.h"
@@ -265,6 +266,9 @@ void add_samples(const Source& source, const h5::File& file, const H5Place& imag
     return;
   }
   const std::int64_t samples = stacked ? array.extents()[static_cast<int>(axis)] : 0;
+  if (samples > kMostSamples)
+    throw Error(ErrorKind::data, text(array.where(), ": has ", samples, " samples, at most ", kMostSamples, " are read"),
+                "store them in several files");
   if (image.sample >= samples) fail_sample(array, image.sample, samples);
   if (!label.empty()) require_samples(file, label, given, samples);
   const std::size_t digits = std::to_string(samples - 1).size();

@@ -223,6 +223,15 @@ TEST_CASE("losses eval refuses logits that are no numbers, labels without a clas
   const Outcome shapes = program({"losses", "eval", "ce", path});
   CHECK(shapes.code == 3);
   CHECK_MESSAGE(contains(shapes.err, "[N, *S, C]"), shapes.err);
+  for (const Shape& extents : {Shape{0, 2, 2}, Shape{1, 0, 2}, Shape{1}}) {
+    data::h5::Writer other(path);
+    other.array("/logits", Element::f64, {1, 2, 2, 2}, zeros.data());
+    other.array("/labels", Element::u8, extents, none.data());
+    other.save();
+    const Outcome refused = program({"losses", "eval", "ce", path});
+    CHECK_MESSAGE(refused.code == 3, extents, ": ", refused.code);
+    CHECK_MESSAGE(contains(refused.err, "[N, *S, C]"), refused.err);
+  }
   data::h5::Writer ignoring(path);
   ignoring.array("/logits", Element::f64, {1, 2, 2, 2}, zeros.data());
   ignoring.array("/labels", Element::u8, {1, 2, 2}, none.data());

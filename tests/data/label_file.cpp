@@ -129,6 +129,16 @@ TEST_CASE("label file: what a dataset is refused for, in the same words") {
                 [](h5::Writer& out) { out.attribute("/labels", "axes", std::string("NYX")); }) == "");
 }
 
+TEST_CASE("label file: millions of samples are not named one by one") {
+  const Folder folder;
+  h5::Writer writer(folder.file("l.h5"));
+  const std::vector<std::uint8_t> values((std::size_t{1} << 20) + 1);
+  writer.array("/labels", h5::Element::u8, {std::ssize(values), 1, 1}, values.data());
+  writer.save();
+  const std::string error = error_of([&] { LabelFile(folder.file("l.h5")); });
+  CHECK_MESSAGE(contains(error, "has 1048577 samples without names, at most 1048576 are read"), error);
+}
+
 TEST_CASE("label file: a label map makes classes, and every value must be in it") {
   const Folder folder;
   write_labels(folder, h5::Element::u8, {0, 255, 0, 0, 0, 255});

@@ -163,6 +163,7 @@ TEST_CASE("dataset: splits that name what is not there, or the same case twice")
   CHECK(contains(with({{"train", {0, 1}}, {"val", {1}}}), "case 1 (\"img_001\") is in train and in val"));
   CHECK(contains(with({{"train", {0}}, {"test", {0}}}), "case 0 (\"img_000\") is in train and in test"));
   CHECK(contains(with({{"other", {1, 1}}}), "case 1 (\"img_001\") is twice in other"));
+  CHECK(contains(with({{"train", {0, 1, 0}}}), "dataset /splits/train of cells.h5: names 3 cases, there are 2"));
   CHECK(contains(with({{"train", {0}}, {"test", {1}}}, {"p", "p"}), "group \"p\" is in train and in test"));
   CHECK(with({{"train", {0, 1}}}, {"p", "p"}) == "");
   CHECK(contains(refusal([](Recipe& r) {

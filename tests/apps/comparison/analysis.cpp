@@ -132,6 +132,18 @@ TEST_CASE("results in which something is there twice, or colours are missing, ar
            {refusal([](Comparison& c) { c.runs[0].cases[1].id = "0"; }), "with the id 0"},
            {refusal([](Comparison& c) { c.datasets[0].used["class_colours"] = "#000000"; }),
             "`class_colours` is \"#000000\", must be 2 colours"},
+           {refusal([](Comparison& c) {
+              for (int i = 0; i < 1000; ++i) c.runs.push_back(c.runs[0]), c.runs.back().loss = std::to_string(i);
+            }),
+            "the runs have 1001 losses, at most 1000 are compared"},
+           {refusal([](Comparison& c) {
+              c.numbers.clear();
+              for (int i = 0; i < 101; ++i) c.numbers.push_back(text("n", i));
+              for (ComparedRun& run : c.runs)
+                for (CaseNumbers& one : run.cases)
+                  for (std::vector<double>& row : one.classes) row.resize(101);
+            }),
+            "at most 100 numbers"},
            {refusal([](Comparison& c) { c.datasets[0].used["class_colours"] = "red"; }), "class_colours"}})
     CHECK_MESSAGE(contains(one.first, one.second), one.first);
   Comparison comparison = whole;

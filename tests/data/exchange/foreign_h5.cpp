@@ -289,6 +289,19 @@ TEST_CASE("an array of many samples is as many cases, if the axes say so") {
                  "sample 11 outside 0..10"));
 }
 
+TEST_CASE("an array of millions of samples is refused before each becomes a case") {
+  const Folder folder;
+  const std::string path = write_h5(folder.file("many.h5"), [](data::h5::Writer& out) {
+    const std::vector<std::uint8_t> values((std::size_t{1} << 20) + 1);
+    out.array("/x", Element::u8, {std::ssize(values), 1, 1}, values.data());
+  });
+  data::DiscoverOptions options;
+  options.axes = "NYX";
+  options.labels = false;
+  const std::string error = error_of([&] { discover({path + ":/x"}, options); });
+  CHECK_MESSAGE(contains(error, "has 1048577 samples, at most 1048576 are read"), error);
+}
+
 TEST_CASE("a named sample is one case, and every sample has a label of its own") {
   const Folder folder;
   const std::string path = write_h5(folder.file("a.h5"), [](data::h5::Writer& out) {
