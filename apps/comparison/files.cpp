@@ -104,7 +104,7 @@ Findings write_comparison(const Comparison& comparison, const std::string& direc
   std::exception_ptr nothing_follows;
   try {
     findings = findings_of(comparison);
-  } catch (const Error&) {
+  } catch (const std::exception&) {  // also for want of memory: what was trained is written all the same
     nothing_follows = std::current_exception();
   }
   Json json = to_json(comparison);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <numeric>
 
@@ -14,6 +15,26 @@ std::vector<std::size_t> order_of(const std::vector<double>& values) {
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
   return order;
+}
+
+// Returns the k-th smallest sum, from 0 on, of two of these sorted values, or of one and itself. The list of all sums
+// of 60,000 test cases would need 14 GB; to count those up to a limit takes one pass.
+double sum_at(const std::vector<double>& sorted, std::int64_t k) {
+  const auto at_most = [&](double limit) {
+    std::int64_t count = 0;
+    for (auto first = sorted.begin(), end = sorted.end(); first < end; ++first) {
+      while (end > first && *first + end[-1] > limit) --end;  // the partners of the next ones are no more than these
+      count += end - first;
+    }
+    return count;
+  };
+  double low = 2 * sorted.front(), high = 2 * sorted.back();
+  if (at_most(low) > k) return low;
+  for (;;) {  // at_most(low) <= k < at_most(high)
+    const double middle = low / 2 + high / 2;
+    if (!(low < middle && middle < high)) return high + 0.0;  // no -0
+    (at_most(middle) > k ? high : low) = middle;
+  }
 }
 
 // Returns the share of sign patterns whose sum of positive ranks is as far from the mean as `w_plus` or farther. Ranks
@@ -92,15 +113,12 @@ std::vector<double> paired_differences(const std::vector<double>& a, const std::
 }
 
 double hodges_lehmann(const std::vector<double>& differences) {
-  std::vector<double> means;
-  means.reserve(differences.size() * (differences.size() + 1) / 2);
-  for (std::size_t i = 0; i < differences.size(); ++i)
-    for (std::size_t j = i; j < differences.size(); ++j) means.push_back((differences[i] + differences[j]) / 2);
-  if (means.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const auto middle = means.begin() + std::ssize(means) / 2;
-  std::nth_element(means.begin(), middle, means.end());
-  if (means.size() % 2 == 1) return *middle;
-  return (*middle + *std::max_element(means.begin(), middle)) / 2;
+  if (differences.empty()) return std::numeric_limits<double>::quiet_NaN();
+  std::vector<double> sorted = differences;
+  std::sort(sorted.begin(), sorted.end());
+  const std::int64_t n = std::ssize(sorted), count = n * (n + 1) / 2;
+  const double middle = sum_at(sorted, count / 2) / 2;
+  return count % 2 == 1 ? middle : (middle + sum_at(sorted, count / 2 - 1) / 2) / 2;
 }
 
 std::vector<double> holm(const std::vector<double>& p) {

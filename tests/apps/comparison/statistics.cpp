@@ -166,6 +166,22 @@ TEST_CASE("Hodges-Lehmann and quantiles") {
   CHECK(hodges_lehmann({1, 2, 4}) == 2.25);  // of 1 1.5 2 2.5 3 4
   CHECK(hodges_lehmann({5}) == 5);
   CHECK(std::isnan(hodges_lehmann({})));
+  Random random(5);
+  for (int n = 1; n < 40; ++n) {  // as the list of all means says, also of equal values and around 0
+    Numbers values;
+    for (int i = 0; i < n; ++i)
+      values.push_back(n % 3 == 0 ? static_cast<double>(random.below(5)) - 2
+                                  : std::round(1e12 * random.normal()) / 1e12);
+    Numbers means;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      for (std::size_t j = i; j < values.size(); ++j) means.push_back((values[i] + values[j]) / 2);
+    std::sort(means.begin(), means.end());
+    const std::size_t half = means.size() / 2;
+    CHECK(hodges_lehmann(values) == (means.size() % 2 == 1 ? means[half] : (means[half] + means[half - 1]) / 2));
+  }
+  Numbers many;  // whose means would fill 16 GB
+  for (int i = 0; i < 65536; ++i) many.push_back(random.normal());
+  CHECK(std::fabs(hodges_lehmann(many)) < 0.03);
   CHECK(quantile({0, 1, 2, 3}, 0.5) == 1.5);
   CHECK(quantile({7}, 0.9) == 7);
 }
