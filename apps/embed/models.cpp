@@ -104,7 +104,9 @@ std::size_t bytes_of_prediction(const nn::Model& model, const std::int64_t* exte
   const Shape origin = Shape::filled(shape.dims(), 0);
   for (int axis = 0; rim > 0 && axis < model.spec.net.dims; ++axis)
     image.backend().copy_box(zeros(shape.with(axis, 1)), origin, image, origin, shape.with(axis, 1), false);
-  static_cast<void>(nn::predict_in_place(model, image, options_of(model, given), [](std::int64_t, const Tensor&) {}));
+  nn::PredictOptions options = options_of(model, given);
+  options.progress = {};  // it is about another call
+  static_cast<void>(nn::predict_in_place(model, image, options, [](std::int64_t, const Tensor&) {}));
   image = {};  // the pool keeps its memory, as that of all others
   const std::size_t bytes = trial.cpu()->pool().statistics().cached + scratch;
   return bytes + bytes / 3;

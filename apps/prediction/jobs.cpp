@@ -27,7 +27,7 @@ constexpr const char* kEndings =
 
 // Adds the other channels of a case to its first file: CASE_0001 and so on beside CASE_0000. Where there are more than
 // the model takes, the numbers are those of cases.
-void find_channels(data::Source& source, std::int64_t channels) {
+void find_channels(data::Source& source, std::int64_t channels, const std::string& axes) {
   constexpr std::string_view kFirst = "_0000";
   const std::string first = source.images.front(), stem = data::stem_of(first);
   if (source.images.size() != 1 || !stem.ends_with(kFirst)) return;
@@ -37,8 +37,11 @@ void find_channels(data::Source& source, std::int64_t channels) {
     const std::string number = std::to_string(10000 + channel).substr(1);
     return (fs::path(first).parent_path() / (head + "_" + number + ending)).string();
   };
-  const bool alone = !fs::exists(file_of(1));  // then all channels are in it: colours, or along a fourth axis
-  if (alone || fs::exists(file_of(channels))) return;
+  if (!fs::exists(file_of(1))) {  // all channels are in it: colours, or along a fourth axis
+    if (data::kind_of_name(first) == Kind::nifti) source.id = head;  // as in a folder; pictures are numbered
+    return;
+  }
+  if (fs::exists(file_of(channels)) || data::has_channels(first, channels, axes)) return;
   for (std::int64_t c = 1; c < channels; ++c) {
     const std::string path = file_of(c);
     if (!fs::exists(path))
@@ -69,8 +72,11 @@ std::vector<Job> find(const std::string& input, const JobOptions& options) {
   how.labels = false;
   how.axes = options.axes;
   how.channels = options.channels;
-  for (data::Source source : data::discover({input}, how).cases) {
-    if (options.channels > 1 && !fs::is_directory(input)) find_channels(source, options.channels);
+  const data::Discovery found = data::discover({input}, how);
+  for (const std::string& words : found.notes)  // others are about the cases of a dataset
+    if (options.note && words.find("left alone") != std::string::npos) options.note(words);
+  for (data::Source source : found.cases) {
+    if (!fs::is_directory(input)) find_channels(source, options.channels, options.axes);
     const std::string& first = source.images.front();
     jobs.push_back({first, "", source});
   }
@@ -78,10 +84,23 @@ std::vector<Job> find(const std::string& input, const JobOptions& options) {
   return jobs;
 }
 
+// The kind of an input. One that is damaged, or not what its name says, is refused when its turn comes, so that it
+// holds up no other.
+Kind kind_of_input(const std::string& input) {
+  const std::string file = data::file_of(input);
+  try {
+    return data::kind_of_file(file);
+  } catch (const Error& error) {
+    const std::optional<Kind> named = data::kind_of_name(file);
+    if (error.kind() != ErrorKind::data || !named) throw;
+    return *named;
+  }
+}
+
 // The name of an output in a folder: that of the input, with the ending of the kind in which its mask is written.
 std::string name_in_folder(const Job& job) {
   if (!job.source) return fs::path(job.input).filename().string();
-  return job.source->id + data::ending_of(data::mask_kind(data::kind_of_file(data::file_of(job.input))));
+  return job.source->id + data::ending_of(data::mask_kind(kind_of_input(job.input)));
 }
 
 void require_kind(const Job& job, const JobOptions& options) {
@@ -90,7 +109,7 @@ void require_kind(const Job& job, const JobOptions& options) {
   if (const char* reason = data::why_unwritten(*kind))
     throw Error(ErrorKind::usage, text("predict: no mask is written as ", job.output, ": ", reason),
                 "use the ending .png");
-  const Kind from = data::kind_of_file(data::file_of(job.input));
+  const Kind from = kind_of_input(job.input);
   if (job.source && *kind == Kind::png && options.dims == 3 &&
       (from == Kind::nifti || from == Kind::tiff || from == Kind::hdf5))
     throw Error(ErrorKind::usage, "predict: " + job.output + ": a PNG holds no volume",

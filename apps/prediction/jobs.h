@@ -2,6 +2,7 @@
 // written by two inputs, and no input and no model is overwritten.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct JobOptions {
   int dims = 2;                          // spatial axes of the model
   std::string split;                     // of datasets
   bool probabilities = false, logits = false, overlay = false, overwrite = false;
+  std::function<void(const std::string&)> note = {};  // receives what was left alone in a folder
 };
 
 // One input with its output: a dataset with all its cases, or one image.

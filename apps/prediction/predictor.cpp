@@ -3,25 +3,41 @@
 #include <algorithm>
 
 #include "apps/program/signals.h"
+#include "apps/program/words.h"
 #include "apps/training/preparation.h"
 #include "apps/training/suitability.h"
 #include "engine/backend.h"
 #include "engine/error.h"
+#include "engine/names.h"
 #include "engine/ops.h"
 #include "nn/inference/clean_up.h"
 #include "nn/inference/preparation.h"
 
 namespace voxgrad::apps {
+namespace {
+
+// What models must have in common.
+std::string described(const nn::ModelSpec& spec) {
+  std::vector<std::string> classes;
+  for (std::size_t c = 0; c < spec.class_names.size(); ++c) {
+    const auto value = spec.training.class_values.empty() ? static_cast<std::int64_t>(c)
+                                                          : static_cast<std::int64_t>(spec.training.class_values[c]);
+    classes.push_back(text(spec.class_names[c], " (", value, ')'));
+  }
+  return text(spec.net.dims, " axes, ", count_text(spec.net.in_channels, "channel"), " and the classes ",
+              join(classes, ", "));
+}
+
+}  // namespace
 
 Predictor::Predictor(const std::vector<std::string>& files, Device device) {
   for (const std::string& file : files) models_.push_back(nn::load_model(file, device));
   for (const nn::Model& model : models_)
-    if (model.spec.class_names != spec().class_names ||
-        model.spec.training.class_values != spec().training.class_values || model.spec.net.dims != spec().net.dims ||
-        model.spec.net.in_channels != spec().net.in_channels)
-      throw Error(ErrorKind::model, model.path + " and " + path() +
-                                        " have other classes, label values, axes or channels: their predictions have "
-                                        "no mean");
+    if (described(model.spec) != described(spec()))
+      throw Error(ErrorKind::model,
+                  text("no mean of ", path(), " and ", model.path, ": the first has ", described(spec()),
+                       ", the other ", described(model.spec)),
+                  "average models that were trained for the same classes, on images of one kind");
 }
 
 std::vector<std::string> Predictor::paths() const {

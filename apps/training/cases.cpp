@@ -173,8 +173,10 @@ std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_fi
 
 bool has_splits_of(const std::string& model_file, const data::Dataset& dataset, const Split& split) {
   const TensorFile file = load_tensors(model_file);
-  const auto description = file.metadata.find("description_crc32");
-  const std::uint32_t own = checksum_of_description(dataset.info(), {split.train, split.val, split.test});
+  const auto description = file.metadata.find("description_crc32"), model = file.metadata.find("model");
+  data::DatasetInfo info = dataset.info();
+  if (model != file.metadata.end()) info.class_names = nn::parse_spec(model->second).class_names;  // of its training
+  const std::uint32_t own = checksum_of_description(info, {split.train, split.val, split.test});
   return description != file.metadata.end() && description->second == std::to_string(own);
 }
 

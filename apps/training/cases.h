@@ -39,7 +39,7 @@ std::string setting_of(const std::string& model_file, const char* name);
 // Returns the fold k/n that a model was trained for, and its cases, if the dataset is that of its training; else
 // nothing. In other splits of that dataset are cases that the model has learned from.
 std::optional<std::pair<std::string, Split>> fold_of(const std::string& model_file, const data::Dataset& dataset);
-// Whether a model was trained on these splits of a dataset with this description (classes, groups, spacing).
+// Whether a model was trained on these splits of a dataset with this description (groups, spacing).
 bool has_splits_of(const std::string& model_file, const data::Dataset& dataset, const Split& split);
 // Whether these are the images and labels from which a model has learned.
 bool learned_from(const std::string& model_file, const data::Dataset& dataset);

@@ -59,7 +59,7 @@ std::string checkpoint_file(const std::string& path) {
 
 std::string model_file(const std::string& path) {
   const std::string file = checkpoint_file(path);
-  if (file == path || !file.ends_with("/last.safetensors")) return file;
+  if (std::filesystem::path(file).filename() != "last.safetensors") return file;
   const TensorFile last = load_tensors(file);
   if (const auto step = last.metadata.find("step"); step != last.metadata.end() && step->second == "0")
     throw Error(ErrorKind::data,

@@ -79,7 +79,8 @@ void visit_settings(Config& c, F&& f) {
   f("schedule", c.schedule, "of the learning rate: cosine, poly, step, plateau or constant");
   f("weight_decay", c.weight_decay, "weight decay; adam and sgd add it to the gradient, where 1e-4 or less is usual");
   f("clip", c.clip, "largest norm of the gradient; 0: no clipping");
-  f("ema", c.ema, "decay of the moving average of the weights that is validated and tested; 0: none");
+  f("ema", c.ema,
+    "decay of the moving average of the weights that is validated, tested and stored in best.safetensors; 0: none");
   f("augment", c.augment,
     "of the patches: none, geometry, intensity, default (both) or elastic (default and deformations), and single "
     "changes after it, as in default,elastic=0.3,rotate=0; empty: default, or none for cases that are seen a few times "

@@ -14,7 +14,7 @@
 namespace voxgrad::apps {
 namespace {
 
-constexpr double kOtherSpacing = 1.5;      // beyond the range of the training by this factor, objects look different
+constexpr double kOtherUnit = 5;           // .. and where images are resampled, the unit is probably another one
 constexpr double kOtherWidth = 10;         // a range of intensities that is so many times wider or narrower
 constexpr std::int64_t kSamples = 100000;  // voxels of a case that are looked at
 constexpr std::size_t kCases = 16;
@@ -154,6 +154,7 @@ void Suitability::warn(const std::string& kind, const data::Case& one, const std
 }
 
 void Suitability::look_at(const data::Case& one, bool physical) {
+  compare_channels(one);
   if (physical && model_.training.spacing_unit == "mm") compare_spacing(one);
   compare_orientation(one);
   compare_intensities(one);
@@ -166,15 +167,30 @@ void Suitability::finish() {
 
 void Suitability::compare_spacing(const data::Case& one) {
   const std::vector<double>&least = model_.training.least_spacing, &most = model_.training.most_spacing;
-  if (least.size() != one.spacing.size() || !model_.preparation.spacing.empty()) return;  // all are resampled to one
+  if (least.size() != one.spacing.size()) return;
+  const bool resampled = !model_.preparation.spacing.empty();
+  const double apart = resampled ? kOtherUnit : kOtherSpacing;
   bool other = false;
   for (std::size_t axis = 0; axis < least.size(); ++axis)
-    other = other || one.spacing[axis] > kOtherSpacing * most[axis] || one.spacing[axis] * kOtherSpacing < least[axis];
+    other = other || one.spacing[axis] > apart * most[axis] || one.spacing[axis] * apart < least[axis];
   if (!other) return;
   const std::string range = least == most ? steps_text(most) : steps_text(least) + " .. " + steps_text(most);
   warn("spacing", one,
        text("its spacing is ", steps_text(one.spacing), " mm, that of the training was ", range,
-            " mm; the network sees voxels, so things have another size here than it learned (or a unit is wrong)"));
+            resampled ? " mm; a unit is probably wrong, and resampled by it, things have another size than it learned"
+                      : " mm; the network sees voxels, so things have another size here than it learned (or a unit is "
+                        "wrong)"));
+}
+
+// A grey picture is repeated for three channels, which is right if these are red, green and blue.
+void Suitability::compare_channels(const data::Case& one) {
+  if (one.image.extent(-1) != 1 || model_.net.in_channels != 3 ||
+      model_.normalisation.kind == nn::Normalisation::Kind::rgb)
+    return;
+  warn("channels", one,
+       "it has one channel, which is taken for red, green and blue; if the three channels of the training were "
+       "something "
+       "else, give all of them: one file, or CASE_0000, CASE_0001, ..");
 }
 
 void Suitability::compare_orientation(const data::Case& one) {

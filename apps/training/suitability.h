@@ -13,6 +13,9 @@
 
 namespace voxgrad::apps {
 
+// Beyond the range of spacings of a training by this factor, objects look different.
+inline constexpr double kOtherSpacing = 1.5;
+
 // Describes the images of a training. `label_map` is the one that the labels were read with. Intensities are taken from
 // at most 16 of the cases, or left out, because reading large volumes takes seconds.
 nn::TrainingImages describe_images(const data::Dataset& dataset, const std::vector<std::int64_t>& cases,
@@ -31,8 +34,9 @@ void require_mirror_axes(const nn::Model& model);
 // `where`, for other numbers of channels and of spatial axes.
 Tensor fit_channels(const Tensor& image, const nn::ModelSpec& model, const std::string& where);
 
-// Warns about images that differ from those of the training in spacing, orientation or, if the model does not normalise
-// each image by itself, intensities. Each kind of difference is said once, with the first case in which it was seen.
+// Warns about images that differ from those of the training in channels, spacing, orientation or, if the model does not
+// normalise each image by itself, intensities. Each kind of difference is said once, with the first case in which it
+// was seen.
 class Suitability {
  public:
   Suitability(const nn::ModelSpec& model, std::function<void(const std::string&)> warn);
@@ -42,6 +46,7 @@ class Suitability {
 
  private:
   void warn(const std::string& kind, const data::Case& one, const std::string& words);
+  void compare_channels(const data::Case& one);
   void compare_spacing(const data::Case& one);
   void compare_orientation(const data::Case& one);
   void compare_intensities(const data::Case& one);

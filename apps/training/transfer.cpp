@@ -4,6 +4,7 @@
 #include <map>
 
 #include "apps/training/preparation.h"
+#include "apps/training/suitability.h"
 #include "apps/training/trainer.h"
 #include "engine/error.h"
 #include "engine/names.h"
@@ -28,6 +29,29 @@ bool copy_classes(const Tensor& from, const std::vector<std::string>& from_names
   return any;
 }
 
+std::string range_text(const std::vector<double>& low, const std::vector<double>& high) {
+  return low == high ? spacing_text(low) : spacing_text(low) + " .. " + spacing_text(high);
+}
+
+// What differs if images are not resampled, and their voxels are much larger or smaller than those of the model.
+std::string other_voxels(const nn::ModelSpec& theirs, const nn::ModelSpec& ours) {
+  const std::vector<double>& target = theirs.preparation.spacing;
+  const std::vector<double>&low = target.empty() ? theirs.training.least_spacing : target,
+        &high = target.empty() ? theirs.training.most_spacing : target;
+  const nn::TrainingImages& now = ours.training;
+  if (!ours.preparation.spacing.empty() || theirs.training.spacing_unit != "mm" || now.spacing_unit != "mm" ||
+      low.empty() || low.size() != now.least_spacing.size())
+    return "";
+  bool other = false;
+  for (std::size_t axis = 0; axis < low.size(); ++axis)
+    other = other || now.most_spacing[axis] > kOtherSpacing * high[axis] ||
+            now.least_spacing[axis] * kOtherSpacing < low[axis];
+  if (!other) return "";
+  return text("the model knows voxels of ", range_text(low, high), " mm, these have ",
+              range_text(now.least_spacing, now.most_spacing), " mm; --spacing ", spacing_text(high),
+              " resamples them");
+}
+
 }  // namespace
 
 void adopt_settings(TrainConfig& config, const nn::UNetConfig& net,
@@ -48,6 +72,7 @@ Transfer transfer_weights(const nn::Model& source, const Plan& plan) {
   Transfer result;
   result.file = source.path;
   result.normalisation = same_kind(plan.model, source.spec);
+  result.voxels = other_voxels(source.spec, plan.model);
   const std::vector<std::string>&theirs = source.spec.class_names, &ours = plan.model.class_names;
   for (const std::string& name : ours) {
     const bool known = std::find(theirs.begin(), theirs.end(), name) != theirs.end();
@@ -65,7 +90,8 @@ Transfer transfer_weights(const nn::Model& source, const Plan& plan) {
     } else if (found != weights.end() && found->second.shape() == entry.tensor.shape()) {
       entry.tensor = found->second;
       taken = true;
-      encoder = encoder || (entry.name.starts_with("encoder.") && entry.tensor.dims() > 1);
+      encoder = encoder || (entry.name.starts_with("encoder.") && entry.tensor.dims() > 1 &&
+                            entry.name.find(".conv") != std::string::npos);  // a shortcut fits whatever the kernels are
     }
     result.taken += taken ? 1 : 0;
     if (!taken) result.drawn.push_back(entry.name);
@@ -97,7 +123,8 @@ std::string transfer_text(const Transfer& transfer) {
   if (!transfer.drawn.empty()) words += "; drawn anew: " + join(transfer.drawn, ", ");
   words += "\n          classes " + (transfer.classes.empty() ? "none" : join(transfer.classes, ", "));
   if (!transfer.drawn_classes.empty()) words += "; drawn anew: " + join(transfer.drawn_classes, ", ");
-  return words + "\n          normalisation of " + (transfer.normalisation ? "the model" : "the data") + "\n";
+  words += std::string("\n          normalisation of ") + (transfer.normalisation ? "the model" : "the data");
+  return words + (transfer.voxels.empty() ? "" : "\n          " + transfer.voxels) + "\n";
 }
 
 }  // namespace voxgrad::apps

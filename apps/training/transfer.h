@@ -25,6 +25,7 @@ struct Transfer {
   std::vector<std::string> drawn;                   // names of the tensors that are drawn anew
   std::vector<std::string> classes, drawn_classes;  // names of the classes whose weights are taken, or drawn anew
   bool normalisation = false;                       // whether it is that of the model
+  std::string voxels = {};                          // how their size differs from that of the model, if it does
 };
 
 // Sets the settings that describe a network to those of a model, but not those of which given(name) is true.

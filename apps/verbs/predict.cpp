@@ -97,6 +97,7 @@ class Prediction {
   data::MaskStyle style_;
   ScoresFile scores_ = ScoresFile::none;
   Json written_ = Json::array(), warnings_ = Json::array();
+  bool told_ = false;  // that --spacing is not taken
 };
 
 Tensor Prediction::segment(const Tensor& image, const data::Case& one, bool physical, const std::string& name,
@@ -171,6 +172,9 @@ void Prediction::image(const Job& job) {
   one.orientation = source.origin.orientation;
   const bool given = !source.image.physical && !options_.spacing.empty();
   if (given) one.spacing = parse_spacing(options_.spacing, predictor_.spec().net.dims);
+  if (!given && !options_.spacing.empty() && !std::exchange(told_, true))
+    warn(text(job.input, ": its file says that its voxels have ", spacing_text(one.spacing),
+              " mm, and that is taken, not --spacing ", options_.spacing, "; correct the file if it is wrong"));
   const bool physical = source.image.physical || given;
   source.image.values = {};
   const Tensor image = fit_channels(one.image, predictor_.spec(), job.input);
@@ -257,6 +261,7 @@ void predict(const Options& options, const Common& common) {
   how.channels = predictor.spec().net.in_channels;
   how.dims = predictor.spec().net.dims;
   how.split = options.split;
+  how.note = [&](const std::string& words) { console.say("inputs    " + words); };
   const std::vector<Job> jobs = plan_jobs(inputs, files, how);
   if (!options.spacing.empty()) {
     parse_spacing(options.spacing, how.dims);
@@ -280,7 +285,8 @@ void predict(const Options& options, const Common& common) {
       job.source ? prediction.image(job) : prediction.dataset(job);
       images += job.source ? 1 : 0;
     } catch (const Error& error) {
-      if (jobs.size() == 1 || error.kind() != ErrorKind::data) throw;
+      const bool of_one = error.kind() == ErrorKind::data || error.kind() == ErrorKind::model;  // not finite, say
+      if (jobs.size() == 1 || !of_one) throw;
       console.warn(error.message());
       if (!failure) failure = error;
     }

@@ -253,7 +253,7 @@ void run(const data::Dataset& dataset, const Plan& plan, RunDirectory directory,
   for (const std::string& warning :
        options.warnings ? *options.warnings : warnings_of(dataset, {plan.loader.cases, plan.val, plan.test}))
     session.warn(warning);
-  if (plan.start && !plan.test.empty() && learned_from(plan.start->file, dataset) &&
+  if (plan.start && !plan.test.empty() && has_seen(plan.start->file, dataset) &&
       !has_splits_of(plan.start->file, dataset, {plan.loader.cases, plan.val, plan.test}))
     session.warn(plan.start->file + ": this model has learned from other splits of the same cases, so it may know " +
                  "those that are tested, and their Dice is too good");

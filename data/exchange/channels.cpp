@@ -79,7 +79,8 @@ bool are_channels(const Entries& files, std::int64_t wanted) {
     largest = std::max(largest, numbers.second);
     equal = equal && numbers == cases.begin()->second;
   }
-  if (wanted > 1 && most == wanted && largest == wanted - 1) return true;  // a case that lacks one is an Error
+  if (wanted > 1 && most == wanted && largest == wanted - 1)  // a case that lacks one is an Error,
+    return !has_channels(files.front().path, wanted);         // unless each file has all of them
   if (wanted == 0 && volumes && cases.size() > 1 && begun.size() == cases.size() && largest < kMostChannels)
     return true;                                                // so it is here
   if (!volumes || !equal || most != largest + 1) return false;  // pictures are numbered for many reasons

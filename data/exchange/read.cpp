@@ -295,6 +295,17 @@ SourceImage read_source_image(const Source& source, const std::string& axes, boo
   return result;
 }
 
+bool has_channels(const std::string& image, std::int64_t channels, const std::string& axes) {
+  Source source;
+  source.images = {image};
+  try {
+    return read_source_image(source, axes).image.channels() == channels;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data && error.kind() != ErrorKind::usage) throw;
+    return false;  // whoever reads it says what is wrong
+  }
+}
+
 SourceLabel read_source_label(const Source& source, const SourceImage& image, const std::string& axes) {
   check(!source.labels.empty(), "read_source_label: the case ", source.id, " has no label");
   SourceLabel label;

@@ -73,6 +73,8 @@ struct SourceImage {
 // Error(data) that names the file, for values or sizes of voxels that are not finite, too. With `volume`, a picture
 // that is one slice in NIfTI is a volume of one slice.
 SourceImage read_source_image(const Source& source, const std::string& axes = {}, bool volume = false);
+// Whether a file has so many channels itself. False for one that cannot be read.
+bool has_channels(const std::string& image, std::int64_t channels, const std::string& axes = {});
 
 // The labels of a case as they are stored, in the place of its image: they have its extents and were turned with it.
 struct SourceLabel {

@@ -287,3 +287,111 @@ TEST_CASE("the runs of all folds are averaged, whether they are named one by one
   REQUIRE_MESSAGE(images.code == 0, images.err);
   CHECK(mask_of(folder.file("masks/a.png")).size() == 720);
 }
+
+TEST_CASE(
+    "a file that cannot be read holds up none of the others in its folder, and kinds that are not read are named") {
+  const Folder folder;
+  nn::save_model(folder.file("m.safetensors"), model_of(3));
+  std::filesystem::create_directories(folder.file("in"));
+  for (const char* name : {"in/a.png", "in/z.png"}) data::write_image(folder.file(name), noise());
+  write_bytes(folder.file("in/empty.png"), "");
+  write_bytes(folder.file("in/web.jpg"), std::string("RIFF\0\0\0\0WEBP", 12));
+  write_bytes(folder.file("in/b.webp"), "x");
+  const Outcome outcome =
+      program({"predict", folder.file("m.safetensors"), folder.file("in"), "-o", folder.file("out"), "--json"});
+  CHECK(outcome.code == 3);
+  CHECK_MESSAGE(contains(outcome.err, "empty.png: is empty"), outcome.err);
+  CHECK_MESSAGE(contains(outcome.err, "web.jpg: is a WebP picture"), outcome.err);
+  CHECK_MESSAGE(contains(outcome.err, ".webp, which is not read, 1 file is left alone"), outcome.err);
+  CHECK(Json::parse(outcome.out)["written"].size() == 2);
+}
+
+TEST_CASE("values of one image that are too large for the network hold up no other") {
+  if (!data::has_nifti()) return;
+  const Folder folder;
+  nn::Model model = model_of(3);
+  model.spec.normalisation.kind = nn::Normalisation::Kind::none;
+  nn::save_model(folder.file("m.safetensors"), model);
+  std::filesystem::create_directories(folder.file("in"));
+  data::Image image = noise();
+  data::write_image(folder.file("in/good.png"), image);
+  image.element = data::h5::Element::f32;
+  std::fill_n(image.values.data<float>(), image.values.numel(), 3e38F);
+  data::write_image(folder.file("in/bad.nii.gz"), image);
+  const Outcome outcome =
+      program({"predict", folder.file("m.safetensors"), folder.file("in"), "-o", folder.file("out"), "--json"});
+  CHECK_MESSAGE(outcome.code == 4, outcome.err);
+  CHECK(Json::parse(outcome.out)["written"].size() == 1);
+}
+
+TEST_CASE("colour pictures that are numbered are no channels of one case, by name or in their folder") {
+  const Folder folder;
+  nn::Model model = model_of(3);
+  model.spec.net.in_channels = 3;
+  model.net = std::make_unique<nn::UNet>(model.spec.net, Random(3));
+  nn::save_model(folder.file("m.safetensors"), model);
+  data::Image colours = noise();
+  colours.values = empty({24, 30, 3});
+  for (std::int64_t i = 0; i < colours.values.numel(); ++i)
+    colours.values.data<float>()[i] = static_cast<float>(i * i % 241);
+  std::filesystem::create_directories(folder.file("in"));
+  for (int count = 1; count <= 4; ++count) {
+    data::write_image(folder.file(text("in/img_000", count - 1, ".png")), colours);
+    const Outcome one = program({"predict", folder.file("m.safetensors"), folder.file("in/img_0000.png"), "-o",
+                                 folder.file("one.png"), "--overwrite"});
+    CHECK_MESSAGE(one.code == 0, count, ": ", one.err);
+    const Outcome all = program(
+        {"predict", folder.file("m.safetensors"), folder.file("in"), "-o", folder.file(text("out", count)), "--json"});
+    REQUIRE_MESSAGE(all.code == 0, count, ": ", all.err);
+    CHECK(Json::parse(all.out)["written"].size() == static_cast<std::size_t>(count));
+  }
+}
+
+TEST_CASE("scans of one channel have the names of their cases, whether the folder or the files were named") {
+  if (!data::has_nifti()) return;
+  const Folder folder;
+  nn::save_model(folder.file("m.safetensors"), model_of(3));
+  std::filesystem::create_directories(folder.file("in"));
+  for (const char* name : {"in/x_0000.nii.gz", "in/y_0000.nii.gz"}) data::write_image(folder.file(name), noise());
+  REQUIRE(program({"predict", folder.file("m.safetensors"), folder.file("in"), "-o", folder.file("a/")}).code == 0);
+  REQUIRE(program({"predict", folder.file("m.safetensors"), folder.file("in/x_0000.nii.gz"),
+                   folder.file("in/y_0000.nii.gz"), "-o", folder.file("b/")})
+              .code == 0);
+  for (const char* name : {"a/x.nii.gz", "a/y.nii.gz", "b/x.nii.gz", "b/y.nii.gz"})
+    CHECK_MESSAGE(std::filesystem::exists(folder.file(name)), name);
+}
+
+TEST_CASE("a size of voxels that a file says is taken, and --spacing that is not taken is said") {
+  if (!data::has_nifti()) return;
+  const Folder folder;
+  nn::save_model(folder.file("m.safetensors"), model_of(3));
+  data::Image image = noise();
+  image.physical = true;
+  image.spacing = {0.5, 0.5};
+  data::write_image(folder.file("in.nii.gz"), image);
+  const Outcome outcome = program({"predict", folder.file("m.safetensors"), folder.file("in.nii.gz"), "-o",
+                                   folder.file("out.nii.gz"), "--spacing", "0.25"});
+  CHECK_MESSAGE(outcome.code == 0, outcome.err);
+  CHECK_MESSAGE(contains(outcome.err, "not --spacing 0.25"), outcome.err);
+}
+
+TEST_CASE("models whose predictions have no mean are refused with what each of them has") {
+  const Folder folder;
+  data::write_image(folder.file("in.png"), noise());
+  nn::Model model = model_of(3);
+  nn::save_model(folder.file("a.safetensors"), model);
+  model.spec.training.class_values = {0, 1, 2};  // as without
+  nn::save_model(folder.file("same.safetensors"), model);
+  std::swap(model.spec.class_names[1], model.spec.class_names[2]);
+  nn::save_model(folder.file("b.safetensors"), model);
+  const auto with = [&](const char* other) {
+    return program({"predict", folder.file("a.safetensors"), folder.file(other), folder.file("in.png"), "-o",
+                    folder.file("out.png"), "--overwrite"});
+  };
+  CHECK_MESSAGE(with("same.safetensors").code == 0, with("same.safetensors").err);
+  const Outcome refused = with("b.safetensors");
+  CHECK(refused.code == 4);
+  CHECK_MESSAGE(contains(refused.err, "the classes background (0), cell (1), nucleus (2), the other 2 axes"),
+                refused.err);
+  CHECK(contains(refused.err, "hint: average models"));
+}

@@ -313,6 +313,7 @@ TEST_CASE("numbers that are not finite: exit code 7, naming step and epoch; skip
   const Outcome page = program({"report", folder.file("stop")});  // its weights are those from before the first step
   CHECK_MESSAGE(page.code == 0, page.err);
   check_refused({"evaluate", folder.file("stop"), data}, 3, {"its weights are random", "hint: "});
+  check_refused({"evaluate", folder.file("stop/last.safetensors"), data}, 3, {"its weights are random", "hint: "});
   check_refused(with("skip", {"--on-nan", "skip"}), 7, {"this step is left out", "the step has broken the weights"});
   std::vector<std::string> infinite = small_training(data, folder.file("infinite"), {"--on-nan", "skip"});
   *std::find(infinite.begin(), infinite.end(), "dice_ce") = "1e300*ce";  // the weights stay as they were

@@ -69,6 +69,23 @@ TEST_CASE("spacing far outside the range of the training is said, once and with 
   CHECK(contains(said[0], "its spacing is 3 x 0.08 x 0.08 mm, that of the training was 3 x 0.8 x 0.8 .. 5 x 1 x 1 mm"));
   CHECK(said[1] == "spacing: the same in 2 cases");
   CHECK(words_about(spec, {scan({1, 1, 1}, 0, 1)}, false).empty());  // pixels
+  nn::ModelSpec resampling = spec;
+  resampling.preparation.spacing = {3, 1, 1};
+  CHECK(words_about(resampling, {scan({3, 0.3, 0.3}, 0, 1)}).empty());
+  CHECK(contains(words_about(resampling, {scan({0.3, 0.08, 0.08}, 0, 1)}).at(0), "a unit is probably wrong"));
+}
+
+TEST_CASE("a grey picture is no image of three channels, unless these are colours") {
+  nn::ModelSpec spec = spec_of({}, nn::Normalisation::Kind::zscore_case, 2);
+  data::Case grey = scan({1, 1}, 0, 1);
+  grey.image = empty({8, 8, 1});
+  std::fill_n(grey.image.data<float>(), 64, 1.0F);
+  grey.image.data<float>()[0] = 0;
+  CHECK(words_about(spec, {grey}).empty());
+  spec.net.in_channels = 3;
+  CHECK(contains(words_about(spec, {grey}).at(0), "taken for red, green and blue"));
+  spec.normalisation.kind = nn::Normalisation::Kind::rgb;
+  CHECK(words_about(spec, {grey}).empty());
 }
 
 TEST_CASE("intensities are compared where the model takes them as they are") {

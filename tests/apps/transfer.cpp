@@ -95,6 +95,21 @@ TEST_CASE("other channels cost the first convolution and the normalisation; anot
   }
 }
 
+TEST_CASE("voxels of another size than those of the model are said, unless images are resampled") {
+  nn::Model old = model_of({"background", "liver"});
+  Plan plan = plan_of({"background", "liver"});
+  const auto said = [&](std::vector<double> least, std::vector<double> most) {
+    plan.model.training = {.least_spacing = least, .most_spacing = most, .spacing_unit = "mm"};
+    return transfer_text(transfer_weights(old, plan));
+  };
+  old.spec.training = {.least_spacing = {1, 1}, .most_spacing = {1, 1}, .spacing_unit = "mm"};
+  CHECK(contains(said({0.5, 0.5}, {0.5, 0.5}),
+                 "the model knows voxels of 1x1 mm, these have 0.5x0.5 mm; --spacing 1x1 resamples them"));
+  CHECK(!contains(said({1.2, 1}, {1.2, 1}), "the model knows voxels"));
+  plan.model.preparation.spacing = {1, 1};
+  CHECK(!contains(said({0.5, 0.5}, {0.5, 0.5}), "the model knows voxels"));
+}
+
 TEST_CASE("images are prepared as for the model if the data ask for the same kind of normalisation") {
   nn::ModelSpec ours, theirs;
   CHECK(same_kind(ours, theirs));
@@ -229,6 +244,12 @@ TEST_CASE("thin stacks that begin with a model of volumes stay volumes; slices a
   const Outcome slices = program({"train", stacks, "--from", file, "--dims", "2", "--dry-run"});
   CHECK(slices.code == 2);
   CHECK_MESSAGE(contains(slices.err, "train with --dims 3"), slices.err);
+  model.spec.net.residual = true;  // the shortcuts of which have no extent and fit
+  model.net = std::make_unique<nn::UNet>(model.spec.net, Random(1));
+  nn::save_model(file, model);
+  const Outcome residual = program({"train", stacks, "--from", file, "--dims", "2", "--dry-run"});
+  CHECK(residual.code == 2);
+  CHECK_MESSAGE(contains(residual.err, "train with --dims 3"), residual.err);
 }
 
 TEST_CASE("a training slice by slice that begins with a model of volumes has kernels of one slice") {
@@ -268,6 +289,15 @@ TEST_CASE("the settings of a training that began with a model are those of anoth
   CHECK(!contains(program(small_training(data, folder.file("x"), {"--from", whole})).err, "has learned from other"));
   const Outcome swapped = program(small_training(folder.file("swapped.h5"), folder.file("y"), {"--from", whole}));
   CHECK_MESSAGE(contains(swapped.err, "has learned from other splits of the same cases"), swapped.err);
+  contents = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
+  for (const auto& [name, cases] : before.info().splits) contents.splits[name] = cases;
+  contents.cases[0].label.set({0, 0}, 1 - contents.cases[0].label.at(0, 0));  // a mask was corrected
+  data::write_dataset(folder.file("corrected.h5"), contents);
+  const Outcome corrected =
+      program(small_training(folder.file("corrected.h5"), folder.file("z"), {"--fold", "1/3", "--from", old}));
+  CHECK_MESSAGE(contains(corrected.err, "has learned from other splits of the same cases"), corrected.err);
+  CHECK(!contains(program(small_training(folder.file("corrected.h5"), folder.file("v"), {"--from", whole})).err,
+                  "has learned from other"));
   const Outcome again =
       program({"train", "--config", run + "/config.toml", "--fold", "0/3", "-o", folder.file("again")});
   REQUIRE_MESSAGE(again.code == 0, again.err);

@@ -77,6 +77,18 @@ TEST_CASE("the size that is named suffices, for any number of threads, and the b
   }
 }
 
+TEST_CASE("the question for the size calls no progress function, which is about another call") {
+  const Context context;
+  voxgrad_model* const model = open_model(context, random_model(2, 1));
+  voxgrad_predict_options options{};
+  options.size = sizeof options;
+  options.progress = [](void*, double) { return 1; };  // cancels
+  std::size_t bytes = 0;
+  CHECK(voxgrad_predict_bytes(context, model, Shape({71, 45}).begin(), &options, &bytes) == 0);
+  CHECK(bytes > 0);
+  voxgrad_model_free(model);
+}
+
 TEST_CASE("the size that is named suffices for a model that cuts out a part of the image") {
   const Context opener;
   nn::Model reference = random_model(2, 4);
