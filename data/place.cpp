@@ -1,5 +1,7 @@
 #include "data/place.h"
 
+#include <cmath>
+
 #include "data/attributes.h"
 #include "data/format.h"
 #include "engine/error.h"
@@ -31,7 +33,11 @@ std::optional<Affine> read_affine(const h5::Object& object) {
   const std::vector<double> numbers = object.numbers_attribute("affine");
   if (numbers.size() != 16) fail_format(object.where(), "affine must be 4 x 4 numbers");
   Affine affine{};
-  for (std::size_t i = 0; i < 12; ++i) affine[i / 4][i % 4] = numbers[i];
+  for (std::size_t i = 0; i < 12; ++i) {
+    if (!std::isfinite(numbers[i]))
+      fail_format(object.where(), text("affine: element ", i / 4, ", ", i % 4, " is ", numbers[i]));
+    affine[i / 4][i % 4] = numbers[i];
+  }
   return affine;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
 #include "engine/backend.h"
 #include "engine/ops.h"
@@ -223,7 +222,7 @@ std::vector<NamedTensor> Module::state() const {
 void Module::load_state(const std::vector<NamedTensor>& state) {
   std::vector<NamedTensor> own = parameters();
   for (NamedTensor& buffer : buffers()) own.push_back(std::move(buffer));
-  std::unordered_map<std::string, Tensor> given;
+  std::map<std::string, Tensor> given;  // names of a file could have one hash
   for (const NamedTensor& entry : state)
     if (!given.emplace(entry.name, entry.tensor).second) refuse(text("\"", entry.name, "\" is given twice"));
   std::vector<std::pair<Tensor, Tensor>> copies;  // everything is checked before anything is changed

@@ -83,15 +83,26 @@ struct Pair {
   bool equal;
 };
 
+// The first pairs are named; of many copies there are more than memory for all.
+struct Pairs {
+  std::vector<Pair> named;
+  std::size_t all = 0, equal = 0;
+  void add(const Pair& pair) {
+    ++all;
+    equal += pair.equal ? 1 : 0;
+    if (named.size() < kMostPairs) named.push_back(pair);
+  }
+};
+
 // Pairs of cases in different splits with the same image, or nearly so.
-std::vector<Pair> pairs_across(const Facts& facts) {
+Pairs pairs_across(const Facts& facts) {
   std::vector<Look> looks;
   for (const CaseFacts& one : facts.cases) {
     Look look{coarse(one.thumbnail, 4), one.thumbnail, detail_of(one.thumbnail)};
     for (Values* values : {&look.sketch, &look.thumbnail, &look.detail}) standardise(*values);
     looks.push_back(std::move(look));
   }
-  std::vector<Pair> pairs;
+  Pairs pairs;
   for (std::size_t i = 0; i < facts.cases.size(); ++i)
     for (std::size_t j = 0; j < i; ++j) {
       const CaseFacts &one = facts.cases[i], &other = facts.cases[j];
@@ -101,20 +112,20 @@ std::vector<Pair> pairs_across(const Facts& facts) {
       const bool alike = !equal && correlation(looks[i].sketch, looks[j].sketch) > kAlikeSketch &&
                          correlation(looks[i].thumbnail, looks[j].thumbnail) > kAlike &&
                          correlation(looks[i].detail, looks[j].detail) > kAlikeDetail;
-      if (equal || alike) pairs.push_back({&other, &one, equal});
+      if (equal || alike) pairs.add({&other, &one, equal});
     }
   return pairs;
 }
 
-std::string list_of(const Facts& facts, const std::vector<Pair>& pairs, bool with_splits) {
+std::string list_of(const Facts& facts, const Pairs& pairs, bool with_splits) {
   std::vector<std::string> words;
-  for (std::size_t i = 0; i < std::min(kMostPairs, pairs.size()); ++i) {
+  for (const Pair& pair : pairs.named) {
     const auto name = [&](const CaseFacts& one) {
       return facts.name_of(one.index) + (with_splits ? " of " + one.split : "");
     };
-    words.push_back(name(*pairs[i].one) + " and " + name(*pairs[i].other));
+    words.push_back(name(*pair.one) + " and " + name(*pair.other));
   }
-  return join(words, "; ") + (pairs.size() > kMostPairs ? text("; and ", pairs.size() - kMostPairs, " more") : "");
+  return join(words, "; ") + (pairs.all > kMostPairs ? text("; and ", pairs.all - kMostPairs, " more") : "");
 }
 
 }  // namespace
@@ -171,13 +182,12 @@ DataFindings check_leakage(const Facts& facts) {
     findings.push_back(finding_of(false, patients + ".", "",
                                   "slices of a patient are alike, so the results are better than for new patients.",
                                   "see whether the names mean patients; if they do not, nothing is wrong"));
-  const std::vector<Pair> pairs = pairs_across(facts);
-  if (pairs.empty()) return findings;
-  const auto equal = std::count_if(pairs.begin(), pairs.end(), [](const Pair& pair) { return pair.equal; });
+  const Pairs pairs = pairs_across(facts);
+  if (pairs.all == 0) return findings;
   findings.push_back(
       finding_of(true,
-                 text(count_text(pairs.size(), "pair"), " of cases in different splits, of which ", equal,
-                      " have the same image and ", std::ssize(pairs) - equal, " nearly the same."),
+                 text(count_text(pairs.all, "pair"), " of cases in different splits, of which ", pairs.equal,
+                      " have the same image and ", pairs.all - pairs.equal, " nearly the same."),
                  list_of(facts, pairs, true),
                  "what is validated or tested on was trained on, and the results are better than they will be for new "
                  "images.",
@@ -189,18 +199,18 @@ DataFindings check_leakage(const Facts& facts) {
 
 DataFindings check_contradictions(const Facts& facts) {
   std::map<std::uint64_t, const CaseFacts*> first;
-  std::vector<Pair> pairs;
+  Pairs pairs;
   for (const CaseFacts& one : facts.cases) {
     if (one.constant()) continue;
     const auto [known, is_new] = first.emplace(one.image_hash, &one);
     if (!is_new && known->second->split == one.split && known->second->label_hash != one.label_hash)
-      pairs.push_back({known->second, &one, true});
+      pairs.add({known->second, &one, true});
   }
-  if (pairs.empty()) return {};
-  return {
-      finding_of(true, text(count_text(pairs.size(), "pair"), " of cases have the same image with different masks."),
-                 list_of(facts, pairs, false), "no prediction can be right for both, so the loss cannot become small.",
-                 "keep one of the masks; if two people drew them, merge the masks or make two datasets")};
+  if (pairs.all == 0) return {};
+  return {finding_of(true, text(count_text(pairs.all, "pair"), " of cases have the same image with different masks."),
+                     list_of(facts, pairs, false),
+                     "no prediction can be right for both, so the loss cannot become small.",
+                     "keep one of the masks; if two people drew them, merge the masks or make two datasets")};
 }
 
 }  // namespace voxgrad::apps

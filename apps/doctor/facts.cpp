@@ -20,6 +20,7 @@ namespace {
 constexpr std::int64_t kSampledVoxels = 1 << 16;  // for the trimmed deviation
 constexpr double kTrimmed = 0.001;                // of the sample at either end
 constexpr std::int64_t kBorderCases = 48;
+constexpr std::int64_t kMostCompared = 64;  // channels that are compared with each other
 constexpr std::size_t kMostRefusals = 3;
 // Objects of a class are looked at if it has no more voxels in the case, or if it covers the case: others are of no
 // interest here, and looking takes time.
@@ -79,7 +80,7 @@ void look_at_image(const Tensor& image, CaseFacts& facts) {
     channel.trimmed = trimmed_deviation(std::move(sample));
     channel.distinct = distinct_values(values + c, voxels, channels);
     facts.channels.push_back(channel);
-    for (std::int64_t other = 0; other < c; ++other) {
+    for (std::int64_t other = 0; other < c && c < kMostCompared; ++other) {
       bool equal = true;
       for (std::int64_t v = 0; v < voxels && equal; ++v)
         equal = values[v * channels + other] == values[v * channels + c];

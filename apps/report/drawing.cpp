@@ -13,7 +13,7 @@ constexpr std::int64_t kTextScale = 2;  // the font of stb has letters of about 
 
 // stb takes text that it could change.
 std::string printable(const std::string& words) {
-  std::string result = words;
+  std::string result = words.substr(0, Drawing::kMostLetters);
   for (char& c : result)
     if (c < 32 || c > 126) c = '?';
   return result;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ class Drawing {
   void text(std::int64_t x, std::int64_t y, const std::string& words, Colour colour = {0, 0, 0});
   static std::int64_t text_width(const std::string& words);
   static constexpr std::int64_t kTextHeight = 20;
+  static constexpr std::size_t kMostLetters = 1000;  // of a text; more are left out
   // Draws the colours of a map from left to right in a frame.
   void bar(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height, const ColourMap& map);
   const Picture& picture() const { return picture_; }

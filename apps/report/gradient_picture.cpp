@@ -89,7 +89,7 @@ class Layout {
 
 // Cuts a text where the room ends.
 std::string fitting(const std::string& words, std::int64_t width) {
-  std::string result = words;
+  std::string result = words.substr(0, Drawing::kMostLetters);
   while (Drawing::text_width(result) > width && result.size() > 4) result = result.substr(0, result.size() - 4) + "...";
   return result;
 }

@@ -11,6 +11,7 @@
 #include "apps/training/run_directory.h"
 #include "apps/training/validation.h"
 #include "engine/error.h"
+#include "engine/names.h"
 #include "engine/ops.h"
 #include "nn/inference/windows.h"
 
@@ -101,6 +102,11 @@ RunPictures draw_run(const RunRecord& run, const std::vector<Colour>& colours, c
   pictures.cases = std::ssize(all);
   pictures.looked_at = std::ssize(cases);
   const nn::Model model = nn::load_model(run.file("best.safetensors"), device);
+  if (dataset.classes() != model.spec.net.classes || model.spec.class_names != run.model.class_names)
+    throw Error(ErrorKind::data,
+                text(model.path, ": the model has ", model.spec.net.classes, " classes (",
+                     join(model.spec.class_names, ", "), "), ", dataset.info().path, " has ", dataset.classes()),
+                "the files are not of one training");
   const std::vector<CaseResult> results = known ? seen : evaluate_cases(model, dataset, cases);
 
   std::error_code failed;

@@ -65,6 +65,7 @@ void paste(Drawing& drawing, std::int64_t x, std::int64_t y, const Picture& tile
 // Cuts a text, so that it is not wider than `width`.
 std::string fitting(std::string words, std::int64_t width) {
   if (Drawing::text_width(words) <= width) return words;
+  words.resize(std::min(words.size(), Drawing::kMostLetters));
   while (!words.empty() && Drawing::text_width(words + "..") > width) words.pop_back();
   return words + "..";
 }

@@ -46,7 +46,7 @@ void rename_file(const std::string& from, const std::string& to) {
 
 int open_log(const std::string& directory, int flags) {
   const std::string path = directory + "/log.jsonl";
-  const int descriptor = open_text(path, O_WRONLY | O_APPEND | flags);
+  const int descriptor = open_text(path, O_WRONLY | O_APPEND | O_NOFOLLOW | flags);  // a link leads elsewhere
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     const int code = errno;
     ::close(descriptor);

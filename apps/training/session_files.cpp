@@ -131,7 +131,9 @@ void Session::take_state(const TensorFile& file) {
   history_ = history_from_json(metadata_json(file, "history", "checkpoint"));
   const std::int64_t done = trainer_.steps_done();
   for (const EpochRecord& record : history_)
-    if (const std::int64_t end = std::min(record.epoch * plan_.steps_per_epoch, plan_.steps); record.step != end)
+    if (const std::int64_t end =
+            record.epoch > plan_.steps / plan_.steps_per_epoch ? plan_.steps : record.epoch * plan_.steps_per_epoch;
+        record.step != end)
       refuse("history.step", record.step, text(end, ", where epoch ", record.epoch, " ends"));
   if (!history_.empty() && history_.back().step > done)
     throw Error(ErrorKind::model, text("`step` is ", done, ", but the history has step ", history_.back().step));

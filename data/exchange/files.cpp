@@ -19,7 +19,8 @@ constexpr std::string_view kUnread[]{
     ".webp", ".mha",  ".mhd",  ".nrrd", ".nhdr", ".hdr", ".img", ".mgz", ".npy",
     ".npz",  ".dcm",  ".ima",  ".svs",  ".ndpi", ".czi", ".lsm", ".nd2", ".lif",
     ".jp2",  ".heic", ".avif", ".pgm",  ".ppm",  ".exr", ".mat", ".xml"};  // .xml: outlines
-constexpr int kDeepest = 32;  // folders inside each other; links can make circles
+constexpr int kDeepest = 32;                     // folders inside each other; links can make circles
+constexpr std::int64_t kMostVisits = 1'000'000;  // of folders: links can make more paths than there are folders
 
 bool is_litter(const std::string& name) {
   return name.starts_with(".") || name == "Thumbs.db" || name == "desktop.ini" || name == "__MACOSX";
@@ -42,6 +43,9 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
   const std::string folder = relative.empty() ? root : below(root, relative);
   std::error_code code;
   if (!seen.insert(fs::canonical(folder, code)).second) return;
+  if (++result.visits > kMostVisits)
+    throw Error(ErrorKind::data, text(root, ": has more than ", kMostVisits, " folders, some of them behind links"),
+                "give a folder that is nearer to the images");
   if (static_cast<int>(seen.size()) > kDeepest)
     throw Error(ErrorKind::data, text(folder, ": lies more than ", kDeepest, " folders deep"),
                 "give a folder that is nearer to the images");

@@ -267,7 +267,8 @@ void add_samples(const Source& source, const h5::File& file, const H5Place& imag
   }
   const std::int64_t samples = stacked ? array.extents()[static_cast<int>(axis)] : 0;
   if (samples > kMostSamples)
-    throw Error(ErrorKind::data, text(array.where(), ": has ", samples, " samples, at most ", kMostSamples, " are read"),
+    throw Error(ErrorKind::data,
+                text(array.where(), ": has ", samples, " samples, at most ", kMostSamples, " are read"),
                 "store them in several files");
   if (image.sample >= samples) fail_sample(array, image.sample, samples);
   if (!label.empty()) require_samples(file, label, given, samples);

@@ -320,14 +320,22 @@ class Importer {
     Case result;
     result.id = one.id;
     result.group = one.group;
-    if (options_.discover.labels)
-      result.label = classes_of(read_source_label(one, image, axes), image.image.extents(), decision_);
+    if (options_.discover.labels) result.label = label_of(one, image);
     result.image = with_channels(image.image.values, report_.channels);
     result.spacing = options_.spacing.empty() ? image.image.spacing : options_.spacing;
     result.affine = image.image.affine;
     if (result.affine) result.orientation = orientation_of(*result.affine);
     result.origin = std::move(image.origin);
     return result;
+  }
+
+  Tensor label_of(const Source& one, const SourceImage& image) const {
+    const SourceLabel label = read_source_label(one, image, options_.discover.axes);
+    try {
+      return classes_of(label, image.image.extents(), decision_);
+    } catch (const Error& error) {  // which does not know the file
+      throw Error(error.kind(), one.labels.front() + ": " + error.message(), error.hint());
+    }
   }
 
   void advance() {

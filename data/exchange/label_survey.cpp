@@ -84,11 +84,15 @@ LabelSurvey::Counts LabelSurvey::counts() const {
 Tensor classes_of(const SourceLabel& label, const Shape& extents, const LabelDecision& decision) {
   const Tensor classes = empty(extents, DType::u8);
   std::uint8_t* out = classes.data<std::uint8_t>();
-  const auto class_of = [&](std::int32_t value) {
+  const auto class_of = [&](std::int32_t value) -> std::int32_t {
     if (decision.threshold) return value > *decision.threshold ? 1 : 0;
     if (decision.instances && !decision.map.contains(value)) return value != 0 ? 1 : 0;
     if (decision.map.empty()) return value;
-    return decision.map.at(decision.colours ? colour_in(label, value) : value);
+    const auto known = decision.map.find(decision.colours ? colour_in(label, value) : value);
+    if (known == decision.map.end())
+      throw Error(ErrorKind::data, text("the value ", value, " was not there when the values were counted"),
+                  "the file was changed meanwhile; import again");
+    return known->second;
   };
   std::int32_t before = 0, of_before = -1;  // neighbours are mostly equal
   for (std::size_t i = 0; i < label.values.size(); ++i) {

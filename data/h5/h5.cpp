@@ -169,8 +169,8 @@ std::vector<double> Object::numbers_attribute(const std::string& name) const {
   if (kind != H5T_INTEGER && kind != H5T_FLOAT) fail(what, "is not a number");
   const hssize_t count = H5Sget_simple_extent_npoints(space_of(handle.id(), true, what).id());
   if (count < 0) fail(what, "has no extents");
+  if (count > (hssize_t{1} << 20)) fail(what, "is longer than a million numbers");
   std::vector<double> values(static_cast<std::size_t>(count));
-  if (values.size() > (std::size_t{1} << 20)) fail(what, "is longer than a million numbers");
   if (!values.empty() && H5Aread(handle.id(), H5T_NATIVE_DOUBLE, values.data()) < 0)
     fail(what, text("cannot be read", reason()));
   return values;

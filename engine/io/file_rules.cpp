@@ -58,7 +58,9 @@ bool is_printable(std::string_view text) {
 
 std::string NameList::add(const std::string& name) {
   const std::size_t number = first_.size();
+  constexpr std::size_t kLongest = 1000;  // tables and pictures have a place for each letter
   if (name.empty()) return text(number, " is empty");
+  if (name.size() > kLongest) return text(number, " has ", name.size(), " bytes, at most ", kLongest, " are read");
   if (!is_printable(name)) return text(number, " is no printable UTF-8");
   const auto [other, is_new] = first_.emplace(name, number);
   return is_new ? "" : text(other->second, " and ", number, " are both \"", name, '"');

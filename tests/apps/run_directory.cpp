@@ -243,3 +243,19 @@ TEST_CASE("the log has one JSON document a line and is appended to") {
   RunDirectory::reopen(path).log({{"event", "end"}});
   CHECK(test::bytes_of(path + "/log.jsonl") == "{\"event\":\"start\",\"loss\":\"NaN\"}\n{\"event\":\"end\"}\n");
 }
+
+TEST_CASE("a log that is a link is not followed to the file of somebody else") {
+  const test::Folder folder;
+  const std::string run = folder.file("run"), other = folder.file("other.txt");
+  { RunDirectory::create(run).save_last(checkpoint(1)); }
+  test::write_bytes(other, "mine");
+  std::filesystem::remove(run + "/log.jsonl");
+  std::filesystem::create_symlink(other, run + "/log.jsonl");
+  CHECK(contains(error_of([&] { RunDirectory::reopen(run).log({{"event", "start"}}); }), "log.jsonl"));
+  CHECK(test::bytes_of(other) == "mine");
+  const std::string fresh = folder.file("fresh"), nothing = folder.file("nothing.txt");
+  std::filesystem::create_directories(fresh);
+  std::filesystem::create_symlink(nothing, fresh + "/log.jsonl");
+  CHECK(!error_of([&] { RunDirectory::create(fresh); }).empty());
+  CHECK(!std::filesystem::exists(nothing));
+}

@@ -92,6 +92,8 @@ TEST_CASE("format: an affine that cannot be meant is refused with the case") {
   CHECK(contains(volume_refusal([](Volume& v) { v.spacing[2] = 1.1; }),
                  "v.h5: case 0 (\"a\"): spacing is 3, 2, 1.1, but that of the affine is 3, 2, 1"));
   CHECK(contains(volume_refusal([](Volume& v) { v.affine[0] = 0; }), "v.h5: case 0 (\"a\"): affine: "));
+  CHECK(contains(volume_refusal([](Volume& v) { v.affine[7] = std::nan(""); }),
+                 "group /cases/a of v.h5: affine: element 1, 3 is nan"));
   CHECK(contains(volume_refusal([](Volume& v) {
                    v.affine = {1, 2, 3};
                    v.affine_extents = {3};

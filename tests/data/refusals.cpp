@@ -150,6 +150,12 @@ TEST_CASE("dataset: every object and attribute that is missing or wrong is named
       "attribute \"ignore_label\" of file cells.h5: is not one whole number");
 }
 
+TEST_CASE("dataset: names that are too long for tables and pictures") {
+  CHECK(refusal([](Recipe& r) { r.class_names[1] = std::string(1000, 'a'); }) == "");
+  CHECK(contains(refusal([](Recipe& r) { r.class_names[1] = std::string(1001, 'a'); }),
+                 "1 has 1001 bytes, at most 1000 are read"));
+}
+
 TEST_CASE("dataset: splits that name what is not there, or the same case twice") {
   const auto with = [](std::map<std::string, std::vector<std::int64_t>> splits, std::vector<std::string> groups = {}) {
     return refusal([&](Recipe& r) {

@@ -52,3 +52,15 @@ TEST_CASE("splits with other names than train, val and test are no folds") {
       images_in({{"training", {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}}, {"testing", {12, 13, 14, 15, 16, 17}}});
   check_speaks(others, "splits, splits?, splits?", "name the /splits of the file train, val and test");
 }
+
+TEST_CASE("of many copies all pairs are counted and a few are named") {
+  data::DatasetContents folds = images_in({{"fold_0/val", {0, 1, 2, 3, 4, 5}},
+                                           {"fold_1/val", {6, 7, 8, 9, 10, 11}},
+                                           {"fold_2/val", {12, 13, 14, 15, 16, 17}}});
+  for (const std::size_t copy : {3, 4, 5, 6, 7, 8, 9}) {
+    folds.cases[copy].image = folds.cases[2].image;
+    folds.cases[copy].label = folds.cases[2].label;
+  }
+  check_speaks(folds, "leakage", "16 pairs of cases in different splits, of which 16 have the same image and 0 nearly");
+  check_speaks(folds, "leakage", "; and 11 more");
+}

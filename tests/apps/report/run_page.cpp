@@ -115,6 +115,12 @@ TEST_CASE("without its dataset a page has no pictures; damaged files are named, 
   check_page(bare);
   CHECK(count(bare, "<img ") == 0);
   CHECK(contains(bare, "No pictures: the dataset is not at " + data));
+  data::DatasetContents renamed = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
+  renamed.class_names.emplace_back("more");
+  data::write_dataset(data, renamed);  // the same images and labels
+  const Outcome other = program({"report", run});
+  CHECK(other.code == 3);
+  CHECK_MESSAGE(contains(other.err, "the files are not of one training"), other.err);
   data::write_dataset(data, data::make_phantom("nuclei2d", {12, {32, 32}, 2}));
   REQUIRE(program({"report", run}).code == 0);
   CHECK(contains(page_of(run), "has another content"));

@@ -104,3 +104,13 @@ TEST_CASE("voxels that are no squares are stretched, so that bodies keep their s
   CHECK(pixel(wide, 95, 23) == Colour{200, 0, 0});
   CHECK(pixel(wide, 31, 8) == pixel(wide, 0, 0));
 }
+
+TEST_CASE("a name of a megabyte takes no gigabytes to draw") {
+  const Square square(100);
+  const Picture picture = draw_slice(square.image, 0, 100);
+  const auto sheet = [&](std::size_t letters) {
+    return draw_sheet({picture}, {std::string(letters, 'a')}, {"background", std::string(letters, 'b')}, kStyle.colours)
+        .rgb;
+  };
+  CHECK(sheet(std::size_t{1} << 22) == sheet(2000));
+}

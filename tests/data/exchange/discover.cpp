@@ -297,3 +297,16 @@ TEST_CASE("two folders of cases in sub-folders are two of them, and no images an
   CHECK(mixed.cases[0].split.empty());  // B_1, which an import of labelled cases refuses beside a split
   CHECK(mixed.cases[2].split == "train");
 }
+
+TEST_CASE("links that make more paths than there are folders are refused before all are walked") {
+  const Folder folder;
+  const auto level = [&](int i) { return folder.file(text("d", 10 + i)); };
+  for (int i = 0; i < 22; ++i) {  // 4 million paths
+    std::filesystem::create_directories(level(i));
+    if (i > 0)
+      for (const char* link : {"/a", "/b"}) std::filesystem::create_directory_symlink(level(i), level(i - 1) + link);
+  }
+  touch(folder, {"d31/x.png"});
+  const std::string message = error_of([&] { discover({level(0)}, without_labels()); });
+  CHECK_MESSAGE(contains(message, "folders, some of them behind links"), message);
+}

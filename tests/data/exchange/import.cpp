@@ -327,6 +327,18 @@ TEST_CASE("what does not fit together is refused, and nothing is left behind") {
       contains(import_refusal(folder, import_map({{0, 0}, {255, 1}})), "has 3 axes in space, the cases before have 2"));
 }
 
+TEST_CASE("a mask that is changed while it is imported is named") {
+  const Folder folder;
+  write_picture(folder.file("in/images/a.png"));
+  write_mask(folder.file("in/masks/a.png"), {0, 255});
+  ImportOptions options = import_map({{0, 0}, {255, 1}});
+  options.progress = [&](std::int64_t done, std::int64_t) {
+    if (done == 1) write_mask(folder.file("in/masks/a.png"), {0, 100, 255});  // the values have been counted
+  };
+  const std::string message = import_refusal(folder, options);
+  CHECK_MESSAGE(contains(message, "masks/a.png: the value 100 was not there when the values were counted"), message);
+}
+
 TEST_CASE("values that are not finite are named with their file and voxel") {
   for (const auto& [value, name] : std::map<float, std::string>{{-INFINITY, "-inf"}, {INFINITY, "inf"}, {0, "nan"}}) {
     const Folder folder;
