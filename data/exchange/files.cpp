@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -19,8 +20,8 @@ constexpr std::string_view kUnread[]{
     ".webp", ".mha",  ".mhd",  ".nrrd", ".nhdr", ".hdr", ".img", ".mgz", ".npy",
     ".npz",  ".dcm",  ".ima",  ".svs",  ".ndpi", ".czi", ".lsm", ".nd2", ".lif",
     ".jp2",  ".heic", ".avif", ".pgm",  ".ppm",  ".exr", ".mat", ".xml"};  // .xml: outlines
-constexpr int kDeepest = 32;                     // folders inside each other; links can make circles
-constexpr std::int64_t kMostVisits = 1'000'000;  // of folders: links can make more paths than there are folders
+constexpr int kDeepest = 32;     // folders inside each other; links can make circles
+constexpr int kMostPaths = 100;  // to one folder: links can make more paths than there are folders
 
 bool is_litter(const std::string& name) {
   return name.starts_with(".") || name == "Thumbs.db" || name == "desktop.ini" || name == "__MACOSX";
@@ -37,14 +38,16 @@ std::string ending_of(const std::string& name) {
   return ending;
 }
 
-// `seen` has the true paths of the folders above: a link to one of them is no new folder.
+// `seen` has the true paths of the folders above: a link to one of them is no new folder. `paths` counts how often each
+// was visited.
 void collect(const std::string& root, const std::string& relative, bool deep, bool masks, std::set<fs::path> seen,
-             Listing& result) {
+             std::map<fs::path, int>& paths, Listing& result) {
   const std::string folder = relative.empty() ? root : below(root, relative);
   std::error_code code;
-  if (!seen.insert(fs::canonical(folder, code)).second) return;
-  if (++result.visits > kMostVisits)
-    throw Error(ErrorKind::data, text(root, ": has more than ", kMostVisits, " folders, some of them behind links"),
+  const fs::path truly = fs::canonical(folder, code);
+  if (!seen.insert(truly).second) return;
+  if (++paths[truly] > kMostPaths)
+    throw Error(ErrorKind::data, text(root, ": links lead to ", truly.string(), " on more than ", kMostPaths, " paths"),
                 "give a folder that is nearer to the images");
   if (static_cast<int>(seen.size()) > kDeepest)
     throw Error(ErrorKind::data, text(folder, ": lies more than ", kDeepest, " folders deep"),
@@ -89,12 +92,13 @@ void collect(const std::string& root, const std::string& relative, bool deep, bo
   }
   for (const std::string& name : folders)
     if (masks || !is_mask_folder(name))
-      collect(root, relative.empty() ? name : below(relative, name), deep, masks, seen, result);
+      collect(root, relative.empty() ? name : below(relative, name), deep, masks, seen, paths, result);
 }
 
 Listing collect(const std::string& folder, bool deep, bool masks) {
   Listing result;
-  collect(folder, "", deep, masks, {}, result);
+  std::map<fs::path, int> paths;
+  collect(folder, "", deep, masks, {}, paths, result);
   std::sort(result.files.begin(), result.files.end(), [](const Entry& a, const Entry& b) { return a.path < b.path; });
   return result;
 }

@@ -26,7 +26,6 @@ struct Listing {
   Entries files;                      // sorted by path
   std::vector<std::string> folders;   // names of the sub-folders, sorted; in walk() none
   std::map<std::string, int> others;  // how many files of other kinds there are, by ending
-  std::int64_t visits = 0;            // of folders
 };
 // Hidden files, and those that systems and browsers of files leave behind, do not count. Error(io) if a folder cannot
 // be read.

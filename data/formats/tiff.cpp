@@ -243,6 +243,79 @@ void calibrate(Image& image, double slope, double intercept) {
                              ": This calibration is that of ImageJ's description."));
 }
 
+// The pages of a file, without small copies of others and without their masks.
+struct Pages {
+  std::vector<std::uint64_t> places;  // of their directories: by number, libtiff would walk from the first page
+  Page first;
+  std::string description;
+  float x = 0, y = 0;  // resolution
+  std::uint16_t orientation = 1;
+  std::int64_t skipped = 0;
+  double total = 0;  // bytes
+  bool inverted_greys = false;
+};
+
+Pages list_pages(const Tiff& file, std::uint64_t bytes, const ReadOptions& options, const std::string& path) {
+  TIFF* tiff = file.get();
+  Pages pages;
+  std::int64_t number = 0;
+  do {
+    Page page = read_page(tiff);
+    require_few(number, path);
+    if (is_extra(page)) {
+      ++pages.skipped;
+      continue;
+    }
+    if (pages.places.empty()) {
+      const char* words = nullptr;
+      if (::TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &words) != 0 && words != nullptr) pages.description = words;
+    }
+    // ImageJ marks so what it shows in inverted greys. Its values, and the labels of a mask, are those that it stores.
+    if (page.photometric == PHOTOMETRIC_MINISWHITE && pages.description.starts_with("ImageJ=")) {
+      page.photometric = PHOTOMETRIC_MINISBLACK;
+      pages.inverted_greys = true;
+    }
+    if (pages.places.empty()) {
+      check_page(page, bytes, path);
+      pages.first = page;
+      ::TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &pages.x);
+      ::TIFFGetField(tiff, TIFFTAG_YRESOLUTION, &pages.y);
+      ::TIFFGetField(tiff, TIFFTAG_ORIENTATION, &pages.orientation);
+    }
+    Page same = page;
+    same.subfile = pages.first.subfile;
+    if (same != pages.first && options.axes != "YX")
+      refuse(path,
+             text("page ", number, " is another kind of picture than the first: ", page.width, " x ", page.height,
+                  " pixels, ", page.samples, " samples of ", page.bits, " bits, instead of ", pages.first.width, " x ",
+                  pages.first.height, ", ", pages.first.samples, " of ", pages.first.bits),
+             "write the pages to files of their own; with axes \"YX\" the first is read");
+    pages.total += page.bytes();
+    pages.places.push_back(::TIFFCurrentDirOffset(tiff));
+  } while (++number, ::TIFFReadDirectory(tiff) != 0);
+  if (!file.reason().empty()) refuse(path, "is damaged (" + file.reason() + ")");
+  if (pages.places.empty()) refuse(path, "has no page that is not a small copy or a mask of another");
+  return pages;
+}
+
+// The same for a file of which one page after the other is read: to list all of them for each page would take a time
+// that grows with the square. It is known as long as KeepTiffs keeps the bytes.
+std::shared_ptr<const Pages> pages_in(const std::shared_ptr<std::string>& content, const Tiff& file,
+                                      const ReadOptions& options, const std::string& path) {
+  struct Known {
+    std::weak_ptr<std::string> content;
+    std::string axes;
+    std::shared_ptr<const Pages> pages;
+  };
+  thread_local std::vector<Known> known;
+  std::erase_if(known, [](const Known& one) { return one.content.expired(); });
+  for (const Known& one : known)
+    if (one.content.lock() == content && one.axes == options.axes) return one.pages;
+  auto pages = std::make_shared<const Pages>(list_pages(file, content->size(), options, path));
+  if (options.page >= 0) known.push_back({content, options.axes, pages});
+  return pages;
+}
+
 }  // namespace
 
 std::int64_t tiff_pages(const std::string& path) {
@@ -262,53 +335,12 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   const std::uint64_t bytes = content->size();
   const Tiff file(*content, path);
   TIFF* tiff = file.get();
-  // The pages, without small copies of others and without their masks.
-  std::vector<std::uint64_t> places;  // of their directories: by number, libtiff would walk from the first page
-  Page first;
-  std::string description;
-  float x = 0, y = 0;
-  std::uint16_t orientation = 1;
-  std::int64_t number = 0, skipped = 0;
-  double total = 0;
-  bool inverted_greys = false;
-  do {
-    Page page = read_page(tiff);
-    require_few(number, path);
-    if (is_extra(page)) {
-      ++skipped;
-      continue;
-    }
-    if (places.empty()) {
-      const char* words = nullptr;
-      if (::TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &words) != 0 && words != nullptr) description = words;
-    }
-    // ImageJ marks so what it shows in inverted greys. Its values, and the labels of a mask, are those that it stores.
-    if (page.photometric == PHOTOMETRIC_MINISWHITE && description.starts_with("ImageJ=")) {
-      page.photometric = PHOTOMETRIC_MINISBLACK;
-      inverted_greys = true;
-    }
-    if (places.empty()) {
-      check_page(page, bytes, path);
-      first = page;
-      ::TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &x);
-      ::TIFFGetField(tiff, TIFFTAG_YRESOLUTION, &y);
-      ::TIFFGetField(tiff, TIFFTAG_ORIENTATION, &orientation);
-    }
-    Page same = page;
-    same.subfile = first.subfile;
-    if (same != first && options.axes != "YX")
-      refuse(path,
-             text("page ", number, " is another kind of picture than the first: ", page.width, " x ", page.height,
-                  " pixels, ", page.samples, " samples of ", page.bits, " bits, instead of ", first.width, " x ",
-                  first.height, ", ", first.samples, " of ", first.bits),
-             "write the pages to files of their own; with axes \"YX\" the first is read");
-    total += page.bytes();
-    places.push_back(::TIFFCurrentDirOffset(tiff));
-  } while (++number, ::TIFFReadDirectory(tiff) != 0);
-  if (!file.reason().empty()) refuse(path, "is damaged (" + file.reason() + ")");
-  if (places.empty()) refuse(path, "has no page that is not a small copy or a mask of another");
+  const std::shared_ptr<const Pages> pages = pages_in(content, file, options, path);
+  std::vector<std::uint64_t> places = pages->places;
+  const Page& first = pages->first;
 
-  PageAxes axes = axes_of_pages(std::ssize(places), first.samples, description, x, y, options.axes, path);
+  PageAxes axes =
+      axes_of_pages(std::ssize(places), first.samples, pages->description, pages->x, pages->y, options.axes, path);
   if (options.page >= 0 && places.size() > 1 && !pages_are_cases(options.axes))
     refuse(path, text("page ", options.page, " is named, but nothing says that its pages are images of their own"),
            "use the axes NYX");
@@ -317,7 +349,7 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
     refuse(path,
            text("has a palette, and its ", axes.channels, " channels are pages: an index is the value of no channel"),
            "save the pages as grey, or as one page of RGB");
-  if (axes.of != PageAxes::Of::pictures && total > room(first, bytes))
+  if (axes.of != PageAxes::Of::pictures && pages->total > room(first, bytes))
     refuse(path,
            text("claims ", places.size(), " pages of ", first.width, " x ", first.height,
                 " pixels, more than the file can hold"),
@@ -325,12 +357,13 @@ Image read_tiff(const std::string& path, const ReadOptions& options) {
   Image image;
   image.element = element_of(first);
   image.notes = std::move(axes.notes);
-  if (skipped > 0) image.notes.push_back(text(skipped, " pages: Small copies and masks of others were left out."));
-  if (inverted_greys)
+  if (pages->skipped > 0)
+    image.notes.push_back(text(pages->skipped, " pages: Small copies and masks of others were left out."));
+  if (pages->inverted_greys)
     image.notes.push_back("ImageJ shows it in inverted greys: The values are those that are stored, so white is 0.");
   if (first.photometric == PHOTOMETRIC_MINISWHITE)
     image.notes.push_back("White is stored as 0: The values were inverted, so that black is 0.");
-  note_orientation(image, orientation);
+  note_orientation(image, pages->orientation);
   image.lossy = first.compression == COMPRESSION_JPEG;
   if (image.lossy)
     image.notes.push_back("The pixels were compressed with JPEG, which changes values: labels cannot be stored so.");

@@ -219,6 +219,25 @@ TEST_CASE("files of more than 256 MiB are kept for their next page, too") {
   CHECK(values(read_image(path, {"NYX", 1})) == Values{10, 11});
 }
 
+TEST_CASE("thousands of pages that are cases are listed once, and anew if the file has changed") {
+  if (!tiff_present()) return;
+  const Folder folder;
+  const std::string path = folder.file("a.tif");
+  std::vector<TiffPage> pages;
+  for (int p = 0; p < 2500; ++p) pages.push_back(tiff_page(1, 1, 8, std::string(1, static_cast<char>(p))));
+  write_bytes(path, tiff_bytes(pages));
+  const KeepTiffs keep;
+  const auto start = std::chrono::steady_clock::now();
+  bool right = true;
+  for (int p = 0; p < 2500; ++p)
+    right = right && read_image(path, {.axes = "NYX", .page = p}).values.at(0, 0, 0) == p % 256;
+  CHECK(right);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(15));
+  pages.resize(2);
+  write_bytes(path, tiff_bytes(pages));
+  CHECK(contains(error_of([&] { read_image(path, {.axes = "NYX", .page = 2}); }), "outside 0..1"));
+}
+
 TEST_CASE("ImageJ says what pages are, and how large a voxel is") {
   if (!tiff_present()) return;
   std::vector<TiffPage> pages =
