@@ -235,9 +235,10 @@ Program::Program()
   app_.require_subcommand(1);
   app_.set_version_flag("--version", std::string("voxgrad ") + version());
   app_.add_option("--device", common_.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
-  app_.add_flag("--tf32", common_.tf32, "products of f32 with factors of 10 bits: faster on a card");
+  app_.add_flag("--tf32", common_.tf32,
+                "on a GPU, TF32: the factors of f32 products are rounded to 10 bits, which is faster");
   app_.add_flag("--fast", common_.fast,
-                "on a card, also take faster algorithms whose last bits change from run to run");
+                "on a GPU, also take faster algorithms whose results differ in the last bits from run to run");
   app_.add_option("--threads", common_.threads,
                   "threads; 0: VOXGRAD_THREADS, or else all cores that the process may use")
       ->check(CLI::Range(0, 1024));

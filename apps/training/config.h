@@ -53,30 +53,32 @@ void visit_settings(Config& c, F&& f) {
     "the file has them");
   f("dims", c.dims, "axes of the network, 2 or 3; 2 segments volumes slice by slice; 0: from the data");
   f("base", c.base, "channels of the first level; 0: 16");
-  f("depth", c.depth, "levels of the U-Net; 0: as long as 8 voxels are left along an axis, at most 5 in 2-D, 4 in 3-D");
+  f("depth", c.depth, "levels of the U-Net; 0: as many as leave 8 voxels along an axis, at most 5 in 2-D, 4 in 3-D");
   f("kernels", c.kernels,
-    "spacing: 1 along the axis of thick slices until the voxels are cubes; full: 3 everywhere; empty: spacing");
-  f("norm", c.norm, "batch, instance, group or none");
+    "extents of the kernels: spacing: 1 along the axis of thick slices until the voxels are cubes, else 3; full: 3 "
+    "everywhere; empty: spacing");
+  f("norm", c.norm, "normalisation layers: batch, instance, group or none");
   f("residual", c.residual, "residual blocks");
   f("dropout", c.dropout, "share of channels dropped after each block, 0 .. 1");
   f("deep_supervision", c.deep_supervision,
     "the loss at every resolution, weights 2^-k; without the flag: if the network has several and the loss needs no "
     "distances");
-  f("amp", c.amp, "mixed precision on a card: maps in bf16, everything that is learned in f32");
-  f("crop", c.crop, "cut images to the box of the voxels that are not 0: on, off, or auto: if much is outside");
+  f("amp", c.amp, "mixed precision on a GPU: feature maps in bf16, weights and gradients in f32");
+  f("crop", c.crop,
+    "cut images to the box of the voxels that are not 0: on, off, or auto: if a tenth of a case or more is outside");
   f("spacing", c.spacing,
     "spacing to which all images are resampled: 1x0.5x0.5, none, or auto: the median, if the training cases differ");
   f("normalise", c.normalise,
     "intensities: case, mask (voxels that are not 0), dataset (clipped, as for CT), rgb (by 255), none, or auto");
   f("patch", c.patch, "size of a training patch, 128 or 96x96x64; empty: the case, at most 256^2 or 64^3 voxels");
-  f("batch", c.batch, "patches per step; 0: by voxels");
+  f("batch", c.batch, "patches per step; 0: as many as have about 40,000 voxels, 1 to 16");
   f("epochs", c.epochs, "length of the training; 0: see --steps");
   f("steps", c.steps,
     "length of the training in optimiser steps; 0: six patches of every case, at least 80 million voxels, in 600 to "
     "3000 steps");
   f("lr", c.lr, "largest learning rate; 0: the default of the optimiser");
   f("optimizer", c.optimizer, "adamw, adam or sgd");
-  f("schedule", c.schedule, "of the learning rate: cosine, poly, step, plateau or constant");
+  f("schedule", c.schedule, "schedule of the learning rate: cosine, poly, step, plateau or constant");
   f("weight_decay", c.weight_decay, "weight decay; adam and sgd add it to the gradient, where 1e-4 or less is usual");
   f("clip", c.clip, "largest norm of the gradient; 0: no clipping");
   f("ema", c.ema,

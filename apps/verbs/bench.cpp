@@ -66,11 +66,12 @@ void add_network_options(CLI::App& verb, BenchArguments& a) {
   verb.add_option("--dims", a.dims, "spatial axes")->check(CLI::IsMember({2, 3}));
   verb.add_option("--base", a.base, "channels of the first level")->check(CLI::Range(1, 4096));
   verb.add_option("--depth", a.depth, "levels of the U-Net")->check(CLI::Range(1, 10));
-  verb.add_option("--max-channels", a.max_channels, "of a level; 0: no limit")->check(CLI::Range(0, 65536));
-  verb.add_option("--norm", a.norm, "batch, instance, group or none");
+  verb.add_option("--max-channels", a.max_channels, "channels of a level at most; 0: no limit")
+      ->check(CLI::Range(0, 65536));
+  verb.add_option("--norm", a.norm, "normalisation layers: batch, instance, group or none");
   verb.add_flag("--residual", a.residual, "residual blocks");
-  verb.add_flag("--amp", a.amp, "maps in bf16, on a card");
-  verb.add_option("--channels", a.channels, "of the input")->check(CLI::Range(1, 65536));
+  verb.add_flag("--amp", a.amp, "feature maps in bf16, on a GPU");
+  verb.add_option("--channels", a.channels, "channels of the input")->check(CLI::Range(1, 65536));
   verb.add_option("--batch", a.batch, "images per step; 0: 4, or 1 volume")->check(CLI::Range(0, 65536));
   verb.add_option("--patch", a.patch, "extents, 128 or 96x96x64; empty: 128 in 2-D, 48 in 3-D");
   verb.add_option("--weights", a.weights, "safetensors file to start from (PyTorch's names)");
@@ -110,10 +111,9 @@ void add_bench(Program& program) {
     return bench_train(a);
   });
   add_training_options(train.first, train.second);
-  train.first.add_option(
-      "--dump", train.second.dump,
-      "also write weights, inputs and results of one step into this .safetensors file, for a twin in "
-      "another framework");
+  train.first.add_option("--dump", train.second.dump,
+                         "also write weights, inputs and results of one step into this .safetensors file, for the same "
+                         "network in another framework");
 
   const auto infer = add("infer", "a forward pass without a graph", bench_infer);
   add_network_options(infer.first, infer.second);
@@ -141,7 +141,7 @@ void add_bench(Program& program) {
   kernels.first.remove_option(kernels.first.get_option("--classes"));
   kernels.second.shape = "4,128,128,32";
   kernels.first.add_option("--shape", kernels.second.shape, "of the map: samples, even extents, channels");
-  kernels.first.add_flag("--amp", kernels.second.amp, "maps in bf16, on a card");
+  kernels.first.add_flag("--amp", kernels.second.amp, "feature maps in bf16, on a GPU");
 
   const auto loader =
       add("loader", "batches of a dataset, made by 0 (the caller), 1 and 2 threads, and each kind of change",

@@ -162,7 +162,8 @@ void add_inspect(Program& program) {
   verb.add_option("--preview", options->preview, "draw up to nine cases with their labels into this .png file");
   verb.add_option("--augment", options->augment,
                   "draw samples of training cases as `train` sees them into this .png file");
-  verb.add_option("--augment-options", options->augment_options, "what `train --augment` would be given");
+  verb.add_option("--augment-options", options->augment_options,
+                  "with --augment: the list that `train --augment` would be given");
   verb.add_option("--label-map", options->label_map, "stored label:class pairs, e.g. 0:0,255:1");
 }
 

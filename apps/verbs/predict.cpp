@@ -325,11 +325,12 @@ void add_predict(Program& program) {
                   "sample of it, FILE.h5:/array[5]")
       ->required();
   verb.add_option("-o,--out", options->job.out, "file, whose ending says its kind, or a folder")->required();
-  verb.add_option("--split", options->split, "of datasets: all, train, val or test");
+  verb.add_option("--split", options->split, "cases of datasets: all, train, val or test");
   verb.add_option(
       "--axes", options->job.axes,
       "the axes of TIFF pages, and of HDF5 arrays of other programs, if the file does not name them, e.g. ZYX");
-  verb.add_option("--spacing", options->spacing, "of images that do not say how large their voxels are: 0.5 or 3x1x1");
+  verb.add_option("--spacing", options->spacing,
+                  "spacing of images that do not say how large their voxels are: 0.5 or 3x1x1");
   CLI::Option* probabilities =
       verb.add_flag("--probabilities", options->job.probabilities, "write the class probabilities too");
   verb.add_flag("--logits", options->job.logits, "HDF5: write logits and true labels, as `losses eval` reads them")

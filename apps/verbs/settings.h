@@ -61,7 +61,7 @@ inline void add_tta_flag(CLI::App& verb, std::optional<bool>& tta) {
 inline void add_clean_up_flag(CLI::App& verb, bool& clean_up) {
   verb.add_flag_function(
       "--no-clean-up", [&clean_up](std::int64_t count) { clean_up = count <= 0; },
-      "keep the islands that the model removes from its labels");
+      "keep the small connected components that the model removes from its labels");
 }
 
 inline void add_tau(CLI::App& verb, double& tau) {

@@ -99,8 +99,8 @@ void synth(const SynthOptions& options, const Common& common) {
 
 void add_synth(Program& program) {
   const auto options = std::make_shared<SynthOptions>();
-  CLI::App& verb =
-      program.verb("synth", "write a phantom dataset", [options, &program] { synth(*options, program.common()); });
+  CLI::App& verb = program.verb("synth", "write a synthetic dataset (phantom)",
+                                [options, &program] { synth(*options, program.common()); });
   verb.add_option("task", options->task, "name of the phantom, or `all`");
   verb.add_option("-o,--out", options->out, "file (default TASK.h5); for `all` a directory");
   verb.add_option("--cases", options->cases, "number of cases; 0: as many as the task has by default");

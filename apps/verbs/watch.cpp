@@ -40,7 +40,7 @@ void add_watch(Program& program) {
   CLI::App& verb = program.verb("watch", "show a run or a comparison live in a browser on this machine",
                                 [options, &program] { watch(*options, program.common()); });
   verb.add_option("directory", options->directory, "what `train` or `compare` was given as -o")->required();
-  verb.add_option("--port", options->port, "8008 if it is not given; 0: any that is free");
+  verb.add_option("--port", options->port, "port of the page; 8008 if it is not given, 0: any that is free");
 }
 
 }  // namespace voxgrad::apps
