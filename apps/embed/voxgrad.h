@@ -127,8 +127,8 @@ int voxgrad_predict(voxgrad_context* context, const voxgrad_model* model, const 
 
 /* The size of a workspace for voxgrad_predict() with an image of these spatial extents and these options, in a context
  * with as many threads. A prediction is made to find it, of an image without zeros, but for a rim that some models cut
- * off, and a third is added, because the order in which threads take memory varies. The weights of the model are not in
- * it: open it with another context. */
+ * off, and a third is added, because the order in which threads take memory varies. The progress function is not
+ * called. The weights of the model are not in it: open it with another context. */
 int voxgrad_predict_bytes(voxgrad_context* context, const voxgrad_model* model, const int64_t* extents,
                           const voxgrad_predict_options* options, size_t* bytes);
 

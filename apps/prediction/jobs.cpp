@@ -26,7 +26,7 @@ constexpr const char* kEndings =
     "known endings are .h5, .png, .tif, .nii.gz and .nii; for a folder end the name with /";
 
 // Adds the other channels of a case to its first file: CASE_0001 and so on beside CASE_0000. Where there are more than
-// the model takes, the numbers are those of cases.
+// the model takes, or each file has all of them, the numbers are those of cases.
 void find_channels(data::Source& source, std::int64_t channels, const std::string& axes) {
   constexpr std::string_view kFirst = "_0000";
   const std::string first = source.images.front(), stem = data::stem_of(first);

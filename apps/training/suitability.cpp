@@ -182,11 +182,10 @@ void Suitability::compare_spacing(const data::Case& one) {
                         "wrong)"));
 }
 
-// A grey picture is repeated for three channels, which is right if these are red, green and blue.
+// fit_channels() repeats one channel for three, which is right if these are red, green and blue.
 void Suitability::compare_channels(const data::Case& one) {
-  if (one.image.extent(-1) != 1 || model_.net.in_channels != 3 ||
-      model_.normalisation.kind == nn::Normalisation::Kind::rgb)
-    return;
+  const bool repeated = one.image.extent(-1) == 1 && model_.net.in_channels == 3 && model_.net.dims == 2;
+  if (!repeated || model_.normalisation.kind == nn::Normalisation::Kind::rgb) return;
   warn("channels", one,
        "it has one channel, which is taken for red, green and blue; if the three channels of the training were "
        "something "

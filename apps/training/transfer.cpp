@@ -91,7 +91,7 @@ Transfer transfer_weights(const nn::Model& source, const Plan& plan) {
       entry.tensor = found->second;
       taken = true;
       encoder = encoder || (entry.name.starts_with("encoder.") && entry.tensor.dims() > 1 &&
-                            entry.name.find(".conv") != std::string::npos);  // a shortcut fits whatever the kernels are
+                            entry.name.find(".shortcut") == std::string::npos);  // which fits whatever the kernels are
     }
     result.taken += taken ? 1 : 0;
     if (!taken) result.drawn.push_back(entry.name);

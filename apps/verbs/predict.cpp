@@ -170,9 +170,12 @@ void Prediction::image(const Job& job) {
   one.affine = source.image.affine;
   one.origin = source.origin;
   one.orientation = source.origin.orientation;
-  const bool given = !source.image.physical && !options_.spacing.empty();
-  if (given) one.spacing = parse_spacing(options_.spacing, predictor_.spec().net.dims);
-  if (!given && !options_.spacing.empty() && !std::exchange(told_, true))
+  std::vector<double> asked;
+  if (!options_.spacing.empty()) asked = parse_spacing(options_.spacing, predictor_.spec().net.dims);
+  const bool given = !source.image.physical && !asked.empty();
+  if (given)
+    one.spacing = asked;
+  else if (!asked.empty() && spacing_text(one.spacing) != spacing_text(asked) && !std::exchange(told_, true))
     warn(text(job.input, ": its file says that its voxels have ", spacing_text(one.spacing),
               " mm, and that is taken, not --spacing ", options_.spacing, "; correct the file if it is wrong"));
   const bool physical = source.image.physical || given;
@@ -285,7 +288,8 @@ void predict(const Options& options, const Common& common) {
       job.source ? prediction.image(job) : prediction.dataset(job);
       images += job.source ? 1 : 0;
     } catch (const Error& error) {
-      const bool of_one = error.kind() == ErrorKind::data || error.kind() == ErrorKind::model;  // not finite, say
+      // The output of a network is not finite if the values of this one image are too large.
+      const bool of_one = error.kind() == ErrorKind::data || error.kind() == ErrorKind::model;
       if (jobs.size() == 1 || !of_one) throw;
       console.warn(error.message());
       if (!failure) failure = error;

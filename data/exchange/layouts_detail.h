@@ -74,7 +74,8 @@ void require_one_ending(const Entries& images, const Entries& masks);
 // Name and number of "CASE_0002"; nullopt if the stem does not end so.
 std::optional<std::pair<std::string, int>> channel_of(const std::string& stem);
 // Whether the numbers at the end of the names are those of channels, and not of cases: every name has as many, from
-// 0000 on. `wanted` is DiscoverOptions::channels; what is alone, or a picture, has channels only if so many are wanted.
+// 0000 on. `wanted` is DiscoverOptions::channels; what is alone, or a picture, has channels only if so many are wanted,
+// and not if the first file has all of them itself.
 bool are_channels(const Entries& files, std::int64_t wanted);
 // One case for each name, with its channels in order. Error(data) if a case lacks one.
 std::vector<Source> cases_of_channels(const Entries& files);

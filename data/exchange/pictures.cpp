@@ -211,7 +211,9 @@ Discovery find_images(const std::string& folder, const DiscoverOptions& options)
     if (named_by_folder[image.folder] > 1) found.cases.back().id = inside(image.folder, image.stem);
   }
   if (!partners.empty())
-    found.notes.push_back(text(partners.size(), " files are masks by their names and left alone."));
+    found.notes.push_back(text(partners.size(),
+                               partners.size() == 1 ? " file is a mask by its name" : " files are masks by their names",
+                               " and left alone."));
   return found;
 }
 

@@ -292,6 +292,7 @@ TEST_CASE("the settings of a training that began with a model are those of anoth
   contents = data::make_phantom("nuclei2d", {12, {32, 32}, 1});
   for (const auto& [name, cases] : before.info().splits) contents.splits[name] = cases;
   contents.cases[0].label.set({0, 0}, 1 - contents.cases[0].label.at(0, 0));  // a mask was corrected
+  contents.class_names.emplace_back("debris");                                // and there is a class more
   data::write_dataset(folder.file("corrected.h5"), contents);
   const Outcome corrected =
       program(small_training(folder.file("corrected.h5"), folder.file("z"), {"--fold", "1/3", "--from", old}));
