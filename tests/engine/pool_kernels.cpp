@@ -1,7 +1,7 @@
 // Pooling and upsampling against plain loops; each gradient is the exact transpose of its operation.
-#include "tests/test.h"
-
+#include "engine/ops.h"
 #include "tests/engine/kernel_cases.h"
+#include "tests/test.h"
 
 using namespace voxgrad;
 using namespace voxgrad::test;

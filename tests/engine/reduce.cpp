@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 
+#include "engine/ops.h"
 #include "tests/engine/kernel_cases.h"
 
 using namespace voxgrad;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/backend.h"
+#include "nn/layers.h"
 #include "nn/sequential.h"
 #include "tests/nn/common.h"
 
