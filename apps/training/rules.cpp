@@ -108,7 +108,7 @@ Decision patch(Draft& d) {
   return {d.config.patch, asked ? ""
                           : whole
                               ? "the largest case fits, with what the poolings divide"
-                              : text("the median case, cut to ", d.config.dims == 2 ? "256^2 pixels" : "64^3 voxels")};
+                              : text("the median case, at most ", d.config.dims == 2 ? "256^2 pixels" : "64^3 voxels")};
 }
 
 Decision depth(Draft& d) {

@@ -168,12 +168,15 @@ void Suitability::finish() {
 void Suitability::compare_spacing(const data::Case& one) {
   const std::vector<double>&least = model_.training.least_spacing, &most = model_.training.most_spacing;
   if (least.size() != one.spacing.size()) return;
+  // Where images are resampled, other slices do no harm, but a wrong unit is wrong along all axes.
   const bool resampled = !model_.preparation.spacing.empty();
   const double apart = resampled ? kOtherUnit : kOtherSpacing;
-  bool other = false;
-  for (std::size_t axis = 0; axis < least.size(); ++axis)
-    other = other || one.spacing[axis] > apart * most[axis] || one.spacing[axis] * apart < least[axis];
-  if (!other) return;
+  std::size_t larger = 0, smaller = 0;  // axes
+  for (std::size_t axis = 0; axis < least.size(); ++axis) {
+    larger += one.spacing[axis] > apart * most[axis] ? 1 : 0;
+    smaller += one.spacing[axis] * apart < least[axis] ? 1 : 0;
+  }
+  if (resampled ? std::max(larger, smaller) < least.size() : larger + smaller == 0) return;
   const std::string range = least == most ? steps_text(most) : steps_text(least) + " .. " + steps_text(most);
   warn("spacing", one,
        text("its spacing is ", steps_text(one.spacing), " mm, that of the training was ", range,

@@ -72,6 +72,7 @@ TEST_CASE("spacing far outside the range of the training is said, once and with 
   nn::ModelSpec resampling = spec;
   resampling.preparation.spacing = {3, 1, 1};
   CHECK(words_about(resampling, {scan({3, 0.3, 0.3}, 0, 1)}).empty());
+  CHECK(words_about(resampling, {scan({0.5, 0.8, 0.8}, 0, 1)}).empty());  // thin slices, not another unit
   CHECK(contains(words_about(resampling, {scan({0.3, 0.08, 0.08}, 0, 1)}).at(0), "a unit is probably wrong"));
 }
 
