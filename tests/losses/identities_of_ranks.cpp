@@ -204,3 +204,16 @@ TEST_CASE("centreline Dice: zero for the truth, and a gap costs more than a thin
   CHECK(value(thin) < 0.02);
   CHECK(value(gap) > 0.03);
 }
+
+TEST_CASE("over a batch a class counts once, however many of its images have it") {
+  Random random(71);
+  const Sample sample = test::draw_sample(random, {2, 4, 5, 3});
+  Tensor some = sample.labels.clone();  // class 2 is in the first image alone
+  for (std::int64_t i = 20; i < 40; ++i)
+    if (some.data<std::uint8_t>()[i] == 2) some.data<std::uint8_t>()[i] = 1;
+  some.data<std::uint8_t>()[3] = 2;
+  const auto loss = losses::make_loss("lovasz_softmax:per_image=0,classes=present");
+  const double batch = loss(sample.logits, some).item(),
+               image = loss(reshape(sample.logits, {1, 8, 5, 3}), reshape(some, {1, 8, 5})).item();
+  CHECK(std::fabs(batch - image) <= 1e-12);
+}

@@ -142,4 +142,13 @@ TEST_CASE("a class of label probabilities cannot be ignored, for half of the los
     const std::string message = test::error_of([&] { return loss(sample.logits, one_hot(sample.labels, 3)); });
     CHECK_MESSAGE(test::contains(message, std::string(name) + ": ignore=1 is a class of label probabilities"), message);
   }
+  const auto refused = [&](const std::string& text, std::int64_t channels) {
+    const Tensor p = full({1, 4, 5, channels}, channels == 1 ? 0.5 : 1 / static_cast<double>(channels));
+    return test::contains(test::error_of([&] { losses::make_loss(text)(zeros(p.shape(), DType::f64), p); }),
+                          "is a class of label probabilities");
+  };
+  CHECK(refused("dice:ignore=2", 3));
+  CHECK(!refused("dice:ignore=3", 3));
+  CHECK(refused("dice:ignore=1", 1));  // the foreground of one sigmoid channel
+  CHECK(!refused("dice:ignore=2", 1));
 }

@@ -108,3 +108,10 @@ TEST_CASE("the value of a registered loss in f32 can be added to other losses; a
   CHECK(contains(error_of([&] { function(LossInput(logits, labels, context, with.common())); }),
                  "your_map: the value of a loss is one number, got "));
 }
+
+TEST_CASE("the losses that are terms of others and nothing to train alone with") {
+  std::string names;
+  for (const Spec& spec : registry())
+    if (!spec.objective) names += spec.name + " ";
+  CHECK_MESSAGE(names == "ace cldice region_size skeleton_recall boundary surface_dice blob ", names);
+}

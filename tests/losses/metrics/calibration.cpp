@@ -132,3 +132,26 @@ TEST_CASE("probabilities of another shape are refused") {
   CHECK(test::contains(test::error_of([&] { tally.add(two_classes({1, 0}), labels({1, 1, 1})); }), "must be [*S, 2]"));
   CHECK(test::contains(test::error_of([] { ProbabilityTally(1); }), "classes 1"));
 }
+
+TEST_CASE("the soft proportion error counts the voxels that the mask misses") {
+  const std::vector<float> p{0.4F, 0.4F, 0.4F, 0.4F};
+  const Tensor truth = labels({0, 0, 0, 1}), prediction = labels({0, 0, 0, 0});
+  ProbabilityTally tally(2);
+  tally.add(two_classes(p), truth);
+  const ClassScores scores =
+      score(prediction, truth, {.classes = 2, .needs = Needs::probabilities, .probabilities = &tally})[1];
+  CHECK(std::fabs(scores[metric_index("soft_region_proportion_error")] - 0.15) < 1e-7);
+}
+
+TEST_CASE("the lowest confidences of many classes have bins of their own") {
+  std::vector<float> p(40, 0.05F);
+  p[0] = 0.0525F;  // of 20 classes the likeliest, right
+  p[20] = 0.06F;   // wrong: both lie in the first of 15 bins
+  ProbabilityTally both(20);
+  both.add(from_vector<float>({2, 20}, p), labels({0, 1}));
+  CHECK(std::fabs(both.calibration_error() - (0.5 - (0.0525 + 0.06) / 2)) < 1e-6);
+  p[20] = 0.1F;  // in the second one
+  ProbabilityTally apart(20);
+  apart.add(from_vector<float>({2, 20}, p), labels({0, 1}));
+  CHECK(std::fabs(apart.calibration_error() - ((1 - 0.0525) + 0.1) / 2) < 1e-6);
+}
