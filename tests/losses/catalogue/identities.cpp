@@ -152,6 +152,8 @@ TEST_CASE("weights from class fractions: the numbers, the mean, and an absent cl
   const double a = 1 / std::sqrt(0.8), b = 1 / std::sqrt(0.2), mean = 0.8 * a + 0.2 * b;
   const std::string list = losses::shortest_text(a / mean) + "/" + losses::shortest_text(b / mean) + "/0";
   CHECK(std::fabs(with("sqrt") - with(list)) <= 1e-12);
+  context.class_fractions = {0.5, 0.25, 0.125};  // whose median is one of them
+  CHECK(std::fabs(with("median") - with("0.5/1/2")) <= 1e-12);
 }
 
 TEST_CASE("weights from class fractions have mean 1 over the classes, where each is a factor of the loss of a class") {
