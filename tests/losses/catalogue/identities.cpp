@@ -201,3 +201,16 @@ TEST_CASE("the axes of an image may change places") {
     CHECK_MESSAGE(difference(volume, 2) <= 1e-9, spec.name);
   }
 }
+
+TEST_CASE("a square of five voxels has its skeleton after two erosions of cldice, and not before") {
+  Tensor truth = zeros({1, 9, 9}, DType::u8), logits = full({1, 9, 9, 2}, 0, DType::f64);
+  for (std::int64_t i = 0; i < 81; ++i) logits.data<double>()[2 * i] = 60;  // background everywhere
+  const Tensor none = truth.clone();
+  for (std::int64_t y = 2; y < 7; ++y)
+    for (std::int64_t x = 2; x < 7; ++x) truth.data<std::uint8_t>()[9 * y + x] = 1;
+  const auto difference = [&](const char* loss) {
+    return std::fabs(make_loss(loss)(logits, truth).item() - make_loss(loss)(logits, none).item());
+  };
+  CHECK(difference("cldice:iterations=1,background=0") <= 1e-9);
+  CHECK(difference("cldice:iterations=2,background=0") > 0.1);
+}
